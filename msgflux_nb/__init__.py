@@ -1,0 +1,103 @@
+"""Chat-completion models in notebooks: explore prompts, teach, and turn texts into typed DataFrames.
+
+Names load on first use, so that ``import msgflux_nb`` stays quick: neither httpx, pandas nor a widget library is
+imported until something needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "AuthenticationError": "errors",
+    "BadRequestError": "errors",
+    "ChatBlock": "content.messages",
+    "ChatCompletion": "models.chat",
+    "ConnectionFailedError": "errors",
+    "ContextLengthError": "errors",
+    "EmptyOutputError": "errors",
+    "FilteredError": "errors",
+    "IncompleteOutputError": "errors",
+    "LocalModelError": "errors",
+    "MediaError": "errors",
+    "Model": "models.chat",
+    "MsgfluxError": "errors",
+    "NotAnApiError": "errors",
+    "NotFoundError": "errors",
+    "PermissionDeniedError": "errors",
+    "Playground": "widgets.playground",
+    "PrefillError": "errors",
+    "ProviderError": "errors",
+    "QuotaError": "errors",
+    "RateLimitError": "errors",
+    "RefusedError": "errors",
+    "RequestTimeoutError": "errors",
+    "SchemaError": "errors",
+    "ServerError": "errors",
+    "StalledStreamError": "errors",
+    "StoreError": "errors",
+    "StreamInterruptedError": "errors",
+    "Timeout": "models.transport",
+    "ToolCallError": "errors",
+    "ToolNotCalledError": "errors",
+    "TruncatedError": "errors",
+    "ValidationFailedError": "errors",
+    "aextract": "tables.extract",
+    "extract": "tables.extract",
+    "to_frame": "tables.frame",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  the table above is the one list of names
+
+if TYPE_CHECKING:
+    from .content.messages import ChatBlock as ChatBlock
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadRequestError as BadRequestError
+    from .errors import ConnectionFailedError as ConnectionFailedError
+    from .errors import ContextLengthError as ContextLengthError
+    from .errors import EmptyOutputError as EmptyOutputError
+    from .errors import FilteredError as FilteredError
+    from .errors import IncompleteOutputError as IncompleteOutputError
+    from .errors import LocalModelError as LocalModelError
+    from .errors import MediaError as MediaError
+    from .errors import MsgfluxError as MsgfluxError
+    from .errors import NotAnApiError as NotAnApiError
+    from .errors import NotFoundError as NotFoundError
+    from .errors import PermissionDeniedError as PermissionDeniedError
+    from .errors import PrefillError as PrefillError
+    from .errors import ProviderError as ProviderError
+    from .errors import QuotaError as QuotaError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import RefusedError as RefusedError
+    from .errors import RequestTimeoutError as RequestTimeoutError
+    from .errors import SchemaError as SchemaError
+    from .errors import ServerError as ServerError
+    from .errors import StalledStreamError as StalledStreamError
+    from .errors import StoreError as StoreError
+    from .errors import StreamInterruptedError as StreamInterruptedError
+    from .errors import ToolCallError as ToolCallError
+    from .errors import ToolNotCalledError as ToolNotCalledError
+    from .errors import TruncatedError as TruncatedError
+    from .errors import ValidationFailedError as ValidationFailedError
+    from .models.chat import ChatCompletion as ChatCompletion
+    from .models.chat import Model as Model
+    from .models.transport import Timeout as Timeout
+    from .tables.extract import aextract as aextract
+    from .tables.extract import extract as extract
+    from .tables.frame import to_frame as to_frame
+    from .widgets.playground import Playground as Playground
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'msgflux_nb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,1 @@
+"""Messages and media: what a person gives to a model."""

@@ -1,0 +1,254 @@
+"""What can go wrong, as one tree.
+
+::
+
+    MsgfluxError
+    ├── ProviderError                the server answered, and said no
+    │   ├── AuthenticationError      401: the key is missing or wrong
+    │   ├── PermissionDeniedError    403: the key may not do this
+    │   ├── NotFoundError            404: no such model or path
+    │   ├── BadRequestError          400, 413, 422: the request is at fault
+    │   │   └── ContextLengthError   more tokens than the model holds
+    │   ├── RateLimitError           429: slow down
+    │   │   └── QuotaError           429, 402: no money or quota left; waiting does not help
+    │   └── ServerError              5xx, or an error inside a stream
+    ├── ConnectionFailedError        no answer: refused, unknown host, broken TLS
+    ├── RequestTimeoutError          no answer in time
+    │   └── StalledStreamError       a stream that stays open and says nothing
+    ├── NotAnApiError                something answered that is no chat-completion API
+    ├── StreamInterruptedError       a stream that ended before it was complete
+    ├── IncompleteOutputError        an answer that cannot be used as it stands
+    │   ├── TruncatedError           cut at the token limit
+    │   ├── RefusedError             the model declined
+    │   ├── FilteredError            a content filter removed it
+    │   └── EmptyOutputError         nothing but perhaps reasoning
+    ├── SchemaError                  a type that no schema can express
+    ├── ValidationFailedError        an answer that does not fit its schema
+    ├── PrefillError                 a prefill that this model or schema cannot continue
+    ├── ToolCallError                a tool call that cannot be answered as asked
+    │   └── ToolNotCalledError       a forced call that did not come
+    ├── MediaError                   an image, sound or file that cannot be sent
+    ├── LocalModelError              the embedded model cannot start
+    └── StoreError                   the result store cannot be read or written
+
+Every error says what was expected, what came and what to do. Evidence is in attributes; none of them holds a
+request, a header or a key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AuthenticationError",
+    "BadRequestError",
+    "ConnectionFailedError",
+    "ContextLengthError",
+    "EmptyOutputError",
+    "FilteredError",
+    "IncompleteOutputError",
+    "LocalModelError",
+    "MediaError",
+    "MsgfluxError",
+    "NotAnApiError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PrefillError",
+    "ProviderError",
+    "QuotaError",
+    "RateLimitError",
+    "RefusedError",
+    "RequestTimeoutError",
+    "SchemaError",
+    "ServerError",
+    "StalledStreamError",
+    "StoreError",
+    "StreamInterruptedError",
+    "ToolCallError",
+    "ToolNotCalledError",
+    "TruncatedError",
+    "ValidationFailedError",
+]
+
+
+class MsgfluxError(Exception):
+    """The root of every error this package raises on purpose.
+
+    Attributes:
+        snapshot: what had arrived of an answer (a ``Snapshot``), or None if nothing had.
+        attempts: how many times the request was sent; each may have been billed.
+    """
+
+    def __init__(self, message: str, *, snapshot: Any = None, attempts: int = 0) -> None:
+        super().__init__(message)
+        self.snapshot = snapshot
+        self.attempts = attempts
+
+    @property
+    def usage(self) -> Any:
+        """Tokens that were billed for what arrived (a ``Usage``), or None when the provider did not say."""
+        return getattr(self.snapshot, "usage", None)
+
+
+class ProviderError(MsgfluxError):
+    """The provider answered with an error.
+
+    Attributes:
+        status: the HTTP status; for an error inside a stream, the code in its body, or None.
+        code: the provider's own word for the error, or None.
+        body: the error body as parsed JSON or text, scrubbed of keys, at most 4,000 characters of text.
+        retry_after: seconds that the provider asks to wait, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        body: Any = None,
+        retry_after: float | None = None,
+        snapshot: Any = None,
+        attempts: int = 0,
+    ) -> None:
+        super().__init__(message, snapshot=snapshot, attempts=attempts)
+        self.status = status
+        self.code = code
+        self.body = body
+        self.retry_after = retry_after
+
+
+class AuthenticationError(ProviderError):
+    """The key is missing, wrong or expired (401)."""
+
+
+class PermissionDeniedError(ProviderError):
+    """The key is good but may not do this (403)."""
+
+
+class NotFoundError(ProviderError):
+    """There is no such model or path (404)."""
+
+
+class BadRequestError(ProviderError):
+    """The provider cannot take this request (400, 413, 422); sending it again will not help."""
+
+
+class ContextLengthError(BadRequestError):
+    """The messages are longer than the model's context.
+
+    Attributes:
+        prompt_tokens: how many tokens were sent, or None when the provider does not say.
+        context_tokens: how many fit, or None when the provider does not say.
+    """
+
+    def __init__(
+        self, message: str, *, prompt_tokens: int | None = None, context_tokens: int | None = None, **evidence: Any
+    ) -> None:
+        super().__init__(message, **evidence)
+        self.prompt_tokens = prompt_tokens
+        self.context_tokens = context_tokens
+
+
+class RateLimitError(ProviderError):
+    """Too many requests (429); ``retry_after`` says how long to wait, if the provider does."""
+
+
+class QuotaError(RateLimitError):
+    """The account has no money or quota left; waiting a moment does not help."""
+
+
+class ServerError(ProviderError):
+    """The provider failed (5xx), or sent an error inside an answer that had begun."""
+
+
+class ConnectionFailedError(MsgfluxError):
+    """No connection: refused, unknown host, broken TLS, or cut before an answer began."""
+
+
+class RequestTimeoutError(MsgfluxError):
+    """No answer within a limit of ``Timeout``."""
+
+
+class StalledStreamError(RequestTimeoutError):
+    """The stream stayed open without content for longer than ``Timeout`` allows; keep-alives do not count."""
+
+
+class NotAnApiError(MsgfluxError):
+    """Something answered that is not a chat-completion API: a login page, a proxy, a wrong base URL.
+
+    Attributes:
+        status: the HTTP status of what answered.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, snapshot: Any = None, attempts: int = 0) -> None:
+        super().__init__(message, snapshot=snapshot, attempts=attempts)
+        self.status = status
+
+
+class StreamInterruptedError(MsgfluxError):
+    """The stream ended before the answer did; what came is in ``snapshot``."""
+
+
+class IncompleteOutputError(MsgfluxError):
+    """The answer ended, but cannot be used as it stands; what came is in ``snapshot``."""
+
+
+class TruncatedError(IncompleteOutputError):
+    """The answer was cut at the token limit, so its structure is only a part."""
+
+
+class RefusedError(IncompleteOutputError):
+    """The model declined to answer; its words are in ``snapshot.refusal``."""
+
+
+class FilteredError(IncompleteOutputError):
+    """A content filter removed the answer."""
+
+
+class EmptyOutputError(IncompleteOutputError):
+    """The answer holds no text; the budget may have gone into reasoning."""
+
+
+class SchemaError(MsgfluxError):
+    """A type cannot be expressed as the schema that is asked for."""
+
+
+class ValidationFailedError(MsgfluxError):
+    """The answer does not fit its schema.
+
+    Attributes:
+        raw: the text that the model wrote.
+        path: where in the structure it fails, such as ``$.items[2].price``.
+    """
+
+    def __init__(
+        self, message: str, *, raw: str = "", path: str = "$", snapshot: Any = None, attempts: int = 0
+    ) -> None:
+        super().__init__(message, snapshot=snapshot, attempts=attempts)
+        self.raw = raw
+        self.path = path
+
+
+class PrefillError(MsgfluxError):
+    """This model, or this schema, cannot continue such a prefill."""
+
+
+class ToolCallError(MsgfluxError):
+    """A tool call cannot be answered as asked."""
+
+
+class ToolNotCalledError(ToolCallError):
+    """A tool call was required and none came."""
+
+
+class MediaError(MsgfluxError):
+    """An image, sound or file cannot be sent."""
+
+
+class LocalModelError(MsgfluxError):
+    """The embedded model cannot start; the message names the command that mends it."""
+
+
+class StoreError(MsgfluxError):
+    """The result store cannot be read or written."""

@@ -1,0 +1,1 @@
+"""Types that answers are decoded to, and the schemas sent for them."""

@@ -1,0 +1,1 @@
+"""Values to DataFrames, and batches of texts to typed rows."""

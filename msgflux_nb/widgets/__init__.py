@@ -1,0 +1,1 @@
+"""What a person sees: views over the rooms above."""
