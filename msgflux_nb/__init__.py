@@ -50,7 +50,7 @@ _HOME = {
     "to_frame": "tables.frame",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605  the table above is the one list of names
+__all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from .content.messages import ChatBlock as ChatBlock

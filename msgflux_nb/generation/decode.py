@@ -1,0 +1,106 @@
+"""An answer's text → an instance, however the model wrapped its JSON.
+
+Tried in order: the whole text, the text in a fence, the last complete JSON value in it. The *last*, because a model
+that thinks aloud often repeats its input first.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ..errors import ValidationFailedError
+from .schema import WireSchema
+
+__all__ = ["Decoded", "decode_answer"]
+
+_FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
+_INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_OPENING = re.compile(r"[\[{]")
+_PATH = re.compile(r" - at `(.+)`$")
+_DEPTH_LIMIT = 500
+_TRIES = 8
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """A decoded answer.
+
+    Attributes:
+        value: the instance.
+        lax: whether it only fits after conversion, such as ``"1"`` for an int.
+        wrapped: whether the JSON stood among other text.
+    """
+
+    value: Any
+    lax: bool
+    wrapped: bool
+
+
+def decode_answer(text: str, wire: WireSchema) -> Decoded:
+    """Decode ``text`` to ``wire.type``; strictly first, then with msgspec's conversions, which is flagged.
+
+    Raises:
+        ValidationFailedError: no JSON in the text, or JSON that does not fit; ``path`` says where.
+    """
+    failure: msgspec.ValidationError | None = None
+    for position, candidate in enumerate(_candidates(text)):
+        try:
+            value = msgspec.json.decode(candidate)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+            continue
+        for strict in (True, False):
+            try:
+                return Decoded(value=_convert(value, wire, strict), lax=not strict, wrapped=position > 0)
+            except msgspec.ValidationError as error:
+                failure = failure or error
+    raise _failed(text, wire, failure) from None
+
+
+def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:
+    restored = value if wire.restore is None else wire.restore(value)
+    return msgspec.convert(restored, wire.type, strict=strict, str_keys=True)
+
+
+def _failed(text: str, wire: WireSchema, failure: msgspec.ValidationError | None) -> ValidationFailedError:
+    if failure is None:
+        start = " ".join(text.split())[:80]
+        return ValidationFailedError(
+            f"expected JSON for {wire.name}, got {start!r}. A clearer prompt or a larger model may help.", raw=text
+        )
+    message = str(failure)
+    found = _PATH.search(message)
+    path = found.group(1) if found else "$"
+    return ValidationFailedError(
+        f"the answer does not fit {wire.name}: {message}. The model's text is in .raw.", raw=text, path=path
+    )
+
+
+def _candidates(text: str) -> list[str]:
+    text = text.removeprefix("\ufeff").strip()
+    fenced = [match.group(1) for match in _FENCE.finditer(text)]
+    return [text, *reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:])]
+
+
+def _complete_values(text: str) -> list[str]:
+    """The outermost bracketed spans of ``text`` in their order; each character is looked at once."""
+    spans: list[tuple[int, int]] = []
+    open_at: list[int] = []
+    position = 0
+    while True:
+        match = (_INSIDE if open_at else _OPENING).search(text, position)
+        if match is None or len(open_at) > _DEPTH_LIMIT:
+            return [text[start:end] for start, end in spans]
+        position = match.end()
+        mark = match.group()
+        if mark in "[{":
+            open_at.append(match.start())
+        elif mark in "]}":
+            start = open_at.pop()
+            if text[start] + mark not in ("[]", "{}"):
+                open_at.clear()
+                continue
+            while spans and spans[-1][0] > start:
+                spans.pop()
+            spans.append((start, position))
