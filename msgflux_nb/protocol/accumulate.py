@@ -108,8 +108,7 @@ class Accumulator:
         self._body.append(data)
         self._body_size += len(data)
         if self._is_body is None:
-            start = b"".join(self._body).removeprefix(_BOM).lstrip()[:1]
-            self._is_body = start not in _SSE_STARTS if start else None
+            self._is_body = _is_body(b"".join(self._body))
         if self._is_body is False:
             self._sse = SSEDecoder()
             return self._take(self._sse.feed(b"".join(self._body)))
@@ -244,3 +243,11 @@ class Accumulator:
         self._finished = event
         if event.reason == "error":
             self.failure = ServerError(f"the provider broke the answer off with finish_reason {event.raw!r}.")
+
+
+def _is_body(start: bytes) -> bool | None:
+    """Whether an answer that starts so is no event stream; None while that is open."""
+    if _BOM.startswith(start):
+        return None
+    first = start.removeprefix(_BOM).lstrip()[:1]
+    return first not in _SSE_STARTS if first else None

@@ -142,8 +142,8 @@ def _listed(messages: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for position, message in enumerate(listed):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise BadRequestError(
-                f"messages[{position}]: expected a dict with a role and content, such as "
-                f'{{"role": "user", "content": "Hello"}}, got {type(message).__name__}. ChatBlock.user("Hello") builds one.'
+                f"messages[{position}]: expected a dict with role and content, got {type(message).__name__}. "
+                'ChatBlock.user("Hello") builds one.'
             )
     if not listed:
         raise BadRequestError("messages is empty; give a text, or a list with at least one message.")

@@ -1,0 +1,115 @@
+"""Where a key comes from, and how it is kept from leaving.
+
+A key is an object that shows itself masked wherever Python shows values: repr, str, format, pickle, copies and
+tracebacks. Its text is read in one place, when the header is written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import AuthenticationError
+
+__all__ = ["HiddenValues", "Key", "find_key", "scrub"]
+
+_MASK = "[key]"
+# What keys look like at providers; so that one that is not ours is not shown either.
+_SHAPES = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+[^\s\"',]+"
+)
+
+
+class Key:
+    """A secret that shows itself as ``Key(...)`` everywhere; ``reveal`` returns its text."""
+
+    __slots__ = ("__problem", "__text")
+
+    def __init__(self, text: str) -> None:
+        """Take a key as a person pastes it: surrounding white space is removed.
+
+        A text that cannot be a key is not refused here, where a verbose traceback would print it as this call's
+        argument, but when it is used.
+        """
+        self.__problem = _problem(text)
+        self.__text = "" if self.__problem else text.strip()
+
+    def reveal(self) -> str:
+        """Return the text; for the one header it belongs into.
+
+        Raises:
+            AuthenticationError: what was given cannot be a key; the message does not show it.
+        """
+        if self.__problem:
+            raise AuthenticationError(
+                f"expected an API key, got {self.__problem}. Copy it again from your provider's page."
+            )
+        return self.__text
+
+    def hide_in(self, text: str) -> str:
+        """Return ``text`` with this key replaced."""
+        return text.replace(self.__text, _MASK) if self.__text else text
+
+    def __repr__(self) -> str:
+        return "Key(...)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self.__text == other.__text
+
+    def __hash__(self) -> int:
+        return hash(self.__text)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a key is not pickled or copied to disk; give it again where it is needed")
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Key:
+        return self
+
+
+class HiddenValues(dict[str, str]):
+    """Headers that show their names only: a gateway's key may be among them."""
+
+    def __repr__(self) -> str:
+        return f"HiddenValues({', '.join(self)})"
+
+
+def find_key(given: Key | None, variable: str | None, provider: str) -> Key | None:
+    """Return the key given, or the one in the environment; None where a provider needs none.
+
+    Raises:
+        AuthenticationError: the provider needs a key and there is none; the message says where it was looked for.
+    """
+    if given is not None or variable is None:
+        return given
+    if not os.environ.get(variable, "").strip():
+        raise AuthenticationError(
+            f"{provider} needs an API key: set the environment variable {variable}, or pass api_key=."
+        )
+    return Key(os.environ[variable])
+
+
+def scrub(text: str, keys: Iterable[Key] = ()) -> str:
+    """Return ``text`` with the given keys, and whatever looks like one, replaced."""
+    for key in keys:
+        text = key.hide_in(text)
+    return _SHAPES.sub(_MASK, text)
+
+
+def _problem(text: object) -> str | None:
+    if not isinstance(text, str):
+        return type(text).__name__
+    if not text.strip():
+        return "an empty text"
+    if not all("!" <= character <= "~" for character in text.strip()):
+        return "a text with a space, a control character or a letter outside ASCII in it"
+    return None
