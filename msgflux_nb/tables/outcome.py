@@ -1,0 +1,110 @@
+"""How one row of a batch ended."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from ..errors import (
+    AuthenticationError,
+    FilteredError,
+    LocalModelError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaError,
+    RefusedError,
+    SchemaError,
+    TruncatedError,
+    ValidationFailedError,
+)
+
+__all__ = ["STATES", "Outcome", "State", "failure", "is_fatal", "signature", "success"]
+
+State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"]
+STATES: tuple[State, ...] = get_args(State)
+
+_BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
+    (ValidationFailedError, "invalid"),
+    (RefusedError, "refused"),
+    (FilteredError, "refused"),
+    (TruncatedError, "truncated"),
+)
+# What fails for one row for these reasons fails for every row.
+_FATAL = (
+    AuthenticationError,
+    PermissionDeniedError,
+    NotFoundError,
+    QuotaError,
+    LocalModelError,
+    SchemaError,
+)
+# What differs between two texts of the same error: numbers and what is quoted.
+_PARTICULAR = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\d+")
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The end of one row.
+
+    Attributes:
+        state: one of ``STATES``.
+        value: the decoded answer of an ``ok`` or ``cached`` row.
+        error: what went wrong, or why nothing was sent.
+        attempts: how often the request was sent; None when that is not known.
+        prompt_tokens: as billed, failed rows included; None when the provider does not say.
+        completion_tokens: likewise.
+        cost: US dollars; None when the price is not known.
+        seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
+    """
+
+    state: State
+    value: Any = None
+    error: str | None = None
+    attempts: int | None = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the row was tried and gave nothing."""
+        return self.state in ("invalid", "refused", "truncated", "failed")
+
+
+def success(value: Any, response: Any, seconds: float) -> Outcome:
+    """Return the outcome of an answer that was decoded."""
+    return Outcome("ok", value, seconds=seconds, **_billed(response.metadata, response.metadata.usage))
+
+
+def failure(error: BaseException, response: Any, seconds: float | None) -> Outcome:
+    """Return the outcome of an error; ``response`` is the answer if there was one and decoding it failed."""
+    state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
+    evidence = error if response is None else response.metadata
+    usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
+    return Outcome(state, error=_described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Tell whether every other row would fail in the same way, so that the batch should stop."""
+    return isinstance(error, _FATAL)
+
+
+def signature(error: BaseException) -> tuple[type, str]:
+    """Return what two errors share that differ only in numbers and quoted text."""
+    return type(error), _PARTICULAR.sub("_", str(error).partition("\n")[0])
+
+
+def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
+    return {
+        "attempts": getattr(evidence, "attempts", None),
+        "prompt_tokens": getattr(usage, "prompt_tokens", None),
+        "completion_tokens": getattr(usage, "completion_tokens", None),
+        "cost": getattr(evidence, "cost", None),
+    }
+
+
+def _described(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

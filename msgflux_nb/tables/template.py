@@ -1,0 +1,73 @@
+"""A prompt with ``{column}`` in it → parts, and the parts with a row's texts → what is sent.
+
+Not ``str.format``: a name between braces is only ever a column's name, so that nothing in a prompt reaches an
+attribute or an index, and what a row holds is put in as it is, braces and all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+__all__ = ["Template", "parse_template"]
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A prompt taken apart.
+
+    Attributes:
+        texts: the fixed texts; one more than there are ``names``, and they alternate, text first.
+        names: the columns whose cells go between the texts.
+    """
+
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def fill(self, cells: Mapping[str, str]) -> str:
+        """Return the prompt with each name replaced by its text in ``cells``."""
+        parts = [self.texts[0]]
+        for name, text in zip(self.names, self.texts[1:], strict=True):
+            parts += (cells[name], text)
+        return "".join(parts)
+
+
+def parse_template(prompt: str, known: Collection[str]) -> Template:
+    """Take a prompt apart; ``{{`` and ``}}`` stand for braces.
+
+    Args:
+        prompt: the text, with each column's name in braces.
+        known: the names there are.
+
+    Raises:
+        ValueError: a name that is not known, a single brace, or no name at all, which would send every row the same.
+
+    Example:
+        >>> parse_template("{title}: {{{body}}}", ["title", "body"]).fill({"title": "A", "body": "b"})
+        'A: {b}'
+    """
+    texts, names, text, end = [], [], "", 0
+    for token in _TOKEN.finditer(prompt):
+        text += prompt[end : token.start()]
+        end = token.end()
+        if token[1] is not None:
+            if token[1] not in known:
+                raise ValueError(f"prompt: there is no column {token[1]!r}. {_advice(known)}")
+            texts.append(text)
+            names.append(token[1])
+            text = ""
+        elif len(token[0]) == 1:
+            raise ValueError(f"prompt: a single {token[0]!r} at character {token.start()}. {_advice(known)}")
+        else:
+            text += token[0][0]
+    if not names:
+        raise ValueError(f"prompt: it names no column, so every row would be sent the same text. {_advice(known)}")
+    return Template((*texts, text + prompt[end:]), tuple(names))
+
+
+def _advice(known: Collection[str]) -> str:
+    names = ", ".join(f"{{{name}}}" for name in known)
+    return f"Known columns: {names or 'none'}. Write '{{{{' and '}}}}' for braces that are meant as text."
