@@ -1,0 +1,238 @@
+"""Path, bytes, picture, array, figure → a content part that every provider reads.
+
+The type of a file is told from its bytes, never from its name.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+from typing import Any
+
+import msgspec
+
+from ..errors import MediaError
+from . import picture
+from .container import sniff
+from .source import Source, check_url, is_url, read, short
+
+__all__ = ["Loaded", "MediaReport", "audio_part", "file_part", "image_part", "load_image", "media_part", "video_part"]
+
+_MAX_PDF_BYTES = 32_000_000
+_MAX_AUDIO_BYTES = 20_000_000
+
+_AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+
+_REFUSED = {
+    "image/svg+xml": "is SVG, drawing instructions and no pixels. Render it to PNG first.",
+    "image/heic": "is HEIC, which models do not read. Export it as JPEG, or pass it opened with pillow-heif.",
+    "image/vnd.adobe.photoshop": "is a Photoshop file. Export it as PNG or JPEG.",
+    "text/html": "is an HTML page, whatever its name says. Download the picture itself.",
+    "text/x-git-lfs-pointer": "is a Git LFS pointer, not the picture. Run `git lfs pull`.",
+    "application/pdf": "is a PDF. Use ChatBlock.file for it.",
+    "audio/wav": "is sound. Use ChatBlock.audio for it.",
+    "audio/mpeg": "is sound. Use ChatBlock.audio for it.",
+    "video/mp4": "is video. Put it on the web and use ChatBlock.video with its URL.",
+}
+
+
+class MediaReport(msgspec.Struct, frozen=True):
+    """What was done to an image between the source and the model.
+
+    Attributes:
+        source_type: media type told from the bytes, or ``"PIL image"``, ``"array"``.
+        source_bytes: size of the source file; None when the source was pixels.
+        source_size: pixels across and down, as stored.
+        sent_type: media type that is sent.
+        sent_bytes: size of what is sent, before base64.
+        sent_size: pixels across and down that are sent.
+        notes: each thing that was done, in order; empty when the bytes go out as they came.
+    """
+
+    source_type: str
+    source_bytes: int | None
+    source_size: tuple[int, int]
+    sent_type: str
+    sent_bytes: int
+    sent_size: tuple[int, int]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        before = _describe(self.source_type, self.source_size, self.source_bytes)
+        after = _describe(self.sent_type, self.sent_size, self.sent_bytes)
+        return f"{before} → {after}: {'; '.join(self.notes) or 'sent as it is'}"
+
+
+def _describe(kind: str, size: tuple[int, int], length: int | None) -> str:
+    weight = "" if length is None else f", {length / 1000:,.1f} kB"
+    return f"{kind} {size[0]:,} × {size[1]:,} px{weight}"
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """An image ready to be sent.
+
+    Attributes:
+        data: the file's bytes.
+        report: what was done to it.
+    """
+
+    data: bytes
+    report: MediaReport
+
+    @property
+    def url(self) -> str:
+        """The image as a data URL."""
+        return _data_url(self.data, self.report.sent_type)
+
+
+def _data_url(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
+    """Bring an image to the form that every vision model takes.
+
+    It is turned upright, freed of metadata, converted to 8-bit grey, RGB or PNG with alpha, and made smaller until it
+    fits; never larger. Bytes that already comply are kept. An animation gives its first frame.
+
+    Args:
+        src: a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure or a data URL.
+        limits: how large it may be; by default 1,568 pixels along the longer edge and 3,750,000 bytes.
+
+    Raises:
+        MediaError: it is no image that can be sent: SVG, HEIC, a damaged file, more than 50 megapixels, ...
+    """
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(src, pillow.Image):
+        name = "the PIL image"
+        return _finish(picture.from_pillow(src, name), "PIL image", None, limits, name)
+    if hasattr(src, "__array__"):
+        name = "the array"
+        return _finish(picture.from_array(src, name), "array", None, limits, name)
+    source = read(_drawn(src))
+    kind = sniff(source.data)
+    if kind not in picture.READABLE:
+        raise MediaError(f"{source.name} {_why_no_image(kind, source.data)}")
+    pixels = picture.decode(source.data, kind, source.name)
+    return _finish(pixels, kind, len(source.data), limits, source.name)
+
+
+def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: picture.Limits | None, name: str) -> Loaded:
+    sent = picture.encode(pixels, limits or picture.Limits(), name)
+    report = MediaReport(
+        source_type=kind,
+        source_bytes=length,
+        source_size=pixels.size,
+        sent_type=sent.kind,
+        sent_bytes=len(sent.data),
+        sent_size=sent.size,
+        notes=sent.notes,
+    )
+    return Loaded(data=sent.data, report=report)
+
+
+def _drawn(src: object) -> object:
+    """Save a matplotlib figure, told by its method, to PNG bytes; anything else is returned as it is."""
+    save = getattr(src, "savefig", None)
+    if save is None:
+        return src
+    out = io.BytesIO()
+    save(out, format="png")
+    return out.getvalue()
+
+
+def _why_no_image(kind: str | None, data: bytes) -> str:
+    known = _REFUSED.get(kind or "")
+    if known is not None:
+        return known
+    return f"is no image that can be sent, but {_found(kind, data)}. Use PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
+
+
+def _found(kind: str | None, data: bytes) -> str:
+    if not data:
+        return "0 bytes"
+    return kind or f"bytes that begin with {data[:8].hex(' ')}"
+
+
+def image_part(src: object, *, detail: str | None = None) -> dict[str, Any]:
+    """Build an ``image_url`` part; an https URL is passed on as it stands, everything else is embedded.
+
+    Raises:
+        MediaError: see ``load_image``; also a URL of another scheme or of a private address.
+    """
+    if detail not in (None, "auto", "low", "high"):
+        raise MediaError(f'detail is "auto", "low" or "high", not {detail!r}.')
+    url = check_url(str(src)) if is_url(src) else load_image(src).url
+    return {"type": "image_url", "image_url": {"url": url} if detail is None else {"url": url, "detail": detail}}
+
+
+def audio_part(src: object) -> dict[str, Any]:
+    """Build an ``input_audio`` part from WAV or MP3.
+
+    Raises:
+        MediaError: it is neither, or larger than 20,000,000 bytes.
+    """
+    source = read(src)
+    kind = sniff(source.data)
+    sound = _AUDIO_FORMATS.get(kind or "")
+    if sound is None:
+        raise MediaError(
+            f"{source.name} is {_found(kind, source.data)}; sound is sent as WAV or MP3. "
+            "Convert it: ffmpeg -i INPUT output.mp3"
+        )
+    _check_length(source, _MAX_AUDIO_BYTES)
+    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(source.data).decode(), "format": sound}}
+
+
+def file_part(src: object, *, filename: str | None = None) -> dict[str, Any]:
+    """Build a ``file`` part from a PDF.
+
+    Args:
+        src: a path, bytes, an open binary file or a data URL.
+        filename: what the model is told; by default the file's own name without its folder, or ``document.pdf``.
+
+    Raises:
+        MediaError: it is no PDF, or larger than 32,000,000 bytes.
+    """
+    source = read(src)
+    kind = sniff(source.data)
+    if kind != "application/pdf":
+        raise MediaError(
+            f"{source.name} is {_found(kind, source.data)}; expected a PDF. See ChatBlock.image and .audio."
+        )
+    _check_length(source, _MAX_PDF_BYTES)
+    shown = filename or source.file_name or "document.pdf"
+    return {"type": "file", "file": {"filename": shown, "file_data": _data_url(source.data, kind)}}
+
+
+def _check_length(source: Source, limit: int) -> None:
+    if len(source.data) > limit:
+        raise MediaError(f"{source.name} has {len(source.data):,} bytes; at most {limit:,} are sent.")
+
+
+def video_part(url: str) -> dict[str, Any]:
+    """Build a ``video_url`` part; the URL is passed on, never fetched.
+
+    Raises:
+        MediaError: it is no https URL of a public host.
+    """
+    if not is_url(url):
+        raise MediaError(f"{short(str(url))} is no https URL; a video is passed on by its URL only.")
+    return {"type": "video_url", "video_url": {"url": check_url(url)}}
+
+
+def media_part(src: object) -> dict[str, Any]:
+    """Build the part that fits a source: sound for WAV and MP3, a file for a PDF, an image for everything else."""
+    if is_url(src) or not _has_bytes(src):
+        return image_part(src)
+    source = read(src)
+    kind = sniff(source.data)
+    if kind in _AUDIO_FORMATS:
+        return audio_part(source)
+    return file_part(source) if kind == "application/pdf" else image_part(source)
+
+
+def _has_bytes(src: object) -> bool:
+    plain = isinstance(src, (str, bytes, bytearray, memoryview))
+    return plain or hasattr(src, "__fspath__") or hasattr(src, "read")

@@ -1,0 +1,61 @@
+"""Pictures of our own making, as every source and in every damage that the tests name."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+from PIL import Image
+
+from msgflux_nb.content.media import Loaded
+
+
+def two_halves(size: tuple[int, int] = (40, 20), mode: str = "RGB") -> Image.Image:
+    """Left half red, right half blue: it shows which way up a picture is."""
+    image = Image.new("RGB", size, (250, 10, 10))
+    image.paste((10, 10, 250), (size[0] // 2, 0, size[0], size[1]))
+    return image.convert(mode)
+
+
+def noise(size: tuple[int, int]) -> Image.Image:
+    """A picture that no format packs well."""
+    return Image.merge("RGB", [Image.effect_noise(size, 120) for _ in range(3)])
+
+
+def to_bytes(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def camera_exif(turn: int) -> Image.Exif:
+    """What a phone writes: how it was held, its maker and where it stood."""
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    exif[0x010F] = "CANARY Phones"
+    exif.get_ifd(0x8825)[1] = "CANARY"
+    return exif
+
+
+def bomb(size: tuple[int, int] = (10_000, 10_000)) -> bytes:
+    """A PNG of one bit a pixel; 10,000 × 10,000 of them take about 12 kB."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(10_000 * (1 + 1_250)), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def sent(loaded: Loaded) -> Image.Image:
+    """What the model will see."""
+    image = Image.open(io.BytesIO(loaded.data))
+    image.load()
+    return image
+
+
+def near(pixel: Any, expected: tuple[int, ...], tolerance: int = 12) -> bool:
+    return all(abs(have - want) <= tolerance for have, want in zip(pixel, expected, strict=True))
