@@ -1,0 +1,180 @@
+"""Ways to reason, as structures that a model fills in: pass one as ``generation_schema``.
+
+Each is generic in the type of ``final_answer``: ``ChainOfThoughts[int]``, ``TreeOfThoughts[Invoice]``; without
+brackets it is ``str``. The reasoning stands before the answer, because a model writes in the order of the fields. All
+of them are legal in OpenAI's strict mode: no recursion, no dict, every field required. What a schema cannot say is
+checked after decoding, and an error names the node, step or path at fault.
+
+The first line of a docstring is sent to the model, as are the descriptions of the fields; hence they are short.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic
+
+import msgspec
+from msgspec import Meta
+from typing_extensions import TypeVar
+
+__all__ = [
+    "Action",
+    "Argument",
+    "ChainOfThoughts",
+    "ReAct",
+    "ReasoningPath",
+    "SelfConsistency",
+    "Step",
+    "ThoughtNode",
+    "TreeOfThoughts",
+    "Value",
+]
+
+T = TypeVar("T", default=str)
+
+Value = str | int | float | bool | None | list[str | int | float | bool]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of reasoning."""
+
+    explanation: Annotated[str, Meta(description="what is done in this step, and why")]
+    output: Annotated[str, Meta(description="what comes out of it")]
+
+
+class ChainOfThoughts(msgspec.Struct, Generic[T], frozen=True):
+    """Reason step by step, then answer.
+
+    Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models,
+    https://arxiv.org/abs/2201.11903.
+
+    Example:
+        >>> import msgspec
+        >>> text = '{"steps": [{"explanation": "6 times 7", "output": "42"}], "final_answer": 42}'
+        >>> msgspec.json.decode(text, type=ChainOfThoughts[int]).final_answer
+        42
+    """
+
+    steps: Annotated[list[Step], Meta(description="the reasoning, one step after another", min_length=1)]
+    final_answer: T
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """One argument of an action."""
+
+    name: str
+    value: Value
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A tool to run."""
+
+    name: Annotated[str, Meta(description="name of the tool")]
+    arguments: list[Argument]
+
+    def __post_init__(self) -> None:
+        names: set[str] = set()
+        for argument in self.arguments:
+            if argument.name in names:
+                raise ValueError(f"action {self.name!r} has two arguments named {argument.name!r}")
+            names.add(argument.name)
+
+
+class ReAct(msgspec.Struct, Generic[T], frozen=True):
+    """Think, then either act with tools or give the final answer.
+
+    One turn of Yao et al. 2022, ReAct: Synergizing Reasoning and Acting in Language Models,
+    https://arxiv.org/abs/2210.03629. A turn acts or answers, never both: an answer given along with actions was made up
+    before their observations were seen.
+    """
+
+    thought: Annotated[str, Meta(description="what is known, and what to do next")]
+    actions: Annotated[list[Action], Meta(description="tools to run now; empty with a final_answer")]
+    final_answer: Annotated[T | None, Meta(description="the answer; null while tools are still needed")]
+
+    def __post_init__(self) -> None:
+        names = ", ".join(action.name for action in self.actions)
+        if self.actions and self.final_answer is not None:
+            raise ValueError(f"final_answer is given together with actions ({names}) whose results are not known yet")
+        if not self.actions and self.final_answer is None:
+            raise ValueError("neither an action nor a final_answer is given")
+
+
+class ReasoningPath(msgspec.Struct, Generic[T], frozen=True):
+    """One independent way to the answer."""
+
+    reasoning: str
+    answer: T
+
+
+class SelfConsistency(msgspec.Struct, Generic[T], frozen=True):
+    """Reason in several independent ways, then choose the answer that most of them reach.
+
+    Wang et al. 2022, Self-Consistency Improves Chain of Thought Reasoning in Language Models,
+    https://arxiv.org/abs/2203.11171. The final answer is one of the paths' answers; texts are compared without case and
+    outer spaces.
+    """
+
+    paths: Annotated[list[ReasoningPath[T]], Meta(description="different ways to reason", min_length=1)]
+    final_answer: T
+
+    def __post_init__(self) -> None:
+        chosen = _comparable(self.final_answer)
+        if all(_comparable(path.answer) != chosen for path in self.paths):
+            found = "; ".join(f"path {number}: {path.answer!r}" for number, path in enumerate(self.paths, 1))
+            raise ValueError(f"final_answer {self.final_answer!r} is the answer of no path ({found})")
+
+
+def _comparable(answer: object) -> object:
+    return answer.strip().casefold() if isinstance(answer, str) else answer
+
+
+class ThoughtNode(msgspec.Struct, frozen=True):
+    """One thought of a tree."""
+
+    id: Annotated[int, Meta(description="number of this thought")]
+    parent: Annotated[
+        int | None, Meta(description="id of the thought it continues, null for a first one")
+    ]
+    thought: str
+    score: Annotated[float, Meta(description="how promising it is", ge=0, le=1)]
+
+
+class TreeOfThoughts(msgspec.Struct, Generic[T], frozen=True):
+    """Explore a tree of thoughts, score each, then answer from the best path.
+
+    Yao et al. 2023, Tree of Thoughts: Deliberate Problem Solving with Large Language Models,
+    https://arxiv.org/abs/2305.10601. The tree is a flat list in which a parent stands before its children. The task
+    itself is the root, so several thoughts may have no parent; the best path begins at one of those.
+    """
+
+    nodes: Annotated[list[ThoughtNode], Meta(description="all thoughts, parents before children", min_length=1)]
+    best_path: Annotated[list[int], Meta(description="ids, from a first thought on", min_length=1)]
+    final_answer: T
+
+    def __post_init__(self) -> None:
+        parents = _parents(self.nodes)
+        before: int | None = None
+        for node in self.best_path:
+            if node not in parents:
+                raise ValueError(f"best_path names node {node}, which does not exist; nodes: {_listed(parents)}")
+            if parents[node] != before:
+                came = "begins at" if before is None else f"goes from node {before} to"
+                raise ValueError(f"best_path {came} node {node}, whose parent is {parents[node]}")
+            before = node
+
+
+def _parents(nodes: list[ThoughtNode]) -> dict[int, int | None]:
+    """Map each node to its parent, in order; each parent is known before its child."""
+    parents: dict[int, int | None] = {}
+    for node in nodes:
+        if node.id in parents:
+            raise ValueError(f"node {node.id} is given twice")
+        if node.parent is not None and node.parent not in parents:
+            why = "comes later or is itself" if any(other.id == node.parent for other in nodes) else "does not exist"
+            raise ValueError(f"node {node.id}: its parent {node.parent} {why}; nodes before it: {_listed(parents)}")
+        parents[node.id] = node.parent
+    return parents
+
+
+def _listed(nodes: dict[int, int | None]) -> str:
+    return ", ".join(str(node) for node in nodes) or "none"
