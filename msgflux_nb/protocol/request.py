@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError, MediaError, PrefillError
+from ..generation.outline import outline
 from ..generation.schema import WireSchema, wire_schema
 from .prefill import prefilled_messages
 from .profile import Profile
@@ -103,16 +104,9 @@ def build_request(
         listed, f"{profile.provider}/{model}" if profile.provider != "openai-compatible" else model, profile
     )
     schema = None if generation_schema is None else wire_schema(generation_schema, profile.dialect)
-    prefill = prefilling if prefilling is not None and prefilling.strip() else ""
-    if schema is not None and prefill and not prefill.lstrip().startswith("{"):
-        raise PrefillError(
-            f"the answer has to be JSON for {schema.name}, which begins with {{; the prefill begins with "
-            f"{prefill.strip()[:20]!r}. Leave the prefill out, or begin the JSON object in it."
-        )
+    prefill = _checked_prefill(prefilling, schema)
     asked = _with_system(listed, system_prompt)
-    noted = asked
-    if schema is not None and profile.schema_in_prompt:
-        noted = _with_system(asked, _schema_note(schema), after=True)
+    noted = asked if schema is None or not profile.schema_in_prompt else _with_outline(asked, schema)
     body: dict[str, Any] = {"model": model, "messages": prefilled_messages(noted, prefill, profile)}
     for name in sorted(options):
         body[profile.max_tokens_name if name == "max_tokens" else name] = options[name]
@@ -163,20 +157,42 @@ def _check_modalities(messages: list[dict[str, Any]], model: str, profile: Profi
                 )
 
 
-def _with_system(messages: list[dict[str, Any]], text: str | None, *, after: bool = False) -> list[dict[str, Any]]:
+def _checked_prefill(prefilling: str | None, schema: WireSchema | None) -> str:
+    """The start of the answer; a prefill of nothing but white space is none."""
+    if prefilling is None or not prefilling.strip():
+        return ""
+    if schema is None:
+        return prefilling
+    # White space before JSON says nothing, and llama.cpp leaves it out when it echoes a structured answer.
+    prefill = prefilling.lstrip()
+    if not prefill.startswith("{"):
+        raise PrefillError(
+            f"the answer has to be JSON for {schema.name}, which begins with {{; the prefill begins with "
+            f"{prefill[:20]!r}. Leave the prefill out, or begin the JSON object in it."
+        )
+    return prefill
+
+
+def _with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
     """Put a system text in front; where one is first already, they become one message: some servers take only one."""
     if not text:
         return list(messages)
     first = messages[0]
     if first.get("role") != "system" or not isinstance(first.get("content"), str):
         return [{"role": "system", "content": text}, *messages]
-    both = [first["content"], text] if after else [text, first["content"]]
-    return [{**first, "content": "\n\n".join(both)}, *messages[1:]]
+    return [{**first, "content": f"{text}\n\n{first['content']}"}, *messages[1:]]
 
 
-def _schema_note(schema: WireSchema) -> str:
-    """Say the schema in the prompt, for servers that only constrain the output and do not show it to the model."""
-    return "Answer with JSON that fits this schema:\n" + msgspec.json.encode(schema.schema).decode()
+def _with_outline(messages: list[dict[str, Any]], schema: WireSchema) -> list[dict[str, Any]]:
+    """Say the schema in front of the last user text, for servers that constrain the output but do not show it."""
+    note = f"Answer with JSON of this form: {outline(schema.schema)}"
+    for position in range(len(messages) - 1, -1, -1):
+        message = messages[position]
+        content = message.get("content")
+        if message["role"] == "user" and isinstance(content, str | list):
+            said = f"{note}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": note}, *content]
+            return [*messages[:position], {**message, "content": said}, *messages[position + 1 :]]
+    return [*messages, {"role": "user", "content": note}]
 
 
 def _encoded(body: dict[str, Any]) -> bytes:

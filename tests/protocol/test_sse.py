@@ -1,0 +1,71 @@
+"""Bytes to server-sent events, at every split point."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msgflux_nb.protocol.sse import ServerEvent, SSEDecoder
+
+STREAMS = {
+    "lf": (b"data: a\n\ndata: b\n\n", ["a", "b"]),
+    "crlf": (b"data: a\r\n\r\ndata: b\r\n\r\n", ["a", "b"]),
+    "cr": (b"data: a\r\rdata: b\r\r", ["a", "b"]),
+    "mixed line ends": (b"data: a\r\n\ndata: b\r\r\ndata: c\n\r", ["a", "b", "c"]),
+    "a byte order mark": (b"\xef\xbb\xbfdata: a\n\n", ["a"]),
+    "comments and unknown fields": (b": hello\nretry: 3\nid: 7\ndata: a\n\n: ping\n\n", ["a"]),
+    "no space after the colon": (b"data:a\n\ndata:  b\n\n", ["a", " b"]),
+    "several data lines are one event": (b"data: a\ndata: b\n\n", ["a\nb"]),
+    "done under the last chunk": (b"data: a\ndata: [DONE]\n\n", ["a", "[DONE]"]),
+    "no blank line at the end": (b"data: a\n\ndata: b\n", ["a", "b"]),
+    "no line end at the end": (b"data: a\n\ndata: b", ["a", "b"]),
+    "letters that other splitters take for line ends": (
+        "data: x\u2028y\u0085z\x0b\x0c\x1cé😀\n\n".encode(),
+        ["x\u2028y\u0085z\x0b\x0c\x1cé😀"],
+    ),
+    "empty data": (b"data\n\ndata:\n\n", ["", ""]),
+    "blank lines only": (b"\n\n\r\n\r", []),
+}
+
+
+def decoded(pieces: list[bytes]) -> list[ServerEvent]:
+    decoder = SSEDecoder()
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    return events + decoder.close()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_reads_the_same_at_every_split_point(name: str) -> None:
+    wire, expected = STREAMS[name]
+    for cut in range(len(wire) + 1):
+        events = decoded([wire[:cut], wire[cut:]])
+        assert [event.data.decode() for event in events] == expected, f"cut at byte {cut}"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_reads_the_same_in_pieces_of_any_size(name: str, size: int) -> None:
+    wire, expected = STREAMS[name]
+    pieces = [wire[i : i + size] for i in range(0, len(wire), size)]
+    assert [event.data.decode() for event in decoded(pieces)] == expected
+
+
+@given(
+    st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)),
+    st.data(),
+)
+def test_any_text_in_any_pieces_comes_out_whole(texts: list[str], data: st.DataObject) -> None:
+    texts = [text for text in texts if text != "[DONE]"]
+    wire = b"".join(b"data: " + text.encode() + b"\n\n" for text in texts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+    pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+    assert [event.data.decode() for event in decoded(pieces)] == texts
+
+
+def test_an_event_keeps_its_name_and_the_next_has_none() -> None:
+    assert decoded([b"event: error\ndata: x\n\ndata: y\n\n"]) == [ServerEvent(b"x", "error"), ServerEvent(b"y", "")]
+
+
+def test_an_error_field_is_an_event_named_error() -> None:
+    assert decoded([b'error: {"a":1}\n\n']) == [ServerEvent(b'{"a":1}', "error")]
