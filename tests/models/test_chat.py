@@ -28,7 +28,7 @@ def model_at(url: str, **options: Any) -> mf.ChatCompletion:
 
 def call_sync(model: mf.ChatCompletion, messages: Any, **keywords: Any) -> Any:
     response = model(messages, **keywords)
-    return (response.consume(), response) if not keywords.get("stream") else (response.consume(), response)
+    return response.consume(), response
 
 
 def call_async(model: mf.ChatCompletion, messages: Any, **keywords: Any) -> Any:
@@ -184,7 +184,7 @@ def test_a_web_page_is_no_api(call: Call) -> None:
 def test_a_server_that_is_not_there_is_said(call: Call) -> None:
     with serving(completion()) as server:
         url = server.url
-    with pytest.raises(mf.ConnectionFailedError, match="127.0.0.1"):
+    with pytest.raises(mf.ConnectionFailedError, match=r"127\.0\.0\.1"):
         call(model_at(url, max_retries=0), "Hi")
 
 
