@@ -12,6 +12,7 @@ import pickle
 import traceback
 from typing import Any
 
+import httpx
 import pytest
 from IPython.core.ultratb import VerboseTB
 
@@ -82,6 +83,13 @@ def test_no_exception_shows_the_key(fault: str, fails: Any) -> None:
 @pytest.mark.parametrize("fails", [failure_of, async_failure_of], ids=["sync", "async"])
 def test_no_exception_of_a_connection_shows_the_key(fails: Any) -> None:
     assert_clean(shown(fails(model_with("http://127.0.0.1:9/v1", CANARY))))
+
+
+def test_the_cause_of_a_failure_is_kept_without_its_frames_and_request() -> None:
+    """A frame of h11 that writes headers holds the key; a verbose traceback would print it."""
+    cause = failure_of(model_with("http://127.0.0.1:9/v1", CANARY)).__cause__
+    assert isinstance(cause, httpx.ConnectError)
+    assert (cause.__traceback__, cause.__context__, cause._request) == (None, None, None)
 
 
 @pytest.mark.parametrize("pasted", [f"{CANARY}\nx", f"{CANARY} x", f"{CANARY}\0", f"{CANARY}É", "", "  "])

@@ -17,6 +17,7 @@ STREAMS = {
     "comments and unknown fields": (b": hello\nretry: 3\nid: 7\ndata: a\n\n: ping\n\n", ["a"]),
     "no space after the colon": (b"data:a\n\ndata:  b\n\n", ["a", " b"]),
     "several data lines are one event": (b"data: a\ndata: b\n\n", ["a\nb"]),
+    "several data lines with crlf": (b"data: a\r\ndata: b\r\n\r\n", ["a\nb"]),
     "done under the last chunk": (b"data: a\ndata: [DONE]\n\n", ["a", "[DONE]"]),
     "no blank line at the end": (b"data: a\n\ndata: b\n", ["a", "b"]),
     "no line end at the end": (b"data: a\n\ndata: b", ["a", "b"]),
