@@ -7,7 +7,8 @@ imported until something needs it.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as in typing, which alone costs more than the rest of this import
 
 __version__ = "0.1.0.dev0"
 
@@ -53,6 +54,8 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .content.messages import ChatBlock as ChatBlock
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
