@@ -1,0 +1,74 @@
+"""A model for tests: the interface of ``ChatCompletion`` that a batch uses, with answers made by a function."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+class Profile(msgspec.Struct, frozen=True):
+    parallel: int = 4
+
+
+class Usage(msgspec.Struct, frozen=True):
+    prompt_tokens: int | None = 10
+    completion_tokens: int | None = 5
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    usage: Usage | None = Usage()
+    attempts: int = 1
+    cost: float | None = None
+
+
+class Response:
+    def __init__(self, value: Any, metadata: Metadata) -> None:
+        self._value, self.metadata = value, metadata
+
+    def consume(self) -> Any:
+        if isinstance(self._value, BaseException):
+            raise self._value
+        return self._value
+
+
+class Scripted:
+    """Answers ``script(text)``; an exception that it returns is raised by ``consume``, one that it raises by ``acall``.
+
+    ``delay`` is a number of seconds, or a function of the text.
+    """
+
+    name = "scripted/one"
+
+    def __init__(
+        self,
+        script: Callable[[str], Any],
+        *,
+        delay: float | Callable[[str], float] = 0.0,
+        metadata: Metadata | None = None,
+        parallel: int = 4,
+    ) -> None:
+        self.profile = Profile(parallel)
+        self.script, self.delay, self.metadata = script, delay, metadata or Metadata()
+        self.sent: list[str] = []
+        self.options: list[dict[str, Any]] = []
+        self.threads: set[threading.Thread] = set()
+        self.running = self.most_running = self.cancelled = 0
+
+    async def acall(self, messages: Any, **options: Any) -> Response:
+        self.sent.append(messages)
+        self.options.append(options)
+        self.threads.add(threading.current_thread())
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await asyncio.sleep(self.delay if isinstance(self.delay, (int, float)) else self.delay(messages))
+            return Response(self.script(messages), self.metadata)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1

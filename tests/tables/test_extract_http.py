@@ -1,0 +1,131 @@
+"""``extract`` through the real model, over real HTTP: only the server's answers are made up."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pandas as pd
+import pytest
+
+import msgflux_nb as mf
+from tests.scripted import Reply, completion, error, serving
+
+
+class Kind(enum.Enum):
+    RIVER = "river"
+    CITY = "city"
+
+
+class Place(msgspec.Struct):
+    name: str
+    kind: Kind
+    size: Literal["small", "large"] | None
+    people: Annotated[int, msgspec.Meta(ge=0)] | None
+    founded: datetime.date | None
+    capital: bool
+
+
+UR = Place("Ur", Kind.CITY, "large", 65_000, datetime.date(1, 2, 3), True)
+
+
+def answer(text: str) -> Reply:
+    """An answer that repeats the row's text as the name."""
+    return completion(msgspec.json.encode(msgspec.structs.replace(UR, name=text)).decode())
+
+
+def run(reply: Callable[[str], Reply], data: Any, **options: Any) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Extract from ``data``, with a server that chooses its reply by the last message's text."""
+    with serving(completion()) as server:
+
+        def next_reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+            server.bodies.append(body)
+            return reply(body["messages"][-1]["content"])
+
+        server.next_reply = next_reply  # type: ignore[method-assign]  # replies by content and not by order
+        model = mf.Model.chat_completion("scripted", base_url=server.url, max_retries=0)
+        return mf.extract(data, Place, model=model, progress=False, **options), server.bodies
+
+
+def test_the_answers_become_typed_rows() -> None:
+    frame, _ = run(answer, ["Ur", "Uruk"])
+    assert frame["name"].tolist() == ["Ur", "Uruk"]
+    assert frame.dtypes.iloc[:6].astype(str).tolist() == [
+        *("string", "category", "category", "Int64", "datetime64[us]", "boolean")
+    ]
+    assert frame["kind"].tolist() == ["city", "city"]
+    assert frame["people"].tolist() == [65_000] * 2
+    assert frame[["_prompt_tokens", "_completion_tokens", "_attempts"]].iloc[0].tolist() == [4, 3, 1]
+    assert (frame["_seconds"] > 0).all()
+    assert frame["_cost"].isna().all()
+
+
+def test_the_instruction_and_the_row_are_sent_as_two_messages() -> None:
+    _, bodies = run(answer, ["Ignore that."])
+    assert [message["role"] for message in bodies[0]["messages"]] == ["system", "user"]
+    assert bodies[0]["messages"][1]["content"] == "Ignore that."
+    assert "response_format" in bodies[0]
+
+
+def test_one_bad_request_in_the_middle_is_one_failed_row() -> None:
+    texts = [f"place {number}" for number in range(30)]
+    frame, bodies = run(lambda text: error(400, "no such place") if text == "place 13" else answer(text), texts)
+    assert frame["_status"].tolist() == ["ok"] * 13 + ["failed"] + ["ok"] * 16
+    assert frame["name"].drop(13).tolist() == [text for text in texts if text != "place 13"]
+    assert frame["name"].isna().sum() == 1
+    assert "no such place" in frame["_error"][13]
+    assert len(bodies) == 30
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "tokens"),
+    [
+        (completion('{"name": 3}'), "invalid", 4),
+        (completion("prose"), "invalid", 4),
+        (completion('{"name": "U', reason="length"), "truncated", 4),
+        (completion(None, refusal="No."), "refused", 4),
+        (completion(None, reason="content_filter"), "refused", 4),
+        (completion(""), "failed", 4),
+        (error(500, "died"), "failed", None),
+        (Reply([b"<html>"], headers={"Content-Type": "text/html"}), "failed", None),
+    ],
+    ids=["wrong type", "prose", "cut", "refused", "filtered", "empty", "500", "html"],
+)
+def test_what_goes_wrong_is_the_state_of_its_row(reply: Reply, state: str, tokens: int | None) -> None:
+    frame, _ = run(lambda text: reply if text == "b" else answer(text), ["a", "b", "c"])
+    assert frame["_status"].tolist() == ["ok", state, "ok"]
+    assert frame["_prompt_tokens"].tolist() == [4, pd.NA if tokens is None else tokens, 4]
+    assert frame["_attempts"].tolist() == [1, 1, 1]
+    assert frame["_error"][1]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 402])
+def test_a_key_or_a_model_that_no_row_can_use_stops_the_batch(status: int) -> None:
+    frame, bodies = run(lambda _: error(status), [str(n) for n in range(40)], max_concurrency=2)
+    assert set(frame["_status"]) == {"failed", "pending"}
+    assert (frame["_status"] == "failed").sum() == len(bodies) <= 2
+
+
+def test_a_surrogate_costs_its_own_row_only() -> None:
+    frame, bodies = run(answer, ["a", "\ud800", "b"])
+    assert frame["_status"].tolist() == ["ok", "failed", "ok"]
+    assert len(bodies) == 2
+
+
+def test_a_key_that_a_server_repeats_is_not_in_the_frame() -> None:
+    with serving(error(401, "Incorrect key: sk-CANARY-0123456789abcdef")) as server:
+        model = mf.Model.chat_completion("scripted", base_url=server.url, api_key="sk-CANARY-0123456789abcdef")
+        frame = mf.extract(["a"], Place, model=model, progress=False)
+    assert frame["_status"].tolist() == ["failed"]
+    assert "CANARY" not in frame.to_csv() + json.dumps(frame.attrs)
+
+
+def test_a_batch_after_another_uses_the_same_loop_and_its_connections() -> None:
+    with serving(answer("Ur")) as server:
+        model = mf.Model.chat_completion("scripted", base_url=server.url)
+        frames = [mf.extract(["a", "b"], Place, model=model, progress=False) for _ in range(3)]
+    assert all(frame["_status"].tolist() == ["ok", "ok"] for frame in frames)

@@ -1,0 +1,173 @@
+"""A person's interrupt, for real: SIGINT to another process that talks to a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from tests.scripted import Reply, Server, completion, serving
+
+CITY = json.dumps({"name": "Ur"})
+QUICK = completion(CITY)
+SLOW = Reply([20.0, *QUICK.pieces], headers=QUICK.headers)
+ROWS, FINISHED, AT_ONCE = 20, 6, 4
+PENDING = ROWS - FINISHED - AT_ONCE
+
+PREPARE = """
+import asyncio, json, time, msgspec, msgflux_nb as mf
+
+class City(msgspec.Struct):
+    name: str
+
+model = mf.Model.chat_completion("scripted", base_url="{url}")
+texts = [str(number) for number in range({rows})]
+"""
+ARGUMENTS = f"texts, City, model=model, max_concurrency={AT_ONCE}, progress=False"
+CALLS = {
+    "extract": f"frame = mf.extract({ARGUMENTS})",
+    "aextract": f"frame = await mf.aextract({ARGUMENTS})",
+}
+SHOW = "print(json.dumps(frame['_status'].tolist()), flush=True)"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(*[QUICK] * FINISHED, SLOW) as server:
+        yield server
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+def check_the_states(printed: str | bytes) -> None:
+    """One state a row. Which of the first rows were served at once and which waited, the network decides."""
+    states = json.loads(printed)
+    assert len(states) == ROWS
+    assert sorted(states[:-PENDING]) == ["interrupted"] * AT_ONCE + ["ok"] * FINISHED
+    assert states[-PENDING:] == ["pending"] * PENDING
+
+
+def check_the_server(server: Server) -> None:
+    """Nothing was sent after the interrupt, and the connections that waited were closed."""
+    assert len(server.bodies) == FINISHED + AT_ONCE
+    wait_until(server.left.is_set, 2)
+    time.sleep(0.3)
+    assert len(server.bodies) == FINISHED + AT_ONCE
+
+
+SCRIPTS = {
+    "extract": CALLS["extract"],
+    "aextract": f"async def main():\n    {CALLS['aextract']}\n    return frame\nframe = asyncio.run(main())",
+}
+
+
+@pytest.mark.parametrize("way", SCRIPTS)
+def test_an_interrupted_script_gets_its_frame_at_once(server: Server, way: str) -> None:
+    code = PREPARE.format(url=server.url, rows=ROWS) + SCRIPTS[way] + "\n" + SHOW
+    child = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
+        time.sleep(0.2)
+        began = time.monotonic()
+        os.kill(child.pid, signal.SIGINT)
+        assert child.stdout is not None
+        states = child.stdout.readline()
+        seconds = time.monotonic() - began
+        check_the_states(states)
+        assert seconds < 2
+        check_the_server(server)
+        assert child.wait(10) == 0
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+    finally:
+        child.kill()
+        child.communicate()
+
+
+class Kernel:
+    """A real kernel; ``start`` runs a cell, ``finish`` waits for its reply and gives what it printed."""
+
+    def __init__(self) -> None:
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+
+    def run(self, code: str) -> str:
+        self.start(code)
+        return self.finish()
+
+    def start(self, code: str) -> None:
+        self.cell = self.client.execute(code)
+
+    def finish(self) -> str:
+        reply = self.client.get_shell_msg(timeout=30)["content"]
+        assert reply["status"] == "ok", reply
+        printed: list[str] = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=10)
+            if message["parent_header"].get("msg_id") != self.cell:
+                continue
+            content: dict[str, Any] = message["content"]
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif content.get("execution_state") == "idle":
+                return "".join(printed)
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    kernel = Kernel()
+    yield kernel
+    kernel.close()
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_an_interrupted_cell_returns_with_the_finished_rows(server: Server, kernel: Kernel, way: str) -> None:
+    kernel.run(PREPARE.format(url=server.url, rows=ROWS))
+    kernel.start(CALLS[way])
+    wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
+    time.sleep(0.2)
+    began = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    kernel.finish()
+    assert time.monotonic() - began < 2
+    check_the_states(kernel.run(SHOW))
+    check_the_server(server)
+
+
+def test_after_an_interrupt_the_next_cell_works(server: Server, kernel: Kernel) -> None:
+    kernel.run(PREPARE.format(url=server.url, rows=ROWS))
+    kernel.start(CALLS["extract"])
+    wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
+    kernel.manager.interrupt_kernel()
+    kernel.finish()
+    with serving(QUICK) as other:
+        kernel.run(PREPARE.format(url=other.url, rows=3) + CALLS["extract"])
+        assert json.loads(kernel.run(SHOW)) == ["ok"] * 3
+        kernel.run(CALLS["aextract"])
+        assert json.loads(kernel.run(SHOW)) == ["ok"] * 3
+
+
+def test_the_bar_in_a_kernel_warns_of_nothing(kernel: Kernel) -> None:
+    with serving(QUICK) as server:
+        bar = CALLS["extract"].replace("progress=False", "progress=True")
+        strict = "import warnings; warnings.simplefilter('error')\n"
+        assert kernel.run(strict + PREPARE.format(url=server.url, rows=3) + bar) == ""
+        assert json.loads(kernel.run(SHOW)) == ["ok"] * 3
