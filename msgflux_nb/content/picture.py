@@ -307,17 +307,20 @@ def encode(pixels: Pixels, limits: Limits, name: str) -> Encoded:
         for kind, quality in _attempts(image, pixels.kind in _LOSSY):
             data = _write(smaller, kind, quality)
             if len(data) <= limits.max_bytes:
-                return Encoded(data=data, kind=kind, size=size, notes=(*notes, *_written(image.size, size, quality)))
+                written = _written(image.size, size, quality, kind != pixels.kind)
+                return Encoded(data=data, kind=kind, size=size, notes=(*notes, *written))
         if size == (1, 1):
             raise MediaError(f"{name} cannot be made smaller than {limits.max_bytes:,} bytes.")
         size = _fit(size, max(1, int(max(size) * _SHRINK)))
 
 
-def _written(before: tuple[int, int], after: tuple[int, int], quality: int | None) -> Iterator[str]:
+def _written(before: tuple[int, int], after: tuple[int, int], quality: int | None, other_kind: bool) -> Iterator[str]:
     if after != before:
         yield f"shrunk from {_pixels(before)} to {_pixels(after)}"
     if quality is not None:
         yield f"encoded as JPEG, quality {quality}"
+    elif other_kind:
+        yield "encoded as PNG"
 
 
 def _lanczos() -> Any:

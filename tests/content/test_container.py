@@ -3,10 +3,11 @@ from __future__ import annotations
 import io
 
 import pytest
-from pictures import camera_exif, noise, to_bytes, two_halves
 from PIL import Image
 
 from msgflux_nb.content.container import orientation, parse_picture, sniff
+
+from .pictures import camera_exif, noise, to_bytes, two_halves
 
 KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 

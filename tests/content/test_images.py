@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import bomb, camera_exif, near, noise, sent, to_bytes, two_halves
 from PIL import Image, ImageCms
 
 from msgflux_nb.content.media import load_image
 from msgflux_nb.content.picture import Limits
 from msgflux_nb.errors import MediaError
+
+from .pictures import bomb, camera_exif, near, noise, sent, to_bytes, two_halves
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
 
@@ -352,3 +353,8 @@ def test_the_report_reads_as_a_sentence() -> None:
 
 def test_the_report_of_an_untouched_picture_says_so() -> None:
     assert str(load_image(to_bytes(two_halves())).report).endswith(": sent as it is")
+
+
+@pytest.mark.parametrize("src", [to_bytes(two_halves(), "BMP"), two_halves(), np.zeros((2, 2), dtype=np.uint8)])
+def test_a_change_of_format_alone_is_reported(src: Any) -> None:
+    assert load_image(src).report.notes == ("encoded as PNG",)

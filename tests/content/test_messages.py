@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from pictures import sent, to_bytes, two_halves
 from PIL import Image
 
 from msgflux_nb import ChatBlock, MediaError, ToolCallError
 from msgflux_nb.content.media import Loaded, load_image
+
+from .pictures import sent, to_bytes, two_halves
 
 PNG = to_bytes(two_halves())
 WAV = (

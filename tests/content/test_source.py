@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pictures import to_bytes, two_halves
 
 from msgflux_nb.content.media import load_image
 from msgflux_nb.content.source import check_url, read
 from msgflux_nb.errors import MediaError
+
+from .pictures import to_bytes, two_halves
 
 PNG = to_bytes(two_halves())
 

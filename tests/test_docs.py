@@ -1,0 +1,138 @@
+"""The examples of README.md and docs/ run: every ``python`` block of a page in order, offline, in an empty folder.
+
+A block ``text`` that follows one is what it prints. ``<!-- local -->`` on the line before a block says that it, and
+only it, needs the embedded model; such blocks run in a test of their own, together with all others of their page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import types
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+
+_BLOCK = re.compile(
+    r"^(?P<local><!-- local -->\n)?```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<output>.*?)^```$)?", re.M | re.S
+)
+
+
+class Block(NamedTuple):
+    """An example: its source, the line where it begins, what it prints (None: not said), whether it needs a model."""
+
+    code: str
+    line: int
+    output: str | None
+    local: bool
+
+
+def blocks(page: str) -> list[Block]:
+    return [
+        Block(
+            code=found["code"],
+            line=page.count("\n", 0, found.start("code")) + 1,
+            output=found["output"],
+            local=found["local"] is not None,
+        )
+        for found in _BLOCK.finditer(page)
+    ]
+
+
+def run(page: str, name: str, *, local: bool) -> int:
+    """Run the blocks of a page as one module and compare what they print; returns how many ran."""
+    # A module of its own, because msgspec looks up the annotations of a Struct in sys.modules.
+    module = types.ModuleType("docs_page")
+    sys.modules[module.__name__] = module
+    chosen = [block for block in blocks(page) if local or not block.local]
+    try:
+        for block in chosen:
+            printed = io.StringIO()
+            # The newlines in front make a traceback name the line of the page.
+            code = compile("\n" * (block.line - 1) + block.code, name, "exec")
+            with contextlib.redirect_stdout(printed):
+                exec(code, module.__dict__)
+            if block.output is not None:
+                assert printed.getvalue().strip() == block.output.strip(), f"{name}, line {block.line}"
+    finally:
+        del sys.modules[module.__name__]
+    return len(chosen)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_examples_of_a_page_run_offline(path: Path) -> None:
+    run(read(path), path.name, local=False)
+
+
+@pytest.mark.local
+def test_the_examples_that_need_the_embedded_model_run() -> None:
+    for path in PAGES:
+        if any(block.local for block in blocks(read(path))):
+            run(read(path), path.name, local=True)
+
+
+PAGE = """\
+# Title
+
+```python
+import msgspec
+
+
+class City(msgspec.Struct):
+    name: str
+
+
+city = msgspec.convert({"name": "Ghent"}, City)
+```
+
+Text.
+
+<!-- local -->
+```python
+print("needs a model")
+```
+
+```python
+print(city.name)
+```
+
+```text
+Ghent
+```
+
+```bash
+not run
+```
+"""
+
+
+def test_blocks_share_one_module_and_local_ones_are_left_out() -> None:
+    assert [(block.line, block.local) for block in blocks(PAGE)] == [(4, False), (18, True), (22, False)]
+    assert run(PAGE, "page", local=False) == 2
+    assert run(PAGE, "page", local=True) == 3
+
+
+def test_another_output_than_the_page_shows_fails() -> None:
+    with pytest.raises(AssertionError, match="page, line 22"):
+        run(PAGE.replace("\nGhent\n", "\nBruges\n"), "page", local=False)
+
+
+def test_a_failing_example_names_the_line_of_the_page() -> None:
+    with pytest.raises(NameError) as caught:
+        run(PAGE.replace("print(city.name)", "print(town)"), "page", local=False)
+    assert caught.traceback[-1].lineno + 1 == 22
