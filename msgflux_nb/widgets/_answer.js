@@ -1,0 +1,140 @@
+// @ts-check
+// The answer as it arrives: prefill tinted, text appended, structure as a table, errors as alerts, a status line.
+
+/** @type {Record<string, [shape: string, word: string]>} */
+const STATES = {
+  idle: ["○", "ready"],
+  asked: ["●", "starting"],
+  waiting: ["●", "waiting for the first token"],
+  running: ["●", "streaming"],
+  stopping: ["●", "stopping"],
+  complete: ["✓", "complete"],
+  stopped: ["■", "stopped"],
+  failed: ["✕", "failed"],
+};
+
+/**
+ * The pane of the answer.
+ * @param {AnswerStore} store
+ * @param {() => { name: string, rows: Row[] } | null} picked the structure that the next run would ask for
+ * @returns {{ node: HTMLElement, draw: () => void }}
+ */
+function answerPane(store, picked) {
+  const prefill = element("span", { class: "mf-prefill" });
+  const text = document.createTextNode("");
+  const words = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": "answer" }, prefill, text);
+  const hint = element("p", { class: "mf-hint" }, "The answer appears here. Shift-Enter runs, Esc stops.");
+  const body = element("tbody");
+  const caption = element("caption", { class: "mf-role" });
+  const table = element("table", { class: "mf-structure" }, caption, body);
+  const error = element("div", { class: "mf-error", role: "alert", hidden: true });
+  const node = element(
+    "section",
+    { class: "mf-pane mf-answer", "aria-label": "answer", tabindex: "0" },
+    element("div", { class: "mf-role" }, "assistant"),
+    hint,
+    words,
+    table,
+    error,
+  );
+  let epoch = -1;
+  let drawn = 0;
+  let tableKey = "";
+  let errorKey = "";
+
+  function drawText() {
+    if (epoch !== store.epoch) {
+      epoch = store.epoch;
+      drawn = 0;
+      text.data = "";
+    }
+    if (prefill.textContent !== store.prefill) prefill.textContent = store.prefill;
+    if (drawn < store.pieces.length) {
+      text.appendData(store.pieces.slice(drawn).join(""));
+      drawn = store.pieces.length;
+    }
+  }
+
+  function drawTable() {
+    const next = picked();
+    const structure = store.schema && store.rows.length ? { name: store.schema, rows: store.rows } : null;
+    // While a run is under way the fields it asked for are shown, and after it what they hold.
+    const shown = structure && (!next || next.name === store.schema) ? structure : next;
+    const key = JSON.stringify([shown, store.run]);
+    if (key === tableKey) return;
+    tableKey = key;
+    table.hidden = !shown;
+    caption.textContent = shown?.name ?? "";
+    body.replaceChildren(...(shown?.rows ?? []).map(structureRow));
+  }
+
+  function drawError() {
+    const shown = store.problem ?? store.error;
+    const key = JSON.stringify(shown);
+    if (key === errorKey) return;
+    errorKey = key;
+    error.hidden = !shown;
+    error.replaceChildren(...(shown ? [element("b", {}, shown[0]), " ", shown[1]] : []));
+  }
+
+  function draw() {
+    const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
+    words.classList.toggle("mf-code", store.schema !== "");
+    words.setAttribute("aria-busy", String(store.busy));
+    hint.hidden = store.run > 0 || store.busy || store.problem !== null;
+    drawText();
+    drawTable();
+    drawError();
+    if (atEnd) node.scrollTop = node.scrollHeight;
+  }
+
+  return { node, draw };
+}
+
+/**
+ * @param {Row} row
+ * @returns {HTMLElement}
+ */
+function structureRow({ field, value, type }) {
+  const known = value !== null;
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, field),
+    element("td", { class: known ? "mf-value" : "mf-value mf-unknown" }, known ? value : "–"),
+    element(
+      "td",
+      { class: "mf-type" },
+      element("span", { class: known ? "mf-shape mf-complete" : "mf-shape", "aria-hidden": "true" }, known ? "✓" : "○"),
+      ` ${type}`,
+    ),
+  );
+}
+
+/**
+ * The line of state, tokens, cost and times.
+ * @param {AnswerStore} store
+ * @param {() => string} note something to add, or ""
+ * @returns {{ node: HTMLElement, draw: () => void }}
+ */
+function statusBar(store, note) {
+  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
+  const word = element("span", { class: "mf-state", role: "status" });
+  const figures = element("span", { class: "mf-figures" });
+  const aside = element("span", { class: "mf-note" });
+  const node = element("footer", { class: "mf-status" }, shape, word, figures, aside);
+
+  function draw() {
+    const waiting = store.state === "running" && store.pieces.length === 0;
+    const key = waiting ? "waiting" : store.state;
+    const [symbol, text] = STATES[key] ?? STATES.idle;
+    shape.textContent = symbol;
+    shape.className = `mf-shape mf-${store.state}`;
+    if (word.textContent !== text) word.textContent = text;
+    figures.textContent = store.status.join(" · ");
+    const silent = store.silent ? "The kernel does not answer: it is busy, or was restarted; then run this cell again." : "";
+    aside.textContent = silent || note();
+  }
+
+  return { node, draw };
+}

@@ -1,0 +1,95 @@
+"""What all widgets share: assets, messages from the page, errors shown where they happen, the static twin."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+
+from ._twin import Picture, twin_html, twin_text
+
+__all__ = ["View"]
+
+_HERE = Path(__file__).parent
+_WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
+
+
+@functools.cache
+def _assets(stems: tuple[str, ...], suffix: str) -> str:
+    """Join files to one text: anywidget loads a widget from a blob, where a relative import has nowhere to go."""
+    paths = [_HERE / f"{stem}{suffix}" for stem in stems]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+
+
+class View(anywidget.AnyWidget):
+    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` beside its module, behind the shared ``parts``.
+
+    A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and says what it
+    shows in ``picture``. It is displayed as two outputs: the live view, and below it the twin, which the live view
+    hides by its style sheet as long as it is there. A saved notebook keeps the twin.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    stem: ClassVar[str]
+
+    def __init__(self, **state: Any) -> None:
+        self._displayed = False
+        super().__init__(**state)
+        self.on_msg(self._receive)
+
+    @property
+    def _esm(self) -> str:
+        return _assets((*self.parts, self.stem), ".js")
+
+    @property
+    def _css(self) -> str:
+        return _assets((*self.parts, self.stem), ".css")
+
+    @property
+    def picture(self) -> Picture:
+        """The state to be drawn in the twin."""
+        raise NotImplementedError
+
+    def show_error(self, error: BaseException) -> None:
+        """Show an error on the widget: what a callback raises would otherwise go to a log that nobody reads."""
+        self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
+
+    def _receive(self, _widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        try:
+            getattr(self, f"_on_{content['type']}")(content, buffers)
+        except Exception as error:
+            self.show_error(error)
+
+    def _twin(self) -> dict[str, str]:
+        title = type(self).__name__
+        return {"text/html": twin_html(self.picture, title), "text/plain": twin_text(self.picture, title)}
+
+    def _update_twin(self) -> None:
+        """Bring the twin up to date in every place where the widget was displayed; from any thread."""
+        if self._displayed:
+            self._publish(self._twin(), update=True)
+
+    def _publish(self, data: dict[str, str], *, update: bool = False) -> None:
+        from IPython.display import publish_display_data
+
+        publish_display_data(data, transient={"display_id": f"msgflux-{self.model_id}"}, update=update)
+
+    def _live(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: Any = super()._repr_mimebundle_()  # None only for a widget without a view
+        return bundle[0], bundle[1]
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import publish_display_data
+
+        data, metadata = self._live()
+        # An untrusted notebook shows the HTML of each output: nothing here, the twin below.
+        publish_display_data({**data, "text/html": "<span></span>", "text/plain": repr(self)}, metadata)
+        self._displayed = True
+        self._publish(self._twin())
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One output with everything, for whoever asks for it: a console, marimo, a container of widgets."""
+        data, metadata = self._live()
+        return {_WIDGET_TYPE: data[_WIDGET_TYPE], **self._twin()}, metadata

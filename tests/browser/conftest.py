@@ -1,0 +1,96 @@
+"""Fixtures of the browser tests. They are closed with this folder: Playwright's loop would be in the way of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from msgflux_nb.widgets.playground import Playground
+from tests.scripted import Server, serving, stream
+
+from .chromium import ARGUMENTS, find_chromium
+from .lab import Lab, Notebook
+from .widget_page import WidgetPage
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a context of its own."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800})
+    context.set_default_timeout(5_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def playground_page(page: Page) -> Iterator[WidgetPage]:
+    """The playground's page code with a model of our own; its code must not have raised."""
+    widget = WidgetPage(page, Playground, playground_state())
+    yield widget
+    assert widget.errors() == []
+
+
+def playground_state() -> dict[str, Any]:
+    """The traits of a new playground."""
+    row = {"field": "name", "value": None, "type": "str"}
+    return {
+        "prompt": "",
+        "prefilling": "",
+        "schema": "",
+        "system_prompt": "",
+        "model_name": "scripted/one",
+        "model_options": "",
+        "schema_options": [{"name": "Person", "group": "notebook", "rows": [row]}],
+        "attachments": [],
+        "warning": "",
+        "snapshot": {"run": 0, "state": "idle"},
+    }
+
+
+@pytest.fixture(scope="package")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab server for all tests of this folder."""
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook: by its path under ``lab.root``, or as a list of cells that are written first."""
+    opened: list[Notebook] = []
+
+    def open_(cells: list[str] | Path, name: str = "", **page: Any) -> Notebook:
+        name = name or f"test-{len(list(lab.root.iterdir()))}.ipynb"
+        path = cells if isinstance(cells, Path) else lab.write(name, cells)
+        notebook = lab.open(browser, path, **page)
+        opened.append(notebook)
+        return notebook
+
+    yield open_
+    for notebook in opened:
+        if not notebook.page.is_closed():
+            notebook.shut_down_kernel()
+            notebook.close()
+
+
+@pytest.fixture
+def image_server() -> Iterator[Server]:
+    """An OpenAI-shaped server that streams a slow answer, and records what it is sent in ``bodies``."""
+    words = [piece for number in range(200) for piece in (f"word{number} ", 0.05)]
+    with serving(stream(*words)) as server:
+        yield server

@@ -1,0 +1,187 @@
+"""Real JupyterLab: a server of our own on a free port, and notebooks opened in Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page
+
+_OWN_FOLDERS = (
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+)
+_PANEL = "window.jupyterapp.shell.currentWidget"
+# Every cell has run, or the notebook stopped at an error; the kernel says so too.
+_IDLE = f"""() => {{
+  const panel = {_PANEL};
+  const busy = panel.content.widgets.some((cell) => cell.model.executionState === "running" || cell.prompt === "*");
+  return !busy && panel.sessionContext.session?.kernel?.status === "idle";
+}}"""
+
+
+class Lab:
+    """A JupyterLab server whose files, settings and kernels are its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "notebooks"
+        self.root.mkdir()
+        self._log = folder / "lab.log"
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        folders = {name: str(folder / name.lower()) for name in _OWN_FOLDERS}
+        self.trust_folder = Path(folders["JUPYTER_DATA_DIR"])
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="],
+                    *["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={self.root}"],
+                    *[f"--ServerApp.port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0"],
+                    "--LabApp.news_url=None",
+                ],
+                env={**os.environ, **folders},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/status", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        said = self._log.read_text(errors="replace")[-3000:]
+        self.stop()
+        raise AssertionError(f"JupyterLab did not start:\n{said}")
+
+    def stop(self) -> None:
+        """End the server and its kernels, by the server's process id."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+    def write(self, name: str, cells: Sequence[str]) -> Path:
+        """Write a notebook of code cells; return its path."""
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
+        )
+        path = self.root / name
+        nbformat.write(notebook, path)
+        return path
+
+    def open(self, browser: Browser, path: Path, **page: Any) -> Notebook:
+        """Open a notebook of ``root`` in a page of its own."""
+        options = {"viewport": {"width": 1280, "height": 960}, **page}
+        context = browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        return Notebook(context.new_page(), self, path)
+
+
+class Notebook:
+    """A notebook, open in JupyterLab."""
+
+    def __init__(self, page: Page, lab: Lab, path: Path) -> None:
+        self.page = page
+        self.path = path
+        self.dialogs: list[str] = []
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(f"{lab.url}/lab/tree/{path.relative_to(lab.root)}?reset")
+        self._wait_until_open()
+
+    def _wait_until_open(self) -> None:
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {_PANEL}?.content?.widgets?.length > 0 && {_PANEL}.context.isReady",
+            timeout=60_000,
+        )
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel can be asked."""
+        self.page.wait_for_function(f"() => {_PANEL}.sessionContext.session?.kernel?.status === 'idle'", timeout=60_000)
+
+    def run_all(self, *, timeout_seconds: float = 120) -> None:
+        """Run every cell and wait until all are done; a cell that failed is an assertion."""
+        self._execute("notebook:run-all-cells")
+        self.wait_idle(timeout_seconds=timeout_seconds)
+        failed = [output for output in self.outputs() if output["output_type"] == "error"]
+        assert not failed, "\n".join(failed[0]["traceback"])
+
+    def run_cell(self, index: int, *, timeout_seconds: float = 60) -> None:
+        """Run one cell and wait until it is done."""
+        self.page.evaluate(f"(index) => {{ {_PANEL}.content.activeCellIndex = index; }}", index)
+        self._execute("notebook:run-cell")
+        self.wait_idle(timeout_seconds=timeout_seconds)
+
+    def wait_idle(self, *, timeout_seconds: float = 60) -> None:
+        """Wait until no cell runs."""
+        self.page.wait_for_function(_IDLE, timeout=timeout_seconds * 1000)
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """All outputs of the notebook as it is in the page."""
+        found: list[dict[str, Any]] = self.page.evaluate(
+            f"() => {_PANEL}.content.model.toJSON().cells.flatMap((cell) => cell.outputs ?? [])"
+        )
+        return found
+
+    def save(self) -> dict[str, Any]:
+        """Save as the menu does, and return what is in the file."""
+        self.page.evaluate(f"() => {_PANEL}.context.save()")
+        saved: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+        return saved
+
+    def reload(self) -> None:
+        """Load the page again; the kernel goes on."""
+        self.page.reload()
+        self._wait_until_open()
+        self.wait_for_kernel()
+
+    def theme(self, name: str) -> None:
+        """Change to ``JupyterLab Light`` or ``JupyterLab Dark``."""
+        self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
+        light = str(name.endswith("Light")).lower()
+        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]")
+
+    def shut_down_kernel(self) -> None:
+        """End the kernel, as closing the notebook would."""
+        self.page.evaluate(f"() => {_PANEL}.sessionContext.shutdown()")
+
+    def close(self) -> None:
+        """Close the page; nothing is saved."""
+        self.page.context.close()
+
+    def _execute(self, command: str) -> None:
+        # Without awaiting: the promise of a command ends only when its cells have.
+        self.page.evaluate("(command) => { window.jupyterapp.commands.execute(command); }", command)
+        self.page.wait_for_timeout(100)
+
+    @property
+    def playground(self) -> Locator:
+        """The first live playground."""
+        return self.page.locator(".msgflux-playground").first
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
