@@ -29,8 +29,8 @@ ROOMS = {
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",
-    "widgets": "_run _structure _attachments _question _twin _base message_builder prefill_editor schema_picker tool_call_view "
-    "plan_view extraction_view playground",
+    "widgets": "_run _structure _attachments _question _twin _base message_builder prefill_editor schema_picker "
+    "tool_call_view plan_view extraction_view playground",
     "doors": "magics cli testing __init__",
 }
 ORDER = {

@@ -39,15 +39,20 @@ def camera_exif(turn: int) -> Image.Exif:
     return exif
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def raw_png(size: tuple[int, int], depth: int, colours: int, row_bytes: int, *extra: bytes) -> bytes:
+    """A black PNG of any depth and colour type, with further chunks before the pixels."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colours, 0, 0, 0))
+    rows = chunk(b"IDAT", zlib.compress(bytes(size[1] * (1 + row_bytes)), 9))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + rows + chunk(b"IEND", b"")
+
+
 def bomb(size: tuple[int, int] = (10_000, 10_000)) -> bytes:
     """A PNG of one bit a pixel; 10,000 × 10,000 of them take about 12 kB."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    head = struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(10_000 * (1 + 1_250)), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return raw_png(size, 1, 0, min(size[0], 10_000) // 8)
 
 
 def sent(loaded: Loaded) -> Image.Image:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import pytest
 from PIL import Image
 
 from msgflux_nb.content.container import orientation, parse_picture, sniff
 
-from .pictures import camera_exif, noise, to_bytes, two_halves
+from .pictures import camera_exif, chunk, noise, raw_png, to_bytes, two_halves
 
 KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 
@@ -116,6 +117,44 @@ def test_only_eight_bits_a_channel_without_palette_are_ready(image: Image.Image,
     file = parse_picture(to_bytes(image), "image/png")
     assert file is not None
     assert file.ready is ready
+
+
+def test_sixteen_bits_of_colour_are_not_ready() -> None:
+    file = parse_picture(raw_png((2, 2), 16, 2, 12), "image/png")
+    assert file is not None
+    assert not file.ready
+
+
+def test_a_jpeg_of_a_rare_coding_is_left_to_the_decoder() -> None:
+    arithmetic = to_bytes(two_halves(), "JPEG").replace(b"\xff\xc0", b"\xff\xc9", 1)
+    assert parse_picture(arithmetic, "image/jpeg") is None
+
+
+def test_a_profile_in_several_segments_is_joined_in_their_order() -> None:
+    data = to_bytes(two_halves(), "JPEG")
+
+    def segment(number: int, body: bytes) -> bytes:
+        body = b"ICC_PROFILE\x00" + bytes([number, 2]) + body
+        return b"\xff\xe2" + (len(body) + 2).to_bytes(2, "big") + body
+
+    file = parse_picture(data[:2] + segment(2, b"world") + segment(1, b"hello ") + data[2:], "image/jpeg")
+    assert file is not None
+    assert file.profile == b"hello world"
+    assert file.plain == data
+
+
+def test_a_profile_that_unpacks_to_gigabytes_is_cut() -> None:
+    packed = b"name\x00\x00" + zlib.compress(bytes(20_000_000), 9)
+    file = parse_picture(raw_png((2, 2), 8, 0, 2, chunk(b"iCCP", packed)), "image/png")
+    assert file is not None
+    assert len(file.profile) == 4_000_000
+
+
+def test_a_webp_without_its_metadata_no_longer_says_that_it_has_some() -> None:
+    file = parse_picture(with_metadata("image/webp"), "image/webp")
+    assert file is not None
+    flags = file.plain[file.plain.index(b"VP8X") + 8]
+    assert flags == 0
 
 
 def test_an_animated_png_is_its_first_frame_and_says_so() -> None:

@@ -13,7 +13,7 @@ from msgflux_nb.content.media import load_image
 from msgflux_nb.content.picture import Limits
 from msgflux_nb.errors import MediaError
 
-from .pictures import bomb, camera_exif, near, noise, sent, to_bytes, two_halves
+from .pictures import bomb, camera_exif, near, noise, raw_png, sent, to_bytes, two_halves
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
 
@@ -165,6 +165,11 @@ def test_a_pil_image_of_every_mode_can_be_sent(mode: str) -> None:
 def test_sixteen_bits_of_grey_become_eight(kind: str) -> None:
     deep = Image.fromarray(np.array([[0, 257 * 100, 65_535]], dtype=np.uint16))
     assert list(sent(load_image(to_bytes(deep, kind))).tobytes()) == [0, 100, 255]
+
+
+def test_sixteen_bits_of_colour_become_eight() -> None:
+    loaded = load_image(raw_png((2, 2), 16, 2, 12))
+    assert loaded.data[24] == 8
 
 
 def test_floats_of_a_tiff_are_spread_over_the_range() -> None:

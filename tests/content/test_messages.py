@@ -80,15 +80,16 @@ def test_plain_sources_become_the_part_that_their_bytes_call_for(src: Any, kind:
     assert [part["type"] for part in message["content"]] == ["text", kind]
 
 
-def test_a_stream_that_can_be_read_once_is_read_once() -> None:
+@pytest.mark.parametrize(("data", "kind"), [(PDF, "file"), (MP3, "input_audio"), (PNG, "image_url")])
+def test_a_stream_that_can_be_read_once_is_read_once(data: bytes, kind: str) -> None:
     class Once(io.RawIOBase):
-        data = PDF
+        left = data
 
         def read(self, size: int = -1) -> bytes:
-            data, self.data = self.data, b""
-            return data
+            left, self.left = self.left, b""
+            return left
 
-    assert ChatBlock.user("Read", media=Once())["content"][1]["type"] == "file"
+    assert ChatBlock.user("Read", media=Once())["content"][1]["type"] == kind
 
 
 def test_a_message_shares_nothing_with_the_parts_it_was_built_from() -> None:
@@ -232,6 +233,11 @@ def test_a_pdf_without_a_name_is_given_one() -> None:
 def test_a_file_that_is_no_pdf_is_refused(src: bytes, message: str) -> None:
     with pytest.raises(MediaError, match=message):
         ChatBlock.file(src)
+
+
+def test_a_pdf_above_the_limit_is_refused() -> None:
+    with pytest.raises(MediaError, match="at most 32,000,000 are sent"):
+        ChatBlock.file(PDF + bytes(32_000_000))
 
 
 def test_a_video_is_passed_on_by_its_url() -> None:

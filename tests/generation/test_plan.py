@@ -192,8 +192,10 @@ def test_a_turn_acts_or_answers(turn: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("answer", [0, False, ""])
 def test_an_answer_that_is_falsy_is_an_answer(answer: Any) -> None:
-    turn = decode(ReAct[type(answer)], {"thought": "t", "actions": [], "final_answer": answer})
-    assert turn.final_answer == answer
+    turn = {"thought": "t", "actions": [], "final_answer": answer}
+    assert decode(ReAct[type(answer)], turn).final_answer == answer
+    with pytest.raises(msgspec.ValidationError, match="final_answer is given together"):
+        decode(ReAct[type(answer)], {**turn, "actions": [ACTION]})
 
 
 def test_the_arguments_of_an_action_keep_their_types() -> None:
