@@ -18,6 +18,7 @@ from msgspec import inspect
 
 from ..errors import SchemaError
 from . import restore as restores
+from .generics import with_defaults
 from .restore import Restore
 
 __all__ = ["Dialect", "WireSchema", "wire_schema"]
@@ -102,6 +103,7 @@ def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
     Raises:
         SchemaError: the type, or one of its fields, has no JSON form; the message names the field.
     """
+    type_ = with_defaults(type_)
     try:
         info = inspect.type_info(type_)
     except (TypeError, NameError) as error:

@@ -90,7 +90,7 @@ class _Answer:
     @property
     def response_type(self) -> str:
         """``"structured"`` if a ``generation_schema`` was given, else ``"text_generation"``."""
-        return "text_generation" if self._exchange.request.schema is None else "structured"
+        return "text_generation" if self.generation_schema is None else "structured"
 
     @property
     def metadata(self) -> Metadata:
@@ -110,6 +110,12 @@ class _Answer:
             schema_method=None if exchange.request.schema is None else "json_schema",
         )
 
+    @property
+    def generation_schema(self) -> Any:
+        """The type that the answer is decoded to, or None for a text."""
+        schema = self._exchange.request.schema
+        return None if schema is None else schema.type
+
     def to_messages(self) -> list[dict[str, Any]]:
         """Return the messages to append to the history for the next turn."""
         return [{"role": "assistant", "content": self.text}]
@@ -118,9 +124,14 @@ class _Answer:
         """Return the answer as one row of a DataFrame; a text has the column ``text``."""
         from ..tables.frame import to_frame
 
-        if self._exchange.request.schema is None:
+        if self.generation_schema is None:
             return to_frame([{"text": self._whole()}])
         return to_frame([self._whole()])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from ..widgets.answer_card import answer_bundle
+
+        return answer_bundle(self)
 
     def _whole(self) -> Any:
         """The decoded value; decoded once."""
