@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from ..generation.generics import with_defaults
 from ..models.chat import Model
 from .batch import AsyncModel, Batch, OnError
 from .interrupts import watch_interrupts
@@ -160,6 +161,7 @@ class _Run:
     ) -> None:
         if on_error not in get_args(OnError):
             raise ValueError(f"on_error: expected one of {', '.join(map(repr, get_args(OnError)))}, got {on_error!r}")
+        schema = with_defaults(schema)
         check_schema(schema)
         self.rows: Rows = rows_of(data, prompt)
         self._schema = schema
@@ -188,7 +190,13 @@ class _Run:
             return
 
     def result(self) -> pd.DataFrame:
-        """Return the frame as it stands."""
+        """Return the frame as it stands; one more interrupt meanwhile does not lose what was paid for."""
+        try:
+            return self._frame()
+        except KeyboardInterrupt:
+            return self._frame()
+
+    def _frame(self) -> pd.DataFrame:
         outcomes = self.batch.settled()
         frame = outcome_frame(self._schema, outcomes, self.rows.index)
         frame.attrs["report"] = report_of(

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.generation.plan import ChainOfThoughts, Step
+from msgflux_nb.tables.report import outcome_frame
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 META = ["_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds"]
@@ -184,6 +186,31 @@ def test_a_row_that_cannot_be_sent_says_why_and_was_never_sent() -> None:
     assert "surrogate" in frame["_error"][0]
     assert "is no text" in frame["_error"][1]
     assert model.sent == []
+
+
+def test_a_bare_plan_schema_has_the_columns_of_its_default() -> None:
+    plan = ChainOfThoughts([Step("6 times 7", "42")], "42")
+    frame = quiet(["6 * 7?"], ChainOfThoughts, model=Scripted(lambda _: plan))
+    assert frame["final_answer"].dtype == "string"
+    assert frame["steps"].tolist() == [[Step("6 times 7", "42")]]
+
+
+def test_a_plan_schema_has_the_columns_of_its_answer() -> None:
+    plan = ChainOfThoughts([Step("6 times 7", "42")], 42)
+    assert quiet(["6 * 7?"], ChainOfThoughts[int], model=Scripted(lambda _: plan))["final_answer"].dtype == "Int64"
+    assert mf.to_frame(plan)["final_answer"].dtype == "Int64"
+
+
+def test_an_interrupt_while_the_frame_is_made_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    presses = iter([KeyboardInterrupt])
+
+    def interrupted(*arguments: Any) -> pd.DataFrame:
+        for press in presses:
+            raise press
+        return outcome_frame(*arguments)
+
+    monkeypatch.setattr("msgflux_nb.tables.extract.outcome_frame", interrupted)
+    assert quiet(["a"], model=Scripted(echo))["_status"].tolist() == ["ok"]
 
 
 # What is sent
@@ -484,6 +511,7 @@ def test_a_task_that_is_cancelled_ends_cancelled_with_the_frame_so_far() -> None
     cancelled, seconds = asyncio.run(cell())
     states = cancelled.result["_status"].tolist()
     assert states == ["ok"] * 2 + ["interrupted"] * 4 + ["pending"] * 2
+    assert cancelled.result["_error"].iloc[-1] == "not sent: interrupted"
     assert seconds < 1
     assert model.cancelled == 4
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import msgflux_nb as mf
@@ -212,6 +212,7 @@ def python_value(cell: Any, example: Any) -> Any:
     return cell
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(EVERYTHING, min_size=1, max_size=4))
 def test_every_value_of_a_struct_comes_back_out_of_the_frame(values: list[Everything]) -> None:
     frame = mf.to_frame(values)
