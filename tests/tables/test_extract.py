@@ -480,7 +480,7 @@ def test_aextract_gives_the_same_frame_and_leaves_the_loop_free() -> None:
                 await asyncio.sleep(0.01)
 
         counter = asyncio.ensure_future(count())
-        frame = await mf.aextract(list("abcd"), City, model=Scripted(echo, delay=0.1), progress=False)
+        frame = await mf.aextract(list("abcd"), City, model=Scripted(echo, delay=0.4), progress=False)
         counter.cancel()
         return frame, turns
 
@@ -501,7 +501,8 @@ def test_a_task_that_is_cancelled_ends_cancelled_with_the_frame_so_far() -> None
 
     async def cell() -> tuple[BaseException, float]:
         task = asyncio.ensure_future(mf.aextract(list("abcdefgh"), City, model=model, progress=False))
-        await asyncio.sleep(0.2)
+        while len(model.sent) < 6:
+            await asyncio.sleep(0.01)
         began = time.perf_counter()
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
