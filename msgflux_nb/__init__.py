@@ -42,6 +42,8 @@ _HOME = {
     "StoreError": "errors",
     "StreamInterruptedError": "errors",
     "Timeout": "models.transport",
+    "ToolCall": "protocol.tool_calls",
+    "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
     "ToolNotCalledError": "errors",
     "TruncatedError": "errors",
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
     from .models.chat import ChatCompletion as ChatCompletion
     from .models.chat import Model as Model
     from .models.transport import Timeout as Timeout
+    from .protocol.tool_calls import ToolCall as ToolCall
+    from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
