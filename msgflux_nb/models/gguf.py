@@ -1,0 +1,132 @@
+"""The header of a GGUF file: whether it is one at all, and how much memory its model will take.
+
+The layout is the one of ggml's ``docs/gguf.md``: magic, version, two counts, then typed key-value pairs.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ..errors import LocalModelError
+
+__all__ = ["GGUF_MAGIC", "Header", "read_header"]
+
+GGUF_MAGIC = b"GGUF"
+# GGUF's numbers of the scalar types, and how struct reads them.
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_LONGEST_BYTES = 16 * 1024 * 1024  # of one string; a damaged length field would ask for gigabytes
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What a GGUF file says of its model.
+
+    Attributes:
+        architecture: such as ``llama`` or ``qwen2``; the empty string when the file does not say.
+        context_tokens: how many tokens the model was trained to read at once; 0 when the file does not say.
+        bytes_per_token: memory of the attention cache for one token, at 16 bits a number; 0 when unknown.
+        size_bytes: the size of the file, all of which is mapped into memory.
+    """
+
+    architecture: str
+    context_tokens: int
+    bytes_per_token: int
+    size_bytes: int
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a GGUF file, up to the tokenizer's long lists, which come last by convention.
+
+    Raises:
+        LocalModelError: the file cannot be read, is not GGUF, or ends inside its header.
+    """
+    try:
+        with path.open("rb") as file:
+            pairs = _read_pairs(file, path)
+            size = path.stat().st_size
+    except OSError as error:
+        raise LocalModelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (struct.error, ValueError) as error:
+        raise LocalModelError(
+            f"{path} begins like a GGUF file, but its header is damaged ({error}). Fetch or copy the file again."
+        ) from error
+    architecture = str(pairs.get("general.architecture", ""))
+    return Header(
+        architecture=architecture,
+        context_tokens=_whole(pairs.get(f"{architecture}.context_length")),
+        bytes_per_token=_bytes_per_token(pairs, architecture),
+        size_bytes=size,
+    )
+
+
+def _read_pairs(file: BinaryIO, path: Path) -> dict[str, Any]:
+    start = file.read(4)
+    if start != GGUF_MAGIC:
+        raise LocalModelError(
+            f"{path} is not a GGUF file: it begins with {start!r}, expected {GGUF_MAGIC!r}. "
+            f"The embedded model needs weights in llama.cpp's GGUF format."
+        )
+    version, _tensors, count = struct.unpack("<IQQ", _exactly(file, 20))
+    if version not in (2, 3):
+        raise ValueError(f"version {version}; 2 and 3 are known")
+    pairs: dict[str, Any] = {}
+    for _ in range(count):
+        key = _string(file)
+        if key.startswith("tokenizer."):
+            break
+        (kind,) = struct.unpack("<I", _exactly(file, 4))
+        pairs[key] = _value(file, kind)
+    return pairs
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(file)
+    if kind == _ARRAY:
+        item, count = struct.unpack("<IQ", _exactly(file, 12))
+        if item not in _SCALARS:
+            return [_value(file, item) for _ in range(count)]
+        width = struct.calcsize(f"<{_SCALARS[item]}")
+        return list(struct.unpack(f"<{count}{_SCALARS[item]}", _exactly(file, count * width)))
+    if kind not in _SCALARS:
+        raise ValueError(f"unknown value type {kind}")
+    code = f"<{_SCALARS[kind]}"
+    return struct.unpack(code, _exactly(file, struct.calcsize(code)))[0]
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = struct.unpack("<Q", _exactly(file, 8))
+    return _exactly(file, length).decode("utf-8", errors="replace")
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    if count > _LONGEST_BYTES:
+        raise ValueError(f"a value of {count:,} bytes")
+    data = file.read(count)
+    if len(data) < count:
+        raise ValueError("it ends too early")
+    return data
+
+
+def _bytes_per_token(pairs: dict[str, Any], architecture: str) -> int:
+    """Keys and values of every layer, two bytes a number; 0 when the file lacks one of the counts."""
+
+    def read(name: str) -> Any:
+        return pairs.get(f"{architecture}.{name}")
+
+    layers, heads, width = _whole(read("block_count")), read("attention.head_count"), _whole(read("embedding_length"))
+    per_layer = read("attention.head_count_kv") or heads
+    kv_heads = sum(map(_whole, per_layer)) if isinstance(per_layer, list) else layers * _whole(per_layer)
+    head_count = max(map(_whole, heads), default=0) if isinstance(heads, list) else _whole(heads)
+    head_width = width // head_count if head_count else 0
+    keys = _whole(read("attention.key_length")) or head_width
+    values = _whole(read("attention.value_length")) or head_width
+    return 2 * kv_heads * (keys + values)
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0

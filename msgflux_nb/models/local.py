@@ -1,0 +1,265 @@
+"""The embedded model: llama.cpp's own server, in this process, on a free loopback port.
+
+It starts on first use, is reused by everyone who asks for the same name, and ends with the process, however that
+ends: there is no other process that could be left. Only those with its key, a random one for each start, are answered.
+
+Three habits of xllamacpp's ``Server`` shape this module; they were seen with 2026.10:
+
+* Its destructor waits for its threads while it holds the interpreter's lock. Work in hand is not cancelled by it, so
+  the sockets of all requests are shut down first, which is.
+* A destructor that runs before the server's loop does waits for ever. So a server counts as started only when it
+  has answered, and it starts on a thread of its own, where no ``KeyboardInterrupt`` can drop it half-way.
+* Its threads spin while they wait for each other. On cores that are busy with something else, such as a browser,
+  that is up to twenty times slower than sleeping.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import importlib
+import os
+import secrets
+import socket
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from ..errors import LocalModelError
+from .gguf import Header, read_header
+from .machine import available_memory_bytes, usable_cores
+from .weights import WEIGHTS, find, installed_models
+
+__all__ = ["LocalServer", "ensure_server", "installed_models", "stop_servers"]
+
+_SLOTS = 2  # requests that are answered at once; the context is divided among them
+_SLOT_TOKENS = 4096
+_BATCH_TOKENS = 256  # read between two looks for a cancelled request: under a second on two slow cores
+_WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, measured and rounded up
+_PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB
+_START_SECONDS = 300.0
+
+
+class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A running server of this process.
+
+    Attributes:
+        base_url: of its OpenAI-shaped API, such as ``http://127.0.0.1:41413/v1``.
+        key: what it wants as the bearer token; never shown by ``repr``.
+        model: the name it was asked for by.
+        context_tokens: how many tokens one request and its answer may have together.
+        pid: the process it runs in.
+    """
+
+    base_url: str
+    key: str
+    model: str
+    context_tokens: int
+    pid: int
+
+    def __repr__(self) -> str:
+        return f"LocalServer({self.model}, {self.base_url}, {self.context_tokens} tokens)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in ("model", "base_url", "context_tokens")]
+
+
+class _Running(msgspec.Struct, frozen=True):
+    """A server with the object that keeps it alive."""
+
+    server: LocalServer
+    engine: Any
+
+
+_running: dict[str, _Running] = {}
+_lock = threading.Lock()
+
+
+def ensure_server(name: str) -> LocalServer:
+    """Return the server of a local model; starts it if this process has none yet, which takes a second or more.
+
+    Args:
+        name: of known weights (``"smollm2-135m"``), or a path to a ``.gguf`` file; ``~`` is the home folder.
+
+    Raises:
+        LocalModelError: the weights are missing or broken, xllamacpp is not installed, or there is too little memory;
+            the message says what mends it.
+    """
+    place = name if name in WEIGHTS else str(Path(name).expanduser().resolve())
+    with _lock:
+        if place not in _running:
+            _start_on_a_thread(name, place)
+        return _running[place].server
+
+
+def stop_servers() -> None:
+    """Stop every server of this process and give their memory back; requests in hand fail. Runs by itself at exit."""
+    with _lock:
+        while _running:
+            _, running = _running.popitem()
+            _cut_connections(running.server)
+            del running  # the last reference: its destructor stops the server
+
+
+def _start_on_a_thread(name: str, place: str) -> None:
+    """Start and note a server; an interrupt is raised when that is done, since a half-started one cannot be left."""
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            _running[place] = _start(name, find(name))
+        except BaseException as error:  # raised again below, in the thread that waits
+            failures.append(error)
+
+    thread = threading.Thread(target=start, name="msgflux-local-start", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _start(name: str, path: Path) -> _Running:
+    library = _import_library()
+    header = read_header(path)
+    slot_tokens = min(_SLOT_TOKENS, header.context_tokens or _SLOT_TOKENS)
+    _need_memory(name, header, slot_tokens)
+    key = secrets.token_urlsafe(24)
+    parameters = _parameters(library, name, path, slot_tokens, key)
+    try:
+        engine = library.Server(parameters)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        raise LocalModelError(
+            f"llama.cpp cannot load {path} ({header.architecture or 'unknown architecture'}): the file may be cut off "
+            f"or of a kind this version does not know. {_mend(name)}"
+        ) from error
+    server = LocalServer(
+        base_url=f"{engine.listening_address}/v1", key=key, model=name, context_tokens=slot_tokens, pid=os.getpid()
+    )
+    try:
+        _first_answer(server)
+    except BaseException:
+        _cut_connections(server)
+        raise
+    _watch_for_exit_and_fork()
+    return _Running(server, engine)
+
+
+def _parameters(library: Any, name: str, path: Path, slot_tokens: int, key: str) -> Any:
+    wanted = library.CommonParams()
+    wanted.model.path = str(path)
+    wanted.model_alias = {name if name in WEIGHTS else path.stem}
+    if name in WEIGHTS and (template := Path(__file__).with_name(f"{name.partition('-')[0]}.jinja")).exists():
+        wanted.chat_template = template.read_text(encoding="utf-8")
+    wanted.n_parallel, wanted.n_ctx = _SLOTS, _SLOTS * slot_tokens
+    wanted.fit_params = False  # or the context is made smaller, without a word, where memory is short
+    wanted.n_batch = wanted.n_ubatch = _BATCH_TOKENS
+    for pool in (wanted.cpuparams, wanted.cpuparams_batch):
+        pool.n_threads, pool.poll = usable_cores(), 0
+    wanted.cache_ram_mib = _PROMPT_CACHE_MIB
+    wanted.warmup = False  # the first answer is one
+    wanted.port = 0  # a free one
+    wanted.api_keys = [key]
+    wanted.cors_origins = ""  # no page in a browser is a client
+    wanted.ui = wanted.endpoint_slots = wanted.endpoint_metrics = False
+    wanted.offline = True
+    wanted.verbosity = -1
+    return wanted
+
+
+def _import_library() -> Any:
+    # libgomp reads this once, when it is loaded; nothing else of this process is meant by it.
+    before = os.environ.get("OMP_WAIT_POLICY")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        return importlib.import_module("xllamacpp")
+    except ModuleNotFoundError as error:
+        raise LocalModelError(
+            "the embedded model needs xllamacpp, which is not installed. Install it with: "
+            'pip install "msgflux-nb[local]"'
+        ) from error
+    except ImportError as error:
+        hint = "apt-get install libgomp1" if "libgomp" in str(error) else 'pip install --upgrade "msgflux-nb[local]"'
+        raise LocalModelError(f"xllamacpp is installed but cannot be loaded: {error}. Try: {hint}") from error
+    finally:
+        if before is None:
+            os.environ.pop("OMP_WAIT_POLICY", None)
+
+
+def _need_memory(name: str, header: Header, slot_tokens: int) -> None:
+    """Refuse before llama.cpp is asked: a process that runs out of memory is killed without a word."""
+    free = available_memory_bytes()
+    needed = header.size_bytes + header.bytes_per_token * slot_tokens * _SLOTS + _WORKING_BYTES
+    if free is not None and free < needed:
+        raise LocalModelError(
+            f"not enough memory for {name}: it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free. "
+            f"Shut down other kernels, or use a smaller model such as local/smollm2-135m."
+        )
+
+
+def _first_answer(server: LocalServer) -> None:
+    """Wait until the server's loop runs, and see that it can answer with this model and its chat template."""
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    headers = {"Authorization": f"Bearer {server.key}"}
+    try:
+        with httpx.Client(trust_env=False, timeout=_START_SECONDS) as client:
+            response = client.post(f"{server.base_url}/chat/completions", json=body, headers=headers)
+    except httpx.HTTPError as error:
+        raise LocalModelError(f"the embedded server of {server.model} started but gave no answer: {error}") from error
+    if response.status_code != httpx.codes.OK:
+        raise LocalModelError(
+            f"{server.model} was loaded but cannot chat (status {response.status_code}): {response.text[:300]}"
+        )
+
+
+def _cut_connections(server: LocalServer) -> None:
+    """Shut down every socket of this process that is connected to the server, on either side."""
+    port = httpx.URL(server.base_url).port
+    for entry in _open_files():
+        with contextlib.suppress(OSError, ValueError):
+            if not stat.S_ISSOCK(os.fstat(entry).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(entry)) as one:
+                ends = (one.getpeername(), one.getsockname())  # the listening socket has no peer and raises
+                if ("127.0.0.1", port) in ends:
+                    one.shutdown(socket.SHUT_RDWR)
+
+
+def _open_files() -> list[int]:
+    try:
+        return [int(entry) for entry in os.listdir("/dev/fd")]
+    except OSError:  # Windows: requests in hand end by themselves, and the exit waits for them
+        return []
+
+
+_watched = False
+
+
+def _watch_for_exit_and_fork() -> None:
+    global _watched
+    if not _watched:
+        _watched = True
+        atexit.register(stop_servers)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _forget_in_child() -> None:
+    """A forked child has the objects but not the threads: it must neither use nor destroy them."""
+    global _lock, _running
+    for running in _running.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(running.engine))
+    _running = {}
+    _lock = threading.Lock()
+
+
+def _mend(name: str) -> str:
+    return f"Fetch it again with: msgflux-nb models pull {name}" if name in WEIGHTS else "Fetch or copy it again."
