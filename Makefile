@@ -1,0 +1,55 @@
+# On a fresh machine with Python 3.11, pip and make: `make demo`, `make test`. Everything else they install themselves.
+
+PYTHON ?= python3
+BIN = .venv/bin
+NOTEBOOK = notebooks/00_quickstart.ipynb
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check format unit notebooks browser weights clean help
+
+help:            ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
+
+demo:            ## JupyterLab at the quickstart; HEADLESS=1 runs it and prints its table
+	@PYTHON=$(PYTHON) scripts/make_venv.sh demo.stamp local,lab
+	@$(BIN)/msgflux-nb models pull
+ifdef HEADLESS
+	@$(BIN)/python scripts/run_notebook.py $(NOTEBOOK)
+else
+	@$(BIN)/msgflux-nb lab $(NOTEBOOK)
+endif
+
+test: .test-ready ## unit tests, notebooks, browser tests
+	@failed=; for part in unit notebooks browser; do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
+
+unit: .test-ready
+	$(BIN)/python -m pytest tests --ignore=tests/browser
+
+notebooks: .test-ready
+	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
+
+browser: .test-ready
+	$(BIN)/python -m pytest tests/browser
+
+check:           ## linter, format, types
+	@PYTHON=$(PYTHON) scripts/make_venv.sh test.stamp local,lab test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+weights:
+	@$(BIN)/msgflux-nb models pull
+
+.PHONY: .test-ready
+.test-ready:
+	@PYTHON=$(PYTHON) scripts/make_venv.sh test.stamp local,lab test
+	@scripts/install_chromium.sh
+	@$(BIN)/msgflux-nb models pull
+
+clean:           ## remove the environment and what tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
