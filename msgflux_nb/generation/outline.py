@@ -1,7 +1,6 @@
 """A wire schema said briefly, for a model that is not shown it by its server.
 
-A small model reads ``{"name": string, "age": integer}`` far better than the JSON Schema of the same: with
-SmolLM2-135M, 11 of 12 sentences about people came out right instead of 8 (temperature 0, sentences of ours).
+A small model reads ``{"name": string, "age": integer}`` far better than the JSON Schema of the same.
 """
 
 from __future__ import annotations

@@ -184,8 +184,15 @@ def _with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[
 
 
 def _with_outline(messages: list[dict[str, Any]], schema: WireSchema) -> list[dict[str, Any]]:
-    """Say the schema in front of the last user text, for servers that constrain the output but do not show it."""
+    """Say the schema, for servers that constrain the output but do not show it to the model.
+
+    It ends a system message that is there: batches share that, and servers cache a prefix that stays the same.
+    Without one it stands in front of the last user text, where a small model heeds it best.
+    """
     note = f"Answer with JSON of this form: {outline(schema.schema)}"
+    first = messages[0]
+    if first["role"] == "system" and isinstance(first.get("content"), str):
+        return [{**first, "content": f"{first['content']}\n\n{note}"}, *messages[1:]]
     for position in range(len(messages) - 1, -1, -1):
         message = messages[position]
         content = message.get("content")

@@ -71,6 +71,14 @@ def test_the_form_goes_in_front_of_the_last_user_message_with_parts() -> None:
     assert parts == [{"type": "text", "text": "Hi"}]
 
 
+def test_the_form_ends_a_system_message_that_is_there() -> None:
+    sent = body(PROFILES["local"], system_prompt="Be kind.", generation_schema=Person)["messages"]
+    assert sent == [
+        {"role": "system", "content": 'Be kind.\n\nAnswer with JSON of this form: {"name": string}'},
+        {"role": "user", "content": "Hi"},
+    ]
+
+
 def test_a_prefill_is_the_last_assistant_message_and_joins_one_that_is_there() -> None:
     sent = body(PROFILES["local"], prefilling="Sure")
     assert sent["messages"][-1] == {"role": "assistant", "content": "Sure"}
