@@ -25,13 +25,13 @@ ROOMS = {
     "content": "container source picture media messages history",
     "generation": "generics restore schema decode outline tool_schema plan",
     "protocol": "profile prefill request sse events partial_json tool_calls failure accumulate",
-    "models": "profiles keys transport retry exchange response store recording weights local chat",
+    "models": "profiles keys transport retry exchange response store recording gguf machine pip weights local chat",
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",
-    "widgets": "_run _structure _attachments _question _twin _base message_builder prefill_editor schema_picker "
-    "tool_call_view plan_view extraction_view playground",
-    "doors": "magics cli testing __init__",
+    "widgets": "_run _structure _attachments _question _twin answer_card _base message_builder prefill_editor "
+    "schema_picker tool_call_view plan_view extraction_view playground",
+    "doors": "__init__ magics cli testing",
 }
 ORDER = {
     (name if room in ("", "doors") else f"{room}.{name}"): (row, column)

@@ -174,7 +174,11 @@ class _Writer:
     def _metadata(self, info: inspect.Metadata, path: str) -> Pair:
         schema, restore = self.write(info.type, path)
         extra = info.extra_json_schema or {}
-        if "description" in extra and "$ref" not in schema:  # strict mode allows no sibling of $ref
+        if "$ref" in schema:  # strict mode allows no sibling of $ref
+            return schema, restore
+        if isinstance(schema.get("type"), str):
+            schema = self._limited(dict(schema), {word: extra[word] for word in _IN_WORDS if word in extra})
+        if "description" in extra:
             schema = {**schema, "description": _join(extra["description"], schema.get("description"))}
         return schema, restore
 
@@ -193,7 +197,7 @@ class _Writer:
                 schema[keyword] = value
             else:
                 words.append(_IN_WORDS[keyword].format(value))
-        return {**schema, "description": "; ".join(words)} if words else schema
+        return {**schema, "description": _join(schema.get("description"), *words)} if words else schema
 
     def _enforces(self, kind: str, keyword: str, value: Any) -> bool:
         if keyword in _BOUNDS and "integer-bounds" in self.keywords:

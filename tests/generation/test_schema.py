@@ -194,6 +194,18 @@ def test_a_limit_that_a_dialect_cannot_enforce_is_said_in_words() -> None:
     assert grammar["age"]["maximum"] == 130
 
 
+def test_limits_that_only_the_schema_has_are_sent_too() -> None:
+    class Note(msgspec.Struct):
+        text: Annotated[str, msgspec.Meta(description="a note", extra_json_schema={"maxLength": 9, "examples": ["x"]})]
+
+    assert wire_schema(Note, Dialect.GRAMMAR).schema["properties"]["text"] == {
+        "type": "string",
+        "maxLength": 9,
+        "description": "a note",
+    }
+    assert wire_schema(Note).schema["properties"]["text"]["description"] == "a note; at most 9 characters"
+
+
 def test_a_root_that_is_no_object_is_wrapped_and_unwrapped() -> None:
     wire = wire_schema(list[int])
     assert wire.wrapped
