@@ -110,7 +110,8 @@ def order_faults(name: str, source: str) -> list[str]:
     for found in imports(name, ast.parse(source)):
         if found.ours is None or is_display(found.function) or name == "__init__":
             continue
-        if ORDER.get(found.ours or "__init__", (99, 0)) >= ORDER[name]:
+        target = "__init__" if found.ours in ("", "__version__") else found.ours
+        if ORDER.get(target, (99, 0)) >= ORDER[name]:
             faults.append(f"{name}:{found.line} imports {found.ours or 'the front door'}, which stands after it")
     return faults
 
