@@ -25,7 +25,7 @@ function answerPane(store, picked) {
   const words = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": "answer" }, prefill, text);
   const hint = element("p", { class: "mf-hint" }, "The answer appears here. Shift-Enter runs, Esc stops.");
   const body = element("tbody");
-  const caption = element("caption", { class: "mf-role" });
+  const caption = element("caption");
   const table = element("table", { class: "mf-structure" }, caption, body);
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
   const node = element(

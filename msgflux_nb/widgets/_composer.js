@@ -174,7 +174,7 @@ function composerPane(model, tray, signal) {
   const prefilling = boundText(
     model,
     "prefilling",
-    { class: "mf-start", rows: 1, "aria-label": "start the answer with", placeholder: "Let's think step by step" },
+    { class: "mf-start", rows: 1, "aria-label": "start the answer with", placeholder: "for example: Let's think step by step" },
     signal,
   );
   const input = /** @type {HTMLInputElement} */ (

@@ -15,20 +15,20 @@ from ._structure import Row
 
 __all__ = ["Picture", "twin_html", "twin_text"]
 
-# Where a trusted notebook is opened without its kernel, the live output says "model not found", as text alone in a
-# container of this class; only such an output, and only directly above its twin, is hidden.
-_STYLE = """
-.jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets:not(:has(*))):has(+ .jp-OutputArea-child
- > .jp-OutputArea-output > .msgflux-twin) { display: none }
-.msgflux-twin { border: 1px solid rgba(128, 128, 128, .35); border-radius: 3px; padding: 8px 12px }
-.msgflux-twin p { margin: 0 0 4px }
-.msgflux-twin pre { margin: 0 0 8px; white-space: pre-wrap; overflow-wrap: anywhere; background: none; padding: 0 }
-.msgflux-twin mark { background: rgba(33, 118, 210, .18); color: inherit }
-.msgflux-twin small { font-variant-numeric: tabular-nums }
-.msgflux-twin .msgflux-role { font-variant: small-caps; letter-spacing: .04em; opacity: .75 }
-.msgflux-twin table { margin: 0 0 8px; border-collapse: collapse }
-.msgflux-twin td { text-align: left; vertical-align: top; padding: 1px 12px 1px 0; white-space: pre-wrap }
-"""
+# Where a trusted notebook is opened without its kernel, the live output is a bare text: "Loading widget..." and then
+# "model not found". Only such an output, and only directly above its twin, is hidden. An untrusted notebook drops this
+# sheet, and shows an empty line in that place.
+_STYLE = (
+    ".jp-OutputArea-child:not(:has(> .jp-OutputArea-output > *))"
+    ":has(+ .jp-OutputArea-child > .jp-OutputArea-output > .msgflux-twin) { display: none }"
+)
+# In attributes, because these survive in untrusted notebooks.
+_BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px; padding: 8px 12px; line-height: 20px"
+_TURN = "display: flex; column-gap: 12px; margin: 4px 0"
+_ROLE = "flex: 0 0 64px; opacity: 0.75"
+_WORDS = "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere"
+_MARK = "background-color: rgba(33, 118, 210, 0.18); color: inherit"
+_CELL = "text-align: left; vertical-align: top; padding: 0 12px 0 0; white-space: pre-wrap"
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,20 +68,20 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 def twin_html(picture: Picture, title: str) -> str:
     """Draw a picture as HTML; JupyterLab is told to look for no formulas in it."""
     heading = " · ".join(filter(None, [f"<b>{_safe(picture.model)}</b>", _safe(picture.schema), _safe(picture.state)]))
-    parts = [f"<p><small>{_safe(title)}</small> {heading}</p>"]
-    for role, text in _turns(picture):
-        parts.append(_block(role, f"<pre>{_safe(text)}</pre>"))
+    parts = [f'<div style="{_TURN}"><small style="{_ROLE}">{_safe(title)}</small><span>{heading}</span></div>']
+    parts += [_turn(role, _safe(text)) for role, text in _turns(picture)]
     if picture.prefill or picture.continuation:
-        mark = f"<mark>{_safe(picture.prefill)}</mark>" if picture.prefill else ""
-        parts.append(_block("assistant", f"<pre>{mark}{_safe(picture.continuation)}</pre>"))
+        mark = f'<mark style="{_MARK}">{_safe(picture.prefill)}</mark>' if picture.prefill else ""
+        parts.append(_turn("assistant", f"{mark}{_safe(picture.continuation)}"))
     if any(row.value is not None for row in picture.rows):
-        parts.append(f"<table><tbody>{''.join(map(_table_row, picture.rows))}</tbody></table>")
+        table = f"<table><tbody>{''.join(map(_table_row, picture.rows))}</tbody></table>"
+        parts.append(f'<div style="{_TURN}"><small style="{_ROLE}">structure</small>{table}</div>')
     if picture.error is not None:
         name, message = picture.error
-        parts.append(f"<pre><b>{_safe(name)}</b> {_safe(message)}</pre>")
-    status = " · ".join(picture.status)
-    parts.append(f"<p><small>{_safe(status)}</small></p>" if status else "")
-    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-run="{picture.run}">'
+        parts.append(_turn("error", f"<b>{_safe(name)}</b> {_safe(message)}"))
+    if picture.status:
+        parts.append(_turn("", f"<small>{_safe(' · '.join(picture.status))}</small>"))
+    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-run="{picture.run}" style="{_BOX}">'
     return f"{opening}<style>{_STYLE}</style>{''.join(parts)}</div>"
 
 
@@ -108,13 +108,13 @@ def _turns(picture: Picture) -> Iterable[tuple[str, str]]:
         yield "image", line
 
 
-def _block(role: str, inner: str) -> str:
-    return f'<p class="msgflux-role">{role}</p>{inner}'
+def _turn(role: str, inner: str) -> str:
+    return f'<div style="{_TURN}"><small style="{_ROLE}">{role}</small><pre style="{_WORDS}">{inner}</pre></div>'
 
 
 def _table_row(row: Row) -> str:
-    value = "–" if row.value is None else _safe(row.value)
-    return f"<tr><td><code>{_safe(row.field)}</code></td><td>{value}</td><td><code>{_safe(row.type)}</code></td></tr>"
+    cells = (f"<code>{_safe(row.field)}</code>", _safe(row.value or ""), f"<code>{_safe(row.type)}</code>")
+    return "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def _safe(text: str) -> str:

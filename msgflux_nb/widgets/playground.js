@@ -127,7 +127,7 @@ function schemaPicker(model, signal) {
         return element("optgroup", { label }, ...members.map(({ name }) => element("option", { value: name }, name)));
       });
       node.replaceChildren(
-        element("option", { value: "" }, "– text"),
+        element("option", { value: "" }, "text"),
         ...groups.filter((group) => group.childElementCount > 0),
       );
     }

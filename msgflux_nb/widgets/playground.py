@@ -16,7 +16,7 @@ from ._attachments import Attachment, Uploads, attachment
 from ._base import View
 from ._question import Question, ask, draft, media_problem, status
 from ._run import Run
-from ._structure import Offer, notebook_namespace, offers, rows
+from ._structure import Offer, Row, notebook_namespace, offers, rows
 from ._twin import Picture
 
 if TYPE_CHECKING:
@@ -223,15 +223,15 @@ class Playground(View):
 
     def _finish(self, run: Run) -> None:
         """Say the end of a run once: to the page, to observers of ``value``, and to the saved notebook."""
-        picture = self.picture
         try:
+            picture = self.picture
             self.snapshot = {
                 "run": picture.run,
                 "state": picture.state,
                 "schema": picture.schema,
                 "prefill": picture.prefill,
                 "text": picture.continuation,
-                "rows": msgspec.to_builtins(picture.rows),
+                "rows": [msgspec.to_builtins(row) for row in picture.rows],
                 "error": picture.error,
                 "status": picture.status,
             }
@@ -258,7 +258,7 @@ class Playground(View):
             images=sent.images,
             prefill=sent.prefill,
             continuation="" if run.stream is None else run.stream.continuation,
-            rows=() if sent.type is None else tuple(rows(sent.type, *done)),
+            rows=() if sent.type is None else _rows(sent.type, *done),
             error=None if run.error is None else (type(run.error).__name__, str(run.error)),
             status=status(run.stream),
             lasting_status=status(run.stream, times=False),
@@ -323,7 +323,8 @@ class Playground(View):
         found = {offer.name: offer for offer in offers(self._given, notebook_namespace())}
         self._offers = found
         self.schema_options = [
-            {"name": offer.name, "group": offer.group, "rows": _fields(offer.type)} for offer in found.values()
+            {"name": offer.name, "group": offer.group, "rows": [msgspec.to_builtins(row) for row in _rows(offer.type)]}
+            for offer in found.values()
         ]
 
     def _attach(self, id_: str, source: Any, name: str | None) -> None:
@@ -356,10 +357,9 @@ def _model(model: Any) -> Any:
     return model
 
 
-def _fields(type_: Any) -> list[dict[str, Any]]:
-    """The rows of a type that is offered; one that is broken is offered too, and a run with it says what is wrong."""
+def _rows(type_: Any, *value: Any) -> tuple[Row, ...]:
+    """The rows of a type; none for a broken one, which can be picked too: a run with it says what is wrong."""
     try:
-        found: list[dict[str, Any]] = msgspec.to_builtins(rows(type_))
+        return tuple(rows(type_, *value))
     except SchemaError:
-        return []
-    return found
+        return ()

@@ -91,6 +91,6 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
 @pytest.fixture
 def image_server() -> Iterator[Server]:
     """An OpenAI-shaped server that streams a slow answer, and records what it is sent in ``bodies``."""
-    words = [piece for number in range(200) for piece in (f"word{number} ", 0.05)]
+    words = [piece for number in range(600) for piece in (f"word{number} ", 0.05)]
     with serving(stream(*words)) as server:
         yield server

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Dialog, Locator, Page
 
 _OWN_FOLDERS = (
     "JUPYTERLAB_SETTINGS_DIR",
@@ -43,14 +43,13 @@ class Lab:
         self._log = folder / "lab.log"
         self.url = f"http://127.0.0.1:{_free_port()}"
         folders = {name: str(folder / name.lower()) for name in _OWN_FOLDERS}
-        self.trust_folder = Path(folders["JUPYTER_DATA_DIR"])
+        _without_news(Path(folders["JUPYTERLAB_SETTINGS_DIR"]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
                     *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="],
                     *["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={self.root}"],
                     *[f"--ServerApp.port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0"],
-                    "--LabApp.news_url=None",
                 ],
                 env={**os.environ, **folders},
                 stdout=log,
@@ -104,9 +103,16 @@ class Notebook:
         self.page = page
         self.path = path
         self.dialogs: list[str] = []
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", self._answer)
         page.goto(f"{lab.url}/lab/tree/{path.relative_to(lab.root)}?reset")
         self._wait_until_open()
+
+    def _answer(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # JupyterLab asks before a page with unsaved changes is left
+            dialog.accept()
+            return
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def _wait_until_open(self) -> None:
         self.page.wait_for_function(
@@ -150,7 +156,7 @@ class Notebook:
         return saved
 
     def reload(self) -> None:
-        """Load the page again; the kernel goes on."""
+        """Load the page again, from the file as it was saved; the kernel goes on."""
         self.page.reload()
         self._wait_until_open()
         self.wait_for_kernel()
@@ -159,7 +165,7 @@ class Notebook:
         """Change to ``JupyterLab Light`` or ``JupyterLab Dark``."""
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
         light = str(name.endswith("Light")).lower()
-        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]")
+        self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
     def shut_down_kernel(self) -> None:
         """End the kernel, as closing the notebook would."""
@@ -170,6 +176,7 @@ class Notebook:
         self.page.context.close()
 
     def _execute(self, command: str) -> None:
+        self.wait_for_kernel()  # JupyterLab asks which kernel is meant when a command comes before it
         # Without awaiting: the promise of a command ends only when its cells have.
         self.page.evaluate("(command) => { window.jupyterapp.commands.execute(command); }", command)
         self.page.wait_for_timeout(100)
@@ -178,6 +185,14 @@ class Notebook:
     def playground(self) -> Locator:
         """The first live playground."""
         return self.page.locator(".msgflux-playground").first
+
+
+def _without_news(settings: Path) -> None:
+    """Let no question about news come up over a notebook."""
+    folder = settings / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True)
+    answers = {"checkForUpdates": False, "fetchNews": "false"}
+    (folder / "notification.jupyterlab-settings").write_text(json.dumps(answers))
 
 
 def _free_port() -> int:
