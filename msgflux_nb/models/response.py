@@ -7,7 +7,7 @@ read, wait before a retry and close, and leave everything else to the exchange.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -180,7 +180,6 @@ class StreamResponse(_Answer):
         super().__init__(exchange)
         self._connect = connect
         self._abort = Abort()
-        self._run: Iterator[Event] | None = None
 
     def __iter__(self) -> Iterator[str]:
         for event in self.events():
@@ -226,7 +225,7 @@ class StreamResponse(_Answer):
         if self._exchange.state in ("new", "running"):
             self.cancel()
 
-    def _drive(self) -> Iterator[Event]:
+    def _drive(self) -> Generator[Event, None, None]:
         exchange = self._exchange
         while True:
             try:
@@ -295,7 +294,7 @@ class AsyncStreamResponse(_Answer):
         if self._exchange.state in ("new", "running"):
             self.cancel()
 
-    async def _drive(self) -> AsyncIterator[Event]:
+    async def _drive(self) -> AsyncGenerator[Event, None]:
         exchange = self._exchange
         while True:
             try:
