@@ -35,7 +35,14 @@ from .gguf import Header, read_header
 from .machine import available_memory_bytes, usable_cores
 from .weights import WEIGHTS, find, installed_models
 
-__all__ = ["LocalServer", "ensure_server", "installed_models", "stop_servers"]
+__all__ = [
+    "LocalServer",
+    "ensure_server",
+    "import_library",
+    "installed_models",
+    "needed_memory_bytes",
+    "stop_servers",
+]
 
 _SLOTS = 2  # requests that are answered at once; the context is divided among them
 _SLOT_TOKENS = 4096
@@ -78,6 +85,8 @@ class _Running(msgspec.Struct, frozen=True):
 
 _running: dict[str, _Running] = {}
 _lock = threading.Lock()
+_watched = False
+_forked = False
 
 
 def ensure_server(name: str) -> LocalServer:
@@ -92,6 +101,11 @@ def ensure_server(name: str) -> LocalServer:
     """
     place = name if name in WEIGHTS else str(Path(name).expanduser().resolve())
     with _lock:
+        if _forked:
+            raise LocalModelError(
+                "this process was forked from one that had started the embedded model, and llama.cpp's threads do not "
+                "survive that. Start worker processes with multiprocessing's 'spawn' method."
+            )
         if place not in _running:
             _start_on_a_thread(name, place)
         return _running[place].server
@@ -128,10 +142,10 @@ def _start_on_a_thread(name: str, place: str) -> None:
 
 
 def _start(name: str, path: Path) -> _Running:
-    library = _import_library()
+    library = import_library()
     header = read_header(path)
-    slot_tokens = min(_SLOT_TOKENS, header.context_tokens or _SLOT_TOKENS)
-    _need_memory(name, header, slot_tokens)
+    slot_tokens = _slot_tokens(header)
+    _need_memory(name, header)
     key = secrets.token_urlsafe(24)
     parameters = _parameters(library, name, path, slot_tokens, key)
     try:
@@ -175,7 +189,12 @@ def _parameters(library: Any, name: str, path: Path, slot_tokens: int, key: str)
     return wanted
 
 
-def _import_library() -> Any:
+def import_library() -> Any:
+    """Import xllamacpp in the way this package needs it.
+
+    Raises:
+        LocalModelError: it is not installed, or a library of the system that it needs is missing.
+    """
     # libgomp reads this once, when it is loaded; nothing else of this process is meant by it.
     before = os.environ.get("OMP_WAIT_POLICY")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -194,10 +213,18 @@ def _import_library() -> Any:
             os.environ.pop("OMP_WAIT_POLICY", None)
 
 
-def _need_memory(name: str, header: Header, slot_tokens: int) -> None:
+def needed_memory_bytes(header: Header) -> int:
+    """Return about how much memory a server of this model takes: weights, two contexts, and room to work in."""
+    return header.size_bytes + header.bytes_per_token * _slot_tokens(header) * _SLOTS + _WORKING_BYTES
+
+
+def _slot_tokens(header: Header) -> int:
+    return min(_SLOT_TOKENS, header.context_tokens or _SLOT_TOKENS)
+
+
+def _need_memory(name: str, header: Header) -> None:
     """Refuse before llama.cpp is asked: a process that runs out of memory is killed without a word."""
-    free = available_memory_bytes()
-    needed = header.size_bytes + header.bytes_per_token * slot_tokens * _SLOTS + _WORKING_BYTES
+    free, needed = available_memory_bytes(), needed_memory_bytes(header)
     if free is not None and free < needed:
         raise LocalModelError(
             f"not enough memory for {name}: it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free. "
@@ -240,9 +267,6 @@ def _open_files() -> list[int]:
         return []
 
 
-_watched = False
-
-
 def _watch_for_exit_and_fork() -> None:
     global _watched
     if not _watched:
@@ -253,12 +277,16 @@ def _watch_for_exit_and_fork() -> None:
 
 
 def _forget_in_child() -> None:
-    """A forked child has the objects but not the threads: it must neither use nor destroy them."""
-    global _lock, _running
+    """A forked child has llama.cpp's objects but not its threads: it must neither use nor destroy them."""
+    global _forked, _lock, _running
     for running in _running.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(running.engine))
-    _running = {}
-    _lock = threading.Lock()
+    _forked, _lock, _running = True, threading.Lock(), {}
+    # A destructor of llama.cpp's globals would wait for such a thread when the child exits. Its own _exit, called
+    # with the exit status before them, ends the child; Python has flushed its files by then. Only glibc has on_exit.
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
+        library.on_exit(library._exit, None)
 
 
 def _mend(name: str) -> str:

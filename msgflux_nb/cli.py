@@ -1,0 +1,242 @@
+"""The command ``msgflux-nb``: ``models``, ``doctor`` and ``lab``.
+
+Every command is a function of its parsed arguments that returns an exit code. What a person asked for goes to
+stdout; progress and errors go to stderr. Our own errors are one line without a traceback, because they say what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata, util
+from pathlib import Path
+from typing import NamedTuple
+
+from . import __version__
+from .errors import MsgfluxError
+from .models import weights
+from .models.gguf import read_header
+from .models.local import import_library, needed_memory_bytes
+from .models.machine import available_memory_bytes, usable_cores
+from .models.profiles import PROFILES
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; ``argv`` is without the program's name, None means this process's own.
+
+    Returns: 0 when all is well, 1 when something is not, 2 for a wrong command line, 130 after an interrupt.
+    """
+    arguments, rest = _parser().parse_known_args(argv)
+    if rest and arguments.run is not lab:
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = [word for word in rest if word != "--"]
+    try:
+        run: Callable[[argparse.Namespace], int] = arguments.run
+        return run(arguments)
+    except MsgfluxError as error:
+        print(f"msgflux-nb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nmsgflux-nb: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="msgflux-nb", description="Chat-completion models in Jupyter notebooks.")
+    parser.add_argument("--version", action="version", version=f"msgflux-nb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list, fetch and check the weights of embedded models")
+    models.set_defaults(run=list_models)
+    actions = models.add_subparsers(metavar="ACTION")
+    pull = actions.add_parser("pull", help="fetch weights, unless they are there and whole")
+    pull.add_argument("name", nargs="?", default=weights.DEFAULT_WEIGHTS, help="default: %(default)s")
+    pull.set_defaults(run=pull_model)
+    verify = actions.add_parser("verify", help="read weights whole and compare their SHA-256")
+    verify.add_argument("name", nargs="?", help="default: all that are there")
+    verify.set_defaults(run=verify_models)
+
+    doctor_ = commands.add_parser("doctor", help="look whether everything is there, and say what mends the rest")
+    doctor_.set_defaults(run=doctor)
+    lab_ = commands.add_parser(
+        "lab", help="start JupyterLab", description="Start JupyterLab. Further options are handed on to it."
+    )
+    lab_.add_argument("notebook", nargs="?", help="a notebook to open")
+    lab_.set_defaults(run=lab)
+    return parser
+
+
+# models
+
+
+def list_models(arguments: argparse.Namespace) -> int:
+    """Print the known models: what they are called, their size, whether they are here."""
+    installed = weights.installed_models()
+    for name, row in weights.WEIGHTS.items():
+        size = f"{row.size_bytes / 1e6:,.0f} MB"
+        state = "here" if name in installed else "not here"
+        print(f"local/{name:<20} {size:>9}  {state:<8}  {row.license:<10}  {row.note}")
+        if name in installed:
+            print(f"  {installed[name]}")
+    if len(installed) < len(weights.WEIGHTS):
+        print("Fetch one with: msgflux-nb models pull NAME")
+    return 0
+
+
+def pull_model(arguments: argparse.Namespace) -> int:
+    """Fetch the weights of one model; a terminal gets a progress bar."""
+    from tqdm import tqdm
+
+    name = arguments.name.removeprefix("local/")
+    total = weights.WEIGHTS[name].size_bytes if name in weights.WEIGHTS else None
+    terminal = sys.stderr.isatty()
+    bar = tqdm(
+        total=total,
+        desc=name,
+        unit="B",
+        unit_scale=True,
+        file=sys.stderr,
+        disable=not terminal,
+        leave=False,
+        ncols=shutil.get_terminal_size().columns,  # tqdm draws nothing in a terminal that claims to have 0 columns
+    )
+    told = terminal
+    with bar:
+
+        def show(arrived: int) -> None:
+            nonlocal told
+            if not told:  # one line for a log; a bar would fill it
+                told = True
+                print(f"fetching {name} ({(total or 0) / 1e6:,.0f} MB) ...", file=sys.stderr)
+            bar.n = min(arrived, total or arrived)
+            bar.refresh()
+
+        path = weights.pull(name, progress=show)
+    print(f"{name} is here and whole: {path}")
+    return 0
+
+
+def verify_models(arguments: argparse.Namespace) -> int:
+    """Compare the SHA-256 of one model, or of all that are here; the whole file is read."""
+    named = arguments.name
+    names = [named.removeprefix("local/")] if named else list(weights.installed_models())
+    if not names:
+        print("msgflux-nb: no weights are here. Fetch them with: msgflux-nb models pull", file=sys.stderr)
+        return 1
+    for name in names:
+        print(f"{name} is whole: {weights.verify(name)}")
+    return 0
+
+
+# doctor
+
+
+class Check(NamedTuple):
+    """One line of ``doctor``: ``ok`` is None for what is only told."""
+
+    ok: bool | None
+    subject: str
+    found: str
+    mend: str = ""
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print a line for each thing that is needed, with what mends it; 1 when the offline path would not work."""
+    failed = False
+    for check in _checks():
+        mark = {True: "ok", False: "FAIL", None: "-"}[check.ok]
+        print(f"{mark:<4}  {check.subject:<18} {check.found}" + (f"  ->  {check.mend}" if check.mend else ""))
+        failed = failed or check.ok is False
+    print("The offline path does not work yet." if failed else "The offline path works.")
+    return int(failed)
+
+
+def _checks() -> Iterator[Check]:
+    yield Check(True, "python", platform.python_version())
+    yield Check(True, "msgflux-nb", __version__)
+    yield _package("anywidget", "", 'pip install --upgrade "msgflux-nb"')
+    yield _package("ipykernel", "7.0.", 'pip install --upgrade "msgflux-nb[lab]"', needed=False)
+    yield _package("jupyterlab", "", 'pip install "msgflux-nb[lab]"', needed=False)
+    yield _library()
+    yield _weights()
+    yield _memory()
+    yield Check(None, "cores", str(usable_cores()))
+    for name in sorted({profile.key_variable for profile in PROFILES.values() if profile.key_variable}):
+        yield Check(None, name, "set" if os.environ.get(name) else "not set")
+
+
+def _package(name: str, broken: str, mend: str, *, needed: bool = True) -> Check:
+    """Look up a version; ``broken`` is how the versions begin that do not work."""
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Check(False if needed else None, name, "not installed", mend)
+    if broken and version.startswith(broken):
+        return Check(False, name, f"{version}, which crashes when a widget streams", mend)
+    return Check(True, name, version)
+
+
+def _library() -> Check:
+    try:
+        import_library()
+    except MsgfluxError as error:
+        return Check(False, "xllamacpp", str(error))
+    return Check(True, "xllamacpp", metadata.version("xllamacpp"))
+
+
+def _weights() -> Check:
+    try:
+        return Check(True, "weights", str(weights.verify(weights.DEFAULT_WEIGHTS)))
+    except MsgfluxError as error:
+        return Check(False, "weights", str(error))
+
+
+def _memory() -> Check:
+    free, path = available_memory_bytes(), weights.installed_models().get(weights.DEFAULT_WEIGHTS)
+    if free is None:
+        return Check(None, "memory", "this system does not say")
+    told = f"{free / 1e6:,.0f} MB free"
+    try:
+        needed = needed_memory_bytes(read_header(path)) if path else 0
+    except MsgfluxError:  # told by the line above
+        needed = 0
+    if free < needed:
+        return Check(False, "memory", f"{told}, {needed / 1e6:,.0f} MB needed", "shut down other kernels")
+    return Check(True, "memory", told)
+
+
+# lab
+
+
+def lab(arguments: argparse.Namespace) -> int:
+    """Become JupyterLab, so that its own Ctrl-C question and exit code reach the terminal."""
+    if util.find_spec("jupyterlab") is None:
+        print(
+            'msgflux-nb: JupyterLab is not installed. Install it with: pip install "msgflux-nb[lab]"', file=sys.stderr
+        )
+        return 1
+    if arguments.notebook is not None and not Path(arguments.notebook).exists():
+        print(f"msgflux-nb: there is no notebook {arguments.notebook} (looked from {Path.cwd()})", file=sys.stderr)
+        return 1
+    # JupyterLab refuses root, which is what one is in a container.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    named = [arguments.notebook] if arguments.notebook is not None else []
+    return become([sys.executable, "-m", "jupyterlab", *root, *named, *arguments.rest])
+
+
+def become(command: list[str]) -> int:
+    """Replace this process by ``command``; where a system cannot, run it and return its exit code."""
+    if os.name != "posix":
+        return subprocess.call(command)  # noqa: S603  the person's own command line
+    return os.execv(command[0], command)  # noqa: S606  the same
+
+
+if __name__ == "__main__":
+    sys.exit(main())
