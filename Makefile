@@ -11,7 +11,8 @@ help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
 
 demo:            ## JupyterLab at the quickstart; HEADLESS=1 runs it and prints its table
-	@PYTHON=$(PYTHON) scripts/make_venv.sh demo.stamp local,lab
+	@PYTHON=$(PYTHON) scripts/make_venv.sh demo local,lab
+	@scripts/install_system.sh libgomp
 	@$(BIN)/msgflux-nb models pull
 ifdef HEADLESS
 	@$(BIN)/python scripts/run_notebook.py $(NOTEBOOK)
@@ -33,7 +34,7 @@ browser: .test-ready
 	$(BIN)/python -m pytest tests/browser
 
 check:           ## linter, format, types
-	@PYTHON=$(PYTHON) scripts/make_venv.sh test.stamp local,lab test
+	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,8 +48,9 @@ weights:
 
 .PHONY: .test-ready
 .test-ready:
-	@PYTHON=$(PYTHON) scripts/make_venv.sh test.stamp local,lab test
-	@scripts/install_chromium.sh
+	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
+	@scripts/install_system.sh libgomp
+	@scripts/install_system.sh chromium
 	@$(BIN)/msgflux-nb models pull
 
 clean:           ## remove the environment and what tools left behind

@@ -1,21 +1,31 @@
 #!/bin/sh
 # Build or update .venv with this package and the extras and groups that are named; quick when nothing has changed.
-#   scripts/make_venv.sh STAMP EXTRAS [GROUP]
+#   scripts/make_venv.sh demo|test EXTRAS [GROUP]
 set -eu
-stamp=$1 extras=$2 group=${3:-}
+kind=$1 extras=$2 group=${3:-}
 venv=.venv
 key=$(cat pyproject.toml constraints.txt scripts/make_venv.sh | sha256sum | cut -d' ' -f1)
-if [ -x "$venv/bin/python" ] && [ -f "$venv/$stamp" ] && [ "$(cat "$venv/$stamp")" = "$key" ]; then
-    exit 0
-fi
+# An environment that was made for the tests holds all that the demo needs.
+for stamp in "$kind" test; do
+    if [ -x "$venv/bin/msgflux-nb" ] && [ "$(cat "$venv/$stamp.stamp" 2>/dev/null)" = "$key" ]; then
+        exit 0
+    fi
+done
+
 python=${PYTHON:-python3}
+command -v "$python" >/dev/null 2>&1 || {
+    echo "there is no $python. On Debian: apt-get install python3 python3-venv" >&2
+    exit 1
+}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "msgflux_nb needs Python 3.11 or newer; $python is $("$python" --version 2>&1). Name another with: make PYTHON=python3.12 ..." >&2
     exit 1
 }
-if [ ! -x "$venv/bin/python" ]; then
+# Also builds it anew where an interrupt has left one without pip.
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$venv"
     # Debian's python3 comes without ensurepip unless python3-venv is installed; virtualenv brings its own pip.
-    "$python" -m venv "$venv" 2>/dev/null || {
+    "$python" -m venv "$venv" >/dev/null 2>&1 || {
         rm -rf "$venv"
         helper=$(mktemp -d)
         "$python" -m pip install --quiet --target "$helper" virtualenv &&
@@ -28,8 +38,9 @@ if [ ! -x "$venv/bin/python" ]; then
     }
 fi
 echo "Installing into $venv ..."
+# --group is known to pip since 25.1.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 set -- -c constraints.txt -e ".[$extras]"
 [ -z "$group" ] || set -- "$@" --group "$group"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
-printf '%s' "$key" > "$venv/$stamp"
+printf '%s' "$key" > "$venv/$kind.stamp"

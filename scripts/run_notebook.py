@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+CELL_SECONDS = 900  # a whole table from a small model on two slow cores
 
 
 def last_table(notebook: nbformat.NotebookNode) -> str | None:
@@ -25,26 +28,37 @@ def last_table(notebook: nbformat.NotebookNode) -> str | None:
     return None
 
 
-def main(path: str) -> int:
-    """Run, print, and return the exit code."""
+def run(path: Path) -> nbformat.NotebookNode:
+    """Execute the cells in their own folder, and count them on stderr: over one another in a terminal only."""
     notebook = nbformat.read(path, as_version=4)
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    numbers = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    terminal = sys.stderr.isatty()
 
     def started(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        if cell.cell_type == "code":
-            done = sum(c.cell_type == "code" for c in notebook.cells[: cell_index + 1])
-            print(f"\rcell {done} of {cells} ", end="", file=sys.stderr, flush=True)
+        if terminal and cell_index in numbers:
+            print(f"\rcell {numbers.index(cell_index) + 1} of {len(numbers)} ", end="", file=sys.stderr, flush=True)
 
-    client = NotebookClient(
-        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(Path(path).parent)}}
-    )
+    resources: dict[str, Any] = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
     client.on_cell_execute = started
     try:
         client.execute()
-    except CellExecutionError as error:
-        print(f"\n{error}", file=sys.stderr)
+    finally:
+        if terminal:
+            print(file=sys.stderr)
+    return notebook
+
+
+def main(path: str) -> int:
+    """Run, print, and return the exit code."""
+    if not Path(path).is_file():
+        print(f"there is no notebook {path}", file=sys.stderr)
         return 1
-    print(file=sys.stderr)
+    try:
+        notebook = run(Path(path))
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        print(error, file=sys.stderr)
+        return 1
     table = last_table(notebook)
     if table is None:
         print(f"{path} ran, but shows no table", file=sys.stderr)

@@ -1,0 +1,46 @@
+#!/bin/sh
+# What pip cannot bring: install it from the system's packages where that is possible, and say clearly where it is not.
+#   scripts/install_system.sh libgomp     what llama.cpp is linked with; slim images of Debian lack it
+#   scripts/install_system.sh chromium    what the browser tests drive
+set -eu
+
+there() {
+    case $1 in
+        libgomp)
+            # Only Linux needs it; elsewhere the wheels of xllamacpp bring their own.
+            [ "$(uname -s)" != Linux ] || .venv/bin/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null
+            ;;
+        chromium)
+            [ -n "${MSGFLUX_CHROMIUM:-}" ] && return 0
+            for name in chromium chromium-browser google-chrome google-chrome-stable; do
+                command -v "$name" >/dev/null 2>&1 && return 0
+            done
+            return 1
+            ;;
+    esac
+}
+
+case $1 in
+    libgomp) packages=libgomp1 purpose="The embedded model needs libgomp" ;;
+    chromium) packages="chromium fonts-dejavu-core" purpose="The browser tests need Chromium" ;;
+    *)
+        echo "unknown: $1" >&2
+        exit 2
+        ;;
+esac
+there "$1" && exit 0
+
+as_root=
+[ "$(id -u)" = 0 ] || as_root="sudo -n"
+if command -v apt-get >/dev/null 2>&1 && $as_root true 2>/dev/null; then
+    echo "$purpose: installing $packages from the system's packages ..."
+    log=$(mktemp)
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages >>"$log" 2>&1 ||
+        tail -n 5 "$log" >&2
+    rm -f "$log"
+    there "$1" && exit 0
+fi
+echo "$purpose, and it could not be installed here. Install it, for example with:" >&2
+echo "    sudo apt-get install $packages" >&2
+exit 1
