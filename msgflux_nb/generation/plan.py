@@ -6,6 +6,9 @@ of them are legal in OpenAI's strict mode: no recursion, no dict, every field re
 checked after decoding, and an error names the node, step or path at fault.
 
 The first line of a docstring is sent to the model, as are the descriptions of the fields; hence they are short.
+
+Lists have an end, because a small model whose output is held to a grammar fills an open list until its tokens run out:
+SmolLM2-135M repeated one step for ever. Texts have one too, in the schema alone: an answer that is longer is kept.
 """
 
 from __future__ import annotations
@@ -31,14 +34,19 @@ __all__ = [
 
 T = TypeVar("T", default=str)
 
-Value = str | int | float | bool | None | list[str | int | float | bool]
+
+def _text(description: str, max_length: int) -> Meta:
+    return Meta(description=description, extra_json_schema={"maxLength": max_length})
+
+
+Value = str | int | float | bool | None | Annotated[list[str | int | float | bool], Meta(max_length=64)]
 
 
 class Step(msgspec.Struct, frozen=True):
     """One step of reasoning."""
 
-    explanation: Annotated[str, Meta(description="what is done in this step, and why")]
-    output: Annotated[str, Meta(description="what comes out of it")]
+    explanation: Annotated[str, _text("what is done in this step, and why", 240)]
+    output: Annotated[str, _text("what comes out of it", 120)]
 
 
 class ChainOfThoughts(msgspec.Struct, Generic[T], frozen=True):
@@ -54,22 +62,22 @@ class ChainOfThoughts(msgspec.Struct, Generic[T], frozen=True):
         42
     """
 
-    steps: Annotated[list[Step], Meta(description="the reasoning, one step after another", min_length=1)]
+    steps: Annotated[list[Step], Meta(description="the reasoning, one after another", min_length=1, max_length=8)]
     final_answer: T
 
 
 class Argument(msgspec.Struct, frozen=True):
     """One argument of an action."""
 
-    name: str
+    name: Annotated[str, _text("name of the parameter", 64)]
     value: Value
 
 
 class Action(msgspec.Struct, frozen=True):
     """A tool to run."""
 
-    name: Annotated[str, Meta(description="name of the tool")]
-    arguments: list[Argument]
+    name: Annotated[str, _text("name of the tool", 64)]
+    arguments: Annotated[list[Argument], Meta(max_length=16)]
 
     def __post_init__(self) -> None:
         names: set[str] = set()
@@ -87,8 +95,8 @@ class ReAct(msgspec.Struct, Generic[T], frozen=True):
     before their observations were seen.
     """
 
-    thought: Annotated[str, Meta(description="what is known, and what to do next")]
-    actions: Annotated[list[Action], Meta(description="tools to run now; empty with a final_answer")]
+    thought: Annotated[str, _text("what is known, and what to do next", 500)]
+    actions: Annotated[list[Action], Meta(description="tools to run now; empty with a final_answer", max_length=8)]
     final_answer: Annotated[T | None, Meta(description="the answer; null while tools are still needed")]
 
     def __post_init__(self) -> None:
@@ -102,7 +110,7 @@ class ReAct(msgspec.Struct, Generic[T], frozen=True):
 class ReasoningPath(msgspec.Struct, Generic[T], frozen=True):
     """One independent way to the answer."""
 
-    reasoning: str
+    reasoning: Annotated[str, _text("steps to the answer", 500)]
     answer: T
 
 
@@ -110,11 +118,11 @@ class SelfConsistency(msgspec.Struct, Generic[T], frozen=True):
     """Reason in several independent ways, then choose the answer that most of them reach.
 
     Wang et al. 2022, Self-Consistency Improves Chain of Thought Reasoning in Language Models,
-    https://arxiv.org/abs/2203.11171. The final answer is one of the paths' answers; texts are compared without case and
-    outer spaces.
+    https://arxiv.org/abs/2203.11171. The final answer is one of the paths' answers; texts are compared without case,
+    outer spaces and a last full stop.
     """
 
-    paths: Annotated[list[ReasoningPath[T]], Meta(description="different ways to reason", min_length=1)]
+    paths: Annotated[list[ReasoningPath[T]], Meta(description="different ways to reason", min_length=1, max_length=8)]
     final_answer: T
 
     def __post_init__(self) -> None:
@@ -125,17 +133,15 @@ class SelfConsistency(msgspec.Struct, Generic[T], frozen=True):
 
 
 def _comparable(answer: object) -> object:
-    return answer.strip().casefold() if isinstance(answer, str) else answer
+    return answer.strip().removesuffix(".").casefold() if isinstance(answer, str) else answer
 
 
 class ThoughtNode(msgspec.Struct, frozen=True):
     """One thought of a tree."""
 
     id: Annotated[int, Meta(description="number of this thought")]
-    parent: Annotated[
-        int | None, Meta(description="id of the thought it continues, null for a first one")
-    ]
-    thought: str
+    parent: Annotated[int | None, Meta(description="id of the thought it continues, null for a first one")]
+    thought: Annotated[str, _text("one idea", 300)]
     score: Annotated[float, Meta(description="how promising it is", ge=0, le=1)]
 
 
@@ -147,8 +153,10 @@ class TreeOfThoughts(msgspec.Struct, Generic[T], frozen=True):
     itself is the root, so several thoughts may have no parent; the best path begins at one of those.
     """
 
-    nodes: Annotated[list[ThoughtNode], Meta(description="all thoughts, parents before children", min_length=1)]
-    best_path: Annotated[list[int], Meta(description="ids, from a first thought on", min_length=1)]
+    nodes: Annotated[
+        list[ThoughtNode], Meta(description="all thoughts, parents before children", min_length=1, max_length=40)
+    ]
+    best_path: Annotated[list[int], Meta(description="ids, from a first thought on", min_length=1, max_length=20)]
     final_answer: T
 
     def __post_init__(self) -> None:

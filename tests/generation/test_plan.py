@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from msgflux_nb.generation.generics import with_defaults
-from msgflux_nb.generation.plan import Action, Argument, ChainOfThoughts, ReAct, SelfConsistency, TreeOfThoughts
+from msgflux_nb.generation.plan import (
+    Action,
+    Argument,
+    ChainOfThoughts,
+    ReAct,
+    SelfConsistency,
+    ThoughtNode,
+    TreeOfThoughts,
+)
 from msgflux_nb.generation.schema import Dialect, wire_schema
 
 PLANS = [ChainOfThoughts, ReAct, SelfConsistency, TreeOfThoughts]
@@ -216,8 +224,9 @@ def test_a_final_answer_that_no_path_reaches_is_refused_with_the_paths() -> None
         decode(SelfConsistency, {"paths": PATHS, "final_answer": "Quito"})
 
 
-def test_the_answers_of_paths_are_compared_without_case_and_outer_spaces() -> None:
-    assert decode(SelfConsistency, {"paths": PATHS, "final_answer": " lima"}).final_answer == " lima"
+@pytest.mark.parametrize("answer", [" lima", "Lima.", "LIMA\n"])
+def test_the_answers_of_paths_are_compared_without_case_spaces_and_full_stop(answer: str) -> None:
+    assert decode(SelfConsistency, {"paths": PATHS, "final_answer": answer}).final_answer == answer
 
 
 @pytest.mark.parametrize("best_path", [[1], [1, 3], [1, 3, 4], [2]])
@@ -249,10 +258,30 @@ def test_a_tree_that_is_none_is_refused_with_the_node(
         decode(TreeOfThoughts, tree(nodes, best_path))
 
 
-def test_a_long_tree_is_checked_without_recursion() -> None:
-    nodes = [node(1, None), *(node(n, n - 1) for n in range(2, 5_000))]
+def test_a_long_tree_built_by_hand_is_checked_without_recursion() -> None:
+    nodes = [ThoughtNode(n, n - 1 if n > 1 else None, "", 0.5) for n in range(1, 5_000)]
     path = list(range(1, 5_000))
-    assert decode(TreeOfThoughts, tree(nodes, path)).best_path == path
+    assert TreeOfThoughts(nodes, path, "done").best_path == path
+
+
+# An end for small models
+
+
+@pytest.mark.parametrize(("plan", "value"), VALUES)
+def test_every_list_of_a_plan_has_an_end(plan: Any, value: dict[str, Any]) -> None:
+    def arrays(schema: Any) -> list[Any]:
+        inner = [schema.get("items"), *schema.get("properties", {}).values(), *schema.get("anyOf", [])]
+        found = [array for below in inner if below is not None for array in arrays(below)]
+        return [*found, schema] if schema.get("type") == "array" else found
+
+    schema = wire_schema(plan[int], Dialect.GRAMMAR).schema
+    assert arrays(schema)
+    assert [array for array in arrays(schema) if "maxItems" not in array] == []
+
+
+def test_a_text_longer_than_a_grammar_allows_is_kept() -> None:
+    long = "because " * 100
+    assert decode(ChainOfThoughts, {**CHAIN, "steps": [{"explanation": long, "output": long}]}).steps[0].output == long
 
 
 # Defaults of type variables
