@@ -1,0 +1,81 @@
+"""The quickstart as a stranger meets it: real JupyterLab, the embedded model, a hand on the mouse."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from .lab import Lab, Notebook
+from .test_playground_lab import PICTURE, growing, message, run, words
+
+pytestmark = [pytest.mark.browser, pytest.mark.local]
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "00_quickstart.ipynb"
+
+
+def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_notebook: Callable[..., Notebook]) -> None:
+    path = lab.root / QUICKSTART.name
+    shutil.copyfile(QUICKSTART, path)
+    notebook = open_notebook(path)
+    notebook.run_all(timeout_seconds=600)
+
+    # The table: twenty packages, a status for each.
+    table = notebook.page.locator(
+        ".jp-OutputArea-output table", has=notebook.page.locator("th", has_text="_status")
+    ).first
+    expect(table.locator("tbody tr")).to_have_count(20)
+    columns = table.locator("thead tr").first.locator("th").all_inner_texts()
+    status = columns.index("_status")
+    states = [row.locator("th, td").nth(status).inner_text() for row in table.locator("tbody tr").all()]
+    assert set(states) <= {"ok", "invalid", "truncated", "failed"}
+    assert "ok" in states
+
+    # An image: this model takes text only, and says so before anything is sent.
+    view = notebook.playground
+    view.scroll_into_view_if_needed()
+    view.locator("input[type=file]").set_input_files([PICTURE])
+    expect(view.get_by_role("alert")).to_contain_text("local/smollm2-135m takes text only")
+    expect(view.get_by_role("alert")).to_contain_text("vision models, such as")
+    run(view, "Tell me a long story about a lighthouse.")
+    expect(view.locator(".mf-error")).to_contain_text("MediaError")
+    assert words(view) == ""
+    view.get_by_role("button", name="remove two halves.png").click()
+    expect(view.locator(".mf-image")).to_have_count(0)
+
+    # An answer in pieces, stopped on its way.
+    view.get_by_role("button", name="run").click()
+    assert len(growing(view, states=4)) == 4
+    began = time.monotonic()
+    view.get_by_role("button", name="stop").click()
+    expect(view.locator(".mf-state")).to_have_text("stopped")
+    assert time.monotonic() - began < 1
+    partial = words(view)
+    assert len(partial) > 10
+    notebook.page.wait_for_timeout(300)
+    assert words(view) == partial
+
+    # A structure of the notebook's own, as a table, in the page and in the file.
+    view.get_by_role("combobox", name="schema").select_option("Person")
+    run(view, "Ada Lovelace was 36 and lived in London.")
+    expect(view.locator(".mf-state")).to_have_text("complete", timeout=60_000)
+    fields = view.locator(".mf-structure tr")
+    expect(fields).to_have_count(3)
+    assert [row.locator("th").inner_text() for row in fields.all()] == ["name", "age", "city"]
+    name = fields.first.locator(".mf-value").inner_text()
+    saved = notebook.save()
+    twins = [text for text in _texts(saved) if text.startswith("Playground · local/smollm2-135m · Person · complete")]
+    assert len(twins) == 1
+    assert f"name: {name}  (str)" in twins[0]
+    expect(message(view)).to_have_value("Ada Lovelace was 36 and lived in London.")
+
+
+def _texts(saved: dict[str, object]) -> list[str]:
+    cells = saved["cells"]
+    assert isinstance(cells, list)
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
