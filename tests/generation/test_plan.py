@@ -116,7 +116,8 @@ def test_the_answer_comes_last_so_that_it_is_written_after_the_reasoning(plan: A
 @pytest.mark.parametrize("plan", PLANS)
 def test_without_brackets_the_answer_is_text(plan: Any) -> None:
     assert with_defaults(plan) == plan[str]
-    answer = wire_schema(with_defaults(plan)).schema["properties"]["final_answer"]["type"]
+    assert wire_schema(plan).schema == wire_schema(plan[str]).schema
+    answer = wire_schema(plan).schema["properties"]["final_answer"]["type"]
     assert answer in ("string", ["string", "null"])
 
 
@@ -277,6 +278,11 @@ def test_every_list_of_a_plan_has_an_end(plan: Any, value: dict[str, Any]) -> No
     schema = wire_schema(plan[int], Dialect.GRAMMAR).schema
     assert arrays(schema)
     assert [array for array in arrays(schema) if "maxItems" not in array] == []
+
+
+def test_a_text_of_a_plan_has_an_end_in_the_grammar() -> None:
+    step = wire_schema(ChainOfThoughts[int], Dialect.GRAMMAR).schema["properties"]["steps"]["items"]
+    assert step["properties"]["explanation"]["maxLength"] == 240
 
 
 def test_a_text_longer_than_a_grammar_allows_is_kept() -> None:
