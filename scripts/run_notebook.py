@@ -38,8 +38,12 @@ def run(path: Path) -> nbformat.NotebookNode:
         if terminal and cell_index in numbers:
             print(f"\rcell {numbers.index(cell_index) + 1} of {len(numbers)} ", end="", file=sys.stderr, flush=True)
 
+    # Louder than errors, a kernel warns of its own transport.
+    quiet = ["--log-level=ERROR"]
     resources: dict[str, Any] = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources, extra_arguments=quiet
+    )
     client.on_cell_execute = started
     try:
         client.execute()

@@ -1,0 +1,170 @@
+"""The scripts behind the Makefile, run for real on small cases of our own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "scripts"
+
+
+def run(*command: str | Path, folder: Path, path: str = "/usr/bin:/bin", **variables: str) -> tuple[int, str]:
+    """Run a command with an almost empty environment; exit code, and all it said."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+# run_notebook.py
+
+
+def run_notebook(folder: Path, *cells: str) -> tuple[int, str]:
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), folder / "one.ipynb")
+    before = (folder / "one.ipynb").read_bytes()
+    outcome = run(sys.executable, SCRIPTS / "run_notebook.py", folder / "one.ipynb", folder=folder)
+    assert (folder / "one.ipynb").read_bytes() == before
+    return outcome
+
+
+def test_a_notebook_runs_and_its_last_table_is_printed(tmp_path: Path) -> None:
+    code, told = run_notebook(
+        tmp_path, "import pandas as pd", "pd.DataFrame({'first': [1]})", "pd.DataFrame({'last': [2]})", "print('end')"
+    )
+    assert (code, told) == (0, "   last\n0     2\n")
+
+
+def test_a_cell_that_fails_ends_the_run_and_is_shown(tmp_path: Path) -> None:
+    code, told = run_notebook(tmp_path, "import pandas as pd", "pd.DataFrame({'a': [1]})", "1 / 0", "print('more')")
+    assert code == 1
+    assert "ZeroDivisionError" in told
+    assert "more" not in told
+
+
+def test_a_kernel_that_dies_is_a_failure(tmp_path: Path) -> None:
+    code, told = run_notebook(tmp_path, "import os; os._exit(1)")
+    assert (code, told.splitlines()[-1]) == (1, "Kernel died")
+
+
+def test_a_notebook_without_a_table_is_a_failure(tmp_path: Path) -> None:
+    code, told = run_notebook(tmp_path, "print(1)")
+    assert (code, told) == (1, f"{tmp_path / 'one.ipynb'} ran, but shows no table\n")
+
+
+# make_venv.sh
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with what the script reads."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("pyproject.toml", "constraints.txt", "scripts/make_venv.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def environment(project: Path, kind: str) -> None:
+    """Something that looks like an environment which the script has finished."""
+    read = [project / name for name in ("pyproject.toml", "constraints.txt", "scripts/make_venv.sh")]
+    binaries = project / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "msgflux-nb").touch(mode=0o755)
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in read)).hexdigest()
+    (project / ".venv" / f"{kind}.stamp").write_text(key)
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "done"), [("demo", "demo", True), ("test", "demo", True), ("demo", "test", False)]
+)
+def test_an_environment_that_holds_what_is_wanted_is_left_alone(
+    project: Path, made: str, wanted: str, done: bool
+) -> None:
+    environment(project, made)
+    # Without an interpreter of that name, whoever goes on fails.
+    code, _ = run("scripts/make_venv.sh", wanted, "local,lab", folder=project, PYTHON="no-such-python")
+    assert (code == 0) is done
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+def test_a_change_of_what_is_installed_makes_it_anew(project: Path, name: str) -> None:
+    environment(project, "demo")
+    with (project / name).open("a") as file:
+        file.write("# changed\n")
+    code, told = run("scripts/make_venv.sh", "demo", "local,lab", folder=project, PYTHON="no-such-python")
+    assert code == 1
+    assert "there is no no-such-python" in told
+
+
+def test_a_python_that_is_too_old_is_named(project: Path) -> None:
+    old = project / "old-python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n')
+    old.chmod(0o755)
+    code, told = run("scripts/make_venv.sh", "demo", "local,lab", folder=project, PYTHON=str(old))
+    assert code == 1
+    assert "needs Python 3.11 or newer" in told
+    assert "is Python 3.9.2" in told
+
+
+# install_system.sh
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path) -> str:
+    """A PATH with the tools that every system has, and neither apt-get nor a browser."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "id", "uname", "env"):
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(found)
+    return str(folder)
+
+
+def test_a_browser_that_cannot_be_installed_is_a_failure_that_says_how(tmp_path: Path, bare_path: str) -> None:
+    code, told = run(SCRIPTS / "install_system.sh", "chromium", folder=tmp_path, path=bare_path)
+    assert code == 1
+    assert "The browser tests need Chromium, and it could not be installed here." in told
+    assert "sudo apt-get install chromium" in told
+
+
+@pytest.mark.parametrize("name", ["chromium", "google-chrome-stable"])
+def test_a_browser_that_is_there_is_enough(tmp_path: Path, bare_path: str, name: str) -> None:
+    (Path(bare_path) / name).symlink_to("/bin/sh")
+    assert run(SCRIPTS / "install_system.sh", "chromium", folder=tmp_path, path=bare_path) == (0, "")
+
+
+def test_a_browser_that_is_named_is_enough(tmp_path: Path, bare_path: str) -> None:
+    assert run(
+        SCRIPTS / "install_system.sh", "chromium", folder=tmp_path, path=bare_path, MSGFLUX_CHROMIUM="/opt/chrome"
+    ) == (0, "")
+
+
+# What is committed
+
+
+def test_every_constraint_is_one_exact_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert len(pins) > 50
+    assert [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
+
+
+def test_scripts_can_be_executed() -> None:
+    names = [*SCRIPTS.glob("*.sh"), ROOT / ".ci" / "run", ROOT / "binder" / "postBuild"]
+    assert [path.name for path in names if not os.access(path, os.X_OK)] == []
