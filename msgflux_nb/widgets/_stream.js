@@ -162,6 +162,11 @@ class AnswerStore {
     return ["asked", "running", "stopping"].includes(this.state);
   }
 
+  /** Whether a run may be asked for: none is under way, or the last question was never heard. */
+  get free() {
+    return !this.busy || (this.state === "asked" && this.silent);
+  }
+
   /**
    * Ask for a run.
    * @param {{ prompt: string, prefilling: string, schema: string }} question

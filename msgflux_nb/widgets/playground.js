@@ -51,7 +51,7 @@ export default () => {
       el.addEventListener("keydown", keys);
 
       async function ask() {
-        if (store.busy) return;
+        if (!store.free) return;
         if (!composer.prompt.value.trim() && !tray.cards.length && !tray.sending.size) {
           composer.prompt.focus();
           return;
@@ -75,7 +75,7 @@ export default () => {
       }
 
       const draw = oncePerFrame(() => {
-        run.toggleAttribute("disabled", store.busy && !store.silent);
+        run.toggleAttribute("disabled", !store.free);
         stop.toggleAttribute("disabled", store.state !== "running");
         el.dataset.state = store.state;
         answer.draw();

@@ -81,6 +81,7 @@ def test_deltas_are_drawn_in_order_behind_the_prefill(playground_page: WidgetPag
 def test_a_delta_that_came_already_is_not_drawn_again(playground_page: WidgetPage) -> None:
     playground_page.deliver(START, delta(1, "a"), delta(1, "a"), delta(2, "b"))
     assert words(playground_page) == "ab"
+    assert playground_page.sent("resync") == []
 
 
 def test_a_gap_asks_once_and_draws_what_comes_back(playground_page: WidgetPage) -> None:
@@ -207,6 +208,8 @@ def test_a_silent_kernel_is_named_after_three_seconds(playground_page: WidgetPag
     playground_page.page.get_by_role("textbox", name="message").fill("Hi")
     playground_page.page.get_by_role("button", name="run").click()
     expect(playground_page.page.locator(".mf-note")).to_contain_text("run this cell again", timeout=4_000)
+    playground_page.page.get_by_role("button", name="run").click()  # nobody has to reload the page to ask again
+    assert len(playground_page.sent("run")) == 2
     playground_page.deliver(START)
     expect(playground_page.page.locator(".mf-note")).to_be_empty()
 

@@ -23,6 +23,12 @@ def test_pieces_in_any_order_make_the_file() -> None:
     assert uploads.add("a", 1, 3, b"lo") == b"Hello!"
 
 
+def test_a_file_that_is_whole_is_forgotten() -> None:
+    uploads = Uploads()
+    assert uploads.add("a", 0, 1, b"first") == b"first"
+    assert uploads.add("a", 1, 2, b"B") is None
+
+
 def test_two_uploads_at_once_do_not_mix() -> None:
     uploads = Uploads()
     uploads.add("a", 0, 2, b"a")

@@ -192,6 +192,29 @@ def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
         assert text == "".join(piece for other, piece in told.deltas if other <= number)
 
 
+def test_a_report_waits_for_a_batch_that_is_being_sent() -> None:
+    """Or it would name a batch that the page has not got, and the page would take it for one that it missed."""
+    sending, release = threading.Event(), threading.Event()
+    order: list[tuple[str, int]] = []
+
+    def send(number: int, _text: str) -> None:
+        sending.set()
+        release.wait(5)
+        order.append(("sent", number))
+
+    sender = DeltaSender(send)
+    sender.start()
+    sender.add("a")
+    assert sending.wait(5)
+    reporter = threading.Thread(target=sender.report, args=(lambda number, _: order.append(("told", number)),))
+    reporter.start()
+    time.sleep(0.05)
+    release.set()
+    reporter.join()
+    sender.close()
+    assert order == [("sent", 1), ("told", 1)]
+
+
 def test_no_thread_is_left_behind() -> None:
     finished("a", 0.05, "b")
     time.sleep(0.1)
