@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,63 +12,12 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
-from tests.content.pictures import to_bytes, two_halves
-from tests.scripted import Reply, Server, chunk, error, serving, stream
+from tests.scripted import chunk, error, stream
+
+from .bench import Bench, Person, answers, slow
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":61,"completion_tokens":31,"total_tokens":92}}\n\n'
 PERSON = '{"name":"Maria Silva","age":34}'
-
-
-class Person(msgspec.Struct):
-    name: str
-    age: int
-
-
-class Bench:
-    """A playground without a page."""
-
-    def __init__(self, server: Server, playground: mf.Playground) -> None:
-        self.server = server
-        self.playground = playground
-        self.sent: list[dict[str, Any]] = []
-        self.buffers: list[list[bytes]] = []
-        playground.send = self._record
-
-    def _record(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        self.sent.append(content)
-        self.buffers.append(buffers or [])
-
-    def receive(self, kind: str, buffers: list[bytes] | None = None, **content: Any) -> None:
-        """Let a message of the page arrive, as ipywidgets hands it on."""
-        self.playground._receive(self.playground, {"type": kind, **content}, [memoryview(b) for b in buffers or []])
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.sent if message["type"] == kind]
-
-    def wait(self) -> None:
-        assert self.playground._run is not None
-        assert self.playground._run.wait(10)
-
-
-@pytest.fixture
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A playground whose model is answered by the replies of ``@answers(...)``."""
-    replies: tuple[Reply, ...] = request.param
-    with serving(*replies) as server:
-        model = mf.Model.chat_completion(
-            "scripted/one", base_url=server.url, profile={"modalities": ["text"], "prefill": "continue"}, max_retries=0
-        )
-        bench = Bench(server, mf.Playground(model, schemas=[Person]))
-        yield bench
-        bench.playground.close()
-
-
-def answers(*replies: Reply) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("bench", [replies], indirect=True, ids=["scripted"])
-
-
-def slow(*, pause: float = 0.05, count: int = 200) -> Reply:
-    return stream(*[piece for n in range(count) for piece in (f"word{n} ", pause)])
 
 
 # A run
@@ -363,82 +310,6 @@ def test_a_broken_struct_in_the_notebook_does_not_break_the_playground(
 def test_an_unknown_schema_names_the_known_ones(bench: Bench) -> None:
     with pytest.raises(ValueError, match="no schema 'Persn'; there are: Person, ChainOfThoughts"):
         bench.playground.schema = "Persn"
-
-
-# Images
-
-
-def upload(bench: Bench, data: bytes, name: str = "two halves.png", pieces: int = 1) -> None:
-    size = -(-len(data) // pieces)
-    for index in range(pieces):
-        piece = data[index * size : (index + 1) * size]
-        bench.receive("piece", [piece], id="p1", index=index, count=pieces, name=name)
-
-
-@answers(stream("Hi"))
-def test_an_image_for_a_model_of_text_is_warned_about_and_refused_before_sending(bench: Bench) -> None:
-    upload(bench, to_bytes(two_halves()), pieces=3)
-    assert "scripted/one takes text only" in bench.playground.warning
-    assert "vision models, such as" in bench.playground.warning
-    bench.playground.prompt = "What is this?"
-    with pytest.raises(mf.MediaError, match="takes text only"):
-        bench.playground.run(wait=True)
-    assert bench.server.bodies == []
-    bench.receive("remove", id="p1")
-    assert (bench.playground.warning, bench.playground.attachments) == ("", [])
-    bench.playground.run(wait=True)
-    assert bench.playground.value == "Hi"
-
-
-def test_an_image_for_a_model_that_sees_arrives_byte_for_byte() -> None:
-    data = to_bytes(two_halves())
-    with serving(stream("Red and blue.")) as server:
-        model = mf.Model.chat_completion("eye", base_url=server.url, profile={"modalities": ["text", "image"]})
-        playground = mf.Playground(model, prompt="What is this?")
-        playground.attach(data, name="two.png")
-        assert playground.warning == ""
-        playground.run(wait=True)
-        text, image = server.bodies[0]["messages"][0]["content"]
-        playground.close()
-    assert text == {"type": "text", "text": "What is this?"}
-    assert base64.b64decode(image["image_url"]["url"].partition(",")[2]) == data
-
-
-@answers(stream("Hi"))
-def test_what_is_no_image_is_refused_by_name(bench: Bench) -> None:
-    upload(bench, b"<svg/>", name="<b>drawing</b>.svg")
-    [refused] = bench.of("refused")
-    assert refused["id"] == "p1"
-    assert refused["message"].startswith("<b>drawing</b>.svg is ")
-    assert bench.playground.attachments == []
-
-
-@answers(stream("Hi"))
-def test_no_pixels_are_in_the_widgets_state(bench: Bench) -> None:
-    data = to_bytes(two_halves((400, 400)))
-    upload(bench, data)
-    state = json.dumps(bench.playground.get_state(), default=str)
-    assert base64.b64encode(data).decode()[40:80] not in state
-    assert "two halves.png" in state
-
-
-@answers(stream("Hi"))
-def test_thumbnails_are_sent_as_bytes_to_a_page_that_has_none(bench: Bench) -> None:
-    bench.playground.attach(two_halves((800, 400)), name="a.png")
-    [card] = bench.playground.attachments
-    bench.receive("thumbnails", ids=[card["id"], "gone"])
-    assert bench.sent[-1] == {"type": "thumbnails", "ids": [card["id"]]}
-    assert bench.buffers[-1][0].startswith(b"\x89PNG")
-
-
-@answers(stream("Hi"))
-def test_images_attached_by_a_cell_have_ids_of_their_own(bench: Bench) -> None:
-    for _ in range(2):
-        bench.playground.attach(two_halves())
-    assert len({card["id"] for card in bench.playground.attachments}) == 2
-    bench.receive("remove", id=bench.playground.attachments[0]["id"])
-    bench.playground.attach(two_halves())
-    assert len({card["id"] for card in bench.playground.attachments}) == 2
 
 
 # The front
