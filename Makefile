@@ -50,6 +50,7 @@ weights:
 .test-ready:
 	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
 	@scripts/install_system.sh libgomp
+	@scripts/install_system.sh libatomic
 	@scripts/install_system.sh chromium
 	@$(BIN)/msgflux-nb models pull
 

@@ -2,13 +2,14 @@
 # What pip cannot bring: install it from the system's packages where that is possible, and say clearly where it is not.
 #   scripts/install_system.sh libgomp     what llama.cpp is linked with; slim images of Debian lack it
 #   scripts/install_system.sh chromium    what the browser tests drive
+#   scripts/install_system.sh libatomic   what the driver of the browser tests is linked with
 set -eu
 
 there() {
     case $1 in
-        libgomp)
-            # Only Linux needs it; elsewhere the wheels of xllamacpp bring their own.
-            [ "$(uname -s)" != Linux ] || .venv/bin/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null
+        libgomp | libatomic)
+            # Only Linux needs them; elsewhere the wheels bring their own.
+            [ "$(uname -s)" != Linux ] || .venv/bin/python -c "import ctypes; ctypes.CDLL('$1.so.1')" 2>/dev/null
             ;;
         chromium)
             [ -n "${MSGFLUX_CHROMIUM:-}" ] && return 0
@@ -22,6 +23,7 @@ there() {
 
 case $1 in
     libgomp) packages=libgomp1 purpose="The embedded model needs libgomp" ;;
+    libatomic) packages=libatomic1 purpose="The browser tests need libatomic" ;;
     chromium) packages="chromium fonts-dejavu-core" purpose="The browser tests need Chromium" ;;
     *)
         echo "unknown: $1" >&2

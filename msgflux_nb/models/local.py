@@ -9,8 +9,9 @@ Three habits of xllamacpp's ``Server`` shape this module; they were seen with 20
   the sockets of all requests are shut down first, which is.
 * A destructor that runs before the server's loop does waits for ever. So a server counts as started only when it
   has answered, and it starts on a thread of its own, where no ``KeyboardInterrupt`` can drop it half-way.
-* Its threads spin while they wait for each other. On cores that are busy with something else, such as a browser,
-  that is up to twenty times slower than sleeping.
+* Its threads wait for each other some hundred times a token, spinning. Where the cores are busy with something else,
+  such as a browser, all but one then wait for a turn on a core: the answer comes at a tenth of its speed or less. So
+  they sleep soon, and a small model, which gains little from a second thread, writes with one.
 """
 
 from __future__ import annotations
@@ -42,11 +43,17 @@ __all__ = [
     "installed_models",
     "needed_memory_bytes",
     "stop_servers",
+    "threads",
 ]
 
 _SLOTS = 2  # requests that are answered at once; the context is divided among them
 _SLOT_TOKENS = 4096
-_BATCH_TOKENS = 256  # read between two looks for a cancelled request: under a second on two slow cores
+_BATCH_TOKENS = 256  # read between two looks for a cancelled request: under two seconds on two slow cores
+# Rounds of waiting before a thread sleeps. SmolLM2 on two cores, tokens a second when they are idle / when two other
+# processes want them: llama.cpp's own settings 85 / 22, these 63 / 41, sleeping at once 27 / 32 to 44.
+_SPIN_ROUNDS = "1000"
+_SMALL_BYTES = 500_000_000
+_SMALL_READERS = 8  # threads that read a prompt; more do not help a small model
 _WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, measured and rounded up
 _PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB
 _START_SECONDS = 300.0
@@ -147,7 +154,7 @@ def _start(name: str, path: Path) -> _Running:
     slot_tokens = _slot_tokens(header)
     _need_memory(name, header)
     key = secrets.token_urlsafe(24)
-    parameters = _parameters(library, name, path, slot_tokens, key)
+    parameters = _parameters(library, name, path, header, key)
     try:
         engine = library.Server(parameters)
     except (RuntimeError, ValueError, MemoryError) as error:
@@ -167,17 +174,17 @@ def _start(name: str, path: Path) -> _Running:
     return _Running(server, engine)
 
 
-def _parameters(library: Any, name: str, path: Path, slot_tokens: int, key: str) -> Any:
+def _parameters(library: Any, name: str, path: Path, header: Header, key: str) -> Any:
     wanted = library.CommonParams()
     wanted.model.path = str(path)
     wanted.model_alias = {name if name in WEIGHTS else path.stem}
     if name in WEIGHTS and (template := Path(__file__).with_name(f"{name.partition('-')[0]}.jinja")).exists():
         wanted.chat_template = template.read_text(encoding="utf-8")
-    wanted.n_parallel, wanted.n_ctx = _SLOTS, _SLOTS * slot_tokens
+    wanted.n_parallel, wanted.n_ctx = _SLOTS, _SLOTS * _slot_tokens(header)
     wanted.fit_params = False  # or the context is made smaller, without a word, where memory is short
     wanted.n_batch = wanted.n_ubatch = _BATCH_TOKENS
-    for pool in (wanted.cpuparams, wanted.cpuparams_batch):
-        pool.n_threads, pool.poll = usable_cores(), 0
+    wanted.cpuparams.n_threads, wanted.cpuparams_batch.n_threads = threads(header, usable_cores())
+    wanted.cpuparams.poll = wanted.cpuparams_batch.poll = 0
     wanted.cache_ram_mib = _PROMPT_CACHE_MIB
     wanted.warmup = False  # the first answer is one
     wanted.port = 0  # a free one
@@ -189,15 +196,22 @@ def _parameters(library: Any, name: str, path: Path, slot_tokens: int, key: str)
     return wanted
 
 
+def threads(header: Header, cores: int) -> tuple[int, int]:
+    """Return how many threads write an answer, and how many read a prompt or write two answers at once."""
+    return (1, min(cores, _SMALL_READERS)) if header.size_bytes < _SMALL_BYTES else (cores, cores)
+
+
 def import_library() -> Any:
     """Import xllamacpp in the way this package needs it.
 
     Raises:
         LocalModelError: it is not installed, or a library of the system that it needs is missing.
     """
-    # libgomp reads this once, when it is loaded; nothing else of this process is meant by it.
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # libgomp reads this once, when it is loaded; nothing else of this process is meant by it. Who has set either of
+    # its two variables knows better.
+    mine = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)
+    if mine:
+        os.environ["GOMP_SPINCOUNT"] = _SPIN_ROUNDS
     try:
         return importlib.import_module("xllamacpp")
     except ModuleNotFoundError as error:
@@ -209,8 +223,8 @@ def import_library() -> Any:
         hint = "apt-get install libgomp1" if "libgomp" in str(error) else 'pip install --upgrade "msgflux-nb[local]"'
         raise LocalModelError(f"xllamacpp is installed but cannot be loaded: {error}. Try: {hint}") from error
     finally:
-        if before is None:
-            os.environ.pop("OMP_WAIT_POLICY", None)
+        if mine:
+            del os.environ["GOMP_SPINCOUNT"]
 
 
 def needed_memory_bytes(header: Header) -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from msgflux_nb.errors import LocalModelError
 from msgflux_nb.models import local
+from msgflux_nb.models.gguf import Header
 from msgflux_nb.models.local import LocalServer, ensure_server, stop_servers
 from msgflux_nb.models.weights import DEFAULT_WEIGHTS, find
 
@@ -89,17 +90,38 @@ def test_a_text_file_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
         ensure_server(str(tmp_path / "notes.gguf"))
 
 
-def test_the_library_is_loaded_with_sleeping_threads_and_the_environment_stays_as_it_was(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("variables", "seen"),
+    [
+        ({}, ("1000", None)),
+        ({"OMP_WAIT_POLICY": "active"}, (None, "active")),
+        ({"GOMP_SPINCOUNT": "7"}, ("7", None)),
+    ],
+)
+def test_the_library_is_loaded_with_threads_that_sleep_soon_and_the_environment_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], seen: tuple[str | None, str | None]
 ) -> None:
-    seen = []
-    monkeypatch.setattr(importlib, "import_module", lambda name: seen.append(os.environ.get("OMP_WAIT_POLICY")))
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    local.import_library()
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    local.import_library()
-    assert seen == ["passive", "active"]
-    assert os.environ["OMP_WAIT_POLICY"] == "active"
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    monkeypatch.setattr(
+        importlib, "import_module", lambda name: (os.environ.get("GOMP_SPINCOUNT"), os.environ.get("OMP_WAIT_POLICY"))
+    )
+    assert local.import_library() == seen
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "expected"),
+    [(98_000_000, 2, (1, 2)), (98_000_000, 32, (1, 8)), (98_000_000, 1, (1, 1)), (1_100_000_000, 4, (4, 4))],
+)
+def test_a_small_model_writes_with_one_thread_and_no_model_takes_more_than_there_are_cores(
+    size: int, cores: int, expected: tuple[int, int]
+) -> None:
+    known = Header(architecture="llama", context_tokens=1, bytes_per_token=1, size_bytes=size)
+    assert local.threads(known, cores) == expected
 
 
 # The server itself
@@ -124,7 +146,8 @@ def test_the_server_answers_on_loopback(server: LocalServer) -> None:
     answer = post(server).json()
     assert server.base_url.startswith("http://127.0.0.1:")
     assert answer["choices"][0]["message"]["content"].strip()
-    assert (answer["model"], answer["usage"]["completion_tokens"]) == ("smollm2-135m", 24)
+    assert answer["model"] == "smollm2-135m"
+    assert 0 < answer["usage"]["completion_tokens"] <= 24
 
 
 @pytest.mark.local
@@ -197,11 +220,15 @@ def rendered(server: LocalServer, messages: list[dict[str, Any]], **more: Any) -
 
 
 @pytest.mark.local
-def test_without_tools_the_template_is_the_models_own_to_the_letter(server: LocalServer) -> None:
+def test_without_tools_the_template_is_the_models_own_but_for_its_makers_system_message(server: LocalServer) -> None:
     own = ensure_server(str(find(DEFAULT_WEIGHTS)))
     assert own is not server
     for messages in CONVERSATIONS.values():
-        assert rendered(server, messages) == rendered(own, messages)
+        theirs = rendered(own, messages)
+        if messages[0]["role"] != "system":
+            system, _, theirs = theirs.partition("<|im_end|>\n")
+            assert system.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM")
+        assert rendered(server, messages) == theirs
 
 
 @pytest.mark.local
@@ -213,8 +240,12 @@ def test_with_tools_the_template_shows_their_signatures_calls_and_results(server
         {"role": "tool", "tool_call_id": "c1", "content": "18 degrees"},
     ]
     prompt = rendered(server, history, tools=TOOLS)
+    assert prompt.startswith("<|im_start|>system\nYou can call functions. ")
     assert "<tools>\n" + '{"type": "function", "function": {"name": "get_weather"' in prompt
     assert '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Ghent"}}\n</tool_call><|im_end|>' in prompt
+    assert rendered(server, [{"role": "system", "content": "Be brief."}, *history], tools=TOOLS).startswith(
+        "<|im_start|>system\nBe brief.\n\nYou can call functions. "
+    )
     assert "<tool_response>\n18 degrees\n</tool_response><|im_end|>\n<|im_start|>assistant\n" in prompt
 
 

@@ -76,7 +76,7 @@ def test_an_environment_without_pip_is_told_how_to_get_it(tmp_path: Path, monkey
 
 def test_a_command_runs_with_its_temporary_files_in_the_folder(tmp_path: Path) -> None:
     code, said = run(
-        [sys.executable, "-c", "import tempfile, sys; print(tempfile.gettempdir()); sys.exit('no')"],
+        [sys.executable, "-c", "import tempfile, sys; print(tempfile.gettempdir(), flush=True); sys.exit('no')"],
         tmp_path,
         lambda: None,
     )
