@@ -196,7 +196,7 @@ def test_keep_alives_do_not_count_as_content(call: Call) -> None:
         began = time.monotonic()
         with pytest.raises(mf.StalledStreamError) as caught:
             call(model_at(server.url, timeout=timeout), "Hi", stream=True)
-        assert 0.3 < time.monotonic() - began < 1.5
+        assert 0.3 < time.monotonic() - began < 2.5  # the pings go on for 3 s
     assert caught.value.snapshot.text == "Hel"
 
 
@@ -265,7 +265,7 @@ def test_leaving_a_loop_closes_the_connection_and_keeps_the_text() -> None:
         response = model_at(server.url)("Hi", stream=True)
         for _ in response:
             break
-        assert server.left.wait(2)
+        assert server.left.wait(10)
         assert response.snapshot.text == "one "
         with pytest.raises(mf.StreamInterruptedError, match="left before its end"):
             response.consume()
@@ -293,8 +293,8 @@ def test_cancel_from_another_thread_ends_a_silent_stream_at_once() -> None:
         threading.Timer(0.2, response.cancel).start()
         began = time.monotonic()
         assert list(response) == ["one "]
-        assert time.monotonic() - began < 1
-        assert server.left.wait(2)
+        assert time.monotonic() - began < 5  # of the 30 that the server is silent
+        assert server.left.wait(10)
     with pytest.raises(mf.StreamInterruptedError) as caught:
         response.consume()
     assert caught.value.snapshot.text == "one "
@@ -317,14 +317,14 @@ def test_cancel_during_the_wait_before_a_retry_ends_it() -> None:
         threading.Timer(0.2, response.cancel).start()
         began = time.monotonic()
         assert list(response) == []
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10  # of the 30 that the provider asked to wait
 
 
 def test_leaving_a_with_block_ends_the_stream() -> None:
     with serving(stream("one ", 30.0, "two")) as server:
         with model_at(server.url)("Hi", stream=True) as response:
             assert next(iter(response)) == "one "
-        assert server.left.wait(2)
+        assert server.left.wait(10)
 
 
 def test_the_next_request_is_answered_after_streams_were_left() -> None:
@@ -335,7 +335,7 @@ def test_the_next_request_is_answered_after_streams_were_left() -> None:
         server.replies = [completion("prompt")]
         began = time.monotonic()
         assert model_at(server.url)("Hi").consume() == "prompt"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4  # of the 5 that an unclosed stream would last
 
 
 def test_many_async_calls_share_one_loop() -> None:
