@@ -13,7 +13,7 @@ import msgspec
 
 from ._structure import Row
 
-__all__ = ["Picture", "twin_html", "twin_text"]
+__all__ = ["WORDS", "Picture", "answer_html", "structure_html", "twin_html", "twin_text"]
 
 # Where a trusted notebook is opened without its kernel, the live output is a bare text: "Loading widget..." and then
 # "model not found". Only such an output, and only directly above its twin, is hidden. An untrusted notebook drops this
@@ -26,7 +26,7 @@ _STYLE = (
 _BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px; padding: 8px 12px; line-height: 20px"
 _TURN = "display: flex; column-gap: 12px; margin: 4px 0"
 _ROLE = "flex: 0 0 64px; opacity: 0.75"
-_WORDS = "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere"
+WORDS = "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere"
 _MARK = "background-color: rgba(33, 118, 210, 0.18); color: inherit"
 _CELL = "text-align: left; vertical-align: top; padding: 0 12px 0 0; white-space: pre-wrap"
 
@@ -71,10 +71,9 @@ def twin_html(picture: Picture, title: str) -> str:
     parts = [f'<div style="{_TURN}"><small style="{_ROLE}">{_safe(title)}</small><span>{heading}</span></div>']
     parts += [_turn(role, _safe(text)) for role, text in _turns(picture)]
     if picture.prefill or picture.continuation:
-        mark = f'<mark style="{_MARK}">{_safe(picture.prefill)}</mark>' if picture.prefill else ""
-        parts.append(_turn("assistant", f"{mark}{_safe(picture.continuation)}"))
+        parts.append(_turn("assistant", answer_html(picture.prefill, picture.continuation)))
     if any(row.value is not None for row in picture.rows):
-        table = f"<table><tbody>{''.join(map(_table_row, picture.rows))}</tbody></table>"
+        table = structure_html(picture.rows)
         parts.append(f'<div style="{_TURN}"><small style="{_ROLE}">structure</small>{table}</div>')
     if picture.error is not None:
         name, message = picture.error
@@ -109,7 +108,18 @@ def _turns(picture: Picture) -> Iterable[tuple[str, str]]:
 
 
 def _turn(role: str, inner: str) -> str:
-    return f'<div style="{_TURN}"><small style="{_ROLE}">{role}</small><pre style="{_WORDS}">{inner}</pre></div>'
+    return f'<div style="{_TURN}"><small style="{_ROLE}">{role}</small><pre style="{WORDS}">{inner}</pre></div>'
+
+
+def answer_html(prefill: str, continuation: str) -> str:
+    """Draw an answer's text, the prefill in its tint."""
+    mark = f'<mark style="{_MARK}">{_safe(prefill)}</mark>' if prefill else ""
+    return f"{mark}{_safe(continuation)}"
+
+
+def structure_html(rows: Iterable[Row]) -> str:
+    """Draw a structure as a table: field, value, type."""
+    return f"<table><tbody>{''.join(map(_table_row, rows))}</tbody></table>"
 
 
 def _table_row(row: Row) -> str:

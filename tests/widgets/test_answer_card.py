@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ def model_at(url: str) -> mf.ChatCompletion:
 def test_a_text_is_shown_with_its_prefill_marked_and_its_numbers() -> None:
     with serving(completion(" world")) as server:
         answer = model_at(server.url)("Hi", prefilling="Hello")
-    assert "<mark>Hello</mark> world" in shown(answer)
+    assert re.search(r"<mark[^>]*>Hello</mark> world", shown(answer))
     assert "4 + 3 tokens · – cost" in shown(answer)
     assert answer._repr_mimebundle_()["text/plain"] == "ModelResponse(text, stop, 7 tokens)"
 
@@ -35,7 +36,10 @@ def test_a_text_is_shown_with_its_prefill_marked_and_its_numbers() -> None:
 def test_a_structure_is_shown_as_a_table() -> None:
     with serving(completion('{"name": "Ada", "age": 36}')) as server:
         answer = model_at(server.url)("Hi", generation_schema=Person)
-    assert "<td><code>name</code></td><td>Ada</td><td><code>str</code></td>" in shown(answer)
+    assert re.findall(r"<td[^>]*>(?:<code>)?(.*?)(?:</code>)?</td>", shown(answer)) == [
+        *("name", "Ada", "str"),
+        *("age", "36", "int"),
+    ]
 
 
 def test_a_structure_that_does_not_fit_is_shown_as_text_with_the_reason() -> None:
@@ -70,4 +74,4 @@ def test_an_async_answer_is_shown_too() -> None:
         return shown(answer)
 
     with serving(stream("one")) as server:
-        assert "<pre>one</pre>" in asyncio.run(main(server.url))
+        assert ">one</pre>" in asyncio.run(main(server.url))
