@@ -29,9 +29,9 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
         ".jp-OutputArea-output table", has=notebook.page.locator("th", has_text="_status")
     ).first
     expect(table.locator("tbody tr")).to_have_count(20)
-    columns = table.locator("thead tr").first.locator("th").all_inner_texts()
+    columns = table.locator("thead tr").first.locator("th").all_text_contents()  # innerText is empty off the screen
     status = columns.index("_status")
-    states = [row.locator("th, td").nth(status).inner_text() for row in table.locator("tbody tr").all()]
+    states = [row.locator("th, td").nth(status).text_content() for row in table.locator("tbody tr").all()]
     assert set(states) <= {"ok", "invalid", "truncated", "failed"}
     assert "ok" in states
 
