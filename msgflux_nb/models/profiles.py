@@ -6,35 +6,30 @@ provider, add a row here and golden request bodies in ``tests/models/test_profil
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from ..generation.schema import Dialect
 from ..protocol.profile import Profile
 
 __all__ = ["COMPATIBLE", "PROFILES"]
 
+# A llama.cpp server that the user started. A whole answer begins with the prefill again, a streamed one does not; the
+# grammar constrains the output, but the model is not shown the schema.
+_LLAMACPP = Profile(
+    provider="llamacpp",
+    base_url="http://localhost:8080/v1",
+    dialect=Dialect.GRAMMAR,
+    schema_in_prompt=True,
+    prefill="continue",
+    echo=True,
+    free=True,
+    parallel=2,
+)
+
 _ROWS = (
-    Profile(
-        # xllamacpp, inside this process. A whole answer begins with the prefill again, a streamed one does not;
-        # the grammar constrains the output, but the model is not shown the schema.
-        provider="local",
-        modalities=frozenset({"text"}),
-        dialect=Dialect.GRAMMAR,
-        schema_in_prompt=True,
-        prefill="continue",
-        echo=True,
-        free=True,
-        parallel=2,
-    ),
-    Profile(
-        # A llama.cpp server that the user started.
-        provider="llamacpp",
-        base_url="http://localhost:8080/v1",
-        dialect=Dialect.GRAMMAR,
-        schema_in_prompt=True,
-        prefill="continue",
-        echo=True,
-        free=True,
-        parallel=2,
-    ),
+    _LLAMACPP,
+    # The same inside this process, through xllamacpp; its address is known when it has started.
+    structs.replace(_LLAMACPP, provider="local", base_url=None, modalities=frozenset({"text"})),
     Profile(
         provider="openai",
         base_url="https://api.openai.com/v1",

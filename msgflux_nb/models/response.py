@@ -164,7 +164,26 @@ class ModelResponse(_Answer):
         return self._whole()
 
 
-class StreamResponse(_Answer):
+class _Arriving(_Answer):
+    """An answer that is still to come."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._abort = Abort()
+
+    def cancel(self) -> None:
+        """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
+        self._abort()
+        if self._exchange.state == "new":
+            self._exchange.stop("cancelled")
+
+    def _leave(self) -> None:
+        """End the answer unless it has ended."""
+        if self._exchange.state in ("new", "running"):
+            self.cancel()
+
+
+class StreamResponse(_Arriving):
     """An answer that arrives; nothing is sent before it is read.
 
     Iterate for text, or call ``consume`` for the whole. Leaving a loop early closes the connection.
@@ -179,7 +198,6 @@ class StreamResponse(_Answer):
     def __init__(self, exchange: Exchange, connect: Callable[[], Endpoint]) -> None:
         super().__init__(exchange)
         self._connect = connect
-        self._abort = Abort()
 
     def __iter__(self) -> Iterator[str]:
         for event in self.events():
@@ -212,18 +230,11 @@ class StreamResponse(_Answer):
             pass
         return self._whole()
 
-    def cancel(self) -> None:
-        """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
-        self._abort()
-        if self._exchange.state == "new":
-            self._exchange.stop("cancelled")
-
     def __enter__(self) -> StreamResponse:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._exchange.state in ("new", "running"):
-            self.cancel()
+        self._leave()
 
     def _drive(self) -> Generator[Event, None, None]:
         exchange = self._exchange
@@ -246,13 +257,12 @@ class StreamResponse(_Answer):
             self._abort.wait(delay)
 
 
-class AsyncStreamResponse(_Answer):
+class AsyncStreamResponse(_Arriving):
     """As :class:`StreamResponse`, for ``async for`` and ``await``."""
 
     def __init__(self, exchange: Exchange, connect: Callable[[], Awaitable[Endpoint]]) -> None:
         super().__init__(exchange)
         self._connect = connect
-        self._abort = Abort()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         async for event in self.events():
@@ -281,18 +291,11 @@ class AsyncStreamResponse(_Answer):
             pass
         return self._whole()
 
-    def cancel(self) -> None:
-        """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
-        self._abort()
-        if self._exchange.state == "new":
-            self._exchange.stop("cancelled")
-
     async def __aenter__(self) -> AsyncStreamResponse:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._exchange.state in ("new", "running"):
-            self.cancel()
+        self._leave()
 
     async def _drive(self) -> AsyncGenerator[Event, None]:
         exchange = self._exchange

@@ -50,7 +50,7 @@ class View(anywidget.AnyWidget):
     @property
     def picture(self) -> Picture:
         """The state to be drawn in the twin."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: the metaclass of traitlets leaves no room for abc's
 
     def show_error(self, error: BaseException) -> None:
         """Show an error on the widget: what a callback raises would otherwise go to a log that nobody reads."""

@@ -26,9 +26,13 @@ _STYLE = (
 _BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px; padding: 8px 12px; line-height: 20px"
 _TURN = "display: flex; column-gap: 12px; margin: 4px 0"
 _ROLE = "flex: 0 0 64px; opacity: 0.75"
-WORDS = "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere"
+# JupyterLab breaks words in a pre anywhere.
+WORDS = (
+    "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+)
 _MARK = "background-color: rgba(33, 118, 210, 0.18); color: inherit"
-_CELL = "text-align: left; vertical-align: top; padding: 0 12px 0 0; white-space: pre-wrap"
+_CELL = "text-align: left; vertical-align: top; padding: 0 12px 0 4px; white-space: pre-wrap"
+_CODE = "; font-family: monospace; opacity: 0.75"
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,8 +127,8 @@ def structure_html(rows: Iterable[Row]) -> str:
 
 
 def _table_row(row: Row) -> str:
-    cells = (f"<code>{_safe(row.field)}</code>", _safe(row.value or ""), f"<code>{_safe(row.type)}</code>")
-    return "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells) + "</tr>"
+    cells = ((_CODE, row.field), ("", row.value or ""), (_CODE, row.type))
+    return "<tr>" + "".join(f'<td style="{_CELL}{code}">{_safe(text)}</td>' for code, text in cells) + "</tr>"
 
 
 def _safe(text: str) -> str:

@@ -106,6 +106,14 @@ def test_no_arguments_are_an_empty_object(nothing: Any) -> None:
     assert aggregator.get_messages()[0]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+def test_null_for_arguments_is_an_empty_object_and_flagged() -> None:
+    aggregator = put_together((0, "c1", "f", "null"))
+    assert aggregator.get_calls() == [ToolCall("c1", "f", {})]
+    assert aggregator.states[0].repaired
+    aggregator.insert_results({"c1": 1})
+    assert aggregator.get_messages()[0]["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
 @pytest.mark.parametrize(
     "fragments",
     [['"{\\"a\\":1}"'], ["{}", '{"a":1}'], ['{"a":', '{"a":1}'], ['{"a', '{"a":', '{"a":1}']],
