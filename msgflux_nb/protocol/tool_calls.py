@@ -111,7 +111,7 @@ class _Call:
             return {}, "complete" if ended else "streaming", False, None
         if self.whole and isinstance(self._parser.value, dict):
             return self._parser.value, "complete", False, None
-        if self.whole and self._parser.value is None:  # Groq, for a function without parameters
+        if raw.strip() == "null":  # Groq, for a function without parameters
             return {}, "complete", True, None
         repaired = _repaired(raw, self.fragments)
         if repaired is not None:
