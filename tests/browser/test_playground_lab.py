@@ -282,7 +282,7 @@ def test_the_file_keeps_the_last_state_and_reopened_it_is_shown_without_a_kernel
     path.write_text(json.dumps(changed))
     untrusted = open_notebook(path)
     assert not untrusted.page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.get(1).trusted")
-    assert agrees(untrusted), shown(untrusted)
+    until(lambda: agrees(untrusted), seconds=10, what="the twins in an untrusted notebook")
     expect(untrusted.page.locator("mark").first).to_have_text("Well: ")
     assert untrusted.page.locator(".msgflux-twin style").count() == 0
 
