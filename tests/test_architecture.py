@@ -22,15 +22,15 @@ PAGE = ROOT.parent / "docs" / "ARCHITECTURE.md"
 # The table of docs/ARCHITECTURE.md: rooms from left to right, modules of a room from top to bottom.
 ROOMS = {
     "": "errors",
-    "content": "container source picture media messages history",
-    "generation": "generics restore schema decode outline tool_schema plan",
-    "protocol": "profile prefill request sse events partial_json tool_calls failure accumulate",
-    "models": "profiles keys transport retry exchange response store recording gguf machine pip weights local chat",
+    "content": "container source picture media generated messages history",
+    "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
+    "protocol": "profile prefill request sse events chunks partial_json tool_call tool_calls snapshot failure accumulate",
+    "models": "profiles keys limits retry exchange call prices answer partials environment chunked sockets aio transport response store recording gguf machine pip weights local chat",
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",
-    "widgets": "_run _structure _attachments _question _twin answer_card _base message_builder prefill_editor "
-    "schema_picker tool_call_view plan_view extraction_view playground",
+    "widgets": "_run _structure _attachments _question _markdown _twin _cards answer_card _base message_builder "
+    "prefill_editor schema_picker tool_call_view plan_view extraction_view playground",
     "doors": "__init__ magics cli testing",
 }
 ORDER = {

@@ -6,10 +6,26 @@ recognise as it is, so that msgspec's validation can name it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Restore", "apply", "by_branch", "each", "fields", "from_pairs", "in_order", "unwrap", "without_repeats"]
+import msgspec
+
+__all__ = [
+    "Restore",
+    "apply",
+    "as_raw",
+    "by_branch",
+    "each",
+    "each_value",
+    "fields",
+    "from_pairs",
+    "from_text",
+    "in_order",
+    "look_alike",
+    "unwrap",
+    "without_repeats",
+]
 
 Restore = Callable[[Any], Any]
 
@@ -19,12 +35,12 @@ def apply(restore: Restore | None, value: Any) -> Any:
     return value if restore is None else restore(value)
 
 
-def unwrap(restore: Restore | None) -> Restore:
-    """Take a root that is no object out of ``{"value": ...}``."""
+def unwrap(restore: Restore | None, name: str = "value") -> Restore:
+    """Take what is no object out of ``{name: ...}``."""
 
     def unwrap_value(value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {"value"}:
-            value = value["value"]
+        if isinstance(value, dict) and set(value) == {name}:
+            value = value[name]
         return apply(restore, value)
 
     return unwrap_value
@@ -33,6 +49,26 @@ def unwrap(restore: Restore | None) -> Restore:
 def each(restore: Restore) -> Restore:
     """Restore every item of a list."""
     return lambda value: [restore(item) for item in value] if isinstance(value, list) else value
+
+
+def each_value(restore: Restore) -> Restore:
+    """Restore every value of a dict."""
+    return lambda value: {k: restore(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def from_text(value: Any) -> Any:
+    """Read JSON that travels as text; a text that is none stands for itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return value
+
+
+def as_raw(value: Any) -> msgspec.Raw:
+    """Encode again what is wanted undecoded: msgspec takes no values for ``msgspec.Raw``."""
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def without_repeats(restore: Restore | None) -> Restore:
@@ -69,18 +105,21 @@ def from_pairs(restore_key: Restore | None, restore_value: Restore | None) -> Re
     return mapping
 
 
-def fields(restores: dict[str, Restore], droppable: set[str], order: list[str] | None) -> Restore | None:
+def fields(
+    restores: dict[str, Restore], droppable: set[str], defaults: Mapping[str, Callable[[], Any]] | None
+) -> Restore | None:
     """Restore an object's fields.
 
     Args:
         restores: by wire name, for the fields that need it.
         droppable: wire names whose null means "absent", so that the default comes back.
-        order: all wire names, where msgspec decodes the type from a list; else None.
+        defaults: where msgspec decodes the type from a list: all wire names in order, each with what stands in for
+            it when it is absent, which raises ``LookupError`` for a field that has to be there; else None.
 
     Returns:
         None where there is nothing to do.
     """
-    if not restores and not droppable and order is None:
+    if not restores and not droppable and defaults is None:
         return None
 
     def restored(value: Any) -> Any:
@@ -88,25 +127,57 @@ def fields(restores: dict[str, Restore], droppable: set[str], order: list[str] |
             return value
         value = {k: v for k, v in value.items() if not (v is None and k in droppable)}
         value = {k: restores[k](v) if k in restores else v for k, v in value.items()}
-        if order is None or not set(order) >= set(value):
-            return value
-        return [value[name] for name in order if name in value]
+        return value if defaults is None else _listed(value, defaults)
 
     return restored
 
 
-def by_branch(branches: list[tuple[dict[str, Any], Restore]], defs: dict[str, Any]) -> Restore | None:
+def _listed(value: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]) -> Any:
+    """Turn fields into a list, up to the last that is given; what cannot be one is left as it is."""
+    if not set(value) <= set(defaults):
+        return value
+    names = list(defaults)
+    end = max((names.index(name) + 1 for name in value), default=0)
+    try:
+        return [value[name] if name in value else defaults[name]() for name in names[:end]]
+    except LookupError:
+        return value
+
+
+def by_branch(branches: list[tuple[dict[str, Any], Restore | None]], defs: dict[str, Any]) -> Restore | None:
     """Pick the branch that a value belongs to by its shape: msgspec allows one of each shape, or tagged objects."""
-    if not branches:
+    if all(restore is None for _, restore in branches):
         return None
+    # Where a dict travels as pairs, pairs are told from other lists before these are tried.
+    branches = sorted(branches, key=lambda branch: not _is_pair(_resolved(branch[0], defs).get("items", {})))
 
     def chosen(value: Any) -> Any:
         for schema, restore in branches:
-            if _fits(defs.get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema), value):
-                return restore(value)
+            if _fits(_resolved(schema, defs), value):
+                return apply(restore, value)
         return value
 
     return chosen
+
+
+def look_alike(branches: list[dict[str, Any]], defs: dict[str, Any]) -> bool:
+    """Whether two branches are objects that one value can fit, so that no restore can choose."""
+    objects = [schema for schema in (_resolved(branch, defs) for branch in branches) if schema.get("type") == "object"]
+    return any(_overlap(a, b) for i, a in enumerate(objects) for b in objects[:i])
+
+
+def _overlap(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    tags_a, tags_b = _tags(a), _tags(b)
+    if any(tags_b.get(name, tag) != tag for name, tag in tags_a.items()):
+        return False
+    if "properties" not in a or "properties" not in b:
+        return True
+    return set(a["required"]) <= set(b["properties"]) or set(b["required"]) <= set(a["properties"])
+
+
+def _resolved(schema: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = defs.get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema)
+    return found
 
 
 def _are_pairs(value: Any) -> bool:
@@ -119,8 +190,18 @@ def _hashable(key: Any) -> Any:
 
 def _fits(schema: dict[str, Any], value: Any) -> bool:
     if schema.get("type") == "array":
-        return isinstance(value, list)
-    if not isinstance(value, dict) or "properties" not in schema:
+        return _are_pairs(value) if value and _is_pair(schema.get("items", {})) else isinstance(value, list)
+    if schema.get("type") != "object" or not isinstance(value, dict):
         return False
-    tags = {k: s["enum"][0] for k, s in schema["properties"].items() if len(s.get("enum", ())) == 1}
-    return set(value) <= set(schema["properties"]) and all(value.get(k) == tag for k, tag in tags.items())
+    if "properties" not in schema:
+        return True
+    return set(value) <= set(schema["properties"]) and all(value.get(k) == tag for k, tag in _tags(schema).items())
+
+
+def _is_pair(schema: dict[str, Any]) -> bool:
+    return list(schema.get("properties", ())) == ["key", "value"]
+
+
+def _tags(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    return {k: properties[k]["enum"][0] for k in schema.get("required", ()) if len(properties[k].get("enum", ())) == 1}

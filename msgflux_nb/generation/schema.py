@@ -10,69 +10,30 @@ What a dialect cannot enforce goes into the description, and is validated after 
 
 from __future__ import annotations
 
-import enum
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
 from ..errors import SchemaError
+from . import nodes
 from . import restore as restores
+from .dialect import IN_WORDS, RULES, Dialect, Rules
+from .faults import refusal
 from .generics import with_defaults
+from .leaves import Leaves
+from .limits import check_limits
+from .nodes import Node
 from .restore import Restore
 
 __all__ = ["Dialect", "WireSchema", "wire_schema"]
 
-Pair = tuple[dict[str, Any], Restore | None]
+Pair = tuple[Node, Restore | None]
 
-# Lengths of type parameters in names would break the 64 characters that OpenAI allows.
 _NAME_LIMIT = 64
-_PROPERTY_LIMIT = 5000
-
-
-class Dialect(enum.Enum):
-    """Which keywords a structured output takes beside type, properties, items, enum and anyOf.
-
-    ``OPENAI``: strict mode, as documented for ``response_format`` (pattern, format, number bounds, array bounds).
-    ``GRAMMAR``: llama.cpp's conversion to a grammar (integer bounds, lengths, anchored patterns, array bounds).
-    """
-
-    OPENAI = "openai"
-    GRAMMAR = "grammar"
-
-
-_KEYWORDS: dict[Dialect, frozenset[str]] = {
-    Dialect.OPENAI: frozenset(
-        [
-            "pattern",
-            "format",
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf",
-            "minItems",
-            "maxItems",
-        ]
-    ),
-    Dialect.GRAMMAR: frozenset(
-        ["pattern", "format", "minLength", "maxLength", "minItems", "maxItems", "integer-bounds"]
-    ),
-}
-_BOUNDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
-_IN_WORDS = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "exclusiveMinimum": "more than {}",
-    "exclusiveMaximum": "less than {}",
-    "multipleOf": "a multiple of {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "pattern": "matching the pattern {}",
-    "format": "as {}",
-}
+# A type that holds others again and again is written out each time; past this the schema would fill any context.
+_CEILING = 50_000
 
 
 class WireSchema(msgspec.Struct, frozen=True):
@@ -84,6 +45,11 @@ class WireSchema(msgspec.Struct, frozen=True):
         schema: the JSON Schema to send; its root is always an object.
         wrapped: whether the root was no object and so travels under ``"value"``.
         restore: turns a decoded answer into what ``msgspec.convert`` takes for ``type``; None: nothing to do.
+        strict: whether the dialect can hold an answer to the whole schema; False where it has ``Any`` or
+            ``msgspec.Raw``, or a cycle in a dialect without cycles. Then it is sent as a wish.
+        unenforced: what the dialect does not enforce, one line a field (``"$.price: at least 0"``). It is said in
+            the description instead, and an answer that breaks it is refused after decoding; two exceptions: a
+            repeated item of a set is dropped, and limits of ``extra_json_schema`` are wishes.
     """
 
     type: Any
@@ -91,40 +57,61 @@ class WireSchema(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
     wrapped: bool
     restore: Restore | None
+    strict: bool = True
+    unenforced: tuple[str, ...] = ()
 
 
 def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
     """Describe ``type_`` for a provider.
+
+    Two states become one where every key has to be there: in a TypedDict's optional key that may be None, and in a
+    field that may be None or ``UNSET``, null means None.
 
     Args:
         type_: a ``msgspec.Struct`` class, or any type that msgspec decodes (dataclass, TypedDict, list, int, …).
         dialect: what the provider understands.
 
     Raises:
-        SchemaError: the type, or one of its fields, has no JSON form; the message names the field.
+        SchemaError: the type, or one of its fields, has no JSON form or is too large for the dialect; the message
+            names the field.
     """
     type_ = with_defaults(type_)
     try:
         info = inspect.type_info(type_)
-    except (TypeError, NameError) as error:
-        raise SchemaError(f"{_plain_name(type_)} cannot be a generation_schema: {error}") from None
-    writer = _Writer(dialect)
+    except (TypeError, NameError, ValueError) as error:
+        path, reason = refusal(type_) or ("$", str(error))
+        raise SchemaError(f"{path}: {_plain_name(type_)} cannot be sent as a schema. {reason}") from None
+    rules = RULES[dialect]
+    writer = _Writer(rules)
     schema, restore = writer.write(info, "$")
     wrapped = schema.get("type") != "object"
     if wrapped:
-        schema = _object({"value": schema})
+        schema = writer.object({"value": schema}, "$")
         restore = restores.unwrap(restore)
     if writer.defs:
         schema = {**schema, "$defs": writer.defs}
-    return WireSchema(type=type_, name=_wire_name(type_), schema=schema, wrapped=wrapped, restore=restore)
+    if rules.limits is not None and writer.strict:
+        check_limits(schema, rules.limits)
+    unenforced = tuple(f"{path}: {nodes.joined(*words)}" for path, words in writer.leaves.unenforced.items())
+    return WireSchema(
+        type=type_,
+        name=_wire_name(type_),
+        schema=schema,
+        wrapped=wrapped,
+        restore=restore,
+        strict=writer.strict,
+        unenforced=unenforced,
+    )
 
 
 class _Writer:
-    """Walks a type once; holds what is shared on the way: the dialect, definitions and the structs above."""
+    """Walks a type once; holds what is shared on the way: the rules, definitions and the structs above."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.keywords = _KEYWORDS[dialect]
-        self.defs: dict[str, Any] = {}
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.defs: dict[str, Node] = {}
+        self.leaves = Leaves(rules)
+        self.strict = True
         self._above: list[Any] = []
         self._recursive: dict[Any, str] = {}
         self._restores: dict[Any, Restore | None] = {}
@@ -132,9 +119,9 @@ class _Writer:
 
     def write(self, info: inspect.Type, path: str) -> Pair:
         """Return schema and restore of one node; ``path`` names it in errors."""
-        scalar = self._scalar(info)
-        if scalar is not None:
-            return scalar, None
+        leaf = self.leaves.leaf(info, path)
+        if leaf is not None:
+            return leaf, None
         match info:
             case inspect.Metadata():
                 return self._metadata(info, path)
@@ -147,101 +134,101 @@ class _Writer:
             case inspect.DictType():
                 return self._mapping(info, path)
             case inspect.AnyType() | inspect.RawType():
-                raise SchemaError(f"{path}: Any says nothing to a model. Give the field a type, such as str.")
+                return self._anything(raw=isinstance(info, inspect.RawType))
         if hasattr(info, "fields"):
             return self._fields_type(info, path)
         raise SchemaError(f"{path}: {getattr(info, 'cls', type(info)).__name__} has no JSON form; use str or a Struct.")
 
-    def _scalar(self, info: inspect.Type) -> dict[str, Any] | None:
-        match info:
-            case inspect.NoneType():
-                return {"type": "null"}
-            case inspect.BoolType():
-                return {"type": "boolean"}
-            case inspect.IntType() | inspect.FloatType():
-                return self._number(info)
-            case inspect.StrType():
-                return self._limited({"type": "string"}, _string_limits(info))
-            case inspect.LiteralType(values=values):
-                return _enumeration(list(values))
-            case inspect.EnumType(cls=cls):
-                return _enumeration([member.value for member in cls])
-        for kind, pattern in _TEXT_FORMS:
-            if isinstance(info, kind):
-                return self._limited({"type": "string"}, {"pattern": pattern})
-        return None
+    def _anything(self, *, raw: bool) -> Pair:
+        self.strict = False
+        if self.rules.any_json == "text":
+            schema = {"type": "string", "description": "any JSON value, written as JSON inside this text"}
+            return schema, (lambda value: restores.as_raw(restores.from_text(value))) if raw else restores.from_text
+        name = None
+        if self.rules.any_json == "cycle":
+            name = self._recursive.setdefault(Any, self._definition_name(Any))
+            self.defs[name] = nodes.anything(name)
+        return nodes.anything(name), restores.as_raw if raw else None
 
     def _metadata(self, info: inspect.Metadata, path: str) -> Pair:
         schema, restore = self.write(info.type, path)
         extra = info.extra_json_schema or {}
+        if "$ref" in schema and "description" in extra and not self.rules.measured:
+            schema = self._outside(schema)
         if "$ref" in schema:  # strict mode allows no sibling of $ref
             return schema, restore
         if isinstance(schema.get("type"), str):
-            schema = self._limited(dict(schema), {word: extra[word] for word in _IN_WORDS if word in extra})
+            schema = self.leaves.limited(dict(schema), {word: extra[word] for word in IN_WORDS if word in extra}, path)
         if "description" in extra:
-            schema = {**schema, "description": _join(extra["description"], schema.get("description"))}
+            schema = {**schema, "description": nodes.joined(extra["description"], schema.get("description"))}
         return schema, restore
 
-    def _number(self, info: inspect.IntType | inspect.FloatType) -> dict[str, Any]:
-        kind = "integer" if isinstance(info, inspect.IntType) else "number"
-        limits = {"minimum": info.ge, "maximum": info.le, "exclusiveMinimum": info.gt, "exclusiveMaximum": info.lt}
-        return self._limited({"type": kind}, {**limits, "multipleOf": info.multiple_of})
-
-    def _limited(self, schema: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
-        """Add the limits this dialect enforces as keywords, and the others in words."""
-        words = []
-        for keyword, value in limits.items():
-            if value is None:
-                continue
-            if self._enforces(schema["type"], keyword, value):
-                schema[keyword] = value
-            else:
-                words.append(_IN_WORDS[keyword].format(value))
-        return {**schema, "description": _join(schema.get("description"), *words)} if words else schema
-
-    def _enforces(self, kind: str, keyword: str, value: Any) -> bool:
-        if keyword in _BOUNDS and "integer-bounds" in self.keywords:
-            return kind == "integer"
-        if keyword == "pattern" and "integer-bounds" in self.keywords:
-            return str(value).startswith("^") and str(value).endswith("$") and "(?" not in str(value)
-        return keyword in self.keywords
+    def _outside(self, reference: Node) -> Node:
+        """What a reference stands for, where the type does not hold itself through it."""
+        name = reference["$ref"].removeprefix("#/$defs/")
+        inside = any(self._recursive.get(key) == name for key in self._above)
+        return reference if inside else self.defs[name]
 
     def _collection(self, info: inspect.CollectionType, path: str) -> Pair:
         schema, restore = self.write(info.item_type, f"{path}[]")
-        array = self._limited(
-            {"type": "array", "items": schema}, {"minItems": info.min_length, "maxItems": info.max_length}
-        )
+        distinct = isinstance(info, inspect.SetType | inspect.FrozenSetType)
+        limits = {"minItems": info.min_length, "maxItems": info.max_length, "uniqueItems": distinct or None}
+        array = self.leaves.limited({"type": "array", "items": schema}, limits, path)
         each = None if restore is None else restores.each(restore)
-        if isinstance(info, inspect.SetType | inspect.FrozenSetType):
-            array["description"] = _join(array.get("description"), "no item twice")
-            return array, restores.without_repeats(each)
-        return array, each
+        return array, restores.without_repeats(each) if distinct else each
 
     def _tuple(self, items: tuple[inspect.Type, ...], path: str) -> Pair:
-        """A tuple travels as an object: OpenAI and llama.cpp both refuse ``prefixItems``."""
+        """A tuple travels as an object, since ``prefixItems`` is refused; as an array where bounds are enough."""
+        if self.rules.even_tuples and items and all(item == items[0] for item in items):
+            schema, restore = self.write(items[0], f"{path}[]")
+            array = {"type": "array", "items": schema, "minItems": len(items), "maxItems": len(items)}
+            return array, None if restore is None else restores.each(restore)
         pairs = {f"item_{i}": self.write(item, f"{path}[{i}]") for i, item in enumerate(items)}
         back = {name: restore for name, (_, restore) in pairs.items()}
-        return self._counted({name: schema for name, (schema, _) in pairs.items()}), restores.in_order(back)
+        return self.object({name: schema for name, (schema, _) in pairs.items()}, path), restores.in_order(back)
 
     def _mapping(self, info: inspect.DictType, path: str) -> Pair:
-        """A dict travels as a list of pairs: strict mode has no open objects."""
-        key, restore_key = self.write(info.key_type, f"{path}.key")
+        """A dict travels as a list of pairs where there are no open objects, or where its keys are no text."""
+        key_type = inspect.StrType() if isinstance(info.key_type, inspect.AnyType) else info.key_type
+        key, restore_key = self.write(key_type, f"{path}.key")
         value, restore_value = self.write(info.value_type, f"{path}.value")
-        array = {"type": "array", "items": self._counted({"key": key, "value": value})}
+        if self.rules.maps == "object" and _is_text(key_type):
+            names = nodes.key_names(key)
+            schema: Node = {"type": "object", "additionalProperties": value}
+            limits = {"minProperties": info.min_length, "maxProperties": info.max_length}
+            schema |= {} if names is None else {"propertyNames": names}
+            restore = None if restore_value is None else restores.each_value(restore_value)
+            return self.leaves.limited(schema, limits, path), restore
+        array = {"type": "array", "items": self.object({"key": key, "value": value}, path)}
         limits = {"minItems": info.min_length, "maxItems": info.max_length}
-        return self._limited(array, limits), restores.from_pairs(restore_key, restore_value)
+        return self.leaves.limited(array, limits, path), restores.from_pairs(restore_key, restore_value)
 
     def _union(self, types: tuple[inspect.Type, ...], path: str) -> Pair:
-        pairs = [self.write(member, path) for member in types]
-        schemas = [schema for schema, _ in pairs]
-        if all(set(s) == {"type"} and isinstance(s["type"], str) for s in schemas):
+        for member in types:  # what takes anything leaves nothing to the others
+            if isinstance(member, inspect.AnyType | inspect.RawType):
+                return self.write(member, path)
+        branches = [self.write(member, path) for member in types]
+        if not self.rules.measured and sum(schema.get("type") == "array" for schema, _ in branches) > 1:
+            branches = [self._entries(*zipped, path) for zipped in zip(types, branches, strict=True)]
+        schemas = [schema for schema, _ in branches]
+        if restores.look_alike(schemas, self.defs):
+            raise SchemaError(f"{path}: two types of this union look the same as JSON objects; give each a tag.")
+        if self.rules.type_lists and all(set(s) == {"type"} and isinstance(s["type"], str) for s in schemas):
             return {"type": [s["type"] for s in schemas]}, None
-        return {"anyOf": schemas}, restores.by_branch([(s, r) for s, r in pairs if r is not None], self.defs)
+        return {"anyOf": schemas}, restores.by_branch(branches, self.defs)
+
+    def _entries(self, info: inspect.Type, branch: Pair, path: str) -> Pair:
+        """Tell a dict from a list beside it where both are arrays: an empty one could be either."""
+        info = info.type if isinstance(info, inspect.Metadata) else info
+        if not isinstance(info, inspect.DictType):
+            return branch
+        return self.object({"entries": branch[0]}, path), restores.unwrap(branch[1], "entries")
 
     def _fields_type(self, info: Any, path: str) -> Pair:
         key = info.cls
         if key in self._above:
-            name = self._recursive.setdefault(key, _wire_name(key))
+            self.strict = self.strict and self.rules.cycles != "never"
+            name = self._recursive.setdefault(key, self._definition_name(key))
             return {"$ref": f"#/$defs/{name}"}, lambda value: restores.apply(self._restores.get(key), value)
         self._above.append(key)
         schema, restore = self._object_of(info, path)
@@ -249,82 +236,69 @@ class _Writer:
         self._restores[key] = restore
         if key in self._recursive:
             self.defs[self._recursive[key]] = schema
-            if self._above:
+            if self._above and self.rules.cycles == "anywhere":
                 return {"$ref": f"#/$defs/{self._recursive[key]}"}, restore
         return schema, restore
 
+    def _definition_name(self, cls: Any) -> str:
+        name, taken = _wire_name(cls), self._recursive.values()
+        return next(free for free in (name, *(f"{name[:60]}_{i}" for i in range(2, 999))) if free not in taken)
+
     def _object_of(self, info: Any, path: str) -> Pair:
-        properties: dict[str, Any] = {}
+        properties: dict[str, Node] = {}
         back: dict[str, Restore] = {}
         droppable: set[str] = set()
-        tag_field = getattr(info, "tag_field", None)
-        if tag_field is not None:
-            properties[tag_field] = _enumeration([info.tag])
+        defaults: dict[str, Callable[[], Any]] = {}
+        if getattr(info, "tag_field", None) is not None:
+            properties[info.tag_field] = nodes.enumeration([info.tag])
+            defaults[info.tag_field] = _missing
         for field in info.fields:
-            schema, restore = self.write(field.type, f"{path}.{field.name}")
+            name = field.encode_name
+            properties[name], restore = self._field(field, f"{path}.{field.name}")
+            defaults[name] = _default_of(field)
             if not field.required and not _takes_none(field.type):
-                # Every key is required on the wire, so absence is null; the default comes back when it is dropped.
-                schema, droppable = _nullable(schema), droppable | {field.encode_name}
-            properties[field.encode_name] = schema
+                droppable.add(name)
             if restore is not None:
-                back[field.encode_name] = restore
-        schema = self._counted(properties)
+                back[name] = restore
+        absent = {f.encode_name for f in info.fields if not f.required and self.rules.optional == "absent"}
+        schema = self.object(properties, path, absent)
         doc = _own_doc(info.cls)
         if doc:
             schema["description"] = doc
         as_array = getattr(info, "array_like", False) or isinstance(info, inspect.NamedTupleType)
-        return schema, restores.fields(back, droppable, list(properties) if as_array else None)
+        return schema, restores.fields(back, droppable, defaults if as_array else None)
 
-    def _counted(self, properties: dict[str, Any]) -> dict[str, Any]:
+    def _field(self, field: inspect.Field, path: str) -> Pair:
+        schema, restore = self.write(field.type, path)
+        if field.required:
+            return schema, restore
+        if self.rules.optional == "absent":
+            return nodes.without_null(schema) if field.default is None else schema, restore
+        # Every key is required on the wire, so absence is null; the default comes back when it is dropped.
+        return schema if _takes_none(field.type) else nodes.nullable(schema), restore
+
+    def object(self, properties: dict[str, Node], path: str, absent: frozenset[str] | set[str] = frozenset()) -> Node:
+        """An object of these properties, all required but those that may be absent."""
         self._properties += len(properties)
-        if self._properties > _PROPERTY_LIMIT:
-            raise SchemaError(f"more than {_PROPERTY_LIMIT:,} properties in the schema; split the task")
-        return _object(properties)
+        if self._properties > _CEILING:
+            raise SchemaError(f"{path}: more than {_CEILING:,} properties in the schema; split the task")
+        required = [name for name in properties if name not in absent]
+        if self.rules.cycles == "optional":
+            for name in [name for name in required if nodes.refers(properties[name])]:
+                required.remove(name)
+                self.leaves.note(f"{path}.{name}", "always given")
+        closed = {"additionalProperties": False} if self.rules.closed else {}
+        return {"type": "object", "properties": properties, "required": required, **closed}
 
 
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_TIME = r"^[0-9]{2}:[0-9]{2}:[0-9]{2}$"
-_DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z?$"
-# msgspec gives a naive datetime no format, and a grammar without one lets a model write anything: hence patterns.
-_TEXT_FORMS: tuple[tuple[type, str], ...] = (
-    (inspect.DateTimeType, _DATETIME),
-    (inspect.DateType, _DATE),
-    (inspect.TimeType, _TIME),
-    (inspect.TimeDeltaType, r"^-?P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$"),
-    (inspect.UUIDType, r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
-    (inspect.DecimalType, r"^-?[0-9]+(\.[0-9]+)?$"),
-    (inspect.BytesType, r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"),
-    (inspect.ByteArrayType, r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"),
-)
+def _missing() -> Any:
+    raise LookupError
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _enumeration(values: list[Any]) -> dict[str, Any]:
-    """An enum with its type said; null leaves the enum, because a typed enum cannot hold it."""
-    branches: list[dict[str, Any]] = []
-    for kind, python in (("string", str), ("integer", int)):
-        members = [value for value in values if isinstance(value, python)]
-        if members:
-            branches.append({"type": kind, "enum": members})
-    if None in values:
-        branches.append({"type": "null"})
-    return branches[0] if len(branches) == 1 else {"anyOf": branches}
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    if "anyOf" in schema:
-        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
-    description = {"description": schema["description"]} if "description" in schema else {}
-    bare = {key: value for key, value in schema.items() if key != "description"}
-    return {"anyOf": [bare, {"type": "null"}], **description}
+def _default_of(field: inspect.Field) -> Callable[[], Any]:
+    if field.default is not msgspec.NODEFAULT:
+        return lambda: field.default
+    return _missing if field.default_factory is msgspec.NODEFAULT else field.default_factory
 
 
 def _takes_none(info: inspect.Type) -> bool:
@@ -335,11 +309,19 @@ def _takes_none(info: inspect.Type) -> bool:
             return any(_takes_none(member) for member in types)
         case inspect.LiteralType(values=values):
             return None in values
-    return isinstance(info, inspect.NoneType | inspect.AnyType)
+    return isinstance(info, inspect.NoneType | inspect.AnyType | inspect.RawType)
 
 
-def _string_limits(info: inspect.StrType) -> dict[str, Any]:
-    return {"pattern": info.pattern, "minLength": info.min_length, "maxLength": info.max_length}
+def _is_text(info: inspect.Type) -> bool:
+    """Whether msgspec reads a key of this type from the name of an object's property."""
+    match info:
+        case inspect.Metadata(type=inner):
+            return _is_text(inner)
+        case inspect.UnionType(types=types):
+            return all(_is_text(member) for member in types)
+    if isinstance(info, inspect.NoneType | inspect.BoolType) or hasattr(info, "fields"):
+        return False
+    return not isinstance(info, inspect.CollectionType | inspect.TupleType | inspect.DictType)
 
 
 def _own_doc(cls: Any) -> str | None:
@@ -350,10 +332,6 @@ def _own_doc(cls: Any) -> str | None:
     if not doc or doc.startswith(f"{cls.__name__}("):
         return None
     return str(doc).strip().splitlines()[0]
-
-
-def _join(*texts: str | None) -> str:
-    return "; ".join(text for text in texts if text)
 
 
 def _plain_name(type_: Any) -> str:

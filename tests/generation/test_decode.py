@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Annotated
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from msgflux_nb.errors import ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
-from msgflux_nb.generation.schema import wire_schema
+from msgflux_nb.generation.schema import Dialect, wire_schema
 
 
 class Item(msgspec.Struct):
@@ -71,11 +73,70 @@ def test_a_text_without_a_fitting_value_is_an_error_that_keeps_it(text: str) -> 
     assert caught.value.raw == text
 
 
-def test_a_megabyte_of_open_brackets_is_refused_quickly() -> None:
+@pytest.mark.parametrize(
+    "piece", ["[", "{", '{"a":', "[{", "{}", "[]", '"', "```json\n", "]", "[1,", '\\"'], ids=lambda piece: piece.strip()
+)
+def test_a_megabyte_of_debris_is_refused_quickly(piece: str) -> None:
     began = time.perf_counter()
     with pytest.raises(ValidationFailedError):
-        decode_answer("[" * 1_000_000, WIRE)
-    assert time.perf_counter() - began < 1
+        decode_answer(piece * (1_000_000 // len(piece)), WIRE)
+    assert time.perf_counter() - began < (1 if piece == "[" else 5)
+
+
+def test_a_megabyte_of_nested_lists_is_refused_quickly() -> None:
+    began = time.perf_counter()
+    with pytest.raises(ValidationFailedError):
+        decode_answer("[" * 500_000 + "]" * 500_000, WIRE)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "wrapped"),
+    [
+        ('{"x": 1}', False),
+        ('\ufeff  {"x": 1}\n', False),
+        ('```json\n{"x": 1}\n```', True),
+        ('\ufeff```json\r\n{"x": 1}\r\n```', True),
+        ('The answer: {"x": 1}', True),
+    ],
+)
+def test_json_among_other_text_is_flagged(text: str, wrapped: bool) -> None:
+    decoded = decode_answer(text, WIRE)
+    assert (decoded.value, decoded.wrapped) == (Item(1), wrapped)
+
+
+def test_an_input_that_is_echoed_before_the_answer_is_not_taken_for_it() -> None:
+    text = '```json\n{"x": 7}\n```\nis the input. The answer:\n```json\n{"x": 1}\n```\nDone.'
+    assert decode_answer(text, WIRE).value == Item(1)
+
+
+class Bounded(msgspec.Struct):
+    step: Annotated[int, Meta(multiple_of=5)] = 0
+    ratio: Annotated[float, Meta(lt=1)] = 0
+    code: Annotated[str, Meta(pattern="^[a-z]+$")] = "a"
+    name: Annotated[str, Meta(max_length=3)] = "a"
+    tags: set[int] = set()
+
+
+@pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"step": 4}', "$.step"),
+        ('{"ratio": 1}', "$.ratio"),
+        ('{"code": "A"}', "$.code"),
+        ('{"name": "long"}', "$.name"),
+    ],
+)
+def test_what_a_dialect_does_not_enforce_is_validated(text: str, path: str, dialect: Dialect) -> None:
+    with pytest.raises(ValidationFailedError) as caught:
+        decode_answer(text, wire_schema(Bounded, dialect))
+    assert (caught.value.path, caught.value.raw) == (path, text)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
+def test_a_repeated_item_of_a_set_is_dropped(dialect: Dialect) -> None:
+    assert decode_answer('{"tags": [1, 2, 1]}', wire_schema(Bounded, dialect)).value.tags == {1, 2}
 
 
 @given(before=st.text(alphabet="abc {}[]\"'\\\n,:1"), x=st.integers(-(2**53), 2**53))

@@ -1,0 +1,71 @@
+"""Where in a type msgspec refuses it: its own message names the type at fault, but not the field that has it."""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from inspect import get_annotations
+from typing import Any
+
+from msgspec import inspect
+
+__all__ = ["refusal"]
+
+_REFUSALS = (TypeError, NameError, ValueError)
+
+
+def refusal(type_: Any) -> tuple[str, str] | None:
+    """Return the innermost place that msgspec refuses and why (``("$.a[]", "Type ... is not supported")``).
+
+    None: msgspec takes the type.
+    """
+    return _refusal(type_, "$", ())
+
+
+def _refusal(type_: Any, path: str, above: tuple[Any, ...]) -> tuple[str, str] | None:
+    try:
+        inspect.type_info(type_)
+    except _REFUSALS as error:
+        reason = str(error)
+    else:
+        return None
+    if not any(type_ is seen for seen in above):
+        for place, part in _parts(type_):
+            inner = path + place
+            found = (inner, str(part)) if isinstance(part, Exception) else _refusal(part, inner, (*above, type_))
+            if found is not None:
+                return found
+    return path, reason
+
+
+def _parts(type_: Any) -> Iterator[tuple[str, Any]]:
+    """The types that a type is made of, each with its place."""
+    arguments = typing.get_args(type_)
+    origin = typing.get_origin(type_)
+    if origin is typing.Annotated:
+        yield "", arguments[0]
+    elif origin in (typing.Union, types.UnionType):
+        yield from (("", member) for member in arguments)
+    elif isinstance(origin, type) and issubclass(origin, dict) and len(arguments) == 2:
+        yield from zip((".key", ".value"), arguments, strict=True)
+    elif origin is tuple:
+        yield from ((f"[{i}]", item) for i, item in enumerate(arguments) if item is not ...)
+    elif isinstance(origin, type) and issubclass(origin, (list, set, frozenset)):
+        yield from (("[]", item) for item in arguments)
+    elif isinstance(origin or type_, type):
+        yield from _fields(origin or type_)
+
+
+def _fields(cls: type) -> Iterator[tuple[str, Any]]:
+    """The hints of a class; an exception in place of one that cannot be evaluated."""
+    for base in reversed(cls.__mro__):
+        around = vars(sys.modules.get(base.__module__, types))
+        for name, annotation in get_annotations(base).items():
+            # One by one: a name that is unknown in one field says nothing of the others.
+            alone = types.SimpleNamespace(__annotations__={name: annotation})
+            try:
+                yield f".{name}", typing.get_type_hints(alone, around, dict(vars(base)), include_extras=True)[name]
+            except _REFUSALS as error:
+                yield f".{name}", error

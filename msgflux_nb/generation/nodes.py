@@ -1,0 +1,97 @@
+"""The pieces that a JSON Schema is put together from; each function returns a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .dialect import IN_WORDS
+
+__all__ = ["Node", "any_of", "anything", "enumeration", "joined", "key_names", "nullable", "refers", "without_null"]
+
+Node = dict[str, Any]
+
+_SCALARS: list[Node] = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
+
+
+def anything(definition: str | None) -> Node:
+    """Any JSON value, every node typed.
+
+    Args:
+        definition: the name under which the same stands in ``$defs``; None: what is inside an array is no array.
+            An array has to say its items (OpenAI: "array schema missing items").
+    """
+    if definition is None:
+        free: Node = {"type": "object", "additionalProperties": True}
+        return {"anyOf": [*_SCALARS, free, {"type": "array", "items": {"anyOf": [*_SCALARS, free]}}]}
+    inner = {"$ref": f"#/$defs/{definition}"}
+    return {
+        "anyOf": [
+            *_SCALARS,
+            {"type": "object", "additionalProperties": inner},
+            {"type": "array", "items": inner},
+        ]
+    }
+
+
+def joined(*texts: str | None) -> str:
+    """Join what a description says; None and empty texts are left out."""
+    return "; ".join(text for text in texts if text)
+
+
+def any_of(branches: list[Node]) -> Node:
+    """One of ``branches``; a single one stands for itself."""
+    return branches[0] if len(branches) == 1 else {"anyOf": branches}
+
+
+def enumeration(values: list[Any]) -> Node:
+    """An enum with its type said; null leaves the enum, because a typed enum cannot hold it."""
+    branches: list[Node] = []
+    for kind, python in (("string", str), ("integer", int)):
+        members = [value for value in values if isinstance(value, python)]
+        if members:
+            branches.append({"type": kind, "enum": members})
+    if None in values:
+        branches.append({"type": "null"})
+    return any_of(branches)
+
+
+def nullable(schema: Node) -> Node:
+    """``schema`` or null; a description stays outside."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    description = {"description": schema["description"]} if "description" in schema else {}
+    bare = {key: value for key, value in schema.items() if key != "description"}
+    return {"anyOf": [bare, {"type": "null"}], **description}
+
+
+def without_null(schema: Node) -> Node:
+    """``schema`` with the branch for null taken out, if it has others."""
+    branches = [branch for branch in schema.get("anyOf", ()) if branch != {"type": "null"}]
+    if not branches:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    if len(branches) > 1 or (rest and "$ref" in branches[0]):
+        return {"anyOf": branches, **rest}
+    words = joined(rest.get("description"), branches[0].get("description"))
+    return {**branches[0], **rest, **({"description": words} if words else {})}
+
+
+def refers(schema: Node) -> bool:
+    """Whether ``schema`` always leads to a ``$ref``, and so back to the type that holds it."""
+    inner = [schema["properties"][name] for name in schema.get("required", ())]
+    inner += [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]
+    return "$ref" in schema or any(refers(node) for node in inner)
+
+
+def key_names(key: Node) -> Node | None:
+    """The schema for the names of an object whose keys are ``key``: JSON has no names but text. None: any text."""
+    kind = key.get("type")
+    if kind == "string":
+        return key if len(key) > 1 else None
+    if kind not in ("integer", "number"):
+        return None
+    if "enum" in key:
+        return {"type": "string", "enum": [str(value) for value in key["enum"]]}
+    words = joined(key.get("description"), *(said.format(key[word]) for word, said in IN_WORDS.items() if word in key))
+    pattern = r"^-?[0-9]+$" if kind == "integer" else r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+    return {"type": "string", "pattern": pattern, **({"description": words} if words else {})}
