@@ -41,7 +41,7 @@ _HOME = {
     "StalledStreamError": "errors",
     "StoreError": "errors",
     "StreamInterruptedError": "errors",
-    "Timeout": "models.transport",
+    "Timeout": "models.limits",
     "ToolCall": "protocol.tool_calls",
     "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from .errors import ValidationFailedError as ValidationFailedError
     from .models.chat import ChatCompletion as ChatCompletion
     from .models.chat import Model as Model
-    from .models.transport import Timeout as Timeout
+    from .models.limits import Timeout as Timeout
     from .protocol.tool_calls import ToolCall as ToolCall
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .tables.extract import aextract as aextract

@@ -168,7 +168,7 @@ def _checks() -> Iterator[Check]:
     yield _weights()
     yield _memory()
     yield Check(None, "cores", str(usable_cores()))
-    for name in sorted({profile.key_variable for profile in PROFILES.values() if profile.key_variable}):
+    for name in sorted({name for profile in PROFILES.values() for name in profile.key_variables}):
         yield Check(None, name, "set" if os.environ.get(name) else "not set")
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Literal, TypedDict, Unpack, overload
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from ..errors import NotFoundError
-from ..protocol.profile import Profile, override
-from ..protocol.request import build_request
+from ..errors import BadRequestError, NotFoundError
+from ..protocol.prefill import PrefillMode
+from ..protocol.profile import Profile, for_model, override
+from ..protocol.request import ChatRequest, build_request
+from .answer import ModelResponse
+from .call import Call, Learnt
 from .exchange import Exchange
 from .keys import HiddenValues, Key, find_key
+from .limits import Timeout
 from .profiles import COMPATIBLE, PROFILES
-from .response import AsyncStreamResponse, ModelResponse, StreamResponse
+from .response import AsyncStreamResponse, StreamResponse
 from .retry import DEFAULT_MAX_RETRIES
-from .transport import Endpoint, Timeout
+
+if TYPE_CHECKING:
+    from .store import Store
+    from .transport import Endpoint
 
 __all__ = ["ChatCompletion", "Model"]
 
 DEFAULT_MODEL = "local/smollm2-135m"
 Messages = str | Sequence[dict[str, Any]]
+Tools = Sequence[dict[str, Any] | Callable[..., Any]]
 
 
 class CallOptions(TypedDict, total=False):
@@ -29,6 +39,8 @@ class CallOptions(TypedDict, total=False):
     prefilling: str | None
     prefill: str | None
     generation_schema: Any
+    tool_schemas: Tools | None
+    tool_choice: str | None
 
 
 class Model:
@@ -46,8 +58,14 @@ class Model:
         seed: int | None = None,
         presence_penalty: float | None = None,
         frequency_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
         reasoning_effort: str | None = None,
+        modalities: list[str] | None = None,
+        audio: dict[str, Any] | None = None,
         verbosity: str | None = None,
+        parallel_tool_calls: bool | None = None,
+        web_search_options: dict[str, Any] | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
         timeout: float | Timeout | None = None,
@@ -55,6 +73,9 @@ class Model:
         extra_headers: dict[str, str] | None = None,
         extra_body: dict[str, Any] | None = None,
         profile: dict[str, Any] | None = None,
+        prefill_mode: PrefillMode = "auto",
+        cache: str | os.PathLike[str] | None = None,
+        http_client: Any = None,
     ) -> ChatCompletion:
         """Return a model to call. Nothing is loaded or sent before the first call.
 
@@ -68,8 +89,14 @@ class Model:
             seed: for answers that repeat, where the provider offers it.
             presence_penalty: against tokens that have occurred.
             frequency_penalty: against tokens that occur often.
+            logprobs: whether each token comes with its probability.
+            top_logprobs: how many other tokens come with theirs, in each place.
             reasoning_effort: how much a reasoning model thinks, in the provider's words.
+            modalities: what the answer may be, such as ``["text", "audio"]``.
+            audio: how sound is made, such as ``{"voice": "alloy", "format": "wav"}``.
             verbosity: how long answers are, in the provider's words.
+            parallel_tool_calls: whether one turn may hold several calls.
+            web_search_options: for models that search the web.
             base_url: where an OpenAI-compatible API lives; usually ends in ``/v1``.
             api_key: the key; without it, the environment variable of the provider.
             timeout: seconds, or ``Timeout(...)``; None for the defaults.
@@ -77,9 +104,14 @@ class Model:
             extra_headers: sent with each request.
             extra_body: fields to add to each request; they win over ours.
             profile: changes to what is known of the provider, such as ``{"modalities": ["text", "image"]}``.
+            prefill_mode: ``"auto"`` for a real prefill, or an error where the provider has none; ``"emulate"`` for an
+                instruction in its place.
+            cache: a file or folder in which answers are kept; the same request is then answered from there.
+            http_client: an ``httpx`` client or transport of yours, used as it is; a tuple for calls of both kinds.
 
         Raises:
             NotFoundError: the provider is unknown and there is no ``base_url``.
+            StoreError: ``cache`` cannot be used.
             TypeError: an option or a profile's field is unknown or of the wrong type.
         """
         given, headers = None if api_key is None else Key(api_key), HiddenValues(extra_headers or {})
@@ -92,21 +124,31 @@ class Model:
             "seed": seed,
             "presence_penalty": presence_penalty,
             "frequency_penalty": frequency_penalty,
+            "logprobs": logprobs,
+            "top_logprobs": top_logprobs,
             "reasoning_effort": reasoning_effort,
+            "modalities": modalities,
+            "audio": audio,
             "verbosity": verbosity,
+            "parallel_tool_calls": parallel_tool_calls,
+            "web_search_options": web_search_options,
         }
-        row, model = _row_and_model(name, base_url)
-        changes = {**(profile or {}), **({"base_url": base_url.rstrip("/")} if base_url else {})}
+        if prefill_mode not in ("auto", "emulate"):
+            raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
+        row, model = _row_and_model(name, base_url, profile or {})
         return ChatCompletion(
             name=name,
             model=model,
-            profile=override(row, changes) if changes else row,
+            profile=row,
             options={option: value for option, value in options.items() if value is not None},
             key=given,
             headers=headers,
             timeout=Timeout.of(timeout),
             max_retries=max_retries,
             extra_body=extra_body,
+            prefill_mode=prefill_mode,
+            store=None if cache is None else _store(cache),
+            clients=_clients(http_client),
         )
 
 
@@ -115,7 +157,7 @@ class ChatCompletion:
 
     Attributes:
         name: as it was asked for, such as ``"openai/gpt-4.1-nano"``.
-        profile: what is known of the provider.
+        profile: what is known of the provider and this model of it.
         options: what is sent with each request.
     """
 
@@ -131,6 +173,9 @@ class ChatCompletion:
         timeout: Timeout,
         max_retries: int,
         extra_body: dict[str, Any] | None,
+        prefill_mode: PrefillMode,
+        store: Store | None,
+        clients: tuple[Any, ...],
     ) -> None:
         self.name = name
         self.profile = profile
@@ -141,6 +186,9 @@ class ChatCompletion:
         self._timeout = timeout
         self._max_retries = max_retries
         self._extra_body = extra_body
+        self._prefill_mode: PrefillMode = prefill_mode
+        self._store = store
+        self._clients = clients
 
     @overload
     def __call__(
@@ -162,6 +210,8 @@ class ChatCompletion:
         prefilling: str | None = None,
         prefill: str | None = None,
         generation_schema: Any = None,
+        tool_schemas: Tools | None = None,
+        tool_choice: str | None = None,
         stream: bool = False,
     ) -> ModelResponse | StreamResponse:
         """Ask the model.
@@ -172,6 +222,8 @@ class ChatCompletion:
             prefilling: the start of the answer, which the model continues; ``prefill`` is another name for it.
             prefill: see ``prefilling``.
             generation_schema: a ``msgspec.Struct`` class, or any type that msgspec decodes; the answer is an instance.
+            tool_schemas: tools that the model may call: JSON schemas, Python functions, or both.
+            tool_choice: ``"auto"``, ``"required"``, ``"none"``, or the name of the tool to call.
             stream: whether to return at once and let the answer arrive while it is read.
 
         Returns:
@@ -180,13 +232,20 @@ class ChatCompletion:
         Raises:
             MsgfluxError: whatever went wrong, by kind; see ``errors.py``.
         """
-        exchange = self._exchange(messages, system_prompt, _either(prefilling, prefill), generation_schema, stream)
-        answer = StreamResponse(exchange, self._endpoint)
+        call = self._call(
+            messages,
+            stream,
+            system_prompt=system_prompt,
+            prefilling=_either(prefilling, prefill),
+            generation_schema=generation_schema,
+            tool_schemas=tool_schemas,
+            tool_choice=tool_choice,
+        )
+        answer = StreamResponse(call, self._endpoint)
         if stream:
             return answer
-        for _ in answer.events():
-            pass
-        return ModelResponse(exchange)
+        answer.finish()
+        return ModelResponse(call)
 
     @overload
     async def acall(
@@ -208,63 +267,131 @@ class ChatCompletion:
         prefilling: str | None = None,
         prefill: str | None = None,
         generation_schema: Any = None,
+        tool_schemas: Tools | None = None,
+        tool_choice: str | None = None,
         stream: bool = False,
     ) -> ModelResponse | AsyncStreamResponse:
         """Ask the model from a coroutine; the same keywords and values as calling it."""
-        exchange = self._exchange(messages, system_prompt, _either(prefilling, prefill), generation_schema, stream)
-        answer = AsyncStreamResponse(exchange, self._aendpoint)
+        call = self._call(
+            messages,
+            stream,
+            system_prompt=system_prompt,
+            prefilling=_either(prefilling, prefill),
+            generation_schema=generation_schema,
+            tool_schemas=tool_schemas,
+            tool_choice=tool_choice,
+        )
+        answer = AsyncStreamResponse(call, self._aendpoint)
         if stream:
             return answer
-        async for _ in answer.events():
-            pass
-        return ModelResponse(exchange)
+        await answer.finish()
+        return ModelResponse(call)
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"ChatCompletion({self.name!r}{options})"
 
-    def _exchange(
-        self, messages: Messages, system_prompt: str | None, prefilling: str | None, schema: Any, stream: bool
-    ) -> Exchange:
-        request = build_request(
-            messages,
+    def _call(self, messages: Messages, stream: bool, **asked: Any) -> Call:
+        build = functools.partial(
+            build_request,
+            messages=messages,
             model=self._model,
             profile=self.profile,
             options=self.options,
-            system_prompt=system_prompt,
-            prefilling=prefilling,
-            generation_schema=schema,
-            stream=stream,
+            prefill_mode=self._prefill_mode,
             extra_body=self._extra_body,
+            stream=stream,
+            **asked,
         )
-        return Exchange(request, self.profile, timeout=self._timeout, max_retries=self._max_retries)
+        return Call(build, self.profile, self._model, _learnt(self.profile, self._model), self._exchange)
 
-    def _endpoint(self) -> Endpoint:
+    def _exchange(self, request: ChatRequest) -> Exchange:
+        entry = None
+        if self._store is not None:
+            from .store import StoreEntry
+
+            entry = StoreEntry(self._store, self._base_url(request) or self.profile.provider, request.body)
+        return Exchange(request, self.profile, timeout=self._timeout, max_retries=self._max_retries, entry=entry)
+
+    def _base_url(self, request: ChatRequest) -> str | None:
+        """Where a request goes; None for the embedded server, whose address is known when it runs."""
+        if request.base_url is not None or self.profile.base_url_variable is None:
+            return request.base_url or self.profile.base_url
+        named = os.environ.get(self.profile.base_url_variable, "").strip().rstrip("/")
+        if not named:
+            if self.profile.base_url is None:
+                raise BadRequestError(
+                    f"{self.profile.provider} lives at another address for everybody: set the environment variable "
+                    f"{self.profile.base_url_variable}, or pass base_url=."
+                )
+            return self.profile.base_url
+        named = named if "://" in named else f"http://{named}"
+        return named if named.endswith(self.profile.base_url_path) else named + self.profile.base_url_path
+
+    def _endpoint(self, request: ChatRequest) -> Endpoint:
         """Where to send, with the key; starts the embedded server if it is the one."""
-        if self.profile.base_url is None:
+        from .transport import Endpoint
+
+        base_url = self._base_url(request)
+        if base_url is None:
             from .local import ensure_server
 
             server = ensure_server(self._model)
-            return Endpoint(server.base_url, Key(server.key), self._headers)
-        key = find_key(self._key, self.profile.key_variable, self.profile.provider)
-        return Endpoint(self.profile.base_url, key, self._headers)
+            return Endpoint(base_url=server.base_url, key=Key(server.key), headers=self._headers)
+        return Endpoint(
+            base_url=base_url,
+            key=find_key(self._key, self.profile.key_variables, self.profile.provider),
+            key_header=self.profile.key_header,
+            headers=self._headers,
+            clients=self._clients,
+        )
 
-    async def _aendpoint(self) -> Endpoint:
+    async def _aendpoint(self, request: ChatRequest) -> Endpoint:
         if self.profile.base_url is None:  # loading a model takes a second or more
-            return await asyncio.to_thread(self._endpoint)
-        return self._endpoint()
+            return await asyncio.to_thread(self._endpoint, request)
+        return self._endpoint(request)
 
 
-def _row_and_model(name: str, base_url: str | None) -> tuple[Profile, str]:
+_known: dict[tuple[str, str], Learnt] = {}
+
+
+def _learnt(profile: Profile, model: str) -> Learnt:
+    """What this process has learnt of a model at its endpoint."""
+    return _known.setdefault((profile.base_url or profile.provider, model), Learnt())
+
+
+def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
+    """The provider's row as it is for this model, with the user's changes, and the model's name there."""
     provider, slash, model = name.partition("/")
     if slash and model and provider in PROFILES:
-        return PROFILES[provider], model
+        row = for_model(PROFILES[provider], model)
+    elif base_url:
+        row, model = COMPATIBLE, name
+    else:
+        raise NotFoundError(
+            f"{name!r} names no provider that is known here. Expected provider/model, with one of: "
+            f"{', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
+        )
     if base_url:
-        return COMPATIBLE, name
-    raise NotFoundError(
-        f"{name!r} names no provider that is known here. Expected provider/model, with one of: "
-        f"{', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
-    )
+        elsewhere = {"base_url": base_url.rstrip("/"), "base_url_variable": None, "prefill_base_url": None}
+        changes = {**elsewhere, **changes}
+    return override(row, changes) if changes else row, model
+
+
+def _store(path: str | os.PathLike[str]) -> Store:
+    from .store import open_store
+
+    return open_store(path)
+
+
+def _clients(given: Any) -> tuple[Any, ...]:
+    clients = given if isinstance(given, tuple) else () if given is None else (given,)
+    for client in clients:
+        if not any(hasattr(client, name) for name in ("send", "handle_request", "handle_async_request")):
+            raise TypeError(
+                f"http_client: expected an httpx client or transport, or a tuple of them, got {type(client).__name__}"
+            )
+    return clients
 
 
 def _either(prefilling: str | None, prefill: str | None) -> str | None:

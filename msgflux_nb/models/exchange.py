@@ -1,38 +1,62 @@
-"""One call from its request to its end: attempts, limits, times and the answer so far.
+"""One request from its first attempt to its end: attempts, limits, times and the answer so far.
 
-Everything about a call that needs no waiting, so that the sync and the async driver hold nothing but their waits.
+Everything about an exchange that needs no waiting, so that the sync and the async driver hold nothing but their waits.
 """
 
 from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
-from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StreamInterruptedError
-from ..protocol.accumulate import Accumulator, Snapshot
+from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
+from ..protocol.accumulate import Accumulator
 from ..protocol.events import Event
 from ..protocol.failure import Scrub
 from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest
+from ..protocol.snapshot import Snapshot
+from ..protocol.tool_calls import ToolCallAggregator
+from .limits import Timeout
 from .retry import retry_delay
-from .transport import Timeout
 
-__all__ = ["Exchange", "State"]
+__all__ = ["Entry", "Exchange", "State"]
 
 State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
 
+_AFTERWARDS_SECONDS = 1.0  # how long a bill or the end of the bytes is waited for, once the answer has ended or failed
+_SLACK_SECONDS = 0.01
+
+
+class Entry(Protocol):
+    """The place of one request in a cache of answers."""
+
+    def get(self) -> bytes | None:
+        """Return the bytes of its answer, or None."""
+
+    def put(self, data: bytes) -> None:
+        """Keep the bytes of its complete answer."""
+
 
 class Exchange:
-    """Bookkeeping of one call.
+    """Bookkeeping of one request.
 
-    Attributes:
+    Args:
         request: what is sent.
         profile: to whom.
         timeout: the limits.
-        state: where the call stands; ``left`` is a stream that its reader did not read to the end.
+        max_retries: how many further times it may be sent.
+        entry: its place in a cache of answers.
+        clock: seconds from any start, never going back.
+        chance: a number from 0 to 1, for waits that do not move in step.
+
+    Attributes:
+        state: where it stands; ``left`` is a stream that its reader did not read to the end.
         attempts: how many times the request was sent.
+        failed: the error that ended it, with all that had arrived; None unless it failed.
+        cached: whether its answer was taken from the cache.
     """
 
     def __init__(
@@ -42,6 +66,7 @@ class Exchange:
         *,
         timeout: Timeout,
         max_retries: int,
+        entry: Entry | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -50,19 +75,29 @@ class Exchange:
         self.timeout = timeout
         self.state: State = "new"
         self.attempts = 0
+        self.failed: MsgfluxError | None = None
+        self.cached = False
         self._max_retries = max_retries
+        self._entry = entry
+        self._received: list[bytes] = []
         self._clock, self._chance = clock, chance
         self._accumulator = self._fresh(str)
         self._began: float | None = None
         self._attempt_began = 0.0
         self._first_content: float | None = None
         self._last_content: float | None = None
+        self._over_since: float | None = None  # when [DONE] or an error came
         self._ended: float | None = None
 
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
         return self._accumulator.snapshot
+
+    @property
+    def tool_calls(self) -> ToolCallAggregator:
+        """The tool calls so far."""
+        return self._accumulator.tool_calls
 
     @property
     def seconds_to_first_token(self) -> float | None:
@@ -80,12 +115,19 @@ class Exchange:
 
     def begin(self, scrub: Scrub) -> None:
         """Start an attempt, with an empty answer."""
-        self.state = "running"
         self.attempts += 1
-        self._attempt_began = self._clock()
-        self._began = self._attempt_began if self._began is None else self._began
-        self._last_content = None
-        self._accumulator = self._fresh(scrub)
+        self._restart(scrub)
+
+    def stored(self) -> bytes | None:
+        """Return the bytes of the answer that the cache has to this request, or None."""
+        return None if self._entry is None else self._entry.get()
+
+    def replay(self, data: bytes) -> list[Event]:
+        """Take the whole answer from the cache, return what it says."""
+        self._restart(str)
+        self._entry, self.cached = None, True
+        events = self.feed(data)
+        return events + self.close()
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes, return what they say.
@@ -93,12 +135,18 @@ class Exchange:
         Raises:
             RequestTimeoutError: a limit has passed.
         """
-        events = self._accumulator.feed(data)
+        accumulator = self._accumulator
+        events = accumulator.feed(data)
+        if self._entry is not None:
+            self._received.append(data)
         now = self._clock()
-        if events and self._accumulator.has_content:
+        if events and accumulator.has_content:
             self._last_content = now
             self._first_content = now if self._first_content is None else self._first_content
-        self._check_limits(now)
+        if self._over_since is None and (accumulator.done or accumulator.failure is not None):
+            self._over_since = now
+        if now > self._limit():
+            raise self._limit_error()
         return events
 
     def close(self) -> list[Event]:
@@ -110,10 +158,18 @@ class Exchange:
         events = self._accumulator.close()
         self._accumulator.finish()
         self._end("complete")
+        if self._entry is not None:
+            self._keep(self._entry)
         return events
 
-    def retry_after(self, error: MsgfluxError) -> float:
-        """Return the seconds to wait before the next attempt, or raise ``error`` with all that arrived."""
+    def remaining(self) -> float:
+        """Return how many seconds the next wait may last; ``inf`` for no limit."""
+        return self._limit() - self._clock()
+
+    def delay_after(self, error: MsgfluxError) -> float | None:
+        """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
+        if isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
+            error = self._accumulator.failure or self._limit_error()
         delay = retry_delay(
             error,
             attempt=self.attempts,
@@ -121,17 +177,15 @@ class Exchange:
             had_content=self._accumulator.has_content,
             chance=self._chance(),
         )
-        if delay is not None:
-            return delay
-        self._end("failed")
-        if type(error) is RequestTimeoutError and self._accumulator.has_content:
-            error = StalledStreamError(f"the stream went silent in the middle of the answer: {error}")
-        error.attempts = self.attempts
-        error.snapshot = self.snapshot
-        raise error
+        if delay is None:
+            self._end("failed")
+            error.attempts = self.attempts
+            error.snapshot = self.snapshot
+            self.failed = error
+        return delay
 
     def stop(self, state: Literal["left", "cancelled"]) -> None:
-        """Note that the call ends here, if it has not ended yet."""
+        """Note that it ends here, if it has not ended yet."""
         if self.state in ("new", "running"):
             self._end(state)
 
@@ -161,23 +215,50 @@ class Exchange:
             attempts=self.attempts,
         )
 
+    def _keep(self, entry: Entry) -> None:
+        try:
+            entry.put(b"".join(self._received))
+        except StoreError as error:  # the answer is here, and was paid for: it must not be lost for that
+            warnings.warn(f"the answer was not kept in the cache: {error}", RuntimeWarning, stacklevel=2)
+
+    def _restart(self, scrub: Scrub) -> None:
+        self.state = "running"
+        self._attempt_began = self._clock()
+        self._began = self._attempt_began if self._began is None else self._began
+        self._last_content = self._over_since = None
+        self._received = []
+        self._accumulator = self._fresh(scrub)
+
     def _fresh(self, scrub: Scrub) -> Accumulator:
-        return Accumulator(prefill=self.request.prefill, echoed=self.request.echoed, scrub=scrub)
+        return Accumulator(
+            prefill=self.request.prefill,
+            echoed=bool(self.request.echoed),
+            needs_end=self.profile.stream_ends,
+            audio_format=self.request.audio_format,
+            scrub=scrub,
+        )
 
     def _end(self, state: State) -> None:
         self.state = state
         self._ended = self._clock()
 
-    def _check_limits(self, now: float) -> None:
-        if now - self._attempt_began > self.timeout.total:
-            raise RequestTimeoutError(
+    def _limit(self) -> float:
+        """Until when the next content, or the end, has to come; a whole answer has only the limit of the call."""
+        whole = self._attempt_began + self.timeout.total
+        if self._over_since is not None:
+            return min(whole, self._over_since + _AFTERWARDS_SECONDS)
+        if not self.request.stream:
+            return whole
+        if self._last_content is None:
+            return min(whole, self._attempt_began + self.timeout.first)
+        return min(whole, self._last_content + self.timeout.between)
+
+    def _limit_error(self) -> RequestTimeoutError:
+        if self._clock() - self._attempt_began > self.timeout.total - _SLACK_SECONDS:
+            return RequestTimeoutError(
                 f"the answer took longer than {self.timeout.total:g} s. Raise timeout=, or ask for less."
             )
-        if not self.request.stream or self._accumulator.done:
-            return
-        since = self._attempt_began if self._last_content is None else self._last_content
-        limit = self.timeout.first if self._last_content is None else self.timeout.between
-        if now - since > limit:
-            raise StalledStreamError(
-                f"the stream stayed open but sent no content for {limit:g} s. Raise timeout=, or try again."
-            )
+        seconds = self.timeout.first if self._last_content is None else self.timeout.between
+        return StalledStreamError(
+            f"the stream stayed open but sent no content for {seconds:g} s. Raise timeout=, or try again."
+        )

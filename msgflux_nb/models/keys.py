@@ -83,19 +83,20 @@ class HiddenValues(dict[str, str]):
         return f"HiddenValues({', '.join(self)})"
 
 
-def find_key(given: Key | None, variable: str | None, provider: str) -> Key | None:
+def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
     """Return the key given, or the one in the environment; None where a provider needs none.
 
     Raises:
         AuthenticationError: the provider needs a key and there is none; the message says where it was looked for.
     """
-    if given is not None or variable is None:
+    if given is not None or not variables:
         return given
-    if not os.environ.get(variable, "").strip():
-        raise AuthenticationError(
-            f"{provider} needs an API key: set the environment variable {variable}, or pass api_key=."
-        )
-    return Key(os.environ[variable])
+    for variable in variables:
+        if os.environ.get(variable, "").strip():
+            return Key(os.environ[variable])
+    raise AuthenticationError(
+        f"{provider} needs an API key: set the environment variable {' or '.join(variables)}, or pass api_key=."
+    )
 
 
 def scrub(text: str, keys: Iterable[Key] = ()) -> str:

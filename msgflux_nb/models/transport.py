@@ -1,18 +1,22 @@
-"""httpx clients, limits, and what httpx raises in our words.
+"""A request sent and its answer's bytes read, for both drivers; what the network raises, in our words.
 
-One client, and so one pool of connections, for each endpoint: a process has one for the sync driver, an event loop
-one for the async driver. Redirects are off, since httpx would carry some key headers to another host.
+Everything goes through httpx's transport interface. By default the two transports of this package are behind it, one
+and so one pool of connections for each endpoint: a process has one for the sync driver, an event loop one for the
+async driver. A client or transport that the user handed in is used as it is. Redirects are off, since httpx would
+carry some key headers to another host.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import os
 import socket
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -22,59 +26,29 @@ import msgspec
 from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
 from ..protocol.failure import failure_of_status
 from .keys import HiddenValues, Key, scrub
+from .limits import Abort, Timeout
 
-__all__ = ["Abort", "Endpoint", "Timeout", "aopen_bytes", "open_bytes"]
+__all__ = ["Endpoint", "aopen_bytes", "open_bytes"]
 
 _ERROR_BODY_BYTES = 64 * 1024
 
 
-class Timeout(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a call may take, in seconds; ``float("inf")`` waits for ever.
-
-    Attributes:
-        connect: until a connection stands.
-        first: until the first content of a streamed answer.
-        between: between two pieces of content; keep-alive comments do not count.
-        total: the whole call, retries not included. The only limit, besides ``connect``, of an answer that is not
-            streamed.
-    """
-
-    connect: float = 10.0
-    first: float = 120.0
-    between: float = 60.0
-    total: float = 600.0
-
-    @classmethod
-    def of(cls, value: float | Timeout | None) -> Timeout:
-        """Read the ``timeout`` option: None is the default, a number limits every part and the whole call.
-
-        Raises:
-            TypeError: it is neither.
-            ValueError: it is not above 0.
-        """
-        if value is None:
-            return cls()
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"timeout: expected seconds, Timeout(...) or None, got {type(value).__name__}")
-        if not value > 0:
-            raise ValueError(f"timeout: expected seconds above 0, got {value}; float('inf') waits for ever")
-        return cls(connect=min(value, cls().connect), first=value, between=value, total=value)
-
-
-class Endpoint(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where requests go and what goes with each.
 
     Attributes:
         base_url: without a trailing slash; ``/chat/completions`` is added.
         key: the key, or None.
+        key_header: the header that the key belongs into; in ``Authorization`` it is a bearer token.
         headers: further headers.
+        clients: httpx clients and transports of the user's, for calls with and without ``await``.
     """
 
     base_url: str
     key: Key | None = None
+    key_header: str = "Authorization"
     headers: HiddenValues = HiddenValues()
+    clients: tuple[Any, ...] = ()
 
     @property
     def url(self) -> str:
@@ -85,112 +59,144 @@ class Endpoint(msgspec.Struct, frozen=True):
         """Return ``text`` without this endpoint's key, or anything that looks like a key."""
         return scrub(text, [self.key] if self.key else [])
 
-
-class _Bearer(httpx.Auth):
-    """Writes the key into its header at the last moment."""
-
-    def __init__(self, key: Key | None) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]  # a generator
-        if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        yield request
-
-
-class Abort:
-    """Lets another thread end an answer at once: shutting a socket down wakes who reads from it, closing does not."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: Any = None
-        self._asked = threading.Event()
-
-    @property
-    def asked(self) -> bool:
-        """Whether the end was asked for."""
-        return self._asked.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than until the end is asked for."""
-        self._asked.wait(seconds)
-
-    def watch(self, response: httpx.Response) -> None:
-        """Take the socket of an open answer."""
-        stream = response.extensions.get("network_stream")
-        with self._lock:
-            self._socket = stream.get_extra_info("socket") if stream is not None else None
-        if self.asked:
-            self()
-
-    def release(self) -> None:
-        """Forget the socket: it goes back to the pool and belongs to the next request."""
-        with self._lock:
-            self._socket = None
-
-    def __call__(self) -> None:
-        """End the answer."""
-        self._asked.set()
-        with self._lock:
-            if self._socket is not None:
-                try:
-                    self._socket.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    return  # closed already, which is what was asked
+    def arguments(self, body: bytes, timeout: Timeout, *, stream: bool, **extensions: Any) -> dict[str, Any]:
+        """Return what a request of httpx is built from, without the key."""
+        read = max(timeout.first, timeout.between) if stream else timeout.total
+        limits = {
+            "connect": timeout.connect,
+            "read": min(read, timeout.total),
+            "write": timeout.total,
+            "pool": timeout.total,
+        }
+        seconds = {name: None if value == float("inf") else value for name, value in limits.items()}
+        return {
+            "method": "POST",
+            "url": self.url,
+            "content": body,
+            "headers": {
+                "Content-Type": "application/json",
+                "Accept": "text/event-stream" if stream else "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "msgflux-nb",
+                **self.headers,
+            },
+            "extensions": {"timeout": seconds, **extensions},
+        }
 
 
 @contextmanager
 def open_bytes(
-    endpoint: Endpoint, body: bytes, timeout: Timeout, *, stream: bool, abort: Abort
+    endpoint: Endpoint,
+    body: bytes,
+    timeout: Timeout,
+    *,
+    stream: bool,
+    abort: Abort,
+    remaining: Callable[[], float],
 ) -> Iterator[Iterator[bytes]]:
     """Send a request; yield its answer's bytes as they come. The connection is closed or reused on every exit.
+
+    Args:
+        endpoint: where to.
+        body: the request's JSON.
+        timeout: the limits; a transport that asks is told by ``remaining`` what is left of them.
+        stream: whether the answer is to come in pieces.
+        abort: through which another thread ends the answer.
+        remaining: how many seconds the next wait may last.
 
     Raises:
         MsgfluxError: no connection, no answer in time, or an answer with an error status.
     """
-    arguments = _arguments(endpoint, body, timeout, stream)
-    with _translated(endpoint), _client(endpoint.base_url).stream("POST", **arguments) as response:
-        abort.watch(response)
+    arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
+    with _translated(endpoint):
+        sender: Any = _given(endpoint, "handle_request", httpx.AsyncClient) or _transport(endpoint.base_url)
+        request = _request(endpoint, sender, arguments)
+        if hasattr(sender, "handle_request"):
+            response = sender.handle_request(request)
+        else:
+            response = sender.send(request, stream=True, follow_redirects=False)
         try:
+            _watch(abort, response)
+            chunks = iter(response.stream) if _is_plain(endpoint, response) else response.iter_bytes()
             if response.status_code >= 300:
-                raise _failure(endpoint, response, _start_of(response.iter_bytes()))
-            yield response.iter_bytes()
+                raise _failure(endpoint, response, _start_of(chunks))
+            yield chunks
         finally:
-            abort.release()
+            response.close()
 
 
 @asynccontextmanager
 async def aopen_bytes(
-    endpoint: Endpoint, body: bytes, timeout: Timeout, *, stream: bool, abort: Abort
+    endpoint: Endpoint,
+    body: bytes,
+    timeout: Timeout,
+    *,
+    stream: bool,
+    abort: Abort,
+    remaining: Callable[[], float],
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """As :func:`open_bytes`, for a running event loop."""
+    arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
     with _translated(endpoint):
-        client = await _async_client(endpoint.base_url)
-        async with client.stream("POST", **_arguments(endpoint, body, timeout, stream)) as response:
-            abort.watch(response)
-            try:
-                if response.status_code >= 300:
-                    raise _failure(endpoint, response, await _astart_of(response.aiter_bytes()))
-                yield response.aiter_bytes()
-            finally:
-                abort.release()
+        given = _given(endpoint, "handle_async_request", httpx.Client)
+        sender: Any = given or await _async_transport(endpoint.base_url)
+        request = _request(endpoint, sender, arguments)
+        if hasattr(sender, "handle_async_request"):
+            response = await sender.handle_async_request(request)
+        else:
+            response = await sender.send(request, stream=True, follow_redirects=False)
+        try:
+            _watch(abort, response)
+            chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()
+            if response.status_code >= 300:
+                raise _failure(endpoint, response, await _astart_of(chunks))
+            yield chunks
+        finally:
+            await response.aclose()
 
 
-def _arguments(endpoint: Endpoint, body: bytes, timeout: Timeout, stream: bool) -> dict[str, Any]:
-    read = max(timeout.first, timeout.between) if stream else timeout.total
-    limits = {
-        "connect": timeout.connect,
-        "read": min(read, timeout.total),
-        "write": timeout.total,
-        "pool": timeout.total,
-    }
-    return {
-        "url": endpoint.url,
-        "content": body,
-        "headers": {"Content-Type": "application/json", "User-Agent": "msgflux-nb", **endpoint.headers},
-        "auth": _Bearer(endpoint.key),
-        "timeout": httpx.Timeout(**{name: None if value == float("inf") else value for name, value in limits.items()}),
-    }
+def _request(endpoint: Endpoint, sender: Any, arguments: dict[str, Any]) -> httpx.Request:
+    """Build a request, through the user's client if there is one, and write the key into its header at last."""
+    build = getattr(sender, "build_request", httpx.Request)
+    request: httpx.Request = build(**arguments)
+    if endpoint.key is not None:
+        bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
+        request.headers[endpoint.key_header] = bearer + endpoint.key.reveal()
+    return request
+
+
+def _given(endpoint: Endpoint, transport: str, other: type) -> Any:
+    """The user's client or transport for this kind of call; None where none was given."""
+    fitting = [
+        given
+        for given in endpoint.clients
+        if hasattr(given, transport) or (hasattr(given, "send") and not isinstance(given, other))
+    ]
+    if endpoint.clients and not fitting:
+        kind = "a call without await" if transport == "handle_request" else "acall"
+        raise TypeError(
+            f"http_client: expected an httpx client or transport for {kind}, got "
+            f"{', '.join(type(given).__name__ for given in endpoint.clients)}. Give one of each kind as a tuple, or "
+            "leave http_client out."
+        )
+    return fitting[0] if fitting else None
+
+
+def _is_plain(endpoint: Endpoint, response: httpx.Response) -> bool:
+    """Whether the bytes of our own transport can be taken without a detour; others may be compressed."""
+    return not endpoint.clients and response.headers.get("content-encoding", "identity") == "identity"
+
+
+def _watch(abort: Abort, response: httpx.Response) -> None:
+    """Let another thread end an answer that came through httpx's own transport; ours see to it themselves."""
+    stream = response.extensions.get("network_stream")
+    if stream is not None:
+        abort.watch(lambda: _shut_down(stream.get_extra_info("socket")))
+
+
+def _shut_down(open_socket: Any) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
+        open_socket.shutdown(socket.SHUT_RDWR)
 
 
 def _start_of(chunks: Iterator[bytes]) -> bytes:
@@ -251,33 +257,46 @@ def _bare(error: Exception) -> Exception:
     return error.with_traceback(None)
 
 
-_clients: dict[tuple[int, str], httpx.Client] = {}
-_clients_lock = threading.Lock()
-_async_clients: weakref.WeakKeyDictionary[Any, dict[str, tuple[httpx.AsyncClient, Any]]] = weakref.WeakKeyDictionary()
-_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30)
+_transports: dict[tuple[int, str], httpx.BaseTransport] = {}
+_transports_lock = threading.Lock()
+_async_transports: weakref.WeakKeyDictionary[Any, dict[str, tuple[httpx.AsyncBaseTransport, Any]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
-def _client(base_url: str) -> httpx.Client:
-    """One client an endpoint; a forked child gets its own, since sockets cannot be shared."""
+def _transport(base_url: str) -> httpx.BaseTransport:
+    """One transport an endpoint; a forked child gets its own, since sockets cannot be shared."""
+    from .sockets import SocketTransport
+
     key = (os.getpid(), base_url)
-    with _clients_lock:
-        if key not in _clients:
-            _clients[key] = httpx.Client(limits=_CONNECTIONS, follow_redirects=False)
-        return _clients[key]
+    with _transports_lock:
+        if not _transports:
+            atexit.register(_close_all)
+        if key not in _transports:
+            _transports[key] = SocketTransport()
+        return _transports[key]
 
 
-async def _async_client(base_url: str) -> httpx.AsyncClient:
-    clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
-    if base_url not in clients:
-        client = httpx.AsyncClient(limits=_CONNECTIONS, follow_redirects=False)
-        clients[base_url] = (client, keeper := _closed_with_the_loop(client))
+def _close_all() -> None:
+    for (pid, _), transport in _transports.items():
+        if pid == os.getpid():  # what a forked child has inherited is its parent's
+            transport.close()
+
+
+async def _async_transport(base_url: str) -> httpx.AsyncBaseTransport:
+    from .aio import AiohttpTransport
+
+    transports = _async_transports.setdefault(asyncio.get_running_loop(), {})
+    if base_url not in transports:
+        transport = AiohttpTransport()
+        transports[base_url] = (transport, keeper := _closed_with_the_loop(transport))
         await anext(keeper)
-    return clients[base_url][0]
+    return transports[base_url][0]
 
 
-async def _closed_with_the_loop(client: httpx.AsyncClient) -> AsyncIterator[None]:
-    """Closes the client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook."""
+async def _closed_with_the_loop(transport: httpx.AsyncBaseTransport) -> AsyncIterator[None]:
+    """Closes a transport when ``asyncio.run`` shuts its async generators down: a loop offers no other hook."""
     try:
         yield
     finally:
-        await client.aclose()
+        await transport.aclose()

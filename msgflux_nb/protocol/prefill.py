@@ -6,35 +6,114 @@ stream and not with it. What a caller sees is always prefill + continuation, the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import PrefillError
+from ..generation.schema import Dialect, WireSchema
+from .partial_json import PartialJSON
 from .profile import Profile
 
-__all__ = ["EchoFilter", "prefilled_messages"]
+__all__ = ["EchoFilter", "PrefillMode", "checked_prefill", "emulated_messages", "prefilled_messages"]
+
+PrefillMode = Literal["auto", "emulate"]
+
+_IN_ORDER = frozenset({Dialect.GRAMMAR, Dialect.VLLM})  # grammars let the fields come in the schema's order only
 
 
-def prefilled_messages(messages: list[dict[str, Any]], prefill: str, profile: Profile) -> list[dict[str, Any]]:
-    """Return the messages to send so that the model continues ``prefill``; a new list.
-
-    A prefill of nothing but white space is none. An assistant message that is already last is joined with the
-    prefill, since llama.cpp refuses two of them.
+def checked_prefill(prefilling: str | None, schema: WireSchema | None, dialect: Dialect) -> str:
+    """Return the start of the answer; one of nothing but white space is none.
 
     Raises:
-        PrefillError: the provider does not continue a last assistant message.
+        PrefillError: the answer has to be a structure, and no such structure begins so.
     """
-    if not prefill.strip():
+    if prefilling is None or not prefilling.strip():
+        return ""
+    if schema is None:
+        return prefilling
+    # White space before JSON says nothing, and llama.cpp leaves it out when it echoes a structured answer.
+    prefill = prefilling.lstrip()
+    problem = _misfit(prefill, list(schema.schema["properties"]), ordered=dialect in _IN_ORDER)
+    if problem is not None:
+        raise PrefillError(
+            f"no JSON for {schema.name} begins with {prefill[:60]!r}: {problem}. Leave the prefill out, or begin the "
+            "JSON object in it."
+        )
+    return prefill
+
+
+def _misfit(prefill: str, fields: list[str], *, ordered: bool) -> str | None:
+    """Why a structure cannot begin so; None if it can, as far as its keys tell."""
+    parser = PartialJSON()
+    parser.feed(prefill)
+    if not prefill.startswith("{"):
+        return "it does not begin with {"
+    if parser.error is not None:
+        return parser.error
+    if parser.complete:
+        return "it is whole already, and nothing can follow"
+    for place, key in enumerate(parser.value):
+        if key not in fields:
+            return f"there is no field {key!r}; the fields are: {', '.join(fields)}"
+        if ordered and key != fields[place]:
+            return f"the fields have to come in their order: {', '.join(fields)}"
+    return None
+
+
+def prefilled_messages(
+    messages: list[dict[str, Any]], prefill: str, profile: Profile, *, tools: bool = False, reasoning: bool = False
+) -> list[dict[str, Any]]:
+    """Return the messages to send so that the model continues ``prefill``; a new list.
+
+    An assistant message that is already last is joined with the prefill, since llama.cpp refuses two of them.
+
+    Args:
+        messages: what comes before.
+        prefill: the start of the answer; empty for none.
+        profile: to whom.
+        tools: whether tools are offered.
+        reasoning: whether reasoning is asked for.
+
+    Raises:
+        PrefillError: the provider does not continue a last assistant message, or not with these.
+    """
+    if not prefill:
         return list(messages)
     if profile.prefill == "none":
         raise PrefillError(
-            f"{profile.provider} is not known to continue a prefill, and would answer beside it. Ask for the start of "
-            "the answer in the prompt instead, or use a model that continues one, such as the embedded model; if this "
-            'server does continue one, say so with profile={"prefill": "continue"}.'
+            f"{profile.provider} is not known to continue a prefill, and would answer beside it. Use a model that "
+            'continues one, such as the embedded model; or ask for it in words, with prefill_mode="emulate"; or, if '
+            'this server does continue one, say so with profile={"prefill": "continue"}.'
         )
+    if (tools and not profile.prefill_with_tools) or (reasoning and not profile.prefill_with_reasoning):
+        what = "tools" if tools and not profile.prefill_with_tools else "reasoning"
+        raise PrefillError(
+            f"{profile.provider} takes no prefill together with {what}. Leave one of them out, or use "
+            'prefill_mode="emulate". Nothing was sent.'
+        )
+    mark = {"prefix": True} if profile.prefill == "prefix" else {}
     last = messages[-1] if messages else {}
-    if last.get("role") == "assistant" and isinstance(last.get("content"), str):
-        return [*messages[:-1], {**last, "content": last["content"] + prefill}]
-    return [*messages, {"role": "assistant", "content": prefill}]
+    joined = last.get("role") == "assistant" and isinstance(last.get("content"), str)
+    text = (last["content"] if joined else "") + prefill
+    if profile.prefill_trimmed:
+        text = text.rstrip()
+    before = messages[:-1] if joined else messages
+    return [*before, {**(last if joined else {"role": "assistant"}), "content": text, **mark}]
+
+
+def emulated_messages(messages: list[dict[str, Any]], prefill: str) -> list[dict[str, Any]]:
+    """Return the messages with an instruction to begin with ``prefill``, for a provider that continues none."""
+    if not prefill:
+        return list(messages)
+    note = (
+        "Begin your answer with exactly the text between the marks, and go on from its end without a break:\n"
+        f"<<<{prefill}>>>"
+    )
+    last = messages[-1]
+    if last.get("role") == "user" and isinstance(last.get("content"), str):
+        return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{note}"}]
+    if last.get("role") == "user" and isinstance(last.get("content"), list):
+        return [*messages[:-1], {**last, "content": [*last["content"], {"type": "text", "text": note}]}]
+    return [*messages, {"role": "user", "content": note}]
 
 
 class EchoFilter:
@@ -46,20 +125,20 @@ class EchoFilter:
     def __init__(self, expected: str) -> None:
         self._expected = expected
         self._held = ""
-        self._passed = not expected
+        self.passed = not expected
 
     def feed(self, text: str) -> str:
         """Return the part of the answer that is new."""
-        if self._passed:
+        if self.passed:
             return text
         self._held += text
         if len(self._held) < len(self._expected) and self._expected.startswith(self._held):
             return ""
-        self._passed = True
+        self.passed = True
         return self._held.removeprefix(self._expected)
 
     def close(self) -> str:
         """Return what is still held back: an answer that ended inside what might have been the echo."""
-        held = "" if self._passed else self._held
-        self._passed = True
+        held = "" if self.passed else self._held
+        self.passed = True
         return held

@@ -1,18 +1,36 @@
 """What is particular about a provider, as data.
 
 No code branches on a provider's name: whatever differs between two providers is a field here, and its value a row in
-``models/profiles.py`` that a user may override (``profile={"modalities": ["text", "image"]}``).
+``models/profiles.py`` that a user may override (``profile={"modalities": ["text", "image"]}``). Where the models of one
+provider differ, the row says so by patterns of their names.
 """
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import msgspec
 
 from ..generation.schema import Dialect
 
-__all__ = ["Profile", "override"]
+__all__ = ["ForcedCall", "Profile", "SchemaMethod", "for_model", "override"]
+
+SchemaMethod = Literal["json_schema", "tool", "json_object", "prompt"]
+"""How a structure is asked for: a schema that the server enforces; a call of one forced tool, whose arguments it is;
+any JSON object, with the schema in the prompt; or nothing but the prompt."""
+
+
+class ForcedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a model call a tool that does not do it when told to.
+
+    Attributes:
+        prefill: the start of an answer that is a call.
+        stop: what ends the call.
+    """
+
+    prefill: str
+    stop: str
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,33 +39,87 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         provider: the name before the slash in ``"provider/model"``.
         base_url: where the API lives, without a trailing slash; None when the user has to say.
-        key_variable: the environment variable that holds the key; None when no key is needed.
-        max_tokens_name: how the limit of the answer is called in a request.
-        modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
-        dialect: which JSON Schema the provider's structured output takes.
-        schema_in_prompt: the server only constrains the output and does not show the schema to the model, so the
-            request has to.
-        prefill: ``"continue"`` where a last assistant message is continued, ``"none"`` where it is not.
-        echo: whether a whole answer begins with the prefill again.
-        echo_stream: the same for a streamed answer.
-        stream_usage: whether ``stream_options.include_usage`` may be sent.
+        base_url_variable: the environment variable that says where the API lives.
+        base_url_path: what is added to its value.
+        key_variables: the environment variables that may hold the key, the first that is set counts; none where no key
+            is needed.
+        key_header: the header for the key; in ``Authorization`` it is a bearer token.
+        price_list: the provider's name in genai-prices, or None when it has no prices there.
         free: whether calls cost nothing, so that a cost of 0 is a fact and not a guess.
         parallel: how many requests the server answers at once, as far as is known.
+        option_names: options that are called otherwise in this provider's requests.
+        modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
+        image_long_edge: pixels of an image's longer side, at most.
+        image_max_bytes: bytes of an image, at most, before base64.
+        image_max_count: images of one request, at most; None for no limit.
+        dialect: which JSON Schema the provider's structured output takes.
+        schema_methods: how a structure can be asked for, the best first; a method that the server refuses is followed
+            by the next.
+        schema_in_prompt: the server only constrains the output and does not show the schema to the model, so the
+            request has to.
+        reasks: how often an answer that does not fit its schema is sent back with the error.
+        tools_with_schema: whether tools and a structure can be asked for at once.
+        tool_keywords_dropped: JSON Schema keywords that tools must not have here.
+        named_tool_choice: whether a tool can be forced by its name; else it is the only one offered, and forced.
+        required_word: what ``tool_choice="required"`` is called.
+        forced_call: what makes the model call where ``tool_choice`` does not.
+        forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
+        tool_ids: which ids of tool calls are taken; others are replaced in what is sent.
+        prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
+            or ``none``.
+        prefill_body: fields that a prefilled request has beside the others.
+        prefill_base_url: where prefilled requests go, if elsewhere.
+        prefill_with_tools: whether there may be tools beside a prefill.
+        prefill_with_reasoning: whether the model may reason beside a prefill.
+        prefill_trimmed: whether white space at the end of a prefill is refused, and so left out of what is sent.
+        echo: whether a whole answer begins with the prefill again; None when that has to be tried.
+        echo_stream: the same for a streamed answer.
+        reasoning_name: the field in which reasoning goes back.
+        echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
+        stream_usage: whether ``stream_options.include_usage`` may be sent.
+        stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
+        models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
+            that fits counts, in their order.
     """
 
     provider: str
     base_url: str | None = None
-    key_variable: str | None = None
-    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    modalities: frozenset[str] = frozenset({"text", "image", "audio", "file", "video"})
-    dialect: Dialect = Dialect.OPENAI
-    schema_in_prompt: bool = False
-    prefill: Literal["none", "continue"] = "none"
-    echo: bool = False
-    echo_stream: bool = False
-    stream_usage: bool = True
+    base_url_variable: str | None = None
+    base_url_path: str = ""
+    key_variables: tuple[str, ...] = ()
+    key_header: str = "Authorization"
+    price_list: str | None = None
     free: bool = False
     parallel: int = 8
+    option_names: dict[str, str] = {}
+    modalities: frozenset[str] = frozenset({"text", "image", "audio", "file", "video"})
+    image_long_edge: int = 1_568
+    image_max_bytes: int = 3_750_000
+    image_max_count: int | None = None
+    dialect: Dialect = Dialect.OPENAI
+    schema_methods: tuple[SchemaMethod, ...] = ("json_schema", "tool", "json_object", "prompt")
+    schema_in_prompt: bool = False
+    reasks: int = 1
+    tools_with_schema: bool = True
+    tool_keywords_dropped: frozenset[str] = frozenset()
+    named_tool_choice: bool = True
+    required_word: Literal["required", "any"] = "required"
+    forced_call: ForcedCall | None = None
+    forced_call_fallback: bool = False
+    tool_ids: Literal["any", "nine_letters"] = "any"
+    prefill: Literal["none", "continue", "prefix"] = "none"
+    prefill_body: dict[str, Any] = {}
+    prefill_base_url: str | None = None
+    prefill_with_tools: bool = True
+    prefill_with_reasoning: bool = True
+    prefill_trimmed: bool = False
+    echo: bool | None = False
+    echo_stream: bool | None = False
+    reasoning_name: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    echo_reasoning: Literal["never", "tool_turns", "always"] = "never"
+    stream_usage: bool = True
+    stream_ends: bool = True
+    models: dict[str, dict[str, Any]] = {}
 
 
 def override(profile: Profile, changes: dict[str, Any]) -> Profile:
@@ -64,3 +136,11 @@ def override(profile: Profile, changes: dict[str, Any]) -> Profile:
         return msgspec.convert({**msgspec.to_builtins(profile), **msgspec.to_builtins(changes)}, Profile)
     except msgspec.ValidationError as error:
         raise TypeError(f"profile: {error}") from None
+
+
+def for_model(profile: Profile, model: str) -> Profile:
+    """Return the row as it is for one model: with the changes of every pattern that fits its name, in lower case."""
+    for pattern, changes in profile.models.items():
+        if fnmatchcase(model.lower(), pattern):
+            profile = override(profile, changes)
+    return profile

@@ -5,67 +5,88 @@ The only place that knows the names of a request's fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from ..errors import BadRequestError, MediaError, PrefillError
+from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
-from ..generation.schema import WireSchema, wire_schema
-from .prefill import prefilled_messages
-from .profile import Profile
+from ..generation.schema import Dialect, WireSchema, wire_schema
+from ..generation.tool_schema import tool_schemas as schemas_of
+from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
+from .profile import Profile, SchemaMethod
+from .turns import listed, outgoing, with_system
 
-__all__ = ["OPTIONS", "ChatRequest", "build_request"]
+__all__ = ["OPTIONS", "ChatRequest", "build_request", "schema_methods"]
 
 OPTIONS = frozenset(
     {
+        "audio",
         "frequency_penalty",
+        "logprobs",
         "max_tokens",
+        "modalities",
+        "parallel_tool_calls",
         "presence_penalty",
         "reasoning_effort",
         "seed",
         "stop",
         "temperature",
+        "top_logprobs",
         "top_p",
         "verbosity",
+        "web_search_options",
     }
 )
 """The options that travel in a request's body; each is sent only if it was given."""
 
-_PART_MODALITY = {
-    "image_url": "image",
-    "input_audio": "audio",
-    "file": "file",
-    "video_url": "video",
-}
-_ARTICLES = {"image": "an image", "audio": "a sound", "file": "a file", "video": "a video"}
-_TAKERS = {
-    "image": "vision models, such as openai/gpt-4.1-mini, gemini/gemini-2.5-flash or a Qwen2.5-VL on a server of yours",
-    "audio": "audio models, such as openai/gpt-audio or gemini/gemini-2.5-flash",
-    "file": "models that read documents, such as openai/gpt-4.1-mini or gemini/gemini-2.5-flash",
-    "video": "video models, such as gemini/gemini-2.5-flash",
-}
 
-
-class ChatRequest(msgspec.Struct, frozen=True):
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request, ready to send, and what is needed to read its answer.
 
     Attributes:
         body: the JSON body; nothing in it is shared with the caller's lists.
         messages: the messages as the caller meant them, system prompt included, prefill not.
-        prefill: the start of the answer that the model continues; empty when there is none.
+        prefill: the start of the answer; empty when there is none.
+        emulated: whether the prefill was asked for in words.
         schema: what the answer is decoded to, or None for text.
+        schema_method: how the structure is asked for, or None for text.
         stream: whether the answer is to come in pieces.
-        echoed: whether the answer will begin with the prefill again.
+        echoed: whether the answer may begin with the prefill again; None where that has to be tried first.
+        base_url: where this request goes, if not where the others go.
+        has_tools: whether the caller's tools are offered.
+        forced: whether a call of one of them is required.
+        call_as_structure: whether that call is asked for as a structure.
+        audio_format: what sound was asked for, or None.
     """
 
     body: bytes
     messages: list[dict[str, Any]]
-    prefill: str
-    schema: WireSchema | None
-    stream: bool
-    echoed: bool
+    prefill: str = ""
+    emulated: bool = False
+    schema: WireSchema | None = None
+    schema_method: SchemaMethod | None = None
+    stream: bool = False
+    echoed: bool | None = False
+    base_url: str | None = None
+    has_tools: bool = False
+    forced: bool = False
+    call_as_structure: bool = False
+    audio_format: str | None = None
+
+    @property
+    def schema_tool(self) -> str | None:
+        """The tool whose arguments are the structure, or None."""
+        return self.schema.name if self.schema is not None and self.schema_method == "tool" else None
+
+
+def schema_methods(profile: Profile, *, prefill: bool, tools: bool) -> tuple[SchemaMethod, ...]:
+    """Return how a structure can be asked for beside these, the best first."""
+    if tools and not profile.tools_with_schema:
+        return ("prompt",)
+    methods = tuple(method for method in profile.schema_methods if not (prefill and method == "tool"))
+    return methods or ("prompt",)
 
 
 def build_request(
@@ -76,9 +97,15 @@ def build_request(
     options: dict[str, Any],
     system_prompt: str | None = None,
     prefilling: str | None = None,
+    prefill_mode: PrefillMode = "auto",
     generation_schema: Any = None,
+    tool_schemas: Sequence[dict[str, Any] | Callable[..., Any]] | None = None,
+    tool_choice: str | None = None,
     stream: bool = False,
     extra_body: dict[str, Any] | None = None,
+    schema_method: SchemaMethod | None = None,
+    echo: bool | None = None,
+    call_as_structure: bool = False,
 ) -> ChatRequest:
     """Build the request that ``profile`` understands.
 
@@ -89,106 +116,188 @@ def build_request(
         options: values for names in ``OPTIONS``; 0, False and "" are values.
         system_prompt: put in front; joined with a system message that is already first.
         prefilling: the start of the answer.
+        prefill_mode: ``"auto"`` for a real prefill, ``"emulate"`` for an instruction in its place.
         generation_schema: the type to decode to.
+        tool_schemas: JSON schemas of tools, Python functions, or both.
+        tool_choice: ``"auto"``, ``"required"``, ``"none"`` or the name of a tool.
         stream: whether the answer is to come in pieces.
         extra_body: further fields, sent as they are; they win over ours.
+        schema_method: how to ask for the structure; by default the first that ``profile`` knows.
+        echo: whether the answer begins with the prefill again, where the profile does not know and it was tried.
+        call_as_structure: whether a forced call is asked for as a structure, since as a call it did not come.
 
     Raises:
-        BadRequestError: the messages are not messages, or cannot be written as JSON.
+        BadRequestError: the messages are no messages, a tool is unknown, or the request cannot be written as JSON.
         MediaError: a message holds what this model does not take.
         PrefillError: the prefill cannot be continued.
         SchemaError: the type has no JSON form.
     """
-    listed = _listed(messages)
-    _check_modalities(
-        listed, f"{profile.provider}/{model}" if profile.provider != "openai-compatible" else model, profile
-    )
-    schema = None if generation_schema is None else wire_schema(generation_schema, profile.dialect)
-    prefill = _checked_prefill(prefilling, schema)
-    asked = _with_system(listed, system_prompt)
-    noted = asked if schema is None or not profile.schema_in_prompt else _with_outline(asked, schema)
-    body: dict[str, Any] = {"model": model, "messages": prefilled_messages(noted, prefill, profile)}
-    for name in sorted(options):
-        body[profile.max_tokens_name if name == "max_tokens" else name] = options[name]
-    if schema is not None:
-        form = {"name": schema.name, "strict": True, "schema": schema.schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
-    if stream:
-        body["stream"] = True
-        if profile.stream_usage:
-            body["stream_options"] = {"include_usage": True}
-    return ChatRequest(
-        body=_encoded({**body, **(extra_body or {})}),
+    asked = with_system(listed(messages), system_prompt)
+    tools = schemas_of(tool_schemas or ())
+    schema, method = None, None
+    if generation_schema is not None:
+        methods = schema_methods(profile, prefill=bool(prefilling), tools=bool(tools))
+        method = schema_method if schema_method in methods else methods[0]
+        schema = wire_schema(generation_schema, profile.dialect)
+    prefill = checked_prefill(prefilling, schema, profile.dialect)
+    request = ChatRequest(
+        body=b"",
         messages=asked,
         prefill=prefill,
+        emulated=bool(prefill) and prefill_mode == "emulate",
         schema=schema,
+        schema_method=method,
         stream=stream,
-        echoed=bool(prefill) and (profile.echo_stream if stream else profile.echo),
+        echoed=_echoed(prefill, prefill_mode, profile, stream, echo),
+        base_url=profile.prefill_base_url if prefill and prefill_mode == "auto" else None,
+        has_tools=bool(tools),
+        forced=bool(tools) and tool_choice not in (None, "auto", "none"),
+        call_as_structure=call_as_structure,
+        audio_format=(options.get("audio") or {}).get("format"),
     )
+    noted = _with_schema_note(asked, schema, method, profile)
+    body: dict[str, Any] = {"model": model, "messages": outgoing(noted, profile, model)}
+    body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
+    body |= _call_as_structure(tools, tool_choice) if call_as_structure else _tools(tools, tool_choice, profile)
+    body = _with_schema(body, request, profile)
+    body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
+    if stream:
+        body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
+    return msgspec.structs.replace(request, body=_encoded({**body, **(extra_body or {})}))
 
 
-def _listed(messages: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    if isinstance(messages, str):
-        return [{"role": "user", "content": messages}]
-    if isinstance(messages, dict):
-        return [messages]
-    listed = list(messages)
-    for position, message in enumerate(listed):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise BadRequestError(
-                f"messages[{position}]: expected a dict with role and content, got {type(message).__name__}. "
-                'ChatBlock.user("Hello") builds one.'
+def _echoed(prefill: str, mode: PrefillMode, profile: Profile, stream: bool, tried: bool | None) -> bool | None:
+    if not prefill or mode == "emulate":
+        return bool(prefill)
+    known = profile.echo_stream if stream else profile.echo
+    return tried if known is None else known
+
+
+def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *, reasoning: bool) -> dict[str, Any]:
+    """Begin the answer: with a forced call where that takes it, or with the prefill."""
+    messages, prefill = body["messages"], request.prefill
+    if request.forced and profile.forced_call is not None and not request.call_as_structure:
+        if prefill:
+            raise PrefillError(
+                f"{profile.provider} can only be made to call a tool by a prefill of its own, so there is no room for "
+                "yours. Leave the prefill or the forced call out."
             )
-    if not listed:
-        raise BadRequestError("messages is empty; give a text, or a list with at least one message.")
-    return listed
+        stop = body.get("stop")
+        stops = [stop] if isinstance(stop, str) else list(stop or ())
+        begun = {"role": "assistant", "content": profile.forced_call.prefill}
+        return {**body, "messages": [*messages, begun], "stop": [*stops, profile.forced_call.stop]}
+    if request.emulated:
+        return {**body, "messages": emulated_messages(messages, prefill)}
+    if not prefill:
+        return body
+    begun_messages = prefilled_messages(messages, prefill, profile, tools="tools" in body, reasoning=reasoning)
+    return {**body, "messages": begun_messages, **profile.prefill_body}
 
 
-def _check_modalities(messages: list[dict[str, Any]], model: str, profile: Profile) -> None:
-    for position, message in enumerate(messages):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            modality = _PART_MODALITY.get(part.get("type", "")) if isinstance(part, dict) else None
-            if modality is not None and modality not in profile.modalities:
-                takes = " and ".join(sorted(profile.modalities))
-                raise MediaError(
-                    f"{model} takes {takes} only, and messages[{position}] holds {_ARTICLES[modality]}. Remove it, or "
-                    f"choose one of the {_TAKERS[modality]}. Nothing was sent."
-                )
-
-
-def _checked_prefill(prefilling: str | None, schema: WireSchema | None) -> str:
-    """The start of the answer; a prefill of nothing but white space is none."""
-    if prefilling is None or not prefilling.strip():
-        return ""
-    if schema is None:
-        return prefilling
-    # White space before JSON says nothing, and llama.cpp leaves it out when it echoes a structured answer.
-    prefill = prefilling.lstrip()
-    if not prefill.startswith("{"):
-        raise PrefillError(
-            f"the answer has to be JSON for {schema.name}, which begins with {{; the prefill begins with "
-            f"{prefill[:20]!r}. Leave the prefill out, or begin the JSON object in it."
+def _tools(tools: list[dict[str, Any]], choice: str | None, profile: Profile) -> dict[str, Any]:
+    """The fields that offer tools; none where there are no tools."""
+    if not tools:
+        if choice not in (None, "auto", "none"):
+            raise BadRequestError(f"tool_choice is {choice!r}, but there are no tool_schemas to choose from.")
+        return {}
+    names = [_tool_name(tool) for tool in tools]
+    offered = [_fitting_tool(tool, profile.tool_keywords_dropped) for tool in tools]
+    if choice in (None, "auto", "none"):
+        return {"tools": offered} if choice is None else {"tools": offered, "tool_choice": choice}
+    if choice == "required":
+        return {"tools": offered, "tool_choice": profile.required_word}
+    if choice not in names:
+        raise BadRequestError(
+            f'tool_choice: expected "auto", "required", "none" or one of {", ".join(names)}; got {choice!r}.'
         )
-    return prefill
+    if not profile.named_tool_choice:
+        return {"tools": [offered[names.index(choice)]], "tool_choice": profile.required_word}
+    return {"tools": offered, "tool_choice": {"type": "function", "function": {"name": choice}}}
 
 
-def _with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
-    """Put a system text in front; where one is first already, they become one message: some servers take only one."""
-    if not text:
-        return list(messages)
-    first = messages[0]
-    if first.get("role") != "system" or not isinstance(first.get("content"), str):
-        return [{"role": "system", "content": text}, *messages]
-    return [{**first, "content": f"{text}\n\n{first['content']}"}, *messages[1:]]
+def _call_as_structure(tools: list[dict[str, Any]], choice: str | None) -> dict[str, Any]:
+    """The fields that ask for a call as a structure: one of ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
+    functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
+    chosen = [function for function in functions if choice in ("required", function["name"])]
+    forms = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "enum": [function["name"]]},
+                "arguments": function.get("parameters") or {"type": "object"},
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for function in chosen
+    ]
+    schema = {
+        "type": "object",
+        "properties": {"call": forms[0] if len(forms) == 1 else {"anyOf": forms}},
+        "required": ["call"],
+        "additionalProperties": False,
+    }
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}}
 
 
-def _with_outline(messages: list[dict[str, Any]], schema: WireSchema) -> list[dict[str, Any]]:
-    """Say the schema, for servers that constrain the output but do not show it to the model.
+def _tool_name(tool: dict[str, Any]) -> str:
+    body = tool.get("function") or tool.get("custom") or {}
+    return str(body.get("name"))
+
+
+def _fitting_tool(tool: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:
+    function = tool.get("function")
+    if not dropped or not isinstance(function, dict) or "parameters" not in function:
+        return tool
+    return {**tool, "function": {**function, "parameters": _without(function["parameters"], dropped)}}
+
+
+def _without(schema: Any, dropped: frozenset[str]) -> Any:
+    """Leave keywords out of a JSON Schema; a property of the same name stays."""
+    if isinstance(schema, list):
+        return [_without(item, dropped) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {}
+    for name, value in schema.items():
+        if name in ("properties", "$defs") and isinstance(value, dict):
+            kept[name] = {key: _without(inner, dropped) for key, inner in value.items()}
+        elif name not in dropped:
+            kept[name] = value if name in ("enum", "const", "default", "examples") else _without(value, dropped)
+    return kept
+
+
+def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -> dict[str, Any]:
+    """Add the fields that ask for a structure."""
+    schema, method = request.schema, request.schema_method
+    if schema is None or method == "prompt":
+        return body
+    if method == "json_object":
+        return {**body, "response_format": {"type": "json_object"}}
+    form: dict[str, Any] = {"name": schema.name, "strict": schema.strict}
+    if method == "json_schema":
+        form["schema"] = schema.schema
+        return {**body, "response_format": {"type": "json_schema", "json_schema": form}}
+    if profile.dialect is not Dialect.OPENAI:
+        form.pop("strict")
+    form |= {"description": "Give the answer.", "parameters": schema.schema}
+    tool = _fitting_tool({"type": "function", "function": form}, profile.tool_keywords_dropped)
+    others = body.get("tools", [])
+    alone = {"type": "function", "function": {"name": schema.name}} if profile.named_tool_choice else None
+    choice = profile.required_word if others or alone is None else alone
+    return {**body, "tools": [*others, tool], "tool_choice": choice}
+
+
+def _with_schema_note(
+    messages: list[dict[str, Any]], schema: WireSchema | None, method: SchemaMethod | None, profile: Profile
+) -> list[dict[str, Any]]:
+    """Say the schema in the messages, where the server is not told it or does not show it to the model.
 
     It ends a system message that is there: batches share that, and servers cache a prefix that stays the same.
     Without one it stands in front of the last user text, where a small model heeds it best.
     """
+    if schema is None or (method in ("json_schema", "tool") and not profile.schema_in_prompt):
+        return messages
     note = f"Answer with JSON of this form: {outline(schema.schema)}"
     first = messages[0]
     if first["role"] == "system" and isinstance(first.get("content"), str):

@@ -1,4 +1,4 @@
-"""Fragments of streamed tool calls → whole calls, whatever a server does to their index, id, name and arguments.
+"""Streamed tool calls → whole calls, whatever a server does to their index, id, name and arguments.
 
 A call is found again by its id first, by its index second, and else by being the last one. What makes a fragment
 start a new call is never the index alone: Ollama, vLLM and SGLang give every parallel call the index 0, Gemini gives
@@ -7,125 +7,17 @@ none, and where a reasoning item came first the first index is 1.
 
 from __future__ import annotations
 
-import secrets
-import string
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 
 from ..errors import ToolCallError
-from .partial_json import PartialJSON
+from .events import ToolKind
+from .tool_call import Assembly, ToolCall, ToolCallState
 
 __all__ = ["ToolCall", "ToolCallAggregator", "ToolCallState"]
 
-Kind = Literal["function", "custom", "function_call"]
-Status = Literal["streaming", "complete", "invalid"]
-
-_ID_LETTERS = string.ascii_letters + string.digits
-_ID_LENGTH = 9  # what Mistral demands; every other provider takes it too
 _MISSING: Any = object()
-
-
-class ToolCall(NamedTuple):
-    """A complete call: whom to call with what. A custom tool's text stands under ``"input"``."""
-
-    id: str
-    name: str
-    arguments: dict[str, Any]
-
-
-class ToolCallState(msgspec.Struct, frozen=True):
-    """One call as far as it has come.
-
-    Attributes:
-        id: the provider's, or one of ours where it sent none.
-        name: the tool's name, as far as it has come.
-        raw: the arguments' text as it came.
-        partial: what is parsed of it so far.
-        status: ``streaming``, ``complete``, or ``invalid``: then ``error`` says why, and nothing may be executed.
-        repaired: whether the arguments are only valid in another reading than the plain one.
-        error: what is wrong, or None.
-        choice: the choice that it belongs to.
-        late_id: whether the id came after the first fragment.
-    """
-
-    id: str
-    name: str
-    raw: str
-    partial: Any
-    status: Status
-    repaired: bool
-    error: str | None
-    choice: int
-    late_id: bool
-
-
-class _Call:
-    """One call while it is put together."""
-
-    def __init__(self, choice: int, index: int | None, kind: Kind) -> None:
-        self.choice = choice
-        self.index = index
-        self.kind = kind
-        self.id = ""
-        self.name = ""
-        self.extra: dict[str, Any] = {}
-        self.fragments: list[str] = []
-        self.late_id = False
-        self._own_id = ""
-        self._parser = PartialJSON()
-
-    @property
-    def known_id(self) -> str:
-        """The provider's id, or one of ours that stays the same."""
-        if self.id:
-            return self.id
-        if not self._own_id:
-            self._own_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
-        return self._own_id
-
-    @property
-    def raw(self) -> str:
-        if len(self.fragments) > 64:  # joined now and then, so that polling stays cheap; early pieces show repairs
-            self.fragments[8:] = ["".join(self.fragments[8:])]
-        return "".join(self.fragments)
-
-    @property
-    def whole(self) -> bool:
-        """Whether the arguments are a complete object, so that nothing can follow."""
-        return self._parser.complete and self._parser.error is None
-
-    def add(self, text: str) -> None:
-        if self.whole and text.strip() == self.raw.strip():
-            return  # the finished call was sent once more
-        self.fragments.append(text)
-        if self.kind != "custom":
-            self._parser.feed(text)
-
-    def read(self, *, ended: bool) -> tuple[Any, Status, bool, str | None]:
-        """Return (arguments so far, status, repaired, error)."""
-        raw = self.raw
-        if self.kind == "custom":
-            return {"input": raw}, "complete" if ended else "streaming", False, None
-        if not raw.strip():
-            return {}, "complete" if ended else "streaming", False, None
-        if self.whole and isinstance(self._parser.value, dict):
-            return self._parser.value, "complete", False, None
-        if raw.strip() == "null":  # Groq, for a function without parameters
-            return {}, "complete", True, None
-        repaired = _repaired(raw, self.fragments)
-        if repaired is not None:
-            return repaired, "complete", True, None
-        if self._parser.error is None and not self._parser.complete and not ended:
-            return self._parser.value, "streaming", False, None
-        return self._parser.value, "invalid", False, self._problem()
-
-    def _problem(self) -> str:
-        if self._parser.error is not None:
-            return f"the arguments are no JSON: {self._parser.error}"
-        if self._parser.complete:
-            return f"the arguments are {type(self._parser.value).__name__}, expected an object"
-        return "the arguments end in the middle"
 
 
 class ToolCallAggregator:
@@ -140,6 +32,9 @@ class ToolCallAggregator:
         >>> aggregator.insert_results({"call_7": "18 °C"})
         >>> [message["role"] for message in aggregator.get_messages()]
         ['assistant', 'tool']
+
+    Attributes:
+        message: what the assistant's turn holds beside its calls: text, and fields that go back to the provider.
     """
 
     def __init__(self, *, streaming: bool = False) -> None:
@@ -149,8 +44,10 @@ class ToolCallAggregator:
             streaming: whether a stream feeds it that will say its end by ``finish``; until then a call without
                 arguments is not taken for complete.
         """
+        self.message: dict[str, Any] = {"content": None}
         self._ended = not streaming
-        self._calls: list[_Call] = []
+        self._calls: list[Assembly] = []
+        self._labels: dict[tuple[int, int | None], Assembly] = {}  # the last call under each of the server's labels
         self._results: dict[str, Any] = {}
 
     def process(
@@ -161,9 +58,9 @@ class ToolCallAggregator:
         arguments: Any,
         *,
         choice: int = 0,
-        kind: Kind = "function",
+        kind: ToolKind = "function",
         extra: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> int:
         """Take one fragment; any of the first four may be None or blank.
 
         Args:
@@ -174,19 +71,28 @@ class ToolCallAggregator:
             choice: the choice that it belongs to.
             kind: ``function``, ``custom`` (its input is text), or the deprecated ``function_call``.
             extra: fields of the provider that have to go back as they came.
+
+        Returns:
+            The position of the call it belongs to, in order of appearance.
         """
-        call = self._find(call_index, tool_id or "", name or "", choice)
+        call = None
+        if not tool_id and not name and call_index is not None:
+            call = self._labels.get((choice, call_index))  # nearly every fragment
         if call is None:
-            call = _Call(choice, call_index, kind)
-            self._calls.append(call)
-        self._identify(call, tool_id or "", name or "")
-        for field, value in (extra or {}).items():
-            call.extra[field] = value
+            call = self._find(call_index, tool_id or "", name or "", choice)
+            if call is None:
+                call = Assembly(len(self._calls), choice, call_index, kind)
+                self._calls.append(call)
+                self._labels[choice, call_index] = call
+            call.identify(tool_id or "", name or "")
+        if extra:
+            call.extra |= extra
         if isinstance(arguments, str):
             if arguments:
-                call.add(arguments)
+                call.arrived.append(arguments)
         elif arguments is not None:
-            call.add(msgspec.json.encode(arguments).decode())
+            call.arrived.append(msgspec.json.encode(arguments).decode())
+        return call.lane
 
     def finish(self) -> None:
         """Take the end of the stream: what is not complete now is cut."""
@@ -195,7 +101,7 @@ class ToolCallAggregator:
     @property
     def states(self) -> list[ToolCallState]:
         """Every call in order of its first fragment; cheap enough to poll."""
-        return [self._state(call) for call in self._calls]
+        return [call.state(ended=self._ended) for call in self._calls]
 
     def get_calls(self, *, strict: bool = False) -> list[ToolCall]:
         """Return the calls that are complete, in order of their first fragments; safe at any time.
@@ -240,7 +146,7 @@ class ToolCallAggregator:
         Raises:
             ToolCallError: results are missing; the message names their ids.
         """
-        states = [(call, self._state(call)) for call in self._calls]
+        states = [(call, call.state(ended=self._ended)) for call in self._calls]
         answered = [(call, state, self._result(state)) for call, state in states]
         missing = [state for _, state, result in answered if result is _MISSING]
         if missing and not allow_missing:
@@ -252,7 +158,17 @@ class ToolCallAggregator:
         kept = [(call, state, result) for call, state, result in answered if result is not _MISSING]
         if not kept:
             return []
-        return [_assistant(kept), *(_result_message(call, state, result) for call, state, result in kept)]
+        return [_assistant(kept, self.message), *(_result_message(call, state, result) for call, state, result in kept)]
+
+    @property
+    def has_extra(self) -> bool:
+        """Whether a call holds fields that only its provider understands."""
+        return any(call.extra for call in self._calls)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from ..widgets.answer_card import aggregator_bundle
+
+        return aggregator_bundle(self)
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -261,7 +177,7 @@ class ToolCallAggregator:
         calls = ", ".join(f"{state.name or '…'} {state.status}" for state in self.states)
         return f"ToolCallAggregator({calls})"
 
-    def _find(self, index: int | None, tool_id: str, name: str, choice: int) -> _Call | None:
+    def _find(self, index: int | None, tool_id: str, name: str, choice: int) -> Assembly | None:
         """The call that a fragment continues, or None where it starts one."""
         calls = [call for call in self._calls if call.choice == choice]
         if tool_id:
@@ -275,35 +191,13 @@ class ToolCallAggregator:
         last = calls[-1]
         return None if _starts_another(last, tool_id, name, indexed=index is not None) else last
 
-    def _identify(self, call: _Call, tool_id: str, name: str) -> None:
-        """Take id and name where they are new; a blank never overwrites, and "null" is one once there is a name."""
-        if tool_id and not call.id and not (tool_id == "null" and call.name):
-            call.id = tool_id
-            call.late_id = bool(call.fragments)
-        if name and not call.name:
-            call.name = name
-
-    def _state(self, call: _Call) -> ToolCallState:
-        partial, status, repaired, error = call.read(ended=self._ended)
-        return ToolCallState(
-            id=call.known_id,
-            name=call.name,
-            raw=call.raw,
-            partial=partial,
-            status=status,
-            repaired=repaired,
-            error=error,
-            choice=call.choice,
-            late_id=call.late_id,
-        )
-
     def _result(self, state: ToolCallState) -> Any:
         if state.id in self._results:
             return self._results[state.id]
         return {"error": state.error} if state.status == "invalid" else _MISSING
 
 
-def _starts_another(last: _Call, tool_id: str, name: str, *, indexed: bool) -> bool:
+def _starts_another(last: Assembly, tool_id: str, name: str, *, indexed: bool) -> bool:
     """Whether a fragment with this identity cannot belong to the last call under the same index."""
     if tool_id == "null" and last.name:
         tool_id = ""
@@ -317,34 +211,9 @@ def _starts_another(last: _Call, tool_id: str, name: str, *, indexed: bool) -> b
     return last.whole or (name != last.name) or (not indexed and bool(tool_id))
 
 
-def _repaired(raw: str, fragments: list[str]) -> dict[str, Any] | None:
-    """The one other reading of broken arguments that is valid, or None."""
-    readings: list[dict[str, Any]] = []
-    stripped = raw.strip()
-    decoded = _decoded(stripped)
-    if isinstance(decoded, str):  # encoded twice
-        decoded = _decoded(decoded)
-    candidates = [decoded]
-    if stripped.startswith("{}"):  # an empty object was sent first
-        candidates.append(_decoded(stripped[2:]))
-    if len(fragments) > 1 and fragments[-1].startswith(fragments[0]):  # each fragment holds all before it
-        candidates.append(_decoded(fragments[-1]))
-    for candidate in candidates:
-        if isinstance(candidate, dict) and candidate not in readings:
-            readings.append(candidate)
-    return readings[0] if len(readings) == 1 else None
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return None
-
-
-def _assistant(kept: list[tuple[_Call, ToolCallState, Any]]) -> dict[str, Any]:
+def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[str, Any]) -> dict[str, Any]:
     if kept[0][0].kind == "function_call":
-        return {"role": "assistant", "content": None, "function_call": _function(kept[0][1])}
+        return {"role": "assistant", **message, "function_call": _function(kept[0][1])}
     calls: list[dict[str, Any]] = []
     for call, state, _ in kept:
         if call.kind == "custom":
@@ -352,7 +221,7 @@ def _assistant(kept: list[tuple[_Call, ToolCallState, Any]]) -> dict[str, Any]:
         else:
             body = {"type": "function", "function": _function(state)}
         calls.append({"id": state.id, **body, **call.extra})
-    return {"role": "assistant", "content": None, "tool_calls": calls}
+    return {"role": "assistant", **message, "tool_calls": calls}
 
 
 def _function(state: ToolCallState) -> dict[str, str]:
@@ -362,7 +231,7 @@ def _function(state: ToolCallState) -> dict[str, str]:
     return {"name": state.name, "arguments": arguments}
 
 
-def _result_message(call: _Call, state: ToolCallState, result: Any) -> dict[str, Any]:
+def _result_message(call: Assembly, state: ToolCallState, result: Any) -> dict[str, Any]:
     content = result if isinstance(result, str) else msgspec.json.encode(result).decode()
     if call.kind == "function_call":
         return {"role": "function", "name": state.name, "content": content}

@@ -101,11 +101,12 @@ def test_a_text_that_is_no_key_is_refused_without_showing_it(pasted: str) -> Non
     assert_clean(shown(caught))
 
 
-def test_logs_do_not_show_the_key(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("client", [None, httpx.Client()], ids=["ours", "httpx"])
+def test_logs_do_not_show_the_key(caplog: pytest.LogCaptureFixture, client: httpx.Client | None) -> None:
     caplog.set_level(logging.DEBUG)
     with serving(completion()) as server:
-        mf.Model.chat_completion("m", base_url=server.url, api_key=CANARY)("Hi")
-    assert caplog.records
+        mf.Model.chat_completion("m", base_url=server.url, api_key=CANARY, http_client=client)("Hi")
+    assert caplog.records or client is None
     assert_clean("".join(record.getMessage() for record in caplog.records))
 
 
@@ -128,9 +129,9 @@ def test_a_missing_key_is_said_with_the_variable(monkeypatch: pytest.MonkeyPatch
 
 def test_a_key_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", f" {CANARY} ")
-    assert find_key(None, "SOME_KEY", "some") == Key(CANARY)
-    assert find_key(Key("given"), "SOME_KEY", "some") == Key("given")
-    assert find_key(None, None, "some") is None
+    assert find_key(None, ("OTHER_KEY", "SOME_KEY"), "some") == Key(CANARY)
+    assert find_key(Key("given"), ("SOME_KEY",), "some") == Key("given")
+    assert find_key(None, (), "some") is None
 
 
 @pytest.mark.parametrize(

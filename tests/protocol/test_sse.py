@@ -30,18 +30,21 @@ STREAMS = {
 }
 
 
-def decoded(pieces: list[bytes]) -> list[ServerEvent]:
+def decoded(pieces: list[bytes]) -> list[bytes | ServerEvent]:
     decoder = SSEDecoder()
     events = [event for piece in pieces for event in decoder.feed(piece)]
     return events + decoder.close()
+
+
+def texts_of(pieces: list[bytes]) -> list[str]:
+    return [(event if isinstance(event, bytes) else event.data).decode() for event in decoded(pieces)]
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_reads_the_same_at_every_split_point(name: str) -> None:
     wire, expected = STREAMS[name]
     for cut in range(len(wire) + 1):
-        events = decoded([wire[:cut], wire[cut:]])
-        assert [event.data.decode() for event in events] == expected, f"cut at byte {cut}"
+        assert texts_of([wire[:cut], wire[cut:]]) == expected, f"cut at byte {cut}"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
@@ -49,7 +52,7 @@ def test_a_stream_reads_the_same_at_every_split_point(name: str) -> None:
 def test_a_stream_reads_the_same_in_pieces_of_any_size(name: str, size: int) -> None:
     wire, expected = STREAMS[name]
     pieces = [wire[i : i + size] for i in range(0, len(wire), size)]
-    assert [event.data.decode() for event in decoded(pieces)] == expected
+    assert texts_of(pieces) == expected
 
 
 @given(
@@ -61,12 +64,28 @@ def test_any_text_in_any_pieces_comes_out_whole(texts: list[str], data: st.DataO
     wire = b"".join(b"data: " + text.encode() + b"\n\n" for text in texts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
     pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
-    assert [event.data.decode() for event in decoded(pieces)] == texts
+    assert texts_of(pieces) == texts
 
 
 def test_an_event_keeps_its_name_and_the_next_has_none() -> None:
-    assert decoded([b"event: error\ndata: x\n\ndata: y\n\n"]) == [ServerEvent(b"x", "error"), ServerEvent(b"y", "")]
+    assert decoded([b"event: error\ndata: x\n\ndata: y\n\n"]) == [ServerEvent(b"x", "error"), b"y"]
 
 
 def test_an_error_field_is_an_event_named_error() -> None:
     assert decoded([b'error: {"a":1}\n\n']) == [ServerEvent(b'{"a":1}', "error")]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"data: a", b"data:b", b"data: [DONE]", b": hi", b"event: e", b"error: x", b"x"]
+            + [b"\n", b"\n\n", b"\r\n", b"\r"]
+        )
+    ),
+    st.data(),
+)
+def test_any_lines_in_any_pieces_read_as_they_do_one_byte_at_a_time(parts: list[bytes], data: st.DataObject) -> None:
+    wire = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+    pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+    assert decoded(pieces) == decoded([wire[at : at + 1] for at in range(len(wire))])

@@ -47,7 +47,7 @@ def run(reply: Callable[[str], Reply], data: Any, **options: Any) -> tuple[pd.Da
             return reply(body["messages"][-1]["content"])
 
         server.next_reply = next_reply  # type: ignore[method-assign]  # replies by content and not by order
-        model = mf.Model.chat_completion("scripted", base_url=server.url, max_retries=0)
+        model = mf.Model.chat_completion("scripted", base_url=server.url, max_retries=0, profile={"reasks": 0})
         return mf.extract(data, Place, model=model, progress=False, **options), server.bodies
 
 

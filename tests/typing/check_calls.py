@@ -8,7 +8,8 @@ import msgspec
 import pandas as pd
 
 import msgflux_nb as mf
-from msgflux_nb.models.response import AsyncStreamResponse, ModelResponse, StreamResponse
+from msgflux_nb.models.answer import ModelResponse
+from msgflux_nb.models.response import AsyncStreamResponse, StreamResponse
 
 
 class City(msgspec.Struct):

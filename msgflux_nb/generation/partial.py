@@ -1,0 +1,122 @@
+"""A structure as far as it has come: an instance of its own type whose missing fields are None."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+__all__ = ["partial_instance"]
+
+
+def partial_instance(type_: Any, value: Any) -> Any:
+    """Build an instance of ``type_`` from plain values, some of which are missing or unfinished.
+
+    A Struct becomes an instance of a subclass of it whose fields may all be None and whose ``__post_init__`` does
+    nothing; so ``isinstance`` holds, and methods work as far as their fields are there. A value that does not fit yet,
+    such as half a date, stays as it is.
+
+    Args:
+        type_: what the whole answer is decoded to.
+        value: what has been read of it, restored from its wire form; it is copied.
+    """
+    return _built(inspect.type_info(type_), value)
+
+
+def _built(info: Any, value: Any) -> Any:
+    info = _plain(info, value)
+    if isinstance(value, dict):
+        return _record(info, value) if hasattr(info, "fields") else _mapping(info, value)
+    if isinstance(value, list):
+        return _sequence(info, value)
+    return value if isinstance(info, inspect.UnionType) else _leaf(info, value)
+
+
+def _plain(info: Any, value: Any) -> Any:
+    """Take off what only describes, and pick the branch of a union that a value belongs to."""
+    if isinstance(info, inspect.Metadata):
+        return _plain(info.type, value)
+    if not isinstance(info, inspect.UnionType) or not isinstance(value, dict | list):
+        return info
+    fitting = [member for member in (_plain(one, value) for one in info.types) if _holds(member, value)]
+    return fitting[0] if len(fitting) == 1 else info
+
+
+def _holds(info: Any, value: Any) -> bool:
+    if isinstance(value, list):
+        return isinstance(info, inspect.CollectionType | inspect.TupleType)
+    if not hasattr(info, "fields"):
+        return isinstance(info, inspect.DictType)
+    tag = getattr(info, "tag_field", None)
+    return tag is None or value.get(tag) == info.tag
+
+
+def _record(info: Any, value: dict[str, Any]) -> Any:
+    given = {
+        field.name: _built(field.type, value[field.encode_name]) for field in info.fields if field.encode_name in value
+    }
+    if isinstance(info, inspect.StructType):
+        return _lenient(info.cls)(**given)
+    return given
+
+
+def _mapping(info: Any, value: dict[str, Any]) -> Any:
+    inner = info.value_type if isinstance(info, inspect.DictType) else inspect.AnyType()
+    return {key: _built(inner, item) for key, item in value.items()}
+
+
+def _sequence(info: Any, value: list[Any]) -> Any:
+    if isinstance(info, inspect.TupleType):
+        return [_built(inner, item) for inner, item in zip(info.item_types, value, strict=False)]
+    inner = info.item_type if isinstance(info, inspect.CollectionType) else inspect.AnyType()
+    return [_built(inner, item) for item in value]
+
+
+def _leaf(info: Any, value: Any) -> Any:
+    """A value of its own type where it is whole, such as a date; else as it was read."""
+    cls = getattr(info, "cls", None) or _LEAVES.get(type(info))
+    if cls is None or value is None:
+        return value
+    try:
+        return msgspec.convert(value, cls)
+    except (msgspec.ValidationError, TypeError):
+        return value
+
+
+def _leaves() -> dict[type, Any]:
+    import datetime
+    import decimal
+    import uuid
+
+    return {
+        inspect.DateTimeType: datetime.datetime,
+        inspect.DateType: datetime.date,
+        inspect.TimeType: datetime.time,
+        inspect.TimeDeltaType: datetime.timedelta,
+        inspect.DecimalType: decimal.Decimal,
+        inspect.UUIDType: uuid.UUID,
+    }
+
+
+_LEAVES = _leaves()
+
+
+@functools.cache
+def _lenient(cls: Any) -> Any:
+    """A subclass of a Struct whose fields may all be missing."""
+    cls = getattr(cls, "__origin__", cls)
+    fields = [(name, Any, None) for name in cls.__struct_fields__]
+    return msgspec.defstruct(
+        cls.__name__,
+        fields,
+        bases=(cls,),
+        module=cls.__module__,
+        namespace={"__post_init__": _nothing, "__doc__": cls.__doc__},
+        kw_only=True,
+    )
+
+
+def _nothing(_: Any) -> None:
+    """What a part of a structure is checked for."""

@@ -1,0 +1,233 @@
+"""An answer, whole or arriving, as a user reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..content.generated import Audio, Image
+from ..protocol.events import FinishReason, TokenLogprob, Usage
+from ..protocol.snapshot import Choice, Snapshot
+from ..protocol.tool_call import ToolCall
+from ..protocol.tool_calls import ToolCallAggregator
+from .call import Call
+from .prices import cost_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Answer", "Metadata", "ModelResponse"]
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """About an answer.
+
+    Attributes:
+        usage: tokens billed, or None if the provider did not say; of all requests together, where it took several.
+        finish_reason: why it ended, in our words; None while it runs.
+        raw_finish_reason: the same in the provider's word.
+        id: the provider's name for the answer.
+        model: the model that answered, as the provider calls it.
+        provider: who answered.
+        attempts: how many requests were sent; 0 for an answer from the cache.
+        seconds_to_first_token: None where the answer came whole.
+        seconds: the whole call, retries included.
+        cost: US dollars, or None when the price is unknown; 0 for an answer from the cache.
+        cached: whether the answer was taken from the cache.
+        schema_method: how a structure was asked for, or None for text: ``json_schema``, ``tool``, ``json_object`` or
+            ``prompt``.
+        lax: whether a structure fitted its schema only after conversion, such as ``"1"`` for an int.
+        prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
+        fields: what else the provider said of the answer, such as ``citations``.
+    """
+
+    usage: Usage | None
+    finish_reason: FinishReason | None
+    raw_finish_reason: str | None
+    id: str | None
+    model: str | None
+    provider: str
+    attempts: int
+    seconds_to_first_token: float | None
+    seconds: float | None
+    cost: float | None
+    cached: bool
+    schema_method: str | None
+    lax: bool
+    prefill_method: str | None
+    fields: dict[str, Any]
+
+
+class Answer:
+    """What a whole answer and an arriving one have in common: both read their call."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The answer so far; of a whole answer, all of it."""
+        return self._call.snapshot
+
+    @property
+    def text(self) -> str:
+        """The whole text, the prefill included exactly once."""
+        return self.snapshot.text
+
+    @property
+    def continuation(self) -> str:
+        """The part that the model wrote."""
+        return self.snapshot.continuation
+
+    @property
+    def reasoning(self) -> str | None:
+        """The model's reasoning, or None."""
+        return self.snapshot.reasoning
+
+    @property
+    def refusal(self) -> str | None:
+        """The words with which the model declined, or None."""
+        return self.snapshot.refusal
+
+    @property
+    def images(self) -> list[Image]:
+        """Images that the model made."""
+        return list(self.snapshot.images)
+
+    @property
+    def audio(self) -> Audio | None:
+        """Sound that the model made, or None."""
+        return self.snapshot.audio
+
+    @property
+    def annotations(self) -> list[dict[str, Any]]:
+        """Notes on the text such as citations, as the provider wrote them."""
+        return list(self.snapshot.annotations)
+
+    @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """The tokens with their probabilities; empty unless ``logprobs=True``."""
+        return list(self.snapshot.logprobs)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """All answers to the request; there is one unless more were asked for."""
+        return self.snapshot.choices
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """Every call of a tool that came, in order; the arguments of one that is broken or still arrives are None."""
+        calls = self._call.tool_calls
+        return [] if calls is None else [ToolCall(one.id, one.name, one.arguments) for one in calls.states]
+
+    @property
+    def aggregator(self) -> ToolCallAggregator | None:
+        """The calls as they are put together: what ``consume`` returns where there are some, else None."""
+        calls = self._call.tool_calls
+        if calls is not None:
+            calls.message = self._call.turn()
+        return calls
+
+    @property
+    def response_type(self) -> str:
+        """What ``consume`` returns.
+
+        ``"tool_call"``, ``"structured"``, ``"audio_generation"``, ``"image_generation"`` or ``"text_generation"``.
+        """
+        if self._call.tool_calls is not None:
+            return "tool_call"
+        if self.generation_schema is not None:
+            return "structured"
+        snapshot = self.snapshot
+        made = "audio" if snapshot.audio is not None else "image" if snapshot.images else "text"
+        return f"{made}_generation"
+
+    @property
+    def metadata(self) -> Metadata:
+        """Usage, cost, time, and why the answer ended."""
+        call, snapshot, request = self._call, self.snapshot, self._call.request
+        usage = call.usage
+        return Metadata(
+            usage=usage,
+            finish_reason=snapshot.finish_reason,
+            raw_finish_reason=snapshot.raw_finish_reason,
+            id=snapshot.id,
+            model=snapshot.model,
+            provider=call.profile.provider,
+            attempts=call.attempts,
+            seconds_to_first_token=call.exchange.seconds_to_first_token,
+            seconds=call.seconds,
+            cost=0.0 if call.cached else cost_of(usage, call.profile, call.model),
+            cached=call.cached,
+            schema_method=request.schema_method,
+            lax=call.decoded is not None and call.decoded.lax,
+            prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
+            fields=snapshot.fields,
+        )
+
+    @property
+    def generation_schema(self) -> Any:
+        """The type that the answer is decoded to, or None for a text."""
+        schema = self._call.request.schema
+        return None if schema is None else schema.type
+
+    def to_messages(self) -> list[dict[str, Any]]:
+        """Return the messages to append to the history for the next turn: the assistant's, and results of its calls.
+
+        Raises:
+            ToolCallError: a call has no result yet; ``aggregator.insert_results`` takes them.
+        """
+        calls = self.aggregator
+        if calls is not None:
+            return calls.get_messages()
+        return [{"role": "assistant", **self._call.turn()}]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the answer as a DataFrame: one row of a structure's fields, or of ``text``; a row for each call."""
+        from ..tables.frame import to_frame
+
+        value = self._call.value()
+        if isinstance(value, ToolCallAggregator):
+            return to_frame([call._asdict() for call in self.tool_calls])
+        if self.generation_schema is not None:
+            return to_frame([value])
+        return to_frame([{"text": self.text}])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from ..widgets.answer_card import answer_bundle
+
+        return answer_bundle(self)
+
+    def _whole(self) -> Any:
+        """The decoded value, for displays."""
+        return self._call.value()
+
+    def __repr__(self) -> str:
+        schema, usage = self._call.request.schema, self._call.usage
+        kind = "text" if schema is None else schema.name
+        if self.response_type not in ("text_generation", "structured"):
+            kind = self.response_type.partition("_generation")[0]
+        state = self.snapshot.finish_reason or self._call.exchange.state
+        tokens = f", {usage.total_tokens} tokens" if usage is not None and usage.total_tokens is not None else ""
+        return f"{type(self).__name__}({kind}, {state}{tokens})"
+
+
+class ModelResponse(Answer):
+    """A whole answer."""
+
+    def consume(self) -> Any:
+        """Return the answer.
+
+        A :class:`ToolCallAggregator` where tools were called, else an instance of the ``generation_schema``, an
+        :class:`Audio`, a list of :class:`Image`, or a ``str``.
+
+        Raises:
+            TruncatedError: a structure was cut at the token limit.
+            RefusedError: the model declined.
+            FilteredError: a content filter removed the answer.
+            EmptyOutputError: there is no text.
+            ToolNotCalledError: a call was required, and none came.
+            ValidationFailedError: the text does not fit the schema.
+        """
+        return self._call.value()

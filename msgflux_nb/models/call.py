@@ -1,0 +1,376 @@
+"""One call of a model: the requests that it takes, one after the other; no waiting.
+
+Nearly always it is one request. It is more where a structure has to be asked for in another way, where a server has to
+be tried first, where a forced call did not come, and where an answer that does not fit its schema goes back once. The
+plan is a generator that both drivers follow: it yields an exchange, and is sent the error with which that ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from ..errors import (
+    BadRequestError,
+    ContextLengthError,
+    EmptyOutputError,
+    FilteredError,
+    IncompleteOutputError,
+    MsgfluxError,
+    ProviderError,
+    RefusedError,
+    ToolNotCalledError,
+    TruncatedError,
+    ValidationFailedError,
+)
+from ..generation.decode import Decoded, decode_answer, decode_json
+from ..protocol.events import Usage
+from ..protocol.profile import Profile, SchemaMethod
+from ..protocol.request import ChatRequest, schema_methods
+from ..protocol.snapshot import Snapshot
+from ..protocol.tool_calls import ToolCallAggregator
+from ..protocol.turns import PROVENANCE
+from .exchange import Exchange
+
+__all__ = ["Call", "Learnt"]
+
+_MARK = "Reference 7391-QX:"
+_ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
+# What servers say that do not take a way of asking for a structure.
+_ABOUT_SCHEMA = re.compile(r"response.?format|json.?schema|json.?object|structured|tool|function|schema|grammar", re.I)
+
+
+class Learnt:
+    """What an endpoint's answers have told about one model: how to ask for structures, and whether it echoes."""
+
+    def __init__(self) -> None:
+        self.schema_method: SchemaMethod | None = None
+        self.echo: dict[bool, bool] = {}  # by whether it was a stream
+
+
+class Call:
+    """One call, its exchanges, and the value of its answer.
+
+    Args:
+        build: builds the request; keywords change what the caller asked for.
+        profile: to whom.
+        model: the model's name as the provider knows it.
+        learnt: what is known of this model at this endpoint; what this call learns is added.
+        exchange: makes an exchange of a request.
+
+    Attributes:
+        exchange: the one whose answer counts.
+        shown: whether the answer that a reader of a stream sees is complete; what follows is silent.
+    """
+
+    def __init__(
+        self,
+        build: Callable[..., ChatRequest],
+        profile: Profile,
+        model: str,
+        learnt: Learnt,
+        exchange: Callable[[ChatRequest], Exchange],
+    ) -> None:
+        self._build = build
+        self.profile = profile
+        self.model = model
+        self._learnt = learnt
+        self._new_exchange = exchange
+        self._changes: dict[str, Any] = {}
+        if learnt.schema_method is not None:
+            self._changes["schema_method"] = learnt.schema_method
+        self.exchange = exchange(self._request())
+        self._earlier: list[Exchange] = []
+        self._reasks = profile.reasks
+        self._plan = self._steps()
+        self._value: Any = msgspec.UNSET
+        self.shown = False
+        self.decoded: Decoded | None = None
+
+    # -- what the drivers follow ----------------------------------------------------------------------------------
+
+    def step(self, error: MsgfluxError | None = None) -> Exchange | None:
+        """Return the exchange to run next, or None when there is none.
+
+        Args:
+            error: what the last one failed with.
+
+        Raises:
+            MsgfluxError: that failure, where nothing else can be tried.
+        """
+        try:
+            return self._plan.send(error)
+        except StopIteration:
+            return None
+
+    def _steps(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        if self.request.echoed is None:
+            yield from self._try_echo()
+        yield from self._ask()
+        self.shown = True
+        yield from self._ask_again_for_the_call()
+        yield from self._ask_again_for_the_structure()
+
+    def _try_echo(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        """See once whether this server repeats a prefill: the same request with one that nobody would write."""
+        echo = self._learnt.echo.get(self.request.stream)
+        if echo is None:
+            probe = self._new_exchange(
+                self._build(
+                    messages="What is the colour of the sky?",
+                    system_prompt=None,
+                    prefilling=_MARK,
+                    generation_schema=None,
+                    tool_schemas=None,
+                    tool_choice=None,
+                    options={"max_tokens": 8},
+                    echo=False,
+                )
+            )
+            self._earlier.append(probe)
+            error = yield probe
+            if error is not None:
+                raise error
+            echo = probe.snapshot.continuation.lstrip().startswith(_MARK)
+            self._learnt.echo[self.request.stream] = echo
+        self._changes["echo"] = echo
+        self.exchange = self._new_exchange(self._request())
+
+    def _ask(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        """Ask, and ask in another way where the server refuses this way of asking for a structure."""
+        first: MsgfluxError | None = None
+        while True:
+            error = yield self.exchange
+            if error is None:
+                self._learnt.schema_method = self.request.schema_method or self._learnt.schema_method
+                return
+            misfit = _failed_generation(error)
+            if misfit is not None and self._reasks > 0:
+                self._send_back(misfit)
+                continue
+            first = misfit or first or error
+            method = self._next_method(error)
+            if method is None:
+                raise first
+            self._go_on(schema_method=method)
+
+    def _next_method(self, error: MsgfluxError) -> SchemaMethod | None:
+        request = self.request
+        if request.schema_method is None or not isinstance(error, BadRequestError):
+            return None
+        if isinstance(error, ContextLengthError) or not _ABOUT_SCHEMA.search(str(error)):
+            return None
+        methods = schema_methods(self.profile, prefill=bool(request.prefill), tools=request.has_tools)
+        later = methods[methods.index(request.schema_method) + 1 :] if request.schema_method in methods else ()
+        return later[0] if later else None
+
+    def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        """Ask for a forced call that did not come as a structure, where the profile says so."""
+        if not self.request.forced or len(self.exchange.tool_calls) or not self.profile.forced_call_fallback:
+            return
+        before = self.exchange
+        self._go_on(call_as_structure=True)
+        if (yield self.exchange) is not None:
+            self.exchange = before
+
+    def _ask_again_for_the_structure(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        """Send an answer back that does not fit its schema, with the error; the first answer stays if that fails."""
+        while self._reasks > 0:
+            problem = self._misfit()
+            if problem is None:
+                return
+            before = self.exchange
+            self._value = msgspec.UNSET
+            self._send_back(problem)
+            if (yield self.exchange) is not None:
+                self.exchange = before
+                return
+
+    def _send_back(self, problem: ValidationFailedError) -> None:
+        self._reasks -= 1
+        said = [
+            {"role": "assistant", "content": problem.raw[:_ECHO_CHARACTERS]},
+            {"role": "user", "content": f"{str(problem)[:_ECHO_CHARACTERS]} Answer again, with corrected JSON only."},
+        ]
+        self._go_on(messages=[*self.request.messages, *said], system_prompt=None, prefilling=None)
+
+    def _misfit(self) -> ValidationFailedError | None:
+        try:
+            self.value()
+        except ValidationFailedError as error:
+            return error
+        except MsgfluxError:
+            return None
+        return None
+
+    def _go_on(self, **changes: Any) -> None:
+        self._earlier.append(self.exchange)
+        self._changes |= changes
+        self.exchange = self._new_exchange(self._request())
+
+    def _request(self) -> ChatRequest:
+        return self._build(**self._changes)
+
+    # -- the answer -----------------------------------------------------------------------------------------------
+
+    @property
+    def request(self) -> ChatRequest:
+        """The request whose answer counts."""
+        return self.exchange.request
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The answer so far."""
+        return self.exchange.snapshot
+
+    @property
+    def attempts(self) -> int:
+        """How many requests were sent, of all kinds."""
+        return sum(exchange.attempts for exchange in self._exchanges)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all of them were billed; None where the provider does not say."""
+        counts = [exchange.snapshot.usage for exchange in self._exchanges]
+        known = [count for count in counts if count is not None]
+        return None if not known else sum(known[1:], known[0])
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that all of them took."""
+        known = [exchange.seconds for exchange in self._exchanges if exchange.seconds is not None]
+        return sum(known) if known else None
+
+    @property
+    def cached(self) -> bool:
+        """Whether nothing was sent, since the cache had the answer."""
+        return self.exchange.cached and not self.attempts
+
+    @property
+    def _exchanges(self) -> list[Exchange]:
+        return [*self._earlier, self.exchange]
+
+    @property
+    def tool_calls(self) -> ToolCallAggregator | None:
+        """The calls of the caller's tools, or None where there are none."""
+        if self.request.call_as_structure:
+            return self._call_in_structure()
+        calls = self.exchange.tool_calls
+        if not len(calls) or (self.request.schema_tool is not None and self.structure_text is not None):
+            return None
+        return calls
+
+    @property
+    def structure_text(self) -> str | None:
+        """The text of a structure that came as a tool's arguments; None where it did not."""
+        name = self.request.schema_tool
+        found = (state.raw for state in self.exchange.tool_calls.states if state.name == name)
+        return next(found, None) if name is not None else None
+
+    def value(self) -> Any:
+        """Return what the answer means: calls, a structure, sound, images or text; decoded once.
+
+        Raises:
+            StreamInterruptedError: it is not complete.
+            IncompleteOutputError: it ended, but cannot be used as it stands.
+            ToolNotCalledError: a call was required, and none came.
+            ValidationFailedError: it does not fit its schema.
+        """
+        self.exchange.check_complete()
+        if self._value is msgspec.UNSET:
+            try:
+                self._value = self._decoded()
+            except MsgfluxError as error:
+                error.snapshot, error.attempts = self.snapshot, self.attempts
+                raise
+        return self._value
+
+    def _decoded(self) -> Any:
+        calls = self.tool_calls
+        if calls is not None:
+            calls.message = self.turn()
+            return calls
+        snapshot, schema = self.snapshot, self.request.schema
+        problem = _problem(snapshot, structured=schema is not None, text=self.structure_text)
+        if problem is not None:
+            raise problem
+        if self.request.forced:
+            raise ToolNotCalledError(
+                "a tool call was required, and the model answered in words; they are in .snapshot. Use a model that "
+                "calls tools, or one tool at a time."
+            )
+        if schema is not None:
+            self.decoded = decode_answer(self.structure_text or snapshot.text, schema)
+            return self.decoded.value
+        if snapshot.audio is not None:
+            return snapshot.audio
+        return list(snapshot.images) if snapshot.images else snapshot.text
+
+    def turn(self) -> dict[str, Any]:
+        """Return the assistant's turn but for its calls, as it goes into the history.
+
+        What only this provider understands stays in it; ``_msgflux`` then says whose it is.
+        """
+        snapshot = self.snapshot
+        first = snapshot.choices[0]
+        text = self.structure_text or snapshot.text or snapshot.refusal
+        own: dict[str, Any] = dict(first.fields)
+        if snapshot.reasoning:
+            own["reasoning"] = snapshot.reasoning
+        if snapshot.audio is not None and snapshot.audio.id:
+            own["audio"] = {"id": snapshot.audio.id}
+            text = text or snapshot.audio.transcript
+        if snapshot.images:
+            own["images"] = [{"type": "image_url", "image_url": {"url": image.url}} for image in snapshot.images]
+        calls = self.tool_calls
+        if own or (calls is not None and calls.has_extra):
+            own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
+        return {"content": text if text or calls is None else None, **own}
+
+    def _call_in_structure(self) -> ToolCallAggregator | None:
+        """The call that was asked for as a structure."""
+        try:
+            found = decode_json(self.snapshot.text)
+        except ValueError:
+            return None
+        call = found.get("call", found) if isinstance(found, dict) else {}
+        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+            return None
+        aggregator = ToolCallAggregator()
+        aggregator.process(0, None, call["name"], call.get("arguments") or {})
+        return aggregator
+
+
+def _failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
+    """What a model wrote and its server then found not to fit the schema, which Groq says by a 400; None otherwise."""
+    body = error.body if isinstance(error, ProviderError) else None
+    inner = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("failed_generation"), str):
+        return None
+    if inner.get("code") != "json_validate_failed":
+        return None
+    return ValidationFailedError(
+        f"the provider says that the answer does not fit its schema: {error}",
+        raw=inner["failed_generation"],
+        snapshot=error.snapshot,
+        attempts=error.attempts,
+    )
+
+
+def _problem(snapshot: Snapshot, *, structured: bool, text: str | None) -> IncompleteOutputError | None:
+    """What keeps a complete answer from being used, or None."""
+    if snapshot.refusal or snapshot.finish_reason == "refusal":
+        return RefusedError(f"the model declined: {snapshot.refusal or snapshot.text!r}")
+    if snapshot.finish_reason == "content_filter" and (structured or not snapshot.continuation):
+        return FilteredError("the provider's content filter removed the answer. Rephrase the messages.")
+    if snapshot.finish_reason == "length" and structured:
+        return TruncatedError(
+            "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."
+        )
+    if not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images:
+        spent = " All its tokens went into reasoning; raise max_tokens." if snapshot.reasoning else ""
+        return EmptyOutputError(f"the answer holds no text.{spent}")
+    return None

@@ -1,0 +1,81 @@
+"""How long a call may take, and how another thread ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+__all__ = ["Abort", "Timeout"]
+
+
+class Timeout(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a call may take, in seconds; ``float("inf")`` waits for ever.
+
+    Attributes:
+        connect: until a connection stands.
+        first: until the first content of a streamed answer.
+        between: between two pieces of content; keep-alive comments do not count.
+        total: the whole call, retries not included. The only limit, besides ``connect``, of an answer that is not
+            streamed.
+    """
+
+    connect: float = 10.0
+    first: float = 120.0
+    between: float = 60.0
+    total: float = 600.0
+
+    @classmethod
+    def of(cls, value: float | Timeout | None) -> Timeout:
+        """Read the ``timeout`` option: None is the default, a number limits every part and the whole call.
+
+        Raises:
+            TypeError: it is neither.
+            ValueError: it is not above 0.
+        """
+        if value is None:
+            return cls()
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"timeout: expected seconds, Timeout(...) or None, got {type(value).__name__}")
+        if not value > 0:
+            raise ValueError(f"timeout: expected seconds above 0, got {value}; float('inf') waits for ever")
+        return cls(connect=min(value, cls().connect), first=value, between=value, total=value)
+
+
+class Abort:
+    """Lets another thread end an answer at once.
+
+    Whoever waits says how its wait is cut: a socket, for one, is shut down, since closing it would not wake the thread
+    that reads from it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cut: Callable[[], None] | None = None
+        self._asked = threading.Event()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the end was asked for."""
+        return self._asked.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until the end is asked for."""
+        self._asked.wait(seconds)
+
+    def watch(self, cut: Callable[[], None] | None) -> None:
+        """Note how the wait that begins now is cut; None for no wait. Cuts at once if the end was asked for."""
+        with self._lock:
+            self._cut = cut
+        if cut is not None and self.asked:
+            self()
+
+    def __call__(self) -> None:
+        """End the answer."""
+        self._asked.set()
+        with self._lock:
+            if self._cut is not None:
+                self._cut()

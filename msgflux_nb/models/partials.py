@@ -1,0 +1,67 @@
+"""The structure of an answer while it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..generation.partial import partial_instance
+from ..protocol.events import Event, TextDelta, ToolCallDelta
+from ..protocol.partial_json import PartialJSON
+from .call import Call
+
+__all__ = ["Partials"]
+
+_SHARE = 9.0  # of the time, at most a tenth goes into building what is shown
+
+
+class Partials:
+    """Reads a call's answer as JSON while it arrives; each character once.
+
+    Args:
+        call: the call.
+        clock: seconds from any start; says how long building took.
+    """
+
+    def __init__(self, call: Call, clock: Callable[[], float]) -> None:
+        self._call = call
+        self._clock = clock
+        self._parser = PartialJSON()
+        self._text: list[str] = []
+        self._not_before = 0.0
+        self._begun = False
+
+    def after(self, event: Event) -> Iterator[Any]:
+        """Yield the structure after an event, if there is something new and time enough has passed."""
+        text = self._new_text(event)
+        if not text:
+            return
+        schema = self._call.request.schema
+        if schema is None:
+            self._text.append(text)
+        elif self._parser.error is None:
+            self._parser.feed(text)
+        began = self._clock()
+        if began < self._not_before:
+            return
+        if schema is None:
+            yield "".join(self._text)
+        elif self._parser.value is not None and not self._parser.complete:
+            value = self._parser.value
+            restored = value if schema.restore is None else schema.restore(value)
+            yield partial_instance(schema.type, restored)
+        now = self._clock()
+        self._not_before = now + _SHARE * (now - began)
+
+    def _new_text(self, event: Event) -> str:
+        text = ""
+        request = self._call.request
+        if isinstance(event, TextDelta) and event.choice == 0 and request.schema_tool is None:
+            text = event.text
+        elif isinstance(event, ToolCallDelta) and request.schema_tool is not None:
+            text = event.arguments if isinstance(event.arguments, str) else ""
+        if text and not self._begun:
+            self._begun = True
+            text = request.prefill + text
+            text = text if request.schema is None else text.lstrip()
+        return text

@@ -1,0 +1,191 @@
+"""One tool call while it is put together: its fragments, and the arguments that they make."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from .events import ToolKind
+from .partial_json import PartialJSON
+
+__all__ = ["Assembly", "Status", "ToolCall", "ToolCallState"]
+
+Status = Literal["streaming", "complete", "invalid"]
+
+_ID_LETTERS = string.ascii_letters + string.digits
+_ID_LENGTH = 9  # what Mistral demands; every other provider takes it too
+
+
+class ToolCall(NamedTuple):
+    """A call: whom to call with what. A custom tool's text stands under ``"input"``.
+
+    ``get_calls`` gives complete calls only; in a response's ``tool_calls``, which has all that came, the arguments of a
+    broken one are None.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any] | None
+
+
+class ToolCallState(msgspec.Struct, frozen=True):
+    """One call as far as it has come.
+
+    Attributes:
+        id: the provider's, or one of ours where it sent none.
+        name: the tool's name, as far as it has come.
+        raw: the arguments' text as it came.
+        partial: what is parsed of it so far.
+        status: ``streaming``, ``complete``, or ``invalid``: then ``error`` says why, and nothing may be executed.
+        repaired: whether the arguments are only valid in another reading than the plain one.
+        error: what is wrong, or None.
+        choice: the choice that it belongs to.
+        late_id: whether the id came after the first fragment.
+    """
+
+    id: str
+    name: str
+    raw: str
+    partial: Any
+    status: Status
+    repaired: bool
+    error: str | None
+    choice: int
+    late_id: bool
+
+    @property
+    def arguments(self) -> dict[str, Any] | None:
+        """The whole arguments; None while they arrive, and where they are broken."""
+        return self.partial if self.status == "complete" else None
+
+
+class Assembly:
+    """One call while it is put together. Its text is parsed when somebody looks, each fragment once."""
+
+    def __init__(self, lane: int, choice: int, index: int | None, kind: ToolKind) -> None:
+        self.lane = lane
+        self.choice = choice
+        self.index = index
+        self.kind = kind
+        self.id = ""
+        self.name = ""
+        self.extra: dict[str, Any] = {}
+        self.late_id = False
+        self.arrived: list[str] = []  # fragments that were not looked at yet
+        self._own_id = ""
+        self._parser = PartialJSON()
+        self._pieces: list[str] = []  # fragments that were; the first ones stay apart, since they show repairs
+        self._last = ""
+
+    @property
+    def known_id(self) -> str:
+        """The provider's id, or one of ours that stays the same."""
+        if self.id:
+            return self.id
+        if not self._own_id:
+            self._own_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+        return self._own_id
+
+    @property
+    def raw(self) -> str:
+        """The text so far, without a finished call that was sent once more."""
+        self._catch_up()
+        if len(self._pieces) > 2:
+            self._pieces[1:] = ["".join(self._pieces[1:])]
+        return "".join(self._pieces)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the arguments are a complete object, so that nothing can follow."""
+        self._catch_up()
+        return self._parser.complete and self._parser.error is None
+
+    def _read(self, ended: bool) -> tuple[Any, Status, bool, str | None]:
+        """Return (arguments so far, status, repaired, error)."""
+        raw = self.raw
+        if self.kind == "custom":
+            return {"input": raw}, "complete" if ended else "streaming", False, None
+        if not raw.strip():
+            return {}, "complete" if ended else "streaming", False, None
+        if self.whole and isinstance(self._parser.value, dict):
+            return self._parser.value, "complete", False, None
+        if raw.strip() == "null":  # Groq, for a function without parameters
+            return {}, "complete", True, None
+        repaired = _repaired(raw, self._pieces[0], self._last)
+        if repaired is not None:
+            return repaired, "complete", True, None
+        if self._parser.error is None and not self._parser.complete and not ended:
+            return self._parser.value, "streaming", False, None
+        return self._parser.value, "invalid", False, self._problem()
+
+    def identify(self, tool_id: str, name: str) -> None:
+        """Take id and name where they are new; a blank never overwrites, and "null" is one once there is a name."""
+        if tool_id and not self.id and not (tool_id == "null" and self.name):
+            self.id = tool_id
+            self.late_id = bool(self.arrived or self._pieces)
+        if name and not self.name:
+            self.name = name
+
+    def state(self, *, ended: bool) -> ToolCallState:
+        """Return the call as far as it has come.
+
+        Args:
+            ended: whether nothing follows, so that what is not complete is cut.
+        """
+        partial, status, repaired, error = self._read(ended)
+        return ToolCallState(
+            id=self.known_id,
+            name=self.name,
+            raw=self.raw,
+            partial=partial,
+            status=status,
+            repaired=repaired,
+            error=error,
+            choice=self.choice,
+            late_id=self.late_id,
+        )
+
+    def _catch_up(self) -> None:
+        arrived, self.arrived = self.arrived, []
+        for text in arrived:
+            if self._parser.complete and text.strip() == "".join(self._pieces).strip():
+                continue  # the finished call was sent once more
+            self._pieces.append(text)
+            self._last = text
+            if self.kind != "custom":
+                self._parser.feed(text)
+
+    def _problem(self) -> str:
+        if self._parser.error is not None:
+            return f"the arguments are no JSON: {self._parser.error}"
+        if self._parser.complete:
+            return f"the arguments are {type(self._parser.value).__name__}, expected an object"
+        return "the arguments end in the middle"
+
+
+def _repaired(raw: str, first: str, last: str) -> dict[str, Any] | None:
+    """The one other reading of broken arguments that is valid, or None; ``first`` and ``last`` are their fragments."""
+    readings: list[dict[str, Any]] = []
+    stripped = raw.strip()
+    decoded = _decoded(stripped)
+    if isinstance(decoded, str):  # encoded twice
+        decoded = _decoded(decoded)
+    candidates = [decoded]
+    if stripped.startswith("{}"):  # an empty object was sent first
+        candidates.append(_decoded(stripped[2:]))
+    if len(last) < len(raw) and last.startswith(first):  # each fragment holds all before it
+        candidates.append(_decoded(last))
+    for candidate in candidates:
+        if isinstance(candidate, dict) and candidate not in readings:
+            readings.append(candidate)
+    return readings[0] if len(readings) == 1 else None
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None

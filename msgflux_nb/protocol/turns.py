@@ -1,0 +1,164 @@
+"""A history → the messages that one provider takes; pure, and nothing given is changed.
+
+A turn of the assistant may hold fields that only the provider that wrote it understands. Where ``_msgflux`` says who
+that was, they go back to the same provider and model and to nobody else; ``_msgflux`` itself is never sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..content.media import load_image
+from ..content.picture import Limits
+from ..errors import BadRequestError, MediaError
+from .profile import Profile
+
+__all__ = ["PROVENANCE", "listed", "outgoing", "with_system"]
+
+PROVENANCE = "_msgflux"
+
+_STANDARD = frozenset({"role", "content", "name", "refusal", "tool_calls", "function_call", "tool_call_id"})
+_STANDARD_CALL = frozenset({"id", "type", "function", "custom"})
+_PART_MODALITY = {
+    "image_url": "image",
+    "input_audio": "audio",
+    "file": "file",
+    "video_url": "video",
+}
+_ARTICLES = {"image": "an image", "audio": "a sound", "file": "a file", "video": "a video"}
+_TAKERS = {
+    "image": "vision models, such as openai/gpt-4.1-mini, gemini/gemini-2.5-flash or a Qwen2.5-VL on a server of yours",
+    "audio": "audio models, such as openai/gpt-audio or gemini/gemini-2.5-flash",
+    "file": "models that read documents, such as openai/gpt-4.1-mini or gemini/gemini-2.5-flash",
+    "video": "video models, such as gemini/gemini-2.5-flash",
+}
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
+_USUAL = Limits()
+
+
+def listed(messages: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages as a list; a text is one of the user's.
+
+    Raises:
+        BadRequestError: they are no messages; the error says which one.
+    """
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    if isinstance(messages, dict):
+        return [messages]
+    found = list(messages)
+    for position, message in enumerate(found):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise BadRequestError(
+                f"messages[{position}]: expected a dict with role and content, got {type(message).__name__}. "
+                'ChatBlock.user("Hello") builds one.'
+            )
+    if not found:
+        raise BadRequestError("messages is empty; give a text, or a list with at least one message.")
+    return found
+
+
+def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
+    """Put a system text in front; where one is first already, they become one message: some servers take only one."""
+    if not text:
+        return list(messages)
+    first = messages[0]
+    if first.get("role") != "system" or not isinstance(first.get("content"), str):
+        return [{"role": "system", "content": text}, *messages]
+    return [{**first, "content": f"{text}\n\n{first['content']}"}, *messages[1:]]
+
+
+def outgoing(messages: list[dict[str, Any]], profile: Profile, model: str) -> list[dict[str, Any]]:
+    """Return the messages as ``profile`` takes them.
+
+    Raises:
+        MediaError: a message holds what this model does not take.
+    """
+    _check_media(messages, profile, model)
+    sent = [_own_fields(message, profile, model) for message in messages]
+    if profile.tool_ids == "nine_letters":
+        sent = [_with_short_ids(message) for message in sent]
+    limits = Limits(profile.image_long_edge, profile.image_max_bytes)
+    if limits != _USUAL:  # whatever ChatBlock made keeps the usual ones
+        sent = [_with_fitting_images(message, limits) for message in sent]
+    return sent
+
+
+def _check_media(messages: list[dict[str, Any]], profile: Profile, model: str) -> None:
+    name = model if profile.provider == "openai-compatible" else f"{profile.provider}/{model}"
+    images = 0
+    for position, message in enumerate(messages):
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            modality = _PART_MODALITY.get(part.get("type", "")) if isinstance(part, dict) else None
+            images += modality == "image"
+            if modality is not None and modality not in profile.modalities:
+                takes = " and ".join(sorted(profile.modalities))
+                raise MediaError(
+                    f"{name} takes {takes} only, and messages[{position}] holds {_ARTICLES[modality]}. Remove it, or "
+                    f"choose one of the {_TAKERS[modality]}. Nothing was sent."
+                )
+    if profile.image_max_count is not None and images > profile.image_max_count:
+        raise MediaError(
+            f"{name} takes at most {profile.image_max_count} images in a request, and the messages hold {images}. "
+            "Leave some out, or ask in several requests. Nothing was sent."
+        )
+
+
+def _own_fields(message: dict[str, Any], profile: Profile, model: str) -> dict[str, Any]:
+    """Drop what another provider wrote, and put reasoning where this one wants it."""
+    if PROVENANCE not in message:
+        return message
+    sent = {name: value for name, value in message.items() if name != PROVENANCE}
+    if message[PROVENANCE] != {"provider": profile.provider, "model": model}:
+        sent = {name: value for name, value in sent.items() if name in _STANDARD}
+        if "tool_calls" in sent:
+            sent["tool_calls"] = [_only(call, _STANDARD_CALL) for call in sent["tool_calls"]]
+        return sent
+    reasoning = sent.pop("reasoning", None)
+    wanted = {"never": False, "tool_turns": bool(sent.get("tool_calls")), "always": True}[profile.echo_reasoning]
+    if reasoning and wanted:
+        sent[profile.reasoning_name] = reasoning
+    return sent
+
+
+def _only(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name in names}
+
+
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """Give tool calls and their results ids of nine letters and digits, the same for the same id in every request."""
+    if isinstance(message.get("tool_calls"), list):
+        calls = [{**call, "id": _short_id(call["id"])} if "id" in call else call for call in message["tool_calls"]]
+        return {**message, "tool_calls": calls}
+    if isinstance(message.get("tool_call_id"), str):
+        return {**message, "tool_call_id": _short_id(message["tool_call_id"])}
+    return message
+
+
+def _short_id(call_id: str) -> str:
+    if _NINE.fullmatch(call_id):
+        return call_id
+    return base64.b32encode(hashlib.sha256(call_id.encode()).digest()).decode()[:9]
+
+
+def _with_fitting_images(message: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_fitting(part, limits) for part in content]}
+
+
+def _fitting(part: Any, limits: Limits) -> Any:
+    """Make an embedded image smaller, where it is larger than the provider allows."""
+    source = part.get("image_url") if isinstance(part, dict) else None
+    url = source.get("url") if isinstance(source, dict) else None
+    if not isinstance(url, str) or url[:5].lower() != "data:":
+        return part
+    if len(url) * 3 // 4 <= limits.max_bytes and limits.long_edge >= _USUAL.long_edge:
+        return part
+    return {**part, "image_url": {**source, "url": load_image(url, limits=limits).url}}  # type: ignore[dict-item]
