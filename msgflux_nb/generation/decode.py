@@ -14,7 +14,7 @@ import msgspec
 from ..errors import ValidationFailedError
 from .schema import WireSchema
 
-__all__ = ["Decoded", "decode_answer"]
+__all__ = ["Decoded", "decode_answer", "decode_json"]
 
 _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
 _INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -56,6 +56,20 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
             except msgspec.ValidationError as error:
                 failure = failure or error
     raise _failed(text, wire, failure) from None
+
+
+def decode_json(text: str) -> Any:
+    """Return the JSON value in ``text``, found as :func:`decode_answer` finds it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for candidate in _candidates(text):
+        try:
+            return msgspec.json.decode(candidate)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+            continue
+    raise ValueError("no JSON in the text")
 
 
 def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:

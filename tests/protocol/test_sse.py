@@ -29,6 +29,8 @@ STREAMS = {
     "blank lines only": (b"\n\n\r\n\r", []),
 }
 
+ENDS = [b"\n", b"\n\n", b"\r\n", b"\r"]
+
 
 def decoded(pieces: list[bytes]) -> list[bytes | ServerEvent]:
     decoder = SSEDecoder()
@@ -78,8 +80,7 @@ def test_an_error_field_is_an_event_named_error() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            [b"data: a", b"data:b", b"data: [DONE]", b": hi", b"event: e", b"error: x", b"x"]
-            + [b"\n", b"\n\n", b"\r\n", b"\r"]
+            [b"data: a", b"data:b", b"data: [DONE]", b": hi", b"event: e", b"error: x", b"x", *ENDS],
         )
     ),
     st.data(),
