@@ -1,6 +1,5 @@
-"""The transport of calls with ``await``: aiohttp under httpx's interface.
+"""The transport of calls with ``await``: asyncio's streams under httpx's interface.
 
-httpx's own transport looks through its whole pool on every request and spends about 20 µs on each chunk of a stream.
 As in :mod:`msgflux_nb.models.sockets`, a wait lasts as long as the call's limits allow at that moment, and ends when
 another thread asks for it.
 """
@@ -9,28 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
-import aiohttp
 import httpx
-import yarl
 
-from .environment import Proxy, certificates, proxy_for
+from .connect import BLOCK_BYTES, IDLE_KEPT, Route, message, patience, tunnel_head
+from .environment import Proxy, certificates
+from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
 
-__all__ = ["AiohttpTransport"]
+__all__ = ["AsyncioTransport"]
 
-_BLOCK_BYTES = 256 * 1024
-_AT_ONCE_BYTES = 1024 * 1024
-_IDLE_SECONDS = 30.0
-# What aiohttp would add by itself; httpx has said all that is to be said.
-_OWN_HEADERS = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+class AsyncioTransport(httpx.AsyncBaseTransport):
     """Sends requests over connections of one event loop, which are kept and used again.
 
     In a request's ``extensions`` it looks for ``remaining``, a function that says how many seconds the next wait may
@@ -38,8 +31,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-        self._others: dict[str, httpx.AsyncHTTPTransport] = {}  # for proxies that aiohttp does not speak to
+        self._idle: dict[Route, list[Line]] = {}
+        self._others: dict[str, httpx.AsyncHTTPTransport] = {}  # for proxies of other kinds
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and wait for the head of its answer.
@@ -47,59 +40,53 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no connection, no answer in time, or none that is HTTP.
         """
-        proxy = proxy_for(request.url)
-        if proxy is not None and proxy.scheme != "http":
-            return await self._other(proxy).handle_async_request(request)
-        abort = request.extensions.get("abort") or Abort()
-        remaining = request.extensions.get("remaining") or _patient
+        route = Route.of(request.url)
+        if route.foreign is not None:
+            return await self._other(route.foreign).handle_async_request(request)
+        remaining, connect_seconds, abort = patience(request)
+        line = self._take(route) or await _cut_by(abort, _connected(route, min(connect_seconds, remaining())))
+        body = _Body(line, ResponseReader(), remaining, lambda whole: self._done(route, line, abort, whole))
         try:
+            loop = asyncio.get_running_loop()
+            abort.watch(lambda: _call_soon(loop, line[1].transport.abort))
             with _translated():
-                response = await _cut_by(abort, self._sent(request, proxy, remaining))
+                await body.begin(message(request, route))
         except BaseException as error:
-            # Without the frames of aiohttp: their arguments are the headers, which a verbose traceback prints.
+            await body.aclose()
+            # Without the frames below, whose argument is the message: a verbose traceback would print the key in it.
             raise error.with_traceback(None) from None
-        connection = response.connection
-        transport = None if connection is None else connection.transport
-        if transport is not None:
-            abort.watch(lambda: _shut_down(transport))
-        body = _Body(response, remaining, abort)
-        return httpx.Response(response.status, headers=response.raw_headers, stream=body, request=request)
+        head = body.head
+        return httpx.Response(head.status, headers=head.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connections that nobody uses."""
+        idle, self._idle = self._idle, {}
+        for lines in idle.values():
+            for _, writer in lines:
+                writer.close()
+        for lines in idle.values():
+            for _, writer in lines:
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
         for other in self._others.values():
             await other.aclose()
 
-    async def _sent(
-        self, request: httpx.Request, proxy: Proxy | None, remaining: Callable[[], float]
-    ) -> aiohttp.ClientResponse:
-        connect = request.extensions.get("timeout", {}).get("connect")
-        async with asyncio.timeout(_seconds(remaining)):
-            return await self._open_session().request(
-                request.method,
-                yarl.URL(str(request.url), encoded=True),
-                data=_payload(request.content),
-                headers=request.headers.multi_items(),
-                skip_auto_headers=_OWN_HEADERS,
-                allow_redirects=False,
-                proxy=None if proxy is None else proxy.url,
-                proxy_headers=None if proxy is None else proxy.headers,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
-            )
+    def _take(self, route: Route) -> Line | None:
+        kept = self._idle.get(route, [])
+        while kept:
+            reader, writer = line = kept.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return line
+            writer.close()
+        return None
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=certificates(), keepalive_timeout=_IDLE_SECONDS)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                read_bufsize=_BLOCK_BYTES,
-            )
-        return self._session
+    def _done(self, route: Route, line: Line, abort: Abort, whole: bool) -> None:
+        abort.watch(None)
+        kept = self._idle.setdefault(route, [])
+        if whole and not abort.asked and len(kept) < IDLE_KEPT:
+            kept.append(line)
+        else:
+            line[1].transport.abort()
 
     def _other(self, proxy: Proxy) -> httpx.AsyncHTTPTransport:
         if proxy.url not in self._others:
@@ -110,59 +97,109 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer, as it comes."""
+    """The body of an answer, as it comes; says at its end whether the connection can be used again."""
 
-    def __init__(self, response: aiohttp.ClientResponse, remaining: Callable[[], float], abort: Abort) -> None:
-        self._response = response
+    def __init__(
+        self,
+        line: Line,
+        reader: ResponseReader,
+        remaining: Callable[[], float],
+        done: Callable[[bool], None],
+    ) -> None:
+        self._stream, self._writer = line
+        self._reader = reader
         self._remaining = remaining
-        self._abort = abort
+        self._done: Callable[[bool], None] | None = done
+        self._first = b""
+
+    async def begin(self, data: bytes) -> None:
+        """Send the request, and read until the head of the answer is there."""
+        self._writer.write(data)
+        # A server that refuses a long request may answer, and hang up, before it has read all of it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            async with asyncio.timeout(_seconds(self._remaining())):
+                await self._writer.drain()
+        while self._reader.head is None:
+            self._first += await self._read()
+
+    @property
+    def head(self) -> Any:
+        """The head of the answer."""
+        return self._reader.head
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._response.content
         with _translated():
-            while True:
-                data = content.read_nowait()
-                if not data:
-                    if content.at_eof():
-                        return
-                    async with asyncio.timeout(_seconds(self._remaining)):
-                        data = await content.readany()
+            if self._first:
+                yield self._first
+            while not self._reader.ended:
+                data = await self._read()
                 if data:
                     yield data
 
     async def aclose(self) -> None:
-        """Give the connection back; close it if the body was not read to its end."""
-        self._abort.watch(None)
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        """Give the connection back, or close it if the body was not read to its end."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(self._reader.reusable)
+
+    async def _read(self) -> bytes:
+        async with asyncio.timeout(_seconds(self._remaining())):
+            data = await self._stream.read(BLOCK_BYTES)
+        if data:
+            return self._reader.feed(data)
+        self._reader.close()
+        return b""
 
 
-async def _cut_by(abort: Abort, sending: Any) -> aiohttp.ClientResponse:
+async def _connected(route: Route, seconds: float) -> Line:
+    try:
+        async with asyncio.timeout(_seconds(seconds)):
+            direct = certificates() if route.secure and route.proxy is None else None
+            host, port = route.first_stop
+            stream, writer = await asyncio.open_connection(
+                host, port, ssl=direct, limit=BLOCK_BYTES, happy_eyeballs_delay=0.25
+            )
+            try:
+                if route.secure and route.proxy is not None:
+                    await _open_tunnel(stream, writer, route)
+                    await writer.start_tls(certificates(), server_hostname=route.host)
+            except BaseException:
+                writer.transport.abort()
+                raise
+            return stream, writer
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {seconds:g} s") from error
+    except (OSError, ValueError, ProtocolError) as error:
+        kind = httpx.ConnectError if route.proxy is None else httpx.ProxyError
+        raise kind(str(error) or type(error).__name__) from error
+
+
+async def _open_tunnel(stream: asyncio.StreamReader, writer: asyncio.StreamWriter, route: Route) -> None:
+    writer.write(tunnel_head(route))
+    reader = ResponseReader()
+    while reader.head is None:
+        data = await stream.read(BLOCK_BYTES)
+        if not data:
+            reader.close()
+        reader.feed(data)
+    if reader.head.status != 200:
+        raise ProtocolError(f"the proxy refuses a tunnel to {route.host} with status {reader.head.status}")
+
+
+async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, Line]) -> Line:
     """Await, but no longer than until another thread asks for the end."""
-    task = asyncio.ensure_future(sending)
+    task = asyncio.ensure_future(connecting)
     loop = asyncio.get_running_loop()
     abort.watch(lambda: _call_soon(loop, task.cancel))
     try:
-        return await task  # type: ignore[no-any-return]  # a ClientResponse
+        return await task
     except asyncio.CancelledError:
-        if abort.asked and task.cancelled() and not _cancelling():
+        me = asyncio.current_task()
+        if abort.asked and task.cancelled() and (me is None or not me.cancelling()):
             raise httpx.ReadError("the answer was cancelled") from None
-        task.cancel()
         raise
     finally:
         abort.watch(None)
-
-
-def _payload(content: bytes) -> bytes | io.BytesIO:
-    # Bytes are written in one go, and above 1 MiB aiohttp warns that this holds the loop up.
-    return content if len(content) <= _AT_ONCE_BYTES else io.BytesIO(content)
-
-
-def _cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
@@ -170,37 +207,18 @@ def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None
         loop.call_soon_threadsafe(call)
 
 
-def _patient() -> float:
-    return float("inf")
-
-
-def _seconds(remaining: Callable[[], float]) -> float | None:
-    seconds = remaining()
+def _seconds(seconds: float) -> float | None:
     return None if seconds == float("inf") else max(seconds, 0.001)
-
-
-def _shut_down(transport: asyncio.BaseTransport) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
-        transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Say what aiohttp raises in httpx's words."""
+    """Say what streams raise in httpx's words."""
     try:
         yield
-    except (aiohttp.ConnectionTimeoutError, aiohttp.ServerConnectionError) as error:
-        kind = httpx.ConnectTimeout if isinstance(error, aiohttp.ConnectionTimeoutError) else httpx.ReadError
-        raise kind(str(error) or type(error).__name__) from error
     except TimeoutError as error:
         raise httpx.ReadTimeout("no answer in time") from error
-    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
-        raise httpx.ProxyError(str(error)) from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise httpx.UnsupportedProtocol(str(error)) from error
-    except aiohttp.ClientConnectorError as error:
-        raise httpx.ConnectError(str(error)) from error
-    except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-        raise httpx.RemoteProtocolError(f"the answer broke off or is no HTTP: {error}") from error
-    except (aiohttp.ClientError, OSError) as error:
+    except ProtocolError as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
+    except OSError as error:
         raise httpx.ReadError(str(error) or type(error).__name__) from error

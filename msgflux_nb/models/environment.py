@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import os
 import ssl
 import urllib.parse
 import urllib.request
@@ -12,6 +13,13 @@ import httpx
 import msgspec
 
 __all__ = ["Proxy", "certificates", "proxy_for"]
+
+
+_VARIABLES = [
+    spelling
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
+    for spelling in (name, name.upper())
+]
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -43,12 +51,17 @@ class Proxy(msgspec.Struct, frozen=True):
 def proxy_for(url: httpx.URL) -> Proxy | None:
     """Return the proxy that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name for an address.
 
-    Read anew for each connection, so that a change in a running notebook counts. On macOS and Windows the system's
-    settings hold where no variable is set.
+    The variables are looked at each time, so that a change in a running notebook counts. On macOS and Windows the
+    system's settings hold where no variable is set.
     """
+    return _proxy_for(url.scheme, url.host, tuple(map(os.environ.get, _VARIABLES)))
+
+
+@functools.lru_cache(maxsize=256)
+def _proxy_for(scheme: str, target: str, _variables: tuple[str | None, ...]) -> Proxy | None:
     known = urllib.request.getproxies()
-    named = known.get(url.scheme) or known.get("all")
-    if not named or urllib.request.proxy_bypass(url.host):
+    named = known.get(scheme) or known.get("all")
+    if not named or urllib.request.proxy_bypass(target):
         return None
     parts = urllib.parse.urlsplit(named if "://" in named else f"http://{named}")
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

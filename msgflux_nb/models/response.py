@@ -200,8 +200,8 @@ class AsyncStreamResponse(_Arriving):
                 shown = exchange is self._call.exchange
                 run = self._run(exchange)
                 try:
-                    async for event in run:
-                        if shown:
+                    async for events in run:
+                        for event in events if shown else ():
                             yield event
                 finally:
                     await run.aclose()
@@ -242,14 +242,13 @@ class AsyncStreamResponse(_Arriving):
                 pass
             self._silent = self._call.step(exchange.failed)
 
-    async def _run(self, exchange: Exchange) -> AsyncGenerator[Event, None]:
-        """Run one exchange; its ``failed`` is the error that it failed with, or None."""
+    async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
         from .transport import aopen_bytes
 
         stored = exchange.stored()
         if stored is not None:
-            for event in exchange.replay(stored):
-                yield event
+            yield exchange.replay(stored)
             return
         request, abort = exchange.request, self._abort
         while True:
@@ -265,10 +264,8 @@ class AsyncStreamResponse(_Arriving):
                     remaining=exchange.remaining,
                 ) as chunks:
                     async for data in chunks:
-                        for event in exchange.feed(data):
-                            yield event
-                for event in exchange.close():
-                    yield event
+                        yield exchange.feed(data)
+                yield exchange.close()
                 return
             except MsgfluxError as error:
                 if abort.asked or exchange.finished_anyway():

@@ -1,15 +1,12 @@
-"""The transport of calls without ``await``: the standard library's ``http.client`` under httpx's interface.
+"""The transport of calls without ``await``: plain sockets under httpx's interface.
 
-httpx's own transport spends about 20 µs on each chunk of a stream, ten times what reading its text costs. Connections,
-TLS, tunnels through a proxy and the head of an answer are ``http.client``'s; the body is read from its buffer, and the
-chunked coding taken off here. A wait lasts as long as the call's limits allow at that moment, and ends at once when
-another thread asks for it or the kernel is interrupted.
+A wait lasts as long as the call's limits allow at that moment, and ends at once when another thread asks for it or the
+kernel is interrupted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import select
 import socket
@@ -19,16 +16,12 @@ from typing import Any
 
 import httpx
 
-from .chunked import ChunkedDecoder
-from .environment import Proxy, certificates, proxy_for
+from .connect import BLOCK_BYTES, IDLE_KEPT, Route, message, patience, tunnel_head
+from .environment import Proxy, certificates
+from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
 
 __all__ = ["SocketTransport"]
-
-_BLOCK_BYTES = 256 * 1024
-_IDLE_KEPT = 64
-
-_Key = tuple[str, str, int, Proxy | None]
 
 
 class SocketTransport(httpx.BaseTransport):
@@ -40,8 +33,8 @@ class SocketTransport(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[_Key, list[http.client.HTTPConnection]] = {}
-        self._others: dict[str, httpx.HTTPTransport] = {}  # for proxies that http.client does not speak to
+        self._idle: dict[Route, list[socket.socket]] = {}
+        self._others: dict[str, httpx.HTTPTransport] = {}  # for proxies of other kinds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and wait for the head of its answer.
@@ -49,55 +42,51 @@ class SocketTransport(httpx.BaseTransport):
         Raises:
             httpx.TransportError: no connection, no answer in time, or none that is HTTP.
         """
-        proxy = proxy_for(request.url)
-        if proxy is not None and proxy.scheme != "http":
-            return self._other(proxy).handle_request(request)
-        port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        key = (request.url.scheme, request.url.host, port, proxy)
-        remaining = request.extensions.get("remaining") or _patient
-        abort = request.extensions.get("abort") or Abort()
-        connection = self._take(key) or _connected(key, request)
+        route = Route.of(request.url)
+        if route.foreign is not None:
+            return self._other(route.foreign).handle_request(request)
+        remaining, connect_seconds, abort = patience(request)
+        line = self._take(route) or _connected(route, min(connect_seconds, remaining()))
+        reader = ResponseReader()
+        body = _Body(line, reader, remaining, lambda whole: self._done(route, line, abort, whole))
         try:
+            abort.watch(lambda: _shut_down(line))
             with _translated():
-                abort.watch(lambda: _shut_down(connection))
-                _wait_for(connection, remaining)
-                connection.request(request.method, _target(request.url, proxy), request.content, _headers(request, key))
-                response = connection.getresponse()
+                body.begin(message(request, route))
         except BaseException as error:
-            abort.watch(None)
-            connection.close()
-            # Without the frames of http.client: their arguments are the headers, which a verbose traceback prints.
+            body.close()
+            # Without the frames below, whose argument is the message: a verbose traceback would print the key in it.
             raise error.with_traceback(None) from None
-        body = _Body(connection, response, remaining, lambda whole: self._done(key, connection, abort, whole))
-        return httpx.Response(response.status, headers=response.getheaders(), stream=body, request=request)
+        head = body.head
+        return httpx.Response(head.status, headers=head.headers, stream=body, request=request)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         with self._lock:
             idle, self._idle = self._idle, {}
-        for connections in idle.values():
-            for connection in connections:
-                connection.close()
+        for lines in idle.values():
+            for line in lines:
+                line.close()
         for other in self._others.values():
             other.close()
 
-    def _take(self, key: _Key) -> http.client.HTTPConnection | None:
+    def _take(self, route: Route) -> socket.socket | None:
         while True:
             with self._lock:
-                kept = self._idle.get(key)
-                connection = kept.pop() if kept else None
-            if connection is None or not _has_something_to_read(connection):
-                return connection
-            connection.close()  # the server has closed it, or says something that nobody asked for
+                kept = self._idle.get(route)
+                line = kept.pop() if kept else None
+            if line is None or not _has_something_to_read(line):
+                return line
+            line.close()  # the server has closed it, or says something that nobody asked for
 
-    def _done(self, key: _Key, connection: http.client.HTTPConnection, abort: Abort, whole: bool) -> None:
+    def _done(self, route: Route, line: socket.socket, abort: Abort, whole: bool) -> None:
         abort.watch(None)
         with self._lock:
-            kept = self._idle.setdefault(key, [])
-            if whole and not abort.asked and len(kept) < _IDLE_KEPT:
-                kept.append(connection)
+            kept = self._idle.setdefault(route, [])
+            if whole and not abort.asked and len(kept) < IDLE_KEPT:
+                kept.append(line)
                 return
-        connection.close()
+        line.close()
 
     def _other(self, proxy: Proxy) -> httpx.HTTPTransport:
         with self._lock:
@@ -113,148 +102,114 @@ class _Body(httpx.SyncByteStream):
 
     def __init__(
         self,
-        connection: http.client.HTTPConnection,
-        response: http.client.HTTPResponse,
+        line: socket.socket,
+        reader: ResponseReader,
         remaining: Callable[[], float],
         done: Callable[[bool], None],
     ) -> None:
-        self._connection, self._response = connection, response
+        self._line, self._reader = line, reader
         self._remaining = remaining
         self._done: Callable[[bool], None] | None = done
-        self._whole = False
+        self._first = b""
+
+    def begin(self, data: bytes) -> None:
+        """Send the request, and read until the head of the answer is there."""
+        _wait(self._line, self._remaining())
+        # A server that refuses a long request may answer, and hang up, before it has read all of it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._line.sendall(data)
+        while self._reader.head is None:
+            self._first += self._read()
+
+    @property
+    def head(self) -> Any:
+        """The head of the answer."""
+        return self._reader.head
 
     def __iter__(self) -> Iterator[bytes]:
         with _translated():
-            blocks = self._blocks()
-            if self._response.chunked:
-                yield from self._unchunked(blocks)
-            elif self._response.length is None:  # to the end of the connection
-                yield from blocks
-            else:
-                yield from self._measured(blocks, self._response.length)
+            if self._first:
+                yield self._first
+            while not self._reader.ended:
+                data = self._read()
+                if data:
+                    yield data
 
     def close(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
         done, self._done = self._done, None
         if done is not None:
-            whole = self._whole and not self._response.will_close
-            self._response.close()
-            done(whole)
+            done(self._reader.reusable)
 
-    def _blocks(self) -> Iterator[bytes]:
-        # The buffer below the response, which holds what came with the head. The response's own read1 takes the
-        # chunked coding off too, at several times the cost.
-        source: Any = self._response.fp
-        if source is None:  # the head said that there is no body
-            return
-        while True:
-            _wait_for(self._connection, self._remaining)
-            data = source.read1(_BLOCK_BYTES)
-            if not data:
-                return
-            yield data
-
-    def _unchunked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        decoder = ChunkedDecoder()
-        for data in blocks:
-            content = decoder.feed(data)
-            self._whole = decoder.ended and not decoder.rest
-            if content:
-                yield content
-            if decoder.ended:
-                return
-        raise httpx.RemoteProtocolError("the connection was closed before the answer was complete")
-
-    def _measured(self, blocks: Iterator[bytes], length: int) -> Iterator[bytes]:
-        left = length
-        self._whole = not left
-        while left:
-            data = next(blocks, b"")
-            if not data:
-                raise httpx.RemoteProtocolError(
-                    f"the connection was closed before the answer was whole: {left:,} of {length:,} bytes are missing"
-                )
-            piece = data[:left]
-            left -= len(piece)
-            self._whole = not left and len(piece) == len(data)
-            yield piece
+    def _read(self) -> bytes:
+        _wait(self._line, self._remaining())
+        data = self._line.recv(BLOCK_BYTES)
+        if data:
+            return self._reader.feed(data)
+        self._reader.close()
+        return b""
 
 
-def _connected(key: _Key, request: httpx.Request) -> http.client.HTTPConnection:
-    scheme, host, port, proxy = key
-    remaining = request.extensions.get("remaining") or _patient
-    seconds = min(request.extensions.get("timeout", {}).get("connect") or float("inf"), remaining())
-    where = (host, port) if proxy is None else (proxy.host, proxy.port)
+def _connected(route: Route, seconds: float) -> socket.socket:
     limit = None if seconds == float("inf") else max(seconds, 0.001)
-    if scheme == "https":
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            *where, timeout=limit, context=certificates()
-        )
-        if proxy is not None:
-            connection.set_tunnel(host, port, proxy.headers)
-    else:
-        connection = http.client.HTTPConnection(*where, timeout=limit)
     try:
-        connection.connect()
+        line = socket.create_connection(route.first_stop, timeout=limit)
+        try:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if route.secure and route.proxy is not None:
+                _open_tunnel(line, route)
+            return certificates().wrap_socket(line, server_hostname=route.host) if route.secure else line
+        except BaseException:
+            line.close()
+            raise
     except TimeoutError as error:
-        raise httpx.ConnectTimeout(f"no connection to {where[0]}:{where[1]} in {limit:g} s") from error
-    except (OSError, http.client.HTTPException) as error:
-        kind = httpx.ConnectError if proxy is None else httpx.ProxyError
+        raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {limit:g} s") from error
+    except (OSError, ValueError, ProtocolError) as error:
+        kind = httpx.ConnectError if route.proxy is None else httpx.ProxyError
         raise kind(str(error) or type(error).__name__) from error
-    return connection
 
 
-def _target(url: httpx.URL, proxy: Proxy | None) -> str:
-    """What is asked for: to a proxy that passes requests on, the whole address."""
-    if proxy is None or url.scheme == "https":
-        return url.raw_path.decode("ascii")
-    return str(url)
+def _open_tunnel(line: socket.socket, route: Route) -> None:
+    line.sendall(tunnel_head(route))
+    reader = ResponseReader()
+    while reader.head is None:
+        data = line.recv(BLOCK_BYTES)
+        if not data:
+            reader.close()
+        reader.feed(data)
+    if reader.head.status != 200:
+        raise ProtocolError(f"the proxy refuses a tunnel to {route.host} with status {reader.head.status}")
 
 
-def _headers(request: httpx.Request, key: _Key) -> dict[str, str]:
-    proxy = key[3]
-    passed_on = proxy.headers if proxy is not None and key[0] == "http" else {}
-    own = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers.raw}
-    return {**own, **passed_on}
-
-
-def _patient() -> float:
-    return float("inf")
-
-
-def _wait_for(connection: http.client.HTTPConnection, remaining: Callable[[], float]) -> None:
+def _wait(line: socket.socket, seconds: float) -> None:
     """Let the next wait last as long as it may."""
-    seconds = remaining()
-    if connection.sock is not None:
-        connection.sock.settimeout(None if seconds == float("inf") else max(seconds, 0.001))
+    line.settimeout(None if seconds == float("inf") else max(seconds, 0.001))
 
 
-def _has_something_to_read(connection: http.client.HTTPConnection) -> bool:
+def _has_something_to_read(line: socket.socket) -> bool:
     try:
-        return bool(select.select([connection.sock], [], [], 0)[0]) if os.name == "nt" else _polled(connection)
+        if os.name == "nt":
+            return bool(select.select([line], [], [], 0)[0])
+        poll = select.poll()  # select() knows no file number above 1,023
+        poll.register(line, select.POLLIN)
+        return bool(poll.poll(0))
     except (OSError, ValueError):
         return True
 
 
-def _polled(connection: http.client.HTTPConnection) -> bool:
-    poll = select.poll()  # select() knows no file number above 1,023
-    poll.register(connection.sock, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _shut_down(connection: http.client.HTTPConnection) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
-        connection.sock.shutdown(socket.SHUT_RDWR)
+def _shut_down(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is closed already, which is what was asked
+        line.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Say what sockets and ``http.client`` raise in httpx's words."""
+    """Say what sockets raise in httpx's words."""
     try:
         yield
     except TimeoutError as error:
         raise httpx.ReadTimeout("no answer in time") from error
+    except ProtocolError as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
     except OSError as error:
         raise httpx.ReadError(str(error) or type(error).__name__) from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise httpx.RemoteProtocolError(f"the answer is no HTTP: {error or type(error).__name__}") from error

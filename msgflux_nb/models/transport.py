@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import functools
 import os
 import socket
 import threading
@@ -71,7 +72,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         seconds = {name: None if value == float("inf") else value for name, value in limits.items()}
         return {
             "method": "POST",
-            "url": self.url,
+            "url": _parsed(self.url),
             "content": body,
             "headers": {
                 "Content-Type": "application/json",
@@ -82,6 +83,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             },
             "extensions": {"timeout": seconds, **extensions},
         }
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parsing an address costs more than all the rest of a request."""
+    return httpx.URL(url)
 
 
 @contextmanager
@@ -284,11 +291,11 @@ def _close_all() -> None:
 
 
 async def _async_transport(base_url: str) -> httpx.AsyncBaseTransport:
-    from .aio import AiohttpTransport
+    from .aio import AsyncioTransport
 
     transports = _async_transports.setdefault(asyncio.get_running_loop(), {})
     if base_url not in transports:
-        transport = AiohttpTransport()
+        transport = AsyncioTransport()
         transports[base_url] = (transport, keeper := _closed_with_the_loop(transport))
         await anext(keeper)
     return transports[base_url][0]

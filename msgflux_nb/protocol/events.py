@@ -83,7 +83,7 @@ class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
     choice: int = 0
 
 
-class ToolCallDelta(msgspec.Struct, frozen=True):
+class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
     """A fragment of a tool call, as it came.
 
     Attributes:

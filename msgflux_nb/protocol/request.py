@@ -5,6 +5,7 @@ The only place that knows the names of a request's fields.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -138,7 +139,7 @@ def build_request(
     if generation_schema is not None:
         methods = schema_methods(profile, prefill=bool(prefilling), tools=bool(tools))
         method = schema_method if schema_method in methods else methods[0]
-        schema = wire_schema(generation_schema, profile.dialect)
+        schema = _wire_schema(generation_schema, profile.dialect)
     prefill = checked_prefill(prefilling, schema, profile.dialect)
     request = ChatRequest(
         body=b"",
@@ -164,6 +165,19 @@ def build_request(
     if stream:
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
     return msgspec.structs.replace(request, body=_encoded({**body, **(extra_body or {})}))
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered(type_: Any, dialect: Dialect) -> WireSchema:
+    return wire_schema(type_, dialect)
+
+
+def _wire_schema(type_: Any, dialect: Dialect) -> WireSchema:
+    """Written once for each type: a batch asks for the same one a million times."""
+    try:
+        return _remembered(type_, dialect)
+    except TypeError:  # a type that cannot be hashed, such as Annotated with a list in it
+        return wire_schema(type_, dialect)
 
 
 def _echoed(prefill: str, mode: PrefillMode, profile: Profile, stream: bool, tried: bool | None) -> bool | None:

@@ -1,0 +1,274 @@
+"""HTTP/1.1 as functions of bytes: a request's head, and the answer's head and body; no sockets, no clock.
+
+https://www.rfc-editor.org/rfc/rfc9112. A server that streams sends each event as a chunk of its own, and general
+libraries spend ten to twenty times as long on such a chunk as reading its text takes; hence this module. It asks for
+no compression and knows no upgrade, no trailers of ours and no pipelining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+__all__ = ["ChunkedDecoder", "Head", "ProtocolError", "ResponseReader", "request_head"]
+
+Headers = list[tuple[bytes, bytes]]
+
+_HEAD_LIMIT = 256 * 1024
+_LINE_LIMIT = 16_384
+_SIZES_KEPT = 4_096
+_CR, _LF = b"\r\n"
+_SPACES = b" \t"
+
+
+class ProtocolError(Exception):
+    """What came is no HTTP/1.1, or is not all of it."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The head of an answer.
+
+    Attributes:
+        status: such as 200.
+        headers: in their order, as they came.
+        length: bytes of the body; None where it is chunked, or ends with the connection.
+        chunked: whether the body is chunked.
+        lasting: whether the connection can be used again.
+    """
+
+    status: int
+    headers: Headers
+    length: int | None
+    chunked: bool
+    lasting: bool
+
+
+def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a request.
+
+    Raises:
+        ProtocolError: a header holds a line end; the message does not show it.
+    """
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), target)]
+    for name, value in headers:
+        if b"\n" in value or b"\r" in value or b"\0" in value:
+            raise ProtocolError(f"the header {name.decode('latin-1')} holds a line end or a NUL")
+        lines.append(b"%b: %b" % (name, value))
+    return b"\r\n".join([*lines, b"", b""])
+
+
+class ResponseReader:
+    """Feed it what comes over the wire; it returns what is body.
+
+    Attributes:
+        head: the answer's head, once it has come.
+        ended: whether the answer is whole.
+        surplus: whether bytes came behind it, so that the connection is of no more use.
+    """
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self.ended = False
+        self.surplus = False
+        self._held = b""
+        self._left = 0
+        self._chunks: ChunkedDecoder | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the part of the body that these bytes hold.
+
+        Raises:
+            ProtocolError: they are no HTTP.
+        """
+        if self._chunks is not None:
+            return self._unchunked(self._chunks, data)
+        if self.head is None:
+            return self._begin(data)
+        if self.head.length is None:
+            return data
+        body = data[: self._left]
+        self._left -= len(body)
+        self.ended = not self._left
+        self.surplus = len(body) < len(data)
+        return body
+
+    def close(self) -> None:
+        """Take the end of the connection.
+
+        Raises:
+            ProtocolError: the answer is not whole.
+        """
+        if self.head is None:
+            raise ProtocolError("the connection was closed before an answer came")
+        if self._chunks is None and self.head.length is None:
+            self.ended = True
+        if not self.ended:
+            missing = f": {self._left:,} bytes are missing" if self._left else ""
+            raise ProtocolError(f"the connection was closed before the answer was whole{missing}")
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can follow on this connection."""
+        return self.ended and not self.surplus and self.head is not None and self.head.lasting
+
+    def _begin(self, data: bytes) -> bytes:
+        """Read the head, and what comes with it of the body; heads that only say "wait" are passed over."""
+        held = self._held + data
+        while True:
+            end = held.find(b"\r\n\r\n")
+            if end < 0:
+                if len(held) > _HEAD_LIMIT or not b"HTTP/"[: len(held)] == held[:5]:
+                    raise ProtocolError(f"expected an HTTP answer, got {held[:40]!r}")
+                self._held = held
+                return b""
+            head = _head(held[:end])
+            held = held[end + 4 :]
+            if head.status >= 200:
+                break
+        self.head, self._held = head, b""
+        self._left = head.length or 0
+        self._chunks = ChunkedDecoder() if head.chunked else None
+        self.ended = head.length == 0
+        self.surplus = self.ended and bool(held)
+        return self.feed(held) if held and not self.ended else b""
+
+    def _unchunked(self, chunks: ChunkedDecoder, data: bytes) -> bytes:
+        body = chunks.feed(data)
+        self.ended, self.surplus = chunks.ended, bool(chunks.rest)
+        return body
+
+
+def _head(data: bytes) -> Head:
+    first, *lines = data.split(b"\r\n")
+    version, _, rest = first.partition(b" ")
+    if version not in (b"HTTP/1.1", b"HTTP/1.0") or not rest[:3].isdigit():
+        raise ProtocolError(f"expected an HTTP/1.1 answer, got {first[:40]!r}")
+    status = int(rest[:3])
+    headers: Headers = []
+    known: dict[bytes, bytes] = {}
+    for line in lines:
+        if line[:1] in _SPACES and headers:  # a folded line, which RFC 9112 lets a reader join
+            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip())
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise ProtocolError(f"expected a header, got {line[:40]!r}")
+        headers.append((name.strip(), value.strip()))
+        lower = headers[-1][0].lower()
+        known[lower] = known[lower] + b"," + headers[-1][1] if lower in known else headers[-1][1]
+    options = {option.strip().lower() for option in known.get(b"connection", b"").split(b",")}
+    lasting = b"close" not in options and (version == b"HTTP/1.1" or b"keep-alive" in options)
+    chunked = known.get(b"transfer-encoding", b"").rstrip().lower().endswith(b"chunked")
+    length = None if chunked else 0 if status in (204, 304) else _length(known.get(b"content-length"))
+    return Head(status, headers, length, chunked, lasting and (chunked or length is not None))
+
+
+def _length(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    values = {one.strip() for one in value.split(b",")}
+    digits = values.pop()
+    if values or not digits.isdigit():
+        raise ProtocolError(f"expected the length of the answer, got {value[:40]!r}")
+    return int(digits)
+
+
+class ChunkedDecoder:
+    """Takes the chunked coding off: https://www.rfc-editor.org/rfc/rfc9112#section-7.1.
+
+    Attributes:
+        ended: whether the last chunk and its trailers have come.
+        rest: what came after them.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.rest = b""
+        self._held = b""  # an unfinished line
+        self._left = 0  # bytes of the chunk that are still to come, its line end included
+        self._trailers = False
+        self._sizes: dict[bytes, int] = {}  # sizes that were read before: most come again and again
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the content of these bytes.
+
+        Raises:
+            ProtocolError: they are not chunked.
+        """
+        if self._held:
+            data, self._held = self._held + data, b""
+        content: list[bytes] = []
+        at, end = 0, len(data)
+        while at < end and not self.ended:
+            if self._left:
+                at = self._inside(data, at, content)
+            if not self._left and not self._trailers:
+                at = self._whole_chunks(data, at, content)
+            if at == end or self._left:
+                break
+            at = self._line(data, at)
+            if at < 0:
+                return b"".join(content)
+        if self.ended:
+            self.rest = data[at:]
+        return b"".join(content)
+
+    def _line(self, data: bytes, at: int) -> int:
+        """Read the line before a chunk, or behind the last; return where it ends, -1 where that is still to come."""
+        stop = data.find(b"\r\n", at)
+        if stop < 0:
+            if len(data) - at > _LINE_LIMIT:
+                raise ProtocolError("the size of a chunk is missing")
+            self._held = data[at:]
+            return -1
+        if self._trailers:
+            self.ended = stop == at
+        else:
+            size = _size(data[at:stop])
+            self._trailers = not size
+            self._left = size + 2 if size else 0
+        return stop + 2
+
+    def _whole_chunks(self, data: bytes, at: int, content: list[bytes]) -> int:
+        """Take the chunks that came whole, one after the other; return where they end.
+
+        A server that streams sends an event a chunk, so this loop runs for each event.
+        """
+        end, find, take, sizes = len(data), data.find, content.append, self._sizes
+        while True:
+            stop = find(b"\r\n", at)
+            line = data[at:stop]
+            size = sizes.get(line) if stop > 0 else None
+            if size is None:
+                if stop < 0 or len(sizes) >= _SIZES_KEPT:
+                    return at
+                size = sizes[line] = _size(line)
+            begin = stop + 2
+            after = begin + size
+            if not size or after + 2 > end or data[after] != _CR or data[after + 1] != _LF:
+                return at
+            take(data[begin:after])
+            at = after + 2
+
+    def _inside(self, data: bytes, at: int, content: list[bytes]) -> int:
+        """Take more of a chunk that did not come whole, then its line end; return where to go on."""
+        piece = data[at : at + self._left]
+        body = piece[: max(0, self._left - 2)]
+        mark = piece[len(body) :]
+        if mark and not b"\r\n"[2 - self._left + len(body) :].startswith(mark):
+            raise ProtocolError("a chunk is longer than its size says")
+        content.append(body)
+        self._left -= len(piece)
+        return at + len(piece)
+
+
+def _size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip() if b";" in line else line
+    try:
+        size = int(digits, 16)
+    except ValueError:
+        raise ProtocolError(f"expected the size of a chunk, got {line[:20]!r}") from None
+    if size < 0 or digits[:1] in b"+-" or b"_" in digits:
+        raise ProtocolError(f"expected the size of a chunk, got {line[:20]!r}")
+    return size
