@@ -164,7 +164,7 @@ class Accumulator:
             return False
         if len(choices) != 1 or choices[0].index != 0 or self.failure is not None:
             return False
-        delta, first = choices[0].delta, self._first
+        delta, first, before = choices[0].delta, self._first, len(events)
         if delta.reasoning_content:
             first.reasoning.add(delta.reasoning_content)
             events.append(ReasoningDelta(delta.reasoning_content))
@@ -177,6 +177,8 @@ class Accumulator:
             name, arguments = call.function.name, call.function.arguments
             lane = first.calls.process(call.index, call.id, name, arguments)
             events.append(ToolCallDelta(lane, call.id, name, arguments))
+        if len(events) > before:
+            self.has_content = True
         return True
 
     def _payload(self, item: bytes | ServerEvent, events: list[Event]) -> None:

@@ -154,6 +154,15 @@ def test_nothing_is_sent_again_once_text_was_shown(call: Call) -> None:
 
 
 @both
+def test_nothing_is_sent_again_after_text_that_followed_an_empty_chunk(call: Call) -> None:
+    broken = b'data: {"error":{"code":502,"message":"gone"}}\n\n'
+    with serving(stream(chunk(role="assistant"), "Hel", 0.05, broken, done=False)) as server:
+        with pytest.raises(mf.ServerError):
+            call(model_at(server.url), "Hi", stream=True)
+        assert len(server.bodies) == 1
+
+
+@both
 def test_an_error_in_a_stream_before_any_text_is_tried_again(call: Call) -> None:
     broken = b'event: error\ndata: {"error":{"type":"overloaded_error","message":"busy"}}\n\n'
     with serving(stream(chunk(), broken, done=False), stream("fine")) as server:
