@@ -1,27 +1,47 @@
 """JSON that arrives in pieces: the value so far after each piece, every character read once.
 
 A parser that starts again on each piece reads a document of n pieces n times. This one keeps its place: containers
-grow where they are, and a string that is still arriving is a list of pieces, joined only when somebody reads it.
+grow where they are, and a string that is still arriving is joined only when somebody reads the whole of it.
 
-https://datatracker.ietf.org/doc/html/rfc8259, without its leave to accept anything else: ``NaN`` is an error.
+https://datatracker.ietf.org/doc/html/rfc8259, without its leave to accept anything else: ``NaN`` is an error. Where
+the standard leaves a choice, as with equal keys or half a surrogate pair, the value is that of ``json.loads``.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-__all__ = ["PartialJSON"]
+import msgspec
 
+__all__ = ["OpenString", "PartialJSON"]
+
+_DEPTH_LIMIT = 512
+_CHUNK_LENGTH = 1024
 _WHITE = " \t\n\r"
 _STRING_END = re.compile(r'["\\\x00-\x1f]')
-_SCALAR = re.compile(r"[-+.\w]*")
+_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{0,4})?')
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_SCALAR = re.compile(r"[-+.\w]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
 _WORDS = {"true": True, "false": False, "null": None}
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_DEPTH_LIMIT = 512
-_NOTHING: Any = object()
+
+
+class OpenString(msgspec.Struct, frozen=True):
+    """The string that is arriving, as one look found it.
+
+    Attributes:
+        path: the keys and indices that lead to it from the root; empty where it is the root.
+        place: the character of the document at which it begins; no other string has the same.
+        length: how many characters of it have arrived.
+        tail: those of them that are new since the look before.
+    """
+
+    path: tuple[str | int, ...]
+    place: int
+    length: int
+    tail: str
 
 
 class PartialJSON:
@@ -31,214 +51,286 @@ class PartialJSON:
         complete: whether a whole value has been read; only white space may follow.
         error: what is wrong with the text, with its place, or None. What was read before stays readable.
         length: how many characters were read.
+
+    Example:
+        >>> parser = PartialJSON()
+        >>> parser.feed('{"city": "Par')
+        >>> parser.value
+        {'city': 'Par'}
+        >>> look = parser.open_string()
+        >>> parser.feed("is, Texas")
+        >>> parser.open_string(look)
+        OpenString(path=('city',), place=9, length=12, tail='is, Texas')
     """
 
     def __init__(self) -> None:
         self.complete = False
         self.error: str | None = None
         self.length = 0
-        self._root: Any = _NOTHING
+        self._root: Any = None
         self._stack: list[Any] = []  # the open containers
-        self._keys: list[str | None] = []  # for each: the key that waits for its value
-        self._expect = "value"  # value · first (or the end) · key · first-key · colon · comma · end
-        self._pieces: list[str] | None = None  # of an open string
-        self._is_key = False
-        self._shown = False  # whether the open string stands in its container already, from an earlier look
+        self._path: list[Any] = []  # for each: the key or index of what comes next in it
+        self._expected = _VALUE
+        self._read: _Reader | None = None  # reads on within a string, an escape, a number or a word
+        self._growing = False  # whether a string that is a value is open; a key does not show
+        self._place = 0  # where that string begins
+        self._text = ""  # the open string's last characters; short, because each piece copies it
+        self._chunks: list[str] = []  # those before
+        self._chunks_length = 0
         self._escape = ""  # an unfinished escape, its backslash included
         self._high = ""  # the first half of a surrogate pair
         self._scalar: list[str] = []  # pieces of an unfinished number or word
 
     def feed(self, text: str) -> None:
         """Read on; after an error nothing more is read."""
+        if self._read is _READ_STRING and _STRING_END.search(text) is None:  # most pieces of a stream
+            self._write(text)
+            self.length += len(text)
+            return
         position, end = 0, len(text)
         while position < end and self.error is None:
-            if self._pieces is not None:
-                position = self._read_string(text, position)
-            elif self._scalar:
-                position = self._read_scalar(text, position)
-            else:
-                position = self._read_mark(text, position)
+            if self._read is not None:
+                position = self._read(self, text, position)
+                continue
+            mark = text[position]
+            take = self._expected.marks.get(mark)
+            if take is not None:
+                take(self, mark, position)
+            elif mark not in _WHITE:
+                self._fail(position, f"expected {self._expected.name}, got {mark!r}")
+            position += 1
         self.length += position
 
     def close(self) -> None:
         """Take the end of the text: a number at the root ends with it; anything else unfinished stays so."""
-        if self._scalar and self.error is None:
-            self._end_scalar()
+        if self._scalar and not self._stack:
+            self._end_scalar(0)
 
     @property
     def value(self) -> Any:
         """What has arrived, an open string as far as it goes; None before anything has.
 
-        The same containers are returned each time and go on growing; copy what is to stay as it is.
+        The same containers are returned each time and go on growing; copy what is to stay as it is. A look costs as
+        much as the open string is long; where that may be megabytes, follow it by ``open_string``.
         """
-        if self._pieces is not None and not self._is_key:
-            joined = "".join(self._pieces)
-            self._pieces[:] = [joined]
-            if not self._stack:
-                return joined
-            self._show(joined)
-        return None if self._root is _NOTHING else self._root
+        if self._growing:
+            self._put(self._string())
+        return self._root
 
-    def _show(self, text: str) -> None:
-        container, key = self._stack[-1], self._keys[-1]
-        if isinstance(container, dict):
-            container[key] = text
-        elif self._shown:
-            container[-1] = text
-        else:
-            container.append(text)
-        self._shown = True
+    def open_string(self, last: OpenString | None = None) -> OpenString | None:
+        """Return the string that is arriving, or None where none is; a look costs as much as its ``tail`` is long.
 
-    def _read_mark(self, text: str, position: int) -> int:
-        """Read one character between values."""
-        mark = text[position]
-        if mark in _WHITE:
-            return position + 1
-        expect = self._expect
-        if expect in ("value", "first") and mark not in "]}:,":
-            return self._begin_value(text, position, mark)
-        if mark == '"' and expect in ("key", "first-key"):
-            self._pieces, self._is_key = [], True
-        elif mark == ":" and expect == "colon":
-            self._expect = "value"
-        elif mark == "," and expect == "comma":
-            self._expect = "key" if isinstance(self._stack[-1], dict) else "value"
-        elif (mark == "]" and self._may_close(list, "first")) or (mark == "}" and self._may_close(dict, "first-key")):
-            self._close_container()
-        else:
-            self._fail(position, f"expected {expect.replace('first-', '')}, got {mark!r}")
-        return position + 1
+        For a view that polls: while ``place`` is that of its last look, nothing but this string has changed, and by
+        ``tail`` alone. Otherwise ``value`` is to be read afresh.
 
-    def _may_close(self, kind: type, empty: str) -> bool:
-        return bool(self._stack) and isinstance(self._stack[-1], kind) and self._expect in ("comma", empty)
+        Args:
+            last: the look before; without it, or where that saw another string, ``tail`` is all of this one.
+        """
+        if not self._growing:
+            return None
+        seen = last.length if last is not None and last.place == self._place else 0
+        pieces, start = [self._text], seen - self._chunks_length
+        while start < 0:
+            pieces.append(self._chunks[-len(pieces)])
+            start += len(pieces[-1])
+        length = self._chunks_length + len(self._text)
+        return OpenString(tuple(self._path), self._place, length, "".join(reversed(pieces))[start:])
 
-    def _begin_value(self, text: str, position: int, mark: str) -> int:
-        if mark == '"':
-            self._pieces, self._is_key, self._shown = [], False, False
-        elif mark in "[{":
-            if len(self._stack) >= _DEPTH_LIMIT:
-                self._fail(position, f"nested deeper than {_DEPTH_LIMIT}")
-                return position + 1
-            container: Any = [] if mark == "[" else {}
-            self._place(container)
-            self._stack.append(container)
-            self._keys.append(None)
-            self._expect = "first" if mark == "[" else "first-key"
-        elif mark in "-0123456789tfn":
-            return self._read_scalar(text, position)
-        else:
-            self._fail(position, f"expected a value, got {mark!r}")
-        return position + 1
+    # Between values: one mark at a time. Who takes which mark stands in the tables below.
 
-    def _place(self, value: Any) -> None:
-        """Put a value where it belongs."""
+    def _begin_container(self, mark: str, position: int) -> None:
+        if len(self._stack) >= _DEPTH_LIMIT:
+            self._fail(position, f"nested deeper than {_DEPTH_LIMIT}")
+            return
+        container: Any = [] if mark == "[" else {}
+        self._put(container)
+        self._stack.append(container)
+        self._path.append(0 if mark == "[" else None)
+        self._expected = _FIRST_VALUE if mark == "[" else _FIRST_KEY
+
+    def _end_container(self, _mark: str, _position: int) -> None:
+        self._stack.pop()
+        self._path.pop()
+        self._end_value()
+
+    def _begin_key(self, _mark: str, _position: int) -> None:
+        self._read = _READ_STRING
+
+    def _begin_string(self, _mark: str, position: int) -> None:
+        self._read = _READ_STRING
+        self._growing = True
+        self._place = self.length + position
+
+    def _begin_scalar(self, mark: str, _position: int) -> None:
+        self._read = _READ_SCALAR
+        self._scalar.append(mark)
+
+    def _colon(self, _mark: str, _position: int) -> None:
+        self._expected = _VALUE
+
+    def _next_value(self, _mark: str, _position: int) -> None:
+        self._path[-1] += 1
+        self._expected = _VALUE
+
+    def _next_key(self, _mark: str, _position: int) -> None:
+        self._expected = _KEY
+
+    def _put(self, value: Any) -> None:
+        """Put a value where it belongs, over what an earlier look has put there."""
         if not self._stack:
             self._root = value
             return
-        container = self._stack[-1]
-        if isinstance(container, list):
+        container, key = self._stack[-1], self._path[-1]
+        if type(container) is list and key == len(container):
             container.append(value)
         else:
-            container[self._keys[-1]] = value
+            container[key] = value
 
-    def _after_value(self) -> None:
-        self._expect = "comma" if self._stack else "end"
+    def _end_value(self) -> None:
         self.complete = not self._stack
+        if self.complete:
+            self._expected = _END
+        else:
+            self._expected = _IN_LIST if type(self._stack[-1]) is list else _IN_DICT
 
-    def _close_container(self) -> None:
-        self._stack.pop()
-        self._keys.pop()
-        self._after_value()
+    # Within a string, a number or a word: as much of the text as belongs to it.
 
     def _read_string(self, text: str, position: int) -> int:
-        if self._escape:
-            return self._read_escape(text, position)
         found = _STRING_END.search(text, position)
         stop = len(text) if found is None else found.start()
         if stop > position:
-            self._add(text[position:stop])
+            self._write(text[position:stop])
         if found is None:
             return stop
-        mark = found.group()
-        if mark == "\\":
-            self._escape = "\\"
-        elif mark == '"':
+        mark = text[stop]
+        if mark == '"':
             self._end_string()
+        elif mark == "\\":
+            self._escape = mark
+            self._read = _READ_ESCAPE
         else:
             self._fail(stop, f"a control character {mark!r} in a string")
         return stop + 1
 
-    def _add(self, text: str) -> None:
-        pieces = self._pieces
-        if pieces is None:
-            return
-        if self._high:  # half of a pair that its other half did not follow
-            pieces.append(self._high)
-            self._high = ""
-        pieces.append(text)
+    def _write(self, text: str) -> None:
+        self._text += text
+        if len(self._text) >= _CHUNK_LENGTH:
+            self._chunks.append(self._text)
+            self._chunks_length += len(self._text)
+            self._text = ""
 
-    def _read_escape(self, text: str, position: int) -> int:
-        self._escape += text[position]
-        if self._escape[1] == "u":
-            if len(self._escape) == 6:
-                self._end_unicode(position)
-        elif self._escape[1] in _ESCAPES:
-            self._add(_ESCAPES[self._escape[1]])
-            self._escape = ""
-        else:
-            self._fail(position, f"an unknown escape {self._escape!r}")
-        return position + 1
-
-    def _end_unicode(self, position: int) -> None:
-        digits, self._escape = self._escape[2:], ""
-        if not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-            self._fail(position, f"expected four hexadecimal digits, got {digits!r}")
-            return
-        letter = chr(int(digits, 16))
-        if "\ud800" <= letter < "\udc00":
-            self._add("")
-            self._high = letter
-        elif self._high and "\udc00" <= letter < "\ue000":
-            pair, self._high = self._high + letter, ""
-            self._add(pair.encode("utf-16", "surrogatepass").decode("utf-16"))
-        else:
-            self._add(letter)
+    def _string(self) -> str:
+        return "".join([*self._chunks, self._text]) if self._chunks else self._text
 
     def _end_string(self) -> None:
-        self._add("")
-        text = "".join(self._pieces or ())
-        self._pieces = None
-        if self._is_key:
-            self._keys[-1] = text
-            self._expect = "colon"
-            return
-        if self._shown:
-            self._show(text)
+        string = self._string()
+        self._read = None
+        self._text = ""
+        if self._chunks:
+            self._chunks, self._chunks_length = [], 0
+        if self._growing:
+            self._growing = False
+            self._put(string)
+            self._end_value()
         else:
-            self._place(text)
-        self._after_value()
+            self._path[-1] = string
+            self._expected = _COLON
+
+    def _read_escape(self, text: str, position: int) -> int:
+        known = len(self._escape)
+        whole = 6 if (self._escape + text[position])[1] == "u" else 2
+        self._escape += text[position : position + whole - known]
+        found = _ESCAPE.match(self._escape)
+        right = 0 if found is None else found.end()
+        if right < len(self._escape):
+            problem = "an unknown escape" if whole == 2 else "expected four hexadecimal digits, got"
+            self._fail(position + right - known, f"{problem} {self._escape[: right + 1]!r}")
+        elif right == whole:
+            letter = _ESCAPES[self._escape[1]] if whole == 2 else chr(int(self._escape[2:], 16))
+            self._end_escape(letter)
+        return position + right - known
+
+    def _end_escape(self, letter: str) -> None:
+        if self._high and "\udc00" <= letter <= "\udfff":
+            letter = (self._high + letter).encode("utf-16", "surrogatepass").decode("utf-16")
+        elif self._high:
+            self._write(self._high)
+        self._escape = self._high = ""
+        if "\ud800" <= letter <= "\udbff":
+            self._high = letter
+            self._read = _READ_AFTER_HIGH
+        else:
+            self._write(letter)
+            self._read = _READ_STRING
+
+    def _read_after_high(self, text: str, position: int) -> int:
+        """After half a pair: without an escape next to it, it stays half."""
+        if text[position] == "\\":
+            self._escape = "\\"
+            self._read = _READ_ESCAPE
+            return position + 1
+        self._write(self._high)
+        self._high = ""
+        self._read = _READ_STRING
+        return position
 
     def _read_scalar(self, text: str, position: int) -> int:
         found = _SCALAR.match(text, position)
         stop = position if found is None else found.end()
-        if stop > position:
-            self._scalar.append(text[position:stop])
+        self._scalar.append(text[position:stop])
         if stop < len(text):
             self._end_scalar(stop)
         return stop
 
-    def _end_scalar(self, position: int = 0) -> None:
+    def _end_scalar(self, position: int) -> None:
         word = "".join(self._scalar)
         self._scalar = []
-        if word in _WORDS:
-            self._place(_WORDS[word])
-        elif _NUMBER.fullmatch(word):
-            self._place(json.loads(word))
+        self._read = None
+        number = _NUMBER.fullmatch(word)
+        try:
+            if number is not None:
+                self._put(float(word) if number[1] else int(word))
+            else:
+                self._put(_WORDS[word])
+        except (KeyError, ValueError):  # ValueError: more digits than sys.set_int_max_str_digits allows
+            self._fail(position - len(word), f"expected a value, got {word[:20]!r}")
         else:
-            self._fail(position, f"expected a value, got {word[:20]!r}")
-            return
-        self._after_value()
+            self._end_value()
 
     def _fail(self, position: int, problem: str) -> None:
         self.error = f"{problem} at character {self.length + position}"
         self.complete = False
+        self._read = None
+
+
+_Reader = Callable[[PartialJSON, str, int], int]
+_READ_STRING: _Reader = PartialJSON._read_string
+_READ_ESCAPE: _Reader = PartialJSON._read_escape
+_READ_AFTER_HIGH: _Reader = PartialJSON._read_after_high
+_READ_SCALAR: _Reader = PartialJSON._read_scalar
+
+
+class _Expected(NamedTuple):
+    """What may come next, besides white space, and who takes it."""
+
+    name: str
+    marks: dict[str, Callable[[PartialJSON, str, int], None]]
+
+
+_LIST_END = {"]": PartialJSON._end_container}
+_DICT_END = {"}": PartialJSON._end_container}
+_VALUE = _Expected(
+    "a value",
+    {
+        '"': PartialJSON._begin_string,
+        **dict.fromkeys("[{", PartialJSON._begin_container),
+        **dict.fromkeys("-0123456789tfn", PartialJSON._begin_scalar),
+    },
+)
+_FIRST_VALUE = _Expected("a value or ']'", {**_VALUE.marks, **_LIST_END})
+_IN_LIST = _Expected("',' or ']'", {",": PartialJSON._next_value, **_LIST_END})
+_KEY = _Expected("a key", {'"': PartialJSON._begin_key})
+_FIRST_KEY = _Expected("a key or '}'", {**_KEY.marks, **_DICT_END})
+_COLON = _Expected("':'", {":": PartialJSON._colon})
+_IN_DICT = _Expected("',' or '}'", {",": PartialJSON._next_key, **_DICT_END})
+_END = _Expected("the end", {})
