@@ -240,5 +240,6 @@ TEXT_FORMS: dict[tuple[type, bool | None], TextForm] = {
     ),
     (inspect.BytesType, None): _BASE64,
     (inspect.ByteArrayType, None): _BASE64,
+    (inspect.MemoryViewType, None): _BASE64,
 }
 """By the type in ``msgspec.inspect`` and its ``tz``."""

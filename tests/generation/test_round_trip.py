@@ -135,6 +135,7 @@ TYPES: dict[str, Any] = {
     "None": type(None),
     "bytes": bytes,
     "bytearray": bytearray,
+    "memoryview": memoryview,
     "datetime": dt.datetime,
     "datetime, aware": Annotated[dt.datetime, Meta(tz=True)],
     "datetime, naive": Annotated[dt.datetime, Meta(tz=False)],
@@ -331,3 +332,17 @@ def test_a_row_whose_middle_is_left_to_its_default_keeps_its_columns(dialect: Di
 def test_a_row_without_a_required_column_is_refused_and_not_shifted(dialect: Dialect) -> None:
     with pytest.raises(ValidationFailedError):
         decode_answer('{"y": 5}', wire_schema(Row, dialect))
+
+
+@DIALECTS
+def test_a_row_with_an_unknown_column_is_refused(dialect: Dialect) -> None:
+    with pytest.raises(ValidationFailedError):
+        decode_answer('{"x": 1, "q": 5}', wire_schema(Row, dialect))
+
+
+@DIALECTS
+def test_a_list_beside_a_dict_is_told_from_pairs(dialect: Dialect) -> None:
+    type_ = list[tuple[int, str]] | dict[str, int]
+    value = [(1, "a")]
+    sent = msgspec.json.encode(to_wire(value, type_, dialect)).decode()
+    assert decode_answer(sent, wire_schema(type_, dialect)).value == value

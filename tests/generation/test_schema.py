@@ -165,6 +165,18 @@ def test_what_a_dialect_does_not_enforce_is_listed_by_field_and_said_in_the_sche
         assert words in wire.schema["properties"][path.removeprefix("$.")]["description"]
 
 
+def test_a_keyword_is_sent_only_with_values_that_are_enforced() -> None:
+    class Site(msgspec.Struct):
+        url: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+        few: Annotated[list[int], Meta(min_length=1)]
+        more: Annotated[list[int], Meta(min_length=2)]
+
+    assert wire_schema(Site, Dialect.OPENAI).unenforced == ("$.url: as uri",)
+    anthropic = wire_schema(Site, Dialect.ANTHROPIC)
+    assert anthropic.schema["properties"]["url"] == {"type": "string", "format": "uri"}
+    assert anthropic.unenforced == ("$.more: at least 2 items",)
+
+
 def test_what_is_not_enforced_inside_others_is_listed_with_its_path() -> None:
     class Order(msgspec.Struct):
         prices: dict[str, list[Annotated[float, Meta(ge=0)]]]

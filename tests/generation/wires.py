@@ -78,6 +78,7 @@ _PLAIN: dict[type, Callable[[Any], st.SearchStrategy[Any]]] = {
     inspect.StrType: _texts,
     inspect.BytesType: lambda info: st.binary(max_size=9),
     inspect.ByteArrayType: lambda info: st.binary(max_size=9).map(bytearray),
+    inspect.MemoryViewType: lambda info: st.binary(max_size=9).map(memoryview),
     inspect.DateTimeType: _zoned(st.datetimes),
     inspect.TimeType: _zoned(st.times),
     inspect.DateType: lambda info: st.dates(),
