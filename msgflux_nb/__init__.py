@@ -49,8 +49,11 @@ _HOME = {
     "TruncatedError": "errors",
     "ValidationFailedError": "errors",
     "aextract": "tables.extract",
+    "arun_tools": "reasoning.tools",
     "extract": "tables.extract",
+    "run_tools": "reasoning.tools",
     "to_frame": "tables.frame",
+    "tool_schemas": "generation.tool_schema",
 }
 
 __all__ = sorted(_HOME)
@@ -85,11 +88,14 @@ if TYPE_CHECKING:
     from .errors import ToolNotCalledError as ToolNotCalledError
     from .errors import TruncatedError as TruncatedError
     from .errors import ValidationFailedError as ValidationFailedError
+    from .generation.tool_schema import tool_schemas as tool_schemas
     from .models.chat import ChatCompletion as ChatCompletion
     from .models.chat import Model as Model
     from .models.limits import Timeout as Timeout
     from .protocol.tool_calls import ToolCall as ToolCall
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
+    from .reasoning.tools import arun_tools as arun_tools
+    from .reasoning.tools import run_tools as run_tools
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame

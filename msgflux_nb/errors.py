@@ -235,7 +235,17 @@ class PrefillError(MsgfluxError):
 
 
 class ToolCallError(MsgfluxError):
-    """A tool call cannot be answered as asked."""
+    """A tool call cannot be answered as asked.
+
+    Attributes:
+        messages: of ``run_tools``: the conversation up to here.
+    """
+
+    def __init__(
+        self, message: str, *, messages: list[dict[str, Any]] | None = None, snapshot: Any = None, attempts: int = 0
+    ) -> None:
+        super().__init__(message, snapshot=snapshot, attempts=attempts)
+        self.messages = messages or []
 
 
 class ToolNotCalledError(ToolCallError):

@@ -10,7 +10,6 @@ import base64
 import html
 import io
 import urllib.parse
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +164,8 @@ class Audio(msgspec.Struct, frozen=True):
 
 
 def _with_wav_head(samples: bytes) -> bytes:
+    import wave
+
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)

@@ -11,7 +11,7 @@ import msgspec
 from ..errors import MediaError, ToolCallError
 from . import media as _media
 
-__all__ = ["ChatBlock", "Message", "Part"]
+__all__ = ["ChatBlock", "Message", "Part", "to_json"]
 
 Message = dict[str, Any]
 Part = dict[str, Any]
@@ -139,9 +139,18 @@ def _part(item: object, index: int) -> Part:
     return copy.deepcopy(item)
 
 
+def to_json(value: object) -> str:
+    """Return a value as JSON; arrays and tables as what they hold.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: it has no JSON form.
+    """
+    return msgspec.json.encode(value, enc_hook=_encode_array).decode()
+
+
 def _to_json(result: object, call_id: str) -> str:
     try:
-        return msgspec.json.encode(result, enc_hook=_encode_array).decode()
+        return to_json(result)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ToolCallError(
             f"The result of call {call_id!r} has no JSON form: {error}. Pass a str, number, list, dict or Struct."
@@ -149,7 +158,9 @@ def _to_json(result: object, call_id: str) -> str:
 
 
 def _encode_array(value: Any) -> Any:
-    # numpy arrays and scalars, pandas Series: what a tool of a notebook returns.
+    # numpy arrays and scalars, pandas Series and DataFrames: what a tool of a notebook returns.
     if hasattr(value, "tolist"):
         return value.tolist()
+    if hasattr(value, "columns") and hasattr(value, "to_dict"):
+        return value.to_dict("records")
     raise TypeError(f"a {type(value).__name__} is unknown to JSON")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -18,10 +17,11 @@ from .exchange import Exchange
 from .keys import HiddenValues, Key, find_key
 from .limits import Timeout
 from .profiles import COMPATIBLE, PROFILES
-from .response import AsyncStreamResponse, StreamResponse
+from .response import StreamResponse
 from .retry import DEFAULT_MAX_RETRIES
 
 if TYPE_CHECKING:
+    from .async_response import AsyncStreamResponse
     from .store import Store
     from .transport import Endpoint
 
@@ -281,6 +281,8 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
+        from .async_response import AsyncStreamResponse  # and with it asyncio, which takes longer than all the rest
+
         answer = AsyncStreamResponse(call, self._aendpoint)
         if stream:
             return answer
@@ -348,6 +350,8 @@ class ChatCompletion:
 
     async def _aendpoint(self, request: ChatRequest) -> Endpoint:
         if self.profile.base_url is None:  # loading a model takes a second or more
+            import asyncio
+
             return await asyncio.to_thread(self._endpoint, request)
         return self._endpoint(request)
 

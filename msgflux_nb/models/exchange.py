@@ -5,7 +5,6 @@ Everything about an exchange that needs no waiting, so that the sync and the asy
 
 from __future__ import annotations
 
-import random
 import time
 import warnings
 from collections.abc import Callable
@@ -28,6 +27,12 @@ State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
 
 _AFTERWARDS_SECONDS = 1.0  # how long a bill or the end of the bytes is waited for, once the answer has ended or failed
 _SLACK_SECONDS = 0.01
+
+
+def _random() -> float:
+    import random
+
+    return random.random()  # noqa: S311  # a wait needs no secret
 
 
 class Entry(Protocol):
@@ -68,7 +73,7 @@ class Exchange:
         max_retries: int,
         entry: Entry | None = None,
         clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self.request = request
         self.profile = profile
@@ -80,7 +85,7 @@ class Exchange:
         self._max_retries = max_retries
         self._entry = entry
         self._received: list[bytes] = []
-        self._clock, self._chance = clock, chance
+        self._clock, self._chance = clock, chance or _random
         self._accumulator = self._fresh(str)
         self._began: float | None = None
         self._attempt_began = 0.0

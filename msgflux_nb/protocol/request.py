@@ -14,7 +14,6 @@ import msgspec
 from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
-from ..generation.tool_schema import tool_schemas as schemas_of
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod
 from .turns import listed, outgoing, with_system
@@ -134,7 +133,7 @@ def build_request(
         SchemaError: the type has no JSON form.
     """
     asked = with_system(listed(messages), system_prompt)
-    tools = schemas_of(tool_schemas or ())
+    tools = _listed_tools(tool_schemas)
     schema, method = None, None
     if generation_schema is not None:
         methods = schema_methods(profile, prefill=bool(prefilling), tools=bool(tools))
@@ -165,6 +164,14 @@ def build_request(
     if stream:
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
     return msgspec.structs.replace(request, body=_encoded({**body, **(extra_body or {})}))
+
+
+def _listed_tools(tools: Any) -> list[dict[str, Any]]:
+    if not tools:
+        return []
+    from ..generation.tool_schema import tool_schemas  # and with it what reads signatures and docstrings
+
+    return tool_schemas(tools)
 
 
 @functools.lru_cache(maxsize=256)
@@ -199,7 +206,8 @@ def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *,
         stop = body.get("stop")
         stops = [stop] if isinstance(stop, str) else list(stop or ())
         begun = {"role": "assistant", "content": profile.forced_call.prefill}
-        return {**body, "messages": [*messages, begun], "stop": [*stops, profile.forced_call.stop]}
+        ended = {"stop": [*stops, profile.forced_call.stop], "parallel_tool_calls": False}
+        return {**body, "messages": [*messages, begun], **ended}
     if request.emulated:
         return {**body, "messages": emulated_messages(messages, prefill)}
     if not prefill:

@@ -7,12 +7,10 @@ that was, they go back to the same provider and model and to nobody else; ``_msg
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..content.media import load_image
 from ..content.picture import Limits
 from ..errors import BadRequestError, MediaError
 from .profile import Profile
@@ -143,6 +141,8 @@ def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
 def _short_id(call_id: str) -> str:
     if _NINE.fullmatch(call_id):
         return call_id
+    import hashlib
+
     return base64.b32encode(hashlib.sha256(call_id.encode()).digest()).decode()[:9]
 
 
@@ -161,4 +161,6 @@ def _fitting(part: Any, limits: Limits) -> Any:
         return part
     if len(url) * 3 // 4 <= limits.max_bytes and limits.long_edge >= _USUAL.long_edge:
         return part
+    from ..content.media import load_image
+
     return {**part, "image_url": {**source, "url": load_image(url, limits=limits).url}}  # type: ignore[dict-item]

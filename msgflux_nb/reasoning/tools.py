@@ -1,0 +1,245 @@
+"""``run_tools``: ask the model, run the tools that it calls, feed their results back, until it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..content.messages import to_json
+from ..errors import ToolCallError
+from ..generation.tool_schema import Tool, tools_by_name
+from ..models.answer import ModelResponse
+from ..protocol.events import Usage
+from ..protocol.tool_calls import ToolCall, ToolCallAggregator
+from ..protocol.turns import listed
+
+__all__ = ["ToolRun", "arun_tools", "run_tools"]
+
+Messages = str | Sequence[dict[str, Any]]
+OnRequest = Callable[[ToolCall], Any]
+OnResult = Callable[[ToolCall, Any], Any]
+
+
+class ToolRun(ModelResponse):
+    """The final answer of a conversation with tools; everything that a :class:`ModelResponse` offers is about it.
+
+    Attributes:
+        messages: the whole conversation: what was given, each turn with its calls and their results, the final answer.
+        responses: the answers, one for each time that the model was asked; the last one is the final answer.
+    """
+
+    def __init__(self, messages: list[dict[str, Any]], responses: list[ModelResponse]) -> None:
+        super().__init__(responses[-1]._call)
+        self.messages = messages
+        self.responses = responses
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all answers together were billed; ``metadata.usage`` is the final one's."""
+        known = [usage for usage in (one.metadata.usage for one in self.responses) if usage is not None]
+        return sum(known[1:], known[0]) if known else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars of all answers together; None when the price of one is not known."""
+        costs = [one.metadata.cost for one in self.responses]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+class _Loop:
+    """One conversation; no waiting. Both drivers ask for its next turn, and tell what came of it."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        tools: Iterable[Any],
+        keywords: dict[str, Any],
+        max_steps: int,
+        on_request: OnRequest | None,
+        on_result: OnResult | None,
+    ) -> None:
+        if max_steps < 1:
+            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        self.tools = tools_by_name(tools)
+        self.messages = list(listed(messages))
+        self.responses: list[ModelResponse] = []
+        self._keywords = keywords
+        self._left = max_steps
+        self._on_request, self._on_result = on_request, on_result
+
+    def keywords(self) -> dict[str, Any]:
+        """What to call the model with. A forced call is forced once: else the model could never answer."""
+        keywords = {**self._keywords, "tool_schemas": [tool.schema for tool in self.tools.values()]}
+        if self.responses:
+            keywords.pop("tool_choice", None)
+        return keywords
+
+    def took(self, response: ModelResponse) -> ToolCallAggregator | None:
+        """Take an answer; return the calls to run, or None where it is the final one.
+
+        Raises:
+            ToolCallError: the model still calls tools although ``max_steps`` is reached.
+        """
+        self.responses.append(response)
+        calls = response.aggregator
+        if calls is None:
+            return None
+        self._left -= 1
+        if self._left <= 0:
+            raise ToolCallError(
+                f"the model still calls tools after {len(self.responses)} steps. Raise max_steps, or look at what it "
+                "does: the conversation is in .messages, its last calls in .snapshot.",
+                messages=self.messages,
+                snapshot=response.snapshot,
+            )
+        return calls
+
+    def took_results(self, calls: ToolCallAggregator, results: dict[str, Any]) -> None:
+        """Take the results of all complete calls; a broken call is answered by its own error."""
+        calls.insert_results(results)
+        self.messages += calls.get_messages()
+
+    def end(self) -> ToolRun:
+        """Return the final answer."""
+        final = self.responses[-1]
+        return ToolRun([*self.messages, *final.to_messages()], self.responses)
+
+    def ask(self, call: ToolCall) -> Any:
+        """Ask whether a call may run; an async ``on_request`` gives an awaitable."""
+        return None if self._on_request is None else self._on_request(call)
+
+    def prepared(self, call: ToolCall, answer: Any) -> tuple[Tool | None, ToolCall, Any]:
+        """Return the tool to run, or None; the call as it was approved; and the result where nothing is to be run."""
+        if isinstance(answer, dict):
+            call = call._replace(arguments=answer)
+        elif answer is False or isinstance(answer, str):
+            said = f": {answer}" if answer else ""
+            return None, call, {"error": f"the user did not approve this call{said}"}
+        tool = self.tools.get(call.name)
+        if tool is None:
+            names = ", ".join(self.tools) or "none"
+            return None, call, {"error": f"there is no tool {call.name!r}; the tools are: {names}"}
+        return tool, call, None
+
+    def finished(self, call: ToolCall, result: Any) -> str:
+        """Tell of a result, and return it as the model reads it."""
+        if self._on_result is not None:
+            self._on_result(call, result)
+        if isinstance(result, str):
+            return result
+        if isinstance(result, Exception):
+            name = "" if isinstance(result, ToolCallError) else f"{type(result).__name__}: "
+            result = {"error": f"{name}{result}"}
+        try:
+            return to_json(result)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            return to_json({"error": f"the result of {call.name} has no JSON form: {error}"})
+
+
+def run_tools(
+    model: Any,
+    messages: Messages,
+    *,
+    tools: Iterable[Any],
+    max_steps: int = 8,
+    on_request: OnRequest | None = None,
+    on_result: OnResult | None = None,
+    system_prompt: str | None = None,
+    tool_choice: str | None = None,
+    generation_schema: Any = None,
+) -> ToolRun:
+    """Let a model call Python functions until it answers.
+
+    Args:
+        model: from ``Model.chat_completion``.
+        messages: a text, or a list of message dicts; read, never changed.
+        tools: Python functions; hints and docstrings tell the model what they take.
+        max_steps: how often the model is asked, at most.
+        on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,
+            which the model is told; a dict replaces its arguments; anything else lets it run.
+        on_result: called with each call and its result; where the function failed, the exception.
+        system_prompt: put in front of the messages.
+        tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
+        generation_schema: what the final answer is decoded to.
+
+    Returns:
+        The final answer, with the whole conversation in ``messages``.
+
+    Raises:
+        ToolCallError: ``max_steps`` is reached; the conversation so far is in its ``messages``.
+        SchemaError: a function cannot be a tool.
+        MsgfluxError: a call of the model failed.
+
+    Example:
+        >>> def add(a: int, b: int) -> int:
+        ...     '''Add two numbers.'''
+        ...     return a + b
+        >>> final = run_tools(model, "How much is 17 + 25?", tools=[add])  # doctest: +SKIP
+    """
+    keywords = _keywords(system_prompt, tool_choice, generation_schema)
+    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result)
+    for tool in loop.tools.values():
+        if tool.is_async:
+            raise ToolCallError(f"{tool.name} is async; use: await mf.arun_tools(...). Nothing was sent.")
+    while True:
+        calls = loop.took(model(loop.messages, **loop.keywords()))
+        if calls is None:
+            return loop.end()
+        results = {}
+        for call in calls.get_calls():
+            approved_tool, approved, result = loop.prepared(call, loop.ask(call))
+            if approved_tool is not None:
+                try:
+                    result = approved_tool.call(approved.arguments)
+                except Exception as error:  # whatever a tool raises is told to the model
+                    result = error
+            results[call.id] = loop.finished(approved, result)
+        loop.took_results(calls, results)
+
+
+async def arun_tools(
+    model: Any,
+    messages: Messages,
+    *,
+    tools: Iterable[Any],
+    max_steps: int = 8,
+    on_request: OnRequest | None = None,
+    on_result: OnResult | None = None,
+    system_prompt: str | None = None,
+    tool_choice: str | None = None,
+    generation_schema: Any = None,
+) -> ToolRun:
+    """As :func:`run_tools`, from a coroutine: the calls of one turn run side by side.
+
+    Async functions run on the loop, others on threads; ``on_request`` may be async, to wait for a person.
+    """
+    keywords = _keywords(system_prompt, tool_choice, generation_schema)
+    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result)
+    while True:
+        calls = loop.took(await model.acall(loop.messages, **loop.keywords()))
+        if calls is None:
+            return loop.end()
+        asked = calls.get_calls()
+        results = await asyncio.gather(*(_arun(loop, call) for call in asked))
+        loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+
+
+async def _arun(loop: _Loop, call: ToolCall) -> str:
+    answer = loop.ask(call)
+    tool, approved, result = loop.prepared(call, await answer if inspect.isawaitable(answer) else answer)
+    if tool is not None:
+        try:
+            if tool.is_async:
+                result = await tool.call(approved.arguments)
+            else:
+                result = await asyncio.to_thread(tool.call, approved.arguments)
+        except Exception as error:  # whatever a tool raises is told to the model
+            result = error
+    return loop.finished(approved, result)
+
+
+def _keywords(system_prompt: str | None, tool_choice: str | None, generation_schema: Any) -> dict[str, Any]:
+    given = {"system_prompt": system_prompt, "tool_choice": tool_choice, "generation_schema": generation_schema}
+    return {name: value for name, value in given.items() if value is not None}
