@@ -78,11 +78,18 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     usage, cost = metadata.usage, metadata.cost
     sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
     words = ["– tokens" if usage is None else f"{_count(sent)} + {_count(received)} tokens"]
-    words.append("– cost" if cost is None else f"${cost:,.4f}")
+    words.append(_dollars(cost))
     if times:
         words += [f"first {_seconds(metadata.seconds_to_first_token)}", _seconds(metadata.seconds)]
     words.append(metadata.finish_reason or "–")
-    return (*words, *([metadata.schema_method] if metadata.schema_method else []))
+    words += filter(None, [metadata.schema_method, metadata.cached and "cached"])
+    return tuple(words)
+
+
+def _dollars(cost: float | None) -> str:
+    if cost is None:
+        return "– cost"
+    return "<$0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
 
 
 def _count(number: int | None) -> str:

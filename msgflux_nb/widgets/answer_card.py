@@ -1,6 +1,7 @@
-"""An answer as a notebook shows it: its text, or its structure as a table, and a line of numbers.
+"""An answer as a notebook shows it: text, structure, tool calls, media and sources, and a line of numbers.
 
-Reading only: drawing an answer that still arrives does not advance it. Every value is escaped.
+Reading only: drawing an answer that still arrives does not advance it. What a model wrote is escaped, or goes through
+the one sanitiser.
 """
 
 from __future__ import annotations
@@ -9,42 +10,81 @@ import html
 from typing import Any
 
 from ..errors import MsgfluxError
+from ._cards import QUIET, labelled, source_list, tool_cards, wrong
+from ._markdown import NO_MATHS, encodable, markdown_html, text_html
 from ._question import status
 from ._structure import Row, rows
 from ._twin import WORDS, answer_html, structure_html
 
-__all__ = ["answer_bundle"]
+__all__ = ["aggregator_bundle", "answer_bundle"]
+
+_ASIDE = f"{QUIET}; border-left: 2px solid rgba(128, 128, 128, 0.35); padding: 0 0 0 12px; margin: 4px 0"
 
 
 def answer_bundle(answer: Any) -> dict[str, str]:
     """Return what a notebook displays for a response, whole or arriving: ``text/html`` and ``text/plain``."""
-    found, problem = _structure(answer)
     snapshot = answer.snapshot
-    parts = [_folded("reasoning", snapshot.reasoning), _folded("refusal", snapshot.refusal)]
-    if found:
-        parts.append(structure_html(found))
-    else:
-        prefill = snapshot.text.removesuffix(snapshot.continuation)
-        parts.append(_words(answer_html(prefill, snapshot.continuation)))
+    states = [] if answer.aggregator is None else answer.aggregator.states
+    media = [item.html() for item in (*snapshot.images, snapshot.audio) if item is not None]
+    silent = not (snapshot.text or states or media or snapshot.refusal)
+    found, problem = _structure(answer, asked=not states and (answer.generation_schema is not None or silent))
+    parts = [
+        _reasoning(snapshot),
+        structure_html(found) if found else _text(answer),
+        *(f'<div style="margin: 4px 0">{item}</div>' for item in media),
+        tool_cards(states),
+        wrong(labelled("refusal", text_html(snapshot.refusal))) if snapshot.refusal else "",
+        source_list(snapshot.annotations),
+    ]
     if problem is not None:
-        parts.append(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}"))
-    parts.append(f'<small style="opacity: 0.75">{html.escape(" · ".join(status(answer)))}</small>')
-    opening = '<div class="msgflux-answer mathjax_ignore tex2jax_ignore">'
-    return {"text/html": f"{opening}{''.join(parts)}</div>", "text/plain": repr(answer)}
+        parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
+    parts.append(f'<div><small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>')
+    return _bundle("msgflux-answer", parts, answer)
 
 
-def _structure(answer: Any) -> tuple[list[Row], MsgfluxError | None]:
-    """The fields of a complete structure, or why there are none."""
-    if answer.generation_schema is None or answer.snapshot.finish_reason is None:
+def aggregator_bundle(aggregator: Any) -> dict[str, str]:
+    """Return what a notebook displays for a ``ToolCallAggregator``: one card for each call."""
+    cards = tool_cards(aggregator.states) or f'<small style="{QUIET}">no tool calls yet</small>'
+    return _bundle("msgflux-tool-calls", [cards], aggregator)
+
+
+def _bundle(name: str, parts: list[str], shown: Any) -> dict[str, str]:
+    drawn = f'<div class="{name} {NO_MATHS}" style="line-height: 20px">{"".join(parts)}</div>'
+    return {"text/html": encodable(drawn), "text/plain": encodable(repr(shown))}
+
+
+def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | None]:
+    """The fields of a complete structure, or why there are none, or why there is nothing at all."""
+    if not asked or answer.snapshot.finish_reason is None:
         return [], None
     try:
-        return rows(answer.generation_schema, answer._whole()), None
+        value = answer._whole()
+        return ([] if answer.generation_schema is None else rows(answer.generation_schema, value)), None
     except MsgfluxError as error:
         return [], error
 
 
-def _folded(title: str, text: str | None) -> str:
-    return f"<details><summary>{title}</summary>{_words(html.escape(text))}</details>" if text else ""
+def _text(answer: Any) -> str:
+    """The text as Markdown, but a structure or an answer with a prefill as it is.
+
+    A prefill may end within a construct of Markdown, and who writes one looks at each character.
+    """
+    text, continuation = answer.snapshot.text, answer.snapshot.continuation
+    prefill = text.removesuffix(continuation)
+    if not text:
+        return ""
+    if prefill or answer.generation_schema is not None:
+        return _words(answer_html(prefill, continuation))
+    return markdown_html(text)
+
+
+def _reasoning(snapshot: Any) -> str:
+    if not snapshot.reasoning:
+        return ""
+    open_ = " open" if snapshot.finish_reason is None else ""
+    title = f"<small>reasoning · {len(snapshot.reasoning):,} characters</small>"
+    words = f'<div style="{_ASIDE}">{text_html(snapshot.reasoning)}</div>'
+    return f'<details{open_} style="margin: 0 0 8px"><summary style="{QUIET}">{title}</summary>{words}</details>'
 
 
 def _words(inner: str) -> str:
