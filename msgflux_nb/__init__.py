@@ -24,7 +24,7 @@ _HOME = {
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
     "MediaError": "errors",
-    "Model": "models.chat",
+    "Model": "models.model",
     "MsgfluxError": "errors",
     "NotAnApiError": "errors",
     "NotFoundError": "errors",
@@ -90,8 +90,8 @@ if TYPE_CHECKING:
     from .errors import ValidationFailedError as ValidationFailedError
     from .generation.tool_schema import tool_schemas as tool_schemas
     from .models.chat import ChatCompletion as ChatCompletion
-    from .models.chat import Model as Model
     from .models.limits import Timeout as Timeout
+    from .models.model import Model as Model
     from .protocol.tool_calls import ToolCall as ToolCall
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .reasoning.tools import arun_tools as arun_tools

@@ -27,7 +27,7 @@ ROOMS = {
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
     "accumulate",
     "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets "
-    "aio transport response async_response store recording gguf machine pip weights local chat",
+    "aio transport response async_response store recording gguf machine pip weights local chat model",
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from ..generation.generics import with_defaults
-from ..models.chat import Model
+from ..models.model import Model
 from .batch import AsyncModel, Batch, OnError
 from .interrupts import watch_interrupts
 from .loop import batch_loop

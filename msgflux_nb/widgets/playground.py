@@ -346,7 +346,7 @@ class Playground(View):
 
 def _model(model: Any) -> Any:
     if model is None or isinstance(model, str):
-        from ..models.chat import Model
+        from ..models.model import Model
 
         return Model.chat_completion() if model is None else Model.chat_completion(model)
     if not (callable(model) and hasattr(model, "profile")):

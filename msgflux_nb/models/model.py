@@ -1,0 +1,165 @@
+"""``Model``: the front door to models. It reads what a user says, and builds what is called."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotFoundError
+from ..protocol.prefill import PrefillMode
+from ..protocol.profile import Profile, for_model, override
+from .chat import ChatCompletion
+from .keys import HiddenValues, Key
+from .limits import Timeout
+from .profiles import COMPATIBLE, PROFILES
+from .retry import DEFAULT_MAX_RETRIES
+
+if TYPE_CHECKING:
+    from .store import Store
+
+__all__ = ["Model"]
+
+DEFAULT_MODEL = "local/smollm2-135m"
+
+
+class Model:
+    """The front door to models."""
+
+    @staticmethod
+    def chat_completion(
+        name: str = DEFAULT_MODEL,
+        /,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        top_p: float | None = None,
+        stop: str | list[str] | None = None,
+        seed: int | None = None,
+        presence_penalty: float | None = None,
+        frequency_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        reasoning_effort: str | None = None,
+        modalities: list[str] | None = None,
+        audio: dict[str, Any] | None = None,
+        verbosity: str | None = None,
+        parallel_tool_calls: bool | None = None,
+        web_search_options: dict[str, Any] | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout: float | Timeout | None = None,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        extra_headers: dict[str, str] | None = None,
+        extra_body: dict[str, Any] | None = None,
+        profile: dict[str, Any] | None = None,
+        prefill_mode: PrefillMode = "auto",
+        cache: str | os.PathLike[str] | None = None,
+        http_client: Any = None,
+    ) -> ChatCompletion:
+        """Return a model to call. Nothing is loaded or sent before the first call.
+
+        Args:
+            name: ``"provider/model"``; with ``base_url``, the model's name as that server knows it. Without any, the
+                embedded model: offline and without a key. ``"local/path/to.gguf"`` runs a file of yours.
+            temperature: 0 for the likeliest answer; higher for more variety. Only sent if given, as all below.
+            max_tokens: the longest answer, in tokens.
+            top_p: the share of probability to draw from, 0 to 1.
+            stop: texts that end the answer.
+            seed: for answers that repeat, where the provider offers it.
+            presence_penalty: against tokens that have occurred.
+            frequency_penalty: against tokens that occur often.
+            logprobs: whether each token comes with its probability.
+            top_logprobs: how many other tokens come with theirs, in each place.
+            reasoning_effort: how much a reasoning model thinks, in the provider's words.
+            modalities: what the answer may be, such as ``["text", "audio"]``.
+            audio: how sound is made, such as ``{"voice": "alloy", "format": "wav"}``.
+            verbosity: how long answers are, in the provider's words.
+            parallel_tool_calls: whether one turn may hold several calls.
+            web_search_options: for models that search the web.
+            base_url: where an OpenAI-compatible API lives; usually ends in ``/v1``.
+            api_key: the key; without it, the environment variable of the provider.
+            timeout: seconds, or ``Timeout(...)``; None for the defaults.
+            max_retries: further tries after a failure that may pass, before the first content.
+            extra_headers: sent with each request.
+            extra_body: fields to add to each request; they win over ours.
+            profile: changes to what is known of the provider, such as ``{"modalities": ["text", "image"]}``.
+            prefill_mode: ``"auto"`` for a real prefill, or an error where the provider has none; ``"emulate"`` for an
+                instruction in its place.
+            cache: a file or folder in which answers are kept; the same request is then answered from there.
+            http_client: an ``httpx`` client or transport of yours, used as it is; a tuple for calls of both kinds.
+
+        Raises:
+            NotFoundError: the provider is unknown and there is no ``base_url``.
+            StoreError: ``cache`` cannot be used.
+            TypeError: an option or a profile's field is unknown or of the wrong type.
+        """
+        given, headers = None if api_key is None else Key(api_key), HiddenValues(extra_headers or {})
+        del api_key, extra_headers  # a verbose traceback prints the variables of every frame
+        options = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "top_p": top_p,
+            "stop": stop,
+            "seed": seed,
+            "presence_penalty": presence_penalty,
+            "frequency_penalty": frequency_penalty,
+            "logprobs": logprobs,
+            "top_logprobs": top_logprobs,
+            "reasoning_effort": reasoning_effort,
+            "modalities": modalities,
+            "audio": audio,
+            "verbosity": verbosity,
+            "parallel_tool_calls": parallel_tool_calls,
+            "web_search_options": web_search_options,
+        }
+        if prefill_mode not in ("auto", "emulate"):
+            raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
+        row, model = _row_and_model(name, base_url, profile or {})
+        return ChatCompletion(
+            name=name,
+            model=model,
+            profile=row,
+            options={option: value for option, value in options.items() if value is not None},
+            key=given,
+            headers=headers,
+            timeout=Timeout.of(timeout),
+            max_retries=max_retries,
+            extra_body=extra_body,
+            prefill_mode=prefill_mode,
+            store=None if cache is None else _store(cache),
+            clients=_clients(http_client),
+        )
+
+
+def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
+    """The provider's row as it is for this model, with the user's changes, and the model's name there."""
+    provider, slash, model = name.partition("/")
+    if slash and model and provider in PROFILES:
+        row = for_model(PROFILES[provider], model)
+    elif base_url:
+        row, model = COMPATIBLE, name
+    else:
+        raise NotFoundError(
+            f"{name!r} names no provider that is known here. Expected provider/model, with one of: "
+            f"{', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
+        )
+    if base_url:
+        elsewhere = {"base_url": base_url.rstrip("/"), "base_url_variable": None, "prefill_base_url": None}
+        changes = {**elsewhere, **changes}
+    return override(row, changes) if changes else row, model
+
+
+def _store(path: str | os.PathLike[str]) -> Store:
+    from .store import open_store
+
+    return open_store(path)
+
+
+def _clients(given: Any) -> tuple[Any, ...]:
+    clients = given if isinstance(given, tuple) else () if given is None else (given,)
+    for client in clients:
+        if not any(hasattr(client, name) for name in ("send", "handle_request", "handle_async_request")):
+            raise TypeError(
+                f"http_client: expected an httpx client or transport, or a tuple of them, got {type(client).__name__}"
+            )
+    return clients
