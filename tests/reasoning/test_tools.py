@@ -1,0 +1,217 @@
+"""``run_tools``: the model is asked, tools run, results go back; against a scripted server, and the embedded model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+import msgflux_nb as mf
+from tests.scripted import Reply, completion, serving
+
+
+def calling(*calls: tuple[str, str, Any], text: str | None = None) -> Reply:
+    """An answer that calls tools: id, name, arguments."""
+    made = [
+        {
+            "id": call_id,
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for call_id, name, given in calls
+    ]
+    return completion(text, reason="tool_calls", tool_calls=made)
+
+
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def fail(text: str) -> str:
+    raise ValueError(f"no {text}")
+
+
+def run(url: str, messages: Any, **keywords: Any) -> Any:
+    return mf.run_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords)
+
+
+def arun(url: str, messages: Any, **keywords: Any) -> Any:
+    return asyncio.run(mf.arun_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords))
+
+
+both = pytest.mark.parametrize("go", [run, arun], ids=["sync", "async"])
+Go = Callable[..., Any]
+
+
+def results_in(body: dict[str, Any]) -> list[Any]:
+    return [message["content"] for message in body["messages"] if message["role"] == "tool"]
+
+
+@both
+def test_results_go_back_and_the_answer_comes(go: Go) -> None:
+    with serving(calling(("c1", "add", {"a": 17, "b": 25}), text="Let me see."), completion("42")) as server:
+        final = go(server.url, "17 + 25?", tools=[add])
+        first, second = server.bodies
+    assert (final.consume(), final.text, final.response_type) == ("42", "42", "text_generation")
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["add"]
+    assert second["messages"][1]["content"] == "Let me see."
+    assert second["messages"][1]["tool_calls"][0]["id"] == "c1"
+    assert second["messages"][2] == {"role": "tool", "tool_call_id": "c1", "content": "42"}
+    assert final.messages == [*second["messages"], {"role": "assistant", "content": "42"}]
+    assert len(final.responses) == 2
+    assert final.usage.total_tokens == 14
+
+
+@both
+def test_a_forced_call_is_forced_once(go: Go) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
+        go(server.url, "?", tools=[add], tool_choice="required", system_prompt="Be brief.")
+        assert [body.get("tool_choice") for body in server.bodies] == ["required", None]
+        assert [body["messages"][0]["content"] for body in server.bodies] == ["Be brief."] * 2
+
+
+@both
+def test_all_calls_of_a_turn_are_answered(go: Go) -> None:
+    turn = calling(
+        ("c1", "add", {"a": 1}), ("c2", "fail", {"text": "luck"}), ("c3", "nosuch", {}), ("c4", "add", '{"a":')
+    )
+    with serving(turn, completion("done")) as server:
+        go(server.url, "?", tools=[add, fail])
+        told = results_in(server.bodies[1])
+    assert told[0] == "2"
+    assert json.loads(told[1]) == {"error": "ValueError: no luck"}
+    assert "the tools are: add, fail" in json.loads(told[2])["error"]
+    assert "end in the middle" in json.loads(told[3])["error"]
+
+
+@both
+def test_arguments_that_do_not_fit_are_told_to_the_model(go: Go) -> None:
+    with serving(calling(("c1", "add", {"a": "one"})), completion("done")) as server:
+        go(server.url, "?", tools=[add])
+        told = json.loads(results_in(server.bodies[1])[0])["error"]
+    assert "a: expected integer" in told
+    assert "ToolCallError" not in told
+
+
+@both
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (None, "null"),
+        ("text", "text"),
+        ({"a": [1]}, '{"a":[1]}'),
+        (pd.DataFrame({"x": [1, 2]}), '[{"x":1},{"x":2}]'),
+        (pd.Series([1.5]), "[1.5]"),
+        (object(), None),
+    ],
+    ids=["none", "text", "dict", "frame", "series", "object"],
+)
+def test_a_result_goes_back_as_json(go: Go, result: Any, told: str | None) -> None:
+    def look() -> Any:
+        return result
+
+    with serving(calling(("c1", "look", {})), completion("done")) as server:
+        go(server.url, "?", tools=[look])
+        sent = results_in(server.bodies[1])[0]
+    assert sent == told if told is not None else "has no JSON form" in json.loads(sent)["error"]
+
+
+@both
+def test_the_callbacks_see_each_call_and_its_result(go: Go) -> None:
+    seen: list[Any] = []
+    with serving(calling(("c1", "add", {"a": 1}), ("c2", "fail", {"text": "x"})), completion("done")) as server:
+        go(
+            server.url,
+            "?",
+            tools=[add, fail],
+            on_request=lambda call: seen.append(call.name),
+            on_result=lambda call, result: seen.append((call.id, str(result))),
+        )
+    assert sorted(map(str, seen)) == sorted(["add", "fail", "('c1', '2')", "('c2', 'no x')"])
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "told"), [(False, "did not approve"), ("too dear", "too dear"), ({"a": 40, "b": 2}, "42")]
+)
+def test_a_call_can_be_refused_or_changed_before_it_runs(go: Go, answer: Any, told: str) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), completion("done")) as server:
+        go(server.url, "?", tools=[add], on_request=lambda _: answer)
+        assert told in results_in(server.bodies[1])[0]
+
+
+@both
+def test_a_model_that_calls_for_ever_is_stopped_and_the_conversation_kept(go: Go) -> None:
+    with serving(calling(("c1", "add", {"a": 1}))) as server:
+        with pytest.raises(mf.ToolCallError, match="after 3 steps") as caught:
+            go(server.url, "?", tools=[add], max_steps=3)
+        assert len(server.bodies) == 3
+    assert [message["role"] for message in caught.value.messages] == ["user", "assistant", "tool", "assistant", "tool"]
+    assert caught.value.snapshot.tool_calls[0].name == "add"
+
+
+@both
+def test_the_final_answer_can_be_a_structure(go: Go) -> None:
+    class Sum(msgspec.Struct):
+        total: int
+
+    with serving(calling(("c1", "add", {"a": 1})), completion('{"total": 2}')) as server:
+        assert go(server.url, "?", tools=[add], generation_schema=Sum).consume() == Sum(2)
+
+
+def test_the_given_messages_are_not_changed() -> None:
+    messages = [{"role": "user", "content": "?"}]
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
+        run(server.url, messages, tools=[add])
+    assert messages == [{"role": "user", "content": "?"}]
+
+
+def test_an_async_tool_needs_arun_tools_and_nothing_is_sent() -> None:
+    async def slow() -> int:
+        return 1
+
+    with serving(completion("x")) as server:
+        with pytest.raises(mf.ToolCallError, match="arun_tools"):
+            run(server.url, "?", tools=[slow])
+        assert server.bodies == []
+
+
+def test_async_calls_of_one_turn_run_side_by_side() -> None:
+    async def wait(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    def block(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    async def approve(call: mf.ToolCall) -> bool:
+        await asyncio.sleep(0)
+        return call.name != "refused"
+
+    turn = calling(*((f"c{n}", "wait" if n % 2 else "block", {"seconds": 0.3}) for n in range(6)))
+    with serving(turn, completion("done")) as server:
+        began = time.monotonic()
+        arun(server.url, "?", tools=[wait, block], on_request=approve)
+        assert time.monotonic() - began < 1.5  # of the 1.8 that they take one after the other
+        assert results_in(server.bodies[1]) == ["0.3"] * 6
+
+
+def test_zero_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_steps"):
+        run("http://127.0.0.1:1/v1", "?", tools=[add], max_steps=0)
+
+
+@pytest.mark.local
+def test_the_embedded_model_calls_a_function_and_reads_its_result() -> None:
+    model = mf.Model.chat_completion(temperature=0, max_tokens=60)
+    final = mf.run_tools(model, "How much is 17 + 25?", tools=[add], tool_choice="required")
+    assert [call.arguments for call in final.responses[0].tool_calls] == [{"a": 17, "b": 25}]
+    assert "42" in final.consume()
