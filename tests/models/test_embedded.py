@@ -1,4 +1,4 @@
-"""The embedded model does what a hosted one does: a real llama.cpp server, in this process."""
+"""What is particular about the embedded model; what it has in common with others is in ``test_contract.py``."""
 
 from __future__ import annotations
 
@@ -51,27 +51,12 @@ DRIVERS = pytest.mark.parametrize("driver", ["whole", "stream", "async", "async 
 
 
 @DRIVERS
-def test_a_text_comes_with_its_usage_and_costs_nothing(model: mf.ChatCompletion, driver: str) -> None:
-    response = answer(model, "What is the capital of France?", driver=driver)
-    assert "Paris" in response.text
-    assert response.metadata.usage.completion_tokens > 0
-    assert response.metadata.cost == 0.0
-    assert response.metadata.provider == "local"
-
-
-@DRIVERS
 @pytest.mark.parametrize("prefill", ["Let's think step by step", "Sure! 1. Red\n", "  The answer: "])
 def test_a_prefill_is_continued_and_stands_there_once(model: mf.ChatCompletion, driver: str, prefill: str) -> None:
     response = answer(model, "Name three colours.", prefilling=prefill, driver=driver)
     assert response.text == prefill + response.continuation
     assert response.continuation
     assert prefill.strip() not in response.continuation
-
-
-@DRIVERS
-def test_a_structure_is_an_instance(model: mf.ChatCompletion, driver: str) -> None:
-    response = answer(model, "Maria Silva, 34, lives in Lisbon.", generation_schema=Person, driver=driver)
-    assert response._whole() == Person("Maria Silva", 34, "Lisbon")
 
 
 @DRIVERS
@@ -84,24 +69,11 @@ def test_a_prefill_with_a_structure_decodes(model: mf.ChatCompletion, driver: st
     assert response.text.startswith(prefill.lstrip())
 
 
-def test_a_prefill_that_cannot_begin_the_structure_sends_nothing(model: mf.ChatCompletion) -> None:
-    with pytest.raises(mf.PrefillError):
-        model("Maria Silva", generation_schema=Person, prefilling="Sure!")
-
-
 def test_a_plan_with_a_typed_answer_is_an_instance(model: mf.ChatCompletion) -> None:
     roomy = mf.Model.chat_completion(temperature=0, max_tokens=600)
     plan = roomy("What is 2 + 3?", generation_schema=ChainOfThoughts[int]).consume()
     assert isinstance(plan.final_answer, int)
     assert plan.steps
-
-
-def test_messages_that_do_not_fit_say_both_numbers(model: mf.ChatCompletion) -> None:
-    with pytest.raises(mf.ContextLengthError) as caught:
-        model("hello " * 6000)
-    assert caught.value.prompt_tokens > 6000
-    assert caught.value.context_tokens == 4096
-    assert caught.value.attempts == 1
 
 
 def test_an_image_is_refused_before_it_is_sent(model: mf.ChatCompletion) -> None:

@@ -1,0 +1,164 @@
+"""What every model does, whoever answers: the embedded one, llama.cpp's server over HTTP, and hosted profiles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.models.local import ensure_server
+from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
+from tests.models.hosted import hosting
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Get the weather of a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["C", "F"]}},
+            "required": ["city", "unit"],
+            "additionalProperties": False,
+        },
+    },
+}
+ASKED = "What is the weather in Paris in C?"
+TEXT = "Maria Silva, 34, lives in Lisbon."
+
+
+class Person(msgspec.Struct):
+    name: str
+    age: int
+    city: str
+
+
+def embedded() -> Iterator[mf.ChatCompletion]:
+    yield mf.Model.chat_completion(temperature=0, max_tokens=80)
+
+
+def llamacpp() -> Iterator[mf.ChatCompletion]:
+    """The same llama.cpp, but as a server of somebody's: over HTTP, by its address and key."""
+    server = ensure_server("smollm2-135m")
+    forced = {"forced_call": {"prefill": "<tool_call>\n", "stop": "</tool_call>"}}
+    yield mf.Model.chat_completion(
+        "llamacpp/any", base_url=server.base_url, api_key=server.key, temperature=0, max_tokens=80, profile=forced
+    )
+
+
+def hosted(name: str, *, echoes: bool = False, **profile: Any) -> Any:
+    def world() -> Iterator[mf.ChatCompletion]:
+        with hosting(echoes=echoes) as server:
+            yield mf.Model.chat_completion(name, base_url=server.url, api_key="some-key", profile=profile)
+
+    return world
+
+
+WORLDS = {
+    "embedded": embedded,
+    "llamacpp": llamacpp,
+    "vllm": hosted("vllm/qwen"),
+    "mistral": hosted("mistral/mistral-small-latest", echoes=True),
+    "groq": hosted("groq/llama-3.3-70b-versatile"),
+    "unknown, echoes": hosted("anything", echoes=True, prefill="continue"),
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.local if name in ("embedded", "llamacpp") else ()) for name in WORLDS],
+)
+def model(request: pytest.FixtureRequest) -> Iterator[mf.ChatCompletion]:
+    yield from WORLDS[request.param]()
+
+
+def ask(model: mf.ChatCompletion, driver: str, *args: Any, **keywords: Any) -> tuple[Any, Any, list[Any]]:
+    """The value, the response and the events of a call made in one of four ways."""
+    streamed = driver.endswith("stream")
+
+    async def main() -> tuple[Any, Any, list[Any]]:
+        response = await model.acall(*args, stream=streamed, **keywords)
+        events = [event async for event in response.events()] if streamed else []
+        return (await response.consume() if streamed else response.consume()), response, events
+
+    if driver.startswith("async"):
+        return asyncio.run(main())
+    response = model(*args, stream=streamed, **keywords)
+    events = list(response.events()) if streamed else []
+    return response.consume(), response, events
+
+
+drivers = pytest.mark.parametrize("driver", ["whole", "stream", "async", "async stream"])
+
+
+@drivers
+def test_a_text_comes_whole_and_in_pieces(model: mf.ChatCompletion, driver: str) -> None:
+    value, response, events = ask(model, driver, "What is the capital of France?")
+    assert "Paris" in value
+    assert response.text == value
+    assert response.metadata.finish_reason == "stop"
+    assert response.metadata.usage.completion_tokens > 0
+    assert response.metadata.attempts == 1
+    assert response.to_messages() == [{"role": "assistant", "content": value}]
+    if driver.endswith("stream"):
+        pieces = [event.text for event in events if isinstance(event, TextDelta)]
+        assert len(pieces) > 2
+        assert "".join(pieces) == value
+        assert response.metadata.seconds_to_first_token is not None
+
+
+@drivers
+def test_a_prefill_stands_in_the_answer_exactly_once(model: mf.ChatCompletion, driver: str) -> None:
+    value, response, _ = ask(model, driver, "Name three colours.", prefilling="Sure! 1. Red")
+    assert value.startswith("Sure! 1. Red")
+    assert value.count("Sure! 1. Red") == 1
+    assert response.continuation == value.removeprefix("Sure! 1. Red") != ""
+
+
+@drivers
+def test_a_structure_is_an_instance(model: mf.ChatCompletion, driver: str) -> None:
+    value, response, _ = ask(model, driver, TEXT, generation_schema=Person)
+    assert value == Person("Maria Silva", 34, "Lisbon")
+    assert response.metadata.schema_method == "json_schema"
+
+
+@drivers
+def test_a_prefilled_structure_decodes(model: mf.ChatCompletion, driver: str) -> None:
+    value, response, _ = ask(model, driver, TEXT, generation_schema=Person, prefilling='{"name": "Maria Silva", "')
+    assert value == Person("Maria Silva", 34, "Lisbon")
+    assert response.text.startswith('{"name": "Maria Silva", "')
+
+
+@drivers
+def test_a_forced_call_comes_in_fragments_and_whole(model: mf.ChatCompletion, driver: str) -> None:
+    value, response, events = ask(model, driver, ASKED, tool_schemas=[WEATHER], tool_choice="get_weather")
+    assert isinstance(value, mf.ToolCallAggregator)
+    assert [(call.name, call.arguments) for call in value.get_calls(strict=True)] == [
+        ("get_weather", {"city": "Paris", "unit": "C"})
+    ]
+    assert response.response_type == "tool_call"
+    if driver.endswith("stream"):
+        fragments = [event for event in events if isinstance(event, ToolCallDelta) and event.arguments]
+        assert len(fragments) > 3
+        assert "".join(event.arguments for event in fragments) == value.states[0].raw
+    value.insert_results({value.get_calls()[0].id: "18 C"})
+    assert [message["role"] for message in response.to_messages()] == ["assistant", "tool"]
+
+
+@drivers
+def test_messages_that_do_not_fit_say_both_numbers(model: mf.ChatCompletion, driver: str) -> None:
+    with pytest.raises(mf.ContextLengthError) as caught:
+        ask(model, driver, "word " * 6_000)
+    assert caught.value.context_tokens == 4_096
+    assert caught.value.prompt_tokens > 4_096
+    assert caught.value.attempts == 1
+
+
+@drivers
+def test_a_prefill_that_no_structure_begins_with_sends_nothing(model: mf.ChatCompletion, driver: str) -> None:
+    with pytest.raises(mf.PrefillError, match="begin"):
+        ask(model, driver, TEXT, generation_schema=Person, prefilling="Sure!")
