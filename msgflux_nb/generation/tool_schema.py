@@ -315,8 +315,10 @@ def _docstring_of(function: Any) -> docstring_parser.Docstring:
         text = inspect.cleandoc(type(inmost).__call__.__doc__ or type(inmost).__doc__ or "")
     try:
         return docstring_parser.parse(text)
-    except docstring_parser.ParseError:
-        return docstring_parser.parse(text.partition("\n\n")[0])
+    except Exception:  # 0.18 raises an IndexError for a line ": :"; its text can still be told
+        unparsed = docstring_parser.Docstring()
+        unparsed.short_description = text
+        return unparsed
 
 
 def _first_paragraph(doc: docstring_parser.Docstring) -> str:

@@ -7,7 +7,7 @@ import datetime as dt
 import enum
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import msgspec
@@ -187,7 +187,36 @@ def test_a_function_without_a_docstring_has_no_description(doc: str | None) -> N
     }
 
 
-@given(st.text())
+def test_a_docstring_that_cannot_be_parsed_still_describes_the_tool() -> None:
+    def odd(x: int) -> None:
+        """Read
+        it.
+
+        : :
+        """
+
+    assert Tool.of(odd).schema["function"]["description"] == "Read it."
+
+
+PIECES = [
+    "Args:",
+    ":param x:",
+    ":param",
+    "Parameters",
+    "---",
+    "x",
+    ":",
+    " : int",
+    "\n",
+    "\n\n",
+    "    ",
+    "Raises:",
+    "`",
+    "@param",
+]
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_no_docstring_breaks_the_reader(text: str) -> None:
     def odd(x: int) -> None: ...
 
@@ -439,6 +468,17 @@ def test_a_function_gets_instances_of_its_types() -> None:
             "by": {"1": "celsius"},
         }
     ) == [Place("Ede"), dt.date(2024, 5, 6), (1, "a"), {"a"}, {1: Unit.CELSIUS}]
+
+
+def test_what_fits_as_it_is_is_not_converted() -> None:
+    def keep(value: Literal["1", 1], by: dict[int, Literal["2", 2]]) -> list[object]:
+        return [value, by]
+
+    assert Tool.of(keep).call({"value": "1", "by": {"1": "2"}}) == ["1", {1: "2"}]
+
+
+def test_what_is_left_out_is_not_bound_by_name() -> None:
+    assert Tool.of(positional).bind({"first": 9}) == ((9, 2, 3), {})
 
 
 def test_what_only_fits_after_conversion_is_converted() -> None:
