@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.errors import EmptyOutputError
+from msgflux_nb.errors import EmptyOutputError, RefusedError, ValidationFailedError
 from msgflux_nb.protocol.tool_calls import ToolCallState
 from msgflux_nb.widgets._question import status
 from msgflux_nb.widgets.answer_card import aggregator_bundle, answer_bundle
@@ -166,6 +166,17 @@ def test_reasoning_is_open_while_the_answer_runs_and_folded_afterwards() -> None
 
 def test_a_refusal_is_shown_with_its_name() -> None:
     assert "refusal I cannot. 61" in words(card(Answer(refusal="I cannot.")))
+
+
+def test_a_refusal_is_not_said_twice() -> None:
+    answer = Answer(refusal="I cannot.", value=RefusedError("the model declined: I cannot."))
+    assert words(card(answer)).count("I cannot.") == 1
+
+
+def test_an_answer_without_text_has_no_place_for_one() -> None:
+    drawn = card(Answer(states=[state({"a": 1})], schema=Person)) + card(Answer(states=[state({"a": 1})]))
+    assert "<pre" not in drawn
+    assert "msgflux-markdown" not in drawn
 
 
 def test_an_answer_of_nothing_says_why() -> None:
@@ -331,6 +342,11 @@ def test_nothing_that_a_model_writes_is_markup_anywhere() -> None:
     tags = {tag for tag, _ in Page(card(answer)).tags}
     assert tags & {"img", "script"} == set()
     assert not any(name.startswith("on") for _, attributes in Page(card(answer)).tags for name in attributes)
+
+
+def test_what_is_wrong_is_text_too() -> None:
+    drawn = card(Answer("{}", schema=Person, value=ValidationFailedError(HOSTILE)))
+    assert f"<b>ValidationFailedError</b> {html.escape(HOSTILE)}" in drawn
 
 
 # The line of numbers
