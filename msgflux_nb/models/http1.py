@@ -7,6 +7,7 @@ no compression and knows no upgrade, no trailers of ours and no pipelining.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -18,8 +19,11 @@ Headers = list[tuple[bytes, bytes]]
 _HEAD_LIMIT = 256 * 1024
 _LINE_LIMIT = 16_384
 _SIZES_KEPT = 4_096
+_LONGEST_LENGTH = 18  # digits
 _CR, _LF = b"\r\n"
-_SPACES = b" \t"
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?", re.S)
+_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.S)
 
 
 class ProtocolError(Exception):
@@ -90,7 +94,7 @@ class ResponseReader:
         body = data[: self._left]
         self._left -= len(body)
         self.ended = not self._left
-        self.surplus = len(body) < len(data)
+        self.surplus = self.surplus or len(body) < len(data)
         return body
 
     def close(self) -> None:
@@ -114,16 +118,18 @@ class ResponseReader:
 
     def _begin(self, data: bytes) -> bytes:
         """Read the head, and what comes with it of the body; heads that only say "wait" are passed over."""
-        held = self._held + data
+        seen, held = len(self._held), self._held + data
         while True:
-            end = held.find(b"\r\n\r\n")
-            if end < 0:
-                if len(held) > _HEAD_LIMIT or not b"HTTP/"[: len(held)] == held[:5]:
-                    raise ProtocolError(f"expected an HTTP answer, got {held[:40]!r}")
+            end = _HEAD_END.search(held, max(0, seen - 3))
+            if not b"HTTP/"[: len(held)] == held[:5]:
+                raise ProtocolError(f"expected an HTTP answer, got {held[:40]!r}")
+            if (len(held) if end is None else end.start()) > _HEAD_LIMIT:
+                raise ProtocolError(f"the head of the answer is longer than {_HEAD_LIMIT:,} bytes")
+            if end is None:
                 self._held = held
                 return b""
-            head = _head(held[:end])
-            held = held[end + 4 :]
+            head = _head(held[: end.start()])
+            seen, held = 0, held[end.end() :]
             if head.status >= 200:
                 break
         self.head, self._held = head, b""
@@ -140,28 +146,39 @@ class ResponseReader:
 
 
 def _head(data: bytes) -> Head:
-    first, *lines = data.split(b"\r\n")
-    version, _, rest = first.partition(b" ")
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or not rest[:3].isdigit():
+    first, *lines = (line.rstrip(b"\r") for line in data.split(b"\n"))
+    start = _STATUS_LINE.fullmatch(first)
+    if start is None:
         raise ProtocolError(f"expected an HTTP/1.1 answer, got {first[:40]!r}")
-    status = int(rest[:3])
+    status = int(start[2])
     headers: Headers = []
-    known: dict[bytes, bytes] = {}
     for line in lines:
-        if line[:1] in _SPACES and headers:  # a folded line, which RFC 9112 lets a reader join
-            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip())
-            continue
         name, colon, value = line.partition(b":")
-        if not colon:
+        if line[:1] in (b" ", b"\t") and headers:  # a folded line, which RFC 9112 lets a reader join
+            headers[-1] = (headers[-1][0], headers[-1][1] + b" " + line.strip())
+        elif colon and name.strip():
+            headers.append((name.strip(), value.strip()))
+        else:
             raise ProtocolError(f"expected a header, got {line[:40]!r}")
-        headers.append((name.strip(), value.strip()))
-        lower = headers[-1][0].lower()
-        known[lower] = known[lower] + b"," + headers[-1][1] if lower in known else headers[-1][1]
+    known: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lower = name.lower()
+        known[lower] = known[lower] + b"," + value if lower in known else value
     options = {option.strip().lower() for option in known.get(b"connection", b"").split(b",")}
-    lasting = b"close" not in options and (version == b"HTTP/1.1" or b"keep-alive" in options)
-    chunked = known.get(b"transfer-encoding", b"").rstrip().lower().endswith(b"chunked")
-    length = None if chunked else 0 if status in (204, 304) else _length(known.get(b"content-length"))
-    return Head(status, headers, length, chunked, lasting and (chunked or length is not None))
+    lasting = b"close" not in options and (start[1] == b"1" or b"keep-alive" in options)
+    if status in (204, 304):  # they have no body, whatever they say
+        return Head(status, headers, 0, False, lasting)
+    if _is_chunked(known.get(b"transfer-encoding", b"")):
+        return Head(status, headers, None, True, lasting and b"content-length" not in known)
+    length = _length(known.get(b"content-length"))
+    return Head(status, headers, length, False, lasting and length is not None)
+
+
+def _is_chunked(value: bytes) -> bool:
+    codings = [coding for coding in value.lower().replace(b" ", b"").split(b",") if coding not in (b"", b"identity")]
+    if codings in ([], [b"chunked"]):
+        return bool(codings)
+    raise ProtocolError(f"expected an answer that is chunked or nothing, got the transfer coding {value[:40]!r}")
 
 
 def _length(value: bytes | None) -> int | None:
@@ -169,7 +186,7 @@ def _length(value: bytes | None) -> int | None:
         return None
     values = {one.strip() for one in value.split(b",")}
     digits = values.pop()
-    if values or not digits.isdigit():
+    if values or not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
         raise ProtocolError(f"expected the length of the answer, got {value[:40]!r}")
     return int(digits)
 
@@ -211,7 +228,7 @@ class ChunkedDecoder:
             if at < 0:
                 return b"".join(content)
         if self.ended:
-            self.rest = data[at:]
+            self.rest += data[at:]
         return b"".join(content)
 
     def _line(self, data: bytes, at: int) -> int:
@@ -264,11 +281,7 @@ class ChunkedDecoder:
 
 
 def _size(line: bytes) -> int:
-    digits = line.partition(b";")[0].strip() if b";" in line else line
-    try:
-        size = int(digits, 16)
-    except ValueError:
-        raise ProtocolError(f"expected the size of a chunk, got {line[:20]!r}") from None
-    if size < 0 or digits[:1] in b"+-" or b"_" in digits:
+    digits = _SIZE.fullmatch(line)
+    if digits is None:
         raise ProtocolError(f"expected the size of a chunk, got {line[:20]!r}")
-    return size
+    return int(digits[1], 16)
