@@ -158,7 +158,7 @@ class Answer:
             attempts=call.attempts,
             seconds_to_first_token=call.exchange.seconds_to_first_token,
             seconds=call.seconds,
-            cost=0.0 if call.cached else cost_of(usage, call.profile, call.model),
+            cost=_cost(call),
             cached=call.cached,
             schema_method=request.schema_method,
             lax=call.decoded is not None and call.decoded.lax,
@@ -231,3 +231,9 @@ class ModelResponse(Answer):
             ValidationFailedError: the text does not fit the schema.
         """
         return self._call.value()
+
+
+def _cost(call: Call) -> float | None:
+    if call.cached:
+        return 0.0
+    return cost_of(call.billed, call.profile, call.model, answered=call.snapshot.model)

@@ -90,9 +90,9 @@ class AsyncStreamResponse(Arriving):
         """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
         from .transport import aopen_bytes
 
-        stored = exchange.stored()
-        if stored is not None:
-            yield exchange.replay(stored)
+        recalled = exchange.recall()
+        if recalled is not None:
+            yield recalled
             return
         request, abort = exchange.request, self._abort
         while True:

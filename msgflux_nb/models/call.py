@@ -7,29 +7,17 @@ plan is a generator that both drivers follow: it yields an exchange, and is sent
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from typing import Any
 
 import msgspec
 
-from ..errors import (
-    BadRequestError,
-    ContextLengthError,
-    EmptyOutputError,
-    FilteredError,
-    IncompleteOutputError,
-    MsgfluxError,
-    ProviderError,
-    RefusedError,
-    ToolNotCalledError,
-    TruncatedError,
-    ValidationFailedError,
-)
+from ..errors import EmptyOutputError, MsgfluxError, ToolNotCalledError, ValidationFailedError
 from ..generation.decode import Decoded, decode_answer, decode_json
 from ..protocol.events import Usage
-from ..protocol.profile import Profile, SchemaMethod
-from ..protocol.request import ChatRequest, schema_methods
+from ..protocol.misfit import failed_generation, problem_of, refuses_method, refuses_signatures
+from ..protocol.profile import Profile
+from ..protocol.request import ChatRequest, Way, schema_note
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import PROVENANCE
@@ -39,15 +27,13 @@ __all__ = ["Call", "Learnt"]
 
 _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
-# What servers say that do not take a way of asking for a structure.
-_ABOUT_SCHEMA = re.compile(r"response.?format|json.?schema|json.?object|structured|tool|function|schema|grammar", re.I)
 
 
 class Learnt:
-    """What an endpoint's answers have told about one model: how to ask for structures, and whether it echoes."""
+    """What an endpoint's answers have told about one model: how not to ask for structures, and whether it echoes."""
 
     def __init__(self) -> None:
-        self.schema_method: SchemaMethod | None = None
+        self.refused: frozenset[Way] = frozenset()
         self.echo: dict[bool, bool] = {}  # by whether it was a stream
 
 
@@ -79,15 +65,14 @@ class Call:
         self.model = model
         self._learnt = learnt
         self._new_exchange = exchange
-        self._changes: dict[str, Any] = {}
-        if learnt.schema_method is not None:
-            self._changes["schema_method"] = learnt.schema_method
+        self._changes: dict[str, Any] = {"refused": learnt.refused}
         self.exchange = exchange(self._request())
         self._earlier: list[Exchange] = []
         self._reasks = profile.reasks
         self._plan = self._steps()
         self._value: Any = msgspec.UNSET
         self.shown = False
+        self._calls: tuple[Exchange, ToolCallAggregator | None] | None = None
         self.decoded: Decoded | None = None
 
     # -- what the drivers follow ----------------------------------------------------------------------------------
@@ -140,32 +125,34 @@ class Call:
         self.exchange = self._new_exchange(self._request())
 
     def _ask(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Ask, and ask in another way where the server refuses this way of asking for a structure."""
+        """Ask, and ask in another way where the server refuses this one."""
         first: MsgfluxError | None = None
+        refused: set[Way] = set()
         while True:
             error = yield self.exchange
             if error is None:
-                self._learnt.schema_method = self.request.schema_method or self._learnt.schema_method
+                self._learnt.refused |= refused
                 return
-            misfit = _failed_generation(error)
+            misfit = failed_generation(error)
             if misfit is not None and self._reasks > 0:
                 self._send_back(misfit)
                 continue
             first = misfit or first or error
-            method = self._next_method(error)
-            if method is None:
+            change = self._other_way(error)
+            if change is None:
+                first.attempts = self.attempts
                 raise first
-            self._go_on(schema_method=method)
+            refused.update(change.get("refused", ()))
+            self._go_on(**change)
 
-    def _next_method(self, error: MsgfluxError) -> SchemaMethod | None:
+    def _other_way(self, error: MsgfluxError) -> dict[str, Any] | None:
+        """What to change where a server has refused a request for what it cannot take; None where that is no help."""
+        if refuses_signatures(error) and not self._changes.get("plain_history"):
+            return {"plain_history": True}
         request = self.request
-        if request.schema_method is None or not isinstance(error, BadRequestError):
+        if not request.later_methods or not refuses_method(error, request.schema_method):
             return None
-        if isinstance(error, ContextLengthError) or not _ABOUT_SCHEMA.search(str(error)):
-            return None
-        methods = schema_methods(self.profile, prefill=bool(request.prefill), tools=request.has_tools)
-        later = methods[methods.index(request.schema_method) + 1 :] if request.schema_method in methods else ()
-        return later[0] if later else None
+        return {"refused": self._changes["refused"] | {request.way}}
 
     def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:
         """Ask for a forced call that did not come as a structure, where the profile says so."""
@@ -191,11 +178,16 @@ class Call:
 
     def _send_back(self, problem: ValidationFailedError) -> None:
         self._reasks -= 1
+        request = self.request
+        asked = f"{str(problem)[:_ECHO_CHARACTERS]} Answer again, with corrected JSON only."
+        shown = self.profile.schema_in_prompt or request.schema_method in ("json_object", "prompt")
+        if request.schema is not None and not shown:  # a server that did not enforce it may not have shown it either
+            asked += f" {schema_note(request.schema)}"
         said = [
             {"role": "assistant", "content": problem.raw[:_ECHO_CHARACTERS]},
-            {"role": "user", "content": f"{str(problem)[:_ECHO_CHARACTERS]} Answer again, with corrected JSON only."},
+            {"role": "user", "content": asked},
         ]
-        self._go_on(messages=[*self.request.messages, *said], system_prompt=None, prefilling=None)
+        self._go_on(messages=[*request.messages, *said], system_prompt=None, prefilling=None)
 
     def _misfit(self) -> ValidationFailedError | None:
         try:
@@ -233,10 +225,13 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """What all of them were billed; None where the provider does not say."""
-        counts = [exchange.snapshot.usage for exchange in self._exchanges]
-        known = [count for count in counts if count is not None]
-        return None if not known else sum(known[1:], known[0])
+        """The tokens of all of them; None where the provider does not say."""
+        return _together(self._exchanges)
+
+    @property
+    def billed(self) -> Usage | None:
+        """What was billed for them: an answer from the cache is not."""
+        return _together([exchange for exchange in self._exchanges if not exchange.cached])
 
     @property
     def seconds(self) -> float | None:
@@ -255,13 +250,27 @@ class Call:
 
     @property
     def tool_calls(self) -> ToolCallAggregator | None:
-        """The calls of the caller's tools, or None where there are none."""
-        if self.request.call_as_structure:
-            return self._call_in_structure()
-        calls = self.exchange.tool_calls
-        if not len(calls) or (self.request.schema_tool is not None and self.structure_text is not None):
+        """The calls of the caller's tools, or None where there are none; the same object once the answer has ended."""
+        exchange = self.exchange
+        if self._calls is None or self._calls[0] is not exchange:
+            calls = self._call_in_structure() if self.request.call_as_structure else self._callers_calls()
+            if exchange.state != "complete":
+                return calls
+            self._calls = exchange, calls
+        return self._calls[1]
+
+    def _callers_calls(self) -> ToolCallAggregator | None:
+        """The calls without the one that is the structure, which nobody could answer."""
+        calls, name = self.exchange.tool_calls, self.request.schema_tool
+        others = [state for state in calls.states if state.name != name] if name is not None else []
+        if not len(calls) or (name is not None and not others):
             return None
-        return calls
+        if name is None or len(others) == len(calls):
+            return calls
+        apart = ToolCallAggregator()
+        for state in others:
+            apart.process(None, state.id, state.name, state.raw, choice=state.choice)
+        return apart
 
     @property
     def structure_text(self) -> str | None:
@@ -284,7 +293,8 @@ class Call:
             try:
                 self._value = self._decoded()
             except MsgfluxError as error:
-                error.snapshot, error.attempts = self.snapshot, self.attempts
+                error.snapshot = msgspec.structs.replace(self.snapshot, usage=self.usage)
+                error.attempts = self.attempts
                 raise
         return self._value
 
@@ -294,14 +304,14 @@ class Call:
             calls.message = self.turn()
             return calls
         snapshot, schema = self.snapshot, self.request.schema
-        problem = _problem(snapshot, structured=schema is not None, text=self.structure_text)
+        problem = problem_of(snapshot, structured=schema is not None, text=self.structure_text)
+        if self.request.forced and (problem is None or isinstance(problem, EmptyOutputError)):
+            raise ToolNotCalledError(
+                "a tool call was required, and the model answered without one; its answer is in .snapshot. Use a model "
+                "that calls tools, or one tool at a time."
+            )
         if problem is not None:
             raise problem
-        if self.request.forced:
-            raise ToolNotCalledError(
-                "a tool call was required, and the model answered in words; they are in .snapshot. Use a model that "
-                "calls tools, or one tool at a time."
-            )
         if schema is not None:
             self.decoded = decode_answer(self.structure_text or snapshot.text, schema)
             return self.decoded.value
@@ -316,7 +326,7 @@ class Call:
         """
         snapshot = self.snapshot
         first = snapshot.choices[0]
-        text = self.structure_text or snapshot.text or snapshot.refusal
+        text: str | None = self.structure_text or snapshot.text or snapshot.refusal
         own: dict[str, Any] = dict(first.fields)
         if snapshot.reasoning:
             own["reasoning"] = snapshot.reasoning
@@ -326,6 +336,8 @@ class Call:
         if snapshot.images:
             own["images"] = [{"type": "image_url", "image_url": {"url": image.url}} for image in snapshot.images]
         calls = self.tool_calls
+        if calls is not None and self.request.call_as_structure:
+            text = None  # it is the call, in other words
         if own or (calls is not None and calls.has_extra):
             own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
         return {"content": text if text or calls is None else None, **own}
@@ -344,33 +356,6 @@ class Call:
         return aggregator
 
 
-def _failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
-    """What a model wrote and its server then found not to fit the schema, which Groq says by a 400; None otherwise."""
-    body = error.body if isinstance(error, ProviderError) else None
-    inner = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(inner, dict) or not isinstance(inner.get("failed_generation"), str):
-        return None
-    if inner.get("code") != "json_validate_failed":
-        return None
-    return ValidationFailedError(
-        f"the provider says that the answer does not fit its schema: {error}",
-        raw=inner["failed_generation"],
-        snapshot=error.snapshot,
-        attempts=error.attempts,
-    )
-
-
-def _problem(snapshot: Snapshot, *, structured: bool, text: str | None) -> IncompleteOutputError | None:
-    """What keeps a complete answer from being used, or None."""
-    if snapshot.refusal or snapshot.finish_reason == "refusal":
-        return RefusedError(f"the model declined: {snapshot.refusal or snapshot.text!r}")
-    if snapshot.finish_reason == "content_filter" and (structured or not snapshot.continuation):
-        return FilteredError("the provider's content filter removed the answer. Rephrase the messages.")
-    if snapshot.finish_reason == "length" and structured:
-        return TruncatedError(
-            "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."
-        )
-    if not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images:
-        spent = " All its tokens went into reasoning; raise max_tokens." if snapshot.reasoning else ""
-        return EmptyOutputError(f"the answer holds no text.{spent}")
-    return None
+def _together(exchanges: list[Exchange]) -> Usage | None:
+    known = [exchange.snapshot.usage for exchange in exchanges if exchange.snapshot.usage is not None]
+    return sum(known[1:], known[0]) if known else None

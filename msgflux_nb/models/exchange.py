@@ -123,16 +123,23 @@ class Exchange:
         self.attempts += 1
         self._restart(scrub)
 
-    def stored(self) -> bytes | None:
-        """Return the bytes of the answer that the cache has to this request, or None."""
-        return None if self._entry is None else self._entry.get()
-
-    def replay(self, data: bytes) -> list[Event]:
-        """Take the whole answer from the cache, return what it says."""
-        self._restart(str)
-        self._entry, self.cached = None, True
-        events = self.feed(data)
-        return events + self.close()
+    def recall(self) -> list[Event] | None:
+        """Take the whole answer from the cache, return what it says; None where it has none that can be used."""
+        entry = self._entry
+        try:
+            data = None if entry is None else entry.get()
+            if data is None:
+                return None
+            self._restart(str)
+            self._entry, self.cached = None, True
+            events = self.feed(data)
+            return events + self.close()
+        except MsgfluxError as error:  # the model is there to be asked again
+            warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=2)
+            self._entry, self.cached, self.state = entry, False, "new"
+            self._began = self._ended = self._first_content = None
+            self._accumulator = self._fresh(str)
+            return None
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes, return what they say.

@@ -11,13 +11,15 @@ from ..protocol.profile import Profile
 __all__ = ["cost_of"]
 
 
-def cost_of(usage: Usage | None, profile: Profile, model: str) -> float | None:
+def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str | None = None) -> float | None:
     """Return US dollars, or None when the price, or the number of tokens, is not known.
 
     Args:
         usage: what was billed.
         profile: by whom.
         model: the model's name as the provider knows it.
+        answered: the model that answered, as the provider calls it; says more where ``model`` is an alias or, as on
+            Azure, the name of a deployment.
     """
     if profile.free:
         return 0.0
@@ -25,8 +27,12 @@ def cost_of(usage: Usage | None, profile: Profile, model: str) -> float | None:
         return None if usage is None else usage.cost
     if profile.price_list is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
-    price = _price(profile.price_list, model)
-    return None if price is None else price(usage.prompt_tokens, usage.completion_tokens, usage.cached)
+    for name in (model, answered):
+        price = _price(profile.price_list, name) if name else None
+        if price is not None:
+            cost: float = price(usage.prompt_tokens, usage.completion_tokens, usage.cached)
+            return cost
+    return None
 
 
 @functools.cache

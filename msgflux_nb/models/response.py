@@ -144,9 +144,9 @@ class StreamResponse(Arriving):
         """Run one exchange; return the error that it failed with, or None."""
         from .transport import open_bytes
 
-        stored = exchange.stored()
-        if stored is not None:
-            yield from exchange.replay(stored)
+        recalled = exchange.recall()
+        if recalled is not None:
+            yield from recalled
             return None
         request, abort = exchange.request, self._abort
         while True:

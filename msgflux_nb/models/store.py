@@ -59,6 +59,7 @@ class Store:
         self.path = _file(Path(path).expanduser())
         self._lock = threading.Lock()
         self._pid = os.getpid()
+        self._inherited: list[sqlite3.Connection] = []
         self._connection = self._guarded(self._open)
 
     def get(self, key: str) -> bytes | None:
@@ -95,7 +96,8 @@ class Store:
                 row: tuple[bytes | int, ...] | None = self._connection.execute(statement, values).fetchone()
                 return row
 
-        if self._pid != os.getpid():  # SQLite's connections do not survive a fork
+        if self._pid != os.getpid():  # SQLite's connections do not survive a fork, and must not be closed after one
+            self._inherited.append(self._connection)
             self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), self._guarded(self._open)
         return self._guarded(run)
 
@@ -108,8 +110,11 @@ class Store:
         if version not in (0, _VERSION):
             connection.close()
             raise StoreError(f"{self.path} was written by a newer version of msgflux_nb ({version}). Use another file.")
+        if not version and connection.execute("SELECT name FROM sqlite_master WHERE name != 'answers'").fetchone():
+            connection.close()
+            raise StoreError(f"{self.path} is a database of something else. Use another file.")
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=FULL")
         with connection:
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA user_version={_VERSION}")

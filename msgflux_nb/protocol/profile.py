@@ -55,6 +55,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         dialect: which JSON Schema the provider's structured output takes.
         schema_methods: how a structure can be asked for, the best first; a method that the server refuses is followed
             by the next.
+        schema_methods_streamed: the same for streamed answers, where these differ; None where they do not.
+        strict_schemas: whether a schema may be sent as strict; else as a wish that the server tries to meet.
         schema_in_prompt: the server only constrains the output and does not show the schema to the model, so the
             request has to.
         reasks: how often an answer that does not fit its schema is sent back with the error.
@@ -62,9 +64,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tool_keywords_dropped: JSON Schema keywords that tools must not have here.
         named_tool_choice: whether a tool can be forced by its name; else it is the only one offered, and forced.
         required_word: what ``tool_choice="required"`` is called.
+        forced_tool_choice: whether a call can be forced at all; else ``auto`` is sent in its place, and a structure is
+            not asked for as a tool.
         forced_call: what makes the model call where ``tool_choice`` does not.
         forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
         tool_ids: which ids of tool calls are taken; others are replaced in what is sent.
+        call_fields: what the first call of an earlier turn gets where the turn holds no field of this provider, such as
+            a turn that another one wrote.
         prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
             or ``none``.
         prefill_body: fields that a prefilled request has beside the others.
@@ -76,6 +82,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         echo_stream: the same for a streamed answer.
         reasoning_name: the field in which reasoning goes back.
         echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
+        blank_reasoning: whether a turn with calls that has no reasoning goes back with an empty text for it, since
+            without the field it is refused.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
         models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
@@ -98,15 +106,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     image_max_count: int | None = None
     dialect: Dialect = Dialect.OPENAI
     schema_methods: tuple[SchemaMethod, ...] = ("json_schema", "tool", "json_object", "prompt")
+    schema_methods_streamed: tuple[SchemaMethod, ...] | None = None
+    strict_schemas: bool = True
     schema_in_prompt: bool = False
     reasks: int = 1
     tools_with_schema: bool = True
     tool_keywords_dropped: frozenset[str] = frozenset()
     named_tool_choice: bool = True
     required_word: Literal["required", "any"] = "required"
+    forced_tool_choice: bool = True
     forced_call: ForcedCall | None = None
     forced_call_fallback: bool = False
     tool_ids: Literal["any", "nine_letters"] = "any"
+    call_fields: dict[str, Any] = {}
     prefill: Literal["none", "continue", "prefix"] = "none"
     prefill_body: dict[str, Any] = {}
     prefill_base_url: str | None = None
@@ -117,6 +129,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     echo_stream: bool | None = False
     reasoning_name: Literal["reasoning_content", "reasoning"] = "reasoning_content"
     echo_reasoning: Literal["never", "tool_turns", "always"] = "never"
+    blank_reasoning: bool = False
     stream_usage: bool = True
     stream_ends: bool = True
     models: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,7 @@ The only place that knows the names of a request's fields.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_
 from .profile import Profile, SchemaMethod
 from .turns import listed, outgoing, with_system
 
-__all__ = ["OPTIONS", "ChatRequest", "build_request", "schema_methods"]
+__all__ = ["OPTIONS", "ChatRequest", "Way", "build_request", "schema_methods", "schema_note"]
 
 OPTIONS = frozenset(
     {
@@ -42,6 +42,11 @@ OPTIONS = frozenset(
 """The options that travel in a request's body; each is sent only if it was given."""
 
 
+Way = tuple[SchemaMethod, bool, bool, bool]
+"""A way of asking for a structure, and whether it is streamed, beside tools, beside a prefill: a server that refuses it
+in one of these cases may take it in another."""
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request, ready to send, and what is needed to read its answer.
 
@@ -59,6 +64,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         forced: whether a call of one of them is required.
         call_as_structure: whether that call is asked for as a structure.
         audio_format: what sound was asked for, or None.
+        later_methods: how else the structure can be asked for, should the server refuse this way.
     """
 
     body: bytes
@@ -74,6 +80,14 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     forced: bool = False
     call_as_structure: bool = False
     audio_format: str | None = None
+    later_methods: tuple[SchemaMethod, ...] = ()
+
+    @property
+    def way(self) -> Way | None:
+        """How the structure is asked for, and beside what; None for text."""
+        if self.schema_method is None:
+            return None
+        return self.schema_method, self.stream, self.has_tools, bool(self.prefill)
 
     @property
     def schema_tool(self) -> str | None:
@@ -81,11 +95,16 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.schema.name if self.schema is not None and self.schema_method == "tool" else None
 
 
-def schema_methods(profile: Profile, *, prefill: bool, tools: bool) -> tuple[SchemaMethod, ...]:
+def schema_methods(
+    profile: Profile, *, prefill: bool = False, tools: bool = False, stream: bool = False
+) -> tuple[SchemaMethod, ...]:
     """Return how a structure can be asked for beside these, the best first."""
     if tools and not profile.tools_with_schema:
         return ("prompt",)
-    methods = tuple(method for method in profile.schema_methods if not (prefill and method == "tool"))
+    streamed = profile.schema_methods_streamed if stream else None
+    methods = profile.schema_methods if streamed is None else streamed
+    if prefill or not profile.forced_tool_choice:
+        methods = tuple(method for method in methods if method != "tool")
     return methods or ("prompt",)
 
 
@@ -103,9 +122,10 @@ def build_request(
     tool_choice: str | None = None,
     stream: bool = False,
     extra_body: dict[str, Any] | None = None,
-    schema_method: SchemaMethod | None = None,
+    refused: Collection[Way] = (),
     echo: bool | None = None,
     call_as_structure: bool = False,
+    plain_history: bool = False,
 ) -> ChatRequest:
     """Build the request that ``profile`` understands.
 
@@ -122,9 +142,10 @@ def build_request(
         tool_choice: ``"auto"``, ``"required"``, ``"none"`` or the name of a tool.
         stream: whether the answer is to come in pieces.
         extra_body: further fields, sent as they are; they win over ours.
-        schema_method: how to ask for the structure; by default the first that ``profile`` knows.
+        refused: ways of asking for a structure that this server is known to refuse.
         echo: whether the answer begins with the prefill again, where the profile does not know and it was tried.
         call_as_structure: whether a forced call is asked for as a structure, since as a call it did not come.
+        plain_history: whether what only this provider understands is left out of earlier turns.
 
     Raises:
         BadRequestError: the messages are no messages, a tool is unknown, or the request cannot be written as JSON.
@@ -134,19 +155,21 @@ def build_request(
     """
     asked = with_system(listed(messages), system_prompt)
     tools = _listed_tools(tool_schemas)
-    schema, method = None, None
-    if generation_schema is not None:
-        methods = schema_methods(profile, prefill=bool(prefilling), tools=bool(tools))
-        method = schema_method if schema_method in methods else methods[0]
-        schema = _wire_schema(generation_schema, profile.dialect)
+    schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
     prefill = checked_prefill(prefilling, schema, profile.dialect)
+    methods: tuple[SchemaMethod, ...] = ()
+    if schema is not None:
+        known = schema_methods(profile, prefill=bool(prefill), tools=bool(tools), stream=stream)
+        left = [method for method in known if (method, stream, bool(tools), bool(prefill)) not in refused]
+        methods = (*left,) or known[-1:]
     request = ChatRequest(
         body=b"",
         messages=asked,
         prefill=prefill,
         emulated=bool(prefill) and prefill_mode == "emulate",
         schema=schema,
-        schema_method=method,
+        schema_method=methods[0] if methods else None,
+        later_methods=methods[1:],
         stream=stream,
         echoed=_echoed(prefill, prefill_mode, profile, stream, echo),
         base_url=profile.prefill_base_url if prefill and prefill_mode == "auto" else None,
@@ -155,10 +178,11 @@ def build_request(
         call_as_structure=call_as_structure,
         audio_format=(options.get("audio") or {}).get("format"),
     )
-    noted = _with_schema_note(asked, schema, method, profile)
-    body: dict[str, Any] = {"model": model, "messages": outgoing(noted, profile, model)}
+    body: dict[str, Any] = {"model": model}
+    body["messages"] = outgoing(_with_schema_note(request, profile), profile, model, plain=plain_history)
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
-    body |= _call_as_structure(tools, tool_choice) if call_as_structure else _tools(tools, tool_choice, profile)
+    asks_for_call = _call_as_structure(body, tools, tool_choice, profile) if call_as_structure else None
+    body |= _tools(tools, tool_choice, profile) if asks_for_call is None else asks_for_call
     body = _with_schema(body, request, profile)
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
     if stream:
@@ -226,40 +250,42 @@ def _tools(tools: list[dict[str, Any]], choice: str | None, profile: Profile) ->
     offered = [_fitting_tool(tool, profile.tool_keywords_dropped) for tool in tools]
     if choice in (None, "auto", "none"):
         return {"tools": offered} if choice is None else {"tools": offered, "tool_choice": choice}
-    if choice == "required":
-        return {"tools": offered, "tool_choice": profile.required_word}
-    if choice not in names:
+    if choice != "required" and choice not in names:
         raise BadRequestError(
             f'tool_choice: expected "auto", "required", "none" or one of {", ".join(names)}; got {choice!r}.'
         )
-    if not profile.named_tool_choice:
-        return {"tools": [offered[names.index(choice)]], "tool_choice": profile.required_word}
-    return {"tools": offered, "tool_choice": {"type": "function", "function": {"name": choice}}}
+    if choice != "required" and profile.named_tool_choice and profile.forced_tool_choice:
+        return {"tools": offered, "tool_choice": {"type": "function", "function": {"name": choice}}}
+    forced = profile.required_word if profile.forced_tool_choice else "auto"
+    return {"tools": offered if choice == "required" else [offered[names.index(choice)]], "tool_choice": forced}
 
 
-def _call_as_structure(tools: list[dict[str, Any]], choice: str | None) -> dict[str, Any]:
+def _call_as_structure(
+    body: dict[str, Any], tools: list[dict[str, Any]], choice: str | None, profile: Profile
+) -> dict[str, Any]:
     """The fields that ask for a call as a structure: one of ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
     functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
     chosen = [function for function in functions if choice in ("required", function["name"])]
     forms = [
-        {
-            "type": "object",
-            "properties": {
+        _closed(
+            {
                 "name": {"type": "string", "enum": [function["name"]]},
                 "arguments": function.get("parameters") or {"type": "object"},
-            },
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
+            }
+        )
         for function in chosen
     ]
-    schema = {
-        "type": "object",
-        "properties": {"call": forms[0] if len(forms) == 1 else {"anyOf": forms}},
-        "required": ["call"],
-        "additionalProperties": False,
-    }
-    return {"response_format": {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}}
+    schema = _closed({"call": forms[0] if len(forms) == 1 else {"anyOf": forms}})
+    if "json_schema" in profile.schema_methods:
+        response_format = {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}
+        return {"response_format": response_format}
+    note = f"Answer with JSON that fits this JSON Schema: {_encoded(schema).decode()}"
+    said = {"messages": _with_note(body["messages"], note)}
+    return {**said, "response_format": {"type": "json_object"}} if "json_object" in profile.schema_methods else said
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
 def _tool_name(tool: dict[str, Any]) -> str:
@@ -296,7 +322,7 @@ def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -
         return body
     if method == "json_object":
         return {**body, "response_format": {"type": "json_object"}}
-    form: dict[str, Any] = {"name": schema.name, "strict": schema.strict}
+    form: dict[str, Any] = {"name": schema.name, "strict": schema.strict and profile.strict_schemas}
     if method == "json_schema":
         form["schema"] = schema.schema
         return {**body, "response_format": {"type": "json_schema", "json_schema": form}}
@@ -310,17 +336,25 @@ def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -
     return {**body, "tools": [*others, tool], "tool_choice": choice}
 
 
-def _with_schema_note(
-    messages: list[dict[str, Any]], schema: WireSchema | None, method: SchemaMethod | None, profile: Profile
-) -> list[dict[str, Any]]:
-    """Say the schema in the messages, where the server is not told it or does not show it to the model.
+def schema_note(schema: WireSchema) -> str:
+    """Return the sentence that says the form of a structure."""
+    return f"Answer with JSON of this form: {outline(schema.schema)}"
+
+
+def _with_schema_note(request: ChatRequest, profile: Profile) -> list[dict[str, Any]]:
+    """Say the schema in the messages, where the server is not told it or does not show it to the model."""
+    schema, method = request.schema, request.schema_method
+    if schema is None or method == "tool" or (method == "json_schema" and not profile.schema_in_prompt):
+        return request.messages
+    return _with_note(request.messages, schema_note(schema))
+
+
+def _with_note(messages: list[dict[str, Any]], note: str) -> list[dict[str, Any]]:
+    """Add a sentence to the messages.
 
     It ends a system message that is there: batches share that, and servers cache a prefix that stays the same.
     Without one it stands in front of the last user text, where a small model heeds it best.
     """
-    if schema is None or (method in ("json_schema", "tool") and not profile.schema_in_prompt):
-        return messages
-    note = f"Answer with JSON of this form: {outline(schema.schema)}"
     first = messages[0]
     if first["role"] == "system" and isinstance(first.get("content"), str):
         return [{**first, "content": f"{first['content']}\n\n{note}"}, *messages[1:]]

@@ -70,14 +70,23 @@ def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[s
     return [{**first, "content": f"{text}\n\n{first['content']}"}, *messages[1:]]
 
 
-def outgoing(messages: list[dict[str, Any]], profile: Profile, model: str) -> list[dict[str, Any]]:
+def outgoing(
+    messages: list[dict[str, Any]], profile: Profile, model: str, *, plain: bool = False
+) -> list[dict[str, Any]]:
     """Return the messages as ``profile`` takes them.
+
+    Args:
+        messages: the history; read, never changed.
+        profile: to whom.
+        model: the model's name as the provider knows it.
+        plain: whether even this provider's own fields are left out, since it has refused them.
 
     Raises:
         MediaError: a message holds what this model does not take.
     """
     _check_media(messages, profile, model)
-    sent = [_own_fields(message, profile, model) for message in messages]
+    origin = None if plain else {"provider": profile.provider, "model": model}
+    sent = [_for_provider(message, profile, origin) for message in messages]
     if profile.tool_ids == "nine_letters":
         sent = [_with_short_ids(message) for message in sent]
     limits = Limits(profile.image_long_edge, profile.image_max_bytes)
@@ -107,20 +116,39 @@ def _check_media(messages: list[dict[str, Any]], profile: Profile, model: str) -
         )
 
 
-def _own_fields(message: dict[str, Any], profile: Profile, model: str) -> dict[str, Any]:
-    """Drop what another provider wrote, and put reasoning where this one wants it."""
-    if PROVENANCE not in message:
-        return message
-    sent = {name: value for name, value in message.items() if name != PROVENANCE}
-    if message[PROVENANCE] != {"provider": profile.provider, "model": model}:
-        sent = {name: value for name, value in sent.items() if name in _STANDARD}
-        if "tool_calls" in sent:
-            sent["tool_calls"] = [_only(call, _STANDARD_CALL) for call in sent["tool_calls"]]
+def _for_provider(message: dict[str, Any], profile: Profile, origin: dict[str, str] | None) -> dict[str, Any]:
+    """Drop what another provider wrote, put reasoning where this one wants it, and add what it misses."""
+    sent = message
+    if PROVENANCE in message:
+        own = message[PROVENANCE] == origin
+        sent = _own_turn(message, profile) if own else _foreign_turn(message)
+    calls = sent.get("tool_calls")
+    if not isinstance(calls, list) or not calls:
         return sent
+    if profile.call_fields and not any(set(call) - _STANDARD_CALL for call in calls):
+        sent = {**sent, "tool_calls": [{**profile.call_fields, **calls[0]}, *calls[1:]]}
+    if profile.blank_reasoning:
+        sent = {profile.reasoning_name: "", **sent}
+    return sent
+
+
+def _own_turn(message: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    sent = {name: value for name, value in message.items() if name != PROVENANCE}
     reasoning = sent.pop("reasoning", None)
     wanted = {"never": False, "tool_turns": bool(sent.get("tool_calls")), "always": True}[profile.echo_reasoning]
     if reasoning and wanted:
         sent[profile.reasoning_name] = reasoning
+    if "audio" in sent:  # the provider has the sound under its id; its words beside it would be said twice
+        sent["content"] = None
+    return sent
+
+
+def _foreign_turn(message: dict[str, Any]) -> dict[str, Any]:
+    sent = {name: value for name, value in message.items() if name in _STANDARD}
+    if "tool_calls" in sent:
+        sent["tool_calls"] = [_only(call, _STANDARD_CALL) for call in sent["tool_calls"]]
+    if "images" in message and not sent.get("content"):  # an empty turn is refused
+        sent["content"] = "[image]"
     return sent
 
 

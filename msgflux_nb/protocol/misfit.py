@@ -1,0 +1,86 @@
+"""Where an answer, or a refusal of one, does not fit what was asked for; pure."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import (
+    BadRequestError,
+    ContextLengthError,
+    EmptyOutputError,
+    FilteredError,
+    IncompleteOutputError,
+    MsgfluxError,
+    ProviderError,
+    RefusedError,
+    TruncatedError,
+    ValidationFailedError,
+)
+from .profile import SchemaMethod
+from .snapshot import Snapshot
+
+__all__ = ["failed_generation", "problem_of", "refuses_method", "refuses_signatures"]
+
+# What servers say that do not take a way of asking for a structure. What they say of calls in the history, of parallel
+# calls or of the schema of somebody's function is about something else.
+_ABOUT_FORMAT = re.compile(
+    r"response.?(format|mime|schema)|json.?(schema|object|mode)|structured|schema(?! for function)|grammar", re.I
+)
+_ABOUT_TOOLS = re.compile(r"(?<!parallel_)(?<!role ['\"`])tool(?!_?call)|function|schema", re.I)
+_ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
+    "json_schema": _ABOUT_FORMAT,
+    "json_object": _ABOUT_FORMAT,
+    "tool": _ABOUT_TOOLS,
+}
+_ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
+
+
+def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
+    """Whether a server says that it does not take this way of asking for a structure."""
+    about = _ABOUT.get(method) if method is not None else None
+    if about is None or not isinstance(error, BadRequestError) or isinstance(error, ContextLengthError):
+        return False
+    return about.search(str(error)) is not None
+
+
+def refuses_signatures(error: MsgfluxError) -> bool:
+    """Whether Gemini does not take a signature in the history: not its own, of another model, or damaged."""
+    return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
+
+
+def failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
+    """What a model wrote and its server then found not to fit the schema, which Groq says by a 400; None otherwise."""
+    body = error.body if isinstance(error, ProviderError) else None
+    inner = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("failed_generation"), str):
+        return None
+    if inner.get("code") != "json_validate_failed":
+        return None
+    return ValidationFailedError(
+        f"the provider says that the answer does not fit its schema: {error}",
+        raw=inner["failed_generation"],
+        snapshot=error.snapshot,
+        attempts=error.attempts,
+    )
+
+
+def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> IncompleteOutputError | None:
+    """Return what keeps a complete answer from being used, or None.
+
+    Args:
+        snapshot: the answer.
+        structured: whether it has to be a structure.
+        text: the structure's text, where it came as a tool's arguments.
+    """
+    if snapshot.refusal or snapshot.finish_reason == "refusal":
+        return RefusedError(f"the model declined: {snapshot.refusal or snapshot.text!r}")
+    if snapshot.finish_reason == "content_filter" and (structured or not snapshot.continuation):
+        return FilteredError("the provider's content filter removed the answer. Rephrase the messages.")
+    if snapshot.finish_reason == "length" and structured:
+        return TruncatedError(
+            "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."
+        )
+    if not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images:
+        spent = " All its tokens went into reasoning; raise max_tokens." if snapshot.reasoning else ""
+        return EmptyOutputError(f"the answer holds no text.{spent}")
+    return None
