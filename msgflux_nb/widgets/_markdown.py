@@ -4,7 +4,8 @@ markdown-it reads CommonMark with tables and strikethrough; raw HTML is text to 
 itself is written, a link shows its host, and nh3 lets nothing pass but the few tags and attributes written here.
 
 Maths is left as text, between whatever dollars it stands: prices are more frequent than formulas, and two of them look
-like one. MathJax 3 obeys ``mathjax_ignore`` (JupyterLab 4, Notebook 7), MathJax 2 ``tex2jax_ignore`` (nbconvert).
+like one. What Markdown does to a text it does to a formula too, such as taking the backslash before a bracket away.
+MathJax 3 obeys ``mathjax_ignore`` (JupyterLab 4, Notebook 7), MathJax 2 ``tex2jax_ignore`` (nbconvert).
 """
 
 from __future__ import annotations
