@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,12 +43,14 @@ def tool_cards(states: Sequence[ToolCallState]) -> str:
     return "".join(map(_card, states[:_CARDS])) + more
 
 
-def source_list(annotations: Iterable[Any]) -> str:
+def source_list(annotations: Sequence[Any]) -> str:
     """Draw what an answer cites as a numbered list of links, each with its host."""
-    items = [f"<li>{_source(annotation)}</li>" for annotation in annotations]
-    left = len(items) - _SOURCES
+    if not annotations:
+        return ""
+    items = "".join(f"<li>{_source(annotation)}</li>" for annotation in annotations[:_SOURCES])
+    left = len(annotations) - _SOURCES
     more = f"<small>{left:,} more sources</small>" if left > 0 else ""
-    return labelled("sources", f'<ol style="margin: 0">{"".join(items[:_SOURCES])}</ol>{more}') if items else ""
+    return labelled("sources", f'<ol style="margin: 0">{items}</ol>{more}')
 
 
 def labelled(label: str, inner: str) -> str:
