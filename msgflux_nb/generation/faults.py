@@ -31,12 +31,15 @@ def _refusal(type_: Any, path: str, above: tuple[Any, ...]) -> tuple[str, str] |
         reason = str(error)
     else:
         return None
-    if not any(type_ is seen for seen in above):
-        for place, part in _parts(type_):
-            inner = path + place
-            found = (inner, str(part)) if isinstance(part, Exception) else _refusal(part, inner, (*above, type_))
-            if found is not None:
-                return found
+    for place, part in _parts(type_):
+        inner = path + place
+        if isinstance(part, Exception):
+            return inner, str(part)
+        if any(part is seen for seen in (*above, type_)):  # it holds itself; the fault is in another field
+            continue
+        found = _refusal(part, inner, (*above, type_))
+        if found is not None:
+            return found
     return path, reason
 
 

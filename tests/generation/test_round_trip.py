@@ -75,6 +75,13 @@ class Right(msgspec.Struct):
     lefts: list[Left]
 
 
+class Described(msgspec.Struct):
+    """A part."""
+
+    parts: Annotated[list[Described], Meta(description="inside it")] = []
+    of: Annotated[Described | None, Meta(description="around it")] = None
+
+
 class Unset(msgspec.Struct):
     x: int | msgspec.UnsetType = msgspec.UNSET
     y: int = 2
@@ -195,6 +202,7 @@ TYPES: dict[str, Any] = {
     "Struct, generic": Box[int],
     "Struct, generic in two types": tuple[Box[int], Box[str]],
     "Struct, recursive": Node,
+    "Struct, recursive and described": Described,
     "Structs that hold each other": Left,
     "Struct, unset": Unset,
     "Struct, limited": Limits,

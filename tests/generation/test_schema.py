@@ -267,6 +267,12 @@ class Outer(msgspec.Struct):
     inner: list[Inner]
 
 
+class Around(msgspec.Struct):
+    same: Around | None
+    many: list[Around]
+    bad: Mixed
+
+
 @pytest.mark.parametrize(
     ("type_", "place"),
     [
@@ -439,6 +445,27 @@ def test_a_schema_above_the_limit_is_refused_with_the_field(type_: Any, message:
     with pytest.raises(SchemaError, match=message) as caught:
         wire_schema(type_)
     assert "OpenAI's strict mode" in str(caught.value)
+
+
+class Many(msgspec.Struct):
+    kind: Literal[tuple(f"v{i}" for i in range(1_001))]  # type: ignore[valid-type]
+    inner: list[Many] = []
+
+
+def test_a_definition_counts_too() -> None:
+    with pytest.raises(SchemaError, match=r"^Many\.kind: .* more than 1,000 values"):
+        wire_schema(struct_of({"many": Many}))
+
+
+@pytest.mark.parametrize(("characters", "fits"), [(120_000, True), (120_001, False)])
+def test_the_names_of_definitions_and_of_their_fields_are_counted(characters: int, fits: bool) -> None:
+    used = 1_199 * 100 + len("node") + len("Node" + "name" + "children")
+    fields = {f"f{i:099}": int for i in range(1_199)} | {"x" * (characters - used): int, "node": Node}
+    if fits:
+        assert wire_schema(struct_of(fields)).strict
+        return
+    with pytest.raises(SchemaError, match=r"^Node\.children: .* 120,000 characters"):
+        wire_schema(struct_of(fields))
 
 
 @pytest.mark.parametrize("dialect", [dialect for dialect in Dialect if dialect is not Dialect.OPENAI])
