@@ -15,13 +15,13 @@ __all__ = ["COMPATIBLE", "PROFILES"]
 
 _TEXT = frozenset({"text"})
 _SEES = frozenset({"text", "image"})
-_SEES_AND_READS = frozenset({"text", "image", "file"})
-_ALL = frozenset({"text", "image", "audio", "file", "video"})
+_SEES_AND_HEARS = frozenset({"text", "image", "audio"})
 
 # Servers of the user's own.
 
-# A llama.cpp server. A whole answer begins with the prefill again, a streamed one does not; the grammar constrains the
-# output, but the model is not shown the schema.
+# A llama.cpp server. Whether a whole answer begins with the prefill again depends on its age: builds until mid-2026 do
+# so, later ones have an option for it. The grammar constrains the output, but the model is not shown the schema; and
+# tool_choice is passed over where the model's template knows no tools, so a call that did not come is asked for again.
 _LLAMACPP = Profile(
     provider="llamacpp",
     base_url="http://localhost:8080/v1",
@@ -31,13 +31,15 @@ _LLAMACPP = Profile(
     schema_methods=("json_schema", "prompt"),
     schema_in_prompt=True,
     named_tool_choice=False,
+    forced_call_fallback=True,
     prefill="continue",
     prefill_body={"chat_template_kwargs": {"enable_thinking": False}},  # or it refuses, for a template that can think
     prefill_with_reasoning=False,
-    echo=True,
+    echo=None,
     echo_stream=False,
 )
 
+# The fields of the prefill exclude each other there unless both are said. "echo" is false by default.
 _VLLM = Profile(
     provider="vllm",
     base_url="http://localhost:8000/v1",
@@ -47,14 +49,14 @@ _VLLM = Profile(
     prefill="continue",
     prefill_body={"continue_final_message": True, "add_generation_prompt": False},
     prefill_with_tools=False,
-    reasoning_name="reasoning",
+    reasoning_name="reasoning",  # since 0.11; before, reasoning_content
 )
 
 _OWN_SERVERS = (
     _LLAMACPP,
     # The same inside this process, through xllamacpp; its address is known when it has started. SmolLM2 calls a tool
     # only if its answer begins as a call, and goes on calling unless it is stopped. An answer that does not fit is
-    # not sent back: so small a model repeats it.
+    # not sent back: so small a model repeats it. This build echoes a prefill in a whole answer and not in a stream.
     structs.replace(
         _LLAMACPP,
         provider="local",
@@ -62,9 +64,12 @@ _OWN_SERVERS = (
         modalities=_TEXT,
         reasks=0,
         forced_call=ForcedCall(prefill="<tool_call>\n", stop="</tool_call>"),
+        forced_call_fallback=False,
+        echo=True,
     ),
     _VLLM,
     structs.replace(_VLLM, provider="sglang", base_url="http://localhost:30000/v1", reasoning_name="reasoning_content"),
+    # Its compatible API passes tool_choice over, whatever it is.
     Profile(
         provider="ollama",
         base_url="http://localhost:11434/v1",
@@ -76,11 +81,14 @@ _OWN_SERVERS = (
         schema_methods=("json_schema", "json_object", "prompt"),
         schema_in_prompt=True,
         named_tool_choice=False,
+        forced_call_fallback=True,
         prefill="continue",
         echo=None,
         echo_stream=None,
         reasoning_name="reasoning",
     ),
+    # "Invalid tool_choice type: 'object'. Supported string values: none, auto, required", and a required call may come
+    # as text all the same. Of response_format it takes json_schema and text.
     Profile(
         provider="lmstudio",
         base_url="http://localhost:1234/v1",
@@ -90,6 +98,7 @@ _OWN_SERVERS = (
         schema_methods=("json_schema", "prompt"),
         schema_in_prompt=True,
         named_tool_choice=False,
+        forced_call_fallback=True,
         prefill="continue",
         echo=None,
         echo_stream=None,
@@ -106,14 +115,19 @@ _OPENAI = Profile(
     option_names={"max_tokens": "max_completion_tokens"},
     modalities=frozenset({"text", "image", "audio", "file"}),
     schema_methods=("json_schema", "tool", "json_object"),
-    models={
-        "gpt-4-*": {"schema_methods": ["tool", "json_object"]},
-        "gpt-3.5-*": {"schema_methods": ["tool", "json_object"], "modalities": ["text"]},
+    models={  # structured outputs came with gpt-4o-2024-08-06, JSON mode with gpt-4-turbo
+        "gpt-4-*": {"schema_methods": ["tool", "json_object", "prompt"]},
+        "gpt-4": {"schema_methods": ["tool", "prompt"], "modalities": ["text"]},
+        "gpt-4o-2024-05-13": {"schema_methods": ["tool", "json_object"]},
+        "gpt-3.5-*": {"schema_methods": ["tool", "json_object", "prompt"], "modalities": ["text"]},
+        "*audio*": {"schema_methods": ["tool", "prompt"], "modalities": ["text", "audio"]},
+        "o3-mini*": {"modalities": ["text"]},
     },
 )
 
 _HOSTED = (
     _OPENAI,
+    # The v1 API, which needs no api-version. The model is the name of a deployment.
     structs.replace(
         _OPENAI,
         provider="azure",
@@ -124,6 +138,7 @@ _HOSTED = (
         key_header="api-key",
         price_list="azure",
     ),
+    # It takes max_tokens only, hands reasoning_details back as they came, and says in usage.cost what it took.
     Profile(
         provider="openrouter",
         base_url="https://openrouter.ai/api/v1",
@@ -136,12 +151,16 @@ _HOSTED = (
         echo_reasoning="always",
         models={
             "openai/*": {"prefill": "none"},
+            "x-ai/*": {"prefill": "none"},
             "anthropic/*": {"dialect": "anthropic", "echo": False, "echo_stream": False, "prefill_trimmed": True},
             "anthropic/*-4.[6-9]*": {"prefill": "none"},
             "anthropic/*-[5-9]*": {"prefill": "none"},
             "google/*": {"prefill": "none", "dialect": "gemini"},
         },
     ),
+    # "Streaming and tool use are not currently supported with Structured Outputs"; only gpt-oss takes strict ones,
+    # others are held to the schema after they have answered, and the 400 then holds what they wrote. The reasoning is
+    # in "reasoning", and is not wanted back. An image of 4 MB in base64, at most five.
     Profile(
         provider="groq",
         base_url="https://api.groq.com/openai/v1",
@@ -151,22 +170,27 @@ _HOSTED = (
         modalities=_SEES,
         image_max_bytes=2_900_000,
         image_max_count=5,
+        schema_methods_streamed=("tool", "prompt"),
+        strict_schemas=False,
         tools_with_schema=False,
         prefill="continue",
         prefill_with_tools=False,
         reasoning_name="reasoning",
-        models={"openai/gpt-oss-*": {"prefill": "none", "modalities": ["text"]}},
+        models={"openai/gpt-oss-*": {"prefill": "none", "modalities": ["text"], "strict_schemas": True}},
     ),
+    # Its logprobs is a number, 0 to 20, and no true or false: give it by extra_body.
     Profile(
         provider="together",
-        base_url="https://api.together.xyz/v1",
+        base_url="https://api.together.ai/v1",
         key_variables=("TOGETHER_API_KEY",),
         price_list="together",
         modalities=frozenset({"text", "image", "video"}),
         dialect=Dialect.VLLM,
         schema_in_prompt=True,
         reasoning_name="reasoning",
+        echo_reasoning="tool_turns",
     ),
+    # In JSON mode it may write white space for ever unless the messages ask for JSON too.
     Profile(
         provider="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
@@ -175,7 +199,10 @@ _HOSTED = (
         modalities=_SEES,
         dialect=Dialect.VLLM,
         schema_in_prompt=True,
+        echo_reasoning="tool_turns",
     ),
+    # No json_schema. While it thinks, as v4 does unless it is told not to, no call can be forced, and every earlier
+    # turn with calls needs its reasoning_content, an empty one at least.
     Profile(
         provider="deepseek",
         base_url="https://api.deepseek.com",
@@ -183,10 +210,18 @@ _HOSTED = (
         price_list="deepseek",
         modalities=_TEXT,
         schema_methods=("tool", "json_object", "prompt"),
+        strict_schemas=False,  # strict functions exist under /beta only
         prefill="prefix",
         prefill_base_url="https://api.deepseek.com/beta",
         echo_reasoning="tool_turns",
+        models={
+            "deepseek-reasoner*": {"forced_tool_choice": False, "blank_reasoning": True},
+            "deepseek-v[4-9]*": {"forced_tool_choice": False, "blank_reasoning": True},
+            "*-vision*": {"modalities": ["text", "image"]},
+        },
     ),
+    # It refuses fields that it does not know, such as stream_options: usage comes unasked. "required" is a younger
+    # name of "any". Its thinking comes as parts of the content.
     Profile(
         provider="mistral",
         base_url="https://api.mistral.ai/v1",
@@ -201,37 +236,51 @@ _HOSTED = (
         prefill_with_tools=False,
         echo=True,
         echo_stream=True,
-        stream_usage=False,  # it reports usage unasked, and refuses what it does not know
+        stream_usage=False,
     ),
+    # Of the compatible API, images and sound are documented, files and video are not. Its signatures travel in the tool
+    # calls; from Gemini 3 on a call without one is refused, but for this text, which Google documents for calls that
+    # another model wrote. Before Gemini 3, tools and a JSON answer exclude each other.
     Profile(
         provider="gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         price_list="google",
-        modalities=_ALL,
+        modalities=_SEES_AND_HEARS,
         dialect=Dialect.GEMINI,
         tools_with_schema=False,
         tool_keywords_dropped=frozenset({"additionalProperties", "$schema", "title"}),
-        echo_reasoning="never",  # its signatures travel in the tool calls
+        models={
+            "gemini-[3-9]*": {
+                "tools_with_schema": True,
+                "call_fields": {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}},
+            },
+        },
     ),
+    # Its compatible API passes over response_format, strict, seed, penalties, logprobs and reasoning_effort, and leaves
+    # sound and files out of the messages without a word. Fable and Mythos refuse a forced call.
     Profile(
         provider="anthropic",
         base_url="https://api.anthropic.com/v1",
         key_variables=("ANTHROPIC_API_KEY",),
         price_list="anthropic",
-        modalities=_SEES_AND_READS,
+        modalities=_SEES,
         image_max_count=100,
         dialect=Dialect.ANTHROPIC,
-        schema_methods=("tool", "prompt"),  # its compatible API passes response_format over
-        prefill="none",
+        schema_methods=("tool", "prompt"),
+        prefill="none",  # 4.6 and later answer 400
         prefill_with_reasoning=False,
         prefill_trimmed=True,
         models={
             "claude-3*": {"prefill": "continue"},
             "claude-*-4-[0-5]*": {"prefill": "continue"},  # and the dated first ones, such as claude-opus-4-20250514
             "claude-*-4": {"prefill": "continue"},
+            "claude-fable-*": {"forced_tool_choice": False},
+            "claude-mythos-*": {"forced_tool_choice": False},
         },
     ),
+    # Its schemas take no list of types, which the strict dialect writes for a number or null: such a schema is refused
+    # and asked for in the next way.
     Profile(
         provider="cerebras",
         base_url="https://api.cerebras.ai/v1",
@@ -239,10 +288,10 @@ _HOSTED = (
         price_list="cerebras",
         option_names={"max_tokens": "max_completion_tokens"},
         modalities=_TEXT,
-        tools_with_schema=False,
         reasoning_name="reasoning",
         echo_reasoning="always",
     ),
+    # Images are taken in base64 only.
     Profile(
         provider="sambanova",
         base_url="https://api.sambanova.ai/v1",
@@ -250,6 +299,7 @@ _HOSTED = (
         modalities=_SEES,
         reasoning_name="reasoning",
     ),
+    # Models that reason refuse stop and the penalties.
     Profile(
         provider="xai",
         base_url="https://api.x.ai/v1",
@@ -258,6 +308,7 @@ _HOSTED = (
         option_names={"max_tokens": "max_completion_tokens"},
         modalities=_SEES,
     ),
+    # No seed. It says in usage.cost what it took.
     Profile(
         provider="perplexity",
         base_url="https://api.perplexity.ai",
@@ -265,22 +316,42 @@ _HOSTED = (
         price_list="perplexity",
         modalities=_SEES,
         schema_methods=("json_schema", "prompt"),
+        named_tool_choice=False,
         stream_usage=False,
     ),
+    # An image of more than 180 kB in base64 would have to be uploaded first.
     Profile(
         provider="nvidia",
         base_url="https://integrate.api.nvidia.com/v1",
         key_variables=("NVIDIA_API_KEY",),
         modalities=_SEES,
+        image_max_bytes=130_000,
         dialect=Dialect.VLLM,
         schema_in_prompt=True,
     ),
+    # A router: "model:provider" names who answers, and so what it costs.
     Profile(
         provider="huggingface",
         base_url="https://router.huggingface.co/v1",
         key_variables=("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
         modalities=_SEES,
         schema_in_prompt=True,
+        models={
+            f"*:{name}": {"price_list": f"huggingface_{name}"}
+            for name in (
+                "cerebras",
+                "fireworks-ai",
+                "groq",
+                "hyperbolic",
+                "nebius",
+                "novita",
+                "nscale",
+                "ovhcloud",
+                "publicai",
+                "sambanova",
+                "together",
+            )
+        },
     ),
 )
 

@@ -31,8 +31,8 @@ _ARTICLES = {"image": "an image", "audio": "a sound", "file": "a file", "video":
 _TAKERS = {
     "image": "vision models, such as openai/gpt-4.1-mini, gemini/gemini-2.5-flash or a Qwen2.5-VL on a server of yours",
     "audio": "audio models, such as openai/gpt-audio or gemini/gemini-2.5-flash",
-    "file": "models that read documents, such as openai/gpt-4.1-mini or gemini/gemini-2.5-flash",
-    "video": "video models, such as gemini/gemini-2.5-flash",
+    "file": "models that read documents, such as openai/gpt-4.1-mini or openrouter/google/gemini-2.5-flash",
+    "video": "video models, such as openrouter/google/gemini-2.5-flash or a Qwen2.5-VL on a vLLM server of yours",
 }
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 _USUAL = Limits()
