@@ -10,8 +10,6 @@ __all__ = ["Node", "any_of", "anything", "enumeration", "joined", "key_names", "
 
 Node = dict[str, Any]
 
-_SCALARS: list[Node] = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
-
 
 def anything(definition: str | None) -> Node:
     """Any JSON value, every node typed.
@@ -22,15 +20,14 @@ def anything(definition: str | None) -> Node:
     """
     if definition is None:
         free: Node = {"type": "object", "additionalProperties": True}
-        return {"anyOf": [*_SCALARS, free, {"type": "array", "items": {"anyOf": [*_SCALARS, free]}}]}
+        return {"anyOf": [*_scalars(), free, {"type": "array", "items": {"anyOf": [*_scalars(), dict(free)]}}]}
     inner = {"$ref": f"#/$defs/{definition}"}
-    return {
-        "anyOf": [
-            *_SCALARS,
-            {"type": "object", "additionalProperties": inner},
-            {"type": "array", "items": inner},
-        ]
-    }
+    objects: Node = {"type": "object", "additionalProperties": inner}
+    return {"anyOf": [*_scalars(), objects, {"type": "array", "items": dict(inner)}]}
+
+
+def _scalars() -> list[Node]:
+    return [{"type": kind} for kind in ("string", "number", "boolean", "null")]
 
 
 def joined(*texts: str | None) -> str:

@@ -124,7 +124,7 @@ class Tool(msgspec.Struct, frozen=True):
         unknown = [repr(name) for name in arguments if name not in names]
         if unknown:
             known = ", ".join(names) or "none"
-            faults.append(f"no parameter is named {' or '.join(unknown)} (the parameters are: {known})")
+            faults.append(f"no parameter is named {_cut(' or '.join(unknown), 200)} (the parameters are: {known})")
         restored = arguments if self.wire.restore is None else self.wire.restore(arguments)
         positional: list[Any] = []
         named: dict[str, Any] = {}
@@ -159,7 +159,9 @@ class Tool(msgspec.Struct, frozen=True):
             except msgspec.ValidationError as error:
                 reason = reason or str(error).replace("`$", f"`{parameter.name}")
         expected = self._expected(parameter.name)
-        faults.append(f"{parameter.name}: expected {expected}, got {_shown(given[parameter.name])} ({reason})")
+        faults.append(
+            f"{parameter.name}: expected {expected}, got {_shown(given[parameter.name])} ({_cut(reason, 200)})"
+        )
         return None
 
     def _expected(self, name: str) -> str:

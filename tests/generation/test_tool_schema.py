@@ -535,10 +535,11 @@ def test_all_faults_are_told_at_once() -> None:
     assert all(words in str(caught.value) for words in ("days: expected", "place is missing", "named 'hours'"))
 
 
-def test_a_long_argument_is_cut_in_the_message() -> None:
+@pytest.mark.parametrize("arguments", [{"unit": "x" * 100_000}, {"x" * 100_000: 1}, {"unit": {"x": ["y"] * 100_000}}])
+def test_a_long_argument_is_cut_in_the_message(arguments: dict[str, Any]) -> None:
     with pytest.raises(ToolCallError) as caught:
-        Tool.of(limited).bind({"days": "x" * 100_000, "place": {"city": "Ede"}})
-    assert len(str(caught.value)) < 400
+        Tool.of(get_weather).bind({"place": {"city": "Ede"}, "day": "2024-05-06", **arguments})
+    assert len(str(caught.value)) < 800
 
 
 def test_a_tool_without_parameters_says_so() -> None:
