@@ -193,6 +193,9 @@ def run_tools(
             if approved_tool is not None:
                 try:
                     result = approved_tool.call(approved.arguments)
+                    if inspect.iscoroutine(result):
+                        result.close()
+                        raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
                 except Exception as error:  # whatever a tool raises is told to the model
                     result = error
             results[call.id] = loop.finished(approved, result)
@@ -231,10 +234,13 @@ async def _arun(loop: _Loop, call: ToolCall) -> str:
     tool, approved, result = loop.prepared(call, await answer if inspect.isawaitable(answer) else answer)
     if tool is not None:
         try:
-            if tool.is_async:
-                result = await tool.call(approved.arguments)
-            else:
-                result = await asyncio.to_thread(tool.call, approved.arguments)
+            result = (
+                tool.call(approved.arguments)
+                if tool.is_async
+                else await asyncio.to_thread(tool.call, approved.arguments)
+            )
+            if inspect.isawaitable(result):  # also of a plain function that returns a coroutine
+                result = await result
         except Exception as error:  # whatever a tool raises is told to the model
             result = error
     return loop.finished(approved, result)

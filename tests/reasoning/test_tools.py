@@ -183,6 +183,19 @@ def test_an_async_tool_needs_arun_tools_and_nothing_is_sent() -> None:
         assert server.bodies == []
 
 
+def test_a_plain_function_that_returns_a_coroutine_is_awaited_or_said() -> None:
+    async def slow() -> int:
+        return 7
+
+    def plain() -> Any:
+        return slow()
+
+    for go, told in ((arun, "7"), (run, "arun_tools")):
+        with serving(calling(("c1", "plain", {})), completion("done")) as server:
+            go(server.url, "?", tools=[plain])
+            assert told in results_in(server.bodies[1])[0]
+
+
 def test_async_calls_of_one_turn_run_side_by_side() -> None:
     async def wait(seconds: float) -> float:
         await asyncio.sleep(seconds)
