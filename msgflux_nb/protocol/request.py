@@ -265,23 +265,23 @@ def _call_as_structure(
 ) -> dict[str, Any]:
     """The fields that ask for a call as a structure: one of ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
     functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
-    chosen = [function for function in functions if choice in ("required", function["name"])]
-    forms = [
-        _closed(
-            {
-                "name": {"type": "string", "enum": [function["name"]]},
-                "arguments": function.get("parameters") or {"type": "object"},
-            }
-        )
-        for function in chosen
-    ]
+    forms = []
+    for function in functions:
+        if choice in ("required", function["name"]):
+            arguments = function.get("parameters") or {"type": "object"}
+            form = _closed({"name": {"type": "string", "enum": [function["name"]]}, "arguments": arguments})
+            forms.append({**form, "description": function.get("description") or "A call of this function."})
     schema = _closed({"call": forms[0] if len(forms) == 1 else {"anyOf": forms}})
+    schema = _without(schema, profile.tool_keywords_dropped)
+    fields: dict[str, Any] = {}
     if "json_schema" in profile.schema_methods:
-        response_format = {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}
-        return {"response_format": response_format}
-    note = f"Answer with JSON that fits this JSON Schema: {_encoded(schema).decode()}"
-    said = {"messages": _with_note(body["messages"], note)}
-    return {**said, "response_format": {"type": "json_object"}} if "json_object" in profile.schema_methods else said
+        fields["response_format"] = {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}
+    elif "json_object" in profile.schema_methods:
+        fields["response_format"] = {"type": "json_object"}
+    if profile.schema_in_prompt or "json_schema" not in profile.schema_methods:
+        note = f"Answer with JSON that fits this JSON Schema: {_encoded(schema).decode()}"
+        fields["messages"] = _with_note(body["messages"], note)
+    return fields
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
