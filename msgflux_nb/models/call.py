@@ -8,14 +8,14 @@ plan is a generator that both drivers follow: it yields an exchange, and is sent
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from ..errors import EmptyOutputError, MsgfluxError, ToolNotCalledError, ValidationFailedError
 from ..generation.decode import Decoded, decode_answer, decode_json
 from ..protocol.events import Usage
-from ..protocol.misfit import failed_generation, problem_of, refuses_method, refuses_signatures
+from ..protocol.misfit import failed_generation, problem_of, refused_prefill, refuses_method, refuses_signatures
 from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest, Way, schema_note
 from ..protocol.snapshot import Snapshot
@@ -118,7 +118,7 @@ class Call:
             self._earlier.append(probe)
             error = yield probe
             if error is not None:
-                raise error
+                self._give_up(error)
             echo = probe.snapshot.continuation.lstrip().startswith(_MARK)
             self._learnt.echo[self.request.stream] = echo
         self._changes["echo"] = echo
@@ -140,10 +140,17 @@ class Call:
             first = misfit or first or error
             change = self._other_way(error)
             if change is None:
-                first.attempts = self.attempts
-                raise first
+                self._give_up(first)
             refused.update(change.get("refused", ()))
             self._go_on(**change)
+
+    def _give_up(self, error: MsgfluxError) -> NoReturn:
+        offer = refused_prefill(error) if self.request.prefill and not self.request.emulated else None
+        error.attempts = self.attempts
+        if offer is None:
+            raise error
+        offer.attempts = self.attempts
+        raise offer from error
 
     def _other_way(self, error: MsgfluxError) -> dict[str, Any] | None:
         """What to change where a server has refused a request for what it cannot take; None where that is no help."""

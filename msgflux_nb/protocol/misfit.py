@@ -11,6 +11,7 @@ from ..errors import (
     FilteredError,
     IncompleteOutputError,
     MsgfluxError,
+    PrefillError,
     ProviderError,
     RefusedError,
     TruncatedError,
@@ -19,7 +20,7 @@ from ..errors import (
 from .profile import SchemaMethod
 from .snapshot import Snapshot
 
-__all__ = ["failed_generation", "problem_of", "refuses_method", "refuses_signatures"]
+__all__ = ["failed_generation", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
 
 # What servers say that do not take a way of asking for a structure. What they say of calls in the history, of parallel
 # calls or of the schema of somebody's function is about something else.
@@ -32,6 +33,8 @@ _ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
     "json_object": _ABOUT_FORMAT,
     "tool": _ABOUT_TOOLS,
 }
+# Claude from 4.6 on; llama.cpp while it thinks; Mistral without its mark.
+_ABOUT_PREFILL = re.compile(r"prefill|must end with a user message|last role", re.I)
 _ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
 
 
@@ -46,6 +49,17 @@ def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
 def refuses_signatures(error: MsgfluxError) -> bool:
     """Whether Gemini does not take a signature in the history: not its own, of another model, or damaged."""
     return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
+
+
+def refused_prefill(error: MsgfluxError) -> PrefillError | None:
+    """Return the error that offers the other way, where a server does not continue a prefill after all."""
+    if not isinstance(error, BadRequestError) or not _ABOUT_PREFILL.search(str(error)):
+        return None
+    return PrefillError(
+        f"the provider did not continue the prefill: {error} To ask for it in words, use "
+        'prefill_mode="emulate"; to have it refused before it is sent, profile={"prefill": "none"}.',
+        snapshot=error.snapshot,
+    )
 
 
 def failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
