@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
+import ssl
+import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
 
 
 @dataclass
@@ -137,3 +145,187 @@ def serving(*replies: Reply) -> Iterator[Server]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+# -- both drivers --------------------------------------------------------------------------------------------------
+
+
+def model_at(url: str, **options: Any) -> mf.ChatCompletion:
+    """A model that is asked once, without a second try, unless a test wants it."""
+    return mf.Model.chat_completion("scripted", **{"base_url": url, "max_retries": 0, **options})
+
+
+def one_after_the_other(model: mf.ChatCompletion, *messages: Any, **keywords: Any) -> list[Any]:
+    """Call without await; a message may be a function that makes it."""
+    return [model(message() if callable(message) else message, **keywords).consume() for message in messages]
+
+
+def one_after_the_other_in_a_loop(model: mf.ChatCompletion, *messages: Any, **keywords: Any) -> list[Any]:
+    """Call with await, all in one event loop."""
+
+    async def call(message: Any) -> Any:
+        response = await model.acall(message, **keywords)
+        return await response.consume() if keywords.get("stream") else response.consume()
+
+    async def main() -> list[Any]:
+        return [await call(message() if callable(message) else message) for message in messages]
+
+    return asyncio.run(main())
+
+
+Ask = Callable[..., list[Any]]
+both = pytest.mark.parametrize("ask", [one_after_the_other, one_after_the_other_in_a_loop], ids=["sync", "async"])
+
+
+# -- below HTTP: what a test sends and sees byte for byte ----------------------------------------------------------
+
+
+def wire(reply: Reply, *headers: str) -> bytes:
+    """A reply without pauses as the bytes of a whole HTTP answer, its body chunked as it came in pieces."""
+    lines = [f"HTTP/1.1 {reply.status} Said", *(f"{name}: {value}" for name, value in reply.headers.items()), *headers]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in reply.pieces if isinstance(piece, bytes))
+    return "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode() + body + b"0\r\n\r\n"
+
+
+class Peer:
+    """A server's end of one connection.
+
+    Attributes:
+        number: which connection it is, from 1.
+        requests: the heads and bodies that came over it.
+        left: set once the client has closed it.
+    """
+
+    def __init__(self, line: socket.socket, number: int) -> None:
+        self.line, self.number = line, number
+        self.requests: list[tuple[str, bytes]] = []
+        self.left = threading.Event()
+        self._held = b""
+
+    def read_request(self) -> tuple[str, bytes]:
+        """Wait for a request; return its head and its body."""
+        head = self.read_head()
+        length = next((int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0)
+        while len(self._held) < length:
+            self._more()
+        body, self._held = self._held[:length], self._held[length:]
+        self.requests[-1] = (head, body)
+        return head, body
+
+    def read_head(self) -> str:
+        """Wait for a request's head alone."""
+        while b"\r\n\r\n" not in self._held:
+            self._more()
+        raw, _, self._held = self._held.partition(b"\r\n\r\n")
+        self.requests.append((raw.decode("latin-1"), b""))
+        return raw.decode("latin-1")
+
+    def send(self, *pieces: bytes | float) -> None:
+        """Send bytes; numbers are pauses, which end when the client leaves."""
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                self.line.sendall(piece)
+            elif self.wait_for_close(piece):
+                return
+
+    def ping_for_ever(self, every: float = 0.3) -> None:
+        """Send comments until the client leaves."""
+        while not self.wait_for_close(every):
+            self.line.sendall(b"8\r\n: ping\n\n\r\n")
+
+    def wait_for_close(self, seconds: float = 10.0) -> bool:
+        """Wait until the client closes the connection; whether it did."""
+        end = time.monotonic() + seconds
+        with contextlib.suppress(TimeoutError):
+            while (left := end - time.monotonic()) > 0:
+                self.line.settimeout(left)
+                try:
+                    data = self.line.recv(65536)
+                except TimeoutError:
+                    raise
+                except OSError:
+                    data = b""
+                if not data:
+                    self.left.set()
+                    return True
+                self._held += data
+        self.line.settimeout(None)
+        return False
+
+    def reset(self) -> None:
+        """Break the connection off, so that the client gets an error and no end."""
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.line.close()
+
+    def _more(self) -> None:
+        data = self.line.recv(65536)
+        if not data:
+            self.left.set()
+            raise ConnectionError("the client left")
+        self._held += data
+
+
+class Listener:
+    """Gives each connection to a function of the test's, in a thread of its own."""
+
+    def __init__(self, talk: Callable[[Peer], None], *, tls: ssl.SSLContext | None, host: str, backlog: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.create_server((host, 0), family=family, backlog=backlog)
+        self.port: int = self.socket.getsockname()[1]
+        self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
+        self.peers: list[Peer] = []
+        self.faults: list[Exception] = []
+        self._talk, self._tls = talk, tls
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def requests(self) -> list[tuple[str, bytes]]:
+        """All heads and bodies, connection by connection."""
+        return [request for peer in self.peers for request in peer.requests]
+
+    def close(self) -> None:
+        """End all connections and threads."""
+        for line in (self.socket, *(peer.line for peer in self.peers)):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for line in (self.socket, *(peer.line for peer in self.peers)):
+            line.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = self.socket.accept()
+                peer = Peer(line, len(self.peers) + 1)
+                self.peers.append(peer)
+                self._threads.append(threading.Thread(target=self._serve, args=(peer,), daemon=True))
+                self._threads[-1].start()
+
+    def _serve(self, peer: Peer) -> None:
+        try:
+            if self._tls is not None:
+                peer.line = self._tls.wrap_socket(peer.line, server_side=True)
+            self._talk(peer)
+        except OSError:
+            pass  # clients that hang up are what tests are about
+        except Exception as fault:
+            self.faults.append(fault)
+        finally:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(peer.line, socket.SHUT_RDWR)
+            peer.line.close()
+
+
+@contextmanager
+def listening(
+    talk: Callable[[Peer], None], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", backlog: int = 512
+) -> Iterator[Listener]:
+    """Run a server of bytes for the length of a test; what the function raises fails the test."""
+    listener = Listener(talk, tls=tls, host=host, backlog=backlog)
+    try:
+        yield listener
+    finally:
+        listener.close()
+    assert listener.faults == []

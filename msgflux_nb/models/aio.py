@@ -1,4 +1,4 @@
-"""The transport of calls with ``await``: asyncio's streams under httpx's interface.
+"""The transport of calls with ``await``: asyncio's transports under httpx's interface.
 
 As in :mod:`msgflux_nb.models.sockets`, a wait lasts as long as the call's limits allow at that moment, and ends when
 another thread asks for it.
@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
-from .connect import BLOCK_BYTES, IDLE_KEPT, Route, message, patience, tunnel_head
+from .connect import BLOCK_BYTES, IDLE_KEPT, Route, check_tunnel, foreign_transport, message, patience
 from .environment import Proxy, certificates
 from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
+from .sockets import has_something_to_read
 
-__all__ = ["AsyncioTransport"]
+__all__ = ["AsyncioTransport", "pause"]
 
-Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_STAGGER_SECONDS = 0.25  # between the addresses of a name, as RFC 8305 advises
+_NO_LIMIT_SECONDS = 1e6  # asyncio limits handshakes too, to a minute; the limits are ours
 
 
 class AsyncioTransport(httpx.AsyncBaseTransport):
@@ -31,8 +34,9 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._idle: dict[Route, list[Line]] = {}
-        self._others: dict[str, httpx.AsyncHTTPTransport] = {}  # for proxies of other kinds
+        self._idle: dict[Route, list[_Line]] = {}
+        self._others: dict[Proxy, httpx.AsyncHTTPTransport] = {}  # for proxies of other kinds
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and wait for the head of its answer.
@@ -48,7 +52,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         body = _Body(line, ResponseReader(), remaining, lambda whole: self._done(route, line, abort, whole))
         try:
             loop = asyncio.get_running_loop()
-            abort.watch(lambda: _call_soon(loop, line[1].transport.abort))
+            abort.watch(lambda: _call_soon(loop, line.abort))
             with _translated():
                 await body.begin(message(request, route))
         except BaseException as error:
@@ -59,41 +63,160 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         return httpx.Response(head.status, headers=head.headers, stream=body, request=request)
 
     async def aclose(self) -> None:
-        """Close the connections that nobody uses."""
-        idle, self._idle = self._idle, {}
-        for lines in idle.values():
-            for _, writer in lines:
-                writer.close()
-        for lines in idle.values():
-            for _, writer in lines:
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+        """Close the connections that nobody uses, and from now on each at the end of its request."""
+        self._closed = True
+        lines = [line for kept in self._idle.values() for line in kept]
+        self._idle = {}
+        for line in lines:
+            line.abort()
+        for line in lines:
+            await line.closed
         for other in self._others.values():
             await other.aclose()
 
-    def _take(self, route: Route) -> Line | None:
+    def _take(self, route: Route) -> _Line | None:
         kept = self._idle.get(route, [])
         while kept:
-            reader, writer = line = kept.pop()
-            if not reader.at_eof() and not writer.is_closing():
+            line = kept.pop()
+            if line.is_fresh:
                 return line
-            writer.close()
+            line.abort()  # the server has closed it, or says something that nobody asked for
         return None
 
-    def _done(self, route: Route, line: Line, abort: Abort, whole: bool) -> None:
+    def _done(self, route: Route, line: _Line, abort: Abort, whole: bool) -> None:
         abort.watch(None)
         kept = self._idle.setdefault(route, [])
-        if whole and not abort.asked and len(kept) < IDLE_KEPT:
+        if whole and not abort.asked and not self._closed and len(kept) < IDLE_KEPT:
             kept.append(line)
         else:
-            line[1].transport.abort()
+            line.abort()
 
     def _other(self, proxy: Proxy) -> httpx.AsyncHTTPTransport:
-        if proxy.url not in self._others:
-            self._others[proxy.url] = httpx.AsyncHTTPTransport(
-                verify=certificates(), proxy=httpx.Proxy(proxy.url, headers=proxy.headers)
-            )
-        return self._others[proxy.url]
+        if proxy not in self._others:
+            self._others[proxy] = foreign_transport(httpx.AsyncHTTPTransport, proxy)
+        return self._others[proxy]
+
+
+class _Line(asyncio.Protocol):
+    """One connection: what has come and is not read yet, and who waits for it.
+
+    asyncio's own streams would do, but that they lose what came before a connection broke: the answer of a server that
+    refuses a long request and hangs up.
+
+    Attributes:
+        closed: done when the connection is.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = cast(Any, None)
+        self._arrived: list[bytes] = []
+        self._size = 0
+        self._over = False
+        self._broken: Exception | None = None
+        self._full = False  # what is written has to wait
+        self._is_writing = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # -- what asyncio tells ---------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._arrived.append(data)
+        self._size += len(data)
+        if self._size > BLOCK_BYTES:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._over = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._over, self._broken, self._full = True, exc, False
+        self._wake()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._is_writing:
+            self._wake()
+
+    # -- what a request asks for ----------------------------------------------------------------------------------
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has come and the server has not closed it, as far as this machine knows."""
+        quiet = not self._arrived and not self._over and not self._transport.is_closing()
+        return quiet and not has_something_to_read(self._transport.get_extra_info("socket"))
+
+    @property
+    def is_written(self) -> bool:
+        """Whether all that was written is on its way."""
+        return not self._transport.get_write_buffer_size()
+
+    async def write(self, data: bytes, seconds: float) -> None:
+        """Write, and wait until most of it is on its way, or an answer comes, or the connection is closed."""
+        self._transport.write(data)
+        self._is_writing = True
+        try:
+            while self._full and not self._arrived and not self._over:
+                await self._wait(seconds)
+        finally:
+            self._is_writing = False
+
+    async def read(self, seconds: float) -> bytes:
+        """Return what has come, or else comes next; empty at the end of the connection."""
+        while not self._arrived and not self._over:
+            await self._wait(seconds)
+        if self._arrived:
+            data = self._arrived[0] if len(self._arrived) == 1 else b"".join(self._arrived)
+            self._arrived.clear()
+            if self._size > BLOCK_BYTES:
+                self._transport.resume_reading()
+            self._size = 0
+            return data
+        if self._broken is not None:
+            raise self._broken
+        return b""
+
+    async def encrypt(self, host: str) -> None:
+        """Go on encrypted."""
+        self._transport = cast(
+            asyncio.Transport,
+            await self._loop.start_tls(
+                self._transport,
+                self,
+                certificates(),
+                server_hostname=host,
+                ssl_handshake_timeout=_NO_LIMIT_SECONDS,
+            ),
+        )
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._transport.abort()
+
+    async def _wait(self, seconds: float) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        timer = None if seconds == float("inf") else self._loop.call_later(max(seconds, 0.0), _expire, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -101,24 +224,19 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(
         self,
-        line: Line,
+        line: _Line,
         reader: ResponseReader,
         remaining: Callable[[], float],
         done: Callable[[bool], None],
     ) -> None:
-        self._stream, self._writer = line
-        self._reader = reader
+        self._line, self._reader = line, reader
         self._remaining = remaining
         self._done: Callable[[bool], None] | None = done
         self._first = b""
 
     async def begin(self, data: bytes) -> None:
         """Send the request, and read until the head of the answer is there."""
-        self._writer.write(data)
-        # A server that refuses a long request may answer, and hang up, before it has read all of it.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            async with asyncio.timeout(_seconds(self._remaining())):
-                await self._writer.drain()
+        await self._line.write(data, self._remaining())
         while self._reader.head is None:
             self._first += await self._read()
 
@@ -140,53 +258,56 @@ class _Body(httpx.AsyncByteStream):
         """Give the connection back, or close it if the body was not read to its end."""
         done, self._done = self._done, None
         if done is not None:
-            done(self._reader.reusable)
+            done(self._reader.reusable and self._line.is_written)
 
     async def _read(self) -> bytes:
-        async with asyncio.timeout(_seconds(self._remaining())):
-            data = await self._stream.read(BLOCK_BYTES)
+        data = await self._line.read(self._remaining())
         if data:
             return self._reader.feed(data)
         self._reader.close()
         return b""
 
 
-async def _connected(route: Route, seconds: float) -> Line:
+async def _connected(route: Route, seconds: float) -> _Line:
+    """Connect: look the name up, try its addresses, ask a proxy for a tunnel, agree on encryption."""
+    end = time.monotonic() + seconds
     try:
-        async with asyncio.timeout(_seconds(seconds)):
-            direct = certificates() if route.secure and route.proxy is None else None
-            host, port = route.first_stop
-            stream, writer = await asyncio.open_connection(
-                host, port, ssl=direct, limit=BLOCK_BYTES, happy_eyeballs_delay=0.25
+        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0.001)):
+            direct: dict[str, Any] = {}
+            if route.secure and route.proxy is None:
+                direct = {
+                    "ssl": certificates(),
+                    "server_hostname": route.host,
+                    "ssl_handshake_timeout": _NO_LIMIT_SECONDS,
+                }
+            _, line = await asyncio.get_running_loop().create_connection(
+                _Line, *route.first_stop, happy_eyeballs_delay=_STAGGER_SECONDS, **direct
             )
             try:
-                if route.secure and route.proxy is not None:
-                    await _open_tunnel(stream, writer, route)
-                    await writer.start_tls(certificates(), server_hostname=route.host)
+                if route.tunnel:
+                    await _open_tunnel(line, route, end)
+                    await line.encrypt(route.host)
             except BaseException:
-                writer.transport.abort()
+                line.abort()
                 raise
-            return stream, writer
+            return line
     except TimeoutError as error:
         raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {seconds:g} s") from error
     except (OSError, ValueError, ProtocolError) as error:
-        kind = httpx.ConnectError if route.proxy is None else httpx.ProxyError
-        raise kind(str(error) or type(error).__name__) from error
+        raise route.failure(error) from error
 
 
-async def _open_tunnel(stream: asyncio.StreamReader, writer: asyncio.StreamWriter, route: Route) -> None:
-    writer.write(tunnel_head(route))
+async def _open_tunnel(line: _Line, route: Route, end: float) -> None:
+    await line.write(route.tunnel, end - time.monotonic())
     reader = ResponseReader()
-    while reader.head is None:
-        data = await stream.read(BLOCK_BYTES)
+    while not check_tunnel(reader, route):
+        data = await line.read(end - time.monotonic())
         if not data:
             reader.close()
         reader.feed(data)
-    if reader.head.status != 200:
-        raise ProtocolError(f"the proxy refuses a tunnel to {route.host} with status {reader.head.status}")
 
 
-async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, Line]) -> Line:
+async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, _Line]) -> _Line:
     """Await, but no longer than until another thread asks for the end."""
     task = asyncio.ensure_future(connecting)
     loop = asyncio.get_running_loop()
@@ -197,9 +318,34 @@ async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, Line]) -> Line:
         me = asyncio.current_task()
         if abort.asked and task.cancelled() and (me is None or not me.cancelling()):
             raise httpx.ReadError("the answer was cancelled") from None
+        if task.done() and not task.cancelled() and task.exception() is None:
+            task.result().abort()  # it came about at the very moment
         raise
     finally:
         abort.watch(None)
+
+
+async def pause(abort: Abort, seconds: float) -> None:
+    """Sleep, but no longer than until another thread asks for the end."""
+    loop = asyncio.get_running_loop()
+    asked = loop.create_future()
+    timer = loop.call_later(seconds, _finish, asked)
+    abort.watch(lambda: _call_soon(loop, lambda: _finish(asked)))
+    try:
+        await asked
+    finally:
+        timer.cancel()
+        abort.watch(None)
+
+
+def _finish(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
@@ -207,13 +353,9 @@ def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None
         loop.call_soon_threadsafe(call)
 
 
-def _seconds(seconds: float) -> float | None:
-    return None if seconds == float("inf") else max(seconds, 0.001)
-
-
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Say what streams raise in httpx's words."""
+    """Say what asyncio raises in httpx's words."""
     try:
         yield
     except TimeoutError as error:

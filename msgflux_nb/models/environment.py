@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import ipaddress
 import os
 import ssl
 import urllib.parse
@@ -30,50 +31,85 @@ class Proxy(msgspec.Struct, frozen=True):
         scheme: ``http`` for the kind that every transport here speaks; others go through httpx's own.
         host: its host.
         port: its port.
-        authorization: the value of ``Proxy-Authorization``; empty for none.
+        auth: user name and password, or None.
     """
 
     url: str
     scheme: str
     host: str
     port: int
-    authorization: str = ""
+    auth: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"Proxy({self.url})"
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> list[tuple[bytes, bytes]]:
         """What the proxy itself is sent."""
-        return {"Proxy-Authorization": self.authorization} if self.authorization else {}
+        if self.auth is None:
+            return []
+        return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(":".join(self.auth).encode()))]
 
 
 def proxy_for(url: httpx.URL) -> Proxy | None:
     """Return the proxy that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name for an address.
 
     The variables are looked at each time, so that a change in a running notebook counts. On macOS and Windows the
-    system's settings hold where no variable is set.
+    system's settings hold where no variable is set. This machine itself, and so the embedded model, is never asked
+    through a proxy, which would look for it on a machine of its own.
+
+    Raises:
+        httpx.ProxyError: what they name is no address.
     """
-    return _proxy_for(url.scheme, url.host, tuple(map(os.environ.get, _VARIABLES)))
+    return _proxy_for(url.scheme, url.host, url.port, tuple(map(os.environ.get, _VARIABLES)))
 
 
 @functools.lru_cache(maxsize=256)
-def _proxy_for(scheme: str, target: str, _variables: tuple[str | None, ...]) -> Proxy | None:
+def _proxy_for(scheme: str, host: str, port: int | None, _variables: tuple[str | None, ...]) -> Proxy | None:
     known = urllib.request.getproxies()
     named = known.get(scheme) or known.get("all")
-    if not named or urllib.request.proxy_bypass(target):
+    if not named or _is_this_machine(host):
         return None
-    parts = urllib.parse.urlsplit(named if "://" in named else f"http://{named}")
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    authorization = ""
+    bypass = urllib.request.proxy_bypass
+    if bypass(host) or (port is not None and bypass(f"{host}:{port}")):  # NO_PROXY may name a port
+        return None
+    try:
+        parts = urllib.parse.urlsplit(named if "://" in named else f"http://{named}")
+        place, at = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        place, at = "", 0
+    if not place:
+        raise httpx.ProxyError(
+            f"the environment names a proxy for {scheme}:// that is no address. Expected http://host:port, or "
+            f"http://user:password@host:port, in {scheme.upper()}_PROXY or ALL_PROXY"
+        )
+    auth = None
     if parts.username is not None:
-        pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    address = f"[{host}]" if ":" in host else host
-    return Proxy(f"{parts.scheme}://{address}:{port}", parts.scheme, host, port, authorization)
+        auth = (urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or ""))
+    address = f"[{place}]" if ":" in place else place
+    return Proxy(f"{parts.scheme}://{address}:{at}", parts.scheme, place, at, auth)
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @functools.cache
 def certificates() -> ssl.SSLContext:
-    """Return whom to trust: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` where one is set, else the authorities of certifi."""
-    return httpx.create_ssl_context()
+    """Return whom to trust: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` where one is set, else the authorities of certifi.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:
+        named = os.environ.get("SSL_CERT_FILE", "")
+        raise OSError(f"SSL_CERT_FILE names {named}, which cannot be read: {error.strerror or error}") from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context

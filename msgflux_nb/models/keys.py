@@ -6,6 +6,7 @@ tracebacks. Its text is read in one place, when the header is written.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Iterable
@@ -16,9 +17,11 @@ from ..errors import AuthenticationError
 __all__ = ["HiddenValues", "Key", "find_key", "scrub"]
 
 _MASK = "[key]"
+_SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a word; and of what base64 is looked for
 # What keys look like at providers; so that one that is not ours is not shown either.
 _SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+[^\s\"',]+"
+    r"|(?<=://)[^/\s@]+(?=@)"  # user name and password of an address
 )
 
 
@@ -49,8 +52,8 @@ class Key:
         return self.__text
 
     def hide_in(self, text: str) -> str:
-        """Return ``text`` with this key replaced."""
-        return text.replace(self.__text, _MASK) if self.__text else text
+        """Return ``text`` with this key replaced, in base64 too."""
+        return _without(text, self.__text)
 
     def __repr__(self) -> str:
         return "Key(...)"
@@ -79,8 +82,26 @@ class Key:
 class HiddenValues(dict[str, str]):
     """Headers that show their names only: a gateway's key may be among them."""
 
+    def hide_in(self, text: str) -> str:
+        """Return ``text`` with every value replaced that is long enough to be a key, and with each such word of one."""
+        for value in self.values():
+            for word in (value, *value.split()):
+                text = _without(text, word) if len(word) >= _SHORTEST_KEY else text
+        return text
+
     def __repr__(self) -> str:
         return f"HiddenValues({', '.join(self)})"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self:
+            raise TypeError("headers are not pickled or copied to disk: a key may be among them")
+        return super().__reduce_ex__(protocol)
+
+    def __copy__(self) -> HiddenValues:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> HiddenValues:
+        return self
 
 
 def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
@@ -99,11 +120,25 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
     )
 
 
-def scrub(text: str, keys: Iterable[Key] = ()) -> str:
-    """Return ``text`` with the given keys, and whatever looks like one, replaced."""
+def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
+    """Return ``text`` with the given keys and headers, and whatever looks like a key, replaced."""
     for key in keys:
         text = key.hide_in(text)
     return _SHAPES.sub(_MASK, text)
+
+
+def _without(text: str, secret: str) -> str:
+    if not secret:
+        return text
+    text = text.replace(secret, _MASK)
+    if len(secret) < _SHORTEST_KEY:
+        return text
+    for before in range(3):  # in base64 a text looks otherwise by how many bytes stand before it
+        coded = base64.b64encode(b"\0" * before + secret.encode())
+        part = coded[(8 * before + 5) // 6 : 8 * (before + len(secret.encode())) // 6].decode()
+        for spelling in {part, part.replace("+", "-").replace("/", "_")}:
+            text = text.replace(spelling, _MASK)
+    return text
 
 
 def _problem(text: object) -> str | None:

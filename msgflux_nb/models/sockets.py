@@ -7,21 +7,28 @@ kernel is interrupted.
 from __future__ import annotations
 
 import contextlib
+import errno
+import ipaddress
 import os
 import select
+import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 
-from .connect import BLOCK_BYTES, IDLE_KEPT, Route, message, patience, tunnel_head
+from .connect import BLOCK_BYTES, IDLE_KEPT, Route, check_tunnel, foreign_transport, message, patience
 from .environment import Proxy, certificates
 from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
 
-__all__ = ["SocketTransport"]
+__all__ = ["SocketTransport", "has_something_to_read"]
+
+_STAGGER_SECONDS = 0.25  # between the addresses of a name, as RFC 8305 advises
+_LOOK_SECONDS = 0.05  # between looks at whether another thread wants the end while a connection is made
 
 
 class SocketTransport(httpx.BaseTransport):
@@ -34,7 +41,7 @@ class SocketTransport(httpx.BaseTransport):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: dict[Route, list[socket.socket]] = {}
-        self._others: dict[str, httpx.HTTPTransport] = {}  # for proxies of other kinds
+        self._others: dict[Proxy, httpx.HTTPTransport] = {}  # for proxies of other kinds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and wait for the head of its answer.
@@ -46,7 +53,7 @@ class SocketTransport(httpx.BaseTransport):
         if route.foreign is not None:
             return self._other(route.foreign).handle_request(request)
         remaining, connect_seconds, abort = patience(request)
-        line = self._take(route) or _connected(route, min(connect_seconds, remaining()))
+        line = self._take(route) or _connected(route, min(connect_seconds, remaining()), abort)
         reader = ResponseReader()
         body = _Body(line, reader, remaining, lambda whole: self._done(route, line, abort, whole))
         try:
@@ -75,26 +82,28 @@ class SocketTransport(httpx.BaseTransport):
             with self._lock:
                 kept = self._idle.get(route)
                 line = kept.pop() if kept else None
-            if line is None or not _has_something_to_read(line):
+            if line is None or not has_something_to_read(line):
                 return line
             line.close()  # the server has closed it, or says something that nobody asked for
 
     def _done(self, route: Route, line: socket.socket, abort: Abort, whole: bool) -> None:
         abort.watch(None)
+        ended = line
         with self._lock:
             kept = self._idle.setdefault(route, [])
             if whole and not abort.asked and len(kept) < IDLE_KEPT:
                 kept.append(line)
-                return
-        line.close()
+                if not has_something_to_read(kept[0]):
+                    return
+                ended = kept.pop(0)  # the server has closed the one that was not used for the longest time
+        _shut_down(ended)  # a process that was forked meanwhile would keep it open
+        ended.close()
 
     def _other(self, proxy: Proxy) -> httpx.HTTPTransport:
         with self._lock:
-            if proxy.url not in self._others:
-                self._others[proxy.url] = httpx.HTTPTransport(
-                    verify=certificates(), proxy=httpx.Proxy(proxy.url, headers=proxy.headers)
-                )
-            return self._others[proxy.url]
+            if proxy not in self._others:
+                self._others[proxy] = foreign_transport(httpx.HTTPTransport, proxy)
+            return self._others[proxy]
 
 
 class _Body(httpx.SyncByteStream):
@@ -110,14 +119,21 @@ class _Body(httpx.SyncByteStream):
         self._line, self._reader = line, reader
         self._remaining = remaining
         self._done: Callable[[bool], None] | None = done
+        self._sent = False
         self._first = b""
 
     def begin(self, data: bytes) -> None:
         """Send the request, and read until the head of the answer is there."""
-        _wait(self._line, self._remaining())
-        # A server that refuses a long request may answer, and hang up, before it has read all of it.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._line.sendall(data)
+        try:
+            rest = memoryview(data)
+            while rest:
+                _wait(self._line, self._remaining())
+                rest = rest[self._line.send(rest) :]
+            self._sent = True
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # a server that refuses a long request may answer, and hang up, before it has read all of it
         while self._reader.head is None:
             self._first += self._read()
 
@@ -139,7 +155,7 @@ class _Body(httpx.SyncByteStream):
         """Give the connection back, or close it if the body was not read to its end."""
         done, self._done = self._done, None
         if done is not None:
-            done(self._reader.reusable)
+            done(self._sent and self._reader.reusable)
 
     def _read(self) -> bytes:
         _wait(self._line, self._remaining())
@@ -150,35 +166,119 @@ class _Body(httpx.SyncByteStream):
         return b""
 
 
-def _connected(route: Route, seconds: float) -> socket.socket:
-    limit = None if seconds == float("inf") else max(seconds, 0.001)
+def _connected(route: Route, seconds: float, abort: Abort) -> socket.socket:
+    """Connect: look the name up, try its addresses, ask a proxy for a tunnel, agree on encryption."""
+    end = time.monotonic() + seconds
+
+    def left() -> float:
+        if abort.asked:
+            raise ConnectionAbortedError("the call was cancelled")
+        return end - time.monotonic()
+
     try:
-        line = socket.create_connection(route.first_stop, timeout=limit)
+        line = _dial(_addresses(*route.first_stop, left), left)
         try:
+            abort.watch(lambda: _shut_down(line))
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if route.secure and route.proxy is not None:
-                _open_tunnel(line, route)
-            return certificates().wrap_socket(line, server_hostname=route.host) if route.secure else line
+            if route.tunnel:
+                _open_tunnel(line, route, left)
+            if route.secure:
+                line = certificates().wrap_socket(line, server_hostname=route.host, do_handshake_on_connect=False)
+                _wait(line, left())
+                line.do_handshake()
+            return line
         except BaseException:
             line.close()
             raise
+        finally:
+            abort.watch(None)
     except TimeoutError as error:
-        raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {limit:g} s") from error
+        raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {seconds:g} s") from error
     except (OSError, ValueError, ProtocolError) as error:
-        kind = httpx.ConnectError if route.proxy is None else httpx.ProxyError
-        raise kind(str(error) or type(error).__name__) from error
+        raise route.failure(error) from error
 
 
-def _open_tunnel(line: socket.socket, route: Route) -> None:
-    line.sendall(tunnel_head(route))
+def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
+    """Look a name up, in a thread of its own: the system's resolver can be neither limited nor interrupted."""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            found.append(error)
+        done.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    while not done.wait(min(_LOOK_SECONDS, max(left(), 0.0))):
+        if left() <= 0:
+            raise TimeoutError
+    if isinstance(found[0], Exception):
+        raise found[0]
+    addresses: list[Any] = found[0]
+    return addresses
+
+
+def _dial(addresses: list[Any], left: Callable[[], float]) -> socket.socket:
+    """Return a connection to the first of the addresses that answers; each has a short start on the next."""
+    failure = OSError("the name has no address")
+    waiting: dict[int, socket.socket] = {}
+    selector = selectors.DefaultSelector()
+    start = 0.0
+    try:
+        while addresses or waiting:
+            if addresses and (not waiting or time.monotonic() >= start):
+                family, kind, protocol, _, address = addresses[0]
+                addresses, start = addresses[1:], time.monotonic() + _STAGGER_SECONDS
+                try:
+                    line = _begun(family, kind, protocol, address)
+                except OSError as error:
+                    failure = error
+                    continue
+                waiting[line.fileno()] = line
+                selector.register(line, selectors.EVENT_WRITE)
+            if left() <= 0:
+                raise TimeoutError
+            for key, _ in selector.select(min(_LOOK_SECONDS, max(left(), 0.0))):
+                selector.unregister(key.fileobj)
+                line = waiting.pop(key.fd)
+                number = line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not number:
+                    return line
+                line.close()
+                failure = OSError(number, os.strerror(number))
+        raise failure
+    finally:
+        selector.close()
+        for line in waiting.values():
+            line.close()
+
+
+def _begun(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    """Return a socket that begins to connect."""
+    line = socket.socket(family, kind, protocol)
+    line.setblocking(False)
+    number = line.connect_ex(address)
+    if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN):
+        line.close()
+        raise OSError(number, os.strerror(number))
+    return line
+
+
+def _open_tunnel(line: socket.socket, route: Route, left: Callable[[], float]) -> None:
+    _wait(line, left())
+    line.sendall(route.tunnel)
     reader = ResponseReader()
-    while reader.head is None:
+    while not check_tunnel(reader, route):
+        _wait(line, left())
         data = line.recv(BLOCK_BYTES)
         if not data:
             reader.close()
         reader.feed(data)
-    if reader.head.status != 200:
-        raise ProtocolError(f"the proxy refuses a tunnel to {route.host} with status {reader.head.status}")
 
 
 def _wait(line: socket.socket, seconds: float) -> None:
@@ -186,7 +286,8 @@ def _wait(line: socket.socket, seconds: float) -> None:
     line.settimeout(None if seconds == float("inf") else max(seconds, 0.001))
 
 
-def _has_something_to_read(line: socket.socket) -> bool:
+def has_something_to_read(line: Any) -> bool:
+    """Whether something waits on a connection, the end of it included."""
     try:
         if os.name == "nt":
             return bool(select.select([line], [], [], 0)[0])
@@ -198,8 +299,9 @@ def _has_something_to_read(line: socket.socket) -> bool:
 
 
 def _shut_down(line: socket.socket) -> None:
+    # Not the method of an SSL socket: for a moment, another thread's next write would go out unencrypted.
     with contextlib.suppress(OSError):  # it is closed already, which is what was asked
-        line.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ import contextlib
 import functools
 import os
 import socket
-import threading
 import time
 import weakref
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -24,7 +24,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
+from ..errors import (
+    BadRequestError,
+    ConnectionFailedError,
+    MsgfluxError,
+    RequestTimeoutError,
+    StreamInterruptedError,
+)
 from ..protocol.failure import failure_of_status
 from .keys import HiddenValues, Key, scrub
 from .limits import Abort, Timeout
@@ -57,8 +63,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.base_url}/chat/completions"
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` without this endpoint's key, or anything that looks like a key."""
-        return scrub(text, [self.key] if self.key else [])
+        """Return ``text`` without this endpoint's key and further headers, and anything that looks like a key."""
+        return scrub(text, [self.headers] if self.key is None else [self.key, self.headers])
 
     def arguments(self, body: bytes, timeout: Timeout, *, stream: bool, **extensions: Any) -> dict[str, Any]:
         """Return what a request of httpx is built from, without the key."""
@@ -74,15 +80,36 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             "method": "POST",
             "url": _parsed(self.url),
             "content": body,
-            "headers": {
-                "Content-Type": "application/json",
-                "Accept": "text/event-stream" if stream else "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": "msgflux-nb",
-                **self.headers,
-            },
+            "headers": self._all_headers(stream),
             "extensions": {"timeout": seconds, **extensions},
         }
+
+    def _all_headers(self, stream: bool) -> HiddenValues:
+        """What is sent with each request, without the key; further headers win over ours, however they are spelt.
+
+        Raises:
+            BadRequestError: a further header cannot be sent; the message does not show its value.
+        """
+        unfit = [name for name, value in self.headers.items() if not _fits(name, value)]
+        if unfit:
+            raise BadRequestError(
+                f"extra_headers: {', '.join(map(repr, unfit))} cannot be sent. Expected names of letters, digits and "
+                "-, and values that are texts in ASCII without line ends."
+            )
+        ours = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream" if stream else "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "msgflux-nb",
+        }
+        theirs = {name.lower() for name in self.headers}
+        return HiddenValues({name: text for name, text in ours.items() if name.lower() not in theirs} | self.headers)
+
+
+def _fits(name: object, value: object) -> bool:
+    if not isinstance(name, str) or not isinstance(value, str) or not name.isascii():
+        return False
+    return name.replace("-", "").replace("_", "").isalnum() and all(" " <= one <= "~" or one == "\t" for one in value)
 
 
 @functools.lru_cache(maxsize=256)
@@ -114,14 +141,15 @@ def open_bytes(
     Raises:
         MsgfluxError: no connection, no answer in time, or an answer with an error status.
     """
-    arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
     with _translated(endpoint):
+        arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         sender: Any = _given(endpoint, "handle_request", httpx.AsyncClient) or _transport(endpoint.base_url)
-        request = _request(endpoint, sender, arguments)
-        if hasattr(sender, "handle_request"):
-            response = sender.handle_request(request)
-        else:
-            response = sender.send(request, stream=True, follow_redirects=False)
+        with _sending(endpoint):
+            request = _request(endpoint, sender, arguments)
+            if hasattr(sender, "handle_request"):
+                response = sender.handle_request(request)
+            else:
+                response = sender.send(request, stream=True, follow_redirects=False)
         try:
             _watch(abort, response)
             chunks = iter(response.stream) if _is_plain(endpoint, response) else response.iter_bytes()
@@ -143,15 +171,16 @@ async def aopen_bytes(
     remaining: Callable[[], float],
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """As :func:`open_bytes`, for a running event loop."""
-    arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
     with _translated(endpoint):
+        arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         given = _given(endpoint, "handle_async_request", httpx.Client)
         sender: Any = given or await _async_transport(endpoint.base_url)
-        request = _request(endpoint, sender, arguments)
-        if hasattr(sender, "handle_async_request"):
-            response = await sender.handle_async_request(request)
-        else:
-            response = await sender.send(request, stream=True, follow_redirects=False)
+        with _sending(endpoint):
+            request = _request(endpoint, sender, arguments)
+            if hasattr(sender, "handle_async_request"):
+                response = await sender.handle_async_request(request)
+            else:
+                response = await sender.send(request, stream=True, follow_redirects=False)
         try:
             _watch(abort, response)
             chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()
@@ -169,6 +198,9 @@ def _request(endpoint: Endpoint, sender: Any, arguments: dict[str, Any]) -> http
     if endpoint.key is not None:
         bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
         request.headers[endpoint.key_header] = bearer + endpoint.key.reveal()
+    elif request.url.userinfo and not hasattr(sender, "send"):  # httpx's clients see to it themselves
+        user, password = request.url.username, request.url.password
+        request.headers.setdefault("Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode())
     return request
 
 
@@ -202,8 +234,8 @@ def _watch(abort: Abort, response: httpx.Response) -> None:
 
 
 def _shut_down(open_socket: Any) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
-        open_socket.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError, TypeError):  # it is closed already, which is what was asked
+        socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
 
 
 def _start_of(chunks: Iterator[bytes]) -> bytes:
@@ -229,10 +261,32 @@ def _failure(endpoint: Endpoint, response: httpx.Response, body: bytes) -> Msgfl
         response.status_code,
         {name.lower(): value for name, value in response.headers.items()},
         body,
-        url=endpoint.url,
+        url=endpoint.scrub(endpoint.url),
         now=time.time(),
         scrub=endpoint.scrub,
     )
+
+
+@contextmanager
+def _sending(endpoint: Endpoint) -> Iterator[None]:
+    """What breaks before an answer begins is a connection that did not come about.
+
+    An interrupt, and a cancelled task, leave without the frames of the library that sends: they hold the header with
+    the key, and a verbose traceback would print it.
+    """
+    try:
+        yield
+    except (httpx.NetworkError, httpx.ProtocolError) as error:
+        if isinstance(error, httpx.ConnectError):
+            raise
+        raise ConnectionFailedError(
+            f"the connection to {endpoint.scrub(endpoint.url)} broke before an answer came: "
+            f"{endpoint.scrub(str(error)) or type(error).__name__}. Check base_url, or try again."
+        ) from _bare(error)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise error.with_traceback(None) from None
 
 
 @contextmanager
@@ -244,16 +298,20 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
         connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
         what = "no connection to" if connecting else "no answer from"
         raise RequestTimeoutError(
-            f"{what} {endpoint.url} in time. Raise the limit with timeout=, or try again."
+            f"{what} {endpoint.scrub(endpoint.url)} in time. Raise the limit with timeout=, or try again."
         ) from _bare(error)
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
+        said = endpoint.scrub(str(error))
+        advice = "Check base_url and the network, and whether the server runs."
+        if "certificate" in said:
+            advice = "If your network has an authority of its own, name its file in SSL_CERT_FILE and start again."
         raise ConnectionFailedError(
-            f"cannot connect to {endpoint.url}: {endpoint.scrub(str(error))}. Check base_url and the network, and "
-            "whether the server runs."
+            f"cannot connect to {endpoint.scrub(endpoint.url)}: {said.rstrip('.')}. {advice}"
         ) from _bare(error)
     except httpx.HTTPError as error:
         raise StreamInterruptedError(
-            f"the connection to {endpoint.url} broke: {endpoint.scrub(str(error)) or type(error).__name__}."
+            f"the connection to {endpoint.scrub(endpoint.url)} broke: "
+            f"{endpoint.scrub(str(error)) or type(error).__name__}."
         ) from _bare(error)
 
 
@@ -265,7 +323,6 @@ def _bare(error: Exception) -> Exception:
 
 
 _transports: dict[tuple[int, str], httpx.BaseTransport] = {}
-_transports_lock = threading.Lock()
 _async_transports: weakref.WeakKeyDictionary[Any, dict[str, tuple[httpx.AsyncBaseTransport, Any]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -275,13 +332,10 @@ def _transport(base_url: str) -> httpx.BaseTransport:
     """One transport an endpoint; a forked child gets its own, since sockets cannot be shared."""
     from .sockets import SocketTransport
 
-    key = (os.getpid(), base_url)
-    with _transports_lock:
-        if not _transports:
-            atexit.register(_close_all)
-        if key not in _transports:
-            _transports[key] = SocketTransport()
-        return _transports[key]
+    if not _transports:
+        atexit.register(_close_all)
+    # Without a lock, which another thread could hold at the moment of a fork; this is one step of the interpreter.
+    return _transports.setdefault((os.getpid(), base_url), SocketTransport())
 
 
 def _close_all() -> None:
