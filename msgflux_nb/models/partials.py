@@ -28,8 +28,9 @@ class Partials:
         self._clock = clock
         self._parser = PartialJSON()
         self._text: list[str] = []
-        self._not_before = 0.0
+        self._not_before: float | None = None
         self._begun = False
+        self._lane: int | None = None  # the call that is the structure
 
     def after(self, event: Event) -> Iterator[Any]:
         """Yield the structure after an event, if there is something new and time enough has passed."""
@@ -42,24 +43,32 @@ class Partials:
         elif self._parser.error is None:
             self._parser.feed(text)
         began = self._clock()
-        if began < self._not_before:
+        if self._not_before is not None and began < self._not_before:
             return
-        if schema is None:
-            yield "".join(self._text)
-        elif self._parser.value is not None and not self._parser.complete:
-            value = self._parser.value
-            restored = value if schema.restore is None else schema.restore(value)
-            yield partial_instance(schema.type, restored)
+        shown = self._so_far()
         now = self._clock()
-        self._not_before = now + _SHARE * (now - began)
+        # The first one takes longer than all others, since it makes the types that they are of.
+        self._not_before = now if self._not_before is None else now + _SHARE * (now - began)
+        if shown is not None:
+            yield shown
+
+    def _so_far(self) -> Any:
+        schema = self._call.request.schema
+        if schema is None:
+            return "".join(self._text)
+        value = self._parser.value
+        if value is None or self._parser.complete:
+            return None
+        return partial_instance(schema.type, value if schema.restore is None else schema.restore(value))
 
     def _new_text(self, event: Event) -> str:
         text = ""
         request = self._call.request
         if isinstance(event, TextDelta) and event.choice == 0 and request.schema_tool is None:
             text = event.text
-        elif isinstance(event, ToolCallDelta) and request.schema_tool is not None:
-            text = event.arguments if isinstance(event.arguments, str) else ""
+        elif isinstance(event, ToolCallDelta) and event.choice == 0 and request.schema_tool is not None:
+            self._lane = event.call if event.name == request.schema_tool else self._lane
+            text = event.arguments if event.call == self._lane and isinstance(event.arguments, str) else ""
         if text and not self._begun:
             self._begun = True
             text = request.prefill + text
