@@ -156,7 +156,7 @@ class Answer:
             model=snapshot.model,
             provider=call.profile.provider,
             attempts=call.attempts,
-            seconds_to_first_token=call.exchange.seconds_to_first_token,
+            seconds_to_first_token=call.current.seconds_to_first_token,
             seconds=call.seconds,
             cost=_cost(call),
             cached=call.cached,

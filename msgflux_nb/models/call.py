@@ -168,7 +168,7 @@ class Call:
         before = self.exchange
         self._go_on(call_as_structure=True)
         if (yield self.exchange) is not None:
-            self.exchange = before
+            self._go_back_to(before)
 
     def _ask_again_for_the_structure(self) -> Generator[Exchange, MsgfluxError | None, None]:
         """Send an answer back that does not fit its schema, with the error; the first answer stays if that fails."""
@@ -180,7 +180,7 @@ class Call:
             self._value = msgspec.UNSET
             self._send_back(problem)
             if (yield self.exchange) is not None:
-                self.exchange = before
+                self._go_back_to(before)
                 return
 
     def _send_back(self, problem: ValidationFailedError) -> None:
@@ -210,20 +210,31 @@ class Call:
         self._changes |= changes
         self.exchange = self._new_exchange(self._request())
 
+    def _go_back_to(self, before: Exchange) -> None:
+        """Let an earlier answer count; what came after it was sent all the same."""
+        self._earlier = [*(exchange for exchange in self._earlier if exchange is not before), self.exchange]
+        self.exchange, self._value = before, msgspec.UNSET
+
     def _request(self) -> ChatRequest:
         return self._build(**self._changes)
 
     # -- the answer -----------------------------------------------------------------------------------------------
 
     @property
+    def current(self) -> Exchange:
+        """The exchange whose answer is read: a second one takes the place of a shown one as soon as it is sent."""
+        waiting = self.shown and self.exchange.state == "new"
+        return self._earlier[-1] if waiting else self.exchange
+
+    @property
     def request(self) -> ChatRequest:
-        """The request whose answer counts."""
-        return self.exchange.request
+        """The request whose answer is read."""
+        return self.current.request
 
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
-        return self.exchange.snapshot
+        return self.current.snapshot
 
     @property
     def attempts(self) -> int:
@@ -258,7 +269,7 @@ class Call:
     @property
     def tool_calls(self) -> ToolCallAggregator | None:
         """The calls of the caller's tools, or None where there are none; the same object once the answer has ended."""
-        exchange = self.exchange
+        exchange = self.current
         if self._calls is None or self._calls[0] is not exchange:
             calls = self._call_in_structure() if self.request.call_as_structure else self._callers_calls()
             if exchange.state != "complete":
@@ -268,7 +279,7 @@ class Call:
 
     def _callers_calls(self) -> ToolCallAggregator | None:
         """The calls without the one that is the structure, which nobody could answer."""
-        calls, name = self.exchange.tool_calls, self.request.schema_tool
+        calls, name = self.current.tool_calls, self.request.schema_tool
         others = [state for state in calls.states if state.name != name] if name is not None else []
         if not len(calls) or (name is not None and not others):
             return None
@@ -283,7 +294,7 @@ class Call:
     def structure_text(self) -> str | None:
         """The text of a structure that came as a tool's arguments; None where it did not."""
         name = self.request.schema_tool
-        found = (state.raw for state in self.exchange.tool_calls.states if state.name == name)
+        found = (state.raw for state in self.current.tool_calls.states if state.name == name)
         return next(found, None) if name is not None else None
 
     def value(self) -> Any:
@@ -295,6 +306,8 @@ class Call:
             ToolNotCalledError: a call was required, and none came.
             ValidationFailedError: it does not fit its schema.
         """
+        if self.shown and self.exchange.state == "cancelled" and not self.exchange.attempts:
+            self._go_back_to(self._earlier[-1])  # the second one was not sent any more
         self.exchange.check_complete()
         if self._value is msgspec.UNSET:
             try:

@@ -48,7 +48,7 @@ class Arriving(Answer):
         return not begun and self._call.exchange.state == "new"
 
     def _stop(self) -> None:
-        self._call.exchange.stop("cancelled" if self._abort.asked else "left")
+        self._call.current.stop("cancelled" if self._abort.asked else "left")
 
     def _next(self, error: MsgfluxError | None) -> Exchange | None:
         """The exchange that is shown next; None when the shown answer has ended."""
