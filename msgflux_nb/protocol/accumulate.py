@@ -1,20 +1,20 @@
 """Bytes of an answer → events, and the answer so far.
 
-One class for a streamed answer and a whole one: what a server sends is told by its first byte and not by its
+One class for a streamed answer and a whole one: what a server sends is told by its first bytes and not by its
 content type, since servers mislabel both.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import msgspec
-
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
-from .chunks import CONTENT, Piece, decode_quick, pieces_of
+from .chunks import CONTENT, MessageSoFar, Piece, QuickChunk, decode_quick, pieces_of
 from .events import (
     AnswerFields,
     Event,
+    Fields,
     Finished,
     Identified,
     ReasoningDelta,
@@ -23,17 +23,20 @@ from .events import (
     Usage,
     UsageReported,
 )
-from .failure import Scrub, error_in, failure_of_body
-from .prefill import EchoFilter
-from .snapshot import Fields, GrowingChoice, Snapshot
-from .sse import DONE, ServerEvent, SSEDecoder
+from .failure import Scrub, error_in, failure_in_stream, failure_of_body
+from .snapshot import GrowingChoice, Snapshot
+from .sse import ServerEvent, SSEDecoder, is_stream, json_values
 from .tool_calls import ToolCallAggregator
 
 __all__ = ["Accumulator", "Snapshot"]
 
 _BODY_LIMIT = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
-_SSE_STARTS = b"deir:"  # the fields data, event, id, retry, error, and comments
+_PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
+_ENDS = frozenset({"done", "end"})
+# What some servers send as data so that a connection stays open: nothing, a word, the time, a comment.
+_HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
+_REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
 class Accumulator:
@@ -61,20 +64,24 @@ class Accumulator:
         audio_format: str | None = None,
         scrub: Scrub = str,
     ) -> None:
-        self._prefill, self._audio_format = prefill, audio_format
-        self._echo = EchoFilter(prefill if echoed else "")
+        self._prefill, self._echoed, self._audio_format = prefill, echoed, audio_format
         self._needs_end = needs_end
         self._scrub = scrub
         self._sse: SSEDecoder | None = None
         self._body: list[bytes] = []
         self._body_size = 0
-        self._is_body: bool | None = None  # a whole answer and no event stream; None until the first byte
-        self._first = GrowingChoice(0, prefill, audio_format)
+        self._is_stream: bool | None = None  # None until that is known
+        self._in_object = False  # whether that will be known with the first line end
+        self._first = GrowingChoice(0, prefill, audio_format, echoed=echoed)
         self._choices = {0: self._first}
-        self._fields = Fields()
+        self._has_first = False  # whether anything of choice 0 has come
+        self._fields = Fields(repeated=True)
+        self._repeated: list[Any] = [None] * len(_REPEATED)
         self._usage: Usage | None = None
         self._id: str | None = None
         self._model: str | None = None
+        self._cut = ""  # a chunk that the end of the bytes has cut
+        self._ready = False  # whether the quick way may be tried
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
@@ -85,9 +92,9 @@ class Accumulator:
             return self._take(self._sse.feed(data))
         self._body.append(data)
         self._body_size += len(data)
-        if self._is_body is None:
-            self._is_body = _is_body(b"".join(self._body))
-        if self._is_body is False:
+        if self._is_stream is None:
+            self._is_stream = self._told(data)
+        if self._is_stream:
             self._sse = SSEDecoder()
             return self._take(self._sse.feed(b"".join(self._body)))
         if self._body_size > _BODY_LIMIT:
@@ -97,13 +104,18 @@ class Accumulator:
 
     def close(self) -> list[Event]:
         """Take the end of the bytes, return what it completes."""
-        events = self._whole(b"".join(self._body)) if self._sse is None else self._take(self._sse.close())
-        held = self._echo.close()
-        if held:
-            self._first.text.add(held)
-            events.append(TextDelta(held))
+        if self._sse is None:
+            events = self._whole(b"".join(self._body))
+        else:
+            events = []
+            for item in self._sse.close():
+                self._payload(item, events, last=True)
         for choice in self._choices.values():
-            choice.calls.finish()
+            for piece in choice.left_out():
+                self._keep(piece, events)
+            events += choice.close()
+        if self._sse is not None and self._spoken.index:  # a reader of a stream reads choice 0
+            events.append(TextDelta(str(self._spoken.text)))
         return events
 
     def finish(self) -> Snapshot:
@@ -116,21 +128,23 @@ class Accumulator:
         if self.failure is not None:
             self.failure.snapshot = self.snapshot
             raise self.failure
-        if self._first.finished is None and not self.done and (self._needs_end or not self.has_content):
+        spoken = self._spoken
+        if spoken.finished is None and not self.done and (self._needs_end or not self.has_content):
+            cut = f" The last chunk is only a part: {self._scrub(self._cut[:120])!r}." if self._cut else ""
             raise StreamInterruptedError(
-                "the stream ended before the answer did: neither a finish_reason nor [DONE] came. What arrived is in "
-                ".snapshot; the connection may have been cut.",
+                f"the stream ended before the answer did: neither a finish_reason nor [DONE] came.{cut} What arrived "
+                "is in .snapshot; the connection may have been cut.",
                 snapshot=self.snapshot,
             )
-        if self._first.finished is None:
-            self._first.finished = Finished("unknown", "")
+        if spoken.finished is None:
+            spoken.finished = Finished("unknown", "")
         return self.snapshot
 
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
         return Snapshot(
-            choices=tuple(self._choices[index].choice for index in sorted(self._choices)),
+            choices=tuple(choice.choice for choice in self._seen),
             usage=self._usage,
             id=self._id,
             model=self._model,
@@ -140,120 +154,176 @@ class Accumulator:
     @property
     def tool_calls(self) -> ToolCallAggregator:
         """The tool calls of choice 0, or of the first choice that has some."""
-        calling = (self._choices[index].calls for index in sorted(self._choices))
-        return next((calls for calls in calling if len(calls)), self._first.calls)
+        return next((choice.calls for choice in self._seen if len(choice.calls)), self._spoken.calls)
+
+    @property
+    def _seen(self) -> list[GrowingChoice]:
+        """The choices in order; choice 0 is left out where a server counts from 1."""
+        indices = sorted(self._choices)
+        return [self._choices[index] for index in indices if index or self._has_first or len(indices) == 1]
+
+    @property
+    def _spoken(self) -> GrowingChoice:
+        """The choice that the answer speaks of."""
+        return self._seen[0]
+
+    # What kind of bytes it is, and what they hold.
+
+    def _told(self, data: bytes) -> bool | None:
+        """Whether what came is an event stream; None while that is open. White space before it says nothing."""
+        if self._in_object and b"\n" not in data and b"\r" not in data:
+            return None
+        start = b"".join(self._body)
+        if _BOM.startswith(start):
+            return None
+        start = start.removeprefix(_BOM).lstrip()
+        self._body = [start]
+        self._in_object = start[:1] == b"{"
+        return is_stream(start)
 
     def _take(self, received: list[bytes | ServerEvent]) -> list[Event]:
         events: list[Event] = []
-        quick = self._first.text.list or self._first.reasoning.list or len(self._first.calls)
         for item in received:
-            if quick and type(item) is bytes and self._quick(item, events):
-                continue
-            if item == DONE:
-                self.done = True
+            if self._ready and type(item) is bytes and self._quick(item, events):
                 continue
             self._payload(item, events)
-            quick = True
         return events
 
     def _quick(self, payload: bytes, events: list[Event]) -> bool:
-        """Take a chunk that holds one piece of choice 0 and nothing else, as nearly all do; False if it is another."""
+        """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
         try:
-            choices = decode_quick(payload).choices
-        except msgspec.DecodeError:
+            chunk = decode_quick(payload)
+        except (ValueError, RecursionError):
             return False
-        if len(choices) != 1 or choices[0].index != 0 or self.failure is not None:
+        choices = chunk.choices
+        if len(choices) != 1 or choices[0].index != 0 or self._is_news(chunk):
             return False
-        delta, first, before = choices[0].delta, self._first, len(events)
+        delta, first = choices[0].delta, self._first
+        if delta.tool_calls and len(delta.tool_calls) > 1:
+            return False
         if delta.reasoning_content:
             first.reasoning.add(delta.reasoning_content)
             events.append(ReasoningDelta(delta.reasoning_content))
         if delta.content:
-            text = delta.content if self._echo.passed else self._echo.feed(delta.content)
+            text = delta.content if first.echo.passed else first.echo.feed(delta.content)
             if text:
                 first.text.add(text)
                 events.append(TextDelta(text))
         for call in delta.tool_calls or ():
-            name, arguments = call.function.name, call.function.arguments
-            lane = first.calls.process(call.index, call.id, name, arguments)
-            events.append(ToolCallDelta(lane, call.id, name, arguments))
-        if len(events) > before:
-            self.has_content = True
+            name, arguments = call.function.name or None, call.function.arguments
+            if arguments or name or call.id:
+                lane = first.calls.process(call.index, call.id, name, arguments)
+                events.append(ToolCallDelta(lane, call.id or None, name, arguments))
         return True
 
-    def _payload(self, item: bytes | ServerEvent, events: list[Event]) -> None:
-        named = isinstance(item, ServerEvent) and item.name == "error"
-        data = item.data if isinstance(item, ServerEvent) else item
-        try:
-            payload = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError):
-            if not named:
-                self._lines(data, events)
-                return
-            payload = data.decode("utf-8", "replace")
-        failed = self.failure is not None
-        self.failure = self.failure or error_in(payload, named=named, scrub=self._scrub)
-        if isinstance(payload, dict):  # what was billed may come with the error, or after it
-            self._apply({"usage": payload.get("usage")} if failed else payload, events)
+    def _is_news(self, chunk: QuickChunk) -> bool:
+        """Whether a chunk says anything of the answer that no chunk before it said."""
+        fingerprint, tier, provider = self._repeated
+        return bool(
+            (chunk.system_fingerprint and chunk.system_fingerprint != fingerprint)
+            or (chunk.service_tier and chunk.service_tier != tier)
+            or (chunk.provider and chunk.provider != provider)
+            or (chunk.id and not self._id)
+            or (chunk.model and not self._model)
+        )
 
-    def _lines(self, data: bytes, events: list[Event]) -> None:
-        """Chunks under one another without blank lines between were joined to one event; anything else is broken."""
-        lines = data.split(b"\n")
-        if len(lines) > 1:
-            events.extend(self._take([line for line in lines if line]))
+    def _payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
+        """Take what one event holds; the last one may be cut."""
+        name, data = (item.name.lower(), item.data) if isinstance(item, ServerEvent) else ("", item)
+        if name in _PINGS:
             return
-        start = self._scrub(data[:120].decode("utf-8", "replace"))
-        self.failure = self.failure or ServerError(f"expected JSON in the stream, got {start!r}.")
+        self.done = self.done or name in _ENDS
+        values, rest = json_values(data)
+        if rest and name == "error":
+            values, rest = [data.decode("utf-8", "replace")], ""
+        for value in values:
+            self._value(value, events, named=name == "error")
+        if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
+            self._no_json(rest, last)
+        first = self._first
+        self._ready = self.has_content and self._has_first and self.failure is None and not first.waits
+
+    def _no_json(self, text: str, last: bool) -> None:
+        if text.strip() == "DONE":
+            self.done = True
+        elif last and text[0] in "{[":
+            self._cut = text
+        else:
+            self.failure = self.failure or failure_in_stream(text, scrub=self._scrub)
 
     def _whole(self, body: bytes) -> list[Event]:
-        """Take an answer that came in one piece."""
-        try:
-            payload = msgspec.json.decode(body.removeprefix(_BOM))
-        except (msgspec.DecodeError, RecursionError):
-            payload = None
-        self.failure = self.failure or error_in(payload, scrub=self._scrub)
+        """Take an answer that came in one piece; or a stream that was not known for one by its start."""
         events: list[Event] = []
-        if isinstance(payload, dict):
-            self._apply(payload, events)
-        if self.failure is None and not (isinstance(payload, dict) and isinstance(payload.get("choices"), list)):
+        values, rest = json_values(body)
+        answered = False
+        if len(values) == 1 and not rest:
+            self._value(values[0], events, whole=True)
+            self.done = self.failure is None  # it is complete whether or not it says why it ended
+            choices = values[0].get("choices") if isinstance(values[0], dict) else values[0]
+            answered = isinstance(choices, list | dict)
+        elif b'"choices"' in body:
+            answered = True
+            decoder = SSEDecoder()
+            events = self._take(decoder.feed(body))
+            for item in decoder.close():
+                self._payload(item, events, last=True)
+        if not answered and self.failure is None:
             self.failure = failure_of_body(body, scrub=self._scrub)
-        self.done = self.failure is None  # a whole answer is complete whether or not it says why it ended
         return events
 
-    def _apply(self, payload: dict[str, Any], events: list[Event]) -> None:
-        for piece in pieces_of(payload):
-            event = self._keep(piece)
-            if event is not None:
-                events.append(event)
+    def _value(self, value: Any, events: list[Event], *, named: bool = False, whole: bool = False) -> None:
+        """Take one chunk, or a whole answer."""
+        if value == "[DONE]":
+            self.done = True
+            return
+        if isinstance(value, list) and not named and all(isinstance(one, dict) and "choices" in one for one in value):
+            for one in value:
+                self._value(one, events)
+            return
+        failed = self.failure is not None
+        try:
+            self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
+            if isinstance(value, dict):  # what was billed may come with the error, or after it
+                self._apply({"usage": value.get("usage")} if failed else value, events, whole)
+        except RecursionError:
+            self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
 
-    def _keep(self, piece: Piece) -> Event | None:
-        """Add one piece to the answer; return what a reader sees of it."""
+    def _apply(self, payload: dict[str, Any], events: list[Event], whole: bool) -> None:
+        for piece in pieces_of(payload, whole=whole):
+            self._keep(piece, events)
+
+    def _heard(self, found: MessageSoFar, events: list[Event]) -> None:
+        for piece in self._choice(found.choice).hear(found.message, beside=found.beside):
+            self._keep(piece, events)
+
+    def _keep(self, piece: Piece, events: list[Event]) -> None:
+        """Add one piece to the answer, and to the events what a reader sees of it."""
+        event: Event | None = None
         match piece:
             case Identified(id=id_, model=model):
                 self._id, self._model = self._id or id_, self._model or model
-                return None
             case UsageReported(usage=usage):
                 self._usage = usage if self._usage is None else self._usage.updated(usage)
-                return piece
+                event = piece
             case AnswerFields(fields=fields):
-                self._fields.add(fields)
-                return piece
-            case TextDelta(text=text, choice=0):
-                piece = TextDelta(self._echo.feed(text))
-                if not piece.text:
-                    return None
-            case Finished(reason="error", raw=raw) if self.failure is None:
-                self.failure = ServerError(f"the provider broke the answer off with finish_reason {raw!r}.")
-        choice = self._choices.get(piece.choice)
-        if choice is None:
-            choice = self._choices[piece.choice] = GrowingChoice(piece.choice, self._prefill, self._audio_format)
-        self.has_content = self.has_content or isinstance(piece, CONTENT)
-        return choice.add(piece)
+                event = self._new_fields(fields)
+            case MessageSoFar():
+                self._heard(piece, events)
+            case _:
+                event = self._choice(piece.choice).add(piece)
+                self.has_content = self.has_content or (event is not None and isinstance(piece, CONTENT))
+                if isinstance(piece, Finished) and piece.reason == "error" and self.failure is None:
+                    self.failure = ServerError(f"the provider broke the answer off with finish_reason {piece.raw!r}.")
+        if event is not None:
+            events.append(event)
 
+    def _new_fields(self, fields: dict[str, Any]) -> AnswerFields | None:
+        new = self._fields.add(fields)
+        self._repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
+        return AnswerFields(new) if new else None
 
-def _is_body(start: bytes) -> bool | None:
-    """Whether an answer that starts so is no event stream; None while that is open."""
-    if _BOM.startswith(start):
-        return None
-    first = start.removeprefix(_BOM).lstrip()[:1]
-    return first not in _SSE_STARTS if first else None
+    def _choice(self, index: int) -> GrowingChoice:
+        self._has_first = self._has_first or index == 0
+        if index not in self._choices:
+            self._choices[index] = GrowingChoice(index, self._prefill, self._audio_format, echoed=self._echoed)
+        return self._choices[index]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,22 +24,25 @@ from .events import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
-    TokenLogprob,
     ToolKind,
-    Usage,
     UsageReported,
     finish_reason,
+    token_of,
+    usage_of,
+    whole_number,
 )
 
 __all__ = [
     "CONTENT",
     "AudioFragment",
     "ChoicePiece",
+    "MessageSoFar",
     "Piece",
     "QuickChunk",
     "ToolFragment",
     "decode_quick",
     "pieces_of",
+    "pieces_of_message",
 ]
 
 
@@ -65,6 +68,19 @@ class AudioFragment(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
+class MessageSoFar(msgspec.Struct, frozen=True):
+    """A message in a stream: all of the answer so far, beside or after its pieces; or the answer, where none came.
+
+    Attributes:
+        message: the message.
+        beside: whether a delta came with it.
+    """
+
+    message: dict[str, Any]
+    beside: bool
+    choice: int = 0
+
+
 ChoicePiece = (
     TextDelta
     | ReasoningDelta
@@ -77,45 +93,54 @@ ChoicePiece = (
     | ProviderFields
     | Finished
 )
-Piece = ChoicePiece | AnswerFields | UsageReported | Identified
+Piece = ChoicePiece | MessageSoFar | AnswerFields | UsageReported | Identified
 CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolFragment, AudioFragment, ImageDelta)
 """What a reader sees; once one of these has come, a request is not sent again."""
 
 _DULL = frozenset({"id", "model", "object", "created", "choices", "usage", "obfuscation", "p", "error"})
-_CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "text"})
-_REASONING = ("reasoning_content", "reasoning", "reasoning_text")
+_CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "text", "usage", "error"})
+_REASONING = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "thoughts", "thought")
+_THOUGHTS = ("reasoning_details", "thinking_blocks")
 _MESSAGE = frozenset(
-    {"role", "content", "refusal", "tool_calls", "function_call", "audio", "images", "annotations", *_REASONING}
+    {"role", "content", "refusal", "tool_calls", "function_call", "audio", "images", "image", "annotations"}
 )
 _CALL = frozenset({"index", "id", "type", "function", "custom"})
+_LOGPROBS = frozenset({"content", "refusal", "tokens", "token_logprobs", "top_logprobs", "text_offset"})
+_IMAGES = ("image_url", "inline_data", "inlineData", "source")
+_THOUGHT_NAMES = ("text", "thinking", "reasoning", "summary", "content")
+_THOUGHT_DEPTH = 4
+_IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # base64 of the first three bytes
 
 
-def pieces_of(payload: dict[str, Any]) -> Iterator[Piece]:
+def pieces_of(payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
     """Yield what a chunk or a whole answer says, in the order in which it says it."""
     if payload.get("id") or payload.get("model"):
         yield Identified(id=_text(payload.get("id")), model=_text(payload.get("model")))
-    choices = payload.get("choices")
-    for position, choice in enumerate(choices if isinstance(choices, list) else ()):
-        if isinstance(choice, dict):
-            yield from _of_choice(choice, position)
+    found = payload.get("choices")
+    choices = [found] if isinstance(found, dict) else _dicts(found)
+    for position, choice in enumerate(choices):
+        index = whole_number(choice.get("index"))
+        if index is None:  # GitHub numbers no choices in a whole answer; a stream that numbers none has one
+            index = position if whole or len(choices) > 1 else 0
+        yield from _of_choice(choice, index, whole)
     fields = _others(payload, _DULL)
     if fields:
         yield AnswerFields(fields)
-    usage = payload.get("usage") or (payload.get("x_groq") or {}).get("usage")
-    if isinstance(usage, dict):
-        yield UsageReported(_usage(usage))
+    for usage in (payload.get("usage"), _field(payload.get("x_groq"), "usage")):
+        if isinstance(usage, dict) and usage:
+            yield UsageReported(usage_of(usage))
+            break
 
 
-def _of_choice(choice: dict[str, Any], position: int) -> Iterator[Piece]:
-    streamed = isinstance(choice.get("delta"), dict)
-    # Perplexity sends the delta and, beside it, the whole message so far.
-    message = choice["delta"] if streamed else choice.get("message")
-    index = choice.get("index")
-    # GitHub numbers no choices in a whole answer; a stream that numbers none has one.
-    index = index if isinstance(index, int) else 0 if streamed else position
-    if isinstance(message, dict):
-        yield from _of_message(message, index)
-    elif isinstance(choice.get("text"), str) and choice["text"]:
+def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piece]:
+    delta, message = _message(choice.get("delta")), _message(choice.get("message"))
+    # Perplexity and ModelScope put an empty delta beside the message of a whole answer.
+    taken = (message or delta) if whole else delta
+    if taken is not None:
+        yield from pieces_of_message(taken, index)
+    if message and not whole:  # Perplexity and Foundry Local beside each delta, MiniMax at the end
+        yield MessageSoFar(message, delta is not None, index)
+    if delta is None and message is None and _text(choice.get("text")):
         yield TextDelta(choice["text"], index)
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, dict):
@@ -123,12 +148,24 @@ def _of_choice(choice: dict[str, Any], position: int) -> Iterator[Piece]:
     fields = _others(choice, _CHOICE)
     if fields:
         yield AnswerFields(fields)
+    yield from _of_end(choice, index)
+    if isinstance(choice.get("usage"), dict) and choice["usage"]:  # Moonshot
+        yield UsageReported(usage_of(choice["usage"]))
+
+
+def _of_end(choice: dict[str, Any], index: int) -> Iterator[Piece]:
     raw = choice.get("finish_reason")
-    if isinstance(raw, str) and raw:
+    if isinstance(raw, dict):  # SGLang's own form, Dynamo's
+        raw = raw.get("type") or next(iter(raw), None)
+    details = _text(_field(choice.get("finish_details"), "type"))  # OpenAI's first vision models
+    if isinstance(raw, str) and raw not in ("", "null"):
         yield Finished(finish_reason(raw), raw, index)
+    elif details:
+        yield Finished(finish_reason(details), "", index)
 
 
-def _of_message(message: dict[str, Any], index: int) -> Iterator[Piece]:
+def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePiece | AnswerFields]:
+    """Yield what a message, or a delta of one, says."""
     reasoning = _reasoning(message)
     if reasoning:
         yield ReasoningDelta(reasoning, index)
@@ -136,130 +173,163 @@ def _of_message(message: dict[str, Any], index: int) -> Iterator[Piece]:
     if _text(message.get("refusal")):
         yield RefusalDelta(message["refusal"], index)
     yield from _of_calls(message, index)
-    audio = message.get("audio")
-    if isinstance(audio, dict):
-        yield from _of_audio(audio, index)
-    for image in _dicts(message.get("images")):
-        yield from _of_image(image, index)
+    if isinstance(message.get("audio"), dict):
+        yield from _of_audio(message["audio"], index)
+    images = message.get("images")
+    for image in [*(images if isinstance(images, list) else [images]), message.get("image")]:
+        url = _image_url(image)
+        if url:
+            yield ImageDelta(url, index)
     for annotation in _dicts(message.get("annotations")):
         yield AnnotationDelta(annotation, index)
     fields = _others(message, _MESSAGE)
+    for name in _REASONING:
+        if isinstance(fields.get(name), str):
+            del fields[name]
     if fields:
         yield ProviderFields(fields, index)
 
 
 def _reasoning(message: dict[str, Any]) -> str:
-    """The reasoning, which some servers send in two fields at once; OpenRouter's details only where nothing else is."""
-    for name in _REASONING:
-        value = message.get(name)
-        if isinstance(value, str) and value:
-            return value
-    found = [detail.get("text") or detail.get("summary") for detail in _dicts(message.get("reasoning_details"))]
-    return "".join(text for text in found if isinstance(text, str))
+    """The reasoning, which some servers send in two fields at once; the detailed one only where nothing else is."""
+    for name in (*_REASONING, *_THOUGHTS):
+        text = _thought(message.get(name))
+        if text:
+            return text
+    return ""
 
 
-def _of_content(content: Any, index: int) -> Iterator[Piece]:
-    """Content is text, or a list of parts (Mistral), or the decoded structure itself (Cloudflare)."""
+def _thought(value: Any, depth: int = _THOUGHT_DEPTH) -> str:
+    """The text of reasoning, in whatever it is wrapped: Envoy, Mistral, Databricks, OpenRouter, LiteLLM."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
+        return "".join([_thought(one, depth - 1) for one in value])
+    if isinstance(value, dict) and depth:
+        return next(filter(None, (_thought(value.get(name), depth - 1) for name in _THOUGHT_NAMES)), "")
+    return ""
+
+
+def _of_content(content: Any, index: int) -> Iterator[ChoicePiece | AnswerFields]:
+    """Content is text, or a list of parts (Mistral, Databricks), or the decoded structure itself (Cloudflare)."""
     if isinstance(content, str):
         if content:
             yield TextDelta(content, index)
-    elif isinstance(content, dict):
+    elif isinstance(content, list) and all(_is_part(part) for part in content):
+        for part in content:
+            yield from _of_part(part, index) if isinstance(part, dict) else _of_content(part, index)
+    elif content is not None:
         yield TextDelta(json.dumps(content, ensure_ascii=False), index)
-    for part in _dicts(content):
-        yield from _of_part(part, index)
 
 
-def _of_part(part: dict[str, Any], index: int) -> Iterator[Piece]:
-    thought = part.get("thinking") or part.get("summary") or part.get("reasoning")
-    if isinstance(part.get("text"), str):
-        if part["text"]:
-            yield TextDelta(part["text"], index)
-    elif thought:
-        texts = [thought] if isinstance(thought, str) else [_text(one.get("text")) or "" for one in _dicts(thought)]
-        yield ReasoningDelta("".join(texts), index)
-    elif isinstance(part.get("refusal"), str):
+def _is_part(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and ("type" in part or "text" in part))
+
+
+def _of_part(part: dict[str, Any], index: int) -> Iterator[ChoicePiece | AnswerFields]:
+    kind, text = str(part.get("type")).lower(), part.get("text")
+    text = text.get("value") if isinstance(text, dict) else text
+    sound = part.get("input_audio") or part.get("audio")
+    if "think" in kind or "reason" in kind:
+        thought = _thought(part)
+        if thought:
+            yield ReasoningDelta(thought, index)
+    elif isinstance(text, str):
+        yield from _of_content(text, index)
+        for annotation in _dicts(part.get("annotations")):
+            yield AnnotationDelta(annotation, index)
+    elif _text(part.get("refusal")):
         yield RefusalDelta(part["refusal"], index)
-    elif "image_url" in part:
-        yield from _of_image(part, index)
+    elif isinstance(sound, dict):
+        yield from _of_audio(sound, index)
     else:
-        yield AnnotationDelta(part, index)
+        yield _of_odd_part(part, kind, index)
 
 
-def _of_image(image: dict[str, Any], index: int) -> Iterator[Piece]:
-    source = image.get("image_url")
-    url = source.get("url") if isinstance(source, dict) else source
-    if isinstance(url, str) and url:
-        yield ImageDelta(url, index)
-    elif _text(image.get("b64_json")):
-        yield ImageDelta(f"data:image/png;base64,{image['b64_json']}", index)
+def _of_odd_part(part: dict[str, Any], kind: str, index: int) -> ImageDelta | AnnotationDelta | AnswerFields:
+    if kind.endswith(("reference", "citation")):
+        return AnnotationDelta(part, index)
+    url = _image_url(part) if "image" in kind or any(name in part for name in _IMAGES[:3]) else None
+    return ImageDelta(url, index) if url else AnswerFields({"content_parts": [part]})
 
 
-def _of_audio(audio: dict[str, Any], index: int) -> Iterator[Piece]:
+def _image_url(image: Any) -> str | None:
+    """The address of an image, in any of the forms in which servers give one; its bytes become a data URL."""
+    if isinstance(image, str):
+        return image if image.startswith(("data:", "http://", "https://")) else _data_url(image)
+    if not isinstance(image, dict):
+        return None
+    for name in _IMAGES:
+        source = image.get(name)
+        if isinstance(source, dict):  # OpenAI's image_url, Gemini's inline_data, Anthropic's source
+            kind = _text(source.get("mime_type") or source.get("mimeType") or source.get("media_type"))
+            return _text(source.get("url")) or _data_url(source.get("data"), kind)
+        if _text(source):
+            return _image_url(source)
+    return _text(image.get("url")) or _data_url(image.get("b64_json"))
+
+
+def _data_url(letters: Any, kind: str | None = None) -> str | None:
+    if not isinstance(letters, str) or not letters:
+        return None
+    return f"data:{kind or 'image/' + _IMAGE_STARTS.get(letters[:4], 'png')};base64,{letters}"
+
+
+def _of_audio(audio: dict[str, Any], index: int) -> Iterator[AudioFragment]:
     data, words, name = _text(audio.get("data")), _text(audio.get("transcript")), _text(audio.get("id"))
-    if data or words or name:
-        yield AudioFragment(data or "", words or "", name, _count(audio.get("expires_at")), index)
+    expires_at = whole_number(audio.get("expires_at")) or None
+    if data or words or name or expires_at:
+        yield AudioFragment(data or "", words or "", name, expires_at, index)
 
 
 def _of_calls(message: dict[str, Any], index: int) -> Iterator[ToolFragment]:
-    calls = message.get("tool_calls")
-    for call in [calls] if isinstance(calls, dict) else _dicts(calls):
-        custom = str(call.get("type")).lower() == "custom" or (not call.get("function") and bool(call.get("custom")))
-        body = call.get("custom" if custom else "function")
-        body = body if isinstance(body, dict) else {}
-        yield ToolFragment(
-            index=_count(call.get("index")),
-            id=_text(call.get("id")),
-            name=_text(body.get("name")),
-            arguments=body.get("input" if custom else "arguments"),
-            kind="custom" if custom else "function",
-            extra=_others(call, _CALL) or None,
-            choice=index,
-        )
+    found = message.get("tool_calls")
+    calls = [found] if isinstance(found, dict) else _dicts(found)
+    # Those of one list are different calls, even where neither number nor id tells them apart.
+    unnumbered = len(calls) > 1 and all(whole_number(call.get("index")) is None for call in calls)
+    for position, call in enumerate(calls):
+        yield from _of_call(call, position if unnumbered else whole_number(call.get("index")), index)
     legacy = message.get("function_call")
-    # Snowflake fills it with empty texts beside the real call.
-    if isinstance(legacy, dict) and (legacy.get("name") or legacy.get("arguments")):
+    # Snowflake fills it with empty texts beside the real call; older servers send the same call in both forms.
+    if isinstance(legacy, dict) and not calls and (legacy.get("name") or legacy.get("arguments")):
         yield ToolFragment(None, None, _text(legacy.get("name")), legacy.get("arguments"), "function_call", None, index)
 
 
-def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[Piece]:
-    tokens = [_token(one, False) for one in _dicts(logprobs.get("content"))]
-    tokens += [_token(one, True) for one in _dicts(logprobs.get("refusal"))]
+def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[ToolFragment]:
+    function, body = call.get("function"), call.get("custom")
+    custom = isinstance(body, dict) and (not function or str(call.get("type")).lower() == "custom")
+    extra = _others(call, _CALL)
+    body = body if custom else function
+    if not isinstance(body, dict):  # Cloudflare's own form has no function around it
+        body = {"name": extra.pop("name", function), "arguments": extra.pop("arguments", None)}
+    name, arguments = _text(body.get("name")), body.get("input" if custom else "arguments")
+    if name or _text(call.get("id")) or arguments not in (None, "") or extra:
+        kind: ToolKind = "custom" if custom else "function"
+        yield ToolFragment(label, _text(call.get("id")), name, arguments, kind, extra or None, index)
+
+
+def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[LogprobsDelta | AnswerFields]:
+    tokens = [token_of(one) for one in _dicts(logprobs.get("content"))]
+    tokens += [token_of(one, refusal=True) for one in _dicts(logprobs.get("refusal"))]
     if not tokens and isinstance(logprobs.get("tokens"), list) and isinstance(logprobs.get("token_logprobs"), list):
         pairs = zip(logprobs["tokens"], logprobs["token_logprobs"], strict=False)
-        tokens = [_token({"token": token, "logprob": value}, False) for token, value in pairs]
+        tokens = [token_of({"token": token, "logprob": value}) for token, value in pairs]
     kept = tuple(token for token in tokens if token is not None)
     if kept:
         yield LogprobsDelta(kept, index)
+    fields = _others(logprobs, _LOGPROBS)  # DeepSeek: those of the reasoning
+    if fields:
+        yield AnswerFields({f"logprobs_{name}": value for name, value in fields.items()})
 
 
-def _token(token: dict[str, Any], refusal: bool) -> TokenLogprob | None:
-    text, logprob, octets = token.get("token"), token.get("logprob"), token.get("bytes")
-    if not isinstance(text, str) or not isinstance(logprob, int | float):
-        return None
-    tops = ((one.get("token"), one.get("logprob")) for one in _dicts(token.get("top_logprobs")))
-    return TokenLogprob(
-        token=text,
-        logprob=float(logprob),
-        bytes=tuple(octets) if isinstance(octets, list) and all(isinstance(octet, int) for octet in octets) else None,
-        top=tuple((str(one), float(value)) for one, value in tops if isinstance(value, int | float)),
-        refusal=refusal,
-    )
+def _message(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str) and value:
+        return {"content": value}
+    return value if isinstance(value, dict) else None
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
-    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.get("cached_tokens")
-    reasoning = completion.get("reasoning_tokens") if isinstance(completion, dict) else usage.get("reasoning_tokens")
-    cost = usage.get("cost")
-    cost = cost.get("total_cost") if isinstance(cost, dict) else cost  # Perplexity
-    return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        total_tokens=_count(usage.get("total_tokens")),
-        cached=_count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
-        reasoning=_count(reasoning),
-        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
-    )
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _others(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
@@ -269,10 +339,6 @@ def _others(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: Any) -> str | None:
@@ -293,7 +359,7 @@ class _Call(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     function: _Function
     index: int | None = None
     id: str | None = None
-    type: str | None = None
+    type: Literal["function"] | None = None
 
 
 class _Delta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -6,11 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from .sse import joined
+
 __all__ = [
     "AnnotationDelta",
     "AnswerFields",
     "AudioDelta",
     "Event",
+    "Fields",
     "FinishReason",
     "Finished",
     "Identified",
@@ -26,6 +29,10 @@ __all__ = [
     "Usage",
     "UsageReported",
     "finish_reason",
+    "real_number",
+    "token_of",
+    "usage_of",
+    "whole_number",
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "unknown"]
@@ -211,18 +218,159 @@ Event = (
     | Identified
 )
 
-_REASONS: dict[str, FinishReason] = {
-    **dict.fromkeys(("stop", "end_turn", "eos", "eos_token", "stop_sequence", "completed", "complete"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
-    **dict.fromkeys(("tool_calls", "function_call", "tool_use", "tool_call"), "tool_calls"),
-    **dict.fromkeys(
-        ("content_filter", "sensitive", "safety", "recitation", "blocklist", "prohibited_content"), "content_filter"
-    ),
+
+class Fields:
+    """A provider's own fields while they arrive; folded only when somebody reads them.
+
+    Lists grow, and neighbours of one type and index become one item whose texts are joined (OpenRouter's
+    ``reasoning_details``); dicts are merged; of anything else the last one stays.
+
+    Args:
+        repeated: whether a chunk may say again what one before it said, all or more of it, as Perplexity does with
+            ``citations``; a message's own fields are pieces.
+    """
+
+    def __init__(self, *, repeated: bool = False) -> None:
+        self._repeated = repeated
+        self._values: dict[str, list[Any]] = {}
+
+    def add(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Take some more of them, return what is new."""
+        new = {}
+        for name, value in fields.items():
+            values = self._values.setdefault(name, [])
+            if self._repeated and values:
+                last = values[-1]
+                if value == last:
+                    continue
+                if not isinstance(value, dict) and (not isinstance(value, list) or _goes_on(last, value)):
+                    values.pop()
+            values.append(value)
+            new[name] = value
+        return new
+
+    def read(self) -> dict[str, Any]:
+        """Return them by name."""
+        for values in self._values.values():
+            if len(values) > 1:
+                values[:] = [_folded(values)]
+        return {name: values[0] for name, values in self._values.items()}
+
+
+def _goes_on(last: Any, value: list[Any]) -> bool:
+    return isinstance(last, list) and value[: len(last)] == last
+
+
+def _folded(values: list[Any]) -> Any:
+    if all(isinstance(value, list) for value in values):
+        return _one_list([item for value in values for item in value])
+    if all(isinstance(value, dict) for value in values):
+        return {name: item for value in values for name, item in value.items()}
+    return values[-1]
+
+
+def _one_list(items: list[Any]) -> list[Any]:
+    groups: list[list[Any]] = []
+    for item in items:
+        if groups and _continues(groups[-1][0], item):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return [group[0] if len(group) == 1 else _one_item(group) for group in groups]
+
+
+def _continues(first: Any, item: Any) -> bool:
+    if not isinstance(first, dict) or not isinstance(item, dict) or item.get("index") is None:
+        return False
+    same = all(first.get(name) == item.get(name) for name in ("type", "index"))
+    return same and item.get("id") in (None, first.get("id"))
+
+
+def _one_item(group: list[dict[str, Any]]) -> dict[str, Any]:
+    merged = {name: value for item in group for name, value in item.items() if value is not None}
+    for name in ("text", "summary", "data", "signature"):
+        pieces = [item[name] for item in group if isinstance(item.get(name), str)]
+        if len(pieces) > 1:
+            merged[name] = joined("".join(pieces))
+    return {**group[0], **merged}
+
+
+_WORDS: dict[FinishReason, str] = {
+    "stop": "stop end_turn eos eos_token stop_sequence stop_token completed complete end done normal",
+    "length": "length max_tokens model_length max_output_tokens model_context_window_exceeded",
+    "tool_calls": "tool_calls function_call function_calls tool_use tool_call",
+    "content_filter": "content_filter content_filtered guardrail_intervened sensitive safety recitation blocklist spii "
+    "prohibited_content image_safety image_prohibited_content error_toxic model_armor",
     "refusal": "refusal",
-    **dict.fromkeys(("error", "network_error", "insufficient_system_resource"), "error"),
+    "error": "error network_error insufficient_system_resource abort aborted cancelled failed timeout",
 }
+_REASONS = {word: reason for reason, words in _WORDS.items() for word in words.split()}
+_DIGITS = 20
 
 
 def finish_reason(raw: str) -> FinishReason:
     """Return the provider's word in ours; ``"unknown"`` for a word that was never seen."""
-    return _REASONS.get(raw.lower(), "unknown")
+    word = raw.strip().lower()
+    if word in _REASONS:
+        return _REASONS[word]
+    if word.startswith("<"):  # the token that ended it, such as <|eot_id|>: Together
+        return "stop"
+    # With more words around it: Dynamo, and Gemini's "function_call_filter: MALFORMED_FUNCTION_CALL".
+    return "error" if word.startswith("error") or "malformed" in word else "unknown"
+
+
+def usage_of(fields: dict[str, Any]) -> Usage:
+    """Read tokens under OpenAI's names, Anthropic's (proxies pass them on), and what DeepSeek and Moonshot say."""
+    prompt = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
+    completion = fields.get("completion_tokens_details") or fields.get("output_tokens_details")
+    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
+    reasoning = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
+    cost = fields.get("cost")
+    cost = cost.get("total_cost") if isinstance(cost, dict) else cost  # Perplexity
+    names = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+    return Usage(
+        prompt_tokens=_first(fields.get("prompt_tokens"), fields.get("input_tokens")),
+        completion_tokens=_first(fields.get("completion_tokens"), fields.get("output_tokens")),
+        total_tokens=whole_number(fields.get("total_tokens")),
+        cached=_first(cached, *(fields.get(name) for name in names)),
+        reasoning=_first(reasoning, fields.get("reasoning_tokens")),
+        cost=real_number(fields.get("estimated_cost") if cost is None else cost),  # DeepInfra estimates
+    )
+
+
+def token_of(fields: dict[str, Any], *, refusal: bool = False) -> TokenLogprob | None:
+    """Read one token with its probability; None where one of them is missing."""
+    text, logprob, octets = fields.get("token"), real_number(fields.get("logprob")), fields.get("bytes")
+    if not isinstance(text, str) or logprob is None:
+        return None
+    others = fields.get("top_logprobs")
+    tops = [one for one in others if isinstance(one, dict)] if isinstance(others, list) else []
+    pairs = ((one.get("token"), real_number(one.get("logprob"))) for one in tops)
+    return TokenLogprob(
+        token=text,
+        logprob=logprob,
+        bytes=tuple(octets) if isinstance(octets, list) and all(isinstance(octet, int) for octet in octets) else None,
+        top=tuple((one, value) for one, value in pairs if isinstance(one, str) and value is not None),
+        refusal=refusal,
+    )
+
+
+def whole_number(value: Any) -> int | None:
+    """Read a whole number, which some servers write as 0.0 or "0"; None for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < _DIGITS:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def real_number(value: Any) -> float | None:
+    """Read a number; None for anything else."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
+def _first(*values: Any) -> int | None:
+    return next((number for number in map(whole_number, values) if number is not None), None)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from ..content.generated import Audio, Image
-from .chunks import AudioFragment, ChoicePiece, ToolFragment
+from .chunks import AudioFragment, ChoicePiece, ToolFragment, pieces_of_message
 from .events import (
     AnnotationDelta,
+    AnswerFields,
     AudioDelta,
     Event,
+    Fields,
     Finished,
     FinishReason,
     ImageDelta,
@@ -26,12 +29,16 @@ from .events import (
     ToolCallDelta,
     Usage,
 )
+from .prefill import EchoFilter
+from .sse import joined
 from .tool_call import ToolCall
 from .tool_calls import ToolCallAggregator
 
-__all__ = ["Choice", "Fields", "GrowingChoice", "Snapshot"]
+__all__ = ["Choice", "GrowingChoice", "Snapshot"]
 
 _BASE64_END = re.compile(r"=+")
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=]")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +154,22 @@ class Pieces:
     def __init__(self) -> None:
         self.list: list[str] = []
         self.add = self.list.append
+        self.half = ""  # of a surrogate pair: servers that count in UTF-16 cut letters in two
+
+    def whole(self, text: str) -> str:
+        """Return a piece with the half letter before it, and without one at its end, which the next piece gets."""
+        if text.isascii() and not self.half:
+            return text
+        text, self.half = self.half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        return joined(text)
+
+    def after(self, text: str) -> str:
+        """Return what is new in a text that begins with all that came before; all of it where it does not."""
+        if not self.list or not text.startswith(self.list[0]):
+            return text
+        return text.removeprefix(str(self))
 
     def __str__(self) -> str:
         if len(self.list) > 1:
@@ -157,15 +180,18 @@ class Pieces:
 class GrowingChoice:
     """One choice while its pieces arrive."""
 
-    def __init__(self, index: int, prefill: str, audio_format: str | None) -> None:
+    def __init__(self, index: int, prefill: str, audio_format: str | None, *, echoed: bool = False) -> None:
         self.index = index
         self.text, self.reasoning, self.refusal = Pieces(), Pieces(), Pieces()
+        self.echo = EchoFilter(prefill if echoed else "")
         self.calls = ToolCallAggregator(streaming=True)
         self.images: list[Image] = []
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[TokenLogprob] = []
         self.finished: Finished | None = None
         self.fields = Fields()
+        self._message: dict[str, Any] | None = None  # what a stream says of the whole of it
+        self._only_messages = False  # whether its text has come in messages, without deltas
         self._prefill = prefill
         self._audio_format = audio_format
         self._sound: list[bytes] = []
@@ -174,35 +200,101 @@ class GrowingChoice:
         self._audio_id: str | None = None
         self._audio_expires_at: int | None = None
 
-    def add(self, piece: ChoicePiece) -> Event:
+    def add(self, piece: ChoicePiece) -> Event | None:
         """Take a piece, return what a reader sees of it."""
         match piece:
             case TextDelta(text=text):
-                self.text.add(text)
+                return self._said(TextDelta, self.text, self.echo.feed(self.text.whole(text)))
             case ReasoningDelta(text=text):
-                self.reasoning.add(text)
+                return self._said(ReasoningDelta, self.reasoning, self.reasoning.whole(text))
             case RefusalDelta(text=text):
-                self.refusal.add(text)
+                return self._said(RefusalDelta, self.refusal, self.refusal.whole(text))
             case ToolFragment():
                 return self._add_call(piece)
             case AudioFragment():
                 return self._add_audio(piece)
             case Finished():
                 self.finished = piece
-            case _:
-                self._add_other(piece)
-        return piece
+                return piece
+        return piece if self._add_other(piece) else None
 
-    def _add_other(self, piece: ImageDelta | AnnotationDelta | LogprobsDelta | ProviderFields) -> None:
+    def hear(self, message: dict[str, Any], *, beside: bool) -> list[ChoicePiece | AnswerFields]:
+        """Take a message in a stream, return what it adds: a server may send nothing else, or the whole at the end.
+
+        Args:
+            message: the message.
+            beside: whether a delta came with it; then what the deltas leave out is added by ``close``.
+        """
+        self._message = message
+        if beside:
+            return []
+        missing = self._missing()
+        self._only_messages = self._only_messages or not (self.text.list or self.reasoning.list or len(self.calls))
+        pieces: list[ChoicePiece | AnswerFields] = []
+        for piece in pieces_of_message(message, self.index):
+            if isinstance(piece, AnswerFields) or type(piece) in missing:
+                pieces.append(piece)
+            elif self._only_messages and isinstance(piece, TextDelta):
+                pieces.append(TextDelta(self.text.after(piece.text), self.index))
+            elif self._only_messages and isinstance(piece, ReasoningDelta):
+                pieces.append(ReasoningDelta(self.reasoning.after(piece.text), self.index))
+        return pieces
+
+    def left_out(self) -> list[ChoicePiece | AnswerFields]:
+        """Return what the whole message says that no delta said."""
+        missing = self._missing() if self._message is not None else frozenset()
+        return [piece for piece in pieces_of_message(self._message or {}, self.index) if type(piece) in missing]
+
+    def close(self) -> list[Event]:
+        """Take the end, return what was held back: half a letter, and what might have been the prefill."""
+        self.calls.finish()
+        half, self.text.half = self.text.half, ""
+        rest = self.echo.feed("\ufffd" if half else "") + self.echo.close()
+        tails = [self._said(TextDelta, self.text, rest)]
+        for kind, pieces in ((ReasoningDelta, self.reasoning), (RefusalDelta, self.refusal)):
+            half, pieces.half = pieces.half, ""
+            tails.append(self._said(kind, pieces, "\ufffd" if half else ""))
+        return [tail for tail in tails if tail is not None]
+
+    @property
+    def waits(self) -> bool:
+        """Whether half a letter is held back."""
+        return bool(self.text.half or self.reasoning.half)
+
+    def _missing(self) -> frozenset[type]:
+        """The kinds of pieces of which none has come."""
+        found: dict[type, Any] = {
+            TextDelta: self.text.list,
+            ReasoningDelta: self.reasoning.list,
+            RefusalDelta: self.refusal.list,
+            ToolFragment: len(self.calls),
+            AudioFragment: self._sound,
+            ImageDelta: self.images,
+            AnnotationDelta: self.annotations,
+            ProviderFields: self.fields.read(),
+        }
+        return frozenset(kind for kind, pieces in found.items() if not pieces)
+
+    def _said(self, kind: Callable[[str, int], Event], pieces: Pieces, text: str) -> Event | None:
+        if not text:
+            return None
+        pieces.add(text)
+        return kind(text, self.index)
+
+    def _add_other(self, piece: ImageDelta | AnnotationDelta | LogprobsDelta | ProviderFields) -> bool:
         match piece:
             case ImageDelta(url=url):
-                self.images.append(Image(url))
+                image = Image(url)
+                if image in self.images:  # some servers send it again at the end
+                    return False
+                self.images.append(image)
             case AnnotationDelta(annotation=annotation):
                 self.annotations.append(annotation)
             case LogprobsDelta(tokens=tokens):
                 self.logprobs.extend(tokens)
             case ProviderFields(fields=fields):
                 self.fields.add(fields)
+        return True
 
     def _add_call(self, fragment: ToolFragment) -> ToolCallDelta:
         name, arguments, extra = fragment.name, fragment.arguments, fragment.extra
@@ -245,12 +337,15 @@ class GrowingChoice:
             self._sound[:] = [b"".join(self._sound)]
         if not self._audio_id and not words and not any(self._sound):
             return None
-        sound = self._sound[0] if self._sound else b""
+        rest = _bytes_of(self._letters) if len(self._letters) > 1 else b""  # the end may lack its padding
+        sound = (self._sound[0] if self._sound else b"") + rest
         return Audio(sound, words, self._audio_format, self._audio_id, self._audio_expires_at)
 
     def _decoded(self, letters: str) -> bytes:
         """Decode base64 that comes in pieces, each with padding of its own or cut anywhere."""
-        held = self._letters + letters
+        if not self._letters and letters.startswith("data:"):
+            letters = letters.partition(",")[2]
+        held = self._letters + _NO_BASE64.sub("", letters.translate(_URL_SAFE))
         pieces = _BASE64_END.split(held)
         last = pieces.pop()
         whole = len(last) // 4 * 4
@@ -261,63 +356,5 @@ class GrowingChoice:
 def _bytes_of(letters: str) -> bytes:
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4))
-    except ValueError:  # one letter too many, or none of base64: no sound is in it
+    except ValueError:  # one letter too many: no sound is in it
         return b""
-
-
-class Fields:
-    """A provider's own fields while they arrive; folded only when somebody reads them.
-
-    Lists grow, and neighbours of one type and index become one item whose texts are joined (OpenRouter's
-    ``reasoning_details``); dicts are merged; of anything else the last one stays, since most is sent again with each
-    chunk.
-    """
-
-    def __init__(self) -> None:
-        self._values: dict[str, list[Any]] = {}
-
-    def add(self, fields: dict[str, Any]) -> None:
-        """Take some more of them."""
-        for name, value in fields.items():
-            self._values.setdefault(name, []).append(value)
-
-    def read(self) -> dict[str, Any]:
-        """Return them by name."""
-        for values in self._values.values():
-            if len(values) > 1:
-                values[:] = [_folded(values)]
-        return {name: values[0] for name, values in self._values.items()}
-
-
-def _folded(values: list[Any]) -> Any:
-    if all(isinstance(value, list) for value in values):
-        return _one_list([item for value in values for item in value])
-    if all(isinstance(value, dict) for value in values):
-        return {name: item for value in values for name, item in value.items()}
-    return values[-1]
-
-
-def _one_list(items: list[Any]) -> list[Any]:
-    groups: list[list[Any]] = []
-    for item in items:
-        if groups and _continues(groups[-1][0], item):
-            groups[-1].append(item)
-        else:
-            groups.append([item])
-    return [group[0] if len(group) == 1 else _one_item(group) for group in groups]
-
-
-def _continues(first: Any, item: Any) -> bool:
-    if not isinstance(first, dict) or not isinstance(item, dict) or item.get("index") is None:
-        return False
-    same = all(first.get(name) == item.get(name) for name in ("type", "index"))
-    return same and item.get("id") in (None, first.get("id"))
-
-
-def _one_item(group: list[dict[str, Any]]) -> dict[str, Any]:
-    merged = {name: value for item in group for name, value in item.items() if value is not None}
-    for name in ("text", "summary", "data", "signature"):
-        pieces = [item[name] for item in group if isinstance(item.get(name), str)]
-        if len(pieces) > 1:
-            merged[name] = "".join(pieces)
-    return {**group[0], **merged}

@@ -1,7 +1,12 @@
-"""Server-sent events from bytes, at any split point.
+"""Server-sent events from bytes, at any split point; and the JSON that an event holds.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, with what real servers need
-beside it: an error in a field of its own, ``[DONE]`` without a blank line before it, and a last event without one.
+beside it:
+
+* an error in a field of its own;
+* ``[DONE]``, or the next chunk, right under the last one without a blank line between;
+* JSON, or a web page, without any field name: an error of a proxy in mid-stream, or a stream of JSON lines;
+* a last event without its blank line, or its line end.
 
 Lines end at CRLF, LF or CR only. (httpx's ``iter_lines`` also splits at U+2028 and U+0085, which are legal inside
 JSON text.)
@@ -9,13 +14,21 @@ JSON text.)
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import msgspec
 
-__all__ = ["DONE", "SSEDecoder", "ServerEvent"]
+__all__ = ["DONE", "SSEDecoder", "ServerEvent", "is_stream", "joined", "json_values"]
 
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = b"data: "
+_FIELDS = frozenset({b"data", b"event", b"error", b"id", b"retry", b""})
+
+
+_STARTS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
 class ServerEvent(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +55,7 @@ class SSEDecoder:
         self._at_start = True
         self._data: list[bytes] = []
         self._name = ""
+        self._bare = False  # whether the data has no field name, so that lines without one continue it
 
     def feed(self, data: bytes) -> list[bytes | ServerEvent]:
         """Return the events that these bytes complete, in order."""
@@ -103,16 +117,31 @@ class SSEDecoder:
                 self._dispatch(events)
                 continue
             field, _, value = line.partition(b":")
-            value = value.removeprefix(b" ")
-            if field == b"data":
-                if value == DONE:  # some servers put it right under the last chunk
-                    self._dispatch(events)
-                self._data.append(value)
-            elif field == b"event":
-                self._name = value.decode("utf-8", "replace")
-            elif field == b"error":  # not in the standard: GPUStack
-                self._name = "error"
-                self._data.append(value)
+            if field in _FIELDS:
+                self._take_field(field, value.removeprefix(b" "), events)
+            elif self._bare:
+                self._data.append(line)
+            elif line.lstrip(b" \t")[:1] in (b"{", b"<"):
+                self._add(line, events)
+                self._bare = True
+
+    def _take_field(self, field: bytes, value: bytes, events: list[bytes | ServerEvent]) -> None:
+        if self._bare:
+            self._dispatch(events)
+        if field == b"data":
+            self._add(value, events)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+        elif field == b"error":  # not in the standard: GPUStack
+            self._name = "error"
+            self._data.append(value)
+
+    def _add(self, value: bytes, events: list[bytes | ServerEvent]) -> None:
+        """Add a line of data, unless it begins an event that no blank line separates from the one before."""
+        begins = value.strip()
+        if self._data and (begins == DONE or (begins[:1] == b"{" and self._data[-1].rstrip()[-1:] == b"}")):
+            self._dispatch(events)
+        self._data.append(value)
 
     def _dispatch(self, events: list[bytes | ServerEvent]) -> None:
         if self._data:
@@ -120,3 +149,77 @@ class SSEDecoder:
             events.append(ServerEvent(data, self._name) if self._name else data)
         self._data = []
         self._name = ""
+        self._bare = False
+
+
+def is_stream(start: bytes) -> bool | None:
+    """Return whether a body that starts so is a stream of events or of JSON lines; None while that is open."""
+    if start.startswith(_STARTS):
+        return True
+    if start[:1] == b"{":
+        first = start.splitlines(keepends=True)[0]
+        return _is_chunk(first) if first[-1:] in b"\r\n" else None
+    return None if any(one.startswith(start) for one in _STARTS) else False
+
+
+def _is_chunk(line: bytes) -> bool:
+    values, rest = json_values(line)
+    choices = values[0].get("choices") if len(values) == 1 and not rest and isinstance(values[0], dict) else None
+    return isinstance(choices, list) and any(isinstance(one, dict) and "delta" in one for one in choices)
+
+
+# What may stand between two values, or around one: nothing of it says anything.
+_BETWEEN = re.compile(r"(?:[\s,\0\ufeff]|data:)*")
+_LENIENT = json.JSONDecoder(strict=False)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# Where half a letter may stand whose other half comes with the next chunk; anywhere else it is none.
+_STREAMED = frozenset({"content", "reasoning_content", "reasoning", "reasoning_text", "refusal", "arguments"})
+
+
+def json_values(data: bytes) -> tuple[list[Any], str]:
+    """Return the JSON values that an event's data holds, and what behind them is none.
+
+    It is one value, but for servers that put several on a line, repeat ``data:`` before it, or write what only looks
+    like JSON: NaN, bytes that are no UTF-8, half of a surrogate pair, a line end within a string.
+    """
+    try:
+        return [msgspec.json.decode(data)], ""
+    except (ValueError, RecursionError):
+        text = data.decode("utf-8", "replace")
+    values: list[Any] = []
+    at = _after_dross(text, 0)
+    try:
+        while at < len(text):
+            if text.startswith("[DONE]", at):
+                values.append("[DONE]")
+                end = at + 6
+            else:
+                value, end = _LENIENT.raw_decode(text, at)
+                values.append(_without_halves(value))
+            at = _after_dross(text, end)
+    except (ValueError, RecursionError):
+        return values, text[at:]
+    return values, ""
+
+
+def _after_dross(text: str, at: int) -> int:
+    found = _BETWEEN.match(text, at)
+    return at if found is None else found.end()
+
+
+def _without_halves(value: Any, *, streamed: bool = False) -> Any:
+    """Replace halves of surrogate pairs, which nothing can encode, but for those that the next chunk may complete."""
+    if isinstance(value, dict):
+        return {joined(name): _without_halves(one, streamed=name in _STREAMED) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_halves(one) for one in value]
+    if not isinstance(value, str) or streamed:
+        return value
+    return joined(value)
+
+
+def joined(text: str) -> str:
+    """Return the text with halves of surrogate pairs that stand side by side as one letter, others as U+FFFD."""
+    if text.isascii() or _SURROGATES.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

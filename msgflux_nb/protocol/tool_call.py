@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
 from typing import Any, Literal, NamedTuple
@@ -10,8 +11,9 @@ import msgspec
 
 from .events import ToolKind
 from .partial_json import PartialJSON
+from .sse import joined
 
-__all__ = ["Assembly", "Status", "ToolCall", "ToolCallState"]
+__all__ = ["Assembly", "Status", "ToolCall", "ToolCallState", "json_text"]
 
 Status = Literal["streaming", "complete", "invalid"]
 
@@ -79,6 +81,7 @@ class Assembly:
         self._parser = PartialJSON()
         self._pieces: list[str] = []  # fragments that were; the first ones stay apart, since they show repairs
         self._last = ""
+        self._half = ""  # of a surrogate pair, whose other half comes with the next fragment
 
     @property
     def known_id(self) -> str:
@@ -98,6 +101,11 @@ class Assembly:
         return "".join(self._pieces)
 
     @property
+    def begun(self) -> bool:
+        """Whether any of the arguments has come."""
+        return bool(self.arrived or self._pieces)
+
+    @property
     def whole(self) -> bool:
         """Whether the arguments are a complete object, so that nothing can follow."""
         self._catch_up()
@@ -105,29 +113,31 @@ class Assembly:
 
     def _read(self, ended: bool) -> tuple[Any, Status, bool, str | None]:
         """Return (arguments so far, status, repaired, error)."""
-        raw = self.raw
+        self._catch_up()
         if self.kind == "custom":
-            return {"input": raw}, "complete" if ended else "streaming", False, None
-        if not raw.strip():
+            return {"input": self.raw}, "complete" if ended else "streaming", False, None
+        if not self._pieces or not self.raw.strip():
             return {}, "complete" if ended else "streaming", False, None
         if self.whole and isinstance(self._parser.value, dict):
             return self._parser.value, "complete", False, None
-        if raw.strip() == "null":  # Groq, for a function without parameters
-            return {}, "complete", True, None
-        repaired = _repaired(raw, self._pieces[0], self._last)
-        if repaired is not None:
-            return repaired, "complete", True, None
         if self._parser.error is None and not self._parser.complete and not ended:
             return self._parser.value, "streaming", False, None
+        repaired = _repaired(self.raw.strip(), self._pieces[0], self._last)
+        if repaired is not None:
+            return repaired, "complete", True, None
         return self._parser.value, "invalid", False, self._problem()
 
     def identify(self, tool_id: str, name: str) -> None:
         """Take id and name where they are new; a blank never overwrites, and "null" is one once there is a name."""
         if tool_id and not self.id and not (tool_id == "null" and self.name):
             self.id = tool_id
-            self.late_id = bool(self.arrived or self._pieces)
-        if name and not self.name:
+            self.late_id = self.begun
+        if not name or (name == "null" and self.name):
+            return
+        if name.startswith(self.name):
             self.name = name
+        elif not self.begun:  # some gateways send it in pieces
+            self.name += name
 
     def state(self, *, ended: bool) -> ToolCallState:
         """Return the call as far as it has come.
@@ -136,6 +146,8 @@ class Assembly:
             ended: whether nothing follows, so that what is not complete is cut.
         """
         partial, status, repaired, error = self._read(ended)
+        if status == "complete" and not self.name:
+            status, error = ("invalid", "the call has no name") if ended else ("streaming", None)
         return ToolCallState(
             id=self.known_id,
             name=self.name,
@@ -148,15 +160,27 @@ class Assembly:
             late_id=self.late_id,
         )
 
+    def repeats(self, text: str) -> bool:
+        """Whether a fragment is the finished arguments once more."""
+        return text.strip() == self.raw.strip()
+
     def _catch_up(self) -> None:
         arrived, self.arrived = self.arrived, []
         for text in arrived:
-            if self._parser.complete and text.strip() == "".join(self._pieces).strip():
+            if self._parser.complete and self.repeats(text):
                 continue  # the finished call was sent once more
+            if not text.isascii() or self._half:
+                text = self._without_half(text)
             self._pieces.append(text)
             self._last = text
             if self.kind != "custom":
                 self._parser.feed(text)
+
+    def _without_half(self, text: str) -> str:
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return joined(text)
 
     def _problem(self) -> str:
         if self._parser.error is not None:
@@ -168,14 +192,15 @@ class Assembly:
 
 def _repaired(raw: str, first: str, last: str) -> dict[str, Any] | None:
     """The one other reading of broken arguments that is valid, or None; ``first`` and ``last`` are their fragments."""
+    if raw in ("null", "[]", '""'):  # for a function without parameters: Groq; PHP, whose empty arrays are lists
+        return {}
     readings: list[dict[str, Any]] = []
-    stripped = raw.strip()
-    decoded = _decoded(stripped)
+    decoded = _decoded(raw)
     if isinstance(decoded, str):  # encoded twice
         decoded = _decoded(decoded)
     candidates = [decoded]
-    if stripped.startswith("{}"):  # an empty object was sent first
-        candidates.append(_decoded(stripped[2:]))
+    if raw.startswith("{}"):  # an empty object was sent first
+        candidates.append(_decoded(raw[2:]))
     if len(last) < len(raw) and last.startswith(first):  # each fragment holds all before it
         candidates.append(_decoded(last))
     for candidate in candidates:
@@ -187,5 +212,13 @@ def _repaired(raw: str, first: str, last: str) -> dict[str, Any] | None:
 def _decoded(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+    except (ValueError, RecursionError):
         return None
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, whatever its texts hold."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair: UTF-8 cannot write it, an escape can
+        return json.dumps(value)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ..errors import ToolCallError
 from .events import ToolKind
-from .tool_call import Assembly, ToolCall, ToolCallState
+from .sse import joined
+from .tool_call import Assembly, ToolCall, ToolCallState, json_text
 
 __all__ = ["ToolCall", "ToolCallAggregator", "ToolCallState"]
 
 _MISSING: Any = object()
+_NAMELESS = "unknown"  # providers take no call without a name
 
 
 class ToolCallAggregator:
@@ -47,7 +47,10 @@ class ToolCallAggregator:
         self.message: dict[str, Any] = {"content": None}
         self._ended = not streaming
         self._calls: list[Assembly] = []
-        self._labels: dict[tuple[int, int | None], Assembly] = {}  # the last call under each of the server's labels
+        # The last call under each of the server's labels and ids, and of each choice.
+        self._labels: dict[tuple[int, int | None], Assembly] = {}
+        self._ids: dict[tuple[int, str], Assembly] = {}
+        self._last: dict[int, Assembly] = {}
         self._results: dict[str, Any] = {}
 
     def process(
@@ -75,23 +78,16 @@ class ToolCallAggregator:
         Returns:
             The position of the call it belongs to, in order of appearance.
         """
+        text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
         call = None
         if not tool_id and not name and call_index is not None:
             call = self._labels.get((choice, call_index))  # nearly every fragment
         if call is None:
-            call = self._find(call_index, tool_id or "", name or "", choice)
-            if call is None:
-                call = Assembly(len(self._calls), choice, call_index, kind)
-                self._calls.append(call)
-                self._labels[choice, call_index] = call
-            call.identify(tool_id or "", name or "")
+            call = self._identified(call_index, tool_id or "", name or "", text, choice, kind)
         if extra:
             call.extra |= extra
-        if isinstance(arguments, str):
-            if arguments:
-                call.arrived.append(arguments)
-        elif arguments is not None:
-            call.arrived.append(msgspec.json.encode(arguments).decode())
+        if text:
+            call.arrived.append(text)
         return call.lane
 
     def finish(self) -> None:
@@ -158,7 +154,9 @@ class ToolCallAggregator:
         kept = [(call, state, result) for call, state, result in answered if result is not _MISSING]
         if not kept:
             return []
-        return [_assistant(kept, self.message), *(_result_message(call, state, result) for call, state, result in kept)]
+        legacy = _is_legacy(kept)
+        results = [_result_message(state, result, legacy=legacy) for _, state, result in kept]
+        return [_assistant(kept, self.message), *results]
 
     @property
     def has_extra(self) -> bool:
@@ -177,19 +175,36 @@ class ToolCallAggregator:
         calls = ", ".join(f"{state.name or '…'} {state.status}" for state in self.states)
         return f"ToolCallAggregator({calls})"
 
-    def _find(self, index: int | None, tool_id: str, name: str, choice: int) -> Assembly | None:
+    def _identified(
+        self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind
+    ) -> Assembly:
+        """The call that a fragment belongs to, with what the fragment says of its id and name."""
+        call = self._find(index, tool_id, name, text, choice)
+        if call is None:
+            call = self._last[choice] = Assembly(len(self._calls), choice, index, kind)
+            self._calls.append(call)
+            self._labels[choice, index] = call
+            if (choice, tool_id) in self._ids:  # given to another call before: DeepSeek, GLM, Kimi
+                self._ids[choice, tool_id] = call
+                tool_id = ""
+        elif index is not None:
+            self._labels.setdefault((choice, index), call)
+        call.identify(tool_id, name)
+        if call.id:
+            self._ids.setdefault((choice, call.id), call)
+        return call
+
+    def _find(self, index: int | None, tool_id: str, name: str, text: str, choice: int) -> Assembly | None:
         """The call that a fragment continues, or None where it starts one."""
-        calls = [call for call in self._calls if call.choice == choice]
-        if tool_id:
-            for call in calls:
-                if call.id == tool_id:
-                    return call
-        if index is not None:
-            calls = [call for call in calls if call.index == index]
-        if not calls:
+        same = self._ids.get((choice, tool_id)) if tool_id else None
+        if same is not None:
+            return None if _is_namesake(same, index, name, text) else same
+        last = self._last.get(choice)
+        if index is not None and (last is None or last.index is not None or tool_id or name):
+            last = self._labels.get((choice, index))
+        if last is None or _starts_another(last, tool_id, name, text, indexed=index is not None):
             return None
-        last = calls[-1]
-        return None if _starts_another(last, tool_id, name, indexed=index is not None) else last
+        return last
 
     def _result(self, state: ToolCallState) -> Any:
         if state.id in self._results:
@@ -197,22 +212,33 @@ class ToolCallAggregator:
         return {"error": state.error} if state.status == "invalid" else _MISSING
 
 
-def _starts_another(last: Assembly, tool_id: str, name: str, *, indexed: bool) -> bool:
+def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> bool:
+    """Whether a fragment with the id of a call is of another one, since servers give an id twice."""
+    if not name or not text.strip() or not call.whole or call.repeats(text):
+        return False
+    return name != call.name or (index is not None and call.index is not None and index != call.index)
+
+
+def _starts_another(last: Assembly, tool_id: str, name: str, text: str, *, indexed: bool) -> bool:
     """Whether a fragment with this identity cannot belong to the last call under the same index."""
     if tool_id == "null" and last.name:
         tool_id = ""
     if name == "null" and last.name:
         name = ""
     if tool_id and last.id:  # another id; but some servers number every fragment anew
-        return bool(name) or last.whole or not indexed
+        if last.begun and text.strip() and last.kind != "custom" and text.lstrip()[0] != "{" and not last.whole:
+            return False
+        return bool(name) or not indexed or last.whole
     if not name or not last.name:
         return False
     # No id to go by: a name comes again with each fragment (vLLM), or because the next call begins.
-    return last.whole or (name != last.name) or (not indexed and bool(tool_id))
+    if name == last.name:
+        return (last.whole and bool(text.strip())) or (not indexed and bool(tool_id))
+    return not indexed or last.begun  # else the rest of the name
 
 
 def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[str, Any]) -> dict[str, Any]:
-    if kept[0][0].kind == "function_call":
+    if _is_legacy(kept):
         return {"role": "assistant", **message, "function_call": _function(kept[0][1])}
     calls: list[dict[str, Any]] = []
     for call, state, _ in kept:
@@ -224,15 +250,20 @@ def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[st
     return {"role": "assistant", **message, "tool_calls": calls}
 
 
+def _is_legacy(kept: list[tuple[Assembly, ToolCallState, Any]]) -> bool:
+    """Whether it is the one call that the deprecated form has room for."""
+    return len(kept) == 1 and kept[0][0].kind == "function_call"
+
+
 def _function(state: ToolCallState) -> dict[str, str]:
     whole = state.status == "complete"
     plain = whole and not state.repaired and state.raw.strip()
-    arguments = state.raw if plain else msgspec.json.encode(state.partial if whole else {}).decode()
-    return {"name": state.name, "arguments": arguments}
+    arguments = state.raw if plain else json_text(state.partial if whole else {})
+    return {"name": state.name or _NAMELESS, "arguments": arguments}
 
 
-def _result_message(call: Assembly, state: ToolCallState, result: Any) -> dict[str, Any]:
-    content = result if isinstance(result, str) else msgspec.json.encode(result).decode()
-    if call.kind == "function_call":
-        return {"role": "function", "name": state.name, "content": content}
+def _result_message(state: ToolCallState, result: Any, *, legacy: bool) -> dict[str, Any]:
+    content = joined(result) if isinstance(result, str) else json_text(result)
+    if legacy:
+        return {"role": "function", "name": state.name or _NAMELESS, "content": content}
     return {"role": "tool", "tool_call_id": state.id, "content": content}

@@ -1,0 +1,179 @@
+"""Every recorded exchange, served over HTTP as it was recorded and read with both drivers, in pieces of every size."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.protocol.snapshot import Choice
+from tests.scripted import Reply, Server, serving
+from tests.wire import RECORDED, missing, recorded
+
+# Exchanges whose ``expected`` is wrong, with the reason; none of those at hand.
+WRONG: dict[str, str] = {}
+LARGEST = {1: 4_000, 7: 40_000, 1000: 10**9, None: 10**9}  # bodies that are still served in pieces of a size
+CLASSES = {
+    400: mf.BadRequestError,
+    401: mf.AuthenticationError,
+    402: mf.QuotaError,
+    403: mf.PermissionDeniedError,
+    404: mf.NotFoundError,
+    413: mf.BadRequestError,
+    422: mf.BadRequestError,
+    429: mf.RateLimitError,
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving(Reply([])) as running:
+
+        class AtOnce(running.RequestHandlerClass):  # type: ignore[name-defined,misc]  # a class that is known at run time
+            disable_nagle_algorithm = True  # each piece goes out by itself, and at once
+
+        running.RequestHandlerClass = AtOnce
+        yield running
+
+
+def read_sync(model: mf.ChatCompletion, stream: bool) -> tuple[Any, str | None]:
+    response = model("Hi", stream=stream)
+    return response, "".join(response) if stream else None
+
+
+def read_async(model: mf.ChatCompletion, stream: bool) -> tuple[Any, str | None]:
+    async def main() -> tuple[Any, str | None]:
+        response = await model.acall("Hi", stream=stream)
+        return response, "".join([text async for text in response]) if stream else None
+
+    return asyncio.run(main())
+
+
+def served(exchange: dict[str, Any], size: int | None) -> Reply:
+    body = exchange["body"].encode()
+    step = size or max(len(body), 1)
+    pieces: list[bytes | float] = [body[at : at + step] for at in range(0, len(body), step)]
+    return Reply(pieces, status=exchange["status"], headers=exchange["response_headers"])
+
+
+def cases() -> list[Any]:
+    """Each exchange with both drivers, asked for as a stream and whole, in pieces of every size that is quick."""
+    exchanges = recorded()
+    if not exchanges:
+        return [pytest.param(None, None, True, read_sync, marks=missing(), id="none")]
+    return [
+        pytest.param(exchange, size, stream, read, id=f"{exchange['id']}-{size}-{stream}-{read.__name__}")
+        for exchange in exchanges
+        if exchange["id"] not in WRONG
+        for size, largest in LARGEST.items()
+        if len(exchange["body"]) <= largest
+        for stream in (True, False)
+        for read in (read_sync, read_async)
+    ]
+
+
+@pytest.mark.parametrize(("exchange", "size", "stream", "read"), cases())
+def test_a_recorded_exchange_reads_as_expected(
+    exchange: dict[str, Any] | None, size: int | None, stream: bool, read: Callable[..., Any], server: Server
+) -> None:
+    assert exchange is not None, f"MSGFLUX_WIRE is set, but there is no {RECORDED}"
+    server.replies = [served(exchange, size)]
+    model = mf.Model.chat_completion("recorded", base_url=server.url, max_retries=0)
+    expected = exchange["expected"]
+    if "error" in expected or expected["kind"] == "bad_body":
+        with pytest.raises(mf.MsgfluxError) as caught:
+            read(model, stream)
+        check_error(caught.value, expected)
+        return
+    response, text = read(model, stream)
+    if text is not None:
+        assert text == response.continuation == expected["choices"][0]["text"]
+    check_answer(response.choices, response.metadata, expected)
+    raws = {state.id: state.raw for state in response.aggregator.states} if response.aggregator else {}
+    for call in response.tool_calls:
+        if call.arguments is None:
+            assert raws[call.id] in [one["args_raw"] for one in expected_calls(expected)]
+
+
+def expected_calls(expected: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call for choice in expected["choices"] for call in choice["tool_calls"]]
+
+
+def check_answer(choices: tuple[Choice, ...], metadata: Any, expected: dict[str, Any]) -> None:
+    usage = metadata.usage
+    assert (None if usage is None else usage.total_tokens) == expected["usage_total_tokens"]
+    assert metadata.model == (expected["model"] or None)
+    assert [choice.index for choice in choices] == [choice["index"] for choice in expected["choices"]]
+    for choice, said in zip(choices, expected["choices"], strict=True):
+        check_choice(choice, said)
+
+
+def check_choice(choice: Choice, expected: dict[str, Any]) -> None:
+    assert choice.text == expected["text"]
+    assert (choice.reasoning or "") == expected["reasoning"]
+    assert choice.raw_finish_reason == (expected["finish_reason"] or None)
+    assert choice.refusal == expected.get("refusal")
+    assert len(choice.annotations) == expected.get("n_annotations", 0)
+    if "text_is_json" in expected:
+        assert is_json(choice.text) is expected["text_is_json"]
+    legacy = expected.get("function_call") or {}
+    calls = [*expected["tool_calls"], *([legacy_call(legacy)] if legacy.get("name") else [])]
+    assert [call.name for call in choice.tool_calls] == [call["name"] for call in calls]
+    for call, said in zip(choice.tool_calls, calls, strict=True):
+        assert (call.id == said["id"]) if said["id"] else (len(call.id) == 9)
+        assert call.arguments == expected_arguments(said)
+    assert (choice.audio is None) is (expected.get("audio") is None)
+    if choice.audio is not None:
+        sound = expected["audio"]
+        assert (choice.audio.id, choice.audio.transcript) == (sound["id"], sound["transcript"])
+        assert len(base64.b64encode(choice.audio.data)) == sound["data_chars"]
+
+
+def legacy_call(legacy: dict[str, Any]) -> dict[str, Any]:
+    valid = is_json(legacy["args_raw"] or "{}")
+    arguments = json.loads(legacy["args_raw"] or "{}") if valid else None
+    return {"id": None, "name": legacy["name"], "args": arguments, "args_valid_json": valid, "args_raw": None}
+
+
+def expected_arguments(call: dict[str, Any]) -> dict[str, Any] | None:
+    """As recorded, but that nothing stands for the arguments of a function without parameters: {}, "", null, []."""
+    if call.get("type") == "custom":
+        return {"input": call["args_raw"]}
+    if not call["args_valid_json"]:
+        return None
+    return call["args"] or {}
+
+
+def check_error(error: mf.MsgfluxError, expected: dict[str, Any]) -> None:
+    assert error.attempts == 1
+    said = expected.get("error") or {}
+    assert (said.get("message") or "") in str(error)
+    if expected["kind"] == "bad_body":
+        return
+    assert isinstance(error, mf.ProviderError)
+    if said.get("code") is not None:
+        assert said["code"] in (error.code, error.status)
+    if expected["kind"] == "http_error":
+        assert error.status == expected["status"]
+        assert type(error) is CLASSES.get(expected["status"], mf.ServerError)
+        return
+    assert type(error) is (CLASSES[400] if error.status == 400 else mf.ServerError)
+    if expected["kind"] == "stream_error":
+        assert (error.usage and error.usage.total_tokens) == expected["usage_total_tokens"]
+        assert error.snapshot.model == expected["model"]
+        assert len(error.snapshot.choices) == len(expected["choices"])
+        for choice, partial in zip(error.snapshot.choices, expected["choices"], strict=True):
+            check_choice(choice, partial)
+
+
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
