@@ -1,68 +1,98 @@
 """How long imports take, side by side with the openai SDK, each in a fresh interpreter, in turn.
 
-    python benchmarks/imports.py [--runs 7]
+    python benchmarks/imports.py [--runs 7] [--peers FOLDER]
 
-Builds a virtual environment with openai in a temporary folder, runs every statement in it and in this one by turns,
-and prints medians over an empty interpreter and the ratio. Absolute times are this machine's; the ratio decides.
+Runs every statement in an environment with openai and in this one by turns, and prints medians over an empty
+interpreter and the ratio; the environment is made as for ``stream.py``, and stays. What loads on first use shows in the
+last rows, which end with an answer from a server on the loopback interface. Absolute times are this machine's; the
+ratio decides.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import venv
 from pathlib import Path
+
+from loopback import Server
+from stream import peer_folder, peer_python
 
 STATEMENTS = {
     "import msgflux_nb": "import msgflux_nb",
-    "msgflux_nb, to a client": "import msgflux_nb as mf; mf.Model.chat_completion('openai/x', api_key='none')",
+    "msgflux_nb, to a client": "import msgflux_nb as mf; mf.Model.chat_completion('openai/x', api_key='x')",
+    "msgflux_nb, to the first answer": (
+        "import msgflux_nb as mf; model = mf.Model.chat_completion('x', api_key='x', base_url={url!r}); "
+        "assert model('Hi').consume() == 'Hello.'"
+    ),
     "import openai": "import openai",
-    "openai, to a client": "import openai; openai.OpenAI(api_key='none')",
+    "openai, to a client": "import openai; openai.OpenAI(api_key='x').chat.completions",
+    "openai, to the first answer": (
+        "import openai; chat = openai.OpenAI(api_key='x', base_url={url!r}).chat.completions; "
+        "answer = chat.create(model='x', messages=[{{'role': 'user', 'content': 'Hi'}}]); "
+        "assert answer.choices[0].message.content == 'Hello.'"
+    ),
 }
+IMPORT_GOAL = 60  # ms over an empty interpreter
+CLIENT_GOAL = 8  # times faster than openai
+# Installed packages are compiled; a checkout is only where an interpreter may write what it has compiled.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def seconds(python: str, statement: str) -> float:
     """Time one fresh interpreter that runs the statement."""
     began = time.perf_counter()
-    subprocess.run([python, "-c", statement], check=True)
+    subprocess.run([python, "-c", statement], check=True, env=ENVIRONMENT)
     return time.perf_counter() - began
 
 
-def peer_python(folder: str) -> str:
-    """Make an environment with openai in it."""
-    venv.create(folder, with_pip=True)
-    python = str(Path(folder) / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "openai"], check=True)
-    return python
+def measure(python: dict[str, str], runs: int) -> tuple[dict[str, float], dict[str, str]]:
+    """The medians over an empty interpreter in seconds, and from where to where they went in ms."""
+    empty: dict[str, list[float]] = {interpreter: [] for interpreter in python.values()}
+    times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
+    with Server() as server:
+        for turn in range(runs + 1):  # the first turn only writes the bytecode
+            for name, statement in STATEMENTS.items():
+                taken = seconds(python[name], statement.format(url=server.url))
+                bare = seconds(python[name], "pass")
+                if turn:
+                    times[name].append(taken)
+                    empty[python[name]].append(bare)
+    base = {name: statistics.median(empty[python[name]]) for name in STATEMENTS}
+    over = {name: statistics.median(times[name]) - base[name] for name in STATEMENTS}
+    spread = {name: [(one - base[name]) * 1000 for one in (min(times[name]), max(times[name]))] for name in STATEMENTS}
+    return over, {name: f"{low:.0f}–{high:.0f}" for name, (low, high) in spread.items()}
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=7)
-    runs = parser.parse_args().runs
-    with tempfile.TemporaryDirectory() as folder:
-        peer = peer_python(folder)
-        python = {name: peer if "openai" in name.split(",")[0] else sys.executable for name in STATEMENTS}
-        empty: dict[str, list[float]] = {sys.executable: [], peer: []}
-        times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
-        for turn in range(runs + 1):  # the first turn only writes the bytecode
-            for name, statement in STATEMENTS.items():
-                taken = seconds(python[name], statement)
-                bare = seconds(python[name], "pass")
-                if turn:
-                    times[name].append(taken)
-                    empty[python[name]].append(bare)
-    over = {name: statistics.median(times[name]) - statistics.median(empty[python[name]]) for name in STATEMENTS}
-    print("| over an empty interpreter | median ms |\n|---|---|")
+    parser.add_argument("--peers", type=Path, default=peer_folder(), help="where the peers' environments stay")
+    options = parser.parse_args()
+    peer = peer_python(options.peers, "openai", quick=False)
+    if peer is None:
+        raise SystemExit("an environment with openai could not be made")
+    python = {name: peer if "openai" in name.split(",")[0] else sys.executable for name in STATEMENTS}
+    over, spread = measure(python, options.runs)
+    print("| over an empty interpreter | median ms | from–to |\n|---|--:|--:|")
     for name, value in over.items():
-        print(f"| {name} | {value * 1000:.0f} |")
-    print(f"\nimport: openai / msgflux_nb = {over['import openai'] / over['import msgflux_nb']:.1f}")
-    print(f"to a client: openai / msgflux_nb = {over['openai, to a client'] / over['msgflux_nb, to a client']:.1f}")
+        print(f"| {name} | {value * 1000:.1f} | {spread[name]} |")
+    ours = over["import msgflux_nb"] * 1000
+    print(f"\nimport: openai / msgflux_nb = {over['import openai'] * 1000 / ours:.1f}")
+    print(f"import msgflux_nb: {ours:.1f} ms, goal at most {IMPORT_GOAL}: {verdict(ours <= IMPORT_GOAL)}")
+    for what in ("to a client", "to the first answer"):
+        ratio = over[f"openai, {what}"] / over[f"msgflux_nb, {what}"]
+        goal = f", goal at least {CLIENT_GOAL}: {verdict(ratio >= CLIENT_GOAL)}" if what == "to a client" else ""
+        print(f"{what}: openai / msgflux_nb = {ratio:.1f}{goal}")
+
+
+def verdict(reached: bool) -> str:
+    """Say it."""
+    return "reached" if reached else "missed"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,175 @@
+"""A server on this machine's loopback that answers as OpenAI does, with answers that it rendered before it was asked.
+
+The model's name says what comes: ``text-2000-0`` is a streamed text of 2,000 pieces at once, ``tools-2000-200`` the
+arguments of three parallel calls in 2,000 fragments, one each 200 µs. One event is one HTTP chunk. A request that asks
+for no stream gets a short answer in one piece. The server is another process, on a core of its own where there are two.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+WORDS = [
+    " the",
+    " of",
+    " model",
+    " é",
+    " a",
+    "\n",
+    " tokens",
+    ' "said"',
+    " and",
+    " in",
+    " returns",
+    " words",
+    ".",
+    " 42",
+]
+TOOLS = ("search_papers", "fetch_page", "run_code")
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n\r\n"
+
+
+def expected(kind: str, pieces: int) -> str | list[str]:
+    """What a reader has to have at the end: the text, or the arguments of each call."""
+    texts = [WORDS[place % len(WORDS)] for place in range(pieces)]
+    if kind == "text":
+        return "".join(texts)
+    return [json.dumps({"query": "".join(texts[call::3])}, ensure_ascii=False) for call in range(3)]
+
+
+def cores() -> tuple[int, int] | None:
+    """The core of the server and that of the client; None where a process cannot be bound, or has but one."""
+    free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (free[0], free[-1]) if len(free) > 1 else None
+
+
+class Server:
+    """The server's process, as a context manager; its ``url`` is what an SDK takes as its base address."""
+
+    def __enter__(self) -> Server:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        self._process = multiprocessing.Process(target=_serve, args=(listener,), daemon=True)
+        self._process.start()
+        listener.close()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(listener: socket.socket) -> None:
+    bound = cores()
+    if bound is not None:
+        os.sched_setaffinity(0, {bound[0]})
+    while True:
+        line, _ = listener.accept()
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_answer_all, args=(line,), daemon=True).start()
+
+
+def _answer_all(line: socket.socket) -> None:
+    with line:
+        for request in _requests(line):
+            if not request.get("stream"):
+                line.sendall(_whole())
+                continue
+            kind, pieces, gap = request["model"].split("-")
+            chunks = _rendered(kind, int(pieces))
+            began = time.perf_counter()
+            for number, part in enumerate(chunks if int(gap) else [b"".join(chunks)]):
+                wait = began + number * int(gap) / 1e6 - time.perf_counter()
+                if wait > 0:
+                    time.sleep(wait)
+                line.sendall(part)
+
+
+def _requests(line: socket.socket) -> Iterator[dict[str, Any]]:
+    held = b""
+    while True:
+        while b"\r\n\r\n" not in held:
+            data = line.recv(65_536)
+            if not data:
+                return
+            held += data
+        head, _, held = held.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        while len(held) < length:
+            held += line.recv(65_536)
+        yield json.loads(held[:length])
+        held = held[length:]
+
+
+@functools.cache
+def _rendered(kind: str, pieces: int) -> list[bytes]:
+    """The head of the answer, then each event as an HTTP chunk."""
+    opening: dict[str, Any] = {"role": "assistant", "content": "" if kind == "text" else None, "refusal": None}
+    events = [_event(opening)]
+    for call, name in enumerate(TOOLS if kind == "tools" else ()):
+        function = {"name": name, "arguments": ""}
+        events.append(
+            _event(_fragment(call, id=f"call_{call}AbCdEfGhIjKlMnOpQrStUv", type="function", function=function))
+        )
+    if kind == "text":
+        events += [_event({"content": WORDS[place % len(WORDS)]}) for place in range(pieces)]
+    else:
+        events += [
+            _event(_fragment(place % 3, function={"arguments": _part(place, pieces)})) for place in range(pieces)
+        ]
+    events.append(_event({}, "stop" if kind == "text" else "tool_calls"))
+    usage = {"prompt_tokens": 58, "completion_tokens": pieces, "total_tokens": pieces + 58}
+    bodies = [*events, _json({**_common(), "choices": [], "usage": usage}), "[DONE]"]
+    payloads = [f"data: {body}\n\n".encode() for body in bodies]
+    chunks = [b"%x\r\n%b\r\n" % (len(payload), payload) for payload in payloads]
+    return [
+        HEAD.format("text/event-stream; charset=utf-8", "Transfer-Encoding: chunked").encode(),
+        *chunks,
+        b"0\r\n\r\n",
+    ]
+
+
+def _part(place: int, pieces: int) -> str:
+    """A fragment of JSON; the first and the last of each call have the object around the text too."""
+    text = json.dumps(WORDS[place % len(WORDS)], ensure_ascii=False)[1:-1]
+    return ('{"query": "' if place < 3 else "") + text + ('"}' if place >= pieces - 3 else "")
+
+
+def _fragment(call: int, **fields: Any) -> dict[str, Any]:
+    return {"tool_calls": [{"index": call, **fields}]}
+
+
+def _common(kind: str = "chat.completion.chunk") -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-CqX0aBcDeFgHiJkLmNoPqRsTuVwXy",
+        "object": kind,
+        "created": 1_790_000_000,
+        "model": "gpt-4.1-nano-2025-04-14",
+        "service_tier": "default",
+        "system_fingerprint": "fp_34a54ae93c",
+    }
+
+
+def _event(delta: dict[str, Any], reason: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    return _json({**_common(), "choices": [choice], "usage": None})
+
+
+def _whole() -> bytes:
+    message = {"role": "assistant", "content": "Hello.", "refusal": None, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10}
+    body = _json({**_common("chat.completion"), "choices": [choice], "usage": usage}).encode()
+    return HEAD.format("application/json", f"Content-Length: {len(body)}").encode() + body
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
