@@ -114,8 +114,6 @@ class _Line(asyncio.Protocol):
         self._size = 0
         self._over = False
         self._broken: Exception | None = None
-        self._full = False  # what is written has to wait
-        self._is_writing = False
         self._waiter: asyncio.Future[None] | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -136,18 +134,10 @@ class _Line(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._over, self._broken, self._full = True, exc, False
+        self._over, self._broken = True, exc
         self._wake()
         if not self.closed.done():
             self.closed.set_result(None)
-
-    def pause_writing(self) -> None:
-        self._full = True
-
-    def resume_writing(self) -> None:
-        self._full = False
-        if self._is_writing:
-            self._wake()
 
     # -- what a request asks for ----------------------------------------------------------------------------------
 
@@ -162,15 +152,9 @@ class _Line(asyncio.Protocol):
         """Whether all that was written is on its way."""
         return not self._transport.get_write_buffer_size()
 
-    async def write(self, data: bytes, seconds: float) -> None:
-        """Write, and wait until most of it is on its way, or an answer comes, or the connection is closed."""
+    def write(self, data: bytes) -> None:
+        """Begin to write; what the server says meanwhile can be read at once."""
         self._transport.write(data)
-        self._is_writing = True
-        try:
-            while self._full and not self._arrived and not self._over:
-                await self._wait(seconds)
-        finally:
-            self._is_writing = False
 
     async def read(self, seconds: float) -> bytes:
         """Return what has come, or else comes next; empty at the end of the connection."""
@@ -236,7 +220,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def begin(self, data: bytes) -> None:
         """Send the request, and read until the head of the answer is there."""
-        await self._line.write(data, self._remaining())
+        self._line.write(data)
         while self._reader.head is None:
             self._first += await self._read()
 
@@ -298,7 +282,7 @@ async def _connected(route: Route, seconds: float) -> _Line:
 
 
 async def _open_tunnel(line: _Line, route: Route, end: float) -> None:
-    await line.write(route.tunnel, end - time.monotonic())
+    line.write(route.tunnel)
     reader = ResponseReader()
     while not check_tunnel(reader, route):
         data = await line.read(end - time.monotonic())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -15,9 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.models.aio import AsyncioTransport
+from msgflux_nb.models.limits import Abort
+from msgflux_nb.models.transport import Endpoint, aopen_bytes
 from tests.scripted import Ask, Peer, Reply, both, completion, listening, model_at, stream, wire
 
 ANSWER = wire(completion())
@@ -245,18 +250,89 @@ def test_a_server_that_refuses_a_long_request_and_hangs_up_is_heard(ask: Ask, st
 
 
 def test_a_refusal_is_heard_in_a_loop_while_the_server_reads_no_more() -> None:
+    heard = threading.Event()
+
     def talk(peer: Peer) -> None:
         peer.read_head()
-        peer.send(wire(Reply([b'{"error": "too long"}'], status=413)))
-        assert not peer.left.wait(0.5)
-        peer.wait_for_close()
+        peer.send(wire(Reply([b'{"error": "too long"}'], status=413)) if peer.number == 1 else ANSWER)
+        heard.wait(5)
 
     async def main(model: mf.ChatCompletion) -> None:
         with pytest.raises(mf.BadRequestError, match="too long"):
             await model.acall(LONG)
+        assert (await model.acall("short")).consume() == "Hello"
 
     with listening(talk) as server:
+        began = time.monotonic()
         asyncio.run(main(model_at(server.url, timeout=5)))
+        assert time.monotonic() - began < 3
+        heard.set()
+
+
+def test_a_reader_that_is_slow_slows_the_server_down_and_loses_nothing() -> None:
+    sent = [0]
+    comment = b": " + b"x" * 65_530 + b"\n\n"
+
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        head, _, rest = wire(stream("Hel", "lo")).partition(b"\r\n\r\n")
+        peer.send(head + b"\r\n\r\n")
+        for _ in range(800):
+            peer.send(b"%x\r\n%b\r\n" % (len(comment), comment))
+            sent[0] += 1
+        peer.send(rest)
+
+    async def main(endpoint: Endpoint) -> None:
+        received = 0
+        async with aopen_bytes(
+            endpoint, b"{}", mf.Timeout(), stream=True, abort=Abort(), remaining=lambda: 10.0
+        ) as chunks:
+            async for data in chunks:
+                if not received:
+                    await asyncio.sleep(0.5)
+                    assert sent[0] < 400
+                received += len(data)
+        assert received > 800 * len(comment)
+
+    with listening(talk) as server:
+        asyncio.run(main(Endpoint(base_url=server.url)))
+
+
+def test_connections_that_the_server_has_closed_are_not_kept_for_ever() -> None:
+    arrived, closing = threading.Barrier(4), threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        if peer.number <= 4:
+            arrived.wait(5)
+        peer.send(0.1 if peer.number == 4 else 0.0, ANSWER)  # the one that is used last is used first again
+        if peer.number < 4:
+            closing.wait(5)
+            peer.line.shutdown(socket.SHUT_WR)
+            peer.wait_for_close()
+        answering()(peer)
+
+    with listening(talk) as server, ThreadPoolExecutor(4) as pool:
+        model = model_at(server.url)
+        list(pool.map(lambda _: model("Hi").consume(), range(4)))
+        closing.set()
+        for _ in range(20):
+            time.sleep(0.02)
+            model("Hi").consume()
+        assert [peer.left.is_set() for peer in server.peers][:3] == [True] * 3
+
+
+def test_a_transport_that_is_closed_keeps_no_connection_that_comes_back_later() -> None:
+    async def main(url: str) -> None:
+        transport = AsyncioTransport()
+        response = await transport.handle_async_request(httpx.Request("POST", url, content=b"{}"))
+        await transport.aclose()
+        assert await response.aread() == completion().pieces[0]
+        await asyncio.sleep(0.05)
+        assert server.peers[0].left.is_set()
+
+    with listening(answering()) as server:
+        asyncio.run(main(server.url))
 
 
 @both
