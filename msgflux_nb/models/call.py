@@ -360,7 +360,7 @@ class Call:
             text = None  # it is the call, in other words
         if own or (calls is not None and calls.has_extra):
             own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
-        return {"content": text if text or calls is None else None, **own}
+        return {"content": text or (None if calls is not None else ""), **own}
 
     def _call_in_structure(self) -> ToolCallAggregator | None:
         """The call that was asked for as a structure."""

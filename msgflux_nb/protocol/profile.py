@@ -69,8 +69,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         forced_call: what makes the model call where ``tool_choice`` does not.
         forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
         tool_ids: which ids of tool calls are taken; others are replaced in what is sent.
-        call_fields: what the first call of an earlier turn gets where the turn holds no field of this provider, such as
-            a turn that another one wrote.
+        call_fields: fields that the first call of an earlier turn gets where it has none of its own, since another
+            provider wrote it.
         prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
             or ``none``.
         prefill_body: fields that a prefilled request has beside the others.

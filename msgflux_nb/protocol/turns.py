@@ -125,7 +125,7 @@ def _for_provider(message: dict[str, Any], profile: Profile, origin: dict[str, s
     calls = sent.get("tool_calls")
     if not isinstance(calls, list) or not calls:
         return sent
-    if profile.call_fields and not any(set(call) - _STANDARD_CALL for call in calls):
+    if profile.call_fields:
         sent = {**sent, "tool_calls": [{**profile.call_fields, **calls[0]}, *calls[1:]]}
     if profile.blank_reasoning:
         sent = {profile.reasoning_name: "", **sent}
