@@ -268,7 +268,7 @@ class Peer:
 class Listener:
     """Gives each connection to a function of the test's, in a thread of its own."""
 
-    def __init__(self, talk: Callable[[Peer], None], *, tls: ssl.SSLContext | None, host: str, backlog: int) -> None:
+    def __init__(self, talk: Callable[[Peer], object], *, tls: ssl.SSLContext | None, host: str, backlog: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.create_server((host, 0), family=family, backlog=backlog)
         self.port: int = self.socket.getsockname()[1]
@@ -320,7 +320,7 @@ class Listener:
 
 @contextmanager
 def listening(
-    talk: Callable[[Peer], None], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", backlog: int = 512
+    talk: Callable[[Peer], object], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", backlog: int = 512
 ) -> Iterator[Listener]:
     """Run a server of bytes for the length of a test; what the function raises fails the test."""
     listener = Listener(talk, tls=tls, host=host, backlog=backlog)

@@ -41,13 +41,16 @@ class Route(msgspec.Struct, frozen=True):
         """Return the route to an address.
 
         Raises:
-            httpx.UnsupportedProtocol: it is neither http nor https.
+            httpx.UnsupportedProtocol: it is neither http nor https, or no place on the net.
             httpx.ProxyError: the proxy that the environment names is no address.
         """
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol("expected an address with http:// or https:// and a host")
         secure = url.scheme == "https"
-        return cls(secure, url.raw_host.decode("ascii"), url.port or (443 if secure else 80), proxy_for(url))
+        port = url.port or (443 if secure else 80)
+        if port > 65_535:
+            raise httpx.UnsupportedProtocol(f"expected a port up to 65535, got {port}")
+        return cls(secure, url.raw_host.decode("ascii"), port, proxy_for(url))
 
     @property
     def foreign(self) -> Proxy | None:

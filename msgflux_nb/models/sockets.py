@@ -250,7 +250,7 @@ def _dial(addresses: list[Any], left: Callable[[], float]) -> socket.socket:
                 if not number:
                     return line
                 line.close()
-                failure = OSError(number, os.strerror(number))
+                failure, start = OSError(number, os.strerror(number)), 0.0
         raise failure
     finally:
         selector.close()

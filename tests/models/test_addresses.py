@@ -1,0 +1,183 @@
+"""Where a request goes and what goes with it: addresses of every kind, and headers that cannot be sent."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
+from tests.scripted import Ask, Peer, both, completion, listening, model_at, wire
+
+
+def hello(peer: Peer) -> None:
+    while True:
+        peer.read_request()
+        peer.send(wire(completion()))
+
+
+def has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[int]:
+    """A port that takes no connection and refuses none: its queue is full."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            line = stack.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *places: tuple[str, int], seconds: float = 0.0) -> list[str]:
+    """Let every name have these addresses, and the look-up take its time; return which names are asked for."""
+    real, asked = socket.getaddrinfo, []
+
+    def look_up(host: Any, port: Any, *args: Any, **options: Any) -> list[Any]:
+        if host in ("127.0.0.1", "::1"):
+            return real(host, port, *args, **options)
+        asked.append(host)
+        time.sleep(seconds)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@both
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_address_of_ipv6(ask: Ask) -> None:
+    with listening(hello, host="::1") as server:
+        assert ask(model_at(server.url), "Hi", "Hi") == ["Hello", "Hello"]
+        assert f"\r\nhost: [::1]:{server.port}\r\n" in server.requests[0][0].lower()
+
+
+@both
+def test_a_name_is_looked_up(ask: Ask) -> None:
+    with listening(hello) as server:
+        assert ask(model_at(f"http://localhost:{server.port}/v1/"), "Hi") == ["Hello"]
+        assert server.requests[0][0].startswith("POST /v1/chat/completions HTTP/1.1\r\n")
+
+
+@both
+def test_a_name_outside_ascii_is_sent_as_the_net_spells_it(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(hello) as server:
+        asked = resolving(monkeypatch, ("127.0.0.1", server.port))
+        assert ask(model_at("http://bücher.example/v1"), "Hi") == ["Hello"]
+        assert asked == ["xn--bcher-kva.example"]
+        assert "\r\nhost: xn--bcher-kva.example\r\n" in server.requests[0][0].lower()
+
+
+@both
+def test_an_address_that_does_not_answer_does_not_hold_up_the_next(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(hello) as server, deaf() as silent, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        resolving(monkeypatch, ("127.0.0.1", silent), taken.getsockname(), ("127.0.0.1", server.port))
+        began = time.monotonic()
+        assert ask(model_at("http://api.example/v1"), "Hi") == ["Hello"]
+        assert time.monotonic() - began < 0.45  # of the 10 that the first address may take
+
+
+@both
+@pytest.mark.parametrize("slow", ["look-up", "connection"])
+def test_the_limit_for_connecting_holds_for_names_and_addresses(
+    ask: Ask, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deaf() as silent:
+        resolving(monkeypatch, *[("127.0.0.1", silent)] * 3, seconds=1.0 if slow == "look-up" else 0.0)
+        began = time.monotonic()
+        with pytest.raises(mf.RequestTimeoutError, match=r"no connection to http://api\.example/v1"):
+            ask(model_at("http://api.example/v1", timeout=mf.Timeout(connect=0.4)), "Hi")
+        # asyncio.run waits for its threads at the end, and so for the system's resolver
+        assert 0.3 < time.monotonic() - began < (1.5 if slow == "look-up" else 0.9)
+
+
+@both
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://[bad/v1", "."),
+        ("http://127.0.0.1:port/v1", "port"),
+        ("ftp://example.com/v1", "http:// or https://"),
+        ("example.com/v1", "http:// or https://"),
+        ("http:///v1", "a host"),
+        ("http://127.0.0.1:99999/v1", "65535"),
+        (f"http://{'a' * 70}.example/v1", "."),
+        ("http://nowhere.invalid/v1", r"nowhere\.invalid"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_said(ask: Ask, url: str, said: str) -> None:
+    with pytest.raises(mf.ConnectionFailedError, match=said):
+        ask(model_at(url), "Hi")
+
+
+@both
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01\x00\x02\x02\x50"])
+def test_a_server_that_speaks_something_else_is_said(ask: Ask, greeting: bytes) -> None:
+    said = r"expected an HTTP answer, got b'.* Check base_url"
+    with (
+        listening(lambda peer: peer.send(greeting, 1.0)) as server,
+        pytest.raises(mf.ConnectionFailedError, match=said),
+    ):
+        ask(model_at(server.url), "Hi")
+
+
+@both
+def test_a_connection_that_ends_before_an_answer_is_one_that_failed(ask: Ask) -> None:
+    said = "closed before an answer came"
+    with listening(Peer.read_request) as server, pytest.raises(mf.ConnectionFailedError, match=said):
+        ask(model_at(server.url), "Hi")
+
+
+@both
+def test_user_and_password_of_an_address_are_sent_and_never_shown(ask: Ask) -> None:
+    with listening(hello) as server:
+        url = server.url.replace("127", "me%40home:pass%20word@127")
+        assert ask(model_at(url), "Hi") == ["Hello"]
+        head = server.requests[0][0]
+        assert f"Authorization: Basic {b64encode(b'me@home:pass word').decode()}" in head
+        assert "pass%20word" not in head
+    with pytest.raises(mf.ConnectionFailedError) as caught:
+        ask(model_at(url), "Hi")
+    assert "pass%20word" not in str(caught.value)
+    assert f"[key]@127.0.0.1:{server.port}" in str(caught.value)
+
+
+@both
+def test_further_headers_win_however_they_are_spelt(ask: Ask) -> None:
+    with listening(hello) as server:
+        ask(model_at(server.url, extra_headers={"user-agent": "mine", "X-Title": "a  b"}, api_key="secret"), "Hi")
+        lines = server.requests[0][0].split("\r\n")
+    assert [line for line in lines if line.lower().startswith("user-agent")] == ["user-agent: mine"]
+    assert {"X-Title: a  b", "Authorization: Bearer secret", "Content-Type: application/json"} <= set(lines)
+
+
+@both
+@pytest.mark.parametrize(
+    "headers", [{"X-Key": "sécret"}, {"X-Key": "secret\nX: y"}, {"X-Key": 7}, {"X Key": "secret"}, {"": "secret"}]
+)
+def test_a_header_that_cannot_be_sent_is_said_before_anything_is(ask: Ask, headers: dict[str, str]) -> None:
+    with listening(hello) as server:
+        with pytest.raises(mf.BadRequestError, match=r"extra_headers: .* cannot be sent") as caught:
+            ask(model_at(server.url, extra_headers=headers, max_retries=2), "Hi")
+        assert server.peers == []
+    assert "secret" not in str(caught.value)
+
+
+def test_the_look_up_of_a_name_does_not_keep_a_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, seconds=1.0)
+    with pytest.raises(mf.RequestTimeoutError):
+        model_at("http://api.example/v1", timeout=mf.Timeout(connect=0.1))("Hi")
+    assert all(thread.daemon for thread in threading.enumerate() if "look_up" in thread.name)
