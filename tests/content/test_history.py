@@ -1,0 +1,141 @@
+"""A conversation with branches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msgflux_nb.content.history import History
+
+
+def turn(text: str, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "content": text}
+
+
+def texts(history: History) -> list[str]:
+    return [message["content"] for message in history.messages]
+
+
+def conversation(*words: str) -> History:
+    return History([turn(word) for word in words])
+
+
+def test_messages_come_back_in_their_order() -> None:
+    assert texts(conversation("a", "b", "c")) == ["a", "b", "c"]
+    assert History().messages == []
+
+
+def test_what_was_given_and_what_is_read_is_not_shared() -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "a"}]}
+    history = History([message])
+    message["content"][0]["text"] = "changed"  # type: ignore[index]  # a list of dicts
+    history.messages[0]["content"][0]["text"] = "changed too"
+    assert history.messages[0]["content"][0]["text"] == "a"
+
+
+def test_a_replaced_turn_is_a_sibling_and_what_follows_stays() -> None:
+    history = conversation("a", "b", "c")
+    history.replace(1, turn("B"))
+    assert texts(history) == ["a", "B", "c"]
+    assert history.siblings(1) == (1, 2)
+    history.choose(1, 0)
+    assert texts(history) == ["a", "b", "c"]
+
+
+def test_another_answer_is_a_sibling_even_if_it_is_the_same() -> None:
+    history = conversation("question")
+    history.add(turn("answer"))
+    history.cut(1)
+    assert texts(history) == ["question"]
+    history.add(turn("answer"))
+    assert texts(history) == ["question", "answer"]
+    assert history.siblings(1) == (1, 2)
+
+
+def test_a_branch_remembers_what_followed_it() -> None:
+    history = conversation("q1", "a1", "q2", "a2")
+    history.replace(0, turn("Q1"))
+    history.cut(1)
+    history.add(turn("A1"))
+    history.choose(0, 0)
+    assert texts(history) == ["q1", "a1", "q2", "a2"]
+    history.choose(0, 1)
+    assert texts(history) == ["Q1", "A1"]
+
+
+def test_an_edit_that_gives_back_an_earlier_version_makes_no_new_one() -> None:
+    history = conversation("a", "b")
+    history.replace(1, turn("B"))
+    history.replace(1, turn("b"))
+    assert history.siblings(1) == (0, 2)
+
+
+def test_turns_can_be_taken_out_doubled_and_moved_by_their_list() -> None:
+    history = conversation("a", "b", "c")
+    history.show([turn("a"), turn("c"), turn("b"), turn("b")])
+    assert texts(history) == ["a", "c", "b", "b"]
+    assert history.siblings(1) == (1, 2)
+    assert history.siblings(3) == (0, 1)
+
+
+def test_undo_goes_back_one_change_at_a_time() -> None:
+    history = conversation("a")
+    history.add(turn("b"))
+    history.replace(0, turn("A"))
+    history.choose(0, 0)
+    assert texts(history) == ["a", "b"]
+    seen = []
+    while history.undo():
+        seen.append(texts(history))
+    assert seen == [["A", "b"], ["a", "b"], ["a"]]
+    assert not history.undo()
+
+
+@pytest.mark.parametrize(
+    "call", [lambda h: h.siblings(2), lambda h: h.choose(0, 1), lambda h: h.replace(-1, turn("x"))]
+)
+def test_a_place_that_does_not_exist_is_said(call: Any) -> None:
+    with pytest.raises(IndexError, match="there is no number"):
+        call(conversation("a", "b"))
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "replace", "cut", "choose", "show", "undo"]), st.integers(0, 5), st.sampled_from("abc")
+    )
+)
+
+
+@given(changes)
+def test_nothing_that_was_shown_is_ever_lost(steps: list[tuple[str, int, str]]) -> None:
+    history = History()
+    shown = {()}
+    for step, number, letter in steps:
+        length = len(history)
+        if step == "add":
+            history.add(turn(letter))
+        elif step == "show":
+            history.show([turn(letter)] * number)
+        elif step == "undo":
+            history.undo()
+        elif length:
+            position = number % length
+            if step == "replace":
+                history.replace(position, turn(letter))
+            elif step == "cut":
+                history.cut(position)
+            else:
+                history.choose(position, number % history.siblings(position)[1])
+        shown.add(tuple(texts(history)))
+    reachable = set()
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        reachable.add(path)
+        for child in node.children:
+            walk(child, (*path, child.message["content"]))
+
+    walk(history._root, ())
+    assert shown <= reachable
