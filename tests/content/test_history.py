@@ -102,11 +102,8 @@ def test_a_place_that_does_not_exist_is_said(call: Any) -> None:
         call(conversation("a", "b"))
 
 
-changes = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "replace", "cut", "choose", "show", "undo"]), st.integers(0, 5), st.sampled_from("abc")
-    )
-)
+STEPS = ["add", "replace", "cut", "choose", "show", "undo"]
+changes = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5), st.sampled_from("abc")))
 
 
 @given(changes)
