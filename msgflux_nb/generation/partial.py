@@ -38,8 +38,11 @@ def _plain(info: Any, value: Any) -> Any:
     """Take off what only describes, and pick the branch of a union that a value belongs to."""
     if isinstance(info, inspect.Metadata):
         return _plain(info.type, value)
-    if not isinstance(info, inspect.UnionType) or not isinstance(value, dict | list):
+    if not isinstance(info, inspect.UnionType):
         return info
+    if not isinstance(value, dict | list):
+        others = [member for member in info.types if not isinstance(member, inspect.NoneType)]
+        return _plain(others[0], value) if len(others) == 1 else info
     fitting = [member for member in (_plain(one, value) for one in info.types) if _holds(member, value)]
     return fitting[0] if len(fitting) == 1 else info
 

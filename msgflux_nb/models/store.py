@@ -3,8 +3,8 @@
 SQLite, one transaction an answer, committed before anybody sees it. What is kept are the bytes that the provider sent,
 never objects: an answer is read again by the code of the day, and a file from elsewhere can run nothing. The key is a
 hash of where the request goes and of its whole body, and of nothing secret: headers are not part of it. So a streamed
-answer is not found by the same request without stream, as it must not be: a server that echoes a prefill may do so in one
-of them only.
+answer is not found by the same request without stream, as it must not be: a server that echoes a prefill may do so in
+one of them only.
 """
 
 from __future__ import annotations
