@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -359,7 +359,7 @@ class _Call(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     function: _Function
     index: int | None = None
     id: str | None = None
-    type: Literal["function"] | None = None
+    type: str | None = None
 
 
 class _Delta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

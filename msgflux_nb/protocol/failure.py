@@ -65,7 +65,7 @@ _BY_WORD: list[tuple[re.Pattern[str], int]] = [
     (re.compile(r"permission_(error|denied)|forbidden", re.I), 403),
     (re.compile(r"rate.?limit|too.many.requests|throttl|resource_exhausted", re.I), 429),
     (re.compile(r"not_found_error|model_not_found", re.I), 404),
-    (re.compile(r"invalid_request|invalid_argument|invalid_parameter|bad_?request|content_filter", re.I), 400),
+    (re.compile(r"invalid_?(request|argument|parameter)|bad_?request|content_filter", re.I), 400),
 ]
 # Servers that answer 500 to a request that will never work (seen in llama.cpp).
 _PERMANENT = re.compile(

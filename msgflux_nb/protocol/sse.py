@@ -119,11 +119,11 @@ class SSEDecoder:
             field, _, value = line.partition(b":")
             if field in _FIELDS:
                 self._take_field(field, value.removeprefix(b" "), events)
-            elif self._bare:
-                self._data.append(line)
             elif line.lstrip(b" \t")[:1] in (b"{", b"<"):
                 self._add(line, events)
                 self._bare = True
+            elif self._bare:
+                self._data.append(line)
 
     def _take_field(self, field: bytes, value: bytes, events: list[bytes | ServerEvent]) -> None:
         if self._bare:

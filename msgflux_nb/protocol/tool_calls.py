@@ -214,7 +214,7 @@ class ToolCallAggregator:
 
 def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> bool:
     """Whether a fragment with the id of a call is of another one, since servers give an id twice."""
-    if not name or not text.strip() or not call.whole or call.repeats(text):
+    if name in ("", "null") or not call.whole or call.repeats(text):
         return False
     return name != call.name or (index is not None and call.index is not None and index != call.index)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_nb.protocol.sse import ServerEvent, SSEDecoder
+from msgflux_nb.protocol.sse import DONE, ServerEvent, SSEDecoder, json_values
+from tests.fuzz.reference import events_of
 
 STREAMS = {
     "lf": (b"data: a\n\ndata: b\n\n", ["a", "b"]),
@@ -30,6 +33,9 @@ STREAMS = {
 }
 
 ENDS = [b"\n", b"\n\n", b"\r\n", b"\r"]
+LINES = (
+    b'data: a|data:b|data|data: {}|data: {|data: [DONE]|: hi|event: e|error: x|x|{"a":1}| {|<p>|}|id: 1|\xef\xbb\xbf| '
+)
 
 
 def decoded(pieces: list[bytes]) -> list[bytes | ServerEvent]:
@@ -77,16 +83,60 @@ def test_an_error_field_is_an_event_named_error() -> None:
     assert decoded([b'error: {"a":1}\n\n']) == [ServerEvent(b'{"a":1}', "error")]
 
 
+def test_a_chunk_is_out_as_soon_as_the_next_begins_where_no_blank_lines_come() -> None:
+    decoder = SSEDecoder()
+    assert decoder.feed(b'data: {"a":1}\n') == []
+    assert decoder.feed(b'data: {"a":2}\n') == [b'{"a":1}']
+    assert decoder.feed(b"data: [DONE]\n") == [b'{"a":2}']
+    assert decoder.close() == [DONE]
+
+
+def test_lines_of_json_are_out_as_soon_as_the_next_begins() -> None:
+    decoder = SSEDecoder()
+    assert decoder.feed(b'{"a":1}\n') == []
+    assert decoder.feed(b'{"a":2}\n') == [b'{"a":1}']
+    assert decoder.close() == [b'{"a":2}']
+
+
 @given(
     st.lists(
         st.sampled_from(
-            [b"data: a", b"data:b", b"data: [DONE]", b": hi", b"event: e", b"error: x", b"x", *ENDS],
+            [*LINES.split(b"|"), *ENDS, *ENDS],
         )
+        | st.binary(max_size=4)
     ),
     st.data(),
 )
-def test_any_lines_in_any_pieces_read_as_they_do_one_byte_at_a_time(parts: list[bytes], data: st.DataObject) -> None:
+def test_any_bytes_in_any_pieces_read_as_the_standard_says(parts: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
     pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
-    assert decoded(pieces) == decoded([wire[at : at + 1] for at in range(len(wire))])
+    assert decoded(pieces) == events_of(wire)
+
+
+@pytest.mark.parametrize(
+    ("data", "values", "rest"),
+    [
+        (b'{"a":1}', [{"a": 1}], ""),
+        (b'{"a":1}{"a":2}', [{"a": 1}, {"a": 2}], ""),
+        (b'{"a":1}\n{"a":2},', [{"a": 1}, {"a": 2}], ""),
+        (b'data: {"a":1} data:[DONE]', [{"a": 1}, "[DONE]"], ""),
+        (b'{"a":-Infinity}', [{"a": float("-inf")}], ""),
+        (b'{"a":"x\ny\xff"}', [{"a": "x\ny\ufffd"}], ""),
+        (
+            b'{"a":"\\ud83d","content":"\\ud83d","b":"\\ud83d\\ude00"}',
+            [{"a": "\ufffd", "content": "\ud83d", "b": "😀"}],
+            "",
+        ),
+        (b'{"a":1}\0\0', [{"a": 1}], ""),
+        (b'{"a":1} oops', [{"a": 1}], "oops"),
+        (b"oops", [], "oops"),
+        (b'{"a', [], '{"a'),
+        (b"", [], ""),
+        (b"[" * 100_000, [], "[" * 100_000),
+        (b"1" * 5_000, [], "1" * 5_000),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_only_looks_like_json_is_read_as_it_was_meant(data: bytes, values: list[Any], rest: str) -> None:
+    assert json_values(data) == (values, rest)

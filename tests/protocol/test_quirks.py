@@ -1,0 +1,150 @@
+"""What servers send that no documentation promises: each stream in tests/wire, fed at every split point."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from msgflux_nb import errors
+from msgflux_nb.protocol.accumulate import Accumulator
+from msgflux_nb.protocol.events import Event, TextDelta
+from msgflux_nb.protocol.snapshot import Snapshot
+from tests.wire import made
+
+MADE = made()
+SPLIT_LIMIT = 6_000  # bytes; a longer stream is fed in pieces only
+USUAL: dict[str, Any] = {
+    "text": "",
+    "reasoning": None,
+    "refusal": None,
+    "calls": [],
+    "images": [],
+    "annotations": 0,
+    "audio": None,
+    "logprobs": [],
+    "finish": "stop",
+}
+
+
+class Answer:
+    """What an answer's bytes say, read in these pieces; with ids of our own left out, since they are random."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        accumulator = Accumulator()
+        self.events: list[Event] = []
+        for piece in pieces:
+            self.events += accumulator.feed(piece)
+        self.events += accumulator.close()
+        self.error: errors.MsgfluxError | None = None
+        try:
+            accumulator.finish()
+        except errors.MsgfluxError as error:
+            self.error = error
+        self.snapshot: Snapshot = accumulator.snapshot
+        self.states = accumulator.tool_calls.states
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Answer) and self._key() == other._key()
+
+    def _key(self) -> tuple[Any, ...]:
+        unnamed = [(state.name, state.raw, state.status, state.error, state.repaired) for state in self.states]
+        plain = [{**vars_of(choice), "tool_calls": len(choice.tool_calls)} for choice in self.snapshot.choices]
+        return (
+            self.events,
+            plain,
+            unnamed,
+            self.snapshot.usage,
+            self.snapshot.fields,
+            type(self.error),
+            str(self.error),
+        )
+
+
+def vars_of(struct: Any) -> dict[str, Any]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def in_pieces(wire: bytes, size: int) -> Answer:
+    return Answer(*(wire[at : at + size] for at in range(0, len(wire), size)))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_odd_stream_means_what_its_author_meant(name: str) -> None:
+    wire, expected = MADE[name]
+    answer = Answer(wire)
+    check_error(answer.error, expected.get("error"))
+    check_values(answer, expected)
+    said = "".join(event.text for event in answer.events if isinstance(event, TextDelta) and event.choice == 0)
+    assert said == answer.snapshot.text
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_odd_stream_reads_the_same_at_every_split_point(name: str) -> None:
+    wire, _ = MADE[name]
+    whole = Answer(wire)
+    for size in (1, 2, 3, 7, 1000) if len(wire) < SPLIT_LIMIT else (7, 1000):
+        assert in_pieces(wire, size) == whole, f"in pieces of {size}"
+    for cut in range(len(wire) if len(wire) < SPLIT_LIMIT else 0):
+        assert Answer(wire[:cut], wire[cut:]) == whole, f"cut at byte {cut}"
+
+
+def check_error(error: errors.MsgfluxError | None, expected: dict[str, Any] | None) -> None:
+    if expected is None:
+        assert error is None, repr(error)
+        return
+    assert type(error).__name__ == expected["class"], repr(error)
+    assert expected["message"] in str(error)
+    for name in ("code", "status"):
+        if name in expected:
+            assert getattr(error, name) == expected[name]
+
+
+def check_values(answer: Answer, expected: dict[str, Any]) -> None:
+    snapshot, first = answer.snapshot, answer.snapshot.choices[0]
+    unended = {"finish": None} if "error" in expected else {}
+    usual = {name: value for name, value in {**USUAL, **unended, **expected}.items() if name in USUAL}
+    assert {
+        "text": first.text,
+        "reasoning": first.reasoning,
+        "refusal": first.refusal,
+        "calls": [[call.id if len(call.id) != 9 else None, call.name, call.arguments] for call in first.tool_calls],
+        "images": [image.url for image in first.images],
+        "annotations": len(first.annotations),
+        "audio": None if first.audio is None else sound_of(first.audio, usual["audio"] or {}),
+        "logprobs": [[token.token, token.logprob] for token in first.logprobs],
+        "finish": first.finish_reason,
+    } == usual
+    if "choices" in expected:
+        assert [choice.text for choice in snapshot.choices] == expected["choices"]
+    if "raw_finish" in expected:
+        assert first.raw_finish_reason == expected["raw_finish"]
+    if "usage" in expected:
+        counted = None if snapshot.usage is None else vars_of(snapshot.usage)
+        assert counted == (expected["usage"] and {**(counted or {}), **expected["usage"]})
+    for name in ("id", "model"):
+        if name in expected:
+            assert getattr(snapshot, name) == expected[name]
+    assert first.fields == {**first.fields, **expected.get("fields", {})}
+    assert snapshot.fields == {**snapshot.fields, **expected.get("answer_fields", {})}
+
+
+def sound_of(audio: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    data = audio.data.hex() if "hex" in expected else audio.data.decode()
+    found = {"id": audio.id, "transcript": audio.transcript, "hex" if "hex" in expected else "data": data}
+    return {**found, "expires_at": audio.expires_at} if "expires_at" in expected else found
+
+
+def test_sound_reads_the_same_wherever_its_base64_is_cut() -> None:
+    sound = bytes(range(256)) * 3
+    letters = base64.b64encode(sound).decode()
+    for step in (*range(1, 30), 1000):
+        deltas = [letters[at : at + step] for at in range(0, len(letters), step)]
+        wire = b"".join(
+            b'data: {"choices":[{"index":0,"delta":{"audio":{"id":"a","data":"%b"}}}]}\n\n' % delta.encode()
+            for delta in deltas
+        )
+        audio = Answer(wire, b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n').snapshot.audio
+        assert audio is not None
+        assert audio.data == sound
