@@ -1,4 +1,4 @@
-"""Every recorded exchange, served over HTTP as it was recorded and read with both drivers, in pieces of every size."""
+"""Answers over real HTTP, with both drivers: every recorded exchange in pieces of every size, and how answers end."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.protocol.snapshot import Choice
-from tests.scripted import Reply, Server, serving
+from tests.scripted import Reply, Server, chunk, completion, serving, stream
 from tests.wire import RECORDED, missing, recorded
 
 # Exchanges whose ``expected`` is wrong, with the reason; none of those at hand.
@@ -177,3 +178,68 @@ def is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+# How an answer ends: field guide, tests 11 and 22.
+
+
+class Person(msgspec.Struct):
+    name: str
+
+
+def consume_sync(model: mf.ChatCompletion, streamed: bool) -> Any:
+    return model("Hi", stream=streamed, generation_schema=Person).consume()
+
+
+def consume_async(model: mf.ChatCompletion, streamed: bool) -> Any:
+    async def main() -> Any:
+        response = await model.acall("Hi", stream=streamed, generation_schema=Person)
+        return (await response.consume()) if streamed else response.consume()
+
+    return asyncio.run(main())
+
+
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":3,"total_tokens":7}}\n\n'
+STOPS: dict[str, tuple[dict[str, Any], str, type]] = {
+    "cut at the limit": ({"content": '{"name": "A'}, "length", mf.TruncatedError),
+    "declined": ({"content": None, "refusal": "No."}, "stop", mf.RefusedError),
+    "filtered": ({"content": None}, "content_filter", mf.FilteredError),
+    "nothing but reasoning": ({"content": None, "reasoning_content": "hm"}, "stop", mf.EmptyOutputError),
+}
+
+
+@pytest.mark.parametrize("consume", [consume_sync, consume_async])
+@pytest.mark.parametrize("streamed", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("name", STOPS)
+def test_an_answer_that_holds_no_structure_says_why_once_and_keeps_its_usage(
+    name: str, streamed: bool, consume: Callable[..., Any], server: Server
+) -> None:
+    message, reason, kind = STOPS[name]
+    text = message["content"]
+    others = {key: value for key, value in message.items() if key != "content"}
+    whole = completion(text, reason=reason, **others)
+    server.replies = [
+        stream(chunk(text or "", **others), chunk(reason=reason), USAGE, b"data: [DONE]\n\n", done=False)
+        if streamed
+        else whole
+    ]
+    server.bodies.clear()
+    model = mf.Model.chat_completion("made", base_url=server.url, profile={"reasks": 2})
+    with pytest.raises(kind) as caught:
+        consume(model, streamed)
+    assert len(server.bodies) == 1  # it is not asked again, since no other answer would fit better
+    assert caught.value.usage.total_tokens == 7
+    assert caught.value.snapshot.text == (text or "")
+    assert caught.value.snapshot.reasoning == message.get("reasoning_content")
+
+
+@pytest.mark.parametrize("read", [read_sync, read_async])
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_a_web_page_is_no_api_but_a_proxy_that_fails_is_a_server_that_may_come_back(
+    status: int, read: Callable[..., Any], server: Server
+) -> None:
+    page = b"<html><head><title>502 Bad Gateway</title></head></html>"
+    server.replies = [Reply([page], status=status, headers={"Content-Type": "text/html"})]
+    model = mf.Model.chat_completion("made", base_url=server.url, max_retries=0)
+    with pytest.raises(mf.ServerError if status == 502 else mf.NotAnApiError, match="502 Bad Gateway"):
+        read(model, True)
