@@ -144,12 +144,8 @@ def open_bytes(
     with _translated(endpoint):
         arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         sender: Any = _given(endpoint, "handle_request", httpx.AsyncClient) or _transport(endpoint.base_url)
-        with _sending(endpoint):
-            request = _request(endpoint, sender, arguments)
-            if hasattr(sender, "handle_request"):
-                response = sender.handle_request(request)
-            else:
-                response = sender.send(request, stream=True, follow_redirects=False)
+        with _before_an_answer(endpoint):
+            response = _sent(sender, _request(endpoint, sender, arguments))
         try:
             _watch(abort, response)
             chunks = iter(response.stream) if _is_plain(endpoint, response) else response.iter_bytes()
@@ -175,12 +171,8 @@ async def aopen_bytes(
         arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         given = _given(endpoint, "handle_async_request", httpx.Client)
         sender: Any = given or await _async_transport(endpoint.base_url)
-        with _sending(endpoint):
-            request = _request(endpoint, sender, arguments)
-            if hasattr(sender, "handle_async_request"):
-                response = await sender.handle_async_request(request)
-            else:
-                response = await sender.send(request, stream=True, follow_redirects=False)
+        with _before_an_answer(endpoint):
+            response = await _asent(sender, _request(endpoint, sender, arguments))
         try:
             _watch(abort, response)
             chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()
@@ -202,6 +194,38 @@ def _request(endpoint: Endpoint, sender: Any, arguments: dict[str, Any]) -> http
         user, password = request.url.username, request.url.password
         request.headers.setdefault("Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode())
     return request
+
+
+def _sent(sender: Any, request: httpx.Request) -> httpx.Response:
+    """Send a request and wait for the head of its answer.
+
+    An interrupt, and a cancelled task, leave without the frames of the library that sends: they hold the header with
+    the key, and a verbose traceback would print it.
+    """
+    try:
+        if hasattr(sender, "handle_request"):
+            response: httpx.Response = sender.handle_request(request)
+        else:
+            response = sender.send(request, stream=True, follow_redirects=False)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise error.with_traceback(None) from None
+    return response
+
+
+async def _asent(sender: Any, request: httpx.Request) -> httpx.Response:
+    """As :func:`_sent`, for a running event loop."""
+    try:
+        if hasattr(sender, "handle_async_request"):
+            response: httpx.Response = await sender.handle_async_request(request)
+        else:
+            response = await sender.send(request, stream=True, follow_redirects=False)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise error.with_traceback(None) from None
+    return response
 
 
 def _given(endpoint: Endpoint, transport: str, other: type) -> Any:
@@ -234,8 +258,10 @@ def _watch(abort: Abort, response: httpx.Response) -> None:
 
 
 def _shut_down(open_socket: Any) -> None:
-    with contextlib.suppress(OSError, TypeError):  # it is closed already, which is what was asked
-        socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
+        # Not the method of an SSL socket: for a moment, another thread's next write would go out unencrypted.
+        kind = socket.socket if isinstance(open_socket, socket.socket) else type(open_socket)
+        kind.shutdown(open_socket, socket.SHUT_RDWR)
 
 
 def _start_of(chunks: Iterator[bytes]) -> bytes:
@@ -268,12 +294,8 @@ def _failure(endpoint: Endpoint, response: httpx.Response, body: bytes) -> Msgfl
 
 
 @contextmanager
-def _sending(endpoint: Endpoint) -> Iterator[None]:
-    """What breaks before an answer begins is a connection that did not come about.
-
-    An interrupt, and a cancelled task, leave without the frames of the library that sends: they hold the header with
-    the key, and a verbose traceback would print it.
-    """
+def _before_an_answer(endpoint: Endpoint) -> Iterator[None]:
+    """What breaks before an answer begins is a connection that did not come about."""
     try:
         yield
     except (httpx.NetworkError, httpx.ProtocolError) as error:
@@ -283,10 +305,6 @@ def _sending(endpoint: Endpoint) -> Iterator[None]:
             f"the connection to {endpoint.scrub(endpoint.url)} broke before an answer came: "
             f"{endpoint.scrub(str(error)) or type(error).__name__}. Check base_url, or try again."
         ) from _bare(error)
-    except Exception:
-        raise
-    except BaseException as error:
-        raise error.with_traceback(None) from None
 
 
 @contextmanager
