@@ -196,7 +196,7 @@ def _request(endpoint: Endpoint, sender: Any, arguments: dict[str, Any]) -> http
     return request
 
 
-def _sent(sender: Any, request: httpx.Request) -> httpx.Response:
+def _sent(sender: Any, request: httpx.Request) -> Any:
     """Send a request and wait for the head of its answer.
 
     An interrupt, and a cancelled task, leave without the frames of the library that sends: they hold the header with
@@ -204,28 +204,24 @@ def _sent(sender: Any, request: httpx.Request) -> httpx.Response:
     """
     try:
         if hasattr(sender, "handle_request"):
-            response: httpx.Response = sender.handle_request(request)
-        else:
-            response = sender.send(request, stream=True, follow_redirects=False)
+            return sender.handle_request(request)
+        return sender.send(request, stream=True, follow_redirects=False)
     except Exception:
         raise
     except BaseException as error:
         raise error.with_traceback(None) from None
-    return response
 
 
-async def _asent(sender: Any, request: httpx.Request) -> httpx.Response:
+async def _asent(sender: Any, request: httpx.Request) -> Any:
     """As :func:`_sent`, for a running event loop."""
     try:
         if hasattr(sender, "handle_async_request"):
-            response: httpx.Response = await sender.handle_async_request(request)
-        else:
-            response = await sender.send(request, stream=True, follow_redirects=False)
+            return await sender.handle_async_request(request)
+        return await sender.send(request, stream=True, follow_redirects=False)
     except Exception:
         raise
     except BaseException as error:
         raise error.with_traceback(None) from None
-    return response
 
 
 def _given(endpoint: Endpoint, transport: str, other: type) -> Any:
