@@ -43,7 +43,12 @@ class Image(msgspec.Struct, frozen=True):
         Raises:
             MediaError: the data URL is damaged.
         """
-        return read(self.url).data if self.url[:5].lower() == "data:" else None
+        if self.url[:5].lower() != "data:":
+            return None
+        try:
+            return read(self.url).data
+        except UnicodeError as error:  # half a letter
+            raise MediaError(f"the model's image is damaged: {error}.") from None
 
     @property
     def media_type(self) -> str | None:
@@ -93,7 +98,11 @@ class Image(msgspec.Struct, frozen=True):
             return f"{sniff(data) or 'unknown kind'}, {len(data) / 1000:,.1f} kB"
         if self.url[:5].lower() == "data:":
             return "damaged image"
-        return f"image: {urllib.parse.urlsplit(self.url).hostname or 'unknown host'}"
+        try:
+            host = urllib.parse.urlsplit(self.url).hostname
+        except ValueError:
+            host = None
+        return f"image: {host or 'unknown host'}"
 
     def _data_or_none(self) -> bytes | None:
         try:
