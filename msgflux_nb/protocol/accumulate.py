@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from .chunks import CONTENT, MessageSoFar, Piece, QuickChunk, decode_quick, pieces_of
 from .events import (
@@ -36,6 +38,8 @@ _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"
 _ENDS = frozenset({"done", "end"})
 # What some servers send as data so that a connection stays open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
+_FRAMES = 4
+_decode_text = msgspec.json.Decoder(str).decode
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
@@ -82,6 +86,8 @@ class Accumulator:
         self._model: str | None = None
         self._cut = ""  # a chunk that the end of the bytes has cut
         self._ready = False  # whether the quick way may be tried
+        self._frames: list[tuple[bytes, bytes, str, int | None]] = []
+        self._lessons = self._framed = 0
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
@@ -191,6 +197,35 @@ class Accumulator:
 
     def _quick(self, payload: bytes, events: list[Event]) -> bool:
         """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
+        for head, tail, channel, index in self._frames:
+            if payload.startswith(head) and payload.endswith(tail):
+                try:
+                    text = _decode_text(payload[len(head) : -len(tail)])
+                except ValueError:
+                    break
+                self._framed += 1
+                self._put(channel, index, text, events)
+                return True
+        return self._quick_chunk(payload, events)
+
+    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
+        first = self._first
+        if channel == "content":
+            text = text if first.echo.passed else first.echo.feed(text)
+            if text:
+                first.text.add(text)
+                events.append(TextDelta(text))
+        elif not text:
+            return
+        elif channel == "reasoning_content":
+            first.reasoning.add(text)
+            events.append(ReasoningDelta(text))
+        else:
+            lane = first.calls.process(index, None, None, text)
+            events.append(ToolCallDelta(lane, None, None, text))
+
+    def _quick_chunk(self, payload: bytes, events: list[Event]) -> bool:
+        """Take such a chunk by decoding it to a type that has room for nothing else."""
         try:
             chunk = decode_quick(payload)
         except (ValueError, RecursionError):
@@ -198,23 +233,45 @@ class Accumulator:
         choices = chunk.choices
         if len(choices) != 1 or choices[0].index != 0 or self._is_news(chunk):
             return False
-        delta, first = choices[0].delta, self._first
-        if delta.tool_calls and len(delta.tool_calls) > 1:
+        delta, calls = choices[0].delta, choices[0].delta.tool_calls or ()
+        if len(calls) > 1:
             return False
         if delta.reasoning_content:
-            first.reasoning.add(delta.reasoning_content)
-            events.append(ReasoningDelta(delta.reasoning_content))
+            self._put("reasoning_content", None, delta.reasoning_content, events)
         if delta.content:
-            text = delta.content if first.echo.passed else first.echo.feed(delta.content)
-            if text:
-                first.text.add(text)
-                events.append(TextDelta(text))
-        for call in delta.tool_calls or ():
+            self._put("content", None, delta.content, events)
+        for call in calls:
             name, arguments = call.function.name or None, call.function.arguments
             if arguments or name or call.id:
-                lane = first.calls.process(call.index, call.id, name, arguments)
+                lane = self._first.calls.process(call.index, call.id, name, arguments)
                 events.append(ToolCallDelta(lane, call.id or None, name, arguments))
+        if self._lessons < 8 + self._framed // 8:
+            self._learn(payload, chunk)
         return True
+
+    def _learn(self, payload: bytes, chunk: QuickChunk) -> None:
+        """Remember what stands around the one text of a chunk: in most streams it is the same in the next.
+
+        A chunk that differs from this one in that text alone is then read by decoding the text alone.
+        """
+        delta = chunk.choices[0].delta
+        call = delta.tool_calls[0] if delta.tool_calls else None
+        arguments = call.function.arguments if call is not None and not call.id and not call.function.name else None
+        texts = {"content": delta.content, "reasoning_content": delta.reasoning_content, "arguments": arguments}
+        found = [(name, text) for name, text in texts.items() if text]
+        if len(found) != 1 or (call is not None and not arguments):
+            return
+        self._lessons += 1
+        (channel, text), index = found[0], call.index if call is not None else None
+        key, literal = b'"%b":' % channel.encode(), msgspec.json.encode(text)
+        at = payload.rfind(key)  # of equal keys the last one counts
+        if at < 0:
+            return
+        at += len(key)
+        at += payload[at : at + 1] == b" "
+        if payload.startswith(literal, at):
+            self._frames.insert(0, (payload[:at], payload[at + len(literal) :], channel, index))
+            del self._frames[_FRAMES:]
 
     def _is_news(self, chunk: QuickChunk) -> bool:
         """Whether a chunk says anything of the answer that no chunk before it said."""
@@ -319,7 +376,9 @@ class Accumulator:
 
     def _new_fields(self, fields: dict[str, Any]) -> AnswerFields | None:
         new = self._fields.add(fields)
-        self._repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
+        repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
+        if repeated != self._repeated:
+            self._repeated, self._frames = repeated, []
         return AnswerFields(new) if new else None
 
     def _choice(self, index: int) -> GrowingChoice:

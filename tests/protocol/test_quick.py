@@ -203,3 +203,4 @@ def test_nearly_all_chunks_of_a_usual_stream_go_the_quick_way() -> None:
     for part in parts:
         accumulator.feed(chunk % part)
     assert accumulator.quick == len(parts) - 2  # the first one, and the first that says something
+    assert accumulator._framed == 9  # after the first of each kind, only the text itself is decoded
