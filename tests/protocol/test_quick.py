@@ -154,6 +154,51 @@ def test_any_chunks_read_the_same_both_ways(parts: list[Any], spaced: bool, size
     assert_same(wire, size, prefill=prefill, echoed=True)
 
 
+@pytest.mark.parametrize(
+    "delta",
+    [
+        b'{"content":"%b"}',
+        b'{"content": "%b"}',
+        b'{"content" : "%b"}',
+        b'{"content":"x","content":"%b"}',
+        b'{"content":"%b","content":"x"}',
+        b'{"content":"%b","content":null}',
+        b'{"role":"content","content":"%b"}',
+        b'{"content":"%b","reasoning_content":"%b"}',
+        b'{"content":"","reasoning_content":"%b","role":"assistant"}',
+        b'{"tool_calls":[{"index":0,"function":{"arguments":"%b"}}]}',
+        b'{"tool_calls":[{"index":0,"function":{"arguments":"x","arguments":"%b"}}],"content":""}',
+        b'{"tool_calls":[{"index":0,"id":"%b","function":{"arguments":"x"}}]}',
+        b'{"tool_calls":[{"index":0,"function":{"name":"%b","arguments":"x"}}]}',
+    ],
+)
+def test_chunks_that_differ_in_one_text_read_the_same_both_ways(delta: bytes) -> None:
+    texts = [
+        b"x",
+        b"a",
+        b"a",
+        b"",
+        b"\\n",
+        b"\\u00e9",
+        "é".encode(),
+        b'\\"',
+        b"\\\\",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\xff",
+        b"a",
+    ]
+    broken = [b'","x":"', b'"', b'a"}}]} {"choices":[', b"\n", b"null", b"\\", b'\\","content":"b']
+    wire = b'data: {"choices":[{"delta":{"content":"Hi","reasoning_content":"hm"}}],"provider":"P"}\n\n'
+    for top in (b"", b',"provider":"P"', b',"provider":"Q"', b',"provider":"P"', b""):
+        wire += b"".join(
+            b'data: {"choices":[{"index":0,"delta":%b}]%b}\n\n' % (delta.replace(b"%b", text), top) for text in texts
+        )
+    assert_same(wire)
+    for text in broken:
+        assert_same(wire + b'data: {"choices":[{"index":0,"delta":%b}]}\n\n' % delta.replace(b"%b", text))
+
+
 STREAMS = [
     one["body"].encode() for one in recorded() if one["body"].lstrip()[:1] in ("d", ":") and len(one["body"]) < 60_000
 ]
