@@ -13,6 +13,7 @@ import hashlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -112,10 +113,10 @@ class Store:
         if version not in (0, _VERSION):
             connection.close()
             raise StoreError(f"{self.path} was written by a newer version of msgflux_nb ({version}). Use another file.")
-        if not version and connection.execute("SELECT name FROM sqlite_master WHERE name != 'answers'").fetchone():
+        if not version and connection.execute("SELECT 1 FROM sqlite_master WHERE tbl_name != 'answers'").fetchone():
             connection.close()
             raise StoreError(f"{self.path} is a database of something else. Use another file.")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         with connection:
             connection.execute(_SCHEMA)
@@ -131,6 +132,19 @@ class Store:
                 f"the store {self.path} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
                 "where one can be created."
             ) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to a log that readers need not wait for; SQLite does not wait itself for another process that does so."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 class StoreEntry:

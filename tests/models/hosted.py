@@ -32,21 +32,24 @@ class Hosted(Server):
             return error(400, said)
         if body.get("tool_choice", "auto") not in ("auto", "none"):
             return _call(body)
-        text = PERSON if "response_format" in body else ANSWER
+        structured = "response_format" in body or "JSON of this form" in str(body["messages"])
+        text = PERSON if structured else ANSWER
         last = body["messages"][-1]
         if last["role"] == "assistant":
             prefill = last["content"]
-            rest = PERSON.removeprefix(prefill) if "response_format" in body else CONTINUATION
+            rest = PERSON.removeprefix(prefill) if structured else CONTINUATION
             text = prefill + rest if self.echoes else rest
         return _streamed(text) if body.get("stream") else completion(text)
 
 
 def _call(body: dict[str, Any]) -> Reply:
-    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": ARGUMENTS}}
+    name = body["tools"][-1]["function"]["name"]
+    arguments = PERSON if name == "Person" else ARGUMENTS
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     if not body.get("stream"):
         return completion(None, reason="tool_calls", tool_calls=[call])
-    pieces = [ARGUMENTS[at : at + 4] for at in range(0, len(ARGUMENTS), 4)]
-    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
+    pieces = [arguments[at : at + 4] for at in range(0, len(arguments), 4)]
+    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
     deltas = [first, *({"index": 0, "function": {"arguments": piece}} for piece in pieces)]
     return _wire(*(chunk(tool_calls=[delta]) for delta in deltas), reason="tool_calls")
 

@@ -289,12 +289,13 @@ def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    running = [writer(tmp_path, name, 50) for name in ("a", "b")]
+@pytest.mark.parametrize("folder", range(4))
+def test_processes_create_and_write_the_same_file_at_once(folder: int, tmp_path: Path) -> None:
+    running = [writer(tmp_path, name, 20) for name in ("a", "b", "c")]
     for process in running:
         process.communicate(timeout=60)
         assert process.returncode == 0
-    assert len(Store(tmp_path)) == 100
+    assert len(Store(tmp_path)) == 60
 
 
 def test_a_process_that_is_killed_while_it_writes_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
