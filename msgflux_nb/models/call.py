@@ -135,6 +135,7 @@ class Call:
                 return
             misfit = failed_generation(error)
             if misfit is not None and self._reasks > 0:
+                self.shown = self.shown or bool(self.exchange.snapshot.continuation)  # a stream that failed at its end
                 self._send_back(misfit)
                 continue
             first = misfit or first or error

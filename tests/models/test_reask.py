@@ -190,6 +190,17 @@ def test_a_failed_generation_is_an_answer_that_does_not_fit(call: Call) -> None:
     assert response.metadata.attempts == 2
 
 
+def test_a_generation_that_fails_at_the_end_of_its_stream_is_shown_and_asked_for_again_in_silence() -> None:
+    said = {"message": "no fit", "code": "json_validate_failed", "failed_generation": '{"amount": 7}'}
+    failing = stream('{"amount"', ": 7}", b"data: " + json.dumps({"error": said}).encode() + b"\n\n", done=False)
+    with serving(failing, stream(GOOD)) as server:
+        answer = model_at(server.url)("Hi", generation_schema=Offer, stream=True)
+        assert list(answer) == ['{"amount"', ": 7}"]
+        assert len(server.bodies) == 1
+        assert answer.consume() == Offer(2.5, 10, "AB", [1, 2])
+        assert server.bodies[1]["messages"][1] == {"role": "assistant", "content": '{"amount": 7}'}
+
+
 @both
 def test_failed_generations_without_end_are_a_validation_error_with_the_last_text(call: Call) -> None:
     profile = {"schema_methods": ["json_schema", "prompt"]}
