@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
@@ -215,7 +216,8 @@ class ChatCompletion:
                     f"{self.profile.base_url_variable}, or pass base_url=."
                 )
             return self.profile.base_url
-        named = named if "://" in named else f"http://{named}"
+        if "://" not in named:
+            named = _whole_address(named, self.profile)
         return named if named.endswith(self.profile.base_url_path) else named + self.profile.base_url_path
 
     def _endpoint(self, request: ChatRequest) -> Endpoint:
@@ -242,6 +244,13 @@ class ChatCompletion:
 
             return await asyncio.to_thread(self._endpoint, request)
         return self._endpoint(request)
+
+
+def _whole_address(host: str, profile: Profile) -> str:
+    """An address from a host, with or without its port, as ``OLLAMA_HOST`` may name it; a key never goes out openly."""
+    usual = profile.base_url.partition("://")[2].partition("/")[0].partition(":")[2] if profile.base_url else ""
+    port = f":{usual}" if usual and not re.search(r":\d+(/|$)", host) else ""
+    return f"{'https' if profile.key_variables else 'http'}://{host}{port}"
 
 
 _known: dict[tuple[str, str], Learnt] = {}

@@ -237,12 +237,36 @@ def test_azure_lives_where_the_environment_says_and_takes_its_key_in_a_header(mo
     assert "Authorization" not in server.headers[0]
 
 
-@pytest.mark.parametrize("given", ["https://x.openai.azure.com", "https://x.openai.azure.com/openai/v1/"])
+@pytest.mark.parametrize(
+    "given", ["https://x.openai.azure.com", "https://x.openai.azure.com/openai/v1/", "x.openai.azure.com"]
+)
 def test_azures_path_is_added_once(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", given)
     model = mf.Model.chat_completion("azure/my-deployment", api_key="k")
     request = build_request("Hi", model="m", profile=model.profile, options={})
     assert model._endpoint(request).url == "https://x.openai.azure.com/openai/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (None, "http://localhost:11434/v1"),
+        ("127.0.0.1:9999", "http://127.0.0.1:9999/v1"),
+        ("127.0.0.1", "http://127.0.0.1:11434/v1"),
+        ("gpu-box", "http://gpu-box:11434/v1"),
+        ("http://gpu-box:80/", "http://gpu-box:80/v1"),
+        ("https://ollama.example.com", "https://ollama.example.com/v1"),
+    ],
+)
+def test_ollama_is_where_its_own_variable_says(
+    given: str | None, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if given is None:
+        monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    else:
+        monkeypatch.setenv("OLLAMA_HOST", given)
+    model = mf.Model.chat_completion("ollama/qwen3")
+    assert model._endpoint(build_request("Hi", model="m", profile=model.profile, options={})).base_url == address
 
 
 def test_azure_without_an_address_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

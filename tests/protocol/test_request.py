@@ -11,7 +11,7 @@ import pytest
 from msgflux_nb.errors import BadRequestError, MediaError, PrefillError
 from msgflux_nb.models.profiles import COMPATIBLE, PROFILES
 from msgflux_nb.protocol.profile import Profile, override
-from msgflux_nb.protocol.request import build_request
+from msgflux_nb.protocol.request import build_request, schema_methods
 
 
 class Person(msgspec.Struct):
@@ -130,3 +130,47 @@ def test_extra_fields_are_sent_and_win() -> None:
         "temperature": 2,
         "top_k": 3,
     }
+
+
+def test_the_ways_to_a_structure_depend_on_what_it_is_asked_for_beside() -> None:
+    groq, deepseek = PROFILES["groq"], override(PROFILES["deepseek"], {"forced_tool_choice": False})
+    assert schema_methods(groq) == ("json_schema", "tool", "json_object", "prompt")
+    assert schema_methods(groq, stream=True) == ("tool", "prompt")
+    assert schema_methods(groq, prefill=True) == ("json_schema", "json_object", "prompt")
+    assert schema_methods(groq, prefill=True, stream=True) == ("prompt",)
+    assert schema_methods(groq, tools=True) == ("prompt",)
+    assert schema_methods(deepseek) == ("json_object", "prompt")
+    assert schema_methods(override(groq, {"schema_methods": ["tool"]}), prefill=True) == ("prompt",)
+
+
+def test_a_way_that_was_refused_is_passed_over_in_that_case_only() -> None:
+    refused = {("json_schema", False, False, False), ("tool", False, False, False)}
+    told: dict[str, Any] = {"model": "m", "profile": COMPATIBLE, "options": {}, "generation_schema": Person}
+    request = build_request("Hi", refused=refused, **told)
+    assert (request.schema_method, request.later_methods) == ("json_object", ("prompt",))
+    assert request.way == ("json_object", False, False, False)
+    assert build_request("Hi", refused=refused, stream=True, **told).schema_method == "json_schema"
+    everything = {(method, False, False, False) for method in COMPATIBLE.schema_methods}
+    assert build_request("Hi", refused=everything, **told).schema_method == "prompt"
+
+
+def test_a_text_has_no_way_to_a_structure() -> None:
+    request = build_request("Hi", model="m", profile=COMPATIBLE, options={})
+    assert (request.way, request.schema_method, request.later_methods) == (None, None, ())
+
+
+def test_a_blank_prefill_rules_no_way_out() -> None:
+    sent = body(override(COMPATIBLE, {"schema_methods": ["tool"]}), prefilling=" ", generation_schema=Person)
+    assert sent["tools"][0]["function"]["name"] == "Person"
+
+
+def test_a_server_that_takes_no_strict_schema_is_told_so() -> None:
+    sent = body(override(COMPATIBLE, {"strict_schemas": False}), generation_schema=Person)
+    assert sent["response_format"]["json_schema"]["strict"] is False
+
+
+def test_plain_history_leaves_out_even_the_providers_own_fields() -> None:
+    turn = {"role": "assistant", "content": "Hi", "images": [], "_msgflux": {"provider": "openai", "model": "m"}}
+    messages = [{"role": "user", "content": "Hi"}, turn]
+    assert set(body(PROFILES["openai"], messages)["messages"][1]) == {"role", "content", "images"}
+    assert set(body(PROFILES["openai"], messages, plain_history=True)["messages"][1]) == {"role", "content"}
