@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format unit notebooks browser weights clean help
+.PHONY: demo test check format unit notebooks browser fuzz weights clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -20,8 +20,8 @@ else
 	@$(BIN)/msgflux-nb lab $(NOTEBOOK)
 endif
 
-test: .test-ready ## unit tests, notebooks, browser tests
-	@failed=; for part in unit notebooks browser; do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
+test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
+	@failed=; for part in unit notebooks browser fuzz; do $(MAKE) --no-print-directory $$part FUZZ_SECONDS=60 || failed="$$failed $$part"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 unit: .test-ready
@@ -32,6 +32,11 @@ notebooks: .test-ready
 
 browser: .test-ready
 	$(BIN)/python -m pytest tests/browser
+
+FUZZ_SECONDS ?= 600
+fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 check:           ## linter, format, types
 	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test

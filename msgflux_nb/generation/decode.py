@@ -16,7 +16,7 @@ from .schema import WireSchema
 
 __all__ = ["Decoded", "decode_answer", "decode_json"]
 
-_FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*+[\w+-]*+[ \t]*+\r?\n(.*?)```", re.DOTALL)
 _INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")

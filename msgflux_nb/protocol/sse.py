@@ -173,7 +173,14 @@ _BETWEEN = re.compile(r"(?:[\s,\0\ufeff]|data:)*")
 _LENIENT = json.JSONDecoder(strict=False)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Where half a letter may stand whose other half comes with the next chunk; anywhere else it is none.
-_STREAMED = frozenset({"content", "reasoning_content", "reasoning", "reasoning_text", "refusal", "arguments"})
+_TEXT: dict[str, Any] = {}
+_CALL = {"function": {"arguments": _TEXT}, "custom": {"input": _TEXT}}
+_MESSAGE = {
+    **dict.fromkeys(("content", "reasoning_content", "reasoning", "reasoning_text", "refusal"), _TEXT),
+    "tool_calls": _CALL,
+    "function_call": {"arguments": _TEXT},
+}
+_PLACES = {"choices": {"delta": _MESSAGE, "message": _MESSAGE}}
 
 
 def json_values(data: bytes) -> tuple[list[Any], str]:
@@ -195,7 +202,7 @@ def json_values(data: bytes) -> tuple[list[Any], str]:
                 end = at + 6
             else:
                 value, end = _LENIENT.raw_decode(text, at)
-                values.append(_without_halves(value))
+                values.append(_without_halves(value, _PLACES))
             at = _after_dross(text, end)
     except (ValueError, RecursionError):
         return values, text[at:]
@@ -207,15 +214,13 @@ def _after_dross(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _without_halves(value: Any, *, streamed: bool = False) -> Any:
-    """Replace halves of surrogate pairs, which nothing can encode, but for those that the next chunk may complete."""
+def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
+    """Replace halves of surrogate pairs, which nothing can encode, but where the next chunk may complete them."""
     if isinstance(value, dict):
-        return {joined(name): _without_halves(one, streamed=name in _STREAMED) for name, one in value.items()}
+        return {joined(name): _without_halves(one, places.get(name) if places else None) for name, one in value.items()}
     if isinstance(value, list):
-        return [_without_halves(one) for one in value]
-    if not isinstance(value, str) or streamed:
-        return value
-    return joined(value)
+        return [_without_halves(one, places) for one in value]
+    return joined(value) if isinstance(value, str) and places is not _TEXT else value
 
 
 def joined(text: str) -> str:

@@ -186,7 +186,7 @@ class ToolCallAggregator:
             self._labels[choice, index] = call
             if (choice, tool_id) in self._ids:  # given to another call before: DeepSeek, GLM, Kimi
                 self._ids[choice, tool_id] = call
-                tool_id = ""
+                call.id = call.known_id
         elif index is not None:
             self._labels.setdefault((choice, index), call)
         call.identify(tool_id, name)
@@ -216,7 +216,8 @@ def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> boo
     """Whether a fragment with the id of a call is of another one, since servers give an id twice."""
     if name in ("", "null") or not call.whole or call.repeats(text):
         return False
-    return name != call.name or (index is not None and call.index is not None and index != call.index)
+    renamed = bool(call.name) and name != call.name
+    return renamed or (index is not None and call.index is not None and index != call.index)
 
 
 def _starts_another(last: Assembly, tool_id: str, name: str, text: str, *, indexed: bool) -> bool:

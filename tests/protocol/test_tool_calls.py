@@ -84,6 +84,43 @@ def test_two_calls_come_out_whole(quirk: str) -> None:
     assert not any(state.repaired for state in aggregator.states)
 
 
+def test_calls_that_are_given_one_id_get_ids_of_their_own() -> None:
+    aggregator = put_together((0, "c1", "f", "{}"), (1, "c1", "g", ""), (1, "c1", None, '{"a":'), (1, "c1", "g", "2}"))
+    first, second = aggregator.get_calls(strict=True)
+    assert (first, second.name, second.arguments) == (ToolCall("c1", "f", {}), "g", {"a": 2})
+    assert second.id != "c1"
+    aggregator.insert_results({first.id: 1, second.id: 2})
+    assert [message.get("tool_call_id") for message in aggregator.get_messages()] == [None, first.id, second.id]
+
+
+def test_a_call_without_a_name_is_broken_and_answered_by_that() -> None:
+    aggregator = put_together((0, "c1", None, "{}"))
+    assert aggregator.get_calls() == []
+    assert aggregator.states[0].error == "the call has no name"
+    assistant, answer = aggregator.get_messages()
+    assert assistant["tool_calls"][0]["function"]["name"]
+    assert answer["tool_call_id"] == "c1"
+
+
+def test_a_deprecated_call_beside_others_goes_back_in_their_form() -> None:
+    aggregator = ToolCallAggregator()
+    aggregator.process(None, None, "g", "{}", kind="function_call")
+    aggregator.process(0, "c1", "f", "{}")
+    aggregator.insert_results({call.id: "ok" for call in aggregator.get_calls()})
+    assistant, *answers = aggregator.get_messages()
+    assert [call["id"] for call in assistant["tool_calls"]] == [answer["tool_call_id"] for answer in answers]
+
+
+def test_half_a_letter_goes_back_as_what_json_can_hold() -> None:
+    aggregator = put_together(
+        (0, "c1", "f", '{"a":"\ud83d'), (0, None, None, '\ude00"}'), (1, "c2", "f", '"{\\"a\\":1}"')
+    )
+    aggregator.insert_results({"c1": "x\ud83d", "c2": {"a": "\udcaf"}})
+    messages = aggregator.get_messages()
+    assert json.loads(messages[0]["tool_calls"][0]["function"]["arguments"]) == {"a": "😀"}
+    assert json.dumps(messages, ensure_ascii=False).encode()
+
+
 def test_an_id_of_our_own_fits_every_provider_and_stays() -> None:
     aggregator = put_together((0, None, "f", "{}"))
     first = aggregator.get_calls()[0].id

@@ -1,0 +1,103 @@
+"""``python -m tests.fuzz SECONDS [TARGET ...]``: feed each target for its share of the time; say what broke it.
+
+With atheris (``pip install atheris``) what is fed follows the code that it reaches; without it, it is chance alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+NAMES = ["sse", "accumulator", "aggregator", "partial_json", "decoding", "http"]
+
+
+def main() -> int:
+    seconds, *chosen = sys.argv[1:] or ["60"]
+    if seconds == "-":  # one target, in a process of its own
+        return fuzz(chosen[0], float(chosen[1]))
+    names = chosen or NAMES
+    broken = [name for name in names if not is_sound(name, float(seconds) / len(names))]
+    print(f"BROKEN: {' '.join(broken)}" if broken else f"fuzz: {len(names)} targets, {seconds} s, nothing broke")
+    return 1 if broken else 0
+
+
+def is_sound(name: str, seconds: float) -> bool:
+    """Fuzz one target in a process of its own, since libFuzzer ends it; say what came out."""
+    command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    count = re.search(r"number_of_executed_units: (\d+)|: (\d+) inputs by chance", done.stderr + done.stdout)
+    told = f"{int(count[1] or count[2]):,} inputs" if count is not None else f"ended with {done.returncode}"
+    print(f"{name}: {told}{' by chance' if count is not None and count[2] else ''}", flush=True)
+    if done.returncode:
+        print(done.stdout[-4_000:], done.stderr[-12_000:], sep="\n", flush=True)
+    return not done.returncode
+
+
+def fuzz(name: str, seconds: float) -> int:
+    if importlib.util.find_spec("atheris") is None:
+        return by_chance(name, seconds)
+    import atheris
+
+    with atheris.instrument_imports(include=["msgflux_nb"]):
+        from .targets import TARGETS
+    from .seeds import WORDS, seeds_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, words = Path(folder, "corpus"), Path(folder, "words")
+        corpus.mkdir()
+        for number, seed in enumerate(seeds_of(name)):
+            (corpus / str(number)).write_bytes(seed)
+        words.write_text("".join(f'"{escaped(word)}"\n' for word in WORDS))
+        options = [f"-max_total_time={seconds:.0f}", "-timeout=20", "-rss_limit_mb=3000", "-max_len=6000"]
+        options += [f"-dict={words}", f"-artifact_prefix={folder}/", "-verbosity=0", "-print_final_stats=1"]
+        atheris.Setup([name, *options, str(corpus)], reporting(name, TARGETS[name]), enable_python_coverage=True)
+        atheris.Fuzz()  # ends the process
+    return 0
+
+
+def escaped(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+def reporting(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def fed(data: bytes) -> None:
+        try:
+            target(data)
+        except BaseException:
+            print(f"{name} broke on {data!r}", file=sys.stderr, flush=True)
+            raise
+
+    return fed
+
+
+def by_chance(name: str, seconds: float) -> int:
+    from .seeds import WORDS, seeds_of
+    from .targets import TARGETS
+
+    seeds, target = seeds_of(name), reporting(name, TARGETS[name])
+    seed = int.from_bytes(random.randbytes(4))
+    chance, ends, count = random.Random(seed), time.monotonic() + seconds, 0
+    while time.monotonic() < ends:
+        data = bytearray(chance.choice(seeds))
+        for _ in range(chance.randint(0, 6)):
+            at = chance.randint(0, len(data))
+            put = chance.choice(
+                [chance.randbytes(chance.randint(0, 3)), chance.choice(WORDS), bytes(data[at : at + 40])]
+            )
+            data[at : at + chance.choice([0, 0, 1, 8, 200])] = put
+        target(bytes(data))
+        count += 1
+    print(f"{name}: {count} inputs by chance (seed {seed})")
+    return 0
+
+
+with contextlib.suppress(KeyboardInterrupt):
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""What fuzzing starts from: streams of our own making, recorded ones where they are at hand, and words of the wire."""
+
+from __future__ import annotations
+
+from tests.wire import made, recorded
+
+__all__ = ["WORDS", "seeds_of"]
+
+WORDS = (
+    b"data: ~data:~event: error\n~error: ~: ping\n~\n\n~\r\n\r\n~\r~[DONE]~\xef\xbb\xbf~\0~\xff~\\ud83d~\\ude00~"
+    b'{"choices":[{"index":0,"delta":{"content":"a"}}]}~"delta":~"message":{"content":"a"},~"content":~"text":~'
+    b'"reasoning_content":"r",~"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{"}}]~'
+    b'"finish_reason":"stop"~"usage":{"total_tokens":1},~"error":{"message":"m","code":500},~null~NaN~1e999~[]~{}~'
+    b"HTTP/1.1 200 OK\r\n~Transfer-Encoding: chunked\r\n\r\n~Content-Length: 3\r\n\r\n~5\r\nhello\r\n~0\r\n\r\n~"
+    b'```json\n~```~[[[[~{{{{~\\"~<html>~</title>'
+).split(b"~")
+_LARGEST = 4_000
+
+
+def seeds_of(target: str) -> list[bytes]:
+    """Inputs of a target that mean something."""
+    wires = [wire for wire, _ in made().values()] + [one["body"].encode() for one in recorded()]
+    wires = [wire[:_LARGEST] for wire in wires]
+    if target in ("sse", "http"):
+        heads = [b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"]
+        chunked = [heads[0] + b"%x\r\n%b\r\n0\r\n\r\n" % (len(wire), wire) for wire in wires]
+        counted = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(wire), wire) for wire in wires]
+        return [b"\0" + wire for wire in (wires if target == "sse" else chunked[::4] + counted[1::4])]
+    if target == "accumulator":
+        return [b"\0\0\0" + wire for wire in wires] + [b"\0\0\1\0" + wire for wire in wires[::3]]
+    if target == "aggregator":
+        return [bytes([n * k % 251 for k in range(40)]) for n in range(1, 40)]
+    texts = [b'{"name": "a", "count": 1}', b'```json\n{"items": [{"name": "a"}]}\n```', b'[1, 2.5, null, "\\u00e9"]']
+    return [b"\0" + text for text in texts + [wire for wire in wires if wire[:1] in b"[{"]]

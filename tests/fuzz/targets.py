@@ -1,0 +1,292 @@
+"""What is fuzzed: functions that take any bytes and raise only where something is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+from msgflux_nb.errors import MsgfluxError, ToolCallError, ValidationFailedError
+from msgflux_nb.generation.decode import decode_answer
+from msgflux_nb.generation.schema import WireSchema, wire_schema
+from msgflux_nb.models.http1 import ProtocolError, ResponseReader
+from msgflux_nb.protocol import tool_call
+from msgflux_nb.protocol.accumulate import Accumulator
+from msgflux_nb.protocol.partial_json import PartialJSON
+from msgflux_nb.protocol.sse import SSEDecoder
+from msgflux_nb.protocol.tool_calls import ToolCallAggregator
+
+from .reference import events_of
+
+__all__ = ["TARGETS", "Stream"]
+
+SECONDS = 2.0  # no input is so large that reading it may take longer, even on a busy machine
+
+
+class Stream:
+    """Bytes that are taken as decisions: how to cut, what to do next."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def number(self, below: int) -> int:
+        """A number from 0; 0 at the end of the bytes."""
+        self.at += 1
+        return self.data[self.at - 1] % below if self.at <= len(self.data) else 0
+
+    def rest(self) -> bytes:
+        rest, self.at = self.data[self.at :], len(self.data)
+        return rest
+
+    def text(self) -> str:
+        """A few bytes as text."""
+        length = self.number(24)
+        piece = self.data[self.at : self.at + length]
+        self.at += length
+        return piece.decode("utf-8", "surrogatepass" if length % 2 else "replace") if is_utf8(piece) else repr(piece)
+
+    @property
+    def ended(self) -> bool:
+        return self.at >= len(self.data)
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def cut(stream: Stream) -> list[bytes]:
+    """The rest of the bytes in pieces: all at once, each by itself, or cut in a few places."""
+    sizes = [stream.number(256) for _ in range(stream.number(4))]
+    data = stream.rest()
+    if sizes == [0]:
+        return [data[at : at + 1] for at in range(len(data))]
+    pieces = []
+    for size in sizes:
+        pieces.append(data[:size])
+        data = data[size:]
+    return [*pieces, data]
+
+
+def sse(data: bytes) -> None:
+    """The decoder reads any bytes in any pieces as the slow one does."""
+    pieces = cut(Stream(data))
+    decoder = SSEDecoder()
+    events = [event for piece in pieces for event in decoder.feed(piece)] + decoder.close()
+    assert events == events_of(b"".join(pieces))
+
+
+class LongWay(Accumulator):
+    def _quick(self, payload: bytes, events: list[Any]) -> bool:
+        return False
+
+
+def accumulator(data: bytes) -> None:
+    """Bytes never raise; the end raises our errors only; pieces and ways of reading make no difference."""
+    stream = Stream(data)
+    choice = stream.number(8)
+    options = {"prefill": ["", "a", "Hi", '{"'][choice % 4], "echoed": choice > 3, "needs_end": stream.number(2) == 0}
+    pieces = cut(stream)
+    whole = b"".join(pieces)
+    assert read(Accumulator(**options), pieces) == read(Accumulator(**options), [whole])
+    assert read(LongWay(**options), [whole]) == read(Accumulator(**options), [whole])
+
+
+def read(reader: Accumulator, pieces: list[bytes]) -> list[Any]:
+    began = time.perf_counter()
+    with mock.patch.object(tool_call.secrets, "choice", lambda letters: letters[0]):
+        events = [event for piece in pieces for event in reader.feed(piece)] + reader.close()
+        error: MsgfluxError | None = None
+        try:
+            reader.finish()
+        except MsgfluxError as raised:
+            error = raised
+        snapshot = reader.snapshot
+    for text in (str(error), snapshot.text, snapshot.reasoning or "", snapshot.refusal or ""):
+        text.encode()  # what cannot be encoded cannot be shown
+    msgspec.json.encode(snapshot.choices[0].fields)  # what goes back into the history
+    assert time.perf_counter() - began < SECONDS
+    return [repr(events), repr(snapshot), repr(error), reader.has_content, reader.done]
+
+
+ARGUMENTS = [
+    "{",
+    "}",
+    '{"a":',
+    "1}",
+    '{"a":1}',
+    "{}",
+    "null",
+    "[]",
+    '"',
+    '"{\\"a\\":1}"',
+    ":",
+    " ",
+    "\ud83d",
+    "\ude00",
+    "é",
+]
+
+
+def aggregator(data: bytes) -> None:
+    """Any fragments, looked at at any moment, become a history that a provider takes."""
+    stream = Stream(data)
+    calls = ToolCallAggregator(streaming=stream.number(2) == 0)
+    while not stream.ended:
+        if stream.number(8) == 7:
+            look_at(calls)
+            continue
+        picks = (
+            [None, 0, 1, 2][stream.number(4)],
+            [None, "", "c1", "c2", "null", stream.text()][stream.number(6)],
+            [None, "", "f", "g", "null", stream.text()][stream.number(6)],
+            [None, "", *ARGUMENTS, {"a": 1}, [], {}, 7, stream.text()][stream.number(len(ARGUMENTS) + 7)],
+        )
+        kind = ("function", "function", "custom", "function_call")[stream.number(4)]
+        calls.process(*picks, kind=kind, extra={"s": 1} if stream.number(9) == 8 else None)  # type: ignore[arg-type]
+    calls.finish()
+    look_at(calls)
+    calls.insert_results({call.id: results(call.id) for call in calls.get_calls()})
+    check_history(calls.get_messages(), calls)
+    assert calls.get_messages() == calls.get_messages()
+
+
+def results(call_id: str) -> Any:
+    return [None, "text", {"a": [1]}, 1.5, "\ud83d"][len(call_id) % 5]
+
+
+def look_at(calls: ToolCallAggregator) -> None:
+    assert len(calls) == len(calls.states)
+    repr(calls)
+    assert all(isinstance(call.arguments, dict) for call in calls.get_calls())
+    calls.get_messages(allow_missing=True)
+    try:
+        calls.get_calls(strict=True)
+    except ToolCallError as error:
+        str(error)
+
+
+def check_history(messages: list[dict[str, Any]], calls: ToolCallAggregator) -> None:
+    json.dumps(messages)
+    msgspec.json.encode(messages)  # as a request is encoded
+    if not len(calls):
+        assert messages == []
+        return
+    turn, *answers = messages
+    if "function_call" in turn:
+        assert [answer["role"] for answer in answers] == ["function"]
+        assert isinstance(json.loads(turn["function_call"]["arguments"]), dict)
+        return
+    ids = [call["id"] for call in turn["tool_calls"]]
+    assert len(ids) == len(set(ids)) == len(calls)
+    assert [answer["tool_call_id"] for answer in answers] == ids
+    for call in turn["tool_calls"]:
+        if call["type"] == "function":
+            assert isinstance(json.loads(call["function"]["arguments"]), dict)
+            assert call["function"]["name"]
+
+
+def partial_json(data: bytes) -> None:
+    """A document in any pieces is what ``json`` reads, or an error where that finds one."""
+    stream = Stream(data)
+    sizes = [stream.number(16) for _ in range(stream.number(6))]
+    text = stream.rest().decode("utf-8", "replace")
+    parser = PartialJSON()
+    left = text
+    for size in sizes:
+        parser.feed(left[:size])
+        left = left[size:]
+        repr(parser.value)
+        parser.open_string()
+    parser.feed(left)
+    parser.close()
+    try:
+        expected = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        assert not parser.complete or parser.error is not None or deep(text)
+        return
+    assert deep(text) or (parser.complete and parser.error is None and repr(parser.value) == repr(expected))
+
+
+def refuse(word: str) -> Any:
+    raise ValueError(word)
+
+
+def deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > 500
+
+
+class Item(msgspec.Struct):
+    """One thing of a list."""
+
+    name: str
+    count: int = 0
+    notes: list[str] = []
+
+
+class Order(msgspec.Struct):
+    """A structure with most kinds of fields."""
+
+    items: list[Item]
+    total: float | None = None
+    when: str | None = None
+    table: dict[str, int] = {}
+
+
+def schemas() -> Iterator[WireSchema]:
+    for type_ in (Item, Order, int, list[str], dict[str, Any], Any):
+        yield wire_schema(type_)
+
+
+SCHEMAS = list(schemas())
+
+
+def decoding(data: bytes) -> None:
+    """Any text is a structure, or does not fit; in time that its length bounds."""
+    stream = Stream(data)
+    schema = SCHEMAS[stream.number(len(SCHEMAS))]
+    rest = stream.rest()
+    text = rest.decode("utf-8", "surrogatepass" if is_utf8(rest) else "replace")
+    began = time.perf_counter()
+    with contextlib.suppress(ValidationFailedError):
+        decode_answer(text, schema)
+    assert time.perf_counter() - began < SECONDS
+
+
+def http(data: bytes) -> None:
+    """Any bytes are an answer, or no HTTP; in whatever pieces they come."""
+    pieces = cut(Stream(data))
+    assert answered(pieces) == answered([b"".join(pieces)])
+
+
+def answered(pieces: list[bytes]) -> tuple[Any, ...]:
+    reader = ResponseReader()
+    body = b""
+    try:
+        for piece in pieces:
+            if piece and not reader.ended:
+                body += reader.feed(piece)
+        if not reader.ended:
+            reader.close()
+    except ProtocolError:
+        return ("no HTTP",)
+    return reader.head, reader.ended, body if reader.ended else None
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "sse": sse,
+    "accumulator": accumulator,
+    "aggregator": aggregator,
+    "partial_json": partial_json,
+    "decoding": decoding,
+    "http": http,
+}
