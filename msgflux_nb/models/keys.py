@@ -130,9 +130,9 @@ def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
 def _without(text: str, secret: str) -> str:
     if not secret:
         return text
+    if len(secret) < _SHORTEST_KEY:  # a word or a letter, which other words hold too
+        return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", _MASK, text)
     text = text.replace(secret, _MASK)
-    if len(secret) < _SHORTEST_KEY:
-        return text
     for before in range(3):  # in base64 a text looks otherwise by how many bytes stand before it
         coded = base64.b64encode(b"\0" * before + secret.encode())
         part = coded[(8 * before + 5) // 6 : 8 * (before + len(secret.encode())) // 6].decode()

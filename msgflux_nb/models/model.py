@@ -134,7 +134,8 @@ class Model:
 def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
     """The provider's row as it is for this model, with the user's changes, and the model's name there."""
     provider, slash, model = name.partition("/")
-    if slash and model and provider in PROFILES:
+    own = base_url is not None and name.startswith("openai/gpt-oss")  # a name at the Hugging Face hub, not OpenAI's
+    if slash and model and provider in PROFILES and not own:
         row = for_model(PROFILES[provider], model)
     elif base_url:
         row, model = COMPATIBLE, name

@@ -139,3 +139,7 @@ def test_a_key_is_found_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_what_looks_like_a_key_is_scrubbed(text: str) -> None:
     assert scrub(f"bad key {text}, sorry") == "bad key [key], sorry"
+
+
+def test_a_very_short_key_leaves_other_words_readable() -> None:
+    assert scrub("bad key k: 12 tokens", [Key("k")]) == "bad key [key]: 12 tokens"

@@ -317,3 +317,13 @@ def test_claude_continues_a_prefill_up_to_version_4_5(name: str, prefill: str) -
 )
 def test_the_same_holds_behind_openrouter(name: str, prefill: str) -> None:
     assert for_model(PROFILES["openrouter"], name).prefill == prefill
+
+
+def test_open_weights_of_openai_on_a_server_of_your_own_get_its_whole_name_and_no_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-elses")
+    with serving(completion("Hello")) as server:
+        mf.Model.chat_completion("openai/gpt-oss-20b", base_url=server.url)("Hi")
+    assert server.bodies[0]["model"] == "openai/gpt-oss-20b"
+    assert "sk-somebody-elses" not in str(server.headers)
