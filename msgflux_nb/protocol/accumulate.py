@@ -28,6 +28,7 @@ from .events import (
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
 from .snapshot import GrowingChoice, Snapshot
 from .sse import ServerEvent, SSEDecoder, is_stream, json_values
+from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
 
 __all__ = ["Accumulator", "Snapshot"]
@@ -36,7 +37,8 @@ _BODY_LIMIT = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 _ENDS = frozenset({"done", "end"})
-# What some servers send as data so that a connection stays open: nothing, a word, the time, a comment.
+_NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
+# What some servers send so that a connection stays open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
 _FRAMES = 4
 _decode_text = msgspec.json.Decoder(str).decode
@@ -85,6 +87,8 @@ class Accumulator:
         self._id: str | None = None
         self._model: str | None = None
         self._cut = ""  # a chunk that the end of the bytes has cut
+        self._is_chat = False  # whether it is chat completions that come
+        self._strange: dict[str, Any] | None = None  # what comes instead
         self._ready = False  # whether the quick way may be tried
         self._frames: list[tuple[bytes, bytes, str, int | None]] = []
         self._lessons = self._framed = 0
@@ -122,6 +126,8 @@ class Accumulator:
             events += choice.close()
         if self._sse is not None and self._spoken.index:  # a reader of a stream reads choice 0
             events.append(TextDelta(str(self._spoken.text)))
+        if self._strange is not None and not self._is_chat and self.failure is None:
+            self.failure = failure_of_body(json_text(self._strange).encode(), scrub=self._scrub)
         return events
 
     def finish(self) -> Snapshot:
@@ -297,8 +303,7 @@ class Accumulator:
             self._value(value, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
             self._no_json(rest, last)
-        first = self._first
-        self._ready = self.has_content and self._has_first and self.failure is None and not first.waits
+        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.waits
 
     def _no_json(self, text: str, last: bool) -> None:
         if text.strip() == "DONE":
@@ -341,9 +346,16 @@ class Accumulator:
         try:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
             if isinstance(value, dict):  # what was billed may come with the error, or after it
+                self._look_at(value)
                 self._apply({"usage": value.get("usage")} if failed else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
+
+    def _look_at(self, payload: dict[str, Any]) -> None:
+        """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
+        self._is_chat = self._is_chat or "choices" in payload or "chat.completion" in str(payload.get("object"))
+        if self._strange is None and not payload.keys() <= _NO_ANSWER:
+            self._strange = payload
 
     def _apply(self, payload: dict[str, Any], events: list[Event], whole: bool) -> None:
         for piece in pieces_of(payload, whole=whole):
