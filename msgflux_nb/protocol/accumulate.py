@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
-from .chunks import CONTENT, MessageSoFar, Piece, QuickChunk, decode_quick, pieces_of
+from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
 from .events import (
     AnswerFields,
     Event,
@@ -27,7 +25,7 @@ from .events import (
 )
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
 from .snapshot import GrowingChoice, Snapshot
-from .sse import ServerEvent, SSEDecoder, is_stream, json_values
+from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
 from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
 
@@ -40,8 +38,6 @@ _ENDS = frozenset({"done", "end"})
 _NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
 # What some servers send so that a connection stays open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
-_FRAMES = 4
-_decode_text = msgspec.json.Decoder(str).decode
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
@@ -90,8 +86,8 @@ class Accumulator:
         self._is_chat = False  # whether it is chat completions that come
         self._strange: dict[str, Any] | None = None  # what comes instead
         self._ready = False  # whether the quick way may be tried
-        self._frames: list[tuple[bytes, bytes, str, int | None]] = []
-        self._lessons = self._framed = 0
+        self._frames = Frames()
+        self._said: tuple[str | None, ...] | None = None
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
@@ -203,92 +199,77 @@ class Accumulator:
 
     def _quick(self, payload: bytes, events: list[Event]) -> bool:
         """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
-        for head, tail, channel, index in self._frames:
+        for head, behind, tail, channel, index in self._frames.known:
             if payload.startswith(head) and payload.endswith(tail):
+                stop = payload.rfind(behind) if behind else len(payload) - len(tail)
+                if behind and (stop < 0 or not payload[stop + len(behind) : -len(tail)].isalnum()):
+                    break
                 try:
-                    text = _decode_text(payload[len(head) : -len(tail)])
+                    text = decode_text(payload[len(head) : stop])
                 except ValueError:
                     break
-                self._framed += 1
-                self._put(channel, index, text, events)
+                self._frames.used = True
+                if text:
+                    self._put(channel, index, text, events)
                 return True
-        return self._quick_chunk(payload, events)
-
-    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
-        first = self._first
-        if channel == "content":
-            text = text if first.echo.passed else first.echo.feed(text)
-            if text:
-                first.text.add(text)
-                events.append(TextDelta(text))
-        elif not text:
-            return
-        elif channel == "reasoning_content":
-            first.reasoning.add(text)
-            events.append(ReasoningDelta(text))
-        else:
-            lane = first.calls.process(index, None, None, text)
-            events.append(ToolCallDelta(lane, None, None, text))
-
-    def _quick_chunk(self, payload: bytes, events: list[Event]) -> bool:
-        """Take such a chunk by decoding it to a type that has room for nothing else."""
         try:
             chunk = decode_quick(payload)
         except (ValueError, RecursionError):
             return False
-        choices = chunk.choices
-        if len(choices) != 1 or choices[0].index != 0 or self._is_news(chunk):
+        said = (chunk.system_fingerprint, chunk.service_tier, chunk.provider, chunk.id, chunk.model)
+        if len(chunk.choices) != 1 or chunk.choices[0].index != 0 or (said != self._said and self._is_news(said)):
             return False
-        delta, calls = choices[0].delta, choices[0].delta.tool_calls or ()
-        if len(calls) > 1:
+        self._said = said
+        return self._quick_delta(chunk.choices[0].delta, payload, events)
+
+    def _quick_delta(self, delta: QuickDelta, payload: bytes, events: list[Event]) -> bool:
+        calls = delta.tool_calls
+        if calls and len(calls) > 1:
             return False
         if delta.reasoning_content:
             self._put("reasoning_content", None, delta.reasoning_content, events)
         if delta.content:
             self._put("content", None, delta.content, events)
-        for call in calls:
-            name, arguments = call.function.name or None, call.function.arguments
-            if arguments or name or call.id:
-                lane = self._first.calls.process(call.index, call.id, name, arguments)
-                events.append(ToolCallDelta(lane, call.id or None, name, arguments))
-        if self._lessons < 8 + self._framed // 8:
-            self._learn(payload, chunk)
+        if calls:
+            self._put_call(calls[0], events)
+        if self._frames.lessons:
+            self._learn(payload, delta)
         return True
 
-    def _learn(self, payload: bytes, chunk: QuickChunk) -> None:
-        """Remember what stands around the one text of a chunk: in most streams it is the same in the next.
+    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
+        first = self._first
+        if channel == "content":
+            if not first.echo.passed:
+                text = first.echo.feed(text)
+            if text:
+                first.text.add(text)
+                events.append(TextDelta(text))
+        elif channel == "arguments":
+            lane = first.calls.process(index, None, None, text)
+            events.append(ToolCallDelta(lane, None, None, text))
+        else:
+            first.reasoning.add(text)
+            events.append(ReasoningDelta(text))
 
-        A chunk that differs from this one in that text alone is then read by decoding the text alone.
-        """
-        delta = chunk.choices[0].delta
+    def _put_call(self, call: QuickCall, events: list[Event]) -> None:
+        name, arguments = call.function.name or None, call.function.arguments
+        if arguments or name or call.id:
+            lane = self._first.calls.process(call.index, call.id, name, arguments)
+            events.append(ToolCallDelta(lane, call.id or None, name, arguments))
+
+    def _learn(self, payload: bytes, delta: QuickDelta) -> None:
         call = delta.tool_calls[0] if delta.tool_calls else None
         arguments = call.function.arguments if call is not None and not call.id and not call.function.name else None
         texts = {"content": delta.content, "reasoning_content": delta.reasoning_content, "arguments": arguments}
-        found = [(name, text) for name, text in texts.items() if text]
-        if len(found) != 1 or (call is not None and not arguments):
-            return
-        self._lessons += 1
-        (channel, text), index = found[0], call.index if call is not None else None
-        key, literal = b'"%b":' % channel.encode(), msgspec.json.encode(text)
-        at = payload.rfind(key)  # of equal keys the last one counts
-        if at < 0:
-            return
-        at += len(key)
-        at += payload[at : at + 1] == b" "
-        if payload.startswith(literal, at):
-            self._frames.insert(0, (payload[:at], payload[at + len(literal) :], channel, index))
-            del self._frames[_FRAMES:]
+        found = [(channel, text) for channel, text in texts.items() if text]
+        if len(found) == 1 and (call is None or arguments):
+            self._frames.learn(payload, found[0][0], call.index if call is not None else None, found[0][1])
 
-    def _is_news(self, chunk: QuickChunk) -> bool:
+    def _is_news(self, said: tuple[str | None, ...]) -> bool:
         """Whether a chunk says anything of the answer that no chunk before it said."""
-        fingerprint, tier, provider = self._repeated
-        return bool(
-            (chunk.system_fingerprint and chunk.system_fingerprint != fingerprint)
-            or (chunk.service_tier and chunk.service_tier != tier)
-            or (chunk.provider and chunk.provider != provider)
-            or (chunk.id and not self._id)
-            or (chunk.model and not self._model)
-        )
+        *repeated, id_, model = said
+        changed = any(new and new != known for new, known in zip(repeated, self._repeated, strict=True))
+        return changed or bool(id_ and not self._id) or bool(model and not self._model)
 
     def _payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
         """Take what one event holds; the last one may be cut."""
@@ -390,7 +371,7 @@ class Accumulator:
         new = self._fields.add(fields)
         repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
         if repeated != self._repeated:
-            self._repeated, self._frames = repeated, []
+            self._repeated, self._frames, self._said = repeated, Frames(), None
         return AnswerFields(new) if new else None
 
     def _choice(self, index: int) -> GrowingChoice:

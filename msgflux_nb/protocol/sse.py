@@ -5,7 +5,8 @@ beside it:
 
 * an error in a field of its own;
 * ``[DONE]``, or the next chunk, right under the last one without a blank line between;
-* JSON, or a web page, without any field name: an error of a proxy in mid-stream, or a stream of JSON lines;
+* JSON, or a web page, without any field name: an error of a proxy in mid-stream, a stream of JSON lines, the second
+  and all further lines of indented JSON;
 * a last event without its blank line, or its line end.
 
 Lines end at CRLF, LF or CR only. (httpx's ``iter_lines`` also splits at U+2028 and U+0085, which are legal inside
@@ -20,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["DONE", "SSEDecoder", "ServerEvent", "is_stream", "joined", "json_values"]
+__all__ = ["DONE", "Frames", "SSEDecoder", "ServerEvent", "decode_text", "is_stream", "joined", "json_values"]
 
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
@@ -28,6 +29,7 @@ _PLAIN = b"data: "
 _FIELDS = frozenset({b"data", b"event", b"error", b"id", b"retry", b""})
 
 
+_FRAMES, _LESSONS = 4, 8
 _STARTS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
@@ -122,8 +124,9 @@ class SSEDecoder:
             elif line.lstrip(b" \t")[:1] in (b"{", b"<"):
                 self._add(line, events)
                 self._bare = True
-            elif self._bare:
+            elif self._bare or (self._data and self._data[-1].rstrip()[-1:] in (b"{", b"[")):
                 self._data.append(line)
+                self._bare = True
 
     def _take_field(self, field: bytes, value: bytes, events: list[bytes | ServerEvent]) -> None:
         if self._bare:
@@ -150,6 +153,52 @@ class SSEDecoder:
         self._data = []
         self._name = ""
         self._bare = False
+
+
+_PADDING = re.compile(rb'"(?:obfuscation|p)": ?"([A-Za-z0-9]+)"}$')
+decode_text = msgspec.json.Decoder(str).decode
+"""Decode a payload that is one text; raises ``ValueError`` where it is not."""
+
+
+class Frames:
+    """What stands around the one text of a chunk: in most streams it is the same in the next.
+
+    A chunk that differs from one before it in that text alone, and in letters that OpenAI and Mistral put at the end so
+    that all are of one length, is read by decoding that text alone. Where none such comes for a while, it is given up.
+
+    Attributes:
+        known: for each frame what stands before the text, between it and the padding if there is some, and at the end;
+            and whose text it is.
+        used: whether one of them has been of use since the last was learnt.
+        lessons: how many may still be learnt before one has to be of use.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[tuple[bytes, bytes, bytes, str, int | None]] = []
+        self.used = False
+        self.lessons = _LESSONS
+
+    def learn(self, payload: bytes, channel: str, index: int | None, text: str) -> None:
+        """Remember a payload's frame.
+
+        Args:
+            payload: a chunk whose one text is this.
+            channel: the key before it, which no other object in a chunk has.
+            index: what else says whose it is.
+            text: the text.
+        """
+        self.lessons = _LESSONS if self.used else self.lessons - 1
+        self.used = False
+        key, literal = b'"%b":' % channel.encode(), msgspec.json.encode(text)
+        at = payload.rfind(key) + len(key)  # of equal keys the last one counts
+        at += payload[at : at + 1] == b" "
+        if key in payload and payload.startswith(literal, at):
+            tail = payload[at + len(literal) :]
+            padding = _PADDING.search(tail)
+            behind = tail[: padding.start(1)] if padding is not None else b""
+            tail = tail[padding.end(1) :] if padding is not None else tail
+            self.known.insert(0, (payload[:at], behind, tail, channel, index))
+        del self.known[_FRAMES if self.lessons else 0 :]
 
 
 def is_stream(start: bytes) -> bool | None:
