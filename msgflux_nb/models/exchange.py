@@ -201,12 +201,14 @@ class Exchange:
         if self.state in ("new", "running"):
             self._end(state)
 
-    def finished_anyway(self) -> bool:
-        """Whether the answer had its ``[DONE]`` before something went wrong; then it is complete."""
+    def finished_anyway(self) -> list[Event] | None:
+        """Return what completes an answer that had its ``[DONE]`` before something went wrong; None if it had not."""
         if not self._accumulator.done or self._accumulator.failure is not None:
-            return False
-        self._end("complete")
-        return True
+            return None
+        try:
+            return self.close()
+        except MsgfluxError:
+            return None
 
     def check_complete(self) -> None:
         """Raise what keeps this answer from being used whole.
