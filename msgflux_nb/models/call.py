@@ -46,6 +46,7 @@ class Call:
         model: the model's name as the provider knows it.
         learnt: what is known of this model at this endpoint; what this call learns is added.
         exchange: makes an exchange of a request.
+        request: what ``build`` gives for the first one, where it was built before.
 
     Attributes:
         exchange: the one whose answer counts.
@@ -59,6 +60,8 @@ class Call:
         model: str,
         learnt: Learnt,
         exchange: Callable[[ChatRequest], Exchange],
+        *,
+        request: ChatRequest | None = None,
     ) -> None:
         self._build = build
         self.profile = profile
@@ -66,7 +69,7 @@ class Call:
         self._learnt = learnt
         self._new_exchange = exchange
         self._changes: dict[str, Any] = {"refused": learnt.refused}
-        self.exchange = exchange(self._request())
+        self.exchange = exchange(request or self._request())
         self._earlier: list[Exchange] = []
         self._reasks = profile.reasks
         self._plan = self._steps()

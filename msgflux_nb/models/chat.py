@@ -21,6 +21,7 @@ from .response import StreamResponse
 
 if TYPE_CHECKING:
     from .async_response import AsyncStreamResponse
+    from .prepared import Prepared
     from .store import Store
     from .transport import Endpoint
 
@@ -182,8 +183,39 @@ class ChatCompletion:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"ChatCompletion({self.name!r}{options})"
 
-    def _call(self, messages: Messages, stream: bool, **asked: Any) -> Call:
-        build = functools.partial(
+    @property
+    def max_retries(self) -> int:
+        """How many further times a request is sent after a failure that may pass."""
+        return self._max_retries
+
+    def prepare(self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None) -> Prepared:
+        """Return a call that is not made yet, for a batch.
+
+        Raises:
+            MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
+        """
+        from .prepared import Prepared
+
+        build = self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
+        learnt = _learnt(self.profile, self._model)
+        exchange = functools.partial(self._exchange, max_retries=0, keep=True)
+        request = build()
+        call = functools.partial(Call, build, self.profile, self._model, learnt, exchange)
+        return Prepared(
+            functools.partial(call, request=None if learnt.refused else request),
+            self._aendpoint,
+            request=request.body,
+            place=self._base_url(request) or self.profile.provider,
+            question=(self._model, messages, system_prompt, self.options, self._extra_body),
+        )
+
+    @property
+    def gate_key(self) -> tuple[Any, ...]:
+        """What calls have in common that a provider counts together: its address, the key, the model."""
+        return self.profile.base_url or self.profile.provider, self._key, self._model
+
+    def _build(self, messages: Messages, *, stream: bool, **asked: Any) -> Callable[..., ChatRequest]:
+        return functools.partial(
             build_request,
             messages=messages,
             model=self._model,
@@ -194,15 +226,21 @@ class ChatCompletion:
             stream=stream,
             **asked,
         )
+
+    def _call(self, messages: Messages, stream: bool, **asked: Any) -> Call:
+        build = self._build(messages, stream=stream, **asked)
         return Call(build, self.profile, self._model, _learnt(self.profile, self._model), self._exchange)
 
-    def _exchange(self, request: ChatRequest) -> Exchange:
+    def _exchange(self, request: ChatRequest, *, max_retries: int | None = None, keep: bool = False) -> Exchange:
         entry = None
         if self._store is not None:
             from .store import StoreEntry
 
             entry = StoreEntry(self._store, self._base_url(request) or self.profile.provider, request.body)
-        return Exchange(request, self.profile, timeout=self._timeout, max_retries=self._max_retries, entry=entry)
+        retries = self._max_retries if max_retries is None else max_retries
+        return Exchange(
+            request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep
+        )
 
     def _base_url(self, request: ChatRequest) -> str | None:
         """Where a request goes; None for the embedded server, whose address is known when it runs."""

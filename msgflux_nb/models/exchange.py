@@ -54,6 +54,7 @@ class Exchange:
         timeout: the limits.
         max_retries: how many further times it may be sent.
         entry: its place in a cache of answers.
+        keep: whether ``received`` is wanted.
         clock: seconds from any start, never going back.
         chance: a number from 0 to 1, for waits that do not move in step.
 
@@ -72,6 +73,7 @@ class Exchange:
         timeout: Timeout,
         max_retries: int,
         entry: Entry | None = None,
+        keep: bool = False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class Exchange:
         self.cached = False
         self._max_retries = max_retries
         self._entry = entry
+        self._keeps = keep
         self._received: list[bytes] = []
         self._clock, self._chance = clock, chance or _random
         self._accumulator = self._fresh(str)
@@ -103,6 +106,11 @@ class Exchange:
     def tool_calls(self) -> ToolCallAggregator:
         """The tool calls so far."""
         return self._accumulator.tool_calls
+
+    @property
+    def received(self) -> bytes | None:
+        """The bytes of the answer as they came, where they are kept; None if there are none."""
+        return b"".join(self._received) or None
 
     @property
     def seconds_to_first_token(self) -> float | None:
@@ -149,7 +157,7 @@ class Exchange:
         """
         accumulator = self._accumulator
         events = accumulator.feed(data)
-        if self._entry is not None:
+        if self._keeps or self._entry is not None:
             self._received.append(data)
         now = self._clock()
         if events and accumulator.has_content:

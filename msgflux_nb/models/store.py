@@ -1,6 +1,7 @@
 """What was paid for is on disk: answers by the whole request that they answer.
 
-SQLite, one transaction an answer, committed before anybody sees it. What is kept are the bytes that the provider sent,
+SQLite, one transaction an answer, committed before anybody sees it: killing the process loses none of them, and a power
+cut at most the last moments'. What is kept are the bytes that the provider sent,
 never objects: an answer is read again by the code of the day, and a file from elsewhere can run nothing. The key is a
 hash of where the request goes and of its whole body, and of nothing secret: headers are not part of it. So a streamed
 answer is not found by the same request without stream, as it must not be: a server that echoes a prefill may do so in
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -37,7 +38,23 @@ CREATE TABLE IF NOT EXISTS answers (
     request BLOB NOT NULL,
     answer BLOB NOT NULL,
     created REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400)
-)
+);
+CREATE TABLE IF NOT EXISTS rows (
+    key BLOB NOT NULL UNIQUE,
+    question BLOB NOT NULL,
+    state TEXT NOT NULL,
+    text TEXT,
+    request BLOB NOT NULL,
+    answer BLOB,
+    error TEXT,
+    attempts INTEGER,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    cost REAL,
+    seconds REAL
+);
+CREATE INDEX IF NOT EXISTS rows_by_question ON rows (question);
+CREATE TABLE IF NOT EXISTS runs (run TEXT NOT NULL UNIQUE, began REAL NOT NULL, told BLOB NOT NULL);
 """
 
 
@@ -52,14 +69,15 @@ class Store:
 
     Args:
         path: a file, which is created if need be; a folder, or a name without one of SQLite's endings, gets the file
-            ``answers.sqlite`` in it. A folder that is created is its owner's alone.
+            ``answers.sqlite`` in it. A folder that is created is its owner's alone. None for one that lives as long as
+            this object: in memory, and where that gets too much, in a file that has no name.
 
     Raises:
         StoreError: it cannot be created, read or written, or is no such file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _file(Path(path).expanduser())
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self.path = None if path is None else _file(Path(path).expanduser())
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._inherited: list[sqlite3.Connection] = []
@@ -67,12 +85,12 @@ class Store:
 
     def get(self, key: str) -> bytes | None:
         """Return the answer's bytes, or None."""
-        row = self._run("SELECT answer FROM answers WHERE key = ?", key)
+        row = self.row("SELECT answer FROM answers WHERE key = ?", key)
         return None if row is None else bytes(row[0])
 
     def put(self, key: str, url: str, request: bytes, answer: bytes) -> None:
         """Keep an answer; it is on disk when this returns."""
-        self._run(
+        self.row(
             "INSERT INTO answers (key, url, request, answer) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET answer = excluded.answer",
             key,
@@ -82,46 +100,64 @@ class Store:
         )
 
     def __len__(self) -> int:
-        row = self._run("SELECT count(*) FROM answers")
+        row = self.row("SELECT count(*) FROM answers")
         return 0 if row is None else int(row[0])
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, {len(self):,} answers)"
+        return f"Store({self._name}, {len(self):,} answers)"
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
 
-    def _run(self, statement: str, *values: object) -> tuple[bytes | int, ...] | None:
-        def run() -> tuple[bytes | int, ...] | None:
+    def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        """Run a statement as one transaction; return the first row of what it finds, or None."""
+        return next(iter(self.rows(statement, *values)), None)
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a statement as one transaction; return all that it finds."""
+
+        def run() -> list[tuple[Any, ...]]:
             with self._lock, self._connection:
-                row: tuple[bytes | int, ...] | None = self._connection.execute(statement, values).fetchone()
-                return row
+                return self._connection.execute(statement, values).fetchall()
 
         if self._pid != os.getpid():  # SQLite's connections do not survive a fork, and must not be closed after one
             self._inherited.append(self._connection)
             self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), self._guarded(self._open)
         return self._guarded(run)
 
+    @property
+    def _name(self) -> str:
+        return "in memory" if self.path is None else repr(str(self.path))
+
     def _open(self) -> sqlite3.Connection:
-        if not self.path.exists():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
+        path = self.path
+        if path is None:
+            connection = sqlite3.connect("", check_same_thread=False)
+            connection.executescript(_SCHEMA)
+            return connection
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        try:
+            self._prepare(connection, path)
+        except BaseException:
             connection.close()
-            raise StoreError(f"{self.path} was written by a newer version of msgflux_nb ({version}). Use another file.")
-        if not version and connection.execute("SELECT 1 FROM sqlite_master WHERE tbl_name != 'answers'").fetchone():
-            connection.close()
-            raise StoreError(f"{self.path} is a database of something else. Use another file.")
-        _write_ahead(connection)
-        connection.execute("PRAGMA synchronous=FULL")
-        with connection:
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version={_VERSION}")
+            raise
         return connection
+
+    def _prepare(self, connection: sqlite3.Connection, path: Path) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION or version < 0:
+            raise StoreError(f"{path} was written by a newer version of msgflux_nb ({version}). Use another file.")
+        if not version and connection.execute("SELECT 1 FROM sqlite_master").fetchone() and not _ours(connection):
+            raise StoreError(f"{path} is a database of something else. Use another file.")
+        _write_ahead(connection)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if version != _VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
 
     def _guarded(self, work: Callable[[], T]) -> T:
         """Say in our words what SQLite and the file system refuse."""
@@ -129,9 +165,15 @@ class Store:
             return work()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"the store {self.path} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
+                f"the store {self._name} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
                 "where one can be created."
             ) from error
+
+
+def _ours(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing but what a process that was killed while it made the file has left."""
+    names = {name for (name,) in connection.execute("SELECT tbl_name FROM sqlite_master")}
+    return names <= {"answers", "rows", "runs"}
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,205 @@
+"""The gate before one endpoint: how many calls may be under way, and how often one may begin.
+
+The number at once follows the answers, as TCP's congestion window does (Jacobson 1988): it grows while everything
+succeeds, is halved when the server says that it is too much, and comes back quickly to just below where that
+happened, then slowly beyond it, so that trying for more costs few refusals. A wait that the server asks for holds
+everybody up, and nobody goes on at the same moment afterwards.
+
+Everything here runs on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["Gate", "Ticket"]
+
+_GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
+_PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
+_PATIENCE = 8  # times as many, where trying has failed again and again
+_SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
+_BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
+
+
+class Ticket:
+    """One call under way.
+
+    Attributes:
+        tokens: what it was reckoned to use.
+    """
+
+    __slots__ = ("epoch", "tokens")
+
+    def __init__(self, epoch: int, tokens: float) -> None:
+        self.epoch = epoch
+        self.tokens = tokens
+
+
+class Gate:
+    """Lets calls through.
+
+    Args:
+        start: how many at once to begin with.
+        most: how many at once at most.
+        clock: seconds of the event loop.
+        chance: a number from 0 to 1, for waits that do not move in step.
+
+    Attributes:
+        limit: how many at once, as it stands; whole numbers count.
+        under_way: how many there are.
+        congestions: how often it was halved.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: int = 8,
+        most: int = 256,
+        clock: Callable[[], float] | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.most = most
+        self.limit = float(min(start, most))
+        self.under_way = 0
+        self.congestions = 0
+        self._ceiling = float("inf")
+        self._credit = 0
+        self._patience = 1
+        self._probing = False
+        self._epoch = 0
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._chance = chance
+        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._next_turn = float("-inf")  # after a pause, one after the other
+        self._gap_seconds = 0.0
+        self._gaps_until = float("-inf")
+        self._request_seconds = self._token_seconds = 0.0
+        self._next_request = self._next_token = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def pace(self, rpm: float | None, tpm: float | None) -> None:
+        """Set how many requests and how many tokens may begin in a minute; None for no limit."""
+        self._request_seconds = 60 / rpm if rpm else 0.0
+        self._token_seconds = 60 / tpm if tpm else 0.0
+
+    async def enter(self, tokens: float = 0) -> Ticket:
+        """Wait until a call may begin.
+
+        Args:
+            tokens: what it will use, as far as can be told.
+        """
+        if self._waiting or self._wait_seconds() > 0 or self.under_way >= int(self.limit):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((turn, tokens))
+            self._wake()
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self.under_way -= 1
+                    self._wake()
+                raise
+        else:
+            self._admit(tokens)
+        return Ticket(self._epoch, tokens)
+
+    def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
+        """A call has ended in a way that says nothing about how much the server bears.
+
+        Args:
+            ticket: the call's.
+            used: tokens, where the server says so.
+        """
+        self.under_way -= 1
+        if used is not None and self._token_seconds:
+            self._next_token += (used - ticket.tokens) * self._token_seconds
+        self._wake()
+
+    def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
+        """A call was answered: there may be room for more."""
+        if self.under_way >= int(self.limit):  # else the limit was not what kept us from more
+            self._grow()
+        self.leave(ticket, used=used)
+
+    def congest(self, ticket: Ticket, *, retry_after: float | None = None) -> None:
+        """The server said that it is too much; calls that began before that was known are one event together."""
+        if ticket.epoch == self._epoch:
+            self._epoch += 1
+            self.congestions += 1
+            self._patience = min(2 * self._patience, _PATIENCE) if self._probing else 1
+            self._probing = False
+            self._ceiling = max(1.0, int(self.limit) - 1)
+            self.limit = max(1.0, self.limit / 2)
+            self._credit = 0
+        if retry_after is not None:
+            self.pause(retry_after)
+        self.leave(ticket, used=0)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody begin for a while, and then one after the other; a longer pause under way is not shortened."""
+        until = self._clock() + seconds
+        if until <= self._next_turn:
+            return
+        self._gap_seconds = seconds * _SPREAD / max(1, int(self.limit))
+        self._gaps_until = until + seconds * _SPREAD
+        self._next_turn = until + self._gap()
+
+    def _gap(self) -> float:
+        return 2 * self._chance() * self._gap_seconds
+
+    def _grow(self) -> None:
+        if self.limit < self._ceiling:
+            self.limit = min(self.limit + _GROWTH, self._ceiling, self.most)
+            return
+        self._credit += 1
+        if self._credit >= max(_PROBE, self.limit) * self._patience:
+            self._credit, self._probing = 0, True
+            self.limit = self._ceiling = min(self.limit + 1, self.most)
+        elif self._probing and self._credit >= self.limit:  # one more was borne for a whole round
+            self._probing, self._patience = False, 1
+
+    def _admit(self, tokens: float) -> None:
+        now = self._clock()
+        self.under_way += 1
+        if now < self._gaps_until:
+            self._next_turn = now + self._gap()
+        if self._request_seconds:
+            self._next_request = max(now, self._next_request) + self._request_seconds
+        if self._token_seconds:
+            self._next_token = max(now - _BURST_SECONDS, self._next_token) + tokens * self._token_seconds
+
+    def _wait_seconds(self) -> float:
+        wait = max(self._next_turn, self._next_request if self._request_seconds else float("-inf"))
+        if self._token_seconds:
+            wait = max(wait, self._next_token)
+        return wait - self._clock()
+
+    def _wake(self) -> None:
+        """Let those begin that may; come back when time is all that is missing."""
+        while self._waiting and self.under_way < int(self.limit):
+            turn, tokens = self._waiting[0]
+            if turn.done():
+                self._waiting.popleft()
+                continue
+            wait = self._wait_seconds()
+            if wait > 0:
+                self._come_back(wait)
+                return
+            self._waiting.popleft()
+            self._admit(tokens)
+            turn.set_result(None)
+
+    def _come_back(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + seconds and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self._wake()
