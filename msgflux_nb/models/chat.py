@@ -204,7 +204,7 @@ class ChatCompletion:
         return Prepared(
             functools.partial(call, request=None if learnt.refused else request),
             self._aendpoint,
-            request=request.body,
+            request=request,
             place=self._base_url(request) or self.profile.provider,
             question=(self._model, messages, system_prompt, self.options, self._extra_body),
         )

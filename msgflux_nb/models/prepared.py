@@ -35,25 +35,27 @@ class Prepared:
         key: of the whole request; the same request to the same place has the same.
         question: of the request but for its structure.
         request: the request's body.
+        schema: what the answer is decoded to, or None for text.
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
     """
 
-    __slots__ = ("_call", "_connect", "_made", "answer", "attempts", "key", "question", "request")
+    __slots__ = ("_call", "_connect", "_made", "answer", "attempts", "key", "question", "request", "schema")
 
     def __init__(
         self,
         call: Callable[[], Call],
         connect: Callable[[ChatRequest], Awaitable[Any]],
         *,
-        request: bytes,
+        request: ChatRequest,
         place: str,
         question: Any,
     ) -> None:
         self._call, self._connect = call, connect
         self._made: Call | None = None
-        self.request = request
-        self.key = _hash(place.encode(), request)
+        self.request = request.body
+        self.schema = request.schema
+        self.key = _hash(place.encode(), request.body)
         self.question = _hash(place.encode(), msgspec.json.encode(question, order="deterministic"))
         self.attempts = 0
         self.answer: bytes | None = None

@@ -27,7 +27,7 @@ _LONGEST_WISH_SECONDS = 120.0
 
 
 def retry_delay(
-    error: MsgfluxError, *, attempt: int, max_retries: int, had_content: bool, chance: float
+    error: Exception, *, attempt: int, max_retries: int, had_content: bool, chance: float
 ) -> float | None:
     """Return the seconds to wait before another try, or None to give up.
 
@@ -46,7 +46,7 @@ def retry_delay(
     return float(min(_FIRST_SECONDS * 2 ** (attempt - 1), _LONGEST_SECONDS) * (1 - 0.25 * chance))
 
 
-def _may_pass(error: MsgfluxError) -> bool:
+def _may_pass(error: Exception) -> bool:
     if isinstance(error, QuotaError | BadRequestError):
         return False
     return isinstance(

@@ -46,7 +46,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         key_header: the header for the key; in ``Authorization`` it is a bearer token.
         price_list: the provider's name in genai-prices, or None when it has no prices there.
         free: whether calls cost nothing, so that a cost of 0 is a fact and not a guess.
-        parallel: how many requests the server answers at once, as far as is known.
+        parallel: how many requests the server answers at once, as far as is known; a batch begins with so many.
+        parallel_most: how many a batch tries at most, as long as the server bears it.
         option_names: options that are called otherwise in this provider's requests.
         modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
         image_long_edge: pixels of an image's longer side, at most.
@@ -99,6 +100,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     price_list: str | None = None
     free: bool = False
     parallel: int = 8
+    parallel_most: int = 128
     option_names: dict[str, str] = {}
     modalities: frozenset[str] = frozenset({"text", "image", "audio", "file", "video"})
     image_long_edge: int = 1_568

@@ -1,25 +1,40 @@
-"""The batch engine: rows → outcomes, with a bounded number of requests at once.
+"""The batch engine: rows → outcomes, with as many requests at once as the provider bears.
 
-A fixed number of workers take positions from one iterator, so that a million rows are a million turns of a loop and
-not a million tasks; a row's text is made when its turn comes. Everything here runs on one event loop; another thread
-may read ``finished``, ``failed`` and ``settled()`` at any time.
+A fixed number of workers take positions in turn, so that a million rows are a million turns of a loop and not a
+million tasks; what a row sends is made when its turn comes. Everything here runs on one event loop; another thread may
+read the ledger at any time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+import msgspec
+
+from ..errors import MsgfluxError, QuotaError
+from ..models.retry import retry_delay
 from .cells import CellError
-from .outcome import Outcome, failure, is_fatal, signature, success
+from .gate import Gate, Ticket
+from .ledger import Ledger
+from .memory import Memory
+from .outcome import Outcome, again, congestion, failure, is_fatal, signature, success
 from .rows import Rows
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
 
 OnError = Literal["keep", "stop", "raise"]
+Ended = tuple[Outcome, BaseException | None]
+
 _SAME_FAILURES = 5
+_CHUNK = 1024  # rows of an iterator that are read ahead
+_PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
+_LONGEST_BACKOFF_SECONDS = 30.0
+_CHARACTERS_A_TOKEN = 4
 
 
 class AsyncModel(Protocol):
@@ -33,16 +48,33 @@ class AsyncModel(Protocol):
     def profile(self) -> Any:
         """The provider's row; ``parallel`` is how many requests it answers at once."""
 
-    async def acall(self, messages: Any, *, system_prompt: Any = None, generation_schema: Any = None) -> Any:
-        """Ask once; retries are the model's own business."""
+    @property
+    def max_retries(self) -> int:
+        """How many further times a row is sent after a failure that may pass."""
+
+    def prepare(self, messages: Any, *, system_prompt: Any = None, generation_schema: Any = None) -> Any:
+        """Return a call that is not made yet: its ``key``, its ``request``, and ``ask()``."""
 
 
 class Batch:
     """One run over some rows.
 
+    Args:
+        rows: the input.
+        model: who is asked.
+        schema: what answers are decoded to.
+        system_prompt: put in front of each row.
+        on_error: what the first failure means for the rest.
+        limit: how many rows are worked on at once.
+        gate: how many requests the provider bears.
+        memory: what is known already, and where answers are kept.
+        max_cost: US dollars after which nothing more is sent.
+        hungry: called when rows of an iterator are wanted; from the loop's thread.
+        ledger: how rows have ended so far, if this is not the beginning.
+        positions: which rows to work on; None for all.
+
     Attributes:
-        finished: how many rows have ended.
-        failed: how many of these failed.
+        ledger: how rows have ended.
         stopped: why nothing new is sent, or None.
         error: the error of the first row that failed, kept for ``on_error="raise"``.
         crash: what must not become a row's state (``MemoryError``, ``SystemExit``), to be raised by the caller.
@@ -58,23 +90,37 @@ class Batch:
         system_prompt: str | None,
         on_error: OnError,
         limit: int,
+        gate: Gate,
+        memory: Memory,
+        max_cost: float | None = None,
+        hungry: Callable[[], object] = lambda: None,
+        ledger: Ledger | None = None,
+        positions: list[int] | None = None,
     ) -> None:
-        self.finished = 0
-        self.failed = 0
+        self.ledger = ledger or Ledger()
         self.stopped: str | None = None
         self.error: BaseException | None = None
         self.crash: BaseException | None = None
         self.ended = threading.Event()
         self._rows = rows
         self._model = model
-        self._options = {"system_prompt": system_prompt, "generation_schema": schema}
+        self._asked = {"system_prompt": system_prompt, "generation_schema": schema}
         self._on_error = on_error
         self._limit = limit
-        self._outcomes: list[Outcome | None] = [None] * len(rows)
-        self._positions = iter(range(len(rows)))
+        self._gate = gate
+        self._memory = memory
+        self._max_cost = max_cost
+        self._hungry = hungry
+        self._fed: asyncio.Event | None = None
+        self._positions = positions
+        self._next = 0
+        self._asking: dict[bytes, asyncio.Future[Ended]] = {}
         self._in_flight: set[int] = set()
         self._workers: list[asyncio.Task[None]] = []
         self._interrupted = False
+        self._refused_since: float | None = None  # when the provider began to say that it is too much, and nothing else
+        self._completion_tokens = 0
+        self._answers = 0
         # The failures so far, as long as every row that was sent failed in the same way; then None.
         self._same: list[tuple[type, str]] | None = []
 
@@ -82,11 +128,14 @@ class Batch:
         """Run until every row has ended or the batch has stopped and nothing is in flight; raises nothing."""
         try:
             if not self._interrupted:
-                count = min(self._limit, len(self._rows))
+                self._fed = asyncio.Event()
+                total = self._rows.total if self._positions is None else len(self._positions)
+                count = self._limit if total is None else min(self._limit, total)
                 self._workers = [asyncio.ensure_future(self._work()) for _ in range(count)]
                 ends = await asyncio.gather(*self._workers, return_exceptions=True)
                 self.crash = self.crash or next((end for end in ends if isinstance(end, Exception)), None)
         finally:
+            self.ledger.grow(len(self._rows))
             self.ended.set()
 
     def interrupt(self) -> None:
@@ -100,70 +149,192 @@ class Batch:
         """Send nothing more; what is in flight is let finish."""
         self.stopped = self.stopped or reason
 
-    def settled(self) -> list[Outcome]:
-        """Return an outcome for every row; those without one were in flight (interrupted) or never sent (pending)."""
-        in_flight = frozenset(self._in_flight)
-        interrupted = Outcome(
-            "interrupted", error="interrupted while the model was answering; it may have been billed", attempts=None
-        )
-        pending = Outcome("pending", error=f"not sent: {self.stopped}")
-        return [
-            outcome if outcome is not None else interrupted if position in in_flight else pending
-            for position, outcome in enumerate(self._outcomes)
-        ]
+    def fed(self) -> None:
+        """More rows were read, or there are no more. On the loop's thread only."""
+        if self._fed is not None:
+            self._fed.set()
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """The rows that the model is answering."""
+        return frozenset(self._in_flight)
+
+    # -- rows in turn ---------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        for position in self._positions:
-            if self.stopped is not None:
-                return
+        while self.stopped is None and (position := await self._take()) is not None:
             try:
-                outcome, error = await self._answer(position)
+                ended = await self._answer(position)
             except asyncio.CancelledError as cancelled:
                 if self._interrupted:
                     raise
                 # Not ours: something inside the model's call was cancelled, which is this row's failure.
-                outcome, error = failure(cancelled, None, None), cancelled
+                ended = failure(cancelled, None, None), cancelled
             except BaseException as crash:
                 self.crash = self.crash or crash
                 self.stop(type(crash).__name__)
                 return
-            self._end(position, outcome, error)
+            if ended is not None:
+                self._end(position, *ended)
 
-    async def _answer(self, position: int) -> tuple[Outcome, BaseException | None]:
+    async def _take(self) -> int | None:
+        if self._positions is not None:
+            left = self._next < len(self._positions)
+            self._next += 1
+            return self._positions[self._next - 1] if left else None
+        while self._next >= len(self._rows):
+            if self._rows.total is not None or self._fed is None:
+                return None
+            self._fed.clear()
+            self._hungry()
+            await self._fed.wait()
+        position = self._next
+        self._next += 1
+        self.ledger.grow(min(position + _CHUNK, len(self._rows)) if position % _CHUNK == 0 else position + 1)
+        return position
+
+    async def _answer(self, position: int) -> Ended | None:
+        """Return how a row ended; None where it did not, since the batch has stopped."""
+        prepared: Any = None
         try:
-            text = self._rows.text(position)
-        except CellError as error:
+            prepared = await self._prepared(position)
+        except (CellError, MsgfluxError) as error:
             await asyncio.sleep(0)  # A million rows that need no request must let an interrupt in.
-            return Outcome("failed", error=str(error)), error
-        if text is None:
+            return failure(error, None, None, sent=False), error
+        if prepared is None:
             await asyncio.sleep(0)
             return Outcome("skipped"), None
-        self._in_flight.add(position)
-        started, response = time.perf_counter(), None
+        known = self._memory.recall(prepared)
+        if known is not None:
+            await asyncio.sleep(0)
+            return known, None
+        twin = self._asking.get(prepared.key)
+        if twin is not None:
+            outcome, error = await asyncio.shield(twin)
+            return again(outcome), error
+        return await self._ask_for_all(position, prepared)
+
+    async def _prepared(self, position: int) -> Any:
+        if self._rows.has_media:
+            message = await asyncio.to_thread(self._rows.message, position)
+        else:
+            message = self._rows.message(position)
+        return None if message is None else self._model.prepare(message, **self._asked)
+
+    async def _ask_for_all(self, position: int, prepared: Any) -> Ended | None:
+        """Ask for one row, and let equal rows that come meanwhile wait for its answer."""
+        told = asyncio.get_running_loop().create_future()
+        self._asking[prepared.key] = told
         try:
-            response = await self._model.acall(text, **self._options)
-            return success(response.consume(), response, time.perf_counter() - started), None
+            ended = await self._ask(position, prepared)
+            if ended is None:
+                told.cancel()
+            else:
+                told.set_result(ended)
+            return ended
+        except BaseException as error:
+            told.cancel() if isinstance(error, asyncio.CancelledError) else told.set_exception(error)
+            told.exception() if not told.cancelled() else None  # it is raised here; nobody need have waited for it
+            raise
+        finally:
+            del self._asking[prepared.key]
+
+    # -- one row --------------------------------------------------------------------------------------------------
+
+    async def _ask(self, position: int, prepared: Any) -> Ended | None:
+        started, faults, refusals = time.perf_counter(), 0, 0
+        while True:
+            usual = self._completion_tokens / self._answers if self._answers else 0.0
+            ticket = await self._gate.enter(len(prepared.request) / _CHARACTERS_A_TOKEN + usual)
+            if not self._may_send():
+                self._gate.leave(ticket, used=0)
+                return None
+            self._in_flight.add(position)
+            try:
+                response = await prepared.ask()
+            except (MemoryError, RecursionError):
+                self._gate.leave(ticket)
+                raise
+            except Exception as error:
+                self._in_flight.discard(position)
+                if congestion(error):
+                    wait = self._give_way(error, ticket, refusals)
+                    refusals += 1
+                else:
+                    self._gate.leave(ticket, used=0)
+                    faults += 1
+                    wait = retry_delay(
+                        error, attempt=faults, max_retries=self._model.max_retries, had_content=False, chance=_chance()
+                    )
+                    if wait is None:
+                        return self._given_up(error, prepared, time.perf_counter() - started)
+            except BaseException:
+                self._gate.leave(ticket)
+                raise
+            else:
+                self._gate.succeed(ticket, used=_tokens(response))
+                return self._answered(response, prepared, time.perf_counter() - started)
+            await asyncio.sleep(wait)
+
+    def _may_send(self) -> bool:
+        if self.stopped is None and self._max_cost is not None:
+            spent = self.ledger.cost
+            each = spent / self._answers if self._answers else 0.0
+            if spent + each * (len(self._in_flight) + 1) > self._max_cost:
+                self.stop(f"max_cost of ${self._max_cost:,.4f} is reached; ${spent:,.4f} were spent")
+        return self.stopped is None
+
+    def _give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
+        """The provider says that it is too much: return the seconds until this row may ask for its turn again."""
+        wish = getattr(error, "retry_after", None)
+        self._gate.congest(ticket, retry_after=wish)
+        now = time.monotonic()
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
+            self.stop(f"the provider has no room for more, and asks to wait {wish or 0:,.0f} s: {error}")
+            return 0.0
+        return 0.0 if wish is not None else min(0.5 * 2**refusals, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * _chance())
+
+    def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
+        if isinstance(error, MsgfluxError):
+            error.attempts = max(prepared.attempts, error.attempts)
+        if isinstance(error, QuotaError):  # the batch's end and not the row's: it is asked for when there is money again
+            self.stop(f"the quota is used up: {error}")
+            return None
+        return failure(error, None, seconds), error
+
+    def _answered(self, response: Any, prepared: Any, seconds: float) -> Ended:
+        self._refused_since = None
+        self._answers += 1
+        error: BaseException | None = None
+        try:
+            outcome = success(response.consume(), response, seconds)
         except MemoryError:
             raise
-        except Exception as error:
-            return failure(error, response, time.perf_counter() - started), error
+        except Exception as problem:
+            outcome, error = failure(problem, response, seconds), problem
+        outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
+        self._completion_tokens += outcome.completion_tokens or 0
+        self._memory.keep(prepared, outcome)
+        if self._max_cost is not None and outcome.cost is None:
+            self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
+        return outcome, error
 
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
         sent = position in self._in_flight
-        self._outcomes[position] = outcome
+        self.ledger.end(position, outcome)
         self._in_flight.discard(position)
-        self.finished += 1
+        self._rows.forget(position, keep=error is not None)
         if error is None:
             if sent:
                 self._same = None
             return
-        self.failed += 1
         self.error = self.error or error
         if self._on_error != "keep":
             self.stop(f"row {position} failed and on_error={self._on_error!r}: {outcome.error}")
         elif is_fatal(error):
             self.stop(f"every row would fail like row {position}: {outcome.error}")
-        elif sent and self._same is not None:
+        elif self._same is not None and outcome.attempts != 0:
             self._compare(error, outcome)
 
     def _compare(self, error: BaseException, outcome: Outcome) -> None:
@@ -178,3 +349,12 @@ class Batch:
                 f"the first {_SAME_FAILURES} rows all failed in the same way, so nothing more was paid for; "
                 f"the last: {outcome.error}"
             )
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311  # a wait needs no secret
+
+
+def _tokens(response: Any) -> float | None:
+    usage = response.metadata.usage
+    return None if usage is None else float((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))

@@ -2,8 +2,9 @@
 
 The number at once follows the answers, as TCP's congestion window does (Jacobson 1988): it grows while everything
 succeeds, is halved when the server says that it is too much, and comes back quickly to just below where that
-happened, then slowly beyond it, so that trying for more costs few refusals. A wait that the server asks for holds
-everybody up, and nobody goes on at the same moment afterwards.
+happened, then slowly beyond it, so that trying for more costs few refusals. It does not grow where answers only take
+longer for it, as from a server that lets requests queue. A wait that the server asks for holds everybody up, and nobody
+goes on at the same moment afterwards.
 
 Everything here runs on one event loop.
 """
@@ -14,12 +15,14 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["Gate", "Ticket"]
+__all__ = ["Gate", "Ticket", "gate_of"]
 
 _GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
 _PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
 _PATIENCE = 8  # times as many, where trying has failed again and again
+_SLOWER = 2.0  # times the shortest usual answer, from which on more at once only means longer waits
 _SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
 _BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
 
@@ -31,11 +34,12 @@ class Ticket:
         tokens: what it was reckoned to use.
     """
 
-    __slots__ = ("epoch", "tokens")
+    __slots__ = ("began", "epoch", "tokens")
 
-    def __init__(self, epoch: int, tokens: float) -> None:
+    def __init__(self, epoch: int, tokens: float, began: float) -> None:
         self.epoch = epoch
         self.tokens = tokens
+        self.began = began
 
 
 class Gate:
@@ -70,6 +74,9 @@ class Gate:
         self._patience = 1
         self._probing = False
         self._epoch = 0
+        self._seconds, self._answers = 0.0, 0
+        self._quickest = float("inf")
+        self._roomy = True
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._chance = chance
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
@@ -104,7 +111,7 @@ class Gate:
                 raise
         else:
             self._admit(tokens)
-        return Ticket(self._epoch, tokens)
+        return Ticket(self._epoch, tokens, self._clock())
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
         """A call has ended in a way that says nothing about how much the server bears.
@@ -120,7 +127,8 @@ class Gate:
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
         """A call was answered: there may be room for more."""
-        if self.under_way >= int(self.limit):  # else the limit was not what kept us from more
+        self._measure(self._clock() - ticket.began)
+        if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not what keeps us from more
             self._grow()
         self.leave(ticket, used=used)
 
@@ -146,6 +154,16 @@ class Gate:
         self._gap_seconds = seconds * _SPREAD / max(1, int(self.limit))
         self._gaps_until = until + seconds * _SPREAD
         self._next_turn = until + self._gap()
+
+    def _measure(self, seconds: float) -> None:
+        """See, round by round, whether answers take longer than when there were fewer at once."""
+        self._seconds += seconds
+        self._answers += 1
+        if self._answers >= max(8, self.limit):
+            mean = self._seconds / self._answers
+            self._quickest = min(self._quickest, mean)
+            self._roomy = mean <= _SLOWER * self._quickest
+            self._seconds, self._answers = 0.0, 0
 
     def _gap(self) -> float:
         return 2 * self._chance() * self._gap_seconds
@@ -203,3 +221,23 @@ class Gate:
     def _timed(self) -> None:
         self._timer = None
         self._wake()
+
+
+_gates: dict[Any, Gate] = {}
+
+
+def gate_of(key: Any, *, start: int, most: int, rpm: float | None, tpm: float | None) -> Gate:
+    """Return the gate for calls that a provider counts together; it remembers what it has learnt.
+
+    Args:
+        key: what they have in common: address, key, model.
+        start: how many at once to begin with.
+        most: how many at once at most, as the latest batch wants it.
+        rpm: requests a minute, likewise.
+        tpm: tokens a minute, likewise.
+    """
+    gate = _gates.setdefault(key, Gate(start=start, most=most))
+    gate.most = most
+    gate.limit = min(gate.limit, most) if gate.congestions else max(gate.limit, min(start, most))
+    gate.pace(rpm, tpm)
+    return gate

@@ -11,20 +11,25 @@ from ..errors import (
     AuthenticationError,
     FilteredError,
     LocalModelError,
+    MsgfluxError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
+    RateLimitError,
     RefusedError,
     SchemaError,
+    ServerError,
     TruncatedError,
     ValidationFailedError,
 )
 
-__all__ = ["STATES", "Outcome", "State", "failure", "is_fatal", "signature", "success"]
+__all__ = ["FAILURES", "STATES", "Outcome", "State", "again", "congestion", "failure", "is_fatal", "signature", "success"]
 
 State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"]
 STATES: tuple[State, ...] = get_args(State)
+FAILURES: frozenset[State] = frozenset(("invalid", "refused", "truncated", "failed"))
 
+_OVERLOADED = frozenset((503, 529))
 _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
     (ValidationFailedError, "invalid"),
     (RefusedError, "refused"),
@@ -70,7 +75,7 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def is_failure(self) -> bool:
         """Whether the row was tried and gave nothing."""
-        return self.state in ("invalid", "refused", "truncated", "failed")
+        return self.state in FAILURES
 
 
 def success(value: Any, response: Any, seconds: float) -> Outcome:
@@ -78,8 +83,23 @@ def success(value: Any, response: Any, seconds: float) -> Outcome:
     return Outcome("ok", value, seconds=seconds, **_billed(response.metadata, response.metadata.usage))
 
 
-def failure(error: BaseException, response: Any, seconds: float | None) -> Outcome:
+def again(outcome: Outcome) -> Outcome:
+    """Return the outcome of a row for which another one's answer was taken: nothing was sent or billed for it."""
+    state: State = "cached" if outcome.state == "ok" else outcome.state
+    return Outcome(state, outcome.value, outcome.error, prompt_tokens=0, completion_tokens=0, cost=0.0)
+
+
+def congestion(error: BaseException) -> bool:
+    """Tell whether the provider says that there is too much to do, whoever asks."""
+    if isinstance(error, QuotaError):
+        return False
+    return isinstance(error, RateLimitError) or (isinstance(error, ServerError) and error.status in _OVERLOADED)
+
+
+def failure(error: BaseException, response: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
     """Return the outcome of an error; ``response`` is the answer if there was one and decoding it failed."""
+    if not sent:
+        return Outcome("failed", error=_described(error) if isinstance(error, MsgfluxError) else str(error))
     state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
     evidence = error if response is None else response.metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import SchemaError
-from .arrays import to_series
-from .dtypes import Column, columns
+from .dtypes import columns
 from .frame import frame_from_columns
-from .outcome import STATES, Outcome
+from .ledger import Ledger
+from .outcome import STATES
 
 __all__ = ["check_schema", "outcome_frame", "report_of"]
 
-_COLUMNS = (
-    Column("_status", ("state",), "category", STATES),
-    Column("_error", ("error",), "string"),
-    Column("_attempts", ("attempts",), "integer"),
-    Column("_prompt_tokens", ("prompt_tokens",), "integer"),
-    Column("_completion_tokens", ("completion_tokens",), "integer"),
-    Column("_cost", ("cost",), "float"),
-    Column("_seconds", ("seconds",), "float"),
-)
+_NAMES = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 
 
 def check_schema(schema: Any) -> None:
@@ -33,43 +25,61 @@ def check_schema(schema: Any) -> None:
     Raises:
         SchemaError: ``schema`` is no type, or one of its fields is called like one of those columns.
     """
-    taken = [column.name for column in _COLUMNS]
     for column in columns(schema):
-        if column.name in taken:
+        if column.name in _NAMES:
             raise SchemaError(
                 f"the field {column.name!r} of {schema!r} has the name of a column that extract adds; "
-                f"rename it. Taken: {', '.join(taken)}"
+                f"rename it. Taken: {', '.join(_NAMES)}"
             )
 
 
-def outcome_frame(schema: Any, outcomes: Sequence[Outcome], index: pd.Index[Any]) -> pd.DataFrame:
-    """Return one row per outcome: the schema's columns, then those about the run."""
-    frame = frame_from_columns(schema, [outcome.value for outcome in outcomes], index)
-    for column in _COLUMNS:
+def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any]) -> pd.DataFrame:
+    """Return one row per entry: the schema's columns, then those about the run."""
+    frame = frame_from_columns(schema, ledger.values, index)
+    about = ledger.columns()
+    arrays = {
+        "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.uint8).astype(np.int8), STATES),
+        "_error": pd.array(about["errors"], dtype="string"),
+        "_attempts": _integers(about["attempts"]),
+        "_prompt_tokens": _integers(about["prompt_tokens"]),
+        "_completion_tokens": _integers(about["completion_tokens"]),
+        "_cost": _floats(about["costs"]),
+        "_seconds": _floats(about["seconds"]),
+    }
+    for name, array in arrays.items():
         # An array and no Series: pandas would align a Series by label, and labels may be there twice.
-        frame[column.name] = to_series(column, [column.cell(outcome) for outcome in outcomes]).array
+        frame[name] = array
     return frame
 
 
-def report_of(outcomes: Sequence[Outcome], *, model: str, seconds: float, stopped: str | None) -> dict[str, Any]:
+def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     """Return what a run did, as plain JSON values: pandas copies ``attrs`` around, compares and writes them.
 
     ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over the rows that know theirs, failed ones
-    included, and None if no row does; ``seconds`` is the run's length; ``stopped`` says why it ended early, or is None.
+    included, and None if no row does.
     """
-    counts = Counter(outcome.state for outcome in outcomes)
+    about = ledger.columns()
+    counts = Counter(about["states"])
     return {
-        "model": model,
-        "rows": len(outcomes),
-        "states": {state: counts[state] for state in STATES},
-        "prompt_tokens": _sum([outcome.prompt_tokens for outcome in outcomes]),
-        "completion_tokens": _sum([outcome.completion_tokens for outcome in outcomes]),
-        "cost": _sum([outcome.cost for outcome in outcomes]),
-        "seconds": seconds,
-        "stopped": stopped,
+        "rows": len(ledger),
+        "states": {state: counts[code] for code, state in enumerate(STATES)},
+        "prompt_tokens": _sum(_integers(about["prompt_tokens"])),
+        "completion_tokens": _sum(_integers(about["completion_tokens"])),
+        "cost": _sum(_floats(about["costs"])),
+        **told,
     }
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+def _integers(values: Any) -> pd.arrays.IntegerArray:
+    numbers = np.asarray(values, dtype=np.int64)
+    return pd.arrays.IntegerArray(numbers, numbers < 0)
+
+
+def _floats(values: Any) -> pd.arrays.FloatingArray:
+    numbers = np.asarray(values, dtype=np.float64)
+    return pd.arrays.FloatingArray(numbers, np.isnan(numbers))
+
+
+def _sum(values: Any) -> Any:
+    known = values[~values.isna()]
+    return known.sum().item() if len(known) else None

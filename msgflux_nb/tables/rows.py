@@ -1,101 +1,249 @@
-"""What ``extract`` is given → rows: an index, and for each position the text to send."""
+"""What ``extract`` is given → rows: an index, and for each position what to send."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Any
 
 import msgspec
 import pandas as pd
 
+from ..content.messages import ChatBlock, Message
+from .arrays import is_missing
 from .cells import CellError, cell_text
 from .template import Template, parse_template
 
-__all__ = ["Rows", "rows_of"]
+__all__ = ["Media", "Rows", "rows_of"]
+
+_TEXT = "text"
 
 
-class Rows(msgspec.Struct, frozen=True):
-    """The input of a batch, by position.
+class Media(msgspec.Struct, frozen=True):
+    """Which columns are no text.
 
     Attributes:
-        index: the index of the result.
-        columns: by name, the cells that a prompt may ask for. Lists, since reading a frame row by row would bring
-            every cell to a common type: 2**60+1 beside a float is damaged.
-        template: the prompt; None sends every column that is not blank as a line ``name: value``, or, where
-            ``bare``, the cell alone.
-        bare: the rows are single values without names.
+        images: columns of images: paths, bytes, pictures, arrays, addresses, or lists of these.
+        files: columns of PDF files: paths or bytes.
     """
 
-    index: pd.Index[Any]
-    columns: Mapping[str, Sequence[Any]]
-    template: Template | None
-    bare: bool = False
+    images: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.images + self.files
+
+
+class Rows:
+    """The input of a batch, by position; an iterator is read as far as it was asked for.
+
+    Args:
+        columns: by name, the cells that a prompt may ask for. Lists, since reading a frame row by row would bring
+            every cell to a common type: 2**60+1 beside a float is damaged.
+        template: the prompt; None sends every column that is not blank as a line ``name: value``, or, where ``bare``,
+            the cell alone.
+        index: the index of the result; None for 0, 1, 2, ...
+        bare: whether the rows are single values without names.
+        media: which columns are no text.
+        source: where further cells of the only column come from.
+        wrap: what is done to a text that goes out without a template.
+
+    Attributes:
+        before: messages that are sent before each row, such as examples.
+    """
+
+    before: list[Message]
+
+    def __init__(
+        self,
+        columns: Mapping[str, MutableSequence[Any]],
+        template: Template | None = None,
+        *,
+        index: pd.Index[Any] | None = None,
+        bare: bool = False,
+        media: Media | None = None,
+        source: Iterator[Any] | None = None,
+        wrap: Callable[[str], str] | None = None,
+    ) -> None:
+        self.template = template
+        self.before = []
+        self._columns = columns
+        self._index = index
+        self._bare = bare
+        self._media = media or Media()
+        self._source = source
+        self._lazy = source is not None
+        self._wrap = wrap
+        texts = template.names if template is not None else columns
+        self._texts = tuple(name for name in texts if name not in self._media.names)
 
     def __len__(self) -> int:
-        return len(self.index)
+        """How many rows are known so far."""
+        if self._index is not None:
+            return len(self._index)
+        return len(next(iter(self._columns.values()), ()))
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """The index of the result."""
+        return pd.RangeIndex(len(self)) if self._index is None else self._index
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are; None while that is not known."""
+        return len(self) if self._source is None else None
+
+    def read(self, count: int) -> None:
+        """Read up to so many rows more from an iterator; on the thread of whoever owns it."""
+        if self._source is None:
+            return
+        cells = next(iter(self._columns.values()))
+        for _ in range(count):
+            try:
+                cells.append(next(self._source))
+            except StopIteration:
+                self._source = None
+                return
+
+    def forget(self, position: int, *, keep: bool) -> None:
+        """A row has ended. What an iterator gave need not be kept, unless it may be asked for again."""
+        if self._lazy and not keep:
+            next(iter(self._columns.values()))[position] = None
+
+    def sample(self, count: int) -> int:
+        """Keep so many rows, chosen by chance but always the same ones; return how many there were."""
+        while self._source is not None:
+            self.read(100_000)
+        total = len(self)
+        chosen = sorted(random.Random(0).sample(range(total), min(count, total)))  # noqa: S311  # no secret
+        kept = {id(cells): [cells[position] for position in chosen] for cells in self._columns.values()}
+        self._columns = {name: kept[id(cells)] for name, cells in self._columns.items()}
+        self._index = self.index[chosen] if self._index is not None else pd.Index(chosen)
+        return total
+
+    @property
+    def has_media(self) -> bool:
+        """Whether making a message takes long enough to be done on a thread."""
+        return bool(self._media.names)
 
     def text(self, position: int) -> str | None:
-        """Return what to send for a row; None if every cell it would be sent is missing or blank.
+        """Return the text to send for a row; None if every cell it would be made of is missing or blank.
 
         A blank cell beside one that is not is an empty text in a template, and no line without one.
 
         Raises:
             CellError: a cell has no text.
         """
-        names = self.template.names if self.template is not None else self.columns
-        texts = {name: self._cell(name, position) for name in names}
-        if not any(texts.values()):
+        texts = {name: self._cell(name, position) for name in self._texts}
+        if not any(texts.values()) and (texts or not self._media.names):
             return None
         if self.template is not None:
             return self.template.fill(texts)
-        if self.bare:
-            return next(iter(texts.values()))
-        return "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
+        if self._bare:
+            text = next(iter(texts.values()), "")
+        else:
+            text = "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
+        return self._wrap(text) if self._wrap is not None and text else text
+
+    def message(self, position: int) -> str | list[Message] | None:
+        """Return what to send for a row: a text, or a user's turn with media in it; None for nothing.
+
+        Raises:
+            CellError: a cell has no text.
+            MediaError: a cell is no image or file that can be sent.
+        """
+        text = self.text(position)
+        if not self._media.names:
+            return text if text is None or not self.before else [*self.before, ChatBlock.user(text)]
+        parts = [ChatBlock.image(one) for name in self._media.images for one in self._sources(name, position)]
+        parts += [ChatBlock.file(one) for name in self._media.files for one in self._sources(name, position)]
+        if not parts:
+            return None if not text else [*self.before, ChatBlock.user(text)]
+        return [*self.before, ChatBlock.user(text or "", media=parts)]
+
+    def _sources(self, name: str, position: int) -> list[Any]:
+        cell = self._columns[name][position]
+        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
+        return [one for one in cells if not is_missing(one) and not (isinstance(one, str) and not one.strip())]
 
     def _cell(self, name: str, position: int) -> str:
         try:
-            return cell_text(self.columns[name][position])
+            return cell_text(self._columns[name][position])
         except CellError as error:
             raise CellError(f"column {name!r} holds {error}") from error
 
 
-def rows_of(data: Any, prompt: str | None) -> Rows:
-    """Read the input of a batch; an iterable is read to its end, so that there is a row for each item.
+def rows_of(
+    data: Any,
+    prompt: str | None,
+    *,
+    images: str | Sequence[str] | None = None,
+    files: str | Sequence[str] | None = None,
+    wrap: Callable[[str], str] | None = None,
+) -> Rows:
+    """Read the input of a batch; an iterator is read later, as far as rows are wanted.
 
     Args:
         data: a DataFrame, whose columns a prompt names; a Series, named ``{text}`` and by its own name; or any other
             iterable, named ``{text}``.
         prompt: the template, or None.
+        images: columns of images.
+        files: columns of PDF files.
+        wrap: what is done to a text that goes out without a template.
 
     Raises:
         TypeError: ``data`` is no table and no iterable of rows, or ``prompt`` no text.
-        ValueError: the prompt names a column that is not there, or that is there twice.
+        ValueError: a column is named that is not there, or that is there twice.
     """
     if prompt is not None and not isinstance(prompt, str):
         raise TypeError(f"prompt: expected a text such as 'Extract: {{text}}' or None, got {type(prompt).__name__!r}")
+    media = Media(_names("images", images), _names("files", files))
     if isinstance(data, pd.DataFrame):
-        return _from_frame(data, prompt)
+        return _from_frame(data, prompt, media, wrap)
+    source: Iterator[Any] | None = None
+    index, names = None, [_TEXT]
     if isinstance(data, pd.Series):
-        cells, index, names = data.tolist(), data.index, ["text"]
-        if data.name is not None and str(data.name) != "text":
+        cells, index = data.tolist(), data.index
+        if data.name is not None and str(data.name) != _TEXT:
             names.append(str(data.name))
+    elif isinstance(_items(data), Iterator):
+        cells, source = [], data
     else:
-        cells = list(_items(data))
-        index, names = pd.RangeIndex(len(cells)), ["text"]
+        cells = list(data)
+    _check_media(media, names)
     if prompt is None:
-        return Rows(index, {"text": cells}, None, bare=True)
-    return Rows(index, dict.fromkeys(names, cells), parse_template(prompt, names))
+        only = {(media.names or names)[0]: cells}
+        return Rows(only, index=index, bare=True, media=media, source=source, wrap=wrap)
+    template = parse_template(prompt, [name for name in names if name not in media.names], fixed=bool(media.names))
+    return Rows(dict.fromkeys(names, cells), template, index=index, media=media, source=source)
 
 
-def _from_frame(data: pd.DataFrame, prompt: str | None) -> Rows:
+def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
+    names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {given!r}")
+    return names
+
+
+def _check_media(media: Media, names: Sequence[str]) -> None:
+    for name in media.names:
+        if name not in names:
+            raise ValueError(f"there is no column {name!r} of images or files; the columns are: {', '.join(names)}")
+
+
+def _from_frame(data: pd.DataFrame, prompt: str | None, media: Media, wrap: Callable[[str], str] | None) -> Rows:
     labels = [str(label) for label in data.columns]
-    template = None if prompt is None else parse_template(prompt, dict.fromkeys(labels))
-    for name in labels if template is None else template.names:
+    _check_media(media, labels)
+    texts = [label for label in labels if label not in media.names]
+    template = None if prompt is None else parse_template(prompt, dict.fromkeys(texts), fixed=bool(media.names))
+    wanted = dict.fromkeys([*(labels if template is None else template.names), *media.names])
+    for name in wanted:
         if labels.count(name) > 1:
             raise ValueError(f"data has {labels.count(name)} columns named {name!r}, so a prompt cannot tell which")
-    wanted = dict.fromkeys(labels if template is None else template.names)
     columns = {name: data.iloc[:, labels.index(name)].tolist() for name in wanted}
-    return Rows(data.index, columns, template)
+    return Rows(columns, template, index=data.index, media=media, wrap=wrap)
 
 
 def _items(data: Any) -> Iterable[Any]:
@@ -104,10 +252,9 @@ def _items(data: Any) -> Iterable[Any]:
             f"data: expected a DataFrame, a Series or an iterable of texts, got {type(data).__name__!r}; "
             "put a single text into a list"
         )
-    if hasattr(data, "to_pandas") or hasattr(data, "__dask_graph__"):
+    if hasattr(data, "to_pandas"):
         # Iterating over these gives columns, or their names, and not rows.
-        method = "compute" if hasattr(data, "__dask_graph__") else "to_pandas"
         raise TypeError(
-            f"data: expected a pandas DataFrame or Series, got {type(data)!r}; call .{method}() on it first"
+            f"data: expected a pandas DataFrame or Series, got {type(data)!r}; call .to_pandas() on it first"
         )
     return data

@@ -35,12 +35,13 @@ class Template(msgspec.Struct, frozen=True):
         return "".join(parts)
 
 
-def parse_template(prompt: str, known: Collection[str]) -> Template:
+def parse_template(prompt: str, known: Collection[str], *, fixed: bool = False) -> Template:
     """Take a prompt apart; ``{{`` and ``}}`` stand for braces.
 
     Args:
         prompt: the text, with each column's name in braces.
         known: the names there are.
+        fixed: whether it may name no column, as beside an image.
 
     Raises:
         ValueError: a name that is not known, a single brace, or no name at all, which would send every row the same.
@@ -63,7 +64,7 @@ def parse_template(prompt: str, known: Collection[str]) -> Template:
             raise ValueError(f"prompt: a single {token[0]!r} at character {token.start()}. {_advice(known)}")
         else:
             text += token[0][0]
-    if not names:
+    if not names and not fixed:
         raise ValueError(f"prompt: it names no column, so every row would be sent the same text. {_advice(known)}")
     return Template((*texts, text + prompt[end:]), tuple(names))
 

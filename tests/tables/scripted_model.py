@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 
 class Profile(msgspec.Struct, frozen=True):
     parallel: int = 4
+    parallel_most: int = 4
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -35,8 +37,27 @@ class Response:
         return self._value
 
 
+class Prepared:
+    """A call that is not made yet; each has a key of its own, so that equal rows are not one call."""
+
+    schema = None
+    answer = text = None
+
+    def __init__(self, model: Scripted, messages: Any, options: dict[str, Any]) -> None:
+        self.model, self.messages, self.options = model, messages, options
+        self.key = self.question = os.urandom(16)
+        self.request = b""
+        self.attempts = 0
+
+    async def ask(self) -> Response:
+        self.attempts += 1
+        response = await self.model.acall(self.messages, **self.options)
+        self.attempts += response.metadata.attempts - 1
+        return response
+
+
 class Scripted:
-    """Answers ``script(text)``; an exception that it returns is raised by ``consume``, one that it raises by ``acall``.
+    """Answers ``script(text)``; an exception that it returns is raised by ``consume``, one that it raises by ``ask``.
 
     ``delay`` is a number of seconds, or a function of the text.
     """
@@ -50,13 +71,18 @@ class Scripted:
         delay: float | Callable[[str], float] = 0.0,
         metadata: Metadata | None = None,
         parallel: int = 4,
+        max_retries: int = 0,
     ) -> None:
-        self.profile = Profile(parallel)
+        self.profile = Profile(parallel, parallel)
+        self.max_retries = max_retries
         self.script, self.delay, self.metadata = script, delay, metadata or Metadata()
         self.sent: list[str] = []
         self.options: list[dict[str, Any]] = []
         self.threads: set[threading.Thread] = set()
         self.running = self.most_running = self.cancelled = 0
+
+    def prepare(self, messages: Any, **options: Any) -> Prepared:
+        return Prepared(self, messages, options)
 
     async def acall(self, messages: Any, **options: Any) -> Response:
         self.sent.append(messages)

@@ -209,7 +209,7 @@ def test_an_interrupt_while_the_frame_is_made_does_not_lose_it(monkeypatch: pyte
             raise press
         return outcome_frame(*arguments)
 
-    monkeypatch.setattr("msgflux_nb.tables.extract.outcome_frame", interrupted)
+    monkeypatch.setattr("msgflux_nb.tables.run.outcome_frame", interrupted)
     assert quiet(["a"], model=Scripted(echo))["_status"].tolist() == ["ok"]
 
 
@@ -246,8 +246,9 @@ def test_ones_own_prompt_gets_no_instruction_of_ours() -> None:
         ({"max_concurrency": "many"}, ValueError, "max_concurrency"),
         ({"model": 3}, TypeError, "model: expected"),
         ({"schema": "City"}, mf.SchemaError, "expected a type"),
-        ({"store": "run.sqlite"}, TypeError, "unexpected keyword argument 'store'"),
-        ({"rpm": 10}, TypeError, "unexpected keyword argument 'rpm'"),
+        ({"rpm": 0}, ValueError, "rpm: expected a number above 0"),
+        ({"max_cost": "1"}, ValueError, "max_cost: expected a number above 0"),
+        ({"images": "photo"}, ValueError, "no column 'photo'"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_sent(arguments: Any, error: Any, message: str) -> None:
@@ -400,7 +401,7 @@ def test_raise_without_a_failure_returns_the_frame() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [mf.QuotaError, mf.AuthenticationError, mf.PermissionDeniedError, mf.NotFoundError, mf.LocalModelError],
+    [mf.AuthenticationError, mf.PermissionDeniedError, mf.NotFoundError, mf.LocalModelError],
 )
 def test_an_error_that_every_row_would_have_stops_the_batch(error: type[Exception]) -> None:
     model = Scripted(fail_on("5", error=error))

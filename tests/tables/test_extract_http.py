@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_the_state_of_its_row(reply: Reply, state: str, token
     assert frame["_error"][1]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 402])
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_key_or_a_model_that_no_row_can_use_stops_the_batch(status: int) -> None:
     frame, bodies = run(lambda _: error(status), [str(n) for n in range(40)], max_concurrency=2)
     assert set(frame["_status"]) == {"failed", "pending"}
@@ -127,5 +127,12 @@ def test_a_key_that_a_server_repeats_is_not_in_the_frame() -> None:
 def test_a_batch_after_another_uses_the_same_loop_and_its_connections() -> None:
     with serving(answer("Ur")) as server:
         model = mf.Model.chat_completion("scripted", base_url=server.url)
-        frames = [mf.extract(["a", "b"], Place, model=model, progress=False) for _ in range(3)]
+        frames = [mf.extract([f"a{n}", f"b{n}"], Place, model=model, progress=False) for n in range(3)]
     assert all(frame["_status"].tolist() == ["ok", "ok"] for frame in frames)
+
+
+def test_a_quota_that_is_used_up_ends_the_batch_and_no_row() -> None:
+    frame, bodies = run(lambda _: error(402), [str(n) for n in range(40)], max_concurrency=2)
+    assert set(frame["_status"]) == {"pending"}
+    assert len(bodies) <= 2
+    assert "quota" in frame.attrs["report"]["stopped"]

@@ -27,6 +27,7 @@ def test_without_a_template_a_row_is_lines_of_names_and_values() -> None:
 @pytest.mark.parametrize("data", [["a", "b"], ("a", "b"), iter("ab"), np.array(["a", "b"]), pd.Index(["a", "b"])])
 def test_any_iterable_is_rows_of_text(data: Any) -> None:
     rows = rows_of(data, "<{text}>")
+    rows.read(10)
     assert texts(rows) == ["<a>", "<b>"]
     pd.testing.assert_index_equal(rows.index, pd.RangeIndex(2))
 

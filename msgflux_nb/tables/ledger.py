@@ -1,0 +1,127 @@
+"""How the rows of a batch have ended, by column: a million outcomes in a few arrays and not in a million objects."""
+
+from __future__ import annotations
+
+import copy
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from .outcome import FAILURES, STATES, Outcome
+
+__all__ = ["Ledger"]
+
+_CODES = {state: code for code, state in enumerate(STATES)}
+_OPEN = len(STATES)
+_UNKNOWN = -1
+_NAN = float("nan")
+
+
+class Ledger:
+    """One entry for each row, in any order; read from any thread.
+
+    Attributes:
+        finished: how many rows have ended.
+        failed: how many of these failed.
+        cost: US dollars of all that were billed, as far as they are known.
+    """
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self.failed = 0
+        self.cost = 0.0
+        self.counts: Counter[str] = Counter()
+        self.values: list[Any] = []
+        self.errors: dict[int, str] = {}
+        self._states = bytearray()
+        self._attempts = array("i")
+        self._prompt_tokens = array("q")
+        self._completion_tokens = array("q")
+        self._costs = array("d")
+        self._seconds = array("d")
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def grow(self, count: int) -> None:
+        """Make room for so many rows."""
+        more = count - len(self._states)
+        if more <= 0:
+            return
+        self.values += [None] * more
+        self._attempts.extend(array("i", [0]) * more)
+        for column in (self._prompt_tokens, self._completion_tokens):
+            column.extend(array("q", [_UNKNOWN]) * more)
+        for costs in (self._costs, self._seconds):
+            costs.extend(array("d", [_NAN]) * more)
+        self._states += bytes([_OPEN]) * more
+
+    def end(self, position: int, outcome: Outcome) -> None:
+        """Enter how a row ended."""
+        self.values[position] = outcome.value
+        if outcome.error is not None:
+            self.errors[position] = outcome.error
+        self._attempts[position] = _UNKNOWN if outcome.attempts is None else outcome.attempts
+        self._prompt_tokens[position] = _UNKNOWN if outcome.prompt_tokens is None else outcome.prompt_tokens
+        self._completion_tokens[position] = (
+            _UNKNOWN if outcome.completion_tokens is None else outcome.completion_tokens
+        )
+        self._costs[position] = _NAN if outcome.cost is None else outcome.cost
+        self._seconds[position] = _NAN if outcome.seconds is None else outcome.seconds
+        self._states[position] = _CODES[outcome.state]
+        self.counts[outcome.state] += 1
+        self.cost += outcome.cost or 0.0
+        self.finished += 1
+        self.failed += outcome.is_failure
+
+    def settled(self, in_flight: frozenset[int], reason: str | None) -> Ledger:
+        """Return a copy in which every row has ended: what was in flight is interrupted, the rest was never sent."""
+        whole = self._copy()
+        interrupted = Outcome(
+            "interrupted", error="interrupted while the model was answering; it may have been billed", attempts=None
+        )
+        pending = Outcome("pending", error=f"not sent: {reason}")
+        for position in range(len(whole)):
+            if whole.is_open(position):
+                whole.end(position, interrupted if position in in_flight else pending)
+        return whole
+
+    def reopened(self, states: Iterable[str]) -> tuple[Ledger, list[int]]:
+        """Return a copy in which rows that ended in these states have not, and their positions."""
+        again = self._copy()
+        codes = {_CODES[state] for state in states}
+        positions = [position for position, code in enumerate(again._states) if code in codes]
+        for position in positions:
+            again._states[position] = _OPEN
+            again.errors.pop(position, None)
+        again.finished -= len(positions)
+        again.failed = sum(again._states.count(_CODES[state]) for state in FAILURES)
+        again.counts = Counter({state: again._states.count(code) for state, code in _CODES.items()})
+        return again, positions
+
+    def _copy(self) -> Ledger:
+        made = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(made, name, copy.copy(value))
+        return made
+
+    def state(self, position: int) -> str:
+        """How a row ended."""
+        return STATES[self._states[position]]
+
+    def is_open(self, position: int) -> bool:
+        """Whether a row has not ended."""
+        return self._states[position] == _OPEN
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns about the run: lists and arrays as long as there are rows; None or NaN for unknown."""
+        return {
+            "states": bytes(self._states),
+            "errors": [self.errors.get(position) for position in range(len(self))],
+            "attempts": self._attempts,
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": self._completion_tokens,
+            "costs": self._costs,
+            "seconds": self._seconds,
+        }

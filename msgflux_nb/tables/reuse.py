@@ -1,0 +1,122 @@
+"""Whether an answer that was given for one structure may be read as another one.
+
+Only where the model would have been asked for the same: every field that is wanted now was wanted then, by the same
+name, description and kind, with the same choices. Bounds and formats may differ, and whether null is allowed, since
+these are checked when the answer is decoded. Fields that are not wanted any more do not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..generation.schema import WireSchema
+
+__all__ = ["reusable"]
+
+_CHECKED_LATER = frozenset(
+    (
+        *("title", "default", "examples", "$comment", "format", "pattern", "minimum", "maximum", "exclusiveMinimum"),
+        *("exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "required"),
+        *("additionalProperties", "$defs", "definitions", "propertyOrdering", "nullable"),
+    )
+)
+_DEEPEST = 32
+
+
+def reusable(wanted: WireSchema, request: bytes) -> bool:
+    """Return whether the answer to a request may be decoded as what is wanted now.
+
+    Args:
+        wanted: the structure that is asked for now.
+        request: the body of the request that was answered then.
+    """
+    asked = _asked_schema(msgspec.json.decode(request))
+    if asked is None:
+        return False
+    new = _Schema(wanted.schema, wanted.schema.get("$defs", {}))
+    return _carries(new, _Schema(asked, asked.get("$defs", {})), 0)
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    """A part of a JSON Schema, with what its references name."""
+
+    part: dict[str, Any]
+    names: dict[str, Any]
+
+    def resolved(self) -> _Schema:
+        part = self.part
+        for _ in range(_DEEPEST):
+            reference = part.get("$ref")
+            if not isinstance(reference, str):
+                break
+            found = self.names.get(reference.rpartition("/")[2])
+            if not isinstance(found, dict):
+                break
+            part = {**found, **{name: value for name, value in part.items() if name != "$ref"}}
+        branches = [one for one in part.get("anyOf", ()) if one != {"type": "null"}]
+        if len(branches) == 1 and isinstance(branches[0], dict):
+            rest = {name: value for name, value in part.items() if name != "anyOf"}
+            return _Schema({**branches[0], **rest}, self.names).resolved()
+        return _Schema(part, self.names)
+
+    def at(self, part: Any) -> _Schema:
+        return _Schema(part if isinstance(part, dict) else {}, self.names)
+
+
+def _asked_schema(body: Any) -> dict[str, Any] | None:
+    """The schema in a request; None where it was only said in words."""
+    try:
+        form = body.get("response_format") or {}
+        if form.get("type") == "json_schema":
+            return dict(form["json_schema"]["schema"])
+        (tool,) = body["tools"]
+        return dict(tool["function"]["parameters"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _carries(new: _Schema, old: _Schema, depth: int) -> bool:
+    if depth > _DEEPEST:
+        return False
+    new, old = new.resolved(), old.resolved()
+    for name in new.part.keys() | old.part.keys():
+        if name in _CHECKED_LATER:
+            continue
+        here, there = new.part.get(name), old.part.get(name)
+        if name == "properties":
+            same = isinstance(here, dict) and isinstance(there, dict) and _fields(new, here, old, there, depth)
+        elif name in ("items", "anyOf", "prefixItems"):
+            same = _parts(new, here, old, there, depth)
+        elif name == "type":
+            same = _kinds(here) == _kinds(there)
+        elif name == "enum":
+            same = _choices(here) == _choices(there)
+        else:
+            same = here == there
+        if not same:
+            return False
+    return True
+
+
+def _fields(new: _Schema, here: dict[str, Any], old: _Schema, there: dict[str, Any], depth: int) -> bool:
+    return all(name in there and _carries(new.at(part), old.at(there[name]), depth + 1) for name, part in here.items())
+
+
+def _parts(new: _Schema, here: Any, old: _Schema, there: Any, depth: int) -> bool:
+    if isinstance(here, dict) and isinstance(there, dict):
+        return _carries(new.at(here), old.at(there), depth + 1)
+    if not isinstance(here, list) or not isinstance(there, list):
+        return bool(here == there)
+    mine, theirs = ([one for one in parts if one != {"type": "null"}] for parts in (here, there))
+    pairs = zip(mine, theirs, strict=False)
+    return len(mine) == len(theirs) and all(_carries(new.at(a), old.at(b), depth + 1) for a, b in pairs)
+
+
+def _kinds(kind: Any) -> set[Any]:
+    return set(kind if isinstance(kind, list) else [kind]) - {"null"}
+
+
+def _choices(values: Any) -> list[Any]:
+    return [value for value in values or [] if value is not None]
