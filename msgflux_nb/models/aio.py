@@ -246,6 +246,8 @@ class _Body(httpx.AsyncByteStream):
             done(self._reader.reusable and self._line.is_written)
 
     async def _read(self) -> bytes:
+        if self._reader.fault is not None:
+            raise self._reader.fault
         data = await self._line.read(self._remaining())
         if data:
             return self._reader.feed(data)

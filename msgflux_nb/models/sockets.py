@@ -159,6 +159,8 @@ class _Body(httpx.SyncByteStream):
             done(self._sent and self._reader.reusable)
 
     def _read(self) -> bytes:
+        if self._reader.fault is not None:
+            raise self._reader.fault
         _wait(self._line, self._remaining())
         data = self._line.recv(BLOCK_BYTES)
         if data:
