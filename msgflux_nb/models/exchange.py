@@ -188,8 +188,11 @@ class Exchange:
 
     def delay_after(self, error: MsgfluxError) -> float | None:
         """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
-        if isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
-            error = self._accumulator.failure or self._limit_error()
+        said = self._accumulator.failure
+        if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
+            error = said  # which is why the connection broke, or nothing more came
+        elif isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
+            error = self._limit_error()
         delay = retry_delay(
             error,
             attempt=self.attempts,

@@ -82,6 +82,7 @@ class Accumulator:
         self._usage: Usage | None = None
         self._id: str | None = None
         self._model: str | None = None
+        self._final: Snapshot | None = None  # once it has ended
         self._cut = ""  # a chunk that the end of the bytes has cut
         self._is_chat = False  # whether it is chat completions that come
         self._strange: dict[str, Any] | None = None  # what comes instead
@@ -146,11 +147,14 @@ class Accumulator:
             )
         if spoken.finished is None:
             spoken.finished = Finished("unknown", "")
-        return self.snapshot
+        self._final = self.snapshot
+        return self._final
 
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
+        if self._final is not None:  # nothing follows, and it is looked at again and again
+            return self._final
         return Snapshot(
             choices=tuple(choice.choice for choice in self._seen),
             usage=self._usage,

@@ -69,7 +69,9 @@ _BY_WORD: list[tuple[re.Pattern[str], int]] = [
 ]
 # Servers that answer 500 to a request that will never work (seen in llama.cpp).
 _PERMANENT = re.compile(
-    r"image input is not supported|audio input is not supported|Failed to initialize samplers", re.I
+    r"image input is not supported|audio input is not supported|Failed to initialize samplers"
+    r"|does not match the expected [\w-]+ format",
+    re.I,
 )
 _TITLE = re.compile(r"<title[^>]*>(.{0,400}?)</title>", re.I | re.S)
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
@@ -122,6 +124,7 @@ def failure_of_status(
             payload = f"{_page(payload, scrub)}."  # a proxy says that it cannot reach the server, which may pass
     error = _provider_error(status, payload, scrub)
     error.retry_after = retry_after_seconds(headers, now=now)
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
     return error
 
 

@@ -62,6 +62,9 @@ class SSEDecoder:
     def feed(self, data: bytes) -> list[bytes | ServerEvent]:
         """Return the events that these bytes complete, in order."""
         events: list[bytes | ServerEvent] = []
+        if self._at_start and not self._tail and len(data) >= len(_BOM):
+            self._at_start = False
+            data = data.removeprefix(_BOM)
         if self._data or self._name or self._after_cr or self._at_start or b"\r" in data:
             self._take_lines(self._lines(data), events)
         elif b"\n" not in data:
@@ -80,16 +83,15 @@ class SSEDecoder:
 
     def _take_blocks(self, data: bytes, events: list[bytes | ServerEvent]) -> None:
         """Take bytes that begin a line outside any event and hold no CR: nearly every event is one line between LFs."""
-        blocks = data.split(b"\n\n")
-        rest = blocks.pop()
-        for block in blocks:
-            if block[:6] == _PLAIN and b"\n" not in block:
-                events.append(block[6:])
-            else:
-                self._take_lines([*block.split(b"\n"), b""], events)
-        *lines, tail = rest.split(b"\n")
-        self._take_lines(lines, events)
+        lines = data.split(b"\n")  # one byte is found by memchr; two cost three times as much
+        tail = lines.pop()
         self._tail = [tail] if tail else []
+        paired = len(lines) // 2 * 2
+        payloads = [line[6:] for line in lines[:paired:2] if line[:6] == _PLAIN]
+        if len(payloads) == paired // 2 and not any(lines[1:paired:2]):
+            events += payloads
+            del lines[:paired]
+        self._take_lines(lines, events)
 
     def _lines(self, data: bytes) -> list[bytes]:
         """Return the lines that these bytes complete, whichever way they end."""
