@@ -188,7 +188,9 @@ class ChatCompletion:
         """How many further times a request is sent after a failure that may pass."""
         return self._max_retries
 
-    def prepare(self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None) -> Prepared:
+    def prepare(
+        self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None
+    ) -> Prepared:
         """Return a call that is not made yet, for a batch.
 
         Raises:
@@ -238,9 +240,7 @@ class ChatCompletion:
 
             entry = StoreEntry(self._store, self._base_url(request) or self.profile.provider, request.body)
         retries = self._max_retries if max_retries is None else max_retries
-        return Exchange(
-            request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep
-        )
+        return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
 
     def _base_url(self, request: ChatRequest) -> str | None:
         """Where a request goes; None for the embedded server, whose address is known when it runs."""

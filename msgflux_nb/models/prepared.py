@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
 from .answer import ModelResponse
 from .async_response import AsyncStreamResponse

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..errors import (
     BadRequestError,
     ConnectionFailedError,
-    MsgfluxError,
     ProviderError,
     QuotaError,
     RateLimitError,
@@ -26,9 +25,7 @@ _LONGEST_SECONDS = 8.0
 _LONGEST_WISH_SECONDS = 120.0
 
 
-def retry_delay(
-    error: Exception, *, attempt: int, max_retries: int, had_content: bool, chance: float
-) -> float | None:
+def retry_delay(error: Exception, *, attempt: int, max_retries: int, had_content: bool, chance: float) -> float | None:
     """Return the seconds to wait before another try, or None to give up.
 
     Args:

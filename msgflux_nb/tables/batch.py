@@ -210,8 +210,8 @@ class Batch:
             return known, None
         twin = self._asking.get(prepared.key)
         if twin is not None:
-            outcome, error = await asyncio.shield(twin)
-            return again(outcome), error
+            outcome, problem = await asyncio.shield(twin)
+            return again(outcome), problem
         return await self._ask_for_all(position, prepared)
 
     async def _prepared(self, position: int) -> Any:
@@ -263,11 +263,12 @@ class Batch:
                 else:
                     self._gate.leave(ticket, used=0)
                     faults += 1
-                    wait = retry_delay(
+                    delay = retry_delay(
                         error, attempt=faults, max_retries=self._model.max_retries, had_content=False, chance=_chance()
                     )
-                    if wait is None:
+                    if delay is None:
                         return self._given_up(error, prepared, time.perf_counter() - started)
+                    wait = delay
             except BaseException:
                 self._gate.leave(ticket)
                 raise
@@ -298,7 +299,9 @@ class Batch:
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
-        if isinstance(error, QuotaError):  # the batch's end and not the row's: it is asked for when there is money again
+        if isinstance(
+            error, QuotaError
+        ):  # the batch's end and not the row's: it is asked for when there is money again
             self.stop(f"the quota is used up: {error}")
             return None
         return failure(error, None, seconds), error

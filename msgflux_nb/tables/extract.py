@@ -143,9 +143,7 @@ def finish(run: Run, *, progress: bool) -> pd.DataFrame:
     return run.returned(result)
 
 
-async def aextract(
-    data: Any, /, schema: Any, *, progress: bool = True, **options: Unpack[Options]
-) -> pd.DataFrame:
+async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **options: Unpack[Options]) -> pd.DataFrame:
     """As :func:`extract`, to be awaited; the same arguments and the same result.
 
     An interrupt by a person (Stop in a notebook, Ctrl+C) returns the frame as it stands. A cancellation by the
@@ -161,7 +159,8 @@ async def aextract(
             while not done.done():
                 # Without the heartbeat a kernel's loop, asleep until something happens, sees an interrupt late.
                 wanted = asyncio.ensure_future(hungry.wait())
-                await asyncio.wait([done, wanted], timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                either: list[asyncio.Future[Any]] = [done, wanted]
+                await asyncio.wait(either, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 wanted.cancel()
                 if hungry.is_set():
                     hungry.clear()

@@ -12,7 +12,7 @@ from .outcome import FAILURES, STATES, Outcome
 
 __all__ = ["Ledger"]
 
-_CODES = {state: code for code, state in enumerate(STATES)}
+_CODES: dict[str, int] = {state: code for code, state in enumerate(STATES)}
 _OPEN = len(STATES)
 _UNKNOWN = -1
 _NAN = float("nan")
@@ -64,9 +64,7 @@ class Ledger:
             self.errors[position] = outcome.error
         self._attempts[position] = _UNKNOWN if outcome.attempts is None else outcome.attempts
         self._prompt_tokens[position] = _UNKNOWN if outcome.prompt_tokens is None else outcome.prompt_tokens
-        self._completion_tokens[position] = (
-            _UNKNOWN if outcome.completion_tokens is None else outcome.completion_tokens
-        )
+        self._completion_tokens[position] = _UNKNOWN if outcome.completion_tokens is None else outcome.completion_tokens
         self._costs[position] = _NAN if outcome.cost is None else outcome.cost
         self._seconds[position] = _NAN if outcome.seconds is None else outcome.seconds
         self._states[position] = _CODES[outcome.state]

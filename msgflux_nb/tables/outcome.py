@@ -23,7 +23,18 @@ from ..errors import (
     ValidationFailedError,
 )
 
-__all__ = ["FAILURES", "STATES", "Outcome", "State", "again", "congestion", "failure", "is_fatal", "signature", "success"]
+__all__ = [
+    "FAILURES",
+    "STATES",
+    "Outcome",
+    "State",
+    "again",
+    "congestion",
+    "failure",
+    "is_fatal",
+    "signature",
+    "success",
+]
 
 State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"]
 STATES: tuple[State, ...] = get_args(State)

@@ -38,7 +38,7 @@ def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any]) -> pd.DataF
     frame = frame_from_columns(schema, ledger.values, index)
     about = ledger.columns()
     arrays = {
-        "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.uint8).astype(np.int8), STATES),
+        "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.int8), pd.Index(STATES)),
         "_error": pd.array(about["errors"], dtype="string"),
         "_attempts": _integers(about["attempts"]),
         "_prompt_tokens": _integers(about["prompt_tokens"]),

@@ -107,6 +107,10 @@ class Rows:
                 self._source = None
                 return
 
+    def close(self) -> None:
+        """Read no further."""
+        self._source = None
+
     def forget(self, position: int, *, keep: bool) -> None:
         """A row has ended. What an iterator gave need not be kept, unless it may be asked for again."""
         if self._lazy and not keep:

@@ -181,7 +181,7 @@ class Run:
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
         """Return what the run did, as plain values."""
-        told = report_of(
+        return report_of(
             ledger,
             run=self.name,
             model=self.model.name,
@@ -189,7 +189,6 @@ class Run:
             stopped=self.batch.stopped,
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
-        return told
 
     def keep(self, report: dict[str, Any]) -> None:
         """Note in the store what the run did."""
@@ -225,7 +224,8 @@ def run_of(name: str) -> Run:
         LookupError: it is not known, or no longer.
     """
     if name not in _runs:
-        raise LookupError(f"no run {name!r} in this kernel; the last {_KEPT_RUNS} are kept: {', '.join(_runs) or 'none'}")
+        kept = ", ".join(_runs) or "none"
+        raise LookupError(f"no run {name!r} in this kernel; the last {_KEPT_RUNS} are kept: {kept}")
     return _runs[name]
 
 
