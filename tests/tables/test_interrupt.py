@@ -162,7 +162,23 @@ def test_after_an_interrupt_the_next_cell_works(server: Server, kernel: Kernel) 
         kernel.run(PREPARE.format(url=other.url, rows=3) + CALLS["extract"])
         assert json.loads(kernel.run(SHOW)) == ["ok"] * 3
         kernel.run(CALLS["aextract"])
-        assert json.loads(kernel.run(SHOW)) == ["ok"] * 3
+        assert json.loads(kernel.run(SHOW)) == ["cached"] * 3
+        assert len(other.bodies) == 3
+
+
+def test_after_an_interrupt_the_same_cell_goes_on(server: Server, kernel: Kernel) -> None:
+    kernel.run(PREPARE.format(url=server.url, rows=ROWS))
+    kernel.start(CALLS["extract"])
+    wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
+    time.sleep(0.2)
+    kernel.manager.interrupt_kernel()
+    kernel.finish()
+    check_the_states(kernel.run(SHOW))
+    server.replies = [QUICK]
+    kernel.run(CALLS["extract"])
+    states = json.loads(kernel.run(SHOW))
+    assert sorted(states) == ["cached"] * FINISHED + ["ok"] * (ROWS - FINISHED)
+    assert len(server.bodies) == ROWS + AT_ONCE
 
 
 def test_the_bar_in_a_kernel_warns_of_nothing(kernel: Kernel) -> None:
