@@ -54,8 +54,8 @@ class Prepared:
         self._made: Call | None = None
         self.request = request.body
         self.schema = request.schema
-        self.key = _hash(place.encode(), request.body)
-        self.question = _hash(place.encode(), msgspec.json.encode(question, order="deterministic"))
+        self.key = _hash(place, msgspec.json.decode(request.body))
+        self.question = _hash(place, question)
         self.attempts = 0
         self.answer: bytes | None = None
 
@@ -77,9 +77,11 @@ class Prepared:
             await AsyncStreamResponse(call, self._connect).finish()
         finally:
             self.attempts += call.attempts
-            self.answer = call.exchange.received or self.answer
+            if call.exchange.state == "complete":
+                self.answer = call.exchange.received
         return ModelResponse(call)
 
 
-def _hash(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"\n".join(parts)).digest()
+def _hash(place: str, asked: Any) -> bytes:
+    """The hash of what is asked where, whatever the order of its fields."""
+    return hashlib.sha256(place.encode() + b"\n" + msgspec.json.encode(asked, order="deterministic")).digest()

@@ -23,7 +23,7 @@ import msgspec
 
 from ..errors import StoreError
 
-__all__ = ["Store", "StoreEntry", "open_store", "request_key"]
+__all__ = ["Store", "StoreEntry", "open_store", "open_stores", "request_key"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,12 @@ CREATE TABLE IF NOT EXISTS rows (
     seconds REAL
 );
 CREATE INDEX IF NOT EXISTS rows_by_question ON rows (question);
-CREATE TABLE IF NOT EXISTS runs (run TEXT NOT NULL UNIQUE, began REAL NOT NULL, told BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    run TEXT NOT NULL UNIQUE,
+    began REAL NOT NULL,
+    told BLOB NOT NULL,
+    keys BLOB NOT NULL DEFAULT x''
+);
 """
 
 
@@ -122,10 +127,29 @@ class Store:
             with self._lock, self._connection:
                 return self._connection.execute(statement, values).fetchall()
 
+        self._reopen_after_a_fork()
+        return self._guarded(run)
+
+    def take_over(self, path: Path, *statements: str) -> None:
+        """Run statements as one transaction that read from another store's file, as the database ``other``."""
+
+        def run() -> None:
+            with self._lock:
+                self._connection.execute("ATTACH ? AS other", (str(path),))
+                try:
+                    with self._connection:
+                        for statement in statements:
+                            self._connection.execute(statement)
+                finally:
+                    self._connection.execute("DETACH other")
+
+        self._reopen_after_a_fork()
+        self._guarded(run)
+
+    def _reopen_after_a_fork(self) -> None:
         if self._pid != os.getpid():  # SQLite's connections do not survive a fork, and must not be closed after one
             self._inherited.append(self._connection)
             self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), self._guarded(self._open)
-        return self._guarded(run)
 
     @property
     def _name(self) -> str:
@@ -213,6 +237,12 @@ class StoreEntry:
 
 _stores: dict[Path, Store] = {}
 _stores_lock = threading.Lock()
+
+
+def open_stores() -> list[Store]:
+    """Return the stores with a file that this process has opened, the first opened first."""
+    with _stores_lock:
+        return list(_stores.values())
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:

@@ -155,6 +155,11 @@ class Batch:
             self._fed.set()
 
     @property
+    def started(self) -> bool:
+        """Whether it was begun."""
+        return self._fed is not None
+
+    @property
     def in_flight(self) -> frozenset[int]:
         """The rows that the model is answering."""
         return frozenset(self._in_flight)
@@ -204,6 +209,7 @@ class Batch:
         if prepared is None:
             await asyncio.sleep(0)
             return Outcome("skipped"), None
+        self._memory.note(position, prepared)
         known = self._memory.recall(prepared)
         if known is not None:
             await asyncio.sleep(0)
@@ -304,7 +310,9 @@ class Batch:
         ):  # the batch's end and not the row's: it is asked for when there is money again
             self.stop(f"the quota is used up: {error}")
             return None
-        return failure(error, None, seconds), error
+        outcome = failure(error, None, seconds)
+        self._memory.keep(prepared, outcome)
+        return outcome, error
 
     def _answered(self, response: Any, prepared: Any, seconds: float) -> Ended:
         self._refused_since = None

@@ -9,7 +9,7 @@ import msgspec
 
 from ..content.messages import ChatBlock, Message
 
-__all__ = ["example_messages"]
+__all__ = ["example_messages", "plain_examples"]
 
 
 def example_messages(examples: Iterable[Any] | None, schema: Any) -> list[Message]:
@@ -35,3 +35,9 @@ def example_messages(examples: Iterable[Any] | None, schema: Any) -> list[Messag
             ) from None
         turns += [ChatBlock.user(str(text)), ChatBlock.assistant(written)]
     return turns
+
+
+def plain_examples(turns: list[Message]) -> list[tuple[str, Any]] | None:
+    """Return the examples in turns as plain values, which make the same turns again; None for none."""
+    pairs = zip(turns[::2], turns[1::2], strict=True)
+    return [(asked["content"], msgspec.json.decode(told["content"])) for asked, told in pairs] or None

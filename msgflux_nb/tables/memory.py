@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import msgspec
 
 from ..errors import MsgfluxError, StoreError
 from ..generation.decode import decode_answer
-from ..models.records import Record, Records
+from ..models.records import KEY_BYTES, Record, Records
 from .outcome import Outcome, again
 from .reuse import reusable
 
 __all__ = ["Memory"]
 
 _PAID_FOR = frozenset(("ok", "invalid", "refused", "truncated"))
+_DECODABLE = frozenset(("ok", "invalid"))
 
 
 class Memory:
-    """The records of a batch.
+    """The records of a run. A disk that fails costs no answer: what was wrong is in ``trouble``.
 
     Args:
         records: where they are; None to remember nothing.
         good_only: whether a row whose answer was no good is asked for again.
+        keys: those of the rows' requests so far, by position; more are added.
+
+    Attributes:
+        keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
+        trouble: why answers could not be looked up or kept, or None.
     """
 
-    def __init__(self, records: Records | None, *, good_only: bool = False) -> None:
+    def __init__(self, records: Records | None, *, good_only: bool = False, keys: bytearray | None = None) -> None:
         self.records = records
+        self.keys = bytearray() if keys is None else keys
+        self.trouble: str | None = None
         self._good_only = good_only
+        self._asked: set[bytes] = set()  # what was no good, and has been asked for once more
         self._had_some = records is not None and len(records) > 0
 
     def recall(self, prepared: Any) -> Outcome | None:
         """Return how the same request ended before, or the answer to the same question read in another way."""
         if self.records is None:
             return None
-        record = self.records.get(prepared.key)
-        if record is not None:
-            if record.state == "ok":
-                return _read(record, prepared)
-            if self._good_only:
-                return None
-            return again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
-        if not self._had_some or prepared.schema is None:
+        try:
+            return self._recalled(self.records, prepared)
+        except StoreError as error:
+            self.trouble = self.trouble or str(error)
             return None
-        for other in self.records.related(prepared.question):
-            if other.state in ("ok", "invalid") and reusable(prepared.schema, other.request):
-                outcome = _read(other, prepared)
-                if outcome is not None:
-                    taken = {"key": prepared.key, "request": prepared.request, "state": "ok", "error": None}
-                    self._put(msgspec.structs.replace(other, **taken))
-                    return outcome
-        return None
+
+    def note(self, position: int, prepared: Any) -> None:
+        """Remember which request a row makes."""
+        if self.records is None:
+            return
+        start = position * KEY_BYTES
+        if len(self.keys) < start:
+            self.keys.extend(bytes(start - len(self.keys)))
+        self.keys[start : start + KEY_BYTES] = prepared.key
 
     def keep(self, prepared: Any, outcome: Outcome) -> None:
-        """Keep an answer that was paid for, whatever it is good for."""
-        if self.records is None or outcome.state not in _PAID_FOR:
+        """Keep what came of a request; an answer that was paid for, whatever it is good for, is not paid for again."""
+        if self.records is None:
             return
+        if self._good_only:
+            self._asked.add(prepared.key)
         self._put(
             Record(
                 key=prepared.key,
@@ -74,13 +81,35 @@ class Memory:
             )
         )
 
+    def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
+        record = records.get(prepared.key)
+        if record is not None and record.state in _PAID_FOR:
+            found = _read(record, prepared) if record.state in _DECODABLE else None
+            if found is not None or record.state == "ok":
+                return found
+            if self._good_only and prepared.key not in self._asked:
+                return None
+            return again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
+        if not self._had_some or prepared.schema is None:
+            return None
+        return self._read_otherwise(records, prepared)
+
+    def _read_otherwise(self, records: Records, prepared: Any) -> Outcome | None:
+        """Read an answer that was given for another structure; what was sent for it stays its request."""
+        for other in records.related(prepared.question):
+            if other.state in _DECODABLE and reusable(prepared.schema, other.request):
+                outcome = _read(other, prepared)
+                if outcome is not None:
+                    self._put(msgspec.structs.replace(other, key=prepared.key, state="ok", error=None))
+                    return outcome
+        return None
+
     def _put(self, record: Record) -> None:
-        if self.records is None:
-            return
         try:
-            self.records.put(record)
+            if self.records is not None:
+                self.records.put(record)
         except StoreError as error:  # the answer is in the frame all the same
-            warnings.warn(f"answers are not kept: {error}", RuntimeWarning, stacklevel=2)
+            self.trouble = self.trouble or str(error)
 
 
 def _read(record: Record, prepared: Any) -> Outcome | None:

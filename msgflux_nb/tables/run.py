@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime
 import secrets
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, get_args
 
 import pandas as pd
 
+from ..errors import StoreError
 from ..generation.generics import with_defaults
 from ..models.model import Model
 from ..models.records import Records, RunRecord
 from ..models.store import Store, open_store
 from .batch import AsyncModel, Batch, OnError
-from .examples import example_messages
+from .examples import example_messages, plain_examples
 from .gate import gate_of
 from .ledger import Ledger
 from .loop import batch_loop
@@ -64,6 +66,9 @@ class Run:
         rows: its input.
         batch: the engine; a new one each time that it goes on.
         began: when, in seconds since 1970.
+        seconds: how long it worked before it went on the last time.
+        keys: those of the requests that its rows make, by position.
+        options: what else it was asked with, as plain values.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
     """
 
@@ -87,10 +92,9 @@ class Run:
         explode: str | None = None,
         sample: int | None = None,
     ) -> None:
-        if on_error not in get_args(OnError):
-            raise ValueError(f"on_error: expected one of {', '.join(map(repr, get_args(OnError)))}, got {on_error!r}")
-        for name, value in (("rpm", rpm), ("tpm", tpm), ("max_cost", max_cost)):
-            _check_positive(name, value)
+        self._limits = _checked(
+            {"on_error": on_error, "max_concurrency": max_concurrency, "rpm": rpm, "tpm": tpm, "max_cost": max_cost}
+        )
         self.schema = with_defaults(schema)
         check_schema(self.schema)
         self.model = _model(model)
@@ -103,38 +107,73 @@ class Run:
         self.explode = explode
         self.name = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self.began = time.time()
-        self.seconds = 0.0
+        self.seconds = self._worked = 0.0
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = _records(store)
-        self._on_error = on_error
-        self._max_cost = max_cost
+        self.keys = bytearray()
         self._system_prompt = _INSTRUCTION if prompt is None and system_prompt is None else system_prompt
-        start, self._limit = _limits(max_concurrency, self.model)
-        self._gate: dict[str, Any] = {"start": start, "most": self._limit, "rpm": rpm, "tpm": tpm}
+        self.options: dict[str, Any] = {
+            "system_prompt": system_prompt,
+            "images": images if images is None or isinstance(images, str) else list(images),
+            "files": files if files is None or isinstance(files, str) else list(files),
+            "examples": plain_examples(self.rows.before),
+            "explode": explode,
+            "sample": None if sample is None else int(sample),
+        }
+        self._since = time.monotonic()
         self.batch = self._batch()
+        self._keep({**self.report(Ledger()), "rows": len(self.rows)}, ended=None)
         _runs[self.name] = self
         while len(_runs) > _KEPT_RUNS:
             _runs.popitem(last=False)
 
-    def _batch(self, ledger: Ledger | None = None, positions: list[int] | None = None) -> Batch:
+    def _batch(
+        self, ledger: Ledger | None = None, positions: list[int] | None = None, *, good_only: bool = False
+    ) -> Batch:
+        start, most = _at_once(self._limits["max_concurrency"], self.model)
+        self._memory = Memory(self.records, good_only=good_only or positions is not None, keys=self.keys)
         return Batch(
             self.rows,
             self.model,
             self.schema,
             system_prompt=self._system_prompt,
-            on_error=self._on_error,
-            limit=self._limit,
-            gate=gate_of(getattr(self.model, "gate_key", id(self.model)), **self._gate),
-            memory=Memory(self.records, good_only=positions is not None),
-            max_cost=self._max_cost,
+            on_error=self._limits["on_error"],
+            limit=most,
+            gate=gate_of(
+                getattr(self.model, "gate_key", id(self.model)),
+                start=start,
+                most=most,
+                rpm=self._limits["rpm"],
+                tpm=self._limits["tpm"],
+            ),
+            memory=self._memory,
+            max_cost=self._limits["max_cost"],
             hungry=lambda: self.wants_rows(),
             ledger=ledger,
             positions=positions,
         )
 
-    def again(self, states: Iterable[str]) -> None:
-        """Make ready to go on with the rows that ended in these states."""
+    def again(self, states: Iterable[str], *, model: AsyncModel | str | None = None, **limits: Any) -> None:
+        """Make ready to go on with the rows that ended in these states.
+
+        Args:
+            states: which rows.
+            model: who is asked instead, from now on.
+            limits: what is to be another from now on: ``on_error``, ``max_concurrency``, ``rpm``, ``tpm``, ``max_cost``.
+        """
+        self._limits = _checked({**self._limits, **limits})
+        self.model = self.model if model is None else _model(model)
+        self.seconds, self._since = self.seconds + self._worked, time.monotonic()
         self.batch = self._batch(*self.settled().reopened(states))
+
+    def ask_again(self) -> None:
+        """Make ready to ask for every row that has no good answer, also where one that is no good was paid for."""
+        self.batch = self._batch(good_only=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.batch.started and not self.batch.ended.is_set()
 
     def feed(self) -> None:
         """Read more of an iterator; on the thread of whoever owns it."""
@@ -175,8 +214,12 @@ class Run:
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()
         frame = outcome_frame(self.schema, ledger, self.rows.index)
+        self._worked = time.monotonic() - self._since
         frame.attrs["report"] = self.report(ledger)
-        self.keep(frame.attrs["report"])
+        try:
+            self._keep(frame.attrs["report"], ended=time.time())
+        except StoreError as error:
+            self._memory.trouble = self._memory.trouble or str(error)
         return frame
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
@@ -185,13 +228,13 @@ class Run:
             ledger,
             run=self.name,
             model=self.model.name,
-            seconds=time.time() - self.began,
+            seconds=self.seconds + self._worked,
             stopped=self.batch.stopped,
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
 
-    def keep(self, report: dict[str, Any]) -> None:
-        """Note in the store what the run did."""
+    def _keep(self, report: dict[str, Any], *, ended: float | None) -> None:
+        """Note in the store what the run did; at its beginning too, so that one that is killed is not forgotten."""
         if self.records is None:
             return
         record = RunRecord(
@@ -201,12 +244,16 @@ class Run:
             schema=getattr(self.schema, "__name__", str(self.schema)),
             prompt=self.prompt,
             report=report,
+            ended=ended,
+            options={**self.options, **self._limits},
         )
-        self.records.put_run(record)
+        self.records.put_run(record, bytes(self.keys))
 
     def returned(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the frame, or raise what has to be raised with the frame as its ``result``."""
-        error = self.batch.crash or (self.batch.error if self._on_error == "raise" else None)
+        if self._memory.trouble is not None:
+            warnings.warn(f"answers are in the frame but not kept: {self._memory.trouble}", RuntimeWarning, stacklevel=4)
+        error = self.batch.crash or (self.batch.error if self._limits["on_error"] == "raise" else None)
         if error is None:
             return result
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
@@ -257,7 +304,16 @@ def _model(model: AsyncModel | str | None) -> AsyncModel:
     return model
 
 
-def _limits(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
+def _checked(limits: dict[str, Any]) -> dict[str, Any]:
+    choices = get_args(OnError)
+    if limits["on_error"] not in choices:
+        raise ValueError(f"on_error: expected one of {', '.join(map(repr, choices))}, got {limits['on_error']!r}")
+    for name in ("rpm", "tpm", "max_cost"):
+        _check_positive(name, limits[name])
+    return limits
+
+
+def _at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
     """How many requests at once to begin with, and at most."""
     parallel = int(model.profile.parallel)
     if max_concurrency == "auto":

@@ -41,11 +41,11 @@ class Prepared:
     """A call that is not made yet; each has a key of its own, so that equal rows are not one call."""
 
     schema = None
-    answer = text = None
+    answer = text = allowance = None
 
     def __init__(self, model: Scripted, messages: Any, options: dict[str, Any]) -> None:
         self.model, self.messages, self.options = model, messages, options
-        self.key = self.question = os.urandom(16)
+        self.key = self.question = os.urandom(32)
         self.request = b""
         self.attempts = 0
 
