@@ -25,7 +25,7 @@ ROOMS = {
     "content": "container source picture media generated messages history",
     "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
-    "misfit accumulate",
+    "misfit allowance accumulate",
     "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets "
     "aio transport response async_response store records prepared recording gguf machine pip weights local chat model",
     "reasoning": "tools react self_consistency tree_of_thoughts",

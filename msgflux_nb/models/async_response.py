@@ -106,6 +106,7 @@ class AsyncStreamResponse(Arriving):
                     stream=request.stream,
                     abort=abort,
                     remaining=exchange.remaining,
+                    heard=exchange.hear,
                 ) as chunks:
                     async for data in chunks:
                         yield exchange.feed(data)

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
 from ..protocol.accumulate import Accumulator
+from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
 from ..protocol.failure import Scrub
 from ..protocol.profile import Profile
@@ -63,6 +64,7 @@ class Exchange:
         attempts: how many times the request was sent.
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
+        allowance: what the provider says may still be sent, where ``received`` is wanted too; None where it does not.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Exchange:
         self.attempts = 0
         self.failed: MsgfluxError | None = None
         self.cached = False
+        self.allowance: Allowance | None = None
         self._max_retries = max_retries
         self._entry = entry
         self._keeps = keep
@@ -130,6 +133,11 @@ class Exchange:
         """Start an attempt, with an empty answer."""
         self.attempts += 1
         self._restart(scrub)
+
+    def hear(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Take the headers of an answer."""
+        if self._keeps:  # a batch, which goes by them
+            self.allowance = allowance_of(headers, now=time.time())
 
     def recall(self) -> list[Event] | None:
         """Take the whole answer from the cache, return what it says; None where it has none that can be used."""

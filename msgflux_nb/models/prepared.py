@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..protocol.allowance import Allowance
 from ..protocol.request import ChatRequest
 from .answer import ModelResponse
 from .async_response import AsyncStreamResponse
@@ -58,6 +59,11 @@ class Prepared:
         self.question = _hash(place, question)
         self.attempts = 0
         self.answer: bytes | None = None
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the provider said with its last answer, or refusal, may still be sent; None where it said nothing."""
+        return None if self._made is None else self._made.exchange.allowance
 
     @property
     def text(self) -> str | None:

@@ -164,14 +164,16 @@ async def aopen_bytes(
     stream: bool,
     abort: Abort,
     remaining: Callable[[], float],
+    heard: Callable[[list[tuple[bytes, bytes]]], object] = id,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """As :func:`open_bytes`, for a running event loop."""
+    """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
     with _translated(endpoint):
         arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         given = _given(endpoint, "handle_async_request", httpx.Client)
         sender: Any = given or await _async_transport(endpoint.base_url)
         with _before_an_answer(endpoint):
             response = await _asent(sender, _request(endpoint, sender, arguments))
+        heard(response.headers.raw)
         try:
             _watch(abort, response)
             chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()

@@ -33,7 +33,7 @@ Ended = tuple[Outcome, BaseException | None]
 _SAME_FAILURES = 5
 _CHUNK = 1024  # rows of an iterator that are read ahead
 _PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
-_LONGEST_BACKOFF_SECONDS = 30.0
+_LONGEST_BACKOFF_SECONDS = 8.0
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -263,6 +263,7 @@ class Batch:
                 raise
             except Exception as error:
                 self._in_flight.discard(position)
+                self._heed(prepared, ticket)
                 if congestion(error):
                     wait = self._give_way(error, ticket, refusals)
                     refusals += 1
@@ -279,23 +280,29 @@ class Batch:
                 self._gate.leave(ticket)
                 raise
             else:
+                self._heed(prepared, ticket)
                 self._gate.succeed(ticket, used=_tokens(response))
                 return self._answered(response, prepared, time.perf_counter() - started)
             await asyncio.sleep(wait)
+
+    def _heed(self, prepared: Any, ticket: Ticket) -> None:
+        if prepared.allowance is not None:
+            self._gate.heed(ticket, prepared.allowance)
 
     def _may_send(self) -> bool:
         if self.stopped is None and self._max_cost is not None:
             spent = self.ledger.cost
             each = spent / self._answers if self._answers else 0.0
             if spent + each * (len(self._in_flight) + 1) > self._max_cost:
-                self.stop(f"max_cost of ${self._max_cost:,.4f} is reached; ${spent:,.4f} were spent")
+                flying = len(self._in_flight)
+                self.stop(f"max_cost of ${self._max_cost:,.4f}: ${spent:,.4f} are spent, and {flying} rows in flight")
         return self.stopped is None
 
     def _give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
         """The provider says that it is too much: return the seconds until this row may ask for its turn again."""
         wish = getattr(error, "retry_after", None)
         self._gate.congest(ticket, retry_after=wish)
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._refused_since = now if self._refused_since is None else self._refused_since
         if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
             self.stop(f"the provider has no room for more, and asks to wait {wish or 0:,.0f} s: {error}")

@@ -4,7 +4,7 @@ The number at once follows the answers, as TCP's congestion window does (Jacobso
 succeeds, is halved when the server says that it is too much, and comes back quickly to just below where that
 happened, then slowly beyond it, so that trying for more costs few refusals. It does not grow where answers only take
 longer for it, as from a server that lets requests queue. A wait that the server asks for holds everybody up, and nobody
-goes on at the same moment afterwards.
+goes on at the same moment afterwards. Where the server says how much may still be sent, no more is.
 
 Everything here runs on one event loop.
 """
@@ -12,10 +12,14 @@ Everything here runs on one event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..protocol.allowance import Allowance
 
 __all__ = ["Gate", "Ticket", "gate_of"]
 
@@ -25,6 +29,9 @@ _PATIENCE = 8  # times as many, where trying has failed again and again
 _SLOWER = 2.0  # times the shortest usual answer, from which on more at once only means longer waits
 _SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
 _BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
+_LONGEST_ALLOWANCE_SECONDS = 60.0  # after which it is tried, whatever was said: a day's limit comes back bit by bit
+_LONGEST_BACKOFF_SECONDS = 30.0  # where everything is refused, and the server does not say for how long
+_NEVER = float("-inf")
 
 
 class Ticket:
@@ -32,14 +39,39 @@ class Ticket:
 
     Attributes:
         tokens: what it was reckoned to use.
+        before: how many calls, and how many tokens, had begun when it had.
     """
 
-    __slots__ = ("began", "epoch", "tokens")
+    __slots__ = ("before", "began", "epoch", "tokens")
 
-    def __init__(self, epoch: int, tokens: float, began: float) -> None:
+    def __init__(self, epoch: int, tokens: float, began: float, before: tuple[float, float]) -> None:
         self.epoch = epoch
         self.tokens = tokens
         self.began = began
+        self.before = before
+
+
+class Budget:
+    """How much of one thing may still begin until the provider counts anew, by the latest call that it spoke of.
+
+    Attributes:
+        begun: how much has begun in all.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+        self._end = float("inf")  # of what may have begun
+        self._until = _NEVER
+        self._told = _NEVER
+
+    def set(self, left: float, before: float, until: float) -> None:
+        """Take what is left: the provider has not counted what began after the call with which it says so."""
+        if before >= self._told:
+            self._told, self._end, self._until = before, before + left, until
+
+    def wait_until(self, amount: float) -> float:
+        """Return until when so much has to wait."""
+        return self._until if self.begun + amount > self._end else _NEVER
 
 
 class Gate:
@@ -74,17 +106,19 @@ class Gate:
         self._patience = 1
         self._probing = False
         self._epoch = 0
+        self._in_vain = 0  # times that it was halved, one after the other
         self._seconds, self._answers = 0.0, 0
         self._quickest = float("inf")
         self._roomy = True
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._chance = chance
-        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
-        self._next_turn = float("-inf")  # after a pause, one after the other
+        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
+        self._next_turn = _NEVER  # after a pause, one after the other
         self._gap_seconds = 0.0
-        self._gaps_until = float("-inf")
+        self._gaps_until = _NEVER
         self._request_seconds = self._token_seconds = 0.0
-        self._next_request = self._next_token = float("-inf")
+        self._next_request = self._next_token = _NEVER
+        self._requests, self._tokens = Budget(), Budget()
         self._timer: asyncio.TimerHandle | None = None
 
     def pace(self, rpm: float | None, tpm: float | None) -> None:
@@ -98,20 +132,18 @@ class Gate:
         Args:
             tokens: what it will use, as far as can be told.
         """
-        if self._waiting or self._wait_seconds() > 0 or self.under_way >= int(self.limit):
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((turn, tokens))
-            self._wake()
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self.under_way -= 1
-                    self._wake()
-                raise
-        else:
-            self._admit(tokens)
-        return Ticket(self._epoch, tokens, self._clock())
+        if not self._waiting and self.under_way < int(self.limit) and self._wait_seconds(tokens) <= 0:
+            return self._admit(tokens)
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, tokens))
+        self._wake()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.under_way -= 1
+                self._wake()
+            raise
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
         """A call has ended in a way that says nothing about how much the server bears.
@@ -127,6 +159,7 @@ class Gate:
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
         """A call was answered: there may be room for more."""
+        self._in_vain = 0
         self._measure(self._clock() - ticket.began)
         if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not what keeps us from more
             self._grow()
@@ -142,9 +175,22 @@ class Gate:
             self._ceiling = max(1.0, int(self.limit) - 1)
             self.limit = max(1.0, self.limit / 2)
             self._credit = 0
+            if self._in_vain:  # nothing was answered since the last time
+                self.pause(min(2.0**self._in_vain, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * self._chance()))
+            self._in_vain += 1
         if retry_after is not None:
             self.pause(retry_after)
         self.leave(ticket, used=0)
+
+    def heed(self, ticket: Ticket, allowance: Allowance) -> None:
+        """The server said, in answer to a call, how much may still be sent; to be told before the call has ended."""
+        now, requests, tokens = self._clock(), allowance.requests, allowance.tokens
+        if requests is not None:
+            until = now + min(allowance.requests_seconds, _LONGEST_ALLOWANCE_SECONDS)
+            self._requests.set(requests, ticket.before[0], until)
+        if tokens is not None:
+            until = now + min(allowance.tokens_seconds, _LONGEST_ALLOWANCE_SECONDS)
+            self._tokens.set(tokens, ticket.before[1], until)
 
     def pause(self, seconds: float) -> None:
         """Let nobody begin for a while, and then one after the other; a longer pause under way is not shortened."""
@@ -179,21 +225,26 @@ class Gate:
         elif self._probing and self._credit >= self.limit:  # one more was borne for a whole round
             self._probing, self._patience = False, 1
 
-    def _admit(self, tokens: float) -> None:
+    def _admit(self, tokens: float) -> Ticket:
         now = self._clock()
         self.under_way += 1
+        self._requests.begun += 1
+        self._tokens.begun += tokens
         if now < self._gaps_until:
             self._next_turn = now + self._gap()
         if self._request_seconds:
             self._next_request = max(now, self._next_request) + self._request_seconds
         if self._token_seconds:
             self._next_token = max(now - _BURST_SECONDS, self._next_token) + tokens * self._token_seconds
+        return Ticket(self._epoch, tokens, now, (self._requests.begun, self._tokens.begun))
 
-    def _wait_seconds(self) -> float:
-        wait = max(self._next_turn, self._next_request if self._request_seconds else float("-inf"))
+    def _wait_seconds(self, tokens: float) -> float:
+        turn = max(self._next_turn, self._requests.wait_until(1), self._tokens.wait_until(max(1.0, tokens)))
+        if self._request_seconds:
+            turn = max(turn, self._next_request)
         if self._token_seconds:
-            wait = max(wait, self._next_token)
-        return wait - self._clock()
+            turn = max(turn, self._next_token)
+        return turn - self._clock()
 
     def _wake(self) -> None:
         """Let those begin that may; come back when time is all that is missing."""
@@ -202,13 +253,12 @@ class Gate:
             if turn.done():
                 self._waiting.popleft()
                 continue
-            wait = self._wait_seconds()
+            wait = self._wait_seconds(tokens)
             if wait > 0:
                 self._come_back(wait)
                 return
             self._waiting.popleft()
-            self._admit(tokens)
-            turn.set_result(None)
+            turn.set_result(self._admit(tokens))
 
     def _come_back(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -224,19 +274,24 @@ class Gate:
 
 
 _gates: dict[Any, Gate] = {}
+_gates_of_objects: WeakKeyDictionary[Any, Gate] = WeakKeyDictionary()
 
 
 def gate_of(key: Any, *, start: int, most: int, rpm: float | None, tpm: float | None) -> Gate:
     """Return the gate for calls that a provider counts together; it remembers what it has learnt.
 
     Args:
-        key: what they have in common: address, key, model.
+        key: what they have in common: address, key, model; or the model itself, where it does not say.
         start: how many at once to begin with.
         most: how many at once at most, as the latest batch wants it.
         rpm: requests a minute, likewise.
         tpm: tokens a minute, likewise.
     """
-    gate = _gates.setdefault(key, Gate(start=start, most=most))
+    new = Gate(start=start, most=most)
+    if isinstance(key, tuple):
+        gate = _gates.setdefault((os.getpid(), key), new)  # what a forked child has inherited is its parent's
+    else:
+        gate = _gates_of_objects.setdefault(key, new)
     gate.most = most
     gate.limit = min(gate.limit, most) if gate.congestions else max(gate.limit, min(start, most))
     gate.pace(rpm, tpm)

@@ -140,7 +140,7 @@ class Run:
             on_error=self._limits["on_error"],
             limit=most,
             gate=gate_of(
-                getattr(self.model, "gate_key", id(self.model)),
+                getattr(self.model, "gate_key", self.model),
                 start=start,
                 most=most,
                 rpm=self._limits["rpm"],

@@ -192,7 +192,7 @@ def test_a_bare_plan_schema_has_the_columns_of_its_default() -> None:
     plan = ChainOfThoughts([Step("6 times 7", "42")], "42")
     frame = quiet(["6 * 7?"], ChainOfThoughts, model=Scripted(lambda _: plan))
     assert frame["final_answer"].dtype == "string"
-    assert frame["steps"].tolist() == [[Step("6 times 7", "42")]]
+    assert frame["steps"].tolist() == [[{"explanation": "6 times 7", "output": "42"}]]
 
 
 def test_a_plan_schema_has_the_columns_of_its_answer() -> None:
@@ -458,6 +458,30 @@ def test_what_must_not_be_swallowed_is_raised_with_the_frame(crash: type[BaseExc
         quiet(list("0123456789"), model=Scripted(script), max_concurrency=1)
     assert caught.value.result["_status"].tolist()[:2] == ["ok", "ok"]
     assert quiet(["a"], model=Scripted(echo))["_status"].tolist() == ["ok"]
+
+
+# Money
+
+
+def test_nothing_is_sent_that_might_pass_what_may_be_spent() -> None:
+    model = Scripted(echo, metadata=Metadata(cost=0.25), delay=0.01)
+    frame = quiet([str(n) for n in range(40)], model=model, max_cost=2.0, max_concurrency=4)
+    assert frame["_status"].value_counts()[["ok", "pending"]].tolist() == [8, 32]
+    assert frame["_cost"].sum() == 2.0
+    assert "max_cost of $2.0000" in frame.attrs["report"]["stopped"]
+
+
+def test_rows_that_failed_and_were_billed_count_too() -> None:
+    model = Scripted(lambda text: mf.TruncatedError(text), metadata=Metadata(cost=1.0))
+    frame = quiet(["a", "b", "c"], model=model, max_cost=2.0, max_concurrency=1)
+    assert frame["_status"].tolist() == ["truncated", "truncated", "pending"]
+
+
+def test_a_limit_on_cost_that_cannot_be_kept_stops_the_batch() -> None:
+    model = Scripted(echo)
+    frame = quiet(["a", "b", "c"], model=model, max_cost=2.0, max_concurrency=1)
+    assert frame["_status"].tolist() == ["ok", "pending", "pending"]
+    assert "the price of scripted/one is not known" in frame.attrs["report"]["stopped"]
 
 
 # Inside a running loop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -136,3 +137,21 @@ def test_a_quota_that_is_used_up_ends_the_batch_and_no_row() -> None:
     assert set(frame["_status"]) == {"pending"}
     assert len(bodies) <= 2
     assert "quota" in frame.attrs["report"]["stopped"]
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_what_the_headers_leave_is_all_that_is_sent(status: int) -> None:
+    came: list[float] = []
+
+    def reply(text: str) -> Reply:
+        came.append(time.monotonic())
+        found = answer(text)
+        if len(came) == 1:
+            found = found if status == 200 else error(status)
+            found.headers |= {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "600ms"}
+        return found
+
+    frame, _ = run(reply, ["a", "b", "c"], max_concurrency=1)
+    assert frame["_status"].tolist() == ["ok"] * 3
+    assert came[1] - came[0] > 0.5
+    assert came[2] - came[1] < 0.5
