@@ -1,10 +1,15 @@
-"""A column's cells → one pandas array: its declared dtype where that holds every cell exactly, else ``object``."""
+"""A column's cells → one pandas array: its declared dtype where that holds every cell exactly, else ``object``.
+
+The types of a column's cells are looked at all at once, and each kind has its own way into an array; pandas would
+guess, cell by cell.
+"""
 
 from __future__ import annotations
 
 import datetime
 import enum
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -12,23 +17,18 @@ import numpy as np
 import pandas as pd
 
 from .dtypes import Column, Kind
+from .fields import plain
+from .lists import arrow_list
 
-__all__ = ["infer", "is_missing", "to_series"]
+__all__ = ["infer", "is_missing", "objects", "to_array"]
 
-# Microseconds are datetime's own unit; pandas' older default, nanoseconds, ends in 1677 and 2262.
-_DTYPES: dict[Kind, str] = {
-    "integer": "Int64",
-    "float": "Float64",
-    "boolean": "boolean",
-    "string": "string",
-    "datetime": "datetime64[us]",
-    "naive": "datetime64[us]",
-    "utc": "datetime64[us, UTC]",
-    "date": "datetime64[us]",
-    "duration": "timedelta64[us]",
-}
-# Cells of these types, the most of them, are neither missing nor numpy's.
-_PLAIN_TYPES = frozenset([str, int, bool, type(None)])
+Types = set[type]
+
+_NONE = type(None)
+_UTC = pd.DatetimeTZDtype("us", "UTC")
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+# The types of cells that hold nothing, or numpy's scalars, but float, which may be NaN.
+_UNUSUAL = (msgspec.UnsetType, type(pd.NA), type(pd.NaT), np.generic)
 _INFERRED: dict[frozenset[type], Kind] = {
     frozenset([int]): "integer",
     frozenset([float]): "float",
@@ -52,40 +52,45 @@ def is_missing(cell: Any) -> bool:
     return isinstance(cell, (float, np.floating)) and bool(cell != cell)
 
 
-def to_series(column: Column, cells: Sequence[Any]) -> pd.Series[Any]:
-    """Return the cells as a Series with a new RangeIndex.
+def to_array(column: Column, cells: Sequence[Any]) -> Any:
+    """Return the cells as what pandas takes for a column: an array, or a Series with a new RangeIndex.
 
-    Missing cells are ``NA``, ``NaT`` or, in an ``object`` column, None.
+    Missing cells are ``NA``, ``NaT`` or, in an ``object`` array, None.
     """
-    known = [cell if type(cell) in _PLAIN_TYPES else _python(cell) for cell in cells]
-    present = [cell for cell in known if cell is not None]
-    if column.kind == "category":
-        return _category(column.levels, known)
-    kind = _zoned(present, column.kind)
-    fits = _FITS.get(kind)
-    if fits is None or not all(map(fits, present)):
-        return _objects(known)
+    types = set(map(type, cells))
+    if any(issubclass(kind, _UNUSUAL) for kind in types):
+        cells = [_python(cell) for cell in cells]
+        types = set(map(type, cells))
+    elif float in types:
+        cells = [None if type(cell) is float and cell != cell else cell for cell in cells]
+        types = set(map(type, cells))
+    types.discard(_NONE)
     try:
-        if kind == "utc":
-            known = [None if cell is None else cell.astimezone(datetime.UTC) for cell in known]
-        return pd.Series(known, dtype=_DTYPES[kind])
+        array = _MAKERS[column.kind](column, cells, types)
     except (OverflowError, ValueError):
-        # Beyond what 64 bits of microseconds hold, or text that Arrow's UTF-8 cannot.
-        return _objects(known)
+        # Beyond what 64 bits hold, or text that Arrow's UTF-8 cannot.
+        array = None
+    if array is not None:
+        return array
+    return objects(list(map(plain, cells)) if column.kind == "list" else cells)
 
 
 def infer(column: Column, cells: Sequence[Any]) -> Column:
     """Return ``column`` with the kind that its cells have in common, for values that no schema describes."""
-    present = [value for value in map(_python, cells) if value is not None]
-    found = frozenset(map(type, present))
-    if len(found) == 1 and issubclass(next(iter(found)), enum.Enum):
-        levels = tuple(member.value for member in next(iter(found)))  # type: ignore[attr-defined]  # an Enum class
-        return Column(column.name, column.path, "category", levels) if _plain(levels) else column
-    return Column(column.name, column.path, _INFERRED.get(found, "object"))
+    found = frozenset(type(value) for value in map(_python, cells) if value is not None)
+    if len(found) == 1 and issubclass(kind := next(iter(found)), enum.Enum):
+        levels = tuple(member.value for member in kind)
+        is_plain = all(type(level) in (str, int) for level in levels)
+        return msgspec.structs.replace(column, kind="category", levels=levels) if is_plain else column
+    return msgspec.structs.replace(column, kind=_INFERRED.get(found, "object"))
 
 
-def _plain(levels: tuple[Any, ...]) -> bool:
-    return all(type(level) in (str, int) for level in levels)
+def objects(cells: Sequence[Any]) -> pd.Series[Any]:
+    """Return the cells as they are, whatever pandas would make of them."""
+    array = np.empty(len(cells), dtype=object)
+    for position, cell in enumerate(cells):  # One by one: numpy would read a list of lists as two dimensions.
+        array[position] = cell
+    return pd.Series(array, dtype=object, copy=False)
 
 
 def _python(cell: Any) -> Any:
@@ -99,59 +104,121 @@ def _python(cell: Any) -> Any:
     return cell.item() if isinstance(cell, np.generic) else cell
 
 
-def _zoned(present: list[Any], kind: Kind) -> Kind:
-    """Settle a ``datetime`` that was declared without saying whether it has a zone, by the values."""
-    if kind != "datetime":
-        return kind
-    return "utc" if present and all(map(_is_aware, present)) else "naive"
+def _mask(cells: Sequence[Any]) -> Any:
+    return np.array([cell is None for cell in cells], dtype=bool)
 
 
-def _objects(cells: list[Any]) -> pd.Series[Any]:
-    array = np.empty(len(cells), dtype=object)
-    for position, cell in enumerate(cells):  # One by one: numpy would read a list of lists as two dimensions.
-        array[position] = cell
-    return pd.Series(array, dtype=object)
+# One maker a kind. It is given the types of the cells that are there, and returns None where they do not fit.
 
 
-def _category(levels: tuple[Any, ...], cells: list[Any]) -> pd.Series[Any]:
-    codes = {(type(level), level): code for code, level in enumerate(levels)}
-    values = [cell.value if isinstance(cell, enum.Enum) else cell for cell in cells]
-    try:
-        found = [-1 if value is None else codes[type(value), value] for value in values]
-    except (KeyError, TypeError):  # Not a level; not hashable.
-        return _objects(cells)
-    dtype = pd.CategoricalDtype(list(levels))
-    return pd.Series(pd.Categorical.from_codes(found, dtype=dtype))
+def _integers(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if not types <= {int}:
+        return None
+    values = np.array([0 if cell is None else cell for cell in cells], dtype=np.int64)
+    return pd.arrays.IntegerArray(values, _mask(cells))
 
 
-def _is_aware(cell: Any) -> bool:
-    return isinstance(cell, datetime.datetime) and cell.utcoffset() is not None
-
-
-def _is_naive(cell: Any) -> bool:
-    return isinstance(cell, datetime.datetime) and cell.utcoffset() is None
-
-
-def _whole_microseconds(cell: Any) -> bool:
-    return not getattr(cell, "nanosecond", getattr(cell, "nanoseconds", 0))
+def _floats(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if not types <= {float, int} or (int in types and not all(map(_is_float, cells))):
+        return None
+    values = np.array([0.0 if cell is None else cell for cell in cells], dtype=np.float64)
+    return pd.arrays.FloatingArray(values, _mask(cells))
 
 
 def _is_float(cell: Any) -> bool:
-    if type(cell) is not int:
-        return type(cell) is float
+    return type(cell) is not int or int(float(cell)) == cell
+
+
+def _booleans(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if not types <= {bool}:
+        return None
+    return pd.arrays.BooleanArray(np.array([cell is True for cell in cells], dtype=bool), _mask(cells))
+
+
+def _strings(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    return pd.array(cells, dtype="string") if types <= {str} else None
+
+
+def _category(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if types and all(issubclass(kind, enum.Enum) for kind in types):
+        value_of = attrgetter("_value_")
+        cells = [None if cell is None else value_of(cell) for cell in cells]
+        types = set(map(type, cells)) - {_NONE}
+    level_types = set(map(type, column.levels))
+    if not types <= level_types:
+        return None
     try:
-        return int(float(cell)) == cell
-    except OverflowError:
-        return False
+        if len(level_types) == 1:
+            codes = {None: -1} | {level: code for code, level in enumerate(column.levels)}
+            found = list(map(codes.__getitem__, cells))
+        else:  # 1 == True, and only one of them may be a level.
+            typed = {(_NONE, None): -1} | {(type(level), level): code for code, level in enumerate(column.levels)}
+            found = [typed[type(cell), cell] for cell in cells]
+    except KeyError:
+        return None
+    return pd.Categorical.from_codes(found, dtype=pd.CategoricalDtype(list(column.levels)))
 
 
-_FITS: dict[Kind, Callable[[Any], bool]] = {
-    "integer": lambda cell: type(cell) is int and -(2**63) <= cell < 2**63,
-    "float": _is_float,
-    "boolean": lambda cell: type(cell) is bool,
-    "string": lambda cell: type(cell) is str,
-    "naive": lambda cell: _is_naive(cell) and _whole_microseconds(cell),
-    "utc": lambda cell: _is_aware(cell) and _whole_microseconds(cell),
-    "date": lambda cell: type(cell) is datetime.date,
-    "duration": lambda cell: isinstance(cell, datetime.timedelta) and _whole_microseconds(cell),
+def _moments(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    """Settle a ``datetime`` that was declared without saying whether it has a zone, by the values."""
+    if not all(issubclass(kind, datetime.datetime) for kind in types) or not _has_whole_microseconds(cells, types):
+        return None
+    present = [cell for cell in cells if cell is not None]
+    zones = {id(zone): zone for zone in map(attrgetter("tzinfo"), present)}.values()
+    aware = {zone is not None for zone in zones}
+    if any(zone is not None and not isinstance(zone, datetime.timezone) for zone in zones):
+        aware = {cell.utcoffset() is not None for cell in present}
+    if len(aware) > 1 or (column.kind == "utc" and False in aware) or (column.kind == "naive" and True in aware):
+        return None
+    if column.kind == "naive" or False in aware:
+        return pd.array(cells, dtype="datetime64[us]")
+    if any(zone is not datetime.UTC for zone in zones):
+        cells = [None if cell is None else cell.astimezone(datetime.UTC) for cell in cells]
+    return pd.array(cells, dtype=_UTC)
+
+
+def _dates(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if not types <= {datetime.date}:
+        return None
+    days = np.array([0 if cell is None else cell.toordinal() - _EPOCH_DAY for cell in cells], dtype=np.int64)
+    moments = days.astype("datetime64[D]").astype("datetime64[us]")
+    moments[_mask(cells)] = np.datetime64("NaT")
+    return pd.array(moments)
+
+
+def _durations(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    if not all(issubclass(kind, datetime.timedelta) for kind in types) or not _has_whole_microseconds(cells, types):
+        return None
+    return pd.array(cells, dtype="timedelta64[us]")
+
+
+def _has_whole_microseconds(cells: Sequence[Any], types: Types) -> bool:
+    """Whether nothing is cut off: pandas' own types count nanoseconds."""
+    if not types & {pd.Timestamp, pd.Timedelta}:
+        return True
+    return not any(getattr(cell, "nanosecond", getattr(cell, "nanoseconds", 0)) for cell in cells)
+
+
+def _lists(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    return None if column.type is None else arrow_list(column.type, cells)
+
+
+def _nothing(column: Column, cells: Sequence[Any], types: Types) -> Any:
+    return None
+
+
+_MAKERS: dict[Kind, Callable[[Column, Sequence[Any], Types], Any]] = {
+    "integer": _integers,
+    "float": _floats,
+    "boolean": _booleans,
+    "string": _strings,
+    "category": _category,
+    "datetime": _moments,
+    "naive": _moments,
+    "utc": _moments,
+    "date": _dates,
+    "duration": _durations,
+    "list": _lists,
+    "any": _nothing,
+    "object": _nothing,
 }

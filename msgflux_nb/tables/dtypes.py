@@ -1,4 +1,4 @@
-"""Schema types → pandas dtypes, by :mod:`msgspec.inspect`.
+"""Schema types → columns and their pandas dtypes, by :mod:`msgspec.inspect`.
 
 ========================================= ==========================================================
 type of the field                         dtype of the column
@@ -6,17 +6,24 @@ type of the field                         dtype of the column
 ``int``, ``float``, ``bool``, ``str``     ``Int64``, ``Float64``, ``boolean``, ``string``
 ``int | float``                           ``Float64``
 ``Literal[...]``, ``Enum``                ``category`` over every level, in declared order; an Enum by its values
-``datetime``                              ``datetime64[us]``; ``datetime64[us, UTC]`` where every value has a zone
+``datetime``                              ``datetime64[us, UTC]``; ``datetime64[us]`` where no value has a zone
+``datetime`` with ``Meta(tz=...)``        the one that it says, whatever the values
 ``date``                                  ``datetime64[us]`` at midnight, so that ``.dt`` and sorting work
 ``timedelta``                             ``timedelta64[us]``
 a Struct or other record                  one column a field, ``field.inner``; a recursive one is ``object``
-anything else (list, dict, Decimal, ...)  ``object``
+a union of tagged Structs                 a ``category`` of the tags, then one column a field that any of them has
+``list[X]``, ``tuple[X, ...]``            an Arrow list where pyarrow is installed, else ``object``; see below
+Decimal, bytes, UUID, time, dict, ...     ``object``: Python's own values
 ========================================= ==========================================================
 
 ``X | None`` has the dtype of ``X``. The dtype follows from the schema alone, with no rows and with nothing but missing
 values too. One rule stands above it: a value that its dtype cannot hold exactly (an integer beyond 64 bits, a naive
 ``datetime`` beside one with a zone, a level that is not in the Literal) makes its column ``object``; nothing is
 rounded, cast or lost.
+
+A list is an Arrow list (``pd.ArrowDtype``) where Arrow has its items exactly: texts, numbers, booleans, bytes, dates,
+levels, and records and lists of these. Its cells are lists and its records dicts, with pyarrow and without, so that a
+notebook reads the same on both.
 """
 
 from __future__ import annotations
@@ -31,10 +38,22 @@ from msgspec import inspect
 
 from ..errors import SchemaError
 
-__all__ = ["Column", "Kind", "columns"]
+__all__ = ["Column", "Kind", "alternatives", "columns", "record_fields"]
 
 Kind = Literal[
-    "integer", "float", "boolean", "string", "category", "datetime", "naive", "utc", "date", "duration", "any", "object"
+    "integer",
+    "float",
+    "boolean",
+    "string",
+    "category",
+    "datetime",
+    "naive",
+    "utc",
+    "date",
+    "duration",
+    "list",
+    "any",
+    "object",
 ]
 Hints = Mapping[Any, Any]
 
@@ -45,9 +64,12 @@ _LEAVES: dict[type[inspect.Type], Kind] = {
     inspect.StrType: "string",
     inspect.DateType: "date",
     inspect.TimeDeltaType: "duration",
+    inspect.ListType: "list",
+    inspect.VarTupleType: "list",
     inspect.AnyType: "any",
 }
 _RECORDS = (inspect.StructType, inspect.DataclassType, inspect.NamedTupleType, inspect.TypedDictType)
+_SEQUENCES = (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)
 _UNIONS = (typing.Union, types.UnionType)
 _LEVEL_TYPES = (str, int, float, bool)
 
@@ -60,33 +82,40 @@ class Column(msgspec.Struct, frozen=True):
         path: the field names that lead from a value to the cell; empty for the value itself.
         kind: what the cells are.
         levels: the categories of a ``category`` column, in declared order.
+        tags: for the tags of a union, which class has which; the path then leads to the instance.
+        type: what a ``list`` column's cells are.
+        item: for a column of an exploded list, the field names that lead from an item to the cell.
     """
 
     name: str
     path: tuple[str, ...] = ()
     kind: Kind = "object"
     levels: tuple[Any, ...] = ()
-
-    def cell(self, value: Any) -> Any:
-        """Return this column's cell of one decoded value; None where a record on the way is missing."""
-        for name in self.path:
-            if value is None or value is msgspec.UNSET:
-                return None
-            value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-        return value
+    tags: tuple[tuple[type, Any], ...] = ()
+    type: inspect.Type | None = None
+    item: tuple[str, ...] | None = None
 
 
-def columns(schema: Any) -> tuple[Column, ...]:
+def columns(schema: Any, explode: str | None = None) -> tuple[Column, ...]:
     """Return the columns of a table of ``schema``.
 
+    Args:
+        schema: a type that msgspec knows.
+        explode: the column of a list; in its place stand the columns of its items.
+
     Raises:
-        SchemaError: ``schema`` is not a type that msgspec knows, or two of its columns would have the same name.
+        SchemaError: ``schema`` is not a type that msgspec knows, two of its columns would have the same name, or
+            ``explode`` names no list.
     """
     try:
         kind = inspect.type_info(schema)
     except (TypeError, NameError, ValueError) as error:
         raise SchemaError(f"expected a type such as a msgspec.Struct class, got {schema!r}: {error}") from error
-    found = tuple(_walk(kind, schema, {}, (), ()))
+    walk = _Walk(explode)
+    found = tuple(walk.columns(kind, schema, {}, (), ()))
+    if explode is not None and not walk.exploded:
+        lists = ", ".join(repr(name) for name in walk.lists) or "there are none"
+        raise SchemaError(f"explode: {explode!r} is no list in {schema!r}; lists: {lists}")
     names = [column.name for column in found]
     for name in names:
         if names.count(name) > 1:
@@ -94,28 +123,93 @@ def columns(schema: Any) -> tuple[Column, ...]:
     return found
 
 
-def _walk(
-    kind: inspect.Type, hint: Any, bound: Hints, path: tuple[str, ...], parents: tuple[Any, ...]
-) -> Iterator[Column]:
-    members = _members(kind)
-    record = members[0] if len(members) == 1 else None
-    if isinstance(record, _RECORDS) and record.fields and record.cls not in parents:
-        hints, inner = _hints(record.cls)
+class _Walk:
+    """A schema's columns in order.
+
+    Attributes:
+        exploded: whether the list to explode was met.
+        lists: the names of the lists that were met.
+    """
+
+    def __init__(self, explode: str | None) -> None:
+        self._explode = explode
+        self.exploded = False
+        self.lists: list[str] = []
+
+    def columns(
+        self, kind: inspect.Type, hint: Any, bound: Hints, path: tuple[str, ...], parents: tuple[Any, ...]
+    ) -> Iterator[Column]:
+        members = alternatives(kind)
+        if members and all(isinstance(member, _RECORDS) and member.cls not in parents for member in members):
+            if len(members) == 1 and record_fields(members[0]):
+                yield from self._fields(members[0], path, parents)
+                return
+            if len(members) > 1 and all(getattr(member, "tag", None) is not None for member in members):
+                yield from self._union(members, path, parents)
+                return
+        name = ".".join(path) or "value"
+        sequence = members[0] if len(members) == 1 and isinstance(members[0], _SEQUENCES) else None
+        if sequence is not None:
+            self.lists.append(name)
+            if name == self._explode:
+                self.exploded = True
+                yield from _items(sequence.item_type, _item_hint(hint, bound), bound, path)
+                return
+        levels = _levels(members, hint, bound)
+        leaf = "category" if levels else _leaf(members)
+        yield Column(name, path, leaf, levels, type=sequence if leaf == "list" else None)
+
+    def _fields(self, record: Any, path: tuple[str, ...], parents: tuple[Any, ...]) -> Iterator[Column]:
+        hints, bound = _hints(record.cls)
         for field in record.fields:
-            yield from _walk(field.type, hints.get(field.name), inner, (*path, field.name), (*parents, record.cls))
-        return
-    name = ".".join(path) or "value"
-    levels = _levels(members, hint, bound)
-    yield Column(name, path, "category", levels) if levels else Column(name, path, _leaf(members))
+            yield from self.columns(
+                field.type, hints.get(field.name), bound, (*path, field.name), (*parents, record.cls)
+            )
+
+    def _union(self, members: list[Any], path: tuple[str, ...], parents: tuple[Any, ...]) -> Iterator[Column]:
+        tags = tuple((typing.get_origin(member.cls) or member.cls, member.tag) for member in members)
+        name = ".".join((*path, members[0].tag_field))
+        yield Column(name, path, "category", tuple(tag for _, tag in tags), tags)
+        found: dict[str, Column] = {}
+        for member in members:
+            for column in self._fields(member, path, parents):
+                found[column.name] = _merged(found.get(column.name, column), column)
+        yield from found.values()
 
 
-def _members(kind: inspect.Type) -> list[inspect.Type]:
+def _items(kind: inspect.Type, hint: Any, bound: Hints, path: tuple[str, ...]) -> Iterator[Column]:
+    for column in _Walk(None).columns(kind, hint, bound, (), ()):
+        inner = () if column.name == "value" and not column.path else (column.name,)
+        name = ".".join((*path, *inner)) or "value"
+        yield Column(name, path, column.kind, column.levels, column.tags, column.type, item=column.path)
+
+
+def _merged(one: Column, other: Column) -> Column:
+    """Return the column of a field that several members of a union have."""
+    if one == other:
+        return one
+    kinds = {one.kind, other.kind}
+    if kinds == {"category"} and set(map(type, (*one.levels, *other.levels))) == {str}:
+        return Column(one.name, one.path, "category", tuple(dict.fromkeys((*one.levels, *other.levels))))
+    if kinds == {"integer", "float"}:
+        return Column(one.name, one.path, "float")
+    if len(kinds) == 1 and "list" not in kinds and "category" not in kinds:
+        return one
+    return Column(one.name, one.path, "object")
+
+
+def alternatives(kind: inspect.Type) -> list[inspect.Type]:
     """Return the alternatives of a type, without None and without msgspec's wrappers for metadata."""
     if isinstance(kind, inspect.Metadata):
-        return _members(kind.type)
+        return alternatives(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return [member for part in kind.types for member in _members(part)]
+        return [member for part in kind.types for member in alternatives(part)]
     return [] if isinstance(kind, inspect.NoneType) else [kind]
+
+
+def record_fields(kind: inspect.Type) -> tuple[inspect.Field, ...]:
+    """Return the fields of a record type; none for anything else."""
+    return kind.fields if isinstance(kind, _RECORDS) else ()
 
 
 def _leaf(members: list[inspect.Type]) -> Kind:
@@ -124,7 +218,7 @@ def _leaf(members: list[inspect.Type]) -> Kind:
     kinds = {_LEAVES.get(type(member), "object") for member in members}
     if kinds == {"integer", "float"}:
         return "float"
-    return kinds.pop() if len(kinds) == 1 else "object"
+    return kinds.pop() if len(kinds) == 1 and (len(members) == 1 or "list" not in kinds) else "object"
 
 
 def _levels(members: list[inspect.Type], hint: Any, bound: Hints) -> tuple[Any, ...]:
@@ -143,9 +237,7 @@ def _levels(members: list[inspect.Type], hint: Any, bound: Hints) -> tuple[Any, 
 
 
 def _literals(hint: Any, bound: Hints) -> Iterator[Any]:
-    if isinstance(hint, typing.TypeVar):
-        hint = bound.get(hint)
-    hint = getattr(hint, "__supertype__", getattr(hint, "__value__", hint))  # NewType, and `type X = ...`
+    hint = _meant(hint, bound)
     origin = typing.get_origin(hint)
     if origin is Literal:
         yield from typing.get_args(hint)
@@ -154,6 +246,24 @@ def _literals(hint: Any, bound: Hints) -> Iterator[Any]:
     elif origin in _UNIONS:
         for part in typing.get_args(hint):
             yield from _literals(part, bound)
+
+
+def _meant(hint: Any, bound: Hints) -> Any:
+    """Return what a type variable, a NewType or a ``type X = ...`` stands for."""
+    if isinstance(hint, typing.TypeVar):
+        hint = bound.get(hint)
+    return getattr(hint, "__supertype__", getattr(hint, "__value__", hint))
+
+
+def _item_hint(hint: Any, bound: Hints) -> Any:
+    """Return the annotation of a list's items; None where it cannot be found."""
+    hint = _meant(hint, bound)
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _item_hint(parts[0], bound)
+    if origin in _UNIONS:
+        return next((found for part in parts if (found := _item_hint(part, bound)) is not None), None)
+    return parts[0] if parts and origin is not None and origin is not Literal else None
 
 
 def _hints(record: Any) -> tuple[dict[str, Any], dict[Any, Any]]:

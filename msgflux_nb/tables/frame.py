@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from ..errors import SchemaError
-from .arrays import infer, to_series
+from .arrays import infer, to_array
 from .dtypes import Column, columns
+from .fields import Cells, field_names
 
-__all__ = ["frame_from_columns", "to_frame"]
+__all__ = ["build_frame", "exploded_frame", "frame_from_columns", "to_frame"]
 
 
-def to_frame(values: Any) -> pd.DataFrame:
+def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
     """Turn Structs, responses or dicts into a typed DataFrame.
 
     ``tables/dtypes.py`` lists which type becomes which dtype. Dicts have no schema: their columns are the keys in
@@ -25,13 +30,15 @@ def to_frame(values: Any) -> pd.DataFrame:
 
     Args:
         values: Structs, dataclass instances, named tuples, dicts, or responses whose ``consume()`` gives one of
-            these; in a list or any other iterable, or a single one. All of one type.
+            these; in a list or any other iterable, or a single one. All of one type, or tagged Structs.
+        explode: a field that holds a list: one row for each of its items, under the same index label.
 
     Returns:
         One row per value, in order, with a new RangeIndex; an empty frame for no values.
 
     Raises:
         TypeError: the values are of several types, or there is nothing to iterate over.
+        SchemaError: ``explode`` names no list of the values' type.
 
     Example:
         >>> import msgspec
@@ -46,14 +53,12 @@ def to_frame(values: Any) -> pd.DataFrame:
     rows = [_content(value) for value in _iterable(values)]
     if not rows:
         return pd.DataFrame()
-    _check_types(rows)
-    if isinstance(rows[0], Mapping):
+    kind = _common_type(rows)
+    if explode is not None:
+        return exploded_frame(kind, rows, pd.RangeIndex(len(rows)), explode)[0]
+    if kind is dict:
         return _from_mappings(rows)
-    found = [
-        infer(column, [column.cell(row) for row in rows]) if column.kind == "any" else column
-        for column in _described(rows[0])
-    ]
-    return _build(found, rows, pd.RangeIndex(len(rows)))
+    return build_frame(_described(kind), Cells(rows), pd.RangeIndex(len(rows)), guess=True)
 
 
 def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any]) -> pd.DataFrame:
@@ -64,12 +69,50 @@ def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any])
         values: decoded instances; None makes a row of missing cells.
         index: the index of the result, taken as it is; duplicates and a MultiIndex are kept.
     """
-    return _build(columns(schema), values, index)
+    return build_frame(columns(schema), Cells(values), index)
 
 
-def _build(found: Sequence[Column], values: Sequence[Any], index: pd.Index[Any]) -> pd.DataFrame:
-    series = {column.name: to_series(column, [column.cell(value) for value in values]) for column in found}
-    frame = pd.DataFrame(series, index=pd.RangeIndex(len(values)))
+def exploded_frame(
+    schema: Any, values: Sequence[Any], index: pd.Index[Any], field: str
+) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    """Return the table of ``schema`` with a list exploded, and for each of its rows the position of its value.
+
+    The columns of the items stand where the list's was: ``field``, or ``field.inner`` where items are records. A value
+    whose list is missing or empty keeps one row, with missing items.
+
+    Args:
+        schema: a type that msgspec knows.
+        values: decoded instances; None for a row that has none.
+        index: the labels of the values.
+        field: the column of the list.
+
+    Raises:
+        SchemaError: ``field`` is no list.
+    """
+    found = columns(schema, explode=field)
+    path = next(column.path for column in found if column.item is not None)
+    cells = Cells(values).of(Column(field, path))
+    lists = [tuple(cell) if isinstance(cell, list | tuple | set | frozenset) else () for cell in cells]
+    positions = np.repeat(np.arange(len(values)), [len(items) or 1 for items in lists])
+    items = [item for one in lists for item in (one or (None,))]
+    repeated = [values[position] for position in positions.tolist()]
+    return build_frame(found, Cells(repeated, items), index[positions]), positions
+
+
+def build_frame(found: Sequence[Column], cells: Cells, index: pd.Index[Any], *, guess: bool = False) -> pd.DataFrame:
+    """Return the table of some columns.
+
+    Args:
+        found: the columns.
+        cells: where their cells come from, as many as ``index`` is long.
+        index: the index of the result, taken as it is.
+        guess: whether a column of any type gets the dtype that its cells have in common.
+    """
+    arrays = {}
+    for column in found:
+        here = cells.of(column)
+        arrays[column.name] = to_array(infer(column, here) if guess and column.kind == "any" else column, here)
+    frame = pd.DataFrame(arrays, index=pd.RangeIndex(len(index)), copy=False)
     # By assignment, since pandas would align by label, and labels may be there twice.
     frame.index = index
     return frame
@@ -95,35 +138,39 @@ def _content(value: Any) -> Any:
     return consume() if callable(consume) else value
 
 
-def _check_types(rows: list[Any]) -> None:
-    expected = _family(rows[0])
-    for position, row in enumerate(rows):
-        if _family(row) is not expected:
-            raise TypeError(
-                f"to_frame: expected values of one type, got {expected.__name__} at position 0 "
-                f"and {_family(row).__name__} at position {position}; make one table for each type"
-            )
+def _common_type(rows: list[Any]) -> Any:
+    """Return the type of the values; of tagged Structs, the union of their types."""
+    found = dict.fromkeys(map(_family, rows))
+    first, *others = found
+    if not others:
+        return first
+    if all(_tag_field(kind) == _tag_field(first) is not None for kind in found):
+        return functools.reduce(operator.or_, found)
+    position = next(position for position, row in enumerate(rows) if _family(row) is not first)
+    raise TypeError(
+        f"to_frame: expected values of one type, got {first.__name__} at position 0 and "
+        f"{_family(rows[position]).__name__} at position {position}; make one table for each type, or tag the Structs"
+    )
 
 
-def _family(row: Any) -> type:
+def _family(row: Any) -> Any:
     return dict if isinstance(row, Mapping) else type(row)
 
 
-def _described(row: Any) -> tuple[Column, ...]:
-    """Return the columns of a value's type, or of its field names where the annotations cannot be read."""
-    kind = type(row)
-    if not (isinstance(row, msgspec.Struct) or dataclasses.is_dataclass(row) or _is_named_tuple(row)):
+def _tag_field(kind: Any) -> str | None:
+    config = getattr(kind, "__struct_config__", None)
+    return None if config is None or config.tag is None else config.tag_field
+
+
+def _described(kind: Any) -> tuple[Column, ...]:
+    """Return the columns of a type, or of its field names where the annotations cannot be read."""
+    if not (field_names(kind) or isinstance(kind, types.UnionType)):
         return (Column("value", (), "any"),)
     try:
         return columns(kind)
     except SchemaError:
         # A class made inside a function may name types that only that function knows.
-        names = [field.name for field in dataclasses.fields(row)] if dataclasses.is_dataclass(row) else None
-        return tuple(Column(name, (name,), "any") for name in names or _field_names(kind))
-
-
-def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(getattr(kind, "__struct_fields__", None) or kind._fields)
+        return tuple(Column(name, (name,), "any") for name in field_names(kind))
 
 
 def _is_named_tuple(value: Any) -> bool:
@@ -135,7 +182,7 @@ def _from_mappings(rows: list[Mapping[Any, Any]]) -> pd.DataFrame:
     found = {}
     for key in keys:
         cells = [row.get(key) for row in rows]
-        found[key] = to_series(infer(Column(str(key)), cells), cells)
+        found[key] = to_array(infer(Column(str(key)), cells), cells)
     frame = pd.DataFrame(dict(enumerate(found.values())), index=pd.RangeIndex(len(rows)))
     frame.columns = pd.Index(keys)
     return frame

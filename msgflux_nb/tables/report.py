@@ -10,22 +10,24 @@ import pandas as pd
 
 from ..errors import SchemaError
 from .dtypes import columns
-from .frame import frame_from_columns
+from .frame import exploded_frame, frame_from_columns
 from .ledger import Ledger
 from .outcome import STATES
 
 __all__ = ["check_schema", "outcome_frame", "report_of"]
 
 _NAMES = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
+_SUMMED = ("_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 
 
-def check_schema(schema: Any) -> None:
+def check_schema(schema: Any, explode: str | None = None) -> None:
     """Refuse a schema whose table could not be told apart from the columns about the run.
 
     Raises:
-        SchemaError: ``schema`` is no type, or one of its fields is called like one of those columns.
+        SchemaError: ``schema`` is no type, one of its fields is called like one of those columns, or ``explode`` is
+            the name of no list.
     """
-    for column in columns(schema):
+    for column in columns(schema, explode):
         if column.name in _NAMES:
             raise SchemaError(
                 f"the field {column.name!r} of {schema!r} has the name of a column that extract adds; "
@@ -33,11 +35,28 @@ def check_schema(schema: Any) -> None:
             )
 
 
-def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any]) -> pd.DataFrame:
-    """Return one row per entry: the schema's columns, then those about the run."""
+def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: str | None = None) -> pd.DataFrame:
+    """Return one row per entry: the schema's columns, then those about the run.
+
+    With ``explode``, one row per item of that list; what was billed stands in the first row of an entry, and its other
+    rows have 0, so that sums are right.
+    """
+    if explode is not None:
+        frame, positions = exploded_frame(schema, ledger.values, index, explode)
+        for name, array in _about(ledger).items():
+            frame[name] = _repeated(name, array, positions)
+        return frame
     frame = frame_from_columns(schema, ledger.values, index)
+    for name, array in _about(ledger).items():
+        # An array and no Series: pandas would align a Series by label, and labels may be there twice.
+        frame[name] = array
+    return frame
+
+
+def _about(ledger: Ledger) -> dict[str, Any]:
+    """Return the columns about the run."""
     about = ledger.columns()
-    arrays = {
+    return {
         "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.int8), pd.Index(STATES)),
         "_error": pd.array(about["errors"], dtype="string"),
         "_attempts": _integers(about["attempts"]),
@@ -46,10 +65,15 @@ def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any]) -> pd.DataF
         "_cost": _floats(about["costs"]),
         "_seconds": _floats(about["seconds"]),
     }
-    for name, array in arrays.items():
-        # An array and no Series: pandas would align a Series by label, and labels may be there twice.
-        frame[name] = array
-    return frame
+
+
+def _repeated(name: str, array: Any, positions: np.ndarray[Any, Any]) -> Any:
+    repeated = array.take(positions)
+    if name in _SUMMED:
+        further = np.zeros(len(positions), dtype=bool)
+        further[1:] = positions[1:] == positions[:-1]
+        repeated[further & ~repeated.isna()] = 0
+    return repeated
 
 
 def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from msgflux_nb.errors import SchemaError
+from msgflux_nb.tables import lists
 from msgflux_nb.tables.dtypes import columns
 from msgflux_nb.tables.frame import frame_from_columns
 
@@ -70,13 +71,13 @@ DTYPES = {
     "mood": pd.CategoricalDtype(["sunny", "bad", "mild"]),
     "rank": pd.CategoricalDtype([3, 1]),
     "born": "datetime64[us]",
-    "seen": "datetime64[us]",
+    "seen": "datetime64[us, UTC]",
     "zoned": "datetime64[us, UTC]",
     "plain": "datetime64[us]",
     "took": "timedelta64[us]",
     "price": "object",
     "key": "object",
-    "tags": "object",
+    "tags": "object" if lists.pa is None else pd.ArrowDtype(lists.pa.list_(lists.pa.string())),
     "notes": "object",
     "number": "Float64",
     "either": "object",
@@ -205,7 +206,7 @@ def test_every_kind_of_record_has_a_column_a_field(schema: Any, value: Any) -> N
     assert frame.iloc[0].tolist() == [1, "a"]
 
 
-@pytest.mark.parametrize(("schema", "dtype"), [(int, "Int64"), (list[Place], "object"), (Place | int, "object")])
+@pytest.mark.parametrize(("schema", "dtype"), [(int, "Int64"), (dict[str, Place], "object"), (Place | int, "object")])
 def test_a_schema_that_is_no_record_is_the_column_value(schema: Any, dtype: str) -> None:
     frame = frame_from_columns(schema, [], pd.RangeIndex(0))
     assert frame.dtypes.astype(str).to_dict() == {"value": dtype}
@@ -318,3 +319,207 @@ def test_duplicate_labels_and_a_multiindex_are_kept() -> None:
         frame = frame_from_columns(int, [1, None, 3], index)
         pd.testing.assert_index_equal(frame.index, index, exact=True)
         assert frame["value"].tolist() == [1, pd.NA, 3]
+
+
+# Moments
+
+
+PARIS = datetime.timezone(datetime.timedelta(hours=2))
+NOON = datetime.datetime(2026, 5, 6, 12)
+
+
+def test_moments_without_a_zone_have_none() -> None:
+    assert cells(datetime.datetime, NOON, None).dtype == "datetime64[us]"
+
+
+def test_moments_with_zones_are_the_same_moments_in_utc() -> None:
+    found = cells(datetime.datetime, NOON.replace(tzinfo=PARIS), NOON.replace(tzinfo=datetime.UTC), None)
+    assert found.dtype == "datetime64[us, UTC]"
+    assert found[0] == NOON.replace(tzinfo=PARIS)
+    assert found.isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_moment_that_is_not_as_declared_is_kept_as_it_is(declared: bool) -> None:
+    moment = NOON if declared else NOON.replace(tzinfo=PARIS)
+    found = cells(Annotated[datetime.datetime, msgspec.Meta(tz=declared)], moment)
+    assert found.dtype == object
+    assert found.tolist() == [moment]
+
+
+# Lists
+
+
+class Line(msgspec.Struct):
+    name: str
+    price: float | None = None
+    size: Literal["s", "l"] | None = None
+
+
+LINES = [[Line("a", 1.5, "s"), Line("b")], [], None]
+LINE_CELLS = [[{"name": "a", "price": 1.5, "size": "s"}, {"name": "b", "price": None, "size": None}], []]
+
+
+@pytest.fixture(params=["arrow", "object"])
+def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With pyarrow and without."""
+    if request.param == "object":
+        monkeypatch.setattr(lists, "pa", None)
+    else:
+        pytest.importorskip("pyarrow")
+    return str(request.param)
+
+
+def test_a_list_of_records_has_the_same_cells_with_pyarrow_and_without(storage: str) -> None:
+    found = cells(list[Line], *LINES)
+    assert isinstance(found.dtype, pd.ArrowDtype) == (storage == "arrow")
+    assert found.tolist()[:2] == LINE_CELLS
+    assert found.isna().tolist() == [False, False, True]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Marked(msgspec.Struct, tag="marked"):
+    lines: list[Line]
+    seen: list[Annotated[datetime.datetime, msgspec.Meta(tz=True)]] = []
+    colours: tuple[Colour, ...] = ()
+    word: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def test_a_list_may_hold_lists_records_levels_and_moments(storage: str) -> None:
+    moment = NOON.replace(tzinfo=PARIS)
+    (found,) = cells(list[Marked], [Marked([Line("a")], [moment], (Colour.RED,))])
+    expected = {
+        "type": "marked",
+        "lines": [{"name": "a", "price": None, "size": None}],
+        "seen": [moment],
+        "colours": ["red"],
+        "word": None,
+    }
+    assert found == [expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (int, "int64"),
+        (float, "double"),
+        (bool, "bool"),
+        (bytes, "binary"),
+        (datetime.date, "date32[day]"),
+        (datetime.timedelta, "duration[us]"),
+        (Literal["b", "a"], "string"),
+        (Rank, "int64"),
+        (list[int], "list<item: int64>"),
+        (int | None, "int64"),
+        (Annotated[datetime.datetime, msgspec.Meta(tz=False)], "timestamp[us]"),
+    ],
+    ids=str,
+)
+def test_a_list_has_its_dtype_when_every_value_is_missing(kind: Any, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    assert str(cells(list[kind], None).dtype) == f"list<item: {name}>[pyarrow]"
+
+
+DECIMAL = decimal.Decimal("1.10")
+BOTH = [NOON, NOON.replace(tzinfo=PARIS)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "cell"),
+    [
+        (list[decimal.Decimal], [DECIMAL]),
+        (list[datetime.datetime], BOTH),
+        (list[Annotated[datetime.datetime, msgspec.Meta(tz=True)]], BOTH),
+        (list[Annotated[datetime.datetime, msgspec.Meta(tz=False)]], BOTH),
+        (list[int | str], [1, "a"]),
+        (list[int], [2**64]),
+        (list[int], [1.5]),
+        (list[int], [True]),
+        (list[float], [2**60 + 1]),
+        (list[str], ["\ud800"]),
+        (list[datetime.date], [NOON]),
+        (list[Any], [1, "a"]),
+        (list, [1, "a"]),
+    ],
+    ids=str,
+)
+def test_a_list_that_arrow_would_change_is_kept_as_it_is(schema: Any, cell: Any) -> None:
+    found = cells(schema, cell, None)
+    assert found.dtype == object
+    assert found.tolist() == [cell, None]
+    assert list(map(type, found[0])) == list(map(type, cell))
+
+
+def test_a_list_of_recursive_records_is_an_object_column() -> None:
+    assert cells(list[Tree], [Tree("a", Tree("b"))]).tolist() == [
+        [{"name": "a", "child": {"name": "b", "child": None}}]
+    ]
+
+
+# Tagged unions
+
+
+class Circle(msgspec.Struct, tag="circle"):
+    size: int
+    colour: Literal["red", "blue"]
+    name: str
+
+
+class Square(msgspec.Struct, tag="square"):
+    size: float
+    colour: Literal["green", "red"]
+    corner: Place
+
+
+def test_a_union_has_the_tag_and_every_members_fields() -> None:
+    schema, values = Circle | Square | None, [Circle(1, "red", "c"), Square(0.5, "green", Place("Ur", 1)), None]
+    found = frame_from_columns(schema, values, pd.RangeIndex(3))
+    assert list(found.columns) == ["type", "size", "colour", "name", "corner.city", "corner.zip"]
+    assert found["type"].tolist()[:2] == ["circle", "square"]
+    assert found["size"].tolist()[:2] == [1.0, 0.5]
+    assert found["corner.zip"].tolist() == [pd.NA, 1, pd.NA]
+    assert found.iloc[2].isna().all()
+
+
+def test_a_union_has_its_dtypes_when_every_value_is_missing() -> None:
+    found = frame_from_columns(Square | Circle, [None], pd.RangeIndex(1))
+    assert found["type"].dtype == pd.CategoricalDtype(["square", "circle"])
+    assert found["size"].dtype == "Float64"
+    assert found["colour"].dtype == pd.CategoricalDtype(["green", "red", "blue"])
+
+
+class Shown(msgspec.Struct):
+    shape: Circle | Square
+    shapes: list[Circle | Square] = []
+
+
+def test_a_union_in_a_field_is_told_by_dotted_names() -> None:
+    found = frame_from_columns(Shown, [Shown(Circle(1, "red", "c"))], pd.RangeIndex(1))
+    assert list(found.columns)[:4] == ["shape.type", "shape.size", "shape.colour", "shape.name"]
+    assert found["shape.type"].tolist() == ["circle"]
+
+
+class Left(msgspec.Struct, tag="left"):
+    value: int
+
+
+class Right(msgspec.Struct, tag="right"):
+    @property
+    def value(self) -> int:
+        return 1
+
+
+def test_a_property_is_not_taken_for_a_field_of_another_member() -> None:
+    found = frame_from_columns(Left | Right, [Left(5), Right()], pd.RangeIndex(2))
+    assert found["value"].tolist() == [5, pd.NA]
+
+
+def test_fields_of_a_union_that_have_nothing_in_common_are_an_object_column() -> None:
+    class Text(msgspec.Struct, tag=True):
+        value: str
+
+    found = frame_from_columns(Left | Text, [Left(5), Text("a")], pd.RangeIndex(2))
+    assert found["value"].tolist() == [5, "a"]

@@ -228,3 +228,17 @@ def test_every_value_of_a_struct_comes_back_out_of_the_frame(values: list[Everyt
             found = python_value(frame[name].iloc[position], example)
             assert found == example
             assert example is None or type(found) is type(example) or found == example
+
+
+class Dog(msgspec.Struct, tag=True):
+    name: str
+
+
+class Cat(msgspec.Struct, tag=True):
+    lives: int
+
+
+def test_tagged_structs_of_several_types_are_one_table() -> None:
+    frame = mf.to_frame([Dog("Rex"), Cat(9)])
+    assert frame["type"].tolist() == ["Dog", "Cat"]
+    assert frame["lives"].tolist() == [pd.NA, 9]

@@ -1,0 +1,96 @@
+"""Values → the cells of one field, of all values at once: a table is built column by column."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from .dtypes import Column
+
+__all__ = ["Cells", "field_names", "plain", "take"]
+
+_NONE = type(None)
+
+
+class Cells:
+    """The cells of some values, by column; what lies on the way to several columns is looked up once.
+
+    Args:
+        values: decoded instances; None for what is missing.
+        items: for columns of an exploded list, the item of each row.
+    """
+
+    def __init__(self, values: Sequence[Any], items: Sequence[Any] = ()) -> None:
+        self._records: dict[tuple[bool, tuple[str, ...]], Sequence[Any]] = {(False, ()): values, (True, ()): items}
+
+    def of(self, column: Column) -> Sequence[Any]:
+        """Return a column's cells; None where a record on the way is missing."""
+        path = column.path if column.item is None else column.item
+        of_item = column.item is not None
+        if column.tags:
+            tags = dict(column.tags)
+            return [tags.get(type(record)) for record in self._reach(of_item, path)]
+        return take(self._reach(of_item, path[:-1]), path[-1]) if path else self._records[of_item, ()]
+
+    def _reach(self, of_item: bool, path: tuple[str, ...]) -> Sequence[Any]:
+        if (of_item, path) not in self._records:
+            self._records[of_item, path] = take(self._reach(of_item, path[:-1]), path[-1])
+        return self._records[of_item, path]
+
+
+def take(records: Sequence[Any], name: str) -> list[Any]:
+    """Return one field of each record; None where it has none, or is missing itself."""
+    kinds = set(map(type, records))
+    absent = _NONE in kinds
+    kinds.discard(_NONE)
+    if len(kinds) == 1 and not issubclass(kind := kinds.pop(), Mapping) and name in field_names(kind):
+        if absent:
+            get = attrgetter(name)
+            return [None if record is None else get(record) for record in records]
+        return list(map(attrgetter(name), records))
+    return [_field(record, name) for record in records]
+
+
+def _field(record: Any, name: str) -> Any:
+    if isinstance(record, Mapping):
+        return record.get(name)
+    return getattr(record, name) if name in field_names(type(record)) else None
+
+
+def field_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of a record class's fields; none if it is no record."""
+    return _field_names(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _field_names(kind: Any) -> tuple[str, ...]:
+    for attribute in ("__struct_fields__", "_fields", "__dataclass_fields__"):
+        if names := getattr(kind, attribute, ()):
+            return tuple(names)
+    return ()
+
+
+def plain(value: Any) -> Any:
+    """Return lists, and dicts by field name, in place of sequences and records; an Enum's value in place of it.
+
+    A tagged Struct's dict begins with its tag, as it does in JSON.
+    """
+    kind = type(value)
+    if kind in (str, int, float, bool, _NONE):
+        return value
+    if issubclass(kind, (list, tuple, set, frozenset)) and not hasattr(kind, "_fields"):
+        return [plain(item) for item in value]
+    if issubclass(kind, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if names := field_names(kind):
+        config = getattr(kind, "__struct_config__", None)
+        tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
+        return tag | {name: plain(getattr(value, name)) for name in names}
+    if isinstance(value, enum.Enum):
+        return value.value
+    return None if value is msgspec.UNSET else value
