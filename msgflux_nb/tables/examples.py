@@ -1,43 +1,87 @@
-"""Examples for a model: pairs of a text and its answer → turns that stand before each row."""
+"""Examples for a model: pairs of what is asked and its answer → turns that stand before each row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from ..content.messages import ChatBlock, Message
+from .cells import cell_text
 
-__all__ = ["example_messages", "plain_examples"]
+__all__ = ["Example", "example_turns", "read_examples"]
+
+Asked = str | dict[str, str]
 
 
-def example_messages(examples: Iterable[Any] | None, schema: Any) -> list[Message]:
-    """Return the turns that show a model what is wanted.
+class Example(msgspec.Struct, frozen=True):
+    """One example.
+
+    Attributes:
+        asked: a row's text, or the texts of its cells by column.
+        answer: the answer's JSON.
+    """
+
+    asked: Asked
+    answer: str
+
+    @property
+    def plain(self) -> tuple[Asked, Any]:
+        """The pair as plain values, which can be given again."""
+        return self.asked, msgspec.json.decode(self.answer)
+
+
+def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
+    """Read pairs of what is asked and its answer.
 
     Args:
-        examples: pairs of a text and its answer: an instance of the schema, or what decodes to one.
+        examples: pairs of a row, which is a text or has cells by column, and its answer: an instance of the schema, or
+            what decodes to one.
         schema: the type of the answers.
 
     Raises:
         ValueError: an example is no pair, or its answer does not fit the schema.
     """
-    turns: list[Message] = []
+    found = []
     for number, example in enumerate(examples or ()):
         try:
-            text, answer = example
+            row, answer = example
+            asked = row if isinstance(row, str) else {str(name): cell_text(cell) for name, cell in _cells(row)}
             value = answer if isinstance(answer, msgspec.Struct) else msgspec.convert(answer, schema)
             written = msgspec.json.encode(value).decode()
             msgspec.json.decode(written, type=schema)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"examples: expected pairs of a text and its answer as {schema!r}; number {number} is none: {error}"
+                f"examples: expected pairs of a text, or of cells by column, and its answer as {schema!r}; number "
+                f"{number} is none: {error}"
             ) from None
-        turns += [ChatBlock.user(str(text)), ChatBlock.assistant(written)]
+        found.append(Example(asked, written))
+    return found
+
+
+def example_turns(examples: Iterable[Example], written: Callable[[Asked], str]) -> list[Message]:
+    """Return the turns that show a model what is wanted.
+
+    Args:
+        examples: the examples.
+        written: makes of a row what is sent for it.
+
+    Raises:
+        ValueError: no row can be made of one.
+    """
+    turns: list[Message] = []
+    for number, example in enumerate(examples):
+        try:
+            text = written(example.asked)
+        except ValueError as error:
+            raise ValueError(f"examples: number {number} is no row: {error}") from None
+        turns += [ChatBlock.user(text), ChatBlock.assistant(example.answer)]
     return turns
 
 
-def plain_examples(turns: list[Message]) -> list[tuple[str, Any]] | None:
-    """Return the examples in turns as plain values, which make the same turns again; None for none."""
-    pairs = zip(turns[::2], turns[1::2], strict=True)
-    return [(asked["content"], msgspec.json.decode(told["content"])) for asked, told in pairs] or None
+def _cells(row: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(row, Mapping) or hasattr(row, "items"):  # a row of a DataFrame is a Series
+        cells: Iterable[tuple[Any, Any]] = row.items()
+        return cells
+    raise TypeError(f"expected a text or cells by column, got {type(row).__name__!r}")

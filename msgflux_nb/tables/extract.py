@@ -58,11 +58,13 @@ def extract(
         model: a model, its name, or None for the embedded one.
         prompt: what a row is sent, with column names in braces: ``"{title}: {body}"``; ``{text}`` for anything but a
             DataFrame; ``{{`` and ``}}`` for braces. Without it a DataFrame's row is sent as lines ``name: value``,
-            anything else as it is.
+            anything else as its text. What a row holds stands between marks that it cannot close, as data: the whole
+            of it without ``prompt``, a cell of several words within one. ``"{text}"`` sends the bare text.
         system_prompt: put in front of each row; without ``prompt`` the default is an instruction to extract.
         images: the column, or columns, of images: paths, bytes, pictures, arrays, addresses, lists of these.
         files: the column, or columns, of PDF files: paths or bytes.
-        examples: pairs of a text and its answer, shown to the model before each row.
+        examples: pairs of a row and its answer, shown to the model before each row. The row is a text, or has cells by
+            column (a dict, a row of a DataFrame); the answer is an instance of the schema, or what decodes to one.
         on_error: ``"keep"`` goes on; ``"stop"`` sends nothing new after the first row that failed; ``"raise"`` does
             the same and then raises that row's error. A key, quota or model that fails every row alike stops the
             batch in any case, and so do five equal failures at the very start.

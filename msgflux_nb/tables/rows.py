@@ -48,7 +48,7 @@ class Rows:
         bare: whether the rows are single values without names.
         media: which columns are no text.
         source: where further cells of the only column come from.
-        wrap: what is done to a text that goes out without a template.
+        wrap: what is done to a row that goes out without a template, and in one to each cell of several words.
 
     Attributes:
         before: messages that are sent before each row, such as examples.
@@ -143,12 +143,36 @@ class Rows:
         texts = {name: self._cell(name, position) for name in self._texts}
         if not any(texts.values()) and (texts or not self._media.names):
             return None
+        return self._filled(texts)
+
+    def example(self, asked: str | Mapping[str, str]) -> str:
+        """Return what would be sent for a row that is not there.
+
+        Args:
+            asked: the texts of its cells by column; or its text, where that is one.
+
+        Raises:
+            ValueError: a column that a row is made of is missing.
+        """
+        if isinstance(asked, str):
+            if len(set(self._texts)) != 1:
+                return self._wrapped(asked) if self.template is None else asked
+            asked = dict.fromkeys(self._texts, asked)
+        missing = [name for name in self._texts if name not in asked and self.template is not None]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
+        return self._filled({name: asked[name] for name in self._texts if name in asked})
+
+    def _filled(self, texts: dict[str, str]) -> str:
         if self.template is not None:
+            if self._wrap is not None and not self.template.is_bare:
+                texts = {name: text if text.split() == [text] else self._wrapped(text) for name, text in texts.items()}
             return self.template.fill(texts)
         if self._bare:
-            text = next(iter(texts.values()), "")
-        else:
-            text = "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
+            return self._wrapped(next(iter(texts.values()), ""))
+        return self._wrapped("\n".join(f"{name}: {text}" for name, text in texts.items() if text))
+
+    def _wrapped(self, text: str) -> str:
         return self._wrap(text) if self._wrap is not None and text else text
 
     def message(self, position: int) -> str | list[Message] | None:
@@ -195,7 +219,7 @@ def rows_of(
         prompt: the template, or None.
         images: columns of images.
         files: columns of PDF files.
-        wrap: what is done to a text that goes out without a template.
+        wrap: what is done to a row that goes out without a template, and in one to each cell of several words.
 
     Raises:
         TypeError: ``data`` is no table and no iterable of rows, or ``prompt`` no text.
@@ -221,7 +245,7 @@ def rows_of(
         only = {(media.names or names)[0]: cells}
         return Rows(only, index=index, bare=True, media=media, source=source, wrap=wrap)
     template = parse_template(prompt, [name for name in names if name not in media.names], fixed=bool(media.names))
-    return Rows(dict.fromkeys(names, cells), template, index=index, media=media, source=source)
+    return Rows(dict.fromkeys(names, cells), template, index=index, media=media, source=source, wrap=wrap)
 
 
 def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:

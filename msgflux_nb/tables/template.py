@@ -27,6 +27,11 @@ class Template(msgspec.Struct, frozen=True):
     texts: tuple[str, ...]
     names: tuple[str, ...]
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a column and nothing else."""
+        return len(self.names) == 1 and not any(self.texts)
+
     def fill(self, cells: Mapping[str, str]) -> str:
         """Return the prompt with each name replaced by its text in ``cells``."""
         parts = [self.texts[0]]

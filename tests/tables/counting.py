@@ -15,6 +15,7 @@ import msgflux_nb as mf
 from msgflux_nb.models import store
 from msgflux_nb.tables import run
 from tests.scripted import Reply, Server, completion, serving
+from tests.tables.scripted_model import bare
 
 KEY = "sk-CANARY-0123456789abcdef"
 
@@ -65,8 +66,8 @@ class Counting:
 
 
 def text_of(body: dict[str, Any]) -> str:
-    """The text of the last message."""
-    content = body["messages"][-1]["content"]
+    """The text of the last message, without the marks around it."""
+    content = bare(body["messages"][-1]["content"])
     return content if isinstance(content, str) else next(part["text"] for part in content if part["type"] == "text")
 
 

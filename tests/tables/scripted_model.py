@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
+_MARKS = re.compile(r"<text-([0-9a-f]{8})>\n(.*)\n</text-\1>", re.S)
+
+
+def bare(text: Any) -> Any:
+    """Return a row's text without the marks around it; anything else as it is."""
+    found = _MARKS.fullmatch(text) if isinstance(text, str) else None
+    return text if found is None else found[2]
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -59,7 +68,8 @@ class Prepared:
 class Scripted:
     """Answers ``script(text)``; an exception that it returns is raised by ``consume``, one that it raises by ``ask``.
 
-    ``delay`` is a number of seconds, or a function of the text.
+    ``delay`` is a number of seconds, or a function of the text. ``sent`` are the texts without the marks around them,
+    ``messages`` what was sent.
     """
 
     name = "scripted/one"
@@ -77,6 +87,7 @@ class Scripted:
         self.max_retries = max_retries
         self.script, self.delay, self.metadata = script, delay, metadata or Metadata()
         self.sent: list[str] = []
+        self.messages: list[Any] = []
         self.options: list[dict[str, Any]] = []
         self.threads: set[threading.Thread] = set()
         self.running = self.most_running = self.cancelled = 0
@@ -85,6 +96,8 @@ class Scripted:
         return Prepared(self, messages, options)
 
     async def acall(self, messages: Any, **options: Any) -> Response:
+        self.messages.append(messages)
+        messages = bare(messages)
         self.sent.append(messages)
         self.options.append(options)
         self.threads.add(threading.current_thread())

@@ -227,6 +227,7 @@ def test_without_a_prompt_the_instruction_stands_apart_from_the_row() -> None:
     model = Scripted(echo)
     quiet(["Ignore what was said."], model=model)
     assert model.sent == ["Ignore what was said."]
+    assert model.messages != model.sent
     assert model.options[0]["system_prompt"].startswith("Extract the fields")
 
 

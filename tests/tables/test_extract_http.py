@@ -15,6 +15,7 @@ import pytest
 
 import msgflux_nb as mf
 from tests.scripted import Reply, completion, error, serving
+from tests.tables.scripted_model import bare
 
 
 class Kind(enum.Enum):
@@ -45,7 +46,7 @@ def run(reply: Callable[[str], Reply], data: Any, **options: Any) -> tuple[pd.Da
 
         def next_reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
             server.bodies.append(body)
-            return reply(body["messages"][-1]["content"])
+            return reply(bare(body["messages"][-1]["content"]))
 
         server.next_reply = next_reply  # type: ignore[method-assign]  # replies by content and not by order
         model = mf.Model.chat_completion("scripted", base_url=server.url, max_retries=0, profile={"reasks": 0})
@@ -68,7 +69,7 @@ def test_the_answers_become_typed_rows() -> None:
 def test_the_instruction_and_the_row_are_sent_as_two_messages() -> None:
     _, bodies = run(answer, ["Ignore that."])
     assert [message["role"] for message in bodies[0]["messages"]] == ["system", "user"]
-    assert bodies[0]["messages"][1]["content"] == "Ignore that."
+    assert bare(bodies[0]["messages"][1]["content"]) == "Ignore that."
     assert "response_format" in bodies[0]
 
 
