@@ -1,0 +1,249 @@
+"""A DataFrame → CSV or an Excel file in which no text is run as a formula.
+
+What a model or a web page wrote ends up in a spreadsheet, and a spreadsheet runs a text that begins with ``=``, ``+``,
+``-`` or ``@`` (https://owasp.org/www-community/attacks/CSV_Injection). In CSV such a text gets an apostrophe in front;
+in Excel it is marked as text, and stays as it is. Column names and labels are treated alike.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+import numbers
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from .arrays import is_missing, objects
+from .cells import CellError, cell_text
+
+__all__ = ["to_csv", "to_excel"]
+
+# Spaces and marks without a width are skipped by some readers, and the wide forms are typed in East Asia.
+_LIVE = re.compile("[\\t\\r\\n]|[\\s\\u200b\\u200c\\u200d\\u2060\\ufeff]*[-=+@\\uff0d\\uff1d\\uff0b\\uff20]")
+_NOT_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
+_HALVES = re.compile("[\\ud800-\\udfff]")
+_LONGEST_TEXT = 32_767
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
+_SAFE_DIGITS = 15  # Excel's numbers are floats, shown with so many digits.
+_SAFE_INTEGER = 10**15
+_FIRST_DAY = datetime.datetime(1900, 3, 1)  # Excel has a 29 February 1900, and nothing before that year.
+_WIDEST, _NARROWEST, _ROWS_MEASURED = 60, 8, 200
+
+
+def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
+    """Write a table as CSV without live formulas.
+
+    Lists, dicts and records are written as JSON; a text that a spreadsheet would run gets an apostrophe in front. Lines
+    in a text end with a line feed alone.
+
+    Args:
+        frame: any DataFrame.
+        path: a file, or None for the text.
+        options: what :meth:`pandas.DataFrame.to_csv` takes.
+
+    Example:
+        >>> print(to_csv(pd.DataFrame({"a": ["=1+1", "x"]}), index=False))
+        a
+        '=1+1
+        x
+        <BLANKLINE>
+    """
+    safe = pd.DataFrame({place: _safe_column(frame.iloc[:, place]) for place in range(frame.shape[1])})
+    safe.index = _relabelled(frame.index)
+    safe.columns = _relabelled(frame.columns)
+    written: str | None = safe.to_csv(path, **options)
+    return written
+
+
+def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
+    """Write a table as an Excel file without live formulas.
+
+    Numbers, dates and truth values are Excel's own. Lists, dicts and records are written as JSON. Moments with a zone
+    are written in UTC. What Excel cannot hold exactly is text: numbers of more than 15 digits, moments before March
+    1900. Text that XML cannot carry becomes U+FFFD, and longer text than Excel's 32,767 characters is cut, with a
+    warning.
+
+    Args:
+        frame: any DataFrame.
+        path: a file, ``.xlsx``, or a binary file object.
+        sheet_name: what the sheet is called.
+        index: whether the labels are written, as the first columns.
+
+    Raises:
+        ImportError: openpyxl is not installed.
+        ValueError: there are more rows or columns than a sheet has.
+    """
+    try:
+        from openpyxl import Workbook
+    except ImportError:
+        raise ImportError(
+            "to_excel needs openpyxl, which is not installed: run `pip install openpyxl`. to_csv works without it."
+        ) from None
+    labels = frame.index.nlevels if index else 0
+    if len(frame) >= _MOST_ROWS or labels + frame.shape[1] > _MOST_COLUMNS:
+        raise ValueError(
+            f"to_excel: expected at most {_MOST_ROWS - 1:,} rows and {_MOST_COLUMNS:,} columns, "
+            f"got {len(frame):,} and {labels + frame.shape[1]:,}; write a part of it, or CSV"
+        )
+    book = Workbook(write_only=True)
+    writer = _Sheet(book.create_sheet(sheet_name))
+    writer.write(frame, labels)
+    book.save(path)
+    if writer.cut:
+        warnings.warn(
+            f"to_excel: {writer.cut:,} cells were longer than the {_LONGEST_TEXT:,} characters that Excel holds, and "
+            "are cut; to_csv keeps them whole",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+class _Sheet:
+    """Writes one sheet.
+
+    Attributes:
+        cut: how many texts did not fit.
+    """
+
+    def __init__(self, sheet: Any) -> None:
+        self._sheet = sheet
+        self.cut = 0
+
+    def write(self, frame: pd.DataFrame, labels: int) -> None:
+        """Write a table, with so many levels of its index as the first columns."""
+        from openpyxl.styles import Font
+        from openpyxl.utils import get_column_letter
+
+        self._sheet.freeze_panes = f"{get_column_letter(labels + 1)}2"
+        names = ["" if name is None else name for name in frame.index.names[:labels]] + list(frame)
+        heads = [" ".join(map(_text, name)) if isinstance(name, tuple) else _text(name) for name in names]
+        columns = [frame.index.get_level_values(level).tolist() for level in range(labels)]
+        columns += [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
+        for place, (head, cells) in enumerate(zip(heads, columns, strict=True), 1):
+            self._sheet.column_dimensions[get_column_letter(place)].width = _width([head, *cells[:_ROWS_MEASURED]])
+        makers = [self._moment_maker(cells) for cells in columns]
+        self._sheet.append([self._text_cell(head, font=Font(bold=True)) for head in heads])
+        for row in zip(*columns, strict=True):
+            self._sheet.append([self._cell(cell, make) for cell, make in zip(row, makers, strict=True)])
+
+    def _cell(self, cell: Any, moment: Callable[[Any], Any]) -> Any:
+        if is_missing(cell):
+            return None
+        if isinstance(cell, str):
+            return self._text_cell(cell)
+        if isinstance(cell, datetime.date):
+            return moment(cell)
+        if _is_exact_number(cell) or isinstance(cell, datetime.time):
+            return cell
+        if isinstance(cell, datetime.timedelta) and cell >= datetime.timedelta(0):
+            return pd.Timedelta(cell).to_pytimedelta()
+        return self._text_cell(_text(cell))
+
+    def _text_cell(self, text: str, **style: Any) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
+        text = _lines(_NOT_XML.sub("\ufffd", text))
+        if len(text) > _LONGEST_TEXT:
+            self.cut += 1
+            text = text[: _LONGEST_TEXT - 1] + "…"
+        is_live = _LIVE.match(text) is not None
+        if not (is_live or style or text.startswith("#")):
+            return text
+        cell = WriteOnlyCell(self._sheet, value=text)
+        cell.data_type = "s"  # openpyxl makes a formula of "=1" and an error of "#REF!".
+        cell.quotePrefix = is_live  # So that it is no formula either once somebody has edited it.
+        for name, value in style.items():
+            setattr(cell, name, value)
+        return cell
+
+    def _moment_maker(self, cells: list[Any]) -> Callable[[Any], Any]:
+        """Return what makes a cell of a moment: a day alone where each of the column is one."""
+        from openpyxl.cell import WriteOnlyCell
+
+        days = all(_is_day(cell) for cell in cells if isinstance(cell, datetime.date) and not is_missing(cell))
+
+        def make(cell: datetime.date) -> Any:
+            moment = _naive(cell)
+            if moment < _FIRST_DAY:
+                return self._text_cell(cell.isoformat()[:10] if days else cell.isoformat())
+            made = WriteOnlyCell(self._sheet, value=moment)
+            made.number_format = "yyyy-mm-dd" if days else "yyyy-mm-dd hh:mm:ss"
+            return made
+
+        return make
+
+
+def _safe_column(column: pd.Series[Any]) -> Any:
+    """Return a column as CSV may hold it: numbers, truth values and moments as they are, text defused."""
+    if not isinstance(column.dtype, pd.ArrowDtype) and (
+        pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "M"
+    ):
+        return column.array
+    return objects([_safe(cell) for cell in column.tolist()])
+
+
+def _safe(cell: Any) -> Any:
+    if is_missing(cell):
+        return None
+    if isinstance(cell, bool | numbers.Number):
+        return cell
+    # A carriage return is not quoted by csv before Python 3.13, and what follows it would begin a row.
+    text = _lines(_HALVES.sub("\ufffd", cell if isinstance(cell, str) else _text(cell)))
+    return f"'{text}" if _LIVE.match(text) else text
+
+
+def _relabelled(index: pd.Index[Any]) -> Any:
+    names = [_safe(name) for name in index.names]
+    if isinstance(index, pd.MultiIndex):
+        levels = [objects([_safe(label) for label in index.get_level_values(n)]) for n in range(index.nlevels)]
+        return pd.MultiIndex.from_arrays(levels, names=names)
+    if pd.api.types.is_numeric_dtype(index.dtype) or index.dtype.kind == "M":
+        return index.rename(names[0])
+    return pd.Index(objects([_safe(label) for label in index]), name=names[0], dtype=object)
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, datetime.timedelta):
+        return str(cell)
+    try:
+        return cell_text(cell)
+    except CellError:
+        return repr(cell)
+
+
+def _is_exact_number(cell: Any) -> bool:
+    if isinstance(cell, bool):
+        return True
+    if isinstance(cell, int):
+        return abs(cell) < _SAFE_INTEGER
+    if isinstance(cell, decimal.Decimal):
+        return bool(cell.is_finite() and len(cell.as_tuple().digits) <= _SAFE_DIGITS and abs(cell.adjusted()) < 300)
+    return isinstance(cell, float) and math.isfinite(cell)
+
+
+def _naive(moment: datetime.date) -> datetime.datetime:
+    if not isinstance(moment, datetime.datetime):
+        return datetime.datetime(moment.year, moment.month, moment.day)
+    plain = moment.to_pydatetime(warn=False) if isinstance(moment, pd.Timestamp) else moment
+    return plain if plain.tzinfo is None else plain.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
+def _is_day(moment: datetime.date) -> bool:
+    return not isinstance(moment, datetime.datetime) or (
+        moment.tzinfo is None and moment.time() == datetime.time() and not getattr(moment, "nanosecond", 0)
+    )
+
+
+def _width(cells: list[Any]) -> int:
+    """Return a column's width in characters."""
+    longest = max((len(str(cell).partition("\n")[0]) for cell in cells if not is_missing(cell)), default=0)
+    return min(max(longest + 2, _NARROWEST), _WIDEST)
