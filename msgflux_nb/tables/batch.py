@@ -16,8 +16,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..errors import MsgfluxError, QuotaError
+from ..errors import MsgfluxError, QuotaError, ValidationFailedError
 from ..models.retry import retry_delay
+from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
 from .gate import Gate, Ticket
 from .ledger import Ledger
@@ -326,7 +327,7 @@ class Batch:
         self._answers += 1
         error: BaseException | None = None
         try:
-            outcome = success(response.consume(), response, seconds)
+            outcome = success(_structure(response.consume()), response, seconds)
         except MemoryError:
             raise
         except Exception as problem:
@@ -367,6 +368,13 @@ class Batch:
                 f"the first {_SAME_FAILURES} rows all failed in the same way, so nothing more was paid for; "
                 f"the last: {outcome.error}"
             )
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, ToolCallAggregator):  # no tool was offered
+        named = ", ".join(repr(call.name) for call in value.get_calls()) or "a tool"
+        raise ValidationFailedError(f"expected the fields of the schema, got a call of {named}, which was not offered.")
+    return value
 
 
 def _chance() -> float:

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import MsgfluxError, StoreError
 from ..generation.decode import decode_answer
 from ..models.records import KEY_BYTES, Record, Records
-from .outcome import Outcome, again
+from .outcome import BILLED, Outcome, again
 from .reuse import reusable
 
 __all__ = ["Memory"]
@@ -29,12 +29,14 @@ class Memory:
     Attributes:
         keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
         trouble: why answers could not be looked up or kept, or None.
+        recalled: the sums of what was once billed for the rows that were recalled; None for what is not known.
     """
 
     def __init__(self, records: Records | None, *, good_only: bool = False, keys: bytearray | None = None) -> None:
         self.records = records
         self.keys = bytearray() if keys is None else keys
         self.trouble: str | None = None
+        self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
         self._good_only = good_only
         self._asked: set[bytes] = set()  # what was no good, and has been asked for once more
         self._had_some = records is not None and len(records) > 0
@@ -85,11 +87,12 @@ class Memory:
         record = records.get(prepared.key)
         if record is not None and record.state in _PAID_FOR:
             found = _read(record, prepared) if record.state in _DECODABLE else None
-            if found is not None or record.state == "ok":
-                return found
-            if self._good_only and prepared.key not in self._asked:
-                return None
-            return again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
+            if found is None:
+                if record.state == "ok" or (self._good_only and prepared.key not in self._asked):
+                    return None
+                found = again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
+            self._add(record)
+            return found
         if not self._had_some or prepared.schema is None:
             return None
         return self._read_otherwise(records, prepared)
@@ -100,9 +103,15 @@ class Memory:
             if other.state in _DECODABLE and reusable(prepared.schema, other.request):
                 outcome = _read(other, prepared)
                 if outcome is not None:
+                    self._add(other)
                     self._put(msgspec.structs.replace(other, key=prepared.key, state="ok", error=None))
                     return outcome
         return None
+
+    def _add(self, record: Record) -> None:
+        for name, known in self.recalled.items():
+            billed = getattr(record, name)
+            self.recalled[name] = None if known is None or billed is None else known + billed
 
     def _put(self, record: Record) -> None:
         try:

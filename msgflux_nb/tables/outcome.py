@@ -24,6 +24,7 @@ from ..errors import (
 )
 
 __all__ = [
+    "BILLED",
     "FAILURES",
     "STATES",
     "Outcome",
@@ -38,6 +39,7 @@ __all__ = [
 
 State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"]
 STATES: tuple[State, ...] = get_args(State)
+BILLED = ("prompt_tokens", "completion_tokens", "cost")
 FAILURES: frozenset[State] = frozenset(("invalid", "refused", "truncated", "failed"))
 
 _OVERLOADED = frozenset((503, 529))

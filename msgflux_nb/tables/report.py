@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -12,11 +13,13 @@ from ..errors import SchemaError
 from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
 from .ledger import Ledger
-from .outcome import STATES
+from .outcome import BILLED, FAILURES, STATES
 
-__all__ = ["check_schema", "outcome_frame", "report_of"]
+__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "outcome_frame", "report_of"]
 
-_NAMES = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
+RUN_COLUMNS = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
+_SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
+_UNKNOWN_YET = ("interrupted", "pending")
 _SUMMED = ("_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 
 
@@ -28,10 +31,10 @@ def check_schema(schema: Any, explode: str | None = None) -> None:
             the name of no list.
     """
     for column in columns(schema, explode):
-        if column.name in _NAMES:
+        if column.name in RUN_COLUMNS:
             raise SchemaError(
                 f"the field {column.name!r} of {schema!r} has the name of a column that extract adds; "
-                f"rename it. Taken: {', '.join(_NAMES)}"
+                f"rename it. Taken: {', '.join(RUN_COLUMNS)}"
             )
 
 
@@ -92,6 +95,45 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
         "cost": _sum(_floats(about["costs"])),
         **told,
     }
+
+
+def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | None]) -> dict[str, Any]:
+    """Return what the rows that were not tried will need, by those that were.
+
+    Args:
+        report: of the rows that were tried.
+        rest: how many were not.
+        recalled: what was once billed for rows that were tried before; in the report they cost nothing.
+
+    Returns:
+        ``rows``; ``prompt_tokens``, ``completion_tokens`` and ``cost``, None where they are not known; ``failed``, how
+        many rows give nothing, and ``failed_at_most`` in 19 cases of 20 (Wilson 1927).
+    """
+    states = report["states"]
+    tried = report["rows"] - sum(states[state] for state in _UNKNOWN_YET)
+    each = {name: _mean(report[name], recalled[name], tried, states) for name in BILLED}
+    failed = sum(states[state] for state in FAILURES)
+    return {
+        "rows": rest,
+        **{name: None if value is None else value * rest for name, value in each.items()},
+        "failed": round(rest * failed / tried) if tried else None,
+        "failed_at_most": min(rest, math.ceil(rest * _most_likely(failed, tried))) if tried else None,
+    }
+
+
+def _mean(billed: float | None, once: float | None, tried: int, states: dict[str, int]) -> float | None:
+    """What a row costs; with nothing billed, what it cost once."""
+    if billed is None and states["skipped"] == tried:
+        billed = 0
+    return None if billed is None or once is None or not tried else (billed + once) / tried
+
+
+def _most_likely(failed: int, tried: int) -> float:
+    """The share that fails, at most."""
+    square = _SURE**2 / tried
+    share = failed / tried
+    middle = share + square / 2
+    return (middle + math.sqrt(square * (share * (1 - share) + square / 4))) / (1 + square)
 
 
 def _integers(values: Any) -> pd.arrays.IntegerArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
+from numbers import Integral
 from typing import Any
 
 import msgspec
@@ -117,7 +118,13 @@ class Rows:
             next(iter(self._columns.values()))[position] = None
 
     def sample(self, count: int) -> int:
-        """Keep so many rows, chosen by chance but always the same ones; return how many there were."""
+        """Keep so many rows, chosen by chance but always the same ones; return how many there were.
+
+        Raises:
+            ValueError: it is no number of rows.
+        """
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"sample: expected a number of at least 1, or None for all rows, got {count!r}")
         while self._source is not None:
             self.read(100_000)
         total = len(self)

@@ -24,7 +24,7 @@ from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE, marked
 from .memory import Memory
-from .report import check_schema, outcome_frame, report_of
+from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
 __all__ = ["Options", "Run", "known_runs", "run_of"]
@@ -223,7 +223,7 @@ class Run:
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
         """Return what the run did, as plain values."""
-        return report_of(
+        report = report_of(
             ledger,
             run=self.name,
             model=self.model.name,
@@ -231,6 +231,9 @@ class Run:
             stopped=self.batch.stopped,
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
+        if self.whole_size is not None:
+            report["forecast"] = forecast_of(report, self.whole_size - len(ledger), self._memory.recalled)
+        return report
 
     def _keep(self, report: dict[str, Any], *, ended: float | None) -> None:
         """Note in the store what the run did; at its beginning too, so that one that is killed is not forgotten."""

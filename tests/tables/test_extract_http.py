@@ -32,6 +32,7 @@ class Place(msgspec.Struct):
     capital: bool
 
 
+CALL = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}
 UR = Place("Ur", Kind.CITY, "large", 65_000, datetime.date(1, 2, 3), True)
 
 
@@ -88,6 +89,7 @@ def test_one_bad_request_in_the_middle_is_one_failed_row() -> None:
     [
         (completion('{"name": 3}'), "invalid", 4),
         (completion("prose"), "invalid", 4),
+        (completion(None, tool_calls=[CALL], reason="tool_calls"), "invalid", 4),
         (completion('{"name": "U', reason="length"), "truncated", 4),
         (completion(None, refusal="No."), "refused", 4),
         (completion(None, reason="content_filter"), "refused", 4),
@@ -95,7 +97,7 @@ def test_one_bad_request_in_the_middle_is_one_failed_row() -> None:
         (error(500, "died"), "failed", None),
         (Reply([b"<html>"], headers={"Content-Type": "text/html"}), "failed", None),
     ],
-    ids=["wrong type", "prose", "cut", "refused", "filtered", "empty", "500", "html"],
+    ids=["wrong type", "prose", "call", "cut", "refused", "filtered", "empty", "500", "html"],
 )
 def test_what_goes_wrong_is_the_state_of_its_row(reply: Reply, state: str, tokens: int | None) -> None:
     frame, _ = run(lambda text: reply if text == "b" else answer(text), ["a", "b", "c"])
