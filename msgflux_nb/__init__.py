@@ -52,6 +52,7 @@ _HOME = {
     "arun_tools": "reasoning.tools",
     "extract": "tables.extract",
     "run_tools": "reasoning.tools",
+    "score": "tables.score",
     "to_frame": "tables.frame",
     "tool_schemas": "generation.tool_schema",
 }
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
+    from .tables.score import score as score
     from .widgets.playground import Playground as Playground
 
 

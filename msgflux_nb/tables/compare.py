@@ -1,0 +1,127 @@
+"""Whether two cells say the same, though one may come from a model and the other from somebody's spreadsheet."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+import math
+import unicodedata
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .arrays import is_missing
+from .fields import field_names
+
+__all__ = ["Normalise", "normalised", "same_cell"]
+
+Normalise = Callable[[str], str]
+
+_CLOSE = 1e-9  # relative
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def normalised(text: str) -> str:
+    """Return a text in Unicode's composed form, with single spaces between its words and none around them."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalised) -> bool:
+    """Tell whether two cells say the same.
+
+    * Missing equals missing, and a blank text is missing.
+    * Texts are equal once normalised.
+    * Numbers are equal as numbers, 3 and 3.0 too; floats up to a billionth of them.
+    * Moments are equal as moments; one without a zone is read in UTC; a day is its midnight.
+    * Lists are equal item by item, in order; records and dicts field by field, where a missing field equals None.
+    * A text beside anything else is read as that: ``"3"``, ``"true"``, ``"2026-01-02"``, ``'["a"]'``.
+
+    Args:
+        found: one cell.
+        expected: the other.
+        normalise: what is done to texts before they are compared; None for nothing.
+    """
+    return _same(_simple(found, normalise), _simple(expected, normalise), normalise)
+
+
+def _simple(cell: Any, normalise: Normalise | None) -> Any:
+    """Return a cell as None, a text, a bool, a number, a moment in UTC, a list, a dict, or else as it is."""
+    if isinstance(cell, enum.Enum):
+        cell = cell.value
+    if isinstance(cell, np.ndarray | np.generic) and not is_missing(cell):
+        cell = _from_numpy(cell)
+    if is_missing(cell):
+        return None
+    if isinstance(cell, str):
+        return (cell if normalise is None else normalise(cell)) or None
+    if isinstance(cell, datetime.date):
+        return _moment(cell)
+    if isinstance(cell, list | tuple | set | frozenset) and not hasattr(cell, "_fields"):
+        return [_simple(item, normalise) for item in cell]
+    fields = _fields(cell)
+    if fields is not None:
+        simple = {name: _simple(item, normalise) for name, item in fields.items()}
+        return {name: item for name, item in simple.items() if item is not None}
+    return str(cell) if isinstance(cell, uuid.UUID) else cell
+
+
+def _from_numpy(cell: Any) -> Any:
+    if isinstance(cell, np.datetime64):
+        return pd.Timestamp(cell)
+    return pd.Timedelta(cell) if isinstance(cell, np.timedelta64) else cell.tolist()
+
+
+def _fields(cell: Any) -> Mapping[Any, Any] | None:
+    if isinstance(cell, Mapping):
+        return cell
+    names = field_names(type(cell))
+    return {name: getattr(cell, name) for name in names} if names else None
+
+
+def _moment(cell: datetime.date) -> datetime.datetime:
+    if not isinstance(cell, datetime.datetime):
+        cell = datetime.datetime(cell.year, cell.month, cell.day)
+    return cell.replace(tzinfo=datetime.UTC) if cell.utcoffset() is None else cell
+
+
+def _same(one: Any, other: Any, normalise: Normalise | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    if isinstance(one, str) != isinstance(other, str):
+        text, value = (one, other) if isinstance(one, str) else (other, one)
+        return _same(_read(text, value, normalise), value, normalise)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_same(a, b, normalise) for a, b in zip(one, other, strict=True))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(item, other[name], normalise) for name, item in one.items())
+    if isinstance(one, float) or isinstance(other, float):
+        return _close(one, other)
+    return bool(one == other)
+
+
+def _close(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other) or math.isclose(float(one), float(other), rel_tol=_CLOSE)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _read(text: str, like: Any, normalise: Normalise | None) -> Any:
+    """Return the value that a text stands for beside another one; None where it stands for none."""
+    try:
+        if isinstance(like, bool):
+            return _TRUTH[text.casefold()]
+        if isinstance(like, datetime.datetime):
+            return _moment(datetime.datetime.fromisoformat(text))
+        if isinstance(like, list | dict):
+            return _simple(json.loads(text), normalise)
+        if isinstance(like, int | float | Decimal):
+            return float(text) if isinstance(like, float) else Decimal(text)
+    except (ValueError, ArithmeticError, KeyError):
+        return None
+    return like if text == str(like) else None
