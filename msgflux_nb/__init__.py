@@ -1,12 +1,13 @@
 """Chat-completion models in notebooks: explore prompts, teach, and turn texts into typed DataFrames.
 
 Names load on first use, so that ``import msgflux_nb`` stays quick: neither httpx, pandas nor a widget library is
-imported until something needs it.
+imported until something needs it. Where pandas is loaded already, its tables get their ``mf`` at once.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 
 TYPE_CHECKING = False  # as in typing, which alone costs more than the rest of this import
 
@@ -51,7 +52,9 @@ _HOME = {
     "aextract": "tables.extract",
     "arun_tools": "reasoning.tools",
     "extract": "tables.extract",
+    "resume": "tables.runs",
     "run_tools": "reasoning.tools",
+    "runs": "tables.runs",
     "score": "tables.score",
     "to_frame": "tables.frame",
     "tool_schemas": "generation.tool_schema",
@@ -100,6 +103,8 @@ if TYPE_CHECKING:
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
+    from .tables.runs import resume as resume
+    from .tables.runs import runs as runs
     from .tables.score import score as score
     from .widgets.playground import Playground as Playground
 
@@ -109,6 +114,8 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module 'msgflux_nb' has no attribute {name!r}")
+        if _HOME[name].startswith("tables."):
+            importlib.import_module(f"{__name__}.pandas")
         value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
@@ -116,3 +123,7 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])
+
+
+if hasattr(sys.modules.get("pandas"), "api"):  # it has none while it is being imported itself
+    importlib.import_module(f"{__name__}.pandas")

@@ -185,8 +185,10 @@ class Answer:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the answer as a DataFrame: one row of a structure's fields, or of ``text``; a row for each call."""
+        from ..tables.accessor import register
         from ..tables.frame import to_frame
 
+        register()
         value = self._call.value()
         if isinstance(value, ToolCallAggregator):
             return to_frame([call._asdict() for call in self.tool_calls])

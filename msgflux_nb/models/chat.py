@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from ..errors import BadRequestError
+from ..errors import AuthenticationError, BadRequestError
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest, build_request
@@ -209,7 +210,15 @@ class ChatCompletion:
             request=request,
             place=self._base_url(request) or self.profile.provider,
             question=(self._model, messages, system_prompt, self.options, self._extra_body),
+            hide=self._hide,
         )
+
+    def _hide(self, text: str) -> str:
+        """Return ``text`` without the key and the values of headers."""
+        with contextlib.suppress(AuthenticationError):  # no key at all, which is said when it is needed
+            key = find_key(self._key, self.profile.key_variables, self.profile.provider)
+            text = text if key is None else key.hide_in(text)
+        return self._headers.hide_in(text)
 
     @property
     def gate_key(self) -> tuple[Any, ...]:

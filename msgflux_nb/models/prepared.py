@@ -30,6 +30,7 @@ class Prepared:
         request: the request as it is asked for first.
         place: where it goes, as part of the keys.
         question: what is asked but for its structure: messages, model and options.
+        hide: returns a text without the caller's key.
 
     Attributes:
         key: of the whole request; the same request to the same place has the same.
@@ -40,7 +41,7 @@ class Prepared:
         answer: the bytes of the last answer that came whole, or None.
     """
 
-    __slots__ = ("_call", "_connect", "_made", "answer", "attempts", "key", "question", "request", "schema")
+    __slots__ = ("_call", "_connect", "_hide", "_made", "answer", "attempts", "key", "question", "request", "schema")
 
     def __init__(
         self,
@@ -50,8 +51,9 @@ class Prepared:
         request: ChatRequest,
         place: str,
         question: Any,
+        hide: Callable[[str], str],
     ) -> None:
-        self._call, self._connect = call, connect
+        self._call, self._connect, self._hide = call, connect, hide
         self._made: Call | None = None
         self.request = request.body
         self.schema = request.schema
@@ -86,6 +88,11 @@ class Prepared:
             if call.exchange.state == "complete":
                 self.answer = call.exchange.received
         return ModelResponse(call)
+
+    def without_key(self, data: bytes) -> bytes:
+        """Return what was sent or received without the caller's key, which a gateway wants in a body or repeats."""
+        text = data.decode("utf-8", "surrogateescape")
+        return self._hide(text).encode("utf-8", "surrogateescape")
 
 
 def _hash(place: str, asked: Any) -> bytes:

@@ -72,7 +72,8 @@ class Batch:
         max_cost: US dollars after which nothing more is sent.
         hungry: called when rows of an iterator are wanted; from the loop's thread.
         ledger: how rows have ended so far, if this is not the beginning.
-        positions: which rows to work on; None for all.
+        positions: which rows to work on first; None for all.
+        further: whether to go on after these with what an iterator still gives.
 
     Attributes:
         ledger: how rows have ended.
@@ -97,6 +98,7 @@ class Batch:
         hungry: Callable[[], object] = lambda: None,
         ledger: Ledger | None = None,
         positions: list[int] | None = None,
+        further: bool = True,
     ) -> None:
         self.ledger = ledger or Ledger()
         self.stopped: str | None = None
@@ -114,6 +116,7 @@ class Batch:
         self._hungry = hungry
         self._fed: asyncio.Event | None = None
         self._positions = positions
+        self._further = further
         self._next = 0
         self._asking: dict[bytes, asyncio.Future[Ended]] = {}
         self._in_flight: set[int] = set()
@@ -130,7 +133,9 @@ class Batch:
         try:
             if not self._interrupted:
                 self._fed = asyncio.Event()
-                total = self._rows.total if self._positions is None else len(self._positions)
+                total = self._rows.total
+                if self._positions is not None and (total is not None or not self._further):
+                    total = len(self._positions)
                 count = self._limit if total is None else min(self._limit, total)
                 self._workers = [asyncio.ensure_future(self._work()) for _ in range(count)]
                 ends = await asyncio.gather(*self._workers, return_exceptions=True)
@@ -185,9 +190,12 @@ class Batch:
 
     async def _take(self) -> int | None:
         if self._positions is not None:
-            left = self._next < len(self._positions)
-            self._next += 1
-            return self._positions[self._next - 1] if left else None
+            if self._next < len(self._positions):
+                self._next += 1
+                return self._positions[self._next - 1]
+            if self._rows.total is not None or not self._further:
+                return None
+            self._positions, self._next = None, len(self._rows)
         while self._next >= len(self._rows):
             if self._rows.total is not None or self._fed is None:
                 return None

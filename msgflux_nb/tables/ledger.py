@@ -58,15 +58,18 @@ class Ledger:
         self._states += bytes([_OPEN]) * more
 
     def end(self, position: int, outcome: Outcome) -> None:
-        """Enter how a row ended."""
+        """Enter how a row ended; what it took is added to what it took before, if it was asked for again."""
         self.values[position] = outcome.value
         if outcome.error is not None:
             self.errors[position] = outcome.error
-        self._attempts[position] = _UNKNOWN if outcome.attempts is None else outcome.attempts
-        self._prompt_tokens[position] = _UNKNOWN if outcome.prompt_tokens is None else outcome.prompt_tokens
-        self._completion_tokens[position] = _UNKNOWN if outcome.completion_tokens is None else outcome.completion_tokens
-        self._costs[position] = _NAN if outcome.cost is None else outcome.cost
-        self._seconds[position] = _NAN if outcome.seconds is None else outcome.seconds
+        if outcome.attempts is not None:
+            _add(self._attempts, position, outcome.attempts)
+        elif self._attempts[position] == 0:
+            self._attempts[position] = _UNKNOWN
+        _add(self._prompt_tokens, position, outcome.prompt_tokens)
+        _add(self._completion_tokens, position, outcome.completion_tokens)
+        _add(self._costs, position, outcome.cost)
+        _add(self._seconds, position, outcome.seconds)
         self._states[position] = _CODES[outcome.state]
         self.counts[outcome.state] += 1
         self.cost += outcome.cost or 0.0
@@ -123,3 +126,9 @@ class Ledger:
             "costs": self._costs,
             "seconds": self._seconds,
         }
+
+
+def _add(column: Any, position: int, amount: float | None) -> None:
+    if amount is not None:
+        before = column[position]
+        column[position] = before + amount if before > 0 else amount

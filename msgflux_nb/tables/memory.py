@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ class Memory:
 
     Args:
         records: where they are; None to remember nothing.
-        good_only: whether a row whose answer was no good is asked for again.
+        anew: how an answer that was paid for and is no good may have ended to be asked for again, once.
         keys: those of the rows' requests so far, by position; more are added.
 
     Attributes:
@@ -32,12 +33,12 @@ class Memory:
         recalled: the sums of what was once billed for the rows that were recalled; None for what is not known.
     """
 
-    def __init__(self, records: Records | None, *, good_only: bool = False, keys: bytearray | None = None) -> None:
+    def __init__(self, records: Records | None, *, anew: Iterable[str] = (), keys: bytearray | None = None) -> None:
         self.records = records
         self.keys = bytearray() if keys is None else keys
         self.trouble: str | None = None
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
-        self._good_only = good_only
+        self._anew = frozenset(anew)
         self._asked: set[bytes] = set()  # what was no good, and has been asked for once more
         self._had_some = records is not None and len(records) > 0
 
@@ -64,16 +65,17 @@ class Memory:
         """Keep what came of a request; an answer that was paid for, whatever it is good for, is not paid for again."""
         if self.records is None:
             return
-        if self._good_only:
+        if self._anew:
             self._asked.add(prepared.key)
+        text, answer = prepared.text, prepared.answer
         self._put(
             Record(
                 key=prepared.key,
                 question=prepared.question,
                 state=outcome.state,
-                text=prepared.text,
-                request=prepared.request,
-                answer=prepared.answer,
+                text=None if text is None else prepared.without_key(text.encode("utf-8", "replace")).decode(),
+                request=prepared.without_key(prepared.request),
+                answer=None if answer is None else prepared.without_key(answer),
                 error=outcome.error,
                 attempts=outcome.attempts,
                 prompt_tokens=outcome.prompt_tokens,
@@ -88,7 +90,7 @@ class Memory:
         if record is not None and record.state in _PAID_FOR:
             found = _read(record, prepared) if record.state in _DECODABLE else None
             if found is None:
-                if record.state == "ok" or (self._good_only and prepared.key not in self._asked):
+                if record.state == "ok" or (record.state in self._anew and prepared.key not in self._asked):
                     return None
                 found = again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
             self._add(record)

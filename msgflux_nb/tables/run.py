@@ -27,7 +27,10 @@ from .memory import Memory
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["Options", "Run", "known_runs", "run_of"]
+__all__ = ["LIMITS", "Options", "Run", "kernel_records", "known_runs", "run_of"]
+
+LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
+"""What of a run may be changed while it goes on."""
 
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
@@ -67,6 +70,7 @@ class Run:
         seconds: how long it worked before it went on the last time.
         keys: those of the requests that its rows make, by position.
         options: what else it was asked with, as plain values.
+        record: what is kept of it, as of its last beginning or end.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
     """
 
@@ -89,6 +93,8 @@ class Run:
         store: Any = None,
         explode: str | None = None,
         sample: int | None = None,
+        before: RunRecord | None = None,
+        anew: Iterable[str] = (),
     ) -> None:
         self._limits = _checked(
             {"on_error": on_error, "max_concurrency": max_concurrency, "rpm": rpm, "tpm": tpm, "max_cost": max_cost}
@@ -104,8 +110,10 @@ class Run:
             self.whole_size = self.rows.sample(sample)
         self.prompt = prompt
         self.explode = explode
-        self.name = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        self.began = time.time()
+        self.name = (
+            before.run if before is not None else f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        )
+        self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = _records(store)
@@ -120,17 +128,22 @@ class Run:
             "sample": None if sample is None else int(sample),
         }
         self._since = time.monotonic()
-        self.batch = self._batch()
-        self._keep({**self.report(Ledger()), "rows": len(self.rows)}, ended=None)
+        self.batch = self._batch(anew=anew)
+        self._keep()
         _runs[self.name] = self
         while len(_runs) > _KEPT_RUNS:
             _runs.popitem(last=False)
 
     def _batch(
-        self, ledger: Ledger | None = None, positions: list[int] | None = None, *, good_only: bool = False
+        self,
+        ledger: Ledger | None = None,
+        positions: list[int] | None = None,
+        *,
+        anew: Iterable[str],
+        further: bool = True,
     ) -> Batch:
         start, most = _at_once(self._limits["max_concurrency"], self.model)
-        self._memory = Memory(self.records, good_only=good_only or positions is not None, keys=self.keys)
+        self._memory = Memory(self.records, anew=anew, keys=self.keys)
         return Batch(
             self.rows,
             self.model,
@@ -150,24 +163,44 @@ class Run:
             hungry=lambda: self.wants_rows(),
             ledger=ledger,
             positions=positions,
+            further=further,
         )
 
-    def again(self, states: Iterable[str], *, model: AsyncModel | str | None = None, **limits: Any) -> None:
+    def again(
+        self,
+        states: Iterable[str],
+        *,
+        anew: Iterable[str] = (),
+        further: bool = True,
+        model: AsyncModel | str | None = None,
+        **limits: Any,
+    ) -> None:
         """Make ready to go on with the rows that ended in these states.
 
         Args:
             states: which rows.
+            anew: how an answer that was paid for may have ended to be asked for again.
+            further: whether to read on from an iterator that was not read to its end.
             model: who is asked instead, from now on.
-            limits: what changes from now on: ``on_error``, ``max_concurrency``, ``rpm``, ``tpm``, ``max_cost``.
+            limits: what is to be another from now on, of ``LIMITS``.
         """
         self._limits = _checked({**self._limits, **limits})
         self.model = self.model if model is None else _model(model)
         self.seconds, self._since = self.seconds + self._worked, time.monotonic()
-        self.batch = self._batch(*self.settled().reopened(states))
+        self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
+        self._keep()
 
-    def ask_again(self) -> None:
-        """Make ready to ask for every row that has no good answer, also where one that is no good was paid for."""
-        self.batch = self._batch(good_only=True)
+    def prepared(self, position: int) -> Any:
+        """Return the call that a row makes, without making it; None where there is nothing to send.
+
+        Raises:
+            CellError: a cell has no text.
+            MsgfluxError: the call cannot be made.
+        """
+        message = self.rows.message(position)
+        if message is None:
+            return None
+        return self.model.prepare(message, system_prompt=self._system_prompt, generation_schema=self.schema)
 
     @property
     def is_running(self) -> bool:
@@ -235,21 +268,20 @@ class Run:
             report["forecast"] = forecast_of(report, self.whole_size - len(ledger), self._memory.recalled)
         return report
 
-    def _keep(self, report: dict[str, Any], *, ended: float | None) -> None:
-        """Note in the store what the run did; at its beginning too, so that one that is killed is not forgotten."""
-        if self.records is None:
-            return
-        record = RunRecord(
+    def _keep(self, report: dict[str, Any] | None = None, *, ended: float | None = None) -> None:
+        """Note what the run did; at its beginning too, so that one that is killed is not forgotten."""
+        self.record = RunRecord(
             run=self.name,
             began=self.began,
             model=self.model.name,
             schema=getattr(self.schema, "__name__", str(self.schema)),
             prompt=self.prompt,
-            report=report,
+            report=report or {**self.report(Ledger()), "rows": len(self.rows)},
             ended=ended,
             options={**self.options, **self._limits},
         )
-        self.records.put_run(record, bytes(self.keys))
+        if self.records is not None:
+            self.records.put_run(self.record, bytes(self.keys))
 
     def returned(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the frame, or raise what has to be raised with the frame as its ``result``."""
@@ -282,6 +314,11 @@ def run_of(name: str) -> Run:
 def known_runs() -> list[Run]:
     """Return the runs of this process, the oldest first."""
     return list(_runs.values())
+
+
+def kernel_records() -> list[Records]:
+    """Return the records of batches without a store of their own, if there were any."""
+    return list(_kernels)
 
 
 def _records(store: Any) -> Records | None:

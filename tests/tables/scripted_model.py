@@ -58,6 +58,9 @@ class Prepared:
         self.request = b""
         self.attempts = 0
 
+    def without_key(self, data: bytes) -> bytes:
+        return data
+
     async def ask(self) -> Response:
         self.attempts += 1
         response = await self.model.acall(self.messages, **self.options)

@@ -1,0 +1,259 @@
+"""One row of a result, explained: what was asked, what came, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from ..errors import MsgfluxError, StoreError
+from ..models.keys import scrub
+from ..models.records import KEY_BYTES, Record
+from .cells import CellError
+from .runs import Found, find_run
+
+__all__ = ["Explanation", "explain"]
+
+_LIMIT = 4_000  # characters of one text that are printed
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for one row, and what came of it; a key is in none of it.
+
+    Attributes:
+        run: the run's name.
+        model: who was asked.
+        row: the row's label.
+        position: its place in the input.
+        state: how it ended.
+        error: what went wrong, or None.
+        note: what has to be known to read this, or None: where the answer comes from, or why there is none.
+        request: the body of the request, or None where there was nothing to send, or it is not known any more.
+        answer: the provider's answer, byte for byte as text; None where none came whole, or it was not kept.
+        text: the text of the structure in it, or None.
+        attempts: how many requests the answer took, in whichever run it was asked for; None if that is not known.
+        prompt_tokens: as they were billed for it, or None.
+        completion_tokens: likewise.
+        cost: US dollars, or None.
+        seconds: how long it took, or None.
+    """
+
+    run: str
+    model: str
+    row: Any
+    position: int
+    state: str | None
+    error: str | None = None
+    note: str | None = None
+    request: dict[str, Any] | None = None
+    answer: str | None = None
+    text: str | None = None
+    attempts: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+    seconds: float | None = None
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """The messages of the request as roles and texts; an image or a file is named and not written out."""
+        messages = (self.request or {}).get("messages", ())
+        return [(str(message.get("role")), "\n".join(_parts(message.get("content")))) for message in messages]
+
+    @property
+    def bill(self) -> str:
+        """Attempts, tokens, cost and time, as far as they are known."""
+        told = [
+            _counted(self.attempts, "attempt"),
+            _counted(self.prompt_tokens, "prompt token"),
+            _counted(self.completion_tokens, "completion token"),
+            None if self.cost is None else f"${self.cost:,.6f}",
+            None if self.seconds is None else f"{self.seconds:,.2f} s",
+        ]
+        return " · ".join(filter(None, told))
+
+    def __repr__(self) -> str:
+        told = [f"row {self.row!r}", str(self.state), _counted(self.attempts, "attempt")]
+        return f"Explanation({', '.join(filter(None, told))})"
+
+    def __str__(self) -> str:
+        parts: list[tuple[str, str | None]] = [
+            ("row", f"{self.row!r} (position {self.position}) of run {self.run}"),
+            ("state", self.state),
+            ("error", self.error),
+            ("note", self.note),
+            ("model", self.model),
+            ("bill", self.bill),
+            *self.turns,
+            ("answer", self.text if self.answer is None else self.answer),
+        ]
+        return "\n".join(f"{name:<10}{_indented(_cut(text))}" for name, text in parts if text)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from ..widgets.row_card import explanation_bundle
+
+        return explanation_bundle(self)
+
+
+def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None) -> Explanation:
+    """Explain a row of a result.
+
+    Args:
+        frame: the result, or some of its rows.
+        row: the row's label in the index.
+        position: instead of a label, the row's place in the input; for an index with labels that are there twice.
+
+    Raises:
+        KeyError: there is no such label.
+        IndexError: there is no such position.
+        ValueError: the label stands for several rows; the message names their positions.
+        StoreError: the run is not known any more.
+        TypeError: ``frame`` is no result.
+    """
+    found = find_run(frame)
+    index = _input_index(found, frame)
+    place = _position(index, row, position)
+    label = index[place]
+    cells = _cells(frame, label, place if len(frame) == len(index) else None)
+    record = _record(found, place)
+    request, note = _request(found, place, record)
+    if record is None and cells.get("_status") in ("ok", "cached"):
+        note = "the answer was not kept"
+    elif cells.get("_status") == "cached":
+        note = "the answer was there already, from an earlier run or an equal row; nothing was sent for this row"
+    return _explanation(found, label, place, cells, record, request, note)
+
+
+def _explanation(
+    found: Found,
+    label: Any,
+    place: int,
+    cells: dict[str, Any],
+    record: Record | None,
+    request: dict[str, Any] | None,
+    note: str | None,
+) -> Explanation:
+    billed = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
+    asked = record is not None and cells.get("_status") in ("cached", "invalid", "refused", "truncated", None)
+    return Explanation(
+        run=found.name,
+        model="" if found.record is None else found.record.model,
+        row=label,
+        position=place,
+        state=cells.get("_status", None if record is None else record.state),
+        error=cells.get("_error"),
+        note=note,
+        request=request,
+        answer=None if record is None or record.answer is None else record.answer.decode("utf-8", "replace"),
+        text=None if record is None else record.text,
+        **{name: getattr(record, name) if asked else cells.get(f"_{name}") for name in billed},
+    )
+
+
+def _input_index(found: Found, frame: pd.DataFrame) -> pd.Index[Any]:
+    """The index of the run's input."""
+    if found.live is not None:
+        return found.live.rows.index
+    rows = frame.attrs["report"].get("rows")
+    for index in (frame.index, frame.index.unique()):  # exploded rows have their label several times
+        if len(index) == rows:
+            return index
+    raise StoreError(
+        f"these are {len(frame):,} rows of a run over {rows:,} whose kernel has ended, so that it is not known which "
+        "they are; explain a row of the whole result"
+    )
+
+
+def _position(index: pd.Index[Any], row: Any, position: int | None) -> int:
+    if (row is None) == (position is None):
+        raise TypeError("explain: expected a row's label, or position=")
+    if position is not None:
+        if not -len(index) <= position < len(index):
+            raise IndexError(f"position {position} of {len(index):,} rows")
+        return position % len(index)
+    places = _places(index, row)
+    if len(places) > 1:
+        named = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
+        raise ValueError(f"{row!r} is the label of {len(places):,} rows; give one of their positions: position={named}")
+    return places[0]
+
+
+def _places(index: pd.Index[Any], label: Any) -> list[int]:
+    try:
+        place = index.get_loc(label)
+    except (KeyError, TypeError):
+        raise KeyError(f"no row has the label {label!r}") from None
+    if isinstance(place, int):
+        return [place]
+    if isinstance(place, slice):
+        return list(range(*place.indices(len(index))))
+    return [int(one) for one in np.flatnonzero(place)]
+
+
+def _cells(frame: pd.DataFrame, label: Any, place: int | None) -> dict[str, Any]:
+    """What the result says of the row, without what is missing; nothing where the row is not in it."""
+    about = frame[[name for name in frame.columns if isinstance(name, str) and name.startswith("_")]]
+    if place is None:
+        try:
+            place = _places(frame.index, label)[0]
+        except KeyError:
+            return {}
+    cells = {str(name): about[name].iloc[place] for name in about}
+    known = {name: cell for name, cell in cells.items() if not pd.isna(cell)}
+    return {name: cell.item() if isinstance(cell, np.generic) else cell for name, cell in known.items()}
+
+
+def _record(found: Found, place: int) -> Record | None:
+    if found.records is None:
+        return None
+    if found.live is None:
+        return found.records.of_row(found.name, place)
+    return found.records.get(bytes(found.live.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES]))
+
+
+def _request(found: Found, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+    """The request, and a note where there is none."""
+    if record is not None:
+        return _shown(record.request), None
+    if found.live is None:
+        return None, "nothing was sent for this row, or nothing came of it that is kept"
+    try:
+        prepared = found.live.prepared(place)
+    except (CellError, MsgfluxError) as error:
+        return None, f"nothing can be sent for this row: {error}"
+    if prepared is None:
+        return None, "every cell is missing or blank: nothing is sent"
+    return _shown(prepared.request), "this is what would be sent"
+
+
+def _shown(body: bytes) -> dict[str, Any]:
+    """A request's body; what looks like a key is hidden but in the messages, which are the user's own data."""
+    request: dict[str, Any] = msgspec.json.decode(body)
+    rest = {name: value for name, value in request.items() if name != "messages"}
+    hidden: dict[str, Any] = msgspec.json.decode(scrub(msgspec.json.encode(rest).decode()))
+    return {name: hidden.get(name, value) for name, value in request.items()}
+
+
+def _parts(content: Any) -> Iterator[str]:
+    for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+        kind = part.get("type")
+        if kind == "text":
+            yield str(part.get("text") or "")
+        else:
+            yield f"[{kind}, {len(msgspec.json.encode(part)):,} bytes]"
+
+
+def _counted(count: int | None, what: str) -> str | None:
+    return None if count is None else f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _cut(text: str | None) -> str:
+    text = text or ""
+    return text if len(text) <= _LIMIT else f"{text[:_LIMIT]}… {len(text) - _LIMIT:,} more characters"
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 10)

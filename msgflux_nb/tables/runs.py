@@ -1,0 +1,269 @@
+"""Runs after their beginning: which there were, going on with one, asking again for what failed.
+
+A run of this kernel goes on with what it has. Of one whose kernel has ended, its store knows the answers and how it
+was asked, but neither its data nor its model: these are given again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+import msgspec
+import pandas as pd
+
+from ..errors import StoreError
+from ..models.records import Records, RunRecord
+from ..models.store import open_store, open_stores
+from .extract import finish
+from .outcome import FAILURES, STATES
+from .run import LIMITS, Options, Run, kernel_records, known_runs
+
+__all__ = ["Found", "find_run", "resume", "retry", "runs"]
+
+_UNSETTLED = ("pending", "interrupted", "failed")
+_FAILED = tuple(state for state in STATES if state in FAILURES)
+_CLOSING_SECONDS = 5.0
+_DTYPES: dict[str, Any] = {
+    "run": "string",
+    "began": "datetime64[us, UTC]",
+    "state": pd.CategoricalDtype(["running", "complete", "stopped", "unfinished"]),
+    "model": "string",
+    "schema": "string",
+    "prompt": "string",
+    "rows": "Int64",
+    "done": "Int64",
+    "failed": "Int64",
+    "left": "Int64",
+    "cost": "Float64",
+    "seconds": "Float64",
+    "stopped": "string",
+    "store": "string",
+}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What is left of a run.
+
+    Attributes:
+        name: its name.
+        live: the run itself, if this kernel still has it.
+        record: what its store knows of it, or None.
+        records: that store, or None.
+    """
+
+    name: str
+    live: Run | None = None
+    record: RunRecord | None = None
+    records: Records | None = None
+
+
+def runs(store: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    """Return the runs that are known, the oldest first.
+
+    Args:
+        store: the file whose runs are wanted; None for those of this kernel, and of every store that it has opened.
+
+    Returns:
+        One row for each: ``run`` (its name, for :func:`resume`), ``began``, ``state``, ``model``, ``schema``,
+        ``prompt``, ``rows``, ``done``, ``failed``, ``left`` (not sent, or interrupted), ``cost`` in US dollars,
+        ``seconds``, ``stopped`` (why it did) and ``store``. The state is ``running``, ``complete``, ``stopped``
+        (rows are left), or ``unfinished``: its process was killed, or still works on it; how far it came is not known.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be used.
+    """
+    live = {run.name: run for run in known_runs()}
+    told: dict[str, dict[str, Any]] = {}
+    for records in _stores(store):
+        for record in records.runs():
+            told[record.run] = _told(record, live.get(record.run), records)
+    if store is None:
+        told |= {name: _told(run.record, run, None) for name, run in live.items() if run.records is None}
+    rows = sorted(told.values(), key=lambda row: row["began"])
+    frame = pd.DataFrame(rows, columns=list(_DTYPES))
+    frame["began"] = pd.to_datetime(frame["began"].astype("float64"), unit="s", utc=True)
+    return frame.astype(_DTYPES)
+
+
+def resume(
+    run: Any,
+    /,
+    data: Any = None,
+    schema: Any = None,
+    *,
+    progress: bool = True,
+    **options: Unpack[Options],
+) -> pd.DataFrame:
+    """Go on with a run: ask for its rows that are pending, interrupted or failed.
+
+    Args:
+        run: its name, its report, its result, or its row in :func:`runs`.
+        data: its data again, where the kernel that had it has ended; more rows than then are welcome.
+        schema: likewise its schema; another one reads the answers that there are as far as it can.
+        progress: whether to show a progress bar.
+        options: of a run of this kernel, what is to be another from now on: ``model``, ``on_error``,
+            ``max_concurrency``, ``rpm``, ``tpm``, ``max_cost`` (of the whole run). Otherwise ``model``, which has to
+            be given again, and whatever else of :func:`extract` is to be another; ``store`` is where the run is, if
+            this kernel has not opened it.
+
+    Returns:
+        The whole frame, as :func:`extract` returns it.
+
+    Raises:
+        StoreError: the run is not known, or its data, schema or model have to be given again.
+        RuntimeError: it is still running.
+    """
+    return _go_on(find_run(run, options.get("store")), data, schema, _UNSETTLED, progress, options, anew=())
+
+
+def retry(
+    run: Any,
+    /,
+    data: Any = None,
+    schema: Any = None,
+    *,
+    states: Iterable[str] = _FAILED,
+    progress: bool = True,
+    **options: Unpack[Options],
+) -> pd.DataFrame:
+    """Ask again for a run's rows that failed, also where an answer that is no good was paid for.
+
+    Args:
+        run: see :func:`resume`; so are ``data``, ``schema``, ``progress`` and ``options``.
+        data: see ``run``.
+        schema: see ``run``.
+        states: how the rows ended that are asked for again.
+        progress: see ``run``.
+        options: see ``run``.
+
+    Returns:
+        The whole frame, with all of its rows.
+
+    Raises:
+        ValueError: a state is none.
+        StoreError: see :func:`resume`.
+        RuntimeError: it is still running.
+    """
+    states = (states,) if isinstance(states, str) else tuple(states)
+    for state in states:
+        if state not in STATES:
+            raise ValueError(f"states: expected some of {', '.join(STATES)}, got {state!r}")
+    return _go_on(find_run(run, options.get("store")), data, schema, states, progress, options, anew=states)
+
+
+def find_run(run: Any, store: Any = None) -> Found:
+    """Find a run: in this kernel, in the store that is named, or in one that this kernel has opened.
+
+    Raises:
+        StoreError: it is not there.
+        TypeError: ``run`` is no run.
+    """
+    name, place = _name(run)
+    store = place if store is None or store is False else store
+    live = next((one for one in known_runs() if one.name == name), None)
+    if live is not None:
+        return Found(name, live, live.record, live.records)
+    for records in _stores(store, strict=False):
+        record = records.run(name)
+        if record is not None:
+            return Found(name, None, record, records)
+    raise StoreError(
+        f"there is no run {name!r}{f' in {str(store)!r}' if store is not None else ''}. mf.runs() lists those of this "
+        "kernel, mf.runs('run.sqlite') those of a file; what had no store= is gone with its kernel."
+    )
+
+
+def _go_on(
+    found: Found, data: Any, schema: Any, states: tuple[str, ...], progress: bool, options: Any, anew: tuple[str, ...]
+) -> pd.DataFrame:
+    live = found.live
+    if live is None or data is not None:
+        return finish(_begun_again(found, data, schema, options, anew), progress=progress)
+    others = sorted(set(options) - {"store", "model", *LIMITS})
+    if schema is not None or others:
+        raise ValueError(
+            f"{', '.join(others) or 'schema'}: a run of this kernel goes on as it was asked, but for model, "
+            f"{', '.join(LIMITS)}; use mf.extract for another one, which pays for nothing twice"
+        )
+    if live.is_running and not live.batch.ended.wait(_CLOSING_SECONDS if live.batch.stopped else 0):
+        raise RuntimeError(f"run {found.name!r} is still running; wait for its result, or interrupt it first")
+    changes = {name: value for name, value in options.items() if name != "store"}
+    live.again(states, anew=anew, further=not anew, **changes)
+    return finish(live, progress=progress)
+
+
+def _begun_again(found: Found, data: Any, schema: Any, options: Any, anew: tuple[str, ...]) -> Run:
+    """The same run over the same data, which are given again; its store has the answers."""
+    live, record = found.live, found.record
+    assert record is not None
+    schema = live.schema if schema is None and live is not None else schema
+    model = live.model if options.get("model") is None and live is not None else options.get("model")
+    missing = [name for name, value in (("data", data), ("schema", schema), ("model", model)) if value is None]
+    if missing:
+        raise StoreError(
+            f"the kernel of run {found.name!r} has ended: its store has the answers, but not the {_listed(missing)}. "
+            f"Give them again: mf.resume({found.name!r}, data, {record.schema}, model=model). It asked {record.model} "
+            f"about {record.report.get('rows', 0):,} rows with prompt={record.prompt!r}; nothing is paid for twice."
+        )
+    name = model if isinstance(model, str) else model.name
+    if name != record.model:
+        raise ValueError(
+            f"model: run {found.name!r} asked {record.model}, got {name}, which would be asked, and paid, for every "
+            "row anew; use mf.extract for that"
+        )
+    store = False if found.records is None else found.records.store.path
+    asked = {**record.options, "prompt": record.prompt, **options, "store": store, "model": model}
+    return Run(data, schema, **asked, before=record, anew=anew)
+
+
+def _name(run: Any) -> tuple[str, Any]:
+    """A run's name, and where it is if that is said."""
+    if isinstance(run, str):
+        return run, None
+    report = run.attrs.get("report") if isinstance(run, pd.DataFrame) else run
+    if isinstance(report, Mapping | pd.Series) and isinstance(report.get("run"), str):
+        store = report.get("store")
+        return report["run"], store if isinstance(store, str) else None
+    raise TypeError(
+        "run: expected the name of a run, its report, or its result, whose attrs['report'] says which it is; got "
+        f"{type(run).__name__!r} without one"
+    )
+
+
+def _stores(store: Any, *, strict: bool = True) -> list[Records]:
+    if store is None:
+        return [*kernel_records(), *map(Records, open_stores())]
+    if not Path(store).expanduser().exists():
+        if strict:
+            raise StoreError(f"there is no store {str(store)!r}")
+        return []
+    return [Records(open_store(store))]
+
+
+def _told(record: RunRecord, live: Run | None, records: Records | None) -> dict[str, Any]:
+    report = record.report
+    running = live is not None and live.is_running
+    states: Mapping[str, int] = live.batch.ledger.counts if live is not None and running else report["states"]
+    known = running or record.ended is not None
+    left = states.get("pending", 0) + states.get("interrupted", 0)
+    done = states.get("ok", 0) + states.get("cached", 0)
+    failed = sum(states.get(state, 0) for state in FAILURES)
+    state = "running" if running else "unfinished" if not known else "stopped" if left else "complete"
+    if running:
+        left = max(0, report["rows"] - sum(states.values()))
+    store = None if records is None else records.store.path
+    return {
+        **{name: getattr(record, name) for name in ("run", "began", "model", "schema", "prompt")},
+        "state": state,
+        "rows": report["rows"],
+        **{name: value if known else None for name, value in (("done", done), ("failed", failed), ("left", left))},
+        **{name: report[name] if record.ended is not None else None for name in ("cost", "seconds", "stopped")},
+        "store": None if store is None else str(store),
+    }
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
