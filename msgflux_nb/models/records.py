@@ -94,6 +94,7 @@ _MERGE_RUNS = (
     "INSERT INTO runs (run, began, told, keys) SELECT run, began, told, keys FROM other.runs WHERE true "
     "ON CONFLICT (run) DO NOTHING"
 )
+_MERGE_CORRECTIONS = "INSERT INTO corrections SELECT * FROM other.corrections WHERE true ON CONFLICT DO NOTHING"
 
 
 class Records:
@@ -117,14 +118,14 @@ class Records:
         self.store.row(_INSERT, *(getattr(record, name) for name in _FIELDS))
 
     def merge(self, other: Records) -> None:
-        """Take over what another store on disk has and this one does not: its answers and its runs.
+        """Take over what another store on disk has and this one does not: its answers, runs and corrections.
 
         Raises:
             StoreError: one of them cannot be used.
         """
         if other.store.path is None:
             raise StoreError("merge: expected a store in a file, got one in memory")
-        self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS)
+        self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS)
 
     def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
         """Keep what a run did so far.

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
-_VERSION = 2
+_VERSION = 3
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -59,6 +59,14 @@ CREATE TABLE IF NOT EXISTS runs (
     began REAL NOT NULL,
     told BLOB NOT NULL,
     keys BLOB NOT NULL DEFAULT x''
+);
+CREATE TABLE IF NOT EXISTS corrections (
+    subject BLOB NOT NULL,
+    schema TEXT NOT NULL,
+    field TEXT NOT NULL,
+    value BLOB NOT NULL,
+    was BLOB NOT NULL,
+    UNIQUE (subject, schema, field)
 );
 """
 
@@ -197,7 +205,7 @@ class Store:
 def _ours(connection: sqlite3.Connection) -> bool:
     """Whether there is nothing but what a process that was killed while it made the file has left."""
     names = {name for (name,) in connection.execute("SELECT tbl_name FROM sqlite_master")}
-    return names <= {"answers", "rows", "runs"}
+    return names <= {"answers", "rows", "runs", "corrections"}
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -147,10 +147,22 @@ class Rows:
         Raises:
             CellError: a cell has no text.
         """
-        texts = {name: self._cell(name, position) for name in self._texts}
+        texts = self.texts(position)
         if not any(texts.values()) and (texts or not self._media.names):
             return None
         return self._filled(texts)
+
+    def texts(self, position: int) -> dict[str, str]:
+        """Return a row's texts by column; empty ones for a row of an iterator that was not kept.
+
+        Raises:
+            CellError: a cell has no text.
+        """
+        return {name: self._cell(name, position) for name in self._texts}
+
+    def media(self, position: int) -> list[Any]:
+        """Return what a row's images and files are made from."""
+        return [one for name in self._media.names for one in self._sources(name, position)]
 
     def example(self, asked: str | Mapping[str, str]) -> str:
         """Return what would be sent for a row that is not there.

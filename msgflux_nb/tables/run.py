@@ -18,6 +18,7 @@ from ..models.model import Model
 from ..models.records import Records, RunRecord
 from ..models.store import Store, open_store
 from .batch import AsyncModel, Batch, OnError
+from .corrections import Corrections
 from .examples import example_turns, read_examples
 from .gate import gate_of
 from .ledger import Ledger
@@ -69,6 +70,7 @@ class Run:
         began: when, in seconds since 1970.
         seconds: how long it worked before it went on the last time.
         keys: those of the requests that its rows make, by position.
+        corrections: what a person has set right in such rows.
         options: what else it was asked with, as plain values.
         record: what is kept of it, as of its last beginning or end.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
@@ -118,6 +120,7 @@ class Run:
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = _records(store)
         self.keys = bytearray()
+        self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
         self._system_prompt = _INSTRUCTION if prompt is None and system_prompt is None else system_prompt
         self.options: dict[str, Any] = {
             "system_prompt": system_prompt,
@@ -245,6 +248,10 @@ class Run:
 
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()
+        try:
+            self.corrections.set_right(ledger.values)
+        except StoreError as error:
+            self._memory.trouble = self._memory.trouble or str(error)
         frame = outcome_frame(self.schema, ledger, self.rows.index, self.explode)
         self._worked = time.monotonic() - self._since
         frame.attrs["report"] = self.report(ledger)

@@ -1,0 +1,141 @@
+"""What a person set right in a result, kept beside the answers, so that the same row is right in every later run.
+
+A correction belongs to a row by what the row holds, and not by its label, its place or the request that was made for
+it: it stays when rows move, when the prompt's wording, the examples or the model change, and it holds for every row of
+the same texts. The answer itself is not touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..models.records import KEY_BYTES, Records
+from .cells import CellError
+from .paths import replaced, type_at
+from .rows import Rows
+
+__all__ = ["Correction", "Corrections"]
+
+_PUT = (
+    "INSERT INTO corrections (subject, schema, field, value, was) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (subject, schema, field) DO UPDATE SET value = excluded.value"
+)
+_GET = "SELECT subject, field, value, was FROM corrections WHERE schema = ? ORDER BY rowid"
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """One corrected field of a row.
+
+    Attributes:
+        field: the names that lead to it, with dots; empty for the whole answer.
+        value: what is right, as JSON.
+        was: what the answer said, as JSON.
+    """
+
+    field: str
+    value: bytes
+    was: bytes
+
+
+class Corrections:
+    """The corrections to the rows of a run, among all that were made to rows read as the same schema.
+
+    Args:
+        records: the store in which they are kept; None to keep them as long as this object.
+        schema: the type of the answers.
+        rows: the rows.
+        keys: those of the rows' requests, by position, one after the other; they grow.
+    """
+
+    def __init__(self, records: Records | None, schema: Any, rows: Rows, keys: bytearray) -> None:
+        self._rows, self._keys = rows, keys
+        self._store = None if records is None else records.store
+        self._schema = schema
+        self._name = str(getattr(schema, "__qualname__", schema))
+        self._own: dict[bytes | None, dict[str, Correction]] = {}
+
+    def put(self, position: int, correction: Correction) -> None:
+        """Keep a correction; it is committed when this returns. A later one of the same field takes its place.
+
+        Raises:
+            ValueError: the row is not known any more: one of an iterator, without a store.
+        """
+        subject = self._subject(position)
+        if subject is None:
+            raise ValueError(
+                "correct: what this row holds was not kept, so that nothing can be kept with it. It is blank, or came "
+                "from an iterator, or has an image that is no path and no bytes: give `extract` a list or a DataFrame"
+            )
+        if self._store is None:
+            known = self._own.setdefault(subject, {}).get(correction.field, correction)
+            self._own[subject][correction.field] = msgspec.structs.replace(correction, was=known.was)
+            return
+        self._store.row(_PUT, subject, self._name, correction.field, correction.value, correction.was)
+
+    def of_rows(self) -> dict[int, dict[str, Correction]]:
+        """Return the corrections by position, for the rows that have any, and by field."""
+        known = self._all()
+        if not known:
+            return {}
+        found = {position: self._subject(position) for position in range(len(self._rows))}
+        return {position: known[subject] for position, subject in found.items() if subject in known}
+
+    def set_right(self, values: list[Any]) -> None:
+        """Put what is right into decoded answers, by position; a row that has none becomes a dict of what is known.
+
+        What does not fit the schema of today is left as it was.
+        """
+        for position, corrections in self.of_rows().items():
+            for correction in corrections.values():
+                values[position] = self.applied(values[position], correction)
+
+    def applied(self, value: Any, correction: Correction) -> Any:
+        """Return one answer with what is right in it."""
+        path = correction.field.split(".") if correction.field else []
+        try:
+            kind = type_at(self._schema, path, value)
+            return replaced(value, path, msgspec.json.decode(correction.value, type=kind))
+        except (LookupError, msgspec.ValidationError):
+            return value
+
+    def _all(self) -> dict[bytes | None, dict[str, Correction]]:
+        found: dict[bytes | None, dict[str, Correction]] = dict(self._own)
+        if self._store is not None:
+            for subject, field, value, was in self._store.rows(_GET, self._name):
+                found.setdefault(subject, {})[field] = Correction(field, value, was)
+        return found
+
+    def _subject(self, position: int) -> bytes | None:
+        """Return what a row is known by; the key of its request where the row was not kept."""
+        try:
+            told = _subject_of(self._rows.texts(position), self._rows.media(position))
+        except CellError:
+            return None
+        key = bytes(self._keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
+        return told or (key if any(key) else None)
+
+
+def _subject_of(cells: dict[str, str], media: Sequence[Any] = ()) -> bytes | None:
+    """Return what a row is known by.
+
+    Args:
+        cells: its texts by column.
+        media: what its images and files are made from.
+
+    Returns:
+        A hash; None for a blank row, and for one with media that are not told by a text or bytes.
+    """
+    told = [_told(one) for one in media]
+    if not any((*cells.values(), *told)) or None in told:
+        return None
+    return hashlib.sha256(msgspec.json.encode((cells, told), order="sorted")).digest()
+
+
+def _told(source: Any) -> str | None:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return hashlib.sha256(source).hexdigest()
+    return str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else None

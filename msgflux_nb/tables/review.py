@@ -1,0 +1,228 @@
+"""A result and its rows: what a person corrects, the examples that this makes, and where an answer was found."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from .arrays import is_missing, objects, to_array
+from .corrections import Correction
+from .dtypes import columns
+from .fields import Cells, plain
+from .paths import at, type_at
+from .run import Run, run_of
+from .spans import with_spans
+
+__all__ = ["correct", "corrections", "examples", "spans"]
+
+
+def correct(result: pd.DataFrame, row: Any, field: str | None, value: Any, *, nth: int | None = None) -> pd.DataFrame:
+    """Return a result with one cell set right, and keep the correction beside the answer.
+
+    It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name: the
+    same call comes back corrected, also with another model, prompt or examples. What the model answered stays in the
+    store; :func:`corrections` shows both.
+
+    Args:
+        result: the frame of :func:`extract`; it is not changed.
+        row: a label.
+        field: a column of the schema; a record's name for the record as a whole; None for all of the answer.
+        value: what is right; it must fit the field's type.
+        nth: which of the rows with this label, from 0.
+
+    Raises:
+        KeyError: there is no such row or field.
+        ValueError: the value does not fit, the label is there several times, or the result is exploded.
+        LookupError: the result is of no run of this kernel.
+    """
+    run = _run(result)
+    if run.explode is not None:
+        raise ValueError(
+            "correct: the rows of an exploded result are parts of an answer. Extract again without explode= (nothing "
+            "is asked for again), correct the list there, and explode then"
+        )
+    place, position = _places(result, run, row, nth)
+    path = _path(run.schema, field)
+    before = run.settled().values
+    original = before[position]
+    run.corrections.set_right(before)
+    correction = Correction(
+        ".".join(path),
+        value=_written(value, type_at(run.schema, path, before[position]), field),
+        was=msgspec.json.encode(plain(at(original, path))),
+    )
+    run.corrections.put(position, correction)
+    return _changed(result, place, run.schema, path, run.corrections.applied(before[position], correction))
+
+
+def corrections(result: pd.DataFrame) -> pd.DataFrame:
+    """Return what was corrected in a result: ``field, was, now``, under the rows' labels.
+
+    Raises:
+        LookupError: the result is of no run of this kernel.
+    """
+    run = _run(result)
+    found = [(place, one) for place, known in run.corrections.of_rows().items() for one in known.values()]
+    table = pd.DataFrame(
+        {
+            "field": pd.array([one.field for _, one in found], dtype="string"),
+            "was": objects([msgspec.json.decode(one.was) for _, one in found]),
+            "now": objects([msgspec.json.decode(one.value) for _, one in found]),
+        }
+    )
+    table.index = run.rows.index[[place for place, _ in found]]
+    return table
+
+
+def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
+    """Return the rows that were corrected as examples: pairs of a row and the right answer, for ``examples=``.
+
+    Rows with images or files are left out, and rows without an answer in which some fields only were set right.
+
+    Raises:
+        LookupError: the result is of no run of this kernel.
+    """
+    run = _run(result)
+    values = run.settled().values
+    run.corrections.set_right(values)
+    pairs = []
+    for position in run.corrections.of_rows():
+        texts = run.rows.texts(position)
+        try:
+            answer = msgspec.json.decode(msgspec.json.encode(values[position]), type=run.schema)
+        except msgspec.ValidationError:
+            continue
+        if any(texts.values()) and not run.rows.has_media:
+            pairs.append((next(iter(texts.values())) if len(texts) == 1 else texts, answer))
+    return pairs
+
+
+def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a result with the range of characters that each text field quotes; :func:`with_spans` says how.
+
+    Args:
+        result: the frame of :func:`extract`.
+        texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the name
+            of a column of the input; None where a row has one text only.
+        fields: which columns; None for all texts.
+
+    Raises:
+        LookupError: the texts are not given, and the result is of no run of this kernel.
+        ValueError: the texts do not belong to the rows, or a row has several and none is named.
+    """
+    if texts is not None and not isinstance(texts, str):
+        return with_spans(result, texts, fields=fields)
+    run = _run(result)
+    rows = [run.rows.texts(position) for position in range(len(run.rows))]
+    names = list(rows[0]) if rows else ["" if texts is None else texts]
+    wanted = names if texts is None else [name for name in names if name == texts]
+    if len(wanted) != 1:
+        raise ValueError(f"spans: expected the texts, or one of the columns {names}, got {texts!r}")
+    own = pd.Series(objects([row[wanted[0]] for row in rows]))
+    own.index = run.rows.index
+    return with_spans(result, own, fields=fields)
+
+
+def _run(result: pd.DataFrame) -> Run:
+    report = result.attrs.get("report")
+    if not isinstance(report, dict) or "run" not in report:
+        raise LookupError("expected a result of extract, got a table that is none (its attrs have no report)")
+    try:
+        return run_of(report["run"])
+    except LookupError as error:
+        raise LookupError(
+            f"{error}. Make the same call again first: what is in its store is not paid for twice"
+        ) from None
+
+
+def _places(result: pd.DataFrame, run: Run, row: Any, nth: int | None) -> tuple[int, int]:
+    """Return where a row is in the result, and where in the run: a result may have been filtered or sorted."""
+    place = _place(result.index, row, nth)
+    index = run.rows.index
+    return place, place if result.index.equals(index) else _place(index, row, None)
+
+
+def _place(index: pd.Index[Any], row: Any, nth: int | None) -> int:
+    try:
+        where: Any = index.get_loc(row)
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):
+        raise KeyError(f"no row has the label {row!r}") from None
+    found = np.arange(len(index))[where].reshape(-1)
+    if nth is None and len(found) > 1:
+        raise ValueError(f"{len(found)} rows have the label {row!r}; say which of them, from 0, with nth=")
+    if nth is not None and not 0 <= nth < len(found):
+        raise ValueError(f"nth: expected a number below {len(found)}, as many rows have the label {row!r}, got {nth}")
+    return int(found[nth or 0])
+
+
+def _path(schema: Any, field: str | None) -> tuple[str, ...]:
+    if field is None:
+        return ()
+    found = columns(schema)
+    inner = [column for column in found if column.name == field or column.name.startswith(f"{field}.")]
+    if not inner:
+        raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in found)}")
+    if inner[0].name == field and inner[0].tags:
+        raise ValueError(f"{field!r} tells which of several records a row has; correct the record as a whole")
+    return inner[0].path if inner[0].name == field else inner[0].path[: field.count(".") + 1]
+
+
+def _written(value: Any, kind: Any, field: str | None) -> bytes:
+    """Return a value as JSON, once it is known to fit a type."""
+    given = _python(value)
+    days = [given.date()] if isinstance(given, datetime.datetime) and given.time() == datetime.time() else []
+    fault: Exception | None = None
+    for one in (given, *days):
+        try:
+            written = msgspec.json.encode(one)
+            msgspec.json.decode(written, type=kind)
+            return written
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            fault = fault or error
+    raise ValueError(f"{value!r} does not fit the field {field!r}: {fault}")
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if not isinstance(value, enum.Enum | list | tuple | dict) and is_missing(value):
+        return None
+    if isinstance(value, pd.Timestamp | pd.Timedelta):
+        return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value.to_pytimedelta()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _changed(result: pd.DataFrame, place: int, schema: Any, path: tuple[str, ...], value: Any) -> pd.DataFrame:
+    """Return a copy with the cells of one field of one row made anew."""
+    changed = result.copy()
+    names = list(changed.columns)
+    for column in columns(schema):
+        if column.path[: len(path)] == path and column.name in names:
+            number = names.index(column.name)
+            made = pd.Series(to_array(column, Cells([value]).of(column)))
+            changed.isetitem(number, _with_cell(changed.iloc[:, number], place, made))
+    return changed
+
+
+def _with_cell(column: pd.Series[Any], place: int, made: pd.Series[Any]) -> Any:
+    """Return a column's array with one cell from another column; of objects, if its dtype does not hold the cell."""
+    cell = made.tolist()[0]
+    if column.dtype != object:
+        try:
+            if isinstance(cell, list | dict):
+                parts = [column.iloc[:place], made.astype(column.dtype), column.iloc[place + 1 :]]
+                return pd.concat(parts, ignore_index=True).array
+            array = column.array.copy()
+            array[place] = cell
+            return array
+        except (TypeError, ValueError, OverflowError):
+            pass
+    cells = column.tolist()
+    cells[place] = cell
+    return objects(cells).array

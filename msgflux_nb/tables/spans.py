@@ -1,0 +1,85 @@
+"""Where in a row's text an answer was found: the range of characters that it quotes, exactly, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from .report import RUN_COLUMNS
+
+__all__ = ["span_of", "with_spans"]
+
+
+def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a result with two columns more for each text field, ``field_start`` and ``field_end``.
+
+    ``text[start:end]`` is the cell, character by character; both are missing where the text does not hold it. Of
+    several places the first is taken, and one that is a word of its own before one that is part of another.
+
+    Args:
+        result: any table.
+        texts: a Series with the same labels, or as many texts as there are rows, in their order.
+        fields: which columns; None for all of dtype ``string``.
+
+    Raises:
+        KeyError: a field is not there.
+        ValueError: the texts do not belong to the rows, or the table has a column of such a name.
+
+    Example:
+        >>> frame = pd.DataFrame({"city": pd.array(["Ur", "Rome"], dtype="string")})
+        >>> with_spans(frame, ["Ursula lives in Ur.", "Nobody lives there."])
+           city  city_start  city_end
+        0    Ur          16        18
+        1  Rome        <NA>      <NA>
+    """
+    sources = _aligned(texts, result.index)
+    found = result.copy()
+    for name in _fields(result, fields):
+        cells = result[name].tolist()
+        spans = [span_of(text, cell) or (None, None) for text, cell in zip(sources, cells, strict=True)]
+        for place, suffix in enumerate(("start", "end")):
+            if f"{name}_{suffix}" in result.columns:
+                raise ValueError(f"the table has a column {name}_{suffix} already; rename or drop it first")
+            found[f"{name}_{suffix}"] = pd.array([span[place] for span in spans], dtype="Int64")
+    return found
+
+
+def span_of(text: Any, quote: Any) -> tuple[int, int] | None:
+    """Return where a text holds a quote, as a range of characters; None where it does not, or either is no text."""
+    if not isinstance(text, str) or not isinstance(quote, str) or not quote.strip():
+        return None
+    first = start = text.find(quote)
+    while start >= 0:
+        end = start + len(quote)
+        if not (_inside_word(text, start) or _inside_word(text, end)):
+            return start, end
+        start = text.find(quote, start + 1)
+    return None if first < 0 else (first, first + len(quote))
+
+
+def _inside_word(text: str, place: int) -> bool:
+    return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
+
+
+def _fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
+    if fields is None:
+        dtypes = result.dtypes.items()
+        return [str(name) for name, dtype in dtypes if isinstance(dtype, pd.StringDtype) and name not in RUN_COLUMNS]
+    names = [fields] if isinstance(fields, str) else list(fields)
+    for name in names:
+        if name not in result.columns:
+            raise KeyError(f"no column {name!r}; the columns: {', '.join(map(str, result.columns))}")
+    return names
+
+
+def _aligned(texts: Any, index: pd.Index[Any]) -> list[Any]:
+    if isinstance(texts, pd.Series) and not texts.index.equals(index):
+        if not texts.index.is_unique:
+            raise ValueError("texts: its labels are not the table's, and one is there twice, so rows cannot be told")
+        return texts.reindex(index).tolist()
+    sources = list(texts)
+    if len(sources) != len(index):
+        raise ValueError(f"texts: expected {len(index):,}, one for each row, got {len(sources):,}")
+    return sources
