@@ -5,7 +5,7 @@ Importing this registers it; what it does is loaded when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from .explain import Explanation
     from .run import Options
+    from .score import Score
 
 __all__ = ["FrameAccessor", "SeriesAccessor", "register"]
 
@@ -101,6 +102,74 @@ class FrameAccessor(SeriesAccessor):
         from .explain import explain
 
         return explain(self._data, row, position=position)
+
+    def score(self, truth: Any, *, fields: Sequence[str] | None = None, **options: Any) -> Score:
+        """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`."""
+        from .score import score
+
+        return score(self._data, truth, fields=fields, **options)
+
+    def correct(self, row: Any, field: str | None, value: Any, *, position: int | None = None) -> pd.DataFrame:
+        """Return the result with one cell set right, and keep the correction beside the answer.
+
+        The same row is right in every later run too, also with another model, prompt or examples.
+
+        Args:
+            row: the row's label; None with ``position``.
+            field: a column of the schema; a record's name for the record as a whole; None for all of the answer.
+            value: what is right; it must fit the field's type.
+            position: instead of a label, the row's place in the input.
+
+        Raises:
+            KeyError: there is no such row or field.
+            ValueError: the value does not fit, the label stands for several rows, or the result is exploded.
+            StoreError: the run's kernel has ended.
+        """
+        from .review import correct
+
+        return correct(self._data, row, field, value, position=position)
+
+    def corrections(self) -> pd.DataFrame:
+        """Return what was corrected in the result: ``field, was, now``, under the rows' labels."""
+        from .review import corrections
+
+        return corrections(self._data)
+
+    def examples(self) -> list[tuple[str | dict[str, str], Any]]:
+        """Return the rows that were corrected, for ``examples=``: pairs of a row and the right answer."""
+        from .review import examples
+
+        return examples(self._data)
+
+    def spans(self, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the result with the range of characters that each text field quotes, or nothing where it does not.
+
+        Args:
+            texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the
+                name of a column of the input; None where a row has one text only.
+            fields: which columns; None for all texts.
+        """
+        from .review import spans
+
+        return spans(self._data, texts, fields=fields)
+
+    def to_csv(self, path: Any = None, **options: Any) -> str | None:
+        """Write the table as CSV without live formulas; takes what :meth:`pandas.DataFrame.to_csv` takes."""
+        from .export import to_csv
+
+        return to_csv(self._data, path, **options)
+
+    def to_excel(self, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
+        """Write the table as an Excel file without live formulas; needs openpyxl."""
+        from .export import to_excel
+
+        to_excel(self._data, path, sheet_name=sheet_name, index=index)
+
+    def to_long(self, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row for each cell of the schema's fields, under its row's label: ``field`` and ``value``."""
+        from .long import to_long
+
+        return to_long(self._data, fields=fields)
 
 
 def register() -> None:

@@ -11,18 +11,22 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from ..errors import StoreError
 from .arrays import is_missing, objects, to_array
 from .corrections import Correction
 from .dtypes import columns
 from .fields import Cells, plain
 from .paths import at, type_at
-from .run import Run, run_of
+from .run import Run
+from .runs import find_run
 from .spans import with_spans
 
 __all__ = ["correct", "corrections", "examples", "spans"]
 
 
-def correct(result: pd.DataFrame, row: Any, field: str | None, value: Any, *, nth: int | None = None) -> pd.DataFrame:
+def correct(
+    result: pd.DataFrame, row: Any, field: str | None, value: Any, *, position: int | None = None
+) -> pd.DataFrame:
     """Return a result with one cell set right, and keep the correction beside the answer.
 
     It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name: the
@@ -31,15 +35,15 @@ def correct(result: pd.DataFrame, row: Any, field: str | None, value: Any, *, nt
 
     Args:
         result: the frame of :func:`extract`; it is not changed.
-        row: a label.
+        row: the row's label; None with ``position``.
         field: a column of the schema; a record's name for the record as a whole; None for all of the answer.
         value: what is right; it must fit the field's type.
-        nth: which of the rows with this label, from 0.
+        position: instead of a label, the row's place in the input.
 
     Raises:
         KeyError: there is no such row or field.
         ValueError: the value does not fit, the label is there several times, or the result is exploded.
-        LookupError: the result is of no run of this kernel.
+        StoreError: the run's kernel has ended.
     """
     run = _run(result)
     if run.explode is not None:
@@ -47,25 +51,27 @@ def correct(result: pd.DataFrame, row: Any, field: str | None, value: Any, *, nt
             "correct: the rows of an exploded result are parts of an answer. Extract again without explode= (nothing "
             "is asked for again), correct the list there, and explode then"
         )
-    place, position = _places(result, run, row, nth)
+    index = run.rows.index
+    row_place = _place(index, row) if position is None else range(len(index))[position]
+    here = row_place if result.index.equals(index) else _place(result.index, index[row_place])
     path = _path(run.schema, field)
-    before = run.settled().values
-    original = before[position]
-    run.corrections.set_right(before)
+    values = run.settled().values
+    answered = values[row_place]
+    run.corrections.set_right(values)
     correction = Correction(
         ".".join(path),
-        value=_written(value, type_at(run.schema, path, before[position]), field),
-        was=msgspec.json.encode(plain(at(original, path))),
+        value=_written(value, type_at(run.schema, path, values[row_place]), field),
+        was=msgspec.json.encode(plain(at(answered, path))),
     )
-    run.corrections.put(position, correction)
-    return _changed(result, place, run.schema, path, run.corrections.applied(before[position], correction))
+    run.corrections.put(row_place, correction)
+    return _changed(result, here, run.schema, path, run.corrections.applied(values[row_place], correction))
 
 
 def corrections(result: pd.DataFrame) -> pd.DataFrame:
     """Return what was corrected in a result: ``field, was, now``, under the rows' labels.
 
     Raises:
-        LookupError: the result is of no run of this kernel.
+        StoreError: the run's kernel has ended.
     """
     run = _run(result)
     found = [(place, one) for place, known in run.corrections.of_rows().items() for one in known.values()]
@@ -86,7 +92,7 @@ def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
     Rows with images or files are left out, and rows without an answer in which some fields only were set right.
 
     Raises:
-        LookupError: the result is of no run of this kernel.
+        StoreError: the run's kernel has ended.
     """
     run = _run(result)
     values = run.settled().values
@@ -113,7 +119,7 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
         fields: which columns; None for all texts.
 
     Raises:
-        LookupError: the texts are not given, and the result is of no run of this kernel.
+        StoreError: the texts are not given, and the run's kernel has ended.
         ValueError: the texts do not belong to the rows, or a row has several and none is named.
     """
     if texts is not None and not isinstance(texts, str):
@@ -130,35 +136,27 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
 
 
 def _run(result: pd.DataFrame) -> Run:
-    report = result.attrs.get("report")
-    if not isinstance(report, dict) or "run" not in report:
-        raise LookupError("expected a result of extract, got a table that is none (its attrs have no report)")
+    found = find_run(result)
+    if found.live is None:
+        raise StoreError(
+            f"the kernel of run {found.name!r} has ended, and its rows with it. Make the same call again first: what "
+            "is in its store is not paid for twice"
+        )
+    return found.live
+
+
+def _place(index: pd.Index[Any], label: Any) -> int:
     try:
-        return run_of(report["run"])
-    except LookupError as error:
-        raise LookupError(
-            f"{error}. Make the same call again first: what is in its store is not paid for twice"
-        ) from None
-
-
-def _places(result: pd.DataFrame, run: Run, row: Any, nth: int | None) -> tuple[int, int]:
-    """Return where a row is in the result, and where in the run: a result may have been filtered or sorted."""
-    place = _place(result.index, row, nth)
-    index = run.rows.index
-    return place, place if result.index.equals(index) else _place(index, row, None)
-
-
-def _place(index: pd.Index[Any], row: Any, nth: int | None) -> int:
-    try:
-        where: Any = index.get_loc(row)
+        where: Any = index.get_loc(label)
     except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        raise KeyError(f"no row has the label {row!r}") from None
-    found = np.arange(len(index))[where].reshape(-1)
-    if nth is None and len(found) > 1:
-        raise ValueError(f"{len(found)} rows have the label {row!r}; say which of them, from 0, with nth=")
-    if nth is not None and not 0 <= nth < len(found):
-        raise ValueError(f"nth: expected a number below {len(found)}, as many rows have the label {row!r}, got {nth}")
-    return int(found[nth or 0])
+        raise KeyError(f"no row has the label {label!r}") from None
+    found = np.arange(len(index))[where].reshape(-1).tolist()
+    if len(found) > 1:
+        named = ", ".join(map(str, found[:10])) + (", …" if len(found) > 10 else "")
+        raise ValueError(
+            f"{label!r} is the label of {len(found):,} rows; give one of their positions: position={named}"
+        )
+    return int(found[0])
 
 
 def _path(schema: Any, field: str | None) -> tuple[str, ...]:

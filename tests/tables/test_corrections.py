@@ -15,6 +15,9 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.errors import StoreError
+from msgflux_nb.models.records import Records
+from msgflux_nb.models.store import open_store
 from msgflux_nb.tables.review import correct, corrections, examples
 from tests.scripted import completion
 from tests.tables.counting import Counting, Person, counting, named, restart_kernel
@@ -165,13 +168,16 @@ def test_what_does_not_fit_is_refused(field: str, value: Any, error: type[Except
 # Which row
 
 
-def test_a_label_that_is_there_twice_needs_a_number() -> None:
+def test_a_label_that_is_there_twice_needs_a_position() -> None:
     result = extract(pd.Series(["a", "b", "c"], index=[7, 7, 8]))
-    with pytest.raises(ValueError, match="2 rows have the label 7; say which"):
+    with pytest.raises(ValueError, match="7 is the label of 2 rows; give one of their positions: position=0, 1"):
         correct(result, 7, "name", "x")
-    assert correct(result, 7, "name", "x", nth=1)["name"].tolist() == ["a", "x", "c"]
-    with pytest.raises(ValueError, match="below 2"):
-        correct(result, 7, "name", "x", nth=2)
+    assert correct(result, None, "name", "x", position=1)["name"].tolist() == ["a", "x", "c"]
+    assert correct(result.iloc[[2, 0]], None, "name", "x", position=-1)["name"].tolist() == ["x", "a"]
+    with pytest.raises(ValueError, match="the label of 2 rows"):
+        correct(result.iloc[[1, 0]], None, "name", "x", position=0)
+    with pytest.raises(IndexError):
+        correct(result, None, "name", "x", position=3)
 
 
 @pytest.mark.parametrize("row", [9, "a", None, [8]])
@@ -195,14 +201,23 @@ def test_a_result_may_be_filtered_and_sorted(counting: Counting) -> None:
 
 def test_a_table_that_is_no_result_is_refused() -> None:
     for function in (corrections, examples):
-        with pytest.raises(LookupError, match="got a table that is none"):
+        with pytest.raises(TypeError, match="expected the name of a run"):
             function(pd.DataFrame({"name": ["a"]}))
+
+
+def test_a_result_of_another_kernel_is_refused(
+    counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = counting.extract(["a"], store=tmp_path / "run.sqlite")
+    restart_kernel(monkeypatch)
+    with pytest.raises(StoreError, match="Make the same call again first"):
+        correct(result, 0, "name", "x")
 
 
 def test_the_rows_of_an_exploded_result_are_refused() -> None:
     result = extract(["a"], answer=lambda text: Entry(text, tags=["x", "y"]), explode="tags")
     with pytest.raises(ValueError, match="without explode="):
-        correct(result, 0, "tags", "z", nth=0)
+        correct(result, 0, "tags", "z")
 
 
 # Every later run
@@ -360,3 +375,32 @@ def test_a_result_without_corrections_has_no_examples(counting: Counting) -> Non
     result = counting.extract(["a"])
     assert examples(result) == []
     assert corrections(result).empty
+
+
+def test_stores_that_are_merged_share_their_corrections(
+    counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = tmp_path / "one.sqlite", tmp_path / "other.sqlite"
+    for path, age in ((one, 40), (other, 50)):
+        correct(counting.extract(["a"], store=path), 0, "age", age)
+    correct(counting.extract(["b"], store=other), 0, "age", 60)
+    Records(open_store(one)).merge(Records(open_store(other)))
+    restart_kernel(monkeypatch)
+    assert counting.extract(["a", "b"], store=one)["age"].tolist() == [40, 60]
+
+
+def test_a_result_offers_all_of_it_itself(counting: Counting, tmp_path: Path) -> None:
+    counting.reply = lambda text: named("=1")
+    result = counting.extract(["=1", "b"])
+    result = result.mf.correct(1, "name", "b")
+    assert result.mf.corrections()["now"].tolist() == ["b"]
+    assert result.mf.examples()[0][0] == "b"
+    assert result.mf.spans()["name_end"].tolist() == [2, 1]
+    assert result.mf.score(pd.DataFrame({"name": ["=1", "b"]})).accuracy == 1.0
+    assert result.mf.to_long()["field"].tolist() == ["name", "age"] * 2
+    assert result.mf.to_csv(index=False).splitlines()[1].startswith("'=1,")
+    result.mf.to_csv(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").exists()
+    pytest.importorskip("openpyxl")
+    result.mf.to_excel(tmp_path / "a.xlsx")
+    assert pd.read_excel(tmp_path / "a.xlsx")["name"].tolist() == ["=1", "b"]
