@@ -97,7 +97,9 @@ class Run:
         sample: int | None = None,
         before: RunRecord | None = None,
         anew: Iterable[str] = (),
+        gate: Any = None,
     ) -> None:
+        self._gate = gate  # which runs on several machines share; such a run is a part of something, and not listed
         self._limits = _checked(
             {"on_error": on_error, "max_concurrency": max_concurrency, "rpm": rpm, "tpm": tpm, "max_cost": max_cost}
         )
@@ -132,6 +134,8 @@ class Run:
         }
         self._since = time.monotonic()
         self.batch = self._batch(anew=anew)
+        if gate is not None:
+            return
         self._keep()
         _runs[self.name] = self
         while len(_runs) > _KEPT_RUNS:
@@ -154,7 +158,8 @@ class Run:
             system_prompt=self._system_prompt,
             on_error=self._limits["on_error"],
             limit=most,
-            gate=gate_of(
+            gate=self._gate
+            or gate_of(
                 getattr(self.model, "gate_key", self.model),
                 start=start,
                 most=most,
@@ -331,6 +336,8 @@ def kernel_records() -> list[Records]:
 def _records(store: Any) -> Records | None:
     if store is False:
         return None
+    if isinstance(store, Records):
+        return store
     if store is not None:
         return Records(open_store(store))
     if not _kernels:
