@@ -20,9 +20,8 @@ const STATES = {
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
 function answerPane(store, picked) {
-  const prefill = element("span", { class: "mf-prefill" });
-  const text = document.createTextNode("");
-  const words = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": "answer" }, prefill, text);
+  const { node: words, draw: drawWords } = answerWords(store);
+  const reasoning = reasoningFold(store);
   const hint = element("p", { class: "mf-hint" }, "The answer appears here. Shift-Enter runs, Esc stops.");
   const body = element("tbody");
   const caption = element("caption");
@@ -33,27 +32,13 @@ function answerPane(store, picked) {
     { class: "mf-pane mf-answer", "aria-label": "answer", tabindex: "0" },
     element("div", { class: "mf-role" }, "assistant"),
     hint,
+    reasoning.node,
     words,
     table,
     error,
   );
-  let epoch = -1;
-  let drawn = 0;
   let tableKey = "";
   let errorKey = "";
-
-  function drawText() {
-    if (epoch !== store.epoch) {
-      epoch = store.epoch;
-      drawn = 0;
-      text.data = "";
-    }
-    if (prefill.textContent !== store.prefill) prefill.textContent = store.prefill;
-    if (drawn < store.pieces.length) {
-      text.appendData(store.pieces.slice(drawn).join(""));
-      drawn = store.pieces.length;
-    }
-  }
 
   function drawTable() {
     const next = picked();
@@ -79,13 +64,74 @@ function answerPane(store, picked) {
 
   function draw() {
     const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
-    words.classList.toggle("mf-code", store.schema !== "");
-    words.setAttribute("aria-busy", String(store.busy));
     hint.hidden = store.run > 0 || store.busy || store.problem !== null;
-    drawText();
+    reasoning.draw();
+    drawWords();
     drawTable();
     drawError();
     if (atEnd) node.scrollTop = node.scrollHeight;
+  }
+
+  return { node, draw };
+}
+
+/**
+ * The words of an answer: the prefill in its tint, finished blocks as Markdown, the rest as text. What is drawn is not
+ * drawn again.
+ * @param {AnswerStore} store
+ * @returns {{ node: HTMLElement, draw: () => void }}
+ */
+function answerWords(store) {
+  const prefill = element("span", { class: "mf-prefill" });
+  const blocks = element("div", { class: "mf-blocks" });
+  const tail = document.createTextNode("");
+  const open = element("div", { class: "mf-tail" }, prefill, tail);
+  const node = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": "answer" }, blocks, open);
+  let epoch = -1;
+
+  function draw() {
+    if (epoch !== store.epoch) {
+      epoch = store.epoch;
+      blocks.replaceChildren();
+      tail.data = "";
+    }
+    node.classList.toggle("mf-code", store.schema !== "");
+    node.setAttribute("aria-busy", String(store.busy));
+    if (prefill.textContent !== store.prefill) prefill.textContent = store.prefill;
+    for (const block of store.blocks.slice(blocks.childElementCount)) blocks.append(sanitised(block));
+    if (store.tail.startsWith(tail.data)) tail.appendData(store.tail.slice(tail.data.length));
+    else tail.data = store.tail;
+  }
+
+  return { node, draw };
+}
+
+/**
+ * The model's reasoning: open while it thinks, folded once the answer begins.
+ * @param {AnswerStore} store
+ * @returns {{ node: HTMLElement, draw: () => void }}
+ */
+function reasoningFold(store) {
+  const text = document.createTextNode("");
+  const node = /** @type {HTMLDetailsElement} */ (
+    element("details", { class: "mf-reasoning", hidden: true }, element("summary", {}, "reasoning"), text)
+  );
+  let run = 0;
+  let folded = false;
+
+  function draw() {
+    if (run !== store.run) {
+      run = store.run;
+      folded = false;
+      node.open = true;
+    }
+    node.hidden = !store.reasoning;
+    if (!folded && (store.pieces.length || store.calls.length || store.over)) {
+      folded = true; // once: what a reader opens again stays open
+      node.open = false;
+    }
+    if (store.reasoning.startsWith(text.data)) text.appendData(store.reasoning.slice(text.data.length));
+    else text.data = store.reasoning;
   }
 
   return { node, draw };
@@ -125,7 +171,8 @@ function statusBar(store, note) {
   const node = element("footer", { class: "mf-status" }, shape, word, figures, aside);
 
   function draw() {
-    const waiting = store.state === "running" && store.pieces.length === 0;
+    const begun = store.pieces.length + store.calls.length > 0 || store.reasoning !== "";
+    const waiting = store.state === "running" && !begun;
     const key = waiting ? "waiting" : store.state;
     const [symbol, text] = STATES[key] ?? STATES.idle;
     shape.textContent = symbol;

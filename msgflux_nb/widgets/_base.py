@@ -36,6 +36,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         self._displayed = False
+        self._unsent: frozenset[str] = frozenset()
         super().__init__(**state)
         self.on_msg(self._receive)
 
@@ -55,6 +56,18 @@ class View(anywidget.AnyWidget):
     def show_error(self, error: BaseException) -> None:
         """Show an error on the widget: what a callback raises would otherwise go to a log that nobody reads."""
         self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
+
+    def _set_unsent(self, **state: Any) -> None:
+        """Set traits that the open pages know already; a page that is loaded later is told them with all others."""
+        self._unsent = frozenset(state)
+        try:
+            for name, value in state.items():
+                setattr(self, name, value)
+        finally:
+            self._unsent = frozenset()
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        return key not in self._unsent and bool(super()._should_send_property(key, value))
 
     def _receive(self, _widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
         try:

@@ -20,6 +20,17 @@ function element(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Build elements from HTML of the kernel's one sanitiser (`_markdown.py`); the only place where markup is read.
+ * @param {string} html
+ * @returns {Node}
+ */
+function sanitised(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild ?? document.createTextNode("");
+}
+
+/**
  * @param {number} bytes
  * @returns {string}
  */

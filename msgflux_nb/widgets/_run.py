@@ -1,4 +1,4 @@
-"""One call of a model on a thread of its own: its text in batches, an end that comes once, a stop that is quick."""
+"""One call of a model on a thread of its own: what arrives in batches, an end that comes once, a stop that is quick."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ..errors import StreamInterruptedError
+from ..protocol.events import Event
+from ._feed import Batch, Feed
 
-__all__ = ["DeltaSender", "Run", "Stream", "start_thread"]
+__all__ = ["Run", "Sender", "Stream", "start_thread"]
 
 INTERVAL_SECONDS = 0.04
 """Between two messages: 25 a second, far from the 1,000 at which a Jupyter server begins to drop them."""
@@ -21,7 +23,8 @@ GRACE_SECONDS = 0.7
 class Stream(Protocol):
     """What a run needs of an answer that arrives."""
 
-    def __iter__(self) -> Iterator[str]: ...
+    def events(self) -> Iterator[Event]:
+        """Yield what arrives."""
 
     def consume(self) -> Any:
         """Return the value of an answer that was read to its end."""
@@ -37,34 +40,39 @@ def start_thread(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-class DeltaSender:
-    """Joins fragments to batches and sends them numbered: the first at once, the next ones an interval apart.
+class Sender:
+    """Sends what a feed collects, in numbered batches: the first at once, the next ones an interval apart.
 
     Args:
-        send: called with the number of the batch, from 1, and its text; always from one thread at a time.
+        feed: what is collected.
+        send: called with the number of the batch, from 1, and the batch; always from one thread at a time.
         interval_seconds: the least time between two batches.
     """
 
-    def __init__(self, send: Callable[[int, str], None], *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+    def __init__(
+        self, feed: Feed, send: Callable[[int, Batch], None], *, interval_seconds: float = INTERVAL_SECONDS
+    ) -> None:
+        self._feed = feed
         self._send = send
         self._interval_seconds = interval_seconds
         self._lock = threading.Lock()
         self._some = threading.Event()
         self._closed = threading.Event()
-        self._waiting: list[str] = []
-        self._sent: list[str] = []
         self._number = 0
         self._thread: threading.Thread | None = None
 
+    @property
+    def number(self) -> int:
+        """The number of the last batch; 0 before the first."""
+        return self._number
+
     def start(self) -> None:
         """Begin to send."""
-        self._thread = start_thread(self._pump, "msgflux-deltas")
+        self._thread = start_thread(self._pump, "msgflux-batches")
 
-    def add(self, text: str) -> None:
-        """Take a fragment; never waits for the network."""
-        if text and not self._closed.is_set():
-            self._waiting.append(text)
-            self._some.set()
+    def wake(self) -> None:
+        """Say that the feed has something."""
+        self._some.set()
 
     def close(self) -> None:
         """Send what is left, and end."""
@@ -74,10 +82,10 @@ class DeltaSender:
             self._thread.join()
         self._flush()
 
-    def report(self, tell: Callable[[int, str], None]) -> None:
-        """Call ``tell`` with the number of the last batch and all text up to it, between two batches."""
+    def report(self, tell: Callable[[int, Batch], None]) -> None:
+        """Call ``tell`` with the number of the last batch and all that was sent up to it, between two batches."""
         with self._lock:
-            tell(self._number, "".join(self._sent))
+            tell(self._number, self._feed.whole())
 
     def _pump(self) -> None:
         while not self._closed.is_set():
@@ -88,13 +96,10 @@ class DeltaSender:
     def _flush(self) -> None:
         with self._lock:
             self._some.clear()
-            count = len(self._waiting)
-            text = "".join(self._waiting[:count])
-            del self._waiting[:count]  # fragments that were appended meanwhile stay
-            if text:
+            batch = self._feed.batch()
+            if batch:
                 self._number += 1
-                self._sent.append(text)
-                self._send(self._number, text)
+                self._send(self._number, batch)
 
 
 class Run:
@@ -103,7 +108,8 @@ class Run:
     Args:
         number: counts the runs of a widget, from 1.
         call: builds the stream; what it raises is an error of the run.
-        on_delta: called with each batch of text, numbered from 1.
+        feed: collects what arrives.
+        on_batch: called with each batch of it, numbered from 1.
         on_end: called once, when ``state``, ``value`` and ``error`` are final.
 
     Attributes:
@@ -118,7 +124,8 @@ class Run:
         number: int,
         call: Callable[[], Stream],
         *,
-        on_delta: Callable[[int, str], None],
+        feed: Feed,
+        on_batch: Callable[[int, Batch], None],
         on_end: Callable[[Run], None],
     ) -> None:
         self.number = number
@@ -131,11 +138,12 @@ class Run:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._done = threading.Event()
-        self._deltas = DeltaSender(on_delta)
+        self._feed = feed
+        self._sender = Sender(feed, on_batch)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._deltas.start()
+        self._sender.start()
         start_thread(self._work, f"msgflux-run-{self.number}")
 
     def stop(self) -> None:
@@ -153,9 +161,14 @@ class Run:
         """Wait until the end was told; False if the time is over first."""
         return self._done.wait(timeout_seconds)
 
-    def report(self, tell: Callable[[int, str], None]) -> None:
-        """Call ``tell`` with the number of the last batch that was sent, and all text up to it."""
-        self._deltas.report(tell)
+    def report(self, tell: Callable[[int, Batch], None]) -> None:
+        """Call ``tell`` with the number of the last batch that was sent, and all that was sent up to it."""
+        self._sender.report(tell)
+
+    @property
+    def number_sent(self) -> int:
+        """The number of the last batch."""
+        return self._sender.number
 
     @property
     def over(self) -> bool:
@@ -179,8 +192,9 @@ class Run:
             stopped = self._stop.is_set()
         if stopped:
             stream.cancel()
-        for text in stream:
-            self._deltas.add(text)
+        for event in stream.events():
+            if self._feed.add(event):
+                self._sender.wake()
         return stream.consume()
 
     def _leave(self) -> None:
@@ -194,7 +208,7 @@ class Run:
                 return
             self.state, self.value, self.error = state, value, error
         try:
-            self._deltas.close()
+            self._sender.close()
             self._on_end(self)
         finally:
             self._done.set()

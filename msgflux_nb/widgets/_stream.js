@@ -1,10 +1,12 @@
 // @ts-check
-// What one model's page knows of its run: numbered batches of text in, listeners told, gaps mended.
+// What one model's page knows of its run: numbered batches in, listeners told, gaps mended.
 
 /**
  * @typedef {{ field: string, value: string | null, type: string }} Row
- * @typedef {{
- *   run: number, state: string, schema?: string, prefill?: string, text?: string,
+ * @typedef {[call: number, milliseconds: number, id: string | null, name: string | null, text: string | null]} Fragment
+ * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number, calls?: Fragment[] }} Batch
+ * @typedef {Batch & {
+ *   run: number, state: string, schema?: string, prefill?: string,
  *   rows?: Row[], error?: [string, string] | null, status?: string[],
  * }} Snapshot
  * @typedef {{
@@ -18,8 +20,8 @@
 /**
  * The answer of the latest run, for any number of views.
  *
- * `pieces` holds the text as it came; a view draws those it has not drawn. `epoch` changes when what was drawn has to
- * go: a new run, or a text that differs from the pieces.
+ * A view draws what it has not drawn of `blocks` (sanitised HTML from the kernel), then `tail`, the text behind them.
+ * `epoch` changes when what was drawn has to go: a new run, or a text that differs from the one drawn.
  */
 class AnswerStore {
   /** @param {Model} model */
@@ -32,6 +34,13 @@ class AnswerStore {
     this.seq = 0;
     /** @type {string[]} */
     this.pieces = [];
+    /** @type {string[]} */
+    this.blocks = [];
+    this.tail = "";
+    this.reasoning = "";
+    this.refusal = "";
+    /** @type {Fragment[]} */
+    this.calls = [];
     /** idle, asked, running, stopping, complete, stopped, failed */
     this.state = "idle";
     this.prefill = "";
@@ -64,8 +73,9 @@ class AnswerStore {
   receive(message) {
     this.heard();
     if (message.type === "start") this.begin(message);
-    else if (message.type === "delta") this.append(message);
+    else if (message.type === "batch") this.append(message);
     else if (message.type === "progress") this.mend(message);
+    else if (message.type === "end") this.end(message);
     else if (message.type === "idle") this.asking = false;
     else if (message.type === "problem") {
       this.problem = [message.name, message.message];
@@ -77,10 +87,9 @@ class AnswerStore {
   /** @param {{ run: number, prefill: string, schema: string }} message */
   begin({ run, prefill, schema }) {
     if (run <= this.run) return;
-    this.epoch += 1;
+    this.clear();
     this.run = run;
     this.seq = 0;
-    this.pieces = [];
     this.prefill = prefill;
     this.schema = schema;
     this.rows = [];
@@ -90,45 +99,90 @@ class AnswerStore {
     this.asking = false;
   }
 
-  /** @param {{ run: number, seq: number, text: string }} message */
-  append({ run, seq, text }) {
+  clear() {
+    this.epoch += 1;
+    this.pieces = [];
+    this.blocks = [];
+    this.tail = this.reasoning = this.refusal = "";
+    this.calls = [];
+  }
+
+  /** @param {Batch & { run: number, seq: number }} message */
+  append({ run, seq, ...batch }) {
     if (run < this.run || (run === this.run && (seq <= this.seq || this.over))) return;
     if (run === this.run && seq === this.seq + 1) {
       this.seq = seq;
-      this.pieces.push(text);
-    } else if (!this.asking) {
-      this.asking = true; // once: the answer to it, or the final snapshot, has everything
-      this.model.send({ type: "resync", run });
-    }
+      this.take(batch);
+    } else this.resync(run);
   }
 
-  /** @param {{ run: number, seq: number, text: string, prefill: string, schema: string }} message */
-  mend({ run, seq, text, prefill, schema }) {
+  /** @param {Batch} batch */
+  take({ text = "", reasoning = "", refusal = "", html, tail = 0, calls = [] }) {
+    if (text) this.pieces.push(text);
+    this.tail += text;
+    this.reasoning += reasoning;
+    this.refusal += refusal;
+    if (html) {
+      this.blocks.push(...html);
+      this.tail = tail ? this.tail.slice(-tail) : "";
+    }
+    this.calls.push(...calls);
+  }
+
+  /** @param {number} run */
+  resync(run) {
+    if (this.asking) return;
+    this.asking = true; // once: the answer to it, or the next snapshot, has everything
+    this.model.send({ type: "resync", run });
+  }
+
+  /** @param {Batch & { run: number, seq: number, prefill: string, schema: string }} message */
+  mend({ run, seq, prefill, schema, ...batch }) {
     this.asking = false;
     if (run < this.run || (run === this.run && this.over)) return;
     if (run > this.run) this.begin({ run, prefill, schema });
     if (this.state !== "stopping") this.state = "running";
     if (seq > this.seq) {
       this.seq = seq;
-      this.replace(text);
+      this.replace(batch);
     }
+  }
+
+  /**
+   * The run is over. The page has all of the answer already, unless it missed something: then it asks.
+   * @param {Snapshot & { seq: number }} message
+   */
+  end({ seq, ...snapshot }) {
+    if (snapshot.run < this.run || (snapshot.run === this.run && this.over)) return;
+    if (snapshot.run !== this.run || seq !== this.seq) {
+      this.resync(snapshot.run);
+      return;
+    }
+    if (snapshot.html) {
+      this.blocks.push(...snapshot.html);
+      this.tail = "";
+    }
+    const { text, blocks, reasoning, refusal, calls, tail } = this;
+    const whole = { ...snapshot, text, html: blocks, tail: tail.length, reasoning, refusal, calls };
+    this.model.set("snapshot", whole); // so that what the page saves has it; the kernel knows it
+    this.settle(whole);
   }
 
   /** @param {Snapshot} snapshot */
   finish(snapshot) {
-    if (snapshot.run < this.run || snapshot.run === 0) return;
+    if (snapshot.run < this.run || snapshot.run === 0 || (snapshot.run === this.run && this.over)) return;
     this.heard();
-    if (snapshot.run > this.run) this.epoch += 1;
+    if (snapshot.run > this.run) this.clear();
     this.run = snapshot.run;
     this.seq = Infinity;
-    this.prefill = snapshot.prefill ?? "";
-    this.schema = snapshot.schema ?? "";
-    this.rows = snapshot.rows ?? [];
-    this.error = snapshot.error ?? null;
-    this.status = snapshot.status ?? [];
-    this.state = snapshot.state;
     this.asking = false;
-    this.replace(snapshot.text ?? "");
+    this.replace(snapshot);
+    this.settle(snapshot);
+  }
+
+  /** @param {Snapshot} snapshot */
+  settle({ prefill = "", schema = "", rows = [], error = null, status = [], state }) {
+    Object.assign(this, { prefill, schema, rows, error, status, state });
     this.settled = false;
     setTimeout(() => {
       this.settled = true;
@@ -138,18 +192,22 @@ class AnswerStore {
   }
 
   /**
-   * Take the whole text; what is drawn and right stays.
-   * @param {string} text
+   * Take the whole answer; what is drawn and right stays.
+   * @param {Batch} whole
    */
-  replace(text) {
-    const drawn = this.pieces.join("");
-    if (text === drawn) return;
-    if (text.startsWith(drawn)) {
-      this.pieces.push(text.slice(drawn.length));
-      return;
-    }
-    this.epoch += 1;
-    this.pieces = [text];
+  replace({ text = "", html = [], tail, reasoning = "", refusal = "", calls = [] }) {
+    const drawn = this.blocks.every((block, index) => block === html[index]) && text.startsWith(this.text);
+    if (!drawn) this.epoch += 1;
+    this.pieces = text ? [text] : [];
+    this.blocks = html;
+    this.tail = html.length ? (tail ? text.slice(-tail) : "") : text;
+    Object.assign(this, { reasoning, refusal, calls });
+  }
+
+  /** All of the text so far. */
+  get text() {
+    if (this.pieces.length > 1) this.pieces = [this.pieces.join("")];
+    return this.pieces[0] ?? "";
   }
 
   /** Whether the latest run has ended. */
@@ -169,7 +227,7 @@ class AnswerStore {
 
   /**
    * Ask for a run.
-   * @param {{ prompt: string, prefilling: string, schema: string }} question
+   * @param {Record<string, unknown>} question
    */
   ask(question) {
     this.problem = null;

@@ -14,6 +14,7 @@ from ..content.messages import ChatBlock, Message
 from ..errors import MediaError, SchemaError
 from ._attachments import Attachment, Uploads, attachment
 from ._base import View
+from ._feed import Feed
 from ._question import Question, ask, draft, media_problem, status
 from ._run import Run
 from ._structure import Offer, Row, notebook_namespace, offers, rows
@@ -70,6 +71,7 @@ class Playground(View):
     snapshot = t.Dict().tag(sync=True)
 
     _run: Run | None = None
+    _feed = Feed()
 
     def __init__(
         self,
@@ -210,10 +212,12 @@ class Playground(View):
                 images=tuple(f"{image.name}, {image.detail}" for image in self._images.values()),
             )
             number = 1 if self._run is None else self._run.number + 1
+            self._feed = Feed(markdown=not (sent.prefill or sent.schema))
             run = Run(
                 number,
                 lambda: ask(self.model, sent),
-                on_delta=lambda seq, text: self.send({"type": "delta", "run": number, "seq": seq, "text": text}),
+                feed=self._feed,
+                on_batch=lambda seq, batch: self.send({"type": "batch", "run": number, "seq": seq, **batch}),
                 on_end=self._finish,
             )
             self._run, self._sent = run, sent
@@ -225,16 +229,19 @@ class Playground(View):
         """Say the end of a run once: to the page, to observers of ``value``, and to the saved notebook."""
         try:
             picture = self.picture
-            self.snapshot = {
+            end = {
                 "run": picture.run,
                 "state": picture.state,
                 "schema": picture.schema,
                 "prefill": picture.prefill,
-                "text": picture.continuation,
                 "rows": [msgspec.to_builtins(row) for row in picture.rows],
                 "error": picture.error,
                 "status": picture.status,
             }
+            # The pages have the answer already, so it is not sent once more; the trait is for those that come later.
+            whole, last = self._feed.finished()
+            self._set_unsent(snapshot={**whole, **end})
+            self.send({"type": "end", "seq": run.number_sent, **last, **end})
             self._update_twin()
             self.value = run.value
         except Exception as error:
@@ -313,9 +320,11 @@ class Playground(View):
         run = self._run
         if run is None or run.over:
             self.send({"type": "idle"})
+            if run is not None:
+                self.send_state("snapshot")
             return
         told = {"type": "progress", "run": run.number, "prefill": self._sent.prefill, "schema": self._sent.schema}
-        run.report(lambda seq, text: self.send({**told, "seq": seq, "text": text}))
+        run.report(lambda seq, whole: self.send({**told, "seq": seq, **whole}))
 
     # -- helpers --------------------------------------------------------------------------------------------------
 

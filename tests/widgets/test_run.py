@@ -11,7 +11,9 @@ import pytest
 
 from msgflux_nb.errors import ServerError, StreamInterruptedError
 from msgflux_nb.widgets import _run
-from msgflux_nb.widgets._run import DeltaSender, Run
+from msgflux_nb.protocol.events import Event, TextDelta
+from msgflux_nb.widgets._feed import Batch, Feed
+from msgflux_nb.widgets._run import Run, Sender
 
 
 class ScriptedStream:
@@ -21,14 +23,14 @@ class ScriptedStream:
         self.pieces = pieces
         self.cancelled = threading.Event()
 
-    def __iter__(self) -> Iterator[str]:
+    def events(self) -> Iterator[Event]:
         for piece in self.pieces:
             if self.cancelled.is_set():
                 return
             if isinstance(piece, Exception):
                 raise piece
             if isinstance(piece, str):
-                yield piece
+                yield TextDelta(piece)
             else:
                 self.cancelled.wait(piece)
 
@@ -48,10 +50,12 @@ class Told:
         self.deltas: list[tuple[int, str]] = []
         self.times: list[float] = []
         self.ends: list[str] = []
-        self.run = Run(1, call, on_delta=self._delta, on_end=lambda run: self.ends.append(run.state))
+        self.run = Run(
+            1, call, feed=Feed(), on_batch=self._batch, on_end=lambda run: self.ends.append(run.state)
+        )
 
-    def _delta(self, number: int, text: str) -> None:
-        self.deltas.append((number, text))
+    def _batch(self, number: int, batch: Batch) -> None:
+        self.deltas.append((number, batch["text"]))
         self.times.append(time.monotonic())
 
     @property
@@ -170,7 +174,7 @@ def test_the_end_is_told_after_the_last_text() -> None:
     run = Run(
         1,
         lambda: ScriptedStream("a", "b"),
-        on_delta=lambda *_: order.append("delta"),
+        feed=Feed(), on_batch=lambda *_: order.append("delta"),
         on_end=lambda _: order.append("end"),
     )
     run.start()
@@ -185,7 +189,7 @@ def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
     reports: list[tuple[int, str]] = []
     told.run.start()
     while not told.run.over:
-        told.run.report(lambda number, text: reports.append((number, text)))
+        told.run.report(lambda number, whole: reports.append((number, whole["text"])))
         time.sleep(0.01)
     assert len(reports) > 5
     for number, text in reports:
@@ -202,9 +206,11 @@ def test_a_report_waits_for_a_batch_that_is_being_sent() -> None:
         release.wait(5)
         order.append(("sent", number))
 
-    sender = DeltaSender(send)
+    feed = Feed()
+    sender = Sender(feed, send)
     sender.start()
-    sender.add("a")
+    feed.add(TextDelta("a"))
+    sender.wake()
     assert sending.wait(5)
     reporter = threading.Thread(target=sender.report, args=(lambda number, _: order.append(("told", number)),))
     reporter.start()
@@ -226,9 +232,11 @@ def test_no_thread_is_left_behind() -> None:
 
 def test_text_after_the_end_is_dropped() -> None:
     sent: list[str] = []
-    sender = DeltaSender(lambda _, text: sent.append(text))
+    feed = Feed()
+    sender = Sender(feed, lambda _, batch: sent.append(batch["text"]))
     sender.start()
-    sender.add("a")
+    feed.add(TextDelta("a"))
     sender.close()
-    sender.add("b")
+    feed.add(TextDelta("b"))
+    sender.wake()
     assert sent == ["a"]
