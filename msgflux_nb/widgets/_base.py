@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
+import traitlets as t
 
-from ._twin import Picture, twin_html, twin_text
+from ._twin import boxed
 
 __all__ = ["View"]
 
@@ -26,13 +27,20 @@ def _assets(stems: tuple[str, ...], suffix: str) -> str:
 class View(anywidget.AnyWidget):
     """A widget whose page is ``<stem>.js`` and ``<stem>.css`` beside its module, behind the shared ``parts``.
 
-    A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and says what it
-    shows in ``picture``. It is displayed as two outputs: the live view, and below it the twin, which the live view
+    A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and draws its last
+    state in ``_drawn``. It is displayed as two outputs: the live view, and below it the twin, which the live view
     hides by its style sheet as long as it is there. A saved notebook keeps the twin.
+
+    A view that others are composed of is a trait ``anywidget.WidgetTrait().tag(sync=True)`` of theirs: their page gets
+    it by ``host.getWidget(model.get(name))`` and draws it in a place of its own. It is not displayed for itself then,
+    and writes no twin.
     """
 
     parts: ClassVar[tuple[str, ...]] = ()
     stem: ClassVar[str]
+
+    kept = t.Int(0).tag(sync=True)
+    """Counts the twins; a page that finds an older one in the notebook says so."""
 
     def __init__(self, **state: Any) -> None:
         self._displayed = False
@@ -48,9 +56,8 @@ class View(anywidget.AnyWidget):
     def _css(self) -> str:
         return _assets((*self.parts, self.stem), ".css")
 
-    @property
-    def picture(self) -> Picture:
-        """The state to be drawn in the twin."""
+    def _drawn(self) -> tuple[str, str]:
+        """Return the last state as HTML, escaped, and as plain text that is the same for the same content."""
         raise NotImplementedError  # abstract: the metaclass of traitlets leaves no room for abc's
 
     def show_error(self, error: BaseException) -> None:
@@ -76,12 +83,13 @@ class View(anywidget.AnyWidget):
             self.show_error(error)
 
     def _twin(self) -> dict[str, str]:
-        title = type(self).__name__
-        return {"text/html": twin_html(self.picture, title), "text/plain": twin_text(self.picture, title)}
+        drawn, text = self._drawn()
+        return {"text/html": boxed(drawn, self.kept), "text/plain": text}
 
     def _update_twin(self) -> None:
         """Bring the twin up to date in every place where the widget was displayed; from any thread."""
         if self._displayed:
+            self.kept += 1
             self._publish(self._twin(), update=True)
 
     def _publish(self, data: dict[str, str], *, update: bool = False) -> None:

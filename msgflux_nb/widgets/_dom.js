@@ -1,5 +1,16 @@
 // @ts-check
-// Shared parts of the widgets: building elements, and numbers with units.
+// Shared parts of the widgets: building elements, fields in step with traits, keys, and numbers with units.
+
+/**
+ * @typedef {{
+ *   get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
+ *   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
+ *   on(name: string, callback: (...values: any[]) => void): void,
+ *   off(name?: string | null, callback?: ((...values: any[]) => void) | null): void,
+ * }} Model
+ * @typedef {{ exports: any, render(props: { el: HTMLElement, signal?: AbortSignal }): Promise<void> }} Child
+ * @typedef {{ getWidget(reference: string): Promise<Child> }} Host
+ */
 
 /**
  * Build an element. Text is only ever set as text: nothing here takes HTML, so that the words of a model, a file name
@@ -54,4 +65,91 @@ function oncePerFrame(draw) {
       draw();
     });
   };
+}
+
+/**
+ * @param {string} label
+ * @param {string} title said on hover and by a reader
+ * @param {() => void} onclick
+ * @param {string} [kind] the class
+ * @returns {HTMLElement}
+ */
+function button(label, title, onclick, kind = "mf-button") {
+  const spoken = /[a-z]/i.test(label) ? {} : { "aria-label": title };
+  return element("button", { type: "button", class: kind, title, onclick, ...spoken }, label);
+}
+
+/**
+ * Call back when a trait changes, as long as a view is there.
+ * @param {Model} model
+ * @param {string | string[]} names
+ * @param {() => void} callback
+ * @param {AbortSignal} signal
+ */
+function onChange(model, names, callback, signal) {
+  for (const name of [names].flat()) {
+    model.on(`change:${name}`, callback);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, callback));
+  }
+}
+
+/**
+ * Make an element the root of a view: named for a reader, and its keys and pastes kept from the notebook.
+ * @param {HTMLElement} el
+ * @param {string} kind the class that its style sheet is written for
+ * @param {string} label
+ */
+function rootOf(el, kind, label) {
+  // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.classList.add("msgflux-live", kind);
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", label);
+  for (const name of ["keydown", "paste", "copy", "cut"]) el.addEventListener(name, (event) => event.stopPropagation());
+}
+
+/**
+ * Say when the saved notebook keeps an older state than the one shown: after a reload of the page, JupyterLab no
+ * longer knows which output the kernel's updates belong to.
+ * @param {HTMLElement} el
+ * @param {Model} model
+ * @returns {string}
+ */
+function staleNote(el, model) {
+  const twin = el.closest(".jp-OutputArea-child")?.nextElementSibling?.querySelector(".msgflux-twin");
+  const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
+  return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";
+}
+
+/**
+ * A text field that is kept in step with a trait: what is typed goes to the kernel after a pause, and what the kernel
+ * sets is shown unless somebody is typing here.
+ * @param {Model} model
+ * @param {string} name
+ * @param {Record<string, unknown>} attributes
+ * @param {AbortSignal} signal
+ * @returns {HTMLTextAreaElement}
+ */
+function boundText(model, name, attributes, signal) {
+  const field = /** @type {HTMLTextAreaElement} */ (element("textarea", attributes));
+  /** @type {number | undefined} */
+  let timer;
+  const save = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (field.value === model.get(name)) return;
+    model.set(name, field.value);
+    model.save_changes();
+  };
+  field.value = model.get(name);
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(save, 300);
+  });
+  field.addEventListener("change", save);
+  const show = () => {
+    if (timer === undefined || document.activeElement !== field) field.value = model.get(name);
+  };
+  onChange(model, name, show, signal);
+  return field;
 }

@@ -9,12 +9,6 @@
  *   run: number, state: string, schema?: string, prefill?: string,
  *   rows?: Row[], error?: [string, string] | null, status?: string[],
  * }} Snapshot
- * @typedef {{
- *   get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
- *   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
- *   on(name: string, callback: (...values: any[]) => void): void,
- *   off(name?: string | null, callback?: ((...values: any[]) => void) | null): void,
- * }} Model
  */
 
 /**

@@ -69,8 +69,19 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     lasting_status: tuple[str, ...] = ()
 
 
+def boxed(inner: str, number: int = 0) -> str:
+    """Return a twin's HTML in its box; JupyterLab is told to look for no formulas in it.
+
+    Args:
+        inner: what the twin shows.
+        number: counts the twins of one widget.
+    """
+    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="{number}" style="{_BOX}">'
+    return f"{opening}<style>{_STYLE}</style>{inner}</div>"
+
+
 def twin_html(picture: Picture, title: str) -> str:
-    """Draw a picture as HTML; JupyterLab is told to look for no formulas in it."""
+    """Draw a picture as HTML."""
     heading = " · ".join(filter(None, [f"<b>{_safe(picture.model)}</b>", _safe(picture.schema), _safe(picture.state)]))
     parts = [f'<div style="{_TURN}"><small style="{_ROLE}">{_safe(title)}</small><span>{heading}</span></div>']
     parts += [_turn(role, _safe(text)) for role, text in _turns(picture)]
@@ -84,8 +95,7 @@ def twin_html(picture: Picture, title: str) -> str:
         parts.append(_turn("error", f"<b>{_safe(name)}</b> {_safe(message)}"))
     if picture.status:
         parts.append(_turn("", f"<small>{_safe(' · '.join(picture.status))}</small>"))
-    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-run="{picture.run}" style="{_BOX}">'
-    return f"{opening}<style>{_STYLE}</style>{''.join(parts)}</div>"
+    return "".join(parts)
 
 
 def twin_text(picture: Picture, title: str) -> str:

@@ -29,7 +29,7 @@ export default () => {
       const composer = composerPane(model, tray, leave.signal);
       const picker = schemaPicker(model, leave.signal);
       const answer = answerPane(store, picker.picked);
-      const status = statusBar(store, () => staleNote(el, store));
+      const status = statusBar(store, () => (store.over && store.settled ? staleNote(el, model) : ""));
       const run = button("▶ run", "run (Shift-Enter)", ask);
       const stop = button("■ stop", "stop (Esc)", () => store.stop());
       const header = element(
@@ -97,16 +97,6 @@ export default () => {
 };
 
 /**
- * @param {string} label
- * @param {string} title
- * @param {() => void} onclick
- * @returns {HTMLElement}
- */
-function button(label, title, onclick) {
-  return element("button", { type: "button", class: "mf-button", title, onclick }, label);
-}
-
-/**
  * A select of what the answer is decoded to.
  * @param {Model} model
  * @param {AbortSignal} signal
@@ -148,18 +138,4 @@ function schemaPicker(model, signal) {
   }
   draw();
   return { node, picked: () => options().find(({ name }) => name === node.value) ?? null };
-}
-
-/**
- * Say when the saved notebook keeps an older run than the one shown: after a reload of the page, JupyterLab no longer
- * knows which output the kernel's updates belong to.
- * @param {HTMLElement} el
- * @param {AnswerStore} store
- * @returns {string}
- */
-function staleNote(el, store) {
-  if (!store.over || !store.settled) return "";
-  const twin = el.closest(".jp-OutputArea-child")?.nextElementSibling?.querySelector(".msgflux-twin");
-  const kept = twin instanceof HTMLElement ? Number(twin.dataset.run) : store.run;
-  return kept < store.run ? "the saved notebook keeps an older run: run this cell again to keep the next" : "";
 }

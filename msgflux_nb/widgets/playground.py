@@ -18,7 +18,7 @@ from ._feed import Feed
 from ._question import Question, ask, draft, media_problem, status
 from ._run import Run
 from ._structure import Offer, Row, notebook_namespace, offers, rows
-from ._twin import Picture
+from ._twin import Picture, twin_html, twin_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,6 +246,9 @@ class Playground(View):
             self.value = run.value
         except Exception as error:
             self.show_error(error)  # an observer of value failed; the run itself is over
+
+    def _drawn(self) -> tuple[str, str]:
+        return twin_html(self.picture, "Playground"), twin_text(self.picture, "Playground")
 
     @property
     def picture(self) -> Picture:

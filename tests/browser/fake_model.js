@@ -66,16 +66,43 @@ class FakeModel {
   }
 }
 
-window.openWidget = async (esm, state) => {
+const load = async (esm) => {
   const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
-  const widget = (await import(url)).default();
-  window.model = new FakeModel(state);
-  await widget.initialize({ model });
+  return (await import(url)).default();
+};
+
+const mount = (widget, model, el, signal) => widget.render({ model, el, host, signal: signal ?? new AbortController().signal });
+
+// Widgets that others are composed of, by the reference in their trait; `children[name].model` is a child's model.
+window.children = {};
+const host = {
+  async getWidget(reference) {
+    const child = children[reference];
+    if (!child) throw new Error(`no widget ${reference}`);
+    return { exports: child.exports, render: async ({ el, signal }) => mount(child.widget, child.model, el, signal) };
+  },
+};
+
+const start = async (esm, state) => {
+  const widget = await load(esm);
+  const model = new FakeModel(state);
+  return { widget, model, exports: (await widget.initialize?.({ model, host })) ?? {} };
+};
+
+window.openWidget = async (esm, state, parts = {}) => {
+  for (const [reference, [code, childState]] of Object.entries(parts)) children[reference] = await start(code, childState);
+  const { widget, model, exports } = await start(esm, state);
+  Object.assign(window, { model, widgetExports: exports });
   window.leave = [];
-  window.addView = () => {
+  window.addView = async () => {
     const el = document.createElement("div");
     document.body.append(el);
-    leave.push(widget.render({ model, el }));
+    const ended = new AbortController();
+    const cleanup = await mount(widget, model, el, ended.signal);
+    leave.push(() => {
+      ended.abort();
+      cleanup?.();
+    });
   };
-  addView();
+  await addView();
 };
