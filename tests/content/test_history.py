@@ -94,6 +94,36 @@ def test_undo_goes_back_one_change_at_a_time() -> None:
     assert not history.undo()
 
 
+def test_undo_shows_the_same_version_and_not_one_that_looks_alike() -> None:
+    history = conversation("question", "answer")
+    history.cut(1)
+    history.add(turn("answer"))
+    second = history.ids[1]
+    history.choose(1, 0)
+    assert history.ids[1] != second
+    history.undo()
+    assert (history.ids[1], history.siblings(1)) == (second, (1, 2))
+
+
+def test_undo_says_whether_there_is_something_to_take_back() -> None:
+    history = conversation("a")
+    assert not history.undoable
+    history.add(turn("b"))
+    assert history.undoable
+    history.undo()
+    assert not history.undoable
+
+
+def test_every_version_of_a_turn_has_a_number_of_its_own() -> None:
+    history = conversation("a", "b")
+    first = history.ids
+    history.replace(1, turn("B"))
+    assert history.ids[0] == first[0]
+    assert history.ids[1] not in first
+    history.choose(1, 0)
+    assert history.ids == first
+
+
 @pytest.mark.parametrize(
     "call", [lambda h: h.siblings(2), lambda h: h.choose(0, 1), lambda h: h.replace(-1, turn("x"))]
 )
