@@ -62,6 +62,7 @@ class Exchange:
         attempts: how many times the request was sent.
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
+        watchers: called with each event as it arrives, by whoever reads.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Exchange:
         self.attempts = 0
         self.failed: MsgfluxError | None = None
         self.cached = False
+        self.watchers: tuple[Callable[[Event], None], ...] = ()
         self._max_retries = max_retries
         self._entry = entry
         self._received: list[bytes] = []
@@ -149,6 +151,9 @@ class Exchange:
         """
         accumulator = self._accumulator
         events = accumulator.feed(data)
+        for watcher in self.watchers:
+            for event in events:
+                watcher(event)
         if self._entry is not None:
             self._received.append(data)
         now = self._clock()
@@ -168,6 +173,9 @@ class Exchange:
             MsgfluxError: the answer is not complete, or is an error.
         """
         events = self._accumulator.close()
+        for watcher in self.watchers:
+            for event in events:
+                watcher(event)
         self._accumulator.finish()
         self._end("complete")
         if self._entry is not None:
