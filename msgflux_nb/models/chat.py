@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .transport import Endpoint
 
-__all__ = ["ChatCompletion"]
+__all__ = ["ChatCompletion", "learnt"]
 
 Messages = str | Sequence[dict[str, Any]]
 Tools = Sequence[dict[str, Any] | Callable[..., Any]]
@@ -194,7 +194,7 @@ class ChatCompletion:
             stream=stream,
             **asked,
         )
-        return Call(build, self.profile, self._model, _learnt(self.profile, self._model), self._exchange)
+        return Call(build, self.profile, self._model, learnt(self.profile, self._model), self._exchange)
 
     def _exchange(self, request: ChatRequest) -> Exchange:
         entry = None
@@ -256,7 +256,7 @@ def _whole_address(host: str, profile: Profile) -> str:
 _known: dict[tuple[str, str], Learnt] = {}
 
 
-def _learnt(profile: Profile, model: str) -> Learnt:
+def learnt(profile: Profile, model: str) -> Learnt:
     """What this process has learnt of a model at its endpoint."""
     return _known.setdefault((profile.base_url or profile.provider, model), Learnt())
 

@@ -107,6 +107,14 @@ class Exchange:
         return self._accumulator.tool_calls
 
     @property
+    def prefill_found(self) -> bool | None:
+        """Whether the answer began with the prefill, where a server that repeats it or an instruction led to expect so.
+
+        None where it was not expected, and as long as it is not known.
+        """
+        return self._accumulator.prefill_found
+
+    @property
     def seconds_to_first_token(self) -> float | None:
         """From the first attempt to the first content; None where the answer came whole, or not at all."""
         if self._began is None or self._first_content is None or not self.request.stream:
