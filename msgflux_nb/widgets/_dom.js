@@ -2,14 +2,19 @@
 // Shared parts of the widgets: building elements, fields in step with traits, keys, and numbers with units.
 
 /**
+ * What a page gets of its widget. `Traits` are what the widget's class syncs, `Handled` the types of message for which
+ * it has a method `_on_…`: `make check` reads both off the class.
+ * @typedef {keyof Traits & string} TraitName
  * @typedef {{
- *   get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
- *   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
- *   on(name: string, callback: (...values: any[]) => void): void,
- *   off(name?: string | null, callback?: ((...values: any[]) => void) | null): void,
+ *   get<K extends TraitName>(name: K): Traits[K],
+ *   set<K extends TraitName>(name: K, value: Traits[K]): void,
+ *   save_changes(): void,
+ *   send(content: { type: Handled, [more: string]: unknown }, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
+ *   on(name: "msg:custom" | `change:${TraitName}`, callback: (...values: any[]) => void): void,
+ *   off(name?: "msg:custom" | `change:${TraitName}` | null, callback?: ((...values: any[]) => void) | null): void,
  * }} Model
  * @typedef {{ exports: any, render(props: { el: HTMLElement, signal?: AbortSignal }): Promise<void> }} Child
- * @typedef {{ getWidget(reference: string): Promise<Child> }} Host
+ * @typedef {{ getWidget(reference: string): Promise<Child> }} Host given to `render` alone, not to `initialize`
  */
 
 /**
@@ -82,7 +87,7 @@ function button(label, title, onclick, kind = "mf-button") {
 /**
  * Call back when a trait changes, as long as a view is there.
  * @param {Model} model
- * @param {string | string[]} names
+ * @param {TraitName | TraitName[]} names
  * @param {() => void} callback
  * @param {AbortSignal} signal
  */
@@ -125,30 +130,33 @@ function staleNote(el, model) {
  * A text field that is kept in step with a trait: what is typed goes to the kernel after a pause, and what the kernel
  * sets is shown unless somebody is typing here.
  * @param {Model} model
- * @param {string} name
+ * @param {TraitName} name
  * @param {Record<string, unknown>} attributes
  * @param {AbortSignal} signal
  * @returns {HTMLTextAreaElement}
  */
 function boundText(model, name, attributes, signal) {
   const field = /** @type {HTMLTextAreaElement} */ (element("textarea", attributes));
+  /** @returns {any} */
+  const text = () => model.get(name);
   /** @type {number | undefined} */
   let timer;
   const save = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (field.value === model.get(name)) return;
-    model.set(name, field.value);
+    if (field.value === text()) return;
+    model.set(name, /** @type {any} */ (field.value));
     model.save_changes();
   };
-  field.value = model.get(name);
+  field.value = text();
   field.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(save, 300);
   });
   field.addEventListener("change", save);
   const show = () => {
-    if (timer === undefined || document.activeElement !== field) field.value = model.get(name);
+    // In marimo the view is in a shadow tree, whose focus document.activeElement does not tell.
+    if (timer === undefined || !field.matches(":focus")) field.value = text();
   };
   onChange(model, name, show, signal);
   return field;

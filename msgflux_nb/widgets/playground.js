@@ -132,10 +132,7 @@ function schemaPicker(model, signal) {
   for (const event of ["pointerenter", "focus"]) {
     node.addEventListener(event, () => model.send({ type: "schemas" }));
   }
-  for (const name of ["change:schema_options", "change:schema"]) {
-    model.on(name, draw);
-    signal.addEventListener("abort", () => model.off(name, draw));
-  }
+  onChange(model, ["schema_options", "schema"], draw, signal);
   draw();
   return { node, picked: () => options().find(({ name }) => name === node.value) ?? null };
 }
