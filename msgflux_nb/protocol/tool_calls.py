@@ -107,6 +107,11 @@ class ToolCallAggregator:
         self._watchers = (*self._watchers, callback)
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is waited for: its stream has ended, or it has none that would say so."""
+        return self._ended
+
+    @property
     def states(self) -> list[ToolCallState]:
         """Every call in order of its first fragment; cheap enough to poll."""
         return [call.state(ended=self._ended) for call in self._calls]

@@ -18,7 +18,7 @@ from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from ..protocol.turns import listed
 
-__all__ = ["StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
+__all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
 
 Messages = str | Sequence[dict[str, Any]]
 OnRequest = Callable[[ToolCall], Any]
@@ -51,7 +51,19 @@ class StepEnded(msgspec.Struct, frozen=True):
     error: BaseException | None = None
 
 
-OnEvent = Callable[[Event | StepStarted | StepEnded], Any]
+class RunEnded(msgspec.Struct, frozen=True):
+    """The whole conversation has ended.
+
+    Attributes:
+        run: what ``run_tools`` returns, a :class:`ToolRun`; None where it raises.
+        error: what it raises, an interrupt included.
+    """
+
+    run: Any = None
+    error: BaseException | None = None
+
+
+OnEvent = Callable[[Event | StepStarted | StepEnded | RunEnded], Any]
 
 
 class ToolRun(ModelResponse):
@@ -113,6 +125,16 @@ class _Loop:
         return keywords
 
     @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell how the conversation ends."""
+        tell = self.on_event or (lambda _: None)
+        try:
+            yield
+        except BaseException as error:
+            tell(RunEnded(error=error))
+            raise
+
+    @contextmanager
     def told(self, stream: Any, on_event: OnEvent) -> Iterator[None]:
         """Tell that an answer starts, and that it has ended; one that was cancelled is an error here."""
         step = len(self.responses) + 1
@@ -154,7 +176,10 @@ class _Loop:
     def end(self) -> ToolRun:
         """Return the final answer."""
         final = self.responses[-1]
-        return ToolRun([*self.messages, *final.to_messages()], self.responses)
+        run = ToolRun([*self.messages, *final.to_messages()], self.responses)
+        if self.on_event is not None:
+            self.on_event(RunEnded(run))
+        return run
 
     def ask(self, call: ToolCall) -> Any:
         """Ask whether a call may run; an async ``on_request`` gives an awaitable."""
@@ -212,7 +237,7 @@ def run_tools(
             which the model is told; a dict replaces its arguments; anything else lets it run.
         on_result: called with each call and its result; where the function failed, the exception.
         on_event: streams each answer, and is called with every typed event of it, between a :class:`StepStarted` and a
-            :class:`StepEnded`. What it raises ends the run.
+            :class:`StepEnded`; at last with a :class:`RunEnded`. What it raises ends the run.
         system_prompt: put in front of the messages.
         tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
         generation_schema: what the final answer is decoded to.
@@ -237,23 +262,13 @@ def run_tools(
     for tool in loop.tools.values():
         if tool.is_async:
             raise ToolCallError(f"{tool.name} is async; use: await mf.arun_tools(...). Nothing was sent.")
-    while True:
-        calls = loop.took(_answer(model, loop))
-        if calls is None:
-            return loop.end()
-        results = {}
-        for call in calls.get_calls():
-            approved_tool, approved, result = loop.prepared(call, loop.ask(call))
-            if approved_tool is not None:
-                try:
-                    result = approved_tool.call(approved.arguments)
-                    if inspect.iscoroutine(result):
-                        result.close()
-                        raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
-                except Exception as error:  # whatever a tool raises is told to the model
-                    result = error
-            results[call.id] = loop.finished(approved, result)
-        loop.took_results(calls, results)
+    with loop.telling():
+        while True:
+            calls = loop.took(_answer(model, loop))
+            if calls is None:
+                break
+            loop.took_results(calls, {call.id: _run(loop, call) for call in calls.get_calls()})
+    return loop.end()
 
 
 async def arun_tools(
@@ -275,13 +290,15 @@ async def arun_tools(
     """
     keywords = _keywords(system_prompt, tool_choice, generation_schema)
     loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
-    while True:
-        calls = loop.took(await _aanswer(model, loop))
-        if calls is None:
-            return loop.end()
-        asked = calls.get_calls()
-        results = await asyncio.gather(*(_arun(loop, call) for call in asked))
-        loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+    with loop.telling():
+        while True:
+            calls = loop.took(await _aanswer(model, loop))
+            if calls is None:
+                break
+            asked = calls.get_calls()
+            results = await asyncio.gather(*(_arun(loop, call) for call in asked))
+            loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+    return loop.end()
 
 
 def _answer(model: Any, loop: _Loop) -> Answer:
@@ -302,6 +319,19 @@ async def _aanswer(model: Any, loop: _Loop) -> Answer:
                 loop.on_event(event)
             await response.finish()
     return cast(Answer, response)
+
+
+def _run(loop: _Loop, call: ToolCall) -> str:
+    tool, approved, result = loop.prepared(call, loop.ask(call))
+    if tool is not None:
+        try:
+            result = tool.call(approved.arguments)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
+        except Exception as error:  # whatever a tool raises is told to the model
+            result = error
+    return loop.finished(approved, result)
 
 
 async def _arun(loop: _Loop, call: ToolCall) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
-from msgflux_nb.reasoning.tools import StepEnded, StepStarted
+from msgflux_nb.reasoning.tools import RunEnded, StepEnded, StepStarted
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 
@@ -261,7 +261,7 @@ def test_on_event_streams_each_step_and_hears_everything(go: Go) -> None:
     steps = [(type(event).__name__, event.step) for event in seen if isinstance(event, StepStarted | StepEnded)]
     assert steps == [("StepStarted", 1), ("StepEnded", 1), ("StepStarted", 2), ("StepEnded", 2)]
     assert isinstance(seen[0], StepStarted)
-    assert (type(seen[-1]), seen[-1].error) == (StepEnded, None)
+    assert (seen[-2].error, seen[-1]) == (None, RunEnded(final))
 
 
 @both
@@ -278,8 +278,10 @@ def test_a_step_that_is_cancelled_ends_the_run_and_keeps_what_came(go: Go) -> No
             go(server.url, "?", tools=[add], on_event=stop)
         assert server.left.wait(2)
         assert len(server.bodies) == 1
-    assert isinstance(seen[-1].error, mf.StreamInterruptedError)
-    assert seen[-1].stream.tool_calls[0].name == "add"
+    assert isinstance(seen[-2], StepEnded)
+    assert isinstance(seen[-2].error, mf.StreamInterruptedError)
+    assert seen[-2].stream.tool_calls[0].name == "add"
+    assert seen[-1] == RunEnded(error=seen[-2].error)
 
 
 @both
@@ -310,5 +312,14 @@ def test_a_step_that_fails_says_why_at_its_end(go: Go) -> None:
     seen: list[Any] = []
     with serving(error(401)) as server, pytest.raises(mf.AuthenticationError):
         go(server.url, "?", tools=[add], on_event=seen.append)
-    assert [type(event) for event in seen] == [StepStarted, StepEnded]
-    assert isinstance(seen[-1].error, mf.AuthenticationError)
+    assert [type(event) for event in seen] == [StepStarted, StepEnded, RunEnded]
+    assert isinstance(seen[1].error, mf.AuthenticationError)
+    assert seen[2].error is seen[1].error
+
+
+@both
+def test_a_run_that_goes_on_for_ever_tells_its_end_too(go: Go) -> None:
+    seen: list[Any] = []
+    with serving(calling(("c1", "add", {"a": 1}))) as server, pytest.raises(mf.ToolCallError):
+        go(server.url, "?", tools=[add], max_steps=2, on_event=seen.append)
+    assert isinstance(seen[-1].error, mf.ToolCallError)
