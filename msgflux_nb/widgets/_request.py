@@ -42,7 +42,8 @@ def planned(
         model: who would be asked.
         prefilling: the start of the answer.
         schema: the type to decode to, or None for text.
-        beside: further keywords of the call, such as ``tool_schemas``.
+        beside: further keywords of the call, such as ``tool_schemas``; a ``prefilling`` in it counts where no
+            other is given.
 
     Raises:
         PrefillError: the start cannot be continued.
@@ -51,16 +52,16 @@ def planned(
     """
     name = model.name.removeprefix(f"{model.profile.provider}/")
     known = learnt(model.profile, name)
+    keywords = {"prefilling": prefilling} if prefilling else {}
     return build_request(
         "…",
         model=name,
         profile=model.profile,
         options=getattr(model, "options", {}),
-        prefilling=prefilling or None,
         prefill_mode=getattr(model, "_prefill_mode", "auto"),
         generation_schema=schema,
         stream=True,
         refused=known.refused,
         echo=known.echo.get(True),
-        **(beside or {}),
+        **{**(beside or {}), **keywords},
     )

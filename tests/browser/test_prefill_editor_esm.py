@@ -177,7 +177,8 @@ def test_keys_are_told_to_a_parent_as_events(open_editor: Open, keys: str, event
     widget.page.evaluate(
         """() => {
           window.told = [];
-          for (const name of ["mf-run", "mf-stop", "keydown"]) document.addEventListener(name, (e) => told.push(e.type));
+          const names = ["mf-run", "mf-stop", "keydown"];
+          for (const name of names) document.addEventListener(name, (e) => told.push(e.type));
         }"""
     )
     widget.page.locator(FIELD).press("End")
