@@ -9,7 +9,8 @@ const LONGEST_SECONDS = 600; // of sound, 19 MB
  * @returns {string}
  */
 function deviceProblem() {
-  if (navigator.mediaDevices?.getUserMedia) return "";
+  const devices = /** @type {MediaDevices | undefined} */ (navigator.mediaDevices);
+  if (devices) return "";
   return "only where the page comes by https or from this machine: the browser offers it nowhere else";
 }
 

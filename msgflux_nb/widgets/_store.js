@@ -9,7 +9,7 @@
  * }} Part
  * @typedef {Part & { key: string }} KeyedPart
  * @typedef {{ id: string, role: string, note: string, parts: KeyedPart[], siblings: [number, number] }} Turn
- * @typedef {{ text: string, html?: string[], prefill?: number, reasoning?: string }} Words
+ * @typedef {{ text: string, html?: string[], prefill?: string, reasoning?: string }} Words text: behind the prefill
  */
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"];
@@ -23,8 +23,6 @@ class TurnStore {
     /** @type {[string, string] | null} */
     this.problem = null;
     this.asking = false;
-    /** @type {string | undefined} */
-    this.dragged = undefined;
   }
 
   /** Register for messages; called while the widget is made, or the first ones would be missed. */
@@ -75,11 +73,11 @@ class TurnStore {
    * @param {Turn & { position: number, number: number }} card
    * @param {Words} words
    */
-  settle({ position, number, ...card }, { text, html, prefill = 0, reasoning }) {
+  settle({ position, number, ...card }, { text, html = [], prefill = "", reasoning = "" }) {
     const parts = card.parts.map((part) => {
-      if (part.kind === "reasoning") return { ...part, text: reasoning ?? "" };
+      if (part.kind === "reasoning") return { ...part, text: reasoning };
       if (part.kind !== "text") return part;
-      return { ...part, text, ...(part.html === null ? { html: html ?? null } : { prefill: part.prefill ?? prefill }) };
+      return { ...part, text: prefill + text, ...(part.html === null ? { html } : {}) };
     });
     this.merge(number, position, [{ ...card, parts }]);
   }

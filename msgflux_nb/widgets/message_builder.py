@@ -55,19 +55,8 @@ class MessageBuilder(Intake):
     """
 
     stem = "message_builder"
-    parts = (
-        "_dom",
-        "_answer",
-        "_store",
-        "_media",
-        "_devices",
-        "_sources",
-        "_variables",
-        "_cards_parts",
-        "_cards_editor",
-        "_cards",
-        "_draft",
-    )
+    parts = ("_dom", "_words", "_store", "_devices", "_media", "_sources", "_variables", "_draft")
+    parts += ("_cards_parts", "_cards_editor", "_cards_turn", "_cards_drag", "_cards")
 
     value: t.List[Any] = t.List()
     turns: t.List[Any] = t.List().tag(sync=True)
@@ -82,11 +71,7 @@ class MessageBuilder(Intake):
     warning = t.Unicode("").tag(sync=True)
 
     def __init__(
-        self,
-        messages: Iterable[Message] = (),
-        *,
-        model: Any = None,
-        variables: Mapping[str, Any] | None = None,
+        self, messages: Iterable[Message] = (), *, model: Any = None, variables: Mapping[str, Any] | None = None
     ) -> None:
         self.history = History(checked(messages))
         self._deck = Deck(self.history)
@@ -320,9 +305,9 @@ class MessageBuilder(Intake):
         """Take the draft as the page has it; it is not told what it knows."""
         self.tray.arrange(draft["ids"], draft["texts"])
         cards = [self._card_of(item) for item in self.tray.attachments]
-        text, call = encodable(draft["text"]), encodable(draft["call"])
+        fields = {"draft": draft["text"], "draft_role": draft["role"], "draft_call": draft["call"]}
         with self._together():
-            self._set_unsent(draft=text, draft_role=draft["role"], draft_call=call, attachments=cards)
+            self._set_unsent(attachments=cards, **{name: encodable(text) for name, text in fields.items()})
 
     def _empty_draft(self) -> None:
         self.tray.clear()

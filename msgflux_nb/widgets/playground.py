@@ -55,7 +55,7 @@ class Playground(View):
     """
 
     stem = "playground"
-    parts = ("_dom", "_stream", "_composer", "_answer")
+    parts = ("_dom", "_stream", "_composer", "_words", "_answer")
 
     prompt = t.Unicode("").tag(sync=True)
     prefilling = t.Unicode("").tag(sync=True)

@@ -1,0 +1,165 @@
+// @ts-check
+// A turn that is being edited: its role, and its parts in any order; nothing is changed before it is saved.
+
+/** @typedef {Part & { key?: string, attachment?: string, changed?: boolean, token: string }} Edited */
+
+/**
+ * @param {Turn} turn
+ * @param {TurnStore} store
+ * @param {FileTray} tray
+ * @param {() => void} leave called when the editor is done
+ * @returns {{ node: HTMLElement, focus: () => void, end: () => void }}
+ */
+function turnEditor(turn, store, tray, leave) {
+  const ended = new AbortController();
+  let made = 0;
+  let chosen = turn.role;
+  /** @type {Edited[]} */
+  let parts = turn.parts.map((part) => ({ ...part, token: part.key }));
+  /** @type {string[]} */
+  const files = [];
+  /** @type {Map<string, { key: string, node: HTMLElement }>} */
+  const rows = new Map();
+
+  const role = roleSelect(turn.role, (value) => {
+    chosen = value;
+    if (value === "tool" && !parts.some(({ kind }) => kind === "answers")) {
+      const key = "field:tool_call_id";
+      parts = [{ kind: "answers", key, token: key, text: store.openCalls[0] ?? "", changed: true }, ...parts];
+    }
+    draw();
+  });
+  const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the turn" });
+  const taker = { take: (/** @type {string[]} */ ids) => void files.push(...ids), text: () => addText() };
+  const save = button("✓ save", "save this version (Ctrl-Enter)", commit);
+  const node = element(
+    "section",
+    { class: "mf-editor", "aria-label": `edit the ${turn.role}'s turn` },
+    role.node,
+    list,
+    sourceRow(tray, true, taker, ended.signal),
+    refusalNotice(tray, ended.signal),
+    element("div", { class: "mf-row" }, save, button("cancel", "leave it as it was (Esc)", cancel, "mf-quiet")),
+  );
+  takeFiles(node, (given) => taker.take(tray.add(given, true)));
+  node.addEventListener("keydown", (event) => {
+    const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey || event.shiftKey);
+    if (!saves && event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (saves) commit();
+    else cancel();
+  });
+
+  function addText() {
+    const token = `new-${(made += 1)}`;
+    parts = [...parts, { kind: "text", text: "", token }];
+    draw();
+    focusOn(token);
+  }
+
+  /** @param {string} token */
+  function focusOn(token) {
+    /** @type {HTMLElement | null | undefined} */ (rows.get(token)?.node.querySelector("textarea, input"))?.focus();
+  }
+
+  /** Put files that have arrived at the end. */
+  function collect() {
+    for (const id of files) {
+      const card = tray.loose.get(id);
+      if (card && !parts.some(({ attachment }) => attachment === id)) {
+        parts = [...parts, { ...card, attachment: id, token: id }];
+      }
+    }
+    draw();
+  }
+
+  /**
+   * Fields of the message other than its content have their places.
+   * @param {Edited | undefined} part
+   */
+  const movable = (part) => part !== undefined && (part.key === undefined || part.key.startsWith("content"));
+
+  /**
+   * @param {number} index
+   * @param {number} by
+   */
+  function moved(index, by) {
+    if (!movable(parts[index]) || !movable(parts[index + by])) return null;
+    return () => {
+      const part = parts[index];
+      const others = parts.filter((other) => other !== part);
+      parts = [...others.slice(0, index + by), part, ...others.slice(index + by)];
+      draw();
+    };
+  }
+
+  /**
+   * @param {Edited} part
+   * @param {number} index
+   */
+  function row(part, index) {
+    const editable = part.kind === "text" || part.kind === "answers";
+    return partRow(part, tray, {
+      up: moved(index, -1),
+      down: moved(index, 1),
+      remove: () => {
+        parts = parts.filter(({ token }) => token !== part.token);
+        if (part.attachment) tray.remove([part.attachment]);
+        draw();
+        save.focus();
+      },
+      text: editable ? (text) => write(part.token, text) : null,
+    });
+  }
+
+  /**
+   * @param {string} token
+   * @param {string} text
+   */
+  function write(token, text) {
+    parts = parts.map((part) => (part.token === token ? { ...part, text, changed: true } : part));
+  }
+
+  function draw() {
+    parts.forEach((part, index) => {
+      const key = JSON.stringify([index, moved(index, 1) === null, moved(index, -1) === null, tray.picture(part)]);
+      if (rows.get(part.token)?.key !== key) rows.set(part.token, { key, node: row(part, index) });
+    });
+    const shown = parts.map(({ token }) => /** @type {any} */ (rows.get(token)).node);
+    const waiting = files.flatMap((id) => tray.sending.get(id) ?? []);
+    keepOnly(list, [...shown, ...waiting.map((sending) => sendingRow(sending, tray))]);
+    save.toggleAttribute("disabled", waiting.length > 0);
+  }
+
+  function commit() {
+    if (save.hasAttribute("disabled")) return;
+    if (tooLong(parts.map(({ text }) => text ?? ""))) {
+      tray.refusals = [TOO_LONG];
+      tray.tell();
+      return;
+    }
+    const told = parts.map(({ key, attachment, text, changed }) => {
+      if (attachment !== undefined) return { attachment };
+      return key === undefined ? { text: text ?? "" } : { key, ...(changed ? { text: text ?? "" } : {}) };
+    });
+    store.ask("edit", { id: turn.id, role: chosen, parts: told });
+    end();
+    leave();
+  }
+
+  function cancel() {
+    tray.remove(files.filter((id) => tray.loose.has(id) || tray.sending.has(id)));
+    end();
+    leave();
+  }
+
+  function end() {
+    tray.listeners.delete(collect);
+    ended.abort();
+  }
+
+  tray.listeners.add(collect);
+  draw();
+  return { node, focus: () => focusOn(parts.find(({ kind }) => kind === "text")?.token ?? ""), end };
+}
