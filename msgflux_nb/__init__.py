@@ -30,6 +30,7 @@ _HOME = {
     "NotFoundError": "errors",
     "PermissionDeniedError": "errors",
     "Playground": "widgets.playground",
+    "PrefillEditor": "widgets.prefill_editor",
     "PrefillError": "errors",
     "ProviderError": "errors",
     "QuotaError": "errors",
@@ -37,6 +38,7 @@ _HOME = {
     "RefusedError": "errors",
     "RequestTimeoutError": "errors",
     "SchemaError": "errors",
+    "SchemaPicker": "widgets.schema_picker",
     "ServerError": "errors",
     "StalledStreamError": "errors",
     "StoreError": "errors",
@@ -100,6 +102,8 @@ if TYPE_CHECKING:
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
     from .widgets.playground import Playground as Playground
+    from .widgets.prefill_editor import PrefillEditor as PrefillEditor
+    from .widgets.schema_picker import SchemaPicker as SchemaPicker
 
 
 if not TYPE_CHECKING:  # so that a type checker finds a misspelled name

@@ -17,14 +17,22 @@ function copyButton(label, title, text) {
 
   async function copy() {
     const done = await copied(text());
-    node.style.minWidth = `${node.offsetWidth}px`;
-    node.textContent = done ? "✓ copied" : "✕ not copied";
+    node.style.minWidth = `${node.offsetWidth}px`; // what stands beside it does not move
+    say(done ? "✓ copied" : "✕ not copied", "");
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      node.textContent = label;
-    }, SAID_MILLISECONDS);
+    timer = setTimeout(() => say(label, title), SAID_MILLISECONDS);
   }
 
+  /**
+   * @param {string} words
+   * @param {string} name
+   */
+  function say(words, name) {
+    node.textContent = words;
+    node.setAttribute("aria-label", name || words);
+  }
+
+  say(label, title);
   return node;
 }
 
