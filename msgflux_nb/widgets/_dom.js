@@ -121,7 +121,8 @@ function rootOf(el, kind, label) {
  * @returns {string}
  */
 function staleNote(el, model) {
-  const twin = el.closest(".jp-OutputArea-child")?.nextElementSibling?.querySelector(".msgflux-twin");
+  const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // in voila there is nothing to be saved
+  const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
   const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
   return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";
 }

@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 
 from msgflux_nb.widgets._base import View, _assets
 
+# Follows the browser's preference, so that a test can ask for the dark form.
+_EMPTY = '<html style="color-scheme: light dark"><body></body></html>'
 _HARNESS = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
 
 
@@ -40,7 +42,7 @@ class WidgetPage:
         children = children or {}
         if not url:
             url = "http://widget.test/"
-            page.route(url, lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
+            page.route(url, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
         page.goto(url)
         for kind in (widget, *(child for child, _ in children.values())):
             page.add_style_tag(content=_assets((*kind.parts, kind.stem), ".css"))
