@@ -45,7 +45,7 @@ export default () => {
           element("label", { class: "mf-role" }, "schema ", schemaSelect(model, leave.signal)),
           modelName(model, leave.signal),
         ),
-        structure(model, filling, leave.signal),
+        structure(model, filling, el, leave.signal),
         sent(model, leave.signal),
         structForm(model, draft, leave.signal),
         problemLine(model, leave.signal),
@@ -114,10 +114,11 @@ function modelName(model, signal) {
  * The fields of what is picked; while an answer arrives, what they hold.
  * @param {Model} model
  * @param {Filling} filling
+ * @param {HTMLElement} el the view, which shows less around values than around fields
  * @param {AbortSignal} signal
  * @returns {HTMLElement}
  */
-function structure(model, filling, signal) {
+function structure(model, filling, el, signal) {
   /** @returns {Described} */
   const described = () => model.get("described");
   const hint = element("p", { class: "mf-hint" }, "Pick what the answer is decoded to: a plan, or any Struct that a cell defines; or build one.");
@@ -144,6 +145,7 @@ function structure(model, filling, signal) {
     scroll.hidden = !name;
     if (valued) values.draw();
     else fields.draw();
+    el.classList.toggle("mf-valued", valued);
     values.node.hidden = !valued;
     fields.node.hidden = valued || !described().fields?.length;
     toggle.hidden = !filling.shown || !name;
