@@ -163,7 +163,7 @@ class Tray:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._places: dict[str, Attachment | None] = {}
-        self._loose: dict[str, Attachment] = {}
+        self._loose: dict[str, Attachment | None] = {}
 
     @property
     def attachments(self) -> list[Attachment]:
@@ -175,17 +175,21 @@ class Tray:
     def loose(self) -> dict[str, Attachment]:
         """Files for a turn that is being edited, by id."""
         with self._lock:
-            return dict(self._loose)
+            return {id_: item for id_, item in self._loose.items() if item is not None}
 
-    def keep_place(self, id_: str) -> None:
+    def keep_place(self, id_: str, *, loose: bool = False) -> None:
         """Keep a place at the end."""
         with self._lock:
-            self._places.setdefault(id_, None)
+            (self._loose if loose else self._places).setdefault(id_, None)
 
-    def put(self, item: Attachment, *, loose: bool = False) -> None:
-        """Put a file into its place, or at the end."""
+    def put(self, item: Attachment) -> bool:
+        """Put a file into the place that is kept for it; False if it was given up meanwhile."""
         with self._lock:
-            (self._loose if loose else self._places)[item.id] = item
+            for held in (self._places, self._loose):
+                if item.id in held:
+                    held[item.id] = item
+                    return True
+        return False
 
     def drop(self, *ids: str) -> None:
         """Take files out, and give up their places."""

@@ -53,15 +53,16 @@ class TurnList {
   /**
    * @param {string} act
    * @param {string} id
+   * @param {string} [button] the one to go on with; by default that of the act
    */
-  does(act, id) {
+  does(act, id, button = act) {
     const position = this.position(id);
     const last = this.store.turns.length - 1;
     if (act === "edit") this.edit(id);
     else if (act === "plain") this.toggle(id);
-    else if (act === "up" && position > 0) this.move(id, position - 1, act);
-    else if (act === "down" && position < last) this.move(id, position + 1, act);
-    else if (act === "duplicate") this.ask("duplicate", { id }, { position: position + 1, act });
+    else if (act === "up" && position > 0) this.move(id, position - 1, button);
+    else if (act === "down" && position < last) this.move(id, position + 1, button);
+    else if (act === "duplicate") this.ask("duplicate", { id }, { position: position + 1, act: button });
     else if (act === "delete") this.ask("delete", { id }, { position: Math.min(position, last - 1), act: "" });
   }
 
@@ -132,15 +133,15 @@ class TurnList {
     if (target !== item && !inTools) return;
     const command = ctrlKey || metaKey;
     const position = this.position(id);
-    if (key === "ArrowUp" && altKey) this.does("up", id);
-    else if (key === "ArrowDown" && altKey) this.does("down", id);
+    if (key === "ArrowUp" && altKey) this.does("up", id, "");
+    else if (key === "ArrowDown" && altKey) this.does("down", id, "");
     else if (key === "ArrowUp") this.focusAt({ position: position - 1, act: "" });
     else if (key === "ArrowDown") this.focusAt({ position: position + 1, act: "" });
     else if (key === "ArrowLeft") this.choose(id, -1, "");
     else if (key === "ArrowRight") this.choose(id, 1, "");
     else if (key === "Enter" && target === item) this.does("edit", id);
     else if (key === "Delete" || (key === "Backspace" && command)) this.does("delete", id);
-    else if (key === "d" && command) this.does("duplicate", id);
+    else if (key === "d" && command) this.does("duplicate", id, "");
     else if (key === "z" && command) this.ask("undo", {}, { position, act: "" });
     else return;
     event.preventDefault();

@@ -18,7 +18,7 @@ function turnEditor(turn, store, tray, leave) {
   let parts = turn.parts.map((part) => ({ ...part, token: part.key }));
   /** @type {string[]} */
   const files = [];
-  /** @type {Map<string, { key: string, node: HTMLElement }>} */
+  /** @type {Map<string, { picture?: string, row: Row }>} */
   const rows = new Map();
 
   const role = roleSelect(turn.role, (value) => {
@@ -60,7 +60,7 @@ function turnEditor(turn, store, tray, leave) {
 
   /** @param {string} token */
   function focusOn(token) {
-    /** @type {HTMLElement | null | undefined} */ (rows.get(token)?.node.querySelector("textarea, input"))?.focus();
+    rows.get(token)?.row.field?.focus();
   }
 
   /** Put files that have arrived at the end. */
@@ -81,35 +81,26 @@ function turnEditor(turn, store, tray, leave) {
   const movable = (part) => part !== undefined && (part.key === undefined || part.key.startsWith("content"));
 
   /**
-   * @param {number} index
-   * @param {number} by
-   */
-  function moved(index, by) {
-    if (!movable(parts[index]) || !movable(parts[index + by])) return null;
-    return () => {
-      const part = parts[index];
-      const others = parts.filter((other) => other !== part);
-      parts = [...others.slice(0, index + by), part, ...others.slice(index + by)];
-      draw();
-    };
-  }
-
-  /**
    * @param {Edited} part
-   * @param {number} index
+   * @returns {Row}
    */
-  function row(part, index) {
-    const editable = part.kind === "text" || part.kind === "answers";
-    return partRow(part, tray, {
-      up: moved(index, -1),
-      down: moved(index, 1),
-      remove: () => {
-        parts = parts.filter(({ token }) => token !== part.token);
-        if (part.attachment) tray.remove([part.attachment]);
+  function made({ token, kind, attachment }) {
+    const place = () => parts.findIndex((other) => other.token === token);
+    return partRow(/** @type {Edited} */ (parts[place()]), tray, {
+      can: (by) => movable(parts[place()]) && movable(parts[place() + by]),
+      move(by) {
+        const [from, part] = [place(), parts[place()]];
+        const others = parts.filter((other) => other !== part);
+        parts = [...others.slice(0, from + by), part, ...others.slice(from + by)];
+        draw();
+      },
+      remove() {
+        parts = parts.filter((other) => other.token !== token);
+        if (attachment) tray.remove([attachment]);
         draw();
         save.focus();
       },
-      text: editable ? (text) => write(part.token, text) : null,
+      text: kind === "text" || kind === "answers" ? (text) => write(token, text) : null,
     });
   }
 
@@ -122,13 +113,15 @@ function turnEditor(turn, store, tray, leave) {
   }
 
   function draw() {
-    parts.forEach((part, index) => {
-      const key = JSON.stringify([index, moved(index, 1) === null, moved(index, -1) === null, tray.picture(part)]);
-      if (rows.get(part.token)?.key !== key) rows.set(part.token, { key, node: row(part, index) });
-    });
-    const shown = parts.map(({ token }) => /** @type {any} */ (rows.get(token)).node);
+    for (const part of parts) {
+      const picture = tray.picture(part);
+      const held = rows.get(part.token);
+      if (!held || held.picture !== picture) rows.set(part.token, { picture, row: made(part) });
+    }
+    const shown = parts.map(({ token }) => /** @type {any} */ (rows.get(token)).row);
+    shown.forEach((row) => row.refresh());
     const waiting = files.flatMap((id) => tray.sending.get(id) ?? []);
-    keepOnly(list, [...shown, ...waiting.map((sending) => sendingRow(sending, tray))]);
+    keepOnly(list, [...shown.map(({ node: row }) => row), ...waiting.map((sending) => sendingRow(sending, tray))]);
     save.toggleAttribute("disabled", waiting.length > 0);
   }
 

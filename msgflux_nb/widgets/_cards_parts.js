@@ -56,10 +56,11 @@ function textNode(text, role) {
  */
 function wordsNode({ text, html, prefill = 0, code }, plain) {
   const words = text ?? "";
-  const blocks = element("div", { class: "mf-blocks" });
-  const open = element("div", { class: "mf-tail" });
-  if (html && !plain) blocks.append(...html.map(sanitised));
-  else open.append(element("span", { class: "mf-prefill" }, words.slice(0, prefill)), words.slice(prefill));
+  const drawn = html && !plain ? html : [];
+  const rest = html && !plain ? "" : words;
+  const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(sanitised));
+  const given = element("span", { class: "mf-prefill" }, rest.slice(0, prefill));
+  const open = element("div", { class: "mf-tail" }, given, rest.slice(prefill));
   return element("div", { class: code ? "mf-words mf-code" : "mf-words" }, blocks, open);
 }
 
@@ -119,38 +120,40 @@ function listenNode({ media = "", name = "" }, tray) {
 
 /**
  * @typedef {{
- *   up: (() => void) | null, down: (() => void) | null, remove: () => void, text: ((text: string) => void) | null,
- * }} Hands what a row can do; null for what it cannot
+ *   can(by: number): boolean, move(by: number): void, remove(): void, text: ((text: string) => void) | null,
+ * }} Hands what can be done with a row
+ * @typedef {{ node: HTMLElement, field: HTMLTextAreaElement | HTMLInputElement | null, refresh(): void }} Row
  */
 
 /**
- * A part in an editor: a field for a text, else the part as it is, with buttons to move it and take it out.
+ * A part in an editor: a field for a text, else the part as it is, with buttons to move it and take it out. A row
+ * stays as long as its part does, so that the focus stays in it.
  * @param {Part} part
  * @param {FileTray} tray
  * @param {Hands} hands
- * @returns {HTMLElement}
+ * @returns {Row}
  */
 function partRow(part, tray, hands) {
   const what = part.kind === "text" ? "text" : `${part.kind} ${part.name ?? ""}`.trim();
   const { text: change } = hands;
   const shown = change ? fieldNode(part, what, change) : partNode(part, tray, { role: "", plain: true });
-  const act = (/** @type {string} */ label, /** @type {string} */ title, /** @type {(() => void) | null} */ does) => {
-    const node = button(label, title, () => does?.(), "mf-quiet");
-    node.toggleAttribute("disabled", !does);
-    return node;
-  };
-  return element(
+  const up = button("↑", `move ${what} up`, () => hands.move(-1), "mf-quiet");
+  const down = button("↓", `move ${what} down`, () => hands.move(1), "mf-quiet");
+  const remove = button("✕", `remove ${what}`, hands.remove, "mf-quiet");
+  const node = element(
     "li",
     { class: "mf-part" },
     element("div", { class: "mf-shown" }, shown),
-    element(
-      "div",
-      { class: "mf-acts" },
-      act("↑", `move ${what} up`, hands.up),
-      act("↓", `move ${what} down`, hands.down),
-      act("✕", `remove ${what}`, hands.remove),
-    ),
+    element("div", { class: "mf-acts" }, up, down, remove),
   );
+  return {
+    node,
+    field: change && node.querySelector("textarea, input"),
+    refresh() {
+      up.toggleAttribute("disabled", !hands.can(-1));
+      down.toggleAttribute("disabled", !hands.can(1));
+    },
+  };
 }
 
 /**

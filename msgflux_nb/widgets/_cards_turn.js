@@ -39,14 +39,13 @@ function turnContent(turn, plain, tray, hands) {
   const count = tokensText(sum, unknown);
   const short = count.replace(" tokens", "").replace(/ [\d,]+ unknown/, " –");
   return [
-    element("div", { class: "mf-role" }, role),
-    element("div", { class: "mf-parts" }, ...parts.map((part) => partNode(part, tray, { role, plain })), ...nothing),
+    ...turnColumns(role, [...parts.map((part) => partNode(part, tray, { role, plain })), ...nothing]),
     element(
       "div",
       { class: "mf-beside" },
       toolbar(turn, plain, hands),
-      ...(siblings[1] > 1 ? [versions(id, siblings, hands)] : []),
       element("span", { class: "mf-count", title: `${count}, an estimate` }, short),
+      ...(siblings[1] > 1 ? [versions(id, siblings, hands)] : []),
     ),
     ...(note ? [element("div", { class: "mf-by" }, note)] : []),
   ];

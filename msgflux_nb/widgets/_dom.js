@@ -110,7 +110,12 @@ function rootOf(el, kind, label) {
   el.classList.add("msgflux-live", kind);
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", label);
-  for (const name of ["keydown", "paste", "copy", "cut"]) el.addEventListener(name, (event) => event.stopPropagation());
+  for (const name of ["keydown", "paste", "copy", "cut"]) {
+    el.addEventListener(name, (event) => {
+      // Of a view in another, the outer one is told first: Esc stops a run from a field of any part of it.
+      if (!el.parentElement?.closest(".msgflux-live")) event.stopPropagation();
+    });
+  }
 }
 
 /**

@@ -173,7 +173,7 @@ function composer(store, draft, signal) {
     variableForm(store, draft, signal),
     start,
   );
-  /** @type {Map<string, { key: string, node: HTMLElement }>} */
+  /** @type {Map<string, { key: string, row: Row }>} */
   let rows = new Map();
 
   field.addEventListener("input", () => draft.write({ text: field.value }));
@@ -184,28 +184,29 @@ function composer(store, draft, signal) {
   /** @param {string} id */
   function focusPart(id) {
     draw();
-    /** @type {HTMLElement | null | undefined} */ (rows.get(id)?.node.querySelector("textarea"))?.focus();
+    rows.get(id)?.row.field?.focus();
   }
 
   /**
    * @param {Attached} part
-   * @param {number} index
-   * @param {Attached[]} parts
+   * @returns {Row}
    */
-  function row(part, index, parts) {
-    const moved = (/** @type {number} */ by) => () => {
-      const others = parts.filter((other) => other !== part);
-      draft.arrange([...others.slice(0, index + by), part, ...others.slice(index + by)]);
-    };
+  function made(part) {
+    const { id } = part;
+    const place = () => draft.parts.findIndex((other) => other.id === id);
     return partRow(part, tray, {
-      up: index > 0 ? moved(-1) : null,
-      down: index < parts.length - 1 ? moved(1) : null,
-      remove: () => {
-        draft.model.set("attachments", parts.filter((other) => other !== part));
-        tray.remove([part.id]);
+      can: (by) => draft.parts[place() + by] !== undefined,
+      move(by) {
+        const [from, parts] = [place(), draft.parts];
+        const others = parts.filter((other) => other.id !== id);
+        draft.arrange([...others.slice(0, from + by), parts[from], ...others.slice(from + by)]);
+      },
+      remove() {
+        draft.model.set("attachments", draft.parts.filter((other) => other.id !== id));
+        tray.remove([id]);
         field.focus();
       },
-      text: part.kind === "text" ? (text) => draft.writePart(part.id, text) : null,
+      text: part.kind === "text" ? (text) => draft.writePart(id, text) : null,
     });
   }
 
@@ -217,20 +218,22 @@ function composer(store, draft, signal) {
     call.placeholder = store.openCalls[0] ?? "id of the call";
     answers.hidden = !tool;
     role.show(draft.role);
+    /** @type {typeof rows} */
     const next = new Map();
-    draft.parts.forEach((part, index, parts) => {
+    for (const part of draft.parts) {
+      const text = part.kind === "text" ? part.text ?? "" : null;
       // A text that is being typed is not drawn anew.
-      const facts = { ...part, text: part.kind === "text" ? "" : part.text };
-      const key = JSON.stringify([facts, index, parts.length, tray.picture(part)]);
+      const key = JSON.stringify([text === null ? part : part.id, tray.picture(part)]);
       const held = rows.get(part.id);
-      const shown = held?.key === key ? held : { key, node: row(part, index, parts) };
-      const box = part.kind === "text" ? shown.node.querySelector("textarea") : null;
-      if (box && box.value !== part.text && !box.matches(":focus")) box.value = part.text ?? "";
+      const shown = held?.key === key ? held : { key, row: made(part) };
+      const box = shown.row.field;
+      if (box && text !== null && box.value !== text && !box.matches(":focus")) box.value = text;
       next.set(part.id, shown);
-    });
+    }
     rows = next;
+    for (const { row } of rows.values()) row.refresh();
     const waiting = [...tray.sending.values()].filter(({ loose }) => !loose).map((sending) => sendingRow(sending, tray));
-    keepOnly(list, [...[...rows.values()].map(({ node: shown }) => shown), ...waiting]);
+    keepOnly(list, [...[...rows.values()].map(({ row }) => row.node), ...waiting]);
     list.hidden = list.childElementCount === 0;
     add.toggleAttribute("disabled", draft.empty);
   }

@@ -42,8 +42,7 @@ class Intake(View):
 
     def _take(self, id_: str, find: Callable[[], Attachment], *, loose: bool) -> None:
         """Begin to read a file; its place in the message is the one it has now."""
-        if not loose:
-            self.tray.keep_place(id_)
+        self.tray.keep_place(id_, loose=loose)
         start_thread(lambda: self._read(id_, find, loose), f"msgflux-file-{id_}")
 
     def _read(self, id_: str, find: Callable[[], Attachment], loose: bool) -> None:
@@ -55,7 +54,8 @@ class Intake(View):
             # Whatever it is, the page waits for this file and has to be told.
             self._refuse(id_, f"{type(error).__name__}: {error}")
         else:
-            self.tray.put(item, loose=loose)
+            if not self.tray.put(item):
+                return  # taken back while it was read
             if loose:
                 self.send({"type": "attached", "card": self._card_of(item)})
             else:

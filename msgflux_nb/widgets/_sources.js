@@ -107,13 +107,14 @@ function sourceRow(tray, loose, taker, signal) {
   );
   row.append(button("¶ text", "another text, to stand behind an image", taker.text, "mf-quiet"));
 
-  place.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+  const node = element("div", {}, row, place);
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !panel) return;
     event.stopPropagation();
     close();
   });
   signal.addEventListener("abort", () => panel?.end?.());
-  return element("div", {}, row, place);
+  return node;
 }
 
 /**

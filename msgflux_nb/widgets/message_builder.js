@@ -1,6 +1,8 @@
 // @ts-check
 // The message builder: the conversation, a place for an answer that arrives, and the next message being written.
 
+const KEEPING_MILLISECONDS = 1500;
+
 /** One widget, any number of views: what is written is kept here, each view draws it. */
 export default () => {
   /** @type {TurnStore} */
@@ -60,16 +62,25 @@ export default () => {
         hint.hidden = store.turns.length > 0 || slot.childElementCount > 0;
         problem.hidden = !store.problem;
         problem.replaceChildren(...(store.problem ? [element("b", {}, store.problem[0]), " ", store.problem[1]] : []));
-        foot.say(staleNote(el, model));
+      };
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let timer;
+      // The kernel's update of the saved output comes a little after the number that counts it.
+      const kept = () => {
+        clearTimeout(timer);
+        foot.say("");
+        timer = setTimeout(() => foot.say(staleNote(el, model)), KEEPING_MILLISECONDS);
       };
       const slotted = new MutationObserver(draw);
       slotted.observe(slot, { childList: true });
       store.listeners.add(draw);
-      onChange(model, "kept", draw, leave.signal);
+      onChange(model, "kept", kept, leave.signal);
       leave.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
         slotted.disconnect();
         store.listeners.delete(draw);
       });
+      kept();
       draw();
       return () => leave.abort();
     },

@@ -149,7 +149,9 @@ class MessageBuilder(Intake):
         Raises:
             MediaError: it cannot be sent; the message says why.
         """
-        self.tray.put(attachment(f"kernel-{next(self._counter)}", source, name))
+        item = attachment(f"kernel-{next(self._counter)}", source, name)
+        self.tray.keep_place(item.id)
+        self.tray.put(item)
         self._took()
 
     def add(self, message: Message | str) -> None:
