@@ -1,8 +1,10 @@
 """A server on this machine's loopback that answers as OpenAI does, with answers that it rendered before it was asked.
 
-The model's name says what comes: ``text-2000-0`` is a streamed text of 2,000 pieces at once, ``tools-2000-200`` the
-arguments of three parallel calls in 2,000 fragments, one each 200 µs. One event is one HTTP chunk. A request that asks
-for no stream gets a short answer in one piece. The server is another process, on a core of its own where there are two.
+The model's name says what comes: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
+arguments of three parallel calls in 2,000 fragments. ``paced`` sends them one by one, each at its time, and ``padded``
+with an ``obfuscation`` in each, letters by chance as OpenAI adds them unless asked not to. One event is one HTTP chunk.
+A request that asks for no stream gets a short answer in one piece. The server is another process, on a core of its own
+where there are two.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import functools
 import json
 import multiprocessing
 import os
+import random
 import socket
+import string
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +38,7 @@ WORDS = [
     " 42",
 ]
 TOOLS = ("search_papers", "fetch_page", "run_code")
+PACE = 200  # µs from one paced event to the next
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n\r\n"
 
 
@@ -83,11 +88,11 @@ def _answer_all(line: socket.socket) -> None:
             if not request.get("stream"):
                 line.sendall(_whole())
                 continue
-            kind, pieces, gap = request["model"].split("-")
-            chunks = _rendered(kind, int(pieces))
+            kind, pieces, wire = request["model"].split("-")
+            chunks = _rendered(kind, int(pieces), wire == "padded")
             began = time.perf_counter()
-            for number, part in enumerate(chunks if int(gap) else [b"".join(chunks)]):
-                wait = began + number * int(gap) / 1e6 - time.perf_counter()
+            for number, part in enumerate(chunks if wire == "paced" else [b"".join(chunks)]):
+                wait = began + number * PACE / 1e6 - time.perf_counter()
                 if wait > 0:
                     time.sleep(wait)
                 line.sendall(part)
@@ -110,7 +115,7 @@ def _requests(line: socket.socket) -> Iterator[dict[str, Any]]:
 
 
 @functools.cache
-def _rendered(kind: str, pieces: int) -> list[bytes]:
+def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
     """The head of the answer, then each event as an HTTP chunk."""
     opening: dict[str, Any] = {"role": "assistant", "content": "" if kind == "text" else None, "refusal": None}
     events = [_event(opening)]
@@ -127,8 +132,11 @@ def _rendered(kind: str, pieces: int) -> list[bytes]:
         ]
     events.append(_event({}, "stop" if kind == "text" else "tool_calls"))
     usage = {"prompt_tokens": 58, "completion_tokens": pieces, "total_tokens": pieces + 58}
-    bodies = [*events, _json({**_common(), "choices": [], "usage": usage}), "[DONE]"]
-    payloads = [f"data: {body}\n\n".encode() for body in bodies]
+    events.append({**_common(), "choices": [], "usage": usage})
+    chance = random.Random(7)
+    for event in events if padded else ():
+        event["obfuscation"] = "".join(chance.choices(string.ascii_letters, k=chance.randint(1, 16)))
+    payloads = [f"data: {body}\n\n".encode() for body in [*map(_json, events), "[DONE]"]]
     chunks = [b"%x\r\n%b\r\n" % (len(payload), payload) for payload in payloads]
     return [
         HEAD.format("text/event-stream; charset=utf-8", "Transfer-Encoding: chunked").encode(),
@@ -158,9 +166,9 @@ def _common(kind: str = "chat.completion.chunk") -> dict[str, Any]:
     }
 
 
-def _event(delta: dict[str, Any], reason: str | None = None) -> str:
+def _event(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-    return _json({**_common(), "choices": [choice], "usage": None})
+    return {**_common(), "choices": [choice], "usage": None}
 
 
 def _whole() -> bytes:

@@ -30,7 +30,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from loopback import Server, cores, expected
+from loopback import PACE, Server, cores, expected
 from stream_clients import CLIENTS, ENVIRONMENTS, Client
 
 PEERS = {
@@ -45,10 +45,13 @@ OURS = [name for name, client in CLIENTS.items() if client.environment == "ours"
 GOALS = {"text": (35, 6), "tools": (30, 7)}  # times less than openai; µs on a machine where openai takes 216 to 250
 TITLES = {"text": "Text", "tools": "Tool-call fragments, three parallel calls interleaved"}
 MODES = ("sync", "async")
-PACE = 200  # µs between two events, so that each is read on its own
-PACED = [OURS[0], REFERENCE]
+WIRES = {
+    "plain": (".", list(CLIENTS)),
+    "padded": (", with an `obfuscation` in each chunk, as OpenAI adds it by default.", [OURS[0], REFERENCE]),
+    "paced": (f", one each {PACE} µs, so that each is read on its own.", [OURS[0], REFERENCE]),
+}
 WARM = 99  # pieces of the answer that is read before the measured ones
-Cell = tuple[str, str, str, int]  # client, kind, mode, µs between two events
+Cell = tuple[str, str, str, str]  # client, kind, mode, wire
 Results = dict[Cell, list[float] | str]
 
 
@@ -88,8 +91,8 @@ class Process:
 
     def ask(self, cell: Cell, pieces: int, seconds: float) -> float | str:
         """Let it read; return the CPU time a piece in µs, or what it raised."""
-        client, kind, mode, gap = cell
-        request = {"client": client, "kind": kind, "mode": mode, "gap": gap, "pieces": pieces, "seconds": seconds}
+        client, kind, mode, wire = cell
+        request = {"client": client, "kind": kind, "mode": mode, "wire": wire, "pieces": pieces, "seconds": seconds}
         assert self._process.stdin is not None
         print(json.dumps(request), file=self._process.stdin, flush=True)
         answer: float | str = json.loads(self._line() or '"the process has ended"')
@@ -112,7 +115,7 @@ def spent(client: Client, runner: asyncio.Runner, request: dict[str, Any], piece
     Raises:
         ValueError: the answer is not what was sent.
     """
-    model = f"{request['kind']}-{pieces}-{request['gap']}"
+    model = f"{request['kind']}-{pieces}-{request['wire']}"
     began = time.process_time()
     answer = client.read(model) if request["mode"] == "sync" else runner.run(client.aread(model))
     seconds = time.process_time() - began
@@ -158,9 +161,14 @@ def serve(environment: str, url: str) -> None:
 
 def cells(environments: list[str]) -> list[Cell]:
     """Everything that is measured in a run."""
-    there = {name: client for name, client in CLIENTS.items() if client.environment in environments}
-    plain = [(name, kind, mode, 0) for name, client in there.items() for kind in client.kinds for mode in MODES]
-    return plain + [(name, kind, mode, PACE) for name in PACED if name in there for kind in GOALS for mode in MODES]
+    return [
+        (name, kind, mode, wire)
+        for wire, (_, names) in WIRES.items()
+        for name in names
+        if CLIENTS[name].environment in environments
+        for kind in CLIENTS[name].kinds
+        for mode in MODES
+    ]
 
 
 def measure(python: dict[str, str], options: argparse.Namespace) -> tuple[Results, dict[str, list[str]]]:
@@ -200,11 +208,11 @@ def number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def row(results: Results, name: str, kind: str, gap: int, notes: list[str]) -> str:
+def row(results: Results, name: str, kind: str, wire: str, notes: list[str]) -> str:
     """One client's line: what it takes, how many times less than openai, and whether our goal is reached."""
     parts, verdicts = [name], []
     for mode in MODES:
-        times, openai = results.get((name, kind, mode, gap), []), results.get((REFERENCE, kind, mode, gap))
+        times, openai = results[name, kind, mode, wire], results.get((REFERENCE, kind, mode, wire))
         if isinstance(times, str):
             notes.append(f"{name}, {mode}: {times}")
             parts += [f"raises ({len(notes)})", "–"]
@@ -216,7 +224,7 @@ def row(results: Results, name: str, kind: str, gap: int, notes: list[str]) -> s
             continue
         ratio = statistics.median(openai) / middle
         parts.append(number(ratio))
-        if name in OURS and not gap:
+        if name in OURS and wire != "paced":  # there the system takes most of it
             verdicts.append(f"{mode} {'reached' if ratio >= GOALS[kind][0] else 'missed'}")
     return f"| {' | '.join([*parts, ', '.join(verdicts) or '–'])} |"
 
@@ -227,14 +235,13 @@ def report(results: Results) -> None:
     head = (
         "| client | µs a piece, sync (from–to) | openai ÷ this | µs a piece, async (from–to) | openai ÷ this | goal |"
     )
-    for gap, names in ((0, list(CLIENTS)), (PACE, PACED)):
+    for wire, (how, names) in WIRES.items():
         for kind, (times, absolute) in GOALS.items():
             goal = f" Goal: at least {times} times less than openai ({absolute} µs where that takes 216 to 250)."
-            print(f"\n{TITLES[kind]}{f', one each {gap} µs' if gap else ''}.{'' if gap else goal}\n")
-            print(f"{head}\n|---|--:|--:|--:|--:|---|")
+            print(f"\n{TITLES[kind]}{how}{'' if wire == 'paced' else goal}\n\n{head}\n|---|--:|--:|--:|--:|---|")
             for name in names:
-                if (name, kind, MODES[0], gap) in results:
-                    print(row(results, name, kind, gap, notes))
+                if (name, kind, MODES[0], wire) in results:
+                    print(row(results, name, kind, wire, notes))
     for place, note in enumerate(notes, 1):
         print(f"\n({place}) {note}")
 

@@ -98,6 +98,7 @@ class ProviderError(MsgfluxError):
         code: the provider's own word for the error, or None.
         body: the error body as parsed JSON or text, scrubbed of keys, at most 4,000 characters of text.
         retry_after: seconds that the provider asks to wait, or None.
+        should_retry: whether the provider says that sending it again may help; None where it does not say.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class ProviderError(MsgfluxError):
         self.code = code
         self.body = body
         self.retry_after = retry_after
+        self.should_retry: bool | None = None
 
 
 class AuthenticationError(ProviderError):

@@ -258,7 +258,10 @@ class Peer:
         self.line.close()
 
     def _more(self) -> None:
-        data = self.line.recv(65536)
+        try:
+            data = self.line.recv(65536)
+        except OSError:
+            data = b""
         if not data:
             self.left.set()
             raise ConnectionError("the client left")

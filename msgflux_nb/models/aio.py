@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, cast
@@ -18,11 +20,10 @@ from .connect import BLOCK_BYTES, IDLE_KEPT, Route, check_tunnel, foreign_transp
 from .environment import Proxy, certificates
 from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
-from .sockets import has_something_to_read
+from .sockets import STAGGER_SECONDS, has_something_to_read, numeric_address
 
 __all__ = ["AsyncioTransport", "pause"]
 
-_STAGGER_SECONDS = 0.25  # between the addresses of a name, as RFC 8305 advises
 _NO_LIMIT_SECONDS = 1e6  # asyncio limits handshakes too, to a minute; the limits are ours
 
 
@@ -245,6 +246,8 @@ class _Body(httpx.AsyncByteStream):
             done(self._reader.reusable and self._line.is_written)
 
     async def _read(self) -> bytes:
+        if self._reader.fault is not None:
+            raise self._reader.fault
         data = await self._line.read(self._remaining())
         if data:
             return self._reader.feed(data)
@@ -264,9 +267,9 @@ async def _connected(route: Route, seconds: float) -> _Line:
                     "server_hostname": route.host,
                     "ssl_handshake_timeout": _NO_LIMIT_SECONDS,
                 }
-            _, line = await asyncio.get_running_loop().create_connection(
-                _Line, *route.first_stop, happy_eyeballs_delay=_STAGGER_SECONDS, **direct
-            )
+            # Dialled by ourselves, since asyncio leaves sockets open where it is cancelled at the wrong moment.
+            dialled = await _dial(*route.first_stop)
+            _, line = await asyncio.get_running_loop().create_connection(_Line, sock=dialled, **direct)
             try:
                 if route.tunnel:
                     await _open_tunnel(line, route, end)
@@ -279,6 +282,44 @@ async def _connected(route: Route, seconds: float) -> _Line:
         raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {seconds:g} s") from error
     except (OSError, ValueError, ProtocolError) as error:
         raise route.failure(error) from error
+
+
+async def _dial(host: str, port: int) -> socket.socket:
+    """Return a connection to the first of a name's addresses that answers; each has a short start on the next."""
+    loop = asyncio.get_running_loop()
+    addresses = numeric_address(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: BaseException = OSError("the name has no address")
+    waiting: dict[asyncio.Future[None], socket.socket] = {}
+    try:
+        while addresses or waiting:
+            if addresses:
+                (family, kind, protocol, _, address), *addresses = addresses
+                try:
+                    line = socket.socket(family, kind, protocol)
+                except OSError as error:
+                    failure = error
+                    continue
+                line.setblocking(False)
+                waiting[asyncio.ensure_future(loop.sock_connect(line, address))] = line
+            limit = STAGGER_SECONDS if addresses else None
+            done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                line, problem = waiting.pop(attempt), attempt.exception()
+                if problem is None:
+                    return line
+                line.close()
+                failure = problem
+        raise failure
+    finally:
+        for attempt, line in waiting.items():
+            attempt.cancel()
+            attempt.add_done_callback(functools.partial(_drop, line))
+
+
+def _drop(line: socket.socket, attempt: asyncio.Future[None]) -> None:
+    line.close()
+    if not attempt.cancelled():
+        attempt.exception()  # asyncio would report it as one that nobody has looked at
 
 
 async def _open_tunnel(line: _Line, route: Route, end: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -88,6 +87,7 @@ class AsyncStreamResponse(Arriving):
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
+        from .aio import pause
         from .transport import aopen_bytes
 
         recalled = exchange.recall()
@@ -112,9 +112,15 @@ class AsyncStreamResponse(Arriving):
                 yield exchange.close()
                 return
             except MsgfluxError as error:
-                if abort.asked or exchange.finished_anyway():
+                if abort.asked:
+                    return
+                rest = exchange.finished_anyway()
+                if rest is not None:
+                    yield rest
                     return
                 delay = exchange.delay_after(error)
                 if delay is None:
                     return
-            await asyncio.sleep(delay)
+            await pause(abort, delay)
+            if abort.asked:
+                return

@@ -14,7 +14,7 @@ from .limits import Abort
 
 __all__ = ["BLOCK_BYTES", "IDLE_KEPT", "Route", "check_tunnel", "foreign_transport", "message", "patience"]
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 64 * 1024
 IDLE_KEPT = 256
 """Connections to one place that are kept although nobody uses them."""
 

@@ -196,8 +196,11 @@ class Exchange:
 
     def delay_after(self, error: MsgfluxError) -> float | None:
         """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
-        if isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
-            error = self._accumulator.failure or self._limit_error()
+        said = self._accumulator.failure
+        if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
+            error = said  # which is why the connection broke, or nothing more came
+        elif isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
+            error = self._limit_error()
         delay = retry_delay(
             error,
             attempt=self.attempts,
@@ -217,12 +220,14 @@ class Exchange:
         if self.state in ("new", "running"):
             self._end(state)
 
-    def finished_anyway(self) -> bool:
-        """Whether the answer had its ``[DONE]`` before something went wrong; then it is complete."""
+    def finished_anyway(self) -> list[Event] | None:
+        """Return what completes an answer that had its ``[DONE]`` before something went wrong; None if it had not."""
         if not self._accumulator.done or self._accumulator.failure is not None:
-            return False
-        self._end("complete")
-        return True
+            return None
+        try:
+            return self.close()
+        except MsgfluxError:
+            return None
 
     def check_complete(self) -> None:
         """Raise what keeps this answer from being used whole.

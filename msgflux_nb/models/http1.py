@@ -27,7 +27,13 @@ _SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?", re.S)
 
 
 class ProtocolError(Exception):
-    """What came is no HTTP/1.1, or is not all of it."""
+    """What came is no HTTP/1.1, or is not all of it.
+
+    Attributes:
+        content: the part of the body that came before what is wrong, where both came together.
+    """
+
+    content = b""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -69,21 +75,23 @@ class ResponseReader:
         head: the answer's head, once it has come.
         ended: whether the answer is whole.
         surplus: whether bytes came behind it, so that the connection is of no more use.
+        fault: what is wrong with the body behind what was returned of it, or None.
     """
 
     def __init__(self) -> None:
         self.head: Head | None = None
         self.ended = False
         self.surplus = False
+        self.fault: ProtocolError | None = None
         self._held = b""
         self._left = 0
         self._chunks: ChunkedDecoder | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Return the part of the body that these bytes hold.
+        """Return the part of the body that these bytes hold; what is wrong in the body is in ``fault``.
 
         Raises:
-            ProtocolError: they are no HTTP.
+            ProtocolError: they are no head of an answer.
         """
         if self._chunks is not None:
             return self._unchunked(self._chunks, data)
@@ -105,6 +113,8 @@ class ResponseReader:
         """
         if self.head is None:
             raise ProtocolError("the connection was closed before an answer came")
+        if self.fault is not None:
+            raise self.fault
         if self._chunks is None and self.head.length is None:
             self.ended = True
         if not self.ended:
@@ -140,7 +150,11 @@ class ResponseReader:
         return self.feed(held) if held and not self.ended else b""
 
     def _unchunked(self, chunks: ChunkedDecoder, data: bytes) -> bytes:
-        body = chunks.feed(data)
+        try:
+            body = chunks.feed(data)
+        except ProtocolError as error:
+            self.fault = error
+            return error.content
         self.ended, self.surplus = chunks.ended, bool(chunks.rest)
         return body
 
@@ -213,9 +227,17 @@ class ChunkedDecoder:
         Raises:
             ProtocolError: they are not chunked.
         """
+        content: list[bytes] = []
+        try:
+            self._take(data, content)
+        except ProtocolError as error:
+            error.content = b"".join(content)
+            raise
+        return b"".join(content)
+
+    def _take(self, data: bytes, content: list[bytes]) -> None:
         if self._held:
             data, self._held = self._held + data, b""
-        content: list[bytes] = []
         at, end = 0, len(data)
         while at < end and not self.ended:
             if self._left:
@@ -226,10 +248,9 @@ class ChunkedDecoder:
                 break
             at = self._line(data, at)
             if at < 0:
-                return b"".join(content)
+                return
         if self.ended:
             self.rest += data[at:]
-        return b"".join(content)
 
     def _line(self, data: bytes, at: int) -> int:
         """Read the line before a chunk, or behind the last; return where it ends, -1 where that is still to come."""

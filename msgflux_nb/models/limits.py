@@ -26,6 +26,16 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     between: float = 60.0
     total: float = 600.0
 
+    def __post_init__(self) -> None:
+        """Refuse what is no limit.
+
+        Raises:
+            TypeError: a limit is no number.
+            ValueError: a limit is not above 0.
+        """
+        for name in self.__struct_fields__:
+            _checked(f"Timeout({name}=)", getattr(self, name))
+
     @classmethod
     def of(cls, value: float | Timeout | None) -> Timeout:
         """Read the ``timeout`` option: None is the default, a number limits every part and the whole call.
@@ -38,11 +48,17 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
             return cls()
         if isinstance(value, cls):
             return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"timeout: expected seconds, Timeout(...) or None, got {type(value).__name__}")
-        if not value > 0:
-            raise ValueError(f"timeout: expected seconds above 0, got {value}; float('inf') waits for ever")
-        return cls(connect=min(value, cls().connect), first=value, between=value, total=value)
+        seconds = _checked("timeout", value)
+        return cls(connect=min(seconds, cls().connect), first=seconds, between=seconds, total=seconds)
+
+
+def _checked(name: str, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        instead = ", Timeout(...) or None" if name == "timeout" else ""
+        raise TypeError(f"{name}: expected seconds{instead}, got {type(seconds).__name__}")
+    if not seconds > 0:
+        raise ValueError(f"{name}: expected seconds above 0, got {seconds}; float('inf') waits for ever")
+    return seconds
 
 
 class Abort:

@@ -198,12 +198,18 @@ class StreamResponse(Arriving):
                 yield from exchange.close()
                 return None
             except MsgfluxError as error:
-                if abort.asked or exchange.finished_anyway():
+                if abort.asked:
+                    return None
+                rest = exchange.finished_anyway()
+                if rest is not None:
+                    yield from rest
                     return None
                 delay = exchange.delay_after(error)
                 if delay is None:
                     return exchange.failed
             abort.wait(delay)
+            if abort.asked:
+                return None
 
 
 def _silently(run: Generator[Event, None, MsgfluxError | None]) -> Generator[Event, None, MsgfluxError | None]:

@@ -1,7 +1,8 @@
 """When to send a request again, and how long to wait first; pure rules that both drivers follow.
 
 The policy of the openai SDK, which providers are used to: connection errors, timeouts, 408, 409, 429 and 5xx, two
-retries, 0.5 s doubling up to 8 s with up to a quarter less by chance, the provider's own wish first.
+retries, 0.5 s doubling up to 8 s with up to a quarter less by chance, the provider's own wish first. Whether a retry
+may help, ``x-should-retry`` says where it is there.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def retry_delay(
 
 
 def _may_pass(error: MsgfluxError) -> bool:
+    if isinstance(error, ProviderError) and error.should_retry is not None:
+        return error.should_retry  # who answered knows best
     if isinstance(error, QuotaError | BadRequestError):
         return False
     return isinstance(

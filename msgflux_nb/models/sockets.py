@@ -25,9 +25,10 @@ from .environment import Proxy, certificates
 from .http1 import ProtocolError, ResponseReader
 from .limits import Abort
 
-__all__ = ["SocketTransport", "has_something_to_read"]
+__all__ = ["STAGGER_SECONDS", "SocketTransport", "has_something_to_read", "numeric_address"]
 
-_STAGGER_SECONDS = 0.25  # between the addresses of a name, as RFC 8305 advises
+STAGGER_SECONDS = 0.25
+"""How long an address of a name has before the next one is tried beside it, as RFC 8305 advises."""
 _LOOK_SECONDS = 0.05  # between looks at whether another thread wants the end while a connection is made
 
 
@@ -158,6 +159,8 @@ class _Body(httpx.SyncByteStream):
             done(self._sent and self._reader.reusable)
 
     def _read(self) -> bytes:
+        if self._reader.fault is not None:
+            raise self._reader.fault
         _wait(self._line, self._remaining())
         data = self._line.recv(BLOCK_BYTES)
         if data:
@@ -198,11 +201,20 @@ def _connected(route: Route, seconds: float, abort: Abort) -> socket.socket:
         raise route.failure(error) from error
 
 
+def numeric_address(host: str, port: int) -> list[Any]:
+    """Return what a look-up returns where the host is a number, which nobody has to be asked for; empty for a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return []
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
 def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
     """Look a name up, in a thread of its own: the system's resolver can be neither limited nor interrupted."""
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(host)
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    known = numeric_address(host, port)
+    if known:
+        return known
     found: list[Any] = []
     done = threading.Event()
 
@@ -233,7 +245,7 @@ def _dial(addresses: list[Any], left: Callable[[], float]) -> socket.socket:
         while addresses or waiting:
             if addresses and (not waiting or time.monotonic() >= start):
                 family, kind, protocol, _, address = addresses[0]
-                addresses, start = addresses[1:], time.monotonic() + _STAGGER_SECONDS
+                addresses, start = addresses[1:], time.monotonic() + STAGGER_SECONDS
                 try:
                     line = _begun(family, kind, protocol, address)
                 except OSError as error:

@@ -8,7 +8,6 @@ carry some key headers to another host.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import functools
@@ -359,6 +358,8 @@ def _close_all() -> None:
 
 
 async def _async_transport(base_url: str) -> httpx.AsyncBaseTransport:
+    import asyncio  # which takes longer than all the rest
+
     from .aio import AsyncioTransport
 
     transports = _async_transports.setdefault(asyncio.get_running_loop(), {})

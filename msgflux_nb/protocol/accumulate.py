@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
-
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
-from .chunks import CONTENT, MessageSoFar, Piece, QuickChunk, decode_quick, pieces_of
+from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
 from .events import (
     AnswerFields,
     Event,
@@ -27,7 +25,8 @@ from .events import (
 )
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
 from .snapshot import GrowingChoice, Snapshot
-from .sse import ServerEvent, SSEDecoder, is_stream, json_values
+from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
+from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
 
 __all__ = ["Accumulator", "Snapshot"]
@@ -36,10 +35,9 @@ _BODY_LIMIT = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 _ENDS = frozenset({"done", "end"})
-# What some servers send as data so that a connection stays open: nothing, a word, the time, a comment.
+_NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
+# What some servers send so that a connection stays open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
-_FRAMES = 4
-_decode_text = msgspec.json.Decoder(str).decode
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
@@ -84,10 +82,13 @@ class Accumulator:
         self._usage: Usage | None = None
         self._id: str | None = None
         self._model: str | None = None
+        self._final: Snapshot | None = None  # once it has ended
         self._cut = ""  # a chunk that the end of the bytes has cut
+        self._is_chat = False  # whether it is chat completions that come
+        self._strange: dict[str, Any] | None = None  # what comes instead
         self._ready = False  # whether the quick way may be tried
-        self._frames: list[tuple[bytes, bytes, str, int | None]] = []
-        self._lessons = self._framed = 0
+        self._frames = Frames()
+        self._said: tuple[str | None, ...] | None = None
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
@@ -127,6 +128,8 @@ class Accumulator:
             events += choice.close()
         if self._sse is not None and self._spoken.index:  # a reader of a stream reads choice 0
             events.append(TextDelta(str(self._spoken.text)))
+        if self._strange is not None and not self._is_chat and self.failure is None:
+            self.failure = failure_of_body(json_text(self._strange).encode(), scrub=self._scrub)
         return events
 
     def finish(self) -> Snapshot:
@@ -149,11 +152,14 @@ class Accumulator:
             )
         if spoken.finished is None:
             spoken.finished = Finished("unknown", "")
-        return self.snapshot
+        self._final = self.snapshot
+        return self._final
 
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
+        if self._final is not None:  # nothing follows, and it is looked at again and again
+            return self._final
         return Snapshot(
             choices=tuple(choice.choice for choice in self._seen),
             usage=self._usage,
@@ -202,92 +208,77 @@ class Accumulator:
 
     def _quick(self, payload: bytes, events: list[Event]) -> bool:
         """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
-        for head, tail, channel, index in self._frames:
+        for head, behind, tail, channel, index in self._frames.known:
             if payload.startswith(head) and payload.endswith(tail):
+                stop = payload.rfind(behind) if behind else len(payload) - len(tail)
+                if behind and (stop < 0 or not payload[stop + len(behind) : -len(tail)].isalnum()):
+                    break
                 try:
-                    text = _decode_text(payload[len(head) : -len(tail)])
+                    text = decode_text(payload[len(head) : stop])
                 except ValueError:
                     break
-                self._framed += 1
-                self._put(channel, index, text, events)
+                self._frames.used = True
+                if text:
+                    self._put(channel, index, text, events)
                 return True
-        return self._quick_chunk(payload, events)
-
-    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
-        first = self._first
-        if channel == "content":
-            text = text if first.echo.passed else first.echo.feed(text)
-            if text:
-                first.text.add(text)
-                events.append(TextDelta(text))
-        elif not text:
-            return
-        elif channel == "reasoning_content":
-            first.reasoning.add(text)
-            events.append(ReasoningDelta(text))
-        else:
-            lane = first.calls.process(index, None, None, text)
-            events.append(ToolCallDelta(lane, None, None, text))
-
-    def _quick_chunk(self, payload: bytes, events: list[Event]) -> bool:
-        """Take such a chunk by decoding it to a type that has room for nothing else."""
         try:
             chunk = decode_quick(payload)
         except (ValueError, RecursionError):
             return False
-        choices = chunk.choices
-        if len(choices) != 1 or choices[0].index != 0 or self._is_news(chunk):
+        said = (chunk.system_fingerprint, chunk.service_tier, chunk.provider, chunk.id, chunk.model)
+        if len(chunk.choices) != 1 or chunk.choices[0].index != 0 or (said != self._said and self._is_news(said)):
             return False
-        delta, calls = choices[0].delta, choices[0].delta.tool_calls or ()
-        if len(calls) > 1:
+        self._said = said
+        return self._quick_delta(chunk.choices[0].delta, payload, events)
+
+    def _quick_delta(self, delta: QuickDelta, payload: bytes, events: list[Event]) -> bool:
+        calls = delta.tool_calls
+        if calls and len(calls) > 1:
             return False
         if delta.reasoning_content:
             self._put("reasoning_content", None, delta.reasoning_content, events)
         if delta.content:
             self._put("content", None, delta.content, events)
-        for call in calls:
-            name, arguments = call.function.name or None, call.function.arguments
-            if arguments or name or call.id:
-                lane = self._first.calls.process(call.index, call.id, name, arguments)
-                events.append(ToolCallDelta(lane, call.id or None, name, arguments))
-        if self._lessons < 8 + self._framed // 8:
-            self._learn(payload, chunk)
+        if calls:
+            self._put_call(calls[0], events)
+        if self._frames.lessons:
+            self._learn(payload, delta)
         return True
 
-    def _learn(self, payload: bytes, chunk: QuickChunk) -> None:
-        """Remember what stands around the one text of a chunk: in most streams it is the same in the next.
+    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
+        first = self._first
+        if channel == "content":
+            if not first.echo.passed:
+                text = first.echo.feed(text)
+            if text:
+                first.text.add(text)
+                events.append(TextDelta(text))
+        elif channel == "arguments":
+            lane = first.calls.process(index, None, None, text)
+            events.append(ToolCallDelta(lane, None, None, text))
+        else:
+            first.reasoning.add(text)
+            events.append(ReasoningDelta(text))
 
-        A chunk that differs from this one in that text alone is then read by decoding the text alone.
-        """
-        delta = chunk.choices[0].delta
+    def _put_call(self, call: QuickCall, events: list[Event]) -> None:
+        name, arguments = call.function.name or None, call.function.arguments
+        if arguments or name or call.id:
+            lane = self._first.calls.process(call.index, call.id, name, arguments)
+            events.append(ToolCallDelta(lane, call.id or None, name, arguments))
+
+    def _learn(self, payload: bytes, delta: QuickDelta) -> None:
         call = delta.tool_calls[0] if delta.tool_calls else None
         arguments = call.function.arguments if call is not None and not call.id and not call.function.name else None
         texts = {"content": delta.content, "reasoning_content": delta.reasoning_content, "arguments": arguments}
-        found = [(name, text) for name, text in texts.items() if text]
-        if len(found) != 1 or (call is not None and not arguments):
-            return
-        self._lessons += 1
-        (channel, text), index = found[0], call.index if call is not None else None
-        key, literal = b'"%b":' % channel.encode(), msgspec.json.encode(text)
-        at = payload.rfind(key)  # of equal keys the last one counts
-        if at < 0:
-            return
-        at += len(key)
-        at += payload[at : at + 1] == b" "
-        if payload.startswith(literal, at):
-            self._frames.insert(0, (payload[:at], payload[at + len(literal) :], channel, index))
-            del self._frames[_FRAMES:]
+        found = [(channel, text) for channel, text in texts.items() if text]
+        if len(found) == 1 and (call is None or arguments):
+            self._frames.learn(payload, found[0][0], call.index if call is not None else None, found[0][1])
 
-    def _is_news(self, chunk: QuickChunk) -> bool:
+    def _is_news(self, said: tuple[str | None, ...]) -> bool:
         """Whether a chunk says anything of the answer that no chunk before it said."""
-        fingerprint, tier, provider = self._repeated
-        return bool(
-            (chunk.system_fingerprint and chunk.system_fingerprint != fingerprint)
-            or (chunk.service_tier and chunk.service_tier != tier)
-            or (chunk.provider and chunk.provider != provider)
-            or (chunk.id and not self._id)
-            or (chunk.model and not self._model)
-        )
+        *repeated, id_, model = said
+        changed = any(new and new != known for new, known in zip(repeated, self._repeated, strict=True))
+        return changed or bool(id_ and not self._id) or bool(model and not self._model)
 
     def _payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
         """Take what one event holds; the last one may be cut."""
@@ -302,8 +293,7 @@ class Accumulator:
             self._value(value, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
             self._no_json(rest, last)
-        first = self._first
-        self._ready = self.has_content and self._has_first and self.failure is None and not first.waits
+        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.waits
 
     def _no_json(self, text: str, last: bool) -> None:
         if text.strip() == "DONE":
@@ -346,9 +336,16 @@ class Accumulator:
         try:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
             if isinstance(value, dict):  # what was billed may come with the error, or after it
+                self._look_at(value)
                 self._apply({"usage": value.get("usage")} if failed else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
+
+    def _look_at(self, payload: dict[str, Any]) -> None:
+        """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
+        self._is_chat = self._is_chat or "choices" in payload or "chat.completion" in str(payload.get("object"))
+        if self._strange is None and not payload.keys() <= _NO_ANSWER:
+            self._strange = payload
 
     def _apply(self, payload: dict[str, Any], events: list[Event], whole: bool) -> None:
         for piece in pieces_of(payload, whole=whole):
@@ -383,7 +380,7 @@ class Accumulator:
         new = self._fields.add(fields)
         repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
         if repeated != self._repeated:
-            self._repeated, self._frames = repeated, []
+            self._repeated, self._frames, self._said = repeated, Frames(), None
         return AnswerFields(new) if new else None
 
     def _choice(self, index: int) -> GrowingChoice:

@@ -38,7 +38,8 @@ __all__ = [
     "ChoicePiece",
     "MessageSoFar",
     "Piece",
-    "QuickChunk",
+    "QuickCall",
+    "QuickDelta",
     "ToolFragment",
     "decode_quick",
     "pieces_of",
@@ -176,8 +177,7 @@ def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePie
     if isinstance(message.get("audio"), dict):
         yield from _of_audio(message["audio"], index)
     images = message.get("images")
-    for image in [*(images if isinstance(images, list) else [images]), message.get("image")]:
-        url = _image_url(image)
+    for url in map(_image_url, [*(images if isinstance(images, list) else [images]), message.get("image")]):
         if url:
             yield ImageDelta(url, index)
     for annotation in _dicts(message.get("annotations")):
@@ -345,9 +345,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-# The quick way: nine chunks of ten hold a piece of text, reasoning or arguments and else only what the first chunk has
-# said already. They are decoded to these types at a fraction of the cost. Whatever has another field, or another type,
-# does not fit them, and goes the long way: so nothing that a chunk may say is lost here.
+# The quick way: nine chunks of ten hold a piece of text, reasoning or arguments and else only what is known. These
+# types decode them at a fraction of the cost; whatever has another field or type goes the long way.
 
 
 class _Function(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -355,16 +354,20 @@ class _Function(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     arguments: str | None = None
 
 
-class _Call(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class QuickCall(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A fragment of a tool call."""
+
     function: _Function
     index: int | None = None
     id: str | None = None
     type: str | None = None
 
 
-class _Delta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class QuickDelta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A piece of text, of reasoning, or of tool calls."""
+
     content: str | None = None
-    tool_calls: list[_Call] | None = None
+    tool_calls: list[QuickCall] | None = None
     reasoning_content: str | None = None
     role: str | None = None
     refusal: None = None
@@ -372,16 +375,14 @@ class _Delta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class _Choice(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    delta: _Delta
+    delta: QuickDelta
     index: int = 0
     finish_reason: None = None
     logprobs: None = None
     native_finish_reason: None = None
 
 
-class QuickChunk(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A chunk that holds nothing but pieces of text, reasoning and tool calls."""
-
+class _QuickChunk(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     choices: list[_Choice]
     id: str | None = None
     model: str | None = None
@@ -395,5 +396,5 @@ class QuickChunk(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     usage: None = None
 
 
-decode_quick = msgspec.json.Decoder(QuickChunk).decode
-"""Decode a payload to a :class:`QuickChunk`; raises ``msgspec.ValidationError`` where it holds anything else."""
+decode_quick = msgspec.json.Decoder(_QuickChunk).decode
+"""Decode a chunk that holds nothing but such pieces; raises ``ValueError`` where it holds anything else."""

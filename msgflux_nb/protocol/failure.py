@@ -69,7 +69,9 @@ _BY_WORD: list[tuple[re.Pattern[str], int]] = [
 ]
 # Servers that answer 500 to a request that will never work (seen in llama.cpp).
 _PERMANENT = re.compile(
-    r"image input is not supported|audio input is not supported|Failed to initialize samplers", re.I
+    r"image input is not supported|audio input is not supported|Failed to initialize samplers"
+    r"|does not match the expected [\w-]+ format",
+    re.I,
 )
 _TITLE = re.compile(r"<title[^>]*>(.{0,400}?)</title>", re.I | re.S)
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
@@ -122,6 +124,7 @@ def failure_of_status(
             payload = f"{_page(payload, scrub)}."  # a proxy says that it cannot reach the server, which may pass
     error = _provider_error(status, payload, scrub)
     error.retry_after = retry_after_seconds(headers, now=now)
+    error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
     return error
 
 
@@ -265,18 +268,19 @@ def _kind(status: int | None, words: str) -> type[ProviderError]:
     return BadRequestError if status is not None and 400 <= status < 500 and status not in (408, 409) else ServerError
 
 
-def _inner(payload: Any) -> dict[str, Any]:
+def _inner(payload: Any, depth: int = 3) -> dict[str, Any]:
     """The object that holds message and code."""
     body = payload[0] if isinstance(payload, list) and payload else payload
     if not isinstance(body, dict):
         return {}
-    for name in ("error", "errors", "base_resp", "fault", "detail"):
+    said = next((body[name] for name in ("message", "msg") if isinstance(body.get(name), str) and body[name]), "")
+    for name in ("error", "base_resp", "fault", "detail", *(() if said else ("errors",))):
         error = body.get(name)
         error = error[0] if isinstance(error, list) and len(error) == 1 else error
-        if isinstance(error, dict):
-            return error
+        if isinstance(error, dict) and error:
+            return _inner(error, depth - 1) if depth else error
         if isinstance(error, str) and error:
-            return {**body, "message": error}
+            return {**body, "message": error if said in ("", error) else f"{error}: {said}"}
     return body
 
 

@@ -81,6 +81,11 @@ class PartialJSON:
         self._high = ""  # the first half of a surrogate pair
         self._scalar: list[str] = []  # pieces of an unfinished number or word
 
+    @property
+    def begun(self) -> bool:
+        """Whether an object or a list is open, so that only its end ends the text."""
+        return bool(self._stack)
+
     def feed(self, text: str) -> None:
         """Read on; after an error nothing more is read."""
         if self._read is _READ_STRING and _STRING_END.search(text) is None:  # most pieces of a stream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import string
 from typing import Any, Literal, NamedTuple
 
@@ -89,6 +88,8 @@ class Assembly:
         if self.id:
             return self.id
         if not self._own_id:
+            import secrets  # and with it hashes, which few need
+
             self._own_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         return self._own_id
 
@@ -166,6 +167,7 @@ class Assembly:
 
     def _catch_up(self) -> None:
         arrived, self.arrived = self.arrived, []
+        unread: list[str] = []  # fragments that cannot end the arguments, so that they are parsed in one piece
         for text in arrived:
             if self._parser.complete and self.repeats(text):
                 continue  # the finished call was sent once more
@@ -173,8 +175,15 @@ class Assembly:
                 text = self._without_half(text)
             self._pieces.append(text)
             self._last = text
-            if self.kind != "custom":
-                self._parser.feed(text)
+            unread.append(text)
+            if not self._parser.begun or "}" in text or "]" in text:
+                self._parse(unread)
+        self._parse(unread)
+
+    def _parse(self, unread: list[str]) -> None:
+        if unread and self.kind != "custom":
+            self._parser.feed("".join(unread))
+        unread.clear()
 
     def _without_half(self, text: str) -> str:
         text, self._half = self._half + text, ""

@@ -200,6 +200,7 @@ class ToolCallAggregator:
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind
     ) -> Assembly:
         """The call that a fragment belongs to, with what the fragment says of its id and name."""
+        tool_id, name = joined(tool_id), joined(name)
         call = self._find(index, tool_id, name, text, choice)
         if call is None:
             call = self._last[choice] = Assembly(len(self._calls), choice, index, kind)

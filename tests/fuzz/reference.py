@@ -22,6 +22,7 @@ def events_of(data: bytes) -> list[bytes | ServerEvent]:
         value = value[1:] if value[:1] == b" " else value
         known = field in (b"data", b"event", b"error", b"id", b"retry") or line[:1] == b":"
         naked = not known and line.strip(b" \t")[:1] in (b"{", b"<")
+        bare = bare or (not known and bool(line and values) and values[-1].strip()[-1:] in (b"{", b"["))
         text = value if field in (b"data", b"error") and known else line
         adds = field in (b"data", b"error") or naked or (bare and line and not known)
         ends = not line or (bare and known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -88,6 +89,17 @@ def test_an_address_that_does_not_answer_does_not_hold_up_the_next(ask: Ask, mon
         began = time.monotonic()
         assert ask(model_at("http://api.example/v1"), "Hi") == ["Hello"]
         assert time.monotonic() - began < 0.45  # of the 10 that the first address may take
+
+
+def test_attempts_at_other_addresses_end_once_one_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        await model_at("http://api.example/v1").acall("Hi")
+        await asyncio.sleep(0.05)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with listening(hello) as server, deaf() as silent:
+        resolving(monkeypatch, ("127.0.0.1", silent), ("127.0.0.1", server.port))
+        asyncio.run(main())
 
 
 @both

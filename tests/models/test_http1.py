@@ -93,6 +93,17 @@ def test_the_head_says_what_came() -> None:
     assert (reader.head.chunked, reader.head.length, reader.head.lasting) == (True, None, True)
 
 
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_what_came_before_a_broken_chunk_is_not_lost(size: int) -> None:
+    wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nHel\r\n2\r\nlo\r\ngarbage\r\n"
+    reader, body = read(*in_pieces(wire, [size] * (len(wire) // size)))
+    assert body == b"Hello"
+    assert "got b'garbage'" in str(reader.fault)
+    assert not reader.reusable
+    with pytest.raises(ProtocolError, match="garbage"):
+        reader.close()
+
+
 def test_how_many_bytes_are_missing_is_said() -> None:
     with pytest.raises(ProtocolError, match="3 bytes are missing"):
         whole(FIXED[:-3])

@@ -23,14 +23,18 @@ class LongWay(Accumulator):
 
 
 class Counting(Accumulator):
-    """Counts the chunks that went the quick way."""
+    """Counts the chunks that went the quick way, and those of them that had to be decoded whole."""
 
-    quick = 0
+    quick = whole = 0
 
     def _quick(self, payload: bytes, events: Any) -> bool:
         taken = super()._quick(payload, events)
         self.quick += taken
         return taken
+
+    def _quick_delta(self, *arguments: Any) -> bool:
+        self.whole += 1
+        return super()._quick_delta(*arguments)
 
 
 def read(accumulator: Accumulator, wire: bytes, size: int) -> list[Any]:
@@ -60,7 +64,8 @@ CHANGES: dict[str, list[Any]] = {
     "service_tier": ["default", "flex", None],
     "provider": ["P", "Q", {"name": "P"}],
     "usage": [None, {}, {"total_tokens": 3}],
-    "obfuscation": ["zz"],
+    "obfuscation": ["zz", "A1", "", "ü", "a b", '"', None, 1],
+    "p": ["ab", "abc"],
     "error": [None, {}, "gone"],
     "odd": [1, None],
     "choices.0.index": [0, 1, 0.0, "0", None, True, GONE],
@@ -190,13 +195,48 @@ def test_chunks_that_differ_in_one_text_read_the_same_both_ways(delta: bytes) ->
     ]
     broken = [b'","x":"', b'"', b'a"}}]} {"choices":[', b"\n", b"null", b"\\", b'\\","content":"b']
     wire = b'data: {"choices":[{"delta":{"content":"Hi","reasoning_content":"hm"}}],"provider":"P"}\n\n'
-    for top in (b"", b',"provider":"P"', b',"provider":"Q"', b',"provider":"P"', b""):
+    for top in (
+        b"",
+        b',"obfuscation":"A%b"',
+        b',"p": "b%b"',
+        b',"obfuscation":"a","id":"%b"',
+        b',"provider":"P"',
+        b',"provider":"Q"',
+        b',"provider":"P"',
+        b"",
+    ):
         wire += b"".join(
-            b'data: {"choices":[{"index":0,"delta":%b}]%b}\n\n' % (delta.replace(b"%b", text), top) for text in texts
+            b'data: {"choices":[{"index":0,"delta":%b}]%b}\n\n' % (delta.replace(b"%b", text), top.replace(b"%b", text))
+            for text in texts
         )
     assert_same(wire)
     for text in broken:
         assert_same(wire + b'data: {"choices":[{"index":0,"delta":%b}]}\n\n' % delta.replace(b"%b", text))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            b'{"choices":[{"delta":{"content":"a"}}],"p":"A"}',
+            b'{"choices":[{"delta":{"content":"b"}}],"p":"A","odd":"x"}',
+        ),
+        (
+            b'{"choices":[{"delta":{"content":"a"}}],"p":"A"}',
+            b'{"choices":[{"delta":{"content":"b"}}],"p":"","id":"x"}',
+        ),
+        (b'{"choices":[{"delta":{"content":"a"}}],"p":"A"}', b'{"choices":[{"delta":{"content":"b"}}],"p":"\\"}'),
+        (
+            b'{"choices":[{"delta":{"content":"a"}}],"id":"%b","p":"A"}' % (b"i" * 90),
+            b'{"choices":[{"delta":{"content":"%b"}' % (b"b" * 200),
+        ),
+        (b'{"choices":[{"delta":{"content":"\\u00e9"}}]}', b'{"choices":[{"delta":{"content":"x"0e9"}}]}'),
+        (b'{"choices":[{"delta":{"content" :"a"}}]}', b'{"choices":[{"delta":{"content" :"b"}}]}'),
+    ],
+    ids=["more behind", "no padding", "broken padding", "cut", "escaped", "space"],
+)
+def test_a_chunk_that_only_looks_like_the_one_before_reads_the_same_both_ways(first: bytes, second: bytes) -> None:
+    assert_same(b"data: %b\n\ndata: %b\n\ndata: %b\n\ndata: %b\n\n" % (first, first, first, second))
 
 
 STREAMS = [
@@ -239,13 +279,23 @@ def test_whole_streams_read_the_same_both_ways(wire: bytes) -> None:
     assert_same(wire, 64)
 
 
-def test_nearly_all_chunks_of_a_usual_stream_go_the_quick_way() -> None:
-    chunk = b'data: {"id":"a","model":"m","system_fingerprint":"f","choices":[{"index":0,"delta":%b}]}\n\n'
+@pytest.mark.parametrize("padding", [b"", b',"obfuscation":"%x"', b',"p":"%x"'], ids=["plain", "OpenAI", "Mistral"])
+def test_nearly_all_chunks_of_a_usual_stream_go_the_quick_way(padding: bytes) -> None:
+    chunk = b'data: {"id":"a","model":"m","system_fingerprint":"f","choices":[{"index":0,"delta":%b}]%b}\n\n'
     parts = [b'{"role":"assistant","content":""}', b'{"reasoning_content":"a"}', b'{"content":"a"}']
     parts += [b'{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":""}}]}']
     parts += [b'{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}'] * 5 + [b'{"content":"a"}'] * 5
     accumulator = Counting()
-    for part in parts:
-        accumulator.feed(chunk % part)
-    assert accumulator.quick == len(parts) - 2  # the first one, and the first that says something
-    assert accumulator._framed == 9  # after the first of each kind, only the text itself is decoded
+    for number, part in enumerate(parts):
+        accumulator.feed(chunk % (part, padding % number if padding else b""))
+    assert accumulator.quick == len(parts) - 2  # all but the first one, and the first that says something
+    assert accumulator.whole == 3  # one text, one call's begin, one fragment; of the others only the text is decoded
+
+
+def test_frames_are_given_up_where_no_chunk_has_one_again() -> None:
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}],"obfuscation":"%d-"}\n\n'
+    accumulator = Counting()
+    for number in range(100):
+        accumulator.feed(chunk % number)
+    assert accumulator.whole == 99
+    assert accumulator._frames.known == []

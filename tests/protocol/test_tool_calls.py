@@ -116,7 +116,8 @@ def test_half_a_letter_goes_back_as_what_json_can_hold() -> None:
     aggregator = put_together(
         (0, "c1", "f", '{"a":"\ud83d'), (0, None, None, '\ude00"}'), (1, "c2", "f", '"{\\"a\\":1}"')
     )
-    aggregator.insert_results({"c1": "x\ud83d", "c2": {"a": "\udcaf"}})
+    aggregator.process(2, "c\ud83d", "g\udcaf", "{}")
+    aggregator.insert_results({"c1": "x\ud83d", "c2": {"a": "\udcaf"}, "c\ufffd": 1})
     messages = aggregator.get_messages()
     assert json.loads(messages[0]["tool_calls"][0]["function"]["arguments"]) == {"a": "😀"}
     assert json.dumps(messages, ensure_ascii=False).encode()
