@@ -47,6 +47,7 @@ _HOME = {
     "ToolCall": "protocol.tool_calls",
     "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
+    "ToolCallView": "widgets.tool_call_view",
     "ToolNotCalledError": "errors",
     "TruncatedError": "errors",
     "ValidationFailedError": "errors",
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from .widgets.playground import Playground as Playground
     from .widgets.prefill_editor import PrefillEditor as PrefillEditor
     from .widgets.schema_picker import SchemaPicker as SchemaPicker
+    from .widgets.tool_call_view import ToolCallView as ToolCallView
 
 
 if not TYPE_CHECKING:  # so that a type checker finds a misspelled name

@@ -69,7 +69,7 @@ def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) ->
 
 
 def thinned(fragments: Sequence[Fragment], limit: int = REPLAY_FRAGMENTS) -> list[Fragment]:
-    """Return about so many fragments at most: neighbours of a call become one, which comes when the last of them did."""
+    """Return about so many fragments at most: neighbours of a call become one, as late as the last of them."""
     together = -(-len(fragments) // limit)
     if together <= 1:
         return list(fragments)
