@@ -24,6 +24,7 @@ _HOME = {
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
     "MediaError": "errors",
+    "MessageBuilder": "widgets.message_builder",
     "Model": "models.model",
     "MsgfluxError": "errors",
     "NotAnApiError": "errors",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
+    from .widgets.message_builder import MessageBuilder as MessageBuilder
     from .widgets.playground import Playground as Playground
     from .widgets.prefill_editor import PrefillEditor as PrefillEditor
     from .widgets.schema_picker import SchemaPicker as SchemaPicker

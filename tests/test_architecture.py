@@ -22,7 +22,7 @@ PAGE = ROOT.parent / "docs" / "ARCHITECTURE.md"
 # The table of docs/ARCHITECTURE.md: rooms from left to right, modules of a room from top to bottom.
 ROOMS = {
     "": "errors",
-    "content": "container source picture media generated messages history",
+    "content": "container source picture sound tokens media generated messages history",
     "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
     "misfit accumulate",
@@ -31,8 +31,9 @@ ROOMS = {
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",
-    "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _attachments "
-    "_question _twin _cards answer_card _base message_builder prefill_editor schema_picker _tool_fields _tool_job "
+    "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _parts "
+    "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card _base _intake message_builder "
+    "prefill_editor schema_picker _tool_fields _tool_job "
     "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
     "extraction_view playground",
     "doors": "__init__ magics cli testing",

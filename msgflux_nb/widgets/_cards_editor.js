@@ -12,7 +12,7 @@
  */
 function turnEditor(turn, store, tray, leave) {
   const ended = new AbortController();
-  let made = 0;
+  let numbered = 0;
   let chosen = turn.role;
   /** @type {Edited[]} */
   let parts = turn.parts.map((part) => ({ ...part, token: part.key }));
@@ -52,7 +52,7 @@ function turnEditor(turn, store, tray, leave) {
   });
 
   function addText() {
-    const token = `new-${(made += 1)}`;
+    const token = `new-${(numbered += 1)}`;
     parts = [...parts, { kind: "text", text: "", token }];
     draw();
     focusOn(token);

@@ -53,7 +53,7 @@ def _part(part: Card) -> str:
 
 def _given(part: Card) -> str:
     """The prefill; its length is told in the units that JavaScript counts."""
-    units = part["text"].encode("utf-16-le", "surrogatepass")[: 2 * part.get("prefill", 0)]
+    units: bytes = part["text"].encode("utf-16-le", "surrogatepass")[: 2 * part.get("prefill", 0)]
     return units.decode("utf-16-le", "ignore")
 
 

@@ -20,6 +20,7 @@ from ._intake import Intake
 from ._markdown import encodable
 from ._parts import Card
 from ._question import media_problem
+from ._request import model_of
 from ._transcript import transcript_html, transcript_text
 from ._turns import Look, rebuilt, without_texts
 from ._variables import filled, filled_message, texts_of
@@ -55,8 +56,10 @@ class MessageBuilder(Intake):
     """
 
     stem = "message_builder"
-    parts = ("_dom", "_words", "_store", "_devices", "_media", "_sources", "_variables", "_draft")
-    parts += ("_cards_parts", "_cards_editor", "_cards_turn", "_cards_drag", "_cards")
+    parts = (
+        *("_dom", "_words", "_store", "_devices", "_media", "_sources", "_variables", "_draft"),
+        *("_cards_parts", "_cards_editor", "_cards_turn", "_cards_drag", "_cards"),
+    )
 
     value: t.List[Any] = t.List()
     turns: t.List[Any] = t.List().tag(sync=True)
@@ -80,7 +83,7 @@ class MessageBuilder(Intake):
         self._setting = False
         self._followers: set[int] = set()
         self._media_checked: tuple[Any, str] = (None, "")
-        self._model = _model(model)
+        self._model = None if model is None else model_of(model, "MessageBuilder")
         self._deck.model = self._name
         super().__init__(turns=self._deck.cards(), variables=dict(variables or {}))
         self._follow()
@@ -131,7 +134,7 @@ class MessageBuilder(Intake):
     @model.setter
     def model(self, model: Any) -> None:
         with self._lock:
-            self._model = _model(model)
+            self._model = None if model is None else model_of(model, "MessageBuilder")
             self._deck.model = self._name
             self._took()
             self.changed()
@@ -363,8 +366,11 @@ class MessageBuilder(Intake):
 
     def _estimate(self) -> dict[str, Any]:
         tokens, unknown = self._deck.tokens(self.variables)
-        counts = [text_tokens(filled(self.draft, self.variables))]
-        counts += [card["tokens"] for card in map(self._card_of, self.tray.attachments)]
+        cards = map(self._card_of, self.tray.attachments)
+        counts: list[int | None] = [
+            text_tokens(filled(self.draft, self.variables)),
+            *(card["tokens"] for card in cards),
+        ]
         draft = sum(count or 0 for count in counts)
         unknown += counts.count(None)
         return {"tokens": tokens + draft, "draft": draft, "unknown": unknown, "rule": image_rule(self._name)}
@@ -386,16 +392,3 @@ class MessageBuilder(Intake):
             turns = [*self.turns, *([] if draft is None else [self._deck.card_of(draft)])]
         empty = "no messages yet"
         return transcript_html(turns) or f"<small>{empty}</small>", transcript_text(turns) or f"MessageBuilder: {empty}"
-
-
-def _model(model: Any) -> Any:
-    if isinstance(model, str):
-        from ..models.model import Model
-
-        return Model.chat_completion(model)
-    if model is not None and not (hasattr(model, "profile") and hasattr(model, "name")):
-        raise TypeError(
-            f"MessageBuilder: expected a model or its name, got {type(model).__name__}. "
-            'Model.chat_completion("provider/model") makes one.'
-        )
-    return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from playwright.sync_api import Page
 from msgflux_nb.widgets._base import View
 
 from .widget_page import WidgetPage
+
+_LIMIT_SECONDS = 20
 
 
 class Bridge:
@@ -38,8 +41,10 @@ class Bridge:
     def exchange(self) -> None:
         """Carry everything over that is there, until both sides are silent."""
         silent = 0
-        while silent < 3:  # threads of the kernel may still be at work
-            silent = 0 if self._carry() else silent + 1
+        end = time.monotonic() + _LIMIT_SECONDS
+        while silent < 3:
+            silent = 0 if self._carry() or _reading() else silent + 1
+            assert time.monotonic() < end, f"neither side was silent within {_LIMIT_SECONDS} s"
             time.sleep(0.02)
         self.page.settle()
 
@@ -66,3 +71,8 @@ class Bridge:
             else:
                 self.page.receive(**message["state"])
         return bool(messages or outgoing)
+
+
+def _reading() -> bool:
+    """Whether the kernel still reads a file or makes a thumbnail."""
+    return any(thread.name.startswith(("msgflux-file", "msgflux-thumbnails")) for thread in threading.enumerate())

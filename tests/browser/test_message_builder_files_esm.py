@@ -159,6 +159,7 @@ def test_a_file_on_its_way_is_shown_and_its_card_takes_its_place(bridge: Bridge)
     expect(row).to_have_count(1)
     expect(row).to_contain_text("3,000 × 1,500 px")
     expect(row).to_contain_text("→ 1,568 × 784 px")
+    bridge.until(lambda: row.locator("img").count())
     assert row.locator("img").evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 192
 
 
