@@ -31,7 +31,7 @@ class CallBoard(OneRun):
         self._number = 0
         self._fields: Mapping[str, Sequence[Field]] = {}
         self._clear()
-        super().__init__(**state)
+        super().__init__(value=[], **state)
 
     @property
     def running(self) -> bool:

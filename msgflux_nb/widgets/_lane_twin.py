@@ -80,7 +80,8 @@ def thinned(fragments: Sequence[Fragment], limit: int = REPLAY_FRAGMENTS) -> lis
         group.append(fragment)
         if len(group) == together:
             kept.append(_joined(groups.pop(fragment.call)))
-    return [*kept, *map(_joined, groups.values())]
+    rest = sorted(map(_joined, groups.values()), key=lambda fragment: fragment.milliseconds)
+    return [*kept, *rest]
 
 
 def _joined(group: Sequence[Fragment]) -> Fragment:

@@ -211,8 +211,9 @@ class ToolCallView(CallBoard):
 
     def close(self) -> None:
         """End the run under way, and the widget."""
-        self.stop()
-        self._outlet.close()
+        if self.comm is not None:  # not where the constructor raised, nor a second time
+            self.stop()
+            self._outlet.close()
         super().close()
 
     # -- a run of its own ------------------------------------------------------------------------------------------
