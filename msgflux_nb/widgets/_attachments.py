@@ -199,25 +199,25 @@ class Tray:
                 self._loose.pop(id_, None)
 
     def arrange(self, ids: Iterable[str], texts: Mapping[str, str]) -> None:
-        """Bring the files of the message into an order; what is not named goes, but for places that are kept.
+        """Bring the files of the message into an order; what is not named stays behind them.
+
+        A page names what it knows, and a file may have been read since: it goes by ``drop`` and ``clear`` alone.
 
         Args:
-            ids: all of them, in order.
+            ids: the files, in order.
             texts: parts that are text, by id; new ones too.
         """
         with self._lock:
             held = self._places
-            self._places = {}
-            for id_ in ids:
-                if id_ in texts:
-                    self._places[id_] = attachment(id_, {"type": "text", "text": texts[id_]})
-                elif id_ in held:
-                    self._places[id_] = held[id_]
-            self._places |= {id_: None for id_, item in held.items() if item is None and id_ not in self._places}
+            new = {id_: attachment(id_, {"type": "text", "text": text}) for id_, text in texts.items()}
+            known = {**held, **new}
+            self._places = {id_: known[id_] for id_ in ids if id_ in known}
+            self._places |= {id_: item for id_, item in held.items() if id_ not in self._places}
 
     def clear(self) -> None:
         """Take the files of the message out; places that are kept stay."""
-        self.arrange((), {})
+        with self._lock:
+            self._places = {id_: None for id_, item in self._places.items() if item is None}
 
 
 def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -107,7 +107,7 @@ function sourceRow(tray, loose, taker, signal) {
   );
   row.append(button("¶ text", "another text, to stand behind an image", taker.text, "mf-quiet"));
 
-  const node = element("div", {}, row, place);
+  const node = element("div", { class: "mf-from" }, row, place);
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !panel) return;
     event.stopPropagation();

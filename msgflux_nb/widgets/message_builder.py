@@ -307,12 +307,15 @@ class MessageBuilder(Intake):
         return drafted(self.draft, self.draft_role, self.draft_call, self.tray.attachments, before)
 
     def _take_over(self, draft: Mapping[str, Any]) -> None:
-        """Take the draft as the page has it; it is not told what it knows."""
+        """Take the draft as the page has it; it is told only what it does not know, such as a file read since."""
         self.tray.arrange(draft["ids"], draft["texts"])
         cards = [self._card_of(item) for item in self.tray.attachments]
+        known = [card["id"] for card in cards] == draft["ids"]
         fields = {"draft": draft["text"], "draft_role": draft["role"], "draft_call": draft["call"]}
         with self._together():
-            self._set_unsent(attachments=cards, **{name: encodable(text) for name, text in fields.items()})
+            unsent = {name: encodable(text) for name, text in fields.items()}
+            self._set_unsent(**unsent, **({"attachments": cards} if known else {}))
+            self.attachments = cards
 
     def _empty_draft(self) -> None:
         self.tray.clear()

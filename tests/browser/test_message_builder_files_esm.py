@@ -20,26 +20,12 @@ from tests.content.sounds import mp3, pdf, tone
 
 from .bridge import Bridge
 from .chromium import ARGUMENTS
+from .hands import hand
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
 
 SECURE = "https://widget.test/"
-
-# Puts a file into the page the way a person does; [kind, name, type, base64, selector].
-_GIVE = """([kind, name, type, data, selector]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name, { type }));
-  const options = { bubbles: true, cancelable: true };
-  window.reached = 0;
-  document.body.addEventListener(kind, () => { window.reached += 1; });
-  document.querySelector(selector).dispatchEvent(
-    kind === "paste"
-      ? new ClipboardEvent("paste", { ...options, clipboardData: transfer })
-      : new DragEvent("drop", { ...options, dataTransfer: transfer }),
-  );
-}"""
 
 
 @pytest.fixture
@@ -60,7 +46,7 @@ def give(
         inputs = page.locator(".mf-composer").get_by_label(label, exact=True)
         inputs.set_input_files({"name": name, "mimeType": type_, "buffer": data})
     else:
-        page.evaluate(_GIVE, [way, name, type_, base64.b64encode(data).decode(), to])
+        hand(page, way, name, data, type_, to)
 
 
 def received(bridge: Bridge) -> bytes:

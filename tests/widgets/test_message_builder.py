@@ -167,6 +167,32 @@ def test_parts_of_a_draft_stand_in_the_order_of_the_page(desk: Desk) -> None:
     assert kinds == ["first", "second", "image_url"]
 
 
+def test_a_file_that_the_page_does_not_know_yet_stays_in_the_draft(desk: Desk) -> None:
+    desk.builder.attach(two_halves(), name="one.png")
+    desk.builder.attach(two_halves(), name="two.png")
+    one, two = (card["id"] for card in desk.builder.attachments)
+    desk.receive("draft", draft={**DRAFT, "text": "typed meanwhile", "ids": [one]}, left=False)
+    assert [card["id"] for card in desk.builder.attachments] == [one, two]
+    desk.receive("draft", draft={**DRAFT, "ids": [two]}, left=False)
+    assert [card["id"] for card in desk.builder.attachments] == [two, one]
+    desk.receive("remove", ids=[two])
+    desk.receive("add", draft={**DRAFT, "ids": []})
+    assert [part["name"] for part in desk.builder.turns[-1]["parts"]] == ["one.png"]
+
+
+def test_a_page_is_told_the_files_only_if_it_has_others(desk: Desk) -> None:
+    for name in ("one.png", "two.png"):
+        desk.builder.attach(two_halves(), name=name)
+    one, two = (card["id"] for card in desk.builder.attachments)
+    told: list[Any] = []
+    desk.builder.send_state = lambda key=None: told.append(key)
+    desk.receive("draft", draft={**DRAFT, "ids": [two, one]}, left=False)
+    assert "attachments" not in told
+    desk.receive("draft", draft={**DRAFT, "ids": [one]}, left=False)
+    assert "attachments" in told
+    assert [card["id"] for card in desk.builder.attachments] == [one, two]
+
+
 def test_setting_messages_replaces_the_draft_too() -> None:
     builder = MessageBuilder()
     builder.draft = "half a"
