@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from msgflux_nb.errors import MediaError
 from msgflux_nb.widgets._turns import Look, Turn, open_calls, rebuilt, without_texts
@@ -138,6 +138,7 @@ def test_what_is_long_and_cannot_be_edited_is_shown_in_its_beginning() -> None:
     assert len(part["text"]) < 2_100
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(messages)
 def test_every_message_has_a_card_that_a_page_can_be_sent(found: list[dict[str, Any]]) -> None:
     for message in found:
@@ -150,6 +151,7 @@ def test_every_message_has_a_card_that_a_page_can_be_sent(found: list[dict[str, 
 # Back
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(messages)
 def test_an_edit_that_changes_nothing_gives_the_same_message(found: list[dict[str, Any]]) -> None:
     for message in found:
