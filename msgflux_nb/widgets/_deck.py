@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..content.history import History
-from ..content.messages import Message
+from ..content.messages import ChatBlock, Message, Part
+from ..errors import MediaError
+from ..protocol.request import build_request
 from ._attachments import Attachment
 from ._parts import Card, Facts
 from ._turns import Look, Turn, open_calls
 from ._variables import names_in, texts_of
 
-__all__ = ["Deck", "checked", "drafted", "first_difference"]
+__all__ = ["Deck", "checked", "drafted", "first_difference", "media_problem"]
 
 _NOT_THE_USERS = ("assistant", "tool")
 
@@ -77,9 +79,9 @@ class Deck:
         """Return the card of a message that is no turn yet."""
         return Turn(message, model=self._model, facts=self._facts).card
 
-    def media(self) -> dict[str, Any]:
-        """Return the parts that hold a file, by its digest, of the turns that are shown."""
-        return {digest: part for _, turn in self._shown() for digest, part in turn.media.items()}
+    def media(self) -> list[dict[str, Any]]:
+        """Return the parts that hold a file, by its digest, of each turn that is shown."""
+        return [turn.media for _, turn in self._shown()]
 
     def media_part(self, digest: str) -> Any:
         """Return the part that holds a file, of any version that was ever shown, or None."""
@@ -153,3 +155,19 @@ def first_difference(one: list[Any], other: list[Any]) -> int | None:
         if left != right:
             return position
     return None if len(one) == len(other) else min(len(one), len(other))
+
+
+def media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
+    """Return what sending these files would raise, or "": the request builder is asked, so that both say the same.
+
+    Args:
+        model: who would be sent them.
+        turns: the files of each turn; which turn it is, is in the message.
+    """
+    name = model.name.removeprefix(f"{model.profile.provider}/")
+    messages = [ChatBlock.user("…", media=list(parts)) for parts in turns]
+    try:
+        build_request(messages, model=name, profile=model.profile, options={})
+    except MediaError as error:
+        return str(error)
+    return ""

@@ -15,11 +15,10 @@ from ..content.messages import ChatBlock, Message
 from ..content.tokens import image_rule, text_tokens
 from ..errors import ToolCallError
 from ._attachments import Attachment, attachment
-from ._deck import Deck, checked, drafted, first_difference
+from ._deck import Deck, checked, drafted, first_difference, media_problem
 from ._intake import Intake
 from ._markdown import encodable
 from ._parts import Card
-from ._question import media_problem
 from ._request import model_of
 from ._transcript import transcript_html, transcript_text
 from ._turns import Look, rebuilt, without_texts
@@ -380,13 +379,13 @@ class MessageBuilder(Intake):
 
     def _problem(self) -> str:
         """What the model does not take of the files, or ""; asked again only when these have changed."""
-        parts = self._deck.media()
-        parts |= {item.id: item.part for item in self.tray.attachments if "text" not in item.part}
-        if self._model is None or not parts:
+        draft = {item.id: item.part for item in self.tray.attachments if "text" not in item.part}
+        turns = [*self._deck.media(), draft]
+        if self._model is None or not any(turns):
             return ""
-        key = (id(self._model), *parts)
+        key = (id(self._model), *map(tuple, turns))
         if key != self._media_checked[0]:
-            self._media_checked = (key, media_problem(self._model, list(parts.values())))
+            self._media_checked = (key, media_problem(self._model, [parts.values() for parts in turns]))
         return self._media_checked[1]
 
     def _drawn(self) -> tuple[str, str]:
