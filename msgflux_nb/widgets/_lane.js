@@ -73,20 +73,20 @@ function resultLine() {
    */
   function draw({ card }, { phase, settled }) {
     const { result, left, reason, edited, seconds } = card;
-    const shown = settled && result !== null ? result : null;
+    const rejected = phase === "rejected"; // the model is told the reason, and nothing else
+    const shown = rejected ? reason : settled ? result : null;
     const key = `${phase} ${shown?.length} ${left} ${settled} ${edited}`;
     if (key === drawn) return;
     drawn = key;
     const after = ["running", "done", "failed"].includes(phase);
-    const words = [after && edited !== null ? `edited: ${edited}` : "", phase === "rejected" && reason ? `because: ${reason}` : ""];
-    said.textContent = words.filter(Boolean).join("\n");
-    const look = CALL_PHASES[phase === "" && shown !== null ? "done" : phase];
-    mark.draw(phase || "done", shown !== null || phase ? look : undefined);
+    said.textContent = after && edited !== null ? `edited: ${edited}` : "";
+    mark.draw(phase || "done", phase || shown !== null ? CALL_PHASES[phase || "done"] : undefined);
     const line = shown !== null && shown.length <= RESULT_LINE && !shown.includes("\n");
-    short.textContent = line ? shown : shown === null ? "" : countText(shown.length + left, "character");
+    const rest = rejected ? 0 : left;
+    short.textContent = line ? shown : shown === null ? "" : countText(shown.length + rest, "character");
     long.hidden = line || shown === null;
-    long.textContent = long.hidden ? "" : `${shown}${left ? `\n… ${countText(left, "character")} more` : ""}`;
-    time.textContent = shown !== null && seconds !== null ? secondsText(seconds * 1000) : "";
+    long.textContent = long.hidden ? "" : `${shown}${rest ? `\n… ${countText(rest, "character")} more` : ""}`;
+    time.textContent = shown !== null && seconds !== null && !rejected ? secondsText(seconds * 1000) : "";
   }
 
   return { node, draw };
@@ -122,7 +122,7 @@ function laneView(track, board) {
     { class: "mf-lane", tabindex: "-1" },
     head,
     element("div", { class: "mf-lane-body" }, raw.node, parsed.node),
-    ...[error, bars.node, outcome.node, ...(decision ? [decision.node] : [])],
+    ...[error, bars.node, element("div", { class: "mf-verdict" }, outcome.node, ...(decision ? [decision.node] : []))],
   );
   late.draw("late", ["◷", "late id"]);
   unknown.draw("invalid", ["✕", "no such tool"]);

@@ -2,7 +2,7 @@
 // The times of a call's fragments: a bar for each, as high as the pause before it was long.
 
 const BAR_WIDTH = 3;
-const BAR_HEIGHT = 14;
+const BAR_HEIGHT = 18;
 
 /**
  * @param {string} tag
@@ -40,6 +40,7 @@ function fragmentBars(track, seek) {
   const label = element("span", { class: "mf-role" }, "fragments");
   const node = element("div", { class: "mf-fragments" }, label, figures, chart, said);
   let drawn = "";
+  let lasted = "";
 
   /** @param {MouseEvent} event */
   function binUnder(event) {
@@ -59,10 +60,10 @@ function fragmentBars(track, seek) {
 
   chart.addEventListener("mousemove", (event) => {
     const bin = binUnder(/** @type {MouseEvent} */ (event));
-    said.textContent = bin >= 0 && bin < track.gaps.bins.length ? binText(bin) : "";
+    said.textContent = bin >= 0 && bin < track.gaps.bins.length ? binText(bin) : lasted;
   });
   chart.addEventListener("mouseleave", () => {
-    said.textContent = "";
+    said.textContent = lasted;
   });
   chart.addEventListener("click", (event) => {
     const bin = binUnder(/** @type {MouseEvent} */ (event));
@@ -87,7 +88,9 @@ function fragmentBars(track, seek) {
     chart.setAttribute("width", String(bins.length * BAR_WIDTH));
     const whole = track.times.length.toLocaleString("en-US");
     figures.textContent = count < track.times.length ? `${count.toLocaleString("en-US")} / ${whole}` : whole;
-    const all = `${countText(track.times.length, "fragment")} in ${secondsText((track.times.at(-1) ?? 0) - (track.times[0] ?? 0))}`;
+    const first = track.times[0] ?? 0;
+    said.textContent = lasted = secondsText((track.times[Math.max(0, count - 1)] ?? first) - first);
+    const all = `${countText(track.times.length, "fragment")} in ${secondsText((track.times.at(-1) ?? 0) - first)}`;
     chart.setAttribute("aria-label", `${all}, longest pause ${secondsText(longest > 1 ? longest : Math.max(0, ...bins))}`);
   }
 

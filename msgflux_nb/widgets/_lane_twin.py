@@ -120,7 +120,7 @@ def _data(value: Any) -> str:
 
 
 def _style() -> str:
-    names = ("_dom.css", "tool_call_view.css")
+    names = ("_dom.css", "_lane.css", "tool_call_view.css")
     return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
 
 
