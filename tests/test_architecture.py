@@ -32,8 +32,8 @@ ROOMS = {
     "tables": "dtypes arrays cells template rows frame gate outcome report progress interrupts loop batch extract dask "
     "accessor",
     "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _parts "
-    "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card _base _intake message_builder "
-    "prefill_editor schema_picker _tool_fields _tool_job "
+    "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card _typed _base _intake "
+    "message_builder prefill_editor schema_picker _tool_fields _tool_job "
     "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
     "extraction_view playground",
     "doors": "__init__ magics cli testing",

@@ -10,6 +10,7 @@ import anywidget
 import traitlets as t
 
 from ._twin import boxed
+from ._typed import KEY_REMOVED, without_keys
 
 __all__ = ["View"]
 
@@ -76,11 +77,30 @@ class View(anywidget.AnyWidget):
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in self._unsent and bool(super()._should_send_property(key, value))
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take traits from the page, without the keys that somebody typed into a field."""
+        clean = without_keys(sync_data)
+        super().set_state(clean)
+        if clean is not sync_data:
+            self._tell_key(*sync_data)
+
     def _receive(self, _widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        clean = without_keys(content)
         try:
-            getattr(self, f"_on_{content['type']}")(content, buffers)
+            getattr(self, f"_on_{clean['type']}")(clean, buffers)
         except Exception as error:
             self.show_error(error)
+        if clean is not content:
+            self._tell_key(*type(self)._own_names())
+
+    def _tell_key(self, *names: str) -> None:
+        """Let the page forget a key too: show what is kept instead of it, and say so."""
+        self.send_state(list(names))
+        self.send({"type": "problem", "name": "KeyRemoved", "message": KEY_REMOVED})
+
+    @classmethod
+    def _own_names(cls) -> list[str]:
+        return sorted(cls.class_traits(sync=True).keys() - anywidget.AnyWidget.class_traits(sync=True).keys())
 
     def _twin(self) -> dict[str, str]:
         drawn, text = self._drawn()

@@ -116,6 +116,35 @@ function rootOf(el, kind, label) {
       if (!el.parentElement?.closest(".msgflux-live")) event.stopPropagation();
     });
   }
+  guardKeys(el);
+}
+
+// As `_typed.py` has it, and what is typed on behind a key that was recognised before its end.
+const KEYS =
+  /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
+const KEY_REMOVED =
+  "What looks like an API key was taken out of the field and is kept nowhere. A key belongs into an environment variable, or into api_key= of the model.";
+
+/**
+ * Take a key out of the field that it is typed or pasted into, before any other code of ours sees it; and say so.
+ * @param {HTMLElement} el
+ */
+function guardKeys(el) {
+  const close = button("✕", "close this note", () => note.remove(), "mf-quiet");
+  const note = element("p", { class: "mf-key-note", role: "alert" }, element("span", {}, KEY_REMOVED), close);
+  el.addEventListener(
+    "input",
+    (event) => {
+      const field = event.composedPath()[0];
+      const written = field instanceof HTMLTextAreaElement || (field instanceof HTMLInputElement && field.type !== "file");
+      if (!written) return;
+      const clean = field.value.replace(KEYS, "[key]");
+      if (clean === field.value) return;
+      field.value = clean;
+      el.prepend(note);
+    },
+    true,
+  );
 }
 
 /**

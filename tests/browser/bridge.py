@@ -58,6 +58,9 @@ class Bridge:
         return found
 
     def _carry(self) -> bool:
+        state = self.page.page.evaluate("() => { const saved = model.saved; model.saved = {}; return saved; }")
+        if state:
+            self.widget.set_state(state)
         messages = self.page.page.evaluate("(from) => model.sent.slice(from)", self._heard)
         self._heard += len(messages)
         for message in messages:
@@ -68,9 +71,9 @@ class Bridge:
             self.told.append(message)
             if message["method"] == "custom":
                 self.page.deliver(message["content"], buffers=[bytes(item) for item in data])
-            else:
+            elif message["method"] == "update":  # not an echo of what this page has set
                 self.page.receive(**message["state"])
-        return bool(messages or outgoing)
+        return bool(state or messages or outgoing)
 
 
 def _reading() -> bool:
