@@ -95,6 +95,30 @@ class History:
         path = [self._root, *self._path()]
         path[position].chosen = None
 
+    def versions(self, position: int) -> list[Message]:
+        """Return the turns that stand, or stood, in a place, as copies; ``siblings`` says which of them is shown."""
+        self._check(position)
+        return [copy.deepcopy(child.message or {}) for child in [self._root, *self._path()][position].children]
+
+    def add_versions(self, versions: Sequence[Sequence[Message]]) -> None:
+        """Go on in several ways, each a list of turns that is new; the first of them is shown."""
+        self._remember()
+        path = self._path()
+        end = path[-1] if path else self._root
+        begun = []
+        for turns in filter(None, versions):
+            node = end
+            for turn in turns:
+                node = node.follow(turn, anew=True)
+            begun.append(end.chosen)
+        if begun:
+            end.chosen = begun[0]
+
+    def join_changes(self) -> None:
+        """Make the last two changes one, so that ``undo`` takes both back."""
+        if len(self._before) > 1:
+            self._before.pop()
+
     def siblings(self, position: int) -> tuple[int, int]:
         """Return which of its siblings the turn at a position is, counted from 0, and how many there are."""
         self._check(position)

@@ -120,6 +120,7 @@ class _Loop:
         keywords = {**self._keywords, "tool_schemas": [tool.schema for tool in self.tools.values()]}
         if self.responses:
             keywords.pop("tool_choice", None)
+            keywords.pop("prefilling", None)
         if self.on_event is not None:
             keywords["stream"] = True
         return keywords
@@ -224,6 +225,7 @@ def run_tools(
     on_event: OnEvent | None = None,
     system_prompt: str | None = None,
     tool_choice: str | None = None,
+    prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
     """Let a model call Python functions until it answers.
@@ -240,6 +242,7 @@ def run_tools(
             :class:`StepEnded`; at last with a :class:`RunEnded`. What it raises ends the run.
         system_prompt: put in front of the messages.
         tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
+        prefilling: the start of the first answer; later ones begin by themselves.
         generation_schema: what the final answer is decoded to.
 
     Returns:
@@ -257,7 +260,7 @@ def run_tools(
         ...     return a + b
         >>> final = run_tools(model, "How much is 17 + 25?", tools=[add])  # doctest: +SKIP
     """
-    keywords = _keywords(system_prompt, tool_choice, generation_schema)
+    keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
     loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
     for tool in loop.tools.values():
         if tool.is_async:
@@ -282,13 +285,14 @@ async def arun_tools(
     on_event: OnEvent | None = None,
     system_prompt: str | None = None,
     tool_choice: str | None = None,
+    prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
     """As :func:`run_tools`, from a coroutine: the calls of one turn run side by side.
 
     Async functions run on the loop, others on threads; ``on_request`` may be async, to wait for a person.
     """
-    keywords = _keywords(system_prompt, tool_choice, generation_schema)
+    keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
     loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
     with loop.telling():
         while True:
@@ -351,6 +355,13 @@ async def _arun(loop: _Loop, call: ToolCall) -> str:
     return loop.finished(approved, result)
 
 
-def _keywords(system_prompt: str | None, tool_choice: str | None, generation_schema: Any) -> dict[str, Any]:
-    given = {"system_prompt": system_prompt, "tool_choice": tool_choice, "generation_schema": generation_schema}
+def _keywords(
+    system_prompt: str | None, tool_choice: str | None, prefilling: str | None, generation_schema: Any
+) -> dict[str, Any]:
+    given = {
+        "system_prompt": system_prompt,
+        "tool_choice": tool_choice,
+        "prefilling": prefilling,
+        "generation_schema": generation_schema,
+    }
     return {name: value for name, value in given.items() if value is not None}

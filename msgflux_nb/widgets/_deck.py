@@ -88,6 +88,10 @@ class Deck:
         found = (turn.media[digest] for turn in list(self._turns.values()) if digest in turn.media)
         return next(found, None)
 
+    def files(self) -> dict[str, Any]:
+        """Return the parts that hold a file, by its digest, of any version that was ever shown."""
+        return {digest: part for turn in list(self._turns.values()) for digest, part in turn.media.items()}
+
     def tokens(self, values: Mapping[str, str]) -> tuple[int, int]:
         """Return about how many tokens the turns are, and how many of their parts are not counted."""
         counts = [turn.tokens(values) for _, turn in self._shown()]

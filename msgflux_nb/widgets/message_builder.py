@@ -26,6 +26,8 @@ from ._variables import filled, filled_message, texts_of
 
 __all__ = ["MessageBuilder"]
 
+_DRAFT = ["draft", "draft_role", "draft_call", "attachments"]
+
 
 class MessageBuilder(Intake):
     """A conversation as cards: roles, texts, images, sounds and PDFs, each turn to be edited, moved and branched.
@@ -123,6 +125,7 @@ class MessageBuilder(Intake):
         wanted = checked(messages)
         with self._lock:
             self._empty_draft()
+            self.send_state(_DRAFT)
             self._show(wanted)
 
     @property
@@ -175,16 +178,9 @@ class MessageBuilder(Intake):
         with self._lock:
             if draft is not None:
                 self._take_over(draft)
-            message = self._drafted()
-            if message is None:
-                return False
-            if message["role"] == "tool" and not message["tool_call_id"]:
-                raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
-            self._deck.remember(self.tray.attachments)
-            self.history.add(message)
-            self._empty_draft()
-            self.changed()
-        return True
+            added = self._add_draft()
+            self.send_state(_DRAFT)
+        return added
 
     def undo(self) -> bool:
         """Show the conversation as it was before its last change; False if there was none."""
@@ -198,6 +194,13 @@ class MessageBuilder(Intake):
         self._show([])
 
     # -- what a parent does ---------------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> list[Card]:
+        """The cards of all turns, and of the draft if it has content."""
+        with self._lock:
+            draft = self._drafted()
+            return [*self.turns, *([] if draft is None else [self._deck.card_of(draft)])]
 
     def changed(self) -> None:
         """Show the history after a change of it; the page is told the turns from the first that differs."""
@@ -238,11 +241,19 @@ class MessageBuilder(Intake):
 
     def _on_draft(self, content: dict[str, Any], _buffers: Any) -> None:
         with self._lock:
-            self._take_over(content["draft"])
+            if not self._take_over(content["draft"]):
+                self.send_state("attachments")
         self._follow(twin=content["left"])
 
     def _on_add(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.take_draft(content["draft"])
+        """The page has emptied its draft already."""
+        with self._lock:
+            known = self._take_over(content["draft"])
+            try:
+                self._add_draft()
+            finally:
+                if not known or self._drafted() is not None:
+                    self.send_state(_DRAFT)
 
     def _on_edit(self, content: dict[str, Any], _buffers: Any) -> None:
         with self._lock:
@@ -305,22 +316,31 @@ class MessageBuilder(Intake):
         before = self.history.messages if self.draft_role == "tool" else ()
         return drafted(self.draft, self.draft_role, self.draft_call, self.tray.attachments, before)
 
-    def _take_over(self, draft: Mapping[str, Any]) -> None:
-        """Take the draft as the page has it; it is told only what it does not know, such as a file read since."""
+    def _add_draft(self) -> bool:
+        message = self._drafted()
+        if message is None:
+            return False
+        if message["role"] == "tool" and not message["tool_call_id"]:
+            raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
+        self._deck.remember(self.tray.attachments)
+        self.history.add(message)
+        self._empty_draft()
+        self.changed()
+        return True
+
+    def _take_over(self, draft: Mapping[str, Any]) -> bool:
+        """Take the draft as the page has it, which is not told; False if it did not know all files."""
         self.tray.arrange(draft["ids"], draft["texts"])
         cards = [self._card_of(item) for item in self.tray.attachments]
-        known = [card["id"] for card in cards] == draft["ids"]
         fields = {"draft": draft["text"], "draft_role": draft["role"], "draft_call": draft["call"]}
         with self._together():
-            unsent = {name: encodable(text) for name, text in fields.items()}
-            self._set_unsent(**unsent, **({"attachments": cards} if known else {}))
-            self.attachments = cards
+            self._set_unsent(attachments=cards, **{name: encodable(text) for name, text in fields.items()})
+        return [card["id"] for card in cards] == draft["ids"]
 
     def _empty_draft(self) -> None:
         self.tray.clear()
         with self._together():
-            self.draft = self.draft_call = ""
-            self.attachments = []
+            self._set_unsent(draft="", draft_call="", attachments=[])
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
@@ -389,8 +409,5 @@ class MessageBuilder(Intake):
         return self._media_checked[1]
 
     def _drawn(self) -> tuple[str, str]:
-        with self._lock:
-            draft = self._drafted()
-            turns = [*self.turns, *([] if draft is None else [self._deck.card_of(draft)])]
-        empty = "no messages yet"
+        turns, empty = self.shown, "no messages yet"
         return transcript_html(turns) or f"<small>{empty}</small>", transcript_text(turns) or f"MessageBuilder: {empty}"

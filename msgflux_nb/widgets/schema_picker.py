@@ -42,6 +42,7 @@ class SchemaPicker(View):
         beside: further keywords of the call, such as ``{"tool_schemas": [...]}``; they may change what is sent.
         form: the Struct being built, as it is filled in.
         code: its Python code; empty as long as there are problems.
+        codes: the code of each type that was built.
         problems: why it has none, each as a place in the form and a reason.
 
     Example:
@@ -76,6 +77,7 @@ class SchemaPicker(View):
     ) -> None:
         named = schemas if isinstance(schemas, Mapping) else {type_name(type_): type_ for type_ in schemas or ()}
         self._given = dict(named)
+        self.codes: dict[Any, str] = {}
         self._built: dict[str, tuple[Any, Any]] = {}  # with what the notebook had under that name then
         self._offers: dict[str, Offer] = {}
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
@@ -192,6 +194,7 @@ class SchemaPicker(View):
         name = type_.__name__
         with self._lock:
             self._built[name] = (type_, notebook_namespace().get(name))
+            self.codes[type_] = self.code
         self.refresh()
         self.schema = name
         self.value = type_

@@ -56,6 +56,7 @@ class ToolCallView(CallBoard):
     parts = REPLAY_PARTS
 
     approve = t.Enum(("ask", "auto"), "ask")
+    main_waits = False  # a parent says so, where the main thread waits for a run of the parent's
 
     def __init__(self, source: Any = None, *, tools: Any = None, approve: str = "ask") -> None:
         if source is not None:
@@ -145,7 +146,7 @@ class ToolCallView(CallBoard):
         """
         lane, question = self._question(call)
         try:
-            waits = self._job is not None and self._job.waiting
+            waits = self.main_waits or (self._job is not None and self._job.waiting)
             decision = None if question is None else self._approvals.wait(question, main_waits=waits)
         except BaseException:
             self._move(lane, "stopped")
