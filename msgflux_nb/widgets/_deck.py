@@ -8,14 +8,14 @@ from typing import Any
 
 from ..content.history import History
 from ..content.messages import ChatBlock, Message, Part
-from ..errors import MediaError
+from ..errors import MediaError, ToolCallError
 from ..protocol.request import build_request
 from ._attachments import Attachment
 from ._parts import Card, Facts
 from ._turns import Look, Turn, open_calls
 from ._variables import names_in, texts_of
 
-__all__ = ["Deck", "checked", "drafted", "first_difference", "media_problem"]
+__all__ = ["Deck", "checked", "drafted", "first_difference"]
 
 _NOT_THE_USERS = ("assistant", "tool")
 
@@ -36,6 +36,7 @@ class Deck:
         self._turns: dict[int, Turn] = {}
         self._looks: dict[int, Look] = {}
         self._facts: dict[str, Facts] = {}
+        self._media_checked: tuple[Any, str] = (None, "")
 
     @property
     def model(self) -> str:
@@ -75,13 +76,35 @@ class Deck:
         """Keep what is known of files beside what they say, for the turns that hold them."""
         self._facts |= {item.measured.digest: item.facts for item in attachments if item.measured is not None}
 
+    def add(self, message: Message, attachments: Iterable[Attachment]) -> None:
+        """Put a message at the end, and keep what is known of its files.
+
+        Raises:
+            ToolCallError: it is a result of a tool, and there is no call that it could answer.
+        """
+        if message["role"] == "tool" and not message["tool_call_id"]:
+            raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
+        self.remember(attachments)
+        self.history.add(message)
+
     def card_of(self, message: Message) -> Card:
         """Return the card of a message that is no turn yet."""
         return Turn(message, model=self._model, facts=self._facts).card
 
-    def media(self) -> list[dict[str, Any]]:
-        """Return the parts that hold a file, by its digest, of each turn that is shown."""
-        return [turn.media for _, turn in self._shown()]
+    def problem(self, model: Any, files: Mapping[str, Part]) -> str:
+        """Say what a model does not take of what is shown, or ""; it is asked again only when files have changed.
+
+        Args:
+            model: who would be sent it, or None.
+            files: those of the message that is no turn yet, by id.
+        """
+        turns = [*(turn.media for _, turn in self._shown()), files]
+        if model is None or not any(turns):
+            return ""
+        key = (id(model), *map(tuple, turns))
+        if key != self._media_checked[0]:
+            self._media_checked = (key, _media_problem(model, [parts.values() for parts in turns]))
+        return self._media_checked[1]
 
     def media_part(self, digest: str) -> Any:
         """Return the part that holds a file, of any version that was ever shown, or None."""
@@ -161,7 +184,7 @@ def first_difference(one: list[Any], other: list[Any]) -> int | None:
     return None if len(one) == len(other) else min(len(one), len(other))
 
 
-def media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
+def _media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
     """Return what sending these files would raise, or "": the request builder is asked, so that both say the same.
 
     Args:

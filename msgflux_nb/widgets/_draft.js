@@ -122,13 +122,19 @@ class DraftStore {
     return id;
   }
 
-  /** Make it a turn, once all its files have arrived. */
+  /** Make it a turn, once all its files have arrived; the kernel gives it back if it cannot be one. */
   async add() {
     if (this.empty || this.adding) return;
     this.adding = true; // once, however often it is asked for while a file arrives
     await this.tray.ready();
     this.adding = false;
-    if (this.settle()) this.model.send({ type: "add", draft: this.whole });
+    if (this.empty || !this.settle()) return;
+    this.model.send({ type: "add", draft: this.whole });
+    // At once: what is typed while the kernel is busy is of the next message.
+    this.newer.clear();
+    this.model.set("draft", "");
+    this.model.set("draft_call", "");
+    this.model.set("attachments", []);
   }
 
   tell() {

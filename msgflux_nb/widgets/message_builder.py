@@ -13,9 +13,8 @@ import traitlets as t
 from ..content.history import History
 from ..content.messages import ChatBlock, Message
 from ..content.tokens import image_rule, text_tokens
-from ..errors import ToolCallError
 from ._attachments import Attachment, attachment
-from ._deck import Deck, checked, drafted, first_difference, media_problem
+from ._deck import Deck, checked, drafted, first_difference
 from ._intake import Intake
 from ._markdown import encodable
 from ._parts import Card
@@ -83,7 +82,6 @@ class MessageBuilder(Intake):
         self._counter = itertools.count()
         self._setting = False
         self._followers: set[int] = set()
-        self._media_checked: tuple[Any, str] = (None, "")
         self._model = None if model is None else model_of(model, "MessageBuilder")
         self._deck.model = self._name
         super().__init__(turns=self._deck.cards(), variables=dict(variables or {}))
@@ -318,15 +316,11 @@ class MessageBuilder(Intake):
 
     def _add_draft(self) -> bool:
         message = self._drafted()
-        if message is None:
-            return False
-        if message["role"] == "tool" and not message["tool_call_id"]:
-            raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
-        self._deck.remember(self.tray.attachments)
-        self.history.add(message)
-        self._empty_draft()
-        self.changed()
-        return True
+        if message is not None:
+            self._deck.add(message, self.tray.attachments)
+            self._empty_draft()
+            self.changed()
+        return message is not None
 
     def _take_over(self, draft: Mapping[str, Any]) -> bool:
         """Take the draft as the page has it, which is not told; False if it did not know all files."""
@@ -335,7 +329,7 @@ class MessageBuilder(Intake):
         fields = {"draft": draft["text"], "draft_role": draft["role"], "draft_call": draft["call"]}
         with self._together():
             self._set_unsent(attachments=cards, **{name: encodable(text) for name, text in fields.items()})
-        return [card["id"] for card in cards] == draft["ids"]
+        return [card["id"] for card in cards] == list(draft["ids"])
 
     def _empty_draft(self) -> None:
         self.tray.clear()
@@ -375,7 +369,8 @@ class MessageBuilder(Intake):
         with self._lock:
             self.undoable = self.history.undoable
             self.estimate = self._estimate()
-            self.warning = self._problem()
+            files = {item.id: item.part for item in self.tray.attachments if "text" not in item.part}
+            self.warning = self._deck.problem(self._model, files)
             value = self.messages
         who = threading.get_ident()
         self._followers.add(who)
@@ -396,17 +391,6 @@ class MessageBuilder(Intake):
         draft = sum(count or 0 for count in counts)
         unknown += counts.count(None)
         return {"tokens": tokens + draft, "draft": draft, "unknown": unknown, "rule": image_rule(self._name)}
-
-    def _problem(self) -> str:
-        """What the model does not take of the files, or ""; asked again only when these have changed."""
-        draft = {item.id: item.part for item in self.tray.attachments if "text" not in item.part}
-        turns = [*self._deck.media(), draft]
-        if self._model is None or not any(turns):
-            return ""
-        key = (id(self._model), *map(tuple, turns))
-        if key != self._media_checked[0]:
-            self._media_checked = (key, media_problem(self._model, [parts.values() for parts in turns]))
-        return self._media_checked[1]
 
     def _drawn(self) -> tuple[str, str]:
         turns, empty = self.shown, "no messages yet"

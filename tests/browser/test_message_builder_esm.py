@@ -16,7 +16,7 @@ from tests.content.pictures import two_halves
 from tests.widgets.conversations import CALL, EVERYTHING
 
 from .bridge import Bridge
-from .test_playground_esm import counting, dangerous
+from .hostile import counting, dangerous
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -406,6 +406,36 @@ def test_an_echo_does_not_overwrite_what_was_typed_since(open_builder: Open, pag
     expect(field).to_have_value("from a cell")
 
 
+def test_while_the_kernel_is_busy_a_message_is_added_once_and_the_next_can_be_written(
+    open_builder: Open, page: Page
+) -> None:
+    bridge = open_builder()
+    field = page.get_by_role("textbox", name="message")
+    field.fill("a")
+    page.keyboard.press("Control+Enter")
+    expect(field).to_have_value("")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="+ add")).to_be_disabled()
+    page.keyboard.type("b")
+    page.keyboard.press("Tab")
+    bridge.exchange()
+    assert texts(bridge) == ["a", "b"]
+    assert len(bridge.widget.turns) == 1
+    expect(field).to_have_value("b")
+
+
+def test_what_was_refused_can_be_added_again(open_builder: Open, page: Page) -> None:
+    bridge = open_builder(["a"])
+    page.locator(".mf-composer select").select_option("tool")
+    page.get_by_role("textbox", name="message").fill("7")
+    for count in (1, 2):
+        press(bridge, "Control+Enter")
+        expect(page.get_by_role("alert")).to_contain_text("ToolCallError")
+        expect(page.get_by_role("textbox", name="message")).to_have_value("7")
+        assert len(bridge.page.sent("add")) == count
+    assert texts(bridge)[:1] == ["a"]
+
+
 def test_an_empty_draft_is_not_added(open_builder: Open, page: Page) -> None:
     bridge = open_builder()
     expect(page.get_by_role("button", name="add it", exact=False)).to_have_count(0)
@@ -515,9 +545,8 @@ def test_a_parent_takes_the_draft_along_with_its_own_wish(open_builder: Open, pa
 LIVE = """(words) => {
   // The live answer, drawn by the code that a playground draws it with, in the place where it puts it.
   const slot = document.querySelector(".mf-slot");
-  const store = { ...words, epoch: 1, busy: true };
-  const live = answerWords(store);
-  live.draw();
+  const live = answerWords(0);
+  live.draw({ ...words, epoch: 1, state: "running" });
   slot.append(element("div", { class: "mf-turn" }, ...turnColumns("assistant", [live.node])));
 }"""
 WHERE = """(selector) => {
