@@ -36,7 +36,7 @@ function fragmentBars(track, seek) {
   const after = svgElement("path", { class: "mf-bars-rest" });
   const chart = svgElement("svg", { height: BAR_HEIGHT, role: "img", class: "mf-bars", preserveAspectRatio: "none" }, before, after);
   const figures = element("span", { class: "mf-figures" });
-  const said = element("span", { class: "mf-figures" });
+  const said = element("span", { class: "mf-figures mf-when" });
   const label = element("span", { class: "mf-role" }, "fragments");
   const node = element("div", { class: "mf-fragments" }, label, figures, chart, said);
   let drawn = "";
@@ -53,9 +53,10 @@ function fragmentBars(track, seek) {
     const { size: each } = track.gaps;
     const [first, last] = [bin * each, Math.min((bin + 1) * each, track.times.length) - 1];
     const characters = track.length(last + 1) - track.length(first);
-    const which = first === last ? `fragment ${first + 1}` : `fragments ${first + 1} to ${last + 1}`;
-    const pause = first ? ` · ${first === last ? "after" : "longest pause"} ${secondsText(track.gaps.bins[bin])}` : "";
-    return `${which} · at ${secondsText(track.times[last])}${pause} · ${countText(characters, "character")}`;
+    const one = first === last;
+    const which = one ? `#${first + 1}` : `#${first + 1}–${last + 1}`;
+    const pause = first ? ` · ${one ? "" : "up to "}+${secondsText(track.gaps.bins[bin])}` : "";
+    return `${which} · ${secondsText(track.times[last])}${pause} · ${countText(characters, "character")}`;
   }
 
   chart.addEventListener("mousemove", (event) => {

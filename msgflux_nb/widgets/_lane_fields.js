@@ -1,7 +1,7 @@
 // @ts-check
 // The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
 
-const VALUE_WINDOW = 2000; // characters
+const VALUE_WINDOW = 1000; // characters
 /** @type {Record<string, [shape: string, word: string]>} */
 const TICKS = {
   filled: ["✓", "filled"],

@@ -1,7 +1,7 @@
 // @ts-check
 // A call's text as it landed: the last fragments apart from each other, the text before them up to a window.
 
-const RAW_WINDOW = 4000; // characters
+const RAW_WINDOW = 2000; // characters
 const RAW_PIECES = 120; // fragments that are drawn apart
 
 /**
