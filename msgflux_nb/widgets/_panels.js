@@ -133,7 +133,7 @@ function rawPanel(play, signal) {
  */
 function codePanel(play, signal) {
   const text = element("pre", { class: "mf-raw", tabindex: 0 });
-  const copy = copyButton("⧉ copy", "copy this code", () => text.textContent ?? "");
+  const copy = copyButton("❐ copy", "copy this code", () => text.textContent ?? "");
   const node = element("div", {}, copy, text);
   let wanted = false;
 

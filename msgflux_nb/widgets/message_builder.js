@@ -131,8 +131,13 @@ function footer(model, store, signal) {
  */
 function follow(scroller, signal) {
   let atEnd = true;
+  let [top, height] = [0, 0];
   const look = () => {
-    atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
+    const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
+    // Up, though nothing was taken away: a reader does that. Else what was added only has not been followed yet.
+    const away = scroller.scrollTop < top && scroller.scrollHeight >= height;
+    atEnd = near || (atEnd && !away);
+    [top, height] = [scroller.scrollTop, scroller.scrollHeight];
   };
   const grown = new ResizeObserver(() => {
     if (atEnd) scroller.scrollTop = scroller.scrollHeight;

@@ -64,7 +64,6 @@ export default () => {
     el.prepend(head.node);
     el.querySelector(".mf-panes")?.append(tabs.node);
     el.append(status.node);
-    listen();
 
     async function run() {
       if (!play.free) return;
@@ -116,6 +115,7 @@ export default () => {
     });
 
     let filled = "";
+    listen();
 
     /** @param {Side} side */
     function filling(side) {
@@ -157,7 +157,7 @@ function header(play, schema, does, signal) {
   const tools = element("span", { class: "mf-options" });
   const first = modelSelect(play, 0, signal);
   const second = modelSelect(play, 1, signal);
-  const code = button("⧉ code", "copy the code that asks the same", does.code);
+  const code = button("❐ code", "copy the code that asks the same", does.code);
   const stop = button("■ stop", "stop (Esc)", () => play.stop());
   const run = button("▶ run", "run (Shift-Enter)", does.run);
   const node = element(
