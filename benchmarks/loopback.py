@@ -151,7 +151,7 @@ def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
 
 def _word(kind: str, place: int) -> str:
     word = WORDS[place % len(WORDS)]
-    return "\n\n" if kind == "prose" and word == "\n" else word
+    return "\n\n" if kind == "prose" and word == "\n" and place // len(WORDS) % 5 == 4 else word
 
 
 def _part(place: int, pieces: int) -> str:

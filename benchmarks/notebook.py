@@ -63,7 +63,7 @@ def is_batch(content: dict[str, Any]) -> bool:
 
 
 class Heard(NamedTuple):
-    """A message of the kernel: when it came, its type, whose it is, its content; its bytes without the head, and all."""
+    """A message of the kernel: when it came, its type, whose it is, its content, its bytes without head and with it."""
 
     at: float
     type: str
@@ -115,7 +115,11 @@ class Kernel:
 
     def start(self, code: str, **expressions: str) -> str:
         """Run a cell, and do not wait for its end; returns the id that its messages have."""
-        return str(self._client.execute(code, user_expressions=expressions, store_history=False))
+        options: dict[str, Any] = {
+            "store_history": False,
+            "stop_on_error": False,
+        }  # or the next cell is aborted with it
+        return str(self._client.execute(code, user_expressions=expressions, **options))
 
     def run(self, code: str, **expressions: str) -> dict[str, Any]:
         """Run a cell to its end; returns the reply."""
@@ -258,10 +262,10 @@ def sizes(kernel: Kernel, tokens: int) -> Iterator[Figure]:
     told, whole = sum(one.size for one in heard), sum(one.whole_size for one in heard)
     title = f"an answer of {tokens:,} tokens, {own / 1e3:,.1f} kB"
     yield Figure(f"{title}: messages on comms", f"{len(heard):,}")
-    yield bounded(
-        f"{title}: their bytes, less 1 kB each, ÷ its own", (whole - 1000 * len(heard)) / own, 2.2, "×", digits=2
-    )
-    yield Figure(f"{title}: their bytes, without heads, ÷ its own", f"{told / own:,.2f} ×")
+    goal = round(2.2 * own / 1e3 + len(heard))
+    allowed = f"{title}: their bytes; 2.2 times its own and 1 kB a message"
+    yield bounded(allowed, whole / 1e3, goal, "kB", digits=1)
+    yield Figure(f"{title}: their bytes without heads ÷ its own", f"{told / own:,.2f} ×")
     yield Figure(f"{title}: the twin beside it", f"{sum(t.size for t in twins) / own:,.2f} × in {len(twins)} messages")
 
 
