@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pprint
 import sys
-from collections.abc import Mapping
+import types
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -57,7 +59,7 @@ def code_of(
     arguments = ", ".join([*([asked] if tools else []), "messages", *keywords])
     lines = [
         "import msgflux_nb as mf",
-        *writer.imports,
+        *dict.fromkeys(writer.imports),
         "",
         *writer.definitions,
         *_listed(messages),
@@ -84,12 +86,10 @@ class _Writer:
 
     def named(self, value: Any) -> str:
         """A name for an object that has one: a variable, one of ours, or one to be imported."""
-        import msgflux_nb
-
         for name, _ in self.names(value):
             return name
         name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
-        if getattr(msgflux_nb, name, None) is value:
+        if getattr(sys.modules["msgflux_nb"], name, None) is value:
             return f"mf.{name}"
         if module not in ("", "__main__") and getattr(sys.modules.get(module), name, None) is value:
             self.imports.append(f"from {module} import {name}")
@@ -101,13 +101,27 @@ class _Writer:
 
     def type(self, type_: Any) -> str:
         """A type as it is written."""
-        if isinstance(type_, type) and getattr(type_, "__args__", None) is None:
-            return type_.__name__ if type_.__module__ == "builtins" else self.named(type_)
+        origin, parts = typing.get_origin(type_), typing.get_args(type_)
+        if origin is None and isinstance(type_, type):
+            plain = type_.__module__ == "builtins" and type_ is not type(None)
+            return type_.__name__ if plain else "None" if type_ is type(None) else self.named(type_)
         for name, _ in self.names(type_):
             return name
-        for part in getattr(type_, "__args__", ()):
-            self.type(part)
-        return type_name(type_)
+        if origin in (typing.Union, types.UnionType):
+            return " | ".join(map(self.type, parts))
+        if origin is typing.Annotated or origin is typing.Literal:
+            return self._with_values(origin, parts)
+        if origin is None:
+            return "..." if type_ is ... else type_name(type_)
+        return f"{self.type(origin)}[{', '.join(map(self.type, parts))}]"
+
+    def _with_values(self, origin: Any, parts: Sequence[Any]) -> str:
+        types_ = [self.type(parts[0])] if origin is typing.Annotated else []
+        values = [repr(part) for part in parts[len(types_) :]]
+        name = "Annotated" if types_ else "Literal"
+        self.imports.append(f"from typing import {name}")
+        self.imports += ["import msgspec"] if any(value.startswith("msgspec.") for value in values) else []
+        return f"{name}[{', '.join([*types_, *values])}]"
 
     def model(self, model: Any) -> str:
         """A model: its variable, or how to build it; a key is in neither."""
