@@ -586,6 +586,10 @@ def test_the_twin_is_escaped_and_its_text_is_the_same_each_time(watch: Watch) ->
         arguments = json.dumps({HOSTILE: HOSTILE})
         view = watch([(0, 0, None, HOSTILE, arguments), (1, 9, HOSTILE, "add", "{" + HOSTILE)], tools=[add])
         view.result(view.value[0], HOSTILE)
+        first, second = view._calls.all
+        view._calls.decide(first, {HOSTILE: HOSTILE})
+        view._calls.decide(second, HOSTILE)
+        view._answer, view._figures, view.error = HOSTILE, (HOSTILE,), ValueError(HOSTILE)
         return view._drawn()
 
     html, text = picture()
