@@ -123,7 +123,8 @@ function callBoard(store, el, { live, signal }) {
     all.hidden = waits < 2;
     stop.hidden = !told.running;
     hint.hidden = time.tracks.length > 0 || told.state !== "idle";
-    said.hidden = !told.answer || time.shown < time.times.length;
+    said.hidden = !told.answer;
+    said.classList.toggle("mf-unseen", time.shown < time.times.length);
     if (answer.textContent !== told.answer) answer.textContent = told.answer;
     const wrong = problem ?? told.error;
     error.hidden = !wrong;

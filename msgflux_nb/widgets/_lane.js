@@ -17,7 +17,7 @@ const CALL_PHASES = {
   rejected: ["■", "rejected"],
   stopped: ["■", "stopped"],
 };
-const RESULT_LINE = 80; // characters of a result that stand in one line
+const RESULT_LINE = 120; // characters of a result that stand in one line
 
 /** @typedef {ReturnType<Timeline["look"]>} Look */
 
@@ -56,7 +56,7 @@ function badge() {
 }
 
 /**
- * What came back: in one line if it is short, else folded.
+ * What came back: in one line if it is short. What is known but not shown yet keeps its room, so that nothing moves.
  */
 function resultLine() {
   const mark = badge();
@@ -72,21 +72,24 @@ function resultLine() {
    * @param {Look} look
    */
   function draw({ card }, { phase, settled }) {
-    const { result, left, reason, edited, seconds } = card;
-    const rejected = phase === "rejected"; // the model is told the reason, and nothing else
-    const shown = rejected ? reason : settled ? result : null;
-    const key = `${phase} ${shown?.length} ${left} ${settled} ${edited}`;
+    const { result, reason, edited, seconds } = card;
+    const rejected = card.phase === "rejected"; // the model is told the reason, and nothing else
+    const [text, left] = rejected ? [reason, 0] : [result, card.left];
+    const after = ["running", "done", "failed"].includes(phase);
+    const shown = text !== null && (rejected ? phase === "rejected" : settled);
+    const key = `${phase} ${text?.length} ${left} ${shown} ${edited}`;
     if (key === drawn) return;
     drawn = key;
-    const after = ["running", "done", "failed"].includes(phase);
-    said.textContent = after && edited !== null ? `edited: ${edited}` : "";
-    mark.draw(phase || "done", phase || shown !== null ? CALL_PHASES[phase || "done"] : undefined);
-    const line = shown !== null && shown.length <= RESULT_LINE && !shown.includes("\n");
-    const rest = rejected ? 0 : left;
-    short.textContent = line ? shown : shown === null ? "" : countText(shown.length + rest, "character");
-    long.hidden = line || shown === null;
-    long.textContent = long.hidden ? "" : `${shown}${rest ? `\n… ${countText(rest, "character")} more` : ""}`;
-    time.textContent = shown !== null && seconds !== null && !rejected ? secondsText(seconds * 1000) : "";
+    const state = phase || (shown ? "done" : "");
+    mark.draw(state, CALL_PHASES[state]);
+    said.textContent = edited === null ? "" : `edited: ${edited}`;
+    said.classList.toggle("mf-unseen", !after);
+    const line = text !== null && text.length <= RESULT_LINE && !text.includes("\n");
+    short.textContent = line ? text : text === null ? "" : countText(text.length + left, "character");
+    long.hidden = line || text === null;
+    long.textContent = long.hidden ? "" : `${text}${left ? `\n… ${countText(left, "character")} more` : ""}`;
+    time.textContent = text !== null && seconds !== null && !rejected ? secondsText(seconds * 1000) : "";
+    for (const part of [short, long, time]) part.classList.toggle("mf-unseen", !shown);
   }
 
   return { node, draw };
@@ -147,9 +150,11 @@ function laneView(track, board) {
     const [filled, all] = parsed.draw(look.name, parser, text, look.final !== undefined);
     const figures = all ? `${filled}/${countText(all, "field")}` : "";
     if (count.textContent !== figures) count.textContent = figures;
-    const wrong = look.final ? (look.final.error ?? "") : key === "invalid" ? (plain?.problem ?? "") : "";
+    const early = key === "invalid" ? (plain?.problem ?? "") : "";
+    const wrong = track.card.final ? (track.card.final.error ?? "") : early;
     if (error.textContent !== wrong) error.textContent = wrong;
     error.hidden = !wrong;
+    error.classList.toggle("mf-unseen", !look.final && !early);
     bars.draw(look.count);
     outcome.draw(track, look);
     decision?.draw(track.card.phase === "asked" && board.timeline().following);

@@ -90,7 +90,7 @@ function fragmentBars(track, seek) {
     const whole = track.times.length.toLocaleString("en-US");
     figures.textContent = count < track.times.length ? `${count.toLocaleString("en-US")} / ${whole}` : whole;
     const first = track.times[0] ?? 0;
-    said.textContent = lasted = secondsText((track.times[Math.max(0, count - 1)] ?? first) - first);
+    said.textContent = lasted = track.times.length < 2 ? "" : secondsText((track.times[Math.max(0, count - 1)] ?? first) - first);
     const all = `${countText(track.times.length, "fragment")} in ${secondsText((track.times.at(-1) ?? 0) - first)}`;
     chart.setAttribute("aria-label", `${all}, longest pause ${secondsText(longest > 1 ? longest : Math.max(0, ...bins))}`);
   }

@@ -136,7 +136,7 @@ def _card(lane: Lane) -> str:
     said = [f"edited: {json_text(lane.edited)}"] if lane.edited is not None else []
     said += [f"rejected{': ' if lane.reason else ''}{lane.reason}"] if lane.phase == "rejected" else []
     lines = "".join(f"<div><small>{_safe(_cut(line))}</small></div>" for line in said)
-    if lane.result is not None:
+    if lane.result is not None and lane.phase != "rejected":
         shape, word = _SHAPES.get(lane.phase, _SHAPES["done"])
         time = "" if lane.seconds is None else f' <small style="{QUIET}">{lane.seconds:,.2f} s</small>'
         lines += (

@@ -373,10 +373,10 @@ def test_phases_are_moments_too(board: Open) -> None:
     marks = [(100, "asked"), (900, "running"), (950, "done")]
     view.batch(_0=card(phase="done", marks=marks, result="42", seconds=0.05))
     words = []
-    for moments in (1, 2, 3, 4):
+    for moments in (1, 2, 3, 4, 1):
         view.show(moments)
         words.append(view.lane().locator(".mf-outcome .mf-badge").inner_text().strip())
-    assert words == ["", "? waiting for approval", "● running", "→ result"]
+    assert words == ["", "? waiting for approval", "● running", "→ result", ""]
 
 
 def test_it_plays_from_the_start_and_stops_at_the_end(board: Open) -> None:
@@ -564,6 +564,21 @@ def test_nothing_moves_when_a_call_is_asked_about(board: Open) -> None:
     assert before
     assert after
     assert (before["y"], before["height"]) == (after["y"], after["height"])
+
+
+def test_nothing_moves_in_a_replay(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a": 17, '), (0, 5, None, None, '"b": 25}'), (1, 9, "d", "add", '{"a": x')))
+    marks = [(100, "running"), (150, "done")]
+    view.batch(_0=card(phase="done", marks=marks, result="a long\nresult\nin lines", edited=SUM))
+    view.state(state="complete", running=False, answer="It is 42.")
+    heights = []
+    for key in ("End", "Home", "ArrowRight"):
+        view.page.get_by_role("slider", name="replay").press(key)
+        view.widget.settle()
+        heights.append(view.page.locator(".mf-body").evaluate("(node) => node.scrollHeight"))
+        assert view.page.locator(".mf-result").first.is_visible() == (key == "End")
+        assert view.page.locator(".mf-answer-text").is_visible() == (key == "End")
+    assert len(set(heights)) == 1
 
 
 def test_every_control_has_a_name(board: Open) -> None:
