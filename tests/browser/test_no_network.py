@@ -77,6 +77,35 @@ def arriving(texts: list[str]) -> list[Reply]:
     return [stream(chunk(reasoning_content=text), text, chunk(tool_calls=[call]))]
 
 
+def arriving_text(texts: list[str]) -> list[Reply]:
+    """A stream with a token for each string, and others that might have come."""
+    choices = [
+        {
+            "index": 0,
+            "delta": {"content": text, "reasoning_content": text},
+            "logprobs": {
+                "content": [
+                    {
+                        "token": text,
+                        "logprob": -1.0,
+                        "bytes": None,
+                        "top_logprobs": [{"token": other, "logprob": -2.0, "bytes": None} for other in texts],
+                    }
+                ]
+            },
+        }
+        for text in texts
+    ]
+    return [stream(*(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n" for choice in choices))]
+
+
+def calling(texts: list[str]) -> list[Reply]:
+    """Calls of a tool, and then a text."""
+    text = "\n\n".join(texts)
+    call = {"index": 0, "id": text, "function": {"name": "look", "arguments": json.dumps({"a": text})}}
+    return [stream(chunk(tool_calls=[call])), stream(text)]
+
+
 def media(texts: list[str]) -> list[Reply]:
     """Images at addresses and in data, and a sound with its words."""
     text = "\n\n".join(texts)
@@ -209,10 +238,19 @@ CASES = {
     ),
     "playground": Case(
         FIELDS + "playground = mf.Playground(model, schemas={text: Odd}, prompt=text, prefilling=text, "
-        "system_prompt=text)\n" + PICTURE + "playground.attach(Image.new('RGB', (4, 4)), name=text)\n"
-        "display(playground)\nplayground.run(wait=True)",
+        "system_prompt=text, models=[model])\nplayground.logprobs = True\n"
+        + PICTURE
+        + "playground.attach(Image.new('RGB', (4, 4)), name=text)\n"
+        "display(playground)\nplayground.run(wait=True)\nplayground.rerun(wait=True)",
         (".msgflux-playground", ".msgflux-twin"),
-        lambda texts: [stream("\n\n".join(texts))],
+        arriving_text,
+    ),
+    "playground, tools and two models": Case(
+        FIELDS + "def look(a: str = '') -> str:\n    return text\n"
+        "look.__doc__ = text\nplayground = mf.Playground(model, prompt=text, tools=[look], approve='auto')\n"
+        "display(playground)\nplayground.run(wait=True)\nplayground.compare = model\nplayground.rerun(wait=True)",
+        (".msgflux-playground", ".msgflux-twin"),
+        calling,
     ),
     "playground, failed": Case(
         "playground = mf.Playground(model, prompt=text)\ndisplay(playground)\n"
@@ -305,7 +343,13 @@ class Evidence:
             with contextlib.suppress(Exception):  # what is missing is said by the test of it
                 notebook.cell(index).locator(row.drawn[when]).first.wait_for(state="attached", timeout=5_000)
             notebook.page.wait_for_timeout(200)  # time for whatever should not be asked for
-            self.seen[name, case] = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
+            seen = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
+            for tab in notebook.cell(index).get_by_role("tab").all():
+                tab.evaluate("(node) => node.click()")
+                notebook.page.wait_for_timeout(200)
+                inside = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
+                seen = Seen(seen.drawn, seen.text + inside.text, seen.forbidden + inside.forbidden)
+            self.seen[name, case] = seen
 
 
 PAGES = ("live", "trusted", "untrusted")
