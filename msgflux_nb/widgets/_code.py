@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import MsgfluxError
+from ..generation.tool_schema import Tool
 from ._parts import medium
 from ._side import Question
 from ._structure import type_name
@@ -49,7 +50,7 @@ def code_of(
     writer = _Writer(namespace, made)
     files = next((name for name, value in writer.names(owner)), None)
     schema = None if question.type is None else writer.type(question.type)
-    tools = [writer.named(tool) for tool in question.tools]
+    tools = [writer.tool(tool) for tool in question.tools]
     asked = writer.model(model)
     messages = _with_references(question.messages, files)
     keywords = [f"tools=[{', '.join(tools)}]"] if tools else []
@@ -93,11 +94,16 @@ class _Writer:
             return f"mf.{name}"
         if module not in ("", "__main__") and getattr(sys.modules.get(module), name, None) is value:
             self.imports.append(f"from {module} import {name}")
-        elif value in self._made:
+        elif isinstance(value, type) and value in self._made:
             self.definitions += [self._made[value], ""]
         else:
             self.definitions.append(f"# {name} has no name in this notebook: define it before this cell")
         return name
+
+    def tool(self, tool: Any) -> str:
+        """A tool: its variable, or that of its function."""
+        known = not isinstance(tool, Tool) or self.names(tool)
+        return self.named(tool if known else tool.function)
 
     def type(self, type_: Any) -> str:
         """A type as it is written."""

@@ -23,8 +23,13 @@ class Models:
         self._offers: dict[str, Any] = {}
         self.look({})
 
-    def look(self, namespace: Mapping[str, Any]) -> list[str]:
-        """Look for models in a notebook anew, and list the labels."""
+    @property
+    def labels(self) -> list[str]:
+        """The labels of all that is offered."""
+        return list(self._offers)
+
+    def look(self, namespace: Mapping[str, Any]) -> None:
+        """Look for models in a notebook anew."""
         found = [value for name, value in list(namespace.items()) if _is_model(name, value)]
         offers: dict[str, Any] = {}
         for model in [*self._given, *found]:
@@ -34,7 +39,6 @@ class Models:
         if not any(offered.name == embedded.name for offered in offers.values()):
             offers[embedded.name] = embedded
         self._offers = offers
-        return list(offers)
 
     def label(self, model: Any) -> str:
         """How a model is called here; "" for None. One that was not offered is from now on."""

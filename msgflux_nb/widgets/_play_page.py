@@ -123,6 +123,8 @@ class PlayPage(View):
         self.send({"type": "raw", "parts": self._rounds.raw()})
 
     def _show_models(self) -> None:
-        self.offered = self._models.look(notebook_namespace())
-        self.chosen = [self._models.label(model) for model in (self._model, self.compare)]
+        self._models.look(notebook_namespace())
+        chosen = [self._models.label(model) for model in (self._model, self.compare)]
+        self.offered = self._models.labels
+        self.chosen = chosen
         self.model_options = " · ".join(f"{name} {value}" for name, value in sorted(self._model.options.items()))

@@ -23,14 +23,16 @@ class Rounds:
     Args:
         builder: the conversation, a ``MessageBuilder``.
         tell: sends a message to the page.
-        on_end: called at the end of each round.
+        on_end: called at the end of each round with its sides; by then the next round may have begun.
 
     Attributes:
         sides: the models of the last round, each with its answer.
         question: what was asked last, or None.
     """
 
-    def __init__(self, builder: Any, *, tell: Callable[[dict[str, Any]], None], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, builder: Any, *, tell: Callable[[dict[str, Any]], None], on_end: Callable[[list[Side]], None]
+    ) -> None:
         self.sides: list[Side] = []
         self.question: Question | None = None
         self._builder = builder
@@ -48,13 +50,18 @@ class Rounds:
         """``idle`` before the first round, then the state of its first model."""
         return self.sides[0].state if self.sides else "idle"
 
+    @property
+    def busy(self) -> bool:
+        """Whether a round is under way."""
+        return self._open > 0
+
     def check_free(self) -> None:
         """Raise if a round is under way.
 
         Raises:
             RuntimeError: it is.
         """
-        if self._open:
+        if self.busy:
             raise RuntimeError("a run is under way; stop it first, or wait for its end")
 
     def begin(self, question: Question, models: Sequence[Any], *, calls: Any, at: int | None) -> None:
@@ -88,7 +95,7 @@ class Rounds:
             ]
             self._open = len(self.sides)
             self._answered = None
-            self._done.clear()
+            self._done = threading.Event()
 
     def start(self) -> None:
         """Start what was prepared."""
@@ -102,11 +109,12 @@ class Rounds:
 
     def wait(self) -> None:
         """Wait for the end of the round; an interrupt stops it."""
+        done = self._done
         try:
-            self._done.wait()
+            done.wait()
         except KeyboardInterrupt:
             self.stop()
-            self._done.wait()
+            done.wait()
             raise
 
     def last_answer(self) -> tuple[int, Side]:
@@ -140,30 +148,36 @@ class Rounds:
         card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
         self._tell({"type": "settled", "side": side.index, "number": side.number, "card": card})
         self._answered = self._builder.history.ids[-1]
-        for turn in others:
-            self._builder.history.add(turn)
-        if others:
-            self._builder.changed()
         if self._cut:
             self._builder.history.join_changes()
             self._cut = False
+        for turn in others:  # a result is taken back with its call
+            self._builder.history.add(turn)
+            self._builder.history.join_changes()
+        if others:
+            self._builder.changed()
 
     def _end(self, side: Side) -> None:
         with self._lock:
-            last = self._open == 1
+            sides, done, last = self.sides, self._done, self._open == 1
             try:
-                if len(self.sides) == 1 and side.stream is not None:
-                    self._settle(side, turns_of(side.stream))
-                self._tell({"type": "end", **side.ending()})
-                if last:
-                    self._end_all()
+                self._end_side(side, last=last)
+            except Exception as error:  # who waits for the end must not wait for ever
+                self._tell({"type": "problem", "name": type(error).__name__, "message": str(error)})
             finally:
                 self._open -= 1
         if last:
             try:
-                self._on_end()
+                self._on_end(sides)
             finally:
-                self._done.set()
+                done.set()
+
+    def _end_side(self, side: Side, *, last: bool) -> None:
+        if len(self.sides) == 1 and side.stream is not None:
+            self._settle(side, turns_of(side.stream))
+        self._tell({"type": "end", **side.ending()})
+        if last:
+            self._end_all()
 
     def _end_all(self) -> None:
         if len(self.sides) > 1:

@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from ..content.messages import Message
+from ..errors import SchemaError, StreamInterruptedError
 from ..protocol.events import ToolCallDelta
+from ..protocol.tool_call import ToolCall
 from ..reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
 from ._feed import Batch, Feed
 from ._question import status
@@ -133,13 +135,12 @@ class Side:
         model = _with_logprobs(self.model) if question.logprobs else self.model
         keywords = {"prefilling": question.prefill or None, "generation_schema": question.type}
         if question.tools:
-            calls = self._calls
             self.result = run_tools(
                 model,
                 question.messages,
                 tools=question.tools,
-                on_request=calls.ask,
-                on_result=calls.result,
+                on_request=functools.partial(self._ask_person, job),
+                on_result=functools.partial(self._show_result, job),
                 on_event=hear,
                 **keywords,
             )
@@ -147,7 +148,17 @@ class Side:
             self.result = _ask(model, question.messages, hear, keywords)
         return self.result.consume()
 
+    def _ask_person(self, job: Job, call: ToolCall) -> Any:
+        job.check()
+        return self._calls.ask(call)
+
+    def _show_result(self, job: Job, call: ToolCall, value: Any) -> None:
+        job.check()  # of a tool that went on after the stop
+        self._calls.result(call, value)
+
     def _hear(self, job: Job, event: Any) -> None:
+        if isinstance(event, StepStarted):
+            job.stream = event.stream
         if not isinstance(event, StepEnded | RunEnded):
             job.check()
         if job.state != "running":
@@ -156,7 +167,6 @@ class Side:
             self._calls.add(event)
         match event:
             case StepStarted():
-                job.stream = event.stream
                 self._begin(event.stream)
             case StepEnded():
                 self._close()
@@ -205,21 +215,30 @@ class Side:
         if not self._number:
             self._number = self._count()  # it failed before anything could be sent
         self._close()
+        if self._calls is not None and self._calls.state == "running":  # it was left to end unseen
+            self._calls.add(RunEnded(error=self.error or StreamInterruptedError("the run was stopped")))
         self._on_end(self)
 
     def ending(self) -> dict[str, Any]:
         """Say how it ended, for the page; without the words of the answer."""
-        error, type_ = self.error, self.question.type
-        decoded = () if self.state != "complete" else (self.value,)
+        error = self.error
         return {
             **self._about(),
             "seq": self._seq,
             "state": self.state,
             "error": None if error is None else [type(error).__name__, str(error)],
             "status": list(self.status()),
-            "rows": [] if type_ is None else [msgspec.to_builtins(row) for row in rows(type_, *decoded)],
+            "rows": self._rows(),
             "tokens": self.stream is not None and bool(self.stream.logprobs),
         }
+
+    def _rows(self) -> list[Any]:
+        decoded = () if self.state != "complete" else (self.value,)
+        try:
+            found = [] if self.question.type is None else rows(self.question.type, *decoded)
+        except SchemaError:  # the run has failed by it, and says so
+            found = []
+        return [msgspec.to_builtins(row) for row in found]
 
     def status(self, *, times: bool = True) -> tuple[str, ...]:
         """Tokens, cost, times and the reason, in short words."""
@@ -266,6 +285,7 @@ def _ask(model: Any, messages: list[Message], hear: Callable[[Any], None], keywo
         hear(RunEnded(error=error))
         raise
     hear(StepEnded(1, stream))
+    hear(RunEnded(stream))
     return stream
 
 

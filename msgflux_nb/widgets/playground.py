@@ -17,7 +17,7 @@ from ._models import Models
 from ._play_page import PlayPage
 from ._request import model_of
 from ._rounds import Rounds
-from ._side import Question
+from ._side import Question, Side
 from ._structure import notebook_namespace
 from ._tokens import start_at
 from ._variables import filled_message
@@ -106,6 +106,7 @@ class Playground(PlayPage):
         if names:
             self.prefill.beside = self.picker.beside = {"tool_schemas": list(self.tools)}
         self._show_models()
+        self.builder.observe(self._turns_changed, "told")
 
     def __repr__(self) -> str:
         return f"Playground({self._model.name!r}, {self._rounds.state})"
@@ -117,6 +118,10 @@ class Playground(PlayPage):
     @t.observe("compare")
     def _compare_set(self, _change: Any) -> None:
         self._show_models()
+
+    def _turns_changed(self, _change: Any) -> None:
+        if not self._rounds.busy:  # the end of a run brings the twin up to date
+            self._update_twin()
 
     # -- what a notebook reads ------------------------------------------------------------------------------------
 
@@ -192,7 +197,8 @@ class Playground(PlayPage):
     def code(self) -> str:
         """The Python code that asks the same: the question of the last run, or the message being written."""
         asked, namespace = self._question_shown(), notebook_namespace()
-        return code_of(asked, self._model, owner=self, namespace=namespace, made=self.picker.codes)
+        model = self._rounds.sides[0].model if asked is self._rounds.question else self._model
+        return code_of(asked, model, owner=self, namespace=namespace, made=self.picker.codes)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the answers of the last run as typed rows; an empty frame before the first.
@@ -291,8 +297,11 @@ class Playground(PlayPage):
         return bool(self.builder.undo())
 
     def close(self) -> None:
-        """End the run under way, and the widget."""
-        self.stop()
+        """End the run under way, and the widget with its parts."""
+        if self.comm is not None:  # not where the constructor raised, nor a second time
+            self.stop()
+            for part in (self.builder, self.prefill, self.picker, self.calls):
+                part.close()
         super().close()
 
     # -- a run ----------------------------------------------------------------------------------------------------
@@ -344,20 +353,24 @@ class Playground(PlayPage):
             raise BadRequestError(f"turn {position} is no answer of the assistant. Nothing was sent.")
         return at
 
-    def _finish(self) -> None:
+    def _finish(self, sides: list[Side]) -> None:
         """The run is over: say so to observers of ``value``, and to the saved notebook."""
-        first = self._rounds.sides[0]
+        first = sides[0]
         try:
-            self._set_unsent(ends=[side.ending() for side in self._rounds.sides])
-            self.running = False
-            if first.question.prefill and first.stream is not None:
-                self.prefill.judge(first.stream, first.question.prefill)
+            self._set_unsent(ends=[side.ending() for side in sides])
+            self._rest()
+            if first.prefill and first.stream is not None:
+                self.prefill.judge(first.stream, first.prefill)
             self._update_twin()
             self.value = first.value
         except Exception as error:
             self.show_error(error)  # an observer of value failed; the run itself is over
         finally:
-            self.running = False
+            self._rest()
+
+    def _rest(self) -> None:
+        with self._lock:  # another run may have begun
+            self.running = self._rounds.busy
 
     def _drafted_files(self) -> dict[str, Any]:
         items = [item for item in self.builder.tray.attachments if item.measured is not None]

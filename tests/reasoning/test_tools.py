@@ -40,12 +40,14 @@ def fail(text: str) -> str:
     raise ValueError(f"no {text}")
 
 
-def run(url: str, messages: Any, **keywords: Any) -> Any:
-    return mf.run_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords)
+def run(url: str, messages: Any, *, profile: Any = None, **keywords: Any) -> Any:
+    model = mf.Model.chat_completion("scripted", base_url=url, profile=profile)
+    return mf.run_tools(model, messages, **keywords)
 
 
-def arun(url: str, messages: Any, **keywords: Any) -> Any:
-    return asyncio.run(mf.arun_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords))
+def arun(url: str, messages: Any, *, profile: Any = None, **keywords: Any) -> Any:
+    model = mf.Model.chat_completion("scripted", base_url=url, profile=profile)
+    return asyncio.run(mf.arun_tools(model, messages, **keywords))
 
 
 both = pytest.mark.parametrize("go", [run, arun], ids=["sync", "async"])
@@ -323,3 +325,16 @@ def test_a_run_that_goes_on_for_ever_tells_its_end_too(go: Go) -> None:
     with serving(calling(("c1", "add", {"a": 1}))) as server, pytest.raises(mf.ToolCallError):
         go(server.url, "?", tools=[add], max_steps=2, on_event=seen.append)
     assert isinstance(seen[-1].error, mf.ToolCallError)
+
+
+@both
+def test_only_the_first_answer_has_the_start(go: Go) -> None:
+    opening = calling(("call_1", "add", {"a": 17, "b": 25}), text=" me see.")
+    with serving(opening, completion("It is 42.")) as server:
+        profile = {"prefill": "continue", "echo": False}
+        final = go(server.url, "17 + 25?", tools=[add], prefilling="Let", profile=profile)
+    first, second = (body["messages"] for body in server.bodies)
+    assert first[-1] == {"role": "assistant", "content": "Let"}
+    assert [message["role"] for message in second] == ["user", "assistant", "tool"]
+    assert second[1]["content"] == "Let me see."
+    assert final.consume() == "It is 42."
