@@ -168,6 +168,8 @@ class ToolCallView(CallBoard):
         unknown = bool(self._fields) and call.name not in self._fields
         self._calls.take_result(self._calls.find(call, "result"), value, failed=unknown)
         self._wake()
+        if self.over and not self.running:
+            self._settle()  # nothing else will come: the kernel may end before a moment of quiet
 
     # -- what a notebook does -------------------------------------------------------------------------------------
 
