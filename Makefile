@@ -38,11 +38,12 @@ fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
-check:           ## linter, format, types
+check:           ## linter, format, types of the package and of the widgets' pages
 	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/check_pages.py
 
 format:
 	$(BIN)/ruff check --fix .

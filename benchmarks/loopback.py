@@ -1,14 +1,16 @@
 """A server on this machine's loopback that answers as OpenAI does, with answers that it rendered before it was asked.
 
 The model's name says what comes: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
-arguments of three parallel calls in 2,000 fragments. ``paced`` sends them one by one, each at its time, and ``padded``
-with an ``obfuscation`` in each, letters by chance as OpenAI adds them unless asked not to. One event is one HTTP chunk.
+arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs. ``paced`` sends them one by one,
+each at its time (``paced2000``: every 2,000 µs), and ``padded`` with an ``obfuscation`` in each, letters by chance as
+OpenAI adds them unless asked not to. One event is one HTTP chunk.
 A request that asks for no stream gets a short answer in one piece. The server is another process, on a core of its own
 where there are two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import multiprocessing
@@ -44,8 +46,8 @@ HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n\r\n"
 
 def expected(kind: str, pieces: int) -> str | list[str]:
     """What a reader has to have at the end: the text, or the arguments of each call."""
-    texts = [WORDS[place % len(WORDS)] for place in range(pieces)]
-    if kind == "text":
+    texts = [_word(kind, place) for place in range(pieces)]
+    if kind != "tools":
         return "".join(texts)
     return [json.dumps({"query": "".join(texts[call::3])}, ensure_ascii=False) for call in range(3)]
 
@@ -83,7 +85,7 @@ def _serve(listener: socket.socket) -> None:
 
 
 def _answer_all(line: socket.socket) -> None:
-    with line:
+    with line, contextlib.suppress(ConnectionError):  # a reader that was stopped
         for request in _requests(line):
             if not request.get("stream"):
                 line.sendall(_whole())
@@ -91,8 +93,10 @@ def _answer_all(line: socket.socket) -> None:
             kind, pieces, wire = request["model"].split("-")
             chunks = _rendered(kind, int(pieces), wire == "padded")
             began = time.perf_counter()
-            for number, part in enumerate(chunks if wire == "paced" else [b"".join(chunks)]):
-                wait = began + number * PACE / 1e6 - time.perf_counter()
+            paced = wire.startswith("paced")
+            pace = int(wire.removeprefix("paced") or PACE) if paced else 0
+            for number, part in enumerate(chunks if paced else [b"".join(chunks)]):
+                wait = began + number * pace / 1e6 - time.perf_counter()
                 if wait > 0:
                     time.sleep(wait)
                 line.sendall(part)
@@ -117,20 +121,20 @@ def _requests(line: socket.socket) -> Iterator[dict[str, Any]]:
 @functools.cache
 def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
     """The head of the answer, then each event as an HTTP chunk."""
-    opening: dict[str, Any] = {"role": "assistant", "content": "" if kind == "text" else None, "refusal": None}
+    opening: dict[str, Any] = {"role": "assistant", "content": None if kind == "tools" else "", "refusal": None}
     events = [_event(opening)]
     for call, name in enumerate(TOOLS if kind == "tools" else ()):
         function = {"name": name, "arguments": ""}
         events.append(
             _event(_fragment(call, id=f"call_{call}AbCdEfGhIjKlMnOpQrStUv", type="function", function=function))
         )
-    if kind == "text":
-        events += [_event({"content": WORDS[place % len(WORDS)]}) for place in range(pieces)]
+    if kind != "tools":
+        events += [_event({"content": _word(kind, place)}) for place in range(pieces)]
     else:
         events += [
             _event(_fragment(place % 3, function={"arguments": _part(place, pieces)})) for place in range(pieces)
         ]
-    events.append(_event({}, "stop" if kind == "text" else "tool_calls"))
+    events.append(_event({}, "tool_calls" if kind == "tools" else "stop"))
     usage = {"prompt_tokens": 58, "completion_tokens": pieces, "total_tokens": pieces + 58}
     events.append({**_common(), "choices": [], "usage": usage})
     chance = random.Random(7)
@@ -143,6 +147,11 @@ def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
         *chunks,
         b"0\r\n\r\n",
     ]
+
+
+def _word(kind: str, place: int) -> str:
+    word = WORDS[place % len(WORDS)]
+    return "\n\n" if kind == "prose" and word == "\n" and place // len(WORDS) % 5 == 4 else word
 
 
 def _part(place: int, pieces: int) -> str:

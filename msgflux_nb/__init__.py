@@ -25,12 +25,14 @@ _HOME = {
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
     "MediaError": "errors",
+    "MessageBuilder": "widgets.message_builder",
     "Model": "models.model",
     "MsgfluxError": "errors",
     "NotAnApiError": "errors",
     "NotFoundError": "errors",
     "PermissionDeniedError": "errors",
     "Playground": "widgets.playground",
+    "PrefillEditor": "widgets.prefill_editor",
     "PrefillError": "errors",
     "ProviderError": "errors",
     "QuotaError": "errors",
@@ -38,6 +40,7 @@ _HOME = {
     "RefusedError": "errors",
     "RequestTimeoutError": "errors",
     "SchemaError": "errors",
+    "SchemaPicker": "widgets.schema_picker",
     "ServerError": "errors",
     "StalledStreamError": "errors",
     "StoreError": "errors",
@@ -46,6 +49,7 @@ _HOME = {
     "ToolCall": "protocol.tool_calls",
     "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
+    "ToolCallView": "widgets.tool_call_view",
     "ToolNotCalledError": "errors",
     "TruncatedError": "errors",
     "ValidationFailedError": "errors",
@@ -106,7 +110,11 @@ if TYPE_CHECKING:
     from .tables.runs import resume as resume
     from .tables.runs import runs as runs
     from .tables.score import score as score
+    from .widgets.message_builder import MessageBuilder as MessageBuilder
     from .widgets.playground import Playground as Playground
+    from .widgets.prefill_editor import PrefillEditor as PrefillEditor
+    from .widgets.schema_picker import SchemaPicker as SchemaPicker
+    from .widgets.tool_call_view import ToolCallView as ToolCallView
 
 
 if not TYPE_CHECKING:  # so that a type checker finds a misspelled name

@@ -43,4 +43,10 @@ echo "Installing into $venv ..."
 set -- -c constraints.txt -e ".[$extras]"
 [ -z "$group" ] || set -- "$@" --group "$group"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+if [ "$kind" = test ]; then
+    # Beside the newest ipykernel, the oldest that pyproject.toml allows: tests/browser starts kernels with both.
+    rm -rf "$venv/oldest-ipykernel"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$venv/oldest-ipykernel" \
+        ipykernel==6.29.0 nest-asyncio==1.6.0
+fi
 printf '%s' "$key" > "$venv/$kind.stamp"

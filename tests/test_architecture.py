@@ -22,7 +22,7 @@ PAGE = ROOT.parent / "docs" / "ARCHITECTURE.md"
 # The table of docs/ARCHITECTURE.md: rooms from left to right, modules of a room from top to bottom.
 ROOMS = {
     "": "errors",
-    "content": "container source picture media generated messages history",
+    "content": "container source picture sound tokens media generated messages history",
     "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
     "misfit allowance accumulate",
@@ -32,8 +32,11 @@ ROOMS = {
     "tables": "dtypes fields lists arrays cells template marks examples rows frame export gate outcome ledger reuse "
     "memory paths corrections report long compare score spans progress interrupts loop batch run extract runs "
     "explain review dask accessor",
-    "widgets": "_run _structure _attachments _question _markdown _twin _cards answer_card row_card _base "
-    "message_builder prefill_editor schema_picker tool_call_view plan_view extraction_view playground",
+    "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _parts "
+    "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card row_card _typed _base _intake "
+    "message_builder prefill_editor schema_picker _tool_fields _tool_job "
+    "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
+    "extraction_view _side _code _difference _models _rounds _tokens _play_page playground",
     "doors": "__init__ pandas magics cli testing",
 }
 ORDER = {

@@ -165,6 +165,14 @@ def test_every_constraint_is_one_exact_version() -> None:
     assert [line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line)] == []
 
 
+def test_the_oldest_ipykernel_of_the_browser_tests_is_the_oldest_that_is_allowed() -> None:
+    allowed = re.search(r'"ipykernel>=([0-9.]+),', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    tested = re.search(r"ipykernel==([0-9.]+)", (SCRIPTS / "make_venv.sh").read_text(encoding="utf-8"))
+    assert allowed is not None
+    assert tested is not None
+    assert tested[1] == f"{allowed[1]}.0"
+
+
 def test_scripts_can_be_executed() -> None:
     names = [*SCRIPTS.glob("*.sh"), ROOT / ".ci" / "run", ROOT / "binder" / "postBuild"]
     assert [path.name for path in names if not os.access(path, os.X_OK)] == []

@@ -7,6 +7,7 @@ Where that list leaves the ones before it, the tree gets a branch; nothing is ev
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,11 +15,14 @@ __all__ = ["History"]
 
 Message = dict[str, Any]
 
+_numbers = itertools.count(1)
+
 
 class _Node:
     """One turn: its message, and the turns that have followed it."""
 
     def __init__(self, message: Message | None) -> None:
+        self.id = next(_numbers)
         self.message = message
         self.children: list[_Node] = []
         self.chosen: _Node | None = None  # the child that was shown last
@@ -52,13 +56,18 @@ class History:
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._root = _Node(None)
-        self._before: list[list[Message]] = []
+        self._before: list[list[_Node]] = []
         self._show(list(messages), anew_from=None)
 
     @property
     def messages(self) -> list[Message]:
         """The conversation as it is shown, as a new list of copies."""
         return [copy.deepcopy(node.message) for node in self._path() if node.message is not None]
+
+    @property
+    def ids(self) -> list[int]:
+        """What each turn that is shown can be known by: the same number for the same version, and for no other."""
+        return [node.id for node in self._path()]
 
     def __len__(self) -> int:
         return len(self._path())
@@ -86,6 +95,30 @@ class History:
         path = [self._root, *self._path()]
         path[position].chosen = None
 
+    def versions(self, position: int) -> list[Message]:
+        """Return the turns that stand, or stood, in a place, as copies; ``siblings`` says which of them is shown."""
+        self._check(position)
+        return [copy.deepcopy(child.message or {}) for child in [self._root, *self._path()][position].children]
+
+    def add_versions(self, versions: Sequence[Sequence[Message]]) -> None:
+        """Go on in several ways, each a list of turns that is new; the first of them is shown."""
+        self._remember()
+        path = self._path()
+        end = path[-1] if path else self._root
+        begun = []
+        for turns in filter(None, versions):
+            node = end
+            for turn in turns:
+                node = node.follow(turn, anew=True)
+            begun.append(end.chosen)
+        if begun:
+            end.chosen = begun[0]
+
+    def join_changes(self) -> None:
+        """Make the last two changes one, so that ``undo`` takes both back."""
+        if len(self._before) > 1:
+            self._before.pop()
+
     def siblings(self, position: int) -> tuple[int, int]:
         """Return which of its siblings the turn at a position is, counted from 0, and how many there are."""
         self._check(position)
@@ -110,8 +143,17 @@ class History:
         """Show the conversation as it was before the last change; False if there was none."""
         if not self._before:
             return False
-        self._show(self._before.pop(), anew_from=None)
+        node = self._root
+        for child in self._before.pop():
+            node.chosen = child
+            node = child
+        node.chosen = None
         return True
+
+    @property
+    def undoable(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._before)
 
     def _show(self, messages: list[Message], anew_from: int | None) -> None:
         node = self._root
@@ -120,7 +162,7 @@ class History:
         node.chosen = None
 
     def _remember(self) -> None:
-        self._before.append(self.messages)
+        self._before.append(self._path())
 
     def _path(self) -> list[_Node]:
         path = []

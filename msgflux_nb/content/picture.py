@@ -17,7 +17,18 @@ from .container import PictureFile, orientation, parse_picture
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MAX_PIXELS", "READABLE", "Encoded", "Limits", "Pixels", "decode", "encode", "from_array", "from_pillow"]
+__all__ = [
+    "MAX_PIXELS",
+    "READABLE",
+    "Encoded",
+    "Limits",
+    "Pixels",
+    "decode",
+    "encode",
+    "from_array",
+    "from_pillow",
+    "size_of",
+]
 
 MAX_PIXELS = 50_000_000
 _QUALITIES = (90, 80, 70, 60, 45)
@@ -111,6 +122,16 @@ def decode(data: bytes, kind: str, name: str) -> Pixels:
     if stripped:
         notes = (*notes, "metadata removed")
     return _replace(pixels, kind=kind, file=sendable, notes=(*notes, *pixels.notes))
+
+
+def size_of(data: bytes, kind: str, name: str) -> tuple[int, int]:
+    """Read how many pixels across and down a picture file holds; none of them is decoded.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    size: tuple[int, int] = _open(data, kind, name).size
+    return size
 
 
 def _open(data: bytes, kind: str, name: str) -> Image:

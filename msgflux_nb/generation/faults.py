@@ -11,9 +11,11 @@ from typing import Any
 
 from msgspec import inspect
 
-__all__ = ["refusal"]
+__all__ = ["REFUSALS", "refusal"]
 
-_REFUSALS = (TypeError, NameError, ValueError)
+# Annotations may be texts, which are evaluated: a name that is not there, an attribute, or no Python at all.
+REFUSALS = (TypeError, NameError, ValueError, AttributeError, SyntaxError)
+"""What msgspec raises where it does not take a type."""
 
 
 def refusal(type_: Any) -> tuple[str, str] | None:
@@ -27,7 +29,7 @@ def refusal(type_: Any) -> tuple[str, str] | None:
 def _refusal(type_: Any, path: str, above: tuple[Any, ...]) -> tuple[str, str] | None:
     try:
         inspect.type_info(type_)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         reason = str(error)
     else:
         return None
@@ -70,5 +72,5 @@ def _fields(cls: type) -> Iterator[tuple[str, Any]]:
             alone = types.SimpleNamespace(__annotations__={name: annotation})
             try:
                 yield f".{name}", typing.get_type_hints(alone, around, dict(vars(base)), include_extras=True)[name]
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 yield f".{name}", error

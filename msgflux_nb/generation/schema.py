@@ -20,7 +20,7 @@ from ..errors import SchemaError
 from . import nodes
 from . import restore as restores
 from .dialect import IN_WORDS, RULES, Dialect, Rules
-from .faults import refusal
+from .faults import REFUSALS, refusal
 from .generics import with_defaults
 from .leaves import Leaves
 from .limits import check_limits
@@ -78,7 +78,7 @@ def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
     type_ = with_defaults(type_)
     try:
         info = inspect.type_info(type_)
-    except (TypeError, NameError, ValueError) as error:
+    except REFUSALS as error:
         path, reason = refusal(type_) or ("$", str(error))
         raise SchemaError(f"{path}: {_plain_name(type_)} cannot be sent as a schema. {reason}") from None
     rules = RULES[dialect]

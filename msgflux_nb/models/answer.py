@@ -39,6 +39,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
             ``prompt``.
         lax: whether a structure fitted its schema only after conversion, such as ``"1"`` for an int.
         prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
+        prefill_found: whether what the provider sent began with the prefill, where it was expected to: by an
+            instruction, or since this server repeats it; None where there is no such sign.
         fields: what else the provider said of the answer, such as ``citations``.
     """
 
@@ -56,6 +58,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     schema_method: str | None
     lax: bool
     prefill_method: str | None
+    prefill_found: bool | None
     fields: dict[str, Any]
 
 
@@ -163,6 +166,7 @@ class Answer:
             schema_method=request.schema_method,
             lax=call.decoded is not None and call.decoded.lax,
             prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
+            prefill_found=call.current.prefill_found,
             fields=snapshot.fields,
         )
 

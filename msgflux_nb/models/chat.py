@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .transport import Endpoint
 
-__all__ = ["ChatCompletion"]
+__all__ = ["ChatCompletion", "learnt"]
 
 Messages = str | Sequence[dict[str, Any]]
 Tools = Sequence[dict[str, Any] | Callable[..., Any]]
@@ -200,12 +200,12 @@ class ChatCompletion:
         from .prepared import Prepared
 
         build = self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
-        learnt = _learnt(self.profile, self._model)
+        known = learnt(self.profile, self._model)
         exchange = functools.partial(self._exchange, max_retries=0, keep=True)
         request = build()
-        call = functools.partial(Call, build, self.profile, self._model, learnt, exchange)
+        call = functools.partial(Call, build, self.profile, self._model, known, exchange)
         return Prepared(
-            functools.partial(call, request=None if learnt.refused else request),
+            functools.partial(call, request=None if known.refused else request),
             self._aendpoint,
             request=request,
             place=self._base_url(request) or self.profile.provider,
@@ -240,7 +240,7 @@ class ChatCompletion:
 
     def _call(self, messages: Messages, stream: bool, **asked: Any) -> Call:
         build = self._build(messages, stream=stream, **asked)
-        return Call(build, self.profile, self._model, _learnt(self.profile, self._model), self._exchange)
+        return Call(build, self.profile, self._model, learnt(self.profile, self._model), self._exchange)
 
     def _exchange(self, request: ChatRequest, *, max_retries: int | None = None, keep: bool = False) -> Exchange:
         entry = None
@@ -303,7 +303,7 @@ def _whole_address(host: str, profile: Profile) -> str:
 _known: dict[tuple[str, str], Learnt] = {}
 
 
-def _learnt(profile: Profile, model: str) -> Learnt:
+def learnt(profile: Profile, model: str) -> Learnt:
     """What this process has learnt of a model at its endpoint."""
     return _known.setdefault((profile.base_url or profile.provider, model), Learnt())
 

@@ -65,6 +65,7 @@ class Exchange:
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
         allowance: what the provider says may still be sent, where ``received`` is wanted too; None where it does not.
+        watchers: called with each event as it arrives, by whoever reads.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Exchange:
         self.failed: MsgfluxError | None = None
         self.cached = False
         self.allowance: Allowance | None = None
+        self.watchers: tuple[Callable[[Event], None], ...] = ()
         self._max_retries = max_retries
         self._entry = entry
         self._keeps = keep
@@ -114,6 +116,14 @@ class Exchange:
     def received(self) -> bytes | None:
         """The bytes of the answer as they came, where they are kept; None if there are none."""
         return b"".join(self._received) or None
+
+    @property
+    def prefill_found(self) -> bool | None:
+        """Whether the answer began with the prefill, where a server that repeats it or an instruction led to expect so.
+
+        None where it was not expected, and as long as it is not known.
+        """
+        return self._accumulator.prefill_found
 
     @property
     def seconds_to_first_token(self) -> float | None:
@@ -165,6 +175,9 @@ class Exchange:
         """
         accumulator = self._accumulator
         events = accumulator.feed(data)
+        for watcher in self.watchers:
+            for event in events:
+                watcher(event)
         if self._keeps or self._entry is not None:
             self._received.append(data)
         now = self._clock()
@@ -184,6 +197,9 @@ class Exchange:
             MsgfluxError: the answer is not complete, or is an error.
         """
         events = self._accumulator.close()
+        for watcher in self.watchers:
+            for event in events:
+                watcher(event)
         self._accumulator.finish()
         self._end("complete")
         if self._entry is not None:

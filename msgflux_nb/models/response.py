@@ -30,12 +30,29 @@ class Arriving(Answer):
         self._abort = Abort()
         self._begun = False
         self._silent: Exchange | None = None  # what is still to be done once the shown answer has ended
+        self._watchers: tuple[tuple[Callable[[Event], None], Callable[[], None]], ...] = ()
+
+    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[], None]) -> None:
+        """Look on while somebody else reads: this reads nothing.
+
+        Both are called on the thread that reads, and must not raise.
+
+        Args:
+            on_event: called with each event that arrives from now on.
+            on_end: called once when the shown answer has ended, however it did; at once if it has already.
+        """
+        if self._over:
+            on_end()
+            return
+        self._watchers = (*self._watchers, (on_event, on_end))
+        self._let_look(self._call.exchange)
 
     def cancel(self) -> None:
         """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
         self._abort()
         if self._call.exchange.state == "new":
             self._call.exchange.stop("cancelled")
+            self._tell_end()
 
     def _leave(self) -> None:
         """End the answer unless it has ended."""
@@ -49,12 +66,27 @@ class Arriving(Answer):
 
     def _stop(self) -> None:
         self._call.current.stop("cancelled" if self._abort.asked else "left")
+        self._tell_end()
+
+    @property
+    def _over(self) -> bool:
+        return self._call.current.state not in ("new", "running")
+
+    def _let_look(self, exchange: Exchange) -> None:
+        exchange.watchers = tuple(on_event for on_event, _ in self._watchers)
+
+    def _tell_end(self) -> None:
+        watchers, self._watchers = self._watchers, ()
+        for _, on_end in watchers:
+            on_end()
 
     def _next(self, error: MsgfluxError | None) -> Exchange | None:
         """The exchange that is shown next; None when the shown answer has ended."""
         exchange = self._call.step(error)
         if self._call.shown:
             self._silent, exchange = exchange, None
+        elif exchange is not None and exchange is self._call.exchange:
+            self._let_look(exchange)
         return None if self._abort.asked else exchange
 
 

@@ -93,6 +93,11 @@ class Accumulator:
         self.done = False
         self.has_content = False
 
+    @property
+    def prefill_found(self) -> bool | None:
+        """Whether the answer began with the prefill that was to be repeated; None while, or where, that is unknown."""
+        return self._first.echo.found
+
     def feed(self, data: bytes) -> list[Event]:
         """Take some bytes, return what they say. Never raises: ``finish`` raises what is in ``failure``."""
         if self._sse is not None:

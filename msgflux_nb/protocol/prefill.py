@@ -120,12 +120,17 @@ class EchoFilter:
     """Removes an echoed prefill from the head of an answer that arrives in pieces.
 
     Text is held back only as long as it might be the echo. Unless the whole prefill is there, nothing is removed.
+
+    Attributes:
+        passed: whether the head of the answer is known, so that what follows is new.
+        found: whether the prefill was there; None before that is known, and where it is not expected.
     """
 
     def __init__(self, expected: str) -> None:
         self._expected = expected
         self._held = ""
         self.passed = not expected
+        self.found: bool | None = None
 
     def feed(self, text: str) -> str:
         """Return the part of the answer that is new."""
@@ -135,10 +140,12 @@ class EchoFilter:
         if len(self._held) < len(self._expected) and self._expected.startswith(self._held):
             return ""
         self.passed = True
+        self.found = self._held.startswith(self._expected)
         return self._held.removeprefix(self._expected)
 
     def close(self) -> str:
         """Return what is still held back: an answer that ended inside what might have been the echo."""
-        held = "" if self.passed else self._held
-        self.passed = True
-        return held
+        if self.passed:
+            return ""
+        self.passed, self.found = True, False
+        return self._held

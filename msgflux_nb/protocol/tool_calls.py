@@ -7,10 +7,11 @@ none, and where a reasoning item came first the first index is 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import ToolCallError
-from .events import ToolKind
+from .events import ToolCallDelta, ToolKind
 from .sse import joined
 from .tool_call import Assembly, ToolCall, ToolCallState, json_text
 
@@ -52,6 +53,7 @@ class ToolCallAggregator:
         self._ids: dict[tuple[int, str], Assembly] = {}
         self._last: dict[int, Assembly] = {}
         self._results: dict[str, Any] = {}
+        self._watchers: tuple[Callable[[ToolCallDelta | None], None], ...] = ()
 
     def process(
         self,
@@ -88,11 +90,26 @@ class ToolCallAggregator:
             call.extra |= extra
         if text:
             call.arrived.append(text)
+        if self._watchers:
+            self._tell(ToolCallDelta(call.lane, tool_id or None, name or None, arguments, choice, kind, extra))
         return call.lane
 
     def finish(self) -> None:
         """Take the end of the stream: what is not complete now is cut."""
         self._ended = True
+        self._tell(None)
+
+    def watch(self, callback: Callable[[ToolCallDelta | None], None]) -> None:
+        """Call back with each fragment that comes from now on, once it was taken, and with None at ``finish``.
+
+        It is called on the thread that feeds the aggregator, and must not raise.
+        """
+        self._watchers = (*self._watchers, callback)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is waited for: its stream has ended, or it has none that would say so."""
+        return self._ended
 
     @property
     def states(self) -> list[ToolCallState]:
@@ -174,6 +191,10 @@ class ToolCallAggregator:
     def __repr__(self) -> str:
         calls = ", ".join(f"{state.name or '…'} {state.status}" for state in self.states)
         return f"ToolCallAggregator({calls})"
+
+    def _tell(self, fragment: ToolCallDelta | None) -> None:
+        for watcher in self._watchers:
+            watcher(fragment)
 
     def _identified(
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind

@@ -4,22 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import msgspec
 
 from ..content.messages import to_json
 from ..errors import ToolCallError
 from ..generation.tool_schema import Tool, tools_by_name
-from ..models.answer import ModelResponse
-from ..protocol.events import Usage
+from ..models.answer import Answer, ModelResponse
+from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from ..protocol.turns import listed
 
-__all__ = ["ToolRun", "arun_tools", "run_tools"]
+__all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
 
 Messages = str | Sequence[dict[str, Any]]
 OnRequest = Callable[[ToolCall], Any]
 OnResult = Callable[[ToolCall, Any], Any]
+
+
+class StepStarted(msgspec.Struct, frozen=True):
+    """The model is about to be asked.
+
+    Attributes:
+        step: how often it was asked, this time included.
+        stream: its answer, of which nothing was sent for yet; ``stream.cancel()`` ends it, from any thread.
+    """
+
+    step: int
+    stream: Any
+
+
+class StepEnded(msgspec.Struct, frozen=True):
+    """An answer has ended.
+
+    Attributes:
+        step: which.
+        stream: the answer, as far as it came.
+        error: what ended it early, an interrupt included; None if it is whole.
+    """
+
+    step: int
+    stream: Any
+    error: BaseException | None = None
+
+
+class RunEnded(msgspec.Struct, frozen=True):
+    """The whole conversation has ended.
+
+    Attributes:
+        run: what ``run_tools`` returns, a :class:`ToolRun`; None where it raises.
+        error: what it raises, an interrupt included.
+    """
+
+    run: Any = None
+    error: BaseException | None = None
+
+
+OnEvent = Callable[[Event | StepStarted | StepEnded | RunEnded], Any]
 
 
 class ToolRun(ModelResponse):
@@ -30,7 +74,7 @@ class ToolRun(ModelResponse):
         responses: the answers, one for each time that the model was asked; the last one is the final answer.
     """
 
-    def __init__(self, messages: list[dict[str, Any]], responses: list[ModelResponse]) -> None:
+    def __init__(self, messages: list[dict[str, Any]], responses: list[Answer]) -> None:
         super().__init__(responses[-1]._call)
         self.messages = messages
         self.responses = responses
@@ -59,12 +103,14 @@ class _Loop:
         max_steps: int,
         on_request: OnRequest | None,
         on_result: OnResult | None,
+        on_event: OnEvent | None,
     ) -> None:
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
         self.tools = tools_by_name(tools)
         self.messages = list(listed(messages))
-        self.responses: list[ModelResponse] = []
+        self.responses: list[Answer] = []
+        self.on_event = on_event
         self._keywords = keywords
         self._left = max_steps
         self._on_request, self._on_result = on_request, on_result
@@ -74,9 +120,36 @@ class _Loop:
         keywords = {**self._keywords, "tool_schemas": [tool.schema for tool in self.tools.values()]}
         if self.responses:
             keywords.pop("tool_choice", None)
+            keywords.pop("prefilling", None)
+        if self.on_event is not None:
+            keywords["stream"] = True
         return keywords
 
-    def took(self, response: ModelResponse) -> ToolCallAggregator | None:
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell how the conversation ends."""
+        tell = self.on_event or (lambda _: None)
+        try:
+            yield
+        except BaseException as error:
+            tell(RunEnded(error=error))
+            raise
+
+    @contextmanager
+    def told(self, stream: Any, on_event: OnEvent) -> Iterator[None]:
+        """Tell that an answer starts, and that it has ended; one that was cancelled is an error here."""
+        step = len(self.responses) + 1
+        try:
+            on_event(StepStarted(step, stream))
+            yield
+            stream._call.current.check_complete()
+        except BaseException as error:
+            stream.cancel()
+            on_event(StepEnded(step, stream, error))
+            raise
+        on_event(StepEnded(step, stream))
+
+    def took(self, response: Answer) -> ToolCallAggregator | None:
         """Take an answer; return the calls to run, or None where it is the final one.
 
         Raises:
@@ -104,7 +177,10 @@ class _Loop:
     def end(self) -> ToolRun:
         """Return the final answer."""
         final = self.responses[-1]
-        return ToolRun([*self.messages, *final.to_messages()], self.responses)
+        run = ToolRun([*self.messages, *final.to_messages()], self.responses)
+        if self.on_event is not None:
+            self.on_event(RunEnded(run))
+        return run
 
     def ask(self, call: ToolCall) -> Any:
         """Ask whether a call may run; an async ``on_request`` gives an awaitable."""
@@ -146,8 +222,10 @@ def run_tools(
     max_steps: int = 8,
     on_request: OnRequest | None = None,
     on_result: OnResult | None = None,
+    on_event: OnEvent | None = None,
     system_prompt: str | None = None,
     tool_choice: str | None = None,
+    prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
     """Let a model call Python functions until it answers.
@@ -160,8 +238,11 @@ def run_tools(
         on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,
             which the model is told; a dict replaces its arguments; anything else lets it run.
         on_result: called with each call and its result; where the function failed, the exception.
+        on_event: streams each answer, and is called with every typed event of it, between a :class:`StepStarted` and a
+            :class:`StepEnded`; at last with a :class:`RunEnded`. What it raises ends the run.
         system_prompt: put in front of the messages.
         tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
+        prefilling: the start of the first answer; later ones begin by themselves.
         generation_schema: what the final answer is decoded to.
 
     Returns:
@@ -170,6 +251,7 @@ def run_tools(
     Raises:
         ToolCallError: ``max_steps`` is reached; the conversation so far is in its ``messages``.
         SchemaError: a function cannot be a tool.
+        StreamInterruptedError: with ``on_event``: somebody cancelled the stream.
         MsgfluxError: a call of the model failed.
 
     Example:
@@ -178,28 +260,18 @@ def run_tools(
         ...     return a + b
         >>> final = run_tools(model, "How much is 17 + 25?", tools=[add])  # doctest: +SKIP
     """
-    keywords = _keywords(system_prompt, tool_choice, generation_schema)
-    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result)
+    keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
+    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
     for tool in loop.tools.values():
         if tool.is_async:
             raise ToolCallError(f"{tool.name} is async; use: await mf.arun_tools(...). Nothing was sent.")
-    while True:
-        calls = loop.took(model(loop.messages, **loop.keywords()))
-        if calls is None:
-            return loop.end()
-        results = {}
-        for call in calls.get_calls():
-            approved_tool, approved, result = loop.prepared(call, loop.ask(call))
-            if approved_tool is not None:
-                try:
-                    result = approved_tool.call(approved.arguments)
-                    if inspect.iscoroutine(result):
-                        result.close()
-                        raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
-                except Exception as error:  # whatever a tool raises is told to the model
-                    result = error
-            results[call.id] = loop.finished(approved, result)
-        loop.took_results(calls, results)
+    with loop.telling():
+        while True:
+            calls = loop.took(_answer(model, loop))
+            if calls is None:
+                break
+            loop.took_results(calls, {call.id: _run(loop, call) for call in calls.get_calls()})
+    return loop.end()
 
 
 async def arun_tools(
@@ -210,23 +282,60 @@ async def arun_tools(
     max_steps: int = 8,
     on_request: OnRequest | None = None,
     on_result: OnResult | None = None,
+    on_event: OnEvent | None = None,
     system_prompt: str | None = None,
     tool_choice: str | None = None,
+    prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
     """As :func:`run_tools`, from a coroutine: the calls of one turn run side by side.
 
     Async functions run on the loop, others on threads; ``on_request`` may be async, to wait for a person.
     """
-    keywords = _keywords(system_prompt, tool_choice, generation_schema)
-    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result)
-    while True:
-        calls = loop.took(await model.acall(loop.messages, **loop.keywords()))
-        if calls is None:
-            return loop.end()
-        asked = calls.get_calls()
-        results = await asyncio.gather(*(_arun(loop, call) for call in asked))
-        loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+    keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
+    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
+    with loop.telling():
+        while True:
+            calls = loop.took(await _aanswer(model, loop))
+            if calls is None:
+                break
+            asked = calls.get_calls()
+            results = await asyncio.gather(*(_arun(loop, call) for call in asked))
+            loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+    return loop.end()
+
+
+def _answer(model: Any, loop: _Loop) -> Answer:
+    response: Any = model(loop.messages, **loop.keywords())
+    if loop.on_event is not None:
+        with loop.told(response, loop.on_event):
+            for event in response.events():
+                loop.on_event(event)
+            response.finish()
+    return cast(Answer, response)
+
+
+async def _aanswer(model: Any, loop: _Loop) -> Answer:
+    response: Any = await model.acall(loop.messages, **loop.keywords())
+    if loop.on_event is not None:
+        with loop.told(response, loop.on_event):
+            async for event in response.events():
+                loop.on_event(event)
+            await response.finish()
+    return cast(Answer, response)
+
+
+def _run(loop: _Loop, call: ToolCall) -> str:
+    tool, approved, result = loop.prepared(call, loop.ask(call))
+    if tool is not None:
+        try:
+            result = tool.call(approved.arguments)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
+        except Exception as error:  # whatever a tool raises is told to the model
+            result = error
+    return loop.finished(approved, result)
 
 
 async def _arun(loop: _Loop, call: ToolCall) -> str:
@@ -246,6 +355,13 @@ async def _arun(loop: _Loop, call: ToolCall) -> str:
     return loop.finished(approved, result)
 
 
-def _keywords(system_prompt: str | None, tool_choice: str | None, generation_schema: Any) -> dict[str, Any]:
-    given = {"system_prompt": system_prompt, "tool_choice": tool_choice, "generation_schema": generation_schema}
+def _keywords(
+    system_prompt: str | None, tool_choice: str | None, prefilling: str | None, generation_schema: Any
+) -> dict[str, Any]:
+    given = {
+        "system_prompt": system_prompt,
+        "tool_choice": tool_choice,
+        "prefilling": prefilling,
+        "generation_schema": generation_schema,
+    }
     return {name: value for name, value in given.items() if value is not None}

@@ -1,5 +1,5 @@
 // @ts-check
-// The answer as it arrives: prefill tinted, text appended, structure as a table, errors as alerts, a status line.
+// Answers as they arrive, in the place where they will stand: reasoning, prefill, words, errors; and the status line.
 
 /** @type {Record<string, [shape: string, word: string]>} */
 const STATES = {
@@ -14,110 +14,139 @@ const STATES = {
 };
 
 /**
- * The pane of the answer.
- * @param {AnswerStore} store
- * @param {() => { name: string, rows: Row[] } | null} picked the structure that the next run would ask for
- * @returns {{ node: HTMLElement, draw: () => void }}
+ * The answers of all sides, beside each other.
+ * @param {Play} play
+ * @param {HTMLElement} slot where the builder leaves room for them
+ * @returns {() => void} draws them
  */
-function answerPane(store, picked) {
-  const prefill = element("span", { class: "mf-prefill" });
-  const text = document.createTextNode("");
-  const words = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": "answer" }, prefill, text);
-  const hint = element("p", { class: "mf-hint" }, "The answer appears here. Shift-Enter runs, Esc stops.");
-  const body = element("tbody");
-  const caption = element("caption");
-  const table = element("table", { class: "mf-structure" }, caption, body);
+function answers(play, slot) {
+  /** @type {ReturnType<typeof answerCard>[]} */
+  const cards = [];
+  const row = element("div", { class: "mf-answers" });
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
-  const node = element(
-    "section",
-    { class: "mf-pane mf-answer", "aria-label": "answer", tabindex: "0" },
-    element("div", { class: "mf-role" }, "assistant"),
-    hint,
-    words,
-    table,
-    error,
-  );
-  let epoch = -1;
-  let drawn = 0;
-  let tableKey = "";
-  let errorKey = "";
+  slot.append(row, error);
+  let said = "";
 
-  function drawText() {
-    if (epoch !== store.epoch) {
-      epoch = store.epoch;
-      drawn = 0;
-      text.data = "";
+  return () => {
+    while (cards.length < play.sides.length) {
+      const card = answerCard(cards.length);
+      cards.push(card);
+      row.append(card.node);
     }
-    if (prefill.textContent !== store.prefill) prefill.textContent = store.prefill;
-    if (drawn < store.pieces.length) {
-      text.appendData(store.pieces.slice(drawn).join(""));
-      drawn = store.pieces.length;
-    }
-  }
-
-  function drawTable() {
-    const next = picked();
-    const structure = store.schema && store.rows.length ? { name: store.schema, rows: store.rows } : null;
-    // While a run is under way the fields it asked for are shown, and after it what they hold.
-    const shown = structure && (!next || next.name === store.schema) ? structure : next;
-    const key = JSON.stringify([shown, store.run]);
-    if (key === tableKey) return;
-    tableKey = key;
-    table.hidden = !shown;
-    caption.textContent = shown?.name ?? "";
-    body.replaceChildren(...(shown?.rows ?? []).map(structureRow));
-  }
-
-  function drawError() {
-    const shown = store.problem ?? store.error;
+    row.classList.toggle("mf-two", play.sides.length > 1);
+    cards.forEach((card, index) => card.draw(play.sides[index] ?? null, play.sides.length > 1));
+    const shown = play.problem ?? play.sides.find((side) => side.error)?.error ?? null;
     const key = JSON.stringify(shown);
-    if (key === errorKey) return;
-    errorKey = key;
+    if (key === said) return;
+    said = key;
     error.hidden = !shown;
     error.replaceChildren(...(shown ? [element("b", {}, shown[0]), " ", shown[1]] : []));
-  }
+  };
+}
 
-  function draw() {
-    const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
-    words.classList.toggle("mf-code", store.schema !== "");
-    words.setAttribute("aria-busy", String(store.busy));
-    hint.hidden = store.run > 0 || store.busy || store.problem !== null;
-    drawText();
-    drawTable();
-    drawError();
-    if (atEnd) node.scrollTop = node.scrollHeight;
+/** @param {number} index */
+function answerCard(index) {
+  const reasoning = reasoningFold();
+  const words = answerWords(index);
+  const refusal = element("p", { class: "mf-refusal" });
+  const name = element("div", { class: "mf-by" });
+  const node = element("div", { class: "mf-turn" }, ...turnColumns("assistant", [name, reasoning.node, words.node, refusal]));
+
+  /**
+   * @param {Side | null} side
+   * @param {boolean} named
+   */
+  function draw(side, named) {
+    const shown = side !== null && !side.settled && side.state !== "idle" && (side.begun || side.state === "running");
+    node.hidden = !shown;
+    if (!shown || !side) {
+      words.clear();
+      return;
+    }
+    name.textContent = side.model;
+    name.hidden = !named;
+    reasoning.draw(side);
+    words.draw(side);
+    if (refusal.textContent !== side.refusal) refusal.textContent = side.refusal;
+    refusal.hidden = !side.refusal;
   }
 
   return { node, draw };
 }
 
 /**
- * @param {Row} row
- * @returns {HTMLElement}
+ * The words of an answer: the prefill in its tint, finished blocks as Markdown, the rest as text. What is drawn is not
+ * drawn again.
+ * @param {number} index
  */
-function structureRow({ field, value, type }) {
-  const known = value !== null;
-  return element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, field),
-    element("td", { class: known ? "mf-value" : "mf-value mf-unknown" }, known ? value : "–"),
-    element(
-      "td",
-      { class: "mf-type" },
-      element("span", { class: known ? "mf-shape mf-complete" : "mf-shape", "aria-hidden": "true" }, known ? "✓" : "○"),
-      ` ${type}`,
-    ),
+function answerWords(index) {
+  const prefill = element("span", { class: "mf-prefill" });
+  const blocks = element("div", { class: "mf-blocks" });
+  const tail = document.createTextNode("");
+  const open = element("div", { class: "mf-tail" }, prefill, tail);
+  const label = index ? "second answer" : "answer";
+  const node = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": label }, blocks, open);
+  let epoch = -1;
+
+  function clear() {
+    epoch = -1;
+    blocks.replaceChildren();
+    tail.data = "";
+    prefill.textContent = "";
+  }
+
+  /** @param {Side} side */
+  function draw(side) {
+    if (epoch !== side.epoch) {
+      clear();
+      epoch = side.epoch;
+    }
+    node.classList.toggle("mf-code", side.schema !== "");
+    node.setAttribute("aria-busy", String(side.state === "running"));
+    if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
+    for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(sanitised(block));
+    if (side.tail.startsWith(tail.data)) tail.appendData(side.tail.slice(tail.data.length));
+    else tail.data = side.tail;
+  }
+
+  return { node, draw, clear };
+}
+
+/** The model's reasoning: open while it thinks, folded once the answer begins. */
+function reasoningFold() {
+  const text = document.createTextNode("");
+  const node = /** @type {HTMLDetailsElement} */ (
+    element("details", { class: "mf-reasoning", hidden: true }, element("summary", {}, "reasoning"), text)
   );
+  let number = 0;
+  let folded = false;
+
+  /** @param {Side} side */
+  function draw(side) {
+    if (number !== side.number) {
+      number = side.number;
+      folded = false;
+      node.open = true;
+    }
+    node.hidden = !side.reasoning;
+    if (!folded && (side.pieces.length || side.over)) {
+      folded = true; // once: what a reader opens again stays open
+      node.open = false;
+    }
+    if (side.reasoning.startsWith(text.data)) text.appendData(side.reasoning.slice(text.data.length));
+    else text.data = side.reasoning;
+  }
+
+  return { node, draw };
 }
 
 /**
  * The line of state, tokens, cost and times.
- * @param {AnswerStore} store
+ * @param {Play} play
  * @param {() => string} note something to add, or ""
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
-function statusBar(store, note) {
+function statusBar(play, note) {
   const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
   const word = element("span", { class: "mf-state", role: "status" });
   const figures = element("span", { class: "mf-figures" });
@@ -125,15 +154,17 @@ function statusBar(store, note) {
   const node = element("footer", { class: "mf-status" }, shape, word, figures, aside);
 
   function draw() {
-    const waiting = store.state === "running" && store.pieces.length === 0;
-    const key = waiting ? "waiting" : store.state;
+    const [first] = play.sides;
+    const waiting = play.state === "running" && first.state === "running" && !first.begun;
+    const key = waiting ? "waiting" : play.busy ? play.state : play.problem ? "failed" : first.state;
     const [symbol, text] = STATES[key] ?? STATES.idle;
     shape.textContent = symbol;
-    shape.className = `mf-shape mf-${store.state}`;
+    shape.className = `mf-shape mf-${key}`;
     if (word.textContent !== text) word.textContent = text;
-    figures.textContent = store.status.join(" · ");
-    const silent = store.silent ? "The kernel does not answer: it is busy, or was restarted; then run this cell again." : "";
-    aside.textContent = silent || note();
+    const lines = play.sides.map((side) => side.status.join(" · "));
+    figures.textContent = lines.filter(Boolean).join("   |   ");
+    const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
+    aside.textContent = play.silent ? silent : note();
   }
 
   return { node, draw };

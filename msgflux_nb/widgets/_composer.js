@@ -126,39 +126,6 @@ class ImageTray {
 }
 
 /**
- * A text field that is kept in step with a trait: what is typed goes to the kernel after a pause, and what the kernel
- * sets is shown unless somebody is typing here.
- * @param {Model} model
- * @param {string} name
- * @param {Record<string, unknown>} attributes
- * @param {AbortSignal} signal
- * @returns {HTMLTextAreaElement}
- */
-function boundText(model, name, attributes, signal) {
-  const field = /** @type {HTMLTextAreaElement} */ (element("textarea", attributes));
-  /** @type {number | undefined} */
-  let timer;
-  const save = () => {
-    clearTimeout(timer);
-    if (field.value === model.get(name)) return;
-    model.set(name, field.value);
-    model.save_changes();
-  };
-  field.value = model.get(name);
-  field.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(save, 300);
-  });
-  field.addEventListener("change", save);
-  const show = () => {
-    if (timer === undefined || document.activeElement !== field) field.value = model.get(name);
-  };
-  model.on(`change:${name}`, show);
-  signal.addEventListener("abort", () => model.off(`change:${name}`, show));
-  return field;
-}
-
-/**
  * The pane of the message.
  * @param {Model} model
  * @param {ImageTray} tray

@@ -1,5 +1,21 @@
 // @ts-check
-// Shared parts of the widgets: building elements, and numbers with units.
+// Shared parts of the widgets: building elements, fields in step with traits, keys, and numbers with units.
+
+/**
+ * What a page gets of its widget. `Traits` are what the widget's class syncs, `Handled` the types of message for which
+ * it has a method `_on_…`: `make check` reads both off the class.
+ * @typedef {keyof Traits & string} TraitName
+ * @typedef {{
+ *   get<K extends TraitName>(name: K): Traits[K],
+ *   set<K extends TraitName>(name: K, value: Traits[K]): void,
+ *   save_changes(): void,
+ *   send(content: { type: Handled, [more: string]: unknown }, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
+ *   on(name: "msg:custom" | `change:${TraitName}`, callback: (...values: any[]) => void): void,
+ *   off(name?: "msg:custom" | `change:${TraitName}` | null, callback?: ((...values: any[]) => void) | null): void,
+ * }} Model
+ * @typedef {{ exports: any, render(props: { el: HTMLElement, signal?: AbortSignal }): Promise<void> }} Child
+ * @typedef {{ getWidget(reference: string): Promise<Child> }} Host given to `render` alone, not to `initialize`
+ */
 
 /**
  * Build an element. Text is only ever set as text: nothing here takes HTML, so that the words of a model, a file name
@@ -17,6 +33,17 @@ function element(tag, attributes = {}, ...children) {
   }
   node.append(...children);
   return node;
+}
+
+/**
+ * Build elements from HTML of the kernel's one sanitiser (`_markdown.py`); the only place where markup is read.
+ * @param {string} html
+ * @returns {Node}
+ */
+function sanitised(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild ?? document.createTextNode("");
 }
 
 /**
@@ -43,4 +70,129 @@ function oncePerFrame(draw) {
       draw();
     });
   };
+}
+
+/**
+ * @param {string} label
+ * @param {string} title said on hover and by a reader
+ * @param {() => void} onclick
+ * @param {string} [kind] the class
+ * @returns {HTMLElement}
+ */
+function button(label, title, onclick, kind = "mf-button") {
+  const spoken = /[a-z]/i.test(label) ? {} : { "aria-label": title };
+  return element("button", { type: "button", class: kind, title, onclick, ...spoken }, label);
+}
+
+/**
+ * Call back when a trait changes, as long as a view is there.
+ * @param {Model} model
+ * @param {TraitName | TraitName[]} names
+ * @param {() => void} callback
+ * @param {AbortSignal} signal
+ */
+function onChange(model, names, callback, signal) {
+  for (const name of [names].flat()) {
+    model.on(`change:${name}`, callback);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, callback));
+  }
+}
+
+/**
+ * Make an element the root of a view: named for a reader, and its keys and pastes kept from the notebook.
+ * @param {HTMLElement} el
+ * @param {string} kind the class that its style sheet is written for
+ * @param {string} label
+ */
+function rootOf(el, kind, label) {
+  // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.classList.add("msgflux-live", kind);
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", label);
+  for (const name of ["keydown", "paste", "copy", "cut"]) {
+    el.addEventListener(name, (event) => {
+      // Of a view in another, the outer one is told first: Esc stops a run from a field of any part of it.
+      if (!el.parentElement?.closest(".msgflux-live")) event.stopPropagation();
+    });
+  }
+  guardKeys(el);
+}
+
+// As `_typed.py` has it, and what is typed on behind a key that was recognised before its end.
+const KEYS =
+  /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
+const KEY_REMOVED =
+  "What looks like an API key was taken out of the field and is kept nowhere. A key belongs into an environment variable, or into api_key= of the model.";
+
+/**
+ * Take a key out of the field that it is typed or pasted into, before any other code of ours sees it; and say so.
+ * @param {HTMLElement} el
+ */
+function guardKeys(el) {
+  const close = button("✕", "close this note", () => note.remove(), "mf-quiet");
+  const note = element("p", { class: "mf-key-note", role: "alert" }, element("span", {}, KEY_REMOVED), close);
+  el.addEventListener(
+    "input",
+    (event) => {
+      const field = event.composedPath()[0];
+      const written = field instanceof HTMLTextAreaElement || (field instanceof HTMLInputElement && field.type !== "file");
+      if (!written) return;
+      const clean = field.value.replace(KEYS, "[key]");
+      if (clean === field.value) return;
+      field.value = clean;
+      el.prepend(note);
+    },
+    true,
+  );
+}
+
+/**
+ * Say when the saved notebook keeps an older state than the one shown: after a reload of the page, JupyterLab no
+ * longer knows which output the kernel's updates belong to.
+ * @param {HTMLElement} el
+ * @param {Model} model
+ * @returns {string}
+ */
+function staleNote(el, model) {
+  const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // in voila there is nothing to be saved
+  const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
+  const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
+  return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";
+}
+
+/**
+ * A text field that is kept in step with a trait: what is typed goes to the kernel after a pause, and what the kernel
+ * sets is shown unless somebody is typing here.
+ * @param {Model} model
+ * @param {TraitName} name
+ * @param {Record<string, unknown>} attributes
+ * @param {AbortSignal} signal
+ * @returns {HTMLTextAreaElement}
+ */
+function boundText(model, name, attributes, signal) {
+  const field = /** @type {HTMLTextAreaElement} */ (element("textarea", attributes));
+  /** @returns {any} */
+  const text = () => model.get(name);
+  /** @type {number | undefined} */
+  let timer;
+  const save = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (field.value === text()) return;
+    model.set(name, /** @type {any} */ (field.value));
+    model.save_changes();
+  };
+  field.value = text();
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(save, 300);
+  });
+  field.addEventListener("change", save);
+  const show = () => {
+    // In marimo the view is in a shadow tree, whose focus document.activeElement does not tell.
+    if (timer === undefined || !field.matches(":focus")) field.value = text();
+  };
+  onChange(model, name, show, signal);
+  return field;
 }

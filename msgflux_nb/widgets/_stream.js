@@ -1,208 +1,122 @@
 // @ts-check
-// What one model's page knows of its run: numbered batches of text in, listeners told, gaps mended.
+// What a page knows of one model's answer while it arrives: numbered batches in, gaps mended.
 
 /**
+ * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
- * @typedef {{
- *   run: number, state: string, schema?: string, prefill?: string, text?: string,
- *   rows?: Row[], error?: [string, string] | null, status?: string[],
- * }} Snapshot
- * @typedef {{
- *   get(name: string): any, set(name: string, value: unknown): void, save_changes(): void,
- *   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void,
- *   on(name: string, callback: (...values: any[]) => void): void,
- *   off(name?: string | null, callback?: ((...values: any[]) => void) | null): void,
- * }} Model
+ * @typedef {{ number: number, prefill: string, schema: string, model: string }} About
+ * @typedef {About & {
+ *   side: number, seq: number, state: string, error: [string, string] | null, status: string[], rows: Row[], tokens: boolean,
+ * }} Ending
  */
 
 /**
- * The answer of the latest run, for any number of views.
+ * One side: the answer of one model.
  *
- * `pieces` holds the text as it came; a view draws those it has not drawn. `epoch` changes when what was drawn has to
- * go: a new run, or a text that differs from the pieces.
+ * A view draws what it has not drawn of `blocks` (sanitised HTML from the kernel), then `tail`, the text behind them.
+ * `epoch` changes when what was drawn has to go: another answer, or a text that differs from the one drawn.
  */
-class AnswerStore {
-  /** @param {Model} model */
-  constructor(model) {
-    this.model = model;
-    /** @type {Set<() => void>} */
-    this.listeners = new Set();
-    this.epoch = 0;
-    this.run = 0;
+class Side {
+  /** @param {() => void} missed called when something was missed */
+  constructor(missed) {
+    this.missed = missed;
+    this.number = 0;
     this.seq = 0;
-    /** @type {string[]} */
-    this.pieces = [];
-    /** idle, asked, running, stopping, complete, stopped, failed */
+    this.epoch = 0;
+    /** idle, running, complete, stopped, failed */
     this.state = "idle";
-    this.prefill = "";
-    this.schema = "";
+    this.prefill = this.schema = this.model = "";
+    /** Whether its words are a turn of the conversation by now. */
+    this.settled = true;
     /** @type {Row[]} */
     this.rows = [];
     /** @type {[string, string] | null} */
     this.error = null;
     /** @type {string[]} */
     this.status = [];
-    /** @type {[string, string] | null} */
-    this.problem = null;
-    this.silent = false;
-    this.asking = false;
-    /** Whether the saved output had time to follow the last run. */
-    this.settled = false;
-    /** @type {number | undefined} */
-    this.timer = undefined;
-  }
-
-  /** Register for messages; called while the widget is made, or the first ones would be missed. */
-  connect() {
-    this.model.on("msg:custom", (message) => this.receive(message));
-    this.model.on("change:snapshot", () => this.finish(this.model.get("snapshot")));
-    this.finish(this.model.get("snapshot"));
-    this.model.send({ type: "hello" });
-  }
-
-  /** @param {any} message */
-  receive(message) {
-    this.heard();
-    if (message.type === "start") this.begin(message);
-    else if (message.type === "delta") this.append(message);
-    else if (message.type === "progress") this.mend(message);
-    else if (message.type === "idle") this.asking = false;
-    else if (message.type === "problem") {
-      this.problem = [message.name, message.message];
-      if (this.state === "asked") this.state = "idle";
-    } else return;
-    this.tell();
-  }
-
-  /** @param {{ run: number, prefill: string, schema: string }} message */
-  begin({ run, prefill, schema }) {
-    if (run <= this.run) return;
-    this.epoch += 1;
-    this.run = run;
-    this.seq = 0;
+    this.tokens = false;
+    /** @type {string[]} */
     this.pieces = [];
-    this.prefill = prefill;
-    this.schema = schema;
-    this.rows = [];
-    this.error = this.problem = null;
-    this.status = [];
-    this.state = "running";
-    this.asking = false;
+    /** @type {string[]} */
+    this.blocks = [];
+    this.tail = "";
+    this.reasoning = "";
+    this.refusal = "";
   }
 
-  /** @param {{ run: number, seq: number, text: string }} message */
-  append({ run, seq, text }) {
-    if (run < this.run || (run === this.run && (seq <= this.seq || this.over))) return;
-    if (run === this.run && seq === this.seq + 1) {
-      this.seq = seq;
-      this.pieces.push(text);
-    } else if (!this.asking) {
-      this.asking = true; // once: the answer to it, or the final snapshot, has everything
-      this.model.send({ type: "resync", run });
-    }
+  clear() {
+    this.epoch += 1;
+    this.pieces = [];
+    this.blocks = [];
+    this.tail = this.reasoning = this.refusal = "";
   }
 
-  /** @param {{ run: number, seq: number, text: string, prefill: string, schema: string }} message */
-  mend({ run, seq, text, prefill, schema }) {
-    this.asking = false;
-    if (run < this.run || (run === this.run && this.over)) return;
-    if (run > this.run) this.begin({ run, prefill, schema });
-    if (this.state !== "stopping") this.state = "running";
-    if (seq > this.seq) {
-      this.seq = seq;
-      this.replace(text);
-    }
+  /** @param {About} about */
+  begin({ number, prefill, schema, model }) {
+    if (number <= this.number) return;
+    this.clear();
+    Object.assign(this, { number, prefill, schema, model, seq: 0, state: "running", settled: false });
+    Object.assign(this, { rows: [], error: null, status: [], tokens: false });
   }
 
-  /** @param {Snapshot} snapshot */
-  finish(snapshot) {
-    if (snapshot.run < this.run || snapshot.run === 0) return;
-    this.heard();
-    if (snapshot.run > this.run) this.epoch += 1;
-    this.run = snapshot.run;
-    this.seq = Infinity;
-    this.prefill = snapshot.prefill ?? "";
-    this.schema = snapshot.schema ?? "";
-    this.rows = snapshot.rows ?? [];
-    this.error = snapshot.error ?? null;
-    this.status = snapshot.status ?? [];
-    this.state = snapshot.state;
-    this.asking = false;
-    this.replace(snapshot.text ?? "");
-    this.settled = false;
-    setTimeout(() => {
-      this.settled = true;
-      this.tell();
-    }, 1500);
-    this.tell();
+  /** @param {Batch & { number: number, seq: number }} message */
+  append({ number, seq, ...batch }) {
+    if (number < this.number || (number === this.number && (seq <= this.seq || this.over))) return;
+    if (number !== this.number || seq !== this.seq + 1) this.missed();
+    else this.take(seq, batch);
   }
 
   /**
-   * Take the whole text; what is drawn and right stays.
-   * @param {string} text
+   * @param {number} seq
+   * @param {Batch} batch
    */
-  replace(text) {
-    const drawn = this.pieces.join("");
-    if (text === drawn) return;
-    if (text.startsWith(drawn)) {
-      this.pieces.push(text.slice(drawn.length));
-      return;
+  take(seq, { text = "", reasoning = "", refusal = "", html, tail = 0 }) {
+    this.seq = seq;
+    if (text) this.pieces.push(text);
+    this.tail += text;
+    this.reasoning += reasoning;
+    this.refusal += refusal;
+    if (html) {
+      this.blocks.push(...html);
+      this.tail = tail ? this.tail.slice(-tail) : "";
     }
-    this.epoch += 1;
-    this.pieces = [text];
   }
 
-  /** Whether the latest run has ended. */
+  /**
+   * Take all of an answer that arrives.
+   * @param {About & Batch & { seq: number }} message
+   */
+  mend({ seq, text = "", reasoning = "", refusal = "", html = [], tail, ...about }) {
+    if (about.number < this.number || (about.number === this.number && (this.over || seq <= this.seq))) return;
+    this.begin(about);
+    const drawn = this.blocks.every((block, index) => block === html[index]) && text.startsWith(this.text);
+    if (!drawn) this.epoch += 1;
+    this.pieces = text ? [text] : [];
+    this.blocks = html;
+    this.tail = html.length ? (tail ? text.slice(-tail) : "") : text;
+    Object.assign(this, { reasoning, refusal, seq });
+  }
+
+  /** @param {Ending} ending */
+  end(ending) {
+    if (ending.number < this.number || (ending.number === this.number && this.over)) return;
+    if (ending.number > this.number) this.begin(ending);
+    const { state, rows, error, status, tokens } = ending;
+    Object.assign(this, { state, rows, error, status, tokens });
+  }
+
+  /** All of the text that the model wrote so far. */
+  get text() {
+    if (this.pieces.length > 1) this.pieces = [this.pieces.join("")];
+    return this.pieces[0] ?? "";
+  }
+
   get over() {
     return ["complete", "stopped", "failed"].includes(this.state);
   }
 
-  /** Whether a run is under way, or asked for. */
-  get busy() {
-    return ["asked", "running", "stopping"].includes(this.state);
-  }
-
-  /** Whether a run may be asked for: none is under way, or the last question was never heard. */
-  get free() {
-    return !this.busy || (this.state === "asked" && this.silent);
-  }
-
-  /**
-   * Ask for a run.
-   * @param {{ prompt: string, prefilling: string, schema: string }} question
-   */
-  ask(question) {
-    this.problem = null;
-    this.state = "asked";
-    this.model.send({ type: "run", ...question });
-    this.expect();
-    this.tell();
-  }
-
-  /** Ask the run under way to end. */
-  stop() {
-    if (this.state !== "running") return;
-    this.state = "stopping";
-    this.model.send({ type: "stop" });
-    this.expect();
-    this.tell();
-  }
-
-  /** A kernel that is busy or gone says nothing: after three seconds, say so. */
-  expect() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.silent = true;
-      this.tell();
-    }, 3000);
-  }
-
-  heard() {
-    clearTimeout(this.timer);
-    this.silent = false;
-  }
-
-  tell() {
-    for (const listener of this.listeners) listener();
+  /** Whether anything has come. */
+  get begun() {
+    return this.pieces.length > 0 || this.reasoning !== "" || this.refusal !== "";
   }
 }

@@ -12,9 +12,10 @@ import msgspec
 from msgspec import inspect
 
 from ..errors import SchemaError
+from ..generation.faults import REFUSALS
 from ..generation.generics import with_defaults
 
-__all__ = ["Offer", "Row", "notebook_namespace", "offers", "rows", "type_name"]
+__all__ = ["Offer", "Row", "info_name", "is_record", "notebook_namespace", "offers", "rows", "type_info", "type_name"]
 
 _ROW_LIMIT = 200
 _OURS = frozenset({"msgflux_nb", "msgspec"})
@@ -60,7 +61,7 @@ class Offer(msgspec.Struct, frozen=True):
 
     Attributes:
         name: what it is picked by.
-        group: ``"given"`` by the caller, found in the ``"notebook"``, or one of the ``"plans"``.
+        group: ``"built"`` in a form, ``"given"`` by the caller, found in the ``"notebook"``, or one of the ``"plans"``.
         type: the type itself.
     """
 
@@ -77,16 +78,21 @@ def notebook_namespace() -> Mapping[str, Any]:
     return vars(sys.modules["__main__"]) if shell is None else shell.user_ns
 
 
-def offers(given: Mapping[str, Any] | Iterable[Any] | None, namespace: Mapping[str, Any]) -> list[Offer]:
-    """List what can be picked; of two with one name the caller's comes before the notebook's before a plan.
+def offers(
+    given: Mapping[str, Any] | Iterable[Any] | None,
+    namespace: Mapping[str, Any],
+    built: Mapping[str, Any] | None = None,
+) -> list[Offer]:
+    """List what can be picked; of two with one name the built comes before the caller's, the notebook's and a plan.
 
     Args:
         given: types by name, or types alone.
         namespace: where to look for Structs; names that begin with an underscore are private.
+        built: types by name that were built in a form.
     """
     found: dict[str, Offer] = {}
     named = given if isinstance(given, Mapping) else {type_name(type_): type_ for type_ in given or ()}
-    groups = (("given", named), ("notebook", _structs(namespace)), ("plans", _plans()))
+    groups = (("built", built or {}), ("given", named), ("notebook", _structs(namespace)), ("plans", _plans()))
     seen: list[Any] = []
     for group, types in groups:
         for name, type_ in types.items():
@@ -127,9 +133,21 @@ def type_name(type_: Any) -> str:
             return type_.__name__
         if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
             return f"{origin.__name__}[{', '.join(map(type_name, typing.get_args(type_)))}]"
-        return _name(inspect.type_info(type_))
-    except (TypeError, NameError):
+        return info_name(inspect.type_info(type_))
+    except REFUSALS:
         return str(type_)
+
+
+def type_info(type_: Any) -> inspect.Type:
+    """Return what msgspec reads of a type.
+
+    Raises:
+        SchemaError: it cannot be read.
+    """
+    try:
+        return inspect.type_info(with_defaults(type_))
+    except REFUSALS as error:
+        raise SchemaError(f"{type_name(type_)} cannot be a generation_schema: {error}") from None
 
 
 def rows(type_: Any, value: Any = msgspec.UNSET) -> list[Row]:
@@ -139,12 +157,8 @@ def rows(type_: Any, value: Any = msgspec.UNSET) -> list[Row]:
         type_: what the value was decoded to.
         value: the value; without one every row has the value None.
     """
-    try:
-        info = inspect.type_info(with_defaults(type_))
-    except (TypeError, NameError) as error:
-        raise SchemaError(f"{type_name(type_)} cannot be a generation_schema: {error}") from None
     found: list[Row] = []
-    _walk(info, value, "", found, ())
+    _walk(type_info(type_), value, "", found, ())
     if len(found) > _ROW_LIMIT:
         return [*found[:_ROW_LIMIT], Row("…", f"{len(found) - _ROW_LIMIT:,} more rows", "")]
     return found
@@ -157,14 +171,14 @@ def _walk(info: Any, value: Any, path: str, found: list[Row], above: tuple[Any, 
         for field in info.fields:
             child = _member(value, field) if known else msgspec.UNSET
             _walk(field.type, child, f"{path}.{field.name}" if path else field.name, found, (*above, info.cls))
-    elif isinstance(info, inspect.CollectionType) and _is_record(info.item_type) and (not known or value):
+    elif isinstance(info, inspect.CollectionType) and is_record(info.item_type) and (not known or value):
         for index, item in enumerate(value) if known else [("", msgspec.UNSET)]:
             _walk(info.item_type, item, f"{path or 'value'}[{index}]", found, above)
-    elif isinstance(info, inspect.DictType) and _is_record(info.value_type) and (not known or value):
+    elif isinstance(info, inspect.DictType) and is_record(info.value_type) and (not known or value):
         for key, item in value.items() if known else [("", msgspec.UNSET)]:
             _walk(info.value_type, item, f"{path or 'value'}[{repr(key) if known else ''}]", found, above)
     else:
-        found.append(Row(path or "value", _text(value) if known else None, _name(info)))
+        found.append(Row(path or "value", _text(value) if known else None, info_name(info)))
 
 
 def _branch(info: Any, value: Any) -> Any:
@@ -178,11 +192,12 @@ def _branch(info: Any, value: Any) -> Any:
     return info
 
 
-def _is_record(info: inspect.Type) -> bool:
+def is_record(info: inspect.Type) -> bool:
+    """Whether a type has fields, itself or as one of the members of a union."""
     if isinstance(info, inspect.Metadata):
-        return _is_record(info.type)
+        return is_record(info.type)
     if isinstance(info, inspect.UnionType):
-        return any(_is_record(member) for member in info.types)
+        return any(is_record(member) for member in info.types)
     return hasattr(info, "fields")
 
 
@@ -206,21 +221,22 @@ def _text(value: Any) -> str:
     return encoded[1:-1] if encoded.startswith('"') else encoded  # dates and the like are bare in JSON's quotes
 
 
-def _name(info: inspect.Type) -> str:
+def info_name(info: inspect.Type) -> str:
+    """How a type that msgspec has read is written in Python."""
     kind = type(info)
     if kind in _SCALARS:
         return _SCALARS[kind]
     if isinstance(info, inspect.CollectionType):
-        return f"{_COLLECTIONS.get(kind, 'list')}[{_name(info.item_type)}]"
+        return f"{_COLLECTIONS.get(kind, 'list')}[{info_name(info.item_type)}]"
     match info:
         case inspect.Metadata():
-            return _name(info.type)
+            return info_name(info.type)
         case inspect.UnionType(types=types):
-            return " | ".join(dict.fromkeys(map(_name, types)))
+            return " | ".join(dict.fromkeys(map(info_name, types)))
         case inspect.LiteralType(values=values):
             return " | ".join(map(repr, values))
         case inspect.TupleType(item_types=items):
-            return f"tuple[{', '.join(map(_name, items))}]"
+            return f"tuple[{', '.join(map(info_name, items))}]"
         case inspect.DictType(key_type=key, value_type=value):
-            return f"dict[{_name(key)}, {_name(value)}]"
+            return f"dict[{info_name(key)}, {info_name(value)}]"
     return str(getattr(getattr(info, "cls", None), "__name__", kind.__name__.removesuffix("Type").lower()))

@@ -1,165 +1,216 @@
 // @ts-check
-// The playground: header, message, answer, status. Shared parts stand in front of this text, joined by _base.py.
+// The playground: header, conversation, what stands beside it, status. The widgets inside draw themselves.
 
-const GROUPS = [
-  ["given", "given"],
-  ["notebook", "in this notebook"],
-  ["plans", "plans"],
-];
+let playgrounds = 0; // so that the tabs of each have ids of their own
 
 /** One widget, any number of views: what runs is kept here, each view draws it. */
 export default () => {
-  /** @type {AnswerStore} */
-  let store;
-  /** @type {ImageTray} */
-  let tray;
+  /** @type {Play} */
+  let play;
 
   return {
     /** @param {{ model: Model }} props */
     initialize({ model }) {
-      store = new AnswerStore(model);
-      tray = new ImageTray(model);
-      tray.connect();
-      store.connect();
+      play = new Play(model);
+      play.connect();
     },
 
-    /** @param {{ model: Model, el: HTMLElement }} props */
-    render({ model, el }) {
+    /** @param {{ model: Model, el: HTMLElement, host: Host, signal?: AbortSignal }} props */
+    async render({ model, el, host, signal }) {
       const leave = new AbortController();
-      const composer = composerPane(model, tray, leave.signal);
-      const picker = schemaPicker(model, leave.signal);
-      const answer = answerPane(store, picker.picked);
-      const status = statusBar(store, () => staleNote(el, store));
-      const run = button("▶ run", "run (Shift-Enter)", ask);
-      const stop = button("■ stop", "stop (Esc)", () => store.stop());
-      const header = element(
-        "header",
-        { class: "mf-header" },
-        element("span", { class: "mf-model" }, model.get("model_name")),
-        element("span", { class: "mf-options" }, model.get("model_options")),
-        element("label", { class: "mf-schema" }, "schema", picker.node),
-        element("span", { class: "mf-space" }),
-        stop,
-        run,
-      );
-      // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
-      el.setAttribute("data-lm-suppress-shortcuts", "true");
-      el.classList.add("msgflux-live", "msgflux-playground");
-      el.setAttribute("role", "group");
-      el.setAttribute("aria-label", `Playground, ${model.get("model_name")}`);
-      el.append(header, element("div", { class: "mf-panes" }, composer.node, answer.node), status.node);
-      el.addEventListener("keydown", keys);
-
-      async function ask() {
-        if (!store.free) return;
-        if (!composer.prompt.value.trim() && !tray.cards.length && !tray.sending.size) {
-          composer.prompt.focus();
-          return;
-        }
-        await Promise.all(tray.uploads); // an image still on its way belongs to the message
-        const question = { prompt: composer.prompt.value, prefilling: composer.prefilling.value };
-        store.ask({ ...question, schema: picker.node.value });
-      }
-
-      /** @param {KeyboardEvent} event */
-      function keys(event) {
-        const asks = event.key === "Enter" && (event.shiftKey || event.ctrlKey || event.metaKey);
-        if (asks) {
-          event.preventDefault();
-          ask();
-        } else if (event.key === "Escape" && store.busy) {
-          event.preventDefault();
-          store.stop();
-        }
-        event.stopPropagation();
-      }
-
-      const draw = oncePerFrame(() => {
-        run.toggleAttribute("disabled", !store.free);
-        stop.toggleAttribute("disabled", store.state !== "running");
-        el.dataset.state = store.state;
-        answer.draw();
-        status.draw();
-      });
-      store.listeners.add(draw);
-      picker.node.addEventListener("change", draw);
-      model.on("change:schema_options", draw);
-      model.on("change:schema", draw);
-      draw();
-      return () => {
-        leave.abort();
-        store.listeners.delete(draw);
-        model.off("change:schema_options", draw);
-        model.off("change:schema", draw);
-      };
+      signal?.addEventListener("abort", () => leave.abort());
+      rootOf(el, "msgflux-playground", "Playground");
+      const left = element("div", { class: "mf-pane mf-talk" });
+      el.append(element("div", { class: "mf-panes" }, left));
+      const names = /** @type {const} */ (["builder", "prefill", "picker", "calls"]);
+      const [builder, prefill, picker, calls] = await Promise.all(names.map((name) => host.getWidget(model.get(name))));
+      play.filled({ builder: builder.exports, prefill: prefill.exports, picker: picker.exports });
+      const places = { structure: element("div"), tools: element("div") };
+      await draws(builder, left, leave.signal);
+      const start = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
+      const slot = /** @type {HTMLElement} */ (left.querySelector(".mf-slot"));
+      await Promise.all([
+        draws(prefill, start, leave.signal),
+        draws(picker, places.structure, leave.signal),
+        draws(calls, places.tools, leave.signal),
+      ]);
+      whole(model, el, { slot, places, picker: picker.exports, builder: builder.exports, prefill: prefill.exports }, leave.signal);
+      return () => leave.abort();
     },
   };
+
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} el
+   * @param {{ slot: HTMLElement, places: Record<"structure" | "tools", HTMLElement> } & Inner} inner
+   * @param {AbortSignal} signal
+   */
+  function whole(model, el, { slot, places, picker, builder, prefill }, signal) {
+    playgrounds += 1;
+    const lens = tokenLens(play, signal);
+    const code = codePanel(play, signal);
+    const panels = [
+      { name: "structure", node: places.structure },
+      { name: "tools", node: places.tools },
+      { name: "tokens", ...lens },
+      versionsPanel(play, () => tabs.open("versions"), signal),
+      rawPanel(play, signal),
+      code.panel,
+    ];
+    const tabs = tabbed(panels, `mf-play-${playgrounds}`);
+    const status = statusBar(play, () => (play.kept && !play.busy ? staleNote(el, model) : ""));
+    const head = header(play, picker.select(signal), { run, code: copies }, signal);
+    const drawAnswers = answers(play, slot);
+    el.prepend(head.node);
+    el.querySelector(".mf-panes")?.append(tabs.node);
+    el.append(status.node);
+
+    async function run() {
+      if (!play.free) return;
+      await builder.ready(); // a file still on its way belongs to the message
+      play.ask("run", { draft: builder.draft(), prefill: prefill.value(), schema: picker.model.get("schema") });
+    }
+
+    function copies() {
+      code.want();
+      tabs.open("code");
+    }
+
+    function listen() {
+      el.addEventListener("mf-run", run, { signal });
+      for (const [name, type] of /** @type {const} */ ([["mf-rerun", "rerun"], ["mf-continue", "continue"]])) {
+        el.addEventListener(name, (event) => play.ask(type, { position: positionOf(event) }), { signal });
+      }
+      el.addEventListener("mf-compare", (event) => model.send({ type: "compare", position: positionOf(event) }), { signal });
+      el.addEventListener("keydown", keys, { signal });
+      play.listeners.add(draw);
+      onChange(model, ["model_options", "kept"], draw, signal);
+      signal.addEventListener("abort", () => play.listeners.delete(draw));
+      draw();
+    }
+
+    /** @param {KeyboardEvent} event */
+    function keys(event) {
+      if (event.key !== "Escape" || play.state !== "running") return;
+      event.preventDefault();
+      play.stop();
+    }
+
+    /** Which answer was at work when the tools were brought to the front. */
+    let toolsOf = 0;
+
+    const draw = oncePerFrame(() => {
+      const [side] = play.sides;
+      el.dataset.state = play.busy ? play.state : side.state;
+      head.draw();
+      drawAnswers();
+      status.draw();
+      filling(side);
+      tabs.draw();
+      const waits = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
+      if (waits && toolsOf !== side.number && tabs.current() === "structure" && !side.schema) {
+        toolsOf = side.number;
+        tabs.open("tools");
+      }
+    });
+
+    let filled = "";
+    listen();
+
+    /** @param {Side} side */
+    function filling(side) {
+      const key = `${side.number} ${side.seq} ${side.state}`;
+      if (key === filled || side.state === "idle") return;
+      filled = key;
+      const decoded = { rows: side.state === "complete" && side.rows.length ? side.rows : null, error: side.error };
+      if (side.schema) picker.show({ text: side.prefill + side.text, done: side.over, ...decoded });
+    }
+  }
 };
 
-/**
- * @param {string} label
- * @param {string} title
- * @param {() => void} onclick
- * @returns {HTMLElement}
- */
-function button(label, title, onclick) {
-  return element("button", { type: "button", class: "mf-button", title, onclick }, label);
+/** @param {Event} event */
+function positionOf(event) {
+  return event instanceof CustomEvent ? event.detail.position : -1;
 }
 
 /**
- * A select of what the answer is decoded to.
- * @param {Model} model
+ * Draw a widget in a place of ours.
+ * @param {Child} child
+ * @param {HTMLElement} place
  * @param {AbortSignal} signal
  */
-function schemaPicker(model, signal) {
-  const node = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "schema" }));
-  let drawn = "";
-
-  /** @returns {{ name: string, group: string, rows: Row[] }[]} */
-  const options = () => model.get("schema_options");
-
-  function draw() {
-    const key = JSON.stringify(options().map(({ name, group }) => [name, group]));
-    if (key !== drawn) {
-      drawn = key;
-      const groups = GROUPS.map(([group, label]) => {
-        const members = options().filter((option) => option.group === group);
-        return element("optgroup", { label }, ...members.map(({ name }) => element("option", { value: name }, name)));
-      });
-      node.replaceChildren(
-        element("option", { value: "" }, "text"),
-        ...groups.filter((group) => group.childElementCount > 0),
-      );
-    }
-    node.value = model.get("schema");
-  }
-
-  node.addEventListener("change", () => {
-    model.set("schema", node.value);
-    model.save_changes();
-  });
-  // A cell may have defined a Struct since: look again when somebody is about to pick.
-  for (const event of ["pointerenter", "focus"]) {
-    node.addEventListener(event, () => model.send({ type: "schemas" }));
-  }
-  for (const name of ["change:schema_options", "change:schema"]) {
-    model.on(name, draw);
-    signal.addEventListener("abort", () => model.off(name, draw));
-  }
-  draw();
-  return { node, picked: () => options().find(({ name }) => name === node.value) ?? null };
+async function draws(child, place, signal) {
+  const el = element("div");
+  place.append(el);
+  await child.render({ el, signal });
 }
 
 /**
- * Say when the saved notebook keeps an older run than the one shown: after a reload of the page, JupyterLab no longer
- * knows which output the kernel's updates belong to.
- * @param {HTMLElement} el
- * @param {AnswerStore} store
- * @returns {string}
+ * @param {Play} play
+ * @param {HTMLElement} schema
+ * @param {{ run: () => void, code: () => void }} does
+ * @param {AbortSignal} signal
  */
-function staleNote(el, store) {
-  if (!store.over || !store.settled) return "";
-  const twin = el.closest(".jp-OutputArea-child")?.nextElementSibling?.querySelector(".msgflux-twin");
-  const kept = twin instanceof HTMLElement ? Number(twin.dataset.run) : store.run;
-  return kept < store.run ? "the saved notebook keeps an older run: run this cell again to keep the next" : "";
+function header(play, schema, does, signal) {
+  const { model } = play;
+  const options = element("span", { class: "mf-options" });
+  const tools = element("span", { class: "mf-options" });
+  const first = modelSelect(play, 0, signal);
+  const second = modelSelect(play, 1, signal);
+  const code = button("❐ code", "copy the code that asks the same", does.code);
+  const stop = button("■ stop", "stop (Esc)", () => play.stop());
+  const run = button("▶ run", "run (Shift-Enter)", does.run);
+  const node = element(
+    "header",
+    { class: "mf-header" },
+    first,
+    options,
+    second,
+    element("label", { class: "mf-schema" }, "schema", schema),
+    tools,
+    element("span", { class: "mf-space" }),
+    code,
+    stop,
+    run,
+  );
+
+  function draw() {
+    const names = model.get("tool_names");
+    options.textContent = model.get("model_options");
+    tools.textContent = names.length ? `tools ${names.length}` : "";
+    tools.title = names.join(", ");
+    run.toggleAttribute("disabled", !play.free);
+    stop.toggleAttribute("disabled", play.state !== "running");
+  }
+
+  return { node, draw };
+}
+
+/**
+ * @param {Play} play
+ * @param {number} side 1 for the model to compare with
+ * @param {AbortSignal} signal
+ */
+function modelSelect(play, side, signal) {
+  const { model } = play;
+  const label = side ? "compare with" : "model";
+  const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-model", "aria-label": label, title: label }));
+  let drawn = "";
+  const draw = () => {
+    const key = JSON.stringify(model.get("offered"));
+    if (key !== drawn) fill();
+    drawn = key;
+    node.value = model.get("chosen")[side];
+  };
+  const fill = () => {
+    const none = side ? [element("option", { value: "" }, "compare with –")] : [];
+    const offered = model.get("offered").map((name) => element("option", { value: name }, side ? `± ${name}` : name));
+    node.replaceChildren(...none, ...offered);
+  };
+  node.addEventListener("change", () => model.send({ type: "pick", side, name: node.value }));
+  // A cell may have made a model since: look again when somebody is about to pick.
+  for (const event of ["pointerenter", "focus"]) node.addEventListener(event, () => model.send({ type: "models" }));
+  onChange(model, ["offered", "chosen"], draw, signal);
+  draw();
+  return node;
 }

@@ -1,23 +1,30 @@
-"""``Playground``: write a message, begin the answer, pick a structure, and watch the model go on."""
+"""``Playground``: a conversation, the start of the answer, a structure, tools; and what one model or two make of it."""
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import traitlets as t
 
 from ..content.messages import ChatBlock, Message
-from ..errors import MediaError, SchemaError
-from ._attachments import Attachment, Uploads, attachment
-from ._base import View
-from ._question import Question, ask, draft, media_problem, status
-from ._run import Run
-from ._structure import Offer, Row, notebook_namespace, offers, rows
-from ._twin import Picture
+from ..errors import BadRequestError
+from ..generation.tool_schema import tools_by_name
+from ._code import code_of
+from ._difference import plain_text
+from ._models import Models
+from ._play_page import PlayPage
+from ._request import model_of
+from ._rounds import Rounds
+from ._side import Question, Side
+from ._structure import notebook_namespace
+from ._tokens import start_at
+from ._variables import filled_message
+from .message_builder import MessageBuilder
+from .prefill_editor import PrefillEditor
+from .schema_picker import SchemaPicker
+from .tool_call_view import ToolCallView
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,27 +32,36 @@ if TYPE_CHECKING:
 __all__ = ["Playground"]
 
 
-class Playground(View):
-    """A place to try a model: message and images, the start of the answer, a structure, Run and Stop.
+class Playground(PlayPage):
+    """A place to try a model: messages, the start of the answer, a structure, tools; Run and Stop.
 
-    Runs happen on a thread, so that the notebook stays free and Stop works. Each run is one question; it changes
-    nothing in the message being written.
+    Runs happen on a thread, so that the notebook stays free and Stop works. Each answer becomes a turn of the
+    conversation; another one in its place becomes its sibling, and nothing is lost.
 
     Args:
         model: a model, or its name; by default the embedded one.
-        schemas: types to offer beside the plan schemas and the Structs that the notebook defines: by name, or alone.
+        messages: the conversation to begin with.
         prompt: the message to begin with.
+        system_prompt: instructions; they become the first turn.
         prefilling: the start of the answer.
-        system_prompt: instructions that come before the message.
+        schemas: types to offer beside the plan schemas and the Structs that the notebook defines: by name, or alone.
+        tools: functions that the model may call; each call is approved in the tab "tools", unless ``approve`` is
+            ``"auto"``.
+        approve: ``"ask"`` or ``"auto"``.
+        compare: a second model, or its name, that answers beside the first; both answers become siblings. Tools are
+            not run then.
+        models: models, or names, to offer beside those that the notebook defines.
 
     Attributes:
-        prompt: the text of the message.
-        prefilling: the start of the answer that the model continues; shown in its own tint.
-        schema: the name of the structure asked for; empty for text.
-        system_prompt: instructions that come before the message; empty for none.
         value: what the last run was decoded to: a ``str``, or an instance of the schema; None if it is not complete.
-        response: the answer of the last run as it arrives, or None.
-        error: why the last run failed, or None.
+        builder: the conversation, a ``MessageBuilder``.
+        prefill: the start of the answer, a ``PrefillEditor``.
+        picker: what the answer is decoded to, a ``SchemaPicker``.
+        calls: the tool calls, a ``ToolCallView``.
+        compare: the second model, or None.
+        tools: functions that the model may call.
+        logprobs: whether tokens come with their probabilities, for the tab "tokens".
+        running: whether a run is under way.
 
     Example:
         >>> playground = Playground("local/smollm2-135m", prompt="Name three fruits.")
@@ -53,92 +69,139 @@ class Playground(View):
         [{'role': 'user', 'content': 'Name three fruits.'}]
     """
 
-    stem = "playground"
-    parts = ("_dom", "_stream", "_composer", "_answer")
-
-    prompt = t.Unicode("").tag(sync=True)
-    prefilling = t.Unicode("").tag(sync=True)
-    schema = t.Unicode("").tag(sync=True)
-    system_prompt = t.Unicode("").tag(sync=True)
-    value = t.Any(None)
-    # What the page needs beside these; never pixels, since widget state can be saved with a notebook.
-    model_name = t.Unicode("").tag(sync=True)
-    model_options = t.Unicode("").tag(sync=True)
-    schema_options: t.List[Any] = t.List().tag(sync=True)
-    attachments: t.List[Any] = t.List().tag(sync=True)
-    warning = t.Unicode("").tag(sync=True)
-    snapshot = t.Dict().tag(sync=True)
-
-    _run: Run | None = None
-
     def __init__(
         self,
         model: Any = None,
         *,
-        schemas: Mapping[str, Any] | Iterable[Any] | None = None,
+        messages: Iterable[Message] = (),
         prompt: str = "",
-        prefilling: str = "",
         system_prompt: str | None = None,
+        prefilling: str = "",
+        schemas: Mapping[str, Any] | Iterable[Any] | None = None,
+        tools: Iterable[Any] = (),
+        approve: str = "ask",
+        compare: Any = None,
+        models: Iterable[Any] = (),
     ) -> None:
-        self.model = _model(model)
-        self._given = schemas if schemas is None or isinstance(schemas, Mapping) else tuple(schemas)
-        self._offers: dict[str, Offer] = {}
-        self._images: dict[str, Attachment] = {}
-        self._uploads = Uploads()
+        first = model_of(model, "Playground")
+        second = None if compare is None else model_of(compare, "Playground")
+        given = [ChatBlock.system(system_prompt)] if system_prompt and system_prompt.strip() else []
+        self.tools = tuple(tools)
+        names = list(tools_by_name(self.tools))
+        self._models = Models([first, *([] if second is None else [second]), *models])
+        self._model = first
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
-        self._counter = itertools.count()
-        self._sent = Question()
+        builder = MessageBuilder([*given, *messages], model=first)
+        builder.draft = prompt
+        self._rounds = Rounds(builder, tell=lambda message: self.send(message), on_end=self._finish)
         super().__init__(
-            prompt=prompt,
-            prefilling=prefilling,
-            system_prompt=system_prompt or "",
-            model_name=self.model.name,
-            model_options=" · ".join(f"{name} {value}" for name, value in sorted(self.model.options.items())),
-            snapshot={"run": 0, "state": "idle"},
+            builder=builder,
+            prefill=PrefillEditor(first, prefilling),
+            picker=SchemaPicker(first, schemas=schemas),
+            calls=ToolCallView(tools=self.tools, approve=approve),
+            compare=second,
+            tool_names=names,
         )
-        self._find_schemas()
+        t.dlink((self.picker, "value"), (self.prefill, "schema"))
+        if names:
+            self.prefill.beside = self.picker.beside = {"tool_schemas": list(self.tools)}
+        self._show_models()
+        self.builder.observe(self._turns_changed, "told")
 
     def __repr__(self) -> str:
-        return f"Playground({self.model_name!r}, {self.picture.state})"
+        return f"Playground({self._model.name!r}, {self._rounds.state})"
 
-    @t.validate("schema")
-    def _check_schema(self, proposal: Any) -> str:
-        name: str = proposal["value"]
-        if name and name not in self._offers:
-            self._find_schemas()
-        if name and name not in self._offers:
-            raise ValueError(f"no schema {name!r}; there are: {', '.join(self._offers)}; or '' for text")
-        return name
+    @t.validate("compare")
+    def _check_compare(self, proposal: Any) -> Any:
+        return None if proposal["value"] is None else model_of(proposal["value"], "Playground")
+
+    @t.observe("compare")
+    def _compare_set(self, _change: Any) -> None:
+        self._show_models()
+
+    def _turns_changed(self, _change: Any) -> None:
+        if not self._rounds.busy:  # the end of a run brings the twin up to date
+            self._update_twin()
 
     # -- what a notebook reads ------------------------------------------------------------------------------------
 
     @property
+    def model(self) -> Any:
+        """Whom a run asks; a name may be set too."""
+        return self._model
+
+    @model.setter
+    def model(self, model: Any) -> None:
+        self._model = model_of(model, "Playground")
+        self.builder.model = self.prefill.model = self.picker.model = self._model
+        self._show_models()
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation, with the message being written as its last; may be set."""
+        found: list[Message] = self.builder.messages
+        return found
+
+    @messages.setter
+    def messages(self, messages: Iterable[Message]) -> None:
+        self.builder.messages = messages
+
+    @property
+    def prompt(self) -> str:
+        """The text of the message being written; may be set."""
+        return str(self.builder.draft)
+
+    @prompt.setter
+    def prompt(self, text: str) -> None:
+        self.builder.draft = text
+
+    @property
+    def prefilling(self) -> str:
+        """The start of the answer that the model continues; may be set."""
+        return str(self.prefill.value)
+
+    @prefilling.setter
+    def prefilling(self, text: str) -> None:
+        self.prefill.value = text
+
+    @property
+    def schema(self) -> str:
+        """The name of the structure asked for; empty for text; may be set."""
+        return str(self.picker.schema)
+
+    @schema.setter
+    def schema(self, name: str) -> None:
+        self.picker.schema = name
+
+    @property
     def response(self) -> Any:
         """The answer of the last run, as it arrives; None before the first, or if it could not be asked."""
-        return None if self._run is None else self._run.stream
+        return next(iter(self.responses), None)
+
+    @property
+    def responses(self) -> list[Any]:
+        """The answers of the last run: one, or where two models are compared one of each."""
+        return [side.result for side in self._rounds.sides]
 
     @property
     def error(self) -> Exception | None:
         """Why the last run failed, or None."""
-        return None if self._run is None else self._run.error
+        return next((side.error for side in self._rounds.sides if side.error is not None), None)
 
     @property
-    def running(self) -> bool:
-        """Whether a run is under way."""
-        return self._run is not None and not self._run.over
+    def media(self) -> dict[str, Any]:
+        """The parts of messages that hold a file, by a hash of it; the code that is copied names them so."""
+        return {**self.builder._deck.files(), **self._drafted_files()}
 
     @property
-    def messages(self) -> list[Message]:
-        """What the last run sent, with the answer so far; before the first run, what a run would send."""
-        with self._lock:
-            run, sent = self._run, self._sent
-        if run is None:
-            return draft(self.prompt, self._parts(), self.system_prompt)
-        text = "" if run.stream is None else run.stream.text
-        return [*sent.messages, *([ChatBlock.assistant(text)] if text else [])]
+    def code(self) -> str:
+        """The Python code that asks the same: the question of the last run, or the message being written."""
+        asked, namespace = self._question_shown(), notebook_namespace()
+        model = self._rounds.sides[0].model if asked is self._rounds.question else self._model
+        return code_of(asked, model, owner=self, namespace=namespace, made=self.picker.codes)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the answer as one typed row; an empty frame before the first run.
+        """Return the answers of the last run as typed rows; an empty frame before the first.
 
         Raises:
             MsgfluxError: the last run failed or was stopped; the same error as ``response.consume()`` raises.
@@ -147,21 +210,28 @@ class Playground(View):
 
         if self.error is not None:
             raise self.error
-        frame: pd.DataFrame = to_frame([]) if self.response is None else self.response.to_frame()
+        frames = [response.to_frame() for response in self.responses if response is not None]
+        if len(frames) < 2:
+            return frames[0] if frames else to_frame([])
+        import pandas as pd
+
+        frame: pd.DataFrame = pd.concat(
+            frames, keys=[side.model.name for side in self._rounds.sides], names=["model", None]
+        )
         return frame
 
     # -- what a notebook does -------------------------------------------------------------------------------------
 
     def attach(self, source: Any, *, name: str | None = None) -> None:
-        """Add an image to the message: a path, bytes, an open file, a PIL image, an array or a figure.
+        """Add a file to the message being written: a path, bytes, an open file, a PIL image, an array or a figure.
 
         Raises:
-            MediaError: it is no image that can be sent.
+            MediaError: it cannot be sent.
         """
-        self._attach(f"kernel-{next(self._counter)}", source, name)
+        self.builder.attach(source, name)
 
     def run(self, *, wait: bool = False) -> None:
-        """Ask the model.
+        """Ask: the message being written becomes a turn, and the answer the next one.
 
         Args:
             wait: return when the answer is complete, and raise what went wrong; without it, the answer arrives while
@@ -169,197 +239,139 @@ class Playground(View):
 
         Raises:
             RuntimeError: a run is under way.
+            BadRequestError: there is nothing to answer.
         """
-        run = self._begin()
-        if not wait:
-            return
-        try:
-            run.wait()
-        except KeyboardInterrupt:
-            run.stop()
-            run.wait()
-            raise
-        if run.error is not None:
-            raise run.error
+        self._rounds.check_free()
+        self.builder.take_draft()
+        self._run(wait=wait)
+
+    def rerun(self, position: int = -1, *, wait: bool = False) -> None:
+        """Ask for another answer in the place of one; both are kept, as siblings.
+
+        Args:
+            position: the turn of the assistant; the last turn by default.
+            wait: as for ``run``.
+        """
+        self._run(at=self._assistants(position), wait=wait)
+
+    def continue_from(self, position: int = -1, text: str | None = None, *, wait: bool = False) -> None:
+        """Ask for another answer in the place of one, which goes on from its text.
+
+        Args:
+            position: the turn of the assistant; the last turn by default.
+            text: the start of the new answer; by default all of the old one's text.
+            wait: as for ``run``.
+
+        Raises:
+            BadRequestError: the turn has no text.
+        """
+        at = self._assistants(position)
+        start = plain_text(self.builder.history.messages[at]) if text is None else text
+        if not start.strip():
+            raise BadRequestError("that turn has no text to go on from. Nothing was sent.")
+        self._run(at=at, prefill=start, wait=wait)
+
+    def branch(self, index: int, token: str, *, wait: bool = False) -> None:
+        """Go on from another token of the last answer: the text up to it, then the token, then what the model adds.
+
+        Args:
+            index: which token of ``response.logprobs``.
+            token: the one to put in its place.
+            wait: as for ``run``.
+
+        Raises:
+            BadRequestError: there is no such token, or that answer is not shown any more.
+        """
+        at, side = self._rounds.last_answer()
+        tokens = side.stream.logprobs
+        if not 0 <= index < len(tokens):
+            raise BadRequestError(f"the answer has {len(tokens)} tokens; there is no number {index}. Nothing was sent.")
+        self._run(at=at, prefill=start_at(side.prefill, tokens, index, token), wait=wait)
 
     def stop(self) -> None:
         """End the run under way, keeping what came; nothing happens if there is none."""
-        if self._run is not None:
-            self._run.stop()
+        self._rounds.stop()
+
+    def undo(self) -> bool:
+        """Take the last change of the conversation back; False if there was none."""
+        return bool(self.builder.undo())
 
     def close(self) -> None:
-        """End the run under way, and the widget."""
-        self.stop()
+        """End the run under way, and the widget with its parts."""
+        if self.comm is not None:  # not where the constructor raised, nor a second time
+            self.stop()
+            for part in (self.builder, self.prefill, self.picker, self.calls):
+                part.close()
         super().close()
 
     # -- a run ----------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> Run:
-        self._find_schemas()
+    def _run(self, *, at: int | None = None, prefill: str | None = None, wait: bool) -> None:
         with self._lock:
-            if self.running:
-                raise RuntimeError("a run is under way; stop it first, or wait for its end")
-            offer = self._offers.get(self.schema)
-            sent = Question(
-                messages=draft(self.prompt, self._parts(), self.system_prompt),
-                prefill=self.prefilling if self.prefilling.strip() else "",
-                schema=self.schema if offer is not None else "",
-                type=offer.type if offer is not None else None,
-                prompt=self.prompt,
-                system_prompt=self.system_prompt,
-                images=tuple(f"{image.name}, {image.detail}" for image in self._images.values()),
-            )
-            number = 1 if self._run is None else self._run.number + 1
-            run = Run(
-                number,
-                lambda: ask(self.model, sent),
-                on_delta=lambda seq, text: self.send({"type": "delta", "run": number, "seq": seq, "text": text}),
-                on_end=self._finish,
-            )
-            self._run, self._sent = run, sent
-        self.send({"type": "start", "run": number, "prefill": sent.prefill, "schema": sent.schema})
-        run.start()
-        return run
+            self.picker.refresh()
+            messages = self.messages if at is None else self._before(at)
+            if not messages or messages[-1].get("role") == "assistant":
+                raise BadRequestError("the message is empty. Write a text or add an image. Nothing was sent.")
+            models = [self._model, *([] if self.compare is None else [self.compare])]
+            self.calls.main_waits = wait
+            self._rounds.begin(self._question(messages, prefill), models, calls=self.calls, at=at)
+            self.running = True
+        self._rounds.start()
+        if wait:
+            self._rounds.wait()
+            if self.error is not None:
+                raise self.error
 
-    def _finish(self, run: Run) -> None:
-        """Say the end of a run once: to the page, to observers of ``value``, and to the saved notebook."""
+    def _question(self, messages: Sequence[Message], prefill: str | None = None) -> Question:
+        start = self.prefilling if prefill is None else prefill
+        return Question(
+            messages=list(messages),
+            prefill=start if start.strip() else "",
+            schema=self.schema,
+            type=self.picker.value,
+            tools=self.tools if self.compare is None else (),
+            logprobs=self.logprobs,
+        )
+
+    def _question_shown(self) -> Question:
+        """The question of the last run, if the conversation is where that led; else the one that Run would ask."""
+        last, messages = self._rounds.question, self.messages
+        if last is not None and messages[: len(last.messages)] == last.messages:
+            behind = messages[len(last.messages) :]
+            if all(message.get("role") in ("assistant", "tool") for message in behind):
+                return last
+        return self._question(messages)
+
+    def _before(self, position: int) -> list[Message]:
+        turns = self.builder.history.messages[:position]
+        return [filled_message(turn, self.builder.variables) for turn in turns]
+
+    def _assistants(self, position: int) -> int:
+        count = len(self.builder.history)
+        at = position + count if position < 0 else position
+        if not 0 <= at < count or self.builder.history.messages[at].get("role") != "assistant":
+            raise BadRequestError(f"turn {position} is no answer of the assistant. Nothing was sent.")
+        return at
+
+    def _finish(self, sides: list[Side]) -> None:
+        """The run is over: say so to observers of ``value``, and to the saved notebook."""
+        first = sides[0]
         try:
-            picture = self.picture
-            self.snapshot = {
-                "run": picture.run,
-                "state": picture.state,
-                "schema": picture.schema,
-                "prefill": picture.prefill,
-                "text": picture.continuation,
-                "rows": [msgspec.to_builtins(row) for row in picture.rows],
-                "error": picture.error,
-                "status": picture.status,
-            }
+            self._set_unsent(ends=[side.ending() for side in sides])
+            self._rest()
+            if first.prefill and first.stream is not None:
+                self.prefill.judge(first.stream, first.prefill)
             self._update_twin()
-            self.value = run.value
+            self.value = first.value
         except Exception as error:
             self.show_error(error)  # an observer of value failed; the run itself is over
+        finally:
+            self._rest()
 
-    @property
-    def picture(self) -> Picture:
-        """The state to be drawn in the twin: the last run, or before it the message being written."""
-        with self._lock:
-            run, sent = self._run, self._sent
-        if run is None:
-            return Picture(model=self.model_name, prompt=self.prompt, system_prompt=self.system_prompt)
-        done = () if run.state != "complete" else (run.value,)
-        return Picture(
-            run=run.number,
-            state=run.state,
-            model=self.model_name,
-            schema=sent.schema,
-            system_prompt=sent.system_prompt,
-            prompt=sent.prompt,
-            images=sent.images,
-            prefill=sent.prefill,
-            continuation="" if run.stream is None else run.stream.continuation,
-            rows=() if sent.type is None else _rows(sent.type, *done),
-            error=None if run.error is None else (type(run.error).__name__, str(run.error)),
-            status=status(run.stream),
-            lasting_status=status(run.stream, times=False),
-        )
+    def _rest(self) -> None:
+        with self._lock:  # another run may have begun
+            self.running = self._rounds.busy
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
-
-    def _on_run(self, content: dict[str, Any], _buffers: Any) -> None:
-        # The fields come along: traits travel in messages of their own, which could be handled later.
-        self.set_trait("prompt", content["prompt"])
-        self.set_trait("prefilling", content["prefilling"])
-        self.set_trait("schema", content["schema"])
-        self._begin()
-
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
-        self.stop()
-
-    def _on_hello(self, _content: dict[str, Any], _buffers: Any) -> None:
-        """A page has loaded, perhaps in the middle of a run."""
-        self._find_schemas()
-        self._tell_progress()
-
-    def _on_resync(self, _content: dict[str, Any], _buffers: Any) -> None:
-        """A page has missed something."""
-        self._tell_progress()
-
-    def _on_schemas(self, _content: dict[str, Any], _buffers: Any) -> None:
-        """Somebody is about to pick one."""
-        self._find_schemas()
-
-    def _on_piece(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        try:
-            data = self._uploads.add(content["id"], content["index"], content["count"], buffers[0])
-            if data is not None:
-                self._attach(content["id"], data, str(content["name"])[:120])
-        except MediaError as error:
-            self.send({"type": "refused", "id": content["id"], "message": str(error)})
-
-    def _on_remove(self, content: dict[str, Any], _buffers: Any) -> None:
-        with self._lock:
-            self._images.pop(content["id"], None)
-        self._show_attachments()
-
-    def _on_thumbnails(self, content: dict[str, Any], _buffers: Any) -> None:
-        """A page has no pixels for some images: it was reloaded, or a cell attached them."""
-        with self._lock:
-            found = [self._images[id_] for id_ in content["ids"] if id_ in self._images]
-        pixels = [image.thumbnail() for image in found]
-        self.send({"type": "thumbnails", "ids": [image.id for image in found]}, pixels)
-
-    def _tell_progress(self) -> None:
-        run = self._run
-        if run is None or run.over:
-            self.send({"type": "idle"})
-            return
-        told = {"type": "progress", "run": run.number, "prefill": self._sent.prefill, "schema": self._sent.schema}
-        run.report(lambda seq, text: self.send({**told, "seq": seq, "text": text}))
-
-    # -- helpers --------------------------------------------------------------------------------------------------
-
-    def _find_schemas(self) -> None:
-        found = {offer.name: offer for offer in offers(self._given, notebook_namespace())}
-        self._offers = found
-        self.schema_options = [
-            {"name": offer.name, "group": offer.group, "rows": [msgspec.to_builtins(row) for row in _rows(offer.type)]}
-            for offer in found.values()
-        ]
-
-    def _attach(self, id_: str, source: Any, name: str | None) -> None:
-        image = attachment(id_, source, name)
-        with self._lock:
-            self._images[id_] = image
-        self._show_attachments()
-
-    def _show_attachments(self) -> None:
-        with self._lock:
-            images = list(self._images.values())
-        self.attachments = [image.card for image in images]
-        self.warning = media_problem(self.model, [image.part for image in images])
-
-    def _parts(self) -> list[dict[str, Any]]:
-        with self._lock:
-            return [image.part for image in self._images.values()]
-
-
-def _model(model: Any) -> Any:
-    if model is None or isinstance(model, str):
-        from ..models.model import Model
-
-        return Model.chat_completion() if model is None else Model.chat_completion(model)
-    if not (callable(model) and hasattr(model, "profile")):
-        raise TypeError(
-            f"Playground: expected a model or its name, got {type(model).__name__}. "
-            'Model.chat_completion("provider/model") makes one.'
-        )
-    return model
-
-
-def _rows(type_: Any, *value: Any) -> tuple[Row, ...]:
-    """The rows of a type; none for a broken one, which can be picked too: a run with it says what is wrong."""
-    try:
-        return tuple(rows(type_, *value))
-    except SchemaError:
-        return ()
+    def _drafted_files(self) -> dict[str, Any]:
+        items = [item for item in self.builder.tray.attachments if item.measured is not None]
+        return {item.measured.digest: item.part for item in items}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from msgflux_nb.widgets.playground import Playground
 from tests.scripted import Server, serving, stream
 
 from .chromium import ARGUMENTS, find_chromium
-from .lab import Lab, Notebook
+from .lab import KERNELS, OLDEST_IPYKERNEL, Lab, Notebook
 from .widget_page import WidgetPage
 
 
@@ -74,9 +75,9 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
     """Open a notebook: by its path under ``lab.root``, or as a list of cells that are written first."""
     opened: list[Notebook] = []
 
-    def open_(cells: list[str] | Path, name: str = "", **page: Any) -> Notebook:
+    def open_(cells: list[str] | Path, name: str = "", *, kernel: str = "python3", **page: Any) -> Notebook:
         name = name or f"test-{len(list(lab.root.iterdir()))}.ipynb"
-        path = cells if isinstance(cells, Path) else lab.write(name, cells)
+        path = cells if isinstance(cells, Path) else lab.write(name, cells, kernel=kernel)
         notebook = lab.open(browser, path, **page)
         opened.append(notebook)
         return notebook
@@ -86,6 +87,14 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
         if not notebook.page.is_closed():
             notebook.shut_down_kernel()
             notebook.close()
+
+
+@pytest.fixture(params=KERNELS, ids=["newest ipykernel", "oldest ipykernel"])
+def any_kernel_notebook(request: pytest.FixtureRequest, open_notebook: Callable[..., Notebook]) -> Any:
+    """``open_notebook``, once with the environment's ipykernel and once with the oldest that we allow."""
+    if request.param == "oldest" and not OLDEST_IPYKERNEL.exists():
+        pytest.fail(f"there is no {OLDEST_IPYKERNEL}; scripts/make_venv.sh (`make test`) brings it", pytrace=False)
+    return functools.partial(open_notebook, kernel=request.param)
 
 
 @pytest.fixture

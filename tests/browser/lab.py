@@ -25,6 +25,10 @@ _OWN_FOLDERS = (
     "JUPYTER_RUNTIME_DIR",
     "IPYTHONDIR",
 )
+KERNELS = {"python3": "Python 3", "oldest": "Python 3, oldest ipykernel"}
+"""By name: the environment's own, and the oldest ipykernel that we allow, brought by scripts/make_venv.sh."""
+
+OLDEST_IPYKERNEL = Path(sys.prefix) / "oldest-ipykernel"
 _PANEL = "window.jupyterapp.shell.currentWidget"
 # Every cell has run, or the notebook stopped at an error; the kernel says so too.
 _IDLE = f"""() => {{
@@ -44,6 +48,7 @@ class Lab:
         self.url = f"http://127.0.0.1:{_free_port()}"
         folders = {name: str(folder / name.lower()) for name in _OWN_FOLDERS}
         _without_news(Path(folders["JUPYTERLAB_SETTINGS_DIR"]))
+        _with_oldest_kernel(Path(folders["JUPYTER_DATA_DIR"]))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -78,11 +83,11 @@ class Lab:
             self._process.kill()
             self._process.wait(5)
 
-    def write(self, name: str, cells: Sequence[str]) -> Path:
-        """Write a notebook of code cells; return its path."""
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    def write(self, name: str, cells: Sequence[str], *, kernel: str = "python3") -> Path:
+        """Write a notebook of code cells for one of ``KERNELS``; return its path."""
+        spec = {"name": kernel, "display_name": KERNELS[kernel], "language": "python"}
         notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": spec}
         )
         path = self.root / name
         nbformat.write(notebook, path)
@@ -125,18 +130,52 @@ class Notebook:
         """Wait until the kernel can be asked."""
         self.page.wait_for_function(f"() => {_PANEL}.sessionContext.session?.kernel?.status === 'idle'", timeout=60_000)
 
-    def run_all(self, *, timeout_seconds: float = 120) -> None:
-        """Run every cell and wait until all are done; a cell that failed is an assertion."""
-        self._execute("notebook:run-all-cells")
-        self.wait_idle(timeout_seconds=timeout_seconds)
-        failed = [output for output in self.outputs() if output["output_type"] == "error"]
-        assert not failed, "\n".join(failed[0]["traceback"])
+    def run_all(self, *, timeout_seconds: float = 120, failures: list[str] | None = None) -> None:
+        """Run every cell and wait until all are done; a cell that failed is an assertion.
+
+        Args:
+            timeout_seconds: for all of them.
+            failures: takes what cells have raised, instead of that assertion; the cells after it run too.
+        """
+        if failures is None:
+            self._execute("notebook:run-all-cells")
+            self.wait_idle(timeout_seconds=timeout_seconds)
+        else:
+            end = time.monotonic() + timeout_seconds
+            for index in range(self.page.evaluate(f"() => {_PANEL}.content.widgets.length")):
+                self.run_cell(index, timeout_seconds=max(1, end - time.monotonic()))
+        failed = ["\n".join(output["traceback"]) for output in self.outputs() if output["output_type"] == "error"]
+        if failures is not None:
+            failures += failed
+        else:
+            assert not failed, failed[0]
 
     def run_cell(self, index: int, *, timeout_seconds: float = 60) -> None:
         """Run one cell and wait until it is done."""
+        self.start_cell(index)
+        self.wait_idle(timeout_seconds=timeout_seconds)
+
+    def start_cell(self, index: int) -> None:
+        """Run one cell, and do not wait for its end."""
         self.page.evaluate(f"(index) => {{ {_PANEL}.content.activeCellIndex = index; }}", index)
         self._execute("notebook:run-cell")
-        self.wait_idle(timeout_seconds=timeout_seconds)
+
+    def show_cell(self, index: int) -> None:
+        """Bring a cell into view: JupyterLab draws outputs that are near it only."""
+        self.page.evaluate(f"(index) => {_PANEL}.content.scrollToItem(index, 'start')", index)
+
+    def cell(self, index: int) -> Locator:
+        """One cell, with its outputs."""
+        return self.page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel, as the notebook's own button does."""
+        self.page.evaluate(f"() => {_PANEL}.sessionContext.session.kernel.interrupt()")
+
+    @property
+    def busy(self) -> bool:
+        """Whether the kernel is running something."""
+        return bool(self.page.evaluate(f"() => {_PANEL}.sessionContext.session.kernel.status === 'busy'"))
 
     def wait_idle(self, *, timeout_seconds: float = 60) -> None:
         """Wait until no cell runs."""
@@ -193,6 +232,20 @@ def _without_news(settings: Path) -> None:
     folder.mkdir(parents=True)
     answers = {"checkForUpdates": False, "fetchNews": "false"}
     (folder / "notification.jupyterlab-settings").write_text(json.dumps(answers))
+
+
+def _with_oldest_kernel(data: Path) -> None:
+    """Offer the oldest ipykernel that we allow beside the environment's own, before which it stands on the path."""
+    folder = data / "kernels" / "oldest"
+    folder.mkdir(parents=True)
+    path = os.pathsep.join(filter(None, [str(OLDEST_IPYKERNEL), os.environ.get("PYTHONPATH")]))
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": KERNELS["oldest"],
+        "language": "python",
+        "env": {"PYTHONPATH": path},
+    }
+    (folder / "kernel.json").write_text(json.dumps(spec))
 
 
 def _free_port() -> int:

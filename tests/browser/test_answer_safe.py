@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from tests.scripted import Reply, completion, serving
 
+from .hostile import counting, dangerous
 from .lab import Notebook
-from .test_playground_esm import counting, dangerous
 
 pytestmark = pytest.mark.browser
 

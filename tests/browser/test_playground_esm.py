@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,6 +10,7 @@ from playwright.sync_api import Page, expect
 from msgflux_nb.widgets.playground import Playground
 
 from .conftest import playground_state
+from .hostile import counting, dangerous
 from .widget_page import WidgetPage, until
 
 pytestmark = pytest.mark.browser
@@ -258,48 +255,6 @@ def test_every_control_has_a_name(playground_page: WidgetPage) -> None:
 
 
 # What a model, a tool or a file name may say
-
-
-@contextmanager
-def counting() -> Iterator[tuple[int, list[str]]]:
-    """A server that lists the paths it was asked for, beside its own empty page."""
-    paths: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path not in ("/page", "/favicon.ico"):
-                paths.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port, paths
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def dangerous(port: int) -> list[str]:
-    """The strings of the field guide's test 29."""
-    return [
-        f"http://127.0.0.1:{port}/?q=s",
-        "/etc/hostname",
-        "<img src=x onerror=alert(1)>",
-        f"![a](http://127.0.0.1:{port}/q)",
-        "</script><script>alert(2)</script>",
-        '<button data-commandlinker-command="x">go</button>',
-        f"<style>*{{background:url(http://127.0.0.1:{port}/)}}</style>",
-        '<a href="javascript:alert(3)">x</a> javascript:alert(3)',
-        f"<img src=http://127.0.0.1:{port}/i.png>",
-    ]
 
 
 def test_dangerous_text_is_text_everywhere(page: Page) -> None:

@@ -18,8 +18,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.content.pictures import to_bytes, two_halves
 from tests.scripted import Server, serving, stream
 
+from .hostile import counting, dangerous
 from .lab import Lab, Notebook
-from .test_playground_esm import counting, dangerous
 from .widget_page import until
 
 pytestmark = pytest.mark.browser

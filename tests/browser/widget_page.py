@@ -12,23 +12,43 @@ from playwright.sync_api import Page
 
 from msgflux_nb.widgets._base import View, _assets
 
+# Follows the browser's preference, so that a test can ask for the dark form.
+_EMPTY = '<html style="color-scheme: light dark"><body></body></html>'
 _HARNESS = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
 
 
 class WidgetPage:
     """One widget in an empty page."""
 
-    def __init__(self, page: Page, widget: type[View], state: dict[str, Any], *, url: str = "") -> None:
-        """Open ``widget`` in an empty page; at ``url``, or where no network is needed."""
+    def __init__(
+        self,
+        page: Page,
+        widget: type[View],
+        state: dict[str, Any],
+        *,
+        url: str = "",
+        children: dict[str, tuple[type[View], dict[str, Any]]] | None = None,
+    ) -> None:
+        """Open ``widget`` in an empty page; at ``url``, or where no network is needed.
+
+        Args:
+            page: where.
+            widget: its class.
+            state: its traits.
+            url: the page's address.
+            children: widgets that it is composed of, with their traits, by the reference that stands in its own.
+        """
         self.page = page
-        stems = (*widget.parts, widget.stem)
+        children = children or {}
         if not url:
             url = "http://widget.test/"
-            page.route(url, lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
+            page.route(url, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
         page.goto(url)
-        page.add_style_tag(content=_assets(stems, ".css"))
+        for kind in (widget, *(child for child, _ in children.values())):
+            page.add_style_tag(content=_assets((*kind.parts, kind.stem), ".css"))
         page.add_script_tag(content=_HARNESS)
-        page.evaluate("([esm, state]) => openWidget(esm, state)", [_assets(stems, ".js"), state])
+        parts = {name: [_code(child), traits] for name, (child, traits) in children.items()}
+        page.evaluate("(args) => openWidget(...args)", [_code(widget), {"kept": 0, **state}, parts])
 
     def deliver(self, *messages: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         """Let custom messages arrive from the kernel, all before the next frame is drawn."""
@@ -53,6 +73,10 @@ class WidgetPage:
     def settle(self) -> None:
         """Wait until what is due has been drawn."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def _code(widget: type[View]) -> str:
+    return _assets((*widget.parts, widget.stem), ".js")
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 5, what: str = "the condition") -> Any:

@@ -94,6 +94,36 @@ def test_undo_goes_back_one_change_at_a_time() -> None:
     assert not history.undo()
 
 
+def test_undo_shows_the_same_version_and_not_one_that_looks_alike() -> None:
+    history = conversation("question", "answer")
+    history.cut(1)
+    history.add(turn("answer"))
+    second = history.ids[1]
+    history.choose(1, 0)
+    assert history.ids[1] != second
+    history.undo()
+    assert (history.ids[1], history.siblings(1)) == (second, (1, 2))
+
+
+def test_undo_says_whether_there_is_something_to_take_back() -> None:
+    history = conversation("a")
+    assert not history.undoable
+    history.add(turn("b"))
+    assert history.undoable
+    history.undo()
+    assert not history.undoable
+
+
+def test_every_version_of_a_turn_has_a_number_of_its_own() -> None:
+    history = conversation("a", "b")
+    first = history.ids
+    history.replace(1, turn("B"))
+    assert history.ids[0] == first[0]
+    assert history.ids[1] not in first
+    history.choose(1, 0)
+    assert history.ids == first
+
+
 @pytest.mark.parametrize(
     "call", [lambda h: h.siblings(2), lambda h: h.choose(0, 1), lambda h: h.replace(-1, turn("x"))]
 )
@@ -102,30 +132,92 @@ def test_a_place_that_does_not_exist_is_said(call: Any) -> None:
         call(conversation("a", "b"))
 
 
-STEPS = ["add", "replace", "cut", "choose", "show", "undo"]
+def test_the_versions_of_a_turn_are_copies_of_all_that_stood_there() -> None:
+    history = conversation("a", "b")
+    history.replace(1, turn("B"))
+    history.add(turn("c"))
+    found = history.versions(1)
+    assert [one["content"] for one in found] == ["b", "B"]
+    found[0]["content"] = "changed"
+    assert [one["content"] for one in history.versions(1)] == ["b", "B"]
+    with pytest.raises(IndexError, match="there is no number 3"):
+        history.versions(3)
+
+
+def test_several_ways_to_go_on_are_siblings_and_one_change() -> None:
+    history = conversation("a")
+    history.add_versions([[turn("b"), turn("c")], [], [turn("b")]])
+    assert texts(history) == ["a", "b", "c"]
+    assert history.siblings(1) == (0, 2)
+    history.choose(1, 1)
+    assert texts(history) == ["a", "b"]
+    history.undo()
+    history.undo()
+    assert texts(history) == ["a"]
+
+
+def test_the_first_of_several_ways_may_be_missing() -> None:
+    history = conversation("a")
+    history.add_versions([[], [turn("b")]])
+    assert (texts(history), history.siblings(1)) == (["a", "b"], (0, 1))
+
+
+def test_several_ways_may_begin_a_conversation() -> None:
+    history = History()
+    history.add_versions([[turn("a")], [turn("b")]])
+    assert (texts(history), history.siblings(0)) == (["a"], (0, 2))
+
+
+def test_two_changes_that_are_joined_are_taken_back_together() -> None:
+    history = conversation("a", "b")
+    history.cut(1)
+    history.add(turn("c"))
+    history.join_changes()
+    history.undo()
+    assert (texts(history), history.undoable) == (["a", "b"], False)
+    assert [one["content"] for one in history.versions(1)] == ["b", "c"]
+
+
+def test_one_change_is_joined_with_nothing() -> None:
+    history = conversation("a")
+    history.add(turn("b"))
+    history.join_changes()
+    history.undo()
+    assert texts(history) == ["a"]
+
+
+STEPS = ["add", "replace", "cut", "choose", "show", "undo", "versions", "join"]
 changes = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5), st.sampled_from("abc")))
+
+
+def take(history: History, step: str, number: int, letter: str) -> None:
+    """Change a conversation in one of all ways."""
+    position = number % max(len(history), 1)
+    match step:
+        case "add":
+            history.add(turn(letter))
+        case "show":
+            history.show([turn(letter)] * number)
+        case "undo":
+            history.undo()
+        case "join":
+            history.join_changes()
+        case "versions":
+            history.add_versions([[turn(letter)] * (number % 3), [turn("d")]])
+        case "replace" if len(history):
+            history.replace(position, turn(letter))
+        case "cut" if len(history):
+            history.cut(position)
+        case "choose" if len(history):
+            history.choose(position, number % history.siblings(position)[1])
 
 
 @given(changes)
 def test_nothing_that_was_shown_is_ever_lost(steps: list[tuple[str, int, str]]) -> None:
     history = History()
     shown = {()}
-    for step, number, letter in steps:
-        length = len(history)
-        if step == "add":
-            history.add(turn(letter))
-        elif step == "show":
-            history.show([turn(letter)] * number)
-        elif step == "undo":
-            history.undo()
-        elif length:
-            position = number % length
-            if step == "replace":
-                history.replace(position, turn(letter))
-            elif step == "cut":
-                history.cut(position)
-            else:
-                history.choose(position, number % history.siblings(position)[1])
+    for step in steps:
+        take(history, *step)
         shown.add(tuple(texts(history)))
     reachable = set()
 

@@ -259,6 +259,14 @@ class Unknown(msgspec.Struct):
     broken: list[Nowhere]  # type: ignore[name-defined]  # noqa: F821
 
 
+class Misspelled(msgspec.Struct):
+    broken: msgspec.Nowhere  # type: ignore[name-defined]
+
+
+class NoPython(msgspec.Struct):
+    broken: "no such thing"  # type: ignore[syntax]  # noqa: F722
+
+
 class Inner(msgspec.Struct):
     bad: Mixed
 
@@ -282,6 +290,8 @@ class Around(msgspec.Struct):
         (tuple[int, list[int] | set[int]], r"\$\[1\]"),
         (Annotated[str, Meta(ge=0)], r"\$"),
         (Unknown, r"\$\.broken: .*Nowhere"),
+        (Misspelled, r"\$\.broken: .*Nowhere"),
+        (NoPython, r"\$\.broken: "),
         (
             msgspec.defstruct("Outer", [("inner", list[msgspec.defstruct("Inner", [("bad", Mixed)])])]),
             r"\$\.inner\[\]\.bad",

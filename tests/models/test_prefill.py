@@ -50,6 +50,20 @@ def test_the_text_holds_the_prefill_once(call: Call, streamed: bool, profile: di
     assert response.to_messages() == [{"role": "assistant", "content": WHOLE}]
 
 
+@both
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("profile", "answer", "found"),
+    [(ECHOES, WHOLE, True), (ECHOES, "Red", False), (ECHOES, "Sure! Red", False), (CONTINUES, ", Blue", None)],
+)
+def test_whether_an_expected_echo_came_is_told(
+    call: Call, streamed: bool, profile: dict[str, Any], answer: str, found: bool | None
+) -> None:
+    with serving(reply(answer, streamed)) as server:
+        _, response = call(model_at(server.url, profile=profile), "Hi", prefilling=PREFILL, stream=streamed)
+    assert response.metadata.prefill_found is found
+
+
 @pytest.mark.parametrize("cut", range(len(WHOLE) + 1))
 def test_an_echo_is_taken_out_wherever_the_stream_is_cut(cut: int) -> None:
     with serving(stream(WHOLE[:cut], WHOLE[cut:])) as server:

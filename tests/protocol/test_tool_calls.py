@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_nb.errors import ToolCallError
+from msgflux_nb.protocol.events import ToolCallDelta
 from msgflux_nb.protocol.tool_calls import ToolCall, ToolCallAggregator
 
 Fragment = tuple[Any, Any, Any, Any]
@@ -269,3 +270,14 @@ def test_a_missing_result_is_named_or_left_out() -> None:
 
 def test_nothing_answered_is_no_turn() -> None:
     assert put_together((0, "c1", "f", "{}")).get_messages(allow_missing=True) == []
+
+
+def test_a_watcher_is_told_each_fragment_with_its_call_and_the_end() -> None:
+    aggregator = ToolCallAggregator(streaming=True)
+    aggregator.process(0, "c1", "f", '{"a"')
+    seen: list[Any] = []
+    aggregator.watch(seen.append)
+    aggregator.process(0, "", "", ": 1}")
+    aggregator.process(0, "c2", "g", {"b": 2})
+    aggregator.finish()
+    assert seen == [ToolCallDelta(0, None, None, ": 1}"), ToolCallDelta(1, "c2", "g", {"b": 2}), None]

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
-from tests.scripted import Reply, completion, serving
+from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
+from msgflux_nb.reasoning.tools import RunEnded, StepEnded, StepStarted
+from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 
 def calling(*calls: tuple[str, str, Any], text: str | None = None) -> Reply:
@@ -38,12 +40,14 @@ def fail(text: str) -> str:
     raise ValueError(f"no {text}")
 
 
-def run(url: str, messages: Any, **keywords: Any) -> Any:
-    return mf.run_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords)
+def run(url: str, messages: Any, *, profile: Any = None, **keywords: Any) -> Any:
+    model = mf.Model.chat_completion("scripted", base_url=url, profile=profile)
+    return mf.run_tools(model, messages, **keywords)
 
 
-def arun(url: str, messages: Any, **keywords: Any) -> Any:
-    return asyncio.run(mf.arun_tools(mf.Model.chat_completion("scripted", base_url=url), messages, **keywords))
+def arun(url: str, messages: Any, *, profile: Any = None, **keywords: Any) -> Any:
+    model = mf.Model.chat_completion("scripted", base_url=url, profile=profile)
+    return asyncio.run(mf.arun_tools(model, messages, **keywords))
 
 
 both = pytest.mark.parametrize("go", [run, arun], ids=["sync", "async"])
@@ -228,3 +232,109 @@ def test_the_embedded_model_calls_a_function_and_reads_its_result() -> None:
     final = mf.run_tools(model, "How much is 17 + 25?", tools=[add], tool_choice="required")
     assert [call.arguments for call in final.responses[0].tool_calls] == [{"a": 17, "b": 25}]
     assert "42" in final.consume()
+
+
+# -- on_event ------------------------------------------------------------------------------------------------------
+
+
+def calling_in_pieces(name: str, *pieces: str | float) -> Reply:
+    """A streamed answer with one call; numbers are pauses in seconds."""
+    first = {"index": 0, "id": "c1", "type": "function", "function": {"name": name, "arguments": ""}}
+    wire: list[bytes | float] = [chunk(tool_calls=[first])]
+    for piece in pieces:
+        call = {"index": 0, "function": {"arguments": piece}}
+        wire.append(chunk(tool_calls=[call]) if isinstance(piece, str) else piece)
+    return stream(*wire)
+
+
+def arguments_in(events: list[Any]) -> str:
+    return "".join(event.arguments or "" for event in events if isinstance(event, ToolCallDelta))
+
+
+@both
+def test_on_event_streams_each_step_and_hears_everything(go: Go) -> None:
+    seen: list[Any] = []
+    with serving(calling_in_pieces("add", '{"a": 17', ', "b": 25}'), stream("4", "2")) as server:
+        final = go(server.url, "17 + 25?", tools=[add], on_event=seen.append)
+        assert [body["stream"] for body in server.bodies] == [True, True]
+    assert (final.consume(), final.messages[-1]["content"], len(final.responses)) == ("42", "42", 2)
+    assert arguments_in(seen) == '{"a": 17, "b": 25}'
+    assert "".join(event.text for event in seen if isinstance(event, TextDelta)) == "42"
+    steps = [(type(event).__name__, event.step) for event in seen if isinstance(event, StepStarted | StepEnded)]
+    assert steps == [("StepStarted", 1), ("StepEnded", 1), ("StepStarted", 2), ("StepEnded", 2)]
+    assert isinstance(seen[0], StepStarted)
+    assert (seen[-2].error, seen[-1]) == (None, RunEnded(final))
+
+
+@both
+def test_a_step_that_is_cancelled_ends_the_run_and_keeps_what_came(go: Go) -> None:
+    seen: list[Any] = []
+
+    def stop(event: Any) -> None:
+        seen.append(event)
+        if '"a"' in arguments_in(seen) and len(seen) < 10:
+            seen[0].stream.cancel()
+
+    with serving(calling_in_pieces("add", '{"a"', 30.0, ": 1}")) as server:
+        with pytest.raises(mf.StreamInterruptedError, match="cancelled"):
+            go(server.url, "?", tools=[add], on_event=stop)
+        assert server.left.wait(2)
+        assert len(server.bodies) == 1
+    assert isinstance(seen[-2], StepEnded)
+    assert isinstance(seen[-2].error, mf.StreamInterruptedError)
+    assert seen[-2].stream.tool_calls[0].name == "add"
+    assert seen[-1] == RunEnded(error=seen[-2].error)
+
+
+@both
+def test_what_on_event_raises_ends_the_run_and_its_connection(go: Go) -> None:
+    def fall(event: Any) -> None:
+        if isinstance(event, ToolCallDelta):
+            raise ZeroDivisionError("enough")
+
+    with serving(calling_in_pieces("add", '{"a"', 30.0, ": 1}")) as server:
+        with pytest.raises(ZeroDivisionError):
+            go(server.url, "?", tools=[add], on_event=fall)
+        assert server.left.wait(2)
+
+
+@both
+def test_nothing_is_sent_when_the_start_of_a_step_is_refused(go: Go) -> None:
+    def refuse(event: Any) -> None:
+        raise ZeroDivisionError("stop")
+
+    with serving(completion("x")) as server:
+        with pytest.raises(ZeroDivisionError):
+            go(server.url, "?", tools=[add], on_event=refuse)
+        assert server.bodies == []
+
+
+@both
+def test_a_step_that_fails_says_why_at_its_end(go: Go) -> None:
+    seen: list[Any] = []
+    with serving(error(401)) as server, pytest.raises(mf.AuthenticationError):
+        go(server.url, "?", tools=[add], on_event=seen.append)
+    assert [type(event) for event in seen] == [StepStarted, StepEnded, RunEnded]
+    assert isinstance(seen[1].error, mf.AuthenticationError)
+    assert seen[2].error is seen[1].error
+
+
+@both
+def test_a_run_that_goes_on_for_ever_tells_its_end_too(go: Go) -> None:
+    seen: list[Any] = []
+    with serving(calling(("c1", "add", {"a": 1}))) as server, pytest.raises(mf.ToolCallError):
+        go(server.url, "?", tools=[add], max_steps=2, on_event=seen.append)
+    assert isinstance(seen[-1].error, mf.ToolCallError)
+
+
+@both
+def test_only_the_first_answer_has_the_start(go: Go) -> None:
+    opening = calling(("call_1", "add", {"a": 17, "b": 25}), text=" me see.")
+    with serving(opening, completion("It is 42.")) as server:
+        profile = {"prefill": "continue", "echo": False}
+        final = go(server.url, "17 + 25?", tools=[add], prefilling="Let", profile=profile)
+    first, second = (body["messages"] for body in server.bodies)
+    assert first[-1] == {"role": "assistant", "content": "Let"}
+    assert [message["role"] for message in second] == ["user", "assistant", "tool"]
+    assert second[1]["content"] == "Let me see."
+    assert final.consume() == "It is 42."

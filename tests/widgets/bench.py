@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,10 +13,28 @@ import pytest
 import msgflux_nb as mf
 from tests.scripted import Reply, Server, stream
 
+PROFILE = {"modalities": ["text"], "prefill": "continue", "echo_stream": False, "reasks": 0}
+WAIT_SECONDS = 10
+
 
 class Person(msgspec.Struct):
     name: str
     age: int
+
+
+def model_of(server: Server, name: str = "scripted/one", **options: Any) -> mf.ChatCompletion:
+    """A model at a server that is asked once, and goes on from a start."""
+    given = {"base_url": server.url, "profile": PROFILE, "max_retries": 0, **options}
+    return mf.Model.chat_completion(name, **given)
+
+
+def eventually(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for something that a thread does."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < end, f"{what} did not come within {WAIT_SECONDS} s"
+        time.sleep(0.005)
+    return value
 
 
 class Bench:
@@ -23,23 +44,39 @@ class Bench:
         self.server = server
         self.playground = playground
         self.sent: list[dict[str, Any]] = []
-        self.buffers: list[list[bytes]] = []
         playground.send = self._record
 
-    def _record(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+    def _record(self, content: dict[str, Any], buffers: Any = None) -> None:
         self.sent.append(content)
-        self.buffers.append(buffers or [])
 
-    def receive(self, kind: str, buffers: list[bytes] | None = None, **content: Any) -> None:
+    def receive(self, kind: str, **content: Any) -> None:
         """Let a message of the page arrive, as ipywidgets hands it on."""
-        self.playground._receive(self.playground, {"type": kind, **content}, [memoryview(b) for b in buffers or []])
+        self.playground._receive(self.playground, {"type": kind, **content}, [])
+
+    def page(self, view: Any, kind: str, **content: Any) -> None:
+        """Let a message of a view's page arrive on a thread, where an ipykernel 7 handles it."""
+        thread = threading.Thread(target=view._receive, args=(view, {"type": kind, **content}, []))
+        thread.start()
+        thread.join(WAIT_SECONDS)
+
+    def ask(self, prompt: str = "Hi", **page: Any) -> None:
+        """Click on Run."""
+        draft = {"text": prompt, "role": "user", "call": "", "ids": [], "texts": {}}
+        self.receive("run", **{"prefill": "", "schema": "", "draft": draft, **page})
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.sent if message["type"] == kind]
 
+    def text_told(self) -> str:
+        return "".join(message.get("text", "") for message in self.of("batch"))
+
     def wait(self) -> None:
-        assert self.playground._run is not None
-        assert self.playground._run.wait(10)
+        """Wait for the end of the run."""
+        assert self.playground._rounds._done.wait(WAIT_SECONDS)
+
+    @property
+    def roles(self) -> list[str]:
+        return [message["role"] for message in self.playground.messages]
 
 
 def answers(*replies: Reply) -> pytest.MarkDecorator:

@@ -51,9 +51,14 @@ def test_an_image_says_its_name_and_the_size_that_is_sent() -> None:
     image = attachment("1", data, "two halves.png")
     assert image.card == {
         "id": "1",
+        "kind": "image",
         "name": "two halves.png",
         "detail": f"40 × 20 px, {len(data) / 1000:.1f} kB",
+        "before": "",
         "notes": image.notes,
+        "media": image.card["media"],
+        "tokens": None,
+        "tokens_before": None,
     }
     assert base64.b64decode(image.part["image_url"]["url"].partition(",")[2]) == data
 

@@ -1,0 +1,198 @@
+// @ts-check
+// One part of a message: as it is read, and as a row of an editor. Text is text; a model's Markdown comes from the kernel.
+
+/** @type {Record<string, [shape: string, word: string]>} */
+const SHAPES = {
+  image: ["▣", "image"],
+  audio: ["♪", "sound"],
+  file: ["▤", "file"],
+  address: ["↗", "by address"],
+};
+
+/**
+ * A part to be read.
+ * @param {Part} part
+ * @param {FileTray} tray
+ * @param {{ role: string, plain: boolean }} how
+ * @returns {HTMLElement}
+ */
+function partNode(part, tray, { role, plain }) {
+  const text = part.text ?? "";
+  if (part.kind === "text") return role === "assistant" ? wordsNode(part, plain) : textNode(text, role);
+  if (part.kind in SHAPES) return mediumNode(part, tray);
+  if (part.kind === "reasoning") {
+    const summary = element("summary", {}, `reasoning · ${text.length.toLocaleString("en-US")} characters`);
+    return element("details", { class: "mf-reasoning" }, summary, text);
+  }
+  if (part.kind === "answers") return element("div", { class: "mf-aside" }, "answers ", element("code", {}, text || "–"));
+  if (part.kind === "refusal") return element("div", { class: "mf-error" }, element("b", {}, "refusal"), " ", text);
+  const name = element("b", {}, part.name ?? "");
+  if (part.kind === "call") return labelled([name, element("span", { class: "mf-detail" }, part.call ?? "")], text);
+  return labelled([element("span", { class: "mf-detail" }, part.name ?? "part")], text);
+}
+
+/**
+ * @param {HTMLElement[]} head
+ * @param {string} text
+ */
+function labelled(head, text) {
+  const raw = text ? [element("pre", { class: "mf-raw", tabindex: "0" }, text)] : [];
+  return element("div", { class: "mf-kept" }, element("div", { class: "mf-head" }, ...head), ...raw);
+}
+
+/**
+ * @param {string} text
+ * @param {string} role
+ */
+function textNode(text, role) {
+  const long = role === "tool" ? { class: "mf-text mf-bounded", tabindex: "0" } : { class: "mf-text" };
+  return element("div", long, ...withNames(text));
+}
+
+/**
+ * What a model wrote, as it looked while it arrived: its prefill in its tint, Markdown drawn, a structure as it stands.
+ * @param {Part} part
+ * @param {boolean} plain
+ */
+function wordsNode({ text, html, prefill = 0, code }, plain) {
+  const words = text ?? "";
+  const drawn = html && !plain ? html : [];
+  const rest = html && !plain ? "" : words;
+  const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(sanitised));
+  const given = element("span", { class: "mf-prefill" }, rest.slice(0, prefill));
+  const open = element("div", { class: "mf-tail" }, given, rest.slice(prefill));
+  return element("div", { class: code ? "mf-words mf-code" : "mf-words" }, blocks, open);
+}
+
+/**
+ * A file: its picture or shape, its name, and its size and tokens before and after what was done to it.
+ * @param {Part} part
+ * @param {FileTray} tray
+ */
+function mediumNode(part, tray) {
+  const [shape, word] = SHAPES[part.kind];
+  const address = part.kind === "address";
+  const url = tray.picture(part);
+  const before = part.before ? `${part.before} → ` : "";
+  const more = part.tokens_before && part.tokens_before !== part.tokens ? part.tokens_before : 0;
+  const tokens = more ? `≈ ${more.toLocaleString("en-US")} → ${tokensText(part.tokens).slice(2)}` : tokensText(part.tokens);
+  return element(
+    "div",
+    { class: "mf-medium", title: part.notes || null },
+    url
+      ? element("img", { src: url, alt: "" })
+      : element("span", { class: "mf-blank", "aria-hidden": "true" }, shape),
+    element(
+      "div",
+      { class: "mf-facts" },
+      element("div", { class: "mf-name" }, address ? `${part.name} ${word}` : (part.name ?? word)),
+      element("div", { class: "mf-detail" }, address ? (part.text ?? "") : before + (part.detail ?? "")),
+      element("div", { class: "mf-detail" }, tokens, ...(part.kind === "audio" ? [listenNode(part, tray)] : [])),
+    ),
+  );
+}
+
+/**
+ * A button that becomes a player; the sound is asked for when somebody wants to listen.
+ * @param {Part} part
+ * @param {FileTray} tray
+ */
+function listenNode({ media = "", name = "" }, tray) {
+  const node = element("span", { class: "mf-listen" });
+  const listen = button("▶ listen", `listen to ${name}`, hear, "mf-quiet");
+  const play = () => {
+    const src = tray.sounds.get(media);
+    if (!src) return;
+    tray.listeners.delete(play);
+    const player = /** @type {HTMLAudioElement} */ (element("audio", { controls: true, src, "aria-label": name }));
+    node.replaceChildren(player);
+    player.play().catch(() => {}); // where it must not begin by itself, a person presses play
+  };
+  function hear() {
+    listen.toggleAttribute("disabled", true);
+    tray.listeners.add(play);
+    if (tray.sounds.has(media)) play();
+    else tray.model.send({ type: "sound", media });
+  }
+  node.append(listen);
+  return node;
+}
+
+/**
+ * @typedef {{
+ *   can(by: number): boolean, move(by: number): void, remove(): void, text: ((text: string) => void) | null,
+ * }} Hands what can be done with a row
+ * @typedef {{ node: HTMLElement, field: HTMLTextAreaElement | HTMLInputElement | null, refresh(): void }} Row
+ */
+
+/**
+ * A part in an editor: a field for a text, else the part as it is, with buttons to move it and take it out. A row
+ * stays as long as its part does, so that the focus stays in it.
+ * @param {Part} part
+ * @param {FileTray} tray
+ * @param {Hands} hands
+ * @returns {Row}
+ */
+function partRow(part, tray, hands) {
+  const what = part.kind === "text" ? "text" : `${part.kind} ${part.name ?? ""}`.trim();
+  const { text: change } = hands;
+  const shown = change ? fieldNode(part, what, change) : partNode(part, tray, { role: "", plain: true });
+  const up = button("↑", `move ${what} up`, () => hands.move(-1), "mf-quiet");
+  const down = button("↓", `move ${what} down`, () => hands.move(1), "mf-quiet");
+  const remove = button("✕", `remove ${what}`, hands.remove, "mf-quiet");
+  const node = element(
+    "li",
+    { class: "mf-part" },
+    element("div", { class: "mf-shown" }, shown),
+    element("div", { class: "mf-acts" }, up, down, remove),
+  );
+  return {
+    node,
+    field: change && node.querySelector("textarea, input"),
+    refresh() {
+      up.toggleAttribute("disabled", !hands.can(-1));
+      down.toggleAttribute("disabled", !hands.can(1));
+    },
+  };
+}
+
+/**
+ * @param {Part} part
+ * @param {string} what
+ * @param {(text: string) => void} change
+ */
+function fieldNode(part, what, change) {
+  const answers = part.kind === "answers";
+  const label = answers ? "id of the call that this answers" : what;
+  const attributes = { class: answers ? "mf-field" : "mf-prompt", "aria-label": label, ...(answers ? {} : { rows: 1 }) };
+  const field = /** @type {HTMLTextAreaElement} */ (element(answers ? "input" : "textarea", attributes));
+  field.value = part.text ?? "";
+  field.addEventListener("input", () => change(field.value));
+  return answers ? element("label", { class: "mf-variable" }, "answers call", field) : field;
+}
+
+/**
+ * A file on its way.
+ * @param {Sending} sending
+ * @param {FileTray} tray
+ * @returns {HTMLElement}
+ */
+function sendingRow({ id, name, detail, kind, url }, tray) {
+  const shape = SHAPES[kind][0];
+  return element(
+    "li",
+    { class: "mf-part mf-sending" },
+    element(
+      "div",
+      { class: "mf-medium" },
+      url ? element("img", { src: url, alt: "" }) : element("span", { class: "mf-blank", "aria-hidden": "true" }, shape),
+      element(
+        "div",
+        { class: "mf-facts" },
+        element("div", { class: "mf-name" }, name),
+        element("div", { class: "mf-detail", role: "status" }, detail),
+      ),
+    ),
+    element("div", { class: "mf-acts" }, button("✕", `remove ${name}`, () => tray.remove([id]), "mf-quiet")),
+  );
+}

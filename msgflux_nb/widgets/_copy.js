@@ -1,0 +1,68 @@
+// @ts-check
+// A button that copies a text, and says whether it could.
+
+const SAID_MILLISECONDS = 1500;
+
+/**
+ * @param {string} label
+ * @param {string} title
+ * @param {() => string} text
+ * @returns {HTMLElement}
+ */
+function copyButton(label, title, text) {
+  const node = button(label, title, copy, "mf-button mf-copy");
+  node.setAttribute("aria-live", "polite");
+  /** @type {number | undefined} */
+  let timer;
+
+  async function copy() {
+    const done = await copied(text());
+    node.style.minWidth = `${node.offsetWidth}px`; // what stands beside it does not move
+    say(done ? "✓ copied" : "✕ not copied", "");
+    clearTimeout(timer);
+    timer = setTimeout(() => say(label, title), SAID_MILLISECONDS);
+  }
+
+  /**
+   * @param {string} words
+   * @param {string} name
+   */
+  function say(words, name) {
+    node.textContent = words;
+    node.setAttribute("aria-label", name || words);
+  }
+
+  say(label, title);
+  return node;
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>}
+ */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copiedByHand(text); // a page without https, or a frame that may not
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {boolean}
+ */
+function copiedByHand(text) {
+  const before = document.activeElement;
+  const field = /** @type {HTMLTextAreaElement} */ (element("textarea", { "aria-hidden": "true" }));
+  field.value = text;
+  field.style.position = "fixed";
+  field.style.opacity = "0";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (before instanceof HTMLElement) before.focus();
+  return done;
+}

@@ -1,0 +1,212 @@
+// @ts-check
+// The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
+
+const VALUE_WINDOW = 1000; // characters
+/** @type {Record<string, [shape: string, word: string]>} */
+const TICKS = {
+  filled: ["✓", "filled"],
+  growing: ["●", "arriving"],
+  empty: ["○", "not yet"],
+  default: ["–", "left to its default"],
+  missing: ["✕", "missing"],
+  extra: ["+", "not in the schema"],
+};
+
+/**
+ * The value at a path, or undefined.
+ * @param {any} value
+ * @param {string[]} path
+ */
+function valueAt(value, path) {
+  for (const key of path) {
+    if (value === null || typeof value !== "object" || value instanceof Numeral) return undefined;
+    value = value[key];
+  }
+  return value;
+}
+
+/**
+ * A box for a text that may grow: what is drawn stays, and of a long text only the end is there unless it is asked for.
+ * @returns {{ node: HTMLElement, draw: (text: string, grows: boolean) => void }}
+ */
+function valueBox() {
+  const words = document.createTextNode("");
+  const more = button("", "show all of the value", showAll, "mf-more");
+  const node = element("div", { class: "mf-value mf-tail-box" }, element("div", {}, more, words));
+  let [from, to, text, all] = [0, 0, "", false];
+
+  function showAll() {
+    all = true;
+    redraw();
+  }
+
+  function redraw() {
+    from = all ? 0 : Math.max(0, text.length - VALUE_WINDOW);
+    to = text.length;
+    words.data = text.slice(from);
+    label();
+  }
+
+  function label() {
+    more.hidden = from === 0;
+    more.textContent = `… ${sizeText(from)} before`;
+  }
+
+  /**
+   * @param {string} next
+   * @param {boolean} grows whether it begins with what was drawn
+   */
+  function draw(next, grows) {
+    text = next;
+    const news = next.length - to;
+    if (!grows || news < 0 || (news > VALUE_WINDOW && !all)) {
+      if (words.data !== next) redraw();
+      return;
+    }
+    if (news) words.appendData(next.slice(to));
+    to = next.length;
+    if (!all && words.length > 2 * VALUE_WINDOW) {
+      from += words.length - VALUE_WINDOW;
+      words.deleteData(0, words.length - VALUE_WINDOW);
+    }
+    label();
+  }
+
+  return { node, draw };
+}
+
+/**
+ * One row: name, value, tick, type.
+ * @param {ToolField | null} field null for one that the schema has not
+ * @param {string[]} path
+ */
+function fieldRow(field, path) {
+  const box = valueBox();
+  const shape = element("span", { class: "mf-shape" });
+  const word = element("span", { class: "mf-hidden" });
+  const kinds = field ? field.type : "not in the schema";
+  const type = element("span", { class: "mf-type", title: kinds }, field ? field.type : "extra");
+  const node = element(
+    "tr",
+    { title: field?.about || null },
+    element("th", { scope: "row", title: path.join(".") }, path.join(".")),
+    element("td", {}, box.node),
+    element("td", { class: "mf-tick" }, shape, word, " ", type),
+  );
+  /** @type {{ parser: PartialJson | null, kind: string }} */
+  let drawn = { parser: null, kind: "" };
+  let state = "";
+
+  /**
+   * @param {PartialJson} parser
+   * @param {string} text what the parser has read
+   * @param {boolean} over whether nothing follows
+   * @returns {boolean} whether it is filled
+   */
+  function draw(parser, text, over) {
+    const value = valueAt(parser.value, path);
+    const open = value !== undefined && !over && parser.isOpen(path);
+    const filled = value !== undefined && !open;
+    const absent = over ? (field?.required === false ? "default" : "missing") : "empty";
+    const next = filled ? (field ? "filled" : "extra") : open ? "growing" : absent;
+    const kind = value === undefined ? "" : value !== null && typeof value === "object" ? "json" : typeof value;
+    if (kind || drawn.kind) box.draw(shownValue(value, parser, text), drawn.parser === parser && drawn.kind === kind);
+    drawn = { parser, kind };
+    if (next !== state) {
+      state = next;
+      [shape.textContent, word.textContent] = TICKS[next];
+      shape.className = `mf-shape mf-${next}`;
+    }
+    return filled;
+  }
+
+  return { node, draw, counts: field !== null };
+}
+
+/**
+ * A value as text: strings as they read, all else as it stands in the JSON.
+ * @param {any} value
+ * @param {PartialJson} parser
+ * @param {string} text
+ */
+function shownValue(value, parser, text) {
+  if (value === undefined) return "";
+  if (typeof value === "string") return value;
+  if (value instanceof Numeral) return value.text;
+  return value === null || typeof value !== "object" ? String(value) : text.slice(...parser.span(value));
+}
+
+/**
+ * The rows of a call.
+ * @param {() => Record<string, ToolField[]>} tools
+ */
+function fieldsPane(tools) {
+  const body = element("tbody");
+  const input = valueBox(); // the text of a custom tool, or arguments that are no object
+  const node = element(
+    "div",
+    { class: "mf-parsed", role: "group", "aria-label": "arguments so far" },
+    element("table", {}, body),
+    input.node,
+  );
+  /** @type {Map<string, ReturnType<typeof fieldRow>>} */
+  const rows = new Map();
+  let named = "";
+
+  /**
+   * @param {ToolField | null} field
+   * @param {string[]} path
+   */
+  function addRow(field, path) {
+    const row = fieldRow(field, path);
+    rows.set(JSON.stringify(path), row);
+    body.append(row.node);
+  }
+
+  /** @param {string} name */
+  function reset(name) {
+    named = name;
+    rows.clear();
+    body.replaceChildren();
+    for (const field of tools()[name] ?? []) addRow(field, field.path);
+  }
+
+  /**
+   * Rows for what the schema does not name.
+   * @param {any} value
+   * @param {ToolField[]} fields
+   */
+  function addOthers(value, fields) {
+    for (const key of Object.keys(value)) {
+      if (!rows.has(JSON.stringify([key])) && !fields.some(({ path }) => path[0] === key)) {
+        addRow(fields.length || tools()[named] ? null : { path: [key], type: "", required: true, about: "" }, [key]);
+      }
+    }
+  }
+
+  /**
+   * @param {string} name the tool's
+   * @param {PartialJson | null} parser null for a text that is no JSON
+   * @param {string} text what was read
+   * @param {boolean} over whether nothing follows
+   * @returns {[filled: number, all: number]}
+   */
+  function draw(name, parser, text, over) {
+    if (name !== named) reset(name);
+    const value = parser?.value;
+    const isObject = value !== null && typeof value === "object" && !Array.isArray(value) && !(value instanceof Numeral);
+    input.node.hidden = parser !== null && (value === undefined || isObject);
+    if (!input.node.hidden) input.draw(text, false);
+    if (!parser) return [0, 0];
+    if (isObject) addOthers(value, tools()[name] ?? []);
+    let [filled, all] = [0, 0];
+    for (const row of rows.values()) {
+      const whole = row.draw(parser, text, over);
+      all += Number(row.counts);
+      filled += Number(row.counts && whole);
+    }
+    return [filled, all];
+  }
+
+  return { node, draw };
+}

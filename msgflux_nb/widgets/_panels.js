@@ -1,0 +1,161 @@
+// @ts-check
+// What stands beside the conversation, one at a time: structure, tools, tokens, versions, raw, code.
+
+/** @typedef {{ name: string, node: HTMLElement, draw?: () => void, opened?: () => void }} Panel */
+
+/**
+ * @param {Panel[]} panels
+ * @param {string} prefix makes ids that are the page's own
+ */
+function tabbed(panels, prefix) {
+  const list = element("div", { class: "mf-tabs", role: "tablist", "aria-label": "beside the conversation" });
+  const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, list);
+  let current = panels[0].name;
+  const tabs = panels.map(({ name, node: body }) => {
+    const attributes = { type: "button", role: "tab", class: "mf-tab", id: `${prefix}-tab-${name}`, "aria-controls": `${prefix}-${name}` };
+    const tab = element("button", { ...attributes, onclick: () => open(name) }, name);
+    const panel = element("div", { class: "mf-panel", role: "tabpanel", id: `${prefix}-${name}`, "aria-labelledby": attributes.id }, body);
+    list.append(tab);
+    node.append(panel);
+    return { name, tab, panel };
+  });
+  list.addEventListener("keydown", ({ key }) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (by === undefined) return;
+    const next = tabs[(tabs.findIndex(({ name }) => name === current) + by + tabs.length) % tabs.length];
+    open(next.name);
+    next.tab.focus();
+  });
+
+  /** @param {string} name */
+  function open(name) {
+    current = name;
+    for (const one of tabs) {
+      const chosen = one.name === name;
+      one.tab.setAttribute("aria-selected", String(chosen));
+      one.tab.tabIndex = chosen ? 0 : -1;
+      one.panel.hidden = !chosen;
+    }
+    const panel = panels.find((one) => one.name === name);
+    panel?.opened?.();
+    panel?.draw?.();
+  }
+
+  open(current);
+  return { node, open, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };
+}
+
+/**
+ * Two versions of a turn, and what differs.
+ * @param {Play} play
+ * @param {() => void} show brings this panel to the front
+ * @param {AbortSignal} signal
+ * @returns {Panel}
+ */
+function versionsPanel(play, show, signal) {
+  const hint = element("p", { class: "mf-hint" }, "Where a turn has versions, its ± compares them, word by word.");
+  const left = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "first version" }));
+  const right = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "second version" }));
+  const head = element("div", { class: "mf-versions-of", hidden: true }, left, " → ", right);
+  const words = element("div", { class: "mf-words mf-difference" });
+  let position = 0;
+
+  for (const select of [left, right]) {
+    select.addEventListener("change", () => {
+      play.model.send({ type: "compare", position, left: Number(left.value), right: Number(right.value) });
+    });
+  }
+
+  /** @param {any} message */
+  function read(message) {
+    if (message.type !== "difference") return;
+    position = message.position;
+    hint.hidden = true;
+    head.hidden = false;
+    for (const [select, chosen] of /** @type {[HTMLSelectElement, number][]} */ ([[left, message.left], [right, message.right]])) {
+      const options = Array.from({ length: message.count }, (_, at) => element("option", { value: at }, `version ${at + 1}`));
+      select.replaceChildren(...options);
+      select.value = String(chosen);
+    }
+    words.replaceChildren(...message.pieces.map(differing));
+    show();
+  }
+
+  play.readers.add(read);
+  signal.addEventListener("abort", () => play.readers.delete(read));
+  return { name: "versions", node: element("div", {}, hint, head, words) };
+}
+
+/** @param {[kind: string, text: string]} piece */
+function differing([kind, text]) {
+  if (kind === "same") return document.createTextNode(text);
+  return element(kind === "gone" ? "del" : "ins", {}, text);
+}
+
+/**
+ * Texts that the kernel is asked for when somebody looks.
+ * @param {Play} play
+ * @param {AbortSignal} signal
+ * @returns {Panel}
+ */
+function rawPanel(play, signal) {
+  const node = element("div", {}, element("p", { class: "mf-hint" }, "What was sent and what came, once something has run."));
+
+  /** @param {any} message */
+  function read(message) {
+    if (message.type !== "raw" || !message.parts.length) return;
+    const parts = message.parts.flatMap((/** @type {[string, string]} */ [title, text]) => [
+      element("div", { class: "mf-role" }, title),
+      element("pre", { class: "mf-raw", tabindex: 0 }, text),
+    ]);
+    node.replaceChildren(...parts);
+  }
+
+  let asked = 0;
+  const opened = () => {
+    asked = 0;
+  };
+  const draw = () => {
+    const [side] = play.sides;
+    if (!side.over || asked === side.number) return;
+    asked = side.number;
+    play.model.send({ type: "raw" });
+  };
+  play.readers.add(read);
+  signal.addEventListener("abort", () => play.readers.delete(read));
+  return { name: "raw", node, draw, opened };
+}
+
+/**
+ * The code that asks the same.
+ * @param {Play} play
+ * @param {AbortSignal} signal
+ */
+function codePanel(play, signal) {
+  const text = element("pre", { class: "mf-raw", tabindex: 0 });
+  const copy = copyButton("❐ copy", "copy this code", () => text.textContent ?? "");
+  const node = element("div", {}, copy, text);
+  let wanted = false;
+
+  /** @param {any} message */
+  async function read(message) {
+    if (message.type !== "code") return;
+    text.textContent = message.text;
+    if (!wanted) return;
+    wanted = false;
+    copy.click();
+  }
+
+  const opened = () => play.model.send({ type: "code" });
+  play.readers.add(read);
+  signal.addEventListener("abort", () => play.readers.delete(read));
+  /** @type {Panel} */
+  const panel = { name: "code", node, opened };
+  return {
+    panel,
+    /** Copy it as soon as it comes. */
+    want() {
+      wanted = true;
+    },
+  };
+}

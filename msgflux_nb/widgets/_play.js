@@ -1,0 +1,211 @@
+// @ts-check
+// What a page knows of a playground: the sides that answer, what was asked of the kernel, and the widgets inside.
+
+const SILENCE_MILLISECONDS = 3000;
+
+/** @typedef {{ builder: any, prefill: any, picker: any }} Inner the exports of the widgets inside */
+
+class Play {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    /** @type {Set<(message: any) => void>} what views want to hear: tokens, a difference, code, raw */
+    this.readers = new Set();
+    this.sides = [this.newSide()];
+    /** @type {[string, string] | null} */
+    this.problem = null;
+    /** idle, asked, running, stopping */
+    /** @type {string} */
+    this.state = "idle";
+    this.silent = false;
+    this.resyncing = false;
+    /** Whether the saved output had time to follow the last run. */
+    this.kept = false;
+    /** @type {Inner | null} */
+    this.inner = null;
+    /** @type {(() => void)[]} what waits for the widgets inside */
+    this.waiting = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
+
+  newSide() {
+    return new Side(() => this.resync());
+  }
+
+  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  connect() {
+    const { model } = this;
+    model.on("msg:custom", (message) => this.receive(message));
+    model.on("change:ends", () => this.ended());
+    model.on("change:running", () => this.runs(model.get("running")));
+    for (const name of /** @type {const} */ (["offered", "chosen", "tool_names", "logprobs"])) {
+      model.on(`change:${name}`, () => this.tell());
+    }
+    this.ended();
+    this.runs(model.get("running"));
+    model.send({ type: "hello" });
+  }
+
+  /**
+   * The widgets inside are there: what came before can be handed on.
+   * @param {Inner} inner
+   */
+  filled(inner) {
+    if (this.inner) return;
+    this.inner = inner;
+    for (const hand of this.waiting.splice(0)) hand();
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    this.heard();
+    const { type } = message;
+    if (type === "start") this.begin(message);
+    else if (type === "batch") this.sides[message.side]?.append(message);
+    else if (type === "progress") this.mend(message);
+    else if (type === "settled") this.settle(message);
+    else if (type === "end") this.end(message);
+    else if (type === "idle" || type === "running") this.runs(type === "running");
+    else if (type === "problem") {
+      this.problem = [message.name, message.message];
+      if (this.state === "asked") this.state = this.model.get("running") ? "running" : "idle";
+    } else for (const reader of this.readers) reader(message);
+    this.tell();
+  }
+
+  /** @param {About & { side: number }} message */
+  begin(message) {
+    if (message.side === 0 && this.state !== "stopping") {
+      this.state = "running";
+      this.problem = null;
+    }
+    this.sideAt(message.side).begin(message);
+  }
+
+  /** @param {About & Batch & { side: number, seq: number }} message */
+  mend(message) {
+    this.resyncing = false;
+    this.sideAt(message.side).mend(message);
+  }
+
+  /** @param {number} index */
+  sideAt(index) {
+    if (index === 0 && this.sides.length > 1 && this.sides.every(({ over }) => over)) this.sides.length = 1;
+    while (this.sides.length <= index) this.sides.push(this.newSide());
+    return this.sides[index];
+  }
+
+  /**
+   * An answer has become a turn; its words are here already. Without a side: all have.
+   * @param {{ side: number | null, number?: number, card?: any }} message
+   */
+  settle({ side, number, card }) {
+    if (side === null) {
+      for (const one of this.sides) one.settled = true;
+      return;
+    }
+    const from = this.sides[side];
+    if (!from || from.number !== number) return; // the builder notices, and asks for what it missed
+    from.settled = true;
+    const words = { text: from.text, html: from.blocks.slice(), prefill: from.prefill, reasoning: from.reasoning };
+    const hand = () => this.inner?.builder.settle(card, words);
+    if (this.inner) hand();
+    else this.waiting.push(hand);
+  }
+
+  /** @param {Ending} message */
+  end(message) {
+    const side = this.sideAt(message.side);
+    if (message.number === side.number && message.seq !== side.seq) this.resync();
+    side.end(message);
+    const words = this.sides.map((one) => one.number);
+    const ends = [...this.model.get("ends").filter((/** @type {Ending} */ one) => words.includes(one.number)), message];
+    this.model.set("ends", ends); // so that what the page saves has it; the kernel knows it
+  }
+
+  /** The kernel's state of a run that has ended, for a page that was loaded later. */
+  ended() {
+    for (const ending of this.model.get("ends")) {
+      const side = this.sideAt(ending.side);
+      if (ending.number > side.number) side.settled = true;
+      side.end(ending);
+      if (ending.number > side.number || !side.begun) side.settled = true;
+    }
+    this.tell();
+  }
+
+  /** @param {boolean} running */
+  runs(running) {
+    this.resyncing = false;
+    if (running && this.state !== "stopping") this.state = "running";
+    if (!running && this.state !== "asked") this.state = "idle";
+    if (!running && this.sides.every(({ over }) => over)) this.state = "idle";
+    this.kept = false;
+    if (!running) {
+      setTimeout(() => {
+        this.kept = true;
+        this.tell();
+      }, 1500);
+    }
+    this.tell();
+  }
+
+  resync() {
+    if (this.resyncing) return;
+    this.resyncing = true; // once: the answer to it has everything
+    this.model.send({ type: "hello" });
+  }
+
+  get busy() {
+    return this.state !== "idle";
+  }
+
+  /** Whether a run may be asked for: none is under way, or the last question was never heard. */
+  get free() {
+    return !this.busy || (this.state === "asked" && this.silent);
+  }
+
+  /**
+   * Ask for a run.
+   * @param {Handled} type
+   * @param {Record<string, unknown>} question
+   */
+  ask(type, question) {
+    if (!this.free) return;
+    this.problem = null;
+    this.state = "asked";
+    this.model.send({ type, ...question });
+    this.expect();
+    this.tell();
+  }
+
+  /** Ask the run under way to end. */
+  stop() {
+    if (this.state !== "running") return;
+    this.state = "stopping";
+    this.model.send({ type: "stop" });
+    this.expect();
+    this.tell();
+  }
+
+  /** A kernel that is busy or gone says nothing: after a while, say so. */
+  expect() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.silent = true;
+      this.tell();
+    }, SILENCE_MILLISECONDS);
+  }
+
+  heard() {
+    clearTimeout(this.timer);
+    this.silent = false;
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener();
+  }
+}

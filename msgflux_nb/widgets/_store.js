@@ -1,0 +1,122 @@
+// @ts-check
+// What one builder's page knows of its turns: the kernel tells the changed end, views are told that something is new.
+
+/**
+ * @typedef {{
+ *   kind: string, name?: string, text?: string | null, html?: string[] | null, prefill?: number, code?: boolean,
+ *   detail?: string, notes?: string, before?: string, media?: string, call?: string,
+ *   tokens?: number | null, tokens_before?: number | null,
+ * }} Part
+ * @typedef {Part & { key: string }} KeyedPart
+ * @typedef {{ id: string, role: string, note: string, parts: KeyedPart[], siblings: [number, number] }} Turn
+ * @typedef {{ text: string, html?: string[], prefill?: string, reasoning?: string }} Words text: behind the prefill
+ */
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"];
+
+class TurnStore {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    /** @type {[string, string] | null} */
+    this.problem = null;
+    this.asking = false;
+  }
+
+  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  connect() {
+    this.model.on("msg:custom", (message) => this.receive(message));
+    this.model.on("change:turns", () => {
+      this.asking = false;
+      this.tell();
+    });
+  }
+
+  /** @returns {Turn[]} */
+  get turns() {
+    return this.model.get("turns");
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    if (message.type === "turns") this.merge(message.number, message.from, message.turns);
+    else if (message.type === "problem") {
+      this.problem = [message.name, message.message];
+      this.tell();
+    }
+  }
+
+  /**
+   * Take the turns from one on. Messages are numbered: one that is in the state already is left, and after one that
+   * was lost the page asks for everything, once.
+   * @param {number} number
+   * @param {number} from
+   * @param {Turn[]} turns
+   */
+  merge(number, from, turns) {
+    if (number <= this.model.get("told")) return;
+    if (number !== this.model.get("told") + 1 || from > this.turns.length) {
+      if (!this.asking) this.model.send({ type: "resync" });
+      this.asking = true;
+      return;
+    }
+    this.problem = null;
+    this.model.set("told", number);
+    // Set and never saved: the kernel knows it, and the page keeps it for views that come later.
+    this.model.set("turns", [...this.turns.slice(0, from), ...turns]);
+  }
+
+  /**
+   * Add an answer that was watched; the kernel's card comes without the words, which the page has.
+   * @param {Turn & { position: number, number: number }} card
+   * @param {Words} words
+   */
+  settle({ position, number, ...card }, { text, html = [], prefill = "", reasoning = "" }) {
+    const parts = card.parts.map((part) => {
+      if (part.kind === "reasoning") return { ...part, text: reasoning };
+      if (part.kind !== "text") return part;
+      return { ...part, text: prefill + text, ...(part.html === null ? { html } : {}) };
+    });
+    this.merge(number, position, [{ ...card, parts }]);
+  }
+
+  /**
+   * @param {Handled} type
+   * @param {Record<string, unknown>} [content]
+   */
+  ask(type, content = {}) {
+    this.problem = null;
+    this.model.send({ type, ...content });
+  }
+
+  /** Ids of tool calls that no turn answers yet. */
+  get openCalls() {
+    /** @type {Set<string>} */
+    const open = new Set();
+    for (const { parts } of this.turns) {
+      for (const { kind, call, text } of parts) {
+        if (kind === "call" && call) open.add(call);
+        if (kind === "answers" && text) open.delete(text);
+      }
+    }
+    return [...open];
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/**
+ * An estimate in words; unknown is a dash, never 0.
+ * @param {number | null | undefined} tokens
+ * @param {number} [unknown] how many parts are not counted
+ * @returns {string}
+ */
+function tokensText(tokens, unknown = 0) {
+  if (tokens === null || tokens === undefined || (tokens === 0 && unknown)) return "– tokens";
+  const more = unknown ? ` + ${unknown.toLocaleString("en-US")} unknown` : "";
+  return `≈ ${tokens.toLocaleString("en-US")} tokens${more}`;
+}

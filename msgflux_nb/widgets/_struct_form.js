@@ -1,0 +1,272 @@
+// @ts-check
+// Building a small Struct: a form, the code that the kernel writes of it, and two ways to use that.
+
+const FORM_PAUSE_MILLISECONDS = 150;
+const KINDS = ["str", "int", "float", "bool", "date", "choice"];
+
+/**
+ * @typedef {{
+ *   name: string, kind: string, many?: boolean, optional?: boolean, description?: string,
+ *   least?: string, most?: string, pattern?: string, words?: string,
+ * }} FieldForm
+ * @typedef {{ name: string, fields: FieldForm[] }} StructForm
+ * @typedef {"name" | "description" | "least" | "most" | "pattern" | "words"} TextPart
+ */
+
+/** The form as it is filled in, the same in all views; the kernel is told after a pause. */
+class Draft {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** @type {StructForm} */
+    this.form = model.get("form");
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    model.on("change:form", () => {
+      if (this.timer === undefined) this.take(model.get("form"));
+    });
+  }
+
+  /** @param {StructForm} form */
+  take(form) {
+    this.form = form;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** @param {Partial<StructForm>} changes */
+  change(changes) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), FORM_PAUSE_MILLISECONDS);
+    this.take({ ...this.form, ...changes });
+  }
+
+  /**
+   * @param {number} index
+   * @param {Partial<FieldForm>} changes
+   */
+  changeField(index, changes) {
+    this.change({ fields: this.form.fields.map((field, at) => (at === index ? { ...field, ...changes } : field)) });
+  }
+
+  save() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.model.set("form", this.form);
+    this.model.save_changes();
+  }
+
+  use() {
+    this.save();
+    this.model.send({ type: "use", form: this.form });
+  }
+
+  /** Whether code and problems are about the form as it is. */
+  get written() {
+    return JSON.stringify(this.model.get("written")) === JSON.stringify(this.form);
+  }
+}
+
+/**
+ * @param {Model} model
+ * @param {Draft} draft
+ * @param {AbortSignal} signal
+ * @returns {HTMLElement}
+ */
+function structForm(model, draft, signal) {
+  const name = textInput("name of the Struct", "Person", (text) => draft.change({ name: text }));
+  const rows = element("ol", { class: "mf-form-fields", "aria-label": "fields of the Struct" });
+  const problem = element("p", { class: "mf-notice", role: "status" });
+  const code = element("pre", { class: "mf-code", tabindex: 0, "aria-label": "code" });
+  const copy = copyButton("copy as code", "copy the code for a cell", () => model.get("code"));
+  const use = button("use it", "make this Struct and pick it", () => draft.use(), "mf-button mf-primary");
+  const add = button("+ field", "add a field", addField);
+  let shape = "";
+
+  function addField() {
+    draft.change({ fields: [...draft.form.fields, { name: "", kind: "str" }] });
+    const last = rows.lastElementChild?.querySelector("input");
+    last?.focus();
+  }
+
+  function draw() {
+    const { form } = draft;
+    write(name, form.name);
+    const next = JSON.stringify(form.fields.map(({ kind, many }) => [kind, many]));
+    if (next !== shape) {
+      shape = next;
+      rows.replaceChildren(...form.fields.map((_, index) => formField(draft, index)));
+    }
+    for (const row of rows.children) row.dispatchEvent(new Event("mf-fill"));
+    drawCode();
+  }
+
+  function drawCode() {
+    const text = model.get("code");
+    /** @type {[place: string, reason: string][]} */
+    const problems = model.get("problems");
+    const begun = draft.form.name !== "" || draft.form.fields.some((field) => field.name !== "");
+    code.textContent = text || "# The code appears here as soon as the Struct and its fields have names.";
+    code.classList.toggle("mf-old", !draft.written || !text);
+    problem.hidden = !begun || !problems.length;
+    problem.textContent = problems[0]?.[1] ?? "";
+    const places = new Set(begun && draft.written ? problems.map(([place]) => place) : []);
+    for (const input of [name, ...rows.querySelectorAll("input")]) {
+      input.setAttribute("aria-invalid", String(places.has(input.dataset.place ?? "name")));
+    }
+    copy.toggleAttribute("disabled", !text || !draft.written);
+    use.toggleAttribute("disabled", !text || !draft.written);
+  }
+
+  draft.listeners.add(draw);
+  signal.addEventListener("abort", () => draft.listeners.delete(draw));
+  onChange(model, ["code", "problems", "written"], drawCode, signal);
+  draw();
+  return element(
+    "details",
+    { class: "mf-build" },
+    element("summary", {}, "build a Struct"),
+    element("div", { class: "mf-form-head" }, element("code", {}, "class"), name, element("code", {}, "(msgspec.Struct):")),
+    rows,
+    element("div", { class: "mf-row" }, add),
+    problem,
+    code,
+    element("div", { class: "mf-row" }, use, copy),
+  );
+}
+
+/**
+ * @param {string} label
+ * @param {string} hint
+ * @param {(text: string) => void} told
+ * @returns {HTMLInputElement}
+ */
+function textInput(label, hint, told) {
+  const node = /** @type {HTMLInputElement} */ (
+    element("input", { type: "text", "aria-label": label, title: label, placeholder: hint, spellcheck: "false", autocomplete: "off" })
+  );
+  node.addEventListener("input", () => told(node.value));
+  return node;
+}
+
+/**
+ * Fill a field, unless it holds this already: setting a value moves the caret.
+ * @param {HTMLInputElement} node
+ * @param {string} text
+ */
+function write(node, text) {
+  if (node.value !== text) node.value = text;
+}
+
+/**
+ * One field of the form; an event `mf-fill` brings it up to date.
+ * @param {Draft} draft
+ * @param {number} index
+ * @returns {HTMLElement}
+ */
+function formField(draft, index) {
+  const field = () => draft.form.fields[index];
+  /** @type {[TextPart, HTMLInputElement][]} */
+  const inputs = [];
+  /**
+   * @param {TextPart} part
+   * @param {string} label
+   * @param {string} hint
+   */
+  const text = (part, label, hint) => {
+    const node = textInput(`${label}, field ${index + 1}`, hint, (value) => draft.changeField(index, { [part]: value }));
+    node.dataset.place = `fields.${index}.${part}`;
+    node.classList.add(`mf-form-${part}`);
+    inputs.push([part, node]);
+    return node;
+  };
+  const optional = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
+  optional.addEventListener("change", () => draft.changeField(index, { optional: optional.checked }));
+  const kind = kindSelect(draft, index);
+  const node = element(
+    "li",
+    {},
+    text("name", "name", "name"),
+    kind,
+    ...limitInputs(field(), text),
+    element("label", {}, optional, "optional"),
+    element(
+      "span",
+      { class: "mf-form-end" },
+      text("description", "description", "what it is · the model reads this"),
+      button("↑", `move field ${index + 1} up`, () => move(draft, index, -1), "mf-quiet"),
+      button("✕", `remove field ${index + 1}`, () => removeField(draft, index), "mf-quiet"),
+    ),
+  );
+  node.addEventListener("mf-fill", () => {
+    if (!field()) return;
+    for (const [part, input] of inputs) write(input, field()[part] ?? "");
+    optional.checked = field().optional ?? false;
+    kind.value = `${field().many ? "list" : "one"} ${field().kind}`;
+  });
+  return node;
+}
+
+/**
+ * @param {Draft} draft
+ * @param {number} index
+ */
+function kindSelect(draft, index) {
+  const node = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": `type, field ${index + 1}`, title: "type" }));
+  const named = (/** @type {string} */ kind) => (kind === "choice" ? "a choice of words" : kind);
+  node.append(
+    element("optgroup", { label: "one" }, ...KINDS.map((kind) => element("option", { value: `one ${kind}` }, named(kind)))),
+    element(
+      "optgroup",
+      { label: "a list" },
+      ...KINDS.map((kind) => element("option", { value: `list ${kind}` }, kind === "choice" ? "list of choices" : `list[${kind}]`)),
+    ),
+  );
+  node.addEventListener("change", () => {
+    const [many, kind] = node.value.split(" ");
+    draft.changeField(index, { kind, many: many === "list" });
+    node.closest("ol")?.querySelectorAll("select")[index]?.focus(); // the row was drawn anew
+  });
+  return node;
+}
+
+/**
+ * What can limit a field of this type.
+ * @param {FieldForm} field
+ * @param {(part: TextPart, label: string, hint: string) => HTMLInputElement} text
+ * @returns {HTMLElement[]}
+ */
+function limitInputs({ kind, many = false }, text) {
+  const counted = many ? "items" : "characters";
+  const bounds = () =>
+    many || kind === "str"
+      ? [text("least", `at least so many ${counted}`, many ? "min items" : "min length"), text("most", `at most so many ${counted}`, many ? "max items" : "max length")]
+      : [text("least", "at least", "≥"), text("most", "at most", "≤")];
+  return [
+    ...(kind === "choice" ? [text("words", "words to choose from, apart by commas", "red, green, blue")] : []),
+    ...(many || ["str", "int", "float"].includes(kind) ? bounds() : []),
+    ...(kind === "str" && !many ? [text("pattern", "pattern, a regular expression", "pattern")] : []),
+  ];
+}
+
+/**
+ * @param {Draft} draft
+ * @param {number} index
+ * @param {number} by
+ */
+function move(draft, index, by) {
+  const fields = [...draft.form.fields];
+  const to = index + by;
+  if (to < 0 || to >= fields.length) return;
+  [fields[index], fields[to]] = [fields[to], fields[index]];
+  draft.change({ fields });
+}
+
+/**
+ * @param {Draft} draft
+ * @param {number} index
+ */
+function removeField(draft, index) {
+  draft.change({ fields: draft.form.fields.filter((_, at) => at !== index) });
+}

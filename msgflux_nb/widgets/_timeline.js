@@ -1,0 +1,269 @@
+// @ts-check
+// Tool calls in time: every fragment and every change of phase is a moment; what is shown is the moments up to one.
+
+/**
+ * @typedef {[call: number, milliseconds: number, id: string | null, name: string | null, text: string | null]} CallFragment
+ * @typedef {"" | "asked" | "running" | "done" | "failed" | "rejected" | "stopped"} CallPhase
+ * @typedef {{
+ *   id: string, name: string, status: "streaming" | "complete" | "invalid", repaired: boolean, late: boolean,
+ *   error: string | null, arguments: string | null,
+ * }} CallFinal what the kernel made of the whole call; `arguments` where the fragments do not read as that
+ * @typedef {{
+ *   step: number, custom: boolean, phase: CallPhase, marks: [number, CallPhase][], edited: string | null,
+ *   reason: string, result: string | null, left: number, seconds: number | null, final?: CallFinal,
+ * }} CallCard
+ * @typedef {{ path: string[], type: string, required: boolean, about: string }} ToolField
+ */
+
+const LONGEST_WAIT = 1500; // milliseconds of the slider that a pause takes, however long it was
+const TIMELESS_STEP = 40;
+const GAP_BINS = 120;
+
+/** A number as it was written: JavaScript's own loses digits. */
+class Numeral {
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+/**
+ * How many of the sorted numbers are at most `limit`.
+ * @param {number} count
+ * @param {(index: number) => number} at
+ * @param {number} limit
+ */
+function countUpTo(count, at, limit) {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (at(middle) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** One call: its fragments in time, and the arguments that the first so many of them make. */
+class LaneTrack {
+  /** @param {number} number */
+  constructor(number) {
+    this.number = number;
+    /** @type {CallCard} */
+    this.card = {
+      ...{ step: 1, custom: false, phase: "", marks: [], edited: null, reason: "" },
+      ...{ result: null, left: 0, seconds: null },
+    };
+    /** @type {number[]} the moment of each fragment */
+    this.moments = [];
+    /** @type {number[]} how many characters there are after each */
+    this.ends = [];
+    /** @type {number[]} */
+    this.times = [];
+    this.text = "";
+    /** @type {{ count: number, id: string, name: string, late: boolean }[]} */
+    this.identities = [{ count: 0, id: "", name: "", late: false }];
+    /** @type {{ moment: number, ms: number, phase: CallPhase }[]} */
+    this.marks = [];
+    this.gaps = new Gaps();
+    this.version = 0;
+    this.parser = new PartialJson({ number: (text) => new Numeral(text) });
+    this.parsed = 0;
+    /** @type {PartialJson | null} */
+    this.other = null;
+  }
+
+  /**
+   * @param {CallFragment} fragment
+   * @param {number} moment
+   * @param {number} ms
+   */
+  take([, , id, name, text], moment, ms) {
+    this.gaps.push(this.times.length ? ms - /** @type {number} */ (this.times.at(-1)) : 0);
+    this.moments.push(moment);
+    this.times.push(ms);
+    if (id || name) this.identify(id ?? "", name ?? "");
+    this.text += text ?? "";
+    this.ends.push(this.text.length);
+  }
+
+  /**
+   * A blank never overwrites; a name may come in pieces before the arguments begin.
+   * @param {string} id
+   * @param {string} name
+   */
+  identify(id, name) {
+    const last = this.identities[this.identities.length - 1];
+    const next = { ...last, count: this.moments.length };
+    if (id && !last.id) Object.assign(next, { id, late: this.text !== "" });
+    if (name.startsWith(last.name)) next.name = name;
+    else if (name && !this.text) next.name += name;
+    if (next.id !== last.id || next.name !== last.name) this.identities.push(next);
+  }
+
+  /**
+   * The parser after so many fragments; backwards it reads from the start, which takes 5 ms for 200 kB.
+   * @param {number} count
+   */
+  parserAt(count) {
+    if (count < this.parsed) {
+      this.parser = new PartialJson({ number: (text) => new Numeral(text) });
+      this.parsed = 0;
+    }
+    if (count > this.parsed) this.parser.push(this.text.slice(this.length(this.parsed), this.length(count)));
+    this.parsed = count;
+    return this.parser;
+  }
+
+  /**
+   * The arguments in the kernel's reading, where that is another than the plain one.
+   * @param {string} text
+   */
+  otherReading(text) {
+    if (this.other === null || this.other.length !== text.length) {
+      this.other = new PartialJson({ number: (digits) => new Numeral(digits) });
+      this.other.push(text);
+    }
+    return this.other;
+  }
+
+  /** @param {number} count of fragments */
+  length(count) {
+    return count ? this.ends[count - 1] : 0;
+  }
+}
+
+/** The pauses before fragments, in at most so many bins: each keeps its longest. */
+class Gaps {
+  /** @type {number[]} */
+  bins = [];
+  size = 1;
+  count = 0;
+
+  /** @param {number} gap milliseconds */
+  push(gap) {
+    if (this.count === GAP_BINS * this.size) {
+      this.bins = Array.from({ length: GAP_BINS / 2 }, (_, index) => Math.max(this.bins[2 * index], this.bins[2 * index + 1]));
+      this.size *= 2;
+    }
+    const bin = Math.floor(this.count / this.size);
+    this.bins[bin] = Math.max(this.bins[bin] ?? 0, gap);
+    this.count += 1;
+  }
+}
+
+/** All calls of a run. */
+class Timeline {
+  constructor() {
+    /** @type {LaneTrack[]} */
+    this.tracks = [];
+    /** @type {number[]} the time of each moment */
+    this.times = [];
+    /** @type {number[]} where it stands on the slider, on which long pauses are shortened */
+    this.places = [];
+    this.shown = 0;
+    this.following = true;
+  }
+
+  /**
+   * Take what is new.
+   * @param {CallFragment[]} fragments
+   * @param {Record<string, CallCard>} cards
+   */
+  take(fragments, cards) {
+    /** @type {{ ms: number, track: LaneTrack, fragment?: CallFragment, phase?: CallPhase }[]} */
+    const news = fragments.map((fragment) => ({ ms: fragment[1], track: this.track(fragment[0]), fragment }));
+    for (const [number, card] of Object.entries(cards)) {
+      const track = this.track(Number(number));
+      for (const [ms, phase] of card.marks.slice(track.card.marks.length)) news.push({ ms, track, phase });
+      track.card = card;
+      track.version += 1;
+    }
+    if (Object.keys(cards).length) news.sort((a, b) => a.ms - b.ms);
+    for (const { ms, track, fragment, phase } of news) {
+      const moment = this.times.length;
+      const now = this.add(ms);
+      if (fragment) track.take(fragment, moment, now);
+      else if (phase !== undefined) track.marks.push({ moment, ms: now, phase });
+    }
+    if (this.following) this.shown = this.times.length;
+  }
+
+  /** @param {number} number */
+  track(number) {
+    while (this.tracks.length <= number) this.tracks.push(new LaneTrack(this.tracks.length));
+    return this.tracks[number];
+  }
+
+  /** @param {number} ms */
+  add(ms) {
+    const before = this.times.at(-1) ?? ms;
+    const now = Math.max(ms, before);
+    this.places.push((this.places.at(-1) ?? 0) + Math.min(now - before, LONGEST_WAIT));
+    this.times.push(now);
+    return now;
+  }
+
+  /** Whether there are no times to go by, as for an answer that came whole. */
+  get timeless() {
+    return this.times.length > 1 && this.places[this.places.length - 1] === 0;
+  }
+
+  /** The length of the slider. */
+  get total() {
+    return this.place(this.times.length);
+  }
+
+  /**
+   * Where the slider stands when so many moments are shown.
+   * @param {number} count
+   */
+  place(count) {
+    if (count === 0) return 0;
+    return this.timeless ? count * TIMELESS_STEP : this.places[count - 1];
+  }
+
+  /** @param {number} place on the slider */
+  countAt(place) {
+    if (this.timeless) return Math.min(this.times.length, Math.floor(place / TIMELESS_STEP));
+    return countUpTo(this.places.length, (index) => this.places[index], place);
+  }
+
+  /**
+   * Show so many moments.
+   * @param {number} count
+   */
+  show(count) {
+    this.shown = Math.max(0, Math.min(count, this.times.length));
+    this.following = this.shown === this.times.length; // whoever goes to the end goes on with it
+  }
+
+  follow() {
+    this.following = true;
+    this.shown = this.times.length;
+  }
+
+  /**
+   * What of a call is shown now.
+   * @param {LaneTrack} track
+   */
+  look(track) {
+    const count = countUpTo(track.moments.length, (index) => track.moments[index], this.shown - 1);
+    const marks = countUpTo(track.marks.length, (index) => track.marks[index].moment, this.shown - 1);
+    const names = countUpTo(track.identities.length, (index) => track.identities[index].count, count);
+    const { card } = track;
+    const last = marks === track.marks.length;
+    const { id, name, late } = track.identities[Math.max(0, names - 1)];
+    const final = count === track.moments.length ? card.final : undefined;
+    return {
+      count,
+      id: final?.id ?? id,
+      name: final?.name ?? name,
+      late: final?.late ?? late,
+      final,
+      begun: count > 0 || marks > 0,
+      phase: marks ? track.marks[marks - 1].phase : /** @type {CallPhase} */ (""),
+      /** whether all that became of it is shown */
+      settled: last && final !== undefined,
+    };
+  }
+}

@@ -1,0 +1,116 @@
+// @ts-check
+// The table of a structure's values: rows are changed in place, so that nothing flickers while they fill.
+
+/** @type {Record<State, [shape: string, state: string, word: string]>} */
+const MARKS = {
+  open: ["○", "idle", "not there yet"],
+  growing: ["●", "running", "arriving"],
+  complete: ["✓", "complete", "there"],
+  cut: ["◆", "stopped", "cut off"],
+};
+
+/**
+ * @param {Filling} filling
+ * @param {() => Described} described
+ * @returns {{ node: HTMLElement, draw: () => void }}
+ */
+function valueTable(filling, described) {
+  const body = element("tbody");
+  const table = element("table", { class: "mf-values", role: "table", "aria-label": "values" }, body);
+  const error = element("p", { class: "mf-error", role: "alert", hidden: true });
+  const node = element("div", {}, table, error);
+  /** @type {Map<string, ReturnType<typeof valueLine>>} */
+  const lines = new Map();
+  /** @type {{ fields: Field[] | undefined, nodes: FieldNode[] }} */
+  let tree = { fields: undefined, nodes: [] };
+
+  /** @returns {ValueRow[]} */
+  function rows() {
+    if (filling.rows?.length) return filling.rows.map(finalRow);
+    const { fields = [] } = described();
+    if (tree.fields !== fields) tree = { fields, nodes: fieldTree(fields) };
+    return rowsSoFar(tree.nodes, filling);
+  }
+
+  function draw() {
+    const now = rows();
+    const kept = new Set(now.map(({ field }) => field));
+    for (const [field, line] of lines) {
+      if (kept.has(field)) continue;
+      line.node.remove();
+      lines.delete(field);
+    }
+    now.forEach((row, index) => {
+      let line = lines.get(row.field);
+      if (!line) lines.set(row.field, (line = valueLine(row.field)));
+      if (body.children[index] !== line.node) body.insertBefore(line.node, body.children[index] ?? null);
+      line.show(row);
+    });
+    error.hidden = !filling.error;
+    if (filling.error) error.replaceChildren(element("b", {}, filling.error[0]), " ", filling.error[1]);
+  }
+
+  return { node, draw };
+}
+
+/**
+ * @param {Row} row
+ * @returns {ValueRow}
+ */
+function finalRow({ field, value, type }) {
+  return { field, value, type, state: value === null ? "open" : "complete" };
+}
+
+/**
+ * @param {string} path
+ */
+function valueLine(path) {
+  const text = document.createTextNode("");
+  const more = button("", "show all of it", () => open(true), "mf-button mf-more");
+  const cell = element("td", { class: "mf-value", role: "cell" }, text, more);
+  const shape = element("span", { class: "mf-shape", role: "img" });
+  const type = document.createTextNode("");
+  const typeCell = element("td", { class: "mf-type", role: "cell" }, shape, " ", type);
+  const head = element("th", { scope: "row", role: "rowheader", title: path }, path);
+  const node = element("tr", { role: "row" }, head, cell, typeCell);
+  let whole = "";
+  let opened = false;
+
+  /** @param {boolean} all */
+  function open(all) {
+    opened = all;
+    write();
+    cell.focus();
+  }
+
+  function write() {
+    const shown = opened ? whole : whole.slice(0, SHOWN_CHARACTERS);
+    if (text.data !== shown) {
+      if (shown.startsWith(text.data)) text.appendData(shown.slice(text.data.length));
+      else text.data = shown;
+    }
+    const left = whole.length - shown.length;
+    more.hidden = left <= 0;
+    if (left > 0) more.textContent = `… ${left.toLocaleString("en-US")} more characters`;
+  }
+
+  /** @param {ValueRow} row */
+  function show(row) {
+    const [symbol, state, word] = MARKS[row.state];
+    if (shape.textContent !== symbol) {
+      shape.textContent = symbol;
+      shape.className = `mf-shape mf-${state}`;
+      shape.setAttribute("aria-label", word);
+      shape.title = word;
+      cell.classList.toggle("mf-unknown", row.state === "open");
+    }
+    if (type.data !== row.type) {
+      type.data = row.type;
+      typeCell.title = row.type;
+    }
+    whole = row.value ?? "–";
+    write();
+  }
+
+  return { node, show };
+}

@@ -1,0 +1,215 @@
+// @ts-check
+// A structure while it arrives: its text is read as far as it has come, and each field shows what it holds by now.
+
+const ROWS = 200; // as many as the kernel tells at the end
+const SHOWN_CHARACTERS = 2000;
+
+/**
+ * @typedef {{ field: Field, children: FieldNode[] }} FieldNode
+ * @typedef {"open" | "growing" | "complete" | "cut"} State
+ * @typedef {{ field: string, value: string | null, type: string, state: State }} ValueRow
+ * @typedef {{ text?: string, done?: boolean, rows?: Row[] | null, error?: [string, string] | null }} Progress
+ * @typedef {{ field: string, value: string | null, type: string }} Row
+ */
+
+/** What one answer's text holds so far; only what is new of it is read. */
+class Filling {
+  constructor() {
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    this.reader = new PartialJson({ number: exactNumber });
+    this.read = 0;
+    this.last = "";
+    this.begun = false;
+    this.shown = false;
+    this.done = false;
+    /** @type {Row[] | null} */
+    this.rows = null;
+    /** @type {[string, string] | null} */
+    this.error = null;
+  }
+
+  clear() {
+    Object.assign(this, new Filling(), { listeners: this.listeners });
+  }
+
+  /**
+   * Take an answer as far as it has come; null for none.
+   * @param {Progress | null} progress
+   */
+  show(progress) {
+    const { text = "", done = false, rows = null, error = null } = progress ?? {};
+    if (!progress || !this.continues(text)) this.clear();
+    this.push(text);
+    Object.assign(this, { done, rows, error, shown: progress !== null });
+    this.tell();
+  }
+
+  /** @param {string} text */
+  continues(text) {
+    const from = Math.max(0, this.read - 64);
+    return text.length >= this.read && !this.done && text.slice(from, this.read) === this.last;
+  }
+
+  /** @param {string} text */
+  push(text) {
+    let from = this.read;
+    this.read = text.length;
+    this.last = text.slice(Math.max(0, this.read - 64));
+    if (!this.begun) {
+      const start = text.slice(from).search(/[{[]/); // words or a fence may stand in front
+      if (start < 0) return;
+      from += start;
+      this.begun = true;
+    }
+    if (from < text.length) this.reader.push(text.slice(from));
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/**
+ * @param {Field[]} fields
+ * @returns {FieldNode[]}
+ */
+function fieldTree(fields) {
+  /** @type {FieldNode[]} */
+  const roots = [];
+  /** @type {FieldNode[]} */
+  const above = [];
+  for (const field of fields) {
+    const node = { field, children: [] };
+    above.length = Math.min(above.length, field.depth);
+    (above.at(-1)?.children ?? roots).push(node);
+    above.push(node);
+  }
+  return roots;
+}
+
+/**
+ * The rows of what a reader has read so far: at most 200.
+ * @param {FieldNode[]} nodes
+ * @param {Filling} filling
+ * @returns {ValueRow[]}
+ */
+function rowsSoFar(nodes, { reader, done }) {
+  /** @type {ValueRow[]} */
+  const rows = [];
+
+  /**
+   * @param {FieldNode[]} members
+   * @param {any} value
+   * @param {string} path
+   * @param {(string | number)[]} keys the same in the JSON
+   */
+  function record(members, value, path, keys) {
+    const held = isRecord(value) ? value : {};
+    for (const node of members) {
+      if (rows.length > ROWS) return;
+      const { key, name } = node.field;
+      field(node, Object.hasOwn(held, key) ? held[key] : undefined, path ? `${path}.${name}` : name, [...keys, key]);
+    }
+  }
+
+  /**
+   * @param {FieldNode} node
+   * @param {any} value
+   * @param {string} path
+   * @param {(string | number)[]} keys
+   */
+  function field(node, value, path, keys) {
+    const { holds, type } = node.field;
+    if (holds === "record" && (value === undefined || isRecord(value))) {
+      record(node.children, value, path, keys);
+      return;
+    }
+    const items = holds === "list" || holds === "map" ? itemsOf(value, holds) : [];
+    for (const [label, item, inner] of items) {
+      if (rows.length > ROWS) return;
+      record(node.children, item, `${path}[${label}]`, [...keys, ...inner]);
+    }
+    if (items.length) return;
+    const arrives = value !== undefined && reader.isOpen(keys);
+    const state = value === undefined ? "open" : !arrives ? "complete" : done ? "cut" : "growing";
+    rows.push({ field: path, value: value === undefined ? null : brief(value), type, state });
+  }
+
+  const { value } = reader;
+  record(nodes, value, "", []);
+  if (rows.length <= ROWS) return rows;
+  return [...rows.slice(0, ROWS), { field: "…", value: "more rows", type: "", state: "complete" }];
+}
+
+/**
+ * @param {any} value
+ * @param {"list" | "map"} holds
+ * @returns {[label: string, item: any, keys: (string | number)[]][]}
+ */
+function itemsOf(value, holds) {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, ROWS + 1);
+    if (holds === "list") return items.map((item, index) => [String(index), item, [index]]);
+    return items.map((pair, index) => [JSON.stringify(pair?.key ?? "…"), pair?.value, [index, "value"]]); // a dict as pairs
+  }
+  if (holds === "list" || !isRecord(value)) return [];
+  return Object.keys(value)
+    .slice(0, ROWS + 1)
+    .map((key) => [JSON.stringify(key), value[key], [key]]);
+}
+
+/**
+ * A number, or its text where JavaScript would lose digits.
+ * @param {string} text
+ * @returns {number | string}
+ */
+function exactNumber(text) {
+  const number = Number(text);
+  return Number.isInteger(number) && !Number.isSafeInteger(number) ? text : number;
+}
+
+/**
+ * @param {any} value
+ * @returns {value is Record<string, any>}
+ */
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A value as the kernel writes it at the end, but no more of it than is shown.
+ * @param {any} value
+ * @returns {string}
+ */
+function brief(value) {
+  if (typeof value === "string") return value;
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return String(value);
+  let left = SHOWN_CHARACTERS;
+  /**
+   * @param {any} inner
+   * @returns {string}
+   */
+  function written(inner) {
+    if (left <= 0) return "…";
+    if (typeof inner === "string") inner = inner.slice(0, left);
+    if (typeof inner !== "object" || inner === null) {
+      const text = JSON.stringify(inner) ?? "…";
+      left -= text.length;
+      return text;
+    }
+    const parts = [];
+    for (const key in inner) {
+      if (left <= 0) {
+        parts.push("…");
+        break;
+      }
+      left -= 4;
+      parts.push(Array.isArray(inner) ? written(inner[/** @type {any} */ (key)]) : `${written(key)}: ${written(inner[key])}`);
+    }
+    return Array.isArray(inner) ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
+  }
+  return written(value);
+}

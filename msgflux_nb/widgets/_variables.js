@@ -1,0 +1,123 @@
+// @ts-check
+// {{names}} in texts: which there are, how they stand out, and a form for their values.
+
+// The kernel reads names by the same rule, in _variables.py.
+const NAME = /\{\{[ \t]*([\p{L}\p{Nl}\p{No}_][\p{L}\p{N}_]*)[ \t]*\}\}/gu;
+const NOT_THE_USERS = ["assistant", "tool"];
+
+/**
+ * The names in some texts, in the order in which they are first met.
+ * @param {string[]} texts
+ * @returns {string[]}
+ */
+function namesIn(texts) {
+  return [...new Set(texts.flatMap((text) => [...text.matchAll(NAME)].map(([, name]) => name)))];
+}
+
+/**
+ * A text whose names stand out.
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
+ */
+function withNames(text) {
+  /** @type {(string | HTMLElement)[]} */
+  const pieces = [];
+  let end = 0;
+  for (const found of text.matchAll(NAME)) {
+    pieces.push(text.slice(end, found.index), element("span", { class: "mf-name-in-text" }, found[0]));
+    end = found.index + found[0].length;
+  }
+  return [...pieces, text.slice(end)].filter((piece) => piece !== "");
+}
+
+/**
+ * The names that are asked for: those in the texts of people, and those that have a value already. A model that writes
+ * one asks for nothing.
+ * @param {TurnStore} store
+ * @param {DraftStore} draft
+ * @returns {string[]}
+ */
+function askedNames(store, draft) {
+  const texts = store.turns
+    .filter(({ role }) => !NOT_THE_USERS.includes(role))
+    .flatMap(({ parts }) => parts.filter(({ kind }) => kind === "text").map(({ text }) => text ?? ""));
+  const written = draft.parts.filter(({ kind }) => kind === "text").map(({ text }) => text ?? "");
+  return [...new Set([...namesIn([...texts, draft.text, ...written]), ...Object.keys(draft.model.get("variables"))])];
+}
+
+/**
+ * A field for each name; nothing while there are none.
+ * @param {TurnStore} store
+ * @param {DraftStore} draft
+ * @param {AbortSignal} signal
+ * @returns {HTMLElement}
+ */
+function variableForm(store, draft, signal) {
+  const { model } = draft;
+  /** @type {Map<string, { node: HTMLElement, field: HTMLTextAreaElement, timer?: number }>} */
+  const rows = new Map();
+  const note = element("span", { class: "mf-note", role: "status" });
+  const fields = element("div", { class: "mf-fields" });
+  const node = element("section", { class: "mf-form", "aria-label": "variables", hidden: true }, fields, note);
+
+  /** @param {string} name */
+  function rowOf(name) {
+    const field = /** @type {HTMLTextAreaElement} */ (
+      element("textarea", { rows: 1, class: "mf-field", "aria-label": `value of ${name}`, placeholder: "not filled" })
+    );
+    const label = element("label", { class: "mf-variable" }, element("code", {}, `{{${name}}}`), field);
+    /** @type {{ node: HTMLElement, field: HTMLTextAreaElement, timer?: number }} */
+    const row = { node: label, field };
+    const save = () => {
+      clearTimeout(row.timer);
+      row.timer = undefined;
+      if (field.value === (model.get("variables")[name] ?? "")) return;
+      const { [name]: _, ...others } = model.get("variables");
+      model.set("variables", field.value ? { ...others, [name]: field.value } : others);
+      model.send({ type: "variable", name, value: field.value });
+    };
+    field.addEventListener("input", () => {
+      clearTimeout(row.timer);
+      row.timer = setTimeout(save, 300);
+    });
+    field.addEventListener("change", save);
+    return row;
+  }
+
+  const draw = oncePerFrame(() => {
+    const names = askedNames(store, draft);
+    for (const name of names) if (!rows.has(name)) rows.set(name, rowOf(name));
+    for (const name of rows.keys()) if (!names.includes(name)) rows.delete(name);
+    keepOnly(fields, names.map((name) => /** @type {any} */ (rows.get(name)).node));
+    for (const [name, { field, timer }] of rows) {
+      const value = model.get("variables")[name] ?? "";
+      if (timer === undefined && field.value !== value) field.value = value;
+    }
+    const empty = names.filter((name) => !model.get("variables")[name]);
+    note.textContent = empty.length ? `not filled, and sent as it stands: ${empty.join(", ")}` : "";
+    node.hidden = names.length === 0;
+  });
+
+  store.listeners.add(draw);
+  draft.listeners.add(draw);
+  signal.addEventListener("abort", () => {
+    store.listeners.delete(draw);
+    draft.listeners.delete(draw);
+  });
+  onChange(model, "variables", draw, signal);
+  draw();
+  return node;
+}
+
+/**
+ * Bring the children of a node to a list with as few moves as there can be, so that focus and places stay.
+ * @param {HTMLElement} parent
+ * @param {Element[]} children
+ */
+function keepOnly(parent, children) {
+  const kept = new Set(children);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+}

@@ -1,0 +1,149 @@
+// @ts-check
+// The message builder: the conversation, a place for an answer that arrives, and the next message being written.
+
+const KEEPING_MILLISECONDS = 1500;
+
+/** One widget, any number of views: what is written is kept here, each view draws it. */
+export default () => {
+  /** @type {TurnStore} */
+  let store;
+  /** @type {FileTray} */
+  let tray;
+  /** @type {DraftStore} */
+  let draft;
+
+  return {
+    /** @param {{ model: Model }} props */
+    initialize({ model }) {
+      store = new TurnStore(model);
+      tray = new FileTray(model);
+      draft = new DraftStore(model, tray);
+      store.connect();
+      tray.connect();
+      draft.connect();
+      return {
+        model,
+        ready: () => tray.ready(),
+        /** The message being written, for whoever sends it with a wish of its own. */
+        draft() {
+          draft.settle();
+          return draft.whole;
+        },
+        /** @type {TurnStore["settle"]} */
+        settle: (card, words) => store.settle(card, words),
+        empty: () => draft.empty,
+      };
+    },
+
+    /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
+    render({ model, el, signal }) {
+      const leave = new AbortController();
+      signal?.addEventListener("abort", () => leave.abort());
+      rootOf(el, "msgflux-builder", "messages");
+      const turns = new TurnList(store, tray);
+      const write = composer(store, draft, leave.signal);
+      const hint = element(
+        "p",
+        { class: "mf-hint" },
+        "No messages yet: write one below and add it. Text, images, sound and PDFs; {{names}} become a form.",
+      );
+      const slot = element("div", { class: "mf-slot" });
+      const problem = element("div", { class: "mf-error", role: "alert", hidden: true });
+      const scroller = element("div", { class: "mf-scroll" }, hint, turns.node, slot);
+      const foot = footer(model, store, leave.signal);
+      write.node.append(problem, foot.node);
+      el.append(scroller, write.node);
+      turns.connect(leave.signal);
+      follow(scroller, leave.signal);
+      takeFiles(scroller, (files) => tray.add(files));
+      write.node.addEventListener("keydown", (event) => keys(event, write.node));
+
+      const draw = () => {
+        hint.hidden = store.turns.length > 0 || slot.childElementCount > 0;
+        problem.hidden = !store.problem;
+        problem.replaceChildren(...(store.problem ? [element("b", {}, store.problem[0]), " ", store.problem[1]] : []));
+      };
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let timer;
+      // The kernel's update of the saved output comes a little after the number that counts it.
+      const kept = () => {
+        clearTimeout(timer);
+        foot.say("");
+        timer = setTimeout(() => foot.say(staleNote(el, model)), KEEPING_MILLISECONDS);
+      };
+      const slotted = new MutationObserver(draw);
+      slotted.observe(slot, { childList: true });
+      store.listeners.add(draw);
+      onChange(model, "kept", kept, leave.signal);
+      leave.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        slotted.disconnect();
+        store.listeners.delete(draw);
+      });
+      kept();
+      draw();
+      return () => leave.abort();
+    },
+  };
+
+  /**
+   * @param {KeyboardEvent} event
+   * @param {HTMLElement} from
+   */
+  function keys(event, from) {
+    const { key, shiftKey, ctrlKey, metaKey } = event;
+    if (key !== "Enter" || !(shiftKey || ctrlKey || metaKey)) return;
+    event.preventDefault();
+    emit(from, "mf-run");
+    // Alone there is nothing to run: the message is added.
+    if (!from.closest(".msgflux-playground")) draft.add();
+  }
+};
+
+/**
+ * The line below: about how many tokens, undo, and a new beginning.
+ * @param {Model} model
+ * @param {TurnStore} store
+ * @param {AbortSignal} signal
+ */
+function footer(model, store, signal) {
+  const total = element("span", { class: "mf-figures" });
+  const note = element("span", { class: "mf-note" });
+  const undo = button("↶ undo", "take the last change back", () => store.ask("undo"), "mf-quiet");
+  const clear = button("clear", "begin without turns; undo brings them back", () => store.ask("clear"), "mf-quiet");
+  const draw = () => {
+    const { tokens = 0, unknown = 0, rule = "" } = model.get("estimate");
+    total.textContent = tokensText(tokens, unknown);
+    total.title = `an estimate: text by its letters, images by ${rule || "no rule that is known for this model"}`;
+    undo.toggleAttribute("disabled", !model.get("undoable"));
+    clear.toggleAttribute("disabled", !store.turns.length);
+  };
+  onChange(model, ["estimate", "undoable", "turns"], draw, signal);
+  draw();
+  const node = element("footer", { class: "mf-foot" }, total, note, element("span", { class: "mf-space" }), undo, clear);
+  return { node, say: (/** @type {string} */ text) => void (note.textContent = text) };
+}
+
+/**
+ * Keep the end in sight while the reader is there.
+ * @param {HTMLElement} scroller
+ * @param {AbortSignal} signal
+ */
+function follow(scroller, signal) {
+  let atEnd = true;
+  let [top, height] = [0, 0];
+  const look = () => {
+    const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
+    // Up, though nothing was taken away: a reader does that. Else what was added only has not been followed yet.
+    const away = scroller.scrollTop < top && scroller.scrollHeight >= height;
+    atEnd = near || (atEnd && !away);
+    [top, height] = [scroller.scrollTop, scroller.scrollHeight];
+  };
+  const grown = new ResizeObserver(() => {
+    if (atEnd) scroller.scrollTop = scroller.scrollHeight;
+  });
+  for (const child of scroller.children) grown.observe(child);
+  grown.observe(scroller);
+  scroller.addEventListener("scroll", look);
+  signal.addEventListener("abort", () => grown.disconnect());
+}

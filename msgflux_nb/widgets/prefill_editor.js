@@ -1,0 +1,271 @@
+// @ts-check
+// The start of the answer: a field in the tint of a prefill, starts to choose from, what will be done with it.
+
+const PAUSE_MILLISECONDS = 300;
+
+/** @type {Record<string, [shape: string, state: string]>} */
+const OUTLOOKS = {
+  none: ["○", "idle"],
+  continued: ["✓", "complete"],
+  tried: ["○", "asked"],
+  emulated: ["◆", "stopped"],
+  rejected: ["✕", "failed"],
+  impossible: ["✕", "failed"],
+};
+
+/** @typedef {{ kind: string, word: string, text: string, space: string, value: string }} Outlook */
+
+/** The text, the same in all views while it is typed; the kernel is told after a pause. */
+class Start {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** @type {string} */
+    this.text = model.get("value");
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    model.on("change:value", () => {
+      if (this.timer === undefined) this.take(model.get("value"));
+    });
+  }
+
+  /** @param {string} text */
+  take(text) {
+    if (text === this.text) return;
+    this.text = text;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** @param {string} text */
+  type(text) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), PAUSE_MILLISECONDS);
+    this.take(text);
+  }
+
+  /** @param {string} text */
+  set(text) {
+    this.take(text);
+    this.save();
+  }
+
+  save() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.text === this.model.get("value")) return;
+    this.model.set("value", this.text);
+    this.model.save_changes();
+  }
+}
+
+let fields = 0; // so that each field can name the lines that describe it
+
+/** One widget, any number of views of it. */
+export default () => {
+  /** @type {Start} */
+  let start;
+
+  return {
+    /** @param {{ model: Model }} props */
+    initialize({ model }) {
+      start = new Start(model);
+      return {
+        model,
+        value: () => start.text,
+        /** @param {string} text */
+        set: (text) => start.set(text),
+      };
+    },
+
+    /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
+    render({ model, el, signal }) {
+      const leave = new AbortController();
+      signal?.addEventListener("abort", () => leave.abort());
+      const field = startField(start, leave.signal);
+      const lines = outlookLines(model, start, leave.signal);
+      field.input.setAttribute("aria-describedby", lines.id);
+      rootOf(el, "msgflux-prefill", "start of the answer");
+      el.append(
+        element(
+          "header",
+          { class: "mf-head" },
+          element("span", { class: "mf-role" }, "start of the answer"),
+          named(model, leave.signal),
+        ),
+        element(
+          "div",
+          { class: "mf-opening-row" },
+          element("label", { for: field.input.id }, "start the answer with:"),
+          field.node,
+          presetMenu(model, field.write, leave.signal),
+          field.clear,
+        ),
+        lines.node,
+      );
+      el.addEventListener("keydown", keys);
+
+      /** @param {KeyboardEvent} event */
+      function keys(event) {
+        const runs = event.key === "Enter" && (event.shiftKey || event.ctrlKey || event.metaKey);
+        if (!runs && event.key !== "Escape") return;
+        if (runs) event.preventDefault();
+        if (runs) start.save();
+        el.dispatchEvent(new CustomEvent(runs ? "mf-run" : "mf-stop", { bubbles: true }));
+      }
+
+      return () => leave.abort();
+    },
+  };
+};
+
+/**
+ * @param {Model} model
+ * @param {AbortSignal} signal
+ */
+function named(model, signal) {
+  const node = element("span", { class: "mf-model" });
+  const draw = () => {
+    node.textContent = model.get("model_name");
+  };
+  onChange(model, "model_name", draw, signal);
+  draw();
+  return node;
+}
+
+/**
+ * The field. Behind its letters lies the same text once more: it carries the tint, marks white space at the end, and
+ * makes the field as high as its text.
+ * @param {Start} start
+ * @param {AbortSignal} signal
+ */
+function startField(start, signal) {
+  const id = `mf-start-${(fields += 1)}`;
+  const input = /** @type {HTMLTextAreaElement} */ (
+    element("textarea", { class: "mf-opening", id, rows: 1, placeholder: "for example: Let's think step by step." })
+  );
+  const tinted = element("span", { class: "mf-prefill" });
+  const marks = element("span", { class: "mf-white" });
+  const mirror = element("div", { class: "mf-mirror", "aria-hidden": "true" }, tinted, marks, "\u200b");
+  const clear = button("✕", "begin with nothing", () => write(""), "mf-quiet");
+
+  function draw() {
+    if (input.value !== start.text) input.value = start.text;
+    const letters = start.text.trimEnd();
+    tinted.textContent = letters;
+    marks.replaceChildren(...[...start.text.slice(letters.length)].map(whiteMark));
+    clear.toggleAttribute("disabled", start.text === "");
+  }
+
+  /** Write as a hand would, so that it can be undone. @param {string} text */
+  function write(text) {
+    input.focus();
+    input.select();
+    const written = text ? document.execCommand("insertText", false, text) : document.execCommand("delete");
+    if (!written || start.text !== text) start.take(text);
+    start.save();
+  }
+
+  input.addEventListener("input", () => start.type(input.value));
+  input.addEventListener("change", () => start.save());
+  start.listeners.add(draw);
+  signal.addEventListener("abort", () => start.listeners.delete(draw));
+  draw();
+  return { node: element("div", { class: "mf-field" }, mirror, input), input, write, clear };
+}
+
+/**
+ * @param {string} letter
+ * @returns {HTMLElement}
+ */
+function whiteMark(letter) {
+  const kind = letter === "\n" ? "mf-break" : letter === "\t" ? "mf-tab" : "mf-space";
+  return element("span", { class: kind }, letter);
+}
+
+/**
+ * @param {Model} model
+ * @param {(text: string) => void} write
+ * @param {AbortSignal} signal
+ * @returns {HTMLElement}
+ */
+function presetMenu(model, write, signal) {
+  const node = /** @type {HTMLSelectElement} */ (
+    element("select", { class: "mf-presets", "aria-label": "starts to choose from", title: "starts to choose from" })
+  );
+  /** @returns {[group: string, label: string, text: string][]} */
+  const presets = () => model.get("presets");
+
+  function draw() {
+    const groups = [...new Set(presets().map(([group]) => group))].map((group) => {
+      const members = presets().flatMap(([of, label, text], index) =>
+        of === group ? [element("option", { value: index }, label === text ? text : `${label}: ${text}`)] : [],
+      );
+      return element("optgroup", { label: group }, ...members);
+    });
+    node.replaceChildren(element("option", { value: "" }, "presets"), ...groups);
+  }
+
+  node.addEventListener("change", () => {
+    const chosen = presets()[Number(node.value)];
+    node.value = "";
+    if (chosen) write(chosen[2]);
+  });
+  onChange(model, "presets", draw, signal);
+  draw();
+  return node;
+}
+
+/**
+ * What will be done with the start, white space at its end, and what became of the last one.
+ * @param {Model} model
+ * @param {Start} start
+ * @param {AbortSignal} signal
+ */
+function outlookLines(model, start, signal) {
+  const id = `mf-outlook-${fields}`;
+  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
+  const word = element("b");
+  const text = document.createTextNode("");
+  const line = element("p", { class: "mf-outlook", id, role: "status" }, shape, " ", word, " ", text);
+  const said = element("span");
+  const trim = button("remove it", "remove the white space at the end", () => start.set(start.text.trimEnd()));
+  const space = element("p", { class: "mf-space-note" }, element("span", { class: "mf-shape mf-stopped" }, "◆"), " ", said, " ", trim);
+  const notice = element("p", { class: "mf-notice", role: "alert" });
+  /** @type {string} */
+  let problem = "";
+
+  function draw() {
+    /** @type {Outlook} */
+    const outlook = model.get("outlook");
+    const [symbol, state] = OUTLOOKS[outlook.kind] ?? OUTLOOKS.none;
+    shape.textContent = symbol;
+    shape.className = `mf-shape mf-${state}`;
+    if (word.textContent !== outlook.word) word.textContent = outlook.word;
+    if (text.data !== outlook.text) text.data = outlook.text;
+    said.textContent = outlook.space;
+    space.hidden = !outlook.space;
+    // The kernel has not looked at this text yet.
+    line.classList.toggle("mf-old", outlook.value !== start.text);
+    notice.textContent = problem || model.get("warning");
+    notice.hidden = !notice.textContent;
+  }
+
+  /** @param {{ type: string, name: string, message: string }} message */
+  function receive(message) {
+    if (message.type !== "problem") return;
+    problem = `${message.name}: ${message.message}`;
+    draw();
+  }
+
+  model.on("msg:custom", receive);
+  start.listeners.add(draw);
+  signal.addEventListener("abort", () => {
+    model.off("msg:custom", receive);
+    start.listeners.delete(draw);
+  });
+  onChange(model, ["outlook", "warning"], draw, signal);
+  draw();
+  return { id, node: element("div", { class: "mf-lines" }, line, space, notice) };
+}

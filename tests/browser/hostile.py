@@ -1,0 +1,52 @@
+"""The strings of the field guide's test 29, and a server that would be asked if one of them were more than text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@contextmanager
+def counting() -> Iterator[tuple[int, list[str]]]:
+    """A server that lists the paths it was asked for, beside its own empty page."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path not in ("/page", "/favicon.ico"):
+                paths.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port, paths
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def dangerous(port: int, place: str = "") -> list[str]:
+    """Strings that are text and nothing else; ``place`` tells in the server's paths where one was shown."""
+    at = f"http://127.0.0.1:{port}/{place}"
+    return [
+        f"{at}?q=s",
+        "/etc/hostname",
+        "<img src=x onerror=alert(1)>",
+        f"![a]({at}q)",
+        "</script><script>alert(2)</script>",
+        '<button data-commandlinker-command="x">go</button>',
+        f"<style>*{{background:url({at})}}</style>",
+        '<a href="javascript:alert(3)">x</a> javascript:alert(3)',
+        f"<img src={at}i.png>",
+    ]

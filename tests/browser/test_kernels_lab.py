@@ -1,0 +1,135 @@
+"""What depends on how a kernel handles messages and interrupts: on the newest ipykernel, and on the oldest we allow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.scripted import Server
+
+from .lab import Notebook
+from .test_playground_lab import model_cell
+from .widget_page import until
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Notebook]
+PLAYGROUND = "playground = mf.Playground(model, prompt='Count')\nplayground"
+
+
+def words(view: Locator) -> str:
+    """The last answer, while it comes and when it has become a turn."""
+    found = [text.strip() for text in view.locator(".mf-words").all_inner_texts()]
+    return next((text for text in reversed(found) if text.startswith("word0")), "")
+
+
+def growing(view: Locator, *, states: int) -> None:
+    """Wait until the answer was seen in so many different states, each longer than the one before."""
+    seen = [words(view)]
+
+    def grown() -> bool:
+        if (now := words(view)) != seen[-1]:
+            assert now.startswith(seen[-1])
+            seen.append(now)
+        return len(seen) > states
+
+    until(grown, seconds=20, what=f"{states} states of the answer")
+
+
+def result(notebook: Notebook) -> str:
+    """What the last cell with a result gave."""
+    texts = [output["data"]["text/plain"] for output in notebook.outputs() if output["output_type"] == "execute_result"]
+    return str(texts[-1])
+
+
+def test_the_kernel_is_the_one_that_is_meant(any_kernel_notebook: Open, request: pytest.FixtureRequest) -> None:
+    notebook = any_kernel_notebook(["import ipykernel\nipykernel.version_info[:2]"])
+    notebook.run_all()
+    assert (result(notebook) == "(6, 29)") is ("oldest" in request.node.name)
+
+
+def test_stop_in_the_page_ends_a_run_and_the_kernel_has_what_came(
+    any_kernel_notebook: Open, image_server: Server
+) -> None:
+    notebook = any_kernel_notebook([model_cell(image_server), PLAYGROUND, "playground.response.text"])
+    notebook.run_cell(0)
+    notebook.run_cell(1)
+    view = notebook.playground
+    view.get_by_role("textbox", name="message").press("Shift+Enter")
+    growing(view, states=3)
+    began = time.monotonic()
+    view.get_by_role("button", name="stop").click()
+    expect(view.locator(".mf-state")).to_have_text("stopped")
+    assert time.monotonic() - began < 1
+    assert image_server.left.wait(2)
+    shown = words(view)
+    assert shown.startswith("word0 word1 ")
+    notebook.run_cell(2)
+    assert result(notebook).strip("' ") == shown
+
+
+def test_an_answer_streams_while_a_cell_is_busy(any_kernel_notebook: Open, image_server: Server) -> None:
+    busy = "import time\nplayground.run()\ntime.sleep(30)"
+    notebook = any_kernel_notebook([model_cell(image_server), PLAYGROUND, busy])
+    notebook.run_cell(0)
+    notebook.run_cell(1)
+    notebook.start_cell(2)
+    growing(notebook.playground, states=5)
+    assert notebook.busy
+    notebook.interrupt()  # it ends the cell, and leaves the run that goes on beside it alone
+    notebook.wait_idle(timeout_seconds=5)
+    growing(notebook.playground, states=2)
+
+
+def test_an_interrupt_ends_a_run_that_a_cell_waits_for(any_kernel_notebook: Open, image_server: Server) -> None:
+    cells = [model_cell(image_server), PLAYGROUND, "playground.run(wait=True)", "playground.response.text"]
+    notebook = any_kernel_notebook(cells)
+    notebook.run_cell(0)
+    notebook.run_cell(1)
+    notebook.start_cell(2)
+    view = notebook.playground
+    growing(view, states=3)
+    began = time.monotonic()
+    notebook.interrupt()
+    notebook.wait_idle(timeout_seconds=5)
+    assert time.monotonic() - began < 2
+    expect(view.locator(".mf-state")).to_have_text("stopped")
+    assert image_server.left.wait(2)
+    assert [output["ename"] for output in notebook.outputs() if output["output_type"] == "error"] == [
+        "KeyboardInterrupt"
+    ]
+    notebook.run_cell(3)
+    assert result(notebook).strip("' ") == words(view)
+    assert words(view).startswith("word0 word1 ")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "stream = model('Count', stream=True)\nfor text in stream:\n    print(text, end='', flush=True)",
+        "stream = await model.acall('Count', stream=True)\n"
+        "async for text in stream:\n    print(text, end='', flush=True)",
+    ],
+    ids=["sync", "await"],
+)
+def test_an_interrupt_ends_a_stream_that_a_cell_reads(
+    any_kernel_notebook: Open, image_server: Server, cell: str
+) -> None:
+    notebook = any_kernel_notebook([model_cell(image_server), cell, "stream.snapshot.text"])
+    notebook.run_cell(0)
+    notebook.start_cell(1)
+
+    def printed() -> str:
+        return "".join(output["text"] for output in notebook.outputs() if output["output_type"] == "stream")
+
+    until(lambda: "word3" in printed(), seconds=20, what="the answer in the cell's output")
+    began = time.monotonic()
+    notebook.interrupt()
+    notebook.wait_idle(timeout_seconds=5)
+    assert time.monotonic() - began < 2
+    assert image_server.left.wait(2)
+    notebook.run_cell(2)
+    assert result(notebook).strip("' ").startswith(printed().strip())

@@ -1,0 +1,605 @@
+"""The page of the schema picker, alone in Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+from playwright.sync_api import Locator, Page, expect
+
+import msgflux_nb as mf
+from msgflux_nb.generation.plan import ChainOfThoughts, Step
+from msgflux_nb.widgets._structure import rows
+from msgflux_nb.widgets.schema_picker import SchemaPicker
+
+from .test_playground_esm import counting, dangerous
+from .test_prefill_editor_esm import state_of
+from .widget_page import WidgetPage, until
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., WidgetPage]
+
+
+class Address(msgspec.Struct):
+    """Where somebody lives.
+
+    Attributes:
+        city: the town
+    """
+
+    city: Annotated[str, Meta(max_length=40)]
+    zip_code: str | None = None
+
+
+class Person(msgspec.Struct):
+    """A person that a text speaks of."""
+
+    name: Annotated[str, Meta(description="the full name")]
+    age: Annotated[int, Meta(ge=0, le=150)]
+    home: Address
+    former: list[Address] = []
+    by_year: dict[str, Address] = {}
+    kind: Literal["friend", "stranger"] = "stranger"
+
+
+def seen(value: Any = None, **form: Any) -> dict[str, Any]:
+    """The state of a real picker."""
+    model = mf.Model.chat_completion("openai/gpt-4.1", api_key="k")
+    with closing(SchemaPicker(model, schemas=[Person, Address, list[int]], value=value)) as picker:
+        if form:
+            picker.form = form
+        return state_of(picker)
+
+
+@pytest.fixture
+def open_picker(page: Page) -> Iterator[Open]:
+    """Open a picker; its code must not have raised."""
+    opened: list[WidgetPage] = []
+
+    def open_(value: Any = None, **form: Any) -> WidgetPage:
+        opened.append(WidgetPage(page, SchemaPicker, seen(value, **form)))
+        return opened[-1]
+
+    yield open_
+    assert opened[-1].errors() == []
+
+
+def table(widget: WidgetPage, kind: str = "values") -> list[list[str]]:
+    """The cells of a table."""
+    widget.settle()
+    cells: list[list[str]] = widget.page.locator(f".mf-{kind} tbody tr").evaluate_all(
+        "(all) => all.map((row) => [...row.children].map((cell) => cell.innerText.trim()))"
+    )
+    return cells
+
+
+def show(widget: WidgetPage, text: str, **more: Any) -> None:
+    widget.page.evaluate("(progress) => widgetExports.show(progress)", {"text": text, **more})
+
+
+# Picking
+
+
+def test_the_menu_offers_groups_and_picks_by_trait(open_picker: Open) -> None:
+    widget = open_picker()
+    menu = widget.page.get_by_role("combobox", name="schema")
+    assert menu.locator("optgroup").evaluate_all("(all) => all.map((one) => one.label)") == ["given", "plans"]
+    menu.select_option("Person")
+    assert widget.page.evaluate("model.saved.schema") == "Person"
+    widget.receive(schema="Address")
+    expect(menu).to_have_value("Address")
+
+
+def test_types_are_looked_for_when_somebody_is_about_to_pick(open_picker: Open) -> None:
+    widget = open_picker()
+    widget.page.get_by_role("combobox", name="schema").focus()
+    assert len(widget.sent("offers")) == 1
+    widget.receive(offered=[["Pet", "notebook"], ["Cat", "built"]])
+    groups = widget.page.locator(".mf-head optgroup").evaluate_all("(all) => all.map((one) => one.label)")
+    assert groups == ["built here", "in this notebook"]
+
+
+def test_a_parents_menu_is_in_step_until_it_leaves(open_picker: Open) -> None:
+    widget = open_picker()
+    widget.page.evaluate(
+        """() => {
+          window.gone = new AbortController();
+          window.menu = widgetExports.select(gone.signal);
+          document.body.append(menu);
+        }"""
+    )
+    widget.receive(schema="Person")
+    assert widget.page.evaluate("menu.value") == "Person"
+    widget.page.evaluate("menu.value = 'Address'; menu.dispatchEvent(new Event('change'))")
+    expect(widget.page.locator(".mf-head select")).to_have_value("Address")
+    widget.page.evaluate("gone.abort()")
+    widget.receive(schema="Person")
+    assert widget.page.evaluate("menu.value") == "Address"
+    assert widget.page.evaluate("widgetExports.model === model")
+
+
+def test_without_a_pick_one_line_teaches(open_picker: Open) -> None:
+    widget = open_picker()
+    expect(widget.page.locator(".mf-hint")).to_contain_text("Pick what the answer is decoded to")
+    expect(widget.page.locator(".mf-table")).to_be_hidden()
+    expect(widget.page.locator(".mf-sending")).to_be_hidden()
+
+
+# Fields, and what is sent
+
+
+def test_fields_are_a_table_nested_by_dotted_path(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    found = table(widget, "fields")
+    assert found[:4] == [
+        ["name", "str", "", "required", "the full name"],
+        ["age", "int", "≥ 0 · ≤ 150", "required", ""],
+        ["home", "Address", "", "required", ""],
+        ["home.city", "str", "at most 40 characters\u00a0◇", "required", "the town"],
+    ]
+    assert found[-1] == ["kind", "'friend' | 'stranger'", "", "= 'stranger'", ""]
+    indents = widget.page.locator(".mf-fields tbody th").evaluate_all(
+        "(all) => all.map((one) => one.style.paddingInlineStart)"
+    )
+    assert indents[:4] == ["0px", "0px", "0px", "12px"]
+    expect(widget.page.locator(".mf-untold").first).to_have_attribute(
+        "title", "from the docstring; the model is not told this"
+    )
+    expect(widget.page.locator(".mf-doc")).to_have_text("A person that a text speaks of.")
+
+
+def test_the_way_and_what_happens_to_a_misfit_are_said(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    expect(widget.page.locator(".mf-way")).to_contain_text("If the server refuses: a tool call, then json_object.")
+    expect(widget.page.locator(".mf-notes")).to_contain_text("sent back with its error, at most once")
+    expect(widget.page.get_by_role("img", name="not held to by the server").first).to_have_attribute(
+        "title", "not held to by the server: at most 40 characters"
+    )
+
+
+def test_texts_are_asked_for_when_somebody_opens_them(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    assert widget.sent("details") == []
+    widget.page.get_by_text("what is sent").click()
+    until(lambda: len(widget.sent("details")) == 1, what="the question")
+    widget.deliver({"type": "details", "schema": "Address", "parts": [["old", "of another"]]})
+    widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", '{"a": 1}']]})
+    expect(widget.page.locator(".mf-parts .mf-code")).to_have_text('{"a": 1}')
+    widget.receive(described=seen(Address)["described"], schema="Address")
+    assert len(widget.sent("details")) == 2
+
+
+def test_what_is_sent_can_be_copied(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    widget.page.get_by_text("what is sent").click()
+    widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", '{"a": 1}']]})
+    widget.page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (t) => { copy = t; } } })"
+    )
+    copy = widget.page.get_by_role("button", name="copy: response_format")
+    copy.click()
+    expect(widget.page.locator(".mf-copy").first).to_have_text("✓ copied")
+    assert widget.page.evaluate("copy") == '{"a": 1}'
+    expect(widget.page.locator(".mf-copy").first).to_have_text("copy")
+
+
+def test_where_there_is_no_clipboard_it_is_copied_by_hand(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    widget.page.get_by_text("what is sent").click()
+    widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", "by hand"]]})
+    widget.page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, "clipboard", { value: undefined });
+          document.addEventListener("copy", () => { window.copy = document.activeElement.value; });
+        }"""
+    )
+    widget.page.get_by_role("button", name="copy: response_format").click()
+    expect(widget.page.locator(".mf-copy").first).to_have_text("✓ copied")
+    assert widget.page.evaluate("copy") == "by hand"
+    expect(widget.page.locator("textarea")).to_have_count(0)
+
+
+def test_a_broken_type_shows_its_error(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    widget.receive(described={"name": "Bad", "fields": [], "error": ["SchemaError", "$.a has no form"]})
+    expect(widget.page.get_by_role("alert")).to_have_text("SchemaError $.a has no form")
+    expect(widget.page.locator(".mf-fields")).to_be_hidden()
+    expect(widget.page.locator(".mf-sending")).to_be_hidden()
+
+
+# Values while an answer arrives
+
+
+def test_values_fill_while_the_text_grows(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, "")
+    assert table(widget)[0] == ["name", "–", "○ str"]
+    show(widget, '{"name": "Mar')
+    assert table(widget)[:2] == [["name", "Mar", "● str"], ["age", "–", "○ int"]]
+    show(widget, '{"name": "Maria", "age": 34, "home": {"city": "Lis')
+    assert table(widget) == [
+        ["name", "Maria", "✓ str"],
+        ["age", "34", "✓ int"],
+        ["home.city", "Lis", "● str"],
+        ["home.zip_code", "–", "○ str | None"],
+        ["former", "–", "○ list[Address]"],
+        ["by_year", "–", "○ dict[str, Address]"],
+        ["kind", "–", "○ 'friend' | 'stranger'"],
+    ]
+    expect(widget.page.get_by_role("img", name="arriving")).to_have_count(1)
+
+
+def test_items_of_lists_and_dicts_have_lines_of_their_own(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(
+        widget,
+        '{"former": [{"city": "A", "zip_code": null}, {"city": "B"}], "by_year": [{"key": "1990", "value": {"city": "C',
+    )
+    found = [row for row in table(widget) if row[0].startswith(("former", "by_year"))]
+    assert found == [
+        ["former[0].city", "A", "✓ str"],
+        ["former[0].zip_code", "None", "✓ str | None"],
+        ["former[1].city", "B", "✓ str"],
+        ["former[1].zip_code", "–", "○ str | None"],
+        ['by_year["1990"].city', "C", "● str"],
+        ['by_year["1990"].zip_code', "–", "○ str | None"],
+    ]
+    show(widget, '{"by_year": {"1990": {"city": "C"}}}')
+    assert ['by_year["1990"].city', "C", "✓ str"] in table(widget)
+
+
+def test_a_root_that_is_wrapped_is_shown_without(open_picker: Open) -> None:
+    widget = open_picker(list[int])
+    show(widget, '{"value": [1, 22, ')
+    assert table(widget) == [["value", "[1, 22]", "● list[int]"]]
+
+
+@pytest.mark.parametrize("text", ['Sure! ```json\n{"name": "Al"', '\n {"name": "Al"'])
+def test_words_in_front_are_passed_over(open_picker: Open, text: str) -> None:
+    widget = open_picker(Person)
+    for end in range(len(text) + 1):
+        show(widget, text[:end])
+    assert table(widget)[0] == ["name", "Al", "✓ str"]
+
+
+def test_the_kernels_rows_are_the_last_word(open_picker: Open) -> None:
+    widget = open_picker(ChainOfThoughts[int])
+    value = ChainOfThoughts[int](steps=[Step(explanation="add", output="42")], final_answer=42)
+    final = [msgspec.to_builtins(row) for row in rows(ChainOfThoughts[int], value)]
+    show(widget, '{"steps": [{"explanation": "ad')
+    show(widget, '{"steps": [{"explanation": "add"}', done=True, rows=final)
+    assert table(widget) == [
+        ["steps[0].explanation", "add", "✓ str"],
+        ["steps[0].output", "42", "✓ str"],
+        ["final_answer", "42", "✓ int"],
+    ]
+
+
+def test_an_answer_that_ended_within_a_value_says_so(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(
+        widget, '{"name": "Al", "home": {"city": "Lis', done=True, rows=[], error=["TruncatedError", "cut at the limit"]
+    )
+    assert table(widget)[2] == ["home.city", "Lis", "◆ str"]
+    expect(widget.page.get_by_role("alert")).to_have_text("TruncatedError cut at the limit")
+
+
+def test_a_new_answer_begins_anew(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, '{"name": "Al", "age": 3', done=True, error=["E", "x"])
+    show(widget, '{"name": "B')
+    assert table(widget)[:2] == [["name", "B", "● str"], ["age", "–", "○ int"]]
+    expect(widget.page.get_by_role("alert")).to_have_count(0)
+    show(widget, '{"age": 1, "name": "C')  # longer than what was read, and another text
+    assert table(widget)[:2] == [["name", "C", "● str"], ["age", "1", "✓ int"]]
+
+
+def test_limits_and_values_are_one_click_apart(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    expect(widget.page.locator(".mf-about button")).to_be_hidden()
+    show(widget, '{"name": "Al')
+    widget.page.get_by_role("button", name="show limits").click()
+    expect(widget.page.locator(".mf-fields")).to_be_visible()
+    expect(widget.page.locator(".mf-values")).to_be_hidden()
+    widget.page.get_by_role("button", name="show values").click()
+    expect(widget.page.locator(".mf-values")).to_be_visible()
+
+
+def test_another_schema_or_no_answer_shows_the_fields_again(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, '{"name": "Al')
+    widget.page.evaluate("widgetExports.show(null)")
+    expect(widget.page.locator(".mf-fields")).to_be_visible()
+    show(widget, '{"name": "Al')
+    widget.receive(schema="Address", described=seen(Address)["described"])
+    widget.settle()
+    expect(widget.page.locator(".mf-fields")).to_be_visible()
+    assert len(table(widget, "fields")) == 2
+
+
+def test_lines_that_are_there_are_not_drawn_again(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, '{"name": "Al')
+    widget.settle()
+    widget.page.evaluate("document.querySelector('.mf-values tr').marked = true")
+    show(widget, '{"name": "Al", "age": 3, "former": [{"city": "X"')
+    widget.settle()
+    assert widget.page.evaluate("document.querySelector('.mf-values tr').marked") is True
+
+
+def test_all_views_show_the_values_and_one_may_leave(open_picker: Open) -> None:
+    widget = open_picker(Address)
+    widget.page.evaluate("addView()")
+    show(widget, '{"city": "Rome"')
+    assert [row[1] for row in table(widget)] == ["Rome", "–", "Rome", "–"]
+    widget.page.evaluate("leave[0]()")
+    show(widget, '{"city": "Rome", "zip_code": "1"')
+    assert [row[1] for row in table(widget)] == ["Rome", "–", "Rome", "1"]
+
+
+def test_whole_numbers_keep_all_their_digits(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, '{"age": 12345678901234567890, "name": 1.50, ')
+    assert [row[1] for row in table(widget)[:2]] == ["1.5", "12345678901234567890"]
+
+
+def test_a_long_text_is_cut_and_can_be_shown_whole(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    show(widget, '{"name": "' + "ab" * 5_000)
+    cell = widget.page.locator(".mf-value").first
+    expect(cell).to_contain_text("… 8,000 more characters")
+    widget.page.get_by_role("button", name="show all of it").click()
+    assert len(cell.inner_text()) == 10_000
+    show(widget, '{"name": "' + "ab" * 5_001)
+    widget.settle()
+    assert len(cell.inner_text()) == 10_002
+
+
+def test_hundreds_of_kilobytes_stay_smooth(open_picker: Open) -> None:
+    """Only what is new is read: 400 kB in 4,000 pieces, and no more than 200 lines."""
+    widget = open_picker(Person)
+    former = ", ".join(json.dumps({"city": f"city {n}", "zip_code": "x" * 60}) for n in range(2_000))
+    text = json.dumps({"name": "n" * 200_000})[:-1] + f', "former": [{former}]' + "}"
+    spent = widget.page.evaluate(
+        """async (text) => {
+          let busy = 0;
+          for (let end = 0; end < text.length; end += 100) {
+            const began = performance.now();
+            widgetExports.show({ text: text.slice(0, end) });
+            busy += performance.now() - began;
+            if (end % 20000 === 0) await new Promise((done) => requestAnimationFrame(done));
+          }
+          widgetExports.show({ text, done: true });
+          return busy;
+        }""",
+        text,
+    )
+    widget.settle()
+    assert len(table(widget)) == 201
+    assert spent < 2_000, f"{spent:.0f} ms for {len(text) // 1000} kB"
+
+
+# The form
+
+
+CAT = {"name": "Cat", "fields": [{"name": "lives", "kind": "int", "least": "0"}, {"name": "mood", "kind": "str"}]}
+
+
+def form_of(widget: WidgetPage) -> Locator:
+    build = widget.page.locator(".mf-build")
+    if build.get_attribute("open") is None:
+        build.get_by_text("build a Struct").click()
+    return build
+
+
+def saved(widget: WidgetPage) -> Any:
+    return widget.page.evaluate("model.saved.form")
+
+
+def test_a_form_is_filled_in_and_reaches_the_kernel_after_a_pause(open_picker: Open) -> None:
+    widget = open_picker()
+    build = form_of(widget)
+    build.get_by_label("name of the Struct").fill("Cat")
+    build.get_by_label("name, field 1", exact=True).fill("lives")
+    build.get_by_label("type, field 1").select_option("int")
+    build.get_by_label("at least, field 1").fill("0")
+    build.get_by_role("button", name="add a field").or_(build.get_by_role("button", name="+ field")).click()
+    build.get_by_label("name, field 2", exact=True).fill("mood")
+    build.get_by_label("type, field 2").select_option("a choice of words")
+    build.get_by_label("words to choose from, apart by commas, field 2").fill("good, bad")
+    build.locator("li").nth(1).get_by_role("checkbox").check()
+    build.get_by_label("description, field 2").fill("how it feels")
+    until(lambda: (saved(widget) or {}).get("fields", [{}])[-1].get("description"), what="the form")
+    assert saved(widget) == {
+        "name": "Cat",
+        "fields": [
+            {"name": "lives", "kind": "int", "many": False, "least": "0"},
+            {
+                "name": "mood",
+                "kind": "choice",
+                "many": False,
+                "words": "good, bad",
+                "optional": True,
+                "description": "how it feels",
+            },
+        ],
+    }
+
+
+def test_typing_keeps_the_caret_where_it_is(open_picker: Open) -> None:
+    widget = open_picker(**CAT)
+    name = form_of(widget).get_by_label("name, field 1", exact=True)
+    name.press("Home")
+    name.press_sequentially("nine_")
+    expect(name).to_have_value("nine_lives")
+
+
+def test_fields_are_moved_and_removed(open_picker: Open) -> None:
+    widget = open_picker(**CAT)
+    build = form_of(widget)
+    build.get_by_role("button", name="move field 2 up").click()
+    expect(build.get_by_label("name, field 1", exact=True)).to_have_value("mood")
+    build.get_by_role("button", name="remove field 1").click()
+    expect(build.locator("li")).to_have_count(1)
+    expect(build.get_by_label("name, field 1", exact=True)).to_have_value("lives")
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [
+        ("one str", ["least", "most", "pattern"]),
+        ("one int", ["least", "most"]),
+        ("one bool", []),
+        ("one date", []),
+        ("one choice", ["words"]),
+        ("list str", ["least", "most"]),
+        ("list choice", ["words", "least", "most"]),
+    ],
+)
+def test_a_type_has_its_own_limits(open_picker: Open, kind: str, limits: list[str]) -> None:
+    widget = open_picker(name="Cat", fields=[{"name": "a", "kind": "float"}])
+    form_of(widget).get_by_label("type, field 1").select_option(kind)
+    places = widget.page.locator(".mf-form-fields li > input").evaluate_all(
+        "(all) => all.map((one) => one.dataset.place)"
+    )
+    assert places == ["fields.0.name", *(f"fields.0.{limit}" for limit in limits)]
+
+
+def test_the_code_of_the_kernel_is_shown_and_used(open_picker: Open) -> None:
+    widget = open_picker(**CAT)
+    build = form_of(widget)
+    expect(build.locator(".mf-code")).to_contain_text("class Cat(msgspec.Struct):")
+    widget.page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (t) => { copy = t; } } })"
+    )
+    build.get_by_role("button", name="copy the code for a cell").click()
+    expect(build.locator(".mf-copy")).to_have_text("✓ copied")
+    assert widget.page.evaluate("copy") == seen(**CAT)["code"]
+    build.get_by_role("button", name="use it").click()
+    assert [message["form"] for message in widget.sent("use")] == [CAT]
+
+
+def test_until_the_kernel_has_written_it_the_code_cannot_be_used(open_picker: Open) -> None:
+    widget = open_picker(**CAT)
+    build = form_of(widget)
+    build.get_by_label("name of the Struct").fill("Dog")
+    expect(build.get_by_role("button", name="use it")).to_be_disabled()
+    expect(build.get_by_role("button", name="copy the code for a cell")).to_be_disabled()
+    expect(build.locator(".mf-code")).to_have_class("mf-code mf-old")
+    dog = seen(**{**CAT, "name": "Dog"})
+    widget.receive(code=dog["code"], problems=dog["problems"], written=dog["written"])
+    expect(build.get_by_role("button", name="use it")).to_be_enabled()
+    expect(build.locator(".mf-code")).to_contain_text("class Dog")
+
+
+def test_a_problem_is_said_and_its_place_marked(open_picker: Open) -> None:
+    widget = open_picker(name="Cat", fields=[{"name": "class", "kind": "str"}])
+    build = form_of(widget)
+    expect(build.locator(".mf-notice")).to_contain_text("class is a word of Python's grammar")
+    expect(build.get_by_label("name, field 1", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(build.get_by_label("name of the Struct")).to_have_attribute("aria-invalid", "false")
+    expect(build.get_by_role("button", name="use it")).to_be_disabled()
+
+
+def test_an_empty_form_complains_of_nothing(open_picker: Open) -> None:
+    widget = open_picker()
+    expect(form_of(widget).locator(".mf-notice")).to_be_hidden()
+
+
+def test_all_views_show_the_same_form(open_picker: Open) -> None:
+    widget = open_picker()
+    widget.page.evaluate("addView()")
+    forms = widget.page.locator(".mf-build")
+    for index in (0, 1):
+        forms.nth(index).get_by_text("build a Struct").click()
+    forms.nth(1).get_by_label("name of the Struct").fill("Both")
+    expect(forms.nth(0).get_by_label("name of the Struct")).to_have_value("Both")
+
+
+def test_a_problem_of_the_kernel_is_an_alert_until_something_changes(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    widget.deliver({"type": "problem", "name": "ValueError", "message": "no"})
+    expect(widget.page.get_by_role("alert")).to_have_text("ValueError no")
+    widget.receive(schema="Address")
+    expect(widget.page.get_by_role("alert")).to_have_count(0)
+
+
+# The rest
+
+
+def test_every_control_has_a_name(open_picker: Open) -> None:
+    widget = open_picker(Person, **CAT)
+    form_of(widget)
+    show(widget, '{"name": "' + "x" * 3000)
+    widget.settle()
+    nameless = widget.page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select")]
+          .filter((node) => !(node.labels?.length || node.getAttribute("aria-label") || node.textContent.trim()))
+          .map((node) => node.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_a_narrow_picker_keeps_everything_inside(open_picker: Open) -> None:
+    widget = open_picker(Person, **CAT)
+    form_of(widget)
+    widget.page.set_viewport_size({"width": 360, "height": 900})
+    assert widget.page.evaluate("document.documentElement.scrollWidth") <= 360
+    show(widget, '{"name": "' + "x" * 300)
+    widget.settle()
+    assert widget.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    with counting() as (port, paths):
+        bad = "\n".join(dangerous(port))
+        field = {
+            **dict.fromkeys(("path", "name", "key", "type", "default", "description", "unenforced"), bad),
+            "limits": [bad],
+            "depth": 0,
+            "holds": "value",
+            "required": False,
+            "told": False,
+        }
+        described = {
+            "name": bad,
+            "doc": bad,
+            "fields": [field],
+            "left": 0,
+            "way": bad,
+            "notes": [bad],
+            "error": [bad, bad],
+        }
+        state = {
+            "schema": bad,
+            "offered": [[bad, "notebook"]],
+            "described": described,
+            "model_name": bad,
+            "form": {"name": bad, "fields": [{"name": bad, "kind": "str", "description": bad, "pattern": bad}]},
+            "written": {},
+            "code": bad,
+            "problems": [["fields.0.name", bad]],
+        }
+        widget = WidgetPage(page, SchemaPicker, state, url=f"http://127.0.0.1:{port}/page")
+        form_of(widget)
+        page.get_by_text("what is sent").click()
+        widget.deliver({"type": "details", "schema": bad, "parts": [[bad, bad]]})
+        widget.deliver({"type": "problem", "name": bad, "message": bad})
+        show(widget, json.dumps({bad: bad}))
+        widget.settle()
+        show(widget, "x", done=True, rows=[{"field": bad, "value": bad, "type": bad}], error=[bad, bad])
+        widget.settle()
+        page.wait_for_timeout(300)  # time for whatever should not be asked for
+        assert (paths, dialogs, widget.errors()) == ([], [], [])
+    inside = (
+        "document.querySelectorAll('.msgflux-live :is(script, style, img, a, [onerror], [data-commandlinker-command])')"
+    )
+    assert page.evaluate(f"{inside}.length") == 0

@@ -1,0 +1,658 @@
+"""The page of the view of tool calls, alone in Chromium; what it is told comes from a real view."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from msgflux_nb.protocol.events import ToolCallDelta
+from msgflux_nb.widgets.tool_call_view import ToolCallView
+
+from .hostile import counting, dangerous
+from .widget_page import WidgetPage, until
+
+pytestmark = pytest.mark.browser
+
+SUM = '{"a": 17, "b": 25}'
+STATE = {"lanes": {}, "approve": "ask"}
+CELLS = "(all) => all.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\\s+/g, ' ').trim()))"
+Card = dict[str, Any]
+
+
+def add(a: int, b: int = 0) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -> str:
+    """Say the weather."""
+    return ""
+
+
+class Telling(ToolCallView):
+    """A view whose messages are kept."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        self.sent: list[dict[str, Any]] = []
+        super().__init__(*args, **keywords)
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        self.sent.append(content)
+
+
+def told(*calls: tuple[Any, ...], ended: bool = True, tools: Any = (add, get_weather)) -> list[dict[str, Any]]:
+    """What a view tells its page of fragments: (call, milliseconds, id, name, text)."""
+    with closing(Telling(tools=list(tools))) as view:
+        view.begin()
+        for call, milliseconds, id_, name, text in calls:
+            view._calls.take(ToolCallDelta(call, id_, name, text), milliseconds)
+        if ended:
+            view.end()
+        view._outlet.flush()
+        return view.sent
+
+
+def card(**more: Any) -> Card:
+    """What the kernel says of a call."""
+    empty = {"edited": None, "reason": "", "result": None, "left": 0, "seconds": None}
+    final = {"id": "c", "name": "add", "status": "complete", "repaired": False, "late": False}
+    return {
+        "step": 1,
+        "custom": False,
+        "phase": "",
+        "marks": [],
+        **empty,
+        "final": {**final, "error": None, "arguments": None},
+        **more,
+    }
+
+
+def pieces(call: int, id_: str | None, name: str, text: str, *, size: int = 4, every: int = 10) -> list[Any]:
+    """A call in fragments of so many characters."""
+    rest = [(call, every * at, None, None, text[at : at + size]) for at in range(0, len(text), size)]
+    return [(call, 0, id_, name, ""), *rest]
+
+
+class Board:
+    """A view in a page."""
+
+    def __init__(self, page: Page, *messages: dict[str, Any], **state: Any) -> None:
+        self.widget = WidgetPage(page, ToolCallView, {**STATE, **state})
+        self.page = page
+        self.seq = 0
+        self.run = 0
+        self.deliver(*messages)
+
+    def deliver(self, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            self.run = message.get("run", self.run)
+            self.seq = message.get("seq", self.seq)
+        self.widget.deliver(*messages)
+        self.widget.settle()
+
+    def batch(self, *calls: tuple[Any, ...], **lanes: Card) -> None:
+        """The next batch."""
+        content: dict[str, Any] = {"calls": [list(call) for call in calls]} if calls else {}
+        if lanes:
+            content["lanes"] = {name.removeprefix("_"): one for name, one in lanes.items()}
+        self.deliver({"type": "batch", "run": self.run, "seq": self.seq + 1, **content})
+
+    def state(self, **more: Any) -> None:
+        known = {"state": "running", "running": True, "tools": {}, "status": [], "answer": "", "error": None}
+        self.deliver({"type": "state", "run": self.run, **known, **more})
+
+    def lane(self, number: int = 0) -> Locator:
+        return self.page.locator(".mf-lane").nth(number)
+
+    def button(self, name: str, number: int = 0) -> Locator:
+        """The first visible button of a lane with this name."""
+        found = self.lane(number).get_by_role("button", name=name, exact=True)
+        return found.locator("visible=true").first
+
+    def rows(self, number: int = 0) -> list[list[str]]:
+        """Name, value, tick with type of each field."""
+        self.widget.settle()
+        found: list[list[str]] = self.lane(number).locator("tbody tr").evaluate_all(CELLS)
+        return found
+
+    def raw(self, number: int = 0) -> str:
+        return self.lane(number).locator(".mf-raw-text").text_content() or ""
+
+    def badges(self, number: int = 0) -> list[str]:
+        self.widget.settle()
+        found: list[str] = self.lane(number).locator(".mf-lane-head .mf-badge:visible").all_inner_texts()
+        return found
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What the page exports to a parent."""
+        found: list[dict[str, Any]] = self.page.evaluate("widgetExports.calls()")
+        return found
+
+    def show(self, moments: int) -> None:
+        """Take the slider so many moments from the start."""
+        slider = self.page.get_by_role("slider", name="replay")
+        slider.press("Home")
+        for _ in range(moments):
+            slider.press("ArrowRight")
+        self.widget.settle()
+
+
+@pytest.fixture
+def board(page: Page) -> Iterator[Callable[..., Board]]:
+    """Open a view; its code must not have raised."""
+    opened: list[Board] = []
+
+    def open_(*messages: dict[str, Any], **state: Any) -> Board:
+        opened.append(Board(page, *messages, **state))
+        return opened[-1]
+
+    yield open_
+    assert opened[-1].widget.errors() == []
+
+
+Open = Callable[..., Board]
+
+
+# -- assembly ------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_view_teaches_in_one_line(board: Open) -> None:
+    view = board()
+    expect(view.page.locator(".mf-hint")).to_have_text(
+        "Tool calls appear here, fragment by fragment, as a model writes them."
+    )
+    assert [one["run"] for one in view.widget.sent("hello")] == [0]
+
+
+def test_fragments_stand_on_one_side_and_what_they_make_so_far_on_the_other(board: Open) -> None:
+    view = board(*told((0, 0, "call_1", "get_weather", '{"loc'), (0, 5, None, None, 'ation": "Par'), ended=False))
+    assert view.lane().locator(".mf-piece").all_inner_texts() == ['{"loc', 'ation": "Par']
+    assert view.rows() == [
+        ["location", "Par", "● arriving str"],
+        ["unit", "", "○ not yet 'celsius' | 'fahrenheit'"],
+    ]
+    assert view.badges() == ["● streaming"]
+    view.batch((0, 9, None, None, 'is", "unit": "celsius"}'))
+    assert view.rows() == [
+        ["location", "Paris", "✓ filled str"],
+        ["unit", "celsius", "✓ filled 'celsius' | 'fahrenheit'"],
+    ]
+    assert (view.badges(), view.raw()) == (["✓ complete"], '{"location": "Paris", "unit": "celsius"}')
+    expect(view.lane().locator(".mf-lane-head")).to_contain_text("2/2 fields")
+
+
+def test_what_is_drawn_is_not_drawn_again(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM)[:3], ended=False))
+    view.page.evaluate("window.first = document.querySelector('.mf-piece')")
+    view.batch(*pieces(0, "c", "add", SUM)[3:])
+    assert view.page.evaluate("window.first.isConnected && window.first === document.querySelector('.mf-piece')")
+
+
+@pytest.mark.parametrize(
+    ("calls", "badges", "problem"),
+    [
+        ([(0, 0, "c", "add", SUM)], ["✓ complete"], ""),
+        ([(0, 0, "c", "add", '{"a": 17')], ["✕ invalid"], "end in the middle"),
+        ([(0, 0, "c", "add", '{"a": x}')], ["✕ invalid"], "x"),
+        ([(0, 0, "c", "add", json.dumps(SUM))], ["◆ repaired"], ""),
+        ([(0, 0, None, "add", '{"a": 17'), (0, 1, "late", None, "}")], ["✓ complete", "◷ late id"], ""),
+        ([(0, 0, "c", "nosuch", "{}")], ["✓ complete", "✕ no such tool"], ""),
+    ],
+)
+def test_badges_say_what_has_become_of_a_call(board: Open, calls: Any, badges: list[str], problem: str) -> None:
+    view = board(*told(*calls))
+    assert view.badges() == badges
+    assert problem in view.lane().locator("xpath=./div[contains(@class, 'mf-problem')]").inner_text()
+
+
+def test_a_repaired_call_shows_what_it_was_read_as(board: Open) -> None:
+    assert board(*told((0, 0, "c", "add", json.dumps(SUM)))).rows() == [
+        ["a", "17", "✓ filled int"],
+        ["b", "25", "✓ filled int"],
+    ]
+
+
+def test_fields_that_are_left_out_missing_or_unknown_say_so(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"c": [1, {"d": 2.50}]}')))
+    assert view.rows() == [
+        ["a", "", "✕ missing int"],
+        ["b", "", "– left to its default int"],
+        ["c", '[1, {"d": 2.50}]', "+ not in the schema extra"],
+    ]
+
+
+def test_numbers_are_shown_as_they_were_written(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a": 12345678901234567890, "b": 1e3}')))
+    assert [row[1] for row in view.rows()] == ["12345678901234567890", "1e3"]
+
+
+def test_steps_are_set_apart(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM)))
+    view.batch((1, 100, "d", "add", SUM), _1=card(step=2))
+    expect(view.page.locator(".mf-step")).to_have_text("step 2")
+
+
+# -- after it ------------------------------------------------------------------------------------------------------
+
+
+def asking(board: Open) -> Board:
+    view = board(*told((0, 0, "c", "add", SUM), (1, 1, "d", "add", SUM)))
+    view.state(tools=told()[0]["tools"])
+    waits = {"phase": "asked", "marks": [(9, "asked")]}
+    view.batch(_0=card(**waits), _1=card(**waits))
+    return view
+
+
+def test_a_call_that_waits_is_approved(board: Open) -> None:
+    view = asking(board)
+    expect(view.page.locator(".mf-header")).to_contain_text("waiting for you")
+    assert view.widget.sent("seen")[0]["lanes"] == [0, 1]
+    view.button("approve").click()
+    decision = view.widget.sent("decide")[0]
+    assert (decision["lane"], decision["verdict"]) == (0, "approve")
+    expect(view.lane()).to_contain_text("approved, waiting for its turn")
+    marks = [(9, "asked"), (20, "running")]
+    view.batch(_0=card(phase="running", marks=marks))
+    expect(view.lane().locator(".mf-outcome")).to_contain_text("● running")
+    view.batch(_0=card(phase="done", marks=[*marks, (60, "done")], result="42", seconds=0.04))
+    expect(view.lane().locator(".mf-outcome")).to_contain_text("→ result 42 0.04 s")
+    expect(view.lane().locator(".mf-decision")).to_be_hidden()
+
+
+def test_other_arguments_are_checked_while_they_are_typed(board: Open) -> None:
+    view = asking(board)
+    view.button("edit").click()
+    field = view.page.get_by_role("textbox", name="arguments of call 1")
+    assert field.input_value() == '{\n  "a": 17,\n  "b": 25\n}'
+    use = view.button("run with these")
+    for text, problem in [("{", "no JSON"), ("[]", "expected a JSON object"), ('{"b": 1}', "missing: a")]:
+        field.fill(text)
+        expect(view.lane().locator(".mf-editor .mf-problem")).to_contain_text(problem)
+        expect(use).to_be_disabled()
+    field.fill('{"a": 1, "z": 2}')
+    expect(view.lane().locator(".mf-editor .mf-problem")).to_have_text("not in the schema: z")
+    field.fill('{"a": 1}')
+    field.press("Shift+Enter")
+    decision = view.widget.sent("decide")[0]
+    assert (decision["verdict"], decision["arguments"]) == ("edit", '{"a": 1}')
+    view.deliver({"type": "refused", "run": view.run, "lane": 0, "message": "a: expected less"})
+    expect(view.lane().locator(".mf-editor .mf-problem")).to_have_text("a: expected less")
+    expect(field).to_be_enabled()
+
+
+def test_a_call_is_rejected_with_a_reason(board: Open) -> None:
+    view = asking(board)
+    view.button("reject", 1).click()
+    reason = view.page.get_by_role("textbox", name="why call 2 is rejected")
+    expect(reason).to_be_focused()
+    reason.fill("too dear")
+    reason.press("Enter")
+    decision = view.widget.sent("decide")[0]
+    assert (decision["lane"], decision["verdict"], decision["reason"]) == (1, "reject", "too dear")
+    marks = [(9, "asked"), (20, "rejected")]
+    view.batch(_1=card(phase="rejected", marks=marks, reason="too dear", result="the user did not"))
+    expect(view.lane(1).locator(".mf-outcome")).to_contain_text("■ rejected too dear")
+
+
+def test_all_that_waits_is_approved_at_once(board: Open) -> None:
+    view = asking(board)
+    view.page.get_by_role("button", name="approve all").click()
+    assert [(one["lane"], one["verdict"]) for one in view.widget.sent("decide")] == [(0, "approve"), (1, "approve")]
+
+
+def test_failures_answers_and_figures_are_shown(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM)))
+    view.batch(_0=card(phase="failed", marks=[(5, "failed")], result="ValueError: no\nluck", seconds=1234.5))
+    expect(view.lane().locator(".mf-outcome")).to_contain_text("✕ failed")
+    expect(view.lane().locator(".mf-outcome")).to_contain_text("ValueError: no\nluck")
+    view.state(state="complete", running=False, answer="It is 42.", status=["2 steps", "– tokens"])
+    expect(view.page.locator(".mf-answer-text")).to_have_text("It is 42.")
+    expect(view.page.locator("footer")).to_have_text("2 steps · – tokens")
+    view.state(state="failed", running=False, error=["ServerError", "it broke"])
+    expect(view.page.get_by_role("alert")).to_have_text("ServerError: it broke")
+
+
+def test_stop_by_button_and_by_key(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a"'), ended=False))
+    expect(view.page.get_by_role("button", name="stop")).to_be_hidden()  # somebody else reads
+    view.state()
+    view.page.get_by_role("button", name="stop").click()
+    view.lane().press("Escape")
+    assert len(view.widget.sent("stop")) == 2
+
+
+def test_arrows_move_between_lanes(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM), (1, 1, "d", "add", SUM)))
+    view.lane().focus()
+    view.page.keyboard.press("ArrowRight")
+    expect(view.lane(1)).to_be_focused()
+    view.page.keyboard.press("ArrowUp")
+    expect(view.lane()).to_be_focused()
+
+
+# -- the replay ----------------------------------------------------------------------------------------------------
+
+
+def test_the_slider_shows_every_moment_forwards_and_back(board: Open) -> None:
+    calls = [
+        (0, 0, None, "add", '{"a"'),
+        (1, 5, "d", "add", '{"a": 1'),
+        (0, 9, "late", None, ": 17"),
+        (1, 12, None, None, "}"),
+    ]
+    view = board(*told(*calls, (0, 20, None, None, "}")))
+    seen = []
+    for moments in range(5):
+        view.show(moments)
+        seen.append((view.raw(0), view.raw(1), view.badges(0)))
+    assert seen == [
+        ("", "", ["● streaming"]),
+        ('{"a"', "", ["● streaming"]),
+        ('{"a"', '{"a": 1', ["● streaming"]),
+        ('{"a": 17', '{"a": 1', ["● streaming", "◷ late id"]),
+        ('{"a": 17', '{"a": 1}', ["● streaming", "◷ late id"]),
+    ]
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("ArrowLeft")
+    view.widget.settle()
+    assert (view.raw(0), view.raw(1)) == ('{"a"', '{"a": 1')
+    assert view.rows()[0] == ["a", "", "○ not yet int"]
+    assert view.widget.sent("keep") == [{"type": "keep", "buffers": []}]
+    view.page.keyboard.press("End")
+    view.widget.settle()
+    assert (view.raw(0), view.badges(0)) == ('{"a": 17}', ["✓ complete", "◷ late id"])
+
+
+def test_phases_are_moments_too(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM)))
+    marks = [(100, "asked"), (900, "running"), (950, "done")]
+    view.batch(_0=card(phase="done", marks=marks, result="42", seconds=0.05))
+    words = []
+    for moments in (1, 2, 3, 4, 1):
+        view.show(moments)
+        words.append(view.lane().locator(".mf-outcome .mf-badge").inner_text().strip())
+    assert words == ["", "? waiting for approval", "● running", "→ result", ""]
+
+
+def test_it_plays_from_the_start_and_stops_at_the_end(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM, every=10)))
+    view.page.get_by_role("combobox", name="speed").select_option("0.25")
+    view.page.get_by_role("button", name="play").click()
+    expect(view.page.get_by_role("button", name="pause")).to_be_visible()
+    until(lambda: 0 < len(view.raw()) < len(SUM), what="a part of the call")
+    until(lambda: view.raw() == SUM, what="all of the call")
+    expect(view.page.get_by_role("button", name="play", exact=True)).to_be_visible()
+
+
+def test_what_arrives_while_somebody_looks_back_does_not_move_them(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM)[:3], ended=False))
+    view.show(1)
+    view.batch(*pieces(0, "c", "add", SUM)[3:])
+    assert view.raw() == ""
+    view.page.get_by_role("button", name="end").click()
+    view.widget.settle()
+    assert view.raw() == SUM
+
+
+def test_bars_say_when_a_fragment_came_and_lead_there(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a"'), (0, 40, None, None, ": 17"), (0, 1540, None, None, "}")))
+    chart = view.lane().get_by_role("img")
+    assert chart.get_attribute("aria-label") == "3 fragments in 1.54 s, longest pause 1.50 s"
+    chart.hover(position={"x": 4, "y": 10})
+    expect(view.lane().locator(".mf-fragments")).to_contain_text("#2 · 0.04 s · +0.04 s · 4 characters")
+    chart.click(position={"x": 4, "y": 10})
+    view.widget.settle()
+    assert view.raw() == '{"a": 17'
+    assert "2 / 3" in view.lane().locator(".mf-fragments").inner_text()
+
+
+# -- a kernel that goes on -----------------------------------------------------------------------------------------
+
+
+def test_a_gap_is_mended_by_asking_once(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a": '), ended=False))
+    for skipped in (2, 3):
+        view.widget.deliver(
+            {"type": "batch", "run": view.run, "seq": view.seq + skipped, "calls": [[0, 9, None, None, "x"]]}
+        )
+    asked = [one for one in view.widget.sent("hello") if one["run"] == view.run]
+    assert [one["seq"] for one in asked] == [view.seq]
+    known = {"state": "running", "running": False, "tools": {}, "status": [], "answer": "", "error": None}
+    whole = {"calls": [[0, 0, "c", "add", SUM]], "lanes": {"0": card()}}
+    view.deliver({"type": "progress", "run": view.run, "seq": view.seq + 4, **known, **whole})
+    assert view.raw() == SUM
+
+
+def test_a_page_that_is_loaded_later_shows_the_last_run(board: Open) -> None:
+    with closing(ToolCallView([(0, 0, "c", "add", SUM)], tools=[add])) as source:
+        view = board(lanes=json.loads(json.dumps(source.lanes, default=lambda one: list(one))))
+    view.widget.settle()
+    assert (view.raw(), view.badges()) == (SUM, ["✓ complete"])
+
+
+def test_a_second_view_shows_the_same_and_both_follow(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a": '), ended=False))
+    view.page.evaluate("addView()")
+    view.batch((0, 5, None, None, "17}"))
+    assert view.page.locator(".mf-raw-text").all_inner_texts() == ['{"a": 17}'] * 2
+    view.page.evaluate("leave[1]()")
+    view.batch((0, 6, None, None, " "))
+    assert view.widget.errors() == []
+
+
+def test_a_new_run_clears_the_last(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM)))
+    view.deliver({**told()[0], "run": view.run + 1})
+    assert view.page.locator(".mf-lane").count() == 0
+
+
+# -- much of it ----------------------------------------------------------------------------------------------------
+
+FRAMES = """() => {
+  window.longest = 0;
+  let before = performance.now();
+  const step = (now) => {
+    window.longest = Math.max(window.longest, now - before);
+    before = now;
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}"""
+
+
+def test_two_thousand_fragments_of_three_calls_are_drawn_as_they_come_and_exact(board: Open) -> None:
+    texts = [json.dumps({"a": call, "b": "word " * 1800}) for call in range(3)]
+    sizes = [-(-len(text) // 667) for text in texts]
+    view = board(*told())
+    batches = []
+    for start in range(0, 667, 8):
+        calls = []
+        for at in range(start, min(start + 8, 667)):
+            for call, text in enumerate(texts):
+                size = sizes[call]
+                name = "add" if not at else None
+                calls.append([call, at * 5, f"c{call}", name, text[at * size : (at + 1) * size]])
+        batches.append({"type": "batch", "run": view.run, "seq": view.seq + len(batches) + 1, "calls": calls})
+    assert sum(len(batch["calls"]) for batch in batches) == 2001
+    view.page.evaluate(FRAMES)
+    drawn = view.page.evaluate(
+        """async (batches) => {
+          const seen = new Set();
+          for (const batch of batches) {
+            model.deliver(batch);
+            await new Promise((done) => setTimeout(done, 30));
+            const [raw, count] = [".mf-raw", ".mf-fragments"].map((name) => document.querySelector(name).innerText);
+            seen.add(raw.slice(-40) + count);
+          }
+          return seen.size;
+        }""",
+        batches,
+    )
+    view.widget.settle()
+    assert drawn > len(batches) / 2
+    assert [call["arguments"] for call in view.calls()] == texts
+    assert [call["state"] for call in view.calls()] == ["complete"] * 3
+    assert view.page.evaluate("window.longest") < 500
+    for call in range(3):
+        view.lane(call).locator(".mf-raw .mf-more").click()
+        view.widget.settle()
+        assert view.raw(call) == texts[call]
+
+
+def test_ten_calls_of_200_kb_stay_smooth(board: Open) -> None:
+    view = board(*told())
+    text = json.dumps({"a": 1, "b": "word " * 40_000})
+    view.page.evaluate(FRAMES)
+    spent = view.page.evaluate(
+        """async ([text, run, seq]) => {
+          let spent = 0;
+          for (let at = 0; at < text.length; at += 4000) {
+            const calls = [];
+            for (let call = 0; call < 10; call += 1) {
+              for (let from = at; from < at + 4000; from += 400) {
+                calls.push([call, at / 10, `c${call}`, at ? null : "add", text.slice(from, from + 400)]);
+              }
+            }
+            const began = performance.now();
+            model.deliver({ type: "batch", run, seq: (seq += 1), calls });
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            spent = Math.max(spent, performance.now() - began);
+          }
+          return spent;
+        }""",
+        [text, view.run, view.seq],
+    )
+    assert [call["arguments"] for call in view.calls()] == [text] * 10
+    assert spent < 600
+    assert view.page.evaluate("document.querySelectorAll('.msgflux-live *').length") < 4000
+    slider = view.page.get_by_role("slider", name="replay")
+    view.page.evaluate("window.longest = 0")
+    for key in ("PageDown", "PageDown", "PageUp", "PageDown", "Home", "End"):
+        slider.press(key)
+        view.widget.settle()
+    assert view.page.evaluate("window.longest") < 1500
+    assert view.calls()[9]["arguments"] == text
+
+
+# -- look and safety -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [360, 560, 1180])
+def test_nothing_sticks_out_and_the_header_covers_no_call(board: Open, width: int) -> None:
+    view = asking(board)
+    view.page.set_viewport_size({"width": width, "height": 900})
+    view.state(status=["x" * 300], answer="y" * 900)
+    view.batch((2, 20, "e" * 90, "f" * 90, '{"' + "g" * 90 + '": "' + "h" * 900))
+    assert view.page.evaluate("document.documentElement.scrollWidth") <= width
+    header = view.page.locator(".mf-header")
+    assert header.evaluate("(node) => node.scrollHeight - node.clientHeight") <= 1
+    root = view.page.locator(".msgflux-tool-calls").bounding_box()
+    assert root
+    assert root["height"] <= 640
+
+
+def test_nothing_moves_when_a_call_is_asked_about(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", SUM), (1, 1, "d", "add", SUM)))
+    before = view.lane(1).bounding_box()
+    view.batch(_0=card(phase="asked", marks=[(9, "asked")]), _1=card(phase="asked", marks=[(9, "asked")]))
+    after = view.lane(1).bounding_box()
+    assert before
+    assert after
+    assert (before["y"], before["height"]) == (after["y"], after["height"])
+
+
+def test_nothing_moves_in_a_replay(board: Open) -> None:
+    view = board(*told((0, 0, "c", "add", '{"a": 17, '), (0, 5, None, None, '"b": 25}'), (1, 9, "d", "add", '{"a": x')))
+    marks = [(100, "running"), (150, "done")]
+    view.batch(_0=card(phase="done", marks=marks, result="a long\nresult\nin lines", edited=SUM))
+    view.state(state="complete", running=False, answer="It is 42.")
+    heights = []
+    for key in ("End", "Home", "ArrowRight"):
+        view.page.get_by_role("slider", name="replay").press(key)
+        view.widget.settle()
+        heights.append(view.page.locator(".mf-body").evaluate("(node) => node.scrollHeight"))
+        assert view.page.locator(".mf-result").first.is_visible() == (key == "End")
+        assert view.page.locator(".mf-answer-text").is_visible() == (key == "End")
+    assert len(set(heights)) == 1
+
+
+def test_every_control_has_a_name(board: Open) -> None:
+    view = asking(board)
+    view.state()
+    view.button("edit").click()
+    view.button("reject", 1).click()
+    names = view.page.locator("button, input, select, textarea").evaluate_all(
+        "(all) => all.map((node) => node.getAttribute('aria-label') || node.title || node.innerText)"
+    )
+    assert all(names)
+
+
+def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    with counting() as (port, paths):
+        bad = "\n".join(dangerous(port))
+        field = {"path": [bad], "type": bad, "required": True, "about": bad}
+        known = {"state": "running", "running": True, "tools": {bad: [field]}, "status": [bad], "answer": bad}
+        widget = WidgetPage(page, ToolCallView, STATE, url=f"http://127.0.0.1:{port}/page")
+        text = json.dumps({bad: bad, "other" + bad: [bad]})
+        marks = [(1, "asked"), (2, "running"), (3, "failed")]
+        more = {"result": bad, "edited": bad, "reason": bad, "marks": marks, "phase": "failed"}
+        final = {"id": bad, "name": bad, "status": "invalid", "repaired": True, "late": True, "error": bad}
+        lanes = {
+            "0": card(**more, final={**final, "arguments": text}),
+            "1": card(**{**more, "phase": "rejected", "marks": [(3, "rejected")]}),
+            "2": card(phase="asked", marks=[(1, "asked")], custom=True),
+        }
+        calls = [[lane, 0, bad, bad, text] for lane in range(3)]
+        widget.deliver(
+            {"type": "start", "run": 1, **known, "error": None},
+            {"type": "batch", "run": 1, "seq": 1, "calls": calls, "lanes": lanes},
+            {"type": "state", "run": 1, **known, "error": [bad, bad], "note": bad},
+            {"type": "refused", "run": 1, "lane": 2, "message": bad},
+            {"type": "problem", "name": bad, "message": bad},
+        )
+        widget.settle()
+        page.locator(".mf-lane").nth(2).get_by_role("button", name="edit").click()
+        page.wait_for_timeout(300)  # time for whatever should not be asked for
+        assert (paths, dialogs, widget.errors()) == ([], [], [])
+        assert page.locator(".mf-lane").count() == 3
+    inside = (
+        "document.querySelectorAll('.msgflux-live :is(script, style, img, a, [onerror], [data-commandlinker-command])')"
+    )
+    assert page.evaluate(f"{inside}.length") == 0
+
+
+def test_the_twin_replays_without_a_kernel(page: Page) -> None:
+    with counting() as (port, paths):
+        bad = "\n".join(dangerous(port))
+        with closing(
+            ToolCallView([(0, 0, "c", "add", '{"a": 17, '), (0, 40, None, bad, '"b": 25}')], tools=[add])
+        ) as view:
+            view.result(view.value[0], bad)
+            view._settle()
+            html = view._twin()["text/html"]
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"http://127.0.0.1:{port}/page")
+        # As JupyterLab does it with the HTML of a trusted output.
+        page.evaluate(
+            """(html) => {
+              document.body.append(document.createRange().createContextualFragment(html));
+            }""",
+            html,
+        )
+        raw = page.locator(".mf-raw-text")
+        expect(raw).to_have_text('{"a": 17, "b": 25}')
+        slider = page.get_by_role("slider", name="replay")
+        slider.press("Home")
+        slider.press("ArrowRight")
+        expect(raw).to_have_text('{"a": 17, ')
+        expect(page.locator(".msgflux-static")).to_be_hidden()
+        expect(page.get_by_role("button", name="stop")).to_have_count(0)
+        assert (paths, errors) == ([], [])

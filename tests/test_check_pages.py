@@ -1,0 +1,109 @@
+"""The check of the widgets' page code: what it tells TypeScript, and where it says a fault is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import pytest
+import traitlets as t
+
+from msgflux_nb.widgets._base import View, _assets
+from msgflux_nb.widgets.playground import Playground
+from scripts import check_pages
+
+
+class Small(View):
+    """A widget for the test alone."""
+
+    stem = "small"
+    parts = ("_dom",)
+    name = t.Unicode("").tag(sync=True)
+    limit = t.Int(None, allow_none=True).tag(sync=True)
+    side = t.Enum(["left", "right"]).tag(sync=True)
+    rows = t.List().tag(sync=True)
+    child = anywidget.WidgetTrait().tag(sync=True)
+    ours_alone = t.Unicode("")
+
+    def _on_go(self, _content: object, _buffers: object) -> None: ...
+
+
+def test_types_are_made_of_what_a_class_syncs_and_handles() -> None:
+    assert check_pages.declared(Small) == (
+        "interface Traits {\n  child: any;\n  kept: number;\n  limit: number | null;\n  name: string;\n  rows: any[];\n"
+        '  side: "left" | "right";\n}\ntype Handled = "go";\n'
+    )
+
+
+def test_a_page_is_checked_as_it_is_sent() -> None:
+    page = check_pages.joined(check_pages.WIDGETS / f"{stem}.js" for stem in (*Playground.parts, Playground.stem))
+    assert page.text == _assets((*Playground.parts, Playground.stem), ".js")
+
+
+def test_a_line_is_found_in_the_part_it_comes_from(tmp_path: Path) -> None:
+    texts = {"a.js": "1\n2\n", "b.js": "3", "c.js": "\n4\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    page = check_pages.joined([tmp_path / "a.js", tmp_path / "missing.js", *(tmp_path / name for name in texts)])
+    for number, line in enumerate(page.text.split("\n"), 1):
+        path, inner = page.place(number)
+        assert texts[path.name].split("\n")[inner - 1] == line
+
+
+def test_every_page_is_checked() -> None:
+    pages = {path.stem for path in check_pages.WIDGETS.glob("*.js") if not path.stem.startswith("_")}
+    assert check_pages.views().keys() == pages
+
+
+SMALL = """// @ts-check
+export default () => ({
+  /** @param {{ model: Model }} props */
+  initialize({ model }) {
+    model.on("change:name", () => model.send({ type: "go" }));
+  },
+  /** @param {{ model: Model, el: HTMLElement, host: Host }} props */
+  render({ model, el }) {
+    el.textContent = model.get("name");
+  },
+});
+"""
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """What is said of a page for ``Small``."""
+    if not (check_pages.FOLDER / "node_modules" / "typescript").exists():
+        pytest.skip("`make check` has not fetched TypeScript yet")
+    shutil.copy(check_pages.WIDGETS / "_dom.js", tmp_path)
+    monkeypatch.setattr(check_pages, "WIDGETS", tmp_path)
+    monkeypatch.setattr(check_pages, "ROOT", tmp_path)
+
+    def faults_(page: str) -> str:
+        (tmp_path / "small.js").write_text(page)
+        return "\n".join(check_pages.faults_of_page("small", Small))
+
+    return faults_
+
+
+def test_a_page_that_fits_its_class_has_no_fault(faults: Callable[[str], str]) -> None:
+    assert faults(SMALL) == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fault"),
+    [
+        ('get("name")', 'get("nmae")', "small.js(9,32): error"),
+        ('on("change:name"', 'on("change:nmae"', "small.js(5,14): error"),
+        ('type: "go"', 'type: "og"', "small.js(5,48): error"),
+        ("{ model: Model }} props", "{ model: Model, host: Host }} props", "Property 'host' is missing"),
+        ("el.textContent", "el.textContents", "small.js(9,8): error"),
+        ("Model, el", "Modell, el", "small.js(7,24): error"),
+    ],
+    ids=["trait", "event", "message", "host", "element", "type"],
+)
+def test_what_two_sides_call_differently_is_a_fault(
+    faults: Callable[[str], str], right: str, wrong: str, fault: str
+) -> None:
+    assert fault in faults(SMALL.replace(right, wrong))

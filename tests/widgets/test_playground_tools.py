@@ -1,0 +1,300 @@
+"""Tools in the playground: the loop, what a person decides on each call, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.widgets import _approval, _tool_job
+from tests.scripted import Reply, chunk, error, serving, stream
+
+from .bench import Bench, eventually, model_of
+
+SUM = '{"a":17,"b":25}'
+Build = Callable[..., Bench]
+
+
+def calling(*calls: tuple[str, str], text: str = "") -> Reply:
+    """A streamed answer that calls ``add``: ids and arguments."""
+    made: list[bytes] = []
+    for index, (id_, arguments) in enumerate(calls):
+        half = len(arguments) // 2
+        opening = {"index": index, "id": id_, "type": "function", "function": {"name": "add", "arguments": ""}}
+        pieces = [{"index": index, "function": {"arguments": piece}} for piece in (arguments[:half], arguments[half:])]
+        made += [chunk(tool_calls=[piece]) for piece in (opening, *pieces)]
+    begin = [text] if text else []
+    return stream(*begin, *made, chunk(reason="tool_calls"), b"data: [DONE]\n\n", done=False)
+
+
+@pytest.fixture
+def build() -> Iterator[Build]:
+    """Make a bench whose playground has tools."""
+    open_: list[Any] = []
+
+    def make(*replies: Reply, tools: Any = (), approve: str = "ask", **options: Any) -> Bench:
+        context = serving(*replies)
+        server = context.__enter__()
+        playground = mf.Playground(model_of(server), prompt="17 + 25?", tools=tools, approve=approve, **options)
+        open_.append((context, playground))
+        return Bench(server, playground)
+
+    yield make
+    for context, playground in open_:
+        playground.close()
+        context.__exit__(None, None, None)
+
+
+class Adder:
+    """The tool, and how it was called."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    def add(self, a: int, b: int) -> int:
+        """Add two numbers."""
+        self.asked.append((a, b))
+        return a + b
+
+
+@pytest.fixture
+def adder() -> Adder:
+    return Adder()
+
+
+def show(bench: Bench, lane: int = 0) -> None:
+    """Wait for the question about a call, and show it."""
+    eventually(lambda: lane in bench.playground.calls._approvals.open, "the question")
+    bench.page(bench.playground.calls, "seen", lanes=[lane])
+
+
+def decide(bench: Bench, verdict: str, lane: int = 0, **beside: Any) -> None:
+    show(bench, lane)
+    bench.page(bench.playground.calls, "decide", lane=lane, verdict=verdict, **beside)
+
+
+def results(bench: Bench) -> list[Any]:
+    return [message["content"] for message in bench.playground.messages if message["role"] == "tool"]
+
+
+# What a person decides
+
+
+def test_an_approved_call_runs_and_the_turns_are_those_of_the_run(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM), text="Let me see."), stream("It is ", "42."), tools=[adder.add])
+    bench.ask("17 + 25?")
+    decide(bench, "approve")
+    bench.wait()
+    playground = bench.playground
+    assert (playground.value, adder.asked, results(bench)) == ("It is 42.", [(17, 25)], ["42"])
+    assert bench.roles == ["user", "assistant", "tool", "assistant"]
+    assert playground.messages == playground.response.messages
+    assert playground.messages[:3] == bench.server.bodies[1]["messages"]
+    assert (playground.calls.state, [call.name for call in playground.calls.value]) == ("complete", ["add"])
+    assert bench.of("end")[0]["status"][0] == "2 answers"
+
+
+def test_each_answer_of_a_run_is_told_for_itself(build: Build, adder: Adder) -> None:
+    bench = build(
+        calling(("call_1", SUM), text="Let me see."), stream("It is ", "42."), tools=[adder.add], approve="auto"
+    )
+    bench.playground.prefilling = "Let"
+    bench.playground.run(wait=True)
+    first, second = bench.of("start")
+    assert (first["number"], first["prefill"], second["number"], second["prefill"]) == (1, "Let", 2, "")
+    told = dict.fromkeys((1, 2), "")
+    for batch in bench.of("batch"):
+        told[batch["number"]] += batch.get("text", "")
+    assert told == {1: "Let me see.", 2: "It is 42."}
+    assert [(one["side"], one.get("number")) for one in bench.of("settled")] == [(0, 1), (0, 2), (None, None)]
+    assert [message["card"]["position"] for message in bench.of("settled")[:2]] == [1, 3]
+    assert bench.playground.prefill.warning == ""  # the start was that of the first answer
+
+
+def test_a_run_begins_with_its_start_only_once(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM), text=" see."), stream("42"), tools=[adder.add], approve="auto")
+    bench.playground.prefilling = "Let me"
+    bench.playground.run(wait=True)
+    first, second = bench.server.bodies
+    assert first["messages"][-1] == {"role": "assistant", "content": "Let me"}
+    assert second["messages"][-1]["role"] == "tool"
+    assert bench.playground.messages[1]["content"] == "Let me see."
+    assert bench.playground.value == "42"
+
+
+def test_edited_arguments_are_those_that_run(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("It is 3."), tools=[adder.add])
+    bench.ask("17 + 25?")
+    decide(bench, "edit", arguments='{"a": 1, "b": 2}')
+    bench.wait()
+    assert (adder.asked, results(bench), bench.playground.value) == ([(1, 2)], ["3"], "It is 3.")
+
+
+def test_a_rejected_call_does_not_run_and_the_model_is_told_why(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("As you wish."), tools=[adder.add])
+    bench.ask("17 + 25?")
+    decide(bench, "reject", reason="not today")
+    bench.wait()
+    assert adder.asked == []
+    assert json.loads(results(bench)[0]) == {"error": "the user did not approve this call: not today"}
+    assert bench.playground.messages == bench.playground.response.messages
+
+
+def test_a_tool_that_fails_is_told_to_the_model(build: Build) -> None:
+    def add(a: int, b: int) -> int:
+        raise ValueError("too large")
+
+    bench = build(calling(("call_1", SUM)), stream("Sorry."), tools=[add], approve="auto")
+    bench.playground.run(wait=True)
+    assert json.loads(results(bench)[0]) == {"error": "ValueError: too large"}
+    assert bench.playground.value == "Sorry."
+
+
+# How it ends
+
+
+def test_a_stop_while_a_call_waits_gives_it_up(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM), text="Let me see."), tools=[adder.add])
+    bench.ask("17 + 25?")
+    show(bench)
+    began = time.monotonic()
+    bench.playground.stop()
+    bench.wait()
+    assert time.monotonic() - began < 0.5
+    assert (bench.of("end")[0]["state"], bench.playground.calls.state, adder.asked) == ("stopped", "stopped", [])
+    assert bench.playground.messages[1:] == [{"role": "assistant", "content": "Let me see."}]
+
+
+def test_after_a_stop_no_further_tool_runs(build: Build) -> None:
+    """A tool that was running may end; what it gives is not seen, and the next call of the turn is not run."""
+    entered, gate, asked = threading.Event(), threading.Event(), list[int]()
+
+    def add(a: int, b: int) -> int:
+        asked.append(a)
+        entered.set()
+        gate.wait(5)
+        return a + b
+
+    bench = build(calling(("call_1", SUM), ("call_2", '{"a":1,"b":2}')), tools=[add], approve="auto")
+    bench.playground.run()
+    assert entered.wait(5)
+    bench.playground.stop()
+    gate.set()
+    bench.wait()
+    time.sleep(0.1)
+    assert (asked, bench.of("end")[0]["state"], len(bench.server.bodies)) == ([17], "stopped", 1)
+
+
+def test_a_tool_that_hangs_is_left_and_does_not_disturb_the_next_run(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
+    entered, gate = threading.Event(), threading.Event()
+
+    def add(a: int, b: int) -> int:
+        entered.set()
+        gate.wait(5)
+        return a + b
+
+    bench = build(calling(("call_1", SUM)), stream("done"), tools=[add], approve="auto")
+    bench.playground.run()
+    assert entered.wait(5)
+    bench.playground.stop()
+    bench.wait()
+    assert (bench.of("end")[0]["state"], bench.playground.calls.state) == ("stopped", "stopped")
+    bench.playground.run(wait=True)
+    before = list(bench.sent), bench.playground.messages
+    gate.set()
+    time.sleep(0.2)
+    assert (list(bench.sent), bench.playground.messages) == before
+    assert (bench.playground.calls.state, bench.playground.calls.value) == ("complete", [])
+
+
+def test_a_failure_after_the_tools_keeps_their_turns(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), error(500, "boom"), tools=[adder.add], approve="auto")
+    with pytest.raises(mf.ServerError):
+        bench.playground.run(wait=True)
+    assert (bench.roles, results(bench)) == (["user", "assistant", "tool"], ["42"])
+    assert bench.playground.calls.state == "failed"
+    bench.playground.undo()
+    assert bench.roles == ["user"]  # a result is not there without its call
+
+
+def test_asking_for_the_last_answer_again_keeps_the_tools_turns(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("42."), stream("It is 42."), tools=[adder.add], approve="auto")
+    bench.playground.run(wait=True)
+    bench.playground.rerun(wait=True)
+    assert bench.server.bodies[2]["messages"] == bench.server.bodies[1]["messages"]
+    assert [message["content"] for message in bench.playground.builder.history.versions(3)] == ["42.", "It is 42."]
+    assert adder.asked == [(17, 25)]
+
+
+def test_a_rerun_with_tools_is_undone_answer_by_answer_to_the_old_one(build: Build, adder: Adder) -> None:
+    bench = build(stream("Old."), calling(("call_1", SUM)), stream("New."), tools=[adder.add], approve="auto")
+    bench.playground.run(wait=True)
+    bench.playground.rerun(wait=True)
+    assert bench.roles == ["user", "assistant", "tool", "assistant"]
+    bench.playground.undo()
+    assert bench.roles == ["user", "assistant", "tool"]
+    bench.playground.undo()
+    assert bench.playground.messages[-1]["content"] == "Old."
+
+
+def test_a_plain_answer_ends_the_view_of_calls_too(build: Build, adder: Adder) -> None:
+    bench = build(stream("42."), tools=[adder.add])
+    bench.playground.run(wait=True)
+    assert (bench.playground.calls.state, bench.playground.calls.value) == ("complete", [])
+    bench = build(stream("42."))
+    bench.playground.run(wait=True)
+    assert bench.playground.calls.state == "complete"
+
+
+# A cell that waits
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["a page is there", "no page"])
+def test_a_cell_that_waits_for_a_click_is_told_what_to_do(
+    build: Build, adder: Adder, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    """A click would be handled after the cell, by the thread that waits."""
+    monkeypatch.setattr(_approval, "SEEN_SECONDS", 0.1)
+    bench = build(calling(("call_1", SUM)), tools=[adder.add])
+    if heard:
+        bench.playground.calls._receive(None, {"type": "hello", "run": 0, "seq": 0}, [])  # as an ipykernel 6 does
+    began = time.monotonic()
+    with pytest.raises(mf.ToolCallError, match="approve='auto'"):
+        bench.playground.run(wait=True)
+    assert time.monotonic() - began < 2
+    assert (adder.asked, bench.of("end")[0]["state"], bench.playground.running) == ([], "failed", False)
+
+
+def test_a_cell_that_waits_where_clicks_have_a_thread_gets_its_answer(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("42."), tools=[adder.add])
+    bench.page(bench.playground.calls, "hello", run=0, seq=0)
+    person = threading.Thread(target=decide, args=(bench, "approve"))
+    person.start()
+    bench.playground.run(wait=True)
+    person.join(5)
+    assert (bench.playground.value, adder.asked) == ("42.", [(17, 25)])
+
+
+def test_letting_each_call_run_answers_the_open_question(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("42."), tools=[adder.add])
+    bench.playground.run()
+    show(bench)
+    bench.playground.calls.approve = "auto"
+    bench.wait()
+    assert bench.playground.value == "42."
+
+
+def test_a_broken_call_is_answered_by_its_error(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", '{"a": nonsense')), stream("Sorry."), tools=[adder.add], approve="auto")
+    bench.playground.run(wait=True)
+    assert adder.asked == []
+    assert len(results(bench)) == 1
+    assert bench.playground.messages == bench.playground.response.messages

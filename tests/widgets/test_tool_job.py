@@ -1,0 +1,101 @@
+"""Work on a thread: one end, and a stop that is quick whatever the work waits for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from msgflux_nb.errors import ServerError, StreamInterruptedError
+from msgflux_nb.widgets import _tool_job
+from msgflux_nb.widgets._tool_job import Job
+
+
+class Watched(Job):
+    """A job whose ends are counted."""
+
+    def __init__(self, work: Callable[[Job], Any]) -> None:
+        self.ends: list[str] = []
+        self.gate = threading.Event()
+        super().__init__(work, on_stop=self.gate.set, on_end=lambda job: self.ends.append(job.state))
+        self.start()
+
+
+def test_it_ends_complete_with_its_value() -> None:
+    job = Watched(lambda _job: 7)
+    assert job.wait(5)
+    assert (job.state, job.value, job.error, job.ends) == ("complete", 7, None, ["complete"])
+    job.stop()
+    assert (job.state, job.ends) == ("complete", ["complete"])
+
+
+@pytest.mark.parametrize("error", [ServerError("boom"), ZeroDivisionError("oh"), StreamInterruptedError("it broke")])
+def test_what_it_raises_is_its_error(error: Exception) -> None:
+    def work(_job: Job) -> None:
+        raise error
+
+    job = Watched(work)
+    assert job.wait(5)
+    assert (job.state, job.error, job.ends) == ("failed", error, ["failed"])
+
+
+def test_a_stop_ends_what_it_waits_for() -> None:
+    def work(job: Any) -> None:
+        job.gate.wait(5)
+        job.check()
+
+    job = Watched(work)
+    began = time.monotonic()
+    job.stop()
+    assert job.wait(5)
+    assert time.monotonic() - began < 0.5
+    assert (job.state, job.error, job.ends) == ("stopped", None, ["stopped"])
+
+
+def test_a_stop_cancels_the_stream() -> None:
+    cancelled = threading.Event()
+
+    class Stream:
+        cancel = staticmethod(cancelled.set)
+
+    def work(job: Job) -> None:
+        job.stream = Stream()
+        cancelled.wait(5)
+        raise StreamInterruptedError("cancelled")
+
+    job = Watched(work)
+    while job.stream is None:
+        time.sleep(0.005)
+    job.stop()
+    assert job.wait(5)
+    assert job.state == "stopped"
+
+
+def test_what_fails_by_itself_while_it_is_stopped_has_failed() -> None:
+    def work(job: Any) -> None:
+        job.gate.wait(5)
+        raise ServerError("boom")
+
+    job = Watched(work)
+    job.stop()
+    assert job.wait(5)
+    assert (job.state, str(job.error)) == ("failed", "boom")
+
+
+def test_a_stopped_job_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
+    late = threading.Event()
+
+    def work(_job: Job) -> str:
+        late.wait(5)
+        return "late"
+
+    job = Watched(work)
+    job.stop()
+    assert job.wait(2)
+    late.set()
+    time.sleep(0.1)
+    assert (job.state, job.value, job.ends) == ("stopped", None, ["stopped"])
