@@ -71,6 +71,7 @@ class Batch:
         memory: what is known already, and where answers are kept.
         max_cost: US dollars after which nothing more is sent.
         hungry: called when rows of an iterator are wanted; from the loop's thread.
+        told: called with each row that has ended, its position and its outcome; from the loop's thread.
         ledger: how rows have ended so far, if this is not the beginning.
         positions: which rows to work on first; None for all.
         further: whether to go on after these with what an iterator still gives.
@@ -96,6 +97,7 @@ class Batch:
         memory: Memory,
         max_cost: float | None = None,
         hungry: Callable[[], object] = lambda: None,
+        told: Callable[[int, Outcome], object] = lambda position, outcome: None,
         ledger: Ledger | None = None,
         positions: list[int] | None = None,
         further: bool = True,
@@ -114,6 +116,7 @@ class Batch:
         self._memory = memory
         self._max_cost = max_cost
         self._hungry = hungry
+        self._told = told
         self._fed: asyncio.Event | None = None
         self._positions = positions
         self._further = further
@@ -350,6 +353,7 @@ class Batch:
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
         sent = position in self._in_flight
         self.ledger.end(position, outcome)
+        self._told(position, outcome)
         self._in_flight.discard(position)
         self._rows.forget(position, keep=error is not None)
         if error is None:

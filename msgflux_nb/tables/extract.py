@@ -16,7 +16,7 @@ import pandas as pd
 from .batch import AsyncModel, OnError
 from .interrupts import watch_interrupts
 from .loop import batch_loop
-from .progress import Progress
+from .progress import progress_of
 from .run import CLOSING_SECONDS, Options, Run
 
 __all__ = ["aextract", "extract", "finish"]
@@ -76,7 +76,7 @@ def extract(
             keeps them as long as the kernel lives, False not at all.
         explode: a field that holds a list: one row for each of its items, under the same index label.
         sample: try this many rows, chosen by chance but always the same, and forecast the rest in the report.
-        progress: whether to show a progress bar.
+        progress: whether to show how it goes: as a view in a notebook, as a text bar elsewhere.
 
     Returns:
         The input's index and order, with the schema's fields as columns (``tables/dtypes.py`` says which dtype), then
@@ -129,7 +129,7 @@ def finish(run: Run, *, progress: bool) -> pd.DataFrame:
     """Run a batch to its end, or to an interrupt, and return its frame."""
     attention = threading.Event()
     run.wants_rows = attention.set
-    with Progress(run.rows.total, shown=progress) as bar:
+    with progress_of(run, shown=progress) as bar:
         try:
             done = batch_loop.submit(run.batch.run())
             done.add_done_callback(lambda _: attention.set())
@@ -155,7 +155,7 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     run = Run(data, schema, **options)
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)
-    with Progress(run.rows.total, shown=progress) as bar, watch_interrupts() as interrupted:
+    with progress_of(run, shown=progress) as bar, watch_interrupts() as interrupted:
         done = asyncio.wrap_future(batch_loop.submit(run.batch.run()))
         try:
             while not done.done():

@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "State",
     "again",
+    "common_text",
     "congestion",
     "failure",
     "is_fatal",
@@ -126,7 +127,12 @@ def is_fatal(error: BaseException) -> bool:
 
 def signature(error: BaseException) -> tuple[type, str]:
     """Return what two errors share that differ only in numbers and quoted text."""
-    return type(error), _PARTICULAR.sub("_", str(error).partition("\n")[0])
+    return type(error), common_text(str(error))
+
+
+def common_text(error: str) -> str:
+    """Return what the texts of two errors share that differ only in numbers and quoted text."""
+    return _PARTICULAR.sub("_", error.partition("\n")[0])
 
 
 def _billed(evidence: Any, usage: Any) -> dict[str, Any]:

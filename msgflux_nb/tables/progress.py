@@ -1,18 +1,58 @@
-"""The progress bar of a batch; drawn by the thread that waits for it, never by the one that works."""
+"""How a batch goes, while somebody waits for it: a bar of text, or what a notebook has in its place.
+
+The bar is drawn by the thread that waits, never by the one that works.
+"""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from .ledger import Ledger
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Shown", "progress_of", "show_in_notebooks"]
+
+
+class Shown(Protocol):
+    """What draws a batch, as a context manager; left without ``end``, the batch has failed."""
+
+    def show(self, ledger: Ledger) -> None:
+        """Draw how far it is; called about ten times a second, or more often."""
+
+    def end(self, ledger: Ledger, stopped: str | None) -> None:
+        """Draw the last state."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+def _nothing(run: Any) -> Shown | None:
+    return None
+
+
+_in_notebook: Callable[[Any], Shown | None] = _nothing
+
+
+def show_in_notebooks(view_of: Callable[[Any], Shown | None]) -> None:
+    """Have batches drawn by what ``view_of`` returns for a ``Run``; where it returns None, as a bar of text.
+
+    Tables know no widgets, so a door of the package brings them together.
+    """
+    global _in_notebook
+    _in_notebook = view_of
+
+
+def progress_of(run: Any, *, shown: bool) -> Shown:
+    """Return what draws a ``Run``."""
+    view = _in_notebook(run) if shown and run.rows.total != 0 else None
+    return Progress(run.rows.total, shown=shown) if view is None else view
 
 
 class Progress:
-    """A tqdm bar over rows, as a widget in a notebook and as text elsewhere; nothing at all where ``shown`` is False.
+    """A tqdm bar over rows; nothing at all where ``shown`` is False.
 
     Use as a context manager: the bar is closed on every way out.
     """

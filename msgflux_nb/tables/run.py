@@ -25,6 +25,7 @@ from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE, marked
 from .memory import Memory
+from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
@@ -74,6 +75,7 @@ class Run:
         options: what else it was asked with, as plain values.
         record: what is kept of it, as of its last beginning or end.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
+        told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Run:
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.wants_rows: Callable[[], object] = lambda: None
+        self.told: Callable[[int, Outcome], object] = lambda position, outcome: None
         self.records = _records(store)
         self.keys = bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
@@ -169,6 +172,7 @@ class Run:
             memory=self._memory,
             max_cost=self._limits["max_cost"],
             hungry=lambda: self.wants_rows(),
+            told=lambda position, outcome: self.told(position, outcome),
             ledger=ledger,
             positions=positions,
             further=further,
