@@ -21,6 +21,7 @@ _HOME = {
     "ConnectionFailedError": "errors",
     "ContextLengthError": "errors",
     "EmptyOutputError": "errors",
+    "ExtractionView": "widgets.extraction_view",
     "FilteredError": "errors",
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from .tables.runs import resume as resume
     from .tables.runs import runs as runs
     from .tables.score import score as score
+    from .widgets.extraction_view import ExtractionView as ExtractionView
     from .widgets.message_builder import MessageBuilder as MessageBuilder
     from .widgets.playground import Playground as Playground
     from .widgets.prefill_editor import PrefillEditor as PrefillEditor

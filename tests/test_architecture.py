@@ -36,7 +36,8 @@ ROOMS = {
     "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card row_card _typed _base _intake "
     "message_builder prefill_editor schema_picker _tool_fields _tool_job "
     "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
-    "extraction_view _side _code _difference _models _rounds _tokens _play_page playground",
+    "_extraction_tally _extraction_picture _extraction_twin _extraction_board extraction_view "
+    "_side _code _difference _models _rounds _tokens _play_page playground",
     "doors": "__init__ pandas magics cli testing",
 }
 ORDER = {
