@@ -103,7 +103,8 @@ class ExtractionBoard(OneRun):
 
     def close(self) -> None:
         """Look on no longer."""
-        self._over.set()
+        if self.comm is not None:  # not where the constructor raised, nor a second time
+            self._over.set()
         super().close()
 
     # -- what the page asks, and what stays -----------------------------------------------------------------------

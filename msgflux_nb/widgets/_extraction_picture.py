@@ -33,7 +33,7 @@ def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
         "total": total,
         "finished": 0,
         "in_flight": 0,
-        "counts": dict.fromkeys(STATES, 0),
+        "counts": dict.fromkeys(STATES, 0) | {"pending": total or 0},
         "figures": _figures(None, total=total, finished=0),
         "columns": [_cut(column.name, _CELL) for column in found[:_COLUMNS]],
         "more_columns": max(0, len(found) - _COLUMNS),
@@ -56,15 +56,18 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None) -> Pictu
         ended: the run's report, if it is over.
     """
     run, ledger = tally.run, tally.run.batch.ledger
-    total, counts = tally.total, dict.fromkeys(STATES, 0) | dict(ledger.counts)
-    if ended is not None:
-        total, counts = ended["rows"], dict(ended["states"])
-    finished = sum(counts.values()) - counts["pending"] - counts["interrupted"]
+    flying = len(run.batch.in_flight)
+    if ended is None:
+        total, counts, finished = tally.total, dict.fromkeys(STATES, 0) | dict(ledger.counts), ledger.finished
+        counts["pending"] = 0 if total is None else max(0, total - finished - flying)
+    else:
+        total, counts, flying = ended["rows"], dict(ended["states"]), 0
+        finished = total - counts["pending"] - counts["interrupted"]
     problems = tally.worst(_PROBLEMS)
     return empty_picture(run.schema, run.model.name, total) | {
         "state": "running",
         "finished": finished,
-        "in_flight": len(run.batch.in_flight) if ended is None else 0,
+        "in_flight": flying,
         "counts": counts,
         "figures": _figures(tally, total=total, finished=finished, ended=ended),
         "rows": _rows(tally),

@@ -45,9 +45,8 @@ function stateBar() {
   /** @param {Picture} picture */
   function draw({ counts, total, finished, in_flight }) {
     const asking = Math.max(0, in_flight);
-    const left = total === null ? 0 : Math.max(0, total - finished - asking - counts.interrupted);
     for (const [state, part] of parts) {
-      const count = state === "asking" ? asking : state === "pending" ? left : counts[state];
+      const count = state === "asking" ? asking : counts[state];
       part.style.flexGrow = String(count);
       part.hidden = count === 0;
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ..tables.ledger import Ledger
 from ..tables.outcome import BILLED, Outcome, common_text
 from ..tables.run import Run
 
@@ -53,9 +54,8 @@ class Tally:
         self.problems: dict[tuple[str, str], Problem] = {}
         self.version = 0
         self._clock = clock
-        self._sums: dict[str, float] = {}
-        self._asked = 0
         ledger = run.batch.ledger
+        self._sums, self._asked = _billed_before(ledger)
         for position in list(ledger.errors):
             self._group(position, ledger.state(position), ledger.errors[position])
         for position in range(len(ledger) - 1, -1, -1):
@@ -104,7 +104,7 @@ class Tally:
         return None if self.total is None else self.total - self.finished
 
     def billed(self, name: str) -> float | None:
-        """What was billed since the run went on; None where nothing is known."""
+        """What was billed; None where nothing is known."""
         return self._sums.get(name)
 
     def for_the_rest(self, name: str) -> float | None:
@@ -126,3 +126,14 @@ class Tally:
         """The most frequent problems."""
         found = sorted(self.problems.values(), key=lambda problem: (-problem.count, problem.state, problem.text))
         return found[:count]
+
+
+def _billed_before(ledger: Ledger) -> tuple[dict[str, float], int]:
+    """Sums over the rows that were billed before a run went on, and how many were asked about."""
+    about = ledger.columns()
+    sums = {}
+    for name, column in zip(BILLED, ("prompt_tokens", "completion_tokens", "costs"), strict=True):
+        known = [amount for amount in about[column] if amount >= 0]  # what is unknown is negative, or NaN
+        if known:
+            sums[name] = sum(known)
+    return sums, sum(attempts != 0 for attempts in about["attempts"])

@@ -93,7 +93,7 @@ function extractionBoard(model, el, problem, signal) {
 
   /** @type {number | undefined} */
   let waiting;
-  let changed = 0;
+  let changed = -Infinity;
   let spokenAt = 0;
   let state = "";
 
@@ -121,7 +121,7 @@ function extractionBoard(model, el, problem, signal) {
     const label = told.action_label || "■ stop";
     if (act.textContent !== label) {
       act.textContent = label;
-      changed = state ? performance.now() : 0;
+      if (state) changed = performance.now();
     }
     // It keeps its place, and a focus that is on it.
     act.classList.toggle("mf-away", !told.action && told.state !== "stopping");

@@ -146,7 +146,7 @@ class ExtractionView(ExtractionBoard):
 
     def close(self) -> None:
         """Stop the run under way, and end the widget."""
-        if self.comm is not None:  # not where the constructor raised, nor a second time
+        if self.comm is not None:
             self._interrupt()
         super().close()
 

@@ -1,0 +1,333 @@
+"""The view of a batch without a page: what it counts and tells, how it stops, goes on, and what it keeps."""
+
+from __future__ import annotations
+
+import html.parser
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import msgspec
+import pandas as pd
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.tables.extract import finish
+from msgflux_nb.tables.run import Run
+from msgflux_nb.widgets import _extraction_board
+from msgflux_nb.widgets.extraction_view import ExtractionView, _Watching, shown_in_notebook
+from tests.tables.scripted_model import Metadata, Scripted, Usage
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "&amp; <b>&lt;\x1b[31m"]
+PRICED = Metadata(usage=Usage(100, 20), cost=0.001)
+
+
+class City(msgspec.Struct):
+    name: str
+    people: int | None = None
+
+
+class Wide(msgspec.Struct):
+    a: str = ""
+    b: list[int] = []
+    c: dict[str, int] = {}
+    d: Literal["x", "y"] = "x"
+    e: float = 0.5
+    f: bool = True
+    g: City | None = None
+    h: str = ""
+    i: str = ""
+
+
+@pytest.fixture
+def view_of() -> Iterator[Callable[..., ExtractionView]]:
+    """Make views that end with the test."""
+    made: list[ExtractionView] = []
+
+    def make(data: Any, schema: Any = City, **options: Any) -> ExtractionView:
+        made.append(ExtractionView(data, schema, **options))
+        return made[-1]
+
+    yield make
+    for view in made:
+        view.close()
+
+
+Make = Callable[..., ExtractionView]
+
+
+def texts(count: int) -> list[str]:
+    return [f"text {number}" for number in range(count)]
+
+
+def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.005)
+
+
+def figures(view: ExtractionView) -> dict[str, str]:
+    return dict(view.picture["figures"])
+
+
+def test_a_run_gives_the_frame_that_extract_gives(view_of: Make) -> None:
+    view = view_of(texts(5), model=Scripted(City))
+    assert view.value is None
+    assert view.report == {}
+    seen: list[tuple[str, int]] = []
+    view.observe(lambda change: seen.append((view.state, len(change["new"]))), "value")
+    view.run(wait=True)
+    expected = mf.extract(texts(5), City, model=Scripted(City), progress=False)
+    pd.testing.assert_frame_equal(view.value.drop(columns="_seconds"), expected.drop(columns="_seconds"))
+    assert seen == [("complete", 5)]
+    assert view.report["states"]["ok"] == 5
+    assert repr(view) == "ExtractionView(City, complete, 5 of 5 rows)"
+
+
+def test_stop_keeps_what_came_and_resume_asks_for_the_rest_alone(view_of: Make) -> None:
+    model = Scripted(City, delay=lambda text: 0.0 if int(text.split()[1]) < 6 else 30.0, parallel=2)
+    view = view_of(texts(12), model=model)
+    view.run()
+    until(lambda: view.picture["finished"] == 6)
+    so_far = view.value
+    assert so_far["_status"].tolist()[:6] == ["ok"] * 6
+    assert len(so_far) == 12
+    began = time.monotonic()
+    view.stop()
+    assert time.monotonic() - began < 3
+    assert (view.state, view.running) == ("stopped", False)
+    assert view.value["_status"].tolist() == ["ok"] * 6 + ["interrupted"] * 2 + ["pending"] * 4
+    assert view.picture["action_label"] == "▶ resume"
+    model.delay = 0.0
+    view.resume(wait=True)
+    assert view.value["_status"].tolist() == ["ok"] * 12
+    assert sorted(model.sent) == sorted([*texts(12), "text 6", "text 7"])  # these two had no answer
+    assert view.picture["rows"][-1][0] == 11
+
+
+def test_going_on_after_many_failures_reaches_the_rows_that_were_left(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        number = int(text.split()[1])
+        if number == 20 and not view.picture["note"]:
+            view._interrupt()
+        if number % 2:
+            raise mf.ContextLengthError(f"{3000 + number} tokens are more than 2048")
+        return City(text)
+
+    view = view_of(texts(40), model=Scripted(script, delay=0.005, parallel=1))
+    view.run(wait=True)
+    assert view.state == "stopped"
+    view.resume(wait=True)
+    assert view.value["_status"].value_counts()["ok"] == 20
+    assert view.state == "complete"
+
+
+def test_a_sample_forecasts_and_resume_goes_on_with_all_rows(view_of: Make) -> None:
+    model = Scripted(lambda text: City(text) if "1" not in text else mf.ValidationFailedError("no"), metadata=PRICED)
+    view = view_of(iter(texts(50)), model=model, sample=10)
+    assert view.picture["action_label"] == "▶ try 10 rows"
+    view.run(wait=True)
+    assert (view.state, len(view.value)) == ("sampled", 10)
+    assert view.report["forecast"]["rows"] == 40
+    assert "the other 40 rows, by these: about 4,000 + 800 tokens, $0.0400" in view.picture["forecast"]
+    assert "may fail" in view.picture["forecast"]
+    assert view.picture["action_label"] == "▶ run all 50 rows"
+    view.resume(wait=True)
+    assert (view.state, len(view.value)) == ("complete", 50)
+
+
+def test_rate_cost_and_forecast_are_told_while_it_runs(view_of: Make) -> None:
+    model = Scripted(City, delay=lambda text: 0.01 if int(text.split()[1]) < 10 else 30.0, metadata=PRICED)
+    view = view_of(texts(30), model=model, max_concurrency=1)
+    view.run()
+    until(lambda: view.picture["finished"] == 10)
+    until(lambda: figures(view)["rate"] != "–")
+    told = figures(view)
+    assert told["rows"] == "10 of 30"
+    assert told["cost"] == "$0.0100"
+    assert told["for the rest"] == "≈ $0.0200"
+    assert (told["tokens in"], told["tokens out"]) == ("1,000", "200")
+    assert told["time left"].startswith("≈ ")
+    counts = view.picture["counts"]
+    assert (counts["ok"], counts["pending"], view.picture["in_flight"]) == (10, 20 - view.picture["in_flight"], 1)
+    view.stop()
+    assert figures(view)["took"] != "–"
+
+
+def test_what_is_not_known_is_a_dash(view_of: Make) -> None:
+    view = view_of(texts(2), model=Scripted(City, metadata=Metadata(usage=None)))
+    view.run(wait=True)
+    assert [value for name, value in view.picture["figures"] if name.startswith(("tokens", "cost", "for"))] == ["–"] * 4
+
+
+def test_failures_are_grouped_by_what_they_have_in_common(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        number = int(text.split()[1])
+        if number % 3 == 0:
+            raise mf.ContextLengthError(f"{3000 + number} tokens are more than 2048")
+        return City(text) if number % 3 == 1 else mf.RefusedError("no")
+
+    view = view_of(texts(30), model=Scripted(script, parallel=1))
+    view.run(wait=True)
+    (first, second) = view.picture["problems"]
+    assert first == ["failed", "ContextLengthError: 3027 tokens are more than 2048", 10, "27"]
+    assert second[0::2] == ["refused", 10]
+    assert view.picture["more_problems"] == 0
+
+
+def test_a_picture_is_as_large_for_many_rows_as_for_some(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        return mf.ValidationFailedError(f"{'x' * int(text.split()[1])} {text * 50}") if "7" in text else City(text * 99)
+
+    sizes = []
+    for count in (200, 4_000):
+        view = view_of(texts(count), model=Scripted(script, parallel=8), store=False)
+        view.run(wait=True)
+        sizes.append(len(msgspec.json.encode(view.picture)))
+        assert len(view.picture["rows"]) == 20
+        assert len(view.picture["problems"]) == 5
+    assert sizes[1] < sizes[0] * 1.5
+    assert sizes[1] < 20_000
+
+
+def test_pages_are_told_at_most_ten_times_a_second(view_of: Make) -> None:
+    view = view_of(texts(400), model=Scripted(City, delay=0.002, parallel=4))
+    told: list[float] = []
+    view.observe(lambda _change: told.append(time.monotonic()), "picture")
+    began = time.monotonic()
+    view.run(wait=True)
+    seconds = time.monotonic() - began
+    assert len(told) <= seconds / _extraction_board.TELL_SECONDS + 3
+
+
+def test_cells_are_texts_of_a_bounded_length_and_columns_are_few(view_of: Make) -> None:
+    value = Wide(a="é" * 500, b=[1, 2], c={"k": 1}, g=City("Ghent", None))
+    view = view_of(["x"], Wide, model=Scripted(lambda _: value))
+    view.run(wait=True)
+    assert view.picture["columns"] == ["a", "b", "c", "d", "e", "f", "g.name", "g.people"]
+    assert view.picture["more_columns"] == 2
+    ((position, label, state, cells, error),) = view.picture["rows"]
+    assert (position, label, state, error) == (0, "0", "ok", "")
+    assert cells == ["é" * 80 + "…", "[1, 2]", '{"k": 1}', "x", "0.5", "True", "Ghent", None]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_texts_are_texts_in_the_twin(view_of: Make, hostile: str) -> None:
+    frame = pd.DataFrame({"text": ["a", "b"]}, index=[hostile, "other"])
+    model = Scripted(lambda text: City(hostile) if text == "text: a" else mf.ValidationFailedError(hostile))
+    model.name = hostile
+    view = view_of(frame, model=model)
+    view.run(wait=True)
+    drawn, text = view._drawn()
+    drawn.encode()
+    text.encode()
+    msgspec.json.encode(view.picture)
+    tags: list[str] = []
+    reader = html.parser.HTMLParser()
+    reader.handle_starttag = lambda tag, _attributes: tags.append(tag)  # type: ignore[method-assign]
+    reader.feed(drawn)
+    assert not {"img", "script", "style"} & set(tags)
+
+
+def test_the_twins_text_is_the_same_for_the_same_content(view_of: Make) -> None:
+    said = set()
+    for _ in range(3):
+        model = Scripted(City, delay=lambda text: hash(text) % 5 / 1000)
+        view = view_of(texts(20), model=model, store=False)
+        view.run(wait=True)
+        said.add(view._drawn()[1])
+    assert said == {"ExtractionView · City · complete · 20 of 20 rows\n20 ok"}
+
+
+def test_errors_of_a_run_on_a_thread_are_kept_and_shown(view_of: Make) -> None:
+    view = view_of(texts(5), model=Scripted(lambda _: mf.RefusedError("never")), on_error="raise")
+    view.run()
+    assert view.wait(5)
+    assert isinstance(view.error, mf.RefusedError)
+    assert view.state == "failed"
+    assert view.picture["error"] == "RefusedError: never"
+    assert len(view.value) == 5
+    with pytest.raises(mf.RefusedError):
+        view.run(wait=True)
+
+
+def test_an_iterator_that_raises_ends_the_run_with_its_rows(view_of: Make) -> None:
+    def rows() -> Iterator[str]:
+        yield from texts(3)
+        raise LookupError("the file is gone")
+
+    view = view_of(rows(), model=Scripted(City))
+    view.run()
+    assert view.wait(5)
+    assert isinstance(view.error, LookupError)
+    assert (view.state, view.picture["total"]) == ("failed", view.picture["total"])
+    with pytest.raises(RuntimeError, match="has been read"):
+        view.run()
+
+
+def test_what_cannot_be_run_is_said_before(view_of: Make) -> None:
+    with pytest.raises(TypeError, match="unknown keyword 'promt'"):
+        view_of(texts(1), promt="x")
+    view = view_of(pd.DataFrame({"a": ["x"]}), model=Scripted(City), prompt="{nobody}")
+    sent: list[Any] = []
+    view.send = lambda content, buffers=None: sent.append(content)  # type: ignore[method-assign]
+    view._receive(view, {"type": "go"}, [])
+    assert [one["name"] for one in sent if one.get("type") == "problem"] == ["ValueError"]
+    assert view.state == "idle"
+
+
+def test_a_second_run_is_refused_while_one_is_under_way(view_of: Make) -> None:
+    view = view_of(texts(2), model=Scripted(City, delay=30.0))
+    view.run()
+    with pytest.raises(RuntimeError, match="under way"):
+        view.run()
+    view._receive(view, {"type": "go"}, [])  # a second click
+    view._receive(view, {"type": "stop"}, [])
+    assert view.wait(5)
+    assert view.state == "stopped"
+
+
+def test_a_model_that_hears_no_cancellation_does_not_hold_up_a_stop(view_of: Make) -> None:
+    hold = threading.Event()
+
+    class Deaf(Scripted):
+        async def acall(self, messages: Any, **options: Any) -> Any:
+            hold.wait(5)  # blocks the loop itself
+            return await super().acall(messages, **options)
+
+    view = view_of(texts(3), model=Deaf(City, parallel=1))
+    view.run()
+    time.sleep(0.05)
+    began = time.monotonic()
+    view.stop()
+    assert time.monotonic() - began < 4
+    hold.set()
+    assert view.wait(5)
+    assert view.state == "stopped"
+
+
+def test_extract_in_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    published: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "IPython.display.publish_display_data",
+        lambda data, metadata=None, transient=None, update=False: published.append({"update": update, **data}),
+    )
+    run = Run(texts(4), City, model=Scripted(lambda text: City(text) if "2" not in text else mf.RefusedError("no")))
+    watching = _Watching(run)
+    monkeypatch.setattr("msgflux_nb.tables.extract.progress_of", lambda run, shown: watching)
+    frame = finish(run, progress=True)
+    assert len(frame) == 4
+    assert watching.state == "complete"
+    live, twin, *updates = published
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert "idle" in twin["text/plain"]
+    assert all(update["update"] for update in updates)
+    assert "3 ok, 1 refused" in [one["text/plain"] for one in updates][-2]
+    assert "application/vnd.jupyter.widget-view+json" not in updates[-1]  # it has given way to its twin
+    watching.close()
+
+
+def test_without_a_kernel_there_is_no_view() -> None:
+    assert shown_in_notebook(Run(texts(1), City, model=Scripted(City))) is None
