@@ -128,8 +128,8 @@ class Batch:
         self._refused_since: float | None = None  # when the provider began to say that it is too much, and nothing else
         self._completion_tokens = 0
         self._answers = 0
-        # The failures so far, as long as every row that was sent failed in the same way; then None. A batch that goes on
-        # asks first for the rows that failed before, which tells nothing about the others.
+        # The failures so far, as long as every row that was sent failed in the same way; then None. A batch that goes
+        # on asks first for the rows that failed before, which tells nothing about the others.
         self._same: list[tuple[type, str]] | None = None if self.ledger.finished else []
 
     async def run(self) -> None:

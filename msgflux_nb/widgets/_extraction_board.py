@@ -28,6 +28,8 @@ class ExtractionBoard(OneRun):
     stem = "extraction_view"
     parts = ("_dom", "_extraction_states", "_extraction_rows")
 
+    how_on = ""  # what is said of a run that has rows left
+
     picture = t.Dict().tag(sync=True)
 
     def __init__(self, schema: Any, model: str, total: int | None, **state: Any) -> None:
@@ -87,9 +89,10 @@ class ExtractionBoard(OneRun):
         with self._telling:
             state = _end_state(report, error)
             said = "" if error is None else f"{type(error).__name__}: {error}"
-            self.picture = (
-                picture_of(tally, ended=report) | {"state": state, "error": said[:2000]} | self._action(state)
-            )
+            told = picture_of(tally, ended=report) | {"state": state, "error": said[:2000]} | self._action(state)
+            if state == "stopped":
+                told["note"] += self.how_on
+            self.picture = told
         self._update_twin()
         if not self.picture["action"]:
             self._retire()

@@ -246,6 +246,8 @@ class ExtractionView(ExtractionBoard):
 class _Watching(ExtractionBoard):
     """The view of a batch that somebody else runs: of ``mf.extract`` in a cell."""
 
+    how_on = ". To go on, run the cell again, or mf.resume(...) its result: what has an answer is not asked for again"
+
     def __init__(self, run: Run) -> None:
         super().__init__(run.schema, run.model.name, run.rows.total)
         self._watched = run
