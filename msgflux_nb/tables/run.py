@@ -78,6 +78,8 @@ class Run:
         told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
 
+    told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
+
     def __init__(
         self,
         data: Any,
@@ -111,9 +113,7 @@ class Run:
         self.rows: Rows = rows_of(data, prompt, images=images, files=files, wrap=marked)
         shown = read_examples(examples, self.schema)
         self.rows.before = example_turns(shown, self.rows.example)
-        self.whole_size: int | None = None
-        if sample is not None:
-            self.whole_size = self.rows.sample(sample)
+        self.whole_size = None if sample is None else self.rows.sample(sample)
         self.prompt = prompt
         self.explode = explode
         self.name = (
@@ -122,7 +122,6 @@ class Run:
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.wants_rows: Callable[[], object] = lambda: None
-        self.told: Callable[[int, Outcome], object] = lambda position, outcome: None
         self.records = _records(store)
         self.keys = bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
