@@ -67,7 +67,7 @@ class ExtractionView(ExtractionBoard):
 
     value = _Table(None, allow_none=True)
 
-    def __init__(self, data: Any, schema: Any, /, **options: Unpack[Options]) -> None:
+    def __init__(self, data: Any, /, schema: Any, **options: Unpack[Options]) -> None:
         unknown = sorted(set(options) - set(Options.__annotations__))
         if unknown:
             raise TypeError(f"unknown keyword {unknown[0]!r}; known: {', '.join(sorted(Options.__annotations__))}")
