@@ -42,7 +42,7 @@ class Rounds:
         self._lock = threading.RLock()
         self._open = 0
         self._done = threading.Event()
-        self._cut = False
+        self._cut = False  # whether the answer and the change before it are one
         self._place: list[int] = []  # the turns that the answer follows
         self._answered: int | None = None  # the id of the turn that is the last answer
 
@@ -151,7 +151,7 @@ class Rounds:
         with self._builder._lock:
             behind = self._return()
             card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
-            self._tell({"type": "settled", "side": side.index, "number": side.number, "card": card})
+            self._tell({"type": "settled", "side": side.index, "number": side.number, "seq": side.seq, "card": card})
             self._answered = history.ids[-1]
             self._join_cut()
             for turn in others:  # a result is taken back with its call
@@ -164,9 +164,9 @@ class Rounds:
         history, ids = self._builder.history, self._builder.history.ids
         if ids == self._place:
             return []
-        self._cut = False  # another change lies between
         behind: list[Message] = history.messages[len(self._place) :] if self._stands(ids) else []
         history.go_to(self._place)
+        self._cut = True
         self._builder.changed()
         return behind
 
@@ -180,6 +180,7 @@ class Rounds:
         self._place = history.ids
         for turn in behind:
             history.add(turn)
+            history.join_changes()
         self._builder.changed()
 
     def _join_cut(self) -> None:

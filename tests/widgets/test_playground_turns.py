@@ -240,6 +240,8 @@ def test_a_turn_that_is_added_meanwhile_stands_behind_the_answer(bench: Bench) -
     bench.wait()
     assert [message["content"] for message in playground.messages] == ["Name a colour.", "Red", "And another."]
     assert [turn["role"] for turn in playground.builder.turns] == ["user", "assistant", "user"]
+    playground.undo()
+    assert [message["content"] for message in playground.messages] == ["Name a colour.", "And another."]
 
 
 @answers(stream("Re", 0.3, "d"))
