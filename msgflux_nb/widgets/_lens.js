@@ -13,7 +13,7 @@ function tokenLens(play, signal) {
   const { model } = play;
   const ask = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   const hint = element("p", { class: "mf-hint" });
-  const words = element("div", { class: "mf-tokens", role: "list", "aria-label": "tokens" });
+  const words = element("div", { class: "mf-tokens", role: "group", "aria-label": "tokens" });
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens", hidden: true });
   const node = element(
     "div",
@@ -61,7 +61,8 @@ function tokenLens(play, signal) {
       element("div", { class: "mf-role" }, `token ${at + 1}`),
       ...rows.map(([other, chance]) => otherRow(at, String(other), Number(chance), other === text)),
     );
-    for (const one of words.children) one.toggleAttribute("aria-current", Number(/** @type {HTMLElement} */ (one).dataset.at) === at);
+    for (const one of words.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+    words.children[at].setAttribute("aria-current", "true");
   }
 
   /**
