@@ -29,7 +29,7 @@ PICTURE = {"name": "two halves.png", "mimeType": "image/png", "buffer": to_bytes
 
 
 def model_cell(server: Server, *modalities: str) -> str:
-    profile = {"modalities": list(modalities or ("text",)), "prefill": "continue"}
+    profile = {"modalities": list(modalities or ("text",)), "prefill": "continue", "echo_stream": False}
     return (
         "import msgflux_nb as mf\n"
         f"model = mf.Model.chat_completion('scripted/one', base_url={server.url!r}, profile={profile!r})"

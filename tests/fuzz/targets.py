@@ -15,7 +15,6 @@ from msgflux_nb.errors import MsgfluxError, ToolCallError, ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
 from msgflux_nb.generation.schema import WireSchema, wire_schema
 from msgflux_nb.models.http1 import ProtocolError, ResponseReader
-from msgflux_nb.protocol import tool_call
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.sse import SSEDecoder
@@ -103,7 +102,7 @@ def accumulator(data: bytes) -> None:
 
 def read(reader: Accumulator, pieces: list[bytes]) -> list[Any]:
     began = time.perf_counter()
-    with mock.patch.object(tool_call.secrets, "choice", lambda letters: letters[0]):
+    with mock.patch("secrets.choice", lambda letters: letters[0]):
         events = [event for piece in pieces for event in reader.feed(piece)] + reader.close()
         error: MsgfluxError | None = None
         try:
@@ -273,7 +272,7 @@ def answered(pieces: list[bytes]) -> tuple[Any, ...]:
     body = b""
     try:
         for piece in pieces:
-            if piece and not reader.ended:
+            if piece and not reader.ended and reader.fault is None:
                 body += reader.feed(piece)
         if not reader.ended:
             reader.close()
