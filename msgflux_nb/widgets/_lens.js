@@ -75,10 +75,12 @@ function tokenLens(play, signal) {
     const share = Math.exp(logprob);
     const bar = element("span", { class: "mf-bar" });
     bar.style.setProperty("--mf-share", String(share));
-    const go = taken
-      ? element("span", { class: "mf-note" }, "taken")
-      : button("branch", `go on from ${spelled(text)} in its place`, () => play.ask("branch", { index: at, token: text }), "mf-quiet");
-    return element("div", { class: "mf-other" }, element("code", {}, spelled(text)), bar, element("span", { class: "mf-figures" }, percent(share)), go);
+    const [label, title] = taken
+      ? ["from here", "another answer that goes on from here"]
+      : ["branch", `go on from ${spelled(text)} in its place`];
+    const go = button(label, title, () => play.ask("branch", { index: at, token: text }), "mf-quiet");
+    const kind = taken ? "mf-other mf-taken" : "mf-other";
+    return element("div", { class: kind }, element("code", {}, spelled(text)), bar, element("span", { class: "mf-figures" }, percent(share)), go);
   }
 
   function draw() {
