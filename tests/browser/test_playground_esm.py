@@ -92,10 +92,10 @@ def test_a_lost_start_is_mended_like_a_gap(play: PlayPage) -> None:
 
 
 def test_another_text_than_the_one_drawn_is_drawn_anew(play: PlayPage) -> None:
-    play.deliver(start(), batch(1, "a wrong text"))
-    assert play.words() == "a wrong text"
-    play.deliver(progress(4, "the right one"))
-    assert play.words() == "the right one"
+    play.deliver(start(), batch(1, "Wrong.\n\nte", html=["<div><p>Wrong.</p></div>"], tail=2))
+    assert play.words() == "Wrong.\n\nte"
+    play.deliver(progress(4, "Right.\n\nText", html=["<div><p>Right.</p></div>"], tail=4))
+    assert play.words() == "Right.\n\nText"
 
 
 def test_a_page_loaded_in_mid_stream_asks_and_goes_on(page: Page) -> None:
@@ -168,6 +168,7 @@ def test_a_new_answer_clears_the_last_one(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "old"))
     play.deliver(end(1, "failed", error=["ServerError", "boom"], status=["61 + 31 tokens"]))
     expect(play.view.get_by_role("alert").filter(has_text="boom")).to_be_visible()
+    play.deliver({"type": "problem", "name": "BadRequestError", "message": "boom"})
     play.deliver(start(number=2), batch(1, "new", number=2))
     assert play.words() == "new"
     expect(play.view.get_by_role("alert").filter(has_text="boom")).to_have_count(0)
@@ -319,6 +320,8 @@ def test_escape_stops_once(play: PlayPage, field: str) -> None:
     at.press("Escape")
     assert play.sent("stop") == []
     play.deliver(start(), batch(1, "x"))
+    at.press("a")
+    assert play.sent("stop") == []
     at.press("Escape")
     at.press("Escape")
     assert len(play.sent("stop")) == 1
