@@ -170,10 +170,7 @@ function header(play, schema, does, signal) {
     second,
     element("label", { class: "mf-schema" }, "schema", schema),
     tools,
-    element("span", { class: "mf-space" }),
-    code,
-    stop,
-    run,
+    element("span", { class: "mf-acts" }, code, stop, run),
   );
 
   function draw() {
