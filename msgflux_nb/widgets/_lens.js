@@ -93,7 +93,7 @@ function tokenLens(play, signal) {
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
     words.hidden = !there;
     if (!there) others.hidden = true;
-    if (there && drawn !== side.number && node.isConnected && !node.closest("[hidden]")) {
+    if (there && drawn !== side.number) {
       drawn = side.number;
       model.send({ type: "tokens", side: 0 });
     }
