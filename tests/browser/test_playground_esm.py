@@ -187,20 +187,24 @@ def test_an_error_is_an_alert_with_its_class_and_the_text_stays(play: PlayPage) 
 def test_two_models_answer_beside_each_other_and_both_stay_until_they_are_turns(play: PlayPage) -> None:
     play.add("Hi")
     two = {"side": 1, "number": 2, "model": "scripted/two"}
-    play.deliver(start(), start(**two), batch(1, "First"), batch(1, "Second", number=2, side=1))
+    long = "A long answer of many words." * 9
+    play.deliver(start(), start(**two), batch(1, long), batch(1, "Second", number=2, side=1))
     cards = play.view.locator(".mf-answers > .mf-turn")
 
     def shown() -> list[tuple[str, str]]:
         play.settle()
         return [(one.locator(".mf-by").inner_text(), one.locator(".mf-words").inner_text()) for one in cards.all()]
 
-    both = [("scripted/one", "First"), ("scripted/two", "Second")]
+    both = [("scripted/one", long), ("scripted/two", "Second")]
     assert shown() == both
     left, right = (card.bounding_box() for card in cards.all())
     assert left
     assert right
     assert left["y"] == right["y"]
     assert left["x"] + left["width"] <= right["x"] + 1
+    tops = "(all) => all.map((one) => one.getBoundingClientRect().top)"
+    first, second = play.view.locator(".mf-answers .mf-words").evaluate_all(tops)
+    assert first == second
     play.deliver(end(1, status=["1 token"]), end(1, status=["2 tokens"], **two))
     assert shown() == both  # though both are over
     expect(figures(play)).to_have_text("1 token | 2 tokens")

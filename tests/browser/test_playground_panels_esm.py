@@ -238,3 +238,12 @@ def test_where_there_is_no_clipboard_it_is_said(play: PlayPage) -> None:
     play.view.get_by_role("button", name="❐ code").click()
     play.deliver({"type": "code", "text": "x"})
     expect(panel(play).get_by_role("button")).to_have_text("✕ not copied")
+
+
+def test_a_panel_looks_the_same_whichever_style_sheet_comes_last(play: PlayPage) -> None:
+    padding = "(panel) => getComputedStyle(panel).padding"
+    before = play.view.locator(".mf-side > .mf-panel").first.evaluate(padding)
+    play.page.evaluate(
+        "() => { const [first] = document.querySelectorAll('style'); document.head.append(first.cloneNode(true)); }"
+    )
+    assert play.view.locator(".mf-side > .mf-panel").first.evaluate(padding) == before == "8px 12px"
