@@ -49,9 +49,12 @@ builder"""
 )
 PREFILL = BEGIN + 'mf.PrefillEditor(model, "Let\'s think step by step. ")'
 PICKER = BEGIN + "picker = mf.SchemaPicker(model, value=Person)\npicker"
-CALLS = BEGIN + """calls = mf.ToolCallView(tools=[get_weather])
+CALLS = (
+    BEGIN
+    + """calls = mf.ToolCallView(tools=[get_weather])
 calls.run(model, "What is the weather in Paris?", tool_choice="required")
 calls"""
+)
 ALONE = {
     "message_builder": (BUILDER, ".msgflux-builder"),
     "prefill_editor": (PREFILL, ".msgflux-prefill"),
