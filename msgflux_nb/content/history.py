@@ -95,6 +95,23 @@ class History:
         path = [self._root, *self._path()]
         path[position].chosen = None
 
+    def go_to(self, ids: Iterable[int]) -> None:
+        """Show the turns with these numbers, and no others; what was shown in their place is kept as a branch.
+
+        Raises:
+            LookupError: they were never shown one after the other.
+        """
+        path = [self._root]
+        for id_ in ids:
+            found = next((child for child in path[-1].children if child.id == id_), None)
+            if found is None:
+                raise LookupError(f"turn {id_} never stood in place {len(path) - 1}")
+            path.append(found)
+        self._remember()
+        for node, child in itertools.pairwise(path):
+            node.chosen = child
+        path[-1].chosen = None
+
     def versions(self, position: int) -> list[Message]:
         """Return the turns that stand, or stood, in a place, as copies; ``siblings`` says which of them is shown."""
         self._check(position)

@@ -228,7 +228,9 @@ class Exchange:
             self._end("failed")
             error.attempts = self.attempts
             error.snapshot = self.snapshot
-            self.failed = error
+            # Without the driver's frames, which hold the answer's bytes and the request's headers: a verbose traceback
+            # prints the variables of every frame. It begins anew where the caller called.
+            self.failed = error.with_traceback(None)
         return delay
 
     def stop(self, state: Literal["left", "cancelled"]) -> None:

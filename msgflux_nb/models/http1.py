@@ -20,6 +20,7 @@ _HEAD_LIMIT = 256 * 1024
 _LINE_LIMIT = 16_384
 _SIZES_KEPT = 4_096
 _LONGEST_LENGTH = 18  # digits
+_QUOTED_BYTES = 1_000  # long enough that a key in it is whole, and can be told and hidden, before what is shown is cut
 _CR, _LF = b"\r\n"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?", re.S)
@@ -132,7 +133,7 @@ class ResponseReader:
         while True:
             end = _HEAD_END.search(held, max(0, seen - 3))
             if not b"HTTP/"[: len(held)] == held[:5]:
-                raise ProtocolError(f"expected an HTTP answer, got {held[:40]!r}")
+                raise ProtocolError(f"expected an HTTP answer, got {held[:_QUOTED_BYTES]!r}")
             if (len(held) if end is None else end.start()) > _HEAD_LIMIT:
                 raise ProtocolError(f"the head of the answer is longer than {_HEAD_LIMIT:,} bytes")
             if end is None:
@@ -163,7 +164,7 @@ def _head(data: bytes) -> Head:
     first, *lines = (line.rstrip(b"\r") for line in data.split(b"\n"))
     start = _STATUS_LINE.fullmatch(first)
     if start is None:
-        raise ProtocolError(f"expected an HTTP/1.1 answer, got {first[:40]!r}")
+        raise ProtocolError(f"expected an HTTP/1.1 answer, got {first[:_QUOTED_BYTES]!r}")
     status = int(start[2])
     headers: Headers = []
     for line in lines:
@@ -173,7 +174,7 @@ def _head(data: bytes) -> Head:
         elif colon and name.strip():
             headers.append((name.strip(), value.strip()))
         else:
-            raise ProtocolError(f"expected a header, got {line[:40]!r}")
+            raise ProtocolError(f"expected a header, got {line[:_QUOTED_BYTES]!r}")
     known: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
@@ -192,7 +193,9 @@ def _is_chunked(value: bytes) -> bool:
     codings = [coding for coding in value.lower().replace(b" ", b"").split(b",") if coding not in (b"", b"identity")]
     if codings in ([], [b"chunked"]):
         return bool(codings)
-    raise ProtocolError(f"expected an answer that is chunked or nothing, got the transfer coding {value[:40]!r}")
+    raise ProtocolError(
+        f"expected an answer that is chunked or nothing, got the transfer coding {value[:_QUOTED_BYTES]!r}"
+    )
 
 
 def _length(value: bytes | None) -> int | None:
@@ -201,7 +204,7 @@ def _length(value: bytes | None) -> int | None:
     values = {one.strip() for one in value.split(b",")}
     digits = values.pop()
     if values or not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
-        raise ProtocolError(f"expected the length of the answer, got {value[:40]!r}")
+        raise ProtocolError(f"expected the length of the answer, got {value[:_QUOTED_BYTES]!r}")
     return int(digits)
 
 
@@ -304,5 +307,5 @@ class ChunkedDecoder:
 def _size(line: bytes) -> int:
     digits = _SIZE.fullmatch(line)
     if digits is None:
-        raise ProtocolError(f"expected the size of a chunk, got {line[:20]!r}")
+        raise ProtocolError(f"expected the size of a chunk, got {line[:_QUOTED_BYTES]!r}")
     return int(digits[1], 16)

@@ -21,7 +21,7 @@ _SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a wor
 # What keys look like at providers; so that one that is not ours is not shown either.
 _SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+[^\s\"',]+"
-    r"|(?<=://)[^/\s@]+(?=@)"  # user name and password of an address
+    r"|(?<=://)[^/\s]+(?=@)"  # user name and password of an address
 )
 
 

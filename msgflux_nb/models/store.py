@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -31,6 +32,7 @@ _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
 _VERSION = 3
 _BUSY_SECONDS = 30.0
+_USER = re.compile(r"(?<=://)[^/\s]*@")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY,
@@ -226,13 +228,13 @@ class StoreEntry:
 
     Args:
         store: the store.
-        url: where the request goes.
+        url: where the request goes; a user name and password in it are not kept.
         body: its body.
     """
 
     def __init__(self, store: Store, url: str, body: bytes) -> None:
-        self._store, self._url, self._body = store, url, body
-        self._key = request_key(url, body)
+        self._store, self._url, self._body = store, _USER.sub("", url), body
+        self._key = request_key(self._url, body)
 
     def get(self) -> bytes | None:
         """Return the bytes of its answer, or None."""

@@ -37,6 +37,7 @@ from .limits import Abort, Timeout
 __all__ = ["Endpoint", "aopen_bytes", "open_bytes"]
 
 _ERROR_BODY_BYTES = 64 * 1024
+_SAID_CHARACTERS = 300
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,13 +301,17 @@ def _before_an_answer(endpoint: Endpoint) -> Iterator[None]:
             raise
         raise ConnectionFailedError(
             f"the connection to {endpoint.scrub(endpoint.url)} broke before an answer came: "
-            f"{endpoint.scrub(str(error)) or type(error).__name__}. Check base_url, or try again."
-        ) from _bare(error)
+            f"{_said(endpoint, error) or type(error).__name__}. Check base_url, or try again."
+        ) from _bare(endpoint, error)
 
 
 @contextmanager
 def _translated(endpoint: Endpoint) -> Iterator[None]:
-    """Say what httpx raises in our words. The cause is kept without traceback and request: both hold the header."""
+    """Say what httpx raises in our words.
+
+    The cause is kept scrubbed, for what a server sends may be in it, and without traceback and request, which hold the
+    header.
+    """
     try:
         yield
     except httpx.TimeoutException as error:
@@ -314,23 +319,27 @@ def _translated(endpoint: Endpoint) -> Iterator[None]:
         what = "no connection to" if connecting else "no answer from"
         raise RequestTimeoutError(
             f"{what} {endpoint.scrub(endpoint.url)} in time. Raise the limit with timeout=, or try again."
-        ) from _bare(error)
+        ) from _bare(endpoint, error)
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
-        said = endpoint.scrub(str(error))
+        said = _said(endpoint, error)
         advice = "Check base_url and the network, and whether the server runs."
         if "certificate" in said:
             advice = "If your network has an authority of its own, name its file in SSL_CERT_FILE and start again."
         raise ConnectionFailedError(
             f"cannot connect to {endpoint.scrub(endpoint.url)}: {said.rstrip('.')}. {advice}"
-        ) from _bare(error)
+        ) from _bare(endpoint, error)
     except httpx.HTTPError as error:
         raise StreamInterruptedError(
-            f"the connection to {endpoint.scrub(endpoint.url)} broke: "
-            f"{endpoint.scrub(str(error)) or type(error).__name__}."
-        ) from _bare(error)
+            f"the connection to {endpoint.scrub(endpoint.url)} broke: {_said(endpoint, error) or type(error).__name__}."
+        ) from _bare(endpoint, error)
 
 
-def _bare(error: Exception) -> Exception:
+def _said(endpoint: Endpoint, error: Exception) -> str:
+    return endpoint.scrub(str(error))[:_SAID_CHARACTERS]
+
+
+def _bare(endpoint: Endpoint, error: Exception) -> Exception:
+    error.args = (_said(endpoint, error),)
     if isinstance(error, httpx.RequestError):
         error.request = None  # type: ignore[assignment]  # httpx reads None as "no request"
     error.__cause__ = error.__context__ = None

@@ -144,7 +144,7 @@ class Accumulator:
             raise self.failure
         spoken = self._spoken
         if spoken.finished is None and not self.done and (self._needs_end or not self.has_content):
-            cut = f" The last chunk is only a part: {self._scrub(self._cut[:120])!r}." if self._cut else ""
+            cut = f" The last chunk is only a part: {self._scrub(self._cut)[:120]!r}." if self._cut else ""
             raise StreamInterruptedError(
                 f"the stream ended before the answer did: neither a finish_reason nor [DONE] came.{cut} What arrived "
                 "is in .snapshot; the connection may have been cut.",

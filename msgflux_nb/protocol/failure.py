@@ -133,7 +133,7 @@ def failure_of_body(body: bytes, *, url: str = "the server", scrub: Scrub = str)
     payload = _parsed(body)
     if payload is None and body.lstrip()[:1] == b"<":
         return _html(body, url, 200, scrub)
-    start = scrub(" ".join(body.decode("utf-8", "replace").split())[:120])
+    start = scrub(" ".join(body.decode("utf-8", "replace").split()))[:120]
     return NotAnApiError(
         f"expected a chat completion from {url}, got {start!r}. Check base_url; it usually ends in /v1.", status=200
     )
@@ -141,7 +141,7 @@ def failure_of_body(body: bytes, *, url: str = "the server", scrub: Scrub = str)
 
 def failure_in_stream(text: str, *, scrub: Scrub = str) -> ServerError:
     """Return the exception for a chunk that is no JSON."""
-    got = _page(text, scrub) if text.lstrip()[:1] == "<" else repr(scrub(text[:120]))
+    got = _page(text, scrub) if text.lstrip()[:1] == "<" else repr(scrub(text)[:120])
     return ServerError(f"expected JSON in the stream, got {got}.")
 
 
@@ -239,10 +239,11 @@ def _provider_error(status: int | None, payload: Any, scrub: Scrub) -> ProviderE
     word = code if isinstance(code, str) and code else words if isinstance(words, str) and words else None
     if word is None and isinstance(code, int) and _http_status(code) is None:
         word = str(code)
-    message = scrub(_message(inner, payload))
+    # Scrubbed, then cut, here and below: half a key is not known as one.
+    message = scrub(_message(inner, payload))[:_TEXT_LIMIT]
     kind = _kind(status, f"{code} {words} {message}")
     said = f"{status} " if status is not None else ""
-    evidence: dict[str, Any] = {"status": status, "code": word, "body": _scrubbed(payload, scrub)}
+    evidence: dict[str, Any] = {"status": status, "code": word and scrub(word), "body": _scrubbed(payload, scrub)}
     if kind is ContextLengthError:
         evidence |= _context_numbers(inner, message)
         message += " Shorten the messages, or use a model with a larger context."
@@ -290,9 +291,9 @@ def _message(inner: dict[str, Any], payload: Any) -> str:
         if isinstance(value, str) and value:
             detail = inner.get("metadata")
             raw = detail.get("raw") if isinstance(detail, dict) else None  # OpenRouter: what its provider said
-            return f"{value} ({raw})"[:_TEXT_LIMIT] if isinstance(raw, str) and raw else value[:_TEXT_LIMIT]
+            return f"{value} ({raw})" if isinstance(raw, str) and raw else value
     text = payload if isinstance(payload, str) else json_text(payload) if payload else ""
-    return " ".join(text.split())[:_TEXT_LIMIT] or "the provider gave no reason."
+    return " ".join(text.split()) or "the provider gave no reason."
 
 
 def _context_numbers(inner: dict[str, Any], message: str) -> dict[str, int | None]:
@@ -316,7 +317,7 @@ def _html(body: bytes, url: str, status: int, scrub: Scrub) -> NotAnApiError:
 
 def _page(text: str, scrub: Scrub) -> str:
     title = _TITLE.search(text)
-    return "a web page" + (f" with the title {scrub(' '.join(title.group(1).split())[:120])!r}" if title else "")
+    return "a web page" + (f" with the title {scrub(' '.join(title.group(1).split()))[:120]!r}" if title else "")
 
 
 def _scrubbed(payload: Any, scrub: Scrub) -> Any:
@@ -326,5 +327,5 @@ def _scrubbed(payload: Any, scrub: Scrub) -> Any:
         case list():
             return [_scrubbed(item, scrub) for item in payload]
         case dict():
-            return {key: _scrubbed(value, scrub) for key, value in payload.items()}
+            return {scrub(key): _scrubbed(value, scrub) for key, value in payload.items()}
     return payload

@@ -63,7 +63,7 @@ function answerCard(index) {
       words.clear();
       return;
     }
-    name.textContent = side.model;
+    if (name.textContent !== side.model) name.textContent = side.model;
     name.hidden = !named;
     reasoning.draw(side);
     words.draw(side);

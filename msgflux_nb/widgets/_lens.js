@@ -13,7 +13,7 @@ function tokenLens(play, signal) {
   const { model } = play;
   const ask = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   const hint = element("p", { class: "mf-hint" });
-  const words = element("div", { class: "mf-tokens", role: "list", "aria-label": "tokens" });
+  const words = element("div", { class: "mf-tokens", role: "group", "aria-label": "tokens" });
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens", hidden: true });
   const node = element(
     "div",
@@ -61,7 +61,8 @@ function tokenLens(play, signal) {
       element("div", { class: "mf-role" }, `token ${at + 1}`),
       ...rows.map(([other, chance]) => otherRow(at, String(other), Number(chance), other === text)),
     );
-    for (const one of words.children) one.toggleAttribute("aria-current", Number(/** @type {HTMLElement} */ (one).dataset.at) === at);
+    for (const one of words.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+    words.children[at].setAttribute("aria-current", "true");
   }
 
   /**
@@ -74,10 +75,12 @@ function tokenLens(play, signal) {
     const share = Math.exp(logprob);
     const bar = element("span", { class: "mf-bar" });
     bar.style.setProperty("--mf-share", String(share));
-    const go = taken
-      ? element("span", { class: "mf-note" }, "taken")
-      : button("branch", `go on from ${spelled(text)} in its place`, () => play.ask("branch", { index: at, token: text }), "mf-quiet");
-    return element("div", { class: "mf-other" }, element("code", {}, spelled(text)), bar, element("span", { class: "mf-figures" }, percent(share)), go);
+    const [label, title] = taken
+      ? ["from here", "another answer that goes on from here"]
+      : ["branch", `go on from ${spelled(text)} in its place`];
+    const go = button(label, title, () => play.ask("branch", { index: at, token: text }), "mf-quiet");
+    const kind = taken ? "mf-other mf-taken" : "mf-other";
+    return element("div", { class: kind }, element("code", {}, spelled(text)), bar, element("span", { class: "mf-figures" }, percent(share)), go);
   }
 
   function draw() {
@@ -90,7 +93,7 @@ function tokenLens(play, signal) {
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
     words.hidden = !there;
     if (!there) others.hidden = true;
-    if (there && drawn !== side.number && node.isConnected && !node.closest("[hidden]")) {
+    if (there && drawn !== side.number) {
       drawn = side.number;
       model.send({ type: "tokens", side: 0 });
     }

@@ -117,7 +117,7 @@ function rawPanel(play, signal) {
   };
   const draw = () => {
     const [side] = play.sides;
-    if (!side.over || asked === side.number) return;
+    if (!play.sides.every(({ over }) => over) || asked === side.number) return;
     asked = side.number;
     play.model.send({ type: "raw" });
   };
@@ -146,11 +146,20 @@ function codePanel(play, signal) {
     copy.click();
   }
 
-  const opened = () => play.model.send({ type: "code" });
+  let shown = "";
+  const opened = () => {
+    shown = "";
+  };
+  const draw = () => {
+    const { number, over } = play.sides[0];
+    if (shown === `${number} ${over}`) return;
+    shown = `${number} ${over}`; // the question that it asks is another one now
+    play.model.send({ type: "code" });
+  };
   play.readers.add(read);
   signal.addEventListener("abort", () => play.readers.delete(read));
   /** @type {Panel} */
-  const panel = { name: "code", node, opened };
+  const panel = { name: "code", node, draw, opened };
   return {
     panel,
     /** Copy it as soon as it comes. */

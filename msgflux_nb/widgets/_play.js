@@ -82,27 +82,30 @@ class Play {
       this.state = "running";
       this.problem = null;
     }
-    this.sideAt(message.side).begin(message);
+    this.sideAt(message).begin(message);
   }
 
   /** @param {About & Batch & { side: number, seq: number }} message */
   mend(message) {
     this.resyncing = false;
-    this.sideAt(message.side).mend(message);
+    this.sideAt(message).mend(message);
   }
 
-  /** @param {number} index */
-  sideAt(index) {
-    if (index === 0 && this.sides.length > 1 && this.sides.every(({ over }) => over)) this.sides.length = 1;
-    while (this.sides.length <= index) this.sides.push(this.newSide());
-    return this.sides[index];
+  /**
+   * The side that a message is about; one that is of a new run leaves those of the last one out.
+   * @param {{ side: number, number: number }} message
+   */
+  sideAt({ side, number }) {
+    if (side === 0 && this.sides.every((one) => one.over && one.number < number)) this.sides.length = 1;
+    while (this.sides.length <= side) this.sides.push(this.newSide());
+    return this.sides[side];
   }
 
   /**
    * An answer has become a turn; its words are here already. Without a side: all have.
-   * @param {{ side: number | null, number?: number, card?: any }} message
+   * @param {{ side: number | null, number?: number, seq?: number, card?: any }} message
    */
-  settle({ side, number, card }) {
+  settle({ side, number, seq, card }) {
     if (side === null) {
       for (const one of this.sides) one.settled = true;
       return;
@@ -111,14 +114,15 @@ class Play {
     if (!from || from.number !== number) return; // the builder notices, and asks for what it missed
     from.settled = true;
     const words = { text: from.text, html: from.blocks.slice(), prefill: from.prefill, reasoning: from.reasoning };
-    const hand = () => this.inner?.builder.settle(card, words);
+    // Of an answer of which something was missed, the kernel has all the words.
+    const hand = () => (seq === from.seq ? this.inner?.builder.settle(card, words) : this.inner?.builder.resync());
     if (this.inner) hand();
     else this.waiting.push(hand);
   }
 
   /** @param {Ending} message */
   end(message) {
-    const side = this.sideAt(message.side);
+    const side = this.sideAt(message);
     if (message.number === side.number && message.seq !== side.seq) this.resync();
     side.end(message);
     const words = this.sides.map((one) => one.number);
@@ -129,7 +133,7 @@ class Play {
   /** The kernel's state of a run that has ended, for a page that was loaded later. */
   ended() {
     for (const ending of this.model.get("ends")) {
-      const side = this.sideAt(ending.side);
+      const side = this.sideAt(ending);
       if (ending.number > side.number) side.settled = true;
       side.end(ending);
       if (ending.number > side.number || !side.begun) side.settled = true;

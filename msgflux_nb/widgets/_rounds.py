@@ -42,7 +42,8 @@ class Rounds:
         self._lock = threading.RLock()
         self._open = 0
         self._done = threading.Event()
-        self._cut = False
+        self._cut = False  # whether the answer and the change before it are one
+        self._place: list[int] = []  # the turns that the answer follows
         self._answered: int | None = None  # the id of the turn that is the last answer
 
     @property
@@ -79,6 +80,7 @@ class Rounds:
             if at is not None:
                 self._builder.history.cut(at)
                 self._builder.changed()
+            self._place = self._builder.history.ids
             self.question = question
             self.sides = [
                 Side(
@@ -145,17 +147,46 @@ class Rounds:
         if not turns:
             return
         answer, *others = turns
-        card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
-        self._tell({"type": "settled", "side": side.index, "number": side.number, "card": card})
-        self._answered = self._builder.history.ids[-1]
+        history = self._builder.history
+        with self._builder._lock:
+            behind = self._return()
+            card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
+            self._tell({"type": "settled", "side": side.index, "number": side.number, "seq": side.seq, "card": card})
+            self._answered = history.ids[-1]
+            self._join_cut()
+            for turn in others:  # a result is taken back with its call
+                history.add(turn)
+                history.join_changes()
+            self._stay(behind)
+
+    def _return(self) -> list[Message]:
+        """Go back to what was asked, should somebody have changed the conversation since; returns what stood behind."""
+        history, ids = self._builder.history, self._builder.history.ids
+        if ids == self._place:
+            return []
+        behind: list[Message] = history.messages[len(self._place) :] if self._stands(ids) else []
+        history.go_to(self._place)
+        self._cut = True
+        self._builder.changed()
+        return behind
+
+    def _stands(self, ids: list[int]) -> bool:
+        """Whether what was asked is still shown."""
+        return ids[: len(self._place)] == self._place
+
+    def _stay(self, behind: list[Message]) -> None:
+        """An answer is in the conversation: the next one follows it, and so does what stood behind."""
+        history = self._builder.history
+        self._place = history.ids
+        for turn in behind:
+            history.add(turn)
+            history.join_changes()
+        self._builder.changed()
+
+    def _join_cut(self) -> None:
         if self._cut:
             self._builder.history.join_changes()
             self._cut = False
-        for turn in others:  # a result is taken back with its call
-            self._builder.history.add(turn)
-            self._builder.history.join_changes()
-        if others:
-            self._builder.changed()
 
     def _end(self, side: Side) -> None:
         with self._lock:
@@ -182,24 +213,24 @@ class Rounds:
     def _end_all(self) -> None:
         if len(self.sides) > 1:
             self._settle_all()
-        elif self._cut:
-            self._builder.history.undo()  # nothing came: what was shown in its place is shown again
-            self._builder.changed()
+        with self._builder._lock:
+            if self._cut and self._builder.history.ids == self._place:
+                self._builder.history.undo()  # nothing came: what was shown in its place is shown again
+                self._builder.changed()
         self._tell({"type": "settled", "side": None})
 
     def _settle_all(self) -> None:
         """Answers of two models to one question are versions of one turn."""
         versions = [turns_of(side.stream) if side.stream is not None else [] for side in self.sides]
-        history = self._builder.history
-        at = len(history)
-        if any(versions):
+        if not any(versions):
+            return
+        history, at = self._builder.history, len(self._place)
+        with self._builder._lock:
+            behind = self._return()
             history.add_versions(versions)
             self._answered = history.ids[at] if versions[0] else None
-            if self._cut:
-                history.join_changes()
-        elif self._cut:
-            history.undo()
-        self._builder.changed()
+            self._join_cut()
+            self._stay(behind)
 
 
 def _answer(stream: Any) -> bytes:

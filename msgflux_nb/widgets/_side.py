@@ -116,6 +116,11 @@ class Side:
         return self._number
 
     @property
+    def seq(self) -> int:
+        """The number of its last batch."""
+        return self._seq
+
+    @property
     def prefill(self) -> str:
         """The start of the answer that arrives, or that came last: only the first one is begun for the model."""
         return self.question.prefill if self._step <= 1 else ""

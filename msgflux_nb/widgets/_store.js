@@ -58,14 +58,18 @@ class TurnStore {
   merge(number, from, turns) {
     if (number <= this.model.get("told")) return;
     if (number !== this.model.get("told") + 1 || from > this.turns.length) {
-      if (!this.asking) this.model.send({ type: "resync" });
-      this.asking = true;
+      this.resync();
       return;
     }
     this.problem = null;
     this.model.set("told", number);
     // Set and never saved: the kernel knows it, and the page keeps it for views that come later.
     this.model.set("turns", [...this.turns.slice(0, from), ...turns]);
+  }
+
+  resync() {
+    if (!this.asking) this.model.send({ type: "resync" });
+    this.asking = true;
   }
 
   /**

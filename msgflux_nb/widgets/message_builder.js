@@ -32,6 +32,7 @@ export default () => {
         /** @type {TurnStore["settle"]} */
         settle: (card, words) => store.settle(card, words),
         empty: () => draft.empty,
+        resync: () => store.resync(),
       };
     },
 

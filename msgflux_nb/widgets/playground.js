@@ -26,6 +26,7 @@ export default () => {
       const [builder, prefill, picker, calls] = await Promise.all(names.map((name) => host.getWidget(model.get(name))));
       play.filled({ builder: builder.exports, prefill: prefill.exports, picker: picker.exports });
       const places = { structure: element("div"), tools: element("div") };
+      if (leave.signal.aborted) return; // it was removed before it was there
       await draws(builder, left, leave.signal);
       const start = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
       const slot = /** @type {HTMLElement} */ (left.querySelector(".mf-slot"));
@@ -34,6 +35,7 @@ export default () => {
         draws(picker, places.structure, leave.signal),
         draws(calls, places.tools, leave.signal),
       ]);
+      if (leave.signal.aborted) return;
       whole(model, el, { slot, places, picker: picker.exports, builder: builder.exports, prefill: prefill.exports }, leave.signal);
       return () => leave.abort();
     },
@@ -168,10 +170,7 @@ function header(play, schema, does, signal) {
     second,
     element("label", { class: "mf-schema" }, "schema", schema),
     tools,
-    element("span", { class: "mf-space" }),
-    code,
-    stop,
-    run,
+    element("span", { class: "mf-acts" }, code, stop, run),
   );
 
   function draw() {

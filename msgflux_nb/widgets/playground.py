@@ -216,7 +216,7 @@ class Playground(PlayPage):
         import pandas as pd
 
         frame: pd.DataFrame = pd.concat(
-            frames, keys=[side.model.name for side in self._rounds.sides], names=["model", None]
+            frames, keys=[self._models.label(side.model) for side in self._rounds.sides], names=["model", None]
         )
         return frame
 

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from msgflux_nb.widgets.playground import Playground
 from tests.scripted import Server, serving, stream
 
 from .chromium import ARGUMENTS, find_chromium
 from .lab import KERNELS, OLDEST_IPYKERNEL, Lab, Notebook
-from .widget_page import WidgetPage
+from .play_page import PlayPage
 
 
 @pytest.fixture(scope="package")
@@ -38,28 +37,11 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def playground_page(page: Page) -> Iterator[WidgetPage]:
-    """The playground's page code with a model of our own; its code must not have raised."""
-    widget = WidgetPage(page, Playground, playground_state())
-    yield widget
-    assert widget.errors() == []
-
-
-def playground_state() -> dict[str, Any]:
-    """The traits of a new playground."""
-    row = {"field": "name", "value": None, "type": "str"}
-    return {
-        "prompt": "",
-        "prefilling": "",
-        "schema": "",
-        "system_prompt": "",
-        "model_name": "scripted/one",
-        "model_options": "",
-        "schema_options": [{"name": "Person", "group": "notebook", "rows": [row]}],
-        "attachments": [],
-        "warning": "",
-        "snapshot": {"run": 0, "state": "idle"},
-    }
+def play(page: Page) -> Iterator[PlayPage]:
+    """The playground's page with a kernel of our own; its code must not have raised."""
+    opened = PlayPage(page)
+    yield opened
+    assert opened.errors() == []
 
 
 @pytest.fixture(scope="package")

@@ -167,11 +167,13 @@ names.openWidget = async (esm, state, parts = {}) => {
     const el = document.createElement("div");
     document.body.append(el);
     const ended = new AbortController();
-    const cleanup = await mount(widget, model, el, ended.signal);
+    /** @type {(() => void) | undefined} */
+    let cleanup;
     names.leave.push(() => {
       ended.abort();
       cleanup?.();
     });
+    cleanup = await mount(widget, model, el, ended.signal);
   };
   await names.addView();
 };

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from .chromium import ARGUMENTS, find_chromium
 from .lab import Lab
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-CELL = """import msgspec
+BEGIN = """import msgspec
 import msgflux_nb as mf
 
 class Person(msgspec.Struct):
@@ -19,40 +19,112 @@ class Person(msgspec.Struct):
     age: int
     city: str
 
-playground = mf.Playground(mf.Model.chat_completion(temperature=0, max_tokens=200))
-playground"""
+def get_weather(city: str, unit: str = "celsius") -> str:
+    '''Get the weather of a city.'''
+    return f"18 degrees and sunny in {city}"
+
+model = mf.Model.chat_completion(temperature=0, max_tokens=200)
+"""
+PLAYGROUND = BEGIN + "playground = mf.Playground(model)\nplayground"
+BUILDER = (
+    BEGIN
+    + """from PIL import Image
+from PIL.ImageDraw import Draw
+
+picture = Image.new("RGB", (640, 420), "#7fb3d5")
+Draw(picture).ellipse((210, 90, 430, 310), fill="#f4d03f")
+sees = mf.Model.chat_completion("openai/gpt-4.1-nano", api_key="sk-...")
+builder = mf.MessageBuilder(
+    [
+        {"role": "system", "content": "You describe pictures in {{language}}."},
+        {"role": "user", "content": "What is **in** it?"},
+        {"role": "assistant", "content": "A *yellow* disc on blue:\\n\\n1. the sun, or\\n2. an egg."},
+    ],
+    model=sees,
+    variables={"language": "English"},
+)
+builder.attach(picture, "sun.png")
+builder.draft = "And here?"
+builder"""
+)
+PREFILL = BEGIN + 'mf.PrefillEditor(model, "Let\'s think step by step. ")'
+PICKER = BEGIN + "picker = mf.SchemaPicker(model, value=Person)\npicker"
+CALLS = (
+    BEGIN
+    + """calls = mf.ToolCallView(tools=[get_weather])
+calls.run(model, "What is the weather in Paris?", tool_choice="required")
+calls"""
+)
+ALONE = {
+    "message_builder": (BUILDER, ".msgflux-builder"),
+    "prefill_editor": (PREFILL, ".msgflux-prefill"),
+    "schema_picker": (PICKER, ".msgflux-picker"),
+    "tool_call_view": (CALLS, ".msgflux-tool-calls"),
+}
 
 
-def take(lab: Lab, browser: Browser) -> None:
-    """Play once: a structure in light, an answer that streams in dark, and the narrow form of it."""
-    path = lab.write("playground.ipynb", [CELL])
-    notebook = lab.open(browser, path, viewport={"width": 1180, "height": 740}, device_scale_factor=1.5)
+def widget(lab: Lab, browser: Browser, name: str) -> None:
+    """Take one widget in light and in dark."""
+    cell, selector = ALONE[name]
+    path = lab.write(f"{name}.ipynb", [cell])
+    notebook = lab.open(browser, path, viewport={"width": 1000, "height": 1100}, device_scale_factor=1.5)
+    page = notebook.page
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    notebook.run_all()
+    view = page.locator(selector)
+    view.wait_for()
+    notebook.theme("JupyterLab Light")  # the last one was dark
+    if name == "tool_call_view":
+        view.get_by_role("button", name="approve", exact=True).wait_for(timeout=60_000)
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(700)
+    view.screenshot(path=IMAGES / f"{name}-light.png")
+    notebook.theme("JupyterLab Dark")
+    page.wait_for_timeout(300)
+    view.screenshot(path=IMAGES / f"{name}-dark.png")
+    notebook.shut_down_kernel()
+    notebook.close()
+
+
+def playground(lab: Lab, browser: Browser) -> None:
+    """Play once: a structure in light, tokens and versions in dark, and the narrow form of it."""
+    path = lab.write("playground.ipynb", [PLAYGROUND])
+    notebook = lab.open(browser, path, viewport={"width": 1240, "height": 1000}, device_scale_factor=1.5)
     page, view = notebook.page, notebook.playground
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     notebook.run_all()
-    view.get_by_role("combobox", name="schema").select_option("Person")
-    view.get_by_role("textbox", name="message").fill("Maria Silva, 34, moved to Lisbon to open a bakery.")
-    page.keyboard.press("Shift+Enter")
-    expect(view.locator(".mf-state")).to_have_text("complete", timeout=120_000)
+    page.locator(".msgflux-playground .mf-composer").wait_for()
+    notebook.theme("JupyterLab Light")
+    view.get_by_role("combobox", name="schema").first.select_option("Person")
+    ask(page, view, "Maria Silva, 34, moved to Lisbon to open a bakery.")
     page.mouse.move(5, 5)
-    page.screenshot(path=IMAGES / "playground-light.png")
+    view.screenshot(path=IMAGES / "playground-light.png")
 
     notebook.theme("JupyterLab Dark")
-    view.get_by_role("combobox", name="schema").select_option("text")
-    view.get_by_role("textbox", name="message").fill("Why is the sea salty?")
-    view.get_by_role("textbox", name="start the answer with").fill("Let's think step by step. ")
-    view.get_by_role("button", name="run").click()
-    page.wait_for_function("() => document.querySelector('.mf-words').textContent.length > 400", timeout=60_000)
+    view.get_by_role("combobox", name="schema").first.select_option("text")
+    view.get_by_role("tab", name="tokens").click()
+    view.get_by_role("checkbox").check()
+    view.get_by_role("textbox", name="start the answer with").fill("The sea is salty because")
+    ask(page, view, "Why is the sea salty?")
+    view.locator(".mf-token").first.wait_for()
+    view.locator(".mf-token").nth(1).click()
     page.mouse.move(5, 5)
-    page.screenshot(path=IMAGES / "playground-dark.png")
-    view.get_by_role("button", name="stop").click()
-    page.wait_for_selector(".msgflux-playground:is([data-state=stopped], [data-state=complete])")
+    page.wait_for_timeout(500)
+    view.screenshot(path=IMAGES / "playground-dark.png")
 
-    page.set_viewport_size({"width": 620, "height": 1000})
+    page.set_viewport_size({"width": 620, "height": 1200})
     view.scroll_into_view_if_needed()
     view.screenshot(path=IMAGES / "playground-narrow.png")
     notebook.shut_down_kernel()
     notebook.close()
+
+
+def ask(page: Page, view: Locator, text: str) -> None:
+    """Write a message, run, and wait for the end."""
+    view.get_by_role("textbox", name="message", exact=True).fill(text)
+    page.keyboard.press("Shift+Enter")
+    expect(view.locator(".mf-state")).not_to_have_text("ready")
+    page.locator(".msgflux-playground:is([data-state=complete], [data-state=failed])").wait_for(timeout=120_000)
 
 
 if __name__ == "__main__":
@@ -61,7 +133,9 @@ if __name__ == "__main__":
     try:
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-            take(lab, chromium)
+            playground(lab, chromium)
+            for name in ALONE:
+                widget(lab, chromium, name)
             chromium.close()
     finally:
         lab.stop()

@@ -6,37 +6,18 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.scripted import Server
 
 from .lab import Notebook
-from .test_playground_lab import model_cell
+from .test_playground_lab import growing, model_cell, words
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Notebook]
 PLAYGROUND = "playground = mf.Playground(model, prompt='Count')\nplayground"
-
-
-def words(view: Locator) -> str:
-    """The last answer, while it comes and when it has become a turn."""
-    found = [text.strip() for text in view.locator(".mf-words").all_inner_texts()]
-    return next((text for text in reversed(found) if text.startswith("word0")), "")
-
-
-def growing(view: Locator, *, states: int) -> None:
-    """Wait until the answer was seen in so many different states, each longer than the one before."""
-    seen = [words(view)]
-
-    def grown() -> bool:
-        if (now := words(view)) != seen[-1]:
-            assert now.startswith(seen[-1])
-            seen.append(now)
-        return len(seen) > states
-
-    until(grown, seconds=20, what=f"{states} states of the answer")
 
 
 def result(notebook: Notebook) -> str:
@@ -63,8 +44,9 @@ def test_stop_in_the_page_ends_a_run_and_the_kernel_has_what_came(
     began = time.monotonic()
     view.get_by_role("button", name="stop").click()
     expect(view.locator(".mf-state")).to_have_text("stopped")
-    assert time.monotonic() - began < 1
-    assert image_server.left.wait(2)
+    assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+    assert image_server.left.wait(5)
+    expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)  # the partial is a turn
     shown = words(view)
     assert shown.startswith("word0 word1 ")
     notebook.run_cell(2)
@@ -95,15 +77,16 @@ def test_an_interrupt_ends_a_run_that_a_cell_waits_for(any_kernel_notebook: Open
     began = time.monotonic()
     notebook.interrupt()
     notebook.wait_idle(timeout_seconds=5)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     expect(view.locator(".mf-state")).to_have_text("stopped")
-    assert image_server.left.wait(2)
+    assert image_server.left.wait(5)
     assert [output["ename"] for output in notebook.outputs() if output["output_type"] == "error"] == [
         "KeyboardInterrupt"
     ]
     notebook.run_cell(3)
     assert result(notebook).strip("' ") == words(view)
     assert words(view).startswith("word0 word1 ")
+    expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)  # the partial is a turn
 
 
 @pytest.mark.parametrize(
@@ -129,7 +112,7 @@ def test_an_interrupt_ends_a_stream_that_a_cell_reads(
     began = time.monotonic()
     notebook.interrupt()
     notebook.wait_idle(timeout_seconds=5)
-    assert time.monotonic() - began < 2
-    assert image_server.left.wait(2)
+    assert time.monotonic() - began < 4
+    assert image_server.left.wait(5)
     notebook.run_cell(2)
     assert result(notebook).strip("' ").startswith(printed().strip())

@@ -69,7 +69,7 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     view.get_by_label("PDF files", exact=True).set_input_files(
         {"name": "large.pdf", "mimeType": "application/pdf", "buffer": large}
     )
-    expect(view.locator(".mf-composer .mf-part").nth(3)).to_contain_text("PDF, 11,4", timeout=20_000)
+    expect(view.locator(".mf-composer .mf-part").nth(3)).to_contain_text("PDF, 11,4", timeout=60_000)
 
     view.get_by_role("textbox", name="message").press_sequentially("What is this?")
     view.get_by_role("textbox", name="value of language").press_sequentially("Latin")

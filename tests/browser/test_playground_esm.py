@@ -1,260 +1,501 @@
-"""The playground's page alone in Chromium: what it draws, what it sends, and what it never does."""
+"""The playground's page alone in Chromium: answers as they arrive, and what hands do."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from msgflux_nb.widgets.playground import Playground
-
-from .conftest import playground_state
 from .hostile import counting, dangerous
-from .widget_page import WidgetPage, until
+from .play_page import PARTS, PlayPage, batch, end, ending, progress, start
+from .widget_page import until
 
 pytestmark = pytest.mark.browser
 
-START = {"type": "start", "run": 1, "prefill": "", "schema": ""}
+BOX = {"name": "message", "exact": True}
 
 
-def delta(seq: int, text: str, run: int = 1) -> dict[str, Any]:
-    return {"type": "delta", "run": run, "seq": seq, "text": text}
+class Person(msgspec.Struct):
+    name: str
+    age: int
 
 
-def ended(text: str, *, state: str = "complete", run: int = 1, **more: Any) -> dict[str, Any]:
-    return {"run": run, "state": state, "schema": "", "prefill": "", "text": text, "rows": [], "status": [], **more}
+# Counts what is taken out of the place of the answers.
+WATCH = """() => {
+  window.gone = 0;
+  const watch = new MutationObserver((all) => { for (const one of all) gone += one.removedNodes.length; });
+  watch.observe(document.querySelector(".mf-answers"), { childList: true, subtree: true });
+}"""
 
 
-def words(widget: WidgetPage) -> str:
-    widget.settle()
-    return widget.page.locator(".mf-words").inner_text()
+def box(view: Locator) -> Locator:
+    return view.get_by_role("textbox", **BOX)
 
 
-# The answer
+def figures(play: PlayPage) -> Locator:
+    return play.view.locator("> .mf-status .mf-figures")
 
 
-def test_deltas_are_drawn_in_order_behind_the_prefill(playground_page: WidgetPage) -> None:
-    playground_page.deliver({**START, "prefill": "Well, "}, *(delta(n, f"{n} ") for n in range(1, 101)))
-    assert words(playground_page) == "Well, " + "".join(f"{n} " for n in range(1, 101))
-    assert playground_page.page.locator(".mf-prefill").inner_text() == "Well, "
+def hellos(play: PlayPage) -> int:
+    return len(play.sent("hello"))
 
 
-def test_a_delta_that_came_already_is_not_drawn_again(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "a"), delta(1, "a"), delta(2, "b"))
-    assert words(playground_page) == "ab"
-    assert playground_page.sent("resync") == []
+# An answer that arrives
 
 
-def test_a_gap_asks_once_and_draws_what_comes_back(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "a"), delta(3, "c"), delta(4, "d"), delta(5, "e"))
-    assert words(playground_page) == "a"
-    assert [message["run"] for message in playground_page.sent("resync")] == [1]
-    playground_page.deliver({"type": "progress", "run": 1, "seq": 5, "text": "abcde", "prefill": "", "schema": ""})
-    playground_page.deliver(delta(6, "f"))
-    assert words(playground_page) == "abcdef"
-    assert len(playground_page.sent("resync")) == 1
+def test_batches_are_drawn_in_order_behind_the_prefill(play: PlayPage) -> None:
+    play.deliver(start(prefill="Well, "), *(batch(n, f"{n} ") for n in range(1, 101)))
+    assert play.words() == "Well, " + "".join(f"{n} " for n in range(1, 101))
+    assert play.view.locator(".mf-answers .mf-prefill").inner_text() == "Well, "
+    assert play.said() == "streaming"
 
 
-def test_a_later_gap_asks_again(playground_page: WidgetPage) -> None:
-    progress = {"type": "progress", "run": 1, "seq": 2, "text": "ab", "prefill": "", "schema": ""}
-    playground_page.deliver(START, delta(2, "b"), progress, delta(4, "d"))
-    assert len(playground_page.sent("resync")) == 2
+def test_a_batch_that_came_already_is_not_drawn_again(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "a"), batch(1, "a"), batch(2, "b"), batch(1, "old", number=0))
+    assert play.words() == "ab"
+    assert hellos(play) == 1  # that of every page that is loaded
 
 
-def test_a_lost_start_is_mended_like_a_gap(playground_page: WidgetPage) -> None:
-    playground_page.deliver(delta(2, "b"))
-    assert len(playground_page.sent("resync")) == 1
-    playground_page.deliver({"type": "progress", "run": 1, "seq": 2, "text": "ab", "prefill": "P", "schema": ""})
-    assert words(playground_page) == "Pab"
+def test_finished_blocks_are_markdown_and_what_is_drawn_is_not_drawn_again(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "**One**\n\nTw", html=["<div><p><strong>One</strong></p></div>"], tail=2))
+    play.settle()
+    play.page.evaluate(WATCH)
+    play.deliver(batch(2, "o, "), batch(3, "three\n\nFo", html=["<div><p>Two, three</p></div>"], tail=2))
+    play.settle()
+    whole = {"html": ["<div><p><strong>One</strong></p></div>", "<div><p>Two, three</p></div>"], "tail": 4}
+    play.deliver(progress(5, "**One**\n\nTwo, three\n\nFour", **whole), batch(6, "!"), end(6))
+    play.settle()
+    expect(play.view.locator(".mf-answers .mf-blocks > div")).to_have_text(["One", "Two, three"])
+    expect(play.view.locator(".mf-answers strong")).to_have_text("One")
+    assert play.view.locator(".mf-answers .mf-tail").inner_text() == "Four!"
+    assert play.page.evaluate("gone") == 0
 
 
-def test_the_final_snapshot_heals_whatever_was_lost(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "a"), delta(9, "z"))
-    playground_page.receive(snapshot=ended("a whole answer"))
-    playground_page.deliver(delta(10, "late"))
-    assert words(playground_page) == "a whole answer"
+def test_a_gap_asks_once_and_draws_what_comes_back(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "a"), batch(3, "c"), batch(4, "d"), batch(5, "e"))
+    assert play.words() == "a"
+    assert hellos(play) == 2
+    play.deliver({"type": "running"}, progress(5, "abcde"), batch(6, "f"))
+    assert play.words() == "abcdef"
+    assert hellos(play) == 2
+    play.deliver(batch(8, "h"))
+    assert hellos(play) == 3
 
 
-def test_a_snapshot_that_says_the_same_leaves_the_drawn_text_alone(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "same"))
-    words(playground_page)
-    playground_page.page.evaluate(
-        """() => {
-          window.changes = 0;
-          const watch = new MutationObserver((all) => { changes += all.length; });
-          watch.observe(document.querySelector(".mf-words"), { childList: true, characterData: true, subtree: true });
-        }"""
-    )
-    playground_page.receive(snapshot=ended("same"))
-    assert words(playground_page) == "same"
-    assert playground_page.page.evaluate("changes") == 0
+def test_a_lost_start_is_mended_like_a_gap(play: PlayPage) -> None:
+    play.deliver(batch(2, "b"))
+    assert hellos(play) == 2
+    play.deliver(progress(2, "ab", prefill="P"))
+    assert play.words() == "Pab"
 
 
-def test_a_new_run_clears_the_last_one(playground_page: WidgetPage) -> None:
-    error = ["ServerError", "boom"]
-    playground_page.receive(snapshot=ended("old", state="failed", error=error, status=["61 + 31 tokens"]))
-    playground_page.deliver({**START, "run": 2}, delta(1, "new", run=2))
-    assert words(playground_page) == "new"
-    expect(playground_page.page.get_by_role("alert").filter(has_text="boom")).to_have_count(0)
-    assert playground_page.page.locator(".mf-figures").inner_text() == ""
+def test_another_text_than_the_one_drawn_is_drawn_anew(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "Wrong.\n\nte", html=["<div><p>Wrong.</p></div>"], tail=2))
+    assert play.words() == "Wrong.\n\nte"
+    play.deliver(progress(4, "Right.\n\nText", html=["<div><p>Right.</p></div>"], tail=4))
+    assert play.words() == "Right.\n\nText"
 
 
-def test_a_page_loaded_in_the_middle_of_a_run_asks_and_goes_on(page: Page) -> None:
-    widget = WidgetPage(page, Playground, playground_state())
-    assert len(widget.sent("hello")) == 1
-    widget.deliver({"type": "progress", "run": 3, "seq": 7, "text": "so far", "prefill": "", "schema": ""})
-    widget.deliver(delta(8, " and on", run=3))
-    assert words(widget) == "so far and on"
-    expect(page.get_by_role("button", name="stop")).to_be_enabled()
+def test_a_page_loaded_in_mid_stream_asks_and_goes_on(page: Page) -> None:
+    play = PlayPage(page, running=True)
+    assert hellos(play) == 1
+    play.deliver({"type": "running"}, progress(7, "so far", number=3), batch(8, " and on", number=3))
+    assert play.words() == "so far and on"
+    expect(play.view.get_by_role("button", name="stop")).to_be_enabled()
 
 
-def test_two_views_of_one_widget_show_the_same_and_one_may_leave(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "before"))
-    playground_page.page.evaluate("addView()")
-    playground_page.deliver(delta(2, " and after"))
-    playground_page.settle()
-    assert playground_page.page.locator(".mf-words").all_inner_texts() == ["before and after"] * 2
-    playground_page.page.evaluate("leave[0]()")
-    playground_page.deliver(delta(3, "!"))
-    playground_page.settle()
-    assert playground_page.page.locator(".mf-words").all_inner_texts() == ["before and after", "before and after!"]
+def test_a_page_loaded_after_the_end_shows_how_it_ended_and_no_answer_twice(page: Page) -> None:
+    status, error = ["61 + 31 tokens"], ["ServerError", "boom"]
+    play = PlayPage(page, ends=[ending(9, "failed", number=4, status=status, error=error)])
+    assert play.said() == "failed"
+    expect(figures(play)).to_have_text("61 + 31 tokens")
+    expect(play.view.get_by_role("alert").filter(has_text="boom")).to_be_visible()
+    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
+    play.deliver(batch(3, "late", number=4), start(number=4), progress(9, "late", number=4))
+    play.settle()
+    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
 
 
-def test_the_answer_is_a_polite_live_region(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START)
-    region = playground_page.page.locator("[aria-live=polite]")
-    expect(region).to_have_attribute("aria-busy", "true")
-    playground_page.receive(snapshot=ended("done"))
-    expect(region).to_have_attribute("aria-busy", "false")
+def test_what_ended_while_the_page_had_missed_its_end_is_told_by_the_trait(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "a"))
+    play.receive(ends=[ending(1)], running=False)
+    assert play.said() == "complete"
+    expect(play.view.get_by_role("button", name="run", exact=False).first).to_be_enabled()
 
 
-def test_the_view_follows_the_end_only_while_the_reader_is_there(playground_page: WidgetPage) -> None:
-    pane = playground_page.page.locator(".mf-answer")
-    playground_page.deliver(START, *(delta(n, f"line {n}\n") for n in range(1, 60)))
-    playground_page.settle()
-    assert pane.evaluate("(pane) => pane.scrollHeight - pane.scrollTop - pane.clientHeight") < 2
-    pane.evaluate("(pane) => { pane.scrollTop = 100; }")
-    playground_page.deliver(delta(60, "line 60\n" * 5))
-    playground_page.settle()
-    assert pane.evaluate("(pane) => pane.scrollTop") == 100
+def test_an_answer_becomes_a_turn_in_its_place_with_the_words_that_the_page_has(play: PlayPage) -> None:
+    play.add("Hi")
+    text = "**One**\n\nTwo"
+    play.deliver(start(), batch(1, text, html=["<div><p><strong>One</strong></p></div>"], tail=3))
+    play.settle()
+    top = play.view.locator(".mf-answers .mf-words").bounding_box()
+    play.deliver(batch(2, html=["<div><p>Two</p></div>"]), play.settled(text, 2), end(2))
+    play.settle()
+    turns = play.view.locator(".mf-turns .mf-turn")
+    expect(turns).to_have_count(2)
+    expect(turns.last.locator("strong")).to_have_text("One")
+    expect(turns.last.locator(".mf-parts")).to_contain_text("Two")
+    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
+    now = turns.last.locator(".mf-words").first.bounding_box()
+    assert top
+    assert now
+    assert (now["x"], now["y"]) == (top["x"], top["y"])  # nothing jumps
+    assert play.sent_in("builder", "resync") == []
 
 
-def test_the_status_line_is_shown_as_the_kernel_says_it(playground_page: WidgetPage) -> None:
-    status = ["61 + 31 tokens", "– cost", "first 0.21 s", "0.74 s", "stop", "json_schema"]
-    playground_page.receive(snapshot=ended("x", status=status))
-    figures = "61 + 31 tokens · – cost · first 0.21 s · 0.74 s · stop · json_schema"
-    expect(playground_page.page.locator(".mf-figures")).to_have_text(figures)
+def test_an_answer_of_which_words_are_missing_is_asked_for_as_a_turn(play: PlayPage) -> None:
+    play.add("Hi")
+    play.deliver(start(), batch(1, "One "), batch(3, "three"), play.settled("One two three", 3), end(3))
+    play.deliver({"type": "settled", "side": None}, {"type": "idle"})
+    play.settle()
+    assert len(play.sent_in("builder", "resync")) == 1
+    play.show_turns()
+    play.settle()
+    expect(play.view.locator(".mf-turns .mf-turn").last.locator(".mf-parts")).to_have_text("One two three")
+    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
 
 
-def test_a_structure_is_a_table_of_field_value_and_type(playground_page: WidgetPage) -> None:
-    page = playground_page.page
-    page.get_by_role("combobox", name="schema").select_option("Person")
-    expect(page.locator(".mf-structure tr")).to_have_text(["name–○ str"])
-    rows = [{"field": "name", "value": "Maria Silva", "type": "str"}, {"field": "age", "value": "34", "type": "int"}]
-    playground_page.receive(snapshot=ended("{}", schema="Person", rows=rows))
-    expect(page.locator(".mf-structure tr")).to_have_text(["nameMaria Silva✓ str", "age34✓ int"])
+def test_the_last_batch_missing_is_noticed_at_the_end(play: PlayPage) -> None:
+    play.add("Hi")
+    play.deliver(start(), batch(1, "One "), play.settled("One two", 2), end(2))
+    assert hellos(play) == 2
+    assert len(play.sent_in("builder", "resync")) == 1
 
 
-def test_an_error_is_an_alert_with_its_class_and_the_text_stays(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "half an ans"))
-    error = ["StreamInterruptedError", "the stream ended before the answer did"]
-    playground_page.receive(snapshot=ended("half an ans", state="failed", error=error))
-    assert words(playground_page) == "half an ans"
-    alert = playground_page.page.locator(".mf-error")
+def test_a_new_answer_clears_the_last_one(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "old"))
+    play.deliver(end(1, "failed", error=["ServerError", "boom"], status=["61 + 31 tokens"]))
+    expect(play.view.get_by_role("alert").filter(has_text="boom")).to_be_visible()
+    play.deliver({"type": "problem", "name": "BadRequestError", "message": "boom"})
+    play.deliver(start(number=2), batch(1, "new", number=2))
+    assert play.words() == "new"
+    expect(play.view.get_by_role("alert").filter(has_text="boom")).to_have_count(0)
+    assert figures(play).inner_text() == ""
+
+
+def test_an_error_is_an_alert_with_its_class_and_the_text_stays(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "half an ans"))
+    play.deliver(end(1, "failed", error=["StreamInterruptedError", "the stream ended before the answer did"]))
+    assert play.words() == "half an ans"
+    alert = play.view.locator(".mf-slot > .mf-error")
     expect(alert).to_have_attribute("role", "alert")
     expect(alert).to_have_text("StreamInterruptedError the stream ended before the answer did")
 
 
-def test_a_silent_kernel_is_named_after_three_seconds(playground_page: WidgetPage) -> None:
-    playground_page.page.get_by_role("textbox", name="message").fill("Hi")
-    playground_page.page.get_by_role("button", name="run").click()
-    expect(playground_page.page.locator(".mf-note")).to_contain_text("run this cell again", timeout=4_000)
-    playground_page.page.get_by_role("button", name="run").click()  # nobody has to reload the page to ask again
-    assert len(playground_page.sent("run")) == 2
-    playground_page.deliver(START)
-    expect(playground_page.page.locator(".mf-note")).to_be_empty()
+def test_two_models_answer_beside_each_other_and_both_stay_until_they_are_turns(play: PlayPage) -> None:
+    play.add("Hi")
+    two = {"side": 1, "number": 2, "model": "scripted/two"}
+    long = "A long answer of many words." * 9
+    play.deliver(start(), start(**two), batch(1, long), batch(1, "Second", number=2, side=1))
+    cards = play.view.locator(".mf-answers > .mf-turn")
+
+    def shown() -> list[tuple[str, str]]:
+        play.settle()
+        return [(one.locator(".mf-by").inner_text(), one.locator(".mf-words").inner_text()) for one in cards.all()]
+
+    both = [("scripted/one", long), ("scripted/two", "Second")]
+    assert shown() == both
+    left, right = (card.bounding_box() for card in cards.all())
+    assert left
+    assert right
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"] + 1
+    tops = "(all) => all.map((one) => one.getBoundingClientRect().top)"
+    first, second = play.view.locator(".mf-answers .mf-words").evaluate_all(tops)
+    assert first == second
+    play.deliver(end(1, status=["1 token"]), end(1, status=["2 tokens"], **two))
+    assert shown() == both  # though both are over
+    expect(figures(play)).to_have_text("1 token | 2 tokens")
+    play.deliver({"type": "settled", "side": None})
+    play.receive(running=False)
+    play.settle()
+    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
+    play.deliver(start(number=3), batch(1, "One alone", number=3))
+    assert play.words() == "One alone"
+    expect(play.view.locator(".mf-answers .mf-by:visible")).to_have_count(0)
+    assert figures(play).inner_text() == ""
+
+
+def test_reasoning_is_folded_when_the_answer_begins_and_a_reader_may_open_it(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, reasoning="Let me "), batch(2, reasoning="think."))
+    fold = play.view.locator(".mf-answers .mf-reasoning")
+    play.settle()
+    expect(fold).to_have_attribute("open", "")
+    expect(fold).to_contain_text("Let me think.")
+    play.deliver(batch(3, "So: "))
+    expect(fold).not_to_have_attribute("open", "")
+    fold.locator("summary").click()
+    play.deliver(batch(4, "42"))
+    play.settle()
+    expect(fold).to_have_attribute("open", "")
+
+
+def test_a_refusal_is_shown(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, refusal="I must not."))
+    expect(play.view.locator(".mf-answers .mf-refusal")).to_have_text("I must not.")
+
+
+def test_the_answer_is_a_polite_live_region(play: PlayPage) -> None:
+    play.deliver(start())
+    region = play.view.locator(".mf-answers [aria-live=polite]")
+    expect(region).to_have_attribute("aria-busy", "true")
+    assert play.said() == "waiting for the first token"
+    play.deliver(batch(1, "x"), end(1))
+    expect(region).to_have_attribute("aria-busy", "false")
+
+
+def test_the_view_follows_the_end_only_while_the_reader_is_there(play: PlayPage) -> None:
+    pane = play.view.locator(".mf-scroll")
+    play.deliver(start(), *(batch(n, f"line {n}\n") for n in range(1, 60)))
+    at_end = "(pane) => pane.scrollHeight - pane.scrollTop - pane.clientHeight < 2 && pane.scrollTop > 100"
+    until(lambda: pane.evaluate(at_end), what="the end in sight")
+    pane.evaluate("(pane) => { pane.scrollTop = 100; }")
+    play.settle()
+    play.deliver(batch(60, "line 60\n" * 5))
+    play.settle()
+    assert pane.evaluate("(pane) => pane.scrollTop") == 100
+
+
+def test_a_structure_fills_while_it_arrives(page: Page) -> None:
+    play = PlayPage(page, schema=Person)
+    play.deliver(start(schema="Person"), batch(1, '{"name": "Maria Silva", "a'))
+    table = play.view.locator(".mf-side .mf-table")
+    expect(table).to_contain_text("Maria Silva")
+    assert "mf-code" in (play.view.locator(".mf-answers .mf-words").get_attribute("class") or "")
+    rows = [{"field": "name", "value": "Maria Silva", "type": "str"}, {"field": "age", "value": "34", "type": "int"}]
+    play.deliver(batch(2, 'ge": 34}'), end(2, schema="Person", rows=rows))
+    expect(table).to_contain_text("34")
+    assert play.errors() == []
 
 
 # Hands
 
 
-def test_shift_enter_runs_with_what_is_in_the_fields(playground_page: WidgetPage) -> None:
-    page = playground_page.page
-    page.get_by_role("combobox", name="schema").select_option("Person")
-    page.get_by_role("textbox", name="start the answer with").fill("{")
-    page.get_by_role("textbox", name="message").fill("Who?")
-    page.keyboard.press("Shift+Enter")
-    [run] = playground_page.sent("run")
-    assert (run["prompt"], run["prefilling"], run["schema"]) == ("Who?", "{", "Person")
-    assert page.get_by_role("textbox", name="message").input_value() == "Who?"
+def test_run_sends_what_is_in_the_fields_once_from_wherever_it_is_asked(page: Page) -> None:
+    play = PlayPage(page, parts={"picker": {"offered": [["Person", "given"]]}})
+    play.view.get_by_role("combobox", name="schema").first.select_option("Person")
+    prefill = play.view.get_by_role("textbox", name="start the answer with")
+    prefill.fill("{")
+    box(play.view).fill("Who?")
+    hands: list[Any] = [
+        lambda: play.view.get_by_role("button", name="▶ run").click(),
+        lambda: box(play.view).press("Shift+Enter"),
+        lambda: box(play.view).press("Control+Enter"),
+        lambda: prefill.press("Shift+Enter"),
+    ]
+    for count, ask in enumerate(hands, start=1):
+        ask()
+        play.settle()
+        asked = play.sent("run")
+        assert len(asked) == count
+        assert (asked[-1]["draft"]["text"], asked[-1]["prefill"], asked[-1]["schema"]) == ("Who?", "{", "Person")
+        assert play.said() == "starting"
+        play.deliver({"type": "problem", "name": "RuntimeError", "message": f"no {count}"})
+        assert play.said() == "failed"
+        expect(play.view.get_by_role("alert").filter(has_text=f"RuntimeError no {count}")).to_be_visible()
+    assert play.sent_in("builder", "add") == []
+    assert play.errors() == []
 
 
-def test_enter_alone_writes_a_line(playground_page: WidgetPage) -> None:
-    page = playground_page.page
-    page.get_by_role("textbox", name="message").press_sequentially("a\nb")
-    assert page.get_by_role("textbox", name="message").input_value() == "a\nb"
-    assert playground_page.sent("run") == []
+def test_a_file_on_its_way_is_waited_for(play: PlayPage) -> None:
+    play.page.evaluate(
+        "() => { children.builder.exports.ready = () => new Promise((done) => { window.arrived = done; }); }"
+    )
+    box(play.view).fill("Look")
+    box(play.view).press("Shift+Enter")
+    play.settle()
+    assert play.sent("run") == []
+    play.page.evaluate("arrived()")
+    play.settle()
+    assert len(play.sent("run")) == 1
 
 
-def test_escape_stops_once(playground_page: WidgetPage) -> None:
-    playground_page.deliver(START, delta(1, "x"))
-    playground_page.page.get_by_role("textbox", name="message").focus()
-    playground_page.page.keyboard.press("Escape")
-    playground_page.page.keyboard.press("Escape")
-    assert len(playground_page.sent("stop")) == 1
+def test_enter_alone_writes_a_line(play: PlayPage) -> None:
+    box(play.view).press_sequentially("a\nb")
+    assert box(play.view).input_value() == "a\nb"
+    assert play.sent("run") == []
 
 
-def test_keys_stay_in_the_widget(playground_page: WidgetPage) -> None:
-    page = playground_page.page
+@pytest.mark.parametrize("field", ["message", "start the answer with"])
+def test_escape_stops_once(play: PlayPage, field: str) -> None:
+    at = play.view.get_by_role("textbox", name=field, exact=field == "message")
+    at.press("Escape")
+    assert play.sent("stop") == []
+    play.deliver(start(), batch(1, "x"))
+    at.press("a")
+    assert play.sent("stop") == []
+    at.press("Escape")
+    at.press("Escape")
+    assert len(play.sent("stop")) == 1
+    assert play.said() == "stopping"
+
+
+def test_run_and_stop_are_offered_when_they_can_be_done(play: PlayPage) -> None:
+    run, stop = (play.view.get_by_role("button", name=name) for name in ("▶ run", "■ stop"))
+
+    def offered() -> tuple[bool, bool]:
+        play.settle()
+        return run.is_enabled(), stop.is_enabled()
+
+    assert offered() == (True, False)
+    run.click()
+    assert offered() == (False, False)  # asked for
+    play.receive(running=True)
+    play.deliver(start())
+    assert offered() == (False, True)
+    stop.click()
+    assert offered() == (False, False)
+    assert len(play.sent("stop")) == 1
+    play.deliver(batch(1, "x"), end(1, "stopped"))
+    play.receive(ends=[ending(1, "stopped")], running=False)
+    assert offered() == (True, False)
+    assert play.said() == "stopped"
+
+
+def test_a_run_that_a_cell_begins_can_be_stopped_here(play: PlayPage) -> None:
+    play.receive(running=True)
+    play.settle()
+    play.view.get_by_role("button", name="■ stop").click()
+    assert len(play.sent("stop")) == 1
+
+
+def test_a_silent_kernel_is_named_after_three_seconds_and_can_be_asked_again(play: PlayPage) -> None:
+    run, note = play.view.get_by_role("button", name="▶ run"), play.view.locator("> .mf-status .mf-note")
+    box(play.view).fill("Hi")
+    run.click()
+    play.page.wait_for_timeout(1500)
+    expect(note).to_be_empty()
+    expect(note).to_contain_text("run this cell again", timeout=4_000)
+    run.click()
+    assert len(play.sent("run")) == 2
+    play.deliver(start())
+    expect(note).to_be_empty()
+
+
+def test_keys_stay_in_the_widget(play: PlayPage) -> None:
+    page = play.page
     page.evaluate("() => { window.leaked = []; document.body.addEventListener('keydown', (e) => leaked.push(e.key)); }")
-    page.get_by_role("textbox", name="message").press_sequentially("add")
-    page.keyboard.press("Shift+Enter")
+    for field in play.view.locator("textarea:visible").all():
+        field.press_sequentially("add")
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.press("Escape")
+    play.view.get_by_role("tab", name="structure").press("x")
     assert page.evaluate("leaked") == []
 
 
-def test_an_empty_message_is_not_sent(playground_page: WidgetPage) -> None:
-    page = playground_page.page
-    page.get_by_role("button", name="run").click()
-    assert playground_page.sent("run") == []
-    expect(page.get_by_role("textbox", name="message")).to_be_focused()
+@pytest.mark.parametrize(
+    ("name", "kind"), [("rerun", "rerun"), ("continue", "continue"), ("compare", "compare")], ids=str
+)
+def test_what_a_turn_offers_is_asked_once_with_its_position(play: PlayPage, name: str, kind: str) -> None:
+    play.add("Hi", {"role": "assistant", "content": "One"})
+    history = play.kernel.builder.history
+    history.cut(1)
+    history.add({"role": "assistant", "content": "Two"})
+    play.kernel.builder.changed()
+    play.show_turns()
+    play.page.evaluate("addView()")  # a second view must not ask too
+    play.settle()
+    turn = play.view.locator(".mf-turns .mf-turn").last
+    turn.hover()
+    turn.get_by_role("button", name=name).click()
+    assert [message["position"] for message in play.sent(kind)] == [1]
+    if kind == "compare":
+        assert play.said() == "ready"
+        return
+    assert play.said() == "starting"
+    turn.get_by_role("button", name=name).click()
+    assert len(play.sent(kind)) == 1  # one at a time
 
 
-def test_run_is_disabled_while_running_and_stop_while_not(playground_page: WidgetPage) -> None:
-    run = playground_page.page.get_by_role("button", name="run")
-    stop = playground_page.page.get_by_role("button", name="stop")
-    expect(run).to_be_enabled()
-    expect(stop).to_be_disabled()
-    playground_page.deliver(START)
-    expect(run).to_be_disabled()
-    expect(stop).to_be_enabled()
-    playground_page.receive(snapshot=ended("x", state="stopped"))
-    expect(run).to_be_enabled()
+def test_a_model_is_picked_and_another_to_compare_with(page: Page) -> None:
+    play = PlayPage(page, offered=["scripted/one", "scripted/two"], chosen=["scripted/one", ""], model_options="T 0.7")
+    first, second = (play.view.get_by_role("combobox", name=name, exact=True) for name in ("model", "compare with"))
+    expect(first).to_have_value("scripted/one")
+    expect(second).to_have_value("")
+    expect(play.view.locator(".mf-header").first).to_contain_text("T 0.7")
+    first.hover()
+    assert play.sent("models")
+    play.receive(offered=["scripted/one", "scripted/two", "scripted/three"])
+    first.select_option("scripted/three")
+    second.select_option("scripted/two")
+    second.select_option("")
+    picked = [(message["side"], message["name"]) for message in play.sent("pick")]
+    assert picked == [(0, "scripted/three"), (1, "scripted/two"), (1, "")]
+    play.receive(chosen=["scripted/three", "scripted/one"])
+    expect(first).to_have_value("scripted/three")
+    expect(second).to_have_value("scripted/one")
+    assert play.errors() == []
 
 
-def test_what_is_typed_reaches_the_kernel_after_a_pause(playground_page: WidgetPage) -> None:
-    playground_page.page.get_by_role("textbox", name="message").press_sequentially("Hello")
-    until(lambda: playground_page.page.evaluate("model.saved.prompt") == "Hello", what="the prompt")
-
-
-def test_a_prompt_set_by_a_cell_is_shown(playground_page: WidgetPage) -> None:
-    playground_page.receive(prompt="from a cell", prefilling="so")
-    expect(playground_page.page.get_by_role("textbox", name="message")).to_have_value("from a cell")
-    expect(playground_page.page.get_by_role("textbox", name="start the answer with")).to_have_value("so")
-
-
-def test_every_control_has_a_name(playground_page: WidgetPage) -> None:
-    playground_page.receive(attachments=[{"id": "1", "name": "a.png", "detail": "1 × 1 px", "notes": ""}])
-    playground_page.settle()
-    nameless = playground_page.page.evaluate(
+def test_every_control_has_a_name(play: PlayPage) -> None:
+    play.add("Hi", {"role": "assistant", "content": "One"})
+    play.deliver(start(), batch(1, "x"), end(1, tokens=True))
+    for name in ("tokens", "versions", "raw", "code", "tools"):
+        play.view.get_by_role("tab", name=name).click()
+    play.deliver({"type": "tokens", "number": 1, "rows": [["x", -0.1, [["x", -0.1], [" ", -1]]]]})
+    play.deliver({"type": "difference", "position": 1, "count": 2, "left": 0, "right": 1, "pieces": [["same", "x"]]})
+    play.settle()
+    nameless = play.page.evaluate(
         """() => [...document.querySelectorAll("button, textarea, select, input")]
-          .filter((node) => !(node.getAttribute("aria-label") || node.textContent.trim() || node.title))
+          .filter((node) => !(node.getAttribute("aria-label") || node.textContent.trim() || node.title ||
+            node.labels?.[0]?.textContent.trim()))
           .map((node) => node.outerHTML)"""
     )
     assert nameless == []
 
 
-# What a model, a tool or a file name may say
+# Views
+
+
+def test_two_views_show_the_same_and_one_may_leave(play: PlayPage) -> None:
+    play.deliver(start(), batch(1, "before"))
+    play.page.evaluate("addView()")
+    play.deliver(batch(2, " and after"))
+    play.settle()
+    shown = play.page.locator(".mf-answers .mf-words")
+    assert shown.all_inner_texts() == ["before and after"] * 2
+    box(play.view).fill("typed")
+    expect(box(play.page.locator(".msgflux-playground").nth(1))).to_have_value("typed")
+    play.page.evaluate("leave[0]()")
+    play.deliver(batch(3, "!"))
+    play.settle()
+    assert shown.all_inner_texts() == ["before and after", "before and after!"]
+    play.page.locator(".msgflux-playground").nth(1).get_by_role("button", name="■ stop").click()
+    assert len(play.sent("stop")) == 1
+
+
+LISTENERS = f"""() => [model, ...{list(PARTS)}.map((name) => children[name].model)]
+  .map(({{ handlers }}) => [...handlers.values()].reduce((sum, all) => sum + all.length, 0))"""
+
+
+def test_nothing_is_left_of_a_view_that_was_removed(play: PlayPage) -> None:
+    before = play.page.evaluate(LISTENERS)
+    play.page.evaluate("addView()")
+    assert play.page.evaluate(LISTENERS) != before
+    play.page.evaluate("leave[1]()")
+    assert play.page.evaluate(LISTENERS) == before
+    asked = len(play.sent("code"))
+    play.page.evaluate("document.querySelectorAll('.msgflux-playground')[1].dispatchEvent(new CustomEvent('mf-run'))")
+    play.deliver(start(), batch(1, "x"), {"type": "code", "text": "x"})
+    play.settle()
+    second = play.page.locator(".msgflux-playground").nth(1)
+    assert second.locator(".mf-answers .mf-words").count() == 0 or second.locator(".mf-words").first.inner_text() == ""
+    assert play.sent("run") == []
+    assert len(play.sent("code")) == asked
+
+
+def test_nothing_is_left_of_a_view_that_was_removed_while_it_was_made(play: PlayPage) -> None:
+    before = play.page.evaluate(LISTENERS)
+    play.page.evaluate("async () => { const made = addView(); leave[1](); await made; }")
+    assert play.page.evaluate(LISTENERS) == before
+    play.page.evaluate("document.querySelectorAll('.msgflux-playground')[1]?.dispatchEvent(new CustomEvent('mf-run'))")
+    play.settle()
+    assert play.sent("run") == []
+
+
+# What a model, a tool or a name may say
 
 
 def test_dangerous_text_is_text_everywhere(page: Page) -> None:
@@ -263,28 +504,50 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
     with counting() as (port, paths):
         text = "\n".join(dangerous(port))
         row = {"field": text, "value": text, "type": text}
-        widget = WidgetPage(
+        described = {"name": text, "doc": text, "error": [text, text], "way": text, "notes": [text], "fields": []}
+        play = PlayPage(
             page,
-            Playground,
-            {
-                **playground_state(),
-                "model_name": text,
-                "model_options": text,
-                "system_prompt": text,
-                "warning": text,
-                "schema_options": [{"name": text, "group": "given", "rows": [row]}],
-            },
             # From the same machine: Chromium lets no page from elsewhere ask a loopback server.
             url=f"http://127.0.0.1:{port}/page",
+            parts={
+                "builder": {"draft": text, "warning": text},
+                "prefill": {"value": text, "model_name": text, "warning": text},
+                "picker": {"schema": text, "offered": [[text, "given"]], "described": described, "model_name": text},
+            },
+            offered=[text],
+            chosen=[text, text],
+            model_options=text,
+            tool_names=[text],
         )
-        widget.deliver({**START, "prefill": text}, delta(1, text), {"type": "problem", "name": text, "message": text})
-        shown = ended(text, prefill=text, schema=text, rows=[row], error=[text, text], status=[text], state="failed")
-        widget.receive(
-            attachments=[{"id": "1", "name": text, "detail": text, "notes": text}], snapshot=shown, prompt=text
+        about = {"prefill": text, "schema": text, "model": text}
+        two = {**about, "side": 1, "number": 2}
+        arrives = {"reasoning": text, "refusal": text}
+        play.deliver(start(**about), start(**two), batch(1, text, **arrives), batch(1, text, number=2, side=1))
+        assert play.words() == text + text
+        how = {"error": [text, text], "status": [text], "rows": [row], "tokens": True}
+        play.deliver(end(1, "failed", **about, **how), end(1, **two, **how))
+        opened = ("tools", "tokens", "versions", "raw", "code")
+        for name in opened:
+            play.view.get_by_role("tab", name=name).click()
+        difference = {"position": 1, "count": 2, "left": 0, "right": 1}
+        pieces = [[kind, text] for kind in ("same", "gone", "new")]
+        play.deliver(
+            {"type": "tokens", "number": 1, "rows": [[text, -0.1, [[text, -0.1], [f"{text}!", -1]]]]},
+            {"type": "raw", "parts": [[text, text]]},
+            {"type": "code", "text": text},
+            {"type": "difference", **difference, "pieces": pieces},
         )
-        widget.deliver({"type": "refused", "id": "2", "message": text})
-        assert words(widget) == text + text
-        assert page.locator(".mf-structure th").text_content() == text
+        play.view.get_by_role("tab", name="tokens").click()
+        play.view.locator(".mf-token").first.click()
+        for name in opened:
+            play.view.get_by_role("tab", name=name).click()
+        play.add(text, {"role": "assistant", "content": text})
+        play.deliver({"type": "problem", "name": text, "message": text})
+        play.settle()
+        shown = play.view.inner_text()
+        assert shown.count("<img src=x onerror=alert(1)>") > 5
+        for selector in (".mf-raw", ".mf-difference", ".mf-token", ".mf-other code", ".mf-slot > .mf-error"):
+            assert "<img src=x" in (play.view.locator(selector).first.text_content() or "").replace("␣", " "), selector
         page.wait_for_timeout(300)  # time for whatever should not be asked for
         assert (paths, dialogs) == ([], [])
         page.evaluate("(text) => { document.body.insertAdjacentHTML('beforeend', text); }", text)
@@ -293,3 +556,4 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
         assert dialogs, "the same text as markup would have been noticed"
     inside = "document.querySelectorAll('.msgflux-live :is(script, style, a, [onerror], [data-commandlinker-command])')"
     assert page.evaluate(f"{inside}.length") == 0
+    assert play.errors() == []

@@ -16,9 +16,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.content.pictures import to_bytes, two_halves
-from tests.scripted import Server, serving, stream
+from tests.scripted import Reply, Server, chunk, serving, stream
 
-from .hostile import counting, dangerous
 from .lab import Lab, Notebook
 from .widget_page import until
 
@@ -26,10 +25,16 @@ pytestmark = pytest.mark.browser
 
 Open = Callable[..., Notebook]
 PICTURE = {"name": "two halves.png", "mimeType": "image/png", "buffer": to_bytes(two_halves())}
+# The answer that arrives, or the last one that is a turn; null before the first.
+_WORDS = """(view) => {
+  const [arriving] = view.querySelectorAll(".mf-answers > .mf-turn:not([hidden])");
+  const turn = arriving ?? [...view.querySelectorAll(".mf-turns > .mf-turn[data-role=assistant]")].at(-1);
+  return turn?.querySelector(".mf-words").innerText.trim() ?? "";
+}"""
 
 
 def model_cell(server: Server, *modalities: str) -> str:
-    profile = {"modalities": list(modalities or ("text",)), "prefill": "continue", "echo_stream": False}
+    profile = {"modalities": list(modalities or ("text",)), "prefill": "continue", "echo": False, "echo_stream": False}
     return (
         "import msgflux_nb as mf\n"
         f"model = mf.Model.chat_completion('scripted/one', base_url={server.url!r}, profile={profile!r})"
@@ -37,22 +42,31 @@ def model_cell(server: Server, *modalities: str) -> str:
 
 
 def message(view: Locator) -> Locator:
-    return view.get_by_role("textbox", name="message")
+    return view.get_by_role("textbox", name="message", exact=True)
+
+
+def button(view: Locator, name: str) -> Locator:
+    return view.locator(".mf-header").first.get_by_role("button", name=name)
 
 
 def run(view: Locator, text: str) -> None:
     message(view).fill(text)
-    view.get_by_role("button", name="run").click()
+    button(view, "run").click()
+
+
+def state(view: Locator) -> Locator:
+    return view.locator("> .mf-status .mf-state")
 
 
 def words(view: Locator) -> str:
-    return view.locator(".mf-words").inner_text()
+    """The words of the last answer, while it arrives and after."""
+    return str(view.evaluate(_WORDS))
 
 
 def growing(view: Locator, *, states: int) -> list[str]:
     """Watch the answer until it was seen in so many different states."""
     seen = [""]
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while len(seen) <= states:
         assert time.monotonic() < end, f"the answer was seen in {len(seen)} states only"
         if (now := words(view)) != seen[-1]:
@@ -73,10 +87,103 @@ def visible_outputs(page: Page) -> list[str]:
 
 # Hands
 
+TOOLS = """import msgspec
 
-def test_an_answer_streams_stops_within_a_second_and_survives_a_reload(
-    open_notebook: Open, image_server: Server
-) -> None:
+class Person(msgspec.Struct):
+    name: str
+    age: int
+
+def find_age(name: str, city: str = "") -> int:
+    '''Look an age up.'''
+    return 34
+
+playground = mf.Playground(model, system_prompt="You are brief.", tools=[find_age])
+playground"""
+ARGUMENTS = ['{"na', 'me": "Maria', ' Silva", "ci', 'ty": "Lisbon"}']
+
+
+def calling() -> Reply:
+    """A call in pieces."""
+    opening = {"index": 0, "id": "call_7f", "type": "function", "function": {"name": "find_age", "arguments": ""}}
+    wire: list[bytes | float] = [chunk(tool_calls=[opening])]
+    for piece in ARGUMENTS:
+        wire += [0.1, chunk(tool_calls=[{"index": 0, "function": {"arguments": piece}}])]
+    return stream(*wire, chunk(reason="tool_calls"), b"data: [DONE]\n\n", done=False)
+
+
+def test_the_full_path_from_an_image_to_code_that_gives_the_same_messages(open_notebook: Open) -> None:
+    answer = stream('{"name": "Maria', 0.2, ' Silva", ', 0.2, '"age": 34}')
+    with serving(calling(), answer, calling(), answer) as server:
+        check = "print(messages == playground.messages, response.consume() == playground.value, playground.value)"
+        cells = [model_cell(server, "text", "image"), TOOLS, "", check + "\nplayground.to_frame()"]
+        notebook = open_notebook(cells)
+        page, view = notebook.page, notebook.playground
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        notebook.run_cell(0)
+        notebook.run_cell(1)
+
+        with page.expect_file_chooser() as chooser:
+            view.get_by_role("button", name="▣ image").first.click()
+        chooser.value.set_files([PICTURE])
+        expect(view.locator(".mf-composer .mf-part .mf-name")).to_have_text(["two halves.png"])
+        view.get_by_role("combobox", name="schema").first.select_option("Person")
+        view.get_by_role("textbox", name="start the answer with").fill("{")
+        message(view).fill("Who is this?")
+        message(view).press("Shift+Enter")
+
+        # The call is watched, and waits.
+        view.get_by_role("tab", name="tools").click()
+        lane = view.locator(".mf-lane")
+        expect(lane).to_contain_text("find_age", timeout=20_000)
+        expect(lane.locator(".mf-raw-text")).to_have_text("".join(ARGUMENTS))
+        expect(message(view)).to_have_value("")
+        assert len(server.bodies) == 1
+        lane.get_by_role("button", name="approve").click()
+        expect(lane.locator(".mf-outcome")).to_contain_text("→ result 34")
+
+        # The answer is a turn, and a table.
+        expect(state(view)).to_have_text("complete", timeout=20_000)
+        view.get_by_role("tab", name="structure").click()
+        table = view.locator(".mf-side .mf-table")
+        expect(table).to_contain_text("Maria Silva")
+        expect(table).to_contain_text("34")
+        roles = "(all) => all.map((turn) => turn.dataset.role)"
+        expect(view.locator(".mf-turns > .mf-turn")).to_have_count(5)
+        assert view.locator(".mf-turns > .mf-turn").evaluate_all(roles) == [
+            *["system", "user", "assistant", "tool", "assistant"]
+        ]
+        first, second = (body["messages"] for body in server.bodies)
+        assert first[-1] == {"role": "assistant", "content": "{"}
+        with Image.open(io.BytesIO(base64.b64decode(_picture(first).partition(",")[2]))) as sent:
+            assert sent.convert("RGB").tobytes() == two_halves().tobytes()
+        assert [(one["role"], one["content"]) for one in second if one["role"] == "tool"] == [("tool", "34")]
+
+        # The code, in the next cell.
+        button(view, "code").click()
+        expect(view.locator(".mf-side .mf-copy:visible")).to_have_text("✓ copied")
+        code = page.evaluate("navigator.clipboard.readText()")
+        assert "playground.media[" in code
+        assert "mf.run_tools(model, messages, tools=[find_age], prefilling='{', generation_schema=Person)" in code
+        source = (
+            "(code) => window.jupyterapp.shell.currentWidget.content.model.cells.get(2).sharedModel.setSource(code)"
+        )
+        page.evaluate(source, code)
+        notebook.run_cell(2)
+        notebook.run_cell(3)
+        printed = "".join(output["text"] for output in notebook.outputs() if output["output_type"] == "stream")
+        assert printed == "True True Person(name='Maria Silva', age=34)\n"
+        asked = [{name: body[name] for name in body if not name.startswith("stream")} for body in server.bodies]
+        assert asked[2:] == asked[:2]
+        assert "Maria Silva" in notebook.outputs()[-1]["data"]["text/plain"]
+        assert notebook.dialogs == []
+
+
+def _picture(messages: list[dict[str, Any]]) -> str:
+    parts = next(one["content"] for one in messages if one["role"] == "user")
+    return next(str(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
+
+
+def test_an_answer_survives_a_reload_in_mid_stream_and_is_stopped(open_notebook: Open, image_server: Server) -> None:
     notebook = open_notebook([model_cell(image_server), "playground = mf.Playground(model)\nplayground"])
     notebook.run_all()
     view = notebook.playground
@@ -84,68 +191,21 @@ def test_an_answer_streams_stops_within_a_second_and_survives_a_reload(
     assert len(growing(view, states=5)) == 5
 
     notebook.save()
-    notebook.reload()  # in mid-stream: the page asks for what it missed, and goes on
+    notebook.reload()  # the page asks for what it missed, and goes on
     view = notebook.playground
+    expect(message(view)).to_be_visible()
     assert growing(view, states=3)[0].startswith("word0 word1 ")
     began = time.monotonic()
-    view.get_by_role("button", name="stop").click()
-    expect(view.locator(".mf-state")).to_have_text("stopped")
-    assert time.monotonic() - began < 1
+    button(view, "stop").click()
+    expect(state(view)).to_have_text("stopped")
+    assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+    expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)
     partial = words(view)
     assert partial.startswith("word0 word1 word2 ")
     notebook.page.wait_for_timeout(300)
     assert words(view) == partial
-    assert image_server.left.wait(2)
-    expect(view.locator(".mf-note")).to_contain_text("the saved notebook keeps an older run")
-
-
-def test_a_cell_that_is_busy_does_not_hold_up_the_answer(open_notebook: Open, image_server: Server) -> None:
-    notebook = open_notebook(
-        [model_cell(image_server), "playground = mf.Playground(model, prompt='Count')\nplayground"]
-    )
-    notebook.run_all()
-    notebook.page.evaluate(
-        "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code: "
-        "'playground.run()\\nimport time; time.sleep(2)' }); }"
-    )
-    assert len(growing(notebook.playground, states=5)) == 5
-    assert (
-        notebook.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
-    )
-
-
-def test_an_image_is_refused_by_a_model_of_text_and_its_pixels_reach_one_that_sees(
-    open_notebook: Open, image_server: Server
-) -> None:
-    cells = [model_cell(image_server, "text"), "text = mf.Playground(model)\ntext"]
-    cells += [model_cell(image_server, "text", "image"), "vision = mf.Playground(model)\nvision"]
-    notebook = open_notebook(cells)
-    notebook.run_all()
-    blind, seeing = notebook.page.locator(".msgflux-playground").all()
-
-    blind.locator("input[type=file]").set_input_files([PICTURE])
-    expect(blind.get_by_role("alert")).to_contain_text("scripted/one takes text only")
-    expect(blind.get_by_role("alert")).to_contain_text("vision models, such as")
-    run(blind, "What is this?")
-    expect(blind.locator(".mf-error")).to_contain_text("MediaError")
-    assert image_server.bodies == []
-    blind.get_by_role("button", name="remove two halves.png").click()
-    expect(blind.locator(".mf-notice")).to_be_hidden()
-    blind.get_by_role("button", name="run").click()
-    growing(blind, states=2)
-    blind.get_by_role("button", name="stop").click()
-    assert image_server.bodies[0]["messages"] == [{"role": "user", "content": "What is this?"}]
-
-    seeing.locator("input[type=file]").set_input_files([PICTURE])
-    expect(seeing.locator(".mf-image")).to_contain_text("40 × 20 px")
-    expect(seeing.locator(".mf-notice")).to_be_hidden()
-    run(seeing, "What is this?")
-    until(lambda: len(image_server.bodies) == 2, what="the request")
-    _, part = image_server.bodies[1]["messages"][0]["content"]
-    with Image.open(io.BytesIO(base64.b64decode(part["image_url"]["url"].partition(",")[2]))) as sent:
-        assert sent.convert("RGB").tobytes() == two_halves().tobytes()
-    seeing.get_by_role("button", name="stop").click()
-    expect(seeing.locator(".mf-state")).to_have_text("stopped")
+    assert image_server.left.wait(5)
+    expect(view.locator("> .mf-status .mf-note")).to_contain_text("the saved notebook keeps an older state")
 
 
 def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Server) -> None:
@@ -157,7 +217,6 @@ def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Se
     # Each of these letters is a command of the notebook: cut, delete, add above and below, interrupt, restart.
     message(view).press_sequentially("xddabii00")
     assert message(view).input_value() == "xddabii00"
-    notebook.page.evaluate("() => navigator.clipboard?.writeText('pasted').catch(() => {})")
     message(view).evaluate(
         """(field) => {
           const clipboardData = new DataTransfer();
@@ -168,33 +227,10 @@ def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Se
     notebook.page.keyboard.press("Shift+Enter")
     growing(view, states=2)
     notebook.page.keyboard.press("Escape")
-    expect(view.locator(".mf-state")).to_have_text("stopped")
+    expect(state(view)).to_have_text("stopped")
     expect(cells).to_have_count(3)
     assert [cell["execution_count"] for cell in notebook.save()["cells"]] == [1, 2, None]
     expect(message(view)).to_be_focused()
-
-
-def test_structures_of_the_notebook_can_be_picked_and_become_a_table(open_notebook: Open) -> None:
-    with serving(stream('{"name": "Maria', 0.2, ' Silva", "age": 34}')) as server:
-        cells = [
-            model_cell(server),
-            "playground = mf.Playground(model)\nplayground",
-            "import msgspec\nclass Person(msgspec.Struct):\n    name: str\n    age: int | None",
-            "playground.to_frame()",
-        ]
-        notebook = open_notebook(cells)
-        for index in range(3):
-            notebook.run_cell(index)
-        view = notebook.playground
-        picker = view.get_by_role("combobox", name="schema")
-        picker.hover()  # Person was defined after the playground was shown
-        expect(picker.locator("option", has_text="Person")).to_have_count(1)
-        picker.select_option("Person")
-        expect(view.locator(".mf-structure tr")).to_have_text(["name–○ str", "age–○ int | None"])
-        run(view, "Maria Silva is 34.")
-        expect(view.locator(".mf-structure tr")).to_have_text(["nameMaria Silva✓ str", "age34✓ int | None"])
-        notebook.run_cell(3)
-        assert "Maria Silva" in notebook.outputs()[-1]["data"]["text/plain"]
 
 
 # What stays
@@ -213,10 +249,10 @@ def saved(open_notebook: Open) -> Any:
         notebook.run_all()
         first, second, again = notebook.page.locator(".msgflux-playground").all()
         run(first, "One?")
-        expect(again.locator(".mf-words")).to_have_text("Well: The first answer.")
-        expect(first.locator(".mf-state")).to_have_text("complete")
+        until(lambda: words(again) == "Well: The first answer.", seconds=20, what="the answer in the second view")
+        expect(state(first)).to_have_text("complete")
         run(second, "Two?")
-        expect(second.locator(".mf-state")).to_have_text("complete")
+        expect(state(second)).to_have_text("complete")
         # Each live view hides its own twin, and nothing else.
         shown = visible_outputs(notebook.page)
         assert [text.split("\n")[0] for text in shown] == [
@@ -303,30 +339,3 @@ def test_a_headless_run_keeps_the_last_state_too(lab: Lab) -> None:
         "Playground · scripted/one · complete\nuser: Hi\nassistant: A headless answer."
     )
     assert "A headless answer." in twin["data"]["text/html"]
-
-
-def test_dangerous_text_is_text_in_the_live_view_and_in_the_twin(open_notebook: Open) -> None:
-    with counting() as (port, paths):
-        text = "\n".join(dangerous(port))
-        with serving(stream(text)) as server:
-            cells = [
-                model_cell(server, "text", "image"),
-                f"text = {text!r}\nplayground = mf.Playground(model, prompt=text, prefilling=text, system_prompt=text)",
-                "from PIL import Image\nplayground.attach(Image.new('RGB', (4, 4)), name=text)\nplayground",
-                "playground.run(wait=True)",
-            ]
-            notebook = open_notebook(cells)
-            notebook.run_all()
-            expect(notebook.playground.locator(".mf-state")).to_have_text("complete")
-            assert words(notebook.playground) == text + text
-            notebook.save()
-            notebook.shut_down_kernel()
-            notebook.close()
-        reopened = open_notebook(notebook.path)
-        twin = reopened.page.locator(".msgflux-twin")
-        expect(twin).to_be_visible()
-        assert text in twin.inner_text()
-        assert reopened.page.locator(".msgflux-twin :is(script, a, img, button, svg, mjx-container)").count() == 0
-        reopened.page.wait_for_timeout(500)
-        assert paths == []
-        assert notebook.dialogs == reopened.dialogs == []

@@ -178,6 +178,19 @@ def test_two_changes_that_are_joined_are_taken_back_together() -> None:
     assert [one["content"] for one in history.versions(1)] == ["b", "c"]
 
 
+def test_what_was_shown_can_be_gone_back_to() -> None:
+    history = conversation("a", "b", "c")
+    ids = history.ids
+    history.replace(0, turn("A"))
+    history.go_to(ids[:2])
+    assert (texts(history), history.ids) == (["a", "b"], ids[:2])
+    history.undo()
+    assert texts(history) == ["A", "b", "c"]
+    with pytest.raises(LookupError, match="never stood in place 1"):
+        history.go_to([ids[0], ids[2]])
+    assert texts(history) == ["A", "b", "c"]
+
+
 def test_one_change_is_joined_with_nothing() -> None:
     history = conversation("a")
     history.add(turn("b"))

@@ -29,7 +29,9 @@ def test_the_frames_of_an_mp3_file_are_added_up() -> None:
     assert seconds(mp3(10) + mp3(10, kilobits=320)) == pytest.approx(20 * 1152 / 44_100)
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"ID3", b"RIFF\0\0\0\0WAVE", b"ID3\x04\0\0\0\0\0\0", b"%PDF-1.4", b"OggS"])
+@pytest.mark.parametrize(
+    "data", [b"", b"RIFF", b"ID3", b"RIFF\0\0\0\0WAVE", b"ID3\x04\0\0\0\0\0\0", b"%PDF-1.4", b"OggS"]
+)
 def test_what_says_nothing_has_no_length(data: bytes) -> None:
     assert seconds(data) is None
 

@@ -45,6 +45,13 @@ class Bench:
         self.playground = playground
         self.sent: list[dict[str, Any]] = []
         playground.send = self._record
+        self._limit = threading.Timer(2 * WAIT_SECONDS, playground.stop)  # so that no test waits for ever
+        self._limit.daemon = True
+        self._limit.start()
+
+    def close(self) -> None:
+        self._limit.cancel()
+        self.playground.close()
 
     def _record(self, content: dict[str, Any], buffers: Any = None) -> None:
         self.sent.append(content)

@@ -19,4 +19,4 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with serving(*replies) as server:
         bench = Bench(server, mf.Playground(model_of(server), schemas=[Person]))
         yield bench
-        bench.playground.close()
+        bench.close()

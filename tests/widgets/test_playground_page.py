@@ -197,6 +197,10 @@ def test_a_model_that_was_not_offered_is_from_then_on() -> None:
     assert playground.chosen == ["openai/gpt-4o", ""]
     assert "openai/gpt-4o" in playground.offered
     assert playground.model_options == "temperature 0.5"
+    mine = playground.model
+    playground.model = "openai/gpt-4.1-mini"
+    playground._receive(playground, {"type": "pick", "side": 1, "name": "openai/gpt-4o"}, [])
+    assert playground.compare is mine
 
 
 @answers(HELLO)

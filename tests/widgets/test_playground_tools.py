@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.reasoning.tools import StepEnded
 from msgflux_nb.widgets import _approval, _tool_job
 from tests.scripted import Reply, chunk, error, serving, stream
 
@@ -35,18 +36,18 @@ def calling(*calls: tuple[str, str], text: str = "") -> Reply:
 @pytest.fixture
 def build() -> Iterator[Build]:
     """Make a bench whose playground has tools."""
-    open_: list[Any] = []
+    open_: list[tuple[Any, Bench]] = []
 
     def make(*replies: Reply, tools: Any = (), approve: str = "ask", **options: Any) -> Bench:
         context = serving(*replies)
         server = context.__enter__()
         playground = mf.Playground(model_of(server), prompt="17 + 25?", tools=tools, approve=approve, **options)
-        open_.append((context, playground))
-        return Bench(server, playground)
+        open_.append((context, Bench(server, playground)))
+        return open_[-1][1]
 
     yield make
-    for context, playground in open_:
-        playground.close()
+    for context, bench in open_:
+        bench.close()
         context.__exit__(None, None, None)
 
 
@@ -212,7 +213,24 @@ def test_a_tool_that_hangs_is_left_and_does_not_disturb_the_next_run(
     gate.set()
     time.sleep(0.2)
     assert (list(bench.sent), bench.playground.messages) == before
-    assert (bench.playground.calls.state, bench.playground.calls.value) == ("complete", [])
+    assert (bench.playground.calls.state, bench.playground.calls._calls.all) == ("complete", [])
+
+
+def test_a_stop_between_the_answer_and_its_calls_runs_none(
+    build: Build, adder: Adder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = build(calling(("call_1", SUM)), tools=[adder.add], approve="auto")
+    add = bench.playground.calls.add
+
+    def add_and_stop(event: Any) -> None:
+        add(event)
+        if isinstance(event, StepEnded):
+            bench.playground.stop()
+
+    monkeypatch.setattr(bench.playground.calls, "add", add_and_stop)
+    bench.playground.run()
+    bench.wait()
+    assert (bench.of("end")[0]["state"], adder.asked) == ("stopped", [])
 
 
 def test_a_failure_after_the_tools_keeps_their_turns(build: Build, adder: Adder) -> None:

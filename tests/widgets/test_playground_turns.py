@@ -12,7 +12,7 @@ import msgflux_nb as mf
 from msgflux_nb.widgets._tokens import start_at
 from tests.scripted import Reply, error, serving, stream
 
-from .bench import Bench, answers, eventually, model_of, slow
+from .bench import Bench, Person, answers, eventually, model_of, slow
 
 
 def with_logprobs(*tokens: str) -> Reply:
@@ -222,6 +222,57 @@ def test_a_start_of_tokens_that_split_a_letter() -> None:
     assert start_at("> ", tokens, 0, "c") == "> c"
 
 
+# What somebody changes meanwhile
+
+
+def halfway(bench: Bench) -> mf.Playground:
+    """Begin a run, and wait for some of its answer."""
+    bench.playground.prompt = "Name a colour."
+    bench.playground.run()
+    eventually(lambda: bench.of("batch"), "a batch")
+    return bench.playground
+
+
+@answers(stream("Re", 0.3, "d"))
+def test_a_turn_that_is_added_meanwhile_stands_behind_the_answer(bench: Bench) -> None:
+    playground = halfway(bench)
+    playground.builder.add("And another.")
+    bench.wait()
+    assert [message["content"] for message in playground.messages] == ["Name a colour.", "Red", "And another."]
+    assert [turn["role"] for turn in playground.builder.turns] == ["user", "assistant", "user"]
+    playground.undo()
+    assert [message["content"] for message in playground.messages] == ["Name a colour.", "And another."]
+
+
+@answers(stream("Re", 0.3, "d"))
+def test_an_answer_stands_behind_its_question_even_if_that_was_changed(bench: Bench) -> None:
+    playground = halfway(bench)
+    playground.builder.history.replace(0, {"role": "user", "content": "Name a fish."})
+    playground.builder.changed()
+    bench.wait()
+    assert [message["content"] for message in playground.messages] == ["Name a colour.", "Red"]
+    assert versions(playground, 0) == ["Name a colour.", "Name a fish."]
+
+
+@answers(stream("Re", 0.3, "d"))
+def test_a_question_that_was_undone_comes_back_with_its_answer(bench: Bench) -> None:
+    playground = halfway(bench)
+    playground.undo()
+    assert playground.messages == []
+    bench.wait()
+    assert [message["content"] for message in playground.messages] == ["Name a colour.", "Red"]
+
+
+@answers(stream("Red"), slow(pause=5))
+def test_a_failed_rerun_takes_back_nothing_but_itself(bench: Bench) -> None:
+    playground = ask(bench)
+    playground.rerun()
+    playground.builder.add("And another.")
+    playground.stop()
+    bench.wait()
+    assert playground.messages[-1]["content"] == "And another."
+
+
 # Two models
 
 
@@ -234,7 +285,7 @@ def two(request: pytest.FixtureRequest) -> Iterator[Bench]:
         bench = Bench(server, playground)
         bench.other = other  # type: ignore[attr-defined]
         yield bench
-        playground.close()
+        bench.close()
 
 
 def beside(first: list[Reply], second: list[Reply]) -> pytest.MarkDecorator:
@@ -308,6 +359,23 @@ def test_stop_ends_both(two: Bench) -> None:
     two.wait()
     assert [end["state"] for end in two.of("end")] == ["stopped", "stopped"]
     assert len(versions(two.playground)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("scripted/two", "scripted/two"), ("scripted/one", "scripted/one (2)")],
+    ids=["two", "one twice"],
+)
+def test_a_frame_of_two_models_says_which_is_which(name: str, label: str) -> None:
+    with serving(stream('{"name":"Maria Silva","age":34}')) as server:
+        playground = mf.Playground(model_of(server), compare=model_of(server, name), prompt="Who?", schemas=[Person])
+        playground.schema = "Person"
+        playground.run(wait=True)
+        frame = playground.to_frame()
+        playground.close()
+    assert frame.index.names == ["model", None]
+    assert [model for model, _ in frame.index] == ["scripted/one", label]
+    assert (list(frame["name"]), str(frame["age"].dtype)) == (["Maria Silva"] * 2, "Int64")
 
 
 # What differs

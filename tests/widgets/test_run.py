@@ -69,6 +69,14 @@ def test_a_fragment_before_a_pause_does_not_wait_for_the_next_one() -> None:
         assert told.batches == [(1, "early")]
 
 
+def test_what_is_left_at_the_end_is_sent_at_once() -> None:
+    with telling() as told:
+        told.say("a")
+        eventually(lambda: told.batches, "the text")
+        told.say("b")
+    assert told.batches == [(1, "a"), (2, "b")]
+
+
 def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
     """A page that missed something takes the report and goes on with the next number."""
     reports: list[tuple[int, str]] = []

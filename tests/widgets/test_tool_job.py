@@ -70,6 +70,7 @@ def test_a_stop_cancels_the_stream() -> None:
     while job.stream is None:
         time.sleep(0.005)
     job.stop()
+    assert cancelled.is_set()
     assert job.wait(5)
     assert job.state == "stopped"
 

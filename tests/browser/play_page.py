@@ -1,0 +1,128 @@
+"""The playground's page with the pages of the widgets inside it, alone in Chromium; and the messages it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipywidgets import DOMWidget
+from playwright.sync_api import Locator, Page
+
+import msgflux_nb as mf
+from msgflux_nb.widgets._base import View
+
+from .widget_page import WidgetPage
+
+PARTS = ("builder", "prefill", "picker", "calls")
+ABOUT = {"side": 0, "number": 1, "prefill": "", "schema": "", "model": "scripted/one"}
+
+
+class PlayPage(WidgetPage):
+    """A playground in an empty page.
+
+    Attributes:
+        kernel: a real playground that nobody runs; its conversation makes the cards that the page is told.
+        view: the first view in the page.
+    """
+
+    kernel: mf.Playground
+
+    def __init__(
+        self,
+        page: Page,
+        *,
+        url: str = "",
+        parts: dict[str, dict[str, Any]] | None = None,
+        schema: Any = None,
+        **state: Any,
+    ) -> None:
+        """Open one.
+
+        Args:
+            page: where.
+            url: the page's address.
+            parts: traits of the widgets inside, by their names, that differ from those of new ones.
+            schema: a type that is offered and picked.
+            state: traits of the playground that differ.
+        """
+        model = mf.Model.chat_completion("scripted/one", base_url="http://127.0.0.1:9/v1")
+        self.kernel = mf.Playground(model, schemas=None if schema is None else [schema])
+        if schema is not None:
+            self.kernel.schema = schema.__name__
+        given = parts or {}
+        inside = {name: getattr(self.kernel, name) for name in PARTS}
+        children = {name: (type(part), {**_state(part), **given.get(name, {})}) for name, part in inside.items()}
+        own = {**_state(self.kernel), **{name: name for name in PARTS}, **state}
+        super().__init__(page, mf.Playground, own, url=url, children=children)
+        self.view: Locator = page.locator(".msgflux-playground").first
+
+    def add(self, *messages: Any) -> None:
+        """Let turns of the conversation be there."""
+        for message in messages:
+            self.kernel.builder.add(message)
+        self.show_turns()
+
+    def show_turns(self) -> None:
+        """Let the page have the conversation as it is."""
+        self.receive_in("builder", turns=self.kernel.builder.turns, told=self.kernel.builder.told)
+
+    def settled(self, text: str, seq: int, *, number: int = 1, **options: Any) -> dict[str, Any]:
+        """The message that an answer, of which the page has the words, is a turn now."""
+        card = self.kernel.builder.settle(mf.ChatBlock.assistant(text), **options)
+        return {"type": "settled", "side": 0, "number": number, "seq": seq, "card": card}
+
+    def receive_in(self, part: str, **state: Any) -> None:
+        """Let traits of a widget inside change in the kernel."""
+        self.page.evaluate("([part, state]) => children[part].model.receive(state)", [part, state])
+
+    def deliver_in(self, part: str, *messages: dict[str, Any]) -> None:
+        """Let messages arrive at a widget inside."""
+        script = "([part, messages]) => messages.forEach((one) => children[part].model.deliver(one))"
+        self.page.evaluate(script, [part, list(messages)])
+
+    def sent_in(self, part: str, kind: str) -> list[dict[str, Any]]:
+        """The messages of one type that a widget inside has sent."""
+        found: list[dict[str, Any]] = self.page.evaluate(
+            "([part, kind]) => children[part].model.sent.filter((one) => one.type === kind)", [part, kind]
+        )
+        return found
+
+    def words(self) -> str:
+        """The text of the answer that arrives."""
+        self.settle()
+        return self.view.locator(".mf-answers .mf-words").first.inner_text()
+
+    def said(self) -> str:
+        """The word for how it stands."""
+        self.settle()
+        return self.view.locator(".mf-state").inner_text()
+
+
+def start(**about: Any) -> dict[str, Any]:
+    """An answer begins."""
+    return {"type": "start", **ABOUT, **about}
+
+
+def batch(seq: int, text: str = "", *, number: int = 1, side: int = 0, **more: Any) -> dict[str, Any]:
+    """A piece of it."""
+    return {"type": "batch", "side": side, "number": number, "seq": seq, "text": text, **more}
+
+
+def progress(seq: int, text: str, **more: Any) -> dict[str, Any]:
+    """All of it so far."""
+    return {"type": "progress", **ABOUT, "seq": seq, "text": text, **more}
+
+
+def ending(seq: int = 0, state: str = "complete", **more: Any) -> dict[str, Any]:
+    """How it ended."""
+    empty: dict[str, Any] = {"error": None, "status": [], "rows": [], "tokens": False}
+    return {**ABOUT, **empty, "seq": seq, "state": state, **more}
+
+
+def end(seq: int = 0, state: str = "complete", **more: Any) -> dict[str, Any]:
+    """It ends."""
+    return {"type": "end", **ending(seq, state, **more)}
+
+
+def _state(widget: View) -> dict[str, Any]:
+    own = type(widget).class_traits(sync=True).keys() - DOMWidget.class_traits(sync=True).keys()
+    return {name: value for name, value in widget.get_state().items() if name in own and not name.startswith("_")}

@@ -1,0 +1,249 @@
+"""What stands beside the conversation in the playground's page: tabs, tools, tokens, versions, raw, code."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from .play_page import PlayPage, batch, end, ending, start
+from .test_tool_call_view_esm import pieces, told
+from .widget_page import until
+
+pytestmark = pytest.mark.browser
+
+NAMES = ["structure", "tools", "tokens", "versions", "raw", "code"]
+TOKENS = [
+    [" It", -0.1, [[" It", -0.1], [" The", -2.5]]],
+    [" is", -0.02, [[" is", -0.02]]],
+    ["\n", -1.6, [[" warm", -1.1], [" sunny", -2.0]]],
+]
+
+
+def tab(play: PlayPage, name: str) -> Locator:
+    return play.view.get_by_role("tab", name=name)
+
+
+def panel(play: PlayPage) -> Locator:
+    return play.view.get_by_role("tabpanel")
+
+
+def answered(play: PlayPage, number: int = 1, **how: object) -> None:
+    play.deliver(start(number=number), batch(1, "x", number=number), end(1, number=number, **how))
+    play.receive(running=False)
+    play.settle()
+
+
+# Tabs
+
+
+def test_tabs_are_one_stop_that_arrows_move_in(play: PlayPage) -> None:
+    expect(play.view.get_by_role("tab")).to_have_text(NAMES)
+    tab(play, "structure").focus()
+    for name in [*NAMES[1:], NAMES[0]]:
+        play.page.keyboard.press("ArrowRight")
+        expect(tab(play, name)).to_be_focused()
+        expect(panel(play)).to_have_count(1)
+        expect(tab(play, name)).to_have_attribute("aria-controls", panel(play).get_attribute("id") or "")
+        expect(panel(play)).to_have_attribute("aria-labelledby", tab(play, name).get_attribute("id") or "")
+    play.page.keyboard.press("ArrowLeft")
+    expect(tab(play, "code")).to_be_focused()
+    chosen = "(all) => all.map((tab) => [tab.textContent, tab.tabIndex]).filter((one, at) => "
+    chosen += "all[at].getAttribute('aria-selected') === 'true' || one[1] === 0)"
+    assert play.view.get_by_role("tab").evaluate_all(chosen) == [["code", 0]]
+
+
+def test_two_views_have_tabs_of_their_own(play: PlayPage) -> None:
+    play.page.evaluate("addView()")
+    ids = play.page.evaluate("[...document.querySelectorAll('[id]')].map(({ id }) => id)")
+    assert len(ids) == len(set(ids))
+    tab(play, "raw").click()
+    second = play.page.locator(".msgflux-playground").nth(1)
+    expect(second.get_by_role("tab", selected=True)).to_have_text("structure")
+
+
+# Tools
+
+
+def lanes(play: PlayPage) -> None:
+    """Let an answer make a call."""
+    play.deliver(start(), batch(1, "Let me look."))
+    play.deliver_in("calls", *told(*pieces(0, "call_7f", "get_weather", '{"location": "Lis'), ended=False))
+    expect(play.view.locator(".mf-lane")).to_have_count(1)
+
+
+def test_calls_come_to_the_front_once_an_answer_and_not_over_what_a_reader_looks_at(page: Page) -> None:
+    play = PlayPage(page, tool_names=["get_weather"])
+    expect(play.view.locator(".mf-header").first).to_contain_text("tools 1")
+    lanes(play)
+    play.deliver(batch(2, "."))
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("tools")
+    tab(play, "structure").click()
+    play.deliver(batch(3, "."))
+    play.settle()
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("structure")
+    tab(play, "raw").click()
+    play.deliver(end(3), start(number=2), batch(1, "x", number=2))
+    play.settle()
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("raw")
+    assert play.errors() == []
+
+
+# Tokens
+
+
+def test_tokens_are_asked_for_by_a_box_and_shown_when_somebody_looks(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    expect(panel(play)).to_contain_text("Tick this, and run")
+    play.view.get_by_role("checkbox").check()
+    until(lambda: play.page.evaluate("model.saved.logprobs") is True, what="the wish in the kernel")
+    expect(panel(play)).to_contain_text("The next answer comes with them")
+    tab(play, "raw").click()
+    answered(play, tokens=True)
+    assert play.sent("tokens") == []
+    tab(play, "tokens").click()
+    play.settle()
+    tab(play, "tokens").click()
+    assert [message["side"] for message in play.sent("tokens")] == [0]
+    play.deliver({"type": "tokens", "side": 0, "number": 7, "rows": TOKENS})  # of another answer
+    expect(play.view.locator(".mf-token")).to_have_count(0)
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
+    expect(play.view.locator(".mf-token")).to_have_count(3)
+    assert play.view.locator(".mf-token").evaluate_all("(all) => all.map((one) => one.textContent)") == [
+        " It",
+        " is",
+        "\n",
+    ]
+    assert play.view.locator(".mf-token").last.get_attribute("title") == "⏎ 20.2 %"
+
+
+def test_another_token_can_be_gone_on_from(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    answered(play, tokens=True)
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
+    tokens, others = play.view.locator(".mf-token"), play.view.locator(".mf-other")
+    tokens.first.focus()
+    play.page.keyboard.press("ArrowRight")
+    expect(tokens.nth(1)).to_be_focused()
+    play.page.keyboard.press("ArrowRight")
+    play.page.keyboard.press("Enter")
+    expect(tokens.nth(2)).to_have_attribute("aria-current", "true")
+    # The one that was taken is not among the likeliest: it is shown too.
+    expect(others.locator("code")).to_have_text(["⏎", "␣warm", "␣sunny"])
+    expect(others.first.get_by_role("button")).to_have_text("from here")
+    tokens.first.click()
+    expect(play.view.locator(".mf-token[aria-current]")).to_have_count(1)
+    expect(others.locator(".mf-figures")).to_have_text(["90.5 %", "8.2 %"])
+    play.view.get_by_role("button", name="branch").click()
+    assert [(message["index"], message["token"]) for message in play.sent("branch")] == [(0, " The")]
+    assert play.said() == "starting"
+    answered(play, number=2)  # which came without probabilities
+    expect(play.view.locator(".mf-token:visible")).to_have_count(0)
+    expect(play.view.locator(".mf-others")).to_be_hidden()
+
+
+# Versions
+
+
+def test_two_versions_are_compared_word_by_word_and_others_can_be_picked(play: PlayPage) -> None:
+    tab(play, "versions").click()
+    expect(panel(play)).to_contain_text("± compares them")
+    tab(play, "raw").click()
+    pieces = [["same", "It is "], ["gone", "cold"], ["new", "warm"], ["same", "."]]
+    told = {"type": "difference", "position": 3, "count": 3, "left": 0, "right": 2, "pieces": pieces}
+    play.deliver(told)
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("versions")
+    expect(panel(play).locator(".mf-difference")).to_have_text("It is coldwarm.")
+    expect(panel(play).locator("del")).to_have_text("cold")
+    expect(panel(play).locator("ins")).to_have_text("warm")
+    first, second = (panel(play).get_by_role("combobox", name=f"{name} version") for name in ("first", "second"))
+    assert (first.input_value(), second.input_value()) == ("0", "2")
+    first.select_option("version 2")
+    [asked] = play.sent("compare")
+    assert (asked["position"], asked["left"], asked["right"]) == (3, 1, 2)
+
+
+# Raw
+
+
+def test_what_went_over_the_wire_is_asked_for_when_somebody_looks(play: PlayPage) -> None:
+    tab(play, "raw").click()
+    play.settle()
+    assert play.sent("raw") == []
+    expect(panel(play)).to_contain_text("once something has run")
+    answered(play)
+    assert len(play.sent("raw")) == 1
+    play.deliver({"type": "raw", "parts": [["one: request", '{"a": 1}'], ["one: answer", "<b>"]]})
+    expect(panel(play).locator("pre")).to_have_text(['{"a": 1}', "<b>"])
+    expect(panel(play).locator(".mf-role")).to_have_text(["one: request", "one: answer"])
+    tab(play, "structure").click()
+    answered(play, number=2)
+    assert len(play.sent("raw")) == 1
+    tab(play, "raw").click()
+    assert len(play.sent("raw")) == 2
+
+
+# Code
+
+
+@pytest.fixture
+def copies(play: PlayPage) -> PlayPage:
+    play.page.evaluate(
+        """() => {
+          window.copies = [];
+          const clipboard = { writeText: async (text) => { copies.push(text); } };
+          Object.defineProperty(navigator, "clipboard", { value: clipboard });
+        }"""
+    )
+    return play
+
+
+def test_the_code_is_copied_by_one_button_and_shown(copies: PlayPage) -> None:
+    play = copies
+    play.view.get_by_role("button", name="❐ code").click()
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("code")
+    assert len(play.sent("code")) == 1
+    play.deliver({"type": "code", "text": "model('a')\n<b>"})
+    expect(panel(play).locator("pre")).to_have_text("model('a')\n<b>")
+    expect(panel(play).get_by_role("button")).to_have_text("✓ copied")
+    assert play.page.evaluate("copies") == ["model('a')\n<b>"]
+    tab(play, "raw").click()
+    tab(play, "code").click()
+    assert len(play.sent("code")) == 2
+    play.deliver({"type": "code", "text": "other"})
+    expect(panel(play).locator("pre")).to_have_text("other")
+    assert play.page.evaluate("copies.length") == 1  # to look is not to copy
+
+
+def test_the_code_that_is_shown_is_that_of_the_last_question(copies: PlayPage) -> None:
+    play = copies
+    tab(play, "code").click()
+    assert len(play.sent("code")) == 1
+    play.deliver(start())
+    play.settle()
+    play.deliver(batch(1, "x"), batch(2, "y"))
+    play.settle()
+    play.deliver(end(2))
+    play.receive(ends=[ending(2)], running=False)
+    play.settle()
+    assert 2 <= len(play.sent("code")) <= 3
+
+
+def test_where_there_is_no_clipboard_it_is_said(play: PlayPage) -> None:
+    play.page.evaluate(
+        """() => {
+          Object.defineProperty(navigator, "clipboard", { value: undefined });
+          document.execCommand = () => false;
+        }"""
+    )
+    play.view.get_by_role("button", name="❐ code").click()
+    play.deliver({"type": "code", "text": "x"})
+    expect(panel(play).get_by_role("button")).to_have_text("✕ not copied")
+
+
+def test_a_panel_looks_the_same_whichever_style_sheet_comes_last(play: PlayPage) -> None:
+    padding = "(panel) => getComputedStyle(panel).padding"
+    before = play.view.locator(".mf-side > .mf-panel").first.evaluate(padding)
+    play.page.evaluate(
+        "() => { const [first] = document.querySelectorAll('style'); document.head.append(first.cloneNode(true)); }"
+    )
+    assert play.view.locator(".mf-side > .mf-panel").first.evaluate(padding) == before == "8px 12px"

@@ -1,0 +1,307 @@
+"""The key, and every other secret of a request, is in the one header that was received, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import os
+import pickle
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+import msgflux_nb as mf
+from tests.models.canary import (
+    GATEWAY,
+    KEY,
+    aclose_clients,
+    assert_clean,
+    everything_logged,
+    failure,
+    model_with_secrets,
+    shown,
+    walked,
+)
+from tests.scripted import Peer, chunk, completion, error, listening, stream, wire
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def framed(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+def answer(status: int, body: str, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} No", *headers, f"Content-Length: {len(body.encode())}", "", body]
+    return "\r\n".join(lines).encode()
+
+
+def echoing(make: Callable[[str], bytes]) -> Callable[[Peer], None]:
+    """Answer with something made of the request's head, secrets and all."""
+
+    def talk(peer: Peer) -> None:
+        peer.send(make(peer.read_request()[0]))
+
+    return talk
+
+
+def doing(*pieces: bytes, then: Callable[[Peer], object] = Peer.wait_for_close) -> Callable[[Peer], None]:
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(*pieces)
+        then(peer)
+
+    return talk
+
+
+CODED = base64.b64encode(f"Bearer {KEY}".encode()).decode()
+BOTH = f"{KEY} and {GATEWAY}"
+FAULTS: dict[str, Callable[[Peer], None]] = {
+    "401 as text": echoing(lambda head: answer(401, f"who is {BOTH}?")),
+    "401 with the whole head": echoing(lambda head: answer(401, head)),
+    "401 as JSON": echoing(lambda head: wire(error(401, f"Incorrect API key provided: {BOTH}."))),
+    "401 in fields": echoing(lambda head: answer(401, f'{{"error": {{"code": "{KEY}", "param": ["{GATEWAY}"]}}}}')),
+    "401 in names": echoing(lambda head: answer(401, f'{{"error": {{"{KEY}": "{GATEWAY}"}}}}')),
+    "401 where it is cut": echoing(lambda head: answer(401, "x" * 3990 + GATEWAY)),
+    "401 in base64": echoing(lambda head: answer(401, f"no: {CODED} {base64.b64encode(GATEWAY.encode()).decode()}")),
+    "401 in headers": echoing(lambda head: answer(401, "no", f"WWW-Authenticate: {BOTH}", f"Retry-After: {KEY}")),
+    "500 web page": echoing(lambda head: answer(500, f"<html><title>{BOTH}</title>{head}")),
+    "web page": echoing(lambda head: answer(200, f"<html><title>{BOTH}</title>{head}")),
+    "words": echoing(lambda head: answer(200, head)),
+    "words where they are cut": echoing(lambda head: answer(200, "x" * 108 + GATEWAY)),
+    "a title where it is cut": echoing(lambda head: answer(200, f"<title>{'x' * 108}{GATEWAY}</title>")),
+    "no JSON where it is cut": echoing(
+        lambda head: wire(stream(f"data: {'x' * 108}{GATEWAY}\n\n".encode(), done=False))
+    ),
+    "error in a stream": echoing(lambda head: wire(stream(b'data: {"error": "%b"}\n\n' % BOTH.encode(), done=False))),
+    "no JSON in a stream": echoing(lambda head: wire(stream(f"data: {KEY} {CODED}\n\n".encode(), done=False))),
+    "no HTTP": echoing(lambda head: f"{BOTH}\r\n\r\n".encode()),
+    "an echo": echoing(lambda head: head.partition("\r\n")[2].partition("Authorization")[2].encode() + b"\r\n\r\n"),
+    "no status": echoing(lambda head: f"HTTP/1.1 {KEY}\r\n\r\n".encode()),
+    "no header": echoing(lambda head: f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n".encode()),
+    "no chunk": echoing(lambda head: HEAD + framed(chunk("Hel")) + f"{KEY}\r\n".encode()),
+    "no compression": echoing(lambda head: answer(200, head, "Content-Encoding: gzip")),
+    "redirect": echoing(lambda head: answer(307, "gone", f"Location: http://127.0.0.1:9/?key={KEY}&g={GATEWAY}")),
+    "no answer": doing(),
+    "no content": doing(HEAD),
+    "no more content": doing(HEAD, framed(chunk("Hel"))),
+    "cut before the head": doing(then=lambda peer: None),
+    "reset before the head": doing(then=Peer.reset),
+    "cut": doing(HEAD, framed(chunk("Hel")), then=lambda peer: None),
+    "reset": doing(HEAD, framed(chunk("Hel")), 0.05, then=Peer.reset),
+}
+every_way = pytest.mark.parametrize(
+    ("driver", "client"), [("sync", None), ("async", None), ("sync", httpx.Client), ("async", httpx.AsyncClient)]
+)
+
+
+def given(client: Callable[[], Any] | None) -> dict[str, Any]:
+    return {} if client is None else {"http_client": client()}
+
+
+@every_way
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_failure_shows_a_secret(
+    fault: str, driver: str, client: Callable[[], Any] | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with listening(FAULTS[fault]) as server, everything_logged() as lines:
+        model = model_with_secrets(server.url, timeout=0.5, **given(client))
+        caught = failure(model, driver, debug=True)
+        assert isinstance(caught, mf.MsgfluxError)
+        head = server.requests[0][0]
+    assert (head.count(KEY), head.count(GATEWAY)) == (1, 1)
+    assert_clean("".join(shown(caught)))
+    # At DEBUG, the library under a client of the user's logs what a server sends, header by header; that is his to set.
+    assert_clean("".join(line for line in lines if client is None or "httpcore" not in line))
+    assert_clean("".join(capfd.readouterr()))
+    assert_clean("".join(walked(model)))
+    for copied in (copy.copy, copy.deepcopy, lambda one: pickle.dumps(one)):
+        with suppress(TypeError):
+            assert_clean(repr(copied(caught)))
+
+
+def test_a_redirect_takes_no_secret_to_another_place() -> None:
+    with listening(Peer.read_request) as elsewhere:
+        redirect = answer(307, "", f"Location: {elsewhere.url}")
+        with listening(echoing(lambda head: redirect)) as server:
+            for client in (None, httpx.Client(follow_redirects=True)):
+                assert isinstance(failure(model_with_secrets(server.url, http_client=client), "sync"), mf.NotAnApiError)
+        assert elsewhere.peers == []
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/v1",
+        "https://nowhere.invalid/v1",
+        "http://me:CANARYpass@127.0.0.1:9/v1",
+        "http://me:p@CANARY@127.0.0.1:9/v1",
+        "ftp://x",
+    ],
+)
+def test_no_failure_to_connect_shows_a_secret(driver: str, url: str) -> None:
+    caught = failure(model_with_secrets(url), driver)
+    assert isinstance(caught, mf.ConnectionFailedError)
+    assert_clean(str(caught) + "".join(map(str, caught.args)) + str(caught.__cause__))
+    if "CANARY" not in url:  # a password in base_url is where the user wrote it: in model.profile, as in his own cell
+        assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_a_connection_that_takes_too_long_shows_no_secret(driver: str) -> None:
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for line in (first, second):
+            line.setblocking(False)
+            line.connect_ex(deaf.getsockname())
+        caught = failure(model_with_secrets(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1", timeout=0.2), driver)
+    assert isinstance(caught, mf.RequestTimeoutError)
+    assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", ["http", "https", "socks5", "nonsense"])
+def test_the_password_of_a_proxy_is_never_shown(
+    driver: str, scheme: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = answer(407, "no: sk-CANARYproxy0123 " + base64.b64encode(b"me:sk-CANARYproxy0123").decode())
+    with listening(echoing(lambda head: refusal)) as proxy, everything_logged() as lines:
+        monkeypatch.setenv(f"{scheme}_proxy", f"{kind}://me:sk-CANARYproxy0123@127.0.0.1:{proxy.port}")
+        caught = failure(model_with_secrets(f"{scheme}://api.invalid/v1", timeout=0.4), driver)
+    monkeypatch.undo()
+    assert isinstance(caught, mf.MsgfluxError)
+    assert_clean("".join([*shown(caught), *lines]))
+
+
+INTERRUPTED = {
+    "head": doing(),
+    "body": doing(HEAD),
+    "next chunk": doing(HEAD, framed(chunk("Hel"))),
+    "sending": lambda peer: peer.read_head() and peer.left.wait(0.6),
+}
+
+
+@every_way
+@pytest.mark.parametrize("waiting_for", INTERRUPTED)
+def test_an_interrupt_shows_no_secret(waiting_for: str, driver: str, client: Callable[[], Any] | None) -> None:
+    options = {"extra_body": {"long": "0123456789" * 2_000_000}} if waiting_for == "sending" else {}
+    with listening(INTERRUPTED[waiting_for]) as server:
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        model = model_with_secrets(server.url, timeout=5, **options, **given(client))
+        timer.start()
+        caught = failure(model, driver)
+        timer.join()
+    assert isinstance(caught, KeyboardInterrupt)
+    assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("client", [None, httpx.AsyncClient])
+@pytest.mark.parametrize("waiting_for", INTERRUPTED)
+def test_a_cancelled_task_shows_no_secret(waiting_for: str, client: Callable[[], Any] | None) -> None:
+    options = {"extra_body": {"long": "0123456789" * 2_000_000}} if waiting_for == "sending" else {}
+
+    async def main(model: mf.ChatCompletion) -> BaseException:
+        async def call() -> Any:
+            return await (await model.acall("Hi", stream=True)).consume()
+
+        task = asyncio.ensure_future(call())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError as error:
+            return error
+        finally:
+            await aclose_clients(model)
+        raise AssertionError("it was not cancelled")
+
+    with listening(INTERRUPTED[waiting_for]) as server:
+        model = model_with_secrets(server.url, timeout=5, **options, **given(client))
+        caught = asyncio.run(main(model), debug=True)
+    assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize("ending", ["\nx", " x", "\0", "É", "\r\nX-Other: y"])
+def test_a_key_that_cannot_be_one_is_never_shown(driver: str, ending: str) -> None:
+    with listening(Peer.read_request) as server, everything_logged() as lines:
+        caught = failure(model_with_secrets(server.url, api_key=KEY + ending), driver)
+        assert isinstance(caught, mf.AuthenticationError)
+        assert server.peers == []
+    assert_clean("".join([*shown(caught), *lines]))
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize("ending", ["\nx", "\0", "É"])
+def test_a_header_that_cannot_be_sent_is_never_shown(driver: str, ending: str) -> None:
+    with listening(Peer.read_request) as server:
+        caught = failure(model_with_secrets(server.url, extra_headers={"X-Gateway": GATEWAY + ending}), driver)
+        assert isinstance(caught, mf.BadRequestError)
+        assert server.peers == []
+    assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_shows_no_secret(streamed: bool, tmp_path: Path) -> None:
+    reply = wire(stream("Hel", "lo") if streamed else completion())
+    with listening(echoing(lambda head: reply)) as server, everything_logged() as lines:
+        model = model_with_secrets(server.url, cache=tmp_path)
+        for _ in range(2):
+            response = model("Hi", stream=streamed)
+            assert response.consume() == "Hello"
+            for part in (response, response.snapshot, response.metadata, response.to_messages(), model, lines):
+                assert_clean("".join(walked(part)))
+            assert_clean(repr(response._repr_mimebundle_()))
+            assert_clean(response.to_frame().to_csv())
+        assert len(server.requests) == 1
+    for part in (model, response):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps, msgspec.json.encode):
+            with suppress(TypeError, AttributeError, NotImplementedError):
+                assert_clean(repr(copied(part)))
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files
+    assert_clean("".join(file.read_bytes().decode("latin-1") for file in files))
+
+
+def test_a_password_in_an_address_is_not_in_the_cache(tmp_path: Path) -> None:
+    with listening(echoing(lambda head: wire(completion()))) as server:
+        url = server.url.replace("127", "me:CANARYpass@127")
+        model_with_secrets(url, cache=tmp_path / "kept.sqlite")("Hi")
+    assert_clean("".join(file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()))
+
+
+def test_the_probe_sees_what_is_shown() -> None:
+    class Careless:
+        def __init__(self) -> None:
+            self.key = KEY
+
+    def fail() -> None:
+        header = base64.b64encode(f"Bearer {KEY}".encode()).decode()
+        raise ValueError(len(header))
+
+    with pytest.raises(ValueError) as caught:
+        fail()
+    for text in (
+        f"{KEY[3:9]}",
+        CODED,
+        "".join(walked(Careless())),
+        "".join(walked([Careless()])),
+        *shown(caught.value),
+    ):
+        if "header=" in text or "CANARY" in text or text == CODED:
+            with pytest.raises(AssertionError):
+                assert_clean(text)
+    with pytest.raises(AssertionError):
+        assert_clean("".join(shown(caught.value)))
