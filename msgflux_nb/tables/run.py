@@ -28,7 +28,7 @@ from .memory import Memory
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["LIMITS", "Options", "Run", "kernel_records", "known_runs", "run_of"]
+__all__ = ["LIMITS", "Options", "Run", "at_once", "kernel_memory", "kernel_records", "known_runs", "run_of"]
 
 LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
 """What of a run may be changed while it goes on."""
@@ -149,7 +149,7 @@ class Run:
         anew: Iterable[str],
         further: bool = True,
     ) -> Batch:
-        start, most = _at_once(self._limits["max_concurrency"], self.model)
+        start, most = at_once(self._limits["max_concurrency"], self.model)
         self._memory = Memory(self.records, anew=anew, keys=self.keys)
         return Batch(
             self.rows,
@@ -333,6 +333,13 @@ def kernel_records() -> list[Records]:
     return list(_kernels)
 
 
+def kernel_memory() -> Records:
+    """Return the records of batches without a store of their own, which live as long as this process."""
+    if not _kernels:
+        _kernels.append(Records(Store(None)))
+    return _kernels[0]
+
+
 def _records(store: Any) -> Records | None:
     if store is False:
         return None
@@ -340,9 +347,7 @@ def _records(store: Any) -> Records | None:
         return store
     if store is not None:
         return Records(open_store(store))
-    if not _kernels:
-        _kernels.append(Records(Store(None)))
-    return _kernels[0]
+    return kernel_memory()
 
 
 def _model(model: AsyncModel | str | None) -> AsyncModel:
@@ -367,7 +372,7 @@ def _checked(limits: dict[str, Any]) -> dict[str, Any]:
     return limits
 
 
-def _at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
+def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
     """How many requests at once to begin with, and at most."""
     parallel = int(model.profile.parallel)
     if max_concurrency == "auto":
