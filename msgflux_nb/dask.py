@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import dask.dataframe  # noqa: F401  # loaded, so that there is something to register with
+try:
+    import dask.dataframe as _frames
+except ImportError as error:
+    raise ImportError(f'Dask is not installed: pip install "msgflux-nb[dask]" ({error})') from error
 
 from .tables.dask import DaskAccessor, register
 
 __all__ = ["DaskAccessor"]
 
+assert _frames is not None
 register()

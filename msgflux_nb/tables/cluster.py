@@ -15,7 +15,7 @@ from .loop import batch_loop
 from .run import kernel_memory
 from .share import Desk, Link
 
-__all__ = ["has_no_way_to_others", "here"]
+__all__ = ["has_no_way_to_others", "here", "local_desk", "watch_local_schedulers"]
 
 _PATIENCE_SECONDS = 60.0  # of a question that is answered at once
 
@@ -29,13 +29,37 @@ def here() -> tuple[Link, Callable[[], bool]]:
     worker = _worker()
     if worker is not None:
         return _scheduler_link(worker), _cancellation(worker)
-    return _LocalLink(), lambda: False
+    computation = _computations[-1] if _computations else _Computation()
+    return _LocalLink(), lambda: computation.is_over
 
 
 def has_no_way_to_others() -> bool:
     """Whether this is one of the processes of ``scheduler="processes"``."""
     parent = multiprocessing.parent_process() is not None
     return _worker() is None and parent and threading.current_thread() is threading.main_thread()
+
+
+class _Computation:
+    """One of a local scheduler's; when it ends early its threads are told nothing, and so they look here."""
+
+    is_over = False
+
+
+_computations: list[_Computation] = []
+
+
+@functools.cache
+def watch_local_schedulers() -> None:
+    """See to it that an interrupt, or an error elsewhere, ends what runs in threads of this process."""
+    from dask.callbacks import Callback
+
+    def start(graph: Any) -> None:
+        _computations.append(_Computation())
+
+    def finish(graph: Any, state: Any, errored: bool) -> None:
+        _computations.pop().is_over = True
+
+    Callback(start=start, finish=finish).register()
 
 
 def _worker() -> Any:
@@ -66,17 +90,18 @@ class _LocalLink:
     worker = "here"
 
     async def ask(self, what: str, **told: Any) -> Any:
-        answer = _desk().answer(what, **told)
+        answer = local_desk().answer(what, **told)
         return await answer if asyncio.iscoroutine(answer) else answer
 
     def ask_and_wait(self, what: str, **told: Any) -> Any:
         if batch_loop.is_this_thread:
-            return _desk().answer(what, **told)
+            return local_desk().answer(what, **told)
         return batch_loop.submit(self.ask(what, **told)).result(_PATIENCE_SECONDS)
 
 
 @functools.cache
-def _desk() -> Desk:
+def local_desk() -> Desk:
+    """Return the desk of this process, for where there is no cluster."""
     return Desk(kernel_memory)
 
 
@@ -94,9 +119,9 @@ class _SchedulerLink:
         self._call = getattr(worker.scheduler, OPERATION)
         self._loop = worker.loop.asyncio_loop
         plugin = pickle.dumps(SchedulerDesk())
-        self._run(
-            worker.scheduler.register_scheduler_plugin(plugin=plugin, name=PLUGIN, idempotent=True)
-        ).result(_PATIENCE_SECONDS)
+        self._run(worker.scheduler.register_scheduler_plugin(plugin=plugin, name=PLUGIN, idempotent=True)).result(
+            _PATIENCE_SECONDS
+        )
 
     async def ask(self, what: str, **told: Any) -> Any:
         return await asyncio.wrap_future(self._run(self._call(what=what, told=told)))

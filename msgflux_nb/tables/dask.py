@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from ..errors import AuthenticationError
-from .cluster import has_no_way_to_others, here
+from .cluster import has_no_way_to_others, here, watch_local_schedulers
 from .gate import Gate
 from .ledger import Ledger
 from .part import PLACES, Asked, run_part
@@ -46,7 +46,9 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
         SchemaError: a class of the schema cannot be sent to workers.
     """
     if options.get("sample") is not None:
-        raise ValueError("sample: expected None for a Dask DataFrame; extract a few rows: data.head(20, npartitions=-1)")
+        raise ValueError(
+            "sample: expected None for a Dask DataFrame; extract a few rows: data.head(20, npartitions=-1)"
+        )
     alone: Options = {**options, "store": False}
     run = Run(data._meta, schema, gate=Gate(), **alone)  # reads and checks what it is asked with
     asked = Asked(
@@ -56,6 +58,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
         terms=_terms(run.model, options),
         place=_place(),
     )
+    watch_local_schedulers()
     meta = outcome_frame(run.schema, Ledger(), data._meta.index[:0], run.explode)
     return data.map_partitions(_Task(packed(asked)), meta=meta, token="extract")  # noqa: S106  # a name
 
@@ -73,11 +76,15 @@ def _terms(model: Any, options: Options) -> Terms:
         gate=(str(key[0]), str(key[-1])) if isinstance(key, tuple) else (type(model).__name__, model.name),
         start=start,
         most=most,
-        rpm=options.get("rpm"),
-        tpm=options.get("tpm"),
-        max_cost=options.get("max_cost"),
+        rpm=_number(options.get("rpm")),
+        tpm=_number(options.get("tpm")),
+        max_cost=_number(options.get("max_cost")),
         store=store if store is None or store is False else str(Path(os.fspath(store)).expanduser().absolute()),
     )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)  # and not NumPy's, which has no place in a message
 
 
 def _place() -> str:
@@ -85,7 +92,9 @@ def _place() -> str:
 
     place = dask.config.get("msgflux-nb.store", "auto")
     if place not in PLACES:
-        raise ValueError(f"msgflux-nb.store: expected one of {', '.join(PLACES)} in Dask's configuration, got {place!r}")
+        raise ValueError(
+            f"msgflux-nb.store: expected one of {', '.join(PLACES)} in Dask's configuration, got {place!r}"
+        )
     return str(place)
 
 
@@ -111,7 +120,9 @@ class _Task:
             return run_part(part, asked, link, cancelled=cancelled)
         except AuthenticationError as error:
             if error.status is None:
-                raise AuthenticationError(f"{error} This was worker {link.worker}: its own environment counts.") from None
+                raise AuthenticationError(
+                    f"{error} This was worker {link.worker}: its own environment counts."
+                ) from None
             raise
 
 
@@ -128,12 +139,13 @@ class DaskAccessor:
 
 def register() -> None:
     """Give Dask's DataFrames and Series their ``mf``, where Dask is loaded; calling it again changes nothing."""
-    frames = sys.modules.get("dask.dataframe")
-    if not hasattr(frames, "Series"):
+    frames: Any = sys.modules.get("dask.dataframe")
+    if not hasattr(frames, "Series"):  # it has none while it is being imported itself
         return
-    from dask.dataframe.extensions import register_dataframe_accessor, register_series_accessor
+    from dask.dataframe import extensions
 
+    to: Any = extensions
     if getattr(frames.DataFrame, "mf", None) is not DaskAccessor:
-        register_dataframe_accessor("mf")(DaskAccessor)
+        to.register_dataframe_accessor("mf")(DaskAccessor)
     if getattr(frames.Series, "mf", None) is not DaskAccessor:
-        register_series_accessor("mf")(DaskAccessor)
+        to.register_series_accessor("mf")(DaskAccessor)

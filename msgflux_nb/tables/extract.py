@@ -123,7 +123,8 @@ def extract(
         sample=sample,
     )
     if is_dask(data):
-        return extract_dask(data, schema, **options)
+        lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods
+        return lazy
     return finish(Run(data, schema, **options), progress=progress)
 
 
@@ -155,7 +156,8 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     it must; the frame is its attribute ``result``.
     """
     if is_dask(data):
-        return extract_dask(data, schema, **options)
+        lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods
+        return lazy
     run = Run(data, schema, **options)
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)

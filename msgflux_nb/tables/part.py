@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,13 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
 
     Raises:
         StoreError: the store cannot be used.
+        CancelledError: nobody wants the result any more.
         MsgfluxError: with ``on_error="raise"``.
     """
     if not len(data):
         return outcome_frame(asked.schema, Ledger(), data.index, asked.options["explode"])
     part = secrets.token_hex(8)
-    begun = link.ask_and_wait(
-        "begin", part=part, worker=link.worker, terms=msgspec.msgpack.encode(asked.terms)
-    )
+    begun = link.ask_and_wait("begin", part=part, worker=link.worker, terms=msgspec.msgpack.encode(asked.terms))
     told: Any = None
     try:
         records = None if asked.terms.store is False else _records(part, asked, link, _checked(begun))
@@ -83,7 +83,7 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
         gate.batch = run.batch
         result = _waited_for(run, cancelled)
         told = gate.told()
-        if run.batch.stopped is not None and not cancelled() and not gate.was_told:
+        if run.batch.stopped is not None and not gate.was_told:
             link.ask_and_wait("stop", part=part, reason=run.batch.stopped)
         if isinstance(records, _Beside):
             records.close()
@@ -97,8 +97,7 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
     try:
         while not run.batch.ended.wait(_HEARTBEAT_SECONDS):
             if cancelled():
-                run.interrupt_and_wait()
-                break
+                raise CancelledError("nobody waits for the result any more")
             if done.done():
                 break
     except BaseException:
@@ -204,15 +203,15 @@ class _SharedGate:
 
 def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Records:
     if begun["path"] is None:
-        return _Part(_DesksStore(None, link, part))
+        return _PartRecords(_DesksStore(None, link, part))
     path = Path(begun["path"])
     place = "file" if begun["flag"] is None else asked.place
     if place == "auto":
         same = sees(path, begun["flag"])
         place = "scheduler" if not same else "file" if begun["machine"] == machine() else "beside"
     if place == "file":  # SQLite's log wants all that write on one machine
-        return _Part(open_store(path))
-    desks = _Part(_DesksStore(path, link, part))
+        return _PartRecords(open_store(path))
+    desks = _PartRecords(_DesksStore(path, link, part))
     if place == "scheduler":
         return desks
     own = own_path(path)
@@ -220,14 +219,14 @@ def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Reco
     return _Beside(desks, Store(own))
 
 
-class _Part(Records):
+class _PartRecords(Records):
     """The records of a part, which is no run of its own."""
 
     def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
         """Keep nothing."""
 
 
-class _Beside(_Part):
+class _Beside(_PartRecords):
     """New records go into a file of this part's own; known are those of all."""
 
     def __init__(self, all_of_them: Records, own: Store) -> None:
@@ -248,18 +247,13 @@ class _Beside(_Part):
         self._own.store.close()
 
 
-class _DesksStore:
+class _DesksStore(Store):
     """The store at the desk, as records see it."""
 
     def __init__(self, path: Path | None, link: Link, part: str) -> None:
         self.path = path
         self._link, self._part = link, part
 
-    def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        return next(iter(self.rows(statement, *values)), None)
-
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        found = _checked(
-            self._link.ask_and_wait("rows", part=self._part, statement=statement, values=list(values))
-        )
+        found = _checked(self._link.ask_and_wait("rows", part=self._part, statement=statement, values=list(values)))
         return [tuple(row) for row in found]

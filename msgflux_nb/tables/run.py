@@ -134,12 +134,9 @@ class Run:
         }
         self._since = time.monotonic()
         self.batch = self._batch(anew=anew)
-        if gate is not None:
-            return
-        self._keep()
-        _runs[self.name] = self
-        while len(_runs) > _KEPT_RUNS:
-            _runs.popitem(last=False)
+        if gate is None:
+            self._keep()
+            _list(self)
 
     def _batch(
         self,
@@ -309,6 +306,12 @@ class Run:
 
 _runs: OrderedDict[str, Run] = OrderedDict()
 _kernels: list[Records] = []
+
+
+def _list(run: Run) -> None:
+    _runs[run.name] = run
+    while len(_runs) > _KEPT_RUNS:
+        _runs.popitem(last=False)
 
 
 def run_of(name: str) -> Run:

@@ -16,12 +16,12 @@ PLUGIN = "msgflux-nb"
 OPERATION = "msgflux_nb"
 
 
-class SchedulerDesk(SchedulerPlugin):  # type: ignore[misc]  # distributed has no types
+class SchedulerDesk(SchedulerPlugin):
     """A desk that a scheduler has, as its plugin."""
 
     idempotent = True
 
-    def start(self, scheduler: Any) -> None:
+    async def start(self, scheduler: Any) -> None:
         """Begin to answer workers."""
         self._desk = Desk(kernel_memory, flagged=True)
         scheduler.handlers[OPERATION] = self._answer

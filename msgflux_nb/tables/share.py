@@ -148,7 +148,11 @@ class Desk:
         store = open_store(asked.store)
         assert store.path is not None
         self._take_over_what_is_left(store)
-        return {"path": str(store.path), "flag": self._flag(store.path) if self._flagged else None, "machine": machine()}
+        return {
+            "path": str(store.path),
+            "flag": self._flag(store.path) if self._flagged else None,
+            "machine": machine(),
+        }
 
     def _on_own_file(self, *, part: str, path: str) -> None:
         self._parts[part].own_file = path
@@ -214,9 +218,7 @@ class Desk:
         spent, most = self._batches[part.terms.batch], part.terms.max_cost
         if spent.stopped is not None or most is None:
             return spent.stopped
-        flying = sum(
-            len(other.tickets) for other in self._parts.values() if other.terms.batch == part.terms.batch
-        )
+        flying = sum(len(other.tickets) for other in self._parts.values() if other.terms.batch == part.terms.batch)
         each = spent.cost / spent.answers if spent.answers else 0.0
         if spent.cost + each * (flying + 1) > most:
             return f"max_cost of ${most:,.4f}: ${spent.cost:,.4f} are spent, and {flying} rows in flight"

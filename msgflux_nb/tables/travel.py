@@ -66,17 +66,23 @@ def without_key(model: Any) -> Any:
     if not isinstance(model, ChatCompletion):
         return model
     variables = " or ".join(model.profile.key_variables)
-    instead = f"set {variables} in the environment of the workers" if variables else (
-        "name the variable of the workers' environment that holds it: profile={'key_variables': ('MY_KEY',)}"
+    instead = (
+        f"set {variables} in the environment of the workers"
+        if variables
+        else ("name the variable of the workers' environment that holds it: profile={'key_variables': ('MY_KEY',)}")
     )
     held = vars(model)
     if held["_key"] is not None:
-        raise ValueError(f"api_key: a key is not sent to Dask's workers, where others may read it. Leave it out, and {instead}.")
+        raise ValueError(
+            f"api_key: a key is not sent to Dask's workers, where others may read it. Leave it out, and {instead}."
+        )
     for name, given in (("extra_headers", "_headers"), ("http_client", "_clients"), ("cache", "_store")):
-        if held[given]:
+        if held[given] is not None and held[given] != {} and held[given] != ():
             raise ValueError(f"{name}: it is not sent to Dask's workers. Leave it out" + _WHY[name])
     if "@" in (model.profile.base_url or ""):
-        raise ValueError(f"base_url: a password in an address is not sent to Dask's workers. Leave it out, and {instead}.")
+        raise ValueError(
+            f"base_url: a password in an address is not sent to Dask's workers. Leave it out, and {instead}."
+        )
     return _Model({name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS})
 
 
@@ -182,7 +188,9 @@ def _description(struct: Any) -> _Defined:
         for name, value in vars(base).items()
         if isinstance(value, _KINDS) or name == "__doc__"
     }
-    config = {name: getattr(struct.__struct_config__, name) for name in _CONFIG if hasattr(struct.__struct_config__, name)}
+    config = {
+        name: getattr(struct.__struct_config__, name) for name in _CONFIG if hasattr(struct.__struct_config__, name)
+    }
     return _Defined(struct.__name__, struct.__module__, fields, own, config)
 
 
