@@ -171,6 +171,46 @@ def test_refusals_of_calls_that_were_under_way_together_halve_it_once() -> None:
     assert (known.limit, known.congestions) == (4.0, 2)
 
 
+@pytest.mark.parametrize(("storms", "share"), [([60], 0.7), ([60, 65, 70], 0.2)], ids=["one", "three"])
+def test_a_storm_in_which_everything_is_refused_is_forgotten_soon(storms: list[int], share: float) -> None:
+    chance = random.Random(4)
+
+    def room() -> int:
+        return 0 if any(begin < now() < begin + 2 for begin in storms) else 64
+
+    provider = Provider(room, seconds=lambda: chance.uniform(0.5, 1.5))
+    ran(provider, gate(start=8, most=128), 6_000, limit=128)
+
+    def mean(begin: float, end: float) -> float:
+        counts = [count for when, count in provider.at_once if begin < when < end]
+        return sum(counts) / len(counts)
+
+    assert mean(50, 60) > 40
+    assert mean(80, 90) > share * mean(50, 60)
+
+
+def test_answers_to_what_was_sent_before_a_storm_say_nothing_of_it() -> None:
+    known = gate(start=64, most=64)
+
+    async def work() -> float:
+        tickets = [await known.enter() for _ in range(64)]
+        known.congest(tickets.pop())
+        for ticket in tickets:
+            known.succeed(ticket)
+        known.congest(await known.enter())
+        await known.enter()
+        return now()
+
+    assert run_virtually(work()) > 0.4
+
+
+def test_answers_that_differ_by_a_factor_of_ten_do_not_stop_its_growth() -> None:
+    chance = random.Random(3)
+    provider = Provider(lambda: 1_000, seconds=lambda: chance.lognormvariate(0, 1))
+    ran(provider, gate(start=4, most=128), 600)
+    assert provider.most > 90
+
+
 def test_it_never_goes_below_one() -> None:
     known = gate(start=8, most=64)
     for _ in range(10):
@@ -183,7 +223,7 @@ def test_it_does_not_grow_where_more_at_once_only_wait_longer() -> None:
     slow = Provider(lambda: 1_000)
     slow.seconds = lambda: SECONDS * max(1.0, slow.under_way / 8)
     ran(slow, gate(start=4, most=256), 3_000)
-    assert slow.most <= 64
+    assert slow.most < 100
 
 
 def test_other_failures_say_nothing_of_how_much_a_server_bears() -> None:
