@@ -310,6 +310,15 @@ def test_pictures_are_named_and_not_written_out(counting: Counting) -> None:
     assert "base64" not in str(one)
 
 
+def test_what_looks_like_a_key_in_a_request_is_not_shown(counting: Counting) -> None:
+    model = counting.model(extra_body={"gateway": {"api_key": "sk-ELSEWHERE-0123456789"}})
+    one = explained(counting.extract(["about sk-learn-pipelines"], model=model), 0)
+    assert "ELSEWHERE" not in str(msgspec.to_builtins(one)) + str(one._repr_mimebundle_())
+    assert one.request is not None
+    assert one.request["gateway"] == {"api_key": "[key]"}
+    assert "sk-learn-pipelines" in one.turns[-1][1]  # the row's own text is as it was sent
+
+
 def test_a_key_is_in_none_of_it(counting: Counting, path: Path) -> None:
     counting.reply = lambda text: error(401, f"wrong key {KEY}") if text == "b" else completion(f'{{"name": "{KEY}"}}')
     model = counting.model(extra_body={"gateway": {"api_key": KEY}}, extra_headers={"X-Key": KEY})
