@@ -209,7 +209,7 @@ def _begun_again(found: Found, data: Any, schema: Any, options: Any, anew: tuple
             f"about {record.report.get('rows', 0):,} rows with prompt={record.prompt!r}; nothing is paid for twice."
         )
     name = model if isinstance(model, str) else model.name
-    if False:
+    if name != record.model:
         raise ValueError(
             f"model: run {found.name!r} asked {record.model}, got {name}, which would be asked, and paid, for every "
             "row anew; use mf.extract for that"
