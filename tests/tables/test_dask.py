@@ -26,15 +26,25 @@ import pytest
 from distributed import Client, LocalCluster
 
 import msgflux_nb as mf
+from msgflux_nb.models.records import Record, Records
+from msgflux_nb.models.store import Store, open_store
 from msgflux_nb.tables import cluster as cluster_module
+from msgflux_nb.tables import travel
+from msgflux_nb.tables.run import kernel_memory
+from msgflux_nb.tables.share import Desk, Terms, own_path
 from tests.scripted import Reply, completion, error
-from tests.tables.counting import KEY, Counting, Person, counting, forgetful, named
+from tests.tables.counting import KEY, Counting, Person, counting, named, restart_kernel
 
 __all__ = ["counting"]
 
 WAIT_SECONDS = 60
 PLACES = ["file", "beside", "scheduler"]
 TEXTS = pd.DataFrame({"text": [f"row {number}" for number in range(24)]}, index=range(100, 124))
+
+
+class Node(msgspec.Struct):
+    name: str
+    others: list[Node] = []
 
 
 class Bill(msgspec.Struct):
@@ -57,7 +67,8 @@ def _key_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with pytest.MonkeyPatch.context() as environment, forgetful(environment):
+    with pytest.MonkeyPatch.context() as environment:
+        restart_kernel(environment)
         environment.setenv("OPENAI_API_KEY", KEY)
         with small_cluster() as cluster:
             yield cluster
@@ -157,6 +168,58 @@ def test_an_async_call_gives_the_same_frame(counting: Counting) -> None:
     lazy = asyncio.run(mf.aextract(parts(), Person, model=hosted(counting)))
     assert lazy.npartitions == 4
     assert counting.calls == 0
+
+
+def test_a_class_that_refers_to_itself_needs_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(travel, "_has_a_home", lambda struct: False)  # as if it were a notebook's
+    with pytest.raises(mf.SchemaError, match=r"Node refers to itself.*module"):
+        travel.packed(Node)
+
+
+# -- the desk ----------------------------------------------------------------------------------------------------------
+
+
+def terms(**options: Any) -> bytes:
+    usual = {"batch": "one", "gate": ("there", "model"), "start": 1, "most": 1, "store": False}
+    return msgspec.msgpack.encode(Terms(**{**usual, **options}))
+
+
+def test_what_a_worker_that_is_gone_has_held_is_free_again() -> None:
+    async def main() -> None:
+        desk = Desk(kernel_memory)
+        for part in ("a", "b"):
+            desk.answer("begin", part=part, worker=part, terms=terms())
+        assert "ticket" in await desk.answer("enter", part="a", tokens=0, told=[0.0, 0])
+        waiting = asyncio.ensure_future(desk.answer("enter", part="b", tokens=0, told=[0.0, 0]))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        desk.forget_worker("a")
+        assert "ticket" in await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(main())
+
+
+def test_what_a_worker_left_beside_the_file_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    left = Store(own_path(path))
+    Records(left).put(Record(key=b"k" * 32, question=b"q", state="ok", text="{}", request=b"{}", answer=None))
+    left.close()
+    Desk(kernel_memory).answer("begin", part="a", worker="a", terms=terms(store=str(path)))
+    assert len(Records(open_store(path))) == 1
+    assert sorted(file.suffix for file in tmp_path.glob("*.part-*")) == []
+
+
+def test_a_stop_holds_for_all_parts_until_something_is_computed_again() -> None:
+    async def main() -> None:
+        desk = Desk(kernel_memory)
+        for part in ("a", "b"):
+            desk.answer("begin", part=part, worker=part, terms=terms())
+        desk.answer("stop", part="a", reason="no money")
+        assert await desk.answer("enter", part="b", tokens=0, told=[0.0, 0]) == {"stop": "no money"}
+        desk.begin_anew()
+        assert "ticket" in await desk.answer("enter", part="b", tokens=0, told=[0.0, 0])
+
+    asyncio.run(main())
 
 
 # -- without a cluster -------------------------------------------------------------------------------------------------
