@@ -311,6 +311,19 @@ def test_the_result_equals_the_local_one(counting: Counting, client: Client) -> 
     assert {headers["Authorization"] for headers in counting.server.headers} == {f"Bearer {KEY}"}
 
 
+def test_an_error_arrives_as_what_it_is(counting: Counting, client: Client) -> None:
+    counting.reply = lambda text: error(400, "no such thing")
+    with pytest.raises(mf.BadRequestError, match="no such thing") as caught:
+        mf.extract(parts(), Person, model=hosted(counting), store=False, on_error="raise").compute()
+    assert caught.value.status == 400
+    nowhere = mf.Model.chat_completion("scripted", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    with pytest.raises(mf.ConnectionFailedError):
+        mf.extract(parts(), Person, model=nowhere, store=False, on_error="raise").compute()
+    keyless = counting.model("groq/some-model", api_key=None)
+    with pytest.raises(mf.AuthenticationError, match=r"GROQ_API_KEY.*worker tcp://"):
+        mf.extract(parts(), Person, model=keyless, store=False).compute()
+
+
 @pytest.mark.parametrize("explode", [None, "tags"])
 def test_lists_may_be_exploded(counting: Counting, client: Client, explode: str | None) -> None:
     counting.reply = lambda text: completion(msgspec.json.encode({**BILL, "tags": ["a", "b"]}).decode())
