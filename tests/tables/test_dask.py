@@ -37,7 +37,7 @@ from tests.tables.counting import KEY, Counting, Person, counting, named, restar
 
 __all__ = ["counting"]
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 PLACES = ["file", "beside", "scheduler"]
 TEXTS = pd.DataFrame({"text": [f"row {number}" for number in range(24)]}, index=range(100, 124))
 
@@ -420,7 +420,7 @@ def test_a_client_that_lets_go_ends_the_calls(counting: Counting, client: Client
     future = client.compute(mf.extract(parts(frame, 2), Person, model=hosted(counting), store=False, max_concurrency=4))
     wait_until(lambda: counting.calls >= 8)
     future.cancel()
-    time.sleep(1.5)
+    time.sleep(3.0)
     calls = counting.calls
     time.sleep(1.0)
     assert counting.calls == calls
