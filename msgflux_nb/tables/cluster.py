@@ -29,7 +29,7 @@ def here() -> tuple[Link, Callable[[], bool]]:
     worker = _worker()
     if worker is not None:
         return _scheduler_link(worker), _cancellation(worker)
-    computation = _computations[-1] if _computations else _Computation()
+    computation = _latest[0]  # a thread that begins after an interrupt still sees it
     return _LocalLink(), lambda: computation.is_over
 
 
@@ -45,7 +45,7 @@ class _Computation:
     is_over = False
 
 
-_computations: list[_Computation] = []
+_latest = [_Computation()]
 
 
 @functools.cache
@@ -53,11 +53,15 @@ def watch_local_schedulers() -> None:
     """See to it that an interrupt, or an error elsewhere, ends what runs in threads of this process."""
     from dask.callbacks import Callback
 
+    under_way: list[_Computation] = []
+
     def start(graph: Any) -> None:
-        _computations.append(_Computation())
+        under_way.append(_Computation())
+        _latest[0] = under_way[-1]
+        batch_loop.call(lambda: local_desk().begin_anew())
 
     def finish(graph: Any, state: Any, errored: bool) -> None:
-        _computations.pop().is_over = True
+        under_way.pop().is_over = errored
 
     made: Any = Callback
     made(start=start, finish=finish).register()

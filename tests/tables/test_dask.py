@@ -260,6 +260,8 @@ def test_the_first_failure_stops_all_partitions(counting: Counting) -> None:
     with pytest.raises(mf.BadRequestError):
         lazy.compute(scheduler="synchronous")
     assert counting.calls == 1
+    counting.reply = named
+    assert states(lazy.compute(scheduler="threads")) == {"ok": len(TEXTS)}  # what was wrong may have been set right
 
 
 def test_a_missing_key_is_said_and_costs_nothing(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
