@@ -464,7 +464,7 @@ def test_a_quota_that_is_used_up_stops_the_batch_and_leaves_the_row_to_be_asked_
     provider.acall = acall  # type: ignore[method-assign]  # the same server, out of money
     ledger = ran(provider, gate(start=2, most=2), 40)
     assert ledger.counts == {"ok": 10, "pending": 30}
-    assert "quota" in ledger.errors[39]
+    assert "quota" in ledger.columns()["errors"][39]
 
 
 def test_refusals_for_a_quarter_of_an_hour_stop_the_batch() -> None:
@@ -480,7 +480,7 @@ def test_a_wait_of_hours_stops_the_batch_at_once() -> None:
     ledger = ran(provider, gate(start=4, most=4), 20)
     assert ledger.counts == {"pending": 20}
     assert len(provider.refused) <= 4
-    assert "7,200 s" in ledger.errors[0]
+    assert "7,200 s" in ledger.columns()["errors"][0]
 
 
 def test_a_refusal_does_not_count_against_the_retries_of_a_row() -> None:
