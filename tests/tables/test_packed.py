@@ -63,7 +63,20 @@ def test_moments_that_are_alike_are_read_at_once(year: int, microsecond: int) ->
     assert found.tolist() == [(cells[0] - EPOCH) // MICROSECOND] * 3
 
 
-OTHERS: list[Any] = [1, True, None, "x", b"12345678", NOON.replace(tzinfo=None), msgspec.UNSET, object(), 2**70, [1.5]]
+OTHERS: list[Any] = [
+    1,
+    True,
+    None,
+    "x",
+    b"12345678",
+    NOON.replace(tzinfo=None),
+    msgspec.UNSET,
+    object(),
+    2**70,
+    2**60,
+    "12345",
+    [1.5],
+]
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=lambda cell: type(cell).__name__)
