@@ -29,8 +29,8 @@ ROOMS = {
     "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets "
     "line aio transport whole response async_response store records prepared recording gguf machine pip weights local chat model",
     "reasoning": "tools react self_consistency tree_of_thoughts",
-    "tables": "dtypes fields lists packed arrays cells template marks examples rows frame export gate outcome ledger "
-    "reuse memory paths corrections report long compare score spans progress interrupts loop batch run travel "
+    "tables": "dtypes fields lists packed arrays cells template marks examples rows frame export gate outcome labels "
+    "ledger reuse memory paths corrections report long compare score spans progress interrupts loop batch run travel "
     "share part scheduler_desk cluster dask extract runs explain review accessor",
     "widgets": "_run _structure _attachments _question _markdown _twin _cards answer_card row_card _base "
     "message_builder prefill_editor schema_picker tool_call_view plan_view extraction_view playground",

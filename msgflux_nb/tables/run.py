@@ -21,6 +21,7 @@ from .batch import AsyncModel, Batch, OnError
 from .corrections import Corrections
 from .examples import example_turns, read_examples
 from .gate import gate_of
+from .labels import label_digest
 from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE, marked
@@ -288,6 +289,7 @@ class Run:
             report=report or {**self.report(Ledger()), "rows": len(self.rows)},
             ended=ended,
             options={**self.options, **self._limits},
+            labels=None if ended is None else label_digest(self.rows.index),
         )
         if self.records is not None:
             self.records.put_run(self.record, bytes(self.keys))
