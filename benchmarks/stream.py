@@ -61,7 +61,7 @@ def peer_folder() -> Path:
     return Path(cache) / "msgflux-nb" / "peers"
 
 
-def peer_python(folder: Path, name: str, *, quick: bool) -> str | None:
+def peer_python(folder: Path, name: str, packages: dict[str, list[str]], *, quick: bool) -> str | None:
     """The interpreter of a peer's environment, made or brought to the newest unless it is quick; None for none."""
     home = folder / name
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -69,7 +69,7 @@ def peer_python(folder: Path, name: str, *, quick: bool) -> str | None:
         if not python.exists():
             venv.create(home, with_pip=True)
         pip = [str(python), "-m", "pip", "install", "-qq", "--upgrade", "--upgrade-strategy", "eager"]
-        subprocess.run([*pip, *PEERS[name]], check=False)
+        subprocess.run([*pip, *packages[name]], check=False)
     return str(python) if python.exists() else None
 
 
@@ -272,7 +272,7 @@ def main() -> None:
     options = parser.parse_args()
     options.runs = options.runs or (2 if options.quick else 5)
     options.seconds = 0.1 if options.quick else 0.3
-    peers = {name: peer_python(options.peers, name, quick=options.quick) for name in PEERS}
+    peers = {name: peer_python(options.peers, name, PEERS, quick=options.quick) for name in PEERS}
     python = {"ours": sys.executable, **{name: found for name, found in peers.items() if found is not None}}
     before = load()
     results, versions = measure(python, options)

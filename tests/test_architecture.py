@@ -25,20 +25,21 @@ ROOMS = {
     "content": "container source picture sound tokens media generated messages history",
     "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
-    "misfit allowance accumulate",
+    "misfit allowance plain accumulate",
     "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets "
-    "aio transport response async_response store records prepared recording gguf machine pip weights local chat model",
+    "line aio transport whole response async_response store records prepared recording gguf machine pip weights "
+    "local chat model",
     "reasoning": "tools react self_consistency tree_of_thoughts",
-    "tables": "dtypes fields lists arrays cells template marks examples rows frame export gate outcome ledger reuse "
-    "memory paths corrections report long compare score spans progress interrupts loop batch run extract runs "
-    "explain review dask accessor",
+    "tables": "dtypes fields lists packed arrays cells template marks examples rows frame export gate outcome labels "
+    "ledger reuse memory paths corrections report long compare score spans progress interrupts loop batch run travel "
+    "share part scheduler_desk cluster dask extract runs explain review accessor",
     "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _parts "
     "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card row_card _typed _base _intake "
     "message_builder prefill_editor schema_picker _tool_fields _tool_job "
     "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
     "_extraction_tally _extraction_picture _extraction_twin _extraction_board extraction_view "
     "_side _code _difference _models _rounds _tokens _play_page playground",
-    "doors": "__init__ pandas magics cli testing",
+    "doors": "__init__ pandas dask magics cli testing",
 }
 ORDER = {
     (name if room in ("", "doors") else f"{room}.{name}"): (row, column)

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import socket
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
-from .connect import BLOCK_BYTES, IDLE_KEPT, Route, check_tunnel, foreign_transport, message, patience
-from .environment import Proxy, certificates
-from .http1 import ProtocolError, ResponseReader
+from .connect import IDLE_KEPT, Route, foreign_transport, message, patience
+from .environment import Proxy
+from .http1 import Head, ProtocolError, ResponseReader, plain_answer
 from .limits import Abort
-from .sockets import STAGGER_SECONDS, has_something_to_read, numeric_address
+from .line import Line, connected
 
 __all__ = ["AsyncioTransport", "pause"]
-
-_NO_LIMIT_SECONDS = 1e6  # asyncio limits handshakes too, to a minute; the limits are ours
 
 
 class AsyncioTransport(httpx.AsyncBaseTransport):
@@ -35,7 +30,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._idle: dict[Route, list[_Line]] = {}
+        self._idle: dict[Route, list[Line]] = {}
         self._others: dict[Proxy, httpx.AsyncHTTPTransport] = {}  # for proxies of other kinds
         self._closed = False
 
@@ -49,7 +44,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         if route.foreign is not None:
             return await self._other(route.foreign).handle_async_request(request)
         remaining, connect_seconds, abort = patience(request)
-        line = self._take(route) or await _cut_by(abort, _connected(route, min(connect_seconds, remaining())))
+        line = self._take(route) or await _cut_by(abort, connected(route, min(connect_seconds, remaining())))
         body = _Body(line, ResponseReader(), remaining, lambda whole: self._done(route, line, abort, whole))
         try:
             loop = asyncio.get_running_loop()
@@ -63,6 +58,59 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         head = body.head
         return httpx.Response(head.status, headers=head.headers, stream=body, request=request)
 
+    async def whole(
+        self,
+        route: Route,
+        data: bytes,
+        *,
+        connect_seconds: float,
+        end: float,
+        heard: Callable[[Head | bytes], object],
+    ) -> bytes:
+        """Send a request as it goes over the wire, and return the body of its answer when all of it is there.
+
+        Args:
+            route: whom to.
+            data: the request.
+            connect_seconds: until a connection stands.
+            end: when the answer has to be there, by the loop's clock.
+            heard: is told the answer's head as soon as it has come; that of a plain answer in bytes, in lower case.
+
+        Raises:
+            httpx.TransportError: no connection, no answer in time, or none that is HTTP.
+        """
+        clock = asyncio.get_running_loop().time
+        line = self._take(route) or await connected(route, min(connect_seconds, end - clock()))
+        reusable = False
+        try:
+            line.write(data)
+            came = await line.read(end - clock())
+            plain = plain_answer(came)
+            if plain is not None:
+                reusable = line.is_written
+                heard(plain[0])
+                return plain[1]
+            reader, body, told = ResponseReader(), [b""], False
+            while True:
+                if came:
+                    body.append(reader.feed(came))
+                else:
+                    reader.close()
+                if reader.head is not None and not told:
+                    told = True
+                    heard(reader.head)
+                if reader.ended:
+                    reusable = reader.reusable and line.is_written
+                    return b"".join(body)
+                if reader.fault is not None:
+                    raise reader.fault
+                came = await line.read(end - clock())
+        except BaseException as error:
+            # As above: this frame holds the request, and in it the key.
+            raise _in_httpx_words(error).with_traceback(None) from None
+        finally:
+            self._keep(route, line, reusable)
+
     async def aclose(self) -> None:
         """Close the connections that nobody uses, and from now on each at the end of its request."""
         self._closed = True
@@ -75,7 +123,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         for other in self._others.values():
             await other.aclose()
 
-    def _take(self, route: Route) -> _Line | None:
+    def _take(self, route: Route) -> Line | None:
         kept = self._idle.get(route, [])
         while kept:
             line = kept.pop()
@@ -84,10 +132,13 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
             line.abort()  # the server has closed it, or says something that nobody asked for
         return None
 
-    def _done(self, route: Route, line: _Line, abort: Abort, whole: bool) -> None:
+    def _done(self, route: Route, line: Line, abort: Abort, whole: bool) -> None:
         abort.watch(None)
+        self._keep(route, line, whole and not abort.asked)
+
+    def _keep(self, route: Route, line: Line, reusable: bool) -> None:
         kept = self._idle.setdefault(route, [])
-        if whole and not abort.asked and not self._closed and len(kept) < IDLE_KEPT:
+        if reusable and not self._closed and len(kept) < IDLE_KEPT:
             kept.append(line)
         else:
             line.abort()
@@ -98,118 +149,12 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         return self._others[proxy]
 
 
-class _Line(asyncio.Protocol):
-    """One connection: what has come and is not read yet, and who waits for it.
-
-    asyncio's own streams would do, but that they lose what came before a connection broke: the answer of a server that
-    refuses a long request and hangs up.
-
-    Attributes:
-        closed: done when the connection is.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport = cast(Any, None)
-        self._arrived: list[bytes] = []
-        self._size = 0
-        self._over = False
-        self._broken: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-
-    # -- what asyncio tells ---------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._arrived.append(data)
-        self._size += len(data)
-        if self._size > BLOCK_BYTES:
-            self._transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> None:
-        self._over = True
-        self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._over, self._broken = True, exc
-        self._wake()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    # -- what a request asks for ----------------------------------------------------------------------------------
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether nothing has come and the server has not closed it, as far as this machine knows."""
-        quiet = not self._arrived and not self._over and not self._transport.is_closing()
-        return quiet and not has_something_to_read(self._transport.get_extra_info("socket"))
-
-    @property
-    def is_written(self) -> bool:
-        """Whether all that was written is on its way."""
-        return not self._transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """Begin to write; what the server says meanwhile can be read at once."""
-        self._transport.write(data)
-
-    async def read(self, seconds: float) -> bytes:
-        """Return what has come, or else comes next; empty at the end of the connection."""
-        while not self._arrived and not self._over:
-            await self._wait(seconds)
-        if self._arrived:
-            data = self._arrived[0] if len(self._arrived) == 1 else b"".join(self._arrived)
-            self._arrived.clear()
-            if self._size > BLOCK_BYTES:
-                self._transport.resume_reading()
-            self._size = 0
-            return data
-        if self._broken is not None:
-            raise self._broken
-        return b""
-
-    async def encrypt(self, host: str) -> None:
-        """Go on encrypted."""
-        self._transport = cast(
-            asyncio.Transport,
-            await self._loop.start_tls(
-                self._transport,
-                self,
-                certificates(),
-                server_hostname=host,
-                ssl_handshake_timeout=_NO_LIMIT_SECONDS,
-            ),
-        )
-
-    def abort(self) -> None:
-        """Close it at once."""
-        self._transport.abort()
-
-    async def _wait(self, seconds: float) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        timer = None if seconds == float("inf") else self._loop.call_later(max(seconds, 0.0), _expire, waiter)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
 class _Body(httpx.AsyncByteStream):
     """The body of an answer, as it comes; says at its end whether the connection can be used again."""
 
     def __init__(
         self,
-        line: _Line,
+        line: Line,
         reader: ResponseReader,
         remaining: Callable[[], float],
         done: Callable[[bool], None],
@@ -255,84 +200,7 @@ class _Body(httpx.AsyncByteStream):
         return b""
 
 
-async def _connected(route: Route, seconds: float) -> _Line:
-    """Connect: look the name up, try its addresses, ask a proxy for a tunnel, agree on encryption."""
-    end = time.monotonic() + seconds
-    try:
-        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0.001)):
-            direct: dict[str, Any] = {}
-            if route.secure and route.proxy is None:
-                direct = {
-                    "ssl": certificates(),
-                    "server_hostname": route.host,
-                    "ssl_handshake_timeout": _NO_LIMIT_SECONDS,
-                }
-            # Dialled by ourselves, since asyncio leaves sockets open where it is cancelled at the wrong moment.
-            dialled = await _dial(*route.first_stop)
-            _, line = await asyncio.get_running_loop().create_connection(_Line, sock=dialled, **direct)
-            try:
-                if route.tunnel:
-                    await _open_tunnel(line, route, end)
-                    await line.encrypt(route.host)
-            except BaseException:
-                line.abort()
-                raise
-            return line
-    except TimeoutError as error:
-        raise httpx.ConnectTimeout(f"no connection to {route.first_stop[0]} in {seconds:g} s") from error
-    except (OSError, ValueError, ProtocolError) as error:
-        raise route.failure(error) from error
-
-
-async def _dial(host: str, port: int) -> socket.socket:
-    """Return a connection to the first of a name's addresses that answers; each has a short start on the next."""
-    loop = asyncio.get_running_loop()
-    addresses = numeric_address(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failure: BaseException = OSError("the name has no address")
-    waiting: dict[asyncio.Future[None], socket.socket] = {}
-    try:
-        while addresses or waiting:
-            if addresses:
-                (family, kind, protocol, _, address), *addresses = addresses
-                try:
-                    line = socket.socket(family, kind, protocol)
-                except OSError as error:
-                    failure = error
-                    continue
-                line.setblocking(False)
-                waiting[asyncio.ensure_future(loop.sock_connect(line, address))] = line
-            limit = STAGGER_SECONDS if addresses else None
-            done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            for attempt in done:
-                line, problem = waiting.pop(attempt), attempt.exception()
-                if problem is None:
-                    return line
-                line.close()
-                failure = problem
-        raise failure
-    finally:
-        for attempt, line in waiting.items():
-            attempt.cancel()
-            attempt.add_done_callback(functools.partial(_drop, line))
-
-
-def _drop(line: socket.socket, attempt: asyncio.Future[None]) -> None:
-    line.close()
-    if not attempt.cancelled():
-        attempt.exception()  # asyncio would report it as one that nobody has looked at
-
-
-async def _open_tunnel(line: _Line, route: Route, end: float) -> None:
-    line.write(route.tunnel)
-    reader = ResponseReader()
-    while not check_tunnel(reader, route):
-        data = await line.read(end - time.monotonic())
-        if not data:
-            reader.close()
-        reader.feed(data)
-
-
-async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, _Line]) -> _Line:
+async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, Line]) -> Line:
     """Await, but no longer than until another thread asks for the end."""
     task = asyncio.ensure_future(connecting)
     loop = asyncio.get_running_loop()
@@ -368,11 +236,6 @@ def _finish(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
-
-
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, and with it what was to be ended
         loop.call_soon_threadsafe(call)
@@ -383,9 +246,13 @@ def _translated() -> Iterator[None]:
     """Say what asyncio raises in httpx's words."""
     try:
         yield
-    except TimeoutError as error:
-        raise httpx.ReadTimeout("no answer in time") from error
-    except ProtocolError as error:
-        raise httpx.RemoteProtocolError(str(error)) from error
-    except OSError as error:
-        raise httpx.ReadError(str(error) or type(error).__name__) from error
+    except (ProtocolError, OSError) as error:
+        raise _in_httpx_words(error) from error
+
+
+def _in_httpx_words(error: BaseException) -> BaseException:
+    if isinstance(error, TimeoutError):
+        return httpx.ReadTimeout("no answer in time")
+    if isinstance(error, ProtocolError):
+        return httpx.RemoteProtocolError(str(error))
+    return httpx.ReadError(str(error) or type(error).__name__) if isinstance(error, OSError) else error

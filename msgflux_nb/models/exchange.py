@@ -100,6 +100,7 @@ class Exchange:
         self._first_content: float | None = None
         self._last_content: float | None = None
         self._over_since: float | None = None  # when [DONE] or an error came
+        self._late_since: float | None = None  # when bytes came behind the limit
         self._ended: float | None = None
 
     @property
@@ -186,7 +187,7 @@ class Exchange:
             self._first_content = now if self._first_content is None else self._first_content
         if self._over_since is None and (accumulator.done or accumulator.failure is not None):
             self._over_since = now
-        if now > self._limit():
+        if now > self._limit() and self._is_past(now):
             raise self._limit_error()
         return events
 
@@ -276,7 +277,7 @@ class Exchange:
         self.state = "running"
         self._attempt_began = self._clock()
         self._began = self._attempt_began if self._began is None else self._began
-        self._last_content = self._over_since = None
+        self._last_content = self._over_since = self._late_since = None
         self._received = []
         self._accumulator = self._fresh(scrub)
 
@@ -288,6 +289,11 @@ class Exchange:
             audio_format=self.request.audio_format,
             scrub=scrub,
         )
+
+    def _is_past(self, now: float) -> bool:
+        """Whether a limit counts: a whole answer that is here but was not read in time is not thrown away."""
+        self._late_since = now if self._late_since is None else self._late_since
+        return self.request.stream or now - self._late_since > _AFTERWARDS_SECONDS
 
     def _end(self, state: State) -> None:
         self.state = state

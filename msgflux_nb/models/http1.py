@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-__all__ = ["ChunkedDecoder", "Head", "ProtocolError", "ResponseReader", "request_head"]
+__all__ = ["ChunkedDecoder", "Head", "ProtocolError", "ResponseReader", "plain_answer", "request_head"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -67,6 +67,33 @@ def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, byte
             raise ProtocolError(f"the header {name.decode('latin-1')} holds a line end or a NUL")
         lines.append(b"%b: %b" % (name, value))
     return b"\r\n".join([*lines, b"", b""])
+
+
+def plain_answer(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return the head, in lower case, and the body of the plainest answer: whole, with status 200, a length, no coding.
+
+    None where it is another, or where bytes are missing or too many; then a :class:`ResponseReader` tells. With this
+    one a connection can be used again.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or not data.startswith(b"HTTP/1.1 200 "):
+        return None
+    head = data[: end + 2].lower()
+    start = head.find(b"\r\ncontent-length:") + 17
+    if start < 17 or head.find(b"content-length", start) >= 0 or b"-encoding" in head:
+        return None
+    if head.count(b"\n") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
+        return None
+    if b"connection" in head and not _keeps_alive(head):
+        return None
+    length = head[start : head.find(b"\r", start)].strip()
+    if not length.isdigit() or len(length) > _LONGEST_LENGTH or int(length) != len(data) - end - 4:
+        return None
+    return head, data[end + 4 :]
+
+
+def _keeps_alive(head: bytes) -> bool:
+    return head.count(b"connection") == head.count(b"\r\nconnection: keep-alive\r\n") == 1
 
 
 class ResponseReader:

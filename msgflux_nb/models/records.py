@@ -64,6 +64,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         report: what it did so far, as plain values.
         ended: when it ended, in seconds since 1970; None while it runs, and for ever where its process was killed.
         options: what else it was asked with, as plain values.
+        labels: what tells its index from another one, once it has ended.
     """
 
     run: str
@@ -74,6 +75,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     report: dict[str, Any]
     ended: float | None = None
     options: dict[str, Any] = {}
+    labels: str | None = None
 
 
 _FIELDS = Record.__struct_fields__

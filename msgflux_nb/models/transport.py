@@ -18,7 +18,7 @@ import weakref
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -34,7 +34,19 @@ from ..protocol.failure import failure_of_status
 from .keys import HiddenValues, Key, scrub
 from .limits import Abort, Timeout
 
-__all__ = ["Endpoint", "aopen_bytes", "open_bytes"]
+if TYPE_CHECKING:
+    from .aio import AsyncioTransport
+
+__all__ = [
+    "Endpoint",
+    "aopen_bytes",
+    "async_transport",
+    "before_an_answer",
+    "failure_of",
+    "open_bytes",
+    "parsed",
+    "translated",
+]
 
 _ERROR_BODY_BYTES = 64 * 1024
 _SAID_CHARACTERS = 300
@@ -78,14 +90,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         seconds = {name: None if value == float("inf") else value for name, value in limits.items()}
         return {
             "method": "POST",
-            "url": _parsed(self.url),
+            "url": parsed(self.url),
             "content": body,
-            "headers": self._all_headers(stream),
+            "headers": self.all_headers(stream),
             "extensions": {"timeout": seconds, **extensions},
         }
 
-    def _all_headers(self, stream: bool) -> HiddenValues:
-        """What is sent with each request, without the key; further headers win over ours, however they are spelt.
+    def all_headers(self, stream: bool) -> HiddenValues:
+        """Return what is sent with each request, without the key; further headers win, however they are spelt.
 
         Raises:
             BadRequestError: a further header cannot be sent; the message does not show its value.
@@ -113,7 +125,7 @@ def _fits(name: object, value: object) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
+def parsed(url: str) -> httpx.URL:
     """Parsing an address costs more than all the rest of a request."""
     return httpx.URL(url)
 
@@ -141,16 +153,16 @@ def open_bytes(
     Raises:
         MsgfluxError: no connection, no answer in time, or an answer with an error status.
     """
-    with _translated(endpoint):
+    with translated(endpoint):
         arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         sender: Any = _given(endpoint, "handle_request", httpx.AsyncClient) or _transport(endpoint.base_url)
-        with _before_an_answer(endpoint):
+        with before_an_answer(endpoint):
             response = _sent(sender, _request(endpoint, sender, arguments))
         try:
             _watch(abort, response)
             chunks = iter(response.stream) if _is_plain(endpoint, response) else response.iter_bytes()
             if response.status_code >= 300:
-                raise _failure(endpoint, response, _start_of(chunks))
+                raise failure_of(endpoint, response, _start_of(chunks))
             yield chunks
         finally:
             response.close()
@@ -168,18 +180,18 @@ async def aopen_bytes(
     heard: Callable[[list[tuple[bytes, bytes]]], object] = id,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
-    with _translated(endpoint):
+    with translated(endpoint):
         arguments = endpoint.arguments(body, timeout, stream=stream, abort=abort, remaining=remaining)
         given = _given(endpoint, "handle_async_request", httpx.Client)
-        sender: Any = given or await _async_transport(endpoint.base_url)
-        with _before_an_answer(endpoint):
+        sender: Any = given or await async_transport(endpoint.base_url)
+        with before_an_answer(endpoint):
             response = await _asent(sender, _request(endpoint, sender, arguments))
         heard(response.headers.raw)
         try:
             _watch(abort, response)
             chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()
             if response.status_code >= 300:
-                raise _failure(endpoint, response, await _astart_of(chunks))
+                raise failure_of(endpoint, response, await _astart_of(chunks))
             yield chunks
         finally:
             await response.aclose()
@@ -280,7 +292,8 @@ async def _astart_of(chunks: AsyncIterator[bytes]) -> bytes:
     return held
 
 
-def _failure(endpoint: Endpoint, response: httpx.Response, body: bytes) -> MsgfluxError:
+def failure_of(endpoint: Endpoint, response: httpx.Response, body: bytes) -> MsgfluxError:
+    """Return the exception for an answer with an error status or a redirect."""
     return failure_of_status(
         response.status_code,
         {name.lower(): value for name, value in response.headers.items()},
@@ -292,7 +305,7 @@ def _failure(endpoint: Endpoint, response: httpx.Response, body: bytes) -> Msgfl
 
 
 @contextmanager
-def _before_an_answer(endpoint: Endpoint) -> Iterator[None]:
+def before_an_answer(endpoint: Endpoint) -> Iterator[None]:
     """What breaks before an answer begins is a connection that did not come about."""
     try:
         yield
@@ -306,12 +319,8 @@ def _before_an_answer(endpoint: Endpoint) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(endpoint: Endpoint) -> Iterator[None]:
-    """Say what httpx raises in our words.
-
-    The cause is kept scrubbed, for what a server sends may be in it, and without traceback and request, which hold the
-    header.
-    """
+def translated(endpoint: Endpoint) -> Iterator[None]:
+    """Say what httpx raises in our words; the cause is kept scrubbed, without traceback and request."""
     try:
         yield
     except httpx.TimeoutException as error:
@@ -347,9 +356,7 @@ def _bare(endpoint: Endpoint, error: Exception) -> Exception:
 
 
 _transports: dict[tuple[int, str], httpx.BaseTransport] = {}
-_async_transports: weakref.WeakKeyDictionary[Any, dict[str, tuple[httpx.AsyncBaseTransport, Any]]] = (
-    weakref.WeakKeyDictionary()
-)
+_async_transports: weakref.WeakKeyDictionary[Any, dict[str, tuple[AsyncioTransport, Any]]] = weakref.WeakKeyDictionary()
 
 
 def _transport(base_url: str) -> httpx.BaseTransport:
@@ -368,7 +375,8 @@ def _close_all() -> None:
             transport.close()
 
 
-async def _async_transport(base_url: str) -> httpx.AsyncBaseTransport:
+async def async_transport(base_url: str) -> AsyncioTransport:
+    """Return the transport of this event loop for an endpoint."""
     import asyncio  # which takes longer than all the rest
 
     from .aio import AsyncioTransport

@@ -5,6 +5,7 @@ Importing this registers it; what it does is loaded when it is used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -173,7 +174,11 @@ class FrameAccessor(SeriesAccessor):
 
 
 def register() -> None:
-    """Give DataFrames and Series their ``mf``; calling it again changes nothing."""
+    """Give DataFrames and Series their ``mf``, Dask's too where Dask is loaded; calling it again changes nothing."""
+    if "dask.dataframe" in sys.modules:
+        from .dask import register as register_dask
+
+        register_dask()
     if getattr(pd.DataFrame, "mf", None) is not FrameAccessor:
         pd.api.extensions.register_dataframe_accessor("mf")(FrameAccessor)
     if getattr(pd.Series, "mf", None) is not SeriesAccessor:

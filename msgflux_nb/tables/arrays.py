@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -16,9 +17,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from . import packed
 from .dtypes import Column, Kind
 from .fields import plain
-from .lists import arrow_list
+from .lists import arrow_list, pa
 
 __all__ = ["infer", "is_missing", "objects", "to_array"]
 
@@ -26,7 +28,8 @@ Types = set[type]
 
 _NONE = type(None)
 _UTC = pd.DatetimeTZDtype("us", "UTC")
-_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+_EPOCH = datetime.date(1970, 1, 1)
+_EXACT_FLOAT = 2.0**53  # below it every integer is a float
 # The types of cells that hold nothing, or numpy's scalars, but float, which may be NaN.
 _UNUSUAL = (msgspec.UnsetType, type(pd.NA), type(pd.NaT), np.generic)
 _INFERRED: dict[frozenset[type], Kind] = {
@@ -57,22 +60,27 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
 
     Missing cells are ``NA``, ``NaT`` or, in an ``object`` array, None.
     """
+    quick = _QUICK.get(column.kind)
+    array = None if quick is None else quick(column, cells)
+    if array is not None:
+        return array
     types = set(map(type, cells))
     if any(issubclass(kind, _UNUSUAL) for kind in types):
         cells = [_python(cell) for cell in cells]
         types = set(map(type, cells))
-    elif float in types:
+    elif float in types and column.kind != "float":
         cells = [None if type(cell) is float and cell != cell else cell for cell in cells]
         types = set(map(type, cells))
+    complete = _NONE not in types
     types.discard(_NONE)
     try:
-        array = _MAKERS[column.kind](column, cells, types)
+        array = _MAKERS[column.kind](column, cells, types, complete)
     except (OverflowError, ValueError):
         # Beyond what 64 bits hold, or text that Arrow's UTF-8 cannot.
         array = None
     if array is not None:
         return array
-    return objects(list(map(plain, cells)) if column.kind == "list" else cells)
+    return objects([plain(_python(cell)) if column.kind == "list" else _python(cell) for cell in cells])
 
 
 def infer(column: Column, cells: Sequence[Any]) -> Column:
@@ -104,89 +112,162 @@ def _python(cell: Any) -> Any:
     return cell.item() if isinstance(cell, np.generic) else cell
 
 
-def _mask(cells: Sequence[Any]) -> Any:
-    return np.array([cell is None for cell in cells], dtype=bool)
+def _mask(cells: Sequence[Any], complete: bool) -> Any:
+    return np.zeros(len(cells), dtype=bool) if complete else np.array([cell is None for cell in cells], dtype=bool)
 
 
-# One maker a kind. It is given the types of the cells that are there, and returns None where they do not fit.
+# The quick ways, for cells that are all of the one type; they return None where these are not.
 
 
-def _integers(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _quick_floats(column: Column, cells: Sequence[Any]) -> Any:
+    found = packed.floats(cells)
+    if found is None and None in cells:
+        found = packed.floats([math.nan if cell is None else cell for cell in cells])
+    return None if found is None else _floating(found)
+
+
+def _quick_booleans(column: Column, cells: Sequence[Any]) -> Any:
+    found = packed.booleans(cells)
+    return None if found is None else pd.arrays.BooleanArray(*found)
+
+
+def _quick_moments(column: Column, cells: Sequence[Any]) -> Any:
+    found = packed.microseconds(cells) if cells else None
+    return None if found is None else pd.array(found.view("datetime64[us]")).tz_localize("UTC")
+
+
+def _quick_strings(column: Column, cells: Sequence[Any]) -> Any:
+    if _arrow_strings():
+        return None  # Arrow takes bytes for text.
+    try:
+        return pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
+    except ValueError:
+        return None
+
+
+def _quick_category(column: Column, cells: Sequence[Any]) -> Any:
+    if not all(type(level) is str for level in column.levels):
+        return None
+    codes = {None: -1} | {level: code for code, level in enumerate(column.levels)}
+    try:
+        return _coded(column, map(codes.__getitem__, cells), len(cells))
+    except (KeyError, TypeError):
+        return None
+
+
+# One maker a kind. It is given the types of the cells that are there, and whether all are; it returns None where they
+# do not fit. Missing numbers are NaN on the way, which numpy makes of None by itself.
+
+
+def _integers(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     if not types <= {int}:
         return None
-    values = np.array([0 if cell is None else cell for cell in cells], dtype=np.int64)
-    return pd.arrays.IntegerArray(values, _mask(cells))
+    if not complete:
+        floats = np.array(cells, dtype=np.float64)
+        mask = np.isnan(floats)
+        floats[mask] = 0
+        if not np.any(np.abs(floats) >= _EXACT_FLOAT):
+            return pd.arrays.IntegerArray(floats.astype(np.int64), mask)
+        cells = [0 if cell is None else cell for cell in cells]
+        return pd.arrays.IntegerArray(np.array(cells, dtype=np.int64), mask)
+    return pd.arrays.IntegerArray(np.array(cells, dtype=np.int64), _mask(cells, complete))
 
 
-def _floats(column: Column, cells: Sequence[Any], types: Types) -> Any:
-    if not types <= {float, int} or (int in types and not all(map(_is_float, cells))):
+def _floats(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
+    if not types <= {float, int}:
         return None
-    values = np.array([0.0 if cell is None else cell for cell in cells], dtype=np.float64)
-    return pd.arrays.FloatingArray(values, _mask(cells))
+    values = np.array(cells, dtype=np.float64)
+    if int in types and np.any(np.abs(values) >= _EXACT_FLOAT) and not all(map(_is_float, cells)):
+        return None
+    return _floating(values)
+
+
+def _floating(values: np.ndarray[Any, Any]) -> Any:
+    mask = np.isnan(values)
+    values[mask] = 0
+    return pd.arrays.FloatingArray(values, mask)
 
 
 def _is_float(cell: Any) -> bool:
     return type(cell) is not int or int(float(cell)) == cell
 
 
-def _booleans(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _booleans(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     if not types <= {bool}:
         return None
-    return pd.arrays.BooleanArray(np.array([cell is True for cell in cells], dtype=bool), _mask(cells))
+    return pd.arrays.BooleanArray(np.array([cell is True for cell in cells], dtype=bool), _mask(cells, complete))
 
 
-def _strings(column: Column, cells: Sequence[Any], types: Types) -> Any:
-    return pd.array(cells, dtype="string") if types <= {str} else None
+def _strings(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
+    if not types <= {str}:
+        return None
+    if _arrow_strings():
+        return pd.arrays.ArrowStringArray(pa.array(cells, type=pa.large_string()))
+    return pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
 
 
-def _category(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _arrow_strings() -> bool:
+    return pa is not None and pd.StringDtype().storage == "pyarrow"
+
+
+def _category(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     if types and all(issubclass(kind, enum.Enum) for kind in types):
         value_of = attrgetter("_value_")
-        cells = [None if cell is None else value_of(cell) for cell in cells]
+        cells = list(map(value_of, cells)) if complete else [None if cell is None else value_of(cell) for cell in cells]
         types = set(map(type, cells)) - {_NONE}
-    level_types = set(map(type, column.levels))
-    if not types <= level_types:
+    if not types <= set(map(type, column.levels)):
         return None
+    codes = {(_NONE, None): -1} | {(type(level), level): code for code, level in enumerate(column.levels)}
     try:
-        if len(level_types) == 1:
-            codes = {None: -1} | {level: code for code, level in enumerate(column.levels)}
-            found = list(map(codes.__getitem__, cells))
-        else:  # 1 == True, and only one of them may be a level.
-            typed = {(_NONE, None): -1} | {(type(level), level): code for code, level in enumerate(column.levels)}
-            found = [typed[type(cell), cell] for cell in cells]
+        # 1 == True, and only one of them may be a level.
+        return _coded(column, (codes[type(cell), cell] for cell in cells), len(cells))
     except KeyError:
         return None
-    return pd.Categorical.from_codes(found, dtype=pd.CategoricalDtype(list(column.levels)))
 
 
-def _moments(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _coded(column: Column, codes: Iterable[int], count: int) -> Any:
+    found = np.fromiter(codes, dtype=np.int32, count=count)
+    return pd.Categorical.from_codes(found, dtype=pd.CategoricalDtype(list(column.levels)), validate=False)
+
+
+def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     """Settle a ``datetime`` that was declared without saying whether it has a zone, by the values."""
     if not all(issubclass(kind, datetime.datetime) for kind in types) or not _has_whole_microseconds(cells, types):
         return None
-    present = [cell for cell in cells if cell is not None]
-    zones = {id(zone): zone for zone in map(attrgetter("tzinfo"), present)}.values()
-    aware = {zone is not None for zone in zones}
-    if any(zone is not None and not isinstance(zone, datetime.timezone) for zone in zones):
-        aware = {cell.utcoffset() is not None for cell in present}
-    if len(aware) > 1 or (column.kind == "utc" and False in aware) or (column.kind == "naive" and True in aware):
-        return None
-    if column.kind == "naive" or False in aware:
+    quick = _moments_by_pandas(column, cells) if types == {datetime.datetime} else None
+    if quick is not None:
+        return quick
+    aware = {cell.utcoffset() is not None for cell in cells if cell is not None}
+    if aware <= {False} and column.kind != "utc" and (aware or column.kind == "naive"):
         return pd.array(cells, dtype="datetime64[us]")
-    if any(zone is not datetime.UTC for zone in zones):
-        cells = [None if cell is None else cell.astimezone(datetime.UTC) for cell in cells]
-    return pd.array(cells, dtype=_UTC)
+    return _utc(cells) if aware <= {True} and column.kind != "naive" else None
 
 
-def _dates(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _moments_by_pandas(column: Column, cells: Sequence[Any]) -> Any:
+    """Return moments as pandas understands them; None where that is not what is wanted, or it cannot."""
+    try:
+        found = pd.DatetimeIndex(list(cells))
+    except (ValueError, TypeError):  # several zones; before pandas 3, what nanoseconds do not reach
+        return None
+    wanted = column.kind != "naive" if found.dtype == _UTC else column.kind != "utc" and found.tz is None
+    return found.as_unit("us").array if wanted else None
+
+
+def _utc(cells: Sequence[Any]) -> Any:
+    return pd.array([None if cell is None else cell.astimezone(datetime.UTC) for cell in cells], dtype=_UTC)
+
+
+def _dates(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     if not types <= {datetime.date}:
         return None
-    days = np.array([0 if cell is None else cell.toordinal() - _EPOCH_DAY for cell in cells], dtype=np.int64)
+    known = cells if complete else [_EPOCH if cell is None else cell for cell in cells]
+    days = np.fromiter(map(datetime.date.toordinal, known), dtype=np.int64, count=len(cells)) - _EPOCH.toordinal()
     moments = days.astype("datetime64[D]").astype("datetime64[us]")
-    moments[_mask(cells)] = np.datetime64("NaT")
+    moments[_mask(cells, complete)] = np.datetime64("NaT")
     return pd.array(moments)
 
 
-def _durations(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _durations(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     if not all(issubclass(kind, datetime.timedelta) for kind in types) or not _has_whole_microseconds(cells, types):
         return None
     return pd.array(cells, dtype="timedelta64[us]")
@@ -199,15 +280,23 @@ def _has_whole_microseconds(cells: Sequence[Any], types: Types) -> bool:
     return not any(getattr(cell, "nanosecond", getattr(cell, "nanoseconds", 0)) for cell in cells)
 
 
-def _lists(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _lists(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     return None if column.type is None else arrow_list(column.type, cells)
 
 
-def _nothing(column: Column, cells: Sequence[Any], types: Types) -> Any:
+def _nothing(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
     return None
 
 
-_MAKERS: dict[Kind, Callable[[Column, Sequence[Any], Types], Any]] = {
+_QUICK: dict[Kind, Callable[[Column, Sequence[Any]], Any]] = {
+    "float": _quick_floats,
+    "boolean": _quick_booleans,
+    "string": _quick_strings,
+    "category": _quick_category,
+    "datetime": _quick_moments,
+    "utc": _quick_moments,
+}
+_MAKERS: dict[Kind, Callable[[Column, Sequence[Any], Types, bool], Any]] = {
     "integer": _integers,
     "float": _floats,
     "boolean": _booleans,

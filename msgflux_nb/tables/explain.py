@@ -13,6 +13,7 @@ from ..errors import MsgfluxError, StoreError
 from ..models.keys import scrub
 from ..models.records import KEY_BYTES, Record
 from .cells import CellError
+from .labels import label_digest, label_place, label_places
 from .runs import Found, find_run
 
 __all__ = ["Explanation", "explain"]
@@ -117,7 +118,7 @@ def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None
     index = _input_index(found, frame)
     place = _position(index, row, position)
     label = index[place]
-    cells = _cells(frame, label, place if len(frame) == len(index) else None)
+    cells = _cells(frame, index, place)
     record = _record(found, place)
     request, note = _request(found, place, record)
     if record is None and cells.get("_status") in ("ok", "cached"):
@@ -157,13 +158,14 @@ def _input_index(found: Found, frame: pd.DataFrame) -> pd.Index[Any]:
     """The index of the run's input."""
     if found.live is not None:
         return found.live.rows.index
-    rows = frame.attrs["report"].get("rows")
+    assert found.record is not None
+    rows = found.record.report["rows"]
     for index in (frame.index, frame.index.unique()):  # exploded rows have their label several times
-        if len(index) == rows:
+        if len(index) == rows and label_digest(index) == found.record.labels:
             return index
     raise StoreError(
-        f"these are {len(frame):,} rows of a run over {rows:,} whose kernel has ended, so that it is not known which "
-        "they are; explain a row of the whole result"
+        f"these {len(frame):,} rows are not the {rows:,} of the run in their order, and its kernel has ended, so that "
+        "it is not known which is which; explain a row of the whole result as it was"
     )
 
 
@@ -174,33 +176,20 @@ def _position(index: pd.Index[Any], row: Any, position: int | None) -> int:
         if not -len(index) <= position < len(index):
             raise IndexError(f"position {position} of {len(index):,} rows")
         return position % len(index)
-    places = _places(index, row)
-    if len(places) > 1:
-        named = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
-        raise ValueError(f"{row!r} is the label of {len(places):,} rows; give one of their positions: position={named}")
-    return places[0]
+    return label_place(index, row)
 
 
-def _places(index: pd.Index[Any], label: Any) -> list[int]:
-    try:
-        place = index.get_loc(label)
-    except (KeyError, TypeError):
-        raise KeyError(f"no row has the label {label!r}") from None
-    if isinstance(place, int):
-        return [place]
-    if isinstance(place, slice):
-        return list(range(*place.indices(len(index))))
-    return [int(one) for one in np.flatnonzero(place)]
-
-
-def _cells(frame: pd.DataFrame, label: Any, place: int | None) -> dict[str, Any]:
-    """What the result says of the row, without what is missing; nothing where the row is not in it."""
-    about = frame[[name for name in frame.columns if isinstance(name, str) and name.startswith("_")]]
-    if place is None:
+def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, Any]:
+    """What the result says of the row, without what is missing; nothing where it is not known which row that is."""
+    if not frame.index.equals(index):
+        there = label_places(index, index[place])
         try:
-            place = _places(frame.index, label)[0]
+            place = label_places(frame.index, index[place])[0]
         except KeyError:
             return {}
+        if len(there) > 1:
+            return {}
+    about = frame[[name for name in frame.columns if isinstance(name, str) and name.startswith("_")]]
     cells = {str(name): about[name].iloc[place] for name in about}
     known = {name: cell for name, cell in cells.items() if not pd.isna(cell)}
     return {name: cell.item() if isinstance(cell, np.generic) else cell for name, cell in known.items()}

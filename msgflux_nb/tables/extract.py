@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from .batch import AsyncModel, OnError
+from .dask import extract_dask, is_dask
 from .interrupts import watch_interrupts
 from .loop import batch_loop
 from .progress import progress_of
@@ -53,7 +54,8 @@ def extract(
 
     Args:
         data: a DataFrame, a Series, or any iterable of texts; an iterator is read as rows are wanted, and a row that
-            was not read when the batch was stopped is still in it.
+            was not read when the batch was stopped is still in it. A Dask DataFrame gives a Dask DataFrame, for which
+            nothing is sent until it is computed.
         schema: a ``msgspec.Struct`` class, or any type that msgspec decodes.
         model: a model, its name, or None for the embedded one.
         prompt: what a row is sent, with column names in braces: ``"{title}: {body}"``; ``{text}`` for anything but a
@@ -104,9 +106,7 @@ def extract(
 
         table = mf.extract(["Ghent has 265,086 inhabitants."], City, model="openai/gpt-4.1-nano")
     """
-    run = Run(
-        data,
-        schema,
+    options = Options(
         model=model,
         prompt=prompt,
         system_prompt=system_prompt,
@@ -122,7 +122,10 @@ def extract(
         explode=explode,
         sample=sample,
     )
-    return finish(run, progress=progress)
+    if is_dask(data):
+        lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods
+        return lazy
+    return finish(Run(data, schema, **options), progress=progress)
 
 
 def finish(run: Run, *, progress: bool) -> pd.DataFrame:
@@ -152,6 +155,9 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     program (``task.cancel()``, ``asyncio.timeout``) stops the batch in the same way and raises ``CancelledError``, as
     it must; the frame is its attribute ``result``.
     """
+    if is_dask(data):
+        lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods
+        return lazy
     run = Run(data, schema, **options)
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)

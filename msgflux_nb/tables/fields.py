@@ -12,7 +12,7 @@ import msgspec
 
 from .dtypes import Column
 
-__all__ = ["Cells", "field_names", "plain", "take"]
+__all__ = ["Cells", "Records", "field_names", "plain"]
 
 _NONE = type(None)
 
@@ -26,7 +26,10 @@ class Cells:
     """
 
     def __init__(self, values: Sequence[Any], items: Sequence[Any] = ()) -> None:
-        self._records: dict[tuple[bool, tuple[str, ...]], Sequence[Any]] = {(False, ()): values, (True, ()): items}
+        self._records: dict[tuple[bool, tuple[str, ...]], Records] = {
+            (False, ()): Records(values),
+            (True, ()): Records(items),
+        }
 
     def of(self, column: Column) -> Sequence[Any]:
         """Return a column's cells; None where a record on the way is missing."""
@@ -34,26 +37,37 @@ class Cells:
         of_item = column.item is not None
         if column.tags:
             tags = dict(column.tags)
-            return [tags.get(type(record)) for record in self._reach(of_item, path)]
-        return take(self._reach(of_item, path[:-1]), path[-1]) if path else self._records[of_item, ()]
+            return [tags.get(type(record)) for record in self._reach(of_item, path).values]
+        return self._reach(of_item, path[:-1]).take(path[-1]) if path else self._records[of_item, ()].values
 
-    def _reach(self, of_item: bool, path: tuple[str, ...]) -> Sequence[Any]:
+    def _reach(self, of_item: bool, path: tuple[str, ...]) -> Records:
         if (of_item, path) not in self._records:
-            self._records[of_item, path] = take(self._reach(of_item, path[:-1]), path[-1])
+            self._records[of_item, path] = Records(self._reach(of_item, path[:-1]).take(path[-1]))
         return self._records[of_item, path]
 
 
-def take(records: Sequence[Any], name: str) -> list[Any]:
-    """Return one field of each record; None where it has none, or is missing itself."""
-    kinds = set(map(type, records))
-    absent = _NONE in kinds
-    kinds.discard(_NONE)
-    if len(kinds) == 1 and not issubclass(kind := kinds.pop(), Mapping) and name in field_names(kind):
-        if absent:
-            get = attrgetter(name)
-            return [None if record is None else get(record) for record in records]
-        return list(map(attrgetter(name), records))
-    return [_field(record, name) for record in records]
+class Records:
+    """Some records, the most of them of one type.
+
+    Args:
+        values: the records; None for a missing one.
+    """
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = values
+        kinds = set(map(type, values))
+        self._complete = _NONE not in kinds
+        kinds.discard(_NONE)
+        self._names = field_names(kinds.pop()) if len(kinds) == 1 else ()
+
+    def take(self, name: str) -> list[Any]:
+        """Return one field of each record; None where it has none, or is missing itself."""
+        if name not in self._names:
+            return [_field(record, name) for record in self.values]
+        get = attrgetter(name)
+        if self._complete:
+            return list(map(get, self.values))
+        return [None if record is None else get(record) for record in self.values]
 
 
 def _field(record: Any, name: str) -> Any:

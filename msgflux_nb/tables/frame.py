@@ -50,10 +50,14 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
         0  Ghent  265086
         1     Ur    <NA>
     """
-    rows = [_content(value) for value in _iterable(values)]
+    rows = list(_iterable(values))
+    kinds = set(map(type, rows))
+    if any(map(_holds_content, kinds)):
+        rows = [row.consume() if _holds_content(type(row)) else row for row in rows]
+        kinds = set(map(type, rows))
     if not rows:
         return pd.DataFrame()
-    kind = _common_type(rows)
+    kind = _common_type(rows) if len(kinds) > 1 else _family(type(rows[0]))
     if explode is not None:
         return exploded_frame(kind, rows, pd.RangeIndex(len(rows)), explode)[0]
     if kind is dict:
@@ -132,29 +136,29 @@ def _iterable(values: Any) -> Iterable[Any]:
     return values
 
 
-def _content(value: Any) -> Any:
-    """Return what a response holds; any other value as it is."""
-    consume = None if isinstance(value, (msgspec.Struct, type)) else getattr(value, "consume", None)
-    return consume() if callable(consume) else value
+def _holds_content(kind: type) -> bool:
+    """Whether instances are responses."""
+    return callable(getattr(kind, "consume", None)) and not issubclass(kind, msgspec.Struct | type)
 
 
 def _common_type(rows: list[Any]) -> Any:
     """Return the type of the values; of tagged Structs, the union of their types."""
-    found = dict.fromkeys(map(_family, rows))
+    found = dict.fromkeys(map(_family, dict.fromkeys(map(type, rows))))
     first, *others = found
     if not others:
         return first
     if all(_tag_field(kind) == _tag_field(first) is not None for kind in found):
         return functools.reduce(operator.or_, found)
-    position = next(position for position, row in enumerate(rows) if _family(row) is not first)
+    position = next(position for position, row in enumerate(rows) if _family(type(row)) is not first)
+    other = _family(type(rows[position]))
     raise TypeError(
-        f"to_frame: expected values of one type, got {first.__name__} at position 0 and "
-        f"{_family(rows[position]).__name__} at position {position}; make one table for each type, or tag the Structs"
+        f"to_frame: expected values of one type, got {first.__name__} at position 0 and {other.__name__} at position "
+        f"{position}; make one table for each type, or tag the Structs"
     )
 
 
-def _family(row: Any) -> Any:
-    return dict if isinstance(row, Mapping) else type(row)
+def _family(kind: type) -> Any:
+    return dict if issubclass(kind, Mapping) else kind
 
 
 def _tag_field(kind: Any) -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import statistics
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,8 @@ __all__ = ["Gate", "Ticket", "gate_of"]
 _GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
 _PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
 _PATIENCE = 8  # times as many, where trying has failed again and again
-_SLOWER = 2.0  # times the shortest usual answer, from which on more at once only means longer waits
+_ROUND = 32  # answers at least, since those of models differ by a factor of ten among themselves
+_SLOWER = 3.0  # times the shortest usual answer, from which on more at once only means longer waits
 _SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
 _BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
 _LONGEST_ALLOWANCE_SECONDS = 60.0  # after which it is tried, whatever was said: a day's limit comes back bit by bit
@@ -107,7 +109,7 @@ class Gate:
         self._probing = False
         self._epoch = 0
         self._in_vain = 0  # times that it was halved, one after the other
-        self._seconds, self._answers = 0.0, 0
+        self._seconds: list[float] = []
         self._quickest = float("inf")
         self._roomy = True
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -159,7 +161,8 @@ class Gate:
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
         """A call was answered: there may be room for more."""
-        self._in_vain = 0
+        if ticket.epoch == self._epoch:  # an answer to what was sent before the refusal says nothing new
+            self._in_vain = 0
         self._measure(self._clock() - ticket.began)
         if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not what keeps us from more
             self._grow()
@@ -172,11 +175,13 @@ class Gate:
             self.congestions += 1
             self._patience = min(2 * self._patience, _PATIENCE) if self._probing else 1
             self._probing = False
-            self._ceiling = max(1.0, int(self.limit) - 1)
-            self.limit = max(1.0, self.limit / 2)
             self._credit = 0
-            if self._in_vain:  # nothing was answered since the last time
-                self.pause(min(2.0**self._in_vain, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * self._chance()))
+            if not self._in_vain:
+                known = 0.0 if self._ceiling == float("inf") else self._ceiling / 2
+                self._ceiling = max(1.0, int(self.limit) - 1, known)
+            self.limit = max(1.0, self.limit / 2)
+            if self._in_vain:  # nothing was answered since, so nothing was learnt of how much there is room for
+                self.pause(min(0.5 * 2**self._in_vain, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * self._chance()))
             self._in_vain += 1
         if retry_after is not None:
             self.pause(retry_after)
@@ -203,13 +208,12 @@ class Gate:
 
     def _measure(self, seconds: float) -> None:
         """See, round by round, whether answers take longer than when there were fewer at once."""
-        self._seconds += seconds
-        self._answers += 1
-        if self._answers >= max(8, self.limit):
-            mean = self._seconds / self._answers
-            self._quickest = min(self._quickest, mean)
-            self._roomy = mean <= _SLOWER * self._quickest
-            self._seconds, self._answers = 0.0, 0
+        self._seconds.append(seconds)
+        if len(self._seconds) >= max(_ROUND, self.limit):
+            usual = statistics.median(self._seconds)
+            self._quickest = min(self._quickest, usual)
+            self._roomy = usual <= _SLOWER * self._quickest
+            self._seconds.clear()
 
     def _gap(self) -> float:
         return 2 * self._chance() * self._gap_seconds

@@ -14,6 +14,7 @@ __all__ = ["Ledger"]
 
 _CODES: dict[str, int] = {state: code for code, state in enumerate(STATES)}
 _OPEN = len(STATES)
+_PENDING = _CODES["pending"]
 _UNKNOWN = -1
 _NAN = float("nan")
 
@@ -25,6 +26,9 @@ class Ledger:
         finished: how many rows have ended.
         failed: how many of these failed.
         cost: US dollars of all that were billed, as far as they are known.
+        counts: how many ended in each state.
+        values: the decoded answers, None for a row without one.
+        errors: what went wrong, by position, but for rows that were never sent.
     """
 
     def __init__(self) -> None:
@@ -34,6 +38,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self.values: list[Any] = []
         self.errors: dict[int, str] = {}
+        self._not_sent: str | None = None  # why, for all that are pending
         self._states = bytearray()
         self._attempts = array("i")
         self._prompt_tokens = array("q")
@@ -82,10 +87,15 @@ class Ledger:
         interrupted = Outcome(
             "interrupted", error="interrupted while the model was answering; it may have been billed", attempts=None
         )
-        pending = Outcome("pending", error=f"not sent: {reason}")
-        for position in range(len(whole)):
+        for position in in_flight:
             if whole.is_open(position):
-                whole.end(position, interrupted if position in in_flight else pending)
+                whole.end(position, interrupted)
+        left = whole._states.count(_OPEN)
+        if left:  # of a million rows that are never sent, none is gone through one by one
+            whole._states = whole._states.replace(bytes([_OPEN]), bytes([_PENDING]))
+            whole._not_sent = f"not sent: {reason}"
+            whole.counts["pending"] += left
+            whole.finished += left
         return whole
 
     def reopened(self, states: Iterable[str]) -> tuple[Ledger, list[int]]:
@@ -117,9 +127,14 @@ class Ledger:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns about the run: lists and arrays as long as there are rows; None or NaN for unknown."""
+        errors: list[str | None] = [None] * len(self)
+        if self._not_sent is not None:
+            errors = [self._not_sent if state == _PENDING else None for state in self._states]
+        for position, error in self.errors.items():
+            errors[position] = error
         return {
             "states": bytes(self._states),
-            "errors": [self.errors.get(position) for position in range(len(self))],
+            "errors": errors,
             "attempts": self._attempts,
             "prompt_tokens": self._prompt_tokens,
             "completion_tokens": self._completion_tokens,

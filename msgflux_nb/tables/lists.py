@@ -16,14 +16,14 @@ import pandas as pd
 from msgspec import inspect
 
 from .dtypes import alternatives, record_fields
-from .fields import plain, take
+from .fields import Records, plain
 
 try:
     import pyarrow as pa
 except ImportError:
     pa = None
 
-__all__ = ["arrow_list"]
+__all__ = ["arrow_list", "pa"]
 
 _NONE = type(None)
 _Leaf = tuple[frozenset[type], Callable[[], Any]]
@@ -81,7 +81,8 @@ def _lists(kind: inspect.ListType | inspect.VarTupleType, cells: Sequence[Any], 
 
 def _records(kind: Any, cells: Sequence[Any], parents: tuple[Any, ...]) -> Any:
     names = [field.name for field in kind.fields]
-    arrays = [_array(field.type, take(cells, field.name), (*parents, kind.cls)) for field in kind.fields]
+    records, inside = Records(cells), (*parents, kind.cls)
+    arrays = [_array(field.type, records.take(field.name), inside) for field in kind.fields]
     tag = getattr(kind, "tag", None)
     if tag is not None:
         names.insert(0, kind.tag_field)

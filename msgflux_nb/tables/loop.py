@@ -38,6 +38,11 @@ class LoopThread:
             raise RuntimeError("a batch cannot be started from inside another one's model call; await aextract instead")
         return asyncio.run_coroutine_threadsafe(work, self._running())
 
+    @property
+    def is_this_thread(self) -> bool:
+        """Whether the caller is on the loop's own thread."""
+        return threading.current_thread() is self._thread
+
     def call(self, function: Callable[[], object]) -> None:
         """Call a function on the loop's thread, soon."""
         self._running().call_soon_threadsafe(function)

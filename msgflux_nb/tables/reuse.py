@@ -22,7 +22,8 @@ _CHECKED_LATER = frozenset(
         *("additionalProperties", "$defs", "definitions", "propertyOrdering", "nullable"),
     )
 )
-_DEEPEST = 32
+_DEEPEST = 32  # references in a row
+_Pairs = frozenset[tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def reusable(wanted: WireSchema, request: bytes) -> bool:
@@ -36,17 +37,18 @@ def reusable(wanted: WireSchema, request: bytes) -> bool:
     if asked is None:
         return False
     new = _Schema(wanted.schema, wanted.schema.get("$defs", {}))
-    return _carries(new, _Schema(asked, asked.get("$defs", {})), 0)
+    return _carries(new, _Schema(asked, asked.get("$defs", {})), frozenset())
 
 
 class _Schema(msgspec.Struct, frozen=True):
-    """A part of a JSON Schema, with what its references name."""
+    """A part of a JSON Schema, what its references name, and which of them led here."""
 
     part: dict[str, Any]
     names: dict[str, Any]
+    through: tuple[str, ...] = ()
 
     def resolved(self) -> _Schema:
-        part = self.part
+        part, through = self.part, self.through
         for _ in range(_DEEPEST):
             reference = part.get("$ref")
             if not isinstance(reference, str):
@@ -54,12 +56,13 @@ class _Schema(msgspec.Struct, frozen=True):
             found = self.names.get(reference.rpartition("/")[2])
             if not isinstance(found, dict):
                 break
+            through += (reference,)
             part = {**found, **{name: value for name, value in part.items() if name != "$ref"}}
         branches = [one for one in part.get("anyOf", ()) if one != {"type": "null"}]
         if len(branches) == 1 and isinstance(branches[0], dict):
             rest = {name: value for name, value in part.items() if name != "anyOf"}
-            return _Schema({**branches[0], **rest}, self.names).resolved()
-        return _Schema(part, self.names)
+            return _Schema({**branches[0], **rest}, self.names, through).resolved()
+        return _Schema(part, self.names, through)
 
     def at(self, part: Any) -> _Schema:
         return _Schema(part if isinstance(part, dict) else {}, self.names)
@@ -77,18 +80,20 @@ def _asked_schema(body: Any) -> dict[str, Any] | None:
         return None
 
 
-def _carries(new: _Schema, old: _Schema, depth: int) -> bool:
-    if depth > _DEEPEST:
-        return False
+def _carries(new: _Schema, old: _Schema, above: _Pairs) -> bool:
     new, old = new.resolved(), old.resolved()
+    pair = (new.through, old.through)
+    if all(pair) and pair in above:  # a type that holds itself: they carry each other if the rest does
+        return True
+    above |= {pair}
     for name in new.part.keys() | old.part.keys():
         if name in _CHECKED_LATER:
             continue
         here, there = new.part.get(name), old.part.get(name)
         if name == "properties":
-            same = isinstance(here, dict) and isinstance(there, dict) and _fields(new, here, old, there, depth)
+            same = isinstance(here, dict) and isinstance(there, dict) and _fields(new, here, old, there, above)
         elif name in ("items", "anyOf", "prefixItems"):
-            same = _parts(new, here, old, there, depth)
+            same = _parts(new, here, old, there, above)
         elif name == "type":
             same = _kinds(here) == _kinds(there)
         elif name == "enum":
@@ -100,23 +105,23 @@ def _carries(new: _Schema, old: _Schema, depth: int) -> bool:
     return True
 
 
-def _fields(new: _Schema, here: dict[str, Any], old: _Schema, there: dict[str, Any], depth: int) -> bool:
-    return all(name in there and _carries(new.at(part), old.at(there[name]), depth + 1) for name, part in here.items())
+def _fields(new: _Schema, here: dict[str, Any], old: _Schema, there: dict[str, Any], above: _Pairs) -> bool:
+    return all(name in there and _carries(new.at(part), old.at(there[name]), above) for name, part in here.items())
 
 
-def _parts(new: _Schema, here: Any, old: _Schema, there: Any, depth: int) -> bool:
+def _parts(new: _Schema, here: Any, old: _Schema, there: Any, above: _Pairs) -> bool:
     if isinstance(here, dict) and isinstance(there, dict):
-        return _carries(new.at(here), old.at(there), depth + 1)
+        return _carries(new.at(here), old.at(there), above)
     if not isinstance(here, list) or not isinstance(there, list):
         return bool(here == there)
     mine, theirs = ([one for one in parts if one != {"type": "null"}] for parts in (here, there))
     pairs = zip(mine, theirs, strict=False)
-    return len(mine) == len(theirs) and all(_carries(new.at(a), old.at(b), depth + 1) for a, b in pairs)
+    return len(mine) == len(theirs) and all(_carries(new.at(a), old.at(b), above) for a, b in pairs)
 
 
 def _kinds(kind: Any) -> set[Any]:
     return set(kind if isinstance(kind, list) else [kind]) - {"null"}
 
 
-def _choices(values: Any) -> list[Any]:
-    return [value for value in values or [] if value is not None]
+def _choices(values: Any) -> set[str]:
+    return {repr(value) for value in values or [] if value is not None}

@@ -16,6 +16,7 @@ from .arrays import is_missing, objects, to_array
 from .corrections import Correction
 from .dtypes import columns
 from .fields import Cells, plain
+from .labels import label_place
 from .paths import at, type_at
 from .run import Run
 from .runs import find_run
@@ -52,8 +53,8 @@ def correct(
             "is asked for again), correct the list there, and explode then"
         )
     index = run.rows.index
-    row_place = _place(index, row) if position is None else range(len(index))[position]
-    here = row_place if result.index.equals(index) else _place(result.index, index[row_place])
+    row_place = label_place(index, row) if position is None else range(len(index))[position]
+    here = row_place if result.index.equals(index) else label_place(result.index, index[row_place])
     path = _path(run.schema, field)
     values = run.settled().values
     answered = values[row_place]
@@ -143,20 +144,6 @@ def _run(result: pd.DataFrame) -> Run:
             "is in its store is not paid for twice"
         )
     return found.live
-
-
-def _place(index: pd.Index[Any], label: Any) -> int:
-    try:
-        where: Any = index.get_loc(label)
-    except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        raise KeyError(f"no row has the label {label!r}") from None
-    found = np.arange(len(index))[where].reshape(-1).tolist()
-    if len(found) > 1:
-        named = ", ".join(map(str, found[:10])) + (", …" if len(found) > 10 else "")
-        raise ValueError(
-            f"{label!r} is the label of {len(found):,} rows; give one of their positions: position={named}"
-        )
-    return int(found[0])
 
 
 def _path(schema: Any, field: str | None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from .batch import AsyncModel, Batch, OnError
 from .corrections import Corrections
 from .examples import example_turns, read_examples
 from .gate import gate_of
+from .labels import label_digest
 from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE, marked
@@ -29,7 +30,7 @@ from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["LIMITS", "Options", "Run", "kernel_records", "known_runs", "run_of"]
+__all__ = ["LIMITS", "Options", "Run", "at_once", "kernel_memory", "kernel_records", "known_runs", "run_of"]
 
 LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
 """What of a run may be changed while it goes on."""
@@ -136,12 +137,9 @@ class Run:
         }
         self._since = time.monotonic()
         self.batch = self._batch(anew=anew)
-        if gate is not None:
-            return
-        self._keep()
-        _runs[self.name] = self
-        while len(_runs) > _KEPT_RUNS:
-            _runs.popitem(last=False)
+        if gate is None:
+            self._keep()
+            _list(self)
 
     def _batch(
         self,
@@ -151,7 +149,7 @@ class Run:
         anew: Iterable[str],
         further: bool = True,
     ) -> Batch:
-        start, most = _at_once(self._limits["max_concurrency"], self.model)
+        start, most = at_once(self._limits["max_concurrency"], self.model)
         self._memory = Memory(self.records, anew=anew, keys=self.keys)
         return Batch(
             self.rows,
@@ -294,6 +292,7 @@ class Run:
             report=report or {**self.report(Ledger()), "rows": len(self.rows)},
             ended=ended,
             options={**self.options, **self._limits},
+            labels=None if ended is None else label_digest(self.rows.index),
         )
         if self.records is not None:
             self.records.put_run(self.record, bytes(self.keys))
@@ -312,6 +311,12 @@ class Run:
 
 _runs: OrderedDict[str, Run] = OrderedDict()
 _kernels: list[Records] = []
+
+
+def _list(run: Run) -> None:
+    _runs[run.name] = run
+    while len(_runs) > _KEPT_RUNS:
+        _runs.popitem(last=False)
 
 
 def run_of(name: str) -> Run:
@@ -336,6 +341,13 @@ def kernel_records() -> list[Records]:
     return list(_kernels)
 
 
+def kernel_memory() -> Records:
+    """Return the records of batches without a store of their own, which live as long as this process."""
+    if not _kernels:
+        _kernels.append(Records(Store(None)))
+    return _kernels[0]
+
+
 def _records(store: Any) -> Records | None:
     if store is False:
         return None
@@ -343,9 +355,7 @@ def _records(store: Any) -> Records | None:
         return store
     if store is not None:
         return Records(open_store(store))
-    if not _kernels:
-        _kernels.append(Records(Store(None)))
-    return _kernels[0]
+    return kernel_memory()
 
 
 def _model(model: AsyncModel | str | None) -> AsyncModel:
@@ -370,7 +380,7 @@ def _checked(limits: dict[str, Any]) -> dict[str, Any]:
     return limits
 
 
-def _at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
+def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
     """How many requests at once to begin with, and at most."""
     parallel = int(model.profile.parallel)
     if max_concurrency == "auto":

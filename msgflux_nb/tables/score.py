@@ -250,7 +250,8 @@ def _table(heads: Sequence[Any], rows: Sequence[Sequence[str]], *, numbers: bool
         "<tr>" + "".join(f'<td style="{style}">{cell}</td>' for style, cell in zip(styles, row, strict=True)) + "</tr>"
         for row in rows
     )
-    return f'<table style="border-collapse: collapse; font: inherit; margin: 4px 0"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    style = "border-collapse: collapse; font: inherit; margin: 4px 0"
+    return f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _text(cell: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -301,3 +302,40 @@ def test_an_answer_that_is_not_streamed_has_the_limit_of_the_call_on_any_clock()
     clock.now += 99
     exchange.feed(b" ")
     assert exchange.remaining() == 1
+
+
+def test_a_whole_answer_that_came_but_was_not_read_in_time_counts() -> None:
+    clock = Clock()
+    exchange = exchange_on(clock, streamed=False, total=100)
+    body = wire(completion("Hello")).partition(b"\r\n\r\n")[2].split(b"\r\n")[1]
+    clock.now += 200  # this process was busy with something else
+    exchange.feed(body[:20])
+    exchange.feed(body[20:])
+    exchange.close()
+    assert exchange.snapshot.text == "Hello"
+
+
+def test_a_whole_answer_that_goes_on_behind_its_limit_does_not() -> None:
+    clock = Clock()
+    exchange = exchange_on(clock, streamed=False, total=100)
+    clock.now += 101
+    exchange.feed(b" ")
+    clock.now += 2
+    with pytest.raises(mf.RequestTimeoutError, match="longer than 100 s"):
+        exchange.feed(b" ")
+
+
+def test_an_answer_that_came_while_the_loop_was_busy_is_not_lost() -> None:
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire(completion("Hello")))
+
+    async def main() -> str:
+        call = asyncio.ensure_future(model_at(server.url, timeout=mf.Timeout(total=0.4)).acall("Hi"))
+        while not server.peers or not server.peers[0].requests:
+            await asyncio.sleep(0.01)
+        time.sleep(0.7)  # as a cell of a notebook does
+        return (await call).text
+
+    with listening(talk) as server:
+        assert asyncio.run(main()) == "Hello"

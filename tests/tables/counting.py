@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -79,15 +78,9 @@ def named(text: str, **fields: Any) -> Reply:
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
     """A server, and a process that remembers nothing."""
-    with forgetful(monkeypatch), serving(completion()) as server:
-        yield Counting(server)
-
-
-@contextmanager
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if the kernel had just been started."""
     restart_kernel(monkeypatch)
-    yield
+    with serving(completion()) as server:
+        yield Counting(server)
 
 
 def restart_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,13 +252,35 @@ def test_some_rows_and_some_columns_are_explained(counting: Counting) -> None:
     result = counting.extract(["a", "b", "c"])
     assert explained(result[result["name"] == "c"], 2).state == "ok"
     assert explained(result[["name"]], 2).state == "ok"
-    assert explained(result.sort_index(ascending=False), 2).text == explained(result, 2).text
 
 
-def test_some_rows_in_another_kernel_are_not_known(counting: Counting, kept: Any) -> None:
-    result = kept("restarted", ["a", "b", "c"])
-    with pytest.raises(mf.StoreError, match="2 rows of a run over 3"):
-        result.iloc[1:].mf.explain(2)
+@STORES
+def test_rows_in_another_order_are_explained_or_not_known(counting: Counting, kept: Any, store: str | None) -> None:
+    counting.reply = lambda text: BAD if text == "c" else named(text)
+    result = kept(store, ["a", "b", "c"])
+    turned = result.sort_index(ascending=False)
+    if store == "restarted":
+        for other in (turned, result.iloc[1:]):
+            with pytest.raises(mf.StoreError, match="not the 3 of the run in their order"):
+                other.mf.explain(2)
+    else:
+        assert explained(turned, 2) == explained(result, 2)
+        assert explained(turned, position=2) == explained(result, position=2)
+
+
+@STORES
+def test_labels_without_a_hash_do_no_harm(counting: Counting, kept: Any, store: str | None) -> None:
+    index = pd.Index([("a", ["x"]), ("b", ["y"])], tupleize_cols=False, dtype=object)
+    assert explained(kept(store, pd.Series(["a", "b"], index=index)), position=1).state == "ok"
+
+
+@STORES
+def test_exploded_rows_are_explained_by_their_label(counting: Counting, kept: Any, store: str | None) -> None:
+    counting.reply = lambda text: completion(json.dumps({"people": list(text)}))
+    result = kept(store, pd.Series(["ab", "cd"], index=["x", "y"]), schema=Team, explode="people")
+    assert result.index.tolist() == ["x", "x", "y", "y"]
+    assert json.loads(explained(result, "y").text or "") == {"people": ["c", "d"]}
+    assert explained(result, position=1).row == "y"
 
 
 def test_a_run_without_a_file_is_gone_with_its_kernel(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,6 +330,15 @@ def test_pictures_are_named_and_not_written_out(counting: Counting) -> None:
     one = explained(counting.extract(data, prompt="{t}", images="i"), 0)
     assert "[image_url, " in one.turns[-1][1]
     assert "base64" not in str(one)
+
+
+def test_what_looks_like_a_key_in_a_request_is_not_shown(counting: Counting) -> None:
+    model = counting.model(extra_body={"gateway": {"api_key": "sk-ELSEWHERE-0123456789"}})
+    one = explained(counting.extract(["about sk-learn-pipelines"], model=model), 0)
+    assert "ELSEWHERE" not in str(msgspec.to_builtins(one)) + str(one._repr_mimebundle_())
+    assert one.request is not None
+    assert one.request["gateway"] == {"api_key": "[key]"}
+    assert "sk-learn-pipelines" in one.turns[-1][1]  # the row's own text is as it was sent
 
 
 def test_a_key_is_in_none_of_it(counting: Counting, path: Path) -> None:

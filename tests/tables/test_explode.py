@@ -41,9 +41,8 @@ def test_a_list_of_records_is_a_row_an_item_under_the_same_label() -> None:
 
 def test_items_have_the_dtypes_of_their_schema_without_any_item() -> None:
     found, _ = exploded_frame(Order, [None], pd.RangeIndex(1), "items")
-    assert found.dtypes.iloc[:4].tolist() == [
-        *(pd.Int64Dtype(), pd.StringDtype(na_value=pd.NA), pd.Float64Dtype(), pd.CategoricalDtype(["l", "s"]))
-    ]
+    assert found.dtypes.iloc[:3].astype(str).tolist() == ["Int64", "string", "Float64"]
+    assert found.dtypes.iloc[3] == pd.CategoricalDtype(["l", "s"])
 
 
 def test_a_list_of_texts_keeps_its_name() -> None:

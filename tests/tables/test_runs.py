@@ -252,6 +252,17 @@ def test_rows_that_failed_are_tried_again_and_no_other(counting: Counting) -> No
     assert counting.extract(data)["_status"].tolist().count("cached") == 6
 
 
+def test_a_failure_does_not_take_the_place_of_an_answer(counting: Counting, path: Path) -> None:
+    counting.reply = replies({"a": WRONG})
+    first = counting.extract(["a"], store=path)
+    counting.reply = replies({"a": FAILING})
+    again = first.mf.retry(progress=False)
+    assert again["_status"].tolist() == ["failed"]
+    assert again.mf.explain(0).text == '{"name": 3}'
+    assert counting.extract(["a"], store=path)["_status"].tolist() == ["invalid"]
+    assert counting.calls == 2
+
+
 def test_states_choose_what_is_tried_again(counting: Counting) -> None:
     counting.reply = replies({"wrong": WRONG, "down": FAILING})
     first = counting.extract(["wrong", "down"])

@@ -1,0 +1,15 @@
+"""``import msgflux_nb.dask`` gives Dask's DataFrames and Series their ``mf``, whenever Dask was imported."""
+
+from __future__ import annotations
+
+try:
+    import dask.dataframe as _frames
+except ImportError as error:
+    raise ImportError(f'Dask is not installed: pip install "msgflux-nb[dask]" ({error})') from error
+
+from .tables.dask import DaskAccessor, register
+
+__all__ = ["DaskAccessor"]
+
+assert _frames is not None
+register()

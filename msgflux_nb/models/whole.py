@@ -1,0 +1,122 @@
+"""A request sent and its whole answer read, in one go: what a batch does a million times.
+
+What is the same from request to request is made once, in a :class:`Place`; the key is written into each at the last
+moment, as everywhere. A user's own client, and proxies that need one, go the usual way, by ``transport``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httpx
+
+from .aio import AsyncioTransport
+from .connect import Route
+from .http1 import Head, ProtocolError, request_head
+from .limits import Timeout
+from .transport import Endpoint, async_transport, before_an_answer, failure_of, parsed, translated
+
+__all__ = ["Headers", "Place", "asend_whole", "place_of"]
+
+Headers = list[tuple[bytes, bytes]]
+
+_OURS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
+_ERROR_BODY_BYTES = 64 * 1024
+
+
+class Place(NamedTuple):
+    """Where requests go.
+
+    Attributes:
+        endpoint: the endpoint.
+        route: whom to connect to.
+        transport: that of this event loop.
+        head: the head of each request, but for its end: the key and the length.
+        key_name: the header of the key and what stands before it; empty where there is none.
+    """
+
+    endpoint: Endpoint
+    route: Route
+    transport: AsyncioTransport
+    head: bytes
+    key_name: bytes
+
+
+async def place_of(endpoint: Endpoint) -> Place | None:
+    """Return what requests to an endpoint have in common; None where they have to go another way.
+
+    Raises:
+        BadRequestError: a further header cannot be sent.
+    """
+    url = parsed(endpoint.url)
+    names = {name.lower() for name in endpoint.headers}
+    if endpoint.clients or url.scheme not in ("http", "https") or not url.host or url.userinfo or names & _OURS:
+        return None
+    try:
+        route = Route.of(url)
+    except httpx.TransportError:
+        return None
+    if route.proxy is not None and (route.foreign is not None or not route.secure):
+        return None
+    lines = [(b"Host", url.netloc)]
+    for name, value in endpoint.all_headers(stream=False).items():
+        if endpoint.key is None or name.lower() != endpoint.key_header.lower():
+            lines.append((name.encode("ascii"), value.encode("ascii")))
+    try:
+        head = request_head("POST", url.raw_path, lines)[:-2]
+    except ProtocolError:
+        return None
+    key_name = b""
+    if endpoint.key is not None:
+        bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
+        key_name = f"{endpoint.key_header}: {bearer}".encode("ascii")
+    return Place(endpoint, route, await async_transport(endpoint.base_url), head, key_name)
+
+
+async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
+    """Send a request, and return the body of its answer.
+
+    Args:
+        place: where to.
+        body: the request's JSON.
+        timeout: the limits.
+        heard: is told those of the answer's headers that say what may still be sent, whatever its status.
+
+    Raises:
+        MsgfluxError: no connection, no answer in time, or an answer with an error status.
+    """
+    endpoint = place.endpoint
+    heads: list[Head | bytes] = []
+    try:
+        found = await place.transport.whole(
+            place.route,
+            _message(place, body),
+            connect_seconds=timeout.connect,
+            end=asyncio.get_running_loop().time() + timeout.total,
+            heard=heads.append,
+        )
+    except httpx.HTTPError:
+        with translated(endpoint):
+            if heads:
+                raise
+            with before_an_answer(endpoint):
+                raise
+    head = heads[0]
+    if isinstance(head, bytes):
+        if b"ratelimit-" in head:
+            heard([line.partition(b":")[::2] for line in head.split(b"\r\n") if b"ratelimit-" in line])
+        return found
+    heard(head.headers)
+    with translated(endpoint):
+        response = httpx.Response(head.status, headers=head.headers, content=found)
+    if head.status >= 300:
+        raise failure_of(endpoint, response, response.content[:_ERROR_BODY_BYTES])
+    return response.content
+
+
+def _message(place: Place, body: bytes) -> bytes:
+    key = place.endpoint.key
+    secret = b"" if key is None else b"%b%b\r\n" % (place.key_name, key.reveal().encode("ascii"))
+    return b"%b%bContent-Length: %d\r\n\r\n%b" % (place.head, secret, len(body), body)

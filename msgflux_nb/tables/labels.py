@@ -1,0 +1,49 @@
+"""An index: where a label stands in it, and whether it is the one that it was."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["label_digest", "label_place", "label_places"]
+
+
+def label_digest(index: pd.Index[Any]) -> str | None:
+    """Return what tells an index from one with other labels, or another order; None where its labels have no hash."""
+    try:
+        hashes = pd.util.hash_pandas_object(index, index=False)
+    except (TypeError, ValueError):
+        return None
+    return hashlib.sha256(np.asarray(hashes).tobytes()).hexdigest()[:16]
+
+
+def label_places(index: pd.Index[Any], label: Any) -> list[int]:
+    """Return at which positions a label stands.
+
+    Raises:
+        KeyError: nowhere.
+    """
+    try:
+        where: Any = index.get_loc(label)
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):
+        raise KeyError(f"no row has the label {label!r}") from None
+    return [int(place) for place in np.arange(len(index))[where].reshape(-1)]
+
+
+def label_place(index: pd.Index[Any], label: Any) -> int:
+    """Return at which position a label stands.
+
+    Raises:
+        KeyError: nowhere.
+        ValueError: at several; the message names them.
+    """
+    places = label_places(index, label)
+    if len(places) > 1:
+        named = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
+        raise ValueError(
+            f"{label!r} is the label of {len(places):,} rows; give one of their positions: position={named}"
+        )
+    return places[0]

@@ -1,0 +1,199 @@
+"""A server on which everything goes wrong that can, by a plan: what each attempt at a row meets is known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.tables.scripted_model import bare
+
+__all__ = ["Chaos", "chaos", "ends", "planned"]
+
+# How often, in a hundred attempts, and what becomes of the row: None where it is sent again.
+_PLAN: dict[str, tuple[int, str | None]] = {
+    "good": (62, "ok"),
+    "good, in pieces": (4, "ok"),
+    "good, and then closed": (4, "ok"),
+    "reset": (4, None),
+    "closed before the head": (3, None),
+    "half a head": (2, None),
+    "half a body": (4, None),
+    "half a chunk": (3, None),
+    "hangs": (2, None),
+    "slow": (2, None),
+    "500": (2, None),
+    "a page, with 502": (2, None),
+    "wrong type": (2, "invalid"),
+    "half of the JSON": (2, "invalid"),
+    "cut at its limit": (1, "truncated"),
+    "no JSON at all": (1, "failed"),
+}
+_KINDS, _WEIGHTS = list(_PLAN), [weight for weight, _ in _PLAN.values()]
+_STORM_SECONDS, _CALM_SECONDS = 0.5, 4.0  # at the end of each stretch everything is refused
+
+
+def planned(row: str, attempt: int) -> str:
+    """What an attempt at a row meets, unless a storm does."""
+    return random.Random(f"{row}/{attempt}").choices(_KINDS, _WEIGHTS)[0]
+
+
+def ends(row: str, attempts: int) -> tuple[str, int]:
+    """How a row has to end that is tried so often, and after how many attempts."""
+    for attempt in range(attempts):
+        state = _PLAN[planned(row, attempt)][1]
+        if state is not None:
+            return state, attempt + 1
+    return "failed", attempts
+
+
+class Chaos:
+    """The server.
+
+    Attributes:
+        url: its address.
+        met: how often each thing happened.
+        tried: how often each row came and met its plan.
+        answered: how often a whole and right answer to a row was written.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.met: Counter[str] = Counter()
+        self.tried: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self._began = time.monotonic()
+
+    async def serve(self, ready: threading.Event, end: asyncio.Event) -> None:
+        """Answer until the end."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        ready.set()
+        await end.wait()
+        server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                body = json.loads(await reader.readexactly(length))
+                await self._answer(bare(body["messages"][-1]["content"]), writer)
+        except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return
+        finally:
+            writer.close()
+
+    async def _answer(self, row: str, writer: asyncio.StreamWriter) -> None:
+        if (time.monotonic() - self._began) % (_CALM_SECONDS + _STORM_SECONDS) > _CALM_SECONDS:
+            self.met["429"] += 1
+            wish = b"retry-after-ms: 100\r\n" if random.random() < 0.5 else b""
+            writer.write(_message(b'{"error": {"message": "slow down"}}', b"429 Too Many Requests", wish))
+            return
+        kind = planned(row, self.tried[row])
+        self.tried[row] += 1
+        self.met[kind] += 1
+        await asyncio.sleep(random.uniform(0.001, 0.02))
+        await self._do(kind, row, writer)
+
+    async def _do(self, kind: str, row: str, writer: asyncio.StreamWriter) -> None:
+        good = _completion(json.dumps({"name": row, "number": len(row)}))
+        match kind:
+            case "good" | "good, and then closed":
+                closing = b"connection: close\r\n" if kind != "good" else b""
+                writer.write(_message(good, headers=closing))
+                await writer.drain()
+                self.answered[row] += 1
+                if closing:
+                    raise EOFError
+            case "good, in pieces":
+                whole = _message(good)
+                for start in range(0, len(whole), 37):
+                    writer.write(whole[start : start + 37])
+                    await asyncio.sleep(0.0005)
+                self.answered[row] += 1
+            case "reset":
+                raw: Any = writer.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raise EOFError
+            case "hangs":
+                await asyncio.sleep(30)
+            case "slow":
+                for byte in _message(good):
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                    await asyncio.sleep(0.1)
+            case _:
+                writer.write(_wrong(kind, good))
+                await writer.drain()
+                if "half a" in kind or kind.startswith("closed"):
+                    writer.write_eof()
+                    raise EOFError
+
+
+def _wrong(kind: str, good: bytes) -> bytes:
+    match kind:
+        case "closed before the head":
+            return b""
+        case "half a head":
+            return b"HTTP/1.1 200 OK\r\ncontent-ty"
+        case "half a body":
+            return _message(good)[: -len(good) // 2]
+        case "half a chunk":
+            head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            return head + b"%x\r\n" % len(good) + good[: len(good) // 2]
+        case "500":
+            return _message(b'{"error": {"message": "it broke"}}', b"500 Internal Server Error")
+        case "a page, with 502":
+            return _message(b"<html><title>Bad Gateway</title></html>", b"502 Bad Gateway")
+        case "wrong type":
+            return _message(_completion('{"name": "x", "number": "many"}'))
+        case "half of the JSON":
+            return _message(_completion('{"name": "x", "num'))
+        case "cut at its limit":
+            return _message(_completion('{"name": "x"', reason="length"))
+    return _message(b"no JSON at all")
+
+
+def _completion(text: str, reason: str = "stop") -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
+    usage = {"prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7}
+    return json.dumps({"id": "a", "model": "m", "choices": [choice], "usage": usage}).encode()
+
+
+def _message(body: bytes, status: bytes = b"200 OK", headers: bytes = b"") -> bytes:
+    return b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        status,
+        headers,
+        len(body),
+        body,
+    )
+
+
+@contextmanager
+def chaos() -> Iterator[Chaos]:
+    """Run the server on a thread of its own."""
+    server, ready = Chaos(), threading.Event()
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(ready, end),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(10)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
