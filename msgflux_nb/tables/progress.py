@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .ledger import Ledger
+if TYPE_CHECKING:
+    from .ledger import Ledger
 
 __all__ = ["Progress", "Shown", "progress_of", "show_in_notebooks"]
 
