@@ -102,15 +102,16 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     except httpx.HTTPError:
         with translated(endpoint):
             if heads:
+                heard(_of_limits(heads[0]))
                 raise
             with before_an_answer(endpoint):
                 raise
     head = heads[0]
+    limits = _of_limits(head)
+    if limits:
+        heard(limits)
     if isinstance(head, bytes):
-        if b"ratelimit-" in head:
-            heard([line.partition(b":")[::2] for line in head.split(b"\r\n") if b"ratelimit-" in line])
         return found
-    heard(head.headers)
     with translated(endpoint):
         response = httpx.Response(head.status, headers=head.headers, content=found)
     if head.status >= 300:
@@ -137,6 +138,14 @@ async def aread_whole(
             if clock() > end + _SLACK_SECONDS:
                 raise RequestTimeoutError(f"the answer took longer than {timeout.total:g} s.")
     return b"".join(found)
+
+
+def _of_limits(head: Head | bytes) -> Headers:
+    """The headers that say what may still be sent."""
+    if isinstance(head, bytes):
+        lines = head.split(b"\r\n") if b"ratelimit-" in head else []
+        return [(name, value) for name, _, value in (line.partition(b":") for line in lines) if b"ratelimit-" in name]
+    return [(name, value) for name, value in head.headers if b"ratelimit-" in name.lower()]
 
 
 def _message(place: Place, body: bytes) -> bytes:
