@@ -22,11 +22,14 @@ from .response import StreamResponse
 
 if TYPE_CHECKING:
     from .async_response import AsyncStreamResponse
+    from .form import Form
     from .prepared import Prepared
     from .store import Store
     from .transport import Endpoint
 
 __all__ = ["ChatCompletion", "learnt"]
+
+_FORMS_KEPT = 16
 
 Messages = str | Sequence[dict[str, Any]]
 Tools = Sequence[dict[str, Any] | Callable[..., Any]]
@@ -80,6 +83,7 @@ class ChatCompletion:
         self._prefill_mode: PrefillMode = prefill_mode
         self._store = store
         self._clients = clients
+        self._forms: dict[Any, Form] = {}
 
     @overload
     def __call__(
@@ -197,20 +201,41 @@ class ChatCompletion:
         Raises:
             MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
         """
-        from .prepared import Prepared
+        key = (system_prompt, id(generation_schema), str(self.options))
+        place = self._base_url(None) or self.profile.provider
+        form = self._forms.get(key)
+        if form is None or form.place != place:
+            if len(self._forms) >= _FORMS_KEPT:
+                self._forms.clear()
+            form = self._forms[key] = self._form(place, system_prompt, generation_schema)
+        return form.prepare(messages)
 
-        build = self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
+    def _form(self, place: str, system_prompt: str | None, generation_schema: Any) -> Form:
+        from .form import Form
+        from .quick import Quick
+
         known = learnt(self.profile, self._model)
         exchange = functools.partial(self._exchange, max_retries=0, keep=True)
-        request = build()
-        call = functools.partial(Call, build, self.profile, self._model, known, exchange)
-        return Prepared(
-            functools.partial(call, request=None if known.refused else request),
-            self._aendpoint,
-            request=request,
-            place=self._base_url(request) or self.profile.provider,
-            question=(self._model, messages, system_prompt, self.options, self._extra_body),
+        quick = None
+        if self._store is None:
+            connect = functools.partial(self._aendpoint, None)
+            quick = Quick(connect, profile=self.profile, model=self._model, timeout=self._timeout)
+
+        def builder(messages: Any) -> Callable[..., ChatRequest]:
+            return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
+
+        def call(messages: Any, request: ChatRequest | None) -> Call:
+            return Call(builder(messages), self.profile, self._model, known, exchange, request=request)
+
+        return Form(
+            build=lambda messages: builder(messages)(),
+            call=call,
+            connect=self._aendpoint,
+            place=place,
+            question=lambda messages: (self._model, messages, system_prompt, self.options, self._extra_body),
             hide=self._hide,
+            learnt=known,
+            quick=quick,
         )
 
     def _hide(self, text: str) -> str:
@@ -247,14 +272,14 @@ class ChatCompletion:
         if self._store is not None:
             from .store import StoreEntry
 
-            entry = StoreEntry(self._store, self._base_url(request) or self.profile.provider, request.body)
+            entry = StoreEntry(self._store, self._base_url(request.base_url) or self.profile.provider, request.body)
         retries = self._max_retries if max_retries is None else max_retries
         return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
 
-    def _base_url(self, request: ChatRequest) -> str | None:
-        """Where a request goes; None for the embedded server, whose address is known when it runs."""
-        if request.base_url is not None or self.profile.base_url_variable is None:
-            return request.base_url or self.profile.base_url
+    def _base_url(self, own: str | None) -> str | None:
+        """Where a request goes that may have an address of its own; None for the embedded server before it runs."""
+        if own is not None or self.profile.base_url_variable is None:
+            return own or self.profile.base_url
         named = os.environ.get(self.profile.base_url_variable, "").strip().rstrip("/")
         if not named:
             if self.profile.base_url is None:
@@ -267,11 +292,11 @@ class ChatCompletion:
             named = _whole_address(named, self.profile)
         return named if named.endswith(self.profile.base_url_path) else named + self.profile.base_url_path
 
-    def _endpoint(self, request: ChatRequest) -> Endpoint:
+    def _endpoint(self, request: ChatRequest | None) -> Endpoint:
         """Where to send, with the key; starts the embedded server if it is the one."""
         from .transport import Endpoint
 
-        base_url = self._base_url(request)
+        base_url = self._base_url(None if request is None else request.base_url)
         if base_url is None:
             from .local import ensure_server
 
@@ -285,7 +310,7 @@ class ChatCompletion:
             clients=self._clients,
         )
 
-    async def _aendpoint(self, request: ChatRequest) -> Endpoint:
+    async def _aendpoint(self, request: ChatRequest | None) -> Endpoint:
         if self.profile.base_url is None:  # loading a model takes a second or more
             import asyncio
 

@@ -80,7 +80,7 @@ def plain_answer(data: bytes) -> tuple[bytes, bytes] | None:
         return None
     head = data[: end + 2].lower()
     start = head.find(b"\r\ncontent-length:") + 17
-    if start < 17 or head.find(b"content-length", start) >= 0 or b"-encoding" in head:
+    if start < 17 or head.count(b"content-length") != 1 or b"-encoding" in head:
         return None
     if head.count(b"\n") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
         return None

@@ -6,17 +6,21 @@ knows a row by has nothing secret in it, and nothing that is learnt on the way: 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-import msgspec
-
-from ..protocol.allowance import Allowance
+from ..errors import MsgfluxError
+from ..generation.schema import WireSchema
+from ..protocol.allowance import Allowance, allowance_of
+from ..protocol.events import Event
 from ..protocol.request import ChatRequest
 from .answer import ModelResponse
 from .async_response import AsyncStreamResponse
 from .call import Call
+from .exchange import Exchange
+from .quick import Quick, QuickAnswer
+from .whole import Headers
 
 __all__ = ["Prepared"]
 
@@ -27,67 +31,103 @@ class Prepared:
     Args:
         call: makes the call anew for each attempt.
         connect: where requests go.
-        request: the request as it is asked for first.
-        place: where it goes, as part of the keys.
-        question: what is asked but for its structure: messages, model and options.
+        request: the body of the request as it is asked for first.
+        schema: what the answer is decoded to, or None for text.
+        key: of the whole request.
+        question: gives the key of the request but for its structure.
         hide: returns a text without the caller's key.
+        quick: the short way, which is tried first; None for none.
 
     Attributes:
         key: of the whole request; the same request to the same place has the same.
-        question: of the request but for its structure.
         request: the request's body.
         schema: what the answer is decoded to, or None for text.
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
+        allowance: what the provider said last may still be sent; None where it said nothing.
     """
 
-    __slots__ = ("_call", "_connect", "_hide", "_made", "answer", "attempts", "key", "question", "request", "schema")
+    __slots__ = (
+        "_call",
+        "_connect",
+        "_hide",
+        "_made",
+        "_question",
+        "_quick",
+        "_text",
+        "allowance",
+        "answer",
+        "attempts",
+        "key",
+        "request",
+        "schema",
+    )
 
     def __init__(
         self,
         call: Callable[[], Call],
         connect: Callable[[ChatRequest], Awaitable[Any]],
         *,
-        request: ChatRequest,
-        place: str,
-        question: Any,
+        request: bytes,
+        schema: WireSchema | None,
+        key: bytes,
+        question: Callable[[], bytes],
         hide: Callable[[str], str],
+        quick: Quick | None,
     ) -> None:
-        self._call, self._connect, self._hide = call, connect, hide
+        self._call, self._connect, self._hide, self._question, self._quick = call, connect, hide, question, quick
         self._made: Call | None = None
-        self.request = request.body
-        self.schema = request.schema
-        self.key = _hash(place, msgspec.json.decode(request.body))
-        self.question = _hash(place, question)
+        self._text: str | None = None
+        self.request = request
+        self.schema = schema
+        self.key = key
         self.attempts = 0
         self.answer: bytes | None = None
+        self.allowance: Allowance | None = None
 
     @property
-    def allowance(self) -> Allowance | None:
-        """What the provider said with its last answer, or refusal, may still be sent; None where it said nothing."""
-        return None if self._made is None else self._made.exchange.allowance
+    def question(self) -> bytes:
+        """The key of the request but for its structure."""
+        return self._question()
 
     @property
     def text(self) -> str | None:
         """What the last answer says: the text of its structure, or None before there is one."""
         if self._made is None:
-            return None
+            return self._text
         return self._made.structure_text or self._made.snapshot.text
 
-    async def ask(self) -> ModelResponse:
+    async def ask(self) -> ModelResponse | QuickAnswer:
         """Send it once, and whatever else the answer takes (another way to ask for a structure, a correction).
 
         Raises:
             MsgfluxError: it failed; nothing is sent again by itself.
         """
+        given: bytes | MsgfluxError | None = None
+        self.allowance = None
+        if self._quick is not None and self.schema is not None:
+            given = await self._quick.send(self.request, self._hear)
+            if type(given) is bytes:
+                answer = self._quick.read(given, self.schema)
+                if answer is not None:
+                    self._made, self._text, self.answer = None, answer.text, given
+                    self.attempts += 1
+                    return answer
+        return await self._ask_at_length(given)
+
+    async def _ask_at_length(self, given: bytes | MsgfluxError | None) -> ModelResponse:
         call = self._made = self._call()
         try:
-            await AsyncStreamResponse(call, self._connect).finish()
+            await _Given(call, self._connect, given).finish()
         finally:
             self.attempts += call.attempts
+            self.allowance = call.exchange.allowance or self.allowance
             if call.exchange.state == "complete":
                 self.answer = call.exchange.received
         return ModelResponse(call)
+
+    def _hear(self, headers: Headers) -> None:
+        self.allowance = allowance_of(headers, now=time.time())
 
     def without_key(self, data: bytes) -> bytes:
         """Return what was sent or received without the caller's key, which a gateway wants in a body or repeats."""
@@ -95,6 +135,32 @@ class Prepared:
         return self._hide(text).encode("utf-8", "surrogateescape")
 
 
-def _hash(place: str, asked: Any) -> bytes:
-    """The hash of what is asked where, whatever the order of its fields."""
-    return hashlib.sha256(place.encode() + b"\n" + msgspec.json.encode(asked, order="deterministic")).digest()
+class _Given(AsyncStreamResponse):
+    """Follows a call whose first request was sent already.
+
+    Args:
+        call: the call.
+        connect: where further requests go.
+        given: the body that came, or why there is none; None where nothing was sent.
+    """
+
+    def __init__(
+        self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]], given: bytes | MsgfluxError | None
+    ) -> None:
+        super().__init__(call, connect)
+        self._given = given
+
+    async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        given, self._given = self._given, None
+        if given is None:
+            async for events in super()._run(exchange):
+                yield events
+            return
+        try:
+            exchange.begin((await self._connect(exchange.request)).scrub)
+            if isinstance(given, MsgfluxError):
+                raise given
+            yield exchange.feed(given)
+            yield exchange.close()
+        except MsgfluxError as error:
+            exchange.delay_after(error)

@@ -12,17 +12,19 @@ from typing import NamedTuple
 
 import httpx
 
+from ..errors import RequestTimeoutError
 from .aio import AsyncioTransport
 from .connect import Route
 from .http1 import Head, ProtocolError, request_head
-from .limits import Timeout
-from .transport import Endpoint, async_transport, before_an_answer, failure_of, parsed, translated
+from .limits import Abort, Timeout
+from .transport import Endpoint, aopen_bytes, async_transport, before_an_answer, failure_of, parsed, translated
 
-__all__ = ["Headers", "Place", "asend_whole", "place_of"]
+__all__ = ["Headers", "Place", "aread_whole", "asend_whole", "place_of"]
 
 Headers = list[tuple[bytes, bytes]]
 
 _OURS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
+_SLACK_SECONDS = 1.0  # for an answer that came while this process was busy
 _ERROR_BODY_BYTES = 64 * 1024
 
 
@@ -100,20 +102,50 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     except httpx.HTTPError:
         with translated(endpoint):
             if heads:
+                heard(_of_limits(heads[0]))
                 raise
             with before_an_answer(endpoint):
                 raise
     head = heads[0]
+    limits = _of_limits(head)
+    if limits:
+        heard(limits)
     if isinstance(head, bytes):
-        if b"ratelimit-" in head:
-            heard([line.partition(b":")[::2] for line in head.split(b"\r\n") if b"ratelimit-" in line])
         return found
-    heard(head.headers)
     with translated(endpoint):
         response = httpx.Response(head.status, headers=head.headers, content=found)
     if head.status >= 300:
         raise failure_of(endpoint, response, response.content[:_ERROR_BODY_BYTES])
     return response.content
+
+
+async def aread_whole(
+    endpoint: Endpoint, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]
+) -> bytes:
+    """As :func:`asend_whole`, the usual way.
+
+    Raises:
+        MsgfluxError: as there.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + timeout.total
+    found: list[bytes] = []
+    async with aopen_bytes(
+        endpoint, body, timeout, stream=False, abort=Abort(), remaining=lambda: end - clock(), heard=heard
+    ) as chunks:
+        async for data in chunks:
+            found.append(data)
+            if clock() > end + _SLACK_SECONDS:
+                raise RequestTimeoutError(f"the answer took longer than {timeout.total:g} s.")
+    return b"".join(found)
+
+
+def _of_limits(head: Head | bytes) -> Headers:
+    """The headers that say what may still be sent."""
+    if isinstance(head, bytes):
+        lines = head.split(b"\r\n") if b"ratelimit-" in head else []
+        return [(name, value) for name, _, value in (line.partition(b":") for line in lines) if b"ratelimit-" in name]
+    return [(name, value) for name, value in head.headers if b"ratelimit-" in name.lower()]
 
 
 def _message(place: Place, body: bytes) -> bytes:

@@ -38,6 +38,7 @@ LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
 _KEPT_RUNS = 16
+_KEPT_ROWS = 1_000_000  # of all of these, for they hold their data and their answers in memory
 _CHUNK = 1024
 
 _INSTRUCTION = f"Extract the fields from the text in the user's message, word for word. {MARKS_NOTE}"
@@ -315,7 +316,7 @@ _kernels: list[Records] = []
 
 def _list(run: Run) -> None:
     _runs[run.name] = run
-    while len(_runs) > _KEPT_RUNS:
+    while len(_runs) > 1 and (len(_runs) > _KEPT_RUNS or sum(len(one.rows) for one in _runs.values()) > _KEPT_ROWS):
         _runs.popitem(last=False)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msgflux_nb.models.http1 import ChunkedDecoder, ProtocolError, ResponseReader, request_head
+from msgflux_nb.models.http1 import ChunkedDecoder, ProtocolError, ResponseReader, plain_answer, request_head
 
 
 def read(*pieces: bytes) -> tuple[ResponseReader, bytes]:
@@ -307,3 +307,80 @@ def test_a_header_that_would_begin_another_is_refused_without_showing_it(value: 
     with pytest.raises(ProtocolError, match="X-Key") as caught:
         request_head("POST", b"/", [(b"X-Key", value)])
     assert "secret" not in str(caught.value)
+
+
+# The plainest answer
+
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Y: Z\r\nContent-Length: 5\r\n\r\nHello"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        PLAIN,
+        PLAIN.replace(b"X-Y: Z", b"Connection: keep-alive"),
+        b"HTTP/1.1 200 Fine \xe9\r\ncontent-length:5\r\n\r\nHello",
+        b"HTTP/1.1 200 \r\nCONTENT-LENGTH:  5 \r\nConnection: Keep-Alive\r\n\r\nHello",
+    ],
+)
+def test_the_plainest_answer_is_read_at_once(wire: bytes) -> None:
+    found = plain_answer(wire)
+    assert found is not None
+    assert found[1] == b"Hello"
+    assert b"\r\ncontent-length:" in found[0]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        *(wire for name, (wire, _) in ANSWERS.items() if name not in ("length", "empty", "empty reason")),
+        PLAIN[:-1],
+        PLAIN[:40],
+        PLAIN + b"x",
+        PLAIN.replace(b"200", b"201"),
+        PLAIN.replace(b"200", b"404"),
+        PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        PLAIN.replace(b"X-Y: Z", b"Connection: close"),
+        PLAIN.replace(b"X-Y: Z", b"Connection: keep-alive, close"),
+        PLAIN.replace(b"X-Y: Z", b"Connection: keep-alive\r\nConnection: close"),
+        PLAIN.replace(b"X-Y: Z", b"Connection : close"),
+        PLAIN.replace(b"X-Y: Z", b"Transfer-Encoding: chunked"),
+        PLAIN.replace(b"X-Y: Z", b"Transfer-Encoding : chunked"),
+        PLAIN.replace(b"X-Y: Z", b"Content-Encoding: gzip"),
+        PLAIN.replace(b"X-Y: Z", b"Content-Length: 6"),
+        PLAIN.replace(b"X-Y: Z", b"Content-Length : 6"),
+        PLAIN.replace(b"X-Y: Z", b"X: y\n Content-Length: 6"),
+        PLAIN.replace(b"X-Y: Z", b"X: y\nConnection: close"),
+        PLAIN.replace(b"X-Y: Z", b"X: y\n\nZ: z"),
+        PLAIN.replace(b"Length: 5", b"Length: -5"),
+        PLAIN.replace(b"Length: 5", b"Length: +5"),
+        PLAIN.replace(b"Length: 5", b"Length: 0x5"),
+        PLAIN.replace(b"Length: 5", b"Length: "),
+        b"",
+    ],
+)
+def test_every_other_answer_is_left_to_the_reader(wire: bytes) -> None:
+    assert plain_answer(wire) is None
+
+
+HEADER_LINES = [
+    *(b"X-Y: Z", b"Content-Length: 5", b"content-length: 5", b"Content-Length: 4", b"Content-Length: 5 ", b" folded"),
+    *(b"Connection: close", b"connection: keep-alive", b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"A:"),
+    *(b"Via: connection", b"X: content-length: 5", b"Content-Length: 5, 5", b"X-Content-Length: 4", b"Age: 1\nB: c"),
+]
+
+
+@given(
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 200 ", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 500 No"]),
+    st.lists(st.sampled_from(HEADER_LINES), max_size=6),
+    st.sampled_from([b"", b"Hell", b"Hello", b"Hello!", b"\r\n\r\nx"]),
+)
+@settings(max_examples=1500)
+def test_what_is_read_at_once_is_what_the_reader_reads(start: bytes, lines: list[bytes], body: bytes) -> None:
+    wire = b"\r\n".join([start, *lines, b"", b""]) + body
+    found = plain_answer(wire)
+    if found is not None:
+        reader, read_body = read(wire)
+        assert reader.head is not None
+        assert (reader.head.status, read_body, reader.reusable) == (200, found[1], True)

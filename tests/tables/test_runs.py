@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.tables import run
 from msgflux_nb.tables.run import known_runs
 from tests.scripted import Reply, completion, error
 from tests.tables.counting import Counting, Person, counting, named, restart_kernel
@@ -108,16 +109,16 @@ def test_a_run_is_listed_while_it_runs_and_unfinished_where_its_process_is_gone(
     )
     worker.start()
     wait_until(lambda: len(known_runs()) == 1 and known_runs()[0].batch.ledger.finished == 2)
-    (run,) = known_runs()
+    (live,) = known_runs()
     (row,) = mf.runs().to_dict("records")
     assert (row["state"], row["rows"], row["done"], row["left"]) == ("running", 3, 2, 1)
     with pytest.raises(RuntimeError, match="still running"):
-        mf.resume(run.name, progress=False)
+        mf.resume(live.name, progress=False)
     restart()
     (row,) = mf.runs(path).to_dict("records")
     assert (row["state"], row["rows"]) == ("unfinished", 3)
     assert pd.isna(row["done"])
-    run.interrupt()
+    live.interrupt()
     worker.join(10)
 
 
@@ -143,8 +144,8 @@ def test_a_run_goes_on_with_what_is_left(counting: Counting, given: str) -> None
     assert first["_status"].tolist() == ["ok", "failed", "pending", "pending"]
     counting.reply = named
     report = first.attrs["report"]
-    run: Any = {"name": report["run"], "report": report, "result": first, "row": mf.runs().iloc[0]}[given]
-    whole = mf.resume(run, progress=False)
+    known: Any = {"name": report["run"], "report": report, "result": first, "row": mf.runs().iloc[0]}[given]
+    whole = mf.resume(known, progress=False)
     assert whole["_status"].tolist() == ["ok"] * 4
     assert whole["name"].tolist() == ["a", "b", "c", "d"]
     assert counting.texts == ["a", "b", "b", "c", "d"]
@@ -356,6 +357,15 @@ def test_a_sample_is_resumed_as_a_sample(counting: Counting, path: Path, restart
     whole = mf.resume(first, texts, Person, model=counting.model(), progress=False)
     pd.testing.assert_index_equal(whole.index, first.index)
     assert whole["_status"].tolist() == ["ok"] * 3
+
+
+def test_large_runs_are_kept_less_long(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_KEPT_ROWS", 5)
+    names = []
+    for texts, kept in (("ab", 1), ("c", 2), ("def", 2), ("ghijklm", 1), ("n", 1), ("o", 2)):
+        names.append(counting.extract(list(texts)).attrs["report"]["run"])
+        assert [one.name for one in known_runs()] == names[-kept:]
+    assert mf.runs()["run"].tolist() == names  # what came of them is known
 
 
 def test_the_last_sixteen_runs_of_a_kernel_can_go_on(counting: Counting) -> None:

@@ -1,0 +1,136 @@
+"""The short way of a batch's call: one request, one plain answer, one value; everything else is left to the long way.
+
+Nothing is decided here that the long way would decide otherwise: what came and is not plain, an error too, is handed on
+to it as if it had read that itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
+from ..generation.decode import decode_answer
+from ..generation.schema import WireSchema
+from ..protocol.events import Usage
+from ..protocol.plain import read_plain
+from ..protocol.profile import Profile
+from .limits import Timeout
+from .prices import cost_of
+from .transport import Endpoint
+from .whole import Headers, Place, aread_whole, asend_whole, place_of
+
+__all__ = ["Billed", "Quick", "QuickAnswer"]
+
+_NOWHERE = Endpoint(base_url="")
+_REFRESH_SECONDS = 1.0  # after which keys, proxies and addresses in the environment are looked at again
+
+
+class Billed(msgspec.Struct, frozen=True):
+    """What a batch wants to know about an answer.
+
+    Attributes:
+        usage: tokens billed, or None if the provider did not say.
+        attempts: how many requests were sent.
+        cost: US dollars, or None when the price is unknown.
+    """
+
+    usage: Usage | None
+    attempts: int
+    cost: float | None
+
+
+class QuickAnswer(msgspec.Struct, frozen=True):
+    """An answer that was read the short way.
+
+    Attributes:
+        text: what the model wrote.
+        value: what it means.
+        metadata: about it.
+    """
+
+    text: str
+    value: Any
+    metadata: Billed
+
+    def consume(self) -> Any:
+        """Return what it means."""
+        return self.value
+
+
+class Quick:
+    """Sends requests to one endpoint and reads plain answers.
+
+    Args:
+        connect: says where requests go, with the key.
+        profile: who answers.
+        model: the model's name as the provider knows it.
+        timeout: the limits of each.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[Endpoint]], *, profile: Profile, model: str, timeout: Timeout
+    ) -> None:
+        self._connect = connect
+        self._profile = profile
+        self._model = model
+        self._timeout = timeout
+        self._place: Place | Endpoint = _NOWHERE
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._until = 0.0
+
+    async def send(self, body: bytes, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
+        """Send a request once; return the answer's body, or why there is none; None where nothing was sent."""
+        try:
+            place = await self._now()
+        except MsgfluxError:  # the long way says so
+            return None
+        try:
+            if isinstance(place, Endpoint):
+                return await aread_whole(place, body, self._timeout, heard=heard)
+            return await asend_whole(place, body, self._timeout, heard=heard)
+        except MsgfluxError as error:
+            if isinstance(error, ConnectionFailedError | RequestTimeoutError):
+                self._until = 0.0  # the embedded server may have been started again at another address
+            return error
+
+    def read(self, body: bytes, schema: WireSchema) -> QuickAnswer | None:
+        """Return what a plain answer means; None where it is not plain, or does not fit at once."""
+        plain = read_plain(body)
+        if plain is None:
+            return None
+        try:
+            if schema.restore is None:
+                value = _decoder(schema.type)(plain.text)
+            else:
+                value = decode_answer(plain.text, schema).value
+        except (msgspec.MsgspecError, MsgfluxError, RecursionError, UnicodeEncodeError):
+            return None
+        cost = cost_of(plain.usage, self._profile, self._model, answered=plain.model)
+        return QuickAnswer(plain.text, value, Billed(plain.usage, 1, cost))
+
+    async def _now(self) -> Place | Endpoint:
+        """Return where requests go at the moment."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if loop is not self._loop or now >= self._until:
+            self._until = now + _REFRESH_SECONDS
+            endpoint = await self._connect()
+            self._place, self._loop = await place_of(endpoint) or endpoint, loop
+        return self._place
+
+
+def _decoder(type_: Any) -> Callable[[str], Any]:
+    try:
+        return _kept(type_)
+    except TypeError:  # a type that cannot be hashed
+        return msgspec.json.Decoder(type_).decode
+
+
+@functools.lru_cache(maxsize=64)
+def _kept(type_: Any) -> Callable[[str], Any]:
+    return msgspec.json.Decoder(type_).decode
