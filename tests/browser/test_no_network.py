@@ -202,6 +202,19 @@ CASES = {
         ("table", "table"),
         structure,
     ),
+    "batch": Case(
+        ROW + "view = mf.ExtractionView([*texts, text], Row, model=model, prompt='{text}')\n"
+        "display(view)\nview.run(wait=True)\n"
+        "result = view.value\ndisplay(result.mf.explain(0), mf.score(result, result.assign(name='x')))",
+        (".msgflux-twin", ".msgflux-twin"),
+        structure,
+    ),
+    "batch, failed": Case(
+        ROW + "view = mf.ExtractionView([*texts, text], Row, model=model, prompt='{text}')\n"
+        "display(view)\nview.run(wait=True)\nview.show_error(ValueError(text))",
+        (".msgflux-twin", ".msgflux-twin"),
+        refusing,
+    ),
     "message builder": Case(
         MESSAGES + "builder = mf.MessageBuilder(messages, model=model, variables={text: text, 'a': text})\n"
         "builder.draft = text + ' {{a}} {{b}}'\n" + PICTURE + "builder.attach(Image.new('RGB', (4, 4)), name=text)\n"
