@@ -246,6 +246,7 @@ def _provider_error(status: int | None, payload: Any, scrub: Scrub) -> ProviderE
     evidence: dict[str, Any] = {"status": status, "code": word and scrub(word), "body": _scrubbed(payload, scrub)}
     if kind is ContextLengthError:
         evidence |= _context_numbers(inner, message)
+        message += "" if message.rstrip().endswith((".", "!", "?")) else "."
         message += " Shorten the messages, or use a model with a larger context."
     return kind(f"{said}{message}{_ADVICE.get(kind, '')}", **evidence)
 
