@@ -26,9 +26,9 @@ ROOMS = {
     "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
     "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
     "misfit allowance plain accumulate",
-    "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets "
-    "line aio transport whole response async_response store records quick prepared form recording gguf machine pip "
-    "weights local chat model",
+    "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets line "
+    "aio transport whole response async_response store records quick prepared form recording gguf machine pip weights "
+    "local chat model",
     "reasoning": "tools react self_consistency tree_of_thoughts",
     "tables": "dtypes fields lists packed arrays cells template marks examples rows frame export gate outcome labels "
     "ledger reuse memory paths corrections report long compare score spans progress interrupts loop batch run travel "

@@ -7,6 +7,7 @@ that thinks aloud often repeats its input first.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -91,10 +92,11 @@ def _failed(text: str, wire: WireSchema, failure: msgspec.ValidationError | None
     )
 
 
-def _candidates(text: str) -> list[str]:
+def _candidates(text: str) -> Iterator[str]:
     text = text.removeprefix("\ufeff").strip()
+    yield text  # which nearly always is it
     fenced = [match.group(1) for match in _FENCE.finditer(text)]
-    return [text, *reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:])]
+    yield from (*reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:]))
 
 
 def _complete_values(text: str) -> list[str]:

@@ -238,12 +238,16 @@ class ChatCompletion:
             quick=quick,
         )
 
-    def _hide(self, text: str) -> str:
-        """Return ``text`` without the key and the values of headers."""
+    def _hide(self, data: bytes) -> bytes:
+        """Return what was sent or received without the key and the values of headers."""
+        key: Key | None = None
         with contextlib.suppress(AuthenticationError):  # no key at all, which is said when it is needed
             key = find_key(self._key, self.profile.key_variables, self.profile.provider)
-            text = text if key is None else key.hide_in(text)
-        return self._headers.hide_in(text)
+        if not self._headers and (key is None or not key.occurs_in(data)):
+            return data
+        text = data.decode("utf-8", "surrogateescape")
+        text = text if key is None else key.hide_in(text)
+        return self._headers.hide_in(text).encode("utf-8", "surrogateescape")
 
     @property
     def gate_key(self) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ class Form:
         connect: where requests go.
         place: the same as part of the keys.
         question: what is asked by some messages but for the structure.
-        hide: returns a text without the caller's key.
+        hide: returns bytes without the caller's key.
         learnt: what is known of the model.
         quick: the short way; None where requests go another way in any case.
     """
@@ -47,7 +47,7 @@ class Form:
         connect: Callable[[ChatRequest], Awaitable[Endpoint]],
         place: str,
         question: Callable[[Any], Any],
-        hide: Callable[[str], str],
+        hide: Callable[[bytes], bytes],
         learnt: Learnt,
         quick: Quick | None,
     ) -> None:

@@ -28,7 +28,7 @@ _SHAPES = re.compile(
 class Key:
     """A secret that shows itself as ``Key(...)`` everywhere; ``reveal`` returns its text."""
 
-    __slots__ = ("__problem", "__text")
+    __slots__ = ("__problem", "__spellings", "__text")
 
     def __init__(self, text: str) -> None:
         """Take a key as a person pastes it: surrounding white space is removed.
@@ -38,6 +38,7 @@ class Key:
         """
         self.__problem = _problem(text)
         self.__text = "" if self.__problem else text.strip()
+        self.__spellings: tuple[bytes, ...] | None = None
 
     def reveal(self) -> str:
         """Return the text; for the one header it belongs into.
@@ -54,6 +55,12 @@ class Key:
     def hide_in(self, text: str) -> str:
         """Return ``text`` with this key replaced, in base64 too."""
         return _without(text, self.__text)
+
+    def occurs_in(self, data: bytes) -> bool:
+        """Whether there is anything to hide: nearly always there is not, and this tells so quickly."""
+        if self.__spellings is None:
+            self.__spellings = tuple(spelling.encode() for spelling in _spellings(self.__text))
+        return any(spelling in data for spelling in self.__spellings)
 
     def __repr__(self) -> str:
         return "Key(...)"
@@ -104,6 +111,9 @@ class HiddenValues(dict[str, str]):
         return self
 
 
+_named: dict[str, Key] = {}  # as they were found last
+
+
 def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
     """Return the key given, or the one in the environment; None where a provider needs none.
 
@@ -114,7 +124,10 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
         return given
     for variable in variables:
         if os.environ.get(variable, "").strip():
-            return Key(os.environ[variable])
+            key = Key(os.environ[variable])
+            if _named.get(variable) != key:
+                _named[variable] = key
+            return _named[variable]
     raise AuthenticationError(
         f"{provider} needs an API key: set the environment variable {' or '.join(variables)}, or pass api_key=."
     )
@@ -132,13 +145,19 @@ def _without(text: str, secret: str) -> str:
         return text
     if len(secret) < _SHORTEST_KEY:  # a word or a letter, which other words hold too
         return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", _MASK, text)
-    text = text.replace(secret, _MASK)
-    for before in range(3):  # in base64 a text looks otherwise by how many bytes stand before it
+    for spelling in _spellings(secret):
+        text = text.replace(spelling, _MASK)
+    return text
+
+
+def _spellings(secret: str) -> list[str]:
+    """A secret, and what it looks like in base64, by how many bytes stand before it."""
+    found = [secret] if secret else []
+    for before in range(3 if len(secret) >= _SHORTEST_KEY else 0):
         coded = base64.b64encode(b"\0" * before + secret.encode())
         part = coded[(8 * before + 5) // 6 : 8 * (before + len(secret.encode())) // 6].decode()
-        for spelling in {part, part.replace("+", "-").replace("/", "_")}:
-            text = text.replace(spelling, _MASK)
-    return text
+        found += {part, part.replace("+", "-").replace("/", "_")}
+    return found
 
 
 def _problem(text: object) -> str | None:

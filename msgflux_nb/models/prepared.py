@@ -35,7 +35,7 @@ class Prepared:
         schema: what the answer is decoded to, or None for text.
         key: of the whole request.
         question: gives the key of the request but for its structure.
-        hide: returns a text without the caller's key.
+        hide: returns bytes without the caller's key.
         quick: the short way, which is tried first; None for none.
 
     Attributes:
@@ -72,7 +72,7 @@ class Prepared:
         schema: WireSchema | None,
         key: bytes,
         question: Callable[[], bytes],
-        hide: Callable[[str], str],
+        hide: Callable[[bytes], bytes],
         quick: Quick | None,
     ) -> None:
         self._call, self._connect, self._hide, self._question, self._quick = call, connect, hide, question, quick
@@ -131,8 +131,7 @@ class Prepared:
 
     def without_key(self, data: bytes) -> bytes:
         """Return what was sent or received without the caller's key, which a gateway wants in a body or repeats."""
-        text = data.decode("utf-8", "surrogateescape")
-        return self._hide(text).encode("utf-8", "surrogateescape")
+        return self._hide(data)
 
 
 class _Given(AsyncStreamResponse):

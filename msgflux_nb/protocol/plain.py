@@ -104,7 +104,7 @@ def read_plain(body: bytes) -> PlainAnswer | None:
     text = payload.choices[0].message.content
     if not text.strip():
         return None
-    return PlainAnswer(text, _usage(payload.usage), payload.model)
+    return PlainAnswer(text, _usage(payload.usage), payload.model or None)
 
 
 def _usage(raw: msgspec.Raw) -> Usage | None:

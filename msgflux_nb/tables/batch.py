@@ -294,8 +294,9 @@ class Batch:
                 raise
             else:
                 self._heed(prepared, ticket)
-                self._gate.succeed(ticket, used=_tokens(response))
-                return self._answered(response, prepared, time.perf_counter() - started)
+                metadata = response.metadata
+                self._gate.succeed(ticket, used=_tokens(metadata.usage))
+                return self._answered(response, metadata, prepared, time.perf_counter() - started)
             await asyncio.sleep(wait)
 
     def _heed(self, prepared: Any, ticket: Ticket) -> None:
@@ -325,25 +326,23 @@ class Batch:
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
-        if isinstance(
-            error, QuotaError
-        ):  # the batch's end and not the row's: it is asked for when there is money again
+        if isinstance(error, QuotaError):  # the batch's end and not the row's, which is for when there is money again
             self.stop(f"the quota is used up: {error}")
             return None
         outcome = failure(error, None, seconds)
         self._memory.keep(prepared, outcome)
         return outcome, error
 
-    def _answered(self, response: Any, prepared: Any, seconds: float) -> Ended:
+    def _answered(self, response: Any, metadata: Any, prepared: Any, seconds: float) -> Ended:
         self._refused_since = None
         self._answers += 1
         error: BaseException | None = None
         try:
-            outcome = success(_structure(response.consume()), response, seconds)
+            outcome = success(_structure(response.consume()), metadata, seconds)
         except MemoryError:
             raise
         except Exception as problem:
-            outcome, error = failure(problem, response, seconds), problem
+            outcome, error = failure(problem, metadata, seconds), problem
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
         self._completion_tokens += outcome.completion_tokens or 0
         self._memory.keep(prepared, outcome)
@@ -394,6 +393,5 @@ def _chance() -> float:
     return random.random()  # noqa: S311  # a wait needs no secret
 
 
-def _tokens(response: Any) -> float | None:
-    usage = response.metadata.usage
+def _tokens(usage: Any) -> float | None:
     return None if usage is None else float((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))

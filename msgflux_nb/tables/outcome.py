@@ -92,9 +92,9 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.state in FAILURES
 
 
-def success(value: Any, response: Any, seconds: float) -> Outcome:
+def success(value: Any, metadata: Any, seconds: float) -> Outcome:
     """Return the outcome of an answer that was decoded."""
-    return Outcome("ok", value, seconds=seconds, **_billed(response.metadata, response.metadata.usage))
+    return Outcome("ok", value, seconds=seconds, **_billed(metadata, metadata.usage))
 
 
 def again(outcome: Outcome) -> Outcome:
@@ -110,12 +110,12 @@ def congestion(error: BaseException) -> bool:
     return isinstance(error, RateLimitError) or (isinstance(error, ServerError) and error.status in _OVERLOADED)
 
 
-def failure(error: BaseException, response: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
-    """Return the outcome of an error; ``response`` is the answer if there was one and decoding it failed."""
+def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
+    """Return the outcome of an error; ``metadata`` is of the answer, if there was one and decoding it failed."""
     if not sent:
         return Outcome("failed", error=_described(error) if isinstance(error, MsgfluxError) else str(error))
     state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
-    evidence = error if response is None else response.metadata
+    evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
     return Outcome(state, error=_described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
 

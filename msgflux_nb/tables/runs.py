@@ -84,7 +84,7 @@ def runs(store: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         told |= {name: _told(run.record, run, None) for name, run in live.items() if run.records is None}
     rows = sorted(told.values(), key=lambda row: row["began"])
     frame = pd.DataFrame(rows, columns=list(_DTYPES))
-    frame["began"] = pd.to_datetime(frame["began"].astype("float64"), unit="s", utc=True)
+    frame["began"] = pd.to_datetime(frame["began"].astype("float64"), unit="s", utc=True).dt.floor("s")
     return frame.astype(_DTYPES)
 
 

@@ -14,6 +14,11 @@ __all__ = ["explanation_bundle"]
 _LIMIT = 20_000  # characters of one text that are shown
 _ROLE = f"{QUIET}; padding: 2px 12px 2px 0; text-align: left; vertical-align: top; white-space: nowrap"
 _CELL = "padding: 2px 0; text-align: left; vertical-align: top"
+_PLAIN = "background: transparent; border: 0"  # no stripes: these are turns and no records
+_JSON = (
+    "margin: 4px 0; padding: 0; max-height: 320px; overflow: auto; font-family: monospace; white-space: pre-wrap; "
+    "word-break: normal; overflow-wrap: anywhere"
+)
 
 
 def explanation_bundle(explanation: Any) -> dict[str, str]:
@@ -36,7 +41,8 @@ def explanation_bundle(explanation: Any) -> dict[str, str]:
 def _turns(explanation: Any) -> str:
     turns = [*explanation.turns, *([("answer", explanation.text)] if explanation.text else [])]
     rows = "".join(
-        f'<tr><td style="{_ROLE}">{_safe(role)}</td><td style="{_CELL}">{text_html(_cut(text))}</td></tr>'
+        f'<tr style="{_PLAIN}"><td style="{_ROLE}">{_safe(role)}</td>'
+        f'<td style="{_CELL}">{text_html(_cut(text))}</td></tr>'
         for role, text in turns
     )
     return f"<table><tbody>{rows}</tbody></table>" if rows else ""
@@ -46,7 +52,8 @@ def _folded(title: str, value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return f'<details><summary style="{QUIET}"><small>{title}</small></summary>{text_html(_cut(text))}</details>'
+    shown = f'<pre style="{_JSON}">{_safe(_cut(text))}</pre>'
+    return f'<details><summary style="{QUIET}"><small>{title}</small></summary>{shown}</details>'
 
 
 def _value(answer: str | None) -> Any:

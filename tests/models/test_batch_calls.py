@@ -170,7 +170,8 @@ def test_an_answer_that_does_not_fit_goes_back_once(way: str) -> None:
     assert (metadata.attempts, call.attempts, metadata.usage.prompt_tokens) == (2, 2, 8)
 
 
-def test_a_way_of_asking_that_a_server_refuses_is_not_tried_for_the_next_row(way: str) -> None:
+@pytest.mark.parametrize("row", ["one", [{"role": "user", "content": "one"}]], ids=["text", "messages"])
+def test_a_way_of_asking_that_a_server_refuses_is_not_tried_for_the_next_row(way: str, row: Any) -> None:
     refused = error(400, "response_format json_schema is not supported")
     in_a_call = completion(
         None,
@@ -179,7 +180,7 @@ def test_a_way_of_asking_that_a_server_refuses_is_not_tried_for_the_next_row(way
     )
     with serving(refused, in_a_call) as server:
         model = model_at(server.url)
-        ends = asked(model, "one", "two")
+        ends = asked(model, row, row)
         forget(model)
     assert [value for _, value, _ in ends] == [City("Ur")] * 2
     assert ["response_format" in body for body in server.bodies] == [True, False, False]
@@ -253,6 +254,18 @@ def test_where_the_text_stands_twice_in_a_request_it_is_written_as_usual(monkeyp
     assert [message["content"] for message in json.loads(call.request)["messages"]] == ["Ur", "Ur"]
 
 
+def test_where_the_text_is_changed_on_its_way_it_is_written_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = mf.ChatCompletion._build
+
+    def stripped(self: Any, messages: Any, **asked: Any) -> Callable[..., Any]:
+        return built(self, messages.strip(), **asked)
+
+    monkeypatch.setattr(mf.ChatCompletion, "_build", stripped)
+    model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1")
+    call = model.prepare(" Ur ", generation_schema=City)
+    assert json.loads(call.request)["messages"][0]["content"] == "Ur"
+
+
 def test_a_text_that_cannot_be_sent_is_refused_as_usual() -> None:
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1")
     with pytest.raises(mf.BadRequestError, match="cannot be written as JSON"):
@@ -312,8 +325,21 @@ def fixed(reply: Reply, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def test_the_request_is_the_one_that_is_sent_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"api_key": "sk-1", "extra_headers": {"X-One": "a", "user-agent": "me"}}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"api_key": "sk-1", "extra_headers": {"X-One": "a", "user-agent": "me"}},
+        {"api_key": "sk-1", "extra_headers": {"authorization": "Bearer other"}},
+        {"api_key": "sk-1", "profile": {"key_header": "x-api-key"}},
+        {"extra_headers": {"Authorization": "Bearer other"}},
+        {"extra_headers": {"host": "elsewhere"}},
+        {},
+    ],
+    ids=str,
+)
+def test_the_request_is_the_one_that_is_sent_the_long_way(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with listening(answering(fixed(GOOD))) as server:
         asked(model_at(server.url, **options), "x")
         monkeypatch.setattr(quick.Quick, "send", nothing_sent)
@@ -373,6 +399,21 @@ def test_the_limit_of_a_call_holds(way: str, drip: bytes) -> None:
         assert 0.27 < time.monotonic() - began < 1.0
         assert isinstance(value, mf.RequestTimeoutError)
         assert server.peers[0].left.wait(5)
+
+
+def test_the_limit_of_a_call_holds_over_a_users_own_transport_too() -> None:
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not peer.wait_for_close(0.05):
+            peer.send(b" ")
+
+    with listening(talk) as server:
+        began = time.monotonic()
+        own = {"http_client": httpx.AsyncHTTPTransport()}
+        ((_, value, _),) = asked(model_at(server.url, timeout=mf.Timeout(total=0.3), **own), "x")
+        assert 0.27 < time.monotonic() - began < 3.0
+        assert isinstance(value, mf.RequestTimeoutError)
 
 
 def test_a_call_that_is_cancelled_closes_its_connection(way: str) -> None:

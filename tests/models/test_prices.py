@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from genai_prices import Usage as Tokens
+from genai_prices import calc_price
 
 import msgflux_nb as mf
 from msgflux_nb.models import chat, store
-from msgflux_nb.models.prices import cost_of
+from msgflux_nb.models.prices import _even, _price, cost_of
 from msgflux_nb.models.profiles import PROFILES
 from msgflux_nb.protocol.events import Usage
 from tests.models.test_chat import Call, both
@@ -175,3 +178,38 @@ assert "genai_prices" in sys.modules
 def test_prices_are_loaded_when_somebody_asks_and_not_before() -> None:
     with serving(billed()) as server:
         subprocess.run([sys.executable, "-c", CODE, server.url], check=True, timeout=60)
+
+
+NUMBERS = [(1, 1, None), (80, 25, 0), (1_000, 7, 900), (250_000, 100, 1_000), (2_000_000, 50_000, 0)]
+
+
+@pytest.mark.parametrize(
+    ("price_list", "name"),
+    [
+        ("openai", "gpt-4.1-nano"),
+        ("openai", "gpt-4o-mini"),
+        ("anthropic", "claude-sonnet-4-5"),
+        ("google", "gemini-2.5-pro"),
+        ("deepseek", "deepseek-chat"),
+        ("mistral", "mistral-small-latest"),
+    ],
+)
+def test_a_price_that_is_kept_is_the_one_of_the_list(price_list: str, name: str) -> None:
+    price = _price(price_list, name)
+    assert price is not None
+    for prompt, written, cached in NUMBERS:
+        tokens = Tokens(input_tokens=prompt, output_tokens=written, cache_read_tokens=cached)
+        listed = calc_price(tokens, model_ref=name, provider_id=price_list).total_price
+        assert price(prompt, written, cached) == float(listed)
+
+
+def test_a_price_that_grows_with_the_prompt_is_looked_up_each_time() -> None:
+    assert _even(lambda prompt, *_: Decimal(prompt) * (2 if prompt > 200_000 else 1)) is None
+
+
+def test_a_price_that_changes_with_the_hour_is_looked_up_each_time() -> None:
+    def at_night(prompt: int, completion: int, cached: int | None, at: Any = None) -> Decimal:
+        return Decimal(prompt + completion) * (1 if at is None or at.hour != 3 else 2)
+
+    assert _even(at_night) is None
+    assert _even(lambda prompt, completion, cached, at=None: Decimal(prompt + completion)) is not None

@@ -231,6 +231,15 @@ def test_a_label_that_is_there_twice_asks_for_a_position(counting: Counting) -> 
     assert json.loads(explained(result, position=-1).text or "")["name"] == "c"
 
 
+def test_some_of_equal_labels_are_not_taken_for_one_another(counting: Counting) -> None:
+    counting.reply = lambda text: BAD if text == "b" else named(text)
+    result = counting.extract(pd.Series(["a", "b", "c"], index=[7, 7, 8]))
+    rest = result.iloc[1:]
+    assert explained(result, position=0) == explained(result, position=-3)
+    assert (explained(rest, position=0).state, explained(rest, position=0).error) == ("ok", None)
+    assert (explained(rest, position=1).state, explained(rest, 8).state) == ("failed", "ok")
+
+
 def test_a_label_of_several_levels(counting: Counting) -> None:
     index = pd.MultiIndex.from_tuples([(1, "a"), (1, "b")])
     result = counting.extract(pd.Series(["a", "b"], index=index))
