@@ -12,7 +12,7 @@ __all__ = ["run_virtually"]
 T = TypeVar("T")
 
 
-class _Selector(selectors.SelectSelector):
+class _Selector(selectors.DefaultSelector):
     """Waits by moving the clock on."""
 
     now = 0.0
