@@ -74,6 +74,7 @@ class Server(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.left = threading.Event()  # a client closed its connection before the answer ended
         self.lock = threading.Lock()
+        self.open: set[socket.socket] = set()
 
     @property
     def url(self) -> str:
@@ -84,6 +85,21 @@ class Server(ThreadingHTTPServer):
             self.bodies.append(body)
             self.headers.append(headers)
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End the connections too, which clients keep; else a run of all tests has thousands of them open."""
+        super().server_close()
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay silent: clients that hang up are what tests are about."""
