@@ -1,6 +1,6 @@
 """Rows a second and CPU time a row of batch extraction: ours beside openai, instructor, langchain-openai, pydantic-ai.
 
-    python benchmarks/extract.py [--runs 3] [--rows 3000] [--peers FOLDER] [--quick]
+    python benchmarks/extract.py [--runs 3] [--rows 4000] [--peers FOLDER] [--quick]
 
 A server on the loopback interface answers each request after 50 ms, however many there are; it is another process on
 a core of its own. Every client has one process on the other core, 256 requests in flight, and a server of its own run.
@@ -244,7 +244,7 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, help="3, or 1 with --quick")
-    parser.add_argument("--rows", type=int, default=3_000)
+    parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--peers", type=Path, default=peer_folder(), help="where the peers' environments stay")
     parser.add_argument("--only", help="only clients whose name holds this")
     parser.add_argument("--quick", action="store_true", help="a short run with the peers that are there")

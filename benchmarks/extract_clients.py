@@ -42,10 +42,11 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.runner = asyncio.Runner()
 
     def extract(self, texts: list[str]) -> list[Row]:
         """Return a row for each text, in their order."""
-        return asyncio.run(self.aextract(texts))
+        return self.runner.run(self.aextract(texts))
 
     async def aextract(self, texts: list[str]) -> list[Row]:
         """Ask for all of them by ``one``."""
