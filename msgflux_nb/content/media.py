@@ -103,8 +103,8 @@ def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
     Raises:
         MediaError: it is no image that can be sent: SVG, HEIC, a damaged file, more than 50 megapixels, ...
     """
-    pillow = sys.modules.get("PIL.Image")
-    if pillow is not None and isinstance(src, pillow.Image):
+    pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)  # it has none while another thread imports it
+    if pillow is not None and isinstance(src, pillow):
         name = "the PIL image"
         return _finish(picture.from_pillow(src, name), "PIL image", None, limits, name)
     if hasattr(src, "__array__"):

@@ -239,10 +239,12 @@ def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _described(value: Any) -> Iterator[tuple[str, str]]:
     """Yield the kind of picture that a value is, and its size, if it is one."""
-    pillow, numpy = sys.modules.get("PIL.Image"), sys.modules.get("numpy")
-    if pillow is not None and isinstance(value, pillow.Image):
+    # They have none while another thread imports them.
+    pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    if pillow is not None and isinstance(value, pillow):
         yield "image", f"{pixels_text(value.size)}, {value.mode}"
-    elif numpy is not None and isinstance(value, numpy.ndarray):
+    elif array is not None and isinstance(value, array):
         if _is_picture(value):
             yield "array", f"{pixels_text((value.shape[1], value.shape[0]))}, {value.dtype}"
     elif callable(getattr(type(value), "savefig", None)):  # of its class: pyplot is a module with a savefig

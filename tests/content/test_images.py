@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
+import types
 import warnings
 from typing import Any
 
@@ -363,3 +365,9 @@ def test_the_report_of_an_untouched_picture_says_so() -> None:
 @pytest.mark.parametrize("src", [to_bytes(two_halves(), "BMP"), two_halves(), np.zeros((2, 2), dtype=np.uint8)])
 def test_a_change_of_format_alone_is_reported(src: Any) -> None:
     assert load_image(src).report.notes == ("encoded as PNG",)
+
+
+def test_a_file_is_read_while_another_thread_imports_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))
+    with pytest.raises(MediaError, match="no image"):
+        load_image(b"plain text")
