@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--peers", type=Path, default=peer_folder(), help="where the peers' environments stay")
     options = parser.parse_args()
-    peer = peer_python(options.peers, "openai", quick=False)
+    peer = peer_python(options.peers, "openai", {"openai": ["openai"]}, quick=False)
     if peer is None:
         raise SystemExit("an environment with openai could not be made")
     python = {name: peer if "openai" in name.split(",")[0] else sys.executable for name in STATEMENTS}
