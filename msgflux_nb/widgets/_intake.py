@@ -30,15 +30,15 @@ class Intake(View):
 
     def _took(self) -> None:
         """Take note that the tray has changed."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _media_part(self, digest: str) -> Any:
         """Return the part with this file among all that are shown, or None."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _card_of(self, item: Attachment) -> dict[str, Any]:
         """Return what the page is told of a file."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _take(self, id_: str, find: Callable[[], Attachment], *, loose: bool) -> None:
         """Begin to read a file; its place in the message is the one it has now."""

@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -294,7 +293,6 @@ def test_a_refusal_whose_text_never_ends_is_left_after_its_beginning() -> None:
         model_at(server.url)("Hi")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
 def test_streams_that_were_left_leave_no_file_open() -> None:
     async def main(model: mf.ChatCompletion) -> None:
         for _ in range(10):

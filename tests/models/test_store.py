@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pickletools
@@ -331,3 +332,11 @@ assert [kept.get(key) for key in ("parent", "child", "later")] == [b"1", b"2", b
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_has_a_connection_of_its_own(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", FORKS, str(tmp_path)], check=True, timeout=30)
+
+
+def test_a_copy_of_a_model_keeps_its_answers_in_the_same_file(tmp_path: Path) -> None:
+    with serving(completion("once")) as server:
+        model = model_at(server.url, cache=tmp_path)
+        model("Hi")
+        assert copy.deepcopy(model)("Hi").metadata.cached
+        assert len(server.bodies) == 1

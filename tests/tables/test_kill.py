@@ -24,8 +24,6 @@ from tests.tables.counting import KEY, Counting, Person, counting, named, restar
 
 __all__ = ["counting"]
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-
 ROWS, AT_ONCE = 400, 16
 TEXTS = [f"row {number}" for number in range(ROWS)]
 TIMES = range(int(os.environ.get("MSGFLUX_KILLS", "2")))
