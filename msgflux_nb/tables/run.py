@@ -30,7 +30,7 @@ from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["LIMITS", "Options", "Run", "at_once", "kernel_memory", "kernel_records", "known_runs", "run_of"]
+__all__ = ["LIMITS", "Options", "Run", "at_once", "kernel_memory", "kernel_records", "known_runs"]
 
 LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
 """What of a run may be changed while it goes on."""
@@ -318,18 +318,6 @@ def _list(run: Run) -> None:
     _runs[run.name] = run
     while len(_runs) > 1 and (len(_runs) > _KEPT_RUNS or sum(len(one.rows) for one in _runs.values()) > _KEPT_ROWS):
         _runs.popitem(last=False)
-
-
-def run_of(name: str) -> Run:
-    """Return a run of this process by its name.
-
-    Raises:
-        LookupError: it is not known, or no longer.
-    """
-    if name not in _runs:
-        kept = ", ".join(_runs) or "none"
-        raise LookupError(f"no run {name!r} in this kernel; the last {_KEPT_RUNS} are kept: {kept}")
-    return _runs[name]
 
 
 def known_runs() -> list[Run]:

@@ -17,9 +17,9 @@ import msgspec
 
 from ..errors import SchemaError
 from ..models.chat import ChatCompletion
-from ..models.keys import HiddenValues, find_key
+from ..models.keys import HiddenValues
 
-__all__ = ["check_key", "packed", "unpacked", "without_key"]
+__all__ = ["packed", "unpacked", "without_key"]
 
 _CONFIG = (
     *("frozen", "eq", "order", "array_like", "gc", "repr_omit_defaults", "omit_defaults", "forbid_unknown_fields"),
@@ -106,16 +106,6 @@ class _Model:
 
 def _made(arguments: dict[str, Any]) -> ChatCompletion:
     return ChatCompletion(**arguments, key=None, headers=HiddenValues(), store=None, clients=())
-
-
-def check_key(model: Any) -> None:
-    """See to it that this process has the key of a model before it is asked.
-
-    Raises:
-        AuthenticationError: it has not; the message names the variable.
-    """
-    if isinstance(model, ChatCompletion):
-        find_key(None, model.profile.key_variables, model.profile.provider)
 
 
 # -- classes without a home --------------------------------------------------------------------------------------------
