@@ -8,7 +8,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypedDict, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 import pandas as pd
 
@@ -45,7 +45,7 @@ _INSTRUCTION = f"Extract the fields from the text in the user's message, word fo
 
 
 class Options(TypedDict, total=False):
-    """The keywords of a batch, for type checkers; :func:`extract` says what they mean."""
+    """The keywords of a batch; :func:`extract` says what they mean, and has the same ones."""
 
     model: AsyncModel | str | None
     prompt: str | None
@@ -87,53 +87,39 @@ class Run:
         data: Any,
         schema: Any,
         *,
-        model: AsyncModel | str | None = None,
-        prompt: str | None = None,
-        system_prompt: str | None = None,
-        images: str | Sequence[str] | None = None,
-        files: str | Sequence[str] | None = None,
-        examples: Iterable[Any] | None = None,
-        on_error: OnError = "keep",
-        max_concurrency: int | str = "auto",
-        rpm: float | None = None,
-        tpm: float | None = None,
-        max_cost: float | None = None,
-        store: Any = None,
-        explode: str | None = None,
-        sample: int | None = None,
         before: RunRecord | None = None,
         anew: Iterable[str] = (),
         gate: Any = None,
+        **options: Unpack[Options],
     ) -> None:
+        asked = _completed(options)
         self._gate = gate  # which runs on several machines share; such a run is a part of something, and not listed
-        self._limits = _checked(
-            {"on_error": on_error, "max_concurrency": max_concurrency, "rpm": rpm, "tpm": tpm, "max_cost": max_cost}
-        )
+        self._limits = _checked({name: asked[name] for name in LIMITS})
         self.schema = with_defaults(schema)
-        check_schema(self.schema, explode)
-        self.model = _model(model)
-        self.rows: Rows = rows_of(data, prompt, images=images, files=files, wrap=marked)
-        shown = read_examples(examples, self.schema)
+        self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
+        check_schema(self.schema, self.explode)
+        self.model = _model(asked["model"])
+        self.rows: Rows = rows_of(data, self.prompt, images=asked["images"], files=asked["files"], wrap=marked)
+        shown = read_examples(asked["examples"], self.schema)
         self.rows.before = example_turns(shown, self.rows.example)
         self.whole_size = None if sample is None else self.rows.sample(sample)
-        self.prompt = prompt
-        self.explode = explode
         self.name = (
             before.run if before is not None else f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         )
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.wants_rows: Callable[[], object] = lambda: None
-        self.records = _records(store)
+        self.records = _records(asked["store"])
         self.keys = bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
-        self._system_prompt = _INSTRUCTION if prompt is None and system_prompt is None else system_prompt
+        self._system_prompt = asked["system_prompt"]
+        if self.prompt is None and self._system_prompt is None:
+            self._system_prompt = _INSTRUCTION
         self.options: dict[str, Any] = {
-            "system_prompt": system_prompt,
-            "images": images if images is None or isinstance(images, str) else list(images),
-            "files": files if files is None or isinstance(files, str) else list(files),
+            "system_prompt": asked["system_prompt"],
+            **{name: _names(asked[name]) for name in ("images", "files")},
             "examples": [example.plain for example in shown] or None,
-            "explode": explode,
+            "explode": self.explode,
             "sample": None if sample is None else int(sample),
         }
         self._since = time.monotonic()
@@ -358,6 +344,19 @@ def _model(model: AsyncModel | str | None) -> AsyncModel:
             f"embedded model, got {type(model).__name__!r}"
         )
     return model
+
+
+def _completed(options: Options) -> dict[str, Any]:
+    """Return the keywords of a batch with those that were not given."""
+    unknown = sorted(options.keys() - Options.__optional_keys__)
+    if unknown:
+        raise TypeError(f"unknown keyword {unknown[0]!r}; expected some of {', '.join(Options.__annotations__)}")
+    usual = {**dict.fromkeys(Options.__optional_keys__), "on_error": "keep", "max_concurrency": "auto"}
+    return {**usual, **options}
+
+
+def _names(given: str | Sequence[str] | None) -> str | list[str] | None:
+    return given if given is None or isinstance(given, str) else list(given)
 
 
 def _checked(limits: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import inspect
 import json
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts, Step
 from msgflux_nb.tables.report import outcome_frame
+from msgflux_nb.tables.run import _completed
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 META = ["_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds"]
@@ -263,6 +265,16 @@ def test_a_field_named_like_a_column_of_the_run_is_refused() -> None:
     clashing = msgspec.defstruct("Clashing", [("_status", str)])
     with pytest.raises(mf.SchemaError, match=r"'_status'.*rename it"):
         quiet(["a"], clashing, model=Scripted(echo))
+
+
+def test_all_ways_to_extract_have_the_same_keywords() -> None:
+    told = {name: one.default for name, one in inspect.signature(mf.extract).parameters.items()}
+    assert {name: told[name] for name in told if name not in ("data", "schema", "progress")} == _completed({})
+
+
+def test_a_keyword_that_there_is_not_is_refused() -> None:
+    with pytest.raises(TypeError, match="unknown keyword 'promt'; expected some of model, prompt"):
+        asyncio.run(mf.aextract(["a"], City, model=Scripted(echo), promt="x"))  # type: ignore[call-arg]
 
 
 def test_a_name_of_a_model_is_looked_up() -> None:
