@@ -33,7 +33,7 @@ from typing import Any
 
 from extract_clients import AT_ONCE, CLIENTS, ENVIRONMENTS, expected, text_of
 from loopback import cores
-from stream import load, machine, number, peer_folder, peer_python
+from stream import load, machine, number, peer_folder, peer_python, places
 
 PEERS = {
     "openai": ["openai"],
@@ -268,7 +268,7 @@ def main() -> None:
                 else:
                     held.append(found)
             print(f"run {run + 1} of {runs}", file=sys.stderr)
-    print(f"{datetime.date.today()}, {machine()}, load {before} before and {load()} after.")
+    print(f"{datetime.date.today()}, {machine()}, {places()}, load {before} before and {load()} after.")
     print(
         f"Medians of {runs} runs of {options.rows:,} rows, {AT_ONCE} in flight, {LATENCY_SECONDS * 1e3:.0f} ms latency."
     )

@@ -21,7 +21,6 @@ import collections
 import datetime
 import json
 import os
-import platform
 import re
 import resource
 import subprocess
@@ -333,10 +332,9 @@ def main() -> None:
     if chosen.work:
         work(chosen.work[0], chosen.work[1], Path(chosen.work[2]))
         return
-    from stream import peer_folder, peer_python
+    from stream import load, machine, peer_folder, peer_python
 
-    server, results, known = Server(), {}, []
-    load = os.getloadavg()[0]
+    server, results, known, before = Server(), {}, [], load()
     with tempfile.TemporaryFile("w+") as log:
         for name, (environment, packages, _) in CONTENDERS.items():
             if chosen.only and not any(part in name for part in chosen.only):
@@ -350,9 +348,7 @@ def main() -> None:
             results[name] = judge(Contender(name, python, server, log), chosen.kills)
             known.append(versions(name, python))
             print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
-    print(
-        f"{datetime.date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f} before."
-    )
+    print(f"{datetime.date.today()}, {machine()}, load {before} before and {load()} after.")
     print(f"{ROWS} rows, {SECONDS * 1e3:.0f} ms each, {AT_ONCE} at once. {'; '.join(known)}.\n")
     print(table(results))
 

@@ -16,12 +16,14 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
 import pandas as pd
 import pydantic
 from pydantic import BaseModel
+from stream import load, machine
 
 import msgflux_nb as mf
 
@@ -132,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=15)
-    asked = parser.parse_args()
+    asked, before = parser.parse_args(), load()
     chance = random.Random(0)
     texts = [person(chance, number) for number in range(asked.rows)]
     structs, models = msgspec.json.Decoder(Person), pydantic.TypeAdapter(PersonModel)
@@ -153,7 +155,9 @@ def main() -> None:
         for frame in frames.values() if not turn else ():
             pd.testing.assert_frame_equal(frame, next(iter(frames.values())))
     ours, dicts, dumps, _ = medians = [statistics.median(taken) for taken in times.values()]
-    print(f"{asked.rows:,} rows, {len(DTYPES)} columns, {asked.rounds} rounds; pandas {pd.__version__}\n")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "msgspec", "pandas", "pydantic"))
+    print(f"{datetime.date.today()}, {machine()}, load {before} before and {load()} after. {versions}.")
+    print(f"{asked.rows:,} rows, {len(DTYPES)} columns, {asked.rounds} rounds.\n")
     print("| way | median CPU ms | from, to | ÷ ours |\n|---|--:|--:|--:|")
     for (name, taken), median in zip(times.items(), medians, strict=True):
         print(f"| {name} | {median:,.0f} | {min(taken):,.0f}, {max(taken):,.0f} | {median / ours:.1f} |")

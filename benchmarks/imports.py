@@ -11,6 +11,7 @@ ratio decides.
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import statistics
 import subprocess
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 
 from loopback import Server
-from stream import peer_folder, peer_python
+from stream import load, machine, peer_folder, peer_python
 
 STATEMENTS = {
     "import msgflux_nb": "import msgflux_nb",
@@ -68,6 +69,12 @@ def measure(python: dict[str, str], runs: int) -> tuple[dict[str, float], dict[s
     return over, {name: f"{low:.1f}, {high:.1f}" for name, (low, high) in spread.items()}
 
 
+def versions(python: str, *packages: str) -> str:
+    """What an environment has of these."""
+    code = f"from importlib.metadata import version; print(*[f'{{p}} {{version(p)}}' for p in {packages!r}], sep=', ')"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -78,7 +85,11 @@ def main() -> None:
     if peer is None:
         raise SystemExit("an environment with openai could not be made")
     python = {name: peer if "openai" in name.split(",")[0] else sys.executable for name in STATEMENTS}
+    before = load()
     over, spread = measure(python, options.runs)
+    there = f"{machine()}, load {before} before and {load()} after"
+    print(f"{datetime.date.today()}, {there}. Medians of {options.runs} runs.")
+    print(f"{versions(sys.executable, 'msgflux-nb', 'msgspec', 'httpx')}; {versions(peer, 'openai', 'httpx')}.\n")
     print("| over an empty interpreter | median ms | from, to |\n|---|--:|--:|")
     for name, value in over.items():
         print(f"| {name} | {value * 1000:.1f} | {spread[name]} |")

@@ -14,15 +14,17 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+
+from stream import load, machine
 
 SIZES = (10_000, 100_000, 1_000_000)
 GOAL_MEGABYTES = 600
@@ -117,8 +119,9 @@ def main() -> None:
     parser.add_argument("--input", choices=["list", "iterator"], default="list")
     parser.add_argument("--store", choices=["none", "memory", "file"], default="memory")
     options = parser.parse_args()
-    print(f"{datetime.date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, ", end="")
-    print(f"Python {platform.python_version()}. Input: {options.input}; store: {options.store}.")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "msgspec", "httpx", "pandas"))
+    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.")
+    print(f"Input: {options.input}; store: {options.store}.")
     print(f"Goal: less than {GOAL_MEGABYTES} MB beyond input and output.\n")
     print("| rows | seconds | CPU µs a row | ÷ the first | MB beyond input and output | MB of output |")
     print("|--:|--:|--:|--:|--:|--:|")

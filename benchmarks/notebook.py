@@ -5,7 +5,7 @@
 Kernels are real and driven as JupyterLab drives them, over their own sockets; the page is this process, which sends
 what a page sends and measures what arrives. So nothing is drawn, and no time of a browser is in the figures: that the
 page keeps up is a matter of tests/browser. The answers come from a server on the loopback interface, at a steady pace.
-The oldest kernel is the one that `make test` brings. Times are this machine's; the bounds are those of issue and guide.
+The oldest kernel is the one that `make test` brings. Times are this machine's; the bounds stand beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import datetime
 import itertools
 import json
 import os
-import platform
 import statistics
 import sys
 import threading
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple
 
 from jupyter_client.manager import KernelManager
 from loopback import TOOLS, Server, expected
+from stream import load, machine
 
 OLDEST = Path(sys.prefix) / "oldest-ipykernel"
 SETUP = f"""import time
@@ -341,9 +341,8 @@ def main() -> int:
     options.add_argument("--kernel", choices=("newest", "oldest", "both"), default="both")
     options.add_argument("--quick", action="store_true")
     chosen = options.parse_args()
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "ipywidgets", "anywidget"))
-    print(f"{datetime.date.today()}, {machine}, load {os.getloadavg()[0]:.1f} before. {versions}.")
+    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.")
     missed = 0
     for name in ("newest", "oldest") if chosen.kernel == "both" else (chosen.kernel,):
         if name == "oldest" and not OLDEST.exists():

@@ -15,6 +15,7 @@ because each look costs as much as there is so far, is worked out from evenly sp
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import json
 import random
@@ -25,7 +26,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.metadata import version
 from typing import Any
+
+from stream import load, machine
 
 from msgflux_nb.protocol.partial_json import PartialJSON
 
@@ -159,7 +163,7 @@ def parsers() -> dict[str, Measure]:
         elif name == "ijson":
             found[f"ijson {module.__version__} ({module.backend})"] = growing(partial(by_ijson, module))
         else:
-            found["langchain_core"] = restarting(module.parse_partial_json, str)
+            found[f"langchain-core {version('langchain-core')}"] = restarting(module.parse_partial_json, str)
     return found
 
 
@@ -193,6 +197,7 @@ if __name__ == "__main__":
             subprocess.run(pip, check=False)
         sys.path.append(chosen.peers or temporary)
         PARSERS = parsers()
+        print(f"{datetime.date.today()}, {machine()}, load {load()} before. msgflux-nb {version('msgflux-nb')}.\n")
         print(f"| document | parser | µs a fragment | CPU s | ÷ {VALUE} | ÷ {TAIL} | µs ÷ smallest |")
         print("|---|---|--:|--:|--:|--:|--:|")
         report("nested", [20_000, 200_000, 2_000_000], nested, chosen.runs)

@@ -252,9 +252,13 @@ def machine() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), kind)
+    return f"{kind}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def places() -> str:
+    """Which core the server has, and which the clients."""
     bound = cores()
-    where = f"server on core {bound[0]}, clients on core {bound[1]}" if bound else "not bound to cores"
-    return f"{kind}, {os.cpu_count()} cores ({where}), Python {platform.python_version()}"
+    return f"server on core {bound[0]}, clients on core {bound[1]}" if bound else "not bound to cores"
 
 
 def load() -> str:
@@ -276,7 +280,7 @@ def main() -> None:
     python = {"ours": sys.executable, **{name: found for name, found in peers.items() if found is not None}}
     before = load()
     results, versions = measure(python, options)
-    there = f"{machine()}, load {before} before and {load()} after"
+    there = f"{machine()}, {places()}, load {before} before and {load()} after"
     print(f"{datetime.date.today()}, {there}. Medians of {options.runs} runs, answers of {options.pieces:,} pieces.")
     print(f"{'; '.join(map(', '.join, versions.values()))}.")
     missing = [name for name in ENVIRONMENTS if name not in versions]
