@@ -176,7 +176,7 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
-        from .async_response import AsyncStreamResponse  # and with it asyncio, which takes longer than all the rest
+        from .async_response import AsyncStreamResponse  # and with it asyncio, which others do not need
 
         answer = AsyncStreamResponse(call, self._aendpoint)
         if stream:

@@ -9,9 +9,9 @@ Three habits of xllamacpp's ``Server`` shape this module; they were seen with 20
   the sockets of all requests are shut down first, which is.
 * A destructor that runs before the server's loop does waits for ever. So a server counts as started only when it
   has answered, and it starts on a thread of its own, where no ``KeyboardInterrupt`` can drop it half-way.
-* Its threads wait for each other some hundred times a token, spinning. Where the cores are busy with something else,
-  such as a browser, all but one then wait for a turn on a core: the answer comes at a tenth of its speed or less. So
-  they sleep soon, and a small model, which gains little from a second thread, writes with one.
+* Its threads wait for each other many times a token, spinning. Where the cores are busy with something else, such as a
+  browser, all but one then wait for a turn on a core, and the answer is slow. So they sleep soon, and a small model,
+  which gains little from a second thread, writes with one.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
 
 _SLOTS = 2  # requests that are answered at once; the context is divided among them
 _SLOT_TOKENS = 4096
-_BATCH_TOKENS = 256  # read between two looks for a cancelled request: under two seconds on two slow cores
-# Rounds of waiting before a thread sleeps. SmolLM2 on two cores, tokens a second when they are idle / when two other
-# processes want them: llama.cpp's own settings 85 / 22, these 63 / 41, sleeping at once 27 / 32 to 44.
+_BATCH_TOKENS = 256  # read between two looks for a cancelled request
+# Rounds of waiting before a thread sleeps: fewer than llama.cpp's own, which suit cores that nobody else wants, and
+# more than none, which is slow where they are idle.
 _SPIN_ROUNDS = "1000"
 _SMALL_BYTES = 500_000_000
 _SMALL_READERS = 8  # threads that read a prompt; more do not help a small model
-_WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, measured and rounded up
+_WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, rounded up
 _PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB
 _START_SECONDS = 300.0
 

@@ -345,8 +345,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-# The quick way: nine chunks of ten hold a piece of text, reasoning or arguments and else only what is known. These
-# types decode them at a fraction of the cost; whatever has another field or type goes the long way.
+# The quick way: nearly all chunks hold a piece of text, reasoning or arguments and else only what is known. These
+# types decode them and nothing else; whatever has another field or type goes the long way.
 
 
 class _Function(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ from markdown_it.utils import EnvType, OptionsDict
 __all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "link_html", "markdown_html", "text_html"]
 
 LIMIT = 100_000
-"""How many characters are read as Markdown; a longer text is shown as it is. The slowest of that length take 2 s."""
+"""How many characters are read as Markdown; a longer text is shown as it is, for time's sake."""
 NO_MATHS = "mathjax_ignore tex2jax_ignore"
 
 _DEPTH = 24  # twelve lists in one another; markdown-it drops what is deeper, so such a text is shown as it is

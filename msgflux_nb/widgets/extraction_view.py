@@ -134,7 +134,7 @@ class ExtractionView(ExtractionBoard):
         self._begin(self._again, wait=wait)
 
     def stop(self) -> None:
-        """Send nothing more and cancel what is in flight; returns when ``value`` has the frame, within a second."""
+        """Send nothing more and cancel what is in flight; returns when ``value`` has the frame, or after 3 s."""
         job = self._job
         self._interrupt()
         if job is not None and not self._waiting:
