@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+import msgflux_nb
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
 
@@ -84,6 +86,22 @@ def test_the_examples_that_need_the_embedded_model_run() -> None:
     for path in PAGES:
         if any(block.local for block in blocks(read(path))):
             run(read(path), path.name, local=True)
+
+
+@pytest.mark.parametrize("name", msgflux_nb.__all__)
+def test_each_public_name_is_in_the_docs(name: str) -> None:
+    assert any(re.search(rf"\b{name}\b", read(path)) for path in PAGES)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ROOT.glob("*.md"), ROOT / "benchmarks" / "README.md"], ids=str)
+def test_what_a_page_links_to_is_there(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", read(path), flags=re.M | re.S)
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, heading = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), target
+        titles = re.findall(r"^#+ (.*)$", read(page), flags=re.M) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 PAGE = """\
