@@ -13,14 +13,13 @@ from ..errors import SchemaError
 from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
 from .ledger import Ledger
-from .outcome import BILLED, FAILURES, STATES
+from .outcome import BILLED, FAILURES, STATES, UNANSWERED
 
 __all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "outcome_frame", "report_of"]
 
 RUN_COLUMNS = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 _SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
-_UNKNOWN_YET = ("interrupted", "pending")
-_SUMMED = ("_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
+_SUMMED = RUN_COLUMNS[2:]
 
 
 def check_schema(schema: Any, explode: str | None = None) -> None:
@@ -110,12 +109,13 @@ def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | N
         many rows give nothing, and ``failed_at_most`` in 19 cases of 20 (Wilson 1927).
     """
     states = report["states"]
-    tried = report["rows"] - sum(states[state] for state in _UNKNOWN_YET)
+    tried = report["rows"] - sum(states[state] for state in UNANSWERED)
     each = {name: _mean(report[name], recalled[name], tried, states) for name in BILLED}
+    needed = {name: None if value is None else value * rest for name, value in each.items()}
     failed = sum(states[state] for state in FAILURES)
     return {
         "rows": rest,
-        **{name: None if value is None else value * rest for name, value in each.items()},
+        **{name: value if value is None or name == "cost" else round(value) for name, value in needed.items()},
         "failed": round(rest * failed / tried) if tried else None,
         "failed_at_most": min(rest, math.ceil(rest * _most_likely(failed, tried))) if tried else None,
     }

@@ -12,11 +12,12 @@ from ._markdown import NO_MATHS, encodable, text_html
 __all__ = ["explanation_bundle"]
 
 _LIMIT = 20_000  # characters of one text that are shown
+_SCROLLS = "max-height: 320px; overflow: auto"  # a whole document is no reason to scroll past ten pages of it
 _ROLE = f"{QUIET}; padding: 2px 12px 2px 0; text-align: left; vertical-align: top; white-space: nowrap"
 _CELL = "padding: 2px 0; text-align: left; vertical-align: top"
 _PLAIN = "background: transparent; border: 0"  # no stripes: these are turns and no records
 _JSON = (
-    "margin: 4px 0; padding: 0; max-height: 320px; overflow: auto; font-family: monospace; white-space: pre-wrap; "
+    f"margin: 4px 0; padding: 0; {_SCROLLS}; font-family: monospace; white-space: pre-wrap; "
     "word-break: normal; overflow-wrap: anywhere"
 )
 
@@ -42,7 +43,7 @@ def _turns(explanation: Any) -> str:
     turns = [*explanation.turns, *([("answer", explanation.text)] if explanation.text else [])]
     rows = "".join(
         f'<tr style="{_PLAIN}"><td style="{_ROLE}">{_safe(role)}</td>'
-        f'<td style="{_CELL}">{text_html(_cut(text))}</td></tr>'
+        f'<td style="{_CELL}"><div style="{_SCROLLS}">{text_html(_cut(text))}</div></td></tr>'
         for role, text in turns
     )
     return f"<table><tbody>{rows}</tbody></table>" if rows else ""

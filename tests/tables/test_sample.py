@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.tables.outcome import STATES
 from msgflux_nb.tables.report import forecast_of
 from tests.tables.scripted_model import Metadata, Prepared, Scripted
 
@@ -104,8 +105,16 @@ def test_a_sample_that_is_known_already_is_forecast_by_what_it_cost_once(
     assert second["forecast"] == first["forecast"]
 
 
+def test_a_forecast_of_tokens_is_a_whole_number() -> None:
+    states = dict.fromkeys(STATES, 0) | {"ok": 3}
+    report = {"rows": 3, "states": states, "prompt_tokens": 10, "completion_tokens": 1, "cost": 0.1}
+    found = forecast_of(report, 5, {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0})
+    assert repr(found["prompt_tokens"]) == "17"
+    assert found["cost"] == pytest.approx(0.1 / 3 * 5)
+
+
 def test_rows_that_were_not_tried_do_not_count_in_a_forecast() -> None:
-    states = dict.fromkeys(["ok", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"], 0)
+    states = dict.fromkeys(STATES, 0)
     report = {"rows": 20, "states": {**states, "ok": 5, "pending": 15}, "cost": 1.0} | dict.fromkeys(
         ("prompt_tokens", "completion_tokens"), 50
     )
