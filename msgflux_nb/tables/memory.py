@@ -67,16 +67,20 @@ class Memory:
             return
         if self._anew:
             self._asked.add(prepared.key)
-        text, answer = prepared.text, prepared.answer
+
+        def hidden(text: str | None) -> str | None:
+            return None if text is None else prepared.without_key(text.encode("utf-8", "replace")).decode()
+
+        answer = prepared.answer
         self._put(
             Record(
                 key=prepared.key,
                 question=prepared.question,
                 state=outcome.state,
-                text=None if text is None else prepared.without_key(text.encode("utf-8", "replace")).decode(),
+                text=hidden(prepared.text),
                 request=prepared.without_key(prepared.request),
                 answer=None if answer is None else prepared.without_key(answer),
-                error=outcome.error,
+                error=hidden(outcome.error),
                 attempts=outcome.attempts,
                 prompt_tokens=outcome.prompt_tokens,
                 completion_tokens=outcome.completion_tokens,

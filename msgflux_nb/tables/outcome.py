@@ -27,6 +27,7 @@ __all__ = [
     "BILLED",
     "FAILURES",
     "STATES",
+    "UNANSWERED",
     "Outcome",
     "State",
     "again",
@@ -42,6 +43,7 @@ State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "sk
 STATES: tuple[State, ...] = get_args(State)
 BILLED = ("prompt_tokens", "completion_tokens", "cost")
 FAILURES: frozenset[State] = frozenset(("invalid", "refused", "truncated", "failed"))
+UNANSWERED: frozenset[State] = frozenset(("interrupted", "pending"))
 
 _OVERLOADED = frozenset((503, 529))
 _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (

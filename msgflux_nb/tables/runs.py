@@ -18,12 +18,12 @@ from ..errors import StoreError
 from ..models.records import Records, RunRecord
 from ..models.store import open_store, open_stores
 from .extract import finish
-from .outcome import FAILURES, STATES
+from .outcome import FAILURES, STATES, UNANSWERED
 from .run import LIMITS, Options, Run, kernel_records, known_runs
 
 __all__ = ["Found", "find_run", "resume", "retry", "runs"]
 
-_UNSETTLED = ("pending", "interrupted", "failed")
+_UNSETTLED = (*UNANSWERED, "failed")
 _FAILED = tuple(state for state in STATES if state in FAILURES)
 _CLOSING_SECONDS = 5.0
 _DTYPES: dict[str, Any] = {
@@ -248,7 +248,7 @@ def _told(record: RunRecord, live: Run | None, records: Records | None) -> dict[
     running = live is not None and live.is_running
     states: Mapping[str, int] = live.batch.ledger.counts if live is not None and running else report["states"]
     known = running or record.ended is not None
-    left = states.get("pending", 0) + states.get("interrupted", 0)
+    left = sum(states.get(state, 0) for state in UNANSWERED)
     done = states.get("ok", 0) + states.get("cached", 0)
     failed = sum(states.get(state, 0) for state in FAILURES)
     state = "running" if running else "unfinished" if not known else "stopped" if left else "complete"

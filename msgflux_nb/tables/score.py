@@ -13,14 +13,13 @@ import pandas as pd
 from .arrays import is_missing, objects
 from .compare import Normalise, normalised, same_cell
 from .frame import to_frame
+from .outcome import FAILURES, UNANSWERED
 from .report import RUN_COLUMNS
 
 __all__ = ["Score", "score"]
 
 Pair = tuple[int | None, int | None]
 
-_NOT_ANSWERED = ("pending", "interrupted")
-_FAILED = ("invalid", "refused", "truncated", "failed")
 _VERDICTS = ("missing", "extra", "different")
 _SHOWN = 20
 _LONGEST = 200
@@ -121,10 +120,10 @@ def score(
     names = _common(found, expected, fields)
     states = found["_status"].tolist() if "_status" in found.columns else [None] * len(found)
     pairs, unmatched = _pairs(found.index, expected.index)
-    known = [pair for pair in pairs if pair[0] is None or states[pair[0]] not in _NOT_ANSWERED]
+    known = [pair for pair in pairs if pair[0] is None or states[pair[0]] not in UNANSWERED]
     labels = found.index.append(expected.index)
     where = [here if here is not None else len(found) + (there or 0) for here, there in known]
-    failed = [here is not None and states[here] in _FAILED for here, _ in known]
+    failed = [here is not None and states[here] in FAILURES for here, _ in known]
     rows, differences = [], []
     for order, name in enumerate(names):
         ours, theirs = found[name].tolist(), expected[name].tolist()
@@ -255,7 +254,7 @@ def _table(heads: Sequence[Any], rows: Sequence[Sequence[str]], *, numbers: bool
 
 
 def _text(cell: Any) -> str:
-    text = "–" if not isinstance(cell, list | dict) and is_missing(cell) else str(cell)
+    text = "–" if is_missing(cell) else str(cell)
     return html.escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
