@@ -20,6 +20,7 @@ class Models:
 
     def __init__(self, given: Iterable[Any]) -> None:
         self._given = [model_of(one, "Playground") for one in given]
+        self._embedded = model_of(None, "Playground")  # one object, or it would be another model once it was picked
         self._offers: dict[str, Any] = {}
         self.look({})
 
@@ -35,9 +36,8 @@ class Models:
         for model in [*self._given, *found]:
             if not any(model is offered for offered in offers.values()):
                 offers[_free_label(model.name, offers)] = model
-        embedded = model_of(None, "Playground")
-        if not any(offered.name == embedded.name for offered in offers.values()):
-            offers[embedded.name] = embedded
+        if not any(offered.name == self._embedded.name for offered in offers.values()):
+            offers[self._embedded.name] = self._embedded
         self._offers = offers
 
     def label(self, model: Any) -> str:

@@ -191,6 +191,15 @@ def test_models_of_the_notebook_are_offered(monkeypatch: pytest.MonkeyPatch) -> 
     assert (playground.compare, playground.chosen[1]) == (None, "")
 
 
+def test_the_embedded_model_is_one_offer_once_it_was_picked_too() -> None:
+    playground = mf.Playground("openai/gpt-4.1-nano")
+    for side in (0, 1):
+        playground._receive(playground, {"type": "pick", "side": side, "name": "local/smollm2-135m"}, [])
+    assert playground.offered == ["openai/gpt-4.1-nano", "local/smollm2-135m"]
+    assert playground.chosen == ["local/smollm2-135m", "local/smollm2-135m"]
+    assert playground.compare is playground.model
+
+
 def test_a_model_that_was_not_offered_is_from_then_on() -> None:
     playground = mf.Playground("openai/gpt-4.1-nano")
     playground.model = mf.Model.chat_completion("openai/gpt-4o", temperature=0.5)
