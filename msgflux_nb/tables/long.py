@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .arrays import objects
-from .report import RUN_COLUMNS
+from .report import RUN_COLUMNS, named_columns
 
 __all__ = ["to_long"]
 
@@ -32,10 +32,8 @@ def to_long(frame: pd.DataFrame, *, fields: Sequence[str] | None = None) -> pd.D
         a    city   Ghent
         a  people  265086
     """
-    names = [name for name in frame.columns if name not in RUN_COLUMNS] if fields is None else list(fields)
-    for name in names:
-        if name not in frame.columns:
-            raise KeyError(f"no column {name!r}; the columns: {', '.join(map(str, frame.columns))}")
+    everything = [name for name in frame.columns if name not in RUN_COLUMNS]
+    names = everything if fields is None else named_columns(frame, fields)
     cells = [frame[name].tolist() for name in names]
     codes = np.tile(np.arange(len(names)), len(frame))
     table = pd.DataFrame(

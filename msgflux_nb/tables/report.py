@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .frame import exploded_frame, frame_from_columns
 from .ledger import Ledger
 from .outcome import BILLED, FAILURES, STATES, UNANSWERED
 
-__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "outcome_frame", "report_of"]
+__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "named_columns", "outcome_frame", "report_of"]
 
 RUN_COLUMNS = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 _SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
@@ -35,6 +36,19 @@ def check_schema(schema: Any, explode: str | None = None) -> None:
                 f"the field {column.name!r} of {schema!r} has the name of a column that extract adds; "
                 f"rename it. Taken: {', '.join(RUN_COLUMNS)}"
             )
+
+
+def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]:
+    """Return the names of the columns that somebody names, one or several.
+
+    Raises:
+        KeyError: one is not there.
+    """
+    names = [fields] if isinstance(fields, str) else list(fields)
+    for name in names:
+        if name not in frame.columns:
+            raise KeyError(f"no column {name!r}; the columns: {', '.join(map(str, frame.columns))}")
+    return names
 
 
 def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: str | None = None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .report import RUN_COLUMNS
+from .report import RUN_COLUMNS, named_columns
 
 __all__ = ["span_of", "with_spans"]
 
@@ -67,11 +67,7 @@ def _fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
     if fields is None:
         dtypes = result.dtypes.items()
         return [str(name) for name, dtype in dtypes if isinstance(dtype, pd.StringDtype) and name not in RUN_COLUMNS]
-    names = [fields] if isinstance(fields, str) else list(fields)
-    for name in names:
-        if name not in result.columns:
-            raise KeyError(f"no column {name!r}; the columns: {', '.join(map(str, result.columns))}")
-    return names
+    return named_columns(result, fields)
 
 
 def _aligned(texts: Any, index: pd.Index[Any]) -> list[Any]:

@@ -30,6 +30,7 @@ def test_the_fields_are_a_category_in_the_columns_order() -> None:
 
 def test_the_columns_about_the_run_are_there_when_they_are_named() -> None:
     assert to_long(FRAME, fields=["_status"])["value"].tolist() == ["ok", "ok"]
+    assert to_long(FRAME, fields="city")["value"].tolist() == ["Ur", pd.NA]
     with pytest.raises(KeyError, match="no column 'town'"):
         to_long(FRAME, fields=["town"])
 
