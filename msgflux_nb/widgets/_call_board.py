@@ -10,10 +10,10 @@ import msgspec
 import traitlets as t
 
 from ._feed import Batch
-from ._lane_feed import Outlet
 from ._lane_set import LaneSet
 from ._lane_twin import lanes_html, lanes_text, replay_html
 from ._one_run import OneRun
+from ._run import Sender
 from ._tool_fields import Field
 
 __all__ = ["CallBoard"]
@@ -49,7 +49,7 @@ class CallBoard(OneRun):
         self._number += 1
         send = functools.partial(self._send_batch, self._number)
         self._calls = LaneSet()
-        self._outlet = Outlet(self._calls.feed, send, self._rest)
+        self._sender = Sender(self._calls.feed, send, on_quiet=self._rest)
         self.state = "idle"
         self.error: BaseException | None = None
         self._answer = ""
@@ -58,7 +58,7 @@ class CallBoard(OneRun):
         self._held = False
 
     def _start(self, fields: Mapping[str, Sequence[Field]]) -> None:
-        self._outlet.close()
+        self._sender.close()
         self._clear()
         self._fields = fields
         self.state = "running"
@@ -75,7 +75,7 @@ class CallBoard(OneRun):
     def _wake(self) -> None:
         """Say that there is something to tell."""
         self._unsettled = True
-        self._outlet.wake()
+        self._sender.wake()
 
     def _finish(
         self, state: str, *, error: BaseException | None = None, answer: str = "", told: tuple[str, ...] = ()
@@ -86,15 +86,15 @@ class CallBoard(OneRun):
             if state != "complete":
                 self._calls.stop()
             self.state, self.error, self._answer, self._figures = state, error, answer, told
-        self._outlet.flush()
+        self._sender.flush()
         self._settle()
         self.send({"type": "state", "run": self._number, **self._told_state()})
-        self._outlet.wake()
+        self._sender.wake()
 
     def _settle(self) -> None:
         """Keep what there is: in the trait, in ``value``, in the twin."""
         self._unsettled = False
-        self._outlet.report(lambda seq, whole: self._set_unsent(lanes=self._told(seq, whole)))
+        self._sender.report(lambda seq, whole: self._set_unsent(lanes=self._told(seq, whole)))
         self.value = self._calls.calls
         self._update_twin()
 
@@ -125,12 +125,12 @@ class CallBoard(OneRun):
         }
 
     def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
-        return {"run": self._number, "seq": seq, **self._told_state(), "calls": whole["calls"], "lanes": whole["lanes"]}
+        return {"run": self._number, "seq": seq, **self._told_state(), **whole}
 
     def _on_hello(self, content: dict[str, Any], _buffers: Any) -> None:
         """A page has loaded, or has missed something."""
-        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._outlet.number):
-            self._outlet.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
+        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._sender.number):
+            self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
         else:
             self.send({"type": "state", "run": self._number, **self._told_state()})
 

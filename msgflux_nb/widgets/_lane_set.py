@@ -10,7 +10,7 @@ import msgspec
 
 from ..protocol.events import ToolCallDelta
 from ..protocol.tool_call import ToolCall, ToolCallState, json_text
-from ._lane import Lane, Phase
+from ._lane import Fragment, Lane, Phase
 from ._lane_feed import LaneFeed
 
 __all__ = ["LaneSet"]
@@ -76,7 +76,7 @@ class LaneSet:
             was_whole = lane.whole is not None
             text = lane.take(event)
             when = self.feed.now() if milliseconds is None else milliseconds
-            self.feed.add_fragment(lane.number, when, event.id or None, event.name or None, text)
+            self.feed.add(Fragment(lane.number, when, event.id or None, event.name or None, text))
             return not was_whole and lane.whole is not None
 
     def end(self, calls: Iterable[ToolCallState | ToolCall] = ()) -> None:
@@ -86,8 +86,7 @@ class LaneSet:
             for call in calls:
                 lane = _match(lanes, call)
                 if lane is None:
-                    lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
-                    self._tell_whole(lane, call)
+                    lane = self._begin_whole(call)
                 else:
                     lanes.remove(lane)
                 lane.end(call if isinstance(call, ToolCallState) else _with_id(lane, call))
@@ -108,8 +107,7 @@ class LaneSet:
             open_ = [lane for lane in found if (lane.result is None if wanted == "result" else not lane.ran)]
             lane = next(iter((*open_, *same)), None)
             if lane is None:
-                lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
-                self._tell_whole(lane, call)
+                lane = self._begin_whole(call)
                 lane.end()
             elif not lane.own_id:
                 lane.end(_with_id(lane, call))
@@ -163,11 +161,13 @@ class LaneSet:
         self.feed.touch(lane)
         return lane
 
-    def _tell_whole(self, lane: Lane, call: ToolCallState | ToolCall) -> None:
-        """Show a call that was not streamed as one fragment."""
+    def _begin_whole(self, call: ToolCallState | ToolCall) -> Lane:
+        """A lane for a call that was not streamed: it is one fragment."""
+        lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
         text = call.raw if isinstance(call, ToolCallState) else json_text(call.arguments)
         shown = lane.take(ToolCallDelta(lane.call, call.id, call.name, text))
-        self.feed.add_fragment(lane.number, self.feed.now(), call.id, call.name, shown)
+        self.feed.add(Fragment(lane.number, self.feed.now(), call.id, call.name, shown))
+        return lane
 
 
 def _match(lanes: list[Lane], call: ToolCallState | ToolCall) -> Lane | None:

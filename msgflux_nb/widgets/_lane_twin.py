@@ -98,7 +98,7 @@ def replay_html(told: dict[str, Any], static: str) -> str:
         told: what a page would be told of the whole run.
         static: the cards.
     """
-    fragments = [Fragment(*fragment) for fragment in told["calls"]]
+    fragments: list[Fragment] = told["calls"]
     size = sum(len(fragment.text or "") for fragment in fragments)
     if size > REPLAY_CHARACTERS:
         note = f"{size:,} characters of arguments are too many to keep a replay of them in the notebook"

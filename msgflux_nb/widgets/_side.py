@@ -12,7 +12,6 @@ import msgspec
 
 from ..content.messages import Message
 from ..errors import SchemaError, StreamInterruptedError
-from ..protocol.events import ToolCallDelta
 from ..protocol.tool_call import ToolCall
 from ..reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
 from ._feed import Batch, Feed
@@ -130,7 +129,7 @@ class Side:
         sender = self._sender
         if self.state == "running" and sender is not None:
             told = {"type": "progress", **self._about()}
-            sender.report(lambda seq, whole: self._tell({**told, **_texts(whole), "seq": seq}))
+            sender.report(lambda seq, whole: self._tell({**told, **whole, "seq": seq}))
 
     # -- on the thread --------------------------------------------------------------------------------------------
 
@@ -175,11 +174,12 @@ class Side:
                 self._begin(event.stream)
             case StepEnded():
                 self._close()
-            case RunEnded() | ToolCallDelta():
+            case RunEnded():
                 pass
             case _:
-                if self._feed.add(event) and self._sender is not None:
-                    self._sender.wake()
+                sender = self._sender
+                if self._feed.add(event) and sender is not None:
+                    sender.wake()
 
     def _begin(self, stream: Any) -> None:
         if self.stream is not None:
@@ -192,7 +192,6 @@ class Side:
             self._feed = Feed(markdown=markdown)
             self._sender = Sender(self._feed, functools.partial(self._batch, self._number))
         self._tell({"type": "start", **self._about()})
-        self._sender.start()
 
     def _close(self) -> None:
         """The answer has ended: what is left of it is sent; once."""
@@ -202,9 +201,9 @@ class Side:
             return
         sender.close()
         self._seq = sender.number
-        _, last = self._feed.finished()
+        last = self._feed.last()
         if last:
-            self._batch(self._number, self._seq + 1, {**last, "tail": 0})
+            self._batch(self._number, self._seq + 1, last)
 
     def _batch(self, number: int, seq: int, batch: Batch) -> None:
         self._seq = seq
@@ -299,7 +298,3 @@ def _with_logprobs(model: Any) -> Any:
     asked = copy.copy(model)
     asked.options = {**model.options, "logprobs": True, "top_logprobs": _ALTERNATIVES}
     return asked
-
-
-def _texts(whole: Batch) -> Batch:
-    return {name: value for name, value in whole.items() if name != "calls"}

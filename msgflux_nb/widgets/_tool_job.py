@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import StreamInterruptedError
-from ._run import GRACE_SECONDS, start_thread
+from ._run import start_thread
 
 __all__ = ["Job"]
+
+GRACE_SECONDS = 0.7
+"""How long a stopped job may take to end by itself, before it is left to end unseen (a model that is loading)."""
 
 
 class Job:

@@ -86,7 +86,7 @@ class ToolCallView(CallBoard):
     @property
     def fragments(self) -> list[Fragment]:
         """Every fragment with its time; ``ToolCallView(view.fragments)`` replays them."""
-        self._outlet.flush()
+        self._sender.flush()
         return self._calls.feed.fragments
 
     @property
@@ -216,7 +216,7 @@ class ToolCallView(CallBoard):
         """End the run under way, and the widget."""
         if self.comm is not None:  # not where the constructor raised, nor a second time
             self.stop()
-            self._outlet.close()
+            self._sender.close()
         super().close()
 
     # -- a run of its own ------------------------------------------------------------------------------------------

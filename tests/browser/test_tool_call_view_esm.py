@@ -53,7 +53,7 @@ def told(*calls: tuple[Any, ...], ended: bool = True, tools: Any = (add, get_wea
             view._calls.take(ToolCallDelta(call, id_, name, text), milliseconds)
         if ended:
             view.end()
-        view._outlet.flush()
+        view._sender.flush()
         return view.sent
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
-from msgflux_nb.widgets import _run, _tool_job
+from msgflux_nb.widgets import _tool_job
 from tests.scripted import error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow
@@ -233,8 +233,8 @@ def test_a_stop_at_once_sends_nothing_or_leaves(bench: Bench) -> None:
 
 @answers(HELLO, stream("late"))
 def test_a_call_that_hangs_is_left_after_the_grace_period(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _tool_job.GRACE_SECONDS < 1
     monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
-    assert _run.GRACE_SECONDS < 1
     playground, gate, model = bench.playground, threading.Event(), bench.playground.model
 
     class Loading:

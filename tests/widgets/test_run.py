@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from msgflux_nb.protocol.events import TextDelta
+from msgflux_nb.widgets import _run
 from msgflux_nb.widgets._feed import Batch, Feed
 from msgflux_nb.widgets._run import INTERVAL_SECONDS, Sender, start_thread
 
@@ -39,7 +42,6 @@ class Told:
 @contextmanager
 def telling() -> Iterator[Told]:
     told = Told()
-    told.sender.start()
     try:
         yield told
     finally:
@@ -103,7 +105,6 @@ def test_a_report_waits_for_a_batch_that_is_being_sent() -> None:
 
     feed = Feed()
     sender = Sender(feed, send)
-    sender.start()
     feed.add(TextDelta("a"))
     sender.wake()
     assert sending.wait(5)
@@ -134,3 +135,26 @@ def test_a_thread_knows_what_its_caller_knows() -> None:
     cell.set("third")
     start_thread(lambda: seen.append(cell.get()), "msgflux-test").join(5)
     assert seen == ["third"]
+
+
+def test_the_thread_ends_when_nothing_comes_and_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_run, "QUIET_SECONDS", 0.02)
+    told, quiet = Told(), list[int]()
+    told.sender = Sender(told.feed, told._take, on_quiet=lambda: quiet.append(told.sender.number))
+    for number, text in enumerate("ab", 1):
+        told.say(text)
+        eventually(lambda number=number: quiet[-1:] == [number], "a quiet moment")
+    told.sender.close()
+    assert told.batches == [(1, "a"), (2, "b")]
+    assert quiet == [1, 2]
+
+
+def test_a_report_after_the_last_block_has_it_once() -> None:
+    """The page takes what is not in a block as text, and the block when it is told it."""
+    feed = Feed(markdown=True)
+    feed.add(TextDelta("one\n\ntwo"))
+    feed.batch()
+    last = feed.last()
+    (block,) = feed.whole()["html"]
+    assert ("one" in block, "two" in block) == (True, False)
+    assert ("two" in last["html"][0], feed.whole()["tail"], last["tail"]) == (True, len("\ntwo"), 0)

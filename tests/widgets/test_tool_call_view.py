@@ -307,7 +307,7 @@ def test_a_page_that_has_missed_something_is_told_all_of_it(watch: Watch) -> Non
     view = watch([(0, 0, "c", "add", SUM)], tools=[add])
     view.page("hello", run=0, seq=0)
     told = view.told("progress")[-1]
-    assert (told["state"], told["calls"][0][2:5]) == ("complete", ["c", "add", SUM])
+    assert (told["state"], told["calls"][0][2:5]) == ("complete", ("c", "add", SUM))
     view.page("hello", run=told["run"], seq=told["seq"])
     assert len(view.told("progress")) == 1
 
@@ -318,7 +318,7 @@ def test_a_whole_run_is_a_trait_only_once_it_has_ended(watch: Watch) -> None:
     view.add(ToolCallDelta(0, "c", "add", SUM))
     assert view.lanes == {}
     view.end()
-    assert view.get_state("lanes")["lanes"]["calls"][0][2:5] == ["c", "add", SUM]
+    assert view.get_state("lanes")["lanes"]["calls"][0][2:5] == ("c", "add", SUM)
 
 
 # -- decisions -----------------------------------------------------------------------------------------------------
@@ -438,7 +438,7 @@ def test_results_and_errors_come_back(watch: Watch) -> None:
     view.result(first, {"sum": 42})
     view.result(second, ValueError("no"))
     view.result(third, {"error": "there is no tool"})
-    view._outlet.flush()
+    view._sender.flush()
     cards = [view.card(lane) for lane in range(3)]
     assert [(card["phase"], card["result"]) for card in cards] == [
         ("done", '{"sum":42}'),
@@ -451,7 +451,7 @@ def test_the_same_call_twice_has_two_results(watch: Watch) -> None:
     view = watch([(0, 0, None, "add", SUM), (1, 1, None, "add", SUM)], tools=[add])
     for value, call in enumerate(view.value):
         view.result(call, value)
-    view._outlet.flush()
+    view._sender.flush()
     assert [view.card(lane)["result"] for lane in (0, 1)] == ["0", "1"]
 
 
