@@ -45,7 +45,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         self._displayed = False
-        self._unsent: frozenset[str] = frozenset()
+        self._unsent: dict[str, Any] = {}
         super().__init__(**state)
         self.on_msg(self._receive)
 
@@ -66,16 +66,20 @@ class View(anywidget.AnyWidget):
         self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
 
     def _set_unsent(self, **state: Any) -> None:
-        """Set traits that the open pages know already; a page that is loaded later is told them with all others."""
-        self._unsent = frozenset(state)
-        try:
-            for name, value in state.items():
+        """Set traits that the open pages know already; a page that is loaded later is told them with all others.
+
+        Another value, which an observer or another thread sets meanwhile, is sent.
+        """
+        for name, value in state.items():
+            self._unsent[name] = value
+            try:
                 setattr(self, name, value)
-        finally:
-            self._unsent = frozenset()
+            finally:
+                self._unsent.pop(name, None)
 
     def _should_send_property(self, key: str, value: Any) -> bool:
-        return key not in self._unsent and bool(super()._should_send_property(key, value))
+        known: bool = self._unsent.get(key, t.Undefined) == value
+        return not known and bool(super()._should_send_property(key, value))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take traits from the page, without the keys that somebody typed into a field."""

@@ -276,6 +276,16 @@ def test_a_page_that_missed_something_is_told_all(desk: Desk, monkeypatch: pytes
     assert told == [["turns", "told"]]
 
 
+def test_what_an_observer_makes_of_a_draft_is_told_to_the_page_that_wrote_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder, told = desk.builder, []
+    monkeypatch.setattr(builder, "send_state", lambda key=None: told.append((key, builder.draft)))
+    builder.observe(lambda change: builder.set_trait("draft", change.new.upper()), "draft")
+    desk.receive("draft", draft={**DRAFT, "text": "hi"}, left=False)
+    assert [draft for key, draft in told if key == "draft"] == ["HI"]
+
+
 def test_turns_are_never_sent_as_a_trait(desk: Desk) -> None:
     sent: list[str] = []
     desk.builder._send = lambda message, **_: sent.append(json.dumps(message))  # what goes over the comm
