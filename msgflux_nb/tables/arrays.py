@@ -22,7 +22,7 @@ from .dtypes import Column, Kind
 from .fields import plain
 from .lists import arrow_list, pa
 
-__all__ = ["infer", "is_missing", "objects", "to_array"]
+__all__ = ["infer", "is_missing", "objects", "python_value", "to_array"]
 
 Types = set[type]
 
@@ -66,7 +66,7 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
         return array
     types = set(map(type, cells))
     if any(issubclass(kind, _UNUSUAL) for kind in types):
-        cells = [_python(cell) for cell in cells]
+        cells = [python_value(cell) for cell in cells]
         types = set(map(type, cells))
     elif float in types and column.kind != "float":
         cells = [None if type(cell) is float and cell != cell else cell for cell in cells]
@@ -80,12 +80,12 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
         array = None
     if array is not None:
         return array
-    return objects([plain(_python(cell)) if column.kind == "list" else _python(cell) for cell in cells])
+    return objects([plain(python_value(cell)) if column.kind == "list" else python_value(cell) for cell in cells])
 
 
 def infer(column: Column, cells: Sequence[Any]) -> Column:
     """Return ``column`` with the kind that its cells have in common, for values that no schema describes."""
-    found = frozenset(type(value) for value in map(_python, cells) if value is not None)
+    found = frozenset(type(value) for value in map(python_value, cells) if value is not None)
     if len(found) == 1 and issubclass(kind := next(iter(found)), enum.Enum):
         levels = tuple(member.value for member in kind)
         is_plain = all(type(level) in (str, int) for level in levels)
@@ -101,7 +101,7 @@ def objects(cells: Sequence[Any]) -> pd.Series[Any]:
     return pd.Series(array, dtype=object, copy=False)
 
 
-def _python(cell: Any) -> Any:
+def python_value(cell: Any) -> Any:
     """Return None for a missing cell, Python's own value of a numpy scalar, anything else as it is."""
     if is_missing(cell):
         return None

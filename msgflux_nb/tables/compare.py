@@ -13,9 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from .arrays import is_missing
+from .arrays import python_value
 from .fields import field_names
 
 __all__ = ["Normalise", "normalised", "same_cell"]
@@ -53,9 +52,8 @@ def _simple(cell: Any, normalise: Normalise | None) -> Any:
     """Return a cell as None, a text, a bool, a number, a moment in UTC, a list, a dict, or else as it is."""
     if isinstance(cell, enum.Enum):
         cell = cell.value
-    if isinstance(cell, np.ndarray | np.generic) and not is_missing(cell):
-        cell = _from_numpy(cell)
-    if is_missing(cell):
+    cell = cell.tolist() if isinstance(cell, np.ndarray) else python_value(cell)
+    if cell is None:
         return None
     if isinstance(cell, str):
         return (cell if normalise is None else normalise(cell)) or None
@@ -68,12 +66,6 @@ def _simple(cell: Any, normalise: Normalise | None) -> Any:
         simple = {name: _simple(item, normalise) for name, item in fields.items()}
         return {name: item for name, item in simple.items() if item is not None}
     return str(cell) if isinstance(cell, uuid.UUID) else cell
-
-
-def _from_numpy(cell: Any) -> Any:
-    if isinstance(cell, np.datetime64):
-        return pd.Timestamp(cell)
-    return pd.Timedelta(cell) if isinstance(cell, np.timedelta64) else cell.tolist()
 
 
 def _fields(cell: Any) -> Mapping[Any, Any] | None:

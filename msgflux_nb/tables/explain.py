@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from ..errors import MsgfluxError, StoreError
 from ..models.keys import scrub
 from ..models.records import KEY_BYTES, Record
+from .arrays import python_value
 from .cells import CellError
 from .labels import label_digest, label_place, label_places
+from .report import RUN_COLUMNS
 from .runs import Found, find_run
 
 __all__ = ["Explanation", "explain"]
@@ -189,10 +190,8 @@ def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, A
             return {}
         if len(there) > 1:
             return {}
-    about = frame[[name for name in frame.columns if isinstance(name, str) and name.startswith("_")]]
-    cells = {str(name): about[name].iloc[place] for name in about}
-    known = {name: cell for name, cell in cells.items() if not pd.isna(cell)}
-    return {name: cell.item() if isinstance(cell, np.generic) else cell for name, cell in known.items()}
+    cells = {name: python_value(frame[name].iloc[place]) for name in RUN_COLUMNS if name in frame.columns}
+    return {name: cell for name, cell in cells.items() if cell is not None}
 
 
 def _record(found: Found, place: int) -> Record | None:

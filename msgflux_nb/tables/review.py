@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import enum
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import StoreError
-from .arrays import is_missing, objects, to_array
+from .arrays import objects, python_value, to_array
 from .corrections import Correction
 from .dtypes import columns
 from .fields import Cells, plain
@@ -174,13 +173,10 @@ def _written(value: Any, kind: Any, field: str | None) -> bytes:
 
 
 def _python(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if not isinstance(value, enum.Enum | list | tuple | dict) and is_missing(value):
-        return None
-    if isinstance(value, pd.Timestamp | pd.Timedelta):
-        return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value.to_pytimedelta()
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.tolist() if isinstance(value, np.ndarray) else python_value(value)
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    return value.to_pytimedelta() if isinstance(value, pd.Timedelta) else value
 
 
 def _changed(result: pd.DataFrame, place: int, schema: Any, path: tuple[str, ...], value: Any) -> pd.DataFrame:
