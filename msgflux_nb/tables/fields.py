@@ -12,7 +12,7 @@ import msgspec
 
 from .dtypes import Column
 
-__all__ = ["Cells", "Records", "field_names", "plain"]
+__all__ = ["Cells", "Records", "field_names", "field_of", "plain"]
 
 _NONE = type(None)
 
@@ -63,14 +63,15 @@ class Records:
     def take(self, name: str) -> list[Any]:
         """Return one field of each record; None where it has none, or is missing itself."""
         if name not in self._names:
-            return [_field(record, name) for record in self.values]
+            return [field_of(record, name) for record in self.values]
         get = attrgetter(name)
         if self._complete:
             return list(map(get, self.values))
         return [None if record is None else get(record) for record in self.values]
 
 
-def _field(record: Any, name: str) -> Any:
+def field_of(record: Any, name: str) -> Any:
+    """Return one field of a record; None where it has none, or is none."""
     if isinstance(record, Mapping):
         return record.get(name)
     return getattr(record, name) if name in field_names(type(record)) else None

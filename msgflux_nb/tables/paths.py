@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .fields import field_names
+from .fields import field_names, field_of
 
 __all__ = ["at", "replaced", "type_at"]
 
@@ -41,10 +41,7 @@ def type_at(schema: Any, path: Sequence[str], value: Any = None) -> Any:
 def at(value: Any, path: Sequence[str]) -> Any:
     """Return what a path leads to; None where something on the way is missing."""
     for name in path:
-        if isinstance(value, Mapping):
-            value = value.get(name)
-        else:
-            value = getattr(value, name) if name in field_names(type(value)) else None
+        value = field_of(value, name)
     return None if value is msgspec.UNSET else value
 
 
