@@ -13,7 +13,7 @@ from ..models.keys import scrub
 from ..models.records import KEY_BYTES, Record
 from .arrays import python_value
 from .cells import CellError
-from .labels import label_digest, label_place, label_places
+from .labels import label_digest, label_places, row_place
 from .report import RUN_COLUMNS
 from .runs import Found, find_run
 
@@ -117,7 +117,7 @@ def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None
     """
     found = find_run(frame)
     index = _input_index(found, frame)
-    place = _position(index, row, position)
+    place = row_place(index, row, position)
     label = index[place]
     cells = _cells(frame, index, place)
     record = _record(found, place)
@@ -168,16 +168,6 @@ def _input_index(found: Found, frame: pd.DataFrame) -> pd.Index[Any]:
         f"these {len(frame):,} rows are not the {rows:,} of the run in their order, and its kernel has ended, so that "
         "it is not known which is which; explain a row of the whole result as it was"
     )
-
-
-def _position(index: pd.Index[Any], row: Any, position: int | None) -> int:
-    if (row is None) == (position is None):
-        raise TypeError("explain: expected a row's label, or position=")
-    if position is not None:
-        if not -len(index) <= position < len(index):
-            raise IndexError(f"position {position} of {len(index):,} rows")
-        return position % len(index)
-    return label_place(index, row)
 
 
 def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, Any]:

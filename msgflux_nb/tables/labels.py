@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["label_digest", "label_place", "label_places"]
+__all__ = ["label_digest", "label_place", "label_places", "row_place"]
 
 
 def label_digest(index: pd.Index[Any]) -> str | None:
@@ -47,3 +47,21 @@ def label_place(index: pd.Index[Any], label: Any) -> int:
             f"{label!r} is the label of {len(places):,} rows; give one of their positions: position={named}"
         )
     return places[0]
+
+
+def row_place(index: pd.Index[Any], row: Any, position: int | None) -> int:
+    """Return the position of the row that is meant: by its label, or by its place, from the end where it is negative.
+
+    Raises:
+        TypeError: it is said in both ways, or in none.
+        KeyError: there is no such label.
+        IndexError: there is no such place.
+        ValueError: the label stands for several rows; the message names their positions.
+    """
+    if (row is None) == (position is None):
+        raise TypeError("expected a row's label, or position=")
+    if position is None:
+        return label_place(index, row)
+    if not -len(index) <= position < len(index):
+        raise IndexError(f"position {position} of {len(index):,} rows")
+    return position % len(index)

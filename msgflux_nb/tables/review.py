@@ -15,7 +15,7 @@ from .arrays import objects, python_value, to_array
 from .corrections import Correction
 from .dtypes import columns
 from .fields import Cells, plain
-from .labels import label_place
+from .labels import label_place, row_place
 from .paths import at, type_at
 from .run import Run
 from .runs import find_run
@@ -52,19 +52,19 @@ def correct(
             "is asked for again), correct the list there, and explode then"
         )
     index = run.rows.index
-    row_place = label_place(index, row) if position is None else range(len(index))[position]
-    here = row_place if result.index.equals(index) else label_place(result.index, index[row_place])
+    place = row_place(index, row, position)
+    here = place if result.index.equals(index) else label_place(result.index, index[place])
     path = _path(run.schema, field)
     values = run.settled().values
-    answered = values[row_place]
+    answered = values[place]
     run.corrections.set_right(values)
     correction = Correction(
         ".".join(path),
-        value=_written(value, type_at(run.schema, path, values[row_place]), field),
+        value=_written(value, type_at(run.schema, path, values[place]), field),
         was=msgspec.json.encode(plain(at(answered, path))),
     )
-    run.corrections.put(row_place, correction)
-    return _changed(result, here, run.schema, path, run.corrections.applied(values[row_place], correction))
+    run.corrections.put(place, correction)
+    return _changed(result, here, run.schema, path, run.corrections.applied(values[place], correction))
 
 
 def corrections(result: pd.DataFrame) -> pd.DataFrame:

@@ -180,7 +180,13 @@ def test_a_label_that_is_there_twice_needs_a_position() -> None:
         correct(result, None, "name", "x", position=3)
 
 
-@pytest.mark.parametrize("row", [9, "a", None, [8]])
+@pytest.mark.parametrize(("row", "position"), [(None, None), (7, 1)])
+def test_a_row_is_said_in_one_way(row: Any, position: int | None) -> None:
+    with pytest.raises(TypeError, match="expected a row's label, or position="):
+        correct(extract(pd.Series(["a", "b"], index=[7, 8])), row, "name", "x", position=position)
+
+
+@pytest.mark.parametrize("row", [9, "a", [8]])
 def test_a_label_that_is_not_there_is_refused(row: Any) -> None:
     with pytest.raises(KeyError, match="no row has the label"):
         correct(extract(pd.Series(["a", "b"], index=[7, 8])), row, "name", "x")
