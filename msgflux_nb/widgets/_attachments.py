@@ -201,7 +201,7 @@ class Tray:
     def arrange(self, ids: Iterable[str], texts: Mapping[str, str]) -> None:
         """Bring the files of the message into an order; what is not named stays behind them.
 
-        A page names what it knows, and a file may have been read since: it goes by ``drop`` and ``clear`` alone.
+        A page names what it knows, and a file may have been read since: it goes by ``drop`` alone.
 
         Args:
             ids: the files, in order.
@@ -213,11 +213,6 @@ class Tray:
             known = {**held, **new}
             self._places = {id_: known[id_] for id_ in ids if id_ in known}
             self._places |= {id_: item for id_, item in held.items() if id_ not in self._places}
-
-    def clear(self) -> None:
-        """Take the files of the message out; places that are kept stay."""
-        with self._lock:
-            self._places = {id_: None for id_, item in self._places.items() if item is None}
 
 
 def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:

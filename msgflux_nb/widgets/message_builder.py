@@ -122,7 +122,7 @@ class MessageBuilder(Intake):
     def messages(self, messages: Iterable[Message]) -> None:
         wanted = checked(messages)
         with self._lock:
-            self._empty_draft()
+            self._empty_draft(self.tray.attachments)
             self.send_state(_DRAFT)
             self._show(wanted)
 
@@ -309,16 +309,18 @@ class MessageBuilder(Intake):
                 self.history.show(messages)
             self.changed()
 
-    def _drafted(self) -> Message | None:
-        """The draft as a message; None if it has no content."""
+    def _drafted(self, files: Sequence[Attachment] | None = None) -> Message | None:
+        """The draft as a message, with all its files or with these; None if it has no content."""
         before = self.history.messages if self.draft_role == "tool" else ()
-        return drafted(self.draft, self.draft_role, self.draft_call, self.tray.attachments, before)
+        files = self.tray.attachments if files is None else files
+        return drafted(self.draft, self.draft_role, self.draft_call, files, before)
 
     def _add_draft(self) -> bool:
-        message = self._drafted()
+        files = self.tray.attachments  # one that is read from now on is of the next message
+        message = self._drafted(files)
         if message is not None:
-            self._deck.add(message, self.tray.attachments)
-            self._empty_draft()
+            self._deck.add(message, files)
+            self._empty_draft(files)
             self.changed()
         return message is not None
 
@@ -331,8 +333,8 @@ class MessageBuilder(Intake):
             self._set_unsent(attachments=cards, **{name: encodable(text) for name, text in fields.items()})
         return [card["id"] for card in cards] == list(draft["ids"])
 
-    def _empty_draft(self) -> None:
-        self.tray.clear()
+    def _empty_draft(self, files: Sequence[Attachment]) -> None:
+        self.tray.drop(*(item.id for item in files))
         with self._together():
             self._set_unsent(draft="", draft_call="", attachments=[])
 

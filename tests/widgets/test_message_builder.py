@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 import msgflux_nb as mf
+from msgflux_nb.widgets._attachments import attachment
 from msgflux_nb.widgets.message_builder import MessageBuilder
 from tests.content.pictures import to_bytes, two_halves
 from tests.content.sounds import tone
@@ -179,6 +180,24 @@ def test_a_file_that_the_page_does_not_know_yet_stays_in_the_draft(desk: Desk) -
     desk.receive("remove", ids=[two])
     desk.receive("add", draft={**DRAFT, "ids": []})
     assert [part["name"] for part in desk.builder.turns[-1]["parts"]] == ["one.png"]
+
+
+def test_a_file_that_is_read_while_the_draft_becomes_a_turn_is_of_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder, add = desk.builder, desk.builder._deck.add
+    builder.draft = "hi"
+    builder.tray.keep_place("late")
+
+    def added(*args: Any) -> None:
+        assert builder.tray.put(attachment("late", {"type": "text", "text": "later"}))
+        add(*args)
+
+    monkeypatch.setattr(builder._deck, "add", added)
+    assert builder.take_draft()
+    builder._took()
+    assert desk.texts()[3:] == ["hi", [{"type": "text", "text": "later"}]]
+    assert [card["id"] for card in builder.attachments] == ["late"]
 
 
 def test_a_page_is_told_the_files_only_if_it_has_others(desk: Desk) -> None:
