@@ -12,7 +12,6 @@ import msgspec
 
 from ..content.messages import Message
 from ..errors import SchemaError, StreamInterruptedError
-from ..protocol.tool_call import ToolCall
 from ..reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
 from ._feed import Batch, Feed
 from ._question import status
@@ -135,7 +134,7 @@ class Side:
 
     def _work(self, job: Job) -> Any:
         question = self.question
-        hear = functools.partial(self._hear, job)
+        hear = job.hearing(self._hear)
         model = _with_logprobs(self.model) if question.logprobs else self.model
         keywords = {"prefilling": question.prefill or None, "generation_schema": question.type}
         if question.tools:
@@ -143,8 +142,8 @@ class Side:
                 model,
                 question.messages,
                 tools=question.tools,
-                on_request=functools.partial(self._ask_person, job),
-                on_result=functools.partial(self._show_result, job),
+                on_request=job.checked(self._calls.ask),
+                on_result=job.checked(self._calls.result),
                 on_event=hear,
                 **keywords,
             )
@@ -152,21 +151,7 @@ class Side:
             self.result = _ask(model, question.messages, hear, keywords)
         return self.result.consume()
 
-    def _ask_person(self, job: Job, call: ToolCall) -> Any:
-        job.check()
-        return self._calls.ask(call)
-
-    def _show_result(self, job: Job, call: ToolCall, value: Any) -> None:
-        job.check()  # of a tool that went on after the stop
-        self._calls.result(call, value)
-
-    def _hear(self, job: Job, event: Any) -> None:
-        if isinstance(event, StepStarted):
-            job.stream = event.stream
-        if not isinstance(event, StepEnded | RunEnded):
-            job.check()
-        if job.state != "running":
-            return
+    def _hear(self, event: Any) -> None:
         if self._calls is not None:
             self._calls.add(event)
         match event:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import StreamInterruptedError
+from ..reasoning.tools import RunEnded, StepEnded, StepStarted
 from ._run import start_thread
 
 __all__ = ["Job"]
@@ -55,6 +56,28 @@ class Job:
         """
         if self._stop.is_set():
             raise StreamInterruptedError("the run was stopped")
+
+    def checked(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that is not called any more once the job was stopped."""
+
+        def call(*arguments: Any) -> Any:
+            self.check()
+            return function(*arguments)
+
+        return call
+
+    def hearing(self, show: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """Return what takes the events of ``run_tools``: they are shown; after a stop only ends, after the end none."""
+
+        def hear(event: Any) -> None:
+            if isinstance(event, StepStarted):
+                self.stream = event.stream
+            if not isinstance(event, StepEnded | RunEnded):
+                self.check()
+            if self.state == "running":
+                show(event)
+
+        return hear
 
     def stop(self) -> None:
         """Ask it to end, keeping what came; from any thread, and again without harm."""

@@ -223,23 +223,15 @@ class ToolCallView(CallBoard):
 
     def _calling(self, model: Any, messages: Any, tools: Any, keywords: dict[str, Any]) -> Callable[[Job], Any]:
         def work(job: Job) -> Any:
-            def hear(event: Any) -> None:
-                if isinstance(event, StepStarted):
-                    job.stream = event.stream
-                if not isinstance(event, StepEnded | RunEnded):
-                    job.check()
-                if not job.over:
-                    self.add(event)
-
-            def ask(call: ToolCall) -> Decision:
-                job.check()
-                return self.ask(call)
-
-            def result(call: ToolCall, value: Any) -> None:
-                job.check()
-                self.result(call, value)
-
-            return run_tools(model, messages, tools=tools, on_request=ask, on_result=result, on_event=hear, **keywords)
+            return run_tools(
+                model,
+                messages,
+                tools=tools,
+                on_request=job.checked(self.ask),
+                on_result=job.checked(self.result),
+                on_event=job.hearing(self.add),
+                **keywords,
+            )
 
         return work
 

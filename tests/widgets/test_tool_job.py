@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from msgflux_nb.errors import ServerError, StreamInterruptedError
+from msgflux_nb.reasoning.tools import StepEnded, StepStarted
 from msgflux_nb.widgets import _tool_job
 from msgflux_nb.widgets._tool_job import Job
 
@@ -100,3 +101,22 @@ def test_a_stopped_job_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     late.set()
     time.sleep(0.1)
     assert (job.state, job.value, job.ends) == ("stopped", None, ["stopped"])
+
+
+def test_after_a_stop_nothing_new_is_done_and_only_ends_are_shown() -> None:
+    shown: list[Any] = []
+    refused: list[str] = []
+
+    def work(job: Any) -> None:
+        hear, ask = job.hearing(shown.append), job.checked(shown.append)
+        job.gate.wait(5)
+        for function, value in ((ask, "asked"), (hear, StepStarted(1, None)), (hear, StepEnded(1, None))):
+            try:
+                function(value)
+            except StreamInterruptedError:
+                refused.append(type(value).__name__)
+
+    job = Watched(work)
+    job.stop()
+    assert job.wait(5)
+    assert (shown, refused) == ([StepEnded(1, None)], ["str", "StepStarted"])
