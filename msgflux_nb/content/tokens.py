@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-__all__ = ["audio_tokens", "estimated", "image_rule", "image_tokens", "text_tokens"]
+__all__ = ["audio_tokens", "image_rule", "image_tokens", "text_tokens"]
 
 Size = tuple[int, int]
 
@@ -160,18 +160,6 @@ def image_rule(model: str) -> str:
     """Describe in a few words how a model counts images; empty where that is not known."""
     rule = _rule(model)
     return "" if rule is None else rule.words
-
-
-def estimated(tokens: int | None, *, unknown: int = 0) -> str:
-    """Write an estimate: ``≈ 1,234 tokens``; unknown is a dash, never 0.
-
-    Args:
-        tokens: how many there are at least, or None.
-        unknown: how many parts are not counted in it.
-    """
-    if tokens is None or (tokens == 0 and unknown):
-        return "– tokens"
-    return f"≈ {tokens:,} tokens" + (f" + {unknown:,} unknown" if unknown else "")
 
 
 def _rule(model: str) -> _Rule | None:

@@ -16,7 +16,7 @@ from ..content.media import audio_part, file_part, image_part, load_image
 from ..content.picture import MAX_PIXELS
 from ..content.source import Source, is_url, read
 from ..errors import MediaError
-from ._parts import Card, Facts, Medium, medium, part_card, pixels_text, thumbnail
+from ._parts import Card, Facts, Medium, medium, part_card, pixels_text
 
 __all__ = ["Attachment", "Tray", "Uploads", "attachment", "pictures_in"]
 
@@ -40,33 +40,9 @@ class Attachment(msgspec.Struct, frozen=True):
     facts: Facts
     measured: Medium | None
 
-    @property
-    def name(self) -> str:
-        """Its file name, to be shown as text only."""
-        return str(self.card["name"])
-
-    @property
-    def detail(self) -> str:
-        """Its size as it is sent: ``640 × 480 px, 12.3 kB``."""
-        return str(self.card.get("detail", ""))
-
-    @property
-    def notes(self) -> str:
-        """What was done to it on the way, for a reader who wonders."""
-        return self.facts.notes
-
-    @property
-    def card(self) -> Card:
-        """What the page is told: no pixels, since widget state may be saved in the notebook."""
-        return self.card_for("")
-
-    def card_for(self, model: str) -> Card:
-        """What the page is told, with tokens as a model counts them."""
+    def card(self, model: str = "") -> Card:
+        """What the page is told, with tokens as a model counts them: no pixels, since widget state may be saved."""
         return {"id": self.id, **part_card(self.part, model=model, facts=self.facts, measured=self.measured)}
-
-    def thumbnail(self) -> bytes:
-        """A PNG of at most 192 pixels along its longer edge; empty if it is no picture."""
-        return thumbnail(self.part) or b""
 
 
 def attachment(id_: str, source: Any, name: str | None = None) -> Attachment:

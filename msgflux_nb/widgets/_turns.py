@@ -20,11 +20,10 @@ from ._markdown import blocks, encodable, markdown_html
 from ._parts import Card, Facts, json_text, medium, part_card
 from ._variables import filled
 
-__all__ = ["ROLES", "Look", "Turn", "open_calls", "rebuilt", "without_texts"]
+__all__ = ["Look", "Turn", "open_calls", "rebuilt", "without_texts"]
 
 Message = dict[str, Any]
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
 _REASONING = ("reasoning_content", "reasoning")
 _PROVENANCE = "_msgflux"
 _ANSWERS = "field:tool_call_id"

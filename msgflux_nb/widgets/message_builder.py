@@ -354,7 +354,7 @@ class MessageBuilder(Intake):
         self._follow(twin=False)
 
     def _card_of(self, item: Attachment) -> Card:
-        return item.card_for(self._name)
+        return item.card(self._name)
 
     def _media_part(self, digest: str) -> Any:
         with self._lock:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_nb.content.tokens import audio_tokens, estimated, image_rule, image_tokens, text_tokens
+from msgflux_nb.content.tokens import audio_tokens, image_rule, image_tokens, text_tokens
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,3 @@ def test_a_sound_is_counted_by_its_seconds() -> None:
 def test_a_sound_of_unknown_length_or_for_an_unknown_model_has_no_number() -> None:
     assert audio_tokens(None, "gemini-2.5-flash") is None
     assert audio_tokens(60, "scripted/one") is None
-
-
-def test_an_estimate_says_that_it_is_one_and_unknown_is_a_dash() -> None:
-    assert estimated(1234) == "≈ 1,234 tokens"
-    assert estimated(0) == "≈ 0 tokens"
-    assert estimated(None) == "– tokens"
-    assert estimated(0, unknown=2) == "– tokens"
-    assert estimated(52, unknown=1) == "≈ 52 tokens + 1 unknown"

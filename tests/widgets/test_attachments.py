@@ -13,6 +13,7 @@ from PIL import Image
 from msgflux_nb.errors import MediaError
 from msgflux_nb.widgets import _attachments
 from msgflux_nb.widgets._attachments import Uploads, attachment
+from msgflux_nb.widgets._parts import thumbnail
 from tests.content.pictures import to_bytes, two_halves
 
 
@@ -49,14 +50,15 @@ def test_a_file_that_is_too_large_is_refused_and_its_pieces_dropped(monkeypatch:
 def test_an_image_says_its_name_and_the_size_that_is_sent() -> None:
     data = to_bytes(two_halves())
     image = attachment("1", data, "two halves.png")
-    assert image.card == {
+    card = image.card()
+    assert card == {
         "id": "1",
         "kind": "image",
         "name": "two halves.png",
         "detail": f"40 × 20 px, {len(data) / 1000:.1f} kB",
         "before": "",
-        "notes": image.notes,
-        "media": image.card["media"],
+        "notes": image.facts.notes,
+        "media": card["media"],
         "tokens": None,
         "tokens_before": None,
     }
@@ -65,13 +67,13 @@ def test_an_image_says_its_name_and_the_size_that_is_sent() -> None:
 
 def test_a_card_holds_no_pixels() -> None:
     image = attachment("1", to_bytes(two_halves((600, 400))), "a.png")
-    assert len(msgspec.json.encode(image.card)) < 300
+    assert len(msgspec.json.encode(image.card())) < 300
 
 
 def test_a_large_image_is_shrunk_and_says_so() -> None:
-    image = attachment("1", two_halves((4000, 1000)), "wide.png")
-    assert image.detail.startswith("1,568 × 392 px")
-    assert "4,000 × 1,000" in image.notes
+    card = attachment("1", two_halves((4000, 1000)), "wide.png").card()
+    assert card["detail"].startswith("1,568 × 392 px")
+    assert "4,000 × 1,000" in card["notes"]
 
 
 def test_what_is_no_image_is_refused_by_its_name() -> None:
@@ -82,15 +84,15 @@ def test_what_is_no_image_is_refused_by_its_name() -> None:
 def test_a_path_gives_its_own_name_without_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(to_bytes(two_halves()))
-    assert attachment("1", path).name == "photo.png"
-    assert attachment("1", str(path)).name == "photo.png"
-    assert attachment("1", two_halves()).name == "image"
+    names = [attachment("1", source).card()["name"] for source in (path, str(path), two_halves())]
+    assert names == ["photo.png", "photo.png", "image"]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_a_thumbnail_is_a_small_png_of_the_same_picture(kind: str) -> None:
-    thumbnail = attachment("1", to_bytes(two_halves((800, 400)), kind), "a").thumbnail()
-    with Image.open(io.BytesIO(thumbnail)) as small:
+    pixels = thumbnail(attachment("1", to_bytes(two_halves((800, 400)), kind), "a").part)
+    assert pixels is not None
+    with Image.open(io.BytesIO(pixels)) as small:
         assert (small.format, small.size) == ("PNG", (192, 96))
         red, _, blue = small.convert("RGB").getpixel((10, 50))  # type: ignore[misc]  an RGB pixel is a tuple
         assert red > 200
