@@ -48,7 +48,7 @@ def code_of(
         made: the code of types that were built by form.
     """
     writer = _Writer(namespace, made)
-    files = next((name for name, value in writer.names(owner)), None)
+    files = next(iter(writer.names(owner)), None)
     schema = None if question.type is None else writer.type(question.type)
     tools = [writer.tool(tool) for tool in question.tools]
     asked = writer.model(model)
@@ -80,14 +80,13 @@ class _Writer:
         self.imports: list[str] = []
         self.definitions: list[str] = []
 
-    def names(self, value: Any) -> list[tuple[str, Any]]:
+    def names(self, value: Any) -> list[str]:
         """The variables that hold an object."""
-        found = [(name, held) for name, held in list(self._namespace.items()) if held is value]
-        return [(name, held) for name, held in found if not name.startswith("_")]
+        return [name for name, held in list(self._namespace.items()) if held is value and not name.startswith("_")]
 
     def named(self, value: Any) -> str:
         """A name for an object that has one: a variable, one of ours, or one to be imported."""
-        for name, _ in self.names(value):
+        for name in self.names(value):
             return name
         name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
         if getattr(sys.modules["msgflux_nb"], name, None) is value:
@@ -111,7 +110,7 @@ class _Writer:
         if origin is None and isinstance(type_, type):
             plain = type_.__module__ == "builtins" and type_ is not type(None)
             return type_.__name__ if plain else "None" if type_ is type(None) else self.named(type_)
-        for name, _ in self.names(type_):
+        for name in self.names(type_):
             return name
         if origin in (typing.Union, types.UnionType):
             return " | ".join(map(self.type, parts))
@@ -131,7 +130,7 @@ class _Writer:
 
     def model(self, model: Any) -> str:
         """A model: its variable, or how to build it; a key is in neither."""
-        for name, _ in self.names(model):
+        for name in self.names(model):
             return name
         words = "".join(f", {name}={value!r}" for name, value in _options(model).items())
         self.definitions.append(f"model = mf.Model.chat_completion({model.name!r}{words})")
