@@ -81,7 +81,6 @@ class ExtractionView(ExtractionBoard):
         self._run: Run | None = None
         self._job: Job | None = None
         self._guard = threading.Lock()
-        self._waiting = False
         self.error: BaseException | None = None
         self._frame: pd.DataFrame | None = None
         self._ended = threading.Event()
@@ -137,7 +136,7 @@ class ExtractionView(ExtractionBoard):
         """Send nothing more and cancel what is in flight; returns when ``value`` has the frame, or after 3 s."""
         job = self._job
         self._interrupt()
-        if job is not None and not self._waiting:
+        if job is not None:
             job.wait(_CLOSING_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
@@ -172,14 +171,19 @@ class ExtractionView(ExtractionBoard):
                 raise RuntimeError("a run is under way; stop it first, or wait for its end")
             run = self._run = make()
             self.error = self._frame = None
-            self._waiting = wait
+            job = self._job = None if wait else self._job_of(run)
             self._ended.clear()
             self._follow(run)
-        if wait:
+        if job is None:
             self._run_here(run)
-            return
-        self._job = Job(lambda _job: finish(run, progress=False), on_stop=run.interrupt, on_end=self._end_job)
-        self._job.start()
+        else:
+            job.start()
+
+    def _job_of(self, run: Run) -> Job:
+        def end(job: Job) -> None:
+            self._end(run, job.value if job.error is None else getattr(job.error, "result", None), job.error)
+
+        return Job(lambda _job: finish(run, progress=False), on_stop=run.interrupt, on_end=end)
 
     def _run_here(self, run: Run) -> None:
         try:
@@ -191,12 +195,8 @@ class ExtractionView(ExtractionBoard):
 
     def _interrupt(self) -> None:
         super()._interrupt()
-        if self._job is not None and not self._waiting:
+        if self._job is not None:
             self._job.stop()
-
-    def _end_job(self, job: Job) -> None:
-        assert self._run is not None
-        self._end(self._run, job.value if job.error is None else getattr(job.error, "result", None), job.error)
 
     def _end(self, run: Run, frame: Any, error: BaseException | None) -> None:
         try:
