@@ -55,7 +55,15 @@ CALLS = (
 calls.run(model, "What is the weather in Paris?", tool_choice="required")
 calls"""
 )
+NAMES = ("Maria Silva", "Carlos Ortega", "Nadia Petrova", "Ada Okoye", "Jun Mori", "Eva Lind")
+PLACES = ("Lisbon", "Valencia", "Sofia", "Lagos", "Kyoto", "Malmö")
+EXTRACTION = (
+    BEGIN
+    + f"texts = [f'{{name}}, {{30 + n}}, lives in {{city}}.' for n, name in enumerate({NAMES!r}) for city in {PLACES!r}]\n"
+    "view = mf.ExtractionView(texts, Person, model=model, sample=12)\nview.run()\nview"
+)
 ALONE = {
+    "extraction_view": (EXTRACTION, ".msgflux-extraction"),
     "message_builder": (BUILDER, ".msgflux-builder"),
     "prefill_editor": (PREFILL, ".msgflux-prefill"),
     "schema_picker": (PICKER, ".msgflux-picker"),
@@ -76,6 +84,8 @@ def widget(lab: Lab, browser: Browser, name: str) -> None:
     notebook.theme("JupyterLab Light")  # the last one was dark
     if name == "tool_call_view":
         view.get_by_role("button", name="approve", exact=True).wait_for(timeout=60_000)
+    if name == "extraction_view":
+        view.get_by_role("button", name="run all 36 rows").wait_for(timeout=120_000)
     page.mouse.move(5, 5)
     page.wait_for_timeout(700)
     view.screenshot(path=IMAGES / f"{name}-light.png")
