@@ -80,12 +80,12 @@ class FrameAccessor(SeriesAccessor):
             The whole frame, with all rows of the run.
 
         Raises:
+            ValueError: a state is none.
             StoreError: the run is not known any more, or its data, schema or model have to be given again.
+            RuntimeError: it is still running.
         """
         from .runs import retry
 
-        if states is None:
-            return retry(self._data, data, schema, progress=progress, **options)
         return retry(self._data, data, schema, states=states, progress=progress, **options)
 
     def explain(self, row: Any = None, *, position: int | None = None) -> Explanation:
@@ -97,8 +97,10 @@ class FrameAccessor(SeriesAccessor):
 
         Raises:
             KeyError: there is no such label.
+            IndexError: there is no such position.
             ValueError: the label stands for several rows; the message names their positions.
             StoreError: the run is not known any more.
+            TypeError: this is no result.
         """
         from .explain import explain
 
@@ -113,7 +115,9 @@ class FrameAccessor(SeriesAccessor):
     def correct(self, row: Any, field: str | None, value: Any, *, position: int | None = None) -> pd.DataFrame:
         """Return the result with one cell set right, and keep the correction beside the answer.
 
-        The same row is right in every later run too, also with another model, prompt or examples.
+        It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name:
+        the same call comes back corrected, also with another model, prompt or examples. The answer itself is not
+        touched; :meth:`corrections` shows both.
 
         Args:
             row: the row's label; None with ``position``.
@@ -122,7 +126,8 @@ class FrameAccessor(SeriesAccessor):
             position: instead of a label, the row's place in the input.
 
         Raises:
-            KeyError: there is no such row or field.
+            KeyError: there is no such label or field.
+            IndexError: there is no such position.
             ValueError: the value does not fit, the label stands for several rows, or the result is exploded.
             StoreError: the run's kernel has ended.
         """
@@ -131,13 +136,23 @@ class FrameAccessor(SeriesAccessor):
         return correct(self._data, row, field, value, position=position)
 
     def corrections(self) -> pd.DataFrame:
-        """Return what was corrected in the result: ``field, was, now``, under the rows' labels."""
+        """Return what was corrected in the result: ``field, was, now``, under the rows' labels.
+
+        Raises:
+            StoreError: the run's kernel has ended.
+        """
         from .review import corrections
 
         return corrections(self._data)
 
     def examples(self) -> list[tuple[str | dict[str, str], Any]]:
-        """Return the rows that were corrected, for ``examples=``: pairs of a row and the right answer."""
+        """Return the rows that were corrected, for ``examples=``: pairs of a row and the right answer.
+
+        Rows with images or files are left out, and rows without an answer in which some fields only were set right.
+
+        Raises:
+            StoreError: the run's kernel has ended.
+        """
         from .review import examples
 
         return examples(self._data)
@@ -149,6 +164,10 @@ class FrameAccessor(SeriesAccessor):
             texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the
                 name of a column of the input; None where a row has one text only.
             fields: which columns; None for all texts.
+
+        Raises:
+            StoreError: the texts are not given, and the run's kernel has ended.
+            ValueError: the texts do not belong to the rows, or a row has several and none is named.
         """
         from .review import spans
 

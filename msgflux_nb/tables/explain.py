@@ -101,20 +101,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None) -> Explanation:
-    """Explain a row of a result.
-
-    Args:
-        frame: the result, or some of its rows.
-        row: the row's label in the index.
-        position: instead of a label, the row's place in the input; for an index with labels that are there twice.
-
-    Raises:
-        KeyError: there is no such label.
-        IndexError: there is no such position.
-        ValueError: the label stands for several rows; the message names their positions.
-        StoreError: the run is not known any more.
-        TypeError: ``frame`` is no result.
-    """
+    """Explain a row of a result, or of some of its rows: ``df.mf.explain``, which says how."""
     found = find_run(frame)
     index = _input_index(found, frame)
     place = row_place(index, row, position)

@@ -27,24 +27,7 @@ __all__ = ["correct", "corrections", "examples", "spans"]
 def correct(
     result: pd.DataFrame, row: Any, field: str | None, value: Any, *, position: int | None = None
 ) -> pd.DataFrame:
-    """Return a result with one cell set right, and keep the correction beside the answer.
-
-    It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name: the
-    same call comes back corrected, also with another model, prompt or examples. What the model answered stays in the
-    store; :func:`corrections` shows both.
-
-    Args:
-        result: the frame of :func:`extract`; it is not changed.
-        row: the row's label; None with ``position``.
-        field: a column of the schema; a record's name for the record as a whole; None for all of the answer.
-        value: what is right; it must fit the field's type.
-        position: instead of a label, the row's place in the input.
-
-    Raises:
-        KeyError: there is no such row or field.
-        ValueError: the value does not fit, the label is there several times, or the result is exploded.
-        StoreError: the run's kernel has ended.
-    """
+    """Return a result with one cell set right, and keep the correction: ``df.mf.correct``, which says how."""
     run = _run(result)
     if run.explode is not None:
         raise ValueError(
@@ -68,11 +51,7 @@ def correct(
 
 
 def corrections(result: pd.DataFrame) -> pd.DataFrame:
-    """Return what was corrected in a result: ``field, was, now``, under the rows' labels.
-
-    Raises:
-        StoreError: the run's kernel has ended.
-    """
+    """Return what was corrected in a result: ``df.mf.corrections``."""
     run = _run(result)
     found = [(place, one) for place, known in run.corrections.of_rows().items() for one in known.values()]
     table = pd.DataFrame(
@@ -87,13 +66,7 @@ def corrections(result: pd.DataFrame) -> pd.DataFrame:
 
 
 def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
-    """Return the rows that were corrected as examples: pairs of a row and the right answer, for ``examples=``.
-
-    Rows with images or files are left out, and rows without an answer in which some fields only were set right.
-
-    Raises:
-        StoreError: the run's kernel has ended.
-    """
+    """Return the rows that were corrected as examples: ``df.mf.examples``, which says which."""
     run = _run(result)
     values = run.settled().values
     run.corrections.set_right(values)
@@ -110,18 +83,7 @@ def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
 
 
 def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return a result with the range of characters that each text field quotes; :func:`with_spans` says how.
-
-    Args:
-        result: the frame of :func:`extract`.
-        texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the name
-            of a column of the input; None where a row has one text only.
-        fields: which columns; None for all texts.
-
-    Raises:
-        StoreError: the texts are not given, and the run's kernel has ended.
-        ValueError: the texts do not belong to the rows, or a row has several and none is named.
-    """
+    """Return a result with the range of characters that each text field quotes: ``df.mf.spans``."""
     if texts is not None and not isinstance(texts, str):
         return with_spans(result, texts, fields=fields)
     run = _run(result)

@@ -24,7 +24,6 @@ from .run import LIMITS, Options, Run, kernel_records, known_runs
 __all__ = ["Found", "find_run", "resume", "retry", "runs"]
 
 _UNSETTLED = (*UNANSWERED, "failed")
-_FAILED = tuple(state for state in STATES if state in FAILURES)
 _CLOSING_SECONDS = 5.0
 _DTYPES: dict[str, Any] = {
     "run": "string",
@@ -125,33 +124,16 @@ def retry(
     data: Any = None,
     schema: Any = None,
     *,
-    states: Iterable[str] = _FAILED,
+    states: Iterable[str] | None = None,
     progress: bool = True,
     **options: Unpack[Options],
 ) -> pd.DataFrame:
-    """Ask again for a run's rows that failed, also where an answer that is no good was paid for.
-
-    Args:
-        run: see :func:`resume`; so are ``data``, ``schema``, ``progress`` and ``options``.
-        data: see ``run``.
-        schema: see ``run``.
-        states: how the rows ended that are asked for again.
-        progress: see ``run``.
-        options: see ``run``.
-
-    Returns:
-        The whole frame, with all of its rows.
-
-    Raises:
-        ValueError: a state is none.
-        StoreError: see :func:`resume`.
-        RuntimeError: it is still running.
-    """
-    states = (states,) if isinstance(states, str) else tuple(states)
-    for state in states:
+    """Ask again for a run's rows that failed: ``df.mf.retry``, for all that :func:`resume` takes as a run."""
+    wanted = (states,) if isinstance(states, str) else tuple(FAILURES if states is None else states)
+    for state in wanted:
         if state not in STATES:
             raise ValueError(f"states: expected some of {', '.join(STATES)}, got {state!r}")
-    return _go_on(find_run(run, options.get("store")), data, schema, states, progress, options, anew=states)
+    return _go_on(find_run(run, options.get("store")), data, schema, wanted, progress, options, anew=wanted)
 
 
 def find_run(run: Any, store: Any = None) -> Found:
