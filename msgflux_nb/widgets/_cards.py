@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,11 +69,11 @@ def _card(state: ToolCallState) -> str:
     word = "repaired" if state.status == "complete" and state.repaired else state.status
     shape, colour = _LOOKS[word]
     head = (
-        f'<b style="font-family: monospace; {_APART}">{_safe(_cut(state.name, _NAME)) or "…"}</b>'
-        f'<small style="{QUIET}; {_APART}">{_safe(_cut(state.id, _NAME))}</small>'
+        f'<b style="font-family: monospace; {_APART}">{escape(_cut(state.name, _NAME)) or "…"}</b>'
+        f'<small style="{QUIET}; {_APART}">{escape(_cut(state.id, _NAME))}</small>'
         f'<span style="color: {colour}" aria-hidden="true">{shape}</span> <small>{word}</small>'
     )
-    error = wrong(_safe(_cut(state.error, _LIMIT))) if state.error else ""
+    error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
     return f'<div style="{_CARD}"><div>{head}</div>{_arguments(state)}{error}</div>'
 
 
@@ -110,7 +110,7 @@ def _rows(arguments: Any) -> list[Row]:
 def _bounded(text: str) -> str:
     left = len(text) - _LIMIT
     more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
-    return f'<pre style="{_JSON}">{_safe(text[:_LIMIT])}</pre>{more}' if text else ""
+    return f'<pre style="{_JSON}">{escape(text[:_LIMIT])}</pre>{more}' if text else ""
 
 
 def _source(annotation: Any) -> str:
@@ -119,7 +119,7 @@ def _source(annotation: Any) -> str:
         body = annotation[annotation["type"]]
     url = body.get("url") if isinstance(body, dict) else None
     if not isinstance(url, str) or not url:
-        return _safe(_cut(_json(annotation), 4 * _NAME))
+        return escape(_cut(_json(annotation), 4 * _NAME))
     title = body.get("title")
     return link_html(_cut(title, _NAME) if isinstance(title, str) and title.strip() else _host(url), url)
 
@@ -140,7 +140,3 @@ def _json(value: Any) -> str:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)

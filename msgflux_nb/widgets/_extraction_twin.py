@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
+from collections.abc import Sequence
+from html import escape
+from typing import Any
 
 from ..tables.outcome import STATES
 from ._cards import QUIET, labelled, wrong
 from ._extraction_picture import Picture, rows_text
 from ._markdown import encodable
 
-__all__ = ["LOOKS", "extraction_html", "extraction_text"]
+__all__ = ["extraction_html", "extraction_text"]
 
 # Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
 _GREEN, _AMBER, _RED, _GREY = "#2e9e4f", "#c07a00", "#e5484d", "#8a8a8a"
-LOOKS = {
+_LOOKS = {
     "ok": ("✓", _GREEN),
     "cached": ("↺", _GREEN),
     "invalid": ("✕", _RED),
@@ -35,11 +36,11 @@ _APART = "margin-right: 12px; white-space: nowrap"
 
 def extraction_html(picture: Picture) -> str:
     """Draw the last picture."""
-    head = " · ".join(["<b>extraction</b>", *map(_safe, (picture["state"], picture["schema"], picture["model"]))])
+    head = " · ".join(["<b>extraction</b>", *map(escape, (picture["state"], picture["schema"], picture["model"]))])
     parts = [f"<div>{head}</div>", _bar(picture), _legend(picture), _figures(picture)]
-    parts += [f"<div>{_safe(picture[name])}</div>" for name in ("forecast", "note") if picture[name]]
+    parts += [f"<div>{escape(picture[name])}</div>" for name in ("forecast", "note") if picture[name]]
     if picture["error"]:
-        parts.append(wrong(_safe(picture["error"])))
+        parts.append(wrong(escape(picture["error"])))
     if picture["problems"]:
         parts.append(labelled("what failed", "".join(map(_problem, picture["problems"])) + _more(picture)))
     if picture["rows"]:
@@ -62,7 +63,7 @@ def extraction_text(picture: Picture) -> str:
 def _bar(picture: Picture) -> str:
     whole = sum(picture["counts"].values()) or 1
     parts = [
-        f'<div style="width: {picture["counts"][state] / whole:.2%}; background: {LOOKS[state][1]}; '
+        f'<div style="width: {picture["counts"][state] / whole:.2%}; background: {_LOOKS[state][1]}; '
         f'opacity: {0.55 if state in ("cached", "refused", "interrupted") else 1}"></div>'
         for state in STATES
         if picture["counts"][state] and state != "pending"
@@ -72,7 +73,7 @@ def _bar(picture: Picture) -> str:
 
 def _legend(picture: Picture) -> str:
     parts = [
-        f'<span style="{_APART}"><span style="color: {LOOKS[state][1]}" aria-hidden="true">{LOOKS[state][0]}</span> '
+        f'<span style="{_APART}"><span style="color: {_LOOKS[state][1]}" aria-hidden="true">{_LOOKS[state][0]}</span> '
         f"{count:,} {state}</span>"
         for state, count in picture["counts"].items()
         if count
@@ -81,17 +82,17 @@ def _legend(picture: Picture) -> str:
 
 
 def _figures(picture: Picture) -> str:
-    parts = [f"{_safe(name)} {_safe(value)}" for name, value in picture["figures"] if value != "–"]
+    parts = [f"{escape(name)} {escape(value)}" for name, value in picture["figures"] if value != "–"]
     return f'<div><small style="{QUIET}">{" · ".join(parts)}</small></div>'
 
 
 def _problem(problem: tuple[str, str, int, str]) -> str:
     state, text, count, label = problem
-    shape, colour = LOOKS[state]
+    shape, colour = _LOOKS[state]
     return wrong(
         f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state} × {count:,} '
-        f'<small style="{QUIET}">the last: {_safe(label)}</small>'
-        f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{_safe(text)}</div>'
+        f'<small style="{QUIET}">the last: {escape(label)}</small>'
+        f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(text)}</div>'
     )
 
 
@@ -102,7 +103,7 @@ def _more(picture: Picture) -> str:
 
 def _table(picture: Picture) -> str:
     names = ["row", "state", *picture["columns"], *(["…"] if picture["more_columns"] else [])]
-    head = "".join(f'<th style="{_CELL}">{_safe(name)}</th>' for name in names)
+    head = "".join(f'<th style="{_CELL}">{escape(name)}</th>' for name in names)
     body = "".join(_row(row, len(picture["columns"])) for row in picture["rows"])
     return (
         f'<div style="overflow: auto"><table style="{_MONO}; font-size: 12px"><thead><tr>{head}</tr></thead>'
@@ -110,16 +111,12 @@ def _table(picture: Picture) -> str:
     )
 
 
-def _row(row: Iterable[object], width: int) -> str:
+def _row(row: Sequence[Any], width: int) -> str:
     _position, label, state, cells, error = row
-    shape, colour = LOOKS[str(state)]
+    shape, colour = _LOOKS[state]
     drawn = f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state}'
-    first = f'<td style="{_CELL}">{_safe(str(label))}</td><td style="{_CELL}; white-space: nowrap">{drawn}</td>'
+    first = f'<td style="{_CELL}">{escape(label)}</td><td style="{_CELL}; white-space: nowrap">{drawn}</td>'
     if error or not cells:
-        return f'<tr>{first}<td style="{_CELL}; {QUIET}" colspan="{width}">{_safe(str(error))}</td></tr>'
-    rest = "".join(f'<td style="{_CELL}">{"–" if cell is None else _safe(cell)}</td>' for cell in cells)  # type: ignore[attr-defined]  # a list
+        return f'<tr>{first}<td style="{_CELL}; {QUIET}" colspan="{width}">{escape(error)}</td></tr>'
+    rest = "".join(f'<td style="{_CELL}">{"–" if cell is None else escape(cell)}</td>' for cell in cells)
     return f"<tr>{first}{rest}</tr>"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)

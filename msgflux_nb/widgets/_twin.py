@@ -6,8 +6,8 @@ the style sheet. The text form is the same for the same content: no addresses, n
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
+from html import escape
 
 from ._structure import Row
 
@@ -44,8 +44,8 @@ def boxed(inner: str, number: int = 0) -> str:
 
 def answer_html(prefill: str, continuation: str) -> str:
     """Draw an answer's text, the prefill in its tint."""
-    mark = f'<mark style="{_MARK}">{_safe(prefill)}</mark>' if prefill else ""
-    return f"{mark}{_safe(continuation)}"
+    mark = f'<mark style="{_MARK}">{escape(prefill)}</mark>' if prefill else ""
+    return f"{mark}{escape(continuation)}"
 
 
 def structure_html(rows: Iterable[Row]) -> str:
@@ -55,8 +55,4 @@ def structure_html(rows: Iterable[Row]) -> str:
 
 def _table_row(row: Row) -> str:
     cells = ((_CODE, row.field), ("", row.value or ""), (_CODE, row.type))
-    return "<tr>" + "".join(f'<td style="{_CELL}{code}">{_safe(text)}</td>' for code, text in cells) + "</tr>"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)
+    return "<tr>" + "".join(f'<td style="{_CELL}{code}">{escape(text)}</td>' for code, text in cells) + "</tr>"

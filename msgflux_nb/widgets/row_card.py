@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
+from html import escape
 from typing import Any
 
 from ._cards import QUIET, wrong
@@ -24,13 +24,13 @@ _JSON = (
 
 def explanation_bundle(explanation: Any) -> dict[str, str]:
     """Return what a notebook displays for an explained row: ``text/html`` and ``text/plain``."""
-    heading = f"<b>row {_safe(repr(explanation.row))}</b> · {_safe(str(explanation.state))}"
+    heading = f"<b>row {escape(repr(explanation.row))}</b> · {escape(str(explanation.state))}"
     quiet = " · ".join(filter(None, [explanation.model, explanation.bill, f"run {explanation.run}"]))
     parts = [
         f"<div>{heading}</div>",
-        f'<div><small style="{QUIET}">{_safe(quiet)}</small></div>',
+        f'<div><small style="{QUIET}">{escape(quiet)}</small></div>',
         wrong(text_html(_cut(explanation.error))) if explanation.error else "",
-        f'<div><small style="{QUIET}">{_safe(explanation.note)}</small></div>' if explanation.note else "",
+        f'<div><small style="{QUIET}">{escape(explanation.note)}</small></div>' if explanation.note else "",
         _turns(explanation),
         _folded("request", explanation.request),
         _folded("raw answer", _value(explanation.answer)),
@@ -42,7 +42,7 @@ def explanation_bundle(explanation: Any) -> dict[str, str]:
 def _turns(explanation: Any) -> str:
     turns = [*explanation.turns, *([("answer", explanation.text)] if explanation.text else [])]
     rows = "".join(
-        f'<tr style="{_PLAIN}"><td style="{_ROLE}">{_safe(role)}</td>'
+        f'<tr style="{_PLAIN}"><td style="{_ROLE}">{escape(role)}</td>'
         f'<td style="{_CELL}"><div style="{_SCROLLS}">{text_html(_cut(text))}</div></td></tr>'
         for role, text in turns
     )
@@ -53,7 +53,7 @@ def _folded(title: str, value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    shown = f'<pre style="{_JSON}">{_safe(_cut(text))}</pre>'
+    shown = f'<pre style="{_JSON}">{escape(_cut(text))}</pre>'
     return f'<details><summary style="{QUIET}"><small>{title}</small></summary>{shown}</details>'
 
 
@@ -67,7 +67,3 @@ def _value(answer: str | None) -> Any:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LIMIT else f"{text[:_LIMIT]}… {len(text) - _LIMIT:,} more characters"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)
