@@ -5,16 +5,17 @@ Markup holds escaped text alone. The stream is data in a script element that no 
 
 from __future__ import annotations
 
-import html
+import functools
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from html import escape
 from typing import Any
 
 import msgspec
 
 from ..protocol.tool_call import json_text
+from ._base import _assets
 from ._cards import QUIET, labelled, tool_cards, wrong
 from ._lane import Fragment, Lane
 from ._markdown import encodable, text_html
@@ -41,21 +42,20 @@ _SHAPES = {
     "stopped": ("■", "stopped"),
 }
 _COMMENT = re.compile(r"^\s*(//|/\*\*|\*/|\*(?=\s|$)).*\n?", re.MULTILINE)
-_HERE = Path(__file__).parent
 
 
 def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], answer: str, error: str) -> str:
     """Draw calls, what became of them, and the answer that came after."""
-    heading = " · ".join(["<b>tool calls</b>", state, *map(_safe, figures)])
+    heading = " · ".join(["<b>tool calls</b>", state, *map(escape, figures)])
     parts = [f"<div>{heading}</div>", *map(_card, lanes[:_CARDS])]
     if not lanes:
         parts.append(f'<small style="{QUIET}">no tool calls</small>')
     if len(lanes) > _CARDS:
         parts.append(f"<small>{len(lanes) - _CARDS:,} more calls</small>")
     if answer:
-        parts.append(labelled("assistant", f'<pre style="{WORDS}">{_safe(_cut(answer))}</pre>'))
+        parts.append(labelled("assistant", f'<pre style="{WORDS}">{escape(_cut(answer))}</pre>'))
     if error:
-        parts.append(wrong(_safe(_cut(error))))
+        parts.append(wrong(escape(_cut(error))))
     return encodable("".join(parts))
 
 
@@ -107,10 +107,10 @@ def replay_html(told: dict[str, Any], static: str) -> str:
     if len(kept) < len(fragments):
         told = {**told, "note": f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"}
     data = _data({**told, "calls": kept})
-    style, code = _style(), _code()
+    style = _assets((*REPLAY_PARTS, "tool_call_view"), ".css")
     return (
         f'<div class="msgflux-static">{static}</div>'
-        f'<style>{style}</style><script type="application/json">{data}</script><script>{code}</script>'
+        f'<style>{style}</style><script type="application/json">{data}</script><script>{_code()}</script>'
     )
 
 
@@ -119,15 +119,10 @@ def _data(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _style() -> str:
-    names = ("_dom.css", "_lane.css", "tool_call_view.css")
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-
-
+@functools.cache
 def _code() -> str:
     """The page's code, without comments, in a function of its own."""
-    texts = [(_HERE / f"{part}.js").read_text(encoding="utf-8") for part in REPLAY_PARTS]
-    body = _COMMENT.sub("", "\n".join(texts))
+    body = _COMMENT.sub("", _assets(REPLAY_PARTS, ".js"))
     return f"(() => {{\n{body}\nreplayInTwin(document.currentScript);\n}})();"
 
 
@@ -135,7 +130,7 @@ def _card(lane: Lane) -> str:
     card = tool_cards([lane.state])
     said = [f"edited: {json_text(lane.edited)}"] if lane.edited is not None else []
     said += [f"rejected{': ' if lane.reason else ''}{lane.reason}"] if lane.phase == "rejected" else []
-    lines = "".join(f"<div><small>{_safe(_cut(line))}</small></div>" for line in said)
+    lines = "".join(f"<div><small>{escape(_cut(line))}</small></div>" for line in said)
     if lane.result is not None and lane.phase != "rejected":
         shape, word = _SHAPES.get(lane.phase, _SHAPES["done"])
         time = "" if lane.seconds is None else f' <small style="{QUIET}">{lane.seconds:,.2f} s</small>'
@@ -164,7 +159,3 @@ def _line(lane: Lane) -> str:
 def _cut(text: str) -> str:
     left = len(text) - _RESULT
     return text if left <= 0 else f"{text[:_RESULT]}… {left:,} more characters"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)
