@@ -128,8 +128,7 @@ function turnEditor(turn, store, tray, leave) {
   function commit() {
     if (save.hasAttribute("disabled")) return;
     if (tooLong(parts.map(({ text }) => text ?? ""))) {
-      tray.refusals = [TOO_LONG];
-      tray.tell();
+      tray.refuse(TOO_LONG);
       return;
     }
     const told = parts.map(({ key, attachment, text, changed }) => {

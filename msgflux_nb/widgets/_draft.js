@@ -57,7 +57,7 @@ class DraftStore {
 
   /** Whether there is anything to send. */
   get empty() {
-    return !this.text.trim() && !this.tray.sending.size && this.parts.every(({ kind, text }) => kind === "text" && !text);
+    return !this.text.trim() && !this.tray.waiting.length && this.parts.every(({ kind, text }) => kind === "text" && !text);
   }
 
   /** @param {{ text?: string, role?: string, call?: string }} change */
@@ -100,8 +100,7 @@ class DraftStore {
     this.model.set("draft_role", role);
     this.model.set("draft_call", call);
     if (tooLong(this.parts.map((part) => part.text ?? "").concat(text))) {
-      this.tray.refusals = [TOO_LONG];
-      this.tray.tell();
+      this.tray.refuse(TOO_LONG);
       return false;
     }
     return true;
@@ -166,7 +165,6 @@ function composer(store, draft, signal) {
   );
   const answers = element("label", { class: "mf-variable", hidden: true }, "answers call", call);
   const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the message" });
-  const start = element("div", { class: "mf-start-slot" });
   const add = button("+ add", "add it to the conversation (Ctrl-Enter)", () => draft.add());
   const sources = sourceRow(tray, false, { take: () => field.focus(), text: () => focusPart(draft.addText()) }, signal);
   const notice = refusalNotice(tray, signal, () => model.get("warning"));
@@ -177,7 +175,7 @@ function composer(store, draft, signal) {
     sources,
     notice,
     variableForm(store, draft, signal),
-    start,
+    element("div", { class: "mf-start-slot" }),
   );
   /** @type {Map<string, { key: string, row: Row }>} */
   let rows = new Map();
@@ -238,7 +236,7 @@ function composer(store, draft, signal) {
     }
     rows = next;
     for (const { row } of rows.values()) row.refresh();
-    const waiting = [...tray.sending.values()].filter(({ loose }) => !loose).map((sending) => sendingRow(sending, tray));
+    const waiting = tray.waiting.map((sending) => sendingRow(sending, tray));
     keepOnly(list, [...[...rows.values()].map(({ row }) => row.node), ...waiting]);
     list.hidden = list.childElementCount === 0;
     add.toggleAttribute("disabled", draft.empty);
@@ -253,7 +251,7 @@ function composer(store, draft, signal) {
     tray.listeners.delete(draw);
   });
   draw();
-  return { node, field, start };
+  return node;
 }
 
 /**

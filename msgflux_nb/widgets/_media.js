@@ -173,9 +173,14 @@ class FileTray {
     }, SILENT_MILLISECONDS);
   }
 
-  /** Until no file of the draft is on its way. */
+  /** Files of the message being written that are on their way. */
+  get waiting() {
+    return [...this.sending.values()].filter(({ loose }) => !loose);
+  }
+
+  /** Until no file of the message being written is on its way. */
   async ready() {
-    while ([...this.sending.values()].some(({ loose }) => !loose)) {
+    while (this.waiting.length) {
       await new Promise((done) => {
         const look = () => {
           this.listeners.delete(look);
@@ -193,6 +198,12 @@ class FileTray {
     ids.forEach((id) => this.loose.delete(id));
     this.refusals = [];
     this.model.send({ type: "remove", ids });
+    this.tell();
+  }
+
+  /** @param {string} problem */
+  refuse(problem) {
+    this.refusals = [problem];
     this.tell();
   }
 

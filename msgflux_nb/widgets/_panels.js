@@ -138,7 +138,7 @@ function codePanel(play, signal) {
   let wanted = false;
 
   /** @param {any} message */
-  async function read(message) {
+  function read(message) {
     if (message.type !== "code") return;
     text.textContent = message.text;
     if (!wanted) return;

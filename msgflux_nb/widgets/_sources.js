@@ -41,27 +41,25 @@ function sourceRow(tray, loose, taker, signal) {
    */
   async function open(by, opened) {
     if (panel) close();
+    /** @type {Panel} */
+    let made;
     try {
-      panel = await opened;
+      made = await opened;
     } catch (error) {
-      say(deviceError(error, by.dataset.device ?? "device"));
+      tray.refuse(deviceError(error, by.dataset.device ?? "device"));
       return;
     }
     if (signal.aborted) {
-      panel.end?.();
+      made.end?.();
       return;
     }
+    if (panel) close(); // opened while a person was asked for this device
+    panel = made;
     opener = by;
     by.setAttribute("aria-expanded", "true");
     place.replaceChildren(panel.node, button("✕", "close", close, "mf-quiet"));
     place.hidden = false;
     /** @type {HTMLElement | null} */ (place.querySelector("input, button, video"))?.focus();
-  }
-
-  /** @param {string} problem */
-  function say(problem) {
-    tray.refusals = [problem];
-    tray.tell();
   }
 
   /**
@@ -91,7 +89,7 @@ function sourceRow(tray, loose, taker, signal) {
     row.append(button(label, title, () => input.click(), "mf-quiet"), input);
   }
   const camera = opening("◉ camera", "take a picture", () => cameraPanel((file) => add([file]), close));
-  const microphone = opening("● microphone", "record sound", () => microphonePanel((file) => add([file]), close, say));
+  const microphone = opening("● microphone", "record sound", () => microphonePanel((file) => add([file]), close, (problem) => tray.refuse(problem)));
   camera.dataset.device = "camera";
   microphone.dataset.device = "microphone";
   const problem = deviceProblem();

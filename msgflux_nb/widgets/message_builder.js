@@ -31,7 +31,6 @@ export default () => {
         },
         /** @type {TurnStore["settle"]} */
         settle: (card, words) => store.settle(card, words),
-        empty: () => draft.empty,
         resync: () => store.resync(),
       };
     },
@@ -52,12 +51,12 @@ export default () => {
       const problem = element("div", { class: "mf-error", role: "alert", hidden: true });
       const scroller = element("div", { class: "mf-scroll" }, hint, turns.node, slot);
       const foot = footer(model, store, leave.signal);
-      write.node.append(problem, foot.node);
-      el.append(scroller, write.node);
+      write.append(problem, foot.node);
+      el.append(scroller, write);
       turns.connect(leave.signal);
       follow(scroller, leave.signal);
       takeFiles(scroller, (files) => tray.add(files));
-      write.node.addEventListener("keydown", (event) => keys(event, write.node));
+      write.addEventListener("keydown", (event) => keys(event, write));
 
       const draw = () => {
         hint.hidden = store.turns.length > 0 || slot.childElementCount > 0;

@@ -207,6 +207,7 @@ def test_a_file_for_a_turn_that_is_edited_goes_to_that_turn(bridge: Bridge) -> N
     page.keyboard.press("Enter")
     give(bridge, "paste", "two.png", to_bytes(two_halves()), to=".mf-editor .mf-prompt")
     expect(page.get_by_role("button", name="save")).to_be_disabled()
+    expect(page.get_by_role("button", name="+ add")).to_be_disabled()  # the draft is as empty as it was
     received(bridge)
     bridge.exchange()
     expect(page.locator(".mf-composer .mf-part")).to_have_count(0)
@@ -367,31 +368,46 @@ def test_a_recording_is_a_wav_file_of_its_length(devices: Browser) -> None:
     page.context.close()
 
 
+# Keeps the tracks of all streams that the page was given.
+WATCHED = """() => {
+  window.tracks = [];
+  const { mediaDevices } = navigator;
+  const get = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = async (wish) => {
+    const stream = await get(wish);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}"""
+STATES = "tracks.map(({ readyState }) => readyState)"
+
+
 def test_a_closed_panel_and_a_view_that_leaves_end_their_devices(devices: Browser) -> None:
     bridge = secure(devices)
     page = bridge.page.page
-    page.evaluate(
-        """() => {
-          window.tracks = [];
-          const { mediaDevices } = navigator;
-          const get = mediaDevices.getUserMedia.bind(mediaDevices);
-          mediaDevices.getUserMedia = async (wish) => {
-            const stream = await get(wish);
-            window.tracks.push(...stream.getTracks());
-            return stream;
-          };
-        }"""
-    )
-    states = "tracks.map(({ readyState }) => readyState)"
+    page.evaluate(WATCHED)
     page.get_by_role("button", name="camera").click()
     expect(page.locator("video")).to_have_count(1)
     page.keyboard.press("Escape")
-    assert page.evaluate(states) == ["ended"]
+    assert page.evaluate(STATES) == ["ended"]
     page.get_by_role("button", name="microphone").click()
     expect(page.get_by_role("timer")).to_be_visible()
     page.evaluate("leave[0]()")
-    assert page.evaluate(states) == ["ended", "ended"]
+    assert page.evaluate(STATES) == ["ended", "ended"]
     assert bridge.page.sent("piece") == []
+    page.context.close()
+
+
+def test_a_camera_that_is_asked_for_twice_before_it_is_there_is_let_go(devices: Browser) -> None:
+    bridge = secure(devices)
+    page = bridge.page.page
+    page.evaluate(WATCHED)
+    page.get_by_role("button", name="camera").dblclick()
+    until(lambda: sorted(page.evaluate(STATES)) == ["ended", "live"], what="one camera of two")
+    expect(page.locator("video")).to_have_count(1)
+    page.keyboard.press("Escape")
+    assert page.evaluate(STATES) == ["ended", "ended"]
+    assert bridge.page.errors() == []
     page.context.close()
 
 
