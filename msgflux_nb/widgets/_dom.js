@@ -1,5 +1,5 @@
 // @ts-check
-// Shared parts of the widgets: building elements, fields in step with traits, keys, and numbers with units.
+// Shared parts of the widgets: building elements, keys, and sizes with units.
 
 /**
  * What a page gets of its widget. `Traits` are what the widget's class syncs, `Handled` the types of message for which
@@ -159,40 +159,4 @@ function staleNote(el, model) {
   const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
   const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
   return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";
-}
-
-/**
- * A text field that is kept in step with a trait: what is typed goes to the kernel after a pause, and what the kernel
- * sets is shown unless somebody is typing here.
- * @param {Model} model
- * @param {TraitName} name
- * @param {Record<string, unknown>} attributes
- * @param {AbortSignal} signal
- * @returns {HTMLTextAreaElement}
- */
-function boundText(model, name, attributes, signal) {
-  const field = /** @type {HTMLTextAreaElement} */ (element("textarea", attributes));
-  /** @returns {any} */
-  const text = () => model.get(name);
-  /** @type {number | undefined} */
-  let timer;
-  const save = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (field.value === text()) return;
-    model.set(name, /** @type {any} */ (field.value));
-    model.save_changes();
-  };
-  field.value = text();
-  field.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(save, 300);
-  });
-  field.addEventListener("change", save);
-  const show = () => {
-    // In marimo the view is in a shadow tree, whose focus document.activeElement does not tell.
-    if (timer === undefined || !field.matches(":focus")) field.value = text();
-  };
-  onChange(model, name, show, signal);
-  return field;
 }

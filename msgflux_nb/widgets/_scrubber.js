@@ -93,7 +93,6 @@ function scrubber(board, signal) {
     const { shown, times, total } = timeline;
     const first = times[0] ?? 0;
     const now = secondsText((times[Math.max(0, shown - 1)] ?? 0) - first);
-    node.classList.toggle("mf-idle", !times.length);
     slider.max = String(total);
     slider.value = String(playing ? Math.min(place, total) : timeline.place(shown));
     const whole = secondsText((times.at(-1) ?? 0) - first);
