@@ -123,6 +123,19 @@ class Gate:
         self._requests, self._tokens = Budget(), Budget()
         self._timer: asyncio.TimerHandle | None = None
 
+    def meet(self, *, start: int, most: int, rpm: float | None, tpm: float | None) -> None:
+        """Do as the latest batch wants, also for those before it; what was learnt of the server stays.
+
+        Args:
+            start: how many at once to begin with, where nothing was learnt yet.
+            most: how many at once at most.
+            rpm: requests a minute, at most.
+            tpm: tokens a minute, at most.
+        """
+        self.most = most
+        self.limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
+        self.pace(rpm, tpm)
+
     def pace(self, rpm: float | None, tpm: float | None) -> None:
         """Set how many requests and how many tokens may begin in a minute; None for no limit."""
         self._request_seconds = 60 / rpm if rpm else 0.0
@@ -281,22 +294,12 @@ _gates: dict[Any, Gate] = {}
 _gates_of_objects: WeakKeyDictionary[Any, Gate] = WeakKeyDictionary()
 
 
-def gate_of(key: Any, *, start: int, most: int, rpm: float | None, tpm: float | None) -> Gate:
+def gate_of(key: Any) -> Gate:
     """Return the gate for calls that a provider counts together; it remembers what it has learnt.
 
     Args:
         key: what they have in common: address, key, model; or the model itself, where it does not say.
-        start: how many at once to begin with.
-        most: how many at once at most, as the latest batch wants it.
-        rpm: requests a minute, likewise.
-        tpm: tokens a minute, likewise.
     """
-    new = Gate(start=start, most=most)
     if isinstance(key, tuple):
-        gate = _gates.setdefault((os.getpid(), key), new)  # what a forked child has inherited is its parent's
-    else:
-        gate = _gates_of_objects.setdefault(key, new)
-    gate.most = most
-    gate.limit = min(gate.limit, most) if gate.congestions else max(gate.limit, min(start, most))
-    gate.pace(rpm, tpm)
-    return gate
+        return _gates.setdefault((os.getpid(), key), Gate(start=1))  # what a forked child inherits is its parent's
+    return _gates_of_objects.setdefault(key, Gate(start=1))

@@ -137,6 +137,10 @@ class Run:
         further: bool = True,
     ) -> Batch:
         start, most = at_once(self._limits["max_concurrency"], self.model)
+        gate = self._gate
+        if gate is None:
+            gate = gate_of(getattr(self.model, "gate_key", self.model))
+            gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
         self._memory = Memory(self.records, anew=anew, keys=self.keys)
         return Batch(
             self.rows,
@@ -145,14 +149,7 @@ class Run:
             system_prompt=self._system_prompt,
             on_error=self._limits["on_error"],
             limit=most,
-            gate=self._gate
-            or gate_of(
-                getattr(self.model, "gate_key", self.model),
-                start=start,
-                most=most,
-                rpm=self._limits["rpm"],
-                tpm=self._limits["tpm"],
-            ),
+            gate=gate,
             memory=self._memory,
             max_cost=self._limits["max_cost"],
             hungry=lambda: self.wants_rows(),

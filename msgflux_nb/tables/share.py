@@ -137,10 +137,8 @@ class Desk:
 
     def _on_begin(self, *, part: str, worker: str, terms: bytes) -> dict[str, Any]:
         asked = msgspec.msgpack.decode(terms, type=Terms)
-        gate = self._gates.setdefault(asked.gate, Gate(start=asked.start, most=asked.most))
-        gate.most = asked.most
-        gate.limit = float(min(gate.limit if gate.congestions else max(gate.limit, asked.start), asked.most))
-        gate.pace(asked.rpm, asked.tpm)
+        gate = self._gates.setdefault(asked.gate, Gate(start=1))
+        gate.meet(start=asked.start, most=asked.most, rpm=asked.rpm, tpm=asked.tpm)
         self._batches.setdefault(asked.batch, _Spent())
         self._parts[part] = _Part(asked, gate, worker)
         if not isinstance(asked.store, str):

@@ -426,11 +426,10 @@ def test_news_of_an_earlier_call_does_not_count_against_a_later_ones() -> None:
 
 
 def test_a_gate_is_shared_by_what_a_provider_counts_together() -> None:
-    options: dict[str, Any] = {"start": 4, "most": 8, "rpm": None, "tpm": None}
     keys = [(url, key, model) for url in ("u", "v") for key in ("k", "l") for model in ("m", "n")]
-    gates = [gate_of(("test", *key), **options) for key in keys]
+    gates = [gate_of(("test", *key)) for key in keys]
     assert len({id(one) for one in gates}) == len(keys)
-    assert gate_of(("test", *keys[0]), **options) is gates[0]
+    assert gate_of(("test", *keys[0])) is gates[0]
 
 
 def test_models_of_one_endpoint_key_and_name_have_one_gate_key() -> None:
@@ -443,10 +442,19 @@ def test_models_of_one_endpoint_key_and_name_have_one_gate_key() -> None:
 
 
 def test_a_model_that_names_no_endpoint_has_a_gate_of_its_own() -> None:
-    options: dict[str, Any] = {"start": 4, "most": 8, "rpm": None, "tpm": None}
     first, second = Scripted(City), Scripted(City)
-    assert gate_of(first, **options) is gate_of(first, **options)
-    assert gate_of(first, **options) is not gate_of(second, **options)
+    assert gate_of(first) is gate_of(first)
+    assert gate_of(first) is not gate_of(second)
+
+
+def test_the_latest_batch_says_how_many_at_once() -> None:
+    known = Gate(start=1)
+    for start, most, limit in ((4, 8, 4), (16, 64, 16), (1, 3, 3), (8, 256, 8)):
+        known.meet(start=start, most=most, rpm=None, tpm=None)
+        assert known.limit == limit
+    known.congestions = 1  # from now on it knows better
+    known.meet(start=64, most=256, rpm=None, tpm=None)
+    assert known.limit == 8
 
 
 # What ends a batch
