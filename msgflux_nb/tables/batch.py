@@ -20,7 +20,7 @@ from ..errors import MsgfluxError, QuotaError, ValidationFailedError
 from ..models.retry import retry_delay
 from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
-from .gate import Gate, Ticket
+from .gate import Gate, Ticket, over_budget
 from .ledger import Ledger
 from .memory import Memory
 from .outcome import Outcome, again, congestion, failure, is_fatal, signature, success
@@ -305,11 +305,9 @@ class Batch:
 
     def _may_send(self) -> bool:
         if self.stopped is None and self._max_cost is not None:
-            spent = self.ledger.cost
-            each = spent / self._answers if self._answers else 0.0
-            if spent + each * (len(self._in_flight) + 1) > self._max_cost:
-                flying = len(self._in_flight)
-                self.stop(f"max_cost of ${self._max_cost:,.4f}: ${spent:,.4f} are spent, and {flying} rows in flight")
+            reason = over_budget(self._max_cost, self.ledger.cost, self._answers, len(self._in_flight))
+            if reason is not None:
+                self.stop(reason)
         return self.stopped is None
 
     def _give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:

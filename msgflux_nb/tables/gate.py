@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 from ..protocol.allowance import Allowance
 
-__all__ = ["Gate", "Ticket", "gate_of"]
+__all__ = ["Gate", "Ticket", "gate_of", "over_budget"]
 
 _GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
 _PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
@@ -288,6 +288,21 @@ class Gate:
     def _timed(self) -> None:
         self._timer = None
         self._wake()
+
+
+def over_budget(most: float, spent: float, answers: int, in_flight: int) -> str | None:
+    """Return why nothing more may begin, where the calls in flight and one more might pass a budget; else None.
+
+    Args:
+        most: the budget, in US dollars.
+        spent: what was spent so far.
+        answers: for how many answers.
+        in_flight: how many calls are under way; each is reckoned to cost what the others did.
+    """
+    each = spent / answers if answers else 0.0
+    if spent + each * (in_flight + 1) <= most:
+        return None
+    return f"max_cost of ${most:,.4f}: ${spent:,.4f} are spent, and {in_flight} rows in flight"
 
 
 _gates: dict[Any, Gate] = {}

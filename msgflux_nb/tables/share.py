@@ -20,7 +20,7 @@ from ..errors import StoreError
 from ..models.records import Records
 from ..models.store import Store, open_store
 from ..protocol.allowance import Allowance
-from .gate import Gate, Ticket
+from .gate import Gate, Ticket, over_budget
 
 __all__ = ["Desk", "Link", "Terms", "machine", "own_path", "sees"]
 
@@ -217,10 +217,7 @@ class Desk:
         if spent.stopped is not None or most is None:
             return spent.stopped
         flying = sum(len(other.tickets) for other in self._parts.values() if other.terms.batch == part.terms.batch)
-        each = spent.cost / spent.answers if spent.answers else 0.0
-        if spent.cost + each * (flying + 1) > most:
-            return f"max_cost of ${most:,.4f}: ${spent.cost:,.4f} are spent, and {flying} rows in flight"
-        return None
+        return over_budget(most, spent.cost, spent.answers, flying)
 
     # -- the store ----------------------------------------------------------------------------------------------------
 
