@@ -77,6 +77,7 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
             model=asked.model,
             store=False if records is None else records,
             max_concurrency=asked.terms.most,
+            max_cost=asked.terms.max_cost,  # the desk reckons for all; that a price is not known, each part sees
             gate=gate,
             **asked.options,
         )

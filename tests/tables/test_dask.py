@@ -86,7 +86,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 def hosted(counting: Counting, **options: Any) -> mf.ChatCompletion:
     """A model that has its key from the environment."""
-    return counting.model("openai/gpt-4.1-nano", **{"api_key": None, **options})
+    return counting.model(**{"name": "openai/gpt-4.1-nano", "api_key": None, **options})
 
 
 def parts(frame: Any = TEXTS, count: int = 4) -> Any:
@@ -252,6 +252,13 @@ def test_max_cost_holds_for_all_partitions_together(counting: Counting) -> None:
     whole = lazy.compute(scheduler="threads")
     assert states(whole) == {"ok": 8, "pending": 16}
     assert whole["_error"].dropna().str.contains("max_cost").all()
+
+
+def test_max_cost_that_cannot_be_kept_stops_all_partitions(counting: Counting) -> None:
+    lazy = mf.extract(parts(), Person, model=hosted(counting, name="openai/of-no-price"), max_cost=1, max_concurrency=1)
+    whole = lazy.compute(scheduler="synchronous")
+    assert states(whole) == {"ok": 1, "pending": 23}
+    assert whole["_error"].dropna().str.contains("max_cost cannot be kept").all()
 
 
 def test_the_first_failure_stops_all_partitions(counting: Counting) -> None:
