@@ -7,9 +7,8 @@ to it as if it had read that itself.
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,7 +25,6 @@ from .whole import Headers, Place, aread_whole, asend_whole, place_of
 
 __all__ = ["Billed", "Quick", "QuickAnswer"]
 
-_NOWHERE = Endpoint(base_url="")
 _REFRESH_SECONDS = 1.0  # after which keys, proxies and addresses in the environment are looked at again
 
 
@@ -79,9 +77,7 @@ class Quick:
         self._profile = profile
         self._model = model
         self._timeout = timeout
-        self._place: Place | Endpoint = _NOWHERE
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._until = 0.0
+        self._found: _Found | None = None
 
     async def send(self, body: bytes, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
         """Send a request once; return the answer's body, or why there is none; None where nothing was sent."""
@@ -95,7 +91,7 @@ class Quick:
             return await asend_whole(place, body, self._timeout, heard=heard)
         except MsgfluxError as error:
             if isinstance(error, ConnectionFailedError | RequestTimeoutError):
-                self._until = 0.0  # the embedded server may have been started again at another address
+                self._found = None  # the embedded server may have been started again at another address
             return error
 
     def read(self, body: bytes, schema: WireSchema) -> QuickAnswer | None:
@@ -104,33 +100,28 @@ class Quick:
         if plain is None:
             return None
         try:
-            if schema.restore is None:
-                value = _decoder(schema.type)(plain.text)
-            else:
-                value = decode_answer(plain.text, schema).value
-        except (msgspec.MsgspecError, MsgfluxError, RecursionError, UnicodeEncodeError):
+            value = decode_answer(plain.text, schema).value
+        except (MsgfluxError, RecursionError):
             return None
         cost = cost_of(plain.usage, self._profile, self._model, answered=plain.model)
         return QuickAnswer(plain.text, value, Billed(plain.usage, 1, cost))
 
     async def _now(self) -> Place | Endpoint:
         """Return where requests go at the moment."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if loop is not self._loop or now >= self._until:
-            self._until = now + _REFRESH_SECONDS
+        loop, found = (
+            asyncio.get_running_loop(),
+            self._found,
+        )  # looked at once: another thread may have a loop of its own
+        if found is None or found.loop is not loop or loop.time() >= found.until:
             endpoint = await self._connect()
-            self._place, self._loop = await place_of(endpoint) or endpoint, loop
-        return self._place
+            until = loop.time() + _REFRESH_SECONDS
+            self._found = found = _Found(await place_of(endpoint) or endpoint, loop, until)
+        return found.place
 
 
-def _decoder(type_: Any) -> Callable[[str], Any]:
-    try:
-        return _kept(type_)
-    except TypeError:  # a type that cannot be hashed
-        return msgspec.json.Decoder(type_).decode
+class _Found(NamedTuple):
+    """Where the requests of one event loop go, and until when that counts."""
 
-
-@functools.lru_cache(maxsize=64)
-def _kept(type_: Any) -> Callable[[str], Any]:
-    return msgspec.json.Decoder(type_).decode
+    place: Place | Endpoint
+    loop: asyncio.AbstractEventLoop
+    until: float

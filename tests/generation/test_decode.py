@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -57,6 +58,15 @@ def test_a_value_that_only_fits_after_conversion_is_flagged(text: str) -> None:
     decoded = decode_answer(text, WIRE)
     assert decoded.value == Item(1)
     assert decoded.lax
+
+
+class Price(msgspec.Struct):
+    euros: Decimal
+
+
+@pytest.mark.parametrize("text", ['{"euros": 1.10}', 'It costs {"euros": 1.10}.'])
+def test_a_decimal_has_the_digits_that_were_written(text: str) -> None:
+    assert repr(decode_answer(text, wire_schema(Price)).value.euros) == "Decimal('1.10')"
 
 
 def test_a_misfit_says_where() -> None:
