@@ -61,7 +61,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     async def whole(
         self,
         route: Route,
-        data: bytes,
+        message: Callable[[], bytes],
         *,
         connect_seconds: float,
         end: float,
@@ -71,7 +71,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
 
         Args:
             route: whom to.
-            data: the request.
+            message: makes the request, at the last moment: a verbose traceback prints the variables of every frame.
             connect_seconds: until a connection stands.
             end: when the answer has to be there, by the loop's clock.
             heard: is told the answer's head as soon as it has come; that of a plain answer in bytes, in lower case.
@@ -83,7 +83,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         line = self._take(route) or await connected(route, min(connect_seconds, end - clock()))
         reusable = False
         try:
-            line.write(data)
+            line.write(message())
             came = await line.read(end - clock())
             plain = plain_answer(came)
             if plain is not None:
@@ -106,7 +106,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
                     raise reader.fault
                 came = await line.read(end - clock())
         except BaseException as error:
-            # As above: this frame holds the request, and in it the key.
+            # As above: of the frames below, that of a write holds the request.
             raise _in_httpx_words(error).with_traceback(None) from None
         finally:
             self._keep(route, line, reusable)

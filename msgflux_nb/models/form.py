@@ -70,7 +70,7 @@ class Form:
         except (UnicodeEncodeError, ValueError):
             return self._as_usual(messages)
         return Prepared(
-            lambda: self._call(messages, None),
+            lambda sent: self._made(messages, None, sent),
             self._connect,
             request=gap.body(text),
             schema=gap.schema,
@@ -84,7 +84,7 @@ class Form:
         request = self._build(messages)
         in_a_call = request.schema is None or request.schema_method == "tool"
         return Prepared(
-            lambda: self._call(messages, None if self._learnt.refused else request),
+            lambda sent: self._made(messages, request, sent),
             self._connect,
             request=request.body,
             schema=request.schema,
@@ -93,6 +93,12 @@ class Form:
             hide=self._hide,
             quick=None if self._learnt.refused or in_a_call else self._quick,
         )
+
+    def _made(self, messages: Any, request: ChatRequest | None, sent: bool) -> Call:
+        """Make a call; what was sent already is its first request, whatever was learnt meanwhile."""
+        if self._learnt.refused and not sent:
+            return self._call(messages, None)
+        return self._call(messages, request or self._build(messages))
 
     def _written_around(self) -> _Gap | None:
         """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""

@@ -29,7 +29,7 @@ class Prepared:
     """A call that may be made.
 
     Args:
-        call: makes the call anew for each attempt.
+        call: makes the call anew for each attempt; is told whether its first request, as it is here, was sent already.
         connect: where requests go.
         request: the body of the request as it is asked for first.
         schema: what the answer is decoded to, or None for text.
@@ -65,7 +65,7 @@ class Prepared:
 
     def __init__(
         self,
-        call: Callable[[], Call],
+        call: Callable[[bool], Call],
         connect: Callable[[ChatRequest], Awaitable[Any]],
         *,
         request: bytes,
@@ -103,8 +103,13 @@ class Prepared:
         Raises:
             MsgfluxError: it failed; nothing is sent again by itself.
         """
-        given: bytes | MsgfluxError | None = None
         self.allowance = None
+        begun = await self._begin()
+        return begun if isinstance(begun, QuickAnswer) else await self._finish(begun)
+
+    async def _begin(self) -> QuickAnswer | _Given:
+        """Ask the short way; what it does not get to its end is begun. No frame of a failure holds what came."""
+        given: bytes | MsgfluxError | None = None
         if self._quick is not None and self.schema is not None:
             given = await self._quick.send(self.request, self._hear)
             if type(given) is bytes:
@@ -113,12 +118,13 @@ class Prepared:
                     self._made, self._text, self.answer = None, answer.text, given
                     self.attempts += 1
                     return answer
-        return await self._ask_at_length(given)
+        self._made = self._call(given is not None)
+        return _Given(self._made, self._connect, given)
 
-    async def _ask_at_length(self, given: bytes | MsgfluxError | None) -> ModelResponse:
-        call = self._made = self._call()
+    async def _finish(self, begun: _Given) -> ModelResponse:
+        call = begun.call
         try:
-            await _Given(call, self._connect, given).finish()
+            await begun.finish()
         finally:
             self.attempts += call.attempts
             self.allowance = call.exchange.allowance or self.allowance
@@ -147,6 +153,7 @@ class _Given(AsyncStreamResponse):
         self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]], given: bytes | MsgfluxError | None
     ) -> None:
         super().__init__(call, connect)
+        self.call = call
         self._given = given
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:

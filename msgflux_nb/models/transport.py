@@ -78,15 +78,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """Return ``text`` without this endpoint's key and further headers, and anything that looks like a key."""
         return scrub(text, [self.headers] if self.key is None else [self.key, self.headers])
 
+    def revealed(self) -> str:
+        """Return what the key's header says, for that header only; empty where there is no key."""
+        bearer = "Bearer " if self.key_header == "Authorization" else ""
+        return "" if self.key is None else bearer + self.key.reveal()
+
     def arguments(self, body: bytes, timeout: Timeout, *, stream: bool, **extensions: Any) -> dict[str, Any]:
         """Return what a request of httpx is built from, without the key."""
-        read = max(timeout.first, timeout.between) if stream else timeout.total
-        limits = {
-            "connect": timeout.connect,
-            "read": min(read, timeout.total),
-            "write": timeout.total,
-            "pool": timeout.total,
-        }
+        total, read = timeout.total, max(timeout.first, timeout.between) if stream else timeout.total
+        limits = {"connect": timeout.connect, "read": min(read, total), "write": total, "pool": total}
         seconds = {name: None if value == float("inf") else value for name, value in limits.items()}
         return {
             "method": "POST",
@@ -202,8 +202,7 @@ def _request(endpoint: Endpoint, sender: Any, arguments: dict[str, Any]) -> http
     build = getattr(sender, "build_request", httpx.Request)
     request: httpx.Request = build(**arguments)
     if endpoint.key is not None:
-        bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
-        request.headers[endpoint.key_header] = bearer + endpoint.key.reveal()
+        request.headers[endpoint.key_header] = endpoint.revealed()
     elif request.url.userinfo and not hasattr(sender, "send"):  # httpx's clients see to it themselves
         user, password = request.url.username, request.url.password
         request.headers.setdefault("Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode())

@@ -7,6 +7,7 @@ moment, as everywhere. A user's own client, and proxies that need one, go the us
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,15 +36,13 @@ class Place(NamedTuple):
         endpoint: the endpoint.
         route: whom to connect to.
         transport: that of this event loop.
-        head: the head of each request, but for its end: the key and the length.
-        key_name: the header of the key and what stands before it; empty where there is none.
+        message: makes a request of its body; a function, since a verbose traceback prints what any other object holds.
     """
 
     endpoint: Endpoint
     route: Route
     transport: AsyncioTransport
-    head: bytes
-    key_name: bytes
+    message: Callable[[bytes], bytes]
 
 
 async def place_of(endpoint: Endpoint) -> Place | None:
@@ -70,11 +69,7 @@ async def place_of(endpoint: Endpoint) -> Place | None:
         head = request_head("POST", url.raw_path, lines)[:-2]
     except ProtocolError:
         return None
-    key_name = b""
-    if endpoint.key is not None:
-        bearer = "Bearer " if endpoint.key_header == "Authorization" else ""
-        key_name = f"{endpoint.key_header}: {bearer}".encode("ascii")
-    return Place(endpoint, route, await async_transport(endpoint.base_url), head, key_name)
+    return Place(endpoint, route, await async_transport(endpoint.base_url), _writer(endpoint, head))
 
 
 async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
@@ -84,7 +79,8 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
         place: where to.
         body: the request's JSON.
         timeout: the limits.
-        heard: is told those of the answer's headers that say what may still be sent, whatever its status.
+        heard: is told the answer's headers, whatever its status; of a plain answer only where some say what may still
+            be sent.
 
     Raises:
         MsgfluxError: no connection, no answer in time, or an answer with an error status.
@@ -94,7 +90,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     try:
         found = await place.transport.whole(
             place.route,
-            _message(place, body),
+            functools.partial(place.message, body),
             connect_seconds=timeout.connect,
             end=asyncio.get_running_loop().time() + timeout.total,
             heard=heads.append,
@@ -141,14 +137,19 @@ async def aread_whole(
 
 
 def _of_limits(head: Head | bytes) -> Headers:
-    """The headers that say what may still be sent."""
-    if isinstance(head, bytes):
-        lines = head.split(b"\r\n") if b"ratelimit-" in head else []
-        return [(name, value) for name, _, value in (line.partition(b":") for line in lines) if b"ratelimit-" in name]
-    return [(name, value) for name, value in head.headers if b"ratelimit-" in name.lower()]
+    """The headers, among which may be those that say what may still be sent."""
+    if isinstance(head, Head):
+        return head.headers
+    lines = head.split(b"\r\n") if b"ratelimit-" in head else []
+    return [(name, value) for name, _, value in (line.partition(b":") for line in lines)]
 
 
-def _message(place: Place, body: bytes) -> bytes:
-    key = place.endpoint.key
-    secret = b"" if key is None else b"%b%b\r\n" % (place.key_name, key.reveal().encode("ascii"))
-    return b"%b%bContent-Length: %d\r\n\r\n%b" % (place.head, secret, len(body), body)
+def _writer(endpoint: Endpoint, head: bytes) -> Callable[[bytes], bytes]:
+    """Return what makes a request of its body; ``head`` is its head but for the key and the length."""
+    name = endpoint.key_header.encode("ascii")
+
+    def message(body: bytes) -> bytes:
+        secret = b"" if endpoint.key is None else b"%b: %b\r\n" % (name, endpoint.revealed().encode("ascii"))
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, secret, len(body), body)
+
+    return message

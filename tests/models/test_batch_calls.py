@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -147,7 +148,7 @@ def test_an_answer_means_the_same_on_both_ways(reply: Reply, monkeypatch: pytest
 
 
 def test_a_plain_answer_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_ask_at_length", None)
+    monkeypatch.setattr(Prepared, "_finish", None)
     with serving(GOOD) as server:
         ((call, value, metadata),) = asked(model_at(server.url), "Ur is large.")
     assert value == UR
@@ -156,7 +157,7 @@ def test_a_plain_answer_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_type_whose_wire_form_is_another_is_read_the_short_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_ask_at_length", None)
+    monkeypatch.setattr(Prepared, "_finish", None)
     with serving(completion('{"notes": [{"key": "a", "value": 1}], "tags": null}')) as server:
         ((_, value, _),) = asked(model_at(server.url), "x", schema=Tagged)
     assert value == Tagged({"a": 1}, [])
@@ -188,6 +189,33 @@ def test_a_way_of_asking_that_a_server_refuses_is_not_tried_for_the_next_row(way
     assert ends[0][0].text == '{"name": "Ur"}'
 
 
+def test_rows_whose_way_of_asking_is_refused_at_the_same_time_are_all_asked_in_another() -> None:
+    refused, good = wire(error(400, "response_format is not supported")), wire(GOOD)
+    second_asks = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        while True:
+            head_and_body = peer.read_request()
+            if b"response_format" not in head_and_body[1]:
+                peer.send(good)
+                second_asks.set()
+                continue
+            if peer.number == 2:
+                second_asks.wait(5)  # by now the other row has been asked in another way, with success
+                peer.send(0.1)
+            peer.send(refused)
+
+    async def main() -> list[Any]:
+        calls = [model.prepare(text, generation_schema=City).ask() for text in "ab"]
+        return [answer.consume() for answer in await asyncio.gather(*calls)]
+
+    with listening(talk) as server:
+        model = model_at(server.url, profile={"schema_methods": ("json_schema", "prompt")})
+        assert asyncio.run(main()) == [UR] * 2
+        assert len(server.requests) == 4
+        forget(model)
+
+
 def test_a_call_may_be_made_again(way: str) -> None:
     async def main() -> Any:
         call = model.prepare("Ur is large.", generation_schema=City)
@@ -211,7 +239,7 @@ def twins(text: Any, **options: Any) -> tuple[Prepared, Prepared]:
     """A call whose request is written around a gap, and one that is written as usual."""
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1", **options.pop("model", {}))
     first = model.prepare(text, **options)
-    form = next(iter(model._forms.values()))
+    (form,) = model._forms.values()
     assert form._gap is not None
     form._gap = None
     return first, model.prepare(text, **options)
