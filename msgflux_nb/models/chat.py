@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import os
 import re
@@ -83,7 +84,7 @@ class ChatCompletion:
         self._prefill_mode: PrefillMode = prefill_mode
         self._store = store
         self._clients = clients
-        self._forms: dict[Any, Form] = {}
+        self._forms: dict[Any, tuple[list[Any], Form]] = {}
 
     @overload
     def __call__(
@@ -201,13 +202,16 @@ class ChatCompletion:
         Raises:
             MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
         """
-        key = (system_prompt, id(generation_schema), str(self.options))
         place = self._base_url(None) or self.profile.provider
-        form = self._forms.get(key)
-        if form is None or form.place != place:
+        key = (place, system_prompt, id(generation_schema), str(self.options), str(self._extra_body))
+        now = [*vars(self).values()]
+        before, form = self._forms.get(key, (None, None))
+        if form is None or before != now:
             if len(self._forms) >= _FORMS_KEPT:
                 self._forms.clear()
-            form = self._forms[key] = self._form(place, system_prompt, generation_schema)
+            # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their forms.
+            form = copy.copy(self)._form(place, system_prompt, generation_schema)
+            self._forms[key] = now, form
         return form.prepare(messages)
 
     def _form(self, place: str, system_prompt: str | None, generation_schema: Any) -> Form:

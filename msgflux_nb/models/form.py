@@ -51,7 +51,7 @@ class Form:
         learnt: Learnt,
         quick: Quick | None,
     ) -> None:
-        self.place = place
+        self._place = place
         self._build, self._call, self._connect = build, call, connect
         self._question, self._hide, self._learnt, self._quick = question, hide, learnt, quick
         self._gap = self._written_around()
@@ -88,8 +88,8 @@ class Form:
             self._connect,
             request=request.body,
             schema=request.schema,
-            key=_hash(self.place, msgspec.json.decode(request.body)),
-            question=lambda: _hash(self.place, self._question(messages)),
+            key=_hash(self._place, msgspec.json.decode(request.body)),
+            question=lambda: _hash(self._place, self._question(messages)),
             hide=self._hide,
             quick=None if self._learnt.refused or in_a_call else self._quick,
         )
@@ -106,7 +106,7 @@ class Form:
         try:
             request = self._build(mark)
             question = msgspec.json.encode(self._question(mark), order="deterministic")
-            gap = _Gap(request, question, mark, self.place)
+            gap = _Gap(request, question, mark, self._place)
             probe = msgspec.json.encode(_PROBE)[1:-1]
             same = self._build(_PROBE).body == gap.body(probe)
         except (MsgfluxError, ValueError, TypeError):

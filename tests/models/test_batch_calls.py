@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -239,7 +241,7 @@ def twins(text: Any, **options: Any) -> tuple[Prepared, Prepared]:
     """A call whose request is written around a gap, and one that is written as usual."""
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1", **options.pop("model", {}))
     first = model.prepare(text, **options)
-    (form,) = model._forms.values()
+    ((_, form),) = model._forms.values()
     assert form._gap is not None
     form._gap = None
     return first, model.prepare(text, **options)
@@ -264,7 +266,7 @@ def test_a_request_around_a_gap_is_the_request_for_any_text(text: str) -> None:
 def test_every_providers_request_can_be_written_around_a_gap(profile: str) -> None:
     model = mf.Model.chat_completion(f"{profile}/m", api_key="x")
     first = model.prepare("Ur is large.", generation_schema=City, system_prompt="Be brief.")
-    (form,) = model._forms.values()
+    ((_, form),) = model._forms.values()
     assert form._gap is not None
     form._gap = None
     assert model.prepare("Ur is large.", generation_schema=City, system_prompt="Be brief.").request == first.request
@@ -325,6 +327,50 @@ def test_without_a_key_the_error_is_the_usual_one(way: str) -> None:
     ((call, value, _),) = asked(model, "x")
     assert isinstance(value, mf.AuthenticationError)
     assert call.attempts == 0
+
+
+def changed(model: mf.ChatCompletion, **values: Any) -> mf.ChatCompletion:
+    for name, value in values.items():
+        setattr(model, name, value)
+    return model
+
+
+CHANGES: dict[str, Callable[[mf.ChatCompletion], mf.ChatCompletion]] = {
+    "an option": lambda model: model.options.update(stop=["y"]) or model,  # type: ignore[func-returns-value]  # None
+    "an option from within": lambda model: model.options["stop"].append("y") or model,
+    "a further field": lambda model: model._extra_body["a"].append(2) or model,  # type: ignore[index]  # it has one
+    "the profile": lambda model: changed(model, profile=mf.Model.chat_completion("gemini/m", api_key="x").profile),
+    "a copy's options": lambda model: changed(copy.copy(model), options={"seed": 7}),
+    "a copy's profile": lambda model: changed(
+        copy.copy(model),
+        profile=mf.Model.chat_completion(
+            "m", base_url=model.profile.base_url, profile={"option_names": {"max_tokens": "n"}}
+        ).profile,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_of_the_model_counts_for_the_next_call(change: Callable[[Any], mf.ChatCompletion]) -> None:
+    def made() -> mf.ChatCompletion:
+        options: dict[str, Any] = {"max_tokens": 9, "stop": ["x"], "extra_body": {"a": [1]}}
+        return mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1", **options)
+
+    model = made()
+    before = model.prepare("x", generation_schema=City)
+    after = change(model).prepare("x", generation_schema=City)
+    fresh = change(made()).prepare("x", generation_schema=City)
+    assert before.request != after.request
+    assert (after.request, after.key, after.question) == (fresh.request, fresh.key, fresh.question)
+
+
+def test_a_copy_that_keeps_its_answers_does_not_take_the_short_way_of_the_other(tmp_path: Path) -> None:
+    with serving(GOOD) as server:
+        model = model_at(server.url)
+        asked(model, "x")
+        caching = changed(copy.copy(model), _store=model_at(server.url, cache=tmp_path)._store)
+        assert [value for _, value, _ in asked(caching, "x", "x")] == [UR] * 2
+        assert len(server.bodies) == 2
 
 
 def test_a_batch_keeps_a_few_forms_and_no_more() -> None:
