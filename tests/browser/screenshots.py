@@ -58,8 +58,8 @@ calls"""
 NAMES = ("Maria Silva", "Carlos Ortega", "Nadia Petrova", "Ada Okoye", "Jun Mori", "Eva Lind")
 PLACES = ("Lisbon", "Valencia", "Sofia", "Lagos", "Kyoto", "Malmö")
 EXTRACTION = (
-    BEGIN
-    + f"texts = [f'{{name}}, {{30 + n}}, lives in {{city}}.' for n, name in enumerate({NAMES!r}) for city in {PLACES!r}]\n"
+    BEGIN + f"names, places = {NAMES!r}, {PLACES!r}\n"
+    "texts = [f'{name}, {30 + n}, lives in {city}.' for n, name in enumerate(names) for city in places]\n"
     "view = mf.ExtractionView(texts, Person, model=model, sample=12)\nview.run()\nview"
 )
 ALONE = {
