@@ -37,10 +37,7 @@ function rowTable() {
       const before = drawn.get(told[0]);
       next.set(told[0], before?.key === key ? before : { row: tableRow(told, picture.columns.length), key });
     }
-    const wanted = [...next.values()].map(({ row }) => row);
-    const kept = new Set(wanted);
-    for (const { row } of drawn.values()) if (!kept.has(row)) row.remove();
-    for (const [place, row] of wanted.entries()) if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
+    keepOnly(body, [...next.values()].map(({ row }) => row));
     drawn = next;
     hint.hidden = picture.rows.length > 0;
     if (atEnd) node.scrollTop = node.scrollHeight;

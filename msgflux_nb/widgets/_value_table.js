@@ -35,17 +35,14 @@ function valueTable(filling, described) {
   function draw() {
     const now = rows();
     const kept = new Set(now.map(({ field }) => field));
-    for (const [field, line] of lines) {
-      if (kept.has(field)) continue;
-      line.node.remove();
-      lines.delete(field);
-    }
-    now.forEach((row, index) => {
-      let line = lines.get(row.field);
-      if (!line) lines.set(row.field, (line = valueLine(row.field)));
-      if (body.children[index] !== line.node) body.insertBefore(line.node, body.children[index] ?? null);
+    for (const field of lines.keys()) if (!kept.has(field)) lines.delete(field);
+    const shown = now.map((row) => {
+      const line = lines.get(row.field) ?? valueLine(row.field);
+      lines.set(row.field, line);
       line.show(row);
+      return line.node;
     });
+    keepOnly(body, shown);
     error.hidden = !filling.error;
     if (filling.error) error.replaceChildren(element("b", {}, filling.error[0]), " ", filling.error[1]);
   }

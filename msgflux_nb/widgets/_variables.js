@@ -108,16 +108,3 @@ function variableForm(store, draft, signal) {
   draw();
   return node;
 }
-
-/**
- * Bring the children of a node to a list with as few moves as there can be, so that focus and places stay.
- * @param {HTMLElement} parent
- * @param {Element[]} children
- */
-function keepOnly(parent, children) {
-  const kept = new Set(children);
-  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
-  children.forEach((child, index) => {
-    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
-  });
-}
