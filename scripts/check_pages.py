@@ -83,7 +83,8 @@ def views() -> dict[str, Any]:
         if not path.with_suffix(".js").exists():
             continue
         module = importlib.import_module(f"msgflux_nb.widgets.{path.stem}")
-        found |= {kind.stem: kind for kind in vars(module).values() if getattr(kind, "stem", None) == path.stem}
+        kinds = [getattr(module, name) for name in module.__all__]
+        found |= {kind.stem: kind for kind in kinds if getattr(kind, "stem", None) == path.stem}
     return found
 
 

@@ -10,6 +10,7 @@ import anywidget
 import pytest
 import traitlets as t
 
+import msgflux_nb as mf
 from msgflux_nb.widgets._base import View, _assets
 from msgflux_nb.widgets.playground import Playground
 from scripts import check_pages
@@ -54,7 +55,9 @@ def test_a_line_is_found_in_the_part_it_comes_from(tmp_path: Path) -> None:
 
 def test_every_page_is_checked() -> None:
     pages = {path.stem for path in check_pages.WIDGETS.glob("*.js") if not path.stem.startswith("_")}
-    assert check_pages.views().keys() == pages
+    views = check_pages.views()
+    assert views.keys() == pages
+    assert {view.__name__ for view in views.values()} <= set(mf.__all__)  # not by a class that one is made of
 
 
 SMALL = """// @ts-check
