@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,8 +51,7 @@ def tool_fields(tools: Any) -> dict[str, tuple[Field, ...]]:
         inner = schema[schema["type"]]
         parameters = inner.get("parameters")
         root = parameters if isinstance(parameters, dict) else {}
-        fields = [field for field, _ in zip(_fields(root, root.get("$defs", {}), ()), range(_FIELDS), strict=False)]
-        found[inner["name"]] = tuple(fields)
+        found[inner["name"]] = tuple(itertools.islice(_fields(root, root.get("$defs", {}), ()), _FIELDS))
     return found
 
 
