@@ -27,6 +27,11 @@ class Numeral {
   }
 }
 
+/** A reader that keeps numbers as they were written. */
+function exactJson() {
+  return new PartialJson({ number: (text) => new Numeral(text) });
+}
+
 /**
  * How many of the sorted numbers are at most `limit`.
  * @param {number} count
@@ -66,7 +71,7 @@ class LaneTrack {
     this.marks = [];
     this.gaps = new Gaps();
     this.version = 0;
-    this.parser = new PartialJson({ number: (text) => new Numeral(text) });
+    this.parser = exactJson();
     this.parsed = 0;
     /** @type {PartialJson | null} */
     this.other = null;
@@ -106,7 +111,7 @@ class LaneTrack {
    */
   parserAt(count) {
     if (count < this.parsed) {
-      this.parser = new PartialJson({ number: (text) => new Numeral(text) });
+      this.parser = exactJson();
       this.parsed = 0;
     }
     if (count > this.parsed) this.parser.push(this.text.slice(this.length(this.parsed), this.length(count)));
@@ -120,7 +125,7 @@ class LaneTrack {
    */
   otherReading(text) {
     if (this.other === null || this.other.length !== text.length) {
-      this.other = new PartialJson({ number: (digits) => new Numeral(digits) });
+      this.other = exactJson();
       this.other.push(text);
     }
     return this.other;
