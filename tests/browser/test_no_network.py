@@ -294,6 +294,11 @@ FORBIDDEN = (
     "[data-commandlinker-command], img:not([src^='data:'], [src^='blob:']), "
     "a:not([href^='https:'], [href^='mailto:'], [href^='blob:'])"
 )
+# An answer has nothing to work with, either.
+FORBIDDEN += ", " + ", ".join(
+    f":is(.msgflux-answer, .msgflux-tool-calls:not(.msgflux-live)) {what}"
+    for what in ("style", "form", "button", "input", "svg", "[id]")
+)
 REPLAYS = [_code()]  # where scripts may run, the twin of a view of tool calls replays them by this one, and no other
 # JupyterLab's own, where a notebook is opened that was saved without the state of its widgets.
 NO_STATE = "widget model not found"
