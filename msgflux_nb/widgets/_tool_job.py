@@ -43,10 +43,11 @@ class Job:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._done = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin; returns at once."""
-        start_thread(self._run, "msgflux-tools")
+        self._thread = start_thread(self._run, "msgflux-job")
 
     def check(self) -> None:
         """Raise if it was stopped; the work calls this before each thing it does.
@@ -82,7 +83,7 @@ class Job:
     def stop(self) -> None:
         """Ask it to end, keeping what came; from any thread, and again without harm."""
         with self._lock:
-            if self._stop.is_set() or self.over:
+            if self._stop.is_set() or self._done.is_set():
                 return
             self._stop.set()
         if self.stream is not None:
@@ -94,10 +95,11 @@ class Job:
         """Wait until the end was told; False if the time is over first."""
         return self._done.wait(timeout_seconds)
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended and its end was told."""
-        return self._done.is_set()
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until its thread has ended too, which a stop may have left; False if the time is over first."""
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        return self._thread is None or not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

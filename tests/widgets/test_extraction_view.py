@@ -15,7 +15,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.tables.extract import finish
 from msgflux_nb.tables.run import Run
-from msgflux_nb.widgets import _extraction_board
+from msgflux_nb.widgets import _extraction_board, _tool_job
 from msgflux_nb.widgets.extraction_view import ExtractionView, _Watching, shown_in_notebook
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
@@ -306,6 +306,31 @@ def test_a_model_that_hears_no_cancellation_does_not_hold_up_a_stop(view_of: Mak
     hold.set()
     assert view.wait(5)
     assert view.state == "stopped"
+
+
+def test_going_on_waits_for_the_thread_that_a_stop_left(view_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take what goes on for its own, and keep it as ended."""
+    monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
+    hold, left = threading.Event(), list[bool]()
+
+    class Deaf(Scripted):
+        async def acall(self, messages: Any, **options: Any) -> Any:
+            hold.wait(5)
+            return await super().acall(messages, **options)
+
+    def again(run: Run, *args: Any, **options: Any) -> None:
+        left.append(any(thread.name == "msgflux-job" for thread in threading.enumerate()))
+        return whole(run, *args, **options)
+
+    whole = Run.again
+    monkeypatch.setattr(Run, "again", again)
+    view = view_of(texts(3), model=Deaf(City, parallel=1))
+    view.run()
+    time.sleep(0.05)
+    view.stop()
+    threading.Timer(0.1, hold.set).start()
+    view.resume(wait=True)
+    assert (view.state, left) == ("complete", [False])
 
 
 def test_extract_in_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
