@@ -48,23 +48,30 @@ class _Computation:
 _latest = [_Computation()]
 
 
-@functools.cache
 def watch_local_schedulers() -> None:
     """See to it that an interrupt, or an error elsewhere, ends what runs in threads of this process."""
+    _watcher().register()
+
+
+@functools.cache
+def _watcher() -> Any:
     from dask.callbacks import Callback
 
-    under_way: list[_Computation] = []
+    under_way: dict[int, _Computation] = {}
 
     def start(graph: Any) -> None:
-        under_way.append(_Computation())
-        _latest[0] = under_way[-1]
+        # While one computation is under way Dask tells of no other; if they overlap it forgets who wanted to know.
+        watcher.register()
+        _latest[0] = under_way[id(graph)] = _Computation()
         batch_loop.call(lambda: local_desk().begin_anew())
 
     def finish(graph: Any, state: Any, errored: bool) -> None:
-        under_way.pop().is_over = errored
+        under_way.pop(id(graph)).is_over = errored
+        _latest[0] = next(reversed(under_way.values()), _latest[0])
 
     made: Any = Callback
-    made(start=start, finish=finish).register()
+    watcher = made(start=start, finish=finish)
+    return watcher
 
 
 def _worker() -> Any:

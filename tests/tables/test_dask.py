@@ -307,6 +307,30 @@ def test_an_interrupt_ends_what_runs_in_threads(counting: Counting, scheduler: s
     assert counting.calls <= len(TEXTS) + 2
 
 
+def test_a_computation_that_fails_ends_no_other(counting: Counting) -> None:
+    counting.reply = slowly(0.05)
+    lazy = mf.extract(parts(), Person, model=hosted(counting), max_concurrency=2)
+    begun = threading.Event()
+
+    @dask.delayed
+    def failing() -> None:
+        begun.set()
+        wait_until(lambda: counting.calls >= 4)
+        raise ZeroDivisionError
+
+    def fail() -> None:
+        with pytest.raises(ZeroDivisionError):
+            failing().compute(scheduler="synchronous")
+
+    other = threading.Thread(target=fail)
+    other.start()
+    assert begun.wait(WAIT_SECONDS)
+    whole = lazy.compute(scheduler="threads")
+    other.join(WAIT_SECONDS)
+    assert states(whole) == {"ok": len(TEXTS)}
+    assert states(lazy.compute(scheduler="threads")) == {"cached": len(TEXTS)}
+
+
 # -- on a cluster ------------------------------------------------------------------------------------------------------
 
 
