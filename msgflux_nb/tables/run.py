@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
+import threading
 import time
 import warnings
 from collections import OrderedDict
@@ -294,18 +295,21 @@ class Run:
 
 
 _runs: OrderedDict[str, Run] = OrderedDict()
+_runs_lock = threading.Lock()  # batches are begun on many threads
 _kernels: list[Records] = []
 
 
 def _list(run: Run) -> None:
-    _runs[run.name] = run
-    while len(_runs) > 1 and (len(_runs) > _KEPT_RUNS or sum(len(one.rows) for one in _runs.values()) > _KEPT_ROWS):
-        _runs.popitem(last=False)
+    with _runs_lock:
+        _runs[run.name] = run
+        while len(_runs) > 1 and (len(_runs) > _KEPT_RUNS or sum(len(one.rows) for one in _runs.values()) > _KEPT_ROWS):
+            _runs.popitem(last=False)
 
 
 def known_runs() -> list[Run]:
     """Return the runs of this process, the oldest first."""
-    return list(_runs.values())
+    with _runs_lock:
+        return list(_runs.values())
 
 
 def kernel_records() -> list[Records]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -127,6 +129,20 @@ def wait_until(condition: Any, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.01)
+
+
+def test_batches_may_begin_at_once(restart: Any) -> None:
+    restart()
+
+    class Slow:
+        def __len__(self) -> int:
+            time.sleep(0.02)
+            return 1
+
+    names = [str(number) for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: run._list(SimpleNamespace(name=name, rows=Slow())), names))  # type: ignore[arg-type]
+    assert sorted(one.name for one in known_runs()) == names
 
 
 # Going on in the same kernel
