@@ -20,6 +20,7 @@ class DraftStore {
     /** @type {number | undefined} */
     this.timer = undefined;
     this.adding = false;
+    this.asked = false; // it went to the kernel with a wish, and has not been changed since
     /** @type {Set<() => void>} */
     this.listeners = new Set();
   }
@@ -33,6 +34,7 @@ class DraftStore {
 
   /** Take what the kernel says, unless something newer has been typed here. */
   follow() {
+    this.asked &&= this.model.get("draft") === this.text; // no: the kernel has said what became of it
     if (this.timer === undefined) {
       this.text = this.model.get("draft");
       this.role = this.model.get("draft_role");
@@ -76,6 +78,7 @@ class DraftStore {
   }
 
   later() {
+    this.asked = false;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.save(), PAUSE_MILLISECONDS);
     this.tell();
@@ -83,7 +86,7 @@ class DraftStore {
 
   /** @param {boolean} [left] whether its field was left: worth keeping in the notebook */
   save(left = false) {
-    if (this.timer === undefined && !left) return;
+    if (this.timer === undefined && (!left || this.asked)) return;
     if (this.settle()) this.model.send({ type: "draft", draft: this.whole, left });
   }
 
@@ -111,8 +114,18 @@ class DraftStore {
    * @param {Attached[]} parts
    */
   arrange(parts) {
+    this.asked = false;
     this.model.set("attachments", parts);
     this.save(true);
+  }
+
+  /**
+   * All of it, for a wish that makes it a turn; null if it is too long. Until the kernel says what became of it, its
+   * field can be left without bringing it back.
+   */
+  ask() {
+    this.asked = this.settle();
+    return this.asked ? this.whole : null;
   }
 
   addText() {

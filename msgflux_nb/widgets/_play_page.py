@@ -63,7 +63,11 @@ class PlayPage(View):
 
     def _on_run(self, content: dict[str, Any], _buffers: Any) -> None:
         # The fields come along: traits travel in messages of their own, which could be handled later.
-        self._rounds.check_free()
+        try:
+            self._rounds.check_free()
+        except RuntimeError:
+            self.builder._on_draft({"draft": content["draft"], "left": True}, None)
+            raise
         self.prefill.set_trait("value", content["prefill"])
         self.picker.set_trait("schema", content["schema"])
         self.builder.take_draft(content["draft"])

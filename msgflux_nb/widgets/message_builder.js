@@ -24,11 +24,8 @@ export default () => {
       return {
         model,
         ready: () => tray.ready(),
-        /** The message being written, for whoever sends it with a wish of its own. */
-        draft() {
-          draft.settle();
-          return draft.whole;
-        },
+        /** The message being written, for whoever sends it with a wish of its own; null if it is too long. */
+        draft: () => draft.ask(),
         /** @type {TurnStore["settle"]} */
         settle: (card, words) => store.settle(card, words),
         resync: () => store.resync(),

@@ -70,7 +70,8 @@ export default () => {
     async function run() {
       if (!play.free) return;
       await builder.ready(); // a file still on its way belongs to the message
-      play.ask("run", { draft: builder.draft(), prefill: prefill.value(), schema: picker.model.get("schema") });
+      const draft = play.free ? builder.draft() : null;
+      if (draft) play.ask("run", { draft, prefill: prefill.value(), schema: picker.model.get("schema") });
     }
 
     function copies() {

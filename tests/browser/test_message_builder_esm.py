@@ -542,6 +542,35 @@ def test_a_parent_takes_the_draft_along_with_its_own_wish(open_builder: Open, pa
     assert drawn(page) == ["a", "b", "c"]
 
 
+def test_a_draft_that_a_parent_took_does_not_come_back_when_its_field_is_left(open_builder: Open, page: Page) -> None:
+    bridge = open_builder(["a"])
+    field = page.get_by_role("textbox", name="message")
+    field.fill("b")
+    draft = page.evaluate("widgetExports.draft()")
+    field.blur()  # before the kernel has said what became of it
+    assert bridge.widget.take_draft(draft)
+    bridge.exchange()
+    assert (drawn(page), bridge.widget.draft) == (["a", "b"], "")
+    expect(field).to_have_value("")
+
+    # What is changed after that is kept.
+    field.fill("c")
+    page.evaluate("widgetExports.draft()")
+    field.fill("c and more")
+    field.blur()
+    bridge.exchange()
+    assert bridge.widget.draft == "c and more"
+
+
+def test_a_draft_that_is_too_long_is_not_given_to_a_parent(open_builder: Open, page: Page) -> None:
+    open_builder(["a"])
+    page.get_by_role("textbox", name="message").evaluate(
+        "(field) => { field.value = 'x'.repeat(8e6 + 1); field.dispatchEvent(new Event('input')); }"
+    )
+    assert page.evaluate("widgetExports.draft()") is None
+    expect(page.get_by_text("cannot be sent from here").first).to_be_visible()
+
+
 LIVE = """(words) => {
   // The live answer, drawn by the code that a playground draws it with, in the place where it puts it.
   const slot = document.querySelector(".mf-slot");

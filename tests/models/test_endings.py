@@ -149,7 +149,7 @@ def test_an_answer_that_is_not_streamed_and_stops_is_asked_for_again(ask: Ask, m
 @both
 def test_done_without_a_reason_is_an_end_whose_reason_is_unknown(ask: Ask) -> None:
     def talk(peer: Peer) -> None:
-        saying(wire(stream("Hel", DONE, done=False)))(peer)
+        saying(wire(stream("Hel", DONE, done=False), "Connection: close"))(peer)
 
     with listening(talk) as server:
         assert ask(model_at(server.url), "Hi", stream=True) == ["Hel"]

@@ -268,6 +268,8 @@ def test_a_second_run_while_one_is_under_way_is_refused_and_changes_nothing(benc
     with pytest.raises(RuntimeError, match="a run is under way"):
         bench.playground.run()
     assert bench.playground.prompt == "another"
+    bench.ask("a third")
+    assert bench.playground.prompt == "a third"  # the page does not send it again
     bench.playground.stop()
     bench.wait()
 
