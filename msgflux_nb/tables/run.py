@@ -180,7 +180,7 @@ class Run:
         """
         self._limits = _checked({**self._limits, **limits})
         self.model = self.model if model is None else _model(model)
-        self.seconds, self._since = self.seconds + self._worked, time.monotonic()
+        self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
         self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
         self._keep()
 
@@ -253,12 +253,13 @@ class Run:
         return frame
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
-        """Return what the run did, as plain values."""
+        """Return what the run did so far, as plain values."""
+        worked = time.monotonic() - self._since if self.is_running else self._worked
         report = report_of(
             ledger,
             run=self.name,
             model=self.model.name,
-            seconds=self.seconds + self._worked,
+            seconds=self.seconds + worked,
             stopped=self.batch.stopped,
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )

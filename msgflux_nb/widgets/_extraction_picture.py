@@ -11,6 +11,7 @@ from ..tables.fields import Cells, plain
 from ..tables.outcome import STATES
 from ._extraction_tally import Tally
 from ._markdown import encodable
+from ._question import dollars
 
 __all__ = ["Picture", "empty_picture", "picture_of", "rows_text"]
 
@@ -112,8 +113,8 @@ def _figures(
         ["rate", _DASH if rate is None else f"{_short(rate)} rows/s"],
         ["tokens in", _whole(prompt)],
         ["tokens out", _whole(completion)],
-        ["cost", _dollars(cost)],
-        ["for the rest", _DASH if rest_cost is None else f"≈ {_dollars(rest_cost)}"],
+        ["cost", _DASH if cost is None else dollars(cost)],
+        ["for the rest", _DASH if rest_cost is None else f"≈ {dollars(rest_cost)}"],
         ["took" if ended is not None else "time left", _time(seconds, about=ended is None)],
     ]
 
@@ -123,7 +124,7 @@ def _forecast(forecast: Mapping[str, Any] | None) -> str:
         return ""
     parts = [f"{_whole(forecast['prompt_tokens'])} + {_whole(forecast['completion_tokens'])} tokens"]
     if forecast["cost"] is not None:
-        parts.append(_dollars(forecast["cost"]))
+        parts.append(dollars(forecast["cost"]))
     if forecast["failed"] is not None:
         parts.append(f"{forecast['failed']:,} may fail, and hardly more than {forecast['failed_at_most']:,}")
     return f"the other {rows_text(forecast['rows'])}, by these: about {', '.join(parts)}"
@@ -135,10 +136,6 @@ def _stopped(reason: str | None) -> str:
 
 def _whole(number: float | None) -> str:
     return _DASH if number is None else f"{number:,.0f}"
-
-
-def _dollars(cost: float | None) -> str:
-    return _DASH if cost is None else f"${cost:,.4f}"
 
 
 def _short(rate: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..reasoning.tools import ToolRun
 
-__all__ = ["status"]
+__all__ = ["dollars", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
     words = [f"{steps} answers"] if steps > 1 else []
     words.append("– tokens" if usage is None else f"{_count(sent)} + {_count(received)} tokens")
-    words.append(_dollars(cost))
+    words.append("– cost" if cost is None else dollars(cost))
     if times:
         words += [f"first {_seconds(metadata.seconds_to_first_token)}", _seconds(metadata.seconds)]
     words.append(metadata.finish_reason or "–")
@@ -33,9 +33,8 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _dollars(cost: float | None) -> str:
-    if cost is None:
-        return "– cost"
+def dollars(cost: float) -> str:
+    """Write a cost; one that is too small for its digits is not 0."""
     return "<$0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
 
 

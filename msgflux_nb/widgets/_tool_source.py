@@ -14,7 +14,7 @@ from ..protocol.tool_call import ToolCallState
 from ..protocol.tool_calls import ToolCallAggregator
 from ..reasoning.tools import ToolRun
 from ._lane_set import LaneSet
-from ._question import status
+from ._question import dollars, status
 
 __all__ = ["check_source", "figures", "fill", "tools_of"]
 
@@ -66,7 +66,7 @@ def figures(answer: Any) -> tuple[str, ...]:
         return (
             f"{steps} step{'' if steps == 1 else 's'}",
             "– tokens" if tokens is None else f"{tokens:,} tokens",
-            "– cost" if cost is None else f"${cost:,.4f}",
+            "– cost" if cost is None else dollars(cost),
         )
     return status(answer) if isinstance(answer, Answer) else ()
 

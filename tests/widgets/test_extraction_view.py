@@ -162,6 +162,12 @@ def test_what_is_not_known_is_a_dash(view_of: Make) -> None:
     assert [value for name, value in view.picture["figures"] if name.startswith(("tokens", "cost", "for"))] == ["–"] * 4
 
 
+def test_a_cost_that_is_too_small_for_its_digits_is_not_0(view_of: Make) -> None:
+    view = view_of(texts(2), model=Scripted(City, metadata=Metadata(usage=Usage(10, 2), cost=0.00001)))
+    view.run(wait=True)
+    assert figures(view)["cost"] == "<$0.0001"
+
+
 def test_failures_are_grouped_by_what_they_have_in_common(view_of: Make) -> None:
     def script(text: str) -> Any:
         number = int(text.split()[1])
@@ -311,7 +317,7 @@ def test_a_model_that_hears_no_cancellation_does_not_hold_up_a_stop(view_of: Mak
 def test_going_on_waits_for_the_thread_that_a_stop_left(view_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take what goes on for its own, and keep it as ended."""
     monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
-    hold, left = threading.Event(), list[bool]()
+    hold, left, others = threading.Event(), list[bool](), set(threading.enumerate())
 
     class Deaf(Scripted):
         async def acall(self, messages: Any, **options: Any) -> Any:
@@ -319,7 +325,7 @@ def test_going_on_waits_for_the_thread_that_a_stop_left(view_of: Make, monkeypat
             return await super().acall(messages, **options)
 
     def again(run: Run, *args: Any, **options: Any) -> None:
-        left.append(any(thread.name == "msgflux-job" for thread in threading.enumerate()))
+        left.append(any(one.name == "msgflux-job" for one in set(threading.enumerate()) - others))
         return whole(run, *args, **options)
 
     whole = Run.again
@@ -331,6 +337,16 @@ def test_going_on_waits_for_the_thread_that_a_stop_left(view_of: Make, monkeypat
     threading.Timer(0.1, hold.set).start()
     view.resume(wait=True)
     assert (view.state, left) == ("complete", [False])
+
+
+def test_the_time_of_a_run_that_goes_on_is_counted_once() -> None:
+    run = Run(texts(2), City, model=Scripted(City, delay=0.1))
+    took = finish(run, progress=False).attrs["report"]["seconds"]
+    assert took >= 0.1
+    run.again(["ok"])
+    assert run.record is not None
+    assert run.record.report["seconds"] == pytest.approx(took)
+    assert run.report(run.settled())["seconds"] == pytest.approx(took)
 
 
 def test_extract_in_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
