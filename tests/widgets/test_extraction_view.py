@@ -349,6 +349,15 @@ def test_the_time_of_a_run_that_goes_on_is_counted_once() -> None:
     assert run.report(run.settled())["seconds"] == pytest.approx(took)
 
 
+def test_the_table_so_far_says_how_long_it_took_so_far(view_of: Make) -> None:
+    view = view_of(texts(2), model=Scripted(City, delay=0.5))
+    view.run()
+    time.sleep(0.2)
+    assert view.state == "running"
+    assert view.value.attrs["report"]["seconds"] >= 0.1
+    assert view.wait(5)
+
+
 def test_extract_in_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     published: list[dict[str, Any]] = []
     monkeypatch.setattr(
