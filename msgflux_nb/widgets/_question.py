@@ -6,7 +6,7 @@ from typing import Any
 
 from ..reasoning.tools import ToolRun
 
-__all__ = ["dollars", "status"]
+__all__ = ["dollars", "flagged", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
@@ -31,6 +31,14 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     words.append(metadata.finish_reason or "–")
     words += filter(None, [metadata.schema_method, metadata.cached and "cached"])
     return tuple(words)
+
+
+def flagged(response: Any) -> tuple[str, ...]:
+    """What was changed, repaired, cut or left out, a mark before each sentence; of a run with tools, in all answers."""
+    if response is None:
+        return ()
+    answers = response.responses if isinstance(response, ToolRun) else [response]
+    return tuple(dict.fromkeys(f"⚠ {sentence}" for answer in answers for sentence in answer.metadata.warnings))
 
 
 def dollars(cost: float) -> str:

@@ -14,7 +14,7 @@ from ..content.messages import Message
 from ..errors import SchemaError, StreamInterruptedError
 from ..reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
 from ._feed import Batch, Feed
-from ._question import status
+from ._question import flagged, status
 from ._run import Sender
 from ._structure import rows
 from ._tool_job import Job
@@ -230,8 +230,8 @@ class Side:
         return [msgspec.to_builtins(row) for row in found]
 
     def status(self, *, times: bool = True) -> tuple[str, ...]:
-        """Tokens, cost, times and the reason, in short words."""
-        return status(self.result, times=times)
+        """Tokens, cost, times and the reason, in short words; and what was changed or cut."""
+        return (*status(self.result, times=times), *flagged(self.result))
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from ..protocol.tool_call import ToolCallState
 from ..protocol.tool_calls import ToolCallAggregator
 from ..reasoning.tools import ToolRun
 from ._lane_set import LaneSet
-from ._question import dollars, status
+from ._question import dollars, flagged, status
 
 __all__ = ["check_source", "figures", "fill", "tools_of"]
 
@@ -67,8 +67,9 @@ def figures(answer: Any) -> tuple[str, ...]:
             f"{steps} step{'' if steps == 1 else 's'}",
             "– tokens" if tokens is None else f"{tokens:,} tokens",
             "– cost" if cost is None else dollars(cost),
+            *flagged(answer),
         )
-    return status(answer) if isinstance(answer, Answer) else ()
+    return (*status(answer), *flagged(answer)) if isinstance(answer, Answer) else ()
 
 
 def _is_tool(tool: Any) -> bool:

@@ -10,7 +10,7 @@ import html
 from typing import Any
 
 from ..errors import MsgfluxError
-from ._cards import QUIET, labelled, source_list, tool_cards, wrong
+from ._cards import QUIET, flags, labelled, source_list, tool_cards, wrong
 from ._markdown import NO_MATHS, encodable, markdown_html, text_html
 from ._question import status
 from ._structure import Row, rows
@@ -38,6 +38,7 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     ]
     if problem is not None:
         parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
+    parts.append(flags(answer.metadata.warnings))
     parts.append(f'<div><small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>')
     return _bundle("msgflux-answer", parts, answer)
 
