@@ -21,19 +21,19 @@ _HOME = {
     "ConnectionFailedError": "errors",
     "ContextLengthError": "errors",
     "EmptyOutputError": "errors",
-    "ExtractionView": "widgets.extraction_view",
+    "ExtractionView": "widgets.extraction.extraction_view",
     "FilteredError": "errors",
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
     "MediaError": "errors",
-    "MessageBuilder": "widgets.message_builder",
+    "MessageBuilder": "widgets.conversation.message_builder",
     "Model": "models.model",
     "MsgfluxError": "errors",
     "NotAnApiError": "errors",
     "NotFoundError": "errors",
     "PermissionDeniedError": "errors",
-    "Playground": "widgets.playground",
-    "PrefillEditor": "widgets.prefill_editor",
+    "Playground": "widgets.playground.playground",
+    "PrefillEditor": "widgets.prefill.prefill_editor",
     "PrefillError": "errors",
     "ProviderError": "errors",
     "QuotaError": "errors",
@@ -41,16 +41,16 @@ _HOME = {
     "RefusedError": "errors",
     "RequestTimeoutError": "errors",
     "SchemaError": "errors",
-    "SchemaPicker": "widgets.schema_picker",
+    "SchemaPicker": "widgets.schema.schema_picker",
     "ServerError": "errors",
     "StalledStreamError": "errors",
     "StoreError": "errors",
     "StreamInterruptedError": "errors",
-    "Timeout": "models.limits",
+    "Timeout": "models.timeouts",
     "ToolCall": "protocol.tool_calls",
     "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
-    "ToolCallView": "widgets.tool_call_view",
+    "ToolCallView": "widgets.tool_calls.tool_call_view",
     "ToolNotCalledError": "errors",
     "TruncatedError": "errors",
     "ValidationFailedError": "errors",
@@ -99,8 +99,8 @@ if TYPE_CHECKING:
     from .errors import ValidationFailedError as ValidationFailedError
     from .generation.tool_schema import tool_schemas as tool_schemas
     from .models.chat import ChatCompletion as ChatCompletion
-    from .models.limits import Timeout as Timeout
     from .models.model import Model as Model
+    from .models.timeouts import Timeout as Timeout
     from .protocol.tool_calls import ToolCall as ToolCall
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .reasoning.tools import arun_tools as arun_tools
@@ -111,12 +111,12 @@ if TYPE_CHECKING:
     from .tables.runs import resume as resume
     from .tables.runs import runs as runs
     from .tables.score import score as score
-    from .widgets.extraction_view import ExtractionView as ExtractionView
-    from .widgets.message_builder import MessageBuilder as MessageBuilder
-    from .widgets.playground import Playground as Playground
-    from .widgets.prefill_editor import PrefillEditor as PrefillEditor
-    from .widgets.schema_picker import SchemaPicker as SchemaPicker
-    from .widgets.tool_call_view import ToolCallView as ToolCallView
+    from .widgets.conversation.message_builder import MessageBuilder as MessageBuilder
+    from .widgets.extraction.extraction_view import ExtractionView as ExtractionView
+    from .widgets.playground.playground import Playground as Playground
+    from .widgets.prefill.prefill_editor import PrefillEditor as PrefillEditor
+    from .widgets.schema.schema_picker import SchemaPicker as SchemaPicker
+    from .widgets.tool_calls.tool_call_view import ToolCallView as ToolCallView
 
 
 if not TYPE_CHECKING:  # so that a type checker finds a misspelled name

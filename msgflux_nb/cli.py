@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from . import __version__
 from .errors import MsgfluxError
-from .models import weights
-from .models.gguf import read_header
-from .models.local import import_library, needed_memory_bytes
-from .models.machine import available_memory_bytes, usable_cores
+from .local import weights
+from .local.gguf import read_header
+from .local.machine import available_memory_bytes, usable_cores
+from .local.server import import_library, needed_memory_bytes
 from .models.profiles import PROFILES
 
 __all__ = ["main"]

@@ -7,7 +7,7 @@ try:
 except ImportError as error:
     raise ImportError(f'Dask is not installed: pip install "msgflux-nb[dask]" ({error})') from error
 
-from .tables.dask import DaskAccessor, register
+from .tables.distributed.dask import DaskAccessor, register
 
 __all__ = ["DaskAccessor"]
 

@@ -20,7 +20,7 @@ def _view_of(run: Any) -> Any:
     kernel = sys.modules.get("ipykernel.kernelapp")
     if kernel is None or not kernel.IPKernelApp.initialized() or importlib.util.find_spec("anywidget") is None:
         return None
-    from .widgets.extraction_view import shown_in_notebook
+    from .widgets.extraction.extraction_view import shown_in_notebook
 
     return shown_in_notebook(run)
 

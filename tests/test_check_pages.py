@@ -11,8 +11,8 @@ import pytest
 import traitlets as t
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._base import View, _assets
-from msgflux_nb.widgets.playground import Playground
+from msgflux_nb.widgets.base.view import View, _assets
+from msgflux_nb.widgets.playground.playground import Playground
 from scripts import check_pages
 
 
@@ -20,7 +20,7 @@ class Small(View):
     """A widget for the test alone."""
 
     stem = "small"
-    parts = ("_dom",)
+    parts = ("base/dom",)
     name = t.Unicode("").tag(sync=True)
     limit = t.Int(None, allow_none=True).tag(sync=True)
     side = t.Enum(["left", "right"]).tag(sync=True)
@@ -54,7 +54,11 @@ def test_a_line_is_found_in_the_part_it_comes_from(tmp_path: Path) -> None:
 
 
 def test_every_page_is_checked() -> None:
-    pages = {path.stem for path in check_pages.WIDGETS.glob("*.js") if not path.stem.startswith("_")}
+    pages = {
+        path.relative_to(check_pages.WIDGETS).with_suffix("").as_posix()
+        for path in check_pages.WIDGETS.rglob("*.js")
+        if "export default" in path.read_text(encoding="utf-8")
+    }
     views = check_pages.views()
     assert views.keys() == pages
     assert {view.__name__ for view in views.values()} <= set(mf.__all__)  # not by a class that one is made of
@@ -79,7 +83,8 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     """What is said of a page for ``Small``."""
     if not (check_pages.FOLDER / "node_modules" / "typescript").exists():
         pytest.skip("`make check` has not fetched TypeScript yet")
-    shutil.copy(check_pages.WIDGETS / "_dom.js", tmp_path)
+    (tmp_path / "base").mkdir()
+    shutil.copy(check_pages.WIDGETS / "base" / "dom.js", tmp_path / "base")
     monkeypatch.setattr(check_pages, "WIDGETS", tmp_path)
     monkeypatch.setattr(check_pages, "ROOT", tmp_path)
 

@@ -12,9 +12,9 @@ import pytest
 from msgflux_nb import __version__, cli
 from msgflux_nb.cli import main
 from msgflux_nb.errors import LocalModelError
-from msgflux_nb.models import weights
+from msgflux_nb.local import weights
 
-from .models.test_weights import TINY, WHOLE, FakeIndex
+from .local.test_weights import TINY, WHOLE, FakeIndex
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ import httpx
 from .connect import IDLE_KEPT, Route, foreign_transport, message, patience
 from .environment import Proxy
 from .http1 import Head, ProtocolError, ResponseReader, plain_answer
-from .limits import Abort
 from .line import Line, connected
+from .timeouts import Abort
 
 __all__ = ["AsyncioTransport", "pause"]
 

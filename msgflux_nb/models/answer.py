@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,8 +43,6 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         prefill_found: whether what the provider sent began with the prefill, where it was expected to: by an
             instruction, or since this server repeats it; None where there is no such sign.
         fields: what else the provider said of the answer, such as ``citations``.
-        warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
-            known once it was decoded, as ``consume`` does.
     """
 
     usage: Usage | None
@@ -62,7 +61,6 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     prefill_method: str | None
     prefill_found: bool | None
     fields: dict[str, Any]
-    warnings: tuple[str, ...] = ()
 
 
 class Answer:
@@ -171,7 +169,6 @@ class Answer:
             prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
             prefill_found=call.current.prefill_found,
             fields=snapshot.fields,
-            warnings=call.warnings,
         )
 
     @property
@@ -193,10 +190,10 @@ class Answer:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the answer as a DataFrame: one row of a structure's fields, or of ``text``; a row for each call."""
-        from ..tables.accessor import register
         from ..tables.frame import to_frame
 
-        register()
+        # By its name, as the front door does it: the accessor needs the engine, which needs this module.
+        importlib.import_module("msgflux_nb.pandas")
         value = self._call.value()
         if isinstance(value, ToolCallAggregator):
             return to_frame([call._asdict() for call in self.tool_calls])
@@ -205,7 +202,7 @@ class Answer:
         return to_frame([{"text": self.text}])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from ..widgets.answer_card import answer_bundle
+        from ..display.answer import answer_bundle
 
         return answer_bundle(self)
 

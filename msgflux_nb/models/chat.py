@@ -18,14 +18,14 @@ from .answer import ModelResponse
 from .call import Call, Learnt
 from .exchange import Exchange
 from .keys import HiddenValues, Key, find_key
-from .limits import Timeout
-from .response import StreamResponse
+from .stream import StreamResponse
+from .timeouts import Timeout
 
 if TYPE_CHECKING:
-    from .async_response import AsyncStreamResponse
-    from .form import Form
-    from .prepared import Prepared
-    from .store import Store
+    from ..storage.answers import Store
+    from .async_stream import AsyncStreamResponse
+    from .batch_call import Prepared
+    from .request_template import Form
     from .transport import Endpoint
 
 __all__ = ["ChatCompletion", "learnt"]
@@ -177,7 +177,7 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
-        from .async_response import AsyncStreamResponse  # and with it asyncio, which others do not need
+        from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
 
         answer = AsyncStreamResponse(call, self._aendpoint)
         if stream:
@@ -215,8 +215,8 @@ class ChatCompletion:
         return form.prepare(messages)
 
     def _form(self, place: str, system_prompt: str | None, generation_schema: Any) -> Form:
-        from .form import Form
         from .quick import Quick
+        from .request_template import Form
 
         known = learnt(self.profile, self._model)
         exchange = functools.partial(self._exchange, max_retries=0, keep=True)
@@ -278,7 +278,7 @@ class ChatCompletion:
     def _exchange(self, request: ChatRequest, *, max_retries: int | None = None, keep: bool = False) -> Exchange:
         entry = None
         if self._store is not None:
-            from .store import StoreEntry
+            from ..storage.answers import StoreEntry
 
             entry = StoreEntry(self._store, self._base_url(request.base_url) or self.profile.provider, request.body)
         retries = self._max_retries if max_retries is None else max_retries
@@ -306,7 +306,7 @@ class ChatCompletion:
 
         base_url = self._base_url(None if request is None else request.base_url)
         if base_url is None:
-            from .local import ensure_server
+            from ..local.server import ensure_server
 
             server = ensure_server(self._model)
             return Endpoint(base_url=server.base_url, key=Key(server.key), headers=self._headers)

@@ -10,7 +10,7 @@ import msgspec
 
 from .environment import Proxy, certificates, proxy_for
 from .http1 import ProtocolError, ResponseReader, request_head
-from .limits import Abort
+from .timeouts import Abort
 
 __all__ = ["BLOCK_BYTES", "IDLE_KEPT", "Route", "check_tunnel", "foreign_transport", "message", "patience"]
 

@@ -19,8 +19,8 @@ from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
-from .limits import Timeout
 from .retry import retry_delay
+from .timeouts import Timeout
 
 __all__ = ["Entry", "Exchange", "State"]
 

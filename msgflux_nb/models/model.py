@@ -10,12 +10,12 @@ from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, for_model, override
 from .chat import ChatCompletion
 from .keys import HiddenValues, Key
-from .limits import Timeout
 from .profiles import COMPATIBLE, PROFILES
 from .retry import DEFAULT_MAX_RETRIES
+from .timeouts import Timeout
 
 if TYPE_CHECKING:
-    from .store import Store
+    from ..storage.answers import Store
 
 __all__ = ["Model"]
 
@@ -151,7 +151,7 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
 
 
 def _store(path: str | os.PathLike[str]) -> Store:
-    from .store import open_store
+    from ..storage.answers import open_store
 
     return open_store(path)
 

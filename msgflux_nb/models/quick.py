@@ -18,8 +18,8 @@ from ..generation.schema import WireSchema
 from ..protocol.events import Usage
 from ..protocol.plain import read_plain
 from ..protocol.profile import Profile
-from .limits import Timeout
 from .prices import cost_of
+from .timeouts import Timeout
 from .transport import Endpoint
 from .whole import Headers, Place, aread_whole, asend_whole, place_of
 
@@ -35,13 +35,11 @@ class Billed(msgspec.Struct, frozen=True):
         usage: tokens billed, or None if the provider did not say.
         attempts: how many requests were sent.
         cost: US dollars, or None when the price is unknown.
-        warnings: sentences about what was changed, repaired, cut or left out.
     """
 
     usage: Usage | None
     attempts: int
     cost: float | None
-    warnings: tuple[str, ...] = ()
 
 
 class QuickAnswer(msgspec.Struct, frozen=True):
@@ -51,13 +49,11 @@ class QuickAnswer(msgspec.Struct, frozen=True):
         text: what the model wrote.
         value: what it means.
         metadata: about it.
-        flaws: sentences about what was changed or cut on the way to it, before it was decoded.
     """
 
     text: str
     value: Any
     metadata: Billed
-    flaws: tuple[str, ...] = ()
 
     def consume(self) -> Any:
         """Return what it means."""
@@ -98,24 +94,17 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    def read(self, body: bytes, schema: WireSchema, known: tuple[str, ...] = ()) -> QuickAnswer | None:
-        """Return what a plain answer means; None where it is not plain, or does not fit at once.
-
-        Args:
-            body: the answer.
-            schema: what it is decoded to.
-            known: sentences about what its request had to change or leave out.
-        """
+    def read(self, body: bytes, schema: WireSchema) -> QuickAnswer | None:
+        """Return what a plain answer means; None where it is not plain, or does not fit at once."""
         plain = read_plain(body)
         if plain is None:
             return None
         try:
-            decoded = decode_answer(plain.text, schema)
+            value = decode_answer(plain.text, schema).value
         except (MsgfluxError, RecursionError):
             return None
         cost = cost_of(plain.usage, self._profile, self._model, answered=plain.model)
-        billed = Billed(plain.usage, 1, cost, (*known, *decoded.warnings))
-        return QuickAnswer(plain.text, decoded.value, billed, known)
+        return QuickAnswer(plain.text, value, Billed(plain.usage, 1, cost))
 
     async def _now(self) -> Place | Endpoint:
         """Return where requests go at the moment."""

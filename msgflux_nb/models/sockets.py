@@ -23,7 +23,7 @@ import httpx
 from .connect import BLOCK_BYTES, IDLE_KEPT, Route, check_tunnel, foreign_transport, message, patience
 from .environment import Proxy, certificates
 from .http1 import ProtocolError, ResponseReader
-from .limits import Abort
+from .timeouts import Abort
 
 __all__ = ["STAGGER_SECONDS", "SocketTransport", "has_something_to_read", "numeric_address"]
 

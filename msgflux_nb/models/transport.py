@@ -23,16 +23,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 
-from ..errors import (
-    BadRequestError,
-    ConnectionFailedError,
-    MsgfluxError,
-    RequestTimeoutError,
-    StreamInterruptedError,
-)
+from ..errors import BadRequestError, ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
 from ..protocol.failure import failure_of_status
 from .keys import HiddenValues, Key, scrub
-from .limits import Abort, Timeout
+from .timeouts import Abort, Timeout
 
 if TYPE_CHECKING:
     from .aio import AsyncioTransport

@@ -17,7 +17,7 @@ from ..errors import RequestTimeoutError
 from .aio import AsyncioTransport
 from .connect import Route
 from .http1 import Head, ProtocolError, request_head
-from .limits import Abort, Timeout
+from .timeouts import Abort, Timeout
 from .transport import Endpoint, aopen_bytes, async_transport, before_an_answer, failure_of, parsed, translated
 
 __all__ = ["Headers", "Place", "aread_whole", "asend_whole", "place_of"]

@@ -181,7 +181,7 @@ class ToolCallAggregator:
         return any(call.extra for call in self._calls)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from ..widgets.answer_card import aggregator_bundle
+        from ..display.answer import aggregator_bundle
 
         return aggregator_bundle(self)
 

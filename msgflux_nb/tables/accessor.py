@@ -195,7 +195,7 @@ class FrameAccessor(SeriesAccessor):
 def register() -> None:
     """Give DataFrames and Series their ``mf``, Dask's too where Dask is loaded; calling it again changes nothing."""
     if "dask.dataframe" in sys.modules:
-        from .dask import register as register_dask
+        from .distributed.dask import register as register_dask
 
         register_dask()
     if getattr(pd.DataFrame, "mf", None) is not FrameAccessor:

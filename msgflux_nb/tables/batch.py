@@ -336,8 +336,7 @@ class Batch:
         self._answers += 1
         error: BaseException | None = None
         try:
-            value = _structure(response.consume())
-            outcome = success(value, response.metadata, seconds)  # which knows by now what decoding repaired
+            outcome = success(_structure(response.consume()), metadata, seconds)
         except MemoryError:
             raise
         except Exception as problem:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..models.records import KEY_BYTES, Records
+from ..storage.batches import KEY_BYTES, Records
 from .cells import CellError
 from .paths import replaced, type_at
 from .rows import Rows

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import MsgfluxError, StoreError
 from ..models.keys import scrub
-from ..models.records import KEY_BYTES, Record
+from ..storage.batches import KEY_BYTES, Record
 from .arrays import python_value
 from .cells import CellError
 from .labels import label_digest, label_places, row_place
@@ -41,7 +41,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         completion_tokens: likewise.
         cost: US dollars, or None.
         seconds: how long it took, or None.
-        warnings: what was changed, repaired, cut or left out on the way to the value, or None.
     """
 
     run: str
@@ -59,7 +58,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
-    warnings: str | None = None
 
     @property
     def turns(self) -> list[tuple[str, str]]:
@@ -88,7 +86,6 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
             ("row", f"{self.row!r} (position {self.position}) of run {self.run}"),
             ("state", self.state),
             ("error", self.error),
-            ("warnings", self.warnings),
             ("note", self.note),
             ("model", self.model),
             ("bill", self.bill),
@@ -98,7 +95,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(f"{name:<10}{_indented(_cut(text))}" for name, text in parts if text)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from ..widgets.row_card import explanation_bundle
+        from ..display.row import explanation_bundle
 
         return explanation_bundle(self)
 
@@ -141,7 +138,6 @@ def _explanation(
         request=request,
         answer=None if record is None or record.answer is None else record.answer.decode("utf-8", "replace"),
         text=None if record is None else record.text,
-        warnings=cells.get("_warnings"),
         **{name: getattr(record, name) if asked else cells.get(f"_{name}") for name in billed},
     )
 

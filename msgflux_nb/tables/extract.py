@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from .batch import AsyncModel, OnError
-from .dask import extract_dask, is_dask
+from .distributed.dask import extract_dask, is_dask
 from .interrupts import watch_interrupts
 from .loop import batch_loop
 from .progress import progress_of

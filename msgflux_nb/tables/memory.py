@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import MsgfluxError, StoreError
 from ..generation.decode import decode_answer
-from ..models.records import KEY_BYTES, Record, Records
+from ..storage.batches import KEY_BYTES, Record, Records
 from .outcome import BILLED, Outcome, again
 from .reuse import reusable
 
@@ -86,7 +86,6 @@ class Memory:
                 completion_tokens=outcome.completion_tokens,
                 cost=outcome.cost,
                 seconds=outcome.seconds,
-                warnings=hidden("\n".join(prepared.flaws)) or None,
             )
         )
 
@@ -97,8 +96,7 @@ class Memory:
             if found is None:
                 if record.state == "ok" or (record.state in self._anew and prepared.key not in self._asked):
                     return None
-                state: Any = record.state
-                found = again(Outcome(state, error=record.error, warnings=_told(record)))
+                found = again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
             self._add(record)
             return found
         if not self._had_some or prepared.schema is None:
@@ -134,12 +132,7 @@ def _read(record: Record, prepared: Any) -> Outcome | None:
     if record.text is None:
         return None
     try:
-        decoded = decode_answer(record.text, prepared.schema)
+        value = decode_answer(record.text, prepared.schema).value
     except MsgfluxError:
         return None
-    return again(Outcome("ok", decoded.value, warnings=(*_told(record), *decoded.warnings)))
-
-
-def _told(record: Record) -> tuple[str, ...]:
-    """What was changed or cut on the way to its answer; what decoding it repairs, decoding it again says."""
-    return tuple((record.warnings or "").splitlines())
+    return again(Outcome("ok", value))

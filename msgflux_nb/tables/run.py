@@ -16,8 +16,8 @@ import pandas as pd
 from ..errors import StoreError
 from ..generation.generics import with_defaults
 from ..models.model import Model
-from ..models.records import Records, RunRecord
-from ..models.store import Store, open_store
+from ..storage.answers import Store, open_store
+from ..storage.batches import Records, RunRecord
 from .batch import AsyncModel, Batch, OnError
 from .corrections import Corrections
 from .examples import example_turns, read_examples

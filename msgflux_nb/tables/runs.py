@@ -15,8 +15,8 @@ import msgspec
 import pandas as pd
 
 from ..errors import StoreError
-from ..models.records import Records, RunRecord
-from ..models.store import open_store, open_stores
+from ..storage.answers import open_store, open_stores
+from ..storage.batches import Records, RunRecord
 from .extract import finish
 from .outcome import FAILURES, STATES, UNANSWERED
 from .run import LIMITS, Options, Run, kernel_records, known_runs

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from msgflux_nb.widgets._base import View
+from msgflux_nb.widgets.base.view import View
 
 from .widget_page import WidgetPage
 

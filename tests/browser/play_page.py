@@ -8,7 +8,7 @@ from ipywidgets import DOMWidget
 from playwright.sync_api import Locator, Page
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._base import View
+from msgflux_nb.widgets.base.view import View
 
 from .widget_page import WidgetPage
 

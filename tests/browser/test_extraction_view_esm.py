@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import msgflux_nb as mf
-from msgflux_nb.widgets.extraction_view import ExtractionView
+from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 from .hostile import counting, dangerous
@@ -136,7 +136,7 @@ def test_the_table_follows_its_end_only_while_the_reader_is_there(page: Page, op
     widget.settle()
     assert box.evaluate(scrolled) < 2
     box.evaluate("(box) => { box.scrollTop = 0; }")
-    widget.receive(picture={**told, "rows": [*told["rows"], [99, "99", "ok", ["x", "1"], "", ""]]})
+    widget.receive(picture={**told, "rows": [*told["rows"], [99, "99", "ok", ["x", "1"], ""]]})
     widget.settle()
     assert box.evaluate("(box) => box.scrollTop") == 0
 

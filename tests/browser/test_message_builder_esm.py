@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._variables import names_in
-from msgflux_nb.widgets.message_builder import MessageBuilder
+from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
+from msgflux_nb.widgets.conversation.variables import names_in
 from tests.content.pictures import two_halves
 from tests.widgets.conversations import CALL, EVERYTHING
 
@@ -597,13 +597,13 @@ WHERE = """(selector) => {
 def test_after_it_has_settled_an_answer_looks_as_it_did_live(
     open_builder: Open, page: Page, text: str, prefill: str, code: bool
 ) -> None:
-    from msgflux_nb.widgets._base import _assets
-    from msgflux_nb.widgets._turns import _html
+    from msgflux_nb.widgets.base.view import _assets
+    from msgflux_nb.widgets.conversation.turn_cards import _html
 
     bridge = open_builder(["q"])
     bridge.exchange()
     html = [] if prefill or code else _html(text)
-    page.add_script_tag(content=_assets(("_dom", "_answer", "_words"), ".js"))
+    page.add_script_tag(content=_assets(("base/dom", "playground/answer", "base/turn_columns"), ".js"))
     words = {"blocks": html, "tail": "" if html else text, "prefill": prefill, "schema": "S" if code else ""}
     page.evaluate(LIVE, words)
     live = page.evaluate(WHERE, ".mf-slot .mf-words")

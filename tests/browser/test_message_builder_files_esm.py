@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import msgflux_nb as mf
-from msgflux_nb.widgets.message_builder import MessageBuilder
+from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from tests.content.pictures import to_bytes, two_halves
 from tests.content.sounds import mp3, pdf, tone
 
@@ -247,7 +247,7 @@ def test_the_models_limits_are_an_alert(bridge: Bridge) -> None:
 def test_a_variable_of_the_notebook_is_picked_by_name(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     page = bridge.page.page
     namespace = {"photo": two_halves(), "noise": np.zeros((16, 16)), "number": 7}
-    monkeypatch.setattr("msgflux_nb.widgets._intake.notebook_namespace", lambda: namespace)
+    monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", lambda: namespace)
     page.get_by_role("button", name="variable").click()
     bridge.exchange()
     expect(page.locator(".mf-choice")).to_have_text(["noisearray, 16 × 16 px, float64", "photoimage, 40 × 20 px, RGB"])
@@ -260,7 +260,7 @@ def test_a_variable_of_the_notebook_is_picked_by_name(bridge: Bridge, monkeypatc
 
 def test_a_notebook_without_pictures_says_so_and_escape_closes(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     page = bridge.page.page
-    monkeypatch.setattr("msgflux_nb.widgets._intake.notebook_namespace", dict)
+    monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", dict)
     page.get_by_role("button", name="variable").click()
     bridge.exchange()
     expect(page.locator(".mf-panel")).to_contain_text("no variable of this notebook holds an image")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page
 
-from msgflux_nb.widgets._lane_twin import _code
+from msgflux_nb.widgets.tool_calls.lane_twin import _code
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 from .hostile import counting, dangerous

@@ -11,8 +11,8 @@ from ipywidgets import DOMWidget
 from playwright.sync_api import Page, expect
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._base import View
-from msgflux_nb.widgets.prefill_editor import PrefillEditor
+from msgflux_nb.widgets.base.view import View
+from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 
 from .test_playground_esm import counting, dangerous
 from .widget_page import WidgetPage, until

@@ -13,9 +13,9 @@ from msgspec import Meta
 from playwright.sync_api import Locator, Page, expect
 
 import msgflux_nb as mf
+from msgflux_nb.display.structure import rows
 from msgflux_nb.generation.plan import ChainOfThoughts, Step
-from msgflux_nb.widgets._structure import rows
-from msgflux_nb.widgets.schema_picker import SchemaPicker
+from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 
 from .test_playground_esm import counting, dangerous
 from .test_prefill_editor_esm import state_of

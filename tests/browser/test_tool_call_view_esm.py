@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from msgflux_nb.protocol.events import ToolCallDelta
-from msgflux_nb.widgets.tool_call_view import ToolCallView
+from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
 
 from .hostile import counting, dangerous
 from .widget_page import WidgetPage, until

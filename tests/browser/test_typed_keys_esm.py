@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Locator, Page
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._base import View
-from msgflux_nb.widgets._typed import KEY_REMOVED, without_keys
+from msgflux_nb.widgets.base.typed_keys import KEY_REMOVED, without_keys
+from msgflux_nb.widgets.base.view import View
 from tests.widgets.test_typed import CANARY, KEYS, WORDS
 
 from .bridge import Bridge

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from msgflux_nb.widgets._base import View, _assets
+from msgflux_nb.widgets.base.view import View, _assets
 
 # Follows the browser's preference, so that a test can ask for the dark form.
 _EMPTY = '<html style="color-scheme: light dark"><body></body></html>'

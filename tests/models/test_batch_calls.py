@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import msgflux_nb as mf
 from msgflux_nb.models import quick
-from msgflux_nb.models.prepared import Prepared
+from msgflux_nb.models.batch_call import Prepared
 from tests.models.test_keys import CANARY, assert_clean, shown
 from tests.scripted import Peer, Reply, completion, error, listening, model_at, serving, stream, wire
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models.local import ensure_server
+from msgflux_nb.local.server import ensure_server
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from tests.models.hosted import hosting
 

@@ -14,10 +14,11 @@ from genai_prices import Usage as Tokens
 from genai_prices import calc_price
 
 import msgflux_nb as mf
-from msgflux_nb.models import chat, store
+from msgflux_nb.models import chat
 from msgflux_nb.models.prices import _even, _price, cost_of
 from msgflux_nb.models.profiles import PROFILES
 from msgflux_nb.protocol.events import Usage
+from msgflux_nb.storage import answers as store
 from tests.models.test_chat import Call, both
 from tests.scripted import Reply, chunk, completion, serving, stream
 

@@ -16,8 +16,8 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.models.keys import HiddenValues, Key
-from msgflux_nb.models.limits import Timeout
 from msgflux_nb.models.profiles import COMPATIBLE, PROFILES
+from msgflux_nb.models.timeouts import Timeout
 from msgflux_nb.models.transport import Endpoint
 from msgflux_nb.protocol.profile import Profile, SchemaMethod, for_model, override
 from msgflux_nb.protocol.request import OPTIONS, build_request

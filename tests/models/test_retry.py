@@ -144,7 +144,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waited.append(seconds)
 
     monkeypatch.setattr("msgflux_nb.models.exchange._random", lambda: 0.0)
-    monkeypatch.setattr("msgflux_nb.models.limits.Abort.wait", lambda self, seconds: waited.append(seconds))
+    monkeypatch.setattr("msgflux_nb.models.timeouts.Abort.wait", lambda self, seconds: waited.append(seconds))
     monkeypatch.setattr("msgflux_nb.models.aio.pause", pause)
     return waited
 

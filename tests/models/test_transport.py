@@ -21,7 +21,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.models.aio import AsyncioTransport
-from msgflux_nb.models.limits import Abort
+from msgflux_nb.models.timeouts import Abort
 from msgflux_nb.models.transport import Endpoint, aopen_bytes
 from tests.scripted import Ask, Peer, Reply, both, completion, listening, model_at, stream, wire
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import store
+from msgflux_nb.storage import answers as store
 from msgflux_nb.tables import run
 from tests.scripted import Reply, Server, completion, serving
 from tests.tables.scripted_model import bare

@@ -16,8 +16,8 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.errors import StoreError
-from msgflux_nb.models.records import Records
-from msgflux_nb.models.store import open_store
+from msgflux_nb.storage.answers import open_store
+from msgflux_nb.storage.batches import Records
 from msgflux_nb.tables.review import correct, corrections, examples
 from tests.scripted import completion
 from tests.tables.counting import Counting, Person, counting, named, restart_kernel

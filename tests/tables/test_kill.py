@@ -31,8 +31,8 @@ TIMES = range(int(os.environ.get("MSGFLUX_KILLS", "2")))
 SCRIPT = """
 import os, signal, sys
 import msgflux_nb as mf
-from msgflux_nb.models.records import Records
-from msgflux_nb.models.store import open_store
+from msgflux_nb.storage.batches import Records
+from msgflux_nb.storage.answers import open_store
 from tests.tables.counting import Person
 
 url, path, key, deadly = *sys.argv[1:4], int(sys.argv[4])

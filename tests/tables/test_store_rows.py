@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models.records import Record, Records
-from msgflux_nb.models.store import Store, open_store
+from msgflux_nb.storage.answers import Store, open_store
+from msgflux_nb.storage.batches import Record, Records
 from msgflux_nb.tables.ledger import Ledger
 from msgflux_nb.tables.outcome import Outcome
 from tests.scripted import completion, error

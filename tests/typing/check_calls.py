@@ -9,8 +9,8 @@ import pandas as pd
 
 import msgflux_nb as mf
 from msgflux_nb.models.answer import ModelResponse
-from msgflux_nb.models.async_response import AsyncStreamResponse
-from msgflux_nb.models.response import StreamResponse
+from msgflux_nb.models.async_stream import AsyncStreamResponse
+from msgflux_nb.models.stream import StreamResponse
 
 
 class City(msgspec.Struct):

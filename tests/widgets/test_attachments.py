@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from msgflux_nb.errors import MediaError
-from msgflux_nb.widgets import _attachments
-from msgflux_nb.widgets._attachments import Uploads, attachment
-from msgflux_nb.widgets._parts import thumbnail
+from msgflux_nb.widgets.conversation import attachments as _attachments
+from msgflux_nb.widgets.conversation.attachments import Uploads, attachment
+from msgflux_nb.widgets.conversation.parts import thumbnail
 from tests.content.pictures import to_bytes, two_halves
 
 

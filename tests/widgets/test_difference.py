@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_nb.widgets._difference import difference, plain_text
+from msgflux_nb.widgets.playground.difference import difference, plain_text
 
 TEXTS = st.text(alphabet=st.sampled_from("ab \n.é€😀\ud800\t"), max_size=60)
 

@@ -15,8 +15,9 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.tables.extract import finish
 from msgflux_nb.tables.run import Run
-from msgflux_nb.widgets import _extraction_board, _tool_job
-from msgflux_nb.widgets.extraction_view import ExtractionView, _Watching, shown_in_notebook
+from msgflux_nb.widgets.extraction import board as _extraction_board
+from msgflux_nb.widgets.extraction.extraction_view import ExtractionView, _Watching, shown_in_notebook
+from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "&amp; <b>&lt;\x1b[31m"]
@@ -214,8 +215,8 @@ def test_cells_are_texts_of_a_bounded_length_and_columns_are_few(view_of: Make) 
     view.run(wait=True)
     assert view.picture["columns"] == ["a", "b", "c", "d", "e", "f", "g.name", "g.people"]
     assert view.picture["more_columns"] == 2
-    ((position, label, state, cells, error, flags),) = view.picture["rows"]
-    assert (position, label, state, error, flags) == (0, "0", "ok", "", "")
+    ((position, label, state, cells, error),) = view.picture["rows"]
+    assert (position, label, state, error) == (0, "0", "ok", "")
     assert cells == ["é" * 80 + "…", "[1, 2]", '{"k": 1}', "x", "0.5", "True", "Ghent", None]
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from msgflux_nb.errors import SchemaError
 from msgflux_nb.generation.plan import ChainOfThoughts, TreeOfThoughts
-from msgflux_nb.widgets._fields import Field, doc_of, fields
+from msgflux_nb.widgets.schema.fields import Field, doc_of, fields
 
 
 class Colour(enum.Enum):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._attachments import attachment
-from msgflux_nb.widgets.message_builder import MessageBuilder
+from msgflux_nb.widgets.conversation.attachments import attachment
+from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from tests.content.pictures import to_bytes, two_halves
 from tests.content.sounds import tone
 
@@ -389,7 +389,7 @@ def test_an_address_is_passed_on_and_an_address_of_a_private_place_refused(desk:
 
 def test_variables_of_the_notebook_are_listed_and_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace = {"photo": two_halves(), "grid": np.zeros((16, 16, 3), np.uint8), "_hidden": two_halves(), "n": 3}
-    monkeypatch.setattr("msgflux_nb.widgets._intake.notebook_namespace", lambda: namespace)
+    monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", lambda: namespace)
     desk.receive("pictures")
     [listed] = desk.of("pictures")
     assert listed["items"] == [

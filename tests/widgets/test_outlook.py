@@ -10,8 +10,8 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.errors import PrefillError
 from msgflux_nb.models import chat
-from msgflux_nb.widgets._outlook import outlook_of, starts
-from msgflux_nb.widgets._verdict import verdict
+from msgflux_nb.widgets.prefill.forecast import outlook_of, starts
+from msgflux_nb.widgets.prefill.verdict import verdict
 from tests.scripted import Reply, chunk, completion, model_at, serving, stream
 
 GOES_ON = {"prefill": "continue", "echo": False, "echo_stream": False, "reasks": 1, "dialect": "plain"}

@@ -10,7 +10,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
-from msgflux_nb.widgets import _tool_job
+from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from tests.scripted import error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow

@@ -73,7 +73,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Notebook
     def make(*replies: Reply, **names: Any) -> Notebook:
         contexts.append(serving(*replies))
         made = Notebook(contexts[-1].__enter__(), names)
-        for module in ("playground", "_play_page", "schema_picker"):
+        for module in ("playground.playground", "playground.page", "schema.schema_picker"):
             monkeypatch.setattr(f"msgflux_nb.widgets.{module}.notebook_namespace", lambda: made.names)
         return made
 

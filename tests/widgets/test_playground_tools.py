@@ -12,7 +12,8 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.reasoning.tools import StepEnded
-from msgflux_nb.widgets import _approval, _tool_job
+from msgflux_nb.widgets.tool_calls import approval as _approval
+from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from tests.scripted import Reply, chunk, error, serving, stream
 
 from .bench import Bench, eventually, model_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._tokens import start_at
+from msgflux_nb.widgets.playground.token_lens import start_at
 from tests.scripted import Reply, error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow

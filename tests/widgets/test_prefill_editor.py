@@ -11,7 +11,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.models import chat
-from msgflux_nb.widgets.prefill_editor import PrefillEditor
+from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from tests.scripted import model_at, serving, stream
 
 THINK = "Let's think step by step."

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from msgflux_nb.protocol.events import TextDelta
-from msgflux_nb.widgets import _run
-from msgflux_nb.widgets._feed import Batch, Feed
-from msgflux_nb.widgets._run import INTERVAL_SECONDS, Sender, start_thread
+from msgflux_nb.widgets.base import run as _run
+from msgflux_nb.widgets.base.feed import Batch, Feed
+from msgflux_nb.widgets.base.run import INTERVAL_SECONDS, Sender, start_thread
 
 from .bench import eventually
 

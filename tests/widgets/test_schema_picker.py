@@ -14,8 +14,8 @@ import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.generation.schema import wire_schema
 from msgflux_nb.models import chat
-from msgflux_nb.widgets import schema_picker as module
-from msgflux_nb.widgets.schema_picker import SchemaPicker
+from msgflux_nb.widgets.schema import schema_picker as module
+from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 
 PLANS = ["ChainOfThoughts", "ReAct", "SelfConsistency", "TreeOfThoughts"]
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -12,7 +12,7 @@ from msgspec import Meta
 import msgflux_nb as mf
 from msgflux_nb.errors import SchemaError
 from msgflux_nb.models import chat
-from msgflux_nb.widgets._sending import sending
+from msgflux_nb.widgets.schema.sending import sending
 from tests.scripted import error, model_at, serving, stream
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgflux_nb.generation.schema import Dialect, wire_schema
-from msgflux_nb.widgets._struct_code import FieldForm, StructForm, built, code_of, problems
+from msgflux_nb.widgets.schema.struct_code import FieldForm, StructForm, built, code_of, problems
 
 
 def form(*fields: FieldForm, name: str = "Person") -> StructForm:

@@ -16,11 +16,11 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
-from msgflux_nb.widgets import _approval
-from msgflux_nb.widgets._lane import Fragment
-from msgflux_nb.widgets._lane_twin import thinned
-from msgflux_nb.widgets._tool_fields import tool_fields
-from msgflux_nb.widgets.tool_call_view import ToolCallView
+from msgflux_nb.widgets.tool_calls import approval as _approval
+from msgflux_nb.widgets.tool_calls.lane import Fragment
+from msgflux_nb.widgets.tool_calls.lane_twin import thinned
+from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
+from msgflux_nb.widgets.tool_calls.tool_fields import tool_fields
 from tests.scripted import Reply, Server, chunk, model_at, serving, stream
 
 HOSTILE = '</script><img src=x onerror=alert(1)>&"'

@@ -11,8 +11,8 @@ import pytest
 
 from msgflux_nb.errors import ServerError, StreamInterruptedError
 from msgflux_nb.reasoning.tools import StepEnded, StepStarted
-from msgflux_nb.widgets import _tool_job
-from msgflux_nb.widgets._tool_job import Job
+from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
+from msgflux_nb.widgets.tool_calls.tool_job import Job
 
 
 class Watched(Job):

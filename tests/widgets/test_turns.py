@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from msgflux_nb.errors import MediaError
-from msgflux_nb.widgets._turns import Look, Turn, open_calls, rebuilt, without_texts
+from msgflux_nb.widgets.conversation.turn_cards import Look, Turn, open_calls, rebuilt, without_texts
 
 from .conversations import CALL, EVERYTHING, messages
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.widgets._base import View
-from msgflux_nb.widgets._typed import without_keys
+from msgflux_nb.widgets.base.typed_keys import without_keys
+from msgflux_nb.widgets.base.view import View
 
 CANARY = "sk-CANARY0123456789abc"
 KEYS = [

@@ -1,0 +1,1 @@
+"""Values as safe HTML and plain text; knows no widget and no page."""

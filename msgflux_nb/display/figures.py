@@ -1,0 +1,45 @@
+"""What can be said of an answer, in short words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["dollars", "status"]
+
+
+def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
+    """Describe an answer in short words; unknown is a dash, never 0.
+
+    Args:
+        response: a response in any state, or None; of a run with tools, all its answers together.
+        times: with seconds; without them, the same answer is described in the same words.
+    """
+    if response is None:
+        return ()
+    metadata = response.metadata
+    usage, cost, steps = metadata.usage, metadata.cost, 1
+    answers = getattr(response, "responses", None)  # of a run with tools
+    if answers is not None:
+        usage, cost, steps = response.usage, response.cost, len(answers)
+    sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
+    words = [f"{steps} answers"] if steps > 1 else []
+    words.append("– tokens" if usage is None else f"{_count(sent)} + {_count(received)} tokens")
+    words.append("– cost" if cost is None else dollars(cost))
+    if times:
+        words += [f"first {_seconds(metadata.seconds_to_first_token)}", _seconds(metadata.seconds)]
+    words.append(metadata.finish_reason or "–")
+    words += filter(None, [metadata.schema_method, metadata.cached and "cached"])
+    return tuple(words)
+
+
+def dollars(cost: float) -> str:
+    """Write a cost; one that is too small for its digits is not 0."""
+    return "<$0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "– s" if seconds is None else f"{seconds:,.2f} s"

@@ -1,0 +1,170 @@
+"""A structure as rows to show: field, value, type."""
+
+from __future__ import annotations
+
+import enum
+import typing
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from ..errors import SchemaError
+from ..generation.faults import REFUSALS
+from ..generation.generics import with_defaults
+
+__all__ = ["Row", "info_name", "is_record", "rows", "type_info", "type_name"]
+
+_ROW_LIMIT = 200
+_SCALARS: dict[type[inspect.Type], str] = {
+    inspect.AnyType: "Any",
+    inspect.NoneType: "None",
+    inspect.BoolType: "bool",
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "str",
+    inspect.BytesType: "bytes",
+    inspect.DateTimeType: "datetime",
+    inspect.DateType: "date",
+    inspect.TimeType: "time",
+    inspect.TimeDeltaType: "timedelta",
+    inspect.UUIDType: "UUID",
+    inspect.DecimalType: "Decimal",
+}
+_COLLECTIONS: dict[type[inspect.Type], str] = {
+    inspect.ListType: "list",
+    inspect.SetType: "set",
+    inspect.FrozenSetType: "frozenset",
+    inspect.VarTupleType: "tuple",
+}
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line of a structure.
+
+    Attributes:
+        field: where it is, as one would write it in Python: ``steps[0].output``.
+        value: its text, or None while it is not known.
+        type: its declared type.
+    """
+
+    field: str
+    value: str | None
+    type: str
+
+
+def type_name(type_: Any) -> str:
+    """How a type is written in Python, without modules."""
+    try:
+        origin = typing.get_origin(type_)
+        if origin is None and isinstance(type_, type):
+            return type_.__name__
+        if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
+            return f"{origin.__name__}[{', '.join(map(type_name, typing.get_args(type_)))}]"
+        return info_name(inspect.type_info(type_))
+    except REFUSALS:
+        return str(type_)
+
+
+def type_info(type_: Any) -> inspect.Type:
+    """Return what msgspec reads of a type.
+
+    Raises:
+        SchemaError: it cannot be read.
+    """
+    try:
+        return inspect.type_info(with_defaults(type_))
+    except REFUSALS as error:
+        raise SchemaError(f"{type_name(type_)} cannot be a generation_schema: {error}") from None
+
+
+def rows(type_: Any, value: Any = msgspec.UNSET) -> list[Row]:
+    """Describe a type, or an instance of it, field by field; at most 200 rows, the last one says how many are left.
+
+    Args:
+        type_: what the value was decoded to.
+        value: the value; without one every row has the value None.
+    """
+    found: list[Row] = []
+    _walk(type_info(type_), value, "", found, ())
+    if len(found) > _ROW_LIMIT:
+        return [*found[:_ROW_LIMIT], Row("…", f"{len(found) - _ROW_LIMIT:,} more rows", "")]
+    return found
+
+
+def _walk(info: Any, value: Any, path: str, found: list[Row], above: tuple[Any, ...]) -> None:
+    info = _branch(info, value)
+    known = value is not msgspec.UNSET
+    if hasattr(info, "fields") and (known or info.cls not in above):
+        for field in info.fields:
+            child = _member(value, field) if known else msgspec.UNSET
+            _walk(field.type, child, f"{path}.{field.name}" if path else field.name, found, (*above, info.cls))
+    elif isinstance(info, inspect.CollectionType) and is_record(info.item_type) and (not known or value):
+        for index, item in enumerate(value) if known else [("", msgspec.UNSET)]:
+            _walk(info.item_type, item, f"{path or 'value'}[{index}]", found, above)
+    elif isinstance(info, inspect.DictType) and is_record(info.value_type) and (not known or value):
+        for key, item in value.items() if known else [("", msgspec.UNSET)]:
+            _walk(info.value_type, item, f"{path or 'value'}[{repr(key) if known else ''}]", found, above)
+    else:
+        found.append(Row(path or "value", _text(value) if known else None, info_name(info)))
+
+
+def _branch(info: Any, value: Any) -> Any:
+    """The member of a union that a record belongs to, so that its fields are shown."""
+    if isinstance(info, inspect.Metadata):
+        return _branch(info.type, value)
+    if isinstance(info, inspect.UnionType):
+        for member in info.types:
+            if getattr(member, "cls", None) is type(value) and hasattr(member, "fields"):
+                return member
+    return info
+
+
+def is_record(info: inspect.Type) -> bool:
+    """Whether a type has fields, itself or as one of the members of a union."""
+    if isinstance(info, inspect.Metadata):
+        return is_record(info.type)
+    if isinstance(info, inspect.UnionType):
+        return any(is_record(member) for member in info.types)
+    return hasattr(info, "fields")
+
+
+def _member(value: Any, field: inspect.Field) -> Any:
+    if isinstance(value, dict):  # a TypedDict
+        return value.get(field.encode_name, msgspec.UNSET)
+    return getattr(value, field.name)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return str(value)
+    try:
+        encoded = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+    except (TypeError, ValueError, OverflowError):
+        return str(value)
+    return encoded[1:-1] if encoded.startswith('"') else encoded  # dates and the like are bare in JSON's quotes
+
+
+def info_name(info: inspect.Type) -> str:
+    """How a type that msgspec has read is written in Python."""
+    kind = type(info)
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    if isinstance(info, inspect.CollectionType):
+        return f"{_COLLECTIONS.get(kind, 'list')}[{info_name(info.item_type)}]"
+    match info:
+        case inspect.Metadata():
+            return info_name(info.type)
+        case inspect.UnionType(types=types):
+            return " | ".join(dict.fromkeys(map(info_name, types)))
+        case inspect.LiteralType(values=values):
+            return " | ".join(map(repr, values))
+        case inspect.TupleType(item_types=items):
+            return f"tuple[{', '.join(map(info_name, items))}]"
+        case inspect.DictType(key_type=key, value_type=value):
+            return f"dict[{info_name(key)}, {info_name(value)}]"
+    return str(getattr(getattr(info, "cls", None), "__name__", kind.__name__.removesuffix("Type").lower()))

@@ -1,0 +1,141 @@
+"""Parts of a shown answer beside its text and its structure: tool calls and sources. Every value is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+from .html import structure_html
+from .markdown import link_html
+from .structure import Row
+
+__all__ = ["QUIET", "labelled", "source_list", "tool_cards", "wrong"]
+
+QUIET = "opacity: 0.75"
+# Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
+_LOOKS = {
+    "streaming": ("●", "#2f81f7"),
+    "complete": ("✓", "#2e9e4f"),
+    "repaired": ("◆", "#c07a00"),
+    "invalid": ("✗", "#e5484d"),
+}
+_CARD = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
+_APART = "margin-right: 8px"
+_JSON = (
+    "margin: 4px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
+    "overflow-wrap: anywhere"
+)
+_LIMIT = 2_000  # characters of arguments
+_TABLE_ROWS = 12
+_CARDS = 40
+_SOURCES = 50
+_NAME = 120
+
+
+def tool_cards(states: Sequence[Any]) -> str:
+    """Draw one card for each call: its name, id and state, its arguments, and what is wrong with it."""
+    left = len(states) - _CARDS
+    more = f'<div style="{_CARD}"><small>{left:,} more calls</small></div>' if left > 0 else ""
+    return "".join(map(_card, states[:_CARDS])) + more
+
+
+def source_list(annotations: Sequence[Any]) -> str:
+    """Draw what an answer cites as a numbered list of links, each with its host."""
+    if not annotations:
+        return ""
+    items = "".join(f"<li>{_source(annotation)}</li>" for annotation in annotations[:_SOURCES])
+    left = len(annotations) - _SOURCES
+    more = f"<small>{left:,} more sources</small>" if left > 0 else ""
+    return labelled("sources", f'<ol style="margin: 0">{items}</ol>{more}')
+
+
+def labelled(label: str, inner: str) -> str:
+    """Draw a part below its name."""
+    return f'<div style="margin: 4px 0"><small style="{QUIET}">{label}</small>{inner}</div>'
+
+
+def wrong(inner: str) -> str:
+    """Draw what is wrong, marked as such."""
+    return (
+        f'<div style="border-left: 3px solid {_LOOKS["invalid"][1]}; padding: 0 0 0 8px; margin: 4px 0">{inner}</div>'
+    )
+
+
+def _card(state: Any) -> str:
+    word = "repaired" if state.status == "complete" and state.repaired else state.status
+    shape, colour = _LOOKS[word]
+    head = (
+        f'<b style="font-family: monospace; {_APART}">{escape(_cut(state.name, _NAME)) or "…"}</b>'
+        f'<small style="{QUIET}; {_APART}">{escape(_cut(state.id, _NAME))}</small>'
+        f'<span style="color: {colour}" aria-hidden="true">{shape}</span> <small>{word}</small>'
+    )
+    error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
+    return f'<div style="{_CARD}"><div>{head}</div>{_arguments(state)}{error}</div>'
+
+
+def _arguments(state: Any) -> str:
+    if state.status == "invalid":
+        return _bounded(state.raw)
+    if not state.partial:
+        return f'<small style="{QUIET}">no arguments</small>' if state.status == "complete" else ""
+    rows = _rows(state.partial)
+    if rows:
+        return structure_html(rows)
+    try:
+        return _bounded(json.dumps(state.partial, indent=2, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):  # a number of thousands of digits, or a thousand brackets
+        return _bounded(state.raw)
+
+
+def _rows(arguments: Any) -> list[Row]:
+    """The arguments as rows where they are few and plain, else none."""
+    if not isinstance(arguments, dict) or len(arguments) > _TABLE_ROWS:
+        return []
+    if not all(value is None or isinstance(value, str | int | float) for value in arguments.values()):
+        return []
+    try:
+        rows = [
+            Row(name, str(value), "None" if value is None else type(value).__name__)
+            for name, value in arguments.items()
+        ]
+    except ValueError:  # a number of thousands of digits
+        return []
+    return rows if sum(len(row.field) + len(row.value or "") for row in rows) <= _LIMIT else []
+
+
+def _bounded(text: str) -> str:
+    left = len(text) - _LIMIT
+    more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
+    return f'<pre style="{_JSON}">{escape(text[:_LIMIT])}</pre>{more}' if text else ""
+
+
+def _source(annotation: Any) -> str:
+    body = annotation
+    if isinstance(annotation, dict) and isinstance(annotation.get(str(annotation.get("type"))), dict):
+        body = annotation[annotation["type"]]
+    url = body.get("url") if isinstance(body, dict) else None
+    if not isinstance(url, str) or not url:
+        return escape(_cut(_json(annotation), 4 * _NAME))
+    title = body.get("title")
+    return link_html(_cut(title, _NAME) if isinstance(title, str) and title.strip() else _host(url), url)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc or url
+    except ValueError:
+        return url
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return type(value).__name__
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"

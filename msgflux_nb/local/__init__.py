@@ -1,0 +1,1 @@
+"""The embedded model: find it, fetch it, check it, serve it."""

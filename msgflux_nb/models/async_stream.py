@@ -1,0 +1,127 @@
+"""The driver of calls with ``await``; line for line as ``response``, but for what is awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from ..errors import MsgfluxError
+from ..protocol.events import Event, TextDelta
+from ..protocol.request import ChatRequest
+from .call import Call
+from .exchange import Exchange
+from .partials import Partials
+from .stream import Arriving
+
+__all__ = ["AsyncStreamResponse"]
+
+
+class AsyncStreamResponse(Arriving):
+    """As :class:`StreamResponse`, for ``async for`` and ``await``."""
+
+    def __init__(self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]]) -> None:
+        super().__init__(call)
+        self._connect = connect
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        async for event in self.events():
+            if type(event) is TextDelta and event.choice == 0:
+                yield event.text
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield typed events as they arrive; an answer that has ended yields none.
+
+        Raises:
+            MsgfluxError: the call failed; ``snapshot`` holds what had arrived.
+        """
+        if not self._begin():
+            return
+        try:
+            exchange = self._next(None)
+            while exchange is not None:
+                shown = exchange is self._call.exchange
+                run = self._run(exchange)
+                try:
+                    async for events in run:
+                        for event in events if shown else ():
+                            yield event
+                finally:
+                    await run.aclose()
+                exchange = self._next(exchange.failed)
+        finally:
+            self._stop()
+
+    async def partials(self) -> AsyncIterator[Any]:
+        """Yield the structure as far as it has come, as :meth:`StreamResponse.partials` does."""
+        partials = Partials(self._call, time.monotonic)
+        async for event in self.events():
+            for partial in partials.after(event):
+                yield partial
+        yield await self.consume()
+
+    async def consume(self) -> Any:
+        """Read to the end, and return what the same call without ``stream`` returns."""
+        await self.finish()
+        return self._call.value()
+
+    async def __aenter__(self) -> AsyncStreamResponse:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._leave()
+
+    async def finish(self) -> None:
+        """Run the call to its end; what it means is decoded later.
+
+        Raises:
+            MsgfluxError: the call failed.
+        """
+        async for _ in self.events():
+            pass
+        while self._silent is not None and not self._abort.asked:
+            exchange, self._silent = self._silent, None
+            async for _ in self._run(exchange):
+                pass
+            self._silent = self._call.step(exchange.failed)
+
+    async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
+        from .aio import pause
+        from .transport import aopen_bytes
+
+        recalled = exchange.recall()
+        if recalled is not None:
+            yield recalled
+            return
+        request, abort = exchange.request, self._abort
+        while True:
+            try:
+                endpoint = await self._connect(request)
+                exchange.begin(endpoint.scrub)
+                async with aopen_bytes(
+                    endpoint,
+                    request.body,
+                    exchange.timeout,
+                    stream=request.stream,
+                    abort=abort,
+                    remaining=exchange.remaining,
+                    heard=exchange.hear,
+                ) as chunks:
+                    async for data in chunks:
+                        yield exchange.feed(data)
+                yield exchange.close()
+                return
+            except MsgfluxError as error:
+                if abort.asked:
+                    return
+                rest = exchange.finished_anyway()
+                if rest is not None:
+                    yield rest
+                    return
+                delay = exchange.delay_after(error)
+                if delay is None:
+                    return
+            await pause(abort, delay)
+            if abort.asked:
+                return

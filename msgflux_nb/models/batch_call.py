@@ -1,0 +1,172 @@
+"""One call of a batch: known by a key before anything is sent, tried when the batch says so, its bytes kept.
+
+A batch decides itself when and how often a row is sent, since a limit of the provider is every row's business. What it
+knows a row by has nothing secret in it, and nothing that is learnt on the way: the same row has the same key tomorrow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+from ..errors import MsgfluxError
+from ..generation.schema import WireSchema
+from ..protocol.allowance import Allowance, allowance_of
+from ..protocol.events import Event
+from ..protocol.request import ChatRequest
+from .answer import ModelResponse
+from .async_stream import AsyncStreamResponse
+from .call import Call
+from .exchange import Exchange
+from .quick import Quick, QuickAnswer
+from .whole import Headers
+
+__all__ = ["Prepared"]
+
+
+class Prepared:
+    """A call that may be made.
+
+    Args:
+        call: makes the call anew for each attempt; is told whether its first request, as it is here, was sent already.
+        connect: where requests go.
+        request: the body of the request as it is asked for first.
+        schema: what the answer is decoded to, or None for text.
+        key: of the whole request.
+        question: gives the key of the request but for its structure.
+        hide: returns bytes without the caller's key.
+        quick: the short way, which is tried first; None for none.
+
+    Attributes:
+        key: of the whole request; the same request to the same place has the same.
+        request: the request's body.
+        schema: what the answer is decoded to, or None for text.
+        attempts: how many requests were sent so far, of all kinds.
+        answer: the bytes of the last answer that came whole, or None.
+        allowance: what the provider said last may still be sent; None where it said nothing.
+    """
+
+    __slots__ = (
+        "_call",
+        "_connect",
+        "_hide",
+        "_made",
+        "_question",
+        "_quick",
+        "_text",
+        "allowance",
+        "answer",
+        "attempts",
+        "key",
+        "request",
+        "schema",
+    )
+
+    def __init__(
+        self,
+        call: Callable[[bool], Call],
+        connect: Callable[[ChatRequest], Awaitable[Any]],
+        *,
+        request: bytes,
+        schema: WireSchema | None,
+        key: bytes,
+        question: Callable[[], bytes],
+        hide: Callable[[bytes], bytes],
+        quick: Quick | None,
+    ) -> None:
+        self._call, self._connect, self._hide, self._question, self._quick = call, connect, hide, question, quick
+        self._made: Call | None = None
+        self._text: str | None = None
+        self.request = request
+        self.schema = schema
+        self.key = key
+        self.attempts = 0
+        self.answer: bytes | None = None
+        self.allowance: Allowance | None = None
+
+    @property
+    def question(self) -> bytes:
+        """The key of the request but for its structure."""
+        return self._question()
+
+    @property
+    def text(self) -> str | None:
+        """What the last answer says: the text of its structure, or None before there is one."""
+        if self._made is None:
+            return self._text
+        return self._made.structure_text or self._made.snapshot.text
+
+    async def ask(self) -> ModelResponse | QuickAnswer:
+        """Send it once, and whatever else the answer takes (another way to ask for a structure, a correction).
+
+        Raises:
+            MsgfluxError: it failed; nothing is sent again by itself.
+        """
+        self.allowance = None
+        begun = await self._begin()
+        return begun if isinstance(begun, QuickAnswer) else await self._finish(begun)
+
+    async def _begin(self) -> QuickAnswer | _Given:
+        """Ask the short way; what it does not get to its end is begun. No frame of a failure holds what came."""
+        given: bytes | MsgfluxError | None = None
+        if self._quick is not None and self.schema is not None:
+            given = await self._quick.send(self.request, self._hear)
+            if type(given) is bytes:
+                answer = self._quick.read(given, self.schema)
+                if answer is not None:
+                    self._made, self._text, self.answer = None, answer.text, given
+                    self.attempts += 1
+                    return answer
+        self._made = self._call(given is not None)
+        return _Given(self._made, self._connect, given)
+
+    async def _finish(self, begun: _Given) -> ModelResponse:
+        call = begun.call
+        try:
+            await begun.finish()
+        finally:
+            self.attempts += call.attempts
+            self.allowance = call.exchange.allowance or self.allowance
+            if call.exchange.state == "complete":
+                self.answer = call.exchange.received
+        return ModelResponse(call)
+
+    def _hear(self, headers: Headers) -> None:
+        self.allowance = allowance_of(headers, now=time.time())
+
+    def without_key(self, data: bytes) -> bytes:
+        """Return what was sent or received without the caller's key, which a gateway wants in a body or repeats."""
+        return self._hide(data)
+
+
+class _Given(AsyncStreamResponse):
+    """Follows a call whose first request was sent already.
+
+    Args:
+        call: the call.
+        connect: where further requests go.
+        given: the body that came, or why there is none; None where nothing was sent.
+    """
+
+    def __init__(
+        self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]], given: bytes | MsgfluxError | None
+    ) -> None:
+        super().__init__(call, connect)
+        self.call = call
+        self._given = given
+
+    async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
+        given, self._given = self._given, None
+        if given is None:
+            async for events in super()._run(exchange):
+                yield events
+            return
+        try:
+            exchange.begin((await self._connect(exchange.request)).scrub)
+            if isinstance(given, MsgfluxError):
+                raise given
+            yield exchange.feed(given)
+            yield exchange.close()
+        except MsgfluxError as error:
+            exchange.delay_after(error)

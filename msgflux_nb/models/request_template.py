@@ -1,0 +1,149 @@
+"""What the calls of a batch have in common: one request, with a gap where the text of a row goes.
+
+Building and writing a request takes longer than all else that a row needs before it is sent, and its rows differ in one
+text. So it is written once, around a gap, and checked against one that is written as usual.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from ..errors import MsgfluxError
+from ..protocol.request import ChatRequest
+from .batch_call import Prepared
+from .call import Call, Learnt
+from .quick import Quick
+from .transport import Endpoint
+
+__all__ = ["Form"]
+
+_PROBE = ' "a"\\\té\u2028\U0001f600\n</b> '
+
+
+class Form:
+    """Makes calls that differ in their messages only.
+
+    Args:
+        build: builds the request for some messages; keywords change what is asked for.
+        call: makes a call of some messages, from their request where it is built already.
+        connect: where requests go.
+        place: the same as part of the keys.
+        question: what is asked by some messages but for the structure.
+        hide: returns bytes without the caller's key.
+        learnt: what is known of the model.
+        quick: the short way; None where requests go another way in any case.
+    """
+
+    def __init__(
+        self,
+        *,
+        build: Callable[..., ChatRequest],
+        call: Callable[[Any, ChatRequest | None], Call],
+        connect: Callable[[ChatRequest], Awaitable[Endpoint]],
+        place: str,
+        question: Callable[[Any], Any],
+        hide: Callable[[bytes], bytes],
+        learnt: Learnt,
+        quick: Quick | None,
+    ) -> None:
+        self._place = place
+        self._build, self._call, self._connect = build, call, connect
+        self._question, self._hide, self._learnt, self._quick = question, hide, learnt, quick
+        self._gap = self._written_around()
+
+    def prepare(self, messages: Any) -> Prepared:
+        """Return a call that is not made yet.
+
+        Raises:
+            MsgfluxError: it cannot be made.
+        """
+        gap = self._gap
+        if gap is None or type(messages) is not str or not messages.strip():
+            return self._as_usual(messages)
+        try:
+            text = msgspec.json.encode(messages)[1:-1]
+        except (UnicodeEncodeError, ValueError):
+            return self._as_usual(messages)
+        return Prepared(
+            lambda sent: self._made(messages, None, sent),
+            self._connect,
+            request=gap.body(text),
+            schema=gap.schema,
+            key=gap.key(text),
+            question=lambda: gap.question(text),
+            hide=self._hide,
+            quick=None if self._learnt.refused or gap.in_a_call else self._quick,
+        )
+
+    def _as_usual(self, messages: Any) -> Prepared:
+        request = self._build(messages)
+        in_a_call = request.schema is None or request.schema_method == "tool"
+        return Prepared(
+            lambda sent: self._made(messages, request, sent),
+            self._connect,
+            request=request.body,
+            schema=request.schema,
+            key=_hash(self._place, msgspec.json.decode(request.body)),
+            question=lambda: _hash(self._place, self._question(messages)),
+            hide=self._hide,
+            quick=None if self._learnt.refused or in_a_call else self._quick,
+        )
+
+    def _made(self, messages: Any, request: ChatRequest | None, sent: bool) -> Call:
+        """Make a call; what was sent already is its first request, whatever was learnt meanwhile."""
+        if self._learnt.refused and not sent:
+            return self._call(messages, None)
+        return self._call(messages, request or self._build(messages))
+
+    def _written_around(self) -> _Gap | None:
+        """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""
+        mark = secrets.token_hex(16)
+        try:
+            request = self._build(mark)
+            question = msgspec.json.encode(self._question(mark), order="deterministic")
+            gap = _Gap(request, question, mark, self._place)
+            probe = msgspec.json.encode(_PROBE)[1:-1]
+            same = self._build(_PROBE).body == gap.body(probe)
+        except (MsgfluxError, ValueError, TypeError):
+            return None
+        return gap if same else None
+
+
+class _Gap:
+    """A request, and what its keys are made of, without one text."""
+
+    def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
+        self.schema = request.schema
+        self.in_a_call = request.schema is None or request.schema_method == "tool"
+        canonical = msgspec.json.encode(msgspec.json.decode(request.body), order="deterministic")
+        self._head, self._tail = request.body.split(mark.encode())
+        head, self._key_tail = canonical.split(mark.encode())
+        self._key = hashlib.sha256(place.encode() + b"\n" + head)
+        head, self._question_tail = question.split(mark.encode())
+        self._question = hashlib.sha256(place.encode() + b"\n" + head)
+
+    def body(self, text: bytes) -> bytes:
+        return self._head + text + self._tail
+
+    def key(self, text: bytes) -> bytes:
+        return _ended(self._key, text + self._key_tail)
+
+    def question(self, text: bytes) -> bytes:
+        return _ended(self._question, text + self._question_tail)
+
+
+def _ended(begun: Any, rest: bytes) -> bytes:
+    whole = begun.copy()
+    whole.update(rest)
+    digest: bytes = whole.digest()
+    return digest
+
+
+def _hash(place: str, asked: Any) -> bytes:
+    """The hash of what is asked where, whatever the order of its fields."""
+    return hashlib.sha256(place.encode() + b"\n" + msgspec.json.encode(asked, order="deterministic")).digest()

@@ -1,0 +1,228 @@
+"""The driver of calls without ``await``: it opens, reads, waits before a retry and closes.
+
+The other driver is ``async_response``. Every line that need not be awaited stands in ``exchange``, ``call`` or
+``answer``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from ..errors import MsgfluxError
+from ..protocol.events import Event, TextDelta
+from ..protocol.request import ChatRequest
+from .answer import Answer
+from .call import Call
+from .exchange import Exchange
+from .partials import Partials
+from .timeouts import Abort
+
+__all__ = ["Arriving", "StreamResponse"]
+
+
+class Arriving(Answer):
+    """An answer that is still to come."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._abort = Abort()
+        self._begun = False
+        self._silent: Exchange | None = None  # what is still to be done once the shown answer has ended
+        self._watchers: tuple[tuple[Callable[[Event], None], Callable[[], None]], ...] = ()
+
+    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[], None]) -> None:
+        """Look on while somebody else reads: this reads nothing.
+
+        Both are called on the thread that reads, and must not raise.
+
+        Args:
+            on_event: called with each event that arrives from now on.
+            on_end: called once when the shown answer has ended, however it did; at once if it has already.
+        """
+        if self._over:
+            on_end()
+            return
+        self._watchers = (*self._watchers, (on_event, on_end))
+        self._let_look(self._call.exchange)
+
+    def cancel(self) -> None:
+        """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
+        self._abort()
+        if self._call.exchange.state == "new":
+            self._call.exchange.stop("cancelled")
+            self._tell_end()
+
+    def _leave(self) -> None:
+        """End the answer unless it has ended."""
+        if self._call.exchange.state in ("new", "running"):
+            self.cancel()
+
+    def _begin(self) -> bool:
+        """Whether nobody has read it yet."""
+        begun, self._begun = self._begun, True
+        return not begun and self._call.exchange.state == "new"
+
+    def _stop(self) -> None:
+        self._call.current.stop("cancelled" if self._abort.asked else "left")
+        self._tell_end()
+
+    @property
+    def _over(self) -> bool:
+        return self._call.current.state not in ("new", "running")
+
+    def _let_look(self, exchange: Exchange) -> None:
+        exchange.watchers = tuple(on_event for on_event, _ in self._watchers)
+
+    def _tell_end(self) -> None:
+        watchers, self._watchers = self._watchers, ()
+        for _, on_end in watchers:
+            on_end()
+
+    def _next(self, error: MsgfluxError | None) -> Exchange | None:
+        """The exchange that is shown next; None when the shown answer has ended."""
+        exchange = self._call.step(error)
+        if self._call.shown:
+            self._silent, exchange = exchange, None
+        elif exchange is not None and exchange is self._call.exchange:
+            self._let_look(exchange)
+        return None if self._abort.asked else exchange
+
+
+class StreamResponse(Arriving):
+    """An answer that arrives; nothing is sent before it is read.
+
+    Iterate for text, or call ``consume`` for the whole. Leaving a loop early closes the connection.
+
+    Example::
+
+        with model("Tell me a story", stream=True) as stream:
+            for text in stream:
+                print(text, end="")
+    """
+
+    def __init__(self, call: Call, connect: Callable[[ChatRequest], Any]) -> None:
+        super().__init__(call)
+        self._connect = connect
+
+    def __iter__(self) -> Iterator[str]:
+        for event in self.events():
+            if type(event) is TextDelta and event.choice == 0:
+                yield event.text
+
+    def events(self) -> Iterator[Event]:
+        """Yield typed events as they arrive; an answer that has ended yields none.
+
+        Raises:
+            MsgfluxError: the call failed; ``snapshot`` holds what had arrived.
+        """
+        if not self._begin():
+            return
+        try:
+            exchange = self._next(None)
+            while exchange is not None:
+                shown = exchange is self._call.exchange
+                run = self._run(exchange)
+                error = yield from (run if shown else _silently(run))
+                exchange = self._next(error)
+        finally:
+            self._stop()
+
+    def partials(self) -> Iterator[Any]:
+        """Yield the structure as far as it has come: instances whose missing fields are None, the last one whole.
+
+        Without a ``generation_schema``, the text so far. Where a structure is large, some of the steps are left out, so
+        that building them does not take longer than the answer.
+
+        Raises:
+            MsgfluxError: as :meth:`consume`.
+        """
+        partials = Partials(self._call, time.monotonic)
+        for event in self.events():
+            yield from partials.after(event)
+        yield self.consume()
+
+    def consume(self) -> Any:
+        """Read to the end, and return what the same call without ``stream`` returns.
+
+        Raises:
+            StreamInterruptedError: the stream was cancelled or left early; ``snapshot`` holds what had arrived.
+            MsgfluxError: as :meth:`ModelResponse.consume`.
+        """
+        self.finish()
+        return self._call.value()
+
+    def __enter__(self) -> StreamResponse:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._leave()
+
+    def finish(self) -> None:
+        """Run the call to its end; what it means is decoded later.
+
+        Raises:
+            MsgfluxError: the call failed.
+        """
+        for _ in self.events():
+            pass
+        while self._silent is not None and not self._abort.asked:
+            exchange, self._silent = self._silent, None
+            error = _ended(_silently(self._run(exchange)))
+            self._silent = self._call.step(error)
+
+    def _run(self, exchange: Exchange) -> Generator[Event, None, MsgfluxError | None]:
+        """Run one exchange; return the error that it failed with, or None."""
+        from .transport import open_bytes
+
+        recalled = exchange.recall()
+        if recalled is not None:
+            yield from recalled
+            return None
+        request, abort = exchange.request, self._abort
+        while True:
+            try:
+                endpoint = self._connect(request)
+                exchange.begin(endpoint.scrub)
+                with open_bytes(
+                    endpoint,
+                    request.body,
+                    exchange.timeout,
+                    stream=request.stream,
+                    abort=abort,
+                    remaining=exchange.remaining,
+                ) as chunks:
+                    for data in chunks:
+                        yield from exchange.feed(data)
+                yield from exchange.close()
+                return None
+            except MsgfluxError as error:
+                if abort.asked:
+                    return None
+                rest = exchange.finished_anyway()
+                if rest is not None:
+                    yield from rest
+                    return None
+                delay = exchange.delay_after(error)
+                if delay is None:
+                    return exchange.failed
+            abort.wait(delay)
+            if abort.asked:
+                return None
+
+
+def _silently(run: Generator[Event, None, MsgfluxError | None]) -> Generator[Event, None, MsgfluxError | None]:
+    """Run to the end without yielding anything."""
+    return _ended(run)
+    yield  # makes this a generator, as what is shown is one
+
+
+def _ended(run: Generator[Any, None, MsgfluxError | None]) -> MsgfluxError | None:
+    """Run to the end, and return what it returns."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            error: MsgfluxError | None = end.value
+            return error

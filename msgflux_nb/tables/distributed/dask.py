@@ -1,0 +1,151 @@
+"""``extract`` of a Dask DataFrame: the same engine in each partition, wherever Dask runs it.
+
+The graph is built from the schema alone, without a call. A task holds what was asked, and no key.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, Unpack
+
+import pandas as pd
+
+from ...errors import AuthenticationError
+from ..gate import Gate
+from ..ledger import Ledger
+from ..report import outcome_frame
+from ..run import Options, Run, at_once
+from .cluster import has_no_way_to_others, here, watch_local_schedulers
+from .part import PLACES, Asked, run_part
+from .share import Terms
+from .travel import packed, unpacked, without_key
+
+__all__ = ["DaskAccessor", "extract_dask", "is_dask", "register"]
+
+_SHARED = ("max_concurrency", "rpm", "tpm", "max_cost", "store", "model", "sample")
+
+
+def is_dask(data: Any) -> bool:
+    """Whether this is a DataFrame or a Series of Dask's; nothing of Dask is imported to find out."""
+    return type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "_meta") and hasattr(data, "divisions")
+
+
+def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
+    """Return the Dask DataFrame that :func:`extract` gives for one; nothing is sent until it is computed.
+
+    Its index, order, partitions and divisions are the input's, its columns those of the local result with the same
+    dtypes. Limits hold for all workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for
+    what no earlier one has: without ``store`` the scheduler remembers, with it a file does.
+
+    Raises:
+        ValueError: the model was given a key, which is not sent to workers; or a keyword has a value that it cannot
+            have, ``sample`` any.
+        SchemaError: a class of the schema cannot be sent to workers.
+    """
+    if options.get("sample") is not None:
+        raise ValueError(
+            "sample: expected None for a Dask DataFrame; extract a few rows: data.head(20, npartitions=-1)"
+        )
+    alone: Options = {**options, "store": False}
+    run = Run(data._meta, schema, gate=Gate(), **alone)  # reads and checks what it is asked with
+    asked = Asked(
+        model=without_key(run.model),
+        schema=run.schema,
+        options={**{name: value for name, value in options.items() if name not in _SHARED}, **_plain(run)},
+        terms=_terms(run.model, options),
+        place=_place(),
+    )
+    watch_local_schedulers()
+    meta = outcome_frame(run.schema, Ledger(), data._meta.index[:0], run.explode)
+    return data.map_partitions(_Task(packed(asked)), meta=meta, token="extract")  # noqa: S106  # a name
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    return {name: run.options[name] for name in ("images", "files", "examples", "explode")}
+
+
+def _terms(model: Any, options: Options) -> Terms:
+    start, most = at_once(options.get("max_concurrency", "auto"), model)
+    key = getattr(model, "gate_key", None)
+    store = options.get("store")
+    return Terms(
+        batch=secrets.token_hex(8),
+        gate=(str(key[0]), str(key[-1])) if isinstance(key, tuple) else (type(model).__name__, model.name),
+        start=start,
+        most=most,
+        rpm=_number(options.get("rpm")),
+        tpm=_number(options.get("tpm")),
+        max_cost=_number(options.get("max_cost")),
+        store=store if store is None or store is False else str(Path(os.fspath(store)).expanduser().absolute()),
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)  # and not NumPy's, which has no place in a message
+
+
+def _place() -> str:
+    import dask
+
+    place = dask.config.get("msgflux-nb.store", "auto")
+    if place not in PLACES:
+        raise ValueError(
+            f"msgflux-nb.store: expected one of {', '.join(PLACES)} in Dask's configuration, got {place!r}"
+        )
+    return str(place)
+
+
+class _Task:
+    """What Dask calls with a partition."""
+
+    def __init__(self, asked: bytes) -> None:
+        self._asked = asked
+
+    def __dask_tokenize__(self) -> Any:
+        return type(self).__qualname__, self._asked
+
+    def __call__(self, part: Any) -> pd.DataFrame:
+        asked: Asked = unpacked(self._asked)
+        terms = asked.terms
+        if has_no_way_to_others() and (terms.rpm or terms.tpm or terms.max_cost):
+            raise ValueError(
+                "rpm, tpm, max_cost: the processes of scheduler='processes' know nothing of each other, so that no "
+                "limit holds for all. Use threads, or a dask.distributed.LocalCluster."
+            )
+        link, cancelled = here()
+        try:
+            return run_part(part, asked, link, cancelled=cancelled)
+        except AuthenticationError as error:
+            if error.status is None:
+                raise AuthenticationError(
+                    f"{error} This was worker {link.worker}: its own environment counts."
+                ) from None
+            raise
+
+
+class DaskAccessor:
+    """``ddf.mf``: ask a model about each row, wherever Dask runs."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def extract(self, schema: Any, *, progress: bool = True, **options: Unpack[Options]) -> Any:
+        """Return the Dask DataFrame of its answers; see :func:`msgflux_nb.extract`. Dask shows the progress."""
+        return extract_dask(self._data, schema, **options)
+
+
+def register() -> None:
+    """Give Dask's DataFrames and Series their ``mf``, where Dask is loaded; calling it again changes nothing."""
+    frames: Any = sys.modules.get("dask.dataframe")
+    if not hasattr(frames, "Series"):  # it has none while it is being imported itself
+        return
+    from dask.dataframe import extensions
+
+    to: Any = extensions
+    if getattr(frames.DataFrame, "mf", None) is not DaskAccessor:
+        to.register_dataframe_accessor("mf")(DaskAccessor)
+    if getattr(frames.Series, "mf", None) is not DaskAccessor:
+        to.register_series_accessor("mf")(DaskAccessor)

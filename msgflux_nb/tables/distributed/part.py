@@ -1,0 +1,260 @@
+"""One part of a batch that runs in many places: its gate and its records are the desk's."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from ...errors import AuthenticationError, StoreError
+from ...protocol.allowance import Allowance
+from ...storage.answers import Store, open_store
+from ...storage.batches import Record, Records, RunRecord
+from ..batch import Batch
+from ..ledger import Ledger
+from ..loop import batch_loop
+from ..report import outcome_frame
+from ..run import Run
+from .share import Link, Terms, machine, own_path, sees
+
+__all__ = ["PLACES", "Asked", "run_part"]
+
+_HEARTBEAT_SECONDS = 0.1
+PLACES = ("auto", "file", "beside", "scheduler")
+_ASKED_AT_ONCE = 8  # questions to the desk that wait for their turn; each holds a connection
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a batch was asked with.
+
+    Attributes:
+        model: who is asked.
+        schema: what answers are decoded to.
+        options: the other keywords of a run.
+        terms: what holds for all parts together.
+        place: where a part keeps answers: ``auto``, or one of ``file`` (the named one itself), ``beside`` (one of its
+            own beside it, which is merged into it), ``scheduler`` (through the desk).
+    """
+
+    model: Any
+    schema: Any
+    options: dict[str, Any]
+    terms: Terms
+    place: str = "auto"
+
+
+def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], bool]) -> pd.DataFrame:
+    """Ask for the rows of one part, and return their frame.
+
+    Args:
+        data: a DataFrame or a Series.
+        asked: what is asked.
+        link: the way to the desk.
+        cancelled: whether nobody wants the result any more.
+
+    Raises:
+        StoreError: the store cannot be used.
+        CancelledError: nobody wants the result any more.
+        MsgfluxError: with ``on_error="raise"``.
+    """
+    if not len(data):
+        return outcome_frame(asked.schema, Ledger(), data.index, asked.options["explode"])
+    part = secrets.token_hex(8)
+    begun = link.ask_and_wait("begin", part=part, worker=link.worker, terms=msgspec.msgpack.encode(asked.terms))
+    told: Any = None
+    try:
+        records = None if asked.terms.store is False else _records(part, asked, link, _checked(begun))
+        gate = _SharedGate(link, part)
+        run = Run(
+            data,
+            asked.schema,
+            model=asked.model,
+            store=False if records is None else records,
+            max_concurrency=asked.terms.most,
+            max_cost=asked.terms.max_cost,  # the desk reckons for all; that a price is not known, each part sees
+            gate=gate,
+            **asked.options,
+        )
+        gate.batch = run.batch
+        result = _waited_for(run, cancelled)
+        told = gate.told()
+        if run.batch.stopped is not None and not gate.was_told:
+            link.ask_and_wait("stop", part=part, reason=run.batch.stopped)
+        if isinstance(records, _Beside):
+            records.close()
+        return _returned(run, result)
+    finally:
+        link.ask_and_wait("end", part=part, told=told)
+
+
+def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
+    done = batch_loop.submit(run.batch.run())
+    try:
+        while not run.batch.ended.wait(_HEARTBEAT_SECONDS):
+            if cancelled():
+                raise CancelledError("nobody waits for the result any more")
+            if done.done():
+                break
+    except BaseException:
+        run.interrupt_and_wait()
+        raise
+    return run.result()
+
+
+def _returned(run: Run, result: pd.DataFrame) -> pd.DataFrame:
+    error = run.batch.error
+    if isinstance(error, AuthenticationError) and error.status is None:  # no key at all: nothing was sent
+        raise AuthenticationError(str(error))
+    result.attrs = {}  # of a part, it would pass for the whole's
+    try:
+        return run.returned(result)
+    except Exception as error:  # has a way to go: without what is large, and holds what cannot be sent
+        error.result = None  # type: ignore[attr-defined]
+        if hasattr(error, "snapshot"):
+            error.snapshot = None
+        raise
+
+
+def _checked(answer: Any) -> Any:
+    if isinstance(answer, dict) and "error" in answer:
+        raise StoreError(answer["error"])
+    return answer
+
+
+# -- the gate ----------------------------------------------------------------------------------------------------------
+
+
+class _SharedGate:
+    """The desk's gate, as a batch sees it.
+
+    Attributes:
+        batch: whose gate it is.
+        was_told: whether the desk has said that nothing more is to be sent.
+    """
+
+    def __init__(self, link: Link, part: str) -> None:
+        self.batch: Batch | None = None
+        self.was_told = False
+        self._link, self._part = link, part
+        self._few = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._answers = 0
+        self._ended: list[dict[str, Any]] = []
+        self._allowances: dict[int, Allowance] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def told(self) -> list[float]:
+        """What the batch has spent so far, and for how many answers."""
+        return [0.0 if self.batch is None else self.batch.ledger.cost, self._answers]
+
+    async def enter(self, tokens: float = 0) -> int | None:
+        """Wait until a call may begin; where none may any more, the batch is stopped."""
+        async with self._few:
+            if self.batch is not None and self.batch.stopped is not None:
+                return None
+            said = await self._link.ask("enter", part=self._part, tokens=tokens, told=self.told())
+        if "stop" in said:
+            self.was_told = True
+            if self.batch is not None:
+                self.batch.stop(said["stop"])
+            return None
+        ticket: int = said["ticket"]
+        return ticket
+
+    def heed(self, ticket: int, allowance: Allowance) -> None:
+        """The server said how much may still be sent."""
+        self._allowances[ticket] = allowance
+
+    def leave(self, ticket: int | None, *, used: float | None = None) -> None:
+        """A call has ended in a way that says nothing about how much the server bears."""
+        self._end(ticket, "leave", used=used)
+
+    def succeed(self, ticket: int, *, used: float | None = None) -> None:
+        """A call was answered."""
+        self._answers += 1
+        self._end(ticket, "succeed", used=used)
+
+    def congest(self, ticket: int, *, retry_after: float | None = None) -> None:
+        """The server said that it is too much."""
+        self._end(ticket, "congest", retry_after=retry_after)
+
+    def _end(self, ticket: int | None, how: str, **more: Any) -> None:
+        if ticket is None:
+            return
+        allowance = self._allowances.pop(ticket, None)
+        said = None if allowance is None else msgspec.structs.asdict(allowance)
+        self._ended.append({"ticket": ticket, "how": how, "used": None, "retry_after": None, "allowance": said, **more})
+        if self._telling is None or self._telling.done():
+            # A task of its own begins after the row has been entered, so that its cost is told with it.
+            self._telling = asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        while self._ended:
+            ended, self._ended = self._ended, []
+            await self._link.ask("leave", part=self._part, ended=ended, told=self.told())
+
+
+# -- the store ---------------------------------------------------------------------------------------------------------
+
+
+def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Records:
+    if begun["path"] is None:
+        return _PartRecords(_DesksStore(None, link, part))
+    path = Path(begun["path"])
+    place = "file" if begun["flag"] is None else asked.place
+    if place == "auto":
+        same = sees(path, begun["flag"])
+        place = "scheduler" if not same else "file" if begun["machine"] == machine() else "beside"
+    if place == "file":  # SQLite's log wants all that write on one machine
+        return _PartRecords(open_store(path))
+    desks = _PartRecords(_DesksStore(path, link, part))
+    if place == "scheduler":
+        return desks
+    own = own_path(path)
+    link.ask_and_wait("own_file", part=part, path=str(own))
+    return _Beside(desks, Store(own))
+
+
+class _PartRecords(Records):
+    """The records of a part, which is no run of its own."""
+
+    def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
+        """Keep nothing."""
+
+
+class _Beside(_PartRecords):
+    """New records go into a file of this part's own; known are those of all."""
+
+    def __init__(self, all_of_them: Records, own: Store) -> None:
+        super().__init__(all_of_them.store)
+        self._own = Records(own)
+
+    def get(self, key: bytes) -> Record | None:
+        return self._own.get(key) or super().get(key)
+
+    def related(self, question: bytes) -> list[Record]:
+        return [*self._own.related(question), *super().related(question)]
+
+    def put(self, record: Record) -> None:
+        self._own.put(record)
+
+    def close(self) -> None:
+        """Close the file, so that it can be taken over."""
+        self._own.store.close()
+
+
+class _DesksStore(Store):
+    """The store at the desk, as records see it."""
+
+    def __init__(self, path: Path | None, link: Link, part: str) -> None:
+        self.path = path
+        self._link, self._part = link, part
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        found = _checked(self._link.ask_and_wait("rows", part=self._part, statement=statement, values=list(values)))
+        return [tuple(row) for row in found]

@@ -1,0 +1,49 @@
+"""What somebody typed or pasted into a field, without the keys in it: a field's text is kept, shown and saved."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ...models.keys import scrub
+
+__all__ = ["KEY_REMOVED", "without_keys"]
+
+KEY_REMOVED = (
+    "What looks like an API key was taken out of a field and is kept nowhere. "
+    "A key belongs into an environment variable, or into api_key= of the model."
+)
+
+_WORD = re.compile(r"(?:Bearer\s+)?\S+")
+_DATA = re.compile(r"data:[^,\s]{0,100};base64,")
+# Names such as hf_hub_download and "Bearer Token" have the shape of a key too; people write about them.
+_TELLING = re.compile(r"AIza|Bearer\s+(?=\S*\d)|(?!Bearer)(?:[A-Za-z]+[-_][a-z_\-]*[A-Z0-9]|[^:]*:)")
+
+
+def without_keys(value: Any) -> Any:
+    """Return ``value``, a text or a tree of dicts and lists with texts in it, with ``[key]`` for what must be a key.
+
+    What holds none is returned itself, so that ``is`` tells whether something was found.
+    """
+    if isinstance(value, str):
+        # Pixels are no text, and by chance look like anything.
+        clean: Any = value if _DATA.match(value) else _WORD.sub(_masked, value)
+        return value if clean == value else clean
+    if isinstance(value, dict):
+        items = [(key, item, without_keys(key), without_keys(item)) for key, item in value.items()]
+        same = all(key is clean_key and item is clean for key, item, clean_key, clean in items)
+        return value if same else {clean_key: clean for _, _, clean_key, clean in items}
+    if isinstance(value, list | tuple):
+        cleaned = [without_keys(item) for item in value]
+        return value if all(map(lambda one, other: one is other, value, cleaned)) else cleaned
+    return value
+
+
+def _masked(found: re.Match[str]) -> str:
+    word = found[0]
+    clean = scrub(word)
+    if clean == word:
+        return word
+    before, _, after = clean.partition("[key]")
+    removed = word[len(before) : len(word) - len(after)]
+    return clean if _TELLING.match(removed) else word

@@ -1,0 +1,1 @@
+"""MessageBuilder: a conversation as cards."""

@@ -1,0 +1,228 @@
+"""Files on their way to a message: pieces from the page, variables of the notebook, and what is sent of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...content.container import sniff
+from ...content.media import audio_part, file_part, image_part, load_image
+from ...content.picture import MAX_PIXELS
+from ...content.source import Source, is_url, read
+from ...errors import MediaError
+from .parts import Card, Facts, Medium, medium, part_card, pixels_text
+
+__all__ = ["Attachment", "Tray", "Uploads", "attachment", "pictures_in"]
+
+_UPLOAD_LIMIT = 64_000_000
+_LISTED = 200  # variables
+_EDGE = 8  # pixels: smaller arrays are tables of numbers
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A part that belongs to the message being written.
+
+    Attributes:
+        id: what the page calls it.
+        part: the content part that is sent.
+        facts: what is known of it beside.
+        measured: its file, if one is embedded.
+    """
+
+    id: str
+    part: dict[str, Any]
+    facts: Facts
+    measured: Medium | None
+
+    def card(self, model: str = "") -> Card:
+        """What the page is told, with tokens as a model counts them: no pixels, since widget state may be saved."""
+        return {"id": self.id, **part_card(self.part, model=model, facts=self.facts, measured=self.measured)}
+
+
+def attachment(id_: str, source: Any, name: str | None = None) -> Attachment:
+    """Make a source ready to be sent: an image, sound or a PDF, told from its bytes; a text as a part of text.
+
+    Args:
+        id_: what the page calls it.
+        source: whatever ``ChatBlock.image``, ``.audio`` or ``.file`` take; a content part is taken as it is.
+        name: its file name; by default a path's own.
+
+    Raises:
+        MediaError: it cannot be sent; the message says why.
+    """
+    if isinstance(source, dict):
+        return Attachment(id_, dict(source), Facts(name=name or ""), medium(source))
+    if is_url(source):
+        return Attachment(id_, image_part(source), Facts(name=name or ""), None)
+    name = name or _name_of(source)
+    if _has_bytes(source):
+        # Named after its file, so that errors speak of it and not of some bytes.
+        source = msgspec.structs.replace(read(source), **({"name": name} if name else {}))
+        part = _file(source, name)
+        if part is not None:
+            return Attachment(id_, part, Facts(name=name), medium(part))
+    return _image(id_, source, name or "image")
+
+
+def _has_bytes(source: Any) -> bool:
+    plain = isinstance(source, (Source, str, bytes, bytearray, memoryview))
+    return plain or hasattr(source, "__fspath__") or hasattr(source, "read")
+
+
+def _file(source: Source, name: str) -> dict[str, Any] | None:
+    """The part for sound and PDFs; None for what is taken for an image."""
+    kind = sniff(source.data) or ""
+    if kind.startswith("audio/"):
+        return audio_part(source)
+    return file_part(source, filename=name or None) if kind == "application/pdf" else None
+
+
+def _image(id_: str, source: Any, name: str) -> Attachment:
+    loaded = load_image(source)
+    report = loaded.report
+    part = {"type": "image_url", "image_url": {"url": loaded.url}}
+    weight = "" if report.source_bytes is None else f", {report.source_bytes / 1000:,.1f} kB"
+    changed = report.source_size != report.sent_size or report.source_bytes not in (None, report.sent_bytes)
+    before = f"{pixels_text(report.source_size)}{weight}" if changed else ""
+    return Attachment(id_, part, Facts(name, str(report), before, report.source_size), medium(part))
+
+
+def _name_of(source: Any) -> str:
+    if isinstance(source, str | os.PathLike) and not str(source).startswith("data:"):
+        return os.path.basename(os.fspath(source))
+    given = getattr(source, "file_name", None) or getattr(source, "name", None)
+    return Path(given).name if isinstance(given, str) and hasattr(source, "read") else ""
+
+
+class Uploads:
+    """Puts files together that arrive in pieces, in any order; one message above 10 MiB would silently be lost."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pieces: dict[str, dict[int, bytes]] = {}
+
+    def add(self, id_: str, index: int, count: int, data: bytes | memoryview) -> bytes | None:
+        """Take piece ``index`` of ``count``; return the file when it is whole.
+
+        Raises:
+            MediaError: the file is larger than 64 MB; its pieces are dropped.
+        """
+        with self._lock:
+            pieces = self._pieces.setdefault(id_, {})
+            pieces[index] = bytes(data)
+            if sum(map(len, pieces.values())) > _UPLOAD_LIMIT:
+                del self._pieces[id_]
+                raise MediaError(f"the file is larger than {_UPLOAD_LIMIT // 1_000_000} MB. Make it smaller first.")
+            if len(pieces) < count:
+                return None
+            del self._pieces[id_]
+        return b"".join(pieces[position] for position in range(count))
+
+    def drop(self, id_: str) -> None:
+        """Forget the pieces of a file that will not be completed."""
+        with self._lock:
+            self._pieces.pop(id_, None)
+
+
+class Tray:
+    """Files of a page: those of the message being written, in order, and loose ones for a turn that is being edited.
+
+    A place is kept for a file while it is being read, so that a large one does not fall behind a small one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: dict[str, Attachment | None] = {}
+        self._loose: dict[str, Attachment | None] = {}
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """The files of the message being written."""
+        with self._lock:
+            return [item for item in self._places.values() if item is not None]
+
+    @property
+    def loose(self) -> dict[str, Attachment]:
+        """Files for a turn that is being edited, by id."""
+        with self._lock:
+            return {id_: item for id_, item in self._loose.items() if item is not None}
+
+    def keep_place(self, id_: str, *, loose: bool = False) -> None:
+        """Keep a place at the end."""
+        with self._lock:
+            (self._loose if loose else self._places).setdefault(id_, None)
+
+    def put(self, item: Attachment) -> bool:
+        """Put a file into the place that is kept for it; False if it was given up meanwhile."""
+        with self._lock:
+            for held in (self._places, self._loose):
+                if item.id in held:
+                    held[item.id] = item
+                    return True
+        return False
+
+    def drop(self, *ids: str) -> None:
+        """Take files out, and give up their places."""
+        with self._lock:
+            for id_ in ids:
+                self._places.pop(id_, None)
+                self._loose.pop(id_, None)
+
+    def arrange(self, ids: Iterable[str], texts: Mapping[str, str]) -> None:
+        """Bring the files of the message into an order; what is not named stays behind them.
+
+        A page names what it knows, and a file may have been read since: it goes by ``drop`` alone.
+
+        Args:
+            ids: the files, in order.
+            texts: parts that are text, by id; new ones too.
+        """
+        with self._lock:
+            held = self._places
+            new = {id_: attachment(id_, {"type": "text", "text": text}) for id_, text in texts.items()}
+            known = {**held, **new}
+            self._places = {id_: known[id_] for id_ in ids if id_ in known}
+            self._places |= {id_: item for id_, item in held.items() if id_ not in self._places}
+
+
+def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
+    """List variables that hold a picture: PIL images, figures, and arrays of the shape of one.
+
+    Args:
+        namespace: where to look; names that begin with an underscore are private.
+
+    Returns:
+        ``{"name", "kind", "detail"}`` for each, the last defined first; at most 200.
+    """
+    found = []
+    for name, value in reversed(list(namespace.items())):  # a copy: a cell may define names while a thread looks
+        described = None if name.startswith("_") else next(_described(value), None)
+        if described is not None:
+            found.append({"name": name, "kind": described[0], "detail": described[1]})
+    return found[:_LISTED]
+
+
+def _described(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the kind of picture that a value is, and its size, if it is one."""
+    # They have none while another thread imports them.
+    pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    if pillow is not None and isinstance(value, pillow):
+        yield "image", f"{pixels_text(value.size)}, {value.mode}"
+    elif array is not None and isinstance(value, array):
+        if _is_picture(value):
+            yield "array", f"{pixels_text((value.shape[1], value.shape[0]))}, {value.dtype}"
+    elif callable(getattr(type(value), "savefig", None)):  # of its class: pyplot is a module with a savefig
+        yield "figure", ""
+
+
+def _is_picture(array: Any) -> bool:
+    shape = array.shape
+    flat = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    return flat and array.dtype.kind in "buif" and min(shape[:2]) >= _EDGE and shape[0] * shape[1] <= MAX_PIXELS

@@ -1,0 +1,1 @@
+"""ExtractionView: a batch while it runs."""

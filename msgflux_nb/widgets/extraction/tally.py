@@ -1,0 +1,139 @@
+"""What a view of a batch counts while it runs: a fixed amount, however many rows there are."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from ...tables.ledger import Ledger
+from ...tables.outcome import BILLED, Outcome, common_text
+from ...tables.run import Run
+
+__all__ = ["LAST_ROWS", "Problem", "Tally"]
+
+LAST_ROWS = 20
+_WINDOW_SECONDS = 10.0
+_KINDS = 200  # of problems that are told apart
+
+
+class Problem(msgspec.Struct):
+    """Failures that differ in numbers and quoted words alone.
+
+    Attributes:
+        state: how these rows ended.
+        text: the last one's error.
+        count: how many rows.
+        position: the last of them.
+    """
+
+    state: str
+    text: str
+    count: int
+    position: int
+
+
+class Tally:
+    """Counts the rows of a run as they end.
+
+    Args:
+        run: what is counted; rows that have ended already are taken from its ledger.
+        clock: seconds from any start.
+
+    Attributes:
+        last: the positions of the rows that ended last, the latest at the end.
+        problems: by what they have in common.
+        version: a number that changes when something has ended.
+    """
+
+    def __init__(self, run: Run, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run = run
+        self.last: deque[int] = deque(maxlen=LAST_ROWS)
+        self.problems: dict[tuple[str, str], Problem] = {}
+        self.version = 0
+        self._clock = clock
+        ledger = run.batch.ledger
+        self._sums, self._asked = _billed_before(ledger)
+        for position in list(ledger.errors):
+            self._group(position, ledger.state(position), ledger.errors[position])
+        for position in range(len(ledger) - 1, -1, -1):
+            if len(self.last) == LAST_ROWS:
+                break
+            if not ledger.is_open(position):
+                self.last.appendleft(position)
+        self._moments = deque([(clock(), ledger.finished)])
+
+    def take(self, position: int, outcome: Outcome) -> None:
+        """Take a row that has ended; on the loop's thread."""
+        self.last.append(position)
+        if outcome.attempts != 0:
+            self._asked += 1
+        for name in BILLED:
+            amount = getattr(outcome, name)
+            if amount is not None:
+                self._sums[name] = self._sums.get(name, 0) + amount
+        if outcome.is_failure:
+            self._group(position, outcome.state, outcome.error or "")
+        self.version += 1
+
+    def _group(self, position: int, state: str, error: str) -> None:
+        key = state, common_text(error)
+        if key not in self.problems and len(self.problems) >= _KINDS:
+            key = state, ""
+        found = self.problems.setdefault(key, Problem(state, error, 0, position))
+        found.text, found.position = error, position
+        found.count += 1
+
+    # -- so far ---------------------------------------------------------------------------------------------------
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are; None while that is not known."""
+        return self.run.rows.total
+
+    @property
+    def finished(self) -> int:
+        """How many rows have ended."""
+        return self.run.batch.ledger.finished
+
+    @property
+    def rest(self) -> int | None:
+        """How many have not; None while that is not known."""
+        return None if self.total is None else self.total - self.finished
+
+    def billed(self, name: str) -> float | None:
+        """What was billed; None where nothing is known."""
+        return self._sums.get(name)
+
+    def for_the_rest(self, name: str) -> float | None:
+        """What the rows that are left will need, if they are like those that were asked about."""
+        billed, rest = self.billed(name), self.rest
+        return None if billed is None or rest is None or not self._asked else billed / self._asked * rest
+
+    def rate(self) -> float | None:
+        """Rows a second in the last ten seconds."""
+        now, finished = self._clock(), self.finished
+        moments = self._moments
+        moments.append((now, finished))
+        while len(moments) > 2 and now - moments[0][0] > _WINDOW_SECONDS:
+            moments.popleft()
+        since, before = moments[0]
+        return (finished - before) / (now - since) if now - since >= 0.2 else None
+
+    def worst(self, count: int) -> list[Problem]:
+        """The most frequent problems."""
+        found = sorted(self.problems.values(), key=lambda problem: (-problem.count, problem.state, problem.text))
+        return found[:count]
+
+
+def _billed_before(ledger: Ledger) -> tuple[dict[str, float], int]:
+    """Sums over the rows that were billed before a run went on, and how many were asked about."""
+    about = ledger.columns()
+    sums = {}
+    for name, column in zip(BILLED, ("prompt_tokens", "completion_tokens", "costs"), strict=True):
+        known = [amount for amount in about[column] if amount >= 0]  # what is unknown is negative, or NaN
+        if known:
+            sums[name] = sum(known)
+    return sums, sum(attempts != 0 for attempts in about["attempts"])

@@ -1,0 +1,285 @@
+"""One model's work on a question, on a thread: its answers one after the other, told to the page in batches."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ...content.messages import Message
+from ...display.figures import status
+from ...display.structure import rows
+from ...errors import SchemaError, StreamInterruptedError
+from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
+from ..base.feed import Batch, Feed
+from ..base.run import Sender
+from ..tool_calls.tool_job import Job
+
+__all__ = ["Question", "Side", "turns_of"]
+
+_ALTERNATIVES = 5
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked; what a person changes meanwhile does not touch it.
+
+    Attributes:
+        messages: what is sent, without the prefill.
+        prefill: the start of the answer; empty for none.
+        schema: the name of the structure asked for; empty for text.
+        type: the structure itself, or None.
+        tools: functions that the model may call.
+        logprobs: whether tokens come with their probabilities.
+    """
+
+    messages: list[Message]
+    prefill: str = ""
+    schema: str = ""
+    type: Any = None
+    tools: tuple[Any, ...] = ()
+    logprobs: bool = False
+
+
+class Side:
+    """A model that works on a question.
+
+    Args:
+        index: its place: 0, or 1 for the second of two.
+        model: whom to ask.
+        question: what.
+        number: gives each answer its number, from 1, in order over all sides.
+        tell: sends a message to the page.
+        calls: the view of tool calls that looks on, and that a person approves them in; None for none.
+        settle: called with the turns of each answer but the last, once its calls have results.
+        on_end: called once, when ``state``, ``value`` and ``error`` are final.
+
+    Attributes:
+        stream: the answer that arrives, or that came last; None before the first.
+        result: a ``ToolRun`` where tools were run to the end, else the same as ``stream``.
+        state: ``running``, ``complete``, ``stopped`` or ``failed``.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        model: Any,
+        question: Question,
+        *,
+        number: Callable[[], int],
+        tell: Callable[[dict[str, Any]], None],
+        calls: Any,
+        settle: Callable[[Side, list[Message]], None],
+        on_end: Callable[[Side], None],
+    ) -> None:
+        self.index = index
+        self.model = model
+        self.question = question
+        self.stream: Any = None
+        self.result: Any = None
+        self._count = number
+        self._tell = tell
+        self._calls = calls
+        self._settle = settle
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._feed = Feed()
+        self._sender: Sender | None = None
+        self._number = 0
+        self._seq = 0
+        self._step = 0
+        self.job = Job(self._work, on_stop=self._give_up, on_end=self._end)
+
+    @property
+    def state(self) -> str:
+        """How it stands."""
+        return self.job.state
+
+    @property
+    def value(self) -> Any:
+        """What the last answer was decoded to, if it is complete."""
+        return self.job.value
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed, or None."""
+        return self.job.error
+
+    @property
+    def number(self) -> int:
+        """The number of the answer that arrives, or that came last."""
+        return self._number
+
+    @property
+    def seq(self) -> int:
+        """The number of its last batch."""
+        return self._seq
+
+    @property
+    def prefill(self) -> str:
+        """The start of the answer that arrives, or that came last: only the first one is begun for the model."""
+        return self.question.prefill if self._step <= 1 else ""
+
+    def progress(self) -> None:
+        """Tell a page that has missed something all of the answer that arrives."""
+        sender = self._sender
+        if self.state == "running" and sender is not None:
+            told = {"type": "progress", **self._about()}
+            sender.report(lambda seq, whole: self._tell({**told, **whole, "seq": seq}))
+
+    # -- on the thread --------------------------------------------------------------------------------------------
+
+    def _work(self, job: Job) -> Any:
+        question = self.question
+        hear = job.hearing(self._hear)
+        model = _with_logprobs(self.model) if question.logprobs else self.model
+        keywords = {"prefilling": question.prefill or None, "generation_schema": question.type}
+        if question.tools:
+            self.result = run_tools(
+                model,
+                question.messages,
+                tools=question.tools,
+                on_request=job.checked(self._calls.ask),
+                on_result=job.checked(self._calls.result),
+                on_event=hear,
+                **keywords,
+            )
+        else:
+            self.result = _ask(model, question.messages, hear, keywords)
+        return self.result.consume()
+
+    def _hear(self, event: Any) -> None:
+        if self._calls is not None:
+            self._calls.add(event)
+        match event:
+            case StepStarted():
+                self._begin(event.stream)
+            case StepEnded():
+                self._close()
+            case RunEnded():
+                pass
+            case _:
+                sender = self._sender
+                if self._feed.add(event) and sender is not None:
+                    sender.wake()
+
+    def _begin(self, stream: Any) -> None:
+        if self.stream is not None:
+            self._settle(self, turns_of(self.stream))
+        markdown = not (self.question.schema or (self.question.prefill and not self._step))
+        with self._lock:
+            self._step += 1
+            self._number, self._seq = self._count(), 0
+            self.stream, self.result = stream, stream
+            self._feed = Feed(markdown=markdown)
+            self._sender = Sender(self._feed, functools.partial(self._batch, self._number))
+        self._tell({"type": "start", **self._about()})
+
+    def _close(self) -> None:
+        """The answer has ended: what is left of it is sent; once."""
+        with self._lock:
+            sender, self._sender = self._sender, None
+        if sender is None:
+            return
+        sender.close()
+        self._seq = sender.number
+        last = self._feed.last()
+        if last:
+            self._batch(self._number, self._seq + 1, last)
+
+    def _batch(self, number: int, seq: int, batch: Batch) -> None:
+        self._seq = seq
+        self._tell({"type": "batch", "side": self.index, "number": number, "seq": seq, **batch})
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _give_up(self) -> None:
+        if self._calls is not None:
+            self._calls.stop()
+
+    def _end(self, _job: Job) -> None:
+        if not self._number:
+            self._number = self._count()  # it failed before anything could be sent
+        self._close()
+        if self._calls is not None and self._calls.state == "running":  # it was left to end unseen
+            self._calls.add(RunEnded(error=self.error or StreamInterruptedError("the run was stopped")))
+        self._on_end(self)
+
+    def ending(self) -> dict[str, Any]:
+        """Say how it ended, for the page; without the words of the answer."""
+        error = self.error
+        return {
+            **self._about(),
+            "seq": self._seq,
+            "state": self.state,
+            "error": None if error is None else [type(error).__name__, str(error)],
+            "status": list(self.status()),
+            "rows": self._rows(),
+            "tokens": self.stream is not None and bool(self.stream.logprobs),
+        }
+
+    def _rows(self) -> list[Any]:
+        decoded = () if self.state != "complete" else (self.value,)
+        try:
+            found = [] if self.question.type is None else rows(self.question.type, *decoded)
+        except SchemaError:  # the run has failed by it, and says so
+            found = []
+        return [msgspec.to_builtins(row) for row in found]
+
+    def status(self, *, times: bool = True) -> tuple[str, ...]:
+        """Tokens, cost, times and the reason, in short words."""
+        return status(self.result, times=times)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "side": self.index,
+            "number": self._number,
+            "prefill": self.prefill,
+            "schema": self.question.schema,
+            "model": self.model.name,
+        }
+
+
+def turns_of(stream: Any) -> list[Message]:
+    """Return an answer, as far as it came, as turns of a conversation: with its calls and their results, or as text.
+
+    Calls without a result are left out, since no model can be sent them.
+    """
+    calls = stream.aggregator
+    messages = [] if calls is None else calls.get_messages(allow_missing=True)
+    if messages:
+        return list(messages)
+    seen = stream.snapshot
+    if not (seen.continuation or seen.refusal or seen.images or seen.audio):
+        return []
+    turn = {"role": "assistant", **stream._call.turn()}
+    return [turn] if turn["content"] or len(turn) > 2 else []
+
+
+def _ask(model: Any, messages: list[Message], hear: Callable[[Any], None], keywords: dict[str, Any]) -> Any:
+    """Ask once, telling events as ``run_tools`` does."""
+    stream = model(messages, stream=True, **keywords)
+    try:
+        hear(StepStarted(1, stream))
+        for event in stream.events():
+            hear(event)
+        stream.finish()
+        stream._call.current.check_complete()
+    except BaseException as error:
+        stream.cancel()
+        hear(StepEnded(1, stream, error))
+        hear(RunEnded(error=error))
+        raise
+    hear(StepEnded(1, stream))
+    hear(RunEnded(stream))
+    return stream
+
+
+def _with_logprobs(model: Any) -> Any:
+    """The same model, asked for the probabilities of its tokens."""
+    asked = copy.copy(model)
+    asked.options = {**model.options, "logprobs": True, "top_logprobs": _ALTERNATIVES}
+    return asked

@@ -1,0 +1,175 @@
+"""A question as Python code, which asks the same from a cell."""
+
+from __future__ import annotations
+
+import pprint
+import sys
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...display.structure import type_name
+from ...errors import MsgfluxError
+from ...generation.tool_schema import Tool
+from ..conversation.parts import medium
+from .answerer import Question
+
+__all__ = ["code_of"]
+
+_WIDTH = 100
+
+
+class _Expression:
+    """Code inside a value."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def __repr__(self) -> str:
+        return self._code
+
+
+def code_of(
+    question: Question, model: Any, *, owner: Any, namespace: Mapping[str, Any], made: Mapping[Any, str]
+) -> str:
+    """Write the code that asks a question.
+
+    After it has run, ``messages`` is the conversation with the answer. Files are taken from the playground where it has
+    a name in the notebook, and are part of the code else.
+
+    Args:
+        question: what to ask.
+        model: whom.
+        owner: the playground, which has the files.
+        namespace: the names that the notebook has defined.
+        made: the code of types that were built by form.
+    """
+    writer = _Writer(namespace, made)
+    files = next(iter(writer.names(owner)), None)
+    schema = None if question.type is None else writer.type(question.type)
+    tools = [writer.tool(tool) for tool in question.tools]
+    asked = writer.model(model)
+    messages = _with_references(question.messages, files)
+    keywords = [f"tools=[{', '.join(tools)}]"] if tools else []
+    keywords += [f"prefilling={question.prefill!r}"] if question.prefill else []
+    keywords += [f"generation_schema={schema}"] if schema else []
+    call = "mf.run_tools" if tools else asked
+    arguments = ", ".join([*([asked] if tools else []), "messages", *keywords])
+    lines = [
+        "import msgflux_nb as mf",
+        *dict.fromkeys(writer.imports),
+        "",
+        *writer.definitions,
+        *_listed(messages),
+        f"response = {call}({arguments})",
+        "messages = response.messages" if tools else "messages += response.to_messages()",
+        "response",
+    ]
+    return "\n".join(lines)
+
+
+class _Writer:
+    """Finds words for objects, and remembers what has to stand before them."""
+
+    def __init__(self, namespace: Mapping[str, Any], made: Mapping[Any, str]) -> None:
+        self._namespace = namespace
+        self._made = made
+        self.imports: list[str] = []
+        self.definitions: list[str] = []
+
+    def names(self, value: Any) -> list[str]:
+        """The variables that hold an object."""
+        return [name for name, held in list(self._namespace.items()) if held is value and not name.startswith("_")]
+
+    def named(self, value: Any) -> str:
+        """A name for an object that has one: a variable, one of ours, or one to be imported."""
+        for name in self.names(value):
+            return name
+        name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
+        if getattr(sys.modules["msgflux_nb"], name, None) is value:
+            return f"mf.{name}"
+        if module not in ("", "__main__") and getattr(sys.modules.get(module), name, None) is value:
+            self.imports.append(f"from {module} import {name}")
+        elif isinstance(value, type) and value in self._made:
+            self.definitions += [self._made[value], ""]
+        else:
+            self.definitions.append(f"# {name} has no name in this notebook: define it before this cell")
+        return name
+
+    def tool(self, tool: Any) -> str:
+        """A tool: its variable, or that of its function."""
+        known = not isinstance(tool, Tool) or self.names(tool)
+        return self.named(tool if known else tool.function)
+
+    def type(self, type_: Any) -> str:
+        """A type as it is written."""
+        origin, parts = typing.get_origin(type_), typing.get_args(type_)
+        if origin is None and isinstance(type_, type):
+            plain = type_.__module__ == "builtins" and type_ is not type(None)
+            return type_.__name__ if plain else "None" if type_ is type(None) else self.named(type_)
+        for name in self.names(type_):
+            return name
+        if origin in (typing.Union, types.UnionType):
+            return " | ".join(map(self.type, parts))
+        if origin is typing.Annotated or origin is typing.Literal:
+            return self._with_values(origin, parts)
+        if origin is None:
+            return "..." if type_ is ... else type_name(type_)
+        return f"{self.type(origin)}[{', '.join(map(self.type, parts))}]"
+
+    def _with_values(self, origin: Any, parts: Sequence[Any]) -> str:
+        types_ = [self.type(parts[0])] if origin is typing.Annotated else []
+        values = [repr(part) for part in parts[len(types_) :]]
+        name = "Annotated" if types_ else "Literal"
+        self.imports.append(f"from typing import {name}")
+        self.imports += ["import msgspec"] if any(value.startswith("msgspec.") for value in values) else []
+        return f"{name}[{', '.join([*types_, *values])}]"
+
+    def model(self, model: Any) -> str:
+        """A model: its variable, or how to build it; a key is in neither."""
+        for name in self.names(model):
+            return name
+        words = "".join(f", {name}={value!r}" for name, value in _options(model).items())
+        self.definitions.append(f"model = mf.Model.chat_completion({model.name!r}{words})")
+        return "model"
+
+
+def _listed(messages: list[Any]) -> list[str]:
+    """The messages, one below the other."""
+    texts = [pprint.pformat(message, width=_WIDTH, sort_dicts=False) for message in messages]
+    return ["messages = [", *(f"    {line}".replace("\n", "\n    ") + "," for line in texts), "]"]
+
+
+def _with_references(value: Any, files: str | None) -> Any:
+    if files is not None and isinstance(value, dict):
+        measured = medium(value)
+        if measured is not None:
+            return _Expression(f"{files}.media[{measured.digest!r}]")
+    if isinstance(value, dict):
+        return {name: _with_references(item, files) for name, item in value.items()}
+    return [_with_references(item, files) for item in value] if isinstance(value, list) else value
+
+
+def _options(model: Any) -> dict[str, Any]:
+    """The keywords that ``Model.chat_completion`` needs beside the name, but for what is secret."""
+    profile, usual, address = model.profile, _usual(model.name, None), {}
+    if usual is None or usual.base_url != profile.base_url:
+        usual, address = _usual(model.name, profile.base_url), {"base_url": profile.base_url}
+    fields = [name for name in profile.__struct_fields__ if name != "provider"]
+    changed = {name: getattr(profile, name) for name in fields if getattr(profile, name) != getattr(usual, name, None)}
+    own = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
+    beside = {name: getattr(model, f"_{name}", None) for name in ("extra_body", "prefill_mode")}
+    asked = {name: value for name, value in beside.items() if value not in (None, "auto")}
+    return {**model.options, **address, **({"profile": msgspec.to_builtins(own)} if own else {}), **asked}
+
+
+def _usual(name: str, base_url: str | None) -> Any:
+    from ...models.model import Model
+
+    try:
+        return Model.chat_completion(name, base_url=base_url).profile
+    except MsgfluxError:
+        return None

@@ -1,0 +1,69 @@
+"""Models that can be picked: those that were given, those that the notebook has, and the embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...models.chat import ChatCompletion
+from ..base.preview import model_of
+
+__all__ = ["Models"]
+
+
+class Models:
+    """Offers models by labels: their names, and where two have one name, a number behind it.
+
+    Args:
+        given: models, or names of models; the embedded one is always offered.
+    """
+
+    def __init__(self, given: Iterable[Any]) -> None:
+        self._given = [model_of(one, "Playground") for one in given]
+        self._embedded = model_of(None, "Playground")  # one object, or it would be another model once it was picked
+        self._offers: dict[str, Any] = {}
+        self.look({})
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of all that is offered."""
+        return list(self._offers)
+
+    def look(self, namespace: Mapping[str, Any]) -> None:
+        """Look for models in a notebook anew."""
+        found = [value for name, value in list(namespace.items()) if _is_model(name, value)]
+        offers: dict[str, Any] = {}
+        for model in [*self._given, *found]:
+            if not any(model is offered for offered in offers.values()):
+                offers[_free_label(model.name, offers)] = model
+        if not any(offered.name == self._embedded.name for offered in offers.values()):
+            offers[self._embedded.name] = self._embedded
+        self._offers = offers
+
+    def label(self, model: Any) -> str:
+        """How a model is called here; "" for None. One that was not offered is from now on."""
+        if model is None:
+            return ""
+        found = next((label for label, offered in self._offers.items() if offered is model), None)
+        if found is None:
+            self._given.append(model)
+            found = _free_label(model.name, self._offers)
+            self._offers[found] = model
+        return found
+
+    def named(self, label: str) -> Any:
+        """Return the model with a label, or make the one of that name."""
+        offered = self._offers.get(label)
+        return model_of(label, "Playground") if offered is None else offered
+
+
+def _is_model(name: str, value: Any) -> bool:
+    return not name.startswith("_") and isinstance(value, ChatCompletion)
+
+
+def _free_label(name: str, taken: Mapping[str, Any]) -> str:
+    label, number = name, 1
+    while label in taken:
+        number += 1
+        label = f"{name} ({number})"
+    return label

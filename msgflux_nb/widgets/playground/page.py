@@ -1,0 +1,144 @@
+"""The page of a playground: what it is told, and what it asks."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from ...display.html import structure_html
+from ...display.structure import rows
+from ..base.notebook import notebook_namespace
+from ..base.view import View
+from ..conversation.transcript import transcript_html, transcript_text
+from .difference import difference, plain_text
+from .model_choice import Models
+from .rounds import Rounds
+from .token_lens import token_rows
+
+__all__ = ["PlayPage"]
+
+
+class PlayPage(View):
+    """Traits and messages; :class:`Playground` has the methods that a notebook calls, and these call."""
+
+    stem = "playground/playground"
+    parts = (
+        "base/dom",
+        "base/turn_columns",
+        "base/copy",
+        "base/stream",
+        "playground/play",
+        "playground/answer",
+        "playground/token_lens",
+        "playground/panels",
+    )
+
+    value = t.Any(None)
+    compare = t.Any(None)
+    logprobs = t.Bool(False).tag(sync=True)
+    running = t.Bool(False).tag(sync=True)
+    builder = anywidget.WidgetTrait().tag(sync=True)
+    prefill = anywidget.WidgetTrait().tag(sync=True)
+    picker = anywidget.WidgetTrait().tag(sync=True)
+    calls = anywidget.WidgetTrait().tag(sync=True)
+    # What the page needs beside these.
+    offered: t.List[Any] = t.List().tag(sync=True)
+    chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
+    model_options = t.Unicode("").tag(sync=True)
+    tool_names: t.List[Any] = t.List().tag(sync=True)
+    ends: t.List[Any] = t.List().tag(sync=True)
+
+    _rounds: Rounds
+    _models: Models
+    _model: Any
+
+    def _drawn(self) -> tuple[str, str]:
+        title = " · ".join(filter(None, ["Playground", self._model.name, self.schema, self._rounds.state]))
+        turns, sides = self.builder.shown, self._rounds.sides
+        drawn, lines = [f"<small>{html.escape(title)}</small>", transcript_html(turns)], [title, transcript_text(turns)]
+        for side in sides:
+            if side.question.type is not None and side.state == "complete":
+                found = rows(side.question.type, side.value)
+                drawn.append(structure_html(found))
+                lines += [f"{row.field}: {row.value}  ({row.type})" for row in found if row.value is not None]
+            told = [] if side.error is None else [f"{type(side.error).__name__}: {side.error}"]
+            drawn += [f"<div><small>{html.escape(line)}</small></div>" for line in (*told, " · ".join(side.status()))]
+            lines += [*told, " · ".join(side.status(times=False))]
+        return "".join(drawn), "\n".join(filter(None, lines))
+
+    # -- what the page asks ---------------------------------------------------------------------------------------
+
+    def _on_run(self, content: dict[str, Any], _buffers: Any) -> None:
+        # The fields come along: traits travel in messages of their own, which could be handled later.
+        try:
+            self._rounds.check_free()
+        except RuntimeError:
+            self.builder._on_draft({"draft": content["draft"], "left": True}, None)
+            raise
+        self.prefill.set_trait("value", content["prefill"])
+        self.picker.set_trait("schema", content["schema"])
+        self.builder.take_draft(content["draft"])
+        self._run(wait=False)
+
+    def _on_rerun(self, content: dict[str, Any], _buffers: Any) -> None:
+        self.rerun(content["position"])
+
+    def _on_continue(self, content: dict[str, Any], _buffers: Any) -> None:
+        self.continue_from(content["position"])
+
+    def _on_branch(self, content: dict[str, Any], _buffers: Any) -> None:
+        self.branch(content["index"], content["token"])
+
+    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+        self.stop()
+
+    def _on_hello(self, _content: dict[str, Any], _buffers: Any) -> None:
+        """A page has loaded, perhaps in the middle of a run, or has missed something."""
+        self.send({"type": "running" if self.running else "idle"})
+        for side in self._rounds.sides:
+            side.progress()
+        if not self.running:
+            self.send_state("ends")
+
+    def _on_models(self, _content: dict[str, Any], _buffers: Any) -> None:
+        """Somebody is about to pick one."""
+        self._show_models()
+
+    def _on_pick(self, content: dict[str, Any], _buffers: Any) -> None:
+        found = self._models.named(content["name"]) if content["name"] else None
+        if content["side"]:
+            self.compare = found
+        elif found is not None:
+            self.model = found
+
+    def _on_compare(self, content: dict[str, Any], _buffers: Any) -> None:
+        position = content["position"]
+        versions = self.builder.history.versions(position)
+        shown, _ = self.builder.history.siblings(position)
+        after = content.get("right", shown)
+        before = content.get("left", after - 1 if after else min(1, len(versions) - 1))
+        pieces = difference(plain_text(versions[before]), plain_text(versions[after]))
+        told = {"position": position, "count": len(versions), "left": before, "right": after, "pieces": pieces}
+        self.send({"type": "difference", **told})
+
+    def _on_tokens(self, content: dict[str, Any], _buffers: Any) -> None:
+        side = self._rounds.sides[content["side"]]
+        self.send(
+            {"type": "tokens", "side": side.index, "number": side.number, "rows": token_rows(side.stream.logprobs)}
+        )
+
+    def _on_code(self, _content: dict[str, Any], _buffers: Any) -> None:
+        self.send({"type": "code", "text": self.code})
+
+    def _on_raw(self, _content: dict[str, Any], _buffers: Any) -> None:
+        self.send({"type": "raw", "parts": self._rounds.raw()})
+
+    def _show_models(self) -> None:
+        self._models.look(notebook_namespace())
+        chosen = [self._models.label(model) for model in (self._model, self.compare)]
+        self.offered = self._models.labels
+        self.chosen = chosen
+        self.model_options = " · ".join(f"{name} {value}" for name, value in sorted(self._model.options.items()))

@@ -1,0 +1,247 @@
+"""A round: one question, asked of one model or two, and what becomes of the answers in the conversation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...content.messages import Message
+from ...errors import BadRequestError
+from .answerer import Question, Side, turns_of
+
+__all__ = ["Rounds"]
+
+_SHOWN_CHARACTERS = 200_000
+
+
+class Rounds:
+    """Runs rounds, one at a time, and puts their answers into a conversation.
+
+    Args:
+        builder: the conversation, a ``MessageBuilder``.
+        tell: sends a message to the page.
+        on_end: called at the end of each round with its sides; by then the next round may have begun.
+
+    Attributes:
+        sides: the models of the last round, each with its answer.
+        question: what was asked last, or None.
+    """
+
+    def __init__(
+        self, builder: Any, *, tell: Callable[[dict[str, Any]], None], on_end: Callable[[list[Side]], None]
+    ) -> None:
+        self.sides: list[Side] = []
+        self.question: Question | None = None
+        self._builder = builder
+        self._tell = tell
+        self._on_end = on_end
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._open = 0
+        self._done = threading.Event()
+        self._cut = False  # whether the answer and the change before it are one
+        self._place: list[int] = []  # the turns that the answer follows
+        self._answered: int | None = None  # the id of the turn that is the last answer
+
+    @property
+    def state(self) -> str:
+        """``idle`` before the first round, then the state of its first model."""
+        return self.sides[0].state if self.sides else "idle"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a round is under way."""
+        return self._open > 0
+
+    def check_free(self) -> None:
+        """Raise if a round is under way.
+
+        Raises:
+            RuntimeError: it is.
+        """
+        if self.busy:
+            raise RuntimeError("a run is under way; stop it first, or wait for its end")
+
+    def begin(self, question: Question, models: Sequence[Any], *, calls: Any, at: int | None) -> None:
+        """Prepare a round; ``start`` starts it.
+
+        Args:
+            question: what to ask.
+            models: whom.
+            calls: the view of tool calls.
+            at: the place in the conversation that the answer takes; the end, or a turn that it becomes a sibling of.
+        """
+        with self._lock:
+            self.check_free()
+            self._cut = at is not None
+            if at is not None:
+                self._builder.history.cut(at)
+                self._builder.changed()
+            self._place = self._builder.history.ids
+            self.question = question
+            self.sides = [
+                Side(
+                    index,
+                    model,
+                    question,
+                    number=lambda: next(self._numbers),
+                    tell=self._tell,
+                    calls=None if index else calls,
+                    settle=self._settle,
+                    on_end=self._end,
+                )
+                for index, model in enumerate(models)
+            ]
+            self._open = len(self.sides)
+            self._answered = None
+            self._done = threading.Event()
+
+    def start(self) -> None:
+        """Start what was prepared."""
+        for side in self.sides:
+            side.job.start()
+
+    def stop(self) -> None:
+        """Ask for the end of the round, keeping what came."""
+        for side in self.sides:
+            side.job.stop()
+
+    def wait(self) -> None:
+        """Wait for the end of the round; an interrupt stops it."""
+        done = self._done
+        try:
+            done.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            done.wait()
+            raise
+
+    def last_answer(self) -> tuple[int, Side]:
+        """Return where the last answer stands, and who gave it.
+
+        Raises:
+            BadRequestError: it is not shown, or there is none.
+        """
+        ids = self._builder.history.ids
+        if self._answered is None or self._answered not in ids or self.sides[0].stream is None:
+            raise BadRequestError("that answer is not shown any more. Nothing was sent.")
+        return ids.index(self._answered), self.sides[0]
+
+    def raw(self) -> list[list[str]]:
+        """Return what was sent last and what came, each as a title and a text."""
+        found = []
+        for side in self.sides:
+            if side.stream is not None:
+                call = side.stream._call
+                found.append([f"{side.model.name}: request", _pretty(call.request.body)])
+                found.append([f"{side.model.name}: answer", _pretty(_answer(side.stream))])
+        return [[title, text[:_SHOWN_CHARACTERS]] for title, text in found]
+
+    # -- answers become turns -------------------------------------------------------------------------------------
+
+    def _settle(self, side: Side, turns: list[Message]) -> None:
+        """Put an answer into the conversation; the page has its words, and is told no more than that it is one."""
+        if not turns:
+            return
+        answer, *others = turns
+        history = self._builder.history
+        with self._builder._lock:
+            behind = self._return()
+            card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
+            self._tell({"type": "settled", "side": side.index, "number": side.number, "seq": side.seq, "card": card})
+            self._answered = history.ids[-1]
+            self._join_cut()
+            for turn in others:  # a result is taken back with its call
+                history.add(turn)
+                history.join_changes()
+            self._stay(behind)
+
+    def _return(self) -> list[Message]:
+        """Go back to what was asked, should somebody have changed the conversation since; returns what stood behind."""
+        history, ids = self._builder.history, self._builder.history.ids
+        if ids == self._place:
+            return []
+        behind: list[Message] = history.messages[len(self._place) :] if self._stands(ids) else []
+        history.go_to(self._place)
+        self._cut = True
+        self._builder.changed()
+        return behind
+
+    def _stands(self, ids: list[int]) -> bool:
+        """Whether what was asked is still shown."""
+        return ids[: len(self._place)] == self._place
+
+    def _stay(self, behind: list[Message]) -> None:
+        """An answer is in the conversation: the next one follows it, and so does what stood behind."""
+        history = self._builder.history
+        self._place = history.ids
+        for turn in behind:
+            history.add(turn)
+            history.join_changes()
+        self._builder.changed()
+
+    def _join_cut(self) -> None:
+        if self._cut:
+            self._builder.history.join_changes()
+            self._cut = False
+
+    def _end(self, side: Side) -> None:
+        with self._lock:
+            sides, done, last = self.sides, self._done, self._open == 1
+            try:
+                self._end_side(side, last=last)
+            except Exception as error:  # who waits for the end must not wait for ever
+                self._tell({"type": "problem", "name": type(error).__name__, "message": str(error)})
+            finally:
+                self._open -= 1
+        if last:
+            try:
+                self._on_end(sides)
+            finally:
+                done.set()
+
+    def _end_side(self, side: Side, *, last: bool) -> None:
+        if len(self.sides) == 1 and side.stream is not None:
+            self._settle(side, turns_of(side.stream))
+        self._tell({"type": "end", **side.ending()})
+        if last:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        if len(self.sides) > 1:
+            self._settle_all()
+        with self._builder._lock:
+            if self._cut and self._builder.history.ids == self._place:
+                self._builder.history.undo()  # nothing came: what was shown in its place is shown again
+                self._builder.changed()
+        self._tell({"type": "settled", "side": None})
+
+    def _settle_all(self) -> None:
+        """Answers of two models to one question are versions of one turn."""
+        versions = [turns_of(side.stream) if side.stream is not None else [] for side in self.sides]
+        if not any(versions):
+            return
+        history, at = self._builder.history, len(self._place)
+        with self._builder._lock:
+            behind = self._return()
+            history.add_versions(versions)
+            self._answered = history.ids[at] if versions[0] else None
+            self._join_cut()
+            self._stay(behind)
+
+
+def _answer(stream: Any) -> bytes:
+    """An answer in the terms of the snapshot, since a stream's bytes are not kept."""
+    import msgspec
+
+    return msgspec.json.encode(msgspec.to_builtins(stream.snapshot, str_keys=True, enc_hook=str))
+
+
+def _pretty(body: bytes) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body.decode(errors="replace")

@@ -1,0 +1,1 @@
+"""PrefillEditor: the start of an answer."""

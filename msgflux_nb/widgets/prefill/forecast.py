@@ -1,0 +1,141 @@
+"""What a provider will do with the start of an answer: read from the request that a call would send, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ...display.structure import type_name
+from ...errors import MsgfluxError
+from ...protocol.request import ChatRequest
+from ..base.preview import planned
+
+__all__ = ["Outlook", "outlook_of", "starts"]
+
+_STARTS = (
+    ("step by step", "Let's think step by step."),
+    ("the answer", "The answer is"),
+    ("a JSON object", "{"),
+    ("a Python fence", "```python"),
+    ("a numbered list", "1."),
+    ("a list", "-"),
+)
+_WHITE = {" ": "space", "\t": "tab", "\n": "line break"}
+
+
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be done with a start.
+
+    Attributes:
+        kind: ``none``, ``continued``, ``tried``, ``emulated``, ``rejected`` or ``impossible``.
+        word: the same for a reader.
+        text: what happens, or the error that the call would raise.
+        space: what there is to know of white space at its end; empty for nothing.
+    """
+
+    kind: str
+    word: str
+    text: str
+    space: str = ""
+
+
+def outlook_of(model: Any, start: str, schema: Any = None, beside: Mapping[str, Any] | None = None) -> Outlook:
+    """Say what a model's provider will do with ``start``.
+
+    Args:
+        model: who would be asked.
+        start: the start of the answer.
+        schema: the type to decode to, or None for text.
+        beside: further keywords of the call.
+    """
+    try:
+        request = planned(model, prefilling=start, beside=beside)
+    except MsgfluxError as error:
+        return Outlook(kind="rejected", word="rejected", text=str(error))
+    if schema is not None:
+        try:
+            request = planned(model, prefilling=start, schema=schema, beside=beside)
+        except MsgfluxError as error:
+            return Outlook(kind="impossible", word=f"impossible for {type_name(schema)}", text=str(error))
+    if not request.prefill:
+        text = "White space alone is no start: the model begins by itself." if start else "The model begins by itself."
+        return Outlook(kind="none", word="no start", text=text)
+    kind, word, text = _treatment(request, model.name)
+    remarks = [text, *_remarks(request, model, schema, beside)]
+    return Outlook(kind=kind, word=word, text=" ".join(remarks), space=_space(request, model.name))
+
+
+def starts(
+    model: Any, given: Mapping[str, str], schema: Any = None, beside: Mapping[str, Any] | None = None
+) -> list[tuple[str, str, str]]:
+    """List starts to offer, as group, label and text; ours only as far as this model can take them.
+
+    Args:
+        model: who would be asked.
+        given: the user's own, by label.
+        schema: the type to decode to, or None for text.
+        beside: further keywords of the call.
+    """
+    usual = _STARTS if schema is None else tuple(_of_structure(model, schema))
+    group = "usual" if schema is None else type_name(schema)
+    possible = [(group, *one) for one in usual if outlook_of(model, one[1], schema, beside).kind != "impossible"]
+    return [*(("yours", label, text) for label, text in given.items()), *possible]
+
+
+def _of_structure(model: Any, schema: Any) -> Iterator[tuple[str, str]]:
+    """The first key of a structure, as its request names it."""
+    yield "an object", "{"
+    try:
+        wire = planned(model, schema=schema).schema
+    except MsgfluxError:
+        return
+    if wire is None or not wire.schema["properties"]:
+        return
+    name, node = next(iter(wire.schema["properties"].items()))
+    key = msgspec.json.encode(name).decode()
+    yield "its first field", f"{{{key}:" + (' "' if node.get("type") == "string" else "")
+
+
+def _treatment(request: ChatRequest, name: str) -> tuple[str, str, str]:
+    if request.emulated:
+        text = f"{name} is told to begin so; nothing makes it do so, and afterwards it is looked at whether it did."
+        return "emulated", "asked for in words", text
+    if request.echoed is None:
+        text = f"{name} goes on from here. Whether it repeats the start is tried once, by a short request before yours."
+        return "tried", "tried first", text
+    if request.echoed:
+        return "continued", "continues", f"{name} goes on from here; it repeats the start, which is shown once."
+    return "continued", "continues", f"{name} goes on from here."
+
+
+def _remarks(request: ChatRequest, model: Any, schema: Any, beside: Mapping[str, Any] | None) -> Iterator[str]:
+    if request.base_url is not None:
+        yield f"It is sent to {request.base_url}."
+    if schema is None:
+        return
+    without = planned(model, schema=schema, beside=beside).schema_method
+    if without != request.schema_method:
+        yield f"Beside a start, {type_name(schema)} is asked for by {request.schema_method}, not by {without}."
+
+
+def _space(request: ChatRequest, name: str) -> str:
+    white = request.prefill[len(request.prefill.rstrip()) :]
+    if not white:
+        return ""
+    said = _spoken(white)
+    sent = msgspec.json.decode(request.body)["messages"][-1]["content"]
+    if not request.emulated and isinstance(sent, str) and not sent.endswith(white):
+        return f"It ends with {said}, which {name} does not take: that is not sent."
+    if white.strip("\n") == "":
+        return ""  # after a line break a new word begins anyway
+    return f"It ends with {said}. Many models stumble there, because their words begin with the space."
+
+
+def _spoken(white: str) -> str:
+    kinds = set(white)
+    word = _WHITE.get(white[0], "white space") if len(kinds) == 1 else "white space"
+    if word == "white space":
+        return word
+    return f"a {word}" if len(white) == 1 else f"{len(white)} {word}s"

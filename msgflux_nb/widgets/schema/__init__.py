@@ -1,0 +1,1 @@
+"""SchemaPicker: the type that an answer is decoded to."""

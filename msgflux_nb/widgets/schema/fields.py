@@ -1,0 +1,259 @@
+"""The fields of a type, one by one: type, limits, default, description; for a table that a person reads."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docstring_parser
+import msgspec
+from msgspec import NODEFAULT, inspect
+
+from ...display.structure import info_name, type_info
+from ...generation.dialect import IN_WORDS
+
+__all__ = ["Field", "doc_of", "fields"]
+
+_LIMIT = 200
+_DEFAULT_CHARACTERS = 60
+_VALUES = 12
+_EMPTY: dict[Any, str] = {list: "[]", dict: "{}", set: "set()", tuple: "()"}
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field of a type.
+
+    Attributes:
+        path: where it is: ``home.city``, ``steps[].output``.
+        name: the last part of it.
+        key: what it is called in the JSON that travels.
+        depth: how many fields it is inside of.
+        holds: what is inside of it: a ``value``, a ``record``, a ``list`` of records, or a ``map`` of them.
+        type: its type, as it is written in Python.
+        limits: what its value has to keep to, in words.
+        required: whether it has no default.
+        default: its default, as Python writes it.
+        description: what it is.
+        told: whether the description is sent; one that stands in the class's docstring is not.
+        unenforced: the limits that the provider does not hold the model to.
+    """
+
+    path: str
+    name: str
+    key: str
+    depth: int
+    holds: str
+    type: str
+    limits: tuple[str, ...] = ()
+    required: bool = True
+    default: str = ""
+    description: str = ""
+    told: bool = True
+    unenforced: str = ""
+
+
+def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[list[Field], int]:
+    """List the fields of a type, those of nested types after the field that holds them.
+
+    Args:
+        type_: a type.
+        unenforced: by place in the wire schema (``$.steps[].output``), the limits that are not enforced.
+
+    Returns:
+        At most 200 fields, and how many more there are, as far as was counted.
+
+    Raises:
+        SchemaError: the type cannot be read.
+    """
+    info = type_info(type_)
+    walk = _Walk(unenforced or {})
+    if hasattr(info, "fields"):
+        walk.record(info, "", "$", 0, ())
+    else:
+        walk.field("value", "value", info, {"path": "value", "place": "$", "depth": 0}, ())
+    return walk.found[:_LIMIT], max(0, len(walk.found) - _LIMIT)
+
+
+def doc_of(type_: Any) -> str:
+    """Return the first line of the docstring of a class; empty where nobody wrote one."""
+    return _doc(type_).partition("\n")[0]
+
+
+class _Walk:
+    def __init__(self, unenforced: Mapping[str, str]) -> None:
+        self.found: list[Field] = []
+        self._unenforced = unenforced
+
+    def record(self, info: Any, path: str, place: str, depth: int, above: tuple[Any, ...]) -> None:
+        docs = _field_docs(info.cls)
+        for field in info.fields:
+            if len(self.found) > 10 * _LIMIT:
+                return
+            at = {"path": f"{path}.{field.name}" if path else field.name, "place": f"{place}.{field.name}"}
+            default = "" if field.required else _default(field)
+            extra = {"required": field.required, "default": default, "doc": docs.get(field.name, "")}
+            self.field(field.name, field.encode_name, field.type, {**at, "depth": depth}, (*above, info.cls), **extra)
+
+    def field(self, name: str, key: str, info: Any, at: dict[str, Any], above: tuple[Any, ...], **extra: Any) -> None:
+        holds, inner = _inside(info)
+        if inner is not None and inner.cls in above:
+            holds, inner = "value", None  # it holds itself
+        doc, told = extra.pop("doc", ""), _description(info)
+        place = at.pop("place")
+        self.found.append(
+            Field(
+                name=name,
+                key=key,
+                holds=holds,
+                type=info_name(info),
+                limits=tuple(_limits(info)),
+                description=told or doc,
+                told=bool(told) or not doc,
+                unenforced=self._unenforced_at(place),
+                **at,
+                **extra,
+            )
+        )
+        if inner is None:
+            return
+        suffix, wire = {"record": ("", ""), "list": ("[]", "[]"), "map": ("[]", ".value")}[holds]
+        self.record(inner, at["path"] + suffix, place + wire, at["depth"] + 1, above)
+
+    def _unenforced_at(self, place: str) -> str:
+        """What is said of the place and of the items in it, which have no line of their own."""
+        places = (place, f"{place}[]", f"{place}.key", f"{place}.value")
+        return "; ".join(self._unenforced[one] for one in places if one in self._unenforced)
+
+
+def _inside(info: Any) -> tuple[str, Any]:
+    """What a field holds, and the record whose fields are to be listed; a union of several is a value."""
+    record = _record(info)
+    if record is not None:
+        return "record", record
+    for member in _members(info):
+        kind, item = ("map", member.value_type) if isinstance(member, inspect.DictType) else ("list", None)
+        if isinstance(member, inspect.CollectionType):
+            item = member.item_type
+        record = None if item is None else _record(item)
+        if record is not None:
+            return kind, record
+    return "value", None
+
+
+def _record(info: Any) -> Any:
+    records = [member for member in _members(info) if hasattr(member, "fields")]
+    others = [member for member in _members(info) if not hasattr(member, "fields") and not _is_none(member)]
+    return records[0] if len(records) == 1 and not others else None
+
+
+def _is_none(info: Any) -> bool:
+    return isinstance(info, inspect.NoneType)
+
+
+def _members(info: Any) -> list[Any]:
+    """The types of which a value has one, without what is only said about them."""
+    if isinstance(info, inspect.Metadata):
+        return _members(info.type)
+    if isinstance(info, inspect.UnionType):
+        return [inner for member in info.types for inner in _members(member)]
+    return [info]
+
+
+def _limits(info: Any) -> Iterator[str]:
+    yield from (f"{limit} (a wish)" for limit in _wishes(info))
+    for member in _members(info):
+        match member:
+            case inspect.IntType() | inspect.FloatType():
+                yield from _bounds(member)
+            case inspect.StrType():
+                yield from _lengths(member, "character")
+                if member.pattern is not None:
+                    yield f"pattern {member.pattern}"
+            case inspect.EnumType(cls=cls):
+                yield _choice([item.value for item in cls])
+            case inspect.DictType():
+                yield from _lengths(member, "entry", "entries")
+                yield from (f"each {limit}" for limit in _limits(member.value_type))
+            case inspect.CollectionType():
+                yield from _lengths(member, "item")
+                yield from (f"each {limit}" for limit in _limits(member.item_type))
+            case inspect.DateTimeType(tz=bool()) | inspect.TimeType(tz=bool()):
+                yield "with its offset" if member.tz else "without an offset"
+
+
+def _wishes(info: Any) -> Iterator[str]:
+    """Limits that are only said, by ``Meta(extra_json_schema=...)``: no decoder holds an answer to them."""
+    if isinstance(info, inspect.Metadata):
+        extra = info.extra_json_schema or {}
+        yield from (words.format(extra[word]) for word, words in IN_WORDS.items() if word in extra)
+        yield from _wishes(info.type)
+    elif isinstance(info, inspect.UnionType):
+        for member in info.types:
+            yield from _wishes(member)
+
+
+def _bounds(info: inspect.IntType | inspect.FloatType) -> Iterator[str]:
+    for sign, bound in (("≥", info.ge), (">", info.gt), ("≤", info.le), ("<", info.lt)):
+        if bound is not None:
+            yield f"{sign} {bound:,}"
+    if info.multiple_of is not None:
+        yield f"a multiple of {info.multiple_of}"
+
+
+def _lengths(info: Any, one: str, many: str = "") -> Iterator[str]:
+    least, most, many = info.min_length, info.max_length, many or f"{one}s"
+    if least is not None and most is not None:
+        yield f"{least:,} {many if least != 1 else one}" if least == most else f"{least:,} to {most:,} {many}"
+    elif least is not None:
+        yield f"at least {least:,} {one if least == 1 else many}"
+    elif most is not None:
+        yield f"at most {most:,} {one if most == 1 else many}"
+
+
+def _choice(values: list[Any]) -> str:
+    left = len(values) - _VALUES
+    return " | ".join(map(repr, values[:_VALUES])) + (f" | … {left:,} more" if left > 0 else "")
+
+
+def _description(info: Any) -> str:
+    """What ``Meta(description=...)`` says; of a union, of its members too."""
+    if isinstance(info, inspect.Metadata):
+        said = (info.extra_json_schema or {}).get("description")
+        return said if isinstance(said, str) and said else _description(info.type)
+    if isinstance(info, inspect.UnionType):
+        return "; ".join(filter(None, map(_description, info.types)))
+    return ""
+
+
+def _default(field: inspect.Field) -> str:
+    if isinstance(field.default, enum.Enum):
+        text = str(field.default)
+    elif field.default is not NODEFAULT:
+        text = repr(field.default)
+    else:
+        made = field.default_factory
+        text = _EMPTY.get(made) or f"{getattr(made, '__name__', 'made anew')}()"
+    return text if len(text) <= _DEFAULT_CHARACTERS else f"{text[:_DEFAULT_CHARACTERS]}…"
+
+
+def _doc(type_: Any) -> str:
+    cls = getattr(type_, "__origin__", type_)
+    doc = cls.__dict__.get("__doc__") if isinstance(cls, type) else None
+    # dataclasses write their signature into __doc__ when there is none.
+    return (
+        ""
+        if not isinstance(doc, str) or cls.__module__ == "builtins" or doc.startswith(f"{cls.__name__}(")
+        else doc.strip()
+    )
+
+
+def _field_docs(cls: Any) -> dict[str, str]:
+    """What the docstrings of a class and of those it inherits from say of their fields."""
+    found: dict[str, str] = {}
+    cls = getattr(cls, "__origin__", cls)
+    for base in reversed(cls.__mro__):
+        if base is not object and base.__module__ != "msgspec" and _doc(base):
+            parsed = docstring_parser.parse(_doc(base)).params
+            found |= {one.arg_name: " ".join((one.description or "").split()) for one in parsed}
+    return found

@@ -1,0 +1,146 @@
+"""How a structure is asked for: read from the request that a call would send, and said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ...errors import PrefillError
+from ...protocol.request import ChatRequest, schema_note
+from ..base.preview import planned
+
+__all__ = ["Sending", "sending"]
+
+_CHARACTERS = 200_000
+_WAYS = {
+    "json_schema": "response_format json_schema",
+    "tool": "one forced tool call, whose arguments it is",
+    "json_object": "response_format json_object, with its form in the messages",
+    "prompt": "its form in the messages alone",
+}
+_SHORT = {"json_schema": "json_schema", "tool": "a tool call", "json_object": "json_object", "prompt": "the messages"}
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """How one type is asked for.
+
+    Attributes:
+        way: how, in one line.
+        notes: what is particular, and what happens to an answer that does not fit.
+        unenforced: by place in the schema (``$.steps[].output``), what the provider does not hold the model to.
+        parts: what is sent of it, as titles and texts.
+        wrapped: whether the answer travels under ``"value"``.
+    """
+
+    way: str
+    notes: tuple[str, ...]
+    unenforced: dict[str, str]
+    parts: tuple[tuple[str, str], ...]
+    wrapped: bool
+
+
+def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> Sending:
+    """Say how a model is asked for a type.
+
+    Args:
+        model: who would be asked.
+        type_: the type.
+        beside: further keywords of the call, such as ``tool_schemas`` or ``prefilling``.
+
+    Raises:
+        SchemaError: the type has no form that this provider takes.
+        BadRequestError: what stands beside does not fit.
+    """
+    try:
+        request = planned(model, schema=type_, beside=beside)
+    except PrefillError:  # told where the start is written
+        request = planned(model, schema=type_, beside={**(beside or {}), "prefilling": None})
+    body = msgspec.json.decode(request.body)
+    wire, method = request.schema, request.schema_method or "prompt"
+    assert wire is not None
+    unenforced = dict(line.partition(": ")[::2] for line in wire.unenforced)
+    return Sending(
+        way=_way(request, body, model),
+        notes=tuple(_notes(request, body, model)),
+        unenforced=unenforced if method in ("json_schema", "tool") else {},
+        parts=tuple((title, _cut(text)) for title, text in _parts(request, body)),
+        wrapped=wire.wrapped,
+    )
+
+
+def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
+    way = f"{model.name} is asked by {_WAYS[request.schema_method or 'prompt']}"
+    form = _form(request, body)
+    if form:
+        way += (
+            "; the server holds it to the schema" if form.get("strict") is True else "; the server takes it as a wish"
+        )
+    later = [_SHORT[method] for method in request.later_methods]
+    return f"{way}. If the server refuses: {', then '.join(later)}." if later else f"{way}."
+
+
+def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
+    """The part of the body that holds the schema; empty where none does."""
+    form: dict[str, Any] = {}
+    if request.schema_method == "json_schema":
+        form = body["response_format"]["json_schema"]
+    elif request.schema_method == "tool":
+        form = body["tools"][-1]["function"]
+    return form
+
+
+def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[str]:
+    wire = request.schema
+    assert wire is not None
+    if not _form(request, body):
+        yield "The server holds the model to none of it."
+    elif wire.unenforced:
+        yield (
+            "The server does not hold the model to everything: what is marked ◇ is said in the description "
+            "instead, and checked after decoding."
+        )
+    if not wire.strict:
+        yield "It holds Any, or a type inside of itself, which this provider's schemas cannot say in full."
+    if wire.wrapped:
+        yield 'A schema has to be an object here, so the answer travels under "value"; you get it without.'
+    yield _misfit(model.profile.reasks)
+
+
+def _misfit(reasks: int) -> str:
+    if reasks == 0:
+        return "An answer that does not fit is a ValidationFailedError; this model is not asked again."
+    times = "once" if reasks == 1 else f"{reasks} times"
+    return (
+        f"An answer that does not fit is sent back with its error, at most {times}; then it is a ValidationFailedError."
+    )
+
+
+def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    assert request.schema is not None
+    if "response_format" in body:
+        yield "response_format", _json(body["response_format"])
+    if request.schema_method == "tool":
+        yield "the last of tools", _json(body["tools"][-1])
+        yield "tool_choice", _json(body["tool_choice"])
+    note = schema_note(request.schema)
+    if any(note in text for message in body["messages"] for text in _texts(message.get("content"))):
+        yield "in the messages", note
+    if request.schema.unenforced:
+        yield "said in descriptions only, and checked after decoding", "\n".join(request.schema.unenforced)
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [part["text"] for part in content or () if isinstance(part.get("text"), str)]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _cut(text: str) -> str:
+    left = len(text) - _CHARACTERS
+    return f"{text[:_CHARACTERS]}\n… {left:,} more characters" if left > 0 else text

@@ -1,0 +1,151 @@
+"""What a page is told of tool calls, and what a notebook keeps of them; a view adds where they come from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import traitlets as t
+
+from ..base.feed import Batch
+from ..base.one_run import OneRun
+from ..base.run import Sender
+from .lane_set import LaneSet
+from .lane_twin import lanes_html, lanes_text, replay_html
+from .tool_fields import Field
+
+__all__ = ["CallBoard"]
+
+_ANSWER_LENGTH = 20_000  # characters that a page is sent
+
+
+class CallBoard(OneRun):
+    """Lanes, told to pages in batches; at the end all of them are a trait, and the twin has them too."""
+
+    value: t.List[Any] = t.List()
+    lanes = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
+
+    def __init__(self, **state: Any) -> None:
+        self._number = 0
+        self._fields: Mapping[str, Sequence[Field]] = {}
+        self._clear()
+        super().__init__(value=[], **state)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run that this view started is under way."""
+        return False
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream, or the run, has ended."""
+        return self.state in ("complete", "stopped", "failed")
+
+    # -- a run -----------------------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._number += 1
+        send = functools.partial(self._send_batch, self._number)
+        self._calls = LaneSet()
+        self._sender = Sender(self._calls.feed, send, on_quiet=self._rest)
+        self.state = "idle"
+        self.error: BaseException | None = None
+        self._answer = ""
+        self._figures: tuple[str, ...] = ()
+        self._unsettled = False
+        self._held = False
+
+    def _start(self, fields: Mapping[str, Sequence[Field]]) -> None:
+        self._sender.close()
+        self._clear()
+        self._fields = fields
+        self.state = "running"
+        self._revive()
+        self.send({"type": "start", "run": self._number, **self._told_state()})
+        self.value = []
+
+    def _reopen(self) -> None:
+        """Go on after what was taken for the end."""
+        self.state = "running"
+        self._revive()
+        self.send({"type": "state", "run": self._number, **self._told_state()})
+
+    def _wake(self) -> None:
+        """Say that there is something to tell."""
+        self._unsettled = True
+        self._sender.wake()
+
+    def _finish(
+        self, state: str, *, error: BaseException | None = None, answer: str = "", told: tuple[str, ...] = ()
+    ) -> None:
+        """Take the end, once."""
+        if not self.over:
+            self._calls.end()
+            if state != "complete":
+                self._calls.stop()
+            self.state, self.error, self._answer, self._figures = state, error, answer, told
+        self._sender.flush()
+        self._settle()
+        self.send({"type": "state", "run": self._number, **self._told_state()})
+        self._sender.wake()
+
+    def _settle(self) -> None:
+        """Keep what there is: in the trait, in ``value``, in the twin."""
+        self._unsettled = False
+        self._sender.report(lambda seq, whole: self._set_unsent(lanes=self._told(seq, whole)))
+        self.value = self._calls.calls
+        self._update_twin()
+
+    def _rest(self) -> None:
+        """Nothing has come for a while; called on the thread that sends."""
+        try:
+            if self._unsettled:
+                self._settle()
+            if self.over and self._calls.idle and not self.running and not self._held:
+                self._retire()
+        except Exception as error:
+            self.show_error(error)  # of an observer of value
+
+    # -- what a page is told ---------------------------------------------------------------------------------------
+
+    def _send_batch(self, run: int, seq: int, batch: Batch) -> None:
+        self.send({"type": "batch", "run": run, "seq": seq, **batch})
+
+    def _told_state(self) -> dict[str, Any]:
+        error = self.error
+        return {
+            "state": self.state,
+            "running": self.running,
+            "tools": {name: [msgspec.to_builtins(one) for one in fields] for name, fields in self._fields.items()},
+            "status": list(self._figures),
+            "answer": self._answer[:_ANSWER_LENGTH],
+            "error": None if error is None else [type(error).__name__, str(error)],
+        }
+
+    def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
+        return {"run": self._number, "seq": seq, **self._told_state(), **whole}
+
+    def _on_hello(self, content: dict[str, Any], _buffers: Any) -> None:
+        """A page has loaded, or has missed something."""
+        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._sender.number):
+            self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
+        else:
+            self.send({"type": "state", "run": self._number, **self._told_state()})
+
+    def _on_keep(self, _content: dict[str, Any], _buffers: Any) -> None:
+        """Somebody is busy with the replay: it is not taken out of their hands."""
+        self._held = True
+
+    # -- what stays ------------------------------------------------------------------------------------------------
+
+    def _drawn(self) -> tuple[str, str]:
+        lanes = self._calls.all
+        error = "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        static = lanes_html(lanes, state=self.state, figures=self._figures, answer=self._answer, error=error)
+        text = lanes_text(lanes, state=self.state, answer=self._answer, error=error)
+        if not self.over or not lanes:
+            return static, text
+        whole = self._calls.feed.whole()
+        return replay_html(self._told(0, whole), static), text

@@ -1,0 +1,194 @@
+"""One call as a view follows it: its fragments, what was decided on it, and what came back."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from ...content.messages import to_json
+from ...errors import ToolCallError
+from ...protocol.events import ToolCallDelta, ToolKind
+from ...protocol.snapshot import Pieces
+from ...protocol.tool_call import Assembly, ToolCall, ToolCallState, json_text
+
+__all__ = ["Fragment", "Lane", "Phase"]
+
+Phase = Literal["", "asked", "running", "done", "failed", "rejected", "stopped"]
+_RESULT_LENGTH = 20_000  # characters that a page is sent
+
+
+class Fragment(NamedTuple):
+    """One fragment as it came.
+
+    Attributes:
+        call: which call it belongs to, counted from 0 over all steps.
+        milliseconds: when it came, since the view began to look.
+        id: the call's id, if this fragment has it.
+        name: the tool's name, or a piece of it.
+        text: a piece of the arguments.
+    """
+
+    call: int
+    milliseconds: int
+    id: str | None
+    name: str | None
+    text: str | None
+
+
+class Lane:
+    """One call of a view.
+
+    Args:
+        number: its place among the view's calls.
+        step: which answer it came in, from 1.
+        call: its place among the calls of that answer.
+        choice: the choice that it belongs to.
+        kind: what kind of tool it calls.
+
+    Attributes:
+        phase: what has become of it since it was whole; empty before anything did.
+        edited: the arguments that a person put in the place of the model's, or None.
+        reason: why it was rejected, or empty.
+        result: what came back, as text; None before.
+    """
+
+    def __init__(self, number: int, step: int, call: int, *, choice: int = 0, kind: ToolKind = "function") -> None:
+        self.number = number
+        self.step = step
+        self.call = call
+        self.phase: Phase = ""
+        self.edited: dict[str, Any] | None = None
+        self.reason = ""
+        self.result: str | None = None
+        self._assembly = Assembly(call, choice, None, kind)
+        self._letters = Pieces()
+        self._shown: list[str] = []
+        self._final: ToolCallState | None = None
+        self._whole = False
+        self._marks: list[tuple[int, Phase]] = []
+
+    # -- the stream ------------------------------------------------------------------------------------------------
+
+    def take(self, event: ToolCallDelta) -> str | None:
+        """Take a fragment; return the text of it that a page is shown, which is always whole letters."""
+        given = event.arguments
+        text: str | None = given if given is None or isinstance(given, str) else json_text(given)
+        if text and self._whole and self._assembly.repeats(text):
+            text = ""  # the finished call once more
+        if event.id or event.name:
+            self._assembly.identify(event.id or "", event.name or "")
+        self._final = None
+        if not text:
+            return text
+        self._assembly.arrived.append(text)
+        self._whole = self._whole or ("}" in text and self._assembly.whole)
+        shown = self._letters.whole(text)
+        self._shown.append(shown)
+        return shown
+
+    def end(self, state: ToolCallState | None = None) -> None:
+        """Take the end of the stream; ``state`` is what the reader of it made of the call."""
+        self._final = self._assembly.state(ended=True) if state is None else state
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it follows."""
+        return self._final is not None
+
+    @property
+    def state(self) -> ToolCallState:
+        """The call as far as it has come."""
+        return self._assembly.state(ended=False) if self._final is None else self._final
+
+    @property
+    def whole(self) -> ToolCall | None:
+        """The call if it is complete, with the arguments that the model gave; else None."""
+        if self._final is None and not self._whole:
+            return None
+        state = self.state
+        return ToolCall(state.id, state.name, state.partial) if state.status == "complete" else None
+
+    @property
+    def own_id(self) -> str:
+        """The id that the server gave it, or the run; empty where there is none yet."""
+        return self.given_id if self._final is None else self._final.id
+
+    @property
+    def given_id(self) -> str:
+        """The id that came with a fragment, or empty."""
+        return self._assembly.id
+
+    def whole_as(self, call: ToolCall) -> bool:
+        """Whether it is complete, and calls the same with the same."""
+        whole = self.whole
+        return whole is not None and (whole.name, whole.arguments) == (call.name, call.arguments)
+
+    # -- after it --------------------------------------------------------------------------------------------------
+
+    def move(self, phase: Phase, milliseconds: int) -> None:
+        """Go on to another phase."""
+        if phase != self.phase:
+            self.phase = phase
+            self._marks.append((milliseconds, phase))
+
+    def take_result(self, value: Any, milliseconds: int, *, failed: bool = False) -> None:
+        """Take what came back; an exception is a failure. A rejected call stays so, whatever the model is told."""
+        self.result = _result_text(value)
+        if self.phase != "rejected":
+            self.move("failed" if failed or isinstance(value, BaseException) else "done", milliseconds)
+
+    @property
+    def ran(self) -> bool:
+        """Whether it was decided on, and has run or not."""
+        return self.phase not in ("", "asked")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None where that is not known."""
+        times = {phase: when for when, phase in self._marks}
+        end = times.get("done", times.get("failed"))
+        return None if end is None or "running" not in times else (end - times["running"]) / 1000
+
+    def card(self) -> dict[str, Any]:
+        """Return what a page has to know beside the fragments."""
+        state = self.state if self.ended else None
+        result = self.result
+        told: dict[str, Any] = {
+            "step": self.step,
+            "custom": self._assembly.kind == "custom",
+            "phase": self.phase,
+            "marks": self._marks[:],
+            "edited": None if self.edited is None else json_text(self.edited),
+            "reason": self.reason,
+            "result": None if result is None else result[:_RESULT_LENGTH],
+            "left": 0 if result is None else max(0, len(result) - _RESULT_LENGTH),
+            "seconds": self.seconds,
+        }
+        if state is not None:
+            told["final"] = {
+                "id": state.id,
+                "name": state.name,
+                "status": state.status,
+                "repaired": state.repaired,
+                "late": state.late_id,
+                "error": state.error,
+                "arguments": self._other_reading(state),
+            }
+        return told
+
+    def _other_reading(self, state: ToolCallState) -> str | None:
+        """The arguments where they are not what the fragments read as, one after the other."""
+        self._shown[:] = ["".join(self._shown)]
+        plain = not state.repaired and (state.raw == self._shown[0] or state.status != "complete")
+        return None if plain or self._assembly.kind == "custom" else json_text(state.partial)
+
+
+def _result_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, BaseException):
+        name = "" if isinstance(value, ToolCallError) else f"{type(value).__name__}: "
+        return f"{name}{value}"
+    try:
+        return to_json(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return repr(value)

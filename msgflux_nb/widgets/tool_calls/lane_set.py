@@ -1,0 +1,181 @@
+"""The calls of a view, step by step: which lane a fragment, an end, a question or a result belongs to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from ...protocol.events import ToolCallDelta
+from ...protocol.tool_call import ToolCall, ToolCallState, json_text
+from .lane import Fragment, Lane, Phase
+from .lane_feed import LaneFeed
+
+__all__ = ["LaneSet"]
+
+
+class LaneSet:
+    """The calls of one run; from any thread.
+
+    Attributes:
+        feed: what a page has to be told of them.
+        step: which answer arrives, from 1.
+    """
+
+    def __init__(self) -> None:
+        self.step = 1
+        self._lock = threading.RLock()
+        self._all: list[Lane] = []
+        self._current: dict[tuple[int, int], Lane] = {}  # of this step, by choice and place
+        self.feed = LaneFeed(self._all, self._lock)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def all(self) -> list[Lane]:
+        """Every lane, in order of the first fragments."""
+        with self._lock:
+            return list(self._all)
+
+    @property
+    def states(self) -> list[ToolCallState]:
+        """Every call as far as it has come."""
+        with self._lock:
+            return [lane.state for lane in self._all]
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """The calls that are complete."""
+        with self._lock:
+            return [call for call in (lane.whole for lane in self._all) if call is not None]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every call is complete."""
+        return len(self.calls) == len(self._all)
+
+    # -- a stream --------------------------------------------------------------------------------------------------
+
+    def next_step(self) -> None:
+        """Begin another answer; what is left of the one before has ended."""
+        with self._lock:
+            if self._current:
+                self.end()
+                self.step += 1
+                self._current = {}
+
+    def take(self, event: ToolCallDelta, milliseconds: int | None = None) -> bool:
+        """Take a fragment; return whether its call is complete with it."""
+        with self._lock:
+            lane = self._current.get((event.choice, event.call))
+            if lane is None:
+                lane = self._begin(event.choice, event.call, event.kind)
+            was_whole = lane.whole is not None
+            text = lane.take(event)
+            when = self.feed.now() if milliseconds is None else milliseconds
+            self.feed.add(Fragment(lane.number, when, event.id or None, event.name or None, text))
+            return not was_whole and lane.whole is not None
+
+    def end(self, calls: Iterable[ToolCallState | ToolCall] = ()) -> None:
+        """Take the end of this step, with what its reader made of the calls, in order."""
+        with self._lock:
+            lanes = list(self._current.values())
+            for call in calls:
+                lane = _match(lanes, call)
+                if lane is None:
+                    lane = self._begin_whole(call)
+                else:
+                    lanes.remove(lane)
+                lane.end(call if isinstance(call, ToolCallState) else _with_id(lane, call))
+            for lane in lanes:
+                if not lane.ended:
+                    lane.end()
+            for lane in self._current.values():
+                self.feed.touch(lane)
+
+    # -- what happens to a call ------------------------------------------------------------------------------------
+
+    def find(self, call: ToolCall, wanted: Literal["ask", "result"]) -> Lane:
+        """Return the lane of a call that is to be decided on, or has come back; a new one where none was streamed."""
+        with self._lock:
+            same = [lane for lane in reversed(self._all) if lane.own_id == call.id]
+            nameless = [lane for lane in self._current.values() if not lane.own_id and lane.whole_as(call)]
+            found = (*same, *nameless)
+            open_ = [lane for lane in found if (lane.result is None if wanted == "result" else not lane.ran)]
+            lane = next(iter((*open_, *same)), None)
+            if lane is None:
+                lane = self._begin_whole(call)
+                lane.end()
+            elif not lane.own_id:
+                lane.end(_with_id(lane, call))
+            self.feed.touch(lane)
+            return lane
+
+    def move(self, lane: Lane, phase: Phase) -> None:
+        """Let a call go on to another phase."""
+        with self._lock:
+            lane.move(phase, self.feed.now())
+            self.feed.touch(lane)
+
+    def decide(self, lane: Lane, decision: dict[str, Any] | str | bool | None) -> None:
+        """Note what was decided on a call."""
+        with self._lock:
+            if decision is False or isinstance(decision, str):
+                lane.reason = decision or ""
+                self.move(lane, "rejected")
+                return
+            lane.edited = decision if isinstance(decision, dict) else None
+            self.move(lane, "running")
+
+    def take_result(self, lane: Lane, value: Any, *, failed: bool) -> None:
+        """Note what came back."""
+        with self._lock:
+            lane.take_result(value, self.feed.now(), failed=failed)
+            self.feed.touch(lane)
+
+    def stop(self) -> None:
+        """Let nothing wait any more, nor run."""
+        with self._lock:
+            for lane in self._all:
+                if lane.phase in ("asked", "running"):
+                    self.move(lane, "stopped")
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call waits or runs."""
+        with self._lock:
+            return not any(lane.phase in ("asked", "running") for lane in self._all)
+
+    def of_step(self) -> Sequence[Lane]:
+        """Return the lanes of this step."""
+        with self._lock:
+            return list(self._current.values())
+
+    def _begin(self, choice: int, call: int, kind: Any = "function") -> Lane:
+        lane = Lane(len(self._all), self.step, call, choice=choice, kind=kind)
+        self._all.append(lane)
+        self._current[choice, call] = lane
+        self.feed.touch(lane)
+        return lane
+
+    def _begin_whole(self, call: ToolCallState | ToolCall) -> Lane:
+        """A lane for a call that was not streamed: it is one fragment."""
+        lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
+        text = call.raw if isinstance(call, ToolCallState) else json_text(call.arguments)
+        shown = lane.take(ToolCallDelta(lane.call, call.id, call.name, text))
+        self.feed.add(Fragment(lane.number, self.feed.now(), call.id, call.name, shown))
+        return lane
+
+
+def _match(lanes: list[Lane], call: ToolCallState | ToolCall) -> Lane | None:
+    """The lane with the call's id; else the first of those that have none."""
+    same = next((lane for lane in lanes if lane.own_id == call.id), None)
+    return same or next((lane for lane in lanes if not lane.own_id), None)
+
+
+def _with_id(lane: Lane, call: ToolCall) -> ToolCallState:
+    lane.end()
+    return msgspec.structs.replace(lane.state, id=call.id)

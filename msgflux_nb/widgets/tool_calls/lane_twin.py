@@ -1,0 +1,170 @@
+"""The twin of a view of tool calls: each call as a card, and behind it the stream, replayed where scripts may run.
+
+Markup holds escaped text alone. The stream is data in a script element that no browser runs, without a ``<`` in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import msgspec
+
+from ...display.html import WORDS
+from ...display.markdown import encodable, text_html
+from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
+from ...protocol.tool_call import json_text
+from ..base.view import _assets
+from .lane import Fragment, Lane
+
+__all__ = ["REPLAY_PARTS", "lanes_html", "lanes_text", "replay_html", "thinned"]
+
+REPLAY_PARTS = (
+    *(
+        "base/dom",
+        "base/partial",
+        "tool_calls/timeline",
+        "tool_calls/lane_bars",
+        "tool_calls/lane_raw",
+        "tool_calls/lane_fields",
+        "tool_calls/lane_decision",
+        "tool_calls/lane",
+    ),
+    *("tool_calls/scrubber", "tool_calls/call_store", "tool_calls/call_board"),
+)
+"""The page's code that a replay needs, in order."""
+
+REPLAY_FRAGMENTS = 3_000
+REPLAY_CHARACTERS = 400_000
+_CARDS = 40
+_RESULT = 2_000  # characters
+_SHAPES = {
+    "asked": ("?", "waiting for approval"),
+    "running": ("●", "running"),
+    "done": ("→", "result"),
+    "failed": ("✕", "failed"),
+    "rejected": ("■", "rejected"),
+    "stopped": ("■", "stopped"),
+}
+_COMMENT = re.compile(r"^\s*(//|/\*\*|\*/|\*(?=\s|$)).*\n?", re.MULTILINE)
+
+
+def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], answer: str, error: str) -> str:
+    """Draw calls, what became of them, and the answer that came after."""
+    heading = " · ".join(["<b>tool calls</b>", state, *map(escape, figures)])
+    parts = [f"<div>{heading}</div>", *map(_card, lanes[:_CARDS])]
+    if not lanes:
+        parts.append(f'<small style="{QUIET}">no tool calls</small>')
+    if len(lanes) > _CARDS:
+        parts.append(f"<small>{len(lanes) - _CARDS:,} more calls</small>")
+    if answer:
+        parts.append(labelled("assistant", f'<pre style="{WORDS}">{escape(_cut(answer))}</pre>'))
+    if error:
+        parts.append(wrong(escape(_cut(error))))
+    return encodable("".join(parts))
+
+
+def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) -> str:
+    """Write the same as plain text: without times, and without ids that were made here."""
+    lines = [f"ToolCallView · {state} · {len(lanes)} call{'' if len(lanes) == 1 else 's'}"]
+    lines += map(_line, lanes)
+    lines += [f"assistant: {answer}"] if answer else []
+    lines += [error] if error else []
+    return encodable("\n".join(lines))
+
+
+def thinned(fragments: Sequence[Fragment], limit: int = REPLAY_FRAGMENTS) -> list[Fragment]:
+    """Return about so many fragments at most: neighbours of a call become one, as late as the last of them."""
+    together = -(-len(fragments) // limit)
+    if together <= 1:
+        return list(fragments)
+    kept: list[Fragment] = []
+    groups: dict[int, list[Fragment]] = {}
+    for fragment in fragments:
+        group = groups.setdefault(fragment.call, [])
+        group.append(fragment)
+        if len(group) == together:
+            kept.append(_joined(groups.pop(fragment.call)))
+    rest = sorted(map(_joined, groups.values()), key=lambda fragment: fragment.milliseconds)
+    return [*kept, *rest]
+
+
+def _joined(group: Sequence[Fragment]) -> Fragment:
+    first_id = next((fragment.id for fragment in group if fragment.id), None)
+    name = next((fragment.name for fragment in group if fragment.name), None)
+    texts = [fragment.text for fragment in group if fragment.text is not None]
+    return Fragment(group[-1].call, group[-1].milliseconds, first_id, name, "".join(texts) if texts else None)
+
+
+def replay_html(told: dict[str, Any], static: str) -> str:
+    """Return the static cards with a replay that takes their place where scripts run.
+
+    Args:
+        told: what a page would be told of the whole run.
+        static: the cards.
+    """
+    fragments: list[Fragment] = told["calls"]
+    size = sum(len(fragment.text or "") for fragment in fragments)
+    if size > REPLAY_CHARACTERS:
+        note = f"{size:,} characters of arguments are too many to keep a replay of them in the notebook"
+        return f'{static}<div><small style="{QUIET}">{note}</small></div>'
+    kept = thinned(fragments)
+    if len(kept) < len(fragments):
+        told = {**told, "note": f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"}
+    data = _data({**told, "calls": kept})
+    style = _assets((*REPLAY_PARTS, "tool_calls/tool_call_view"), ".css")
+    return (
+        f'<div class="msgflux-static">{static}</div>'
+        f'<style>{style}</style><script type="application/json">{data}</script><script>{_code()}</script>'
+    )
+
+
+def _data(value: Any) -> str:
+    text = json.dumps(msgspec.to_builtins(value), ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@functools.cache
+def _code() -> str:
+    """The page's code, without comments, in a function of its own."""
+    body = _COMMENT.sub("", _assets(REPLAY_PARTS, ".js"))
+    return f"(() => {{\n{body}\nreplayInTwin(document.currentScript);\n}})();"
+
+
+def _card(lane: Lane) -> str:
+    card = tool_cards([lane.state])
+    said = [f"edited: {json_text(lane.edited)}"] if lane.edited is not None else []
+    said += [f"rejected{': ' if lane.reason else ''}{lane.reason}"] if lane.phase == "rejected" else []
+    lines = "".join(f"<div><small>{escape(_cut(line))}</small></div>" for line in said)
+    if lane.result is not None and lane.phase != "rejected":
+        shape, word = _SHAPES.get(lane.phase, _SHAPES["done"])
+        time = "" if lane.seconds is None else f' <small style="{QUIET}">{lane.seconds:,.2f} s</small>'
+        lines += (
+            f'<div><span aria-hidden="true">{shape}</span> <small style="{QUIET}">{word}</small>{time}'
+            f'<div style="{WORDS}">{text_html(_cut(lane.result))}</div></div>'
+        )
+    elif lane.phase in ("asked", "running", "stopped"):
+        lines += f"<div><small>{_SHAPES[lane.phase][1]}</small></div>"
+    return card + lines
+
+
+def _line(lane: Lane) -> str:
+    state = lane.state
+    known = f" ({lane.given_id})" if lane.given_id else ""
+    status = "repaired" if state.status == "complete" and state.repaired else state.status
+    what = state.raw if state.status != "complete" or state.partial is None else json_text(state.partial)
+    line = f"{lane.number + 1}. {state.name or '…'}{known} {status}: {_cut(what)}"
+    if lane.edited is not None:
+        line += f" · edited: {_cut(json_text(lane.edited))}"
+    if lane.phase in ("failed", "rejected", "stopped"):
+        line += f" · {lane.phase}"
+    return line if lane.result is None else f"{line} → {_cut(lane.result)}"
+
+
+def _cut(text: str) -> str:
+    left = len(text) - _RESULT
+    return text if left <= 0 else f"{text[:_RESULT]}… {left:,} more characters"

@@ -1,0 +1,389 @@
+"""``ToolCallView``: tool calls as they arrive, fragment by fragment; approved, edited or rejected; run; replayed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import traitlets as t
+
+from ...errors import StreamInterruptedError, ToolCallError
+from ...models.async_stream import AsyncStreamResponse
+from ...models.stream import Arriving
+from ...protocol.events import Event, ToolCallDelta
+from ...protocol.tool_call import ToolCall, ToolCallState
+from ...protocol.tool_calls import ToolCallAggregator
+from ...reasoning.tools import RunEnded, StepEnded, StepStarted, ToolRun, run_tools
+from .approval import SEEN_SECONDS, Approvals, Decision, Question
+from .call_board import CallBoard
+from .lane import Fragment, Lane
+from .lane_twin import REPLAY_PARTS
+from .tool_fields import checked_arguments, tool_fields
+from .tool_job import Job
+from .tool_source import check_source, figures, fill, tools_of
+
+__all__ = ["ToolCallView"]
+
+
+class ToolCallView(CallBoard):
+    """Tool calls as they are put together, and what becomes of them.
+
+    Each call is a lane: its fragments as they land, the arguments that they make so far, a tick for each field of the
+    tool's schema. A slider replays the stream. The view reads nothing by itself: it looks on while somebody else reads,
+    unless ``run`` is called.
+
+    Args:
+        source: a stream or a finished answer, a ``ToolCallAggregator``, what ``run_tools`` returned, or the
+            ``fragments`` of another view; None to be told by ``begin``, ``add`` and ``end``, or to ``run``.
+        tools: functions, or schemas of tools, whose fields are ticked; by default those that were sent.
+        approve: ``"ask"`` a person before a call runs, or ``"auto"`` to let each run.
+
+    Attributes:
+        value: the calls that are complete, as a list of ``ToolCall``; it can be observed.
+        approve: as above; may be changed at any time.
+        state: ``idle``, ``running``, ``complete``, ``stopped`` or ``failed``: of the stream, or of the run.
+        response: what ``run_tools`` returned, a ``ToolRun``; None before its end.
+        error: why it failed, or None.
+
+    Example:
+        >>> view = ToolCallView([(0, 0, "call_7", "add", '{"a": 17, '), (0, 40, None, None, '"b": 25}')])
+        >>> view.value
+        [ToolCall(id='call_7', name='add', arguments={'a': 17, 'b': 25})]
+    """
+
+    stem = "tool_calls/tool_call_view"
+    parts = REPLAY_PARTS
+
+    approve = t.Enum(("ask", "auto"), "ask")
+    main_waits = False  # a parent says so, where the main thread waits for a run of the parent's
+
+    def __init__(self, source: Any = None, *, tools: Any = None, approve: str = "ask") -> None:
+        if source is not None:
+            check_source(source)
+        self._source = source
+        self._tools: Any = tools
+        self._approvals = Approvals()
+        self._job: Job | None = None
+        self.response: ToolRun | None = None
+        super().__init__(approve=approve)
+        self._fields = tool_fields(tools or ())
+        self.observe(self._approve_open, "approve")
+        if source is not None:
+            self._open(source)
+
+    def __repr__(self) -> str:
+        count = len(self._calls)
+        return f"ToolCallView({count} call{'' if count == 1 else 's'}, {self.state})"
+
+    # -- what a notebook reads ------------------------------------------------------------------------------------
+
+    @property
+    def states(self) -> list[ToolCallState]:
+        """Every call as far as it has come."""
+        return self._calls.states
+
+    @property
+    def fragments(self) -> list[Fragment]:
+        """Every fragment with its time; ``ToolCallView(view.fragments)`` replays them."""
+        self._sender.flush()
+        return self._calls.feed.fragments
+
+    @property
+    def running(self) -> bool:
+        """Whether a run that this view started is under way."""
+        return self._job is not None and self._job.state == "running"
+
+    # -- what a parent, or the reader of a stream, tells ----------------------------------------------------------
+
+    def begin(self, tools: Any = None) -> None:
+        """Start afresh; what was shown is gone.
+
+        Args:
+            tools: functions or schemas whose fields are ticked; None for those that the view was given.
+        """
+        self._approvals.begin()
+        self.response = None
+        self._start(tool_fields((self._tools if tools is None else tools) or ()))
+
+    def add(self, event: Event | StepStarted | StepEnded | RunEnded) -> None:
+        """Take an event of a stream, from any thread; what is no part of a tool call is passed over.
+
+        ``run_tools(..., on_event=view.add)`` calls it. It never raises, since that would end the stream: errors are
+        shown.
+        """
+        try:
+            match event:
+                case ToolCallDelta():
+                    self._take(event)
+                case StepStarted():
+                    self._start_step(event)
+                case StepEnded():
+                    self._end_step(event)
+                case RunEnded():
+                    self._end_run(event)
+        except Exception as error:
+            self.show_error(error)
+
+    def end(self, calls: Sequence[ToolCallState | ToolCall] = ()) -> None:
+        """Take the end of a stream.
+
+        Args:
+            calls: what its reader made of it, in order; their ids count where the stream had none.
+        """
+        self._calls.end(calls)
+        self._finish("complete")
+
+    def ask(self, call: ToolCall) -> Decision:
+        """Wait until a person decides on a call. For ``on_request`` of ``run_tools``.
+
+        Returns:
+            None to let it run, a dict with other arguments, or a reason (or False) to reject it.
+
+        Raises:
+            ToolCallError: the wait would keep a click from being handled; the message says what to do.
+            StreamInterruptedError: ``stop`` was called meanwhile.
+        """
+        lane, question = self._question(call)
+        try:
+            waits = self.main_waits or (self._job is not None and self._job.waiting)
+            decision = None if question is None else self._approvals.wait(question, main_waits=waits)
+        except BaseException:
+            self._move(lane, "stopped")
+            raise
+        return self._decided(lane, decision)
+
+    async def aask(self, call: ToolCall) -> Decision:
+        """As ``ask``, from a coroutine. For ``on_request`` of ``arun_tools``."""
+        lane, question = self._question(call)
+        try:
+            decision = None if question is None else await question.wait_async(seen_within=SEEN_SECONDS)
+        except BaseException:
+            self._move(lane, "stopped")
+            raise
+        return self._decided(lane, decision)
+
+    def result(self, call: ToolCall, value: Any) -> None:
+        """Show what came back for a call; an exception is a failure. For ``on_result`` of ``run_tools``."""
+        unknown = bool(self._fields) and call.name not in self._fields
+        self._calls.take_result(self._calls.find(call, "result"), value, failed=unknown)
+        self._wake()
+        if self.over and not self.running:
+            self._settle()  # nothing else will come: the kernel may end before a moment of quiet
+
+    # -- what a notebook does -------------------------------------------------------------------------------------
+
+    def run(
+        self, model: Any = None, messages: Any = None, *, tools: Any = None, wait: bool = False, **keywords: Any
+    ) -> None:
+        """Run a model with tools on a thread, or read the stream that the view was given.
+
+        Args:
+            model: from ``Model.chat_completion``; None to read the stream.
+            messages: a text, or a list of message dicts.
+            tools: functions; by default those that the view was given.
+            wait: return at the end, and raise what went wrong. Without it the notebook stays free, so that calls can be
+                decided on; an error is shown, and kept in ``error``.
+            keywords: as for ``run_tools``, such as ``max_steps`` and ``system_prompt``.
+
+        Raises:
+            RuntimeError: a run is under way.
+            ToolCallError: there is neither a model nor a stream.
+        """
+        if self.running:
+            raise RuntimeError("a run is under way; stop it first, or wait for its end")
+        if model is None:
+            work = self._reading()
+        else:
+            functions = (self._tools if tools is None else tools) or ()
+            self.begin(functions)
+            work = self._calling(model, messages, functions, keywords)
+        job = self._job = Job(work, on_stop=self._approvals.stop, on_end=self._end_job)
+        job.waiting = wait
+        self.send({"type": "state", "run": self._number, **self._told_state()})
+        job.start()
+        if wait:
+            self._wait(job)
+
+    def stop(self) -> None:
+        """End the run under way, keeping what came; a call that waits for a decision is given up."""
+        if self._job is not None and self.running:
+            self._job.stop()
+        else:
+            self._approvals.stop()
+
+    def close(self) -> None:
+        """End the run under way, and the widget."""
+        if self.comm is not None:  # not where the constructor raised, nor a second time
+            self.stop()
+            self._sender.close()
+        super().close()
+
+    # -- a run of its own ------------------------------------------------------------------------------------------
+
+    def _calling(self, model: Any, messages: Any, tools: Any, keywords: dict[str, Any]) -> Callable[[Job], Any]:
+        def work(job: Job) -> Any:
+            return run_tools(
+                model,
+                messages,
+                tools=tools,
+                on_request=job.checked(self.ask),
+                on_result=job.checked(self.result),
+                on_event=job.hearing(self.add),
+                **keywords,
+            )
+
+        return work
+
+    def _reading(self) -> Callable[[Job], Any]:
+        stream = self._source
+        if not isinstance(stream, Arriving):
+            raise ToolCallError("there is nothing to read: pass a model and messages, or give the view a stream.")
+
+        def work(job: Job) -> None:
+            job.stream = stream
+            job.check()
+            if isinstance(stream, AsyncStreamResponse):
+                asyncio.run(stream.finish())
+            else:
+                stream.finish()  # type: ignore[attr-defined]  # the one other kind
+            stream._call.current.check_complete()
+
+        return work
+
+    def _wait(self, job: Job) -> None:
+        try:
+            job.wait()
+        except KeyboardInterrupt:
+            job.stop()
+            job.wait()
+            raise
+        if job.error is not None:
+            raise job.error
+
+    def _end_job(self, job: Job) -> None:
+        """A run of its own has ended; mostly its end was told before, but not that of one that hangs."""
+        if self.over:
+            self._finish(self.state)
+        else:
+            self._finish(job.state, error=job.error)
+
+    # -- what is told ----------------------------------------------------------------------------------------------
+
+    def _open(self, source: Any) -> None:
+        self.begin(tools_of(source) if self._tools is None else None)
+        fill(self._calls, source)
+        self.value = self._calls.calls
+        if isinstance(source, Arriving):
+            source.watch(self.add, self._end_source)
+        elif isinstance(source, ToolCallAggregator):
+            source.watch(lambda event: self.end(source.states) if event is None else self.add(event))
+            self._wake()
+        else:
+            self._calls.end()
+            answer = source.text if isinstance(source, ToolRun) else ""
+            self._finish("complete", answer=answer, told=figures(source))
+
+    def _end_source(self) -> None:
+        """The stream that the view was given has ended, however it did."""
+        try:
+            calls, exchange = self._source.aggregator, self._source._call.current
+            self._calls.end(() if calls is None else calls.states)
+            state = exchange.state if exchange.state in ("complete", "failed") else "stopped"
+            self._finish(state, error=exchange.failed, told=figures(self._source))
+        except Exception as error:
+            self.show_error(error)  # the reader of the stream is not to blame
+
+    def _rest(self) -> None:
+        source = self._source
+        if isinstance(source, ToolCallAggregator) and source.ended and self._calls.whole and not self.over:
+            self._finish("complete")  # fed by hand: nothing else would say the end
+        super()._rest()
+
+    def _take(self, event: ToolCallDelta) -> None:
+        if self.state == "idle":
+            self.begin()
+        elif self.over:
+            self._reopen()
+        complete = self._calls.take(event)
+        self._wake()
+        if complete:
+            self.value = self._calls.calls
+
+    def _start_step(self, event: StepStarted) -> None:
+        if event.step == 1 and not self.running:
+            self.begin(tools_of(event.stream) if self._tools is None else None)
+        self._calls.next_step()
+
+    def _end_step(self, event: StepEnded) -> None:
+        calls = event.stream.aggregator
+        self._calls.end(() if calls is None else calls.states)
+        self.value = self._calls.calls
+        if self.running and self.approve == "ask" and event.error is None:
+            for lane in self._calls.of_step():  # a run of its own asks for each of them, one after the other
+                if lane.whole is not None:
+                    self._approvals.ask(lane.number)
+                    self._calls.move(lane, "asked")
+        self._wake()
+
+    def _end_run(self, event: RunEnded) -> None:
+        error, run = event.error, event.run
+        self.response = run
+        if error is None:
+            self._finish("complete", answer=run.text, told=figures(run))
+        elif isinstance(error, StreamInterruptedError | KeyboardInterrupt | asyncio.CancelledError):
+            self._finish("stopped")
+        else:
+            self._finish("failed", error=error)
+
+    # -- decisions -------------------------------------------------------------------------------------------------
+
+    def _question(self, call: ToolCall) -> tuple[Lane, Question | None]:
+        lane = self._calls.find(call, "ask")
+        if self.approve == "auto":
+            return lane, None
+        question = self._approvals.ask(lane.number)
+        self._move(lane, "asked")
+        return lane, question
+
+    def _decided(self, lane: Lane, decision: Decision) -> Decision:
+        self._calls.decide(lane, decision)
+        self._wake()
+        return decision
+
+    def _move(self, lane: Lane, phase: Any) -> None:
+        self._calls.move(lane, phase)
+        self._wake()
+
+    def _approve_open(self, change: Any) -> None:
+        for number in self._approvals.open if change["new"] == "auto" else ():
+            self._approvals.ask(number).decide(None)
+
+    # -- what the page asks ---------------------------------------------------------------------------------------
+
+    def _on_hello(self, content: dict[str, Any], buffers: Any) -> None:
+        self._approvals.heard()
+        super()._on_hello(content, buffers)
+
+    def _on_seen(self, content: dict[str, Any], _buffers: Any) -> None:
+        """A page shows these questions."""
+        self._approvals.heard()
+        for number in content["lanes"]:
+            self._approvals.see(number)
+
+    def _on_decide(self, content: dict[str, Any], _buffers: Any) -> None:
+        number, verdict = content["lane"], content["verdict"]
+        decision: Decision = None
+        if verdict == "reject":
+            decision = content["reason"] or False
+        elif verdict == "edit":
+            lane = self._calls.all[number]
+            try:
+                decision = checked_arguments(content["arguments"], lane.state.name, self._tools)
+            except ToolCallError as error:
+                self.send({"type": "refused", "run": self._number, "lane": number, "message": str(error)})
+                return
+        self._approvals.decide(number, decision)
+
+    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+        self.stop()

@@ -1,0 +1,125 @@
+"""Work on a thread that a person can stop: one end, quick, whatever the work is waiting for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import StreamInterruptedError
+from ...reasoning.tools import RunEnded, StepEnded, StepStarted
+from ..base.run import start_thread
+
+__all__ = ["Job"]
+
+GRACE_SECONDS = 0.7
+"""How long a stopped job may take to end by itself, before it is left to end unseen (a model that is loading)."""
+
+
+class Job:
+    """One piece of work on a thread.
+
+    Args:
+        work: called on the thread with this job; what it returns is ``value``, what it raises is ``error``.
+        on_stop: called when somebody stops it, to end whatever it waits for.
+        on_end: called once, when ``state``, ``value`` and ``error`` are final.
+
+    Attributes:
+        state: ``"running"``, then ``"complete"``, ``"stopped"`` or ``"failed"``.
+        stream: the answer that is being read, which a stop cancels.
+        waiting: whether the main thread waits for the end.
+    """
+
+    def __init__(
+        self, work: Callable[[Job], Any], *, on_stop: Callable[[], None], on_end: Callable[[Job], None]
+    ) -> None:
+        self.state = "running"
+        self.value: Any = None
+        self.error: Exception | None = None
+        self.stream: Any = None
+        self.waiting = False
+        self._work = work
+        self._on_stop, self._on_end = on_stop, on_end
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread = start_thread(self._run, "msgflux-job")
+
+    def check(self) -> None:
+        """Raise if it was stopped; the work calls this before each thing it does.
+
+        Raises:
+            StreamInterruptedError: it was.
+        """
+        if self._stop.is_set():
+            raise StreamInterruptedError("the run was stopped")
+
+    def checked(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that is not called any more once the job was stopped."""
+
+        def call(*arguments: Any) -> Any:
+            self.check()
+            return function(*arguments)
+
+        return call
+
+    def hearing(self, show: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """Return what takes the events of ``run_tools``: they are shown; after a stop only ends, after the end none."""
+
+        def hear(event: Any) -> None:
+            if isinstance(event, StepStarted):
+                self.stream = event.stream
+            if not isinstance(event, StepEnded | RunEnded):
+                self.check()
+            if self.state == "running":
+                show(event)
+
+        return hear
+
+    def stop(self) -> None:
+        """Ask it to end, keeping what came; from any thread, and again without harm."""
+        with self._lock:
+            if self._stop.is_set() or self._done.is_set():
+                return
+            self._stop.set()
+        if self.stream is not None:
+            self.stream.cancel()
+        self._on_stop()
+        start_thread(self._leave, "msgflux-stop")
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until the end was told; False if the time is over first."""
+        return self._done.wait(timeout_seconds)
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until its thread has ended too, which a stop may have left; False if the time is over first."""
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            outcome: dict[str, Any] = {"state": "complete", "value": self._work(self)}
+        except Exception as error:  # whatever it is, a person has to see it: on a thread nobody else would catch it
+            stopped = self._stop.is_set() and isinstance(error, StreamInterruptedError)
+            outcome = {"state": "stopped"} if stopped else {"state": "failed", "error": error}
+        self._end(**outcome)
+
+    def _leave(self) -> None:
+        """End a stopped job that does not end by itself; what its thread still does is not seen any more."""
+        if not self._done.wait(GRACE_SECONDS):
+            self._end("stopped")
+
+    def _end(self, state: str, value: Any = None, error: Exception | None = None) -> None:
+        with self._lock:
+            if self.state != "running":
+                return
+            self.state, self.value, self.error = state, value, error
+        try:
+            self._on_end(self)
+        finally:
+            self._done.set()

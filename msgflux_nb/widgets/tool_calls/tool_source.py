@@ -1,0 +1,122 @@
+"""What a view of tool calls can be given, and how each kind of it fills the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from ...display.figures import dollars, status
+from ...models.answer import Answer
+from ...models.stream import Arriving
+from ...protocol.events import ToolCallDelta, ToolKind
+from ...protocol.tool_call import ToolCallState
+from ...protocol.tool_calls import ToolCallAggregator
+from ...reasoning.tools import ToolRun
+from .lane_set import LaneSet
+
+__all__ = ["check_source", "figures", "fill", "tools_of"]
+
+
+def check_source(source: Any) -> None:
+    """Raise a TypeError for what a view cannot show."""
+    if isinstance(source, str | bytes | dict) or not isinstance(source, Answer | ToolCallAggregator | Iterable):
+        raise TypeError(
+            "ToolCallView: expected a stream, an answer, a ToolCallAggregator, what run_tools returned or a list of "
+            f"fragments, got {type(source).__name__}"
+        )
+
+
+def tools_of(source: Any) -> list[dict[str, Any]]:
+    """Return the schemas of the tools that an answer's request offered; none where that is not known."""
+    if not isinstance(source, Answer):
+        return []
+    body = msgspec.json.decode(source._call.request.body)
+    offered = body.get("tools")
+    return [tool for tool in offered if _is_tool(tool)] if isinstance(offered, list) else []
+
+
+def fill(lanes: LaneSet, source: Any) -> None:
+    """Put into the lanes what a source holds already."""
+    match source:
+        case ToolRun():
+            for response in source.responses:
+                _fill_step(lanes, response.aggregator)
+        case Answer():
+            calls = source.aggregator
+            if isinstance(source, Arriving) and source._call.current.state in ("new", "running"):
+                _fill_begun(lanes, [] if calls is None else calls.states)
+            else:
+                _fill_step(lanes, calls)
+        case ToolCallAggregator():
+            _fill_begun(lanes, source.states)
+            _fill_results(lanes, source)
+        case _:
+            for fragment in source:
+                _fill_fragment(lanes, fragment)
+
+
+def figures(answer: Any) -> tuple[str, ...]:
+    """Describe an answer, or all answers of a run with tools, in short words."""
+    if isinstance(answer, ToolRun):
+        usage, cost = answer.usage, answer.cost
+        tokens = None if usage is None else usage.total_tokens
+        steps = len(answer.responses)
+        return (
+            f"{steps} step{'' if steps == 1 else 's'}",
+            "– tokens" if tokens is None else f"{tokens:,} tokens",
+            "– cost" if cost is None else dollars(cost),
+        )
+    return status(answer) if isinstance(answer, Answer) else ()
+
+
+def _is_tool(tool: Any) -> bool:
+    inner = tool.get(tool.get("type", "")) if isinstance(tool, dict) else None
+    return isinstance(inner, dict) and isinstance(inner.get("name"), str)
+
+
+def _fill_step(lanes: LaneSet, calls: ToolCallAggregator | None) -> None:
+    """One whole answer; its fragments are gone, so that each call is one."""
+    if calls is None:
+        return
+    lanes.next_step()
+    lanes.end(calls.states)
+    _fill_results(lanes, calls)
+
+
+def _fill_results(lanes: LaneSet, calls: ToolCallAggregator) -> None:
+    messages = [one for one in calls.get_messages(allow_missing=True) if one["role"] in ("tool", "function")]
+    broken = {state.id for state in calls.states if state.status == "invalid"}
+    for call in calls.get_calls():
+        content = next((one["content"] for one in messages if one.get("tool_call_id", call.id) == call.id), None)
+        if content is not None and call.id not in broken:
+            lanes.take_result(lanes.find(call, "result"), content, failed=False)
+
+
+def _fill_begun(lanes: LaneSet, states: Iterable[ToolCallState]) -> None:
+    """Calls of which more may come: what came before is one fragment."""
+    for delta in _as_deltas(states):
+        lanes.take(delta)
+
+
+def _as_deltas(states: Iterable[ToolCallState]) -> Iterator[ToolCallDelta]:
+    places: dict[int, int] = {}
+    for state in states:
+        place = places[state.choice] = places.get(state.choice, -1) + 1
+        kind: ToolKind = "custom" if state.partial == {"input": state.raw} else "function"
+        yield ToolCallDelta(place, state.id, state.name, state.raw, state.choice, kind)
+
+
+def _fill_fragment(lanes: LaneSet, fragment: Any) -> None:
+    if isinstance(fragment, ToolCallDelta):
+        lanes.take(fragment)
+        return
+    try:
+        call, milliseconds, id_, name, text = fragment
+    except (TypeError, ValueError):
+        raise TypeError(
+            "ToolCallView: expected fragments as (call, milliseconds, id, name, text) or as ToolCallDelta, got "
+            f"{type(fragment).__name__}"
+        ) from None
+    lanes.take(ToolCallDelta(int(call), id_, name, text), int(milliseconds))

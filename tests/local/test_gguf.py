@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from msgflux_nb.errors import LocalModelError
+from msgflux_nb.local.gguf import Header, read_header
+
+from .ggufs import LLAMA, header
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.gguf"
+
+
+def test_a_header_tells_the_architecture_the_context_and_the_memory_of_a_token(path: Path) -> None:
+    data = header(LLAMA) + bytes(100)
+    path.write_bytes(data)
+    # 30 layers of keys and values, 3 heads of 576 / 9 = 64 numbers, 2 bytes each
+    assert read_header(path) == Header(
+        architecture="llama", context_tokens=8192, bytes_per_token=30 * 2 * 3 * 64 * 2, size_bytes=len(data)
+    )
+
+
+def test_key_and_value_widths_of_their_own_count(path: Path) -> None:
+    path.write_bytes(header({"llama.attention.key_length": 128, "llama.attention.value_length": 32} | LLAMA))
+    assert read_header(path).bytes_per_token == 30 * 3 * (128 + 32) * 2
+
+
+def test_heads_may_differ_from_layer_to_layer(path: Path) -> None:
+    path.write_bytes(header(LLAMA | {"llama.attention.head_count_kv": [3, 0, 1]}))
+    assert read_header(path).bytes_per_token == 4 * 2 * 64 * 2
+
+
+def test_a_file_without_head_counts_has_an_unknown_memory(path: Path) -> None:
+    path.write_bytes(header({"general.architecture": "mamba", "mamba.context_length": 512}))
+    assert read_header(path) == Header(
+        architecture="mamba", context_tokens=512, bytes_per_token=0, size_bytes=path.stat().st_size
+    )
+
+
+def test_the_tokenizers_lists_are_not_read(path: Path) -> None:
+    path.write_bytes(header(LLAMA, count=1000))  # what the header promises after them is not there
+    assert read_header(path).architecture == "llama"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"hello world", "begins with b'hell', expected b'GGUF'"),
+        (b"", "begins with b''"),
+        (b"GGUF\x03", "ends too early"),
+        (header(LLAMA)[:60], "ends too early"),
+        (header(LLAMA, version=1), "version 1; 2 and 3 are known"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + b"\xff" * 40, "a value of 18,446,744,073,709,551,615 bytes"),
+        (header({"a": "b"})[:-13] + struct.pack("<I", 77) + bytes(9), "unknown value type 77"),
+    ],
+)
+def test_what_is_no_whole_header_is_an_error_that_says_why(path: Path, data: bytes, said: str) -> None:
+    path.write_bytes(data)
+    with pytest.raises(LocalModelError) as caught:
+        read_header(path)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_every_shorter_part_of_a_header_is_an_error(path: Path) -> None:
+    whole = header({key: LLAMA[key] for key in LLAMA if not key.startswith("tokenizer.")})
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(LocalModelError):
+            read_header(path)
+
+
+def test_a_missing_file_is_an_error(path: Path) -> None:
+    with pytest.raises(LocalModelError, match="No such file"):
+        read_header(path)
