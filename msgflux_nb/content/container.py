@@ -1,23 +1,13 @@
-"""What bytes are, told from the bytes alone, and picture files without their metadata.
-
-Nothing here decodes a pixel: a container is a list of segments, and the ones that only talk about the picture
-(EXIF with its GPS position, XMP, comments, previews, what trails the end) are left out. A picture that needs
-nothing else is therefore sent without being encoded again.
-"""
+"""What bytes are, told from the bytes alone; a name or a declared type plays no part."""
 
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from collections.abc import Callable, Iterator
 
-import msgspec
-
-__all__ = ["PictureFile", "orientation", "parse_picture", "sniff"]
+__all__ = ["behind_tags", "sniff"]
 
 _TEXT_BYTES = 2_048
-_PROFILE_BYTES = 4_000_000
+_PDF_BYTES = 1_024  # where readers look for the header of a PDF
 
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -26,58 +16,85 @@ _MAGIC = (
     (b"GIF89a", "image/gif"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
+    (b"II+\x00", "image/tiff"),  # BigTIFF
+    (b"MM\x00+", "image/tiff"),
     (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
+    (b"\xff\x4f\xff\x51", "image/jp2"),  # a codestream without the box around it
     (b"BM", "image/bmp"),
+    (b"\x00\x00\x01\x00", "image/x-icon"),
+    (b"\xff\x0a", "image/jxl"),
+    (b"\x00\x00\x00\x0cJXL ", "image/jxl"),
     (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
+    (b"MPCK", "audio/musepack"),
+    (b"MP+", "audio/musepack"),
+    (b"MAC ", "audio/ape"),
+    (b"wvpk", "audio/wavpack"),
+    (b"TTA1", "audio/tta"),
+    (b"#!AMR", "audio/amr"),
+    (b"MThd", "audio/midi"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
     (b"8BPS", "image/vnd.adobe.photoshop"),
     (b"PK\x03\x04", "application/zip"),
     (b"version https://git-lfs", "text/x-git-lfs-pointer"),
+    (b"\xff\xfe", "text/plain"),  # UTF-16 and UTF-32 with their mark
+    (b"\xfe\xff", "text/plain"),
 )
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a]")
+_PDF_HEADER = re.compile(rb"%PDF-\d\.\d")
+_NETPBM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*){0,20}\d+\s+\d+\s")
 
 _RIFF_KINDS = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+_FORM_KINDS = {b"AIFF": "audio/aiff", b"AIFC": "audio/aiff"}
 
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"))
-
-
-class PictureFile(msgspec.Struct, frozen=True):
-    """A picture file taken apart.
-
-    Attributes:
-        plain: the same picture, pixel for pixel, without metadata and colour profile.
-        exif: the EXIF block, from its TIFF header on; empty when there is none.
-        profile: the ICC colour profile; empty when there is none.
-        ready: whether ``plain`` is a form that every vision model reads: eight bits a channel, no palette, one frame.
-        animated: whether there are more frames than the one in ``plain``.
-    """
-
-    plain: bytes
-    exif: bytes
-    profile: bytes
-    ready: bool
-    animated: bool = False
 
 
 def sniff(data: bytes) -> str | None:
     """Tell the media type of a file from its first bytes, or None when they say nothing.
 
-    Text that is not SVG or HTML is ``text/plain``. A name or a declared type plays no part.
+    Text that is not SVG or HTML is ``text/plain``.
     """
+    if data[:3] == b"ID3":
+        return _sniff_tagged(data)
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
     if data[:4] in (b"RIFF", b"RF64"):
         return _RIFF_KINDS.get(data[8:12])
+    if data[:4] == b"FORM":
+        return _FORM_KINDS.get(data[8:12])
     if data[4:8] == b"ftyp":
         return _sniff_brands(data)
-    if len(data) >= 2 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2:
-        # Eleven sync bits, then layer III: an MP3 without an ID3 head.
-        return "audio/mpeg"
-    return _sniff_text(data[:_TEXT_BYTES])
+    return _sniff_frame(data) or _sniff_text(data)
+
+
+def behind_tags(data: bytes) -> int:
+    """Return where the sound begins: behind ID3 tags, whose length is written in bytes of seven bits."""
+    start = 0
+    while data[start : start + 3] == b"ID3" and len(data) >= start + 10:
+        flags, *size = data[start + 5 : start + 10]
+        start += 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3]) + (10 if flags & 0x10 else 0)
+    return start
+
+
+def _sniff_tagged(data: bytes) -> str:
+    """Tell what stands behind an ID3 tag: other formats than MP3 carry one too."""
+    start = behind_tags(data)
+    behind = data[start : start + _PDF_BYTES].lstrip(b"\x00")
+    kind = sniff(behind) if behind[:3] != b"ID3" else None
+    return kind if kind is not None and kind.startswith("audio/") else "audio/mpeg"
+
+
+def _sniff_frame(data: bytes) -> str | None:
+    """Tell sound that has no head, by its first frame: eleven or twelve bits that are set, then the layer."""
+    if len(data) < 2 or data[0] != 0xFF:
+        return None
+    if data[1] & 0xF6 == 0xF0:
+        return "audio/aac"
+    return "audio/mpeg" if data[1] & 0xE6 == 0xE2 else None
 
 
 def _sniff_brands(data: bytes) -> str:
@@ -92,177 +109,19 @@ def _sniff_brands(data: bytes) -> str:
     return "audio/mp4" if major in (b"M4A ", b"M4B ") else "video/mp4"
 
 
-def _sniff_text(head: bytes) -> str | None:
+def _sniff_text(data: bytes) -> str | None:
+    head = data[:_TEXT_BYTES]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) and not _CONTROL.search(text):
+        return "text/html"
+    if _PDF_HEADER.search(head[:_PDF_BYTES]):
+        return "application/pdf"
+    if _NETPBM.match(head):
+        return "image/x-portable-anymap"
     if not text or _CONTROL.search(text):
         return None
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "text/html"
     if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
         return "image/svg+xml"
     # A cut at _TEXT_BYTES may fall inside a character: the last three bytes are allowed to be broken.
     readable = head.decode("utf-8", "ignore").encode()
     return "text/plain" if len(head) - len(readable) <= 3 else None
-
-
-def parse_picture(data: bytes, kind: str) -> PictureFile | None:
-    """Take a JPEG, PNG or WebP file apart; None for other kinds, and for a file that breaks its own rules.
-
-    Args:
-        data: the whole file.
-        kind: what ``sniff`` said.
-    """
-    parse = _PARSERS.get(kind)
-    if parse is None:
-        return None
-    try:
-        return parse(data)
-    except (IndexError, ValueError, struct.error, zlib.error):
-        # A decoder may be more lenient than this walk; what it makes of the file is then encoded afresh.
-        return None
-
-
-# Tables, frames, restart interval, scan: what a JPEG decoder needs. 0xC0 to 0xC2 are the Huffman-coded frames.
-_JPEG_SCAN = 0xDA
-_JPEG_END = 0xD9
-_JPEG_KEPT = frozenset((0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD, 0xEE, _JPEG_SCAN, _JPEG_END))
-_JPEG_FRAMES = frozenset((0xC0, 0xC1, 0xC2))
-_SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_JFIF_BYTES = 14  # without a thumbnail
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield (marker, body, start, end) up to and with the end of the image; a scan's pixels belong to its segment."""
-    at, marker = 2, 0
-    while marker != _JPEG_END:
-        if data[at] != 0xFF:
-            raise ValueError("no marker where one should be")
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1  # a fill byte
-            continue
-        length = 0 if marker == _JPEG_END else int.from_bytes(data[at + 2 : at + 4], "big")
-        end = at + 2 + length
-        body = data[at + 4 : end]
-        if marker == _JPEG_SCAN:
-            end = _end_of_scan(data, end)
-        yield marker, body, at, end
-        at = end
-
-
-def _end_of_scan(data: bytes, start: int) -> int:
-    found = _SCAN_END.search(data, start)
-    if found is None:
-        raise ValueError("the scan has no end")
-    return found.start()
-
-
-def _parse_jpeg(data: bytes) -> PictureFile:
-    kept: list[bytes] = [data[:2]]
-    exif, profile, depth = b"", [], 0
-    for marker, body, start, end in _jpeg_segments(data):
-        if marker in _JPEG_KEPT or (marker == 0xE0 and len(body) == _JFIF_BYTES):
-            kept.append(data[start:end])
-        elif marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
-            exif = body[6:]
-        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\x00"):
-            profile.append((body[12], body[14:]))
-        elif 0xC0 <= marker <= 0xCF:
-            raise ValueError("a frame that few decoders know")
-        if marker in _JPEG_FRAMES:
-            depth = body[0]
-    joined = b"".join(part for _, part in sorted(profile))
-    return PictureFile(plain=b"".join(kept), exif=exif, profile=joined, ready=depth == 8)
-
-
-_PNG_KEPT = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"))
-_PNG_PALETTE = 3
-
-
-def _parse_png(data: bytes) -> PictureFile:
-    kept: list[bytes] = [data[:8]]
-    exif = profile = b""
-    depth, colours = data[24], data[25]
-    animated = False
-    at, name = 8, b""
-    while name != b"IEND":
-        (length,) = struct.unpack_from(">I", data, at)
-        name = data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + length]
-        end = at + 12 + length
-        if end > len(data):
-            raise ValueError("a chunk goes past the end")
-        if name in _PNG_KEPT:
-            kept.append(data[at:end])
-        elif name == b"eXIf":
-            exif = body
-        elif name == b"iCCP":
-            # Bounded, because a few kilobytes can hold gigabytes.
-            packed = body[body.index(b"\x00") + 2 :]
-            profile = zlib.decompressobj().decompress(packed, _PROFILE_BYTES)
-        animated = animated or name == b"acTL"
-        at = end
-    ready = depth == 8 and colours != _PNG_PALETTE and not animated
-    return PictureFile(plain=b"".join(kept), exif=exif, profile=profile, ready=ready, animated=animated)
-
-
-_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
-_WEBP_ALPHA_FLAG = 0x10
-
-
-def _parse_webp(data: bytes) -> PictureFile:
-    kept: list[bytes] = []
-    exif = profile = b""
-    at, stop = 12, 8 + int.from_bytes(data[4:8], "little")
-    if stop > len(data):
-        raise ValueError("the file is shorter than it says")
-    while at < stop:
-        name = data[at : at + 4]
-        (length,) = struct.unpack_from("<I", data, at + 4)
-        body = data[at + 8 : at + 8 + length]
-        end = at + 8 + length + length % 2
-        if name in _WEBP_KEPT:
-            kept.append(data[at:end])
-        elif name == b"VP8X":
-            # Its flags say which chunks follow; only alpha still does.
-            kept.append(data[at : at + 8] + bytes([body[0] & _WEBP_ALPHA_FLAG]) + body[1:])
-        elif name == b"EXIF":
-            exif = body.removeprefix(b"Exif\x00\x00")
-        elif name == b"ICCP":
-            profile = body
-        elif name == b"ANIM":
-            raise ValueError("its frames are not chunks of their own")
-        at = end
-    chunks = b"".join(kept)
-    head = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP"
-    return PictureFile(plain=head + chunks, exif=exif, profile=profile, ready=True)
-
-
-_PARSERS: dict[str, Callable[[bytes], PictureFile]] = {
-    "image/jpeg": _parse_jpeg,
-    "image/png": _parse_png,
-    "image/webp": _parse_webp,
-}
-
-_ORIENTATION_TAG = 0x0112
-
-
-def orientation(exif: bytes) -> int:
-    """Read how a camera was held from an EXIF block: 1 (upright) to 8; 1 when the block does not say.
-
-    Only the one number is read: Pillow's reader warns about every other damage in the block.
-    """
-    exif = exif.removeprefix(b"Exif\x00\x00")
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "I", exif, 4)
-        (count,) = struct.unpack_from(order + "H", exif, start)
-        for i in range(count):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", exif, start + 2 + 12 * i)
-            if tag == _ORIENTATION_TAG:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        return 1
-    return 1

@@ -70,7 +70,7 @@ class Image(msgspec.Struct, frozen=True):
         """Return the image as a Pillow image, upright, in mode L, RGB, LA or RGBA.
 
         Raises:
-            MediaError: only its address came, or it is no picture, damaged, or larger than 50 megapixels.
+            MediaError: only its address came, or it is no picture, damaged, or larger than 80 megapixels.
         """
         data = self._held()
         kind = sniff(data)

@@ -6,18 +6,29 @@ The type of a file is told from its bytes, never from its name.
 from __future__ import annotations
 
 import base64
-import io
 import sys
 from typing import Any
 
 import msgspec
 
 from ..errors import MediaError
-from . import picture
+from . import pdf, picture, sound
 from .container import sniff
-from .source import Source, check_url, is_url, read, short
+from .notebook import resolve
+from .source import Source, check_url, has_bytes, is_url, read, short
 
-__all__ = ["Loaded", "MediaReport", "audio_part", "file_part", "image_part", "load_image", "media_part", "video_part"]
+__all__ = [
+    "Loaded",
+    "MediaReport",
+    "Ready",
+    "audio_part",
+    "file_part",
+    "image_part",
+    "load_image",
+    "media_part",
+    "prepare",
+    "video_part",
+]
 
 _MAX_PDF_BYTES = 32_000_000
 _MAX_AUDIO_BYTES = 20_000_000
@@ -25,16 +36,18 @@ _MAX_AUDIO_BYTES = 20_000_000
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 
 _REFUSED = {
-    "image/svg+xml": "is SVG, drawing instructions and no pixels. Render it to PNG first.",
+    "image/svg+xml": "is SVG, which holds drawing instructions and not pixels. Render it to PNG first.",
+    "image/jxl": "is JPEG XL, which models do not read. Export it as JPEG or PNG.",
     "image/heic": "is HEIC, which models do not read. Export it as JPEG, or pass it opened with pillow-heif.",
     "image/vnd.adobe.photoshop": "is a Photoshop file. Export it as PNG or JPEG.",
     "text/html": "is an HTML page, whatever its name says. Download the picture itself.",
     "text/x-git-lfs-pointer": "is a Git LFS pointer, not the picture. Run `git lfs pull`.",
     "application/pdf": "is a PDF. Use ChatBlock.file for it.",
-    "audio/wav": "is sound. Use ChatBlock.audio for it.",
-    "audio/mpeg": "is sound. Use ChatBlock.audio for it.",
-    "video/mp4": "is video. Put it on the web and use ChatBlock.video with its URL.",
+    "audio": "is sound. Use ChatBlock.audio for it.",
+    "video": "is video. Put it on the web and use ChatBlock.video with its URL.",
 }
+_OTHER = "See ChatBlock.image and .audio."
+_FORMATS = "Use PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, ICO or PNM."
 
 
 class MediaReport(msgspec.Struct, frozen=True):
@@ -97,29 +110,34 @@ def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
     fits; never larger. Bytes that already comply are kept. An animation gives its first frame.
 
     Args:
-        src: a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure or a data URL.
+        src: a path, bytes, an open binary file, a PIL image, a numpy array, a data URL, a figure, or anything else that
+            a notebook shows as a picture.
         limits: how large it may be; by default 1,568 pixels along the longer edge and 3,750,000 bytes.
 
     Raises:
-        MediaError: it is no image that can be sent: SVG, HEIC, a damaged file, more than 50 megapixels, ...
+        MediaError: it is no image that can be sent: SVG, HEIC, a damaged file, too many pixels, ...
     """
+    return _load(resolve(src), limits or picture.Limits())
+
+
+def _load(src: object, limits: picture.Limits) -> Loaded:
     pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)  # it has none while another thread imports it
     if pillow is not None and isinstance(src, pillow):
         name = "the PIL image"
         return _finish(picture.from_pillow(src, name), "PIL image", None, limits, name)
-    if hasattr(src, "__array__"):
+    if not has_bytes(src) and hasattr(src, "__array__"):  # the texts of numpy have it too
         name = "the array"
         return _finish(picture.from_array(src, name), "array", None, limits, name)
-    source = read(_drawn(src))
+    source = read(src)
     kind = sniff(source.data)
     if kind not in picture.READABLE:
         raise MediaError(f"{source.name} {_why_no_image(kind, source.data)}")
-    pixels = picture.decode(source.data, kind, source.name)
+    pixels = picture.decode(source.data, kind, source.name, limits.long_edge)
     return _finish(pixels, kind, len(source.data), limits, source.name)
 
 
-def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: picture.Limits | None, name: str) -> Loaded:
-    sent = picture.encode(pixels, limits or picture.Limits(), name)
+def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: picture.Limits, name: str) -> Loaded:
+    sent = picture.encode(pixels, limits, name)
     report = MediaReport(
         source_type=kind,
         source_bytes=length,
@@ -132,21 +150,10 @@ def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: pictu
     return Loaded(data=sent.data, report=report)
 
 
-def _drawn(src: object) -> object:
-    """Save a matplotlib figure, told by its method, to PNG bytes; anything else is returned as it is."""
-    save = getattr(src, "savefig", None)
-    if save is None:
-        return src
-    out = io.BytesIO()
-    save(out, format="png")
-    return out.getvalue()
-
-
 def _why_no_image(kind: str | None, data: bytes) -> str:
-    known = _REFUSED.get(kind or "")
-    if known is not None:
-        return known
-    return f"is no image that can be sent, but {_found(kind, data)}. Use PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF."
+    kind = kind or ""
+    known = _REFUSED.get(kind) or _REFUSED.get(kind.partition("/")[0])
+    return known or f"is no image that can be sent, but {_found(kind, data)}. {_FORMATS}"
 
 
 def _found(kind: str | None, data: bytes) -> str:
@@ -162,8 +169,13 @@ def image_part(src: object, *, detail: str | None = None) -> dict[str, Any]:
         MediaError: see ``load_image``; also a URL of another scheme or of a private address.
     """
     if detail not in (None, "auto", "low", "high"):
-        raise MediaError(f'detail is "auto", "low" or "high", not {detail!r}.')
+        raise MediaError(f'detail is "auto", "low" or "high", not {short(str(detail))}.')
+    src = resolve(src)
     url = check_url(str(src)) if is_url(src) else load_image(src).url
+    return _image_part(url, detail)
+
+
+def _image_part(url: str, detail: str | None = None) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url} if detail is None else {"url": url, "detail": detail}}
 
 
@@ -173,16 +185,26 @@ def audio_part(src: object) -> dict[str, Any]:
     Raises:
         MediaError: it is neither, or larger than 20,000,000 bytes.
     """
-    source = read(src)
+    source = _file_of(src, "sound")
     kind = sniff(source.data)
-    sound = _AUDIO_FORMATS.get(kind or "")
-    if sound is None:
+    form = _AUDIO_FORMATS.get(kind or "")
+    if form is None:
         raise MediaError(
             f"{source.name} is {_found(kind, source.data)}; sound is sent as WAV or MP3. "
             "Convert it: ffmpeg -i INPUT output.mp3"
         )
     _check_length(source, _MAX_AUDIO_BYTES)
-    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(source.data).decode(), "format": sound}}
+    wrong = sound.fault(source.data)
+    if wrong is not None:
+        raise MediaError(f"{source.name} {wrong}.")
+    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(source.data).decode(), "format": form}}
+
+
+def _file_of(src: object, what: str) -> Source:
+    src = resolve(src)
+    if not has_bytes(src):
+        raise MediaError(f"A {type(src).__name__} is not {what}; expected a path, bytes, an open file or a data URL.")
+    return read(src)
 
 
 def file_part(src: object, *, filename: str | None = None) -> dict[str, Any]:
@@ -195,13 +217,15 @@ def file_part(src: object, *, filename: str | None = None) -> dict[str, Any]:
     Raises:
         MediaError: it is no PDF, or larger than 32,000,000 bytes.
     """
-    source = read(src)
+    source = _file_of(src, "a file")
     kind = sniff(source.data)
     if kind != "application/pdf":
-        raise MediaError(
-            f"{source.name} is {_found(kind, source.data)}; expected a PDF. See ChatBlock.image and .audio."
-        )
+        other = "Send text as text: ChatBlock.text(path.read_text())." if kind == "text/plain" else _OTHER
+        raise MediaError(f"{source.name} is {_found(kind, source.data)}; expected a PDF. {other}")
     _check_length(source, _MAX_PDF_BYTES)
+    wrong = pdf.fault(source.data)
+    if wrong is not None:
+        raise MediaError(f"{source.name} {wrong}.")
     shown = filename or source.file_name or "document.pdf"
     return {"type": "file", "file": {"filename": shown, "file_data": _data_url(source.data, kind)}}
 
@@ -222,17 +246,43 @@ def video_part(url: str) -> dict[str, Any]:
     return {"type": "video_url", "video_url": {"url": check_url(url)}}
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """A content part and what was done for it.
+
+    Attributes:
+        part: what is sent.
+        report: what was done to an image; None for sound, a file and an address.
+    """
+
+    part: dict[str, Any]
+    report: MediaReport | None = None
+
+
+def prepare(src: object, *, name: str | None = None) -> Ready:
+    """Build the part that fits a source: sound, a file for a PDF, an image for everything else.
+
+    Args:
+        src: whatever ``ChatBlock.image``, ``.audio`` or ``.file`` take.
+        name: its file name, for a PDF and for error messages; by default the source's own.
+
+    Raises:
+        MediaError: it cannot be sent; the message says why.
+    """
+    src = resolve(src)
+    if is_url(src):
+        return Ready(image_part(src))
+    if has_bytes(src):
+        source = read(src)
+        src = source if not name else msgspec.structs.replace(source, name=name)
+        kind = sniff(source.data) or ""
+        if kind.startswith("audio/"):
+            return Ready(audio_part(src))
+        if kind == "application/pdf":
+            return Ready(file_part(src, filename=name))
+    loaded = load_image(src)
+    return Ready(_image_part(loaded.url), loaded.report)
+
+
 def media_part(src: object) -> dict[str, Any]:
-    """Build the part that fits a source: sound for WAV and MP3, a file for a PDF, an image for everything else."""
-    if is_url(src) or not _has_bytes(src):
-        return image_part(src)
-    source = read(src)
-    kind = sniff(source.data)
-    if kind in _AUDIO_FORMATS:
-        return audio_part(source)
-    return file_part(source) if kind == "application/pdf" else image_part(source)
-
-
-def _has_bytes(src: object) -> bool:
-    plain = isinstance(src, (str, bytes, bytearray, memoryview))
-    return plain or hasattr(src, "__fspath__") or hasattr(src, "read")
+    """Build the part that fits a source, see ``prepare``."""
+    return prepare(src).part

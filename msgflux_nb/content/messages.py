@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from ..errors import MediaError, ToolCallError
 from . import media as _media
+from .notebook import items_of
 
 __all__ = ["ChatBlock", "Message", "Part", "to_json"]
 
@@ -38,7 +38,7 @@ class ChatBlock:
             MediaError: a source cannot be sent; see ``image``, ``audio`` and ``file``.
         """
         _check_text(text, "user")
-        parts = [_part(item, index) for index, item in enumerate(_items(media))]
+        parts = [_part(item, index) for index, item in enumerate(items_of(media))]
         if not parts:
             return {"role": "user", "content": text}
         return {"role": "user", "content": [*([ChatBlock.text(text)] if text else []), *parts]}
@@ -124,11 +124,6 @@ def _check_text(text: object, role: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"ChatBlock.{role}: the text is a str, not {type(text).__name__}. Images go into media=[...].")
     return text
-
-
-def _items(media: object) -> Iterable[object]:
-    """Take one item for a list of one: a str, a dict or an array would otherwise be walked through."""
-    return media if isinstance(media, (list, tuple)) else [] if media is None else [media]
 
 
 def _part(item: object, index: int) -> Part:

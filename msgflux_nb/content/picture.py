@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import MediaError
-from .container import PictureFile, orientation, parse_picture
+from .colour import Samples, samples_of, to_common
+from .levels import to_bytes
+from .picture_file import PictureFile, orientation, parse_picture
+from .pillow import PILLOW_NAMES, guard, open_file, reason
+from .profile import from_cicp, from_info, in_boxes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,25 +32,20 @@ __all__ = [
     "from_array",
     "from_pillow",
     "size_of",
+    "thumbnail",
 ]
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 80_000_000
+# A JPEG can be decoded at a half, a quarter or an eighth of its size, so that a large one costs little memory.
+_MAX_JPEG_PIXELS = 200_000_000
 _QUALITIES = (90, 80, 70, 60, 45)
 _SHRINK = 0.75
 
-_PILLOW_NAMES = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-    "image/avif": "AVIF",
-    "image/jp2": "JPEG2000",
-}
-READABLE = frozenset(_PILLOW_NAMES)
+READABLE = frozenset(PILLOW_NAMES)
 _LOSSY = frozenset(("image/jpeg", "image/webp", "image/avif", "image/jp2"))
 _METADATA = frozenset(("exif", "xmp", "comment", "icc_profile", "XML:com.adobe.xmp", "photoshop"))
+_SAVE_AGAIN = "Save or download it again."
+_OPEN_AGAIN = "Open it again, or call its load() first."
 
 _replace = msgspec.structs.replace
 
@@ -72,6 +71,7 @@ class Pixels(msgspec.Struct, frozen=True):
         kind: media type of the file it came from; empty when it was pixels already.
         file: bytes of type ``kind`` that can be sent as they stand, because only metadata had to go; else None.
         notes: what was done so far.
+        whole: pixels across and down once upright; ``image`` has fewer where it was decoded at a part of its size.
     """
 
     image: Any
@@ -79,6 +79,7 @@ class Pixels(msgspec.Struct, frozen=True):
     kind: str = ""
     file: bytes | None = None
     notes: tuple[str, ...] = ()
+    whole: tuple[int, int] = (0, 0)
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -90,38 +91,77 @@ class Encoded(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def decode(data: bytes, kind: str, name: str) -> Pixels:
+def decode(data: bytes, kind: str, name: str, edge: int | None = None) -> Pixels:
     """Decode a picture file and bring it upright into a common mode.
 
     Args:
         data: the whole file.
         kind: its media type, as ``container.sniff`` tells it.
         name: how an error message calls it.
+        edge: how many pixels of the longer side are needed; a large JPEG is then decoded at a part of its size.
 
     Raises:
-        MediaError: it is damaged, cut, or larger than ``MAX_PIXELS``; the size is read before a pixel is decoded.
+        MediaError: it is damaged, cut, or too large; the size is read before a pixel is decoded.
     """
-    file = parse_picture(data, kind)
-    image = _open(file.plain if file is not None else data, kind, name)
-    _check_size(image.size, name)
-    notes = _frame_note(image, file)
-    held = orientation(file.exif) if file is not None else _turn(image)
-    try:
+    with guard(f"{name} begins like {kind} but is damaged or cut off", _SAVE_AGAIN):
+        file = parse_picture(data, kind)
+        plain = file.plain if file is not None else data
+        image = open_file(plain, kind)
+        whole = image.size
+        draft = edge is not None and kind == "image/jpeg"
+        _check_size(whole, name, _MAX_JPEG_PIXELS if draft else MAX_PIXELS)
+        held = orientation(file.exif) if file is not None else _turn(image)
+        frames = _frame_note(plain, kind, file)
+        samples = _samples(image, plain, kind)
+        if draft and edge is not None:
+            _draft(image, 2 * edge)
         image.load()
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        raise MediaError(f"{name} is damaged or cut off: {error}. Save or download it again.") from error
-    if file is not None:
-        pixels = _normalise(image, held, file.profile)
-        sendable = file.plain if file.ready and pixels.image is image else None
-        stripped = file.plain != data and not file.animated
-    else:
-        pixels = _normalise(image, _turn(image), image.info.get("icc_profile", b""))
-        sendable, stripped = None, bool(image.info.keys() & _METADATA)
-        if held != _turn(image):
-            notes = (*notes, "turned upright")  # by Pillow, which does it for TIFF alone
-    if stripped:
-        notes = (*notes, "metadata removed")
-    return _replace(pixels, kind=kind, file=sendable, notes=(*notes, *pixels.notes))
+        if samples.low is not None:
+            samples.low.load()
+        left = held if file is not None else _turn(image)
+        pixels = _normalise(image, left, samples, _profile_of(image, file, data, kind, name), name)
+        notes = frames if held == left else (*frames, "turned upright")  # by Pillow, which does it for TIFF alone
+        unchanged = file is not None and file.ready and pixels.image is image and image.size == whole
+        stripped = bool(image.info.keys() & _METADATA) if file is None else file.plain != data and not file.animated
+    notes = (*notes, "metadata removed") if stripped else notes
+    return _replace(
+        pixels,
+        size=whole,
+        whole=_turned(whole, left),
+        kind=kind,
+        file=plain if unchanged else None,
+        notes=(*notes, *pixels.notes),
+    )
+
+
+def _samples(image: Image, plain: bytes, kind: str) -> Samples:
+    """Tell how the numbers are stored; the lower half of 16 bits is decoded where a transparent colour needs it."""
+    samples = samples_of(image)
+    if samples.raw != "RGB;16B" or kind != "image/png" or "transparency" not in image.info:
+        return samples
+    low: Any = open_file(plain, kind)
+    # Read with its bytes in the other order, the upper eight bits are the lower ones.
+    low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
+    return _replace(samples, low=low)
+
+
+def _profile_of(image: Image, file: PictureFile | None, data: bytes, kind: str, name: str) -> bytes:
+    """Return the ICC profile of a file; of several statements about its colours, the one that its format prefers."""
+    boxed, cicp = in_boxes(data, kind)
+    cicp = file.cicp if file is not None and file.cicp else cicp
+    held = file.profile if file is not None else b""
+    if cicp and (kind == "image/png" or "icc_profile" not in image.info):
+        made = from_cicp(cicp, name)
+        if made or kind == "image/png":
+            return made
+    return held or from_info(image.info) or boxed
+
+
+def _draft(image: Image, edge: int) -> None:
+    """Ask for a JPEG at a part of its size, at least ``edge`` pixels along its longer side."""
+    scale = edge / max(image.size)
+    if scale < 1:
+        image.draft(None, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
 
 
 def size_of(data: bytes, kind: str, name: str) -> tuple[int, int]:
@@ -130,32 +170,29 @@ def size_of(data: bytes, kind: str, name: str) -> tuple[int, int]:
     Raises:
         MediaError: it cannot be read.
     """
-    size: tuple[int, int] = _open(data, kind, name).size
+    with guard(f"{name} begins like {kind} but cannot be read", _SAVE_AGAIN):
+        size: tuple[int, int] = open_file(data, kind).size
     return size
 
 
-def _open(data: bytes, kind: str, name: str) -> Image:
-    from PIL import Image
+def thumbnail(data: bytes, kind: str, edge: int) -> bytes:
+    """Return a PNG of a picture file with at most so many pixels along its longer side.
 
-    pillow_name = _PILLOW_NAMES[kind]
-    for load_plugins in (Image.preinit, Image.init):
-        if pillow_name not in Image.OPEN:
-            load_plugins()
-    # Not Image.open: it warns about bombs through a filter that belongs to the whole process, and would try
-    # other formats than the one that the bytes show.
-    try:
-        return Image.OPEN[pillow_name][0](io.BytesIO(data), "")
-    except Exception as error:  # the plugins raise SyntaxError, OSError, KeyError, struct.error, RuntimeError, ...
-        raise MediaError(
-            f"{name} begins like {kind} but cannot be read: {error}. Save or download it again."
-        ) from error
+    Raises:
+        MediaError: it is damaged, cut, or too large.
+    """
+    image = decode(data, kind, "the image", edge).image
+    with guard("the image cannot be made smaller", _SAVE_AGAIN):
+        small = image.copy()
+        small.thumbnail((edge, edge))
+        return _write(small, "image/png", None)
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
+def _check_size(size: tuple[int, int], name: str, most: int = MAX_PIXELS) -> None:
+    if size[0] * size[1] > most:
         raise MediaError(
             f"{name} has {_pixels(size)}, {size[0] * size[1] / 1e6:,.0f} megapixels; at most "
-            f"{MAX_PIXELS // 1_000_000} are decoded. Shrink or crop it first."
+            f"{most // 1_000_000} are decoded. Shrink or crop it first."
         )
     if 0 in size:
         raise MediaError(f"{name} has no pixels: its size is {_pixels(size)}.")
@@ -165,10 +202,14 @@ def _pixels(size: tuple[int, int]) -> str:
     return f"{size[0]:,} × {size[1]:,} px"
 
 
-def _frame_note(image: Image, file: PictureFile | None) -> tuple[str, ...]:
+def _frame_note(data: bytes, kind: str, file: PictureFile | None) -> tuple[str, ...]:
     if file is not None:
         return ("first frame of an animation",) if file.animated else ()
-    frames = getattr(image, "n_frames", 1)
+    try:
+        # Opened once more: counting walks through the whole file, and where that fails the first frame may be good.
+        frames = getattr(open_file(data, kind), "n_frames", 1)
+    except Exception as error:
+        return (f"first frame; the others cannot be read: {reason(error)}",)
     return (f"first of {frames} frames",) if frames > 1 else ()
 
 
@@ -177,121 +218,79 @@ def _turn(image: Image) -> int:
     return int(tags.get(0x0112, 1)) if tags is not None else orientation(image.info.get("exif", b""))
 
 
+def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    return (size[1], size[0]) if 5 <= turn <= 8 else size
+
+
 def from_pillow(image: Image, name: str) -> Pixels:
     """Take a copy of a Pillow image; it is turned upright if it still carries a camera's orientation.
 
     Raises:
         MediaError: it is larger than ``MAX_PIXELS``, or its file can no longer be read.
     """
-    _check_size(image.size, name)
-    try:
+    with guard(f"{name} cannot be read", _OPEN_AGAIN):
+        _check_size(image.size, name)
+        samples = samples_of(image)
         own = image.copy()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise MediaError(f"{name} cannot be read: {error}. Open it again, or call its load() first.") from error
-    kind = {pillow_name: kind for kind, pillow_name in _PILLOW_NAMES.items()}.get(image.format or "", "")
-    return _replace(_normalise(own, _turn(image), image.info.get("icc_profile", b"")), kind=kind)
+        pixels = _normalise(own, _turn(image), samples, from_info(image.info), name)
+        kind = {pillow_name: kind for kind, pillow_name in PILLOW_NAMES.items()}.get(image.format or "", "")
+    return _replace(pixels, kind=kind)
 
 
 def from_array(array: Any, name: str) -> Pixels:
-    """Read a numpy array: rows, columns and 1, 3 or 4 channels; whole numbers 0 to 255, floats 0 to 1, or bool.
+    """Read a numpy array: rows, columns and 1, 3 or 4 channels; whole numbers to 255 or of 16 bits, floats, or bool.
 
     Raises:
         MediaError: its shape or its values are others, and the message says how to bring them there.
     """
     from PIL import Image
 
-    values = _as_bytes(array, name)
+    values, notes = _as_array(array, name)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[:, :, 0]
-    image = Image.fromarray(values)
-    return Pixels(image=image, size=image.size)
+    levels, said = to_bytes(values, name)
+    with guard(f"{name} cannot be read", "Pass it as uint8: array.astype('uint8')."):
+        image = Image.fromarray(levels)
+    return Pixels(image=image, size=image.size, whole=image.size, notes=(*notes, *said))
 
 
-def _as_bytes(array: Any, name: str) -> Any:
-    """Bring an array to uint8 in one of the three shapes."""
+def _as_array(array: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+    """Read an array in one of the shapes of a picture; what is masked in it becomes black."""
     import numpy as np
 
-    try:
-        values = np.asarray(array)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or one that still needs its gradient
-        raise MediaError(f"{name} cannot be read as a numpy array: {error}") from error
+    notes: tuple[str, ...] = ()
+    with guard(f"{name} cannot be read as a numpy array", "Pass numbers in rows and columns."):
+        # A tensor may be on a GPU, or still need its gradient.
+        values = np.asanyarray(array)
+        if isinstance(values, np.ma.MaskedArray):
+            count = int(np.ma.getmaskarray(values).sum())
+            notes = (f"{count:,} masked values shown as black",) if count else ()
+            values = values.filled(0)
+        values = np.asarray(values)
     if not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3, 4))):
-        hint = " Move the channels last: np.moveaxis(array, 0, -1)." if values.ndim == 3 else ""
         raise MediaError(
-            f"{name} has shape {values.shape}; a picture is (rows, columns) or (rows, columns, 1, 3 or 4).{hint}"
+            f"{name} has shape {values.shape}; a picture is (rows, columns) or (rows, columns, 1, 3 or 4)."
+            f"{_shape_hint(values)}"
         )
     _check_size((values.shape[1], values.shape[0]), name)
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind not in "iuf":
-        raise MediaError(f"{name} holds {values.dtype}; a picture holds numbers: uint8, or floats from 0 to 1.")
-    low, high = values.min(), values.max()
-    top = 1.0 if values.dtype.kind == "f" else 255
-    if not 0 <= low <= high <= top:
-        raise MediaError(
-            f"{name} holds {values.dtype} from {low} to {high}; expected whole numbers 0 to 255 or floats 0 to 1. "
-            "Scale it: (array - array.min()) / (array.max() - array.min())."
-        )
-    return np.rint(values * 255).astype(np.uint8) if top == 1.0 else values.astype(np.uint8)
+    return values, notes
 
 
-def _normalise(image: Image, turn: int, profile: bytes) -> Pixels:
+def _shape_hint(values: Any) -> str:
+    if values.ndim == 3:
+        return " Move the channels last: np.moveaxis(array, 0, -1)."
+    if values.ndim > 3:
+        return " Pass one picture at a time: array[0]."
+    return " The bytes of a file are passed as array.tobytes()." if values.ndim == 1 else ""
+
+
+def _normalise(image: Image, turn: int, samples: Samples, profile: bytes, name: str) -> Pixels:
     """Bring an image upright, to sRGB, and to mode L, RGB, LA or RGBA; the same object when it already is."""
-    notes: list[str] = []
-    common = _common_mode(image)
-    managed = _to_srgb(common, profile)
-    if managed.mode == "CMYK":
-        managed = managed.convert("RGB")
-    if managed.mode != image.mode:
-        notes.append(f"mode {image.mode} converted to {managed.mode}")
-    if managed is not common and profile:
-        notes.append("colours converted to sRGB")
-    upright = _upright(managed, turn)
-    if upright is not managed:
-        notes.append("turned upright")
-    return Pixels(image=upright, size=image.size, notes=tuple(notes))
-
-
-def _common_mode(image: Image) -> Image:
-    """Leave L, RGB, LA, RGBA and CMYK (whose profile has to be read first); convert others to one of them."""
-    mode = image.mode
-    if mode == "La":
-        return image.convert("LA")
-    if "transparency" in image.info or mode in ("PA", "RGBa"):
-        return image.convert("RGBA")
-    if mode in ("L", "RGB", "LA", "RGBA", "CMYK"):
-        return image
-    if mode.startswith("I") or mode == "F":
-        return _eight_bits(image)
-    return image.convert("L" if mode == "1" else "RGB")
-
-
-def _to_srgb(image: Image, profile: bytes) -> Image:
-    # A profile that names sRGB is taken for it: comparing curves would cost more than it could show.
-    if not profile or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile:
-        return image
-    if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return image
-    from PIL import ImageCms
-
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):
-        # A broken profile says nothing about the colours; they are shown as they are, as browsers do.
-        return image
-    return converted if converted is not None else image
-
-
-def _eight_bits(image: Image) -> Image:
-    """Scale deep greys to 0..255: 16 bits by their full range, 32 bits and floats by the values that occur."""
-    deep: Any = image.convert("F")
-    low, high = (0.0, 65_535.0) if image.mode.startswith("I;16") else deep.getextrema()
-    scale = 255.0 / ((high - low) or 1.0)
-    # Converting to L cuts the fraction off, hence the half.
-    grey: Image = deep.point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
-    return grey
+    common, notes = to_common(image, samples, profile, name)
+    upright = _upright(common, turn)
+    if upright is not common:
+        notes = (*notes, "turned upright")
+    return Pixels(image=upright, size=image.size, notes=notes, whole=upright.size)
 
 
 def _upright(image: Image, turn: int) -> Image:
@@ -318,17 +317,22 @@ def encode(pixels: Pixels, limits: Limits, name: str) -> Encoded:
     Raises:
         MediaError: not even one pixel fits.
     """
-    image, notes = pixels.image, pixels.notes
-    if pixels.file is not None and max(image.size) <= limits.long_edge and len(pixels.file) <= limits.max_bytes:
-        return Encoded(data=pixels.file, kind=pixels.kind, size=image.size, notes=notes)
-    image = _without_idle_alpha(image)
-    size = _fit(image.size, limits.long_edge)
+    image, whole = pixels.image, pixels.whole
+    if pixels.file is not None and max(whole) <= limits.long_edge and len(pixels.file) <= limits.max_bytes:
+        return Encoded(data=pixels.file, kind=pixels.kind, size=whole, notes=pixels.notes)
+    with guard(f"{name} cannot be encoded", "Save it as PNG and pass the file."):
+        return _encode(_without_idle_alpha(image), pixels, limits, name)
+
+
+def _encode(image: Image, pixels: Pixels, limits: Limits, name: str) -> Encoded:
+    notes, whole = pixels.notes, pixels.whole
+    size = _fit(whole, limits.long_edge)
     while True:
         smaller = image if size == image.size else image.resize(size, _lanczos(), reducing_gap=3.0)
         for kind, quality in _attempts(image, pixels.kind in _LOSSY):
             data = _write(smaller, kind, quality)
             if len(data) <= limits.max_bytes:
-                written = _written(image.size, size, quality, kind != pixels.kind)
+                written = _written(whole, size, quality, kind != pixels.kind)
                 return Encoded(data=data, kind=kind, size=size, notes=(*notes, *written))
         if size == (1, 1):
             raise MediaError(f"{name} cannot be made smaller than {limits.max_bytes:,} bytes.")
@@ -378,6 +382,12 @@ def _write(image: Image, kind: str, quality: int | None) -> bytes:
     bare.info = {}
     if kind == "image/png":
         bare.save(out, "PNG")
-    else:
-        bare.save(out, "JPEG", quality=quality, optimize=True)
+        return out.getvalue()
+    # At the best quality, colours keep their full resolution: thin coloured lines stay as they are.
+    sampling = {"subsampling": 0} if quality == _QUALITIES[0] else {}
+    try:
+        bare.save(out, "JPEG", quality=quality, optimize=True, **sampling)
+    except OSError:  # Pillow's buffer for this is too small for noise
+        out = io.BytesIO()
+        bare.save(out, "JPEG", quality=quality, **sampling)
     return out.getvalue()

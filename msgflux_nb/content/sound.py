@@ -1,12 +1,13 @@
-"""How long a sound is, read from the bytes of its file; nothing is decoded."""
+"""How long a sound is, and whether its file is whole, read from its bytes; nothing is decoded."""
 
 from __future__ import annotations
 
+import re
 import struct
 
-from .container import sniff
+from .container import behind_tags, sniff
 
-__all__ = ["seconds"]
+__all__ = ["fault", "seconds"]
 
 # Of MPEG 1, 2 and 2.5, layer III.
 _KILOBITS = (
@@ -14,6 +15,29 @@ _KILOBITS = (
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 )
 _SAMPLES_PER_SECOND = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+
+
+# What writers that do not know the end put as a length: 0, all ones, or nearly 2 GiB.
+_OPEN_ENDED = 0x7FFF_0000
+_SEARCHED = 65_536  # bytes behind the tags, for the first frame
+_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
+
+
+def fault(data: bytes) -> str | None:
+    """Say what is wrong with a WAV or MP3 file, as the end of a sentence; None if nothing is seen."""
+    if sniff(data) == "audio/mpeg":
+        return None if _first_frame(data) is not None else "is damaged or cut off: it holds no frame of MP3 sound"
+    position, described = 12, False
+    while position + 8 <= len(data):
+        name, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        there = len(data) - position - 8
+        described = described or (name == b"fmt " and there >= 16)
+        if name == b"data":
+            if length > there and length < _OPEN_ENDED:
+                return f"is cut off: it says {length:,} bytes of sound and holds {there:,}. Save it again"
+            return None if described else "is damaged: it does not say how its sound is stored. Save it again"
+        position += 8 + length + length % 2
+    return "is damaged or cut off: it holds no sound. Save it again"
 
 
 def seconds(data: bytes) -> float | None:
@@ -43,8 +67,8 @@ def _wav_seconds(data: bytes) -> float | None:
 
 def _mp3_seconds(data: bytes) -> float | None:
     """Add up the frames: of all of them, since their bit rate may change."""
-    position, total = _behind_tags(data), 0.0
-    while position + 4 <= len(data):
+    position, total = _first_frame(data), 0.0
+    while position is not None and position + 4 <= len(data):
         frame = _frame(data, position)
         if frame is None:
             break
@@ -54,16 +78,19 @@ def _mp3_seconds(data: bytes) -> float | None:
     return total or None
 
 
-def _behind_tags(data: bytes) -> int:
-    """Where the sound begins: behind ID3, whose length is written in bytes of seven bits."""
-    if data[:3] != b"ID3":
-        return 0
-    size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
-    return 10 + size + (10 if data[5] & 0x10 else 0)
+def _first_frame(data: bytes) -> int | None:
+    """Where the first frame of MP3 stands; behind it comes another, or the end."""
+    start = behind_tags(data)
+    for found in _SYNC.finditer(data, start, start + _SEARCHED):
+        at = found.start()
+        frame = _frame(data, at) if at + 4 <= len(data) else None
+        if frame is not None and (at + frame[0] + 4 > len(data) or _frame(data, at + frame[0]) is not None):
+            return at
+    return None
 
 
 def _frame(data: bytes, position: int) -> tuple[int, float] | None:
-    """The bytes and seconds of one frame of layer III; None for anything else."""
+    """Return the bytes and seconds of one frame of layer III; None for anything else."""
     sync, version = data[position] << 4 | data[position + 1] >> 4, data[position + 1] >> 3 & 3
     rate, speed, padding = data[position + 2] >> 4, data[position + 2] >> 2 & 3, data[position + 2] >> 1 & 1
     if sync & 0xFFE != 0xFFE or data[position + 1] >> 1 & 3 != 1 or version == 1 or rate in (0, 15) or speed == 3:

@@ -16,12 +16,22 @@ from typing import Any
 import msgspec
 
 from ..errors import MediaError
+from .container import sniff
+from .pillow import reason
 
-__all__ = ["SOURCES", "Source", "check_url", "is_url", "read", "short"]
+__all__ = ["SOURCES", "Source", "check_url", "has_bytes", "is_url", "read", "short"]
 
 SOURCES = "a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure, an https or data URL"
 
 _MAX_BYTES = 100_000_000
+_PATH_LETTERS = 4_096
+_BASE64_LETTERS = 60
+# What base64 of a PNG, JPEG, GIF, RIFF, BMP, TIFF, PDF, MP3 or Ogg begins with.
+_BASE64_OF_MEDIA = re.compile(
+    r"\s*(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|Qk|SUkqA|TU0AK|JVBERi|SUQz|T2dnUw|//[uv])[A-Za-z0-9+/_=\s-]{40,}"
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
+_URL_LETTERS = bytes.maketrans(b"-_", b"+/")
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 # Numbers that are no address in the usual spelling (2130706433, 0x7f.1) are read as one by many resolvers.
@@ -52,20 +62,33 @@ def read(src: object) -> Source:
     if isinstance(src, Source):
         return src
     if isinstance(src, (bytes, bytearray, memoryview)):
-        data = bytes(src)
-        return Source(data=data, name=f"the data of {len(data):,} bytes")
+        return _in_memory(src)
     if isinstance(src, str):
         return _read_text(src)
     if hasattr(src, "__fspath__"):
-        return _read_path(Path(src))
+        return _read_path(src)
     if hasattr(src, "read"):
         return _read_file(src)
     raise MediaError(f"A {type(src).__name__} cannot be sent; expected {SOURCES}.")
 
 
+def has_bytes(src: object) -> bool:
+    """Whether ``read`` knows the kind of a source, good or not."""
+    plain = isinstance(src, (Source, str, bytes, bytearray, memoryview))
+    return plain or hasattr(src, "__fspath__") or hasattr(src, "read")
+
+
 def short(text: str) -> str:
     """Quote a text for an error message, cut when it is long."""
     return repr(text if len(text) <= 80 else text[:60] + "…")
+
+
+def _in_memory(src: bytes | bytearray | memoryview) -> Source:
+    try:
+        data = bytes(src)
+    except ValueError as error:  # a memoryview that was released
+        raise MediaError(f"the data cannot be read: {error}. Pass bytes.") from error
+    return Source(data=data, name=f"the data of {len(data):,} bytes")
 
 
 def _read_text(src: str) -> Source:
@@ -77,37 +100,61 @@ def _read_text(src: str) -> Source:
         raise MediaError(
             f"{short(src)} is refused: only https and data URLs are passed on. Name a local file by its path."
         )
-    return _read_path(Path(src))
+    if len(src) >= _BASE64_LETTERS and _is_base64(src[:1_000]):
+        raise MediaError(
+            f"{short(src)} is base64, not a path. Put data:image/png;base64, in front, or pass base64.b64decode(text)."
+        )
+    if len(src) > _PATH_LETTERS:
+        raise MediaError(f"{short(src)} cannot be read as a file: {len(src):,} characters are too long for a path.")
+    return _read_path(src)
+
+
+def _is_base64(head: str) -> bool:
+    if _BASE64_OF_MEDIA.fullmatch(head):
+        return True
+    mixed = any(map(str.isdigit, head)) and head.lower() != head != head.upper()
+    return len(head) >= 400 and mixed and _BASE64.fullmatch(head) is not None
 
 
 def _decode_data_url(src: str) -> bytes:
     head, comma, payload = src.partition(",")
     if not comma:
-        raise MediaError(f"{short(src)} is no data URL: it has no comma before its data.")
-    raw = urllib.parse.unquote_to_bytes(payload)
-    if not head.lower().endswith(";base64"):
-        return raw
+        raise MediaError(f"{short(src)} is not a data URL: no comma stands before its data.")
     try:
-        return base64.b64decode(re.sub(rb"\s", b"", raw), validate=True)
-    except binascii.Error as error:
-        raise MediaError(f"{short(src)} is damaged: its base64 does not decode ({error}).") from error
+        raw = urllib.parse.unquote_to_bytes(payload)
+        if not head.lower().endswith(";base64"):
+            return raw
+        # Browsers take it without its padding, and in the letters of URLs.
+        packed = re.sub(rb"[\s=]", b"", raw).translate(_URL_LETTERS)
+        return base64.b64decode(packed + bytes(b"=" * (-len(packed) % 4)), validate=True)
+    except (binascii.Error, UnicodeError) as error:
+        raise MediaError(f"{short(src)} is damaged: its base64 does not decode ({reason(error)}).") from error
 
 
-def _read_path(path: Path) -> Source:
+def _read_path(src: Any) -> Source:
+    shown = "the path"
     try:
+        path = Path(src)
+        shown = short(str(path))
         path = path.expanduser()
         if not path.is_file():
             what = (
                 "is a folder or a device, not a file" if path.exists() else f"does not exist; looked from {Path.cwd()}"
             )
-            raise MediaError(f"{short(str(path))} {what}.")
+            raise MediaError(f"{shown} {what}.")
         length = path.stat().st_size
         if length > _MAX_BYTES:
             raise MediaError(f"{path.name} has {length:,} bytes; at most {_MAX_BYTES:,} are read.")
-        return Source(data=path.read_bytes(), name=path.name, file_name=path.name)
-    except (OSError, ValueError, RuntimeError) as error:
+        if not length:
+            # Files of the kernel (/proc/kmsg) say so too, and reading one may wait for ever.
+            raise MediaError(f"{path.name} is empty: it has 0 bytes.")
+        with path.open("rb") as file:
+            data = file.read(length)
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
         # Too long a name, a NUL, no permission, no home folder: text that is no path, or a path that cannot be read.
-        raise MediaError(f"{short(str(path))} cannot be read as a file: {error}. Expected {SOURCES}.") from error
+        said = getattr(error, "strerror", None) or reason(error)  # without the name, which may be long
+        raise MediaError(f"{shown} cannot be read as a file: {said}. Expected {SOURCES}.") from error
+    return Source(data=data, name=path.name, file_name=path.name)
 
 
 def _read_file(file: Any) -> Source:
@@ -116,16 +163,36 @@ def _read_file(file: Any) -> Source:
     name = file_name or "the open file"
     try:
         start = file.tell() if file.seekable() else None
-        data = file.read(_MAX_BYTES + 1)
+        data = _read_on(file, name)
         if start is not None:
+            if start and sniff(data) in (None, "text/plain"):
+                # Written or looked at before, and not rewound.
+                file.seek(0)
+                whole = _read_on(file, name)
+                data = data if sniff(whole) in (None, "text/plain") else whole
             file.seek(start)
-    except (AttributeError, OSError, ValueError) as error:
-        raise MediaError(f"{name} cannot be read: {error}.") from error
-    if isinstance(data, str):
-        raise MediaError(f"{name} is open as text; open it as binary: open(path, 'rb').")
-    if len(data) > _MAX_BYTES:
-        raise MediaError(f"{name} has more than {_MAX_BYTES:,} bytes, the most that is read.")
-    return Source(data=bytes(data), name=name, file_name=file_name)
+    except MediaError:
+        raise
+    except Exception as error:  # a file of anybody's making
+        raise MediaError(f"{name} cannot be read: {reason(error)}. Pass its bytes, or open it as binary.") from error
+    return Source(data=data, name=name, file_name=file_name)
+
+
+def _read_on(file: Any, name: str) -> bytes:
+    """Read to the end: an unbuffered file, or a socket, gives a piece at a time."""
+    pieces: list[bytes] = []
+    left = _MAX_BYTES + 1
+    while left > 0:
+        piece = file.read(left)
+        if isinstance(piece, str):
+            raise MediaError(f"{name} is open as text; open it as binary: open(path, 'rb').")
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            raise MediaError(f"{name} gave a {type(piece).__name__} and not bytes. Pass its bytes.")
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(bytes(piece))
+        left -= len(piece)
+    raise MediaError(f"{name} has more than {_MAX_BYTES:,} bytes, the most that is read.")
 
 
 def is_url(src: object) -> bool:

@@ -6,7 +6,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from msgflux_nb.content.container import orientation, parse_picture, sniff
+from msgflux_nb.content.container import sniff
+from msgflux_nb.content.picture_file import orientation, parse_picture
 
 from .pictures import camera_exif, chunk, noise, raw_png, to_bytes, two_halves
 

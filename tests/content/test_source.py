@@ -20,7 +20,7 @@ class Figure:
     """Has the one method of a matplotlib figure that is used."""
 
     def savefig(self, out: Any, **options: Any) -> None:
-        assert options == {"format": "png"}
+        assert options == {"format": "png", "bbox_inches": "tight"}
         out.write(PNG)
 
 

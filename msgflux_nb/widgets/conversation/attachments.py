@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ...content.container import sniff
-from ...content.media import audio_part, file_part, image_part, load_image
+from ...content.media import MediaReport, prepare
+from ...content.notebook import resolve
 from ...content.picture import MAX_PIXELS
-from ...content.source import Source, is_url, read
+from ...content.source import is_url
 from ...errors import MediaError
 from .parts import Card, Facts, Medium, medium, part_card, pixels_text
 
@@ -56,37 +56,20 @@ def attachment(id_: str, source: Any, name: str | None = None) -> Attachment:
     Raises:
         MediaError: it cannot be sent; the message says why.
     """
-    if isinstance(source, dict):
+    if isinstance(source, dict) and isinstance(source.get("type"), str) and "content" not in source:
         return Attachment(id_, dict(source), Facts(name=name or ""), medium(source))
-    if is_url(source):
-        return Attachment(id_, image_part(source), Facts(name=name or ""), None)
+    source = resolve(source)
     name = name or _name_of(source)
-    if _has_bytes(source):
-        # Named after its file, so that errors speak of it and not of some bytes.
-        source = msgspec.structs.replace(read(source), **({"name": name} if name else {}))
-        part = _file(source, name)
-        if part is not None:
-            return Attachment(id_, part, Facts(name=name), medium(part))
-    return _image(id_, source, name or "image")
+    # Named after its file, so that errors speak of it and not of some bytes.
+    ready = prepare(source, name=name)
+    if is_url(source):
+        return Attachment(id_, ready.part, Facts(name=name), None)
+    if ready.report is None:
+        return Attachment(id_, ready.part, Facts(name=name), medium(ready.part))
+    return _image(id_, ready.part, ready.report, name or "image")
 
 
-def _has_bytes(source: Any) -> bool:
-    plain = isinstance(source, (Source, str, bytes, bytearray, memoryview))
-    return plain or hasattr(source, "__fspath__") or hasattr(source, "read")
-
-
-def _file(source: Source, name: str) -> dict[str, Any] | None:
-    """The part for sound and PDFs; None for what is taken for an image."""
-    kind = sniff(source.data) or ""
-    if kind.startswith("audio/"):
-        return audio_part(source)
-    return file_part(source, filename=name or None) if kind == "application/pdf" else None
-
-
-def _image(id_: str, source: Any, name: str) -> Attachment:
-    loaded = load_image(source)
-    report = loaded.report
-    part = {"type": "image_url", "image_url": {"url": loaded.url}}
+def _image(id_: str, part: dict[str, Any], report: MediaReport, name: str) -> Attachment:
     weight = "" if report.source_bytes is None else f", {report.source_bytes / 1000:,.1f} kB"
     changed = report.source_size != report.sent_size or report.source_bytes not in (None, report.sent_bytes)
     before = f"{pixels_text(report.source_size)}{weight}" if changed else ""
@@ -94,8 +77,8 @@ def _image(id_: str, source: Any, name: str) -> Attachment:
 
 
 def _name_of(source: Any) -> str:
-    if isinstance(source, str | os.PathLike) and not str(source).startswith("data:"):
-        return os.path.basename(os.fspath(source))
+    if isinstance(source, str | os.PathLike) and not is_url(source) and str(source)[:5].lower() != "data:":
+        return Path(source).name
     given = getattr(source, "file_name", None) or getattr(source, "name", None)
     return Path(given).name if isinstance(given, str) and hasattr(source, "read") else ""
 

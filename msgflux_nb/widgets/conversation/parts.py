@@ -6,13 +6,13 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import io
 from typing import Any
 
 import msgspec
 
 from ...content.container import sniff
-from ...content.picture import READABLE, decode, size_of
+from ...content.picture import READABLE, size_of
+from ...content.picture import thumbnail as small_picture
 from ...content.sound import seconds
 from ...content.tokens import audio_tokens, image_tokens, text_tokens
 from ...errors import MediaError
@@ -122,13 +122,9 @@ def thumbnail(part: Any) -> bytes | None:
     if kind not in READABLE:
         return None
     try:
-        image = decode(data, kind, "image").image
+        return small_picture(data, kind, _THUMBNAIL_EDGE)
     except MediaError:
         return None
-    image.thumbnail((_THUMBNAIL_EDGE, _THUMBNAIL_EDGE))
-    small = io.BytesIO()
-    image.save(small, format="png")
-    return small.getvalue()
 
 
 def part_card(part: Any, *, model: str = "", facts: Facts | None = None, measured: Medium | None = None) -> Card:
