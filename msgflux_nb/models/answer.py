@@ -13,7 +13,8 @@ from ..protocol.snapshot import Choice, Snapshot
 from ..protocol.tool_call import ToolCall
 from ..protocol.tool_calls import ToolCallAggregator
 from .call import Call
-from .prices import cost_of
+from .exchange import Exchange
+from .prices import cost_of, with_request
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,6 +242,17 @@ class ModelResponse(Answer):
 
 
 def _cost(call: Call) -> float | None:
+    """What all requests of a call cost together; None where that of one is not known."""
     if call.cached:
         return 0.0
-    return cost_of(call.billed, call.profile, call.model, answered=call.snapshot.model)
+    costs = [_cost_of(call, exchange) for exchange in call.billed]
+    if not costs:
+        return 0.0 if call.profile.free else None
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _cost_of(call: Call, exchange: Exchange) -> float | None:
+    snapshot = exchange.snapshot
+    usage = with_request(snapshot.usage, exchange.request.body, snapshot)
+    return cost_of(usage, call.profile, call.model, answered=snapshot.model)

@@ -113,7 +113,7 @@ class Prepared:
         if self._quick is not None and self.schema is not None:
             given = await self._quick.send(self.request, self._hear)
             if type(given) is bytes:
-                answer = self._quick.read(given, self.schema)
+                answer = self._quick.read(given, self.request, self.schema)
                 if answer is not None:
                     self._made, self._text, self.answer = None, answer.text, given
                     self.attempts += 1

@@ -247,13 +247,13 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of all of them; None where the provider does not say."""
-        return _together(self._exchanges)
+        """The tokens of all answers; None where the provider does not say them of each."""
+        return _together([exchange for exchange in self._exchanges if exchange.has_answer])
 
     @property
-    def billed(self) -> Usage | None:
-        """What was billed for them: an answer from the cache is not."""
-        return _together([exchange for exchange in self._exchanges if not exchange.cached])
+    def billed(self) -> list[Exchange]:
+        """The exchanges that were billed: those that were answered, if only in part, and not from the cache."""
+        return [exchange for exchange in self._exchanges if exchange.has_answer and not exchange.cached]
 
     @property
     def seconds(self) -> float | None:
@@ -382,4 +382,4 @@ class Call:
 
 def _together(exchanges: list[Exchange]) -> Usage | None:
     known = [exchange.snapshot.usage for exchange in exchanges if exchange.snapshot.usage is not None]
-    return sum(known[1:], known[0]) if known else None
+    return sum(known[1:], known[0]) if known and len(known) == len(exchanges) else None

@@ -109,6 +109,13 @@ class Exchange:
         return self._accumulator.snapshot
 
     @property
+    def has_answer(self) -> bool:
+        """Whether an answer has come, if only in part: what a provider bills."""
+        if self.state == "complete" or self._accumulator.has_content:
+            return True
+        return self._accumulator.snapshot.usage is not None
+
+    @property
     def tool_calls(self) -> ToolCallAggregator:
         """The tool calls so far."""
         return self._accumulator.tool_calls
@@ -287,6 +294,7 @@ class Exchange:
             echoed=bool(self.request.echoed),
             needs_end=self.profile.stream_ends,
             audio_format=self.request.audio_format,
+            thoughts_in_total=self.profile.thoughts_in_total,
             scrub=scrub,
         )
 

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
-from ..protocol.events import Usage
+import msgspec
+
 from ..protocol.profile import Profile
+from ..protocol.snapshot import Snapshot
+from ..protocol.usage import Usage
 
-__all__ = ["cost_of"]
+__all__ = ["cost_of", "with_request"]
 
 Price = Callable[[int, int, int | None], float | None]
 _MILLION = 1_000_000
+_USUAL_TIERS = frozenset(("default", "standard", "standard_only", "auto", "on_demand"))
+_TIER_KEYS = ("service_tier", "processing", "speed")  # under which genai-prices has flex, batch and fast
+_ASKED_TIER = re.compile(rb'"service_tier": ?"(\w+)"')
+_COUNTED = {
+    "cache_write_tokens": "cache_write",
+    "cache_write_1h_tokens": "cache_write_hour",
+    "input_audio_tokens": "audio_prompt",
+    "output_audio_tokens": "audio_completion",
+    "output_image_tokens": "image_completion",
+}
+# Without a price of its own, genai-prices reckons these tokens as text, which is wrong by far.
+_NEEDED = {
+    "cache_write_1h_tokens": "cache_write_1h_mtok",
+    "input_audio_tokens": "input_audio_mtok",
+    "output_audio_tokens": "output_audio_mtok",
+    "output_image_tokens": "output_image_mtok",
+}
+# Billed beside or among the tokens without a count of them in an answer: requests, reasoning, citations.
+_APART = ("requests_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 
 def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str | None = None) -> float | None:
-    """Return US dollars, or None when the price, or the number of tokens, is not known.
+    """Return US dollars, or None when the price, or a fact that it depends on, is not known.
 
     Args:
         usage: what was billed.
@@ -32,10 +56,89 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
         return None if usage is None else usage.cost
     if profile.price_list is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
+    if usage.unclear is not None or usage.fees:
+        return None
     for name in (model, answered):
         price = _price(profile.price_list, name) if name else None
-        if price is not None:
-            return price(usage.prompt_tokens, usage.completion_tokens, usage.cached)
+        if name and price is not None:
+            if _is_usual(usage):
+                return price(usage.prompt_tokens, usage.completion_tokens, usage.cached)
+            return _looked_up(profile.price_list, name, usage)
+    return None
+
+
+def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = None) -> Usage | None:
+    """Return a count with what its request and its answer tell of it: a tier, and what is not counted as tokens.
+
+    Args:
+        usage: what was billed.
+        request: the body of the request.
+        answer: the answer; None for one that is nothing but text.
+    """
+    if usage is None:
+        return None
+    if usage.tier is None and answer is not None and isinstance(answer.fields.get("service_tier"), str):
+        usage = msgspec.structs.replace(usage, tier=answer.fields["service_tier"])  # it came before the count
+    sound = b'"input_audio"' in request and not usage.audio_prompt
+    if answer is not None:
+        sound = sound or (answer.audio is not None and not usage.audio_completion)
+        sound = sound or (bool(answer.images) and not usage.image_completion)
+    asked = _ASKED_TIER.search(request) if usage.tier is None else None
+    tier_unknown = asked is not None and asked[1].decode().lower() not in _USUAL_TIERS
+    if sound or tier_unknown or b'"web_search_options"' in request:
+        return msgspec.structs.replace(usage, fees=True)
+    return usage
+
+
+def _is_usual(usage: Usage) -> bool:
+    """Whether only the numbers of tokens in, out and cached say what they cost."""
+    others = usage.cache_write or usage.audio_prompt or usage.audio_completion or usage.image_completion
+    return not others and (usage.tier is None or usage.tier.lower() in _USUAL_TIERS)
+
+
+def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
+    """Return what tokens of several kinds, or of another tier, cost; None where one of their prices is not listed."""
+    from genai_prices import Usage as Tokens
+    from genai_prices import calc_price
+
+    counts = {name: getattr(usage, field) for name, field in _COUNTED.items()}
+    asked = Tokens(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cache_read_tokens=usage.cached,
+        **{name: count for name, count in counts.items() if count},
+    )
+    if usage.cached and usage.audio_prompt:  # which of them were cached, nobody says
+        return None
+    try:
+        found = calc_price(asked, model_ref=model, provider_id=price_list)
+        context = _context(found.model, usage)
+        if context is None or any(
+            counts[name] and getattr(found.model_price, price, None) is None for name, price in _NEEDED.items()
+        ):
+            return None
+        if context:
+            found = calc_price(asked, model_ref=model, provider_id=price_list, price_context=context)
+    except (LookupError, ValueError):
+        return None
+    return float(found.total_price)
+
+
+def _context(model: Any, usage: Usage) -> dict[str, str] | None:
+    """Return how a price list names the tier of an answer; None where it has no price for it."""
+    tier = (usage.tier or "").lower()
+    if not tier or tier in _USUAL_TIERS:
+        return {}
+    if any(getattr(usage, field) for field in _COUNTED.values()):
+        return None
+    now = datetime.datetime.now(datetime.UTC)
+    needed = ["input_mtok", "output_mtok", *(["cache_read_mtok"] if usage.cached else ())]
+    for variant in model.price_variants or ():
+        named = [(key, value) for key, value in variant.when.items()]
+        of_tier = len(named) == 1 and named[0][0] in _TIER_KEYS and named[0][1] == tier
+        active = variant.constraint is None or variant.constraint.active(now)
+        if of_tier and active and all(getattr(variant.prices, name, None) is not None for name in needed):
+            return dict(named)
     return None
 
 
@@ -49,9 +152,10 @@ def _price(price_list: str, model: str) -> Price | None:
         tokens = Tokens(input_tokens=prompt, output_tokens=completion, cache_read_tokens=cached)
         try:
             found = calc_price(tokens, model_ref=model, provider_id=price_list, genai_request_timestamp=at)
-            return found.total_price
         except (LookupError, ValueError):
             return None
+        apart = any(getattr(found.model_price, name, None) is not None for name in _APART)
+        return None if apart else found.total_price
 
     def looked_up(prompt: int, completion: int, cached: int | None) -> float | None:
         found = price(prompt, completion, cached)

@@ -249,6 +249,7 @@ _HOSTED = (
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         price_list="google",
+        thoughts_in_total=True,
         modalities=_SEES_AND_HEARS,
         dialect=Dialect.GEMINI,
         tools_with_schema=False,
@@ -361,5 +362,10 @@ _HOSTED = (
 PROFILES: dict[str, Profile] = {row.provider: row for row in (*_OWN_SERVERS, *_HOSTED)}
 """By provider, the part of a model's name before the slash."""
 
-COMPATIBLE = Profile(provider="openai-compatible", echo=None, echo_stream=None)
+COMPATIBLE = Profile(
+    provider="openai-compatible",
+    echo=None,
+    echo_stream=None,
+    models={"*gemini*": {"thoughts_in_total": True}},
+)
 """For any server that is named by ``base_url`` alone."""

@@ -18,7 +18,7 @@ from ..generation.schema import WireSchema
 from ..protocol.events import Usage
 from ..protocol.plain import read_plain
 from ..protocol.profile import Profile
-from .prices import cost_of
+from .prices import cost_of, with_request
 from .timeouts import Timeout
 from .transport import Endpoint
 from .whole import Headers, Place, aread_whole, asend_whole, place_of
@@ -94,16 +94,16 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    def read(self, body: bytes, schema: WireSchema) -> QuickAnswer | None:
-        """Return what a plain answer means; None where it is not plain, or does not fit at once."""
-        plain = read_plain(body)
+    def read(self, body: bytes, request: bytes, schema: WireSchema) -> QuickAnswer | None:
+        """Return what a plain answer to a request means; None where it is not plain, or does not fit at once."""
+        plain = read_plain(body, thoughts_in_total=self._profile.thoughts_in_total)
         if plain is None:
             return None
         try:
             value = decode_answer(plain.text, schema).value
         except (MsgfluxError, RecursionError):
             return None
-        cost = cost_of(plain.usage, self._profile, self._model, answered=plain.model)
+        cost = cost_of(with_request(plain.usage, request), self._profile, self._model, answered=plain.model)
         return QuickAnswer(plain.text, value, Billed(plain.usage, 1, cost))
 
     async def _now(self) -> Place | Endpoint:

@@ -49,6 +49,7 @@ class Accumulator:
         echoed: whether this server repeats the prefill at the head of its answer.
         needs_end: whether an answer without a ``finish_reason`` and ``[DONE]`` was cut.
         audio_format: what sound was asked for.
+        thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         scrub: removes keys from a provider's error text.
 
     Attributes:
@@ -64,10 +65,12 @@ class Accumulator:
         echoed: bool = False,
         needs_end: bool = True,
         audio_format: str | None = None,
+        thoughts_in_total: bool = False,
         scrub: Scrub = str,
     ) -> None:
         self._prefill, self._echoed, self._audio_format = prefill, echoed, audio_format
         self._needs_end = needs_end
+        self._thoughts_in_total = thoughts_in_total
         self._scrub = scrub
         self._sse: SSEDecoder | None = None
         self._body: list[bytes] = []
@@ -348,7 +351,7 @@ class Accumulator:
             self._strange = payload
 
     def _apply(self, payload: dict[str, Any], events: list[Event], whole: bool) -> None:
-        for piece in pieces_of(payload, whole=whole):
+        for piece in pieces_of(payload, whole=whole, thoughts_in_total=self._thoughts_in_total):
             self._keep(piece, events)
 
     def _heard(self, found: MessageSoFar, events: list[Event]) -> None:
@@ -362,7 +365,7 @@ class Accumulator:
             case Identified(id=id_, model=model):
                 self._id, self._model = self._id or id_, self._model or model
             case UsageReported(usage=usage):
-                self._usage = usage if self._usage is None else self._usage.updated(usage)
+                self._usage = usage if self._usage is None else self._usage.updated(usage, self._thoughts_in_total)
                 event = piece
             case AnswerFields(fields=fields):
                 event = self._new_fields(fields)

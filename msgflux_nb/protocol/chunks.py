@@ -28,9 +28,9 @@ from .events import (
     UsageReported,
     finish_reason,
     token_of,
-    usage_of,
     whole_number,
 )
+from .usage import usages_in
 
 __all__ = [
     "CONTENT",
@@ -113,7 +113,7 @@ _THOUGHT_DEPTH = 4
 _IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # base64 of the first three bytes
 
 
-def pieces_of(payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
+def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total: bool = False) -> Iterator[Piece]:
     """Yield what a chunk or a whole answer says, in the order in which it says it."""
     if payload.get("id") or payload.get("model"):
         yield Identified(id=_text(payload.get("id")), model=_text(payload.get("model")))
@@ -127,10 +127,8 @@ def pieces_of(payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece
     fields = _others(payload, _DULL)
     if fields:
         yield AnswerFields(fields)
-    for usage in (payload.get("usage"), _field(payload.get("x_groq"), "usage")):
-        if isinstance(usage, dict) and usage:
-            yield UsageReported(usage_of(usage))
-            break
+    for usage in usages_in(payload, choices, thoughts_in_total=thoughts_in_total):
+        yield UsageReported(usage)
 
 
 def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piece]:
@@ -150,8 +148,6 @@ def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piec
     if fields:
         yield AnswerFields(fields)
     yield from _of_end(choice, index)
-    if isinstance(choice.get("usage"), dict) and choice["usage"]:  # Moonshot
-        yield UsageReported(usage_of(choice["usage"]))
 
 
 def _of_end(choice: dict[str, Any], index: int) -> Iterator[Piece]:

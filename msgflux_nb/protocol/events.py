@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from .sse import joined
+from .usage import Usage
 
 __all__ = [
     "AnnotationDelta",
@@ -31,42 +32,11 @@ __all__ = [
     "finish_reason",
     "real_number",
     "token_of",
-    "usage_of",
     "whole_number",
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "unknown"]
 ToolKind = Literal["function", "custom", "function_call"]
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """What was billed, in tokens; None where the provider does not say.
-
-    Attributes:
-        prompt_tokens: tokens of the messages.
-        completion_tokens: tokens of the answer, reasoning included.
-        total_tokens: both.
-        cached: prompt tokens that were read from the provider's cache.
-        reasoning: answer tokens that were reasoning.
-        cost: US dollars, where the provider itself says what it took.
-    """
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
-    cost: float | None = None
-
-    def __add__(self, other: Usage) -> Usage:
-        """Return both together; what only one of them says is taken from it."""
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
-        return Usage(*(a if b is None else b if a is None else a + b for a, b in pairs))
-
-    def updated(self, later: Usage) -> Usage:
-        """Return the count after a later report of the same answer, which may leave some of it out."""
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(later), strict=True)
-        return Usage(*(a if b is None else b for a, b in pairs))
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False):
@@ -319,25 +289,6 @@ def finish_reason(raw: str) -> FinishReason:
     return "error" if word.startswith("error") or "malformed" in word else "unknown"
 
 
-def usage_of(fields: dict[str, Any]) -> Usage:
-    """Read tokens under OpenAI's names, Anthropic's (proxies pass them on), and what DeepSeek and Moonshot say."""
-    prompt = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
-    completion = fields.get("completion_tokens_details") or fields.get("output_tokens_details")
-    cached = prompt.get("cached_tokens") if isinstance(prompt, dict) else None
-    reasoning = completion.get("reasoning_tokens") if isinstance(completion, dict) else None
-    cost = fields.get("cost")
-    cost = cost.get("total_cost") if isinstance(cost, dict) else cost  # Perplexity
-    names = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
-    return Usage(
-        prompt_tokens=_first(fields.get("prompt_tokens"), fields.get("input_tokens")),
-        completion_tokens=_first(fields.get("completion_tokens"), fields.get("output_tokens")),
-        total_tokens=whole_number(fields.get("total_tokens")),
-        cached=_first(cached, *(fields.get(name) for name in names)),
-        reasoning=_first(reasoning, fields.get("reasoning_tokens")),
-        cost=real_number(fields.get("estimated_cost") if cost is None else cost),  # DeepInfra estimates
-    )
-
-
 def token_of(fields: dict[str, Any], *, refusal: bool = False) -> TokenLogprob | None:
     """Read one token with its probability; None where one of them is missing."""
     text, logprob, octets = fields.get("token"), real_number(fields.get("logprob")), fields.get("bytes")
@@ -370,7 +321,3 @@ def real_number(value: Any) -> float | None:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:
         return None
-
-
-def _first(*values: Any) -> int | None:
-    return next((number for number in map(whole_number, values) if number is not None), None)

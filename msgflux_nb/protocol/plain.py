@@ -6,16 +6,18 @@ it no plain one, and it is read at length, by ``accumulate``.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from .events import Usage, usage_of
+from .usage import MOST_TOKENS, Usage, usage_of
 
 __all__ = ["PlainAnswer", "read_plain"]
 
 Nothing = None | tuple[()] | Literal[""]
 """What some servers send in place of a field that they have nothing for."""
+Zero = Literal[0, None]
+INFINITE = float("inf")
 
 
 class PlainAnswer(msgspec.Struct, frozen=True):
@@ -54,10 +56,19 @@ class _Choice(msgspec.Struct, gc=False):
 
 class _Prompt(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
+    audio_tokens: Zero = None
+    cache_write_tokens: Zero = None
+    cache_creation_tokens: Zero = None
+    cache_creation_input_tokens: Zero = None
+    tool_use_prompt_tokens: Zero = None
+    tool_use_prompt_token_count: Zero = None
+    toolUsePromptTokenCount: Zero = None  # noqa: N815  # Gemini's own name
 
 
 class _Completion(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
+    audio_tokens: Zero = None
+    image_tokens: Zero = None
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -69,13 +80,44 @@ class _Usage(msgspec.Struct, gc=False):
     prompt_tokens_details: _Prompt | None = None
     completion_tokens_details: _Completion | None = None
     cost: float | None = None
+    is_byok: Literal[False] | None = None
+    cost_details: dict[str, Any] | None = None
     estimated_cost: None = None
+    cost_in_usd_ticks: None = None
     input_tokens_details: None = None
     output_tokens_details: None = None
     cached_tokens: None = None
     prompt_cache_hit_tokens: None = None
     cache_read_input_tokens: None = None
+    cache_write_tokens: Zero = None
+    cache_creation_tokens: Zero = None
+    cache_creation_input_tokens: None = None
+    cache_creation: None = None
     reasoning_tokens: None = None
+    service_tier: None = None
+    speed: None = None
+    tool_use_prompt_tokens: Zero = None
+    tool_use_prompt_token_count: Zero = None
+    toolUsePromptTokenCount: Zero = None  # noqa: N815  # Gemini's own name
+    num_search_queries: Zero = None
+    search_context_size: None = None
+    citation_tokens: Zero = None
+    num_sources_used: Zero = None
+    web_search_requests: Zero = None
+    num_server_side_tools_used: Zero = None
+    server_tool_use: None = None
+    server_side_tool_usage_details: None = None
+
+    def agrees(self, cached: int, reasoning: int) -> bool:
+        """Whether nothing has to be set right: all counts stand inside their sums, and the cost is all of it."""
+        prompt, completion, total = self.prompt_tokens, self.completion_tokens, self.total_tokens
+        return (
+            0 <= cached <= prompt < MOST_TOKENS
+            and 0 <= reasoning <= completion < MOST_TOKENS
+            and (total is None or total == prompt + completion)
+            and (self.cost is None or 0 <= self.cost < INFINITE)
+            and (self.cost_details is None or self.is_byok is False)
+        )
 
 
 class _Payload(msgspec.Struct, gc=False):
@@ -89,14 +131,20 @@ class _Payload(msgspec.Struct, gc=False):
     base_resp: None = None
     x_groq: None = None
     success: None = None
+    service_tier: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Payload).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
-def read_plain(body: bytes) -> PlainAnswer | None:
-    """Return what a body says, or None where it is no plain answer."""
+def read_plain(body: bytes, *, thoughts_in_total: bool = False) -> PlainAnswer | None:
+    """Return what a body says, or None where it is no plain answer.
+
+    Args:
+        body: the bytes of an answer.
+        thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
+    """
     try:
         payload = _decode(body)
     except (msgspec.MsgspecError, RecursionError):
@@ -104,21 +152,33 @@ def read_plain(body: bytes) -> PlainAnswer | None:
     text = payload.choices[0].message.content
     if not text.strip():
         return None
-    return PlainAnswer(text, _usage(payload.usage), payload.model or None)
+    tier = payload.service_tier or None
+    return PlainAnswer(text, _usage(payload.usage, tier, thoughts_in_total), payload.model or None)
 
 
-def _usage(raw: msgspec.Raw) -> Usage | None:
+def _usage(raw: msgspec.Raw, tier: str | None, thoughts_in_total: bool) -> Usage | None:
     try:
         said = _decode_usage(raw)
     except msgspec.MsgspecError:
-        fields = msgspec.json.decode(raw)
-        return usage_of(fields) if isinstance(fields, dict) and fields else None
+        return _other_usage(raw, tier, thoughts_in_total)
     prompt, completion = said.prompt_tokens_details, said.completion_tokens_details
+    cached = None if prompt is None else prompt.cached_tokens
+    reasoning = None if completion is None else completion.reasoning_tokens
+    if not said.agrees(cached or 0, reasoning or 0):
+        return _other_usage(raw, tier, thoughts_in_total)
     return Usage(
         prompt_tokens=said.prompt_tokens,
         completion_tokens=said.completion_tokens,
         total_tokens=said.total_tokens,
-        cached=None if prompt is None else prompt.cached_tokens,
-        reasoning=None if completion is None else completion.reasoning_tokens,
+        cached=cached,
+        reasoning=reasoning,
         cost=said.cost,
+        tier=tier,
     )
+
+
+def _other_usage(raw: msgspec.Raw, tier: str | None, thoughts_in_total: bool) -> Usage | None:
+    fields = msgspec.json.decode(raw)
+    if not isinstance(fields, dict) or not fields:
+        return None
+    return usage_of(fields, tier=tier, thoughts_in_total=thoughts_in_total)

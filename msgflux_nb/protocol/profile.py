@@ -46,6 +46,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         key_header: the header for the key; in ``Authorization`` it is a bearer token.
         price_list: the provider's name in genai-prices, or None when it has no prices there.
         free: whether calls cost nothing, so that a cost of 0 is a fact and not a guess.
+        thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         parallel: how many requests the server answers at once, as far as is known; a batch begins with so many.
         parallel_most: how many a batch tries at most, as long as the server bears it.
         option_names: options that are called otherwise in this provider's requests.
@@ -99,6 +100,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key_header: str = "Authorization"
     price_list: str | None = None
     free: bool = False
+    thoughts_in_total: bool = False
     parallel: int = 8
     parallel_most: int = 128
     option_names: dict[str, str] = {}

@@ -153,7 +153,7 @@ def test_of_a_call_that_was_half_in_the_cache_the_other_half_is_paid_for(tmp_pat
         ("groq", "openai/gpt-oss-20b"),
         ("mistral", "mistral-small-latest"),
         ("openrouter", "openai/gpt-4.1-nano"),
-        ("perplexity", "sonar"),
+        ("perplexity", "llama-3.1-sonar-small-128k-online"),  # sonar costs something a request, too
         ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
         ("xai", "grok-4"),
     ],
@@ -162,6 +162,109 @@ def test_every_price_list_that_a_row_names_has_prices(provider: str, name: str) 
     cost = cost_of(MILLION, PROFILES[provider], name)
     assert cost is not None
     assert 0.01 < cost < 500
+
+
+@both
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("tier", "share"),
+    [
+        ("default", 1),
+        ("auto", 1),
+        (None, 1),
+        ("flex", 0.5),
+        ("batch", 0.5),
+        ("priority", 1.8),
+        ("scale", None),
+        ("tomorrows", None),
+    ],
+)
+def test_a_tier_has_its_own_price_or_none(call: Call, tier: str | None, share: float | None, streamed: bool) -> None:
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000, "total_tokens": 1_500_000}
+    whole = json.loads(billed("gpt-5-mini").pieces[0])
+    told = b"data: " + json.dumps({"choices": [], "service_tier": tier, "usage": usage}).encode() + b"\n\n"
+    wire = (
+        stream("Hi", chunk(reason="stop"), told)
+        if streamed
+        else Reply([json.dumps({**whole, "service_tier": tier}).encode()])
+    )
+    with serving(wire) as server:
+        _, response = call(model("openai/gpt-5-mini", server.url), "Hi", stream=streamed)
+    assert response.metadata.cost == (None if share is None else pytest.approx((0.25 + 2.0 / 2) * share))
+
+
+def test_a_tier_that_is_said_before_the_count_counts() -> None:
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000, "total_tokens": 1_500_000}
+    said = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}], "service_tier": "flex"}
+    lines = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in (said, {"choices": [], "usage": usage})]
+    with serving(Reply([*lines, b"data: [DONE]\n\n"], headers={"Content-Type": "text/event-stream"})) as server:
+        response = model("openai/gpt-5-mini", server.url)("Hi", stream=True)
+        response.consume()
+    assert response.metadata.cost == pytest.approx(1.25 / 2)
+
+
+@both
+@pytest.mark.parametrize("asked", ["flex", "priority", "default"])
+def test_a_tier_that_was_asked_for_and_not_confirmed_has_no_price(call: Call, asked: str) -> None:
+    with serving(billed()) as server:
+        _, response = call(model("openai/gpt-4.1-nano", server.url, extra_body={"service_tier": asked}), "Hi")
+    assert response.metadata.cost == (pytest.approx(0.3) if asked == "default" else None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "usage", "dollars"),
+    [
+        # Dollars a million: 3 in; 3.75 written to the cache, 6 for an hour; 0.3 read from it.
+        ("anthropic", "claude-sonnet-4-5", {"cache_write": 50_000}, (3 + 3.75) / 20),
+        ("anthropic", "claude-sonnet-4-5", {"cache_write": 50_000, "cache_write_hour": 50_000}, (3 + 6) / 20),
+        ("anthropic", "claude-sonnet-4-5", {"cached": 50_000}, (3 + 0.3) / 20),
+        ("anthropic", "claude-sonnet-4-5", {"tier": "priority"}, None),
+        ("openai", "gpt-audio", {"audio_prompt": 50_000}, (2.5 + 32) / 20),
+        ("openai", "gpt-audio", {"audio_prompt": 50_000, "cached": 7}, None),
+        ("openai", "gpt-4o", {"audio_prompt": 50_000}, None),
+        ("openai", "gpt-4o", {"completion_tokens": 10, "audio_completion": 1}, None),
+        ("openai", "gpt-4o", {"completion_tokens": 10, "image_completion": 1}, None),
+        ("openai", "gpt-4.1-nano", {"unclear": "these contradict each other"}, None),
+        ("openai", "gpt-4.1-nano", {"fees": True}, None),
+        ("groq", "openai/gpt-oss-20b", {"tier": "flex"}, None),
+        ("perplexity", "sonar", {}, None),
+    ],
+)
+def test_tokens_of_other_kinds_have_their_own_price_or_none(
+    provider: str, name: str, usage: dict[str, Any], dollars: float | None
+) -> None:
+    cost = cost_of(Usage(**{"prompt_tokens": 100_000, "completion_tokens": 0, **usage}), PROFILES[provider], name)
+    assert cost == (None if dollars is None else pytest.approx(dollars))
+
+
+@both
+def test_sound_that_is_not_counted_apart_has_no_price(call: Call) -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    asked = [{"role": "user", "content": [{"type": "text", "text": 'Is "input_audio" heard?'}, sound]}]
+    with serving(billed("gemini-2.5-flash")) as server:
+        _, response = call(model("gemini/gemini-2.5-flash", server.url), asked)
+        _, text = call(model("gemini/gemini-2.5-flash", server.url), 'Is "input_audio" heard?')
+    assert response.metadata.cost is None
+    assert text.metadata.cost is not None
+
+
+@both
+def test_one_request_of_several_whose_price_is_not_known_makes_the_call_unknown(call: Call) -> None:
+    unknown = billed(total_tokens=9, prompt_tokens=4, completion_tokens=700)
+    with serving(unknown, completion('{"value": 3}')) as server:
+        _, response = call(model("openai/gpt-4.1-nano", server.url), "Hi", generation_schema=int)
+        assert len(server.bodies) == 2
+    assert response.consume() == 3
+    assert response.metadata.cost is None
+
+
+@both
+def test_a_request_that_was_refused_cost_nothing(call: Call) -> None:
+    refused = Reply([b'{"error": {"message": "response_format json_schema is not supported"}}'], status=400)
+    with serving(refused, completion('{"value": 3}', usage=1_000_004)) as server:
+        _, response = call(model("openai/gpt-4.1-nano", server.url), "Hi", generation_schema=int)
+        assert len(server.bodies) == 2
+    assert response.metadata.cost == pytest.approx(0.4, rel=0.01)
 
 
 CODE = """

@@ -77,6 +77,12 @@ PLAIN = {
     "usage of anthropic": answer(usage={"input_tokens": 7, "output_tokens": 3}),
     "usage of deepseek": answer(usage={**USAGE, "prompt_cache_hit_tokens": 9, "prompt_tokens_details": None}),
     "cost of perplexity": answer(usage={**USAGE, "cost": {"total_cost": 0.5}}),
+    "reasoning of xai": answer(usage={**USAGE, "total_tokens": 109}),
+    "sound": answer(usage={**USAGE, "prompt_tokens_details": {"audio_tokens": 3}}),
+    "ticks": answer(usage={**USAGE, "cost_in_usd_ticks": 731_000}),
+    "own key": answer(usage={**USAGE, "cost": 0.1, "is_byok": True, "cost_details": {"upstream_inference_cost": 2}}),
+    "flex": answer(service_tier="flex"),
+    "tier of mistral": answer(usage={**USAGE, "service_tier": "standard"}, service_tier=None),
     "no usage": answer(usage=None),
     "empty usage": answer(usage={}),
 }
@@ -136,10 +142,16 @@ NAMES = {
         "success",
         "detail",
         "code",
+        "service_tier",
     ],
     "choice": ["index", "finish_reason", "delta", "error", "finish_details", "usage", "text", "message", "logprobs"],
     "message": ["content", "refusal", "tool_calls", "function_call", "audio", "images", "image", "reasoning", "role"],
-    "usage": [*USAGE, "cost", "estimated_cost", "cached_tokens", "reasoning_tokens", "input_tokens_details"],
+    "usage": [
+        *(*USAGE, "cost", "estimated_cost", "cached_tokens", "reasoning_tokens", "input_tokens_details", "is_byok"),
+        *("cost_details", "cost_in_usd_ticks", "cache_write_tokens", "cache_read_input_tokens", "service_tier"),
+        *("cache_creation_input_tokens", "num_sources_used", "search_context_size", "server_tool_use", "speed"),
+        *("citation_tokens", "num_search_queries", "tool_use_prompt_tokens", "cache_creation", "web_search_requests"),
+    ],
 }
 
 
