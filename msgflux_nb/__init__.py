@@ -22,6 +22,7 @@ _HOME = {
     "ContextLengthError": "errors",
     "EmptyOutputError": "errors",
     "ExtractionView": "widgets.extraction.extraction_view",
+    "Fault": "errors",
     "FilteredError": "errors",
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
@@ -35,6 +36,7 @@ _HOME = {
     "Playground": "widgets.playground.playground",
     "PrefillEditor": "widgets.prefill.prefill_editor",
     "PrefillError": "errors",
+    "PromptFilteredError": "errors",
     "ProviderError": "errors",
     "QuotaError": "errors",
     "RateLimitError": "errors",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from .errors import ConnectionFailedError as ConnectionFailedError
     from .errors import ContextLengthError as ContextLengthError
     from .errors import EmptyOutputError as EmptyOutputError
+    from .errors import Fault as Fault
     from .errors import FilteredError as FilteredError
     from .errors import IncompleteOutputError as IncompleteOutputError
     from .errors import LocalModelError as LocalModelError
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
     from .errors import NotFoundError as NotFoundError
     from .errors import PermissionDeniedError as PermissionDeniedError
     from .errors import PrefillError as PrefillError
+    from .errors import PromptFilteredError as PromptFilteredError
     from .errors import ProviderError as ProviderError
     from .errors import QuotaError as QuotaError
     from .errors import RateLimitError as RateLimitError

@@ -21,6 +21,7 @@
     │   ├── TruncatedError           cut at the token limit
     │   ├── RefusedError             the model declined
     │   ├── FilteredError            a content filter removed it
+    │   │   └── PromptFilteredError  or refused what was sent; a BadRequestError too
     │   └── EmptyOutputError         nothing but perhaps reasoning
     ├── SchemaError                  a type that no schema can express
     ├── ValidationFailedError        an answer that does not fit its schema
@@ -32,11 +33,13 @@
     └── StoreError                   the result store cannot be read or written
 
 Every error says what was expected, what came and what to do. Evidence is in attributes; none of them holds a
-request, a header or a key.
+request, a header or a key. ``fault`` says who is at fault: that alone decides whether a request is sent again,
+whether a batch waits, and whether its other rows are still sent.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "ConnectionFailedError",
     "ContextLengthError",
     "EmptyOutputError",
+    "Fault",
     "FilteredError",
     "IncompleteOutputError",
     "LocalModelError",
@@ -54,6 +58,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "PrefillError",
+    "PromptFilteredError",
     "ProviderError",
     "QuotaError",
     "RateLimitError",
@@ -71,13 +76,35 @@ __all__ = [
 ]
 
 
+class Fault(StrEnum):
+    """Who or what is at fault where something failed. A member equals its text: ``error.fault == "account"``."""
+
+    ACCOUNT = "account"
+    """The account has no money or quota left: every request fails until somebody pays, or the day ends."""
+    SETTINGS = "settings"
+    """The key, the model's name, the address or an option is wrong: every request fails until it is corrected."""
+    LOAD = "load"
+    """The endpoint has too much to do for now, or counts requests: the same request passes after a wait."""
+    ENDPOINT = "endpoint"
+    """The endpoint or the connection fails for now: the same request may pass when it is sent again."""
+    SIZE = "size"
+    """This request is too large, and always will be; others are not."""
+    CONTENT = "content"
+    """This request's content is refused; others are not."""
+    UNKNOWN = "unknown"
+    """Nothing is known of it: the request is not sent again, and a batch sees whether the first rows all fail so."""
+
+
 class MsgfluxError(Exception):
     """The root of every error this package raises on purpose.
 
     Attributes:
+        fault: who is at fault.
         snapshot: what had arrived of an answer (a ``Snapshot``), or None if nothing had.
         attempts: how many times the request was sent; each may have been billed.
     """
+
+    fault: Fault = Fault.UNKNOWN
 
     def __init__(self, message: str, *, snapshot: Any = None, attempts: int = 0) -> None:
         super().__init__(message)
@@ -98,6 +125,7 @@ class ProviderError(MsgfluxError):
         code: the provider's own word for the error, or None.
         body: the error body as parsed JSON or text, scrubbed of keys, at most 4,000 characters of text.
         retry_after: seconds that the provider asks to wait, or None.
+        reset_after: seconds until the limit that was met is counted again, where only headers about limits say so.
         should_retry: whether the provider says that sending it again may help; None where it does not say.
     """
 
@@ -117,19 +145,26 @@ class ProviderError(MsgfluxError):
         self.code = code
         self.body = body
         self.retry_after = retry_after
+        self.reset_after: float | None = None
         self.should_retry: bool | None = None
 
 
 class AuthenticationError(ProviderError):
     """The key is missing, wrong or expired (401)."""
 
+    fault = Fault.SETTINGS
+
 
 class PermissionDeniedError(ProviderError):
     """The key is good but may not do this (403)."""
 
+    fault = Fault.SETTINGS
+
 
 class NotFoundError(ProviderError):
     """There is no such model or path (404)."""
+
+    fault = Fault.SETTINGS
 
 
 class BadRequestError(ProviderError):
@@ -144,6 +179,8 @@ class ContextLengthError(BadRequestError):
         context_tokens: how many fit, or None when the provider does not say.
     """
 
+    fault = Fault.SIZE
+
     def __init__(
         self, message: str, *, prompt_tokens: int | None = None, context_tokens: int | None = None, **evidence: Any
     ) -> None:
@@ -155,21 +192,31 @@ class ContextLengthError(BadRequestError):
 class RateLimitError(ProviderError):
     """Too many requests (429); ``retry_after`` says how long to wait, if the provider does."""
 
+    fault = Fault.LOAD
+
 
 class QuotaError(RateLimitError):
     """The account has no money or quota left; waiting a moment does not help."""
+
+    fault = Fault.ACCOUNT
 
 
 class ServerError(ProviderError):
     """The provider failed (5xx), or sent an error inside an answer that had begun."""
 
+    fault = Fault.ENDPOINT
+
 
 class ConnectionFailedError(MsgfluxError):
     """No connection: refused, unknown host, broken TLS, or cut before an answer began."""
 
+    fault = Fault.ENDPOINT
+
 
 class RequestTimeoutError(MsgfluxError):
     """No answer within a limit of ``Timeout``."""
+
+    fault = Fault.ENDPOINT
 
 
 class StalledStreamError(RequestTimeoutError):
@@ -191,6 +238,8 @@ class NotAnApiError(MsgfluxError):
 class StreamInterruptedError(MsgfluxError):
     """The stream ended before the answer did; what came is in ``snapshot``."""
 
+    fault = Fault.ENDPOINT
+
 
 class IncompleteOutputError(MsgfluxError):
     """The answer ended, but cannot be used as it stands; what came is in ``snapshot``."""
@@ -203,9 +252,17 @@ class TruncatedError(IncompleteOutputError):
 class RefusedError(IncompleteOutputError):
     """The model declined to answer; its words are in ``snapshot.refusal``."""
 
+    fault = Fault.CONTENT
+
 
 class FilteredError(IncompleteOutputError):
     """A content filter removed the answer."""
+
+    fault = Fault.CONTENT
+
+
+class PromptFilteredError(FilteredError, BadRequestError):
+    """A content filter refused what was sent, and no answer was begun; ``body`` holds what the provider says of it."""
 
 
 class EmptyOutputError(IncompleteOutputError):
@@ -214,6 +271,8 @@ class EmptyOutputError(IncompleteOutputError):
 
 class SchemaError(MsgfluxError):
     """A type cannot be expressed as the schema that is asked for."""
+
+    fault = Fault.SETTINGS
 
 
 class ValidationFailedError(MsgfluxError):
@@ -257,9 +316,13 @@ class ToolNotCalledError(ToolCallError):
 class MediaError(MsgfluxError):
     """An image, sound or file cannot be sent."""
 
+    fault = Fault.CONTENT
+
 
 class LocalModelError(MsgfluxError):
     """The embedded model cannot start; the message names the command that mends it."""
+
+    fault = Fault.SETTINGS
 
 
 class StoreError(MsgfluxError):

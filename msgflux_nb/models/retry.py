@@ -1,22 +1,13 @@
 """When to send a request again, and how long to wait first; pure rules that both drivers follow.
 
 The policy of the openai SDK, which providers are used to: connection errors, timeouts, 408, 409, 429 and 5xx, two
-retries, 0.5 s doubling up to 8 s with up to a quarter less by chance, the provider's own wish first. Whether a retry
-may help, ``x-should-retry`` says where it is there.
+retries, 0.5 s doubling up to 8 s with up to a quarter less by chance, the provider's own wish first. Who is at fault
+says whether a retry may help; then ``x-should-retry``, where it is there.
 """
 
 from __future__ import annotations
 
-from ..errors import (
-    BadRequestError,
-    ConnectionFailedError,
-    ProviderError,
-    QuotaError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    StreamInterruptedError,
-)
+from ..errors import Fault, MsgfluxError, ProviderError
 
 __all__ = ["DEFAULT_MAX_RETRIES", "retry_delay"]
 
@@ -24,6 +15,8 @@ DEFAULT_MAX_RETRIES = 2
 _FIRST_SECONDS = 0.5
 _LONGEST_SECONDS = 8.0
 _LONGEST_WISH_SECONDS = 120.0
+_NEVER_PASSES = frozenset((Fault.ACCOUNT, Fault.SIZE, Fault.CONTENT))
+_MAY_PASS = frozenset((Fault.LOAD, Fault.ENDPOINT))
 
 
 def retry_delay(error: Exception, *, attempt: int, max_retries: int, had_content: bool, chance: float) -> float | None:
@@ -38,17 +31,19 @@ def retry_delay(error: Exception, *, attempt: int, max_retries: int, had_content
     """
     if had_content or attempt > max_retries or not _may_pass(error):
         return None
-    wish = error.retry_after if isinstance(error, ProviderError) else None
+    wish = None
+    if isinstance(error, ProviderError):
+        wish = error.reset_after if error.retry_after is None else error.retry_after
     if wish is not None:
         return wish if wish <= _LONGEST_WISH_SECONDS else None
     return float(min(_FIRST_SECONDS * 2 ** (attempt - 1), _LONGEST_SECONDS) * (1 - 0.25 * chance))
 
 
 def _may_pass(error: Exception) -> bool:
-    if isinstance(error, ProviderError) and error.should_retry is not None:
-        return error.should_retry  # who answered knows best
-    if isinstance(error, QuotaError | BadRequestError):
+    """Whether the same request may pass: by who is at fault, and where that is open, by what the provider says."""
+    fault = error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
+    if fault in _NEVER_PASSES:
         return False
-    return isinstance(
-        error, RateLimitError | ServerError | ConnectionFailedError | RequestTimeoutError | StreamInterruptedError
-    )
+    if isinstance(error, ProviderError) and error.should_retry is not None:
+        return error.should_retry
+    return fault in _MAY_PASS

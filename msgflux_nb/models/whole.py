@@ -140,7 +140,7 @@ def _of_limits(head: Head | bytes) -> Headers:
     """The headers, among which may be those that say what may still be sent."""
     if isinstance(head, Head):
         return head.headers
-    lines = head.split(b"\r\n") if b"ratelimit-" in head else []
+    lines = head.split(b"\r\n") if b"limit" in head else []
     return [(name, value) for name, _, value in (line.partition(b":") for line in lines)]
 
 

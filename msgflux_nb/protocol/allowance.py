@@ -1,36 +1,36 @@
 """What a provider's headers say may still be sent, and for how long that holds; pure.
 
-OpenAI's names, which most providers took over, Anthropic's, those of the IETF's draft, and the ones of gateways. How
-long is a number of seconds, a duration such as ``6m0s``, or a point in time.
+Providers spell these headers in many ways: ``x-ratelimit-remaining-tokens``, ``anthropic-ratelimit-tokens-remaining``,
+``x-ratelimit-remaining-tokens-minute``, ``x-ratelimit-reset-requests-day``. So a name is read word by word, in any
+order: which count it is (left, or the time of the reset), of what (requests or tokens), and the rest, by which the
+two belong together.
 """
 
 from __future__ import annotations
 
-import datetime
+import functools
 import math
 import re
 from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["Allowance", "allowance_of"]
+from .durations import seconds_in
 
-# What is left, and when it is counted anew; of each kind the first pair that is there.
-_REQUESTS = (
-    (b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
-    (b"anthropic-ratelimit-requests-remaining", b"anthropic-ratelimit-requests-reset"),
-    (b"x-ratelimit-remaining", b"x-ratelimit-reset"),
-    (b"ratelimit-remaining", b"ratelimit-reset"),
-)
-_TOKENS = (
-    (b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
-    (b"anthropic-ratelimit-tokens-remaining", b"anthropic-ratelimit-tokens-reset"),
-)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
-_FIRST_DATE = 1e9  # seconds since 1970; a duration of 30 years is none
-_MILLISECONDS = 1e12
+__all__ = ["Allowance", "allowance_of", "resets_of"]
+
+_WORDS = re.compile(r"[^a-z0-9]+")
+_FAMILY = re.compile(r"rate-?limit|token-?limit")
+_LEFT = frozenset(("remaining", "left", "available"))
+_RESET = frozenset(("reset", "resets", "resetting"))
+_OF_REQUESTS = frozenset(("request", "requests", "req", "reqs", "calls"))
+_OF_TOKENS = frozenset(("token", "tokens", "tok"))
+_OF_ANSWERS = frozenset(("output", "completion", "generated"))  # of the answer's tokens, which nobody knows beforehand
+_NO_MATTER = frozenset(("x", "ms", "azure", "anthropic", "openai", "groq", "after", "at", "time", "in", "project"))
+_OTHERS = frozenset(("limit", "policy", "used", "cost", "type", "resource", "over", "scope", "timeremaining", "query"))
+# One header with everything, of the IETF's drafts: "limit=100, remaining=50, reset=5", and "default";r=50;t=30.
+_TOGETHER = re.compile(r"(?:^|[;,\s])(remaining|reset|r|t)\s*=\s*([\d.]+)")
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -38,15 +38,36 @@ class Allowance(msgspec.Struct, frozen=True):
 
     Attributes:
         requests: how many requests; None where nothing is said.
-        requests_seconds: until they are counted anew.
+        requests_seconds: until they are counted again from the start.
         tokens: how many tokens, likewise.
-        tokens_seconds: until these are counted anew.
+        tokens_seconds: until these are counted again.
     """
 
     requests: float | None = None
     requests_seconds: float = 0.0
     tokens: float | None = None
     tokens_seconds: float = 0.0
+
+
+class _Name(NamedTuple):
+    """What a header counts.
+
+    Attributes:
+        what: what is left, or when that is counted again.
+        tokens: of tokens, or of requests.
+        scope: the other words, such as the minute for which it counts.
+    """
+
+    what: Literal["left", "reset"]
+    tokens: bool
+    scope: frozenset[str]
+
+
+class _Limit(NamedTuple):
+    tokens: bool
+    scope: frozenset[str]
+    left: float | None
+    seconds: float
 
 
 def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allowance | None:
@@ -61,40 +82,85 @@ def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allow
         >>> allowance_of(left, now=0).requests_seconds
         90.0
     """
-    said = {name.lower(): value for name, value in headers if b"ratelimit" in name.lower()}
-    if not said:
+    limits = _limits(headers, now)
+    if not limits:
         return None
-    requests, tokens = (_left(said, names, now) for names in (_REQUESTS, _TOKENS))
+    requests, tokens = (_tightest([one for one in limits if one.tokens is kind]) for kind in (False, True))
     if requests is None and tokens is None:
         return None
     return Allowance(*(requests or (None, 0.0)), *(tokens or (None, 0.0)))
 
 
-def _left(said: dict[bytes, bytes], names: tuple[tuple[bytes, bytes], ...], now: float) -> tuple[float, float] | None:
-    for remaining, reset in names:
-        if remaining in said and reset in said:
-            count, seconds = _number(said[remaining].decode("latin-1")), _seconds(said[reset].decode("latin-1"), now)
-            return None if count is None or seconds is None else (count, seconds)
-    return None
+def resets_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> list[tuple[float | None, float]]:
+    """Return how much is left of each limit, or None, and the seconds until that is counted again."""
+    return [(one.left, one.seconds) for one in _limits(headers, now)]
 
 
-def _seconds(text: str, now: float) -> float | None:
-    text = text.strip().lower()
-    number = _number(text)
-    if number is not None:
-        if number >= _FIRST_DATE:
-            number = number / (1000 if number >= _MILLISECONDS else 1) - now
-        return max(0.0, number)
-    if _DURATION.fullmatch(text):
-        return sum(float(count) * _SECONDS[unit] for count, unit in _PART.findall(text))
-    try:
-        date = datetime.datetime.fromisoformat(text.upper())
-    except ValueError:
+def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
+    left: dict[tuple[bool, frozenset[str]], float | None] = {}
+    resets: dict[tuple[bool, frozenset[str]], float] = {}
+    together: list[_Limit] = []
+    for raw, value in headers:
+        name = _name(raw)
+        if name is None:
+            continue
+        text = value.decode("latin-1").strip()
+        if name == "together":
+            together += _together(text)
+        elif name.what == "left":
+            left[name.tokens, name.scope] = _count(text)
+        else:
+            seconds = seconds_in(text, now=now)
+            if seconds is not None:
+                resets[name.tokens, name.scope] = seconds
+    return [_Limit(*key, left.get(key), resets[key]) for key in resets] + _shared(left, resets) + together
+
+
+def _shared(
+    left: dict[tuple[bool, frozenset[str]], float | None], resets: dict[tuple[bool, frozenset[str]], float]
+) -> list[_Limit]:
+    """Limits whose reset is said in fewer words: one for requests and tokens, or one for every span of time."""
+    found = []
+    for tokens, scope in left.keys() - resets.keys():
+        count = left[tokens, scope]
+        others = [seconds for (kind, others), seconds in resets.items() if kind is tokens and not others]
+        if tokens and not others:
+            others = [seconds for (kind, others), seconds in resets.items() if not kind and others == scope]
+        if count is not None and others:
+            found.append(_Limit(tokens, scope, count, others[0]))
+    return found
+
+
+def _tightest(limits: list[_Limit]) -> tuple[float, float] | None:
+    """Of several limits of a kind, such as a minute's and a day's, the one that leaves least."""
+    known = [(one.left, one.seconds) for one in limits if one.left is not None and not one.scope & _OF_ANSWERS]
+    return min(known, key=lambda one: (one[0], -one[1]), default=None)
+
+
+@functools.lru_cache(maxsize=512)
+def _name(raw: bytes) -> _Name | Literal["together"] | None:
+    """What a header's name says; remembered, for a batch reads the same ones a million times."""
+    name = raw.decode("latin-1").strip().lower()
+    if name in ("ratelimit", "x-ratelimit"):
+        return "together"
+    family = _FAMILY.search(name)
+    if family is None:
         return None
-    return max(0.0, date.timestamp() - now) if date.tzinfo is not None else None
+    words = frozenset(_WORDS.split(_FAMILY.sub("", name))) - {""}
+    if words & _OTHERS or not words & (_LEFT | _RESET):
+        return None
+    tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
+    scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
+    return _Name("left" if words & _LEFT else "reset", tokens, scope)
 
 
-def _number(text: str) -> float | None:
+def _together(text: str) -> list[_Limit]:
+    said: dict[str, str] = dict(_TOGETHER.findall(text.lower()))
+    left, seconds = _count(said.get("remaining", said.get("r", ""))), _count(said.get("reset", said.get("t", "")))
+    return [] if left is None or seconds is None else [_Limit(False, frozenset(), left, seconds)]
+
+
+def _count(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:

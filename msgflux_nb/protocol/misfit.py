@@ -6,8 +6,8 @@ import re
 
 from ..errors import (
     BadRequestError,
-    ContextLengthError,
     EmptyOutputError,
+    Fault,
     FilteredError,
     IncompleteOutputError,
     MsgfluxError,
@@ -41,7 +41,7 @@ _ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
 def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
     """Whether a server says that it does not take this way of asking for a structure."""
     about = _ABOUT.get(method) if method is not None else None
-    if about is None or not isinstance(error, BadRequestError) or isinstance(error, ContextLengthError):
+    if about is None or not isinstance(error, BadRequestError) or error.fault in (Fault.SIZE, Fault.CONTENT):
         return False
     return about.search(str(error)) is not None
 

@@ -16,14 +16,14 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..errors import MsgfluxError, QuotaError, ValidationFailedError
+from ..errors import Fault, MsgfluxError, ValidationFailedError
 from ..models.retry import retry_delay
 from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
 from .gate import Gate, Ticket, over_budget
 from .ledger import Ledger
 from .memory import Memory
-from .outcome import Outcome, again, congestion, failure, is_fatal, signature, success
+from .outcome import Outcome, again, congestion, failure, fault_of, is_fatal, is_of_one_row, signature, success
 from .rows import Rows
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
@@ -324,7 +324,9 @@ class Batch:
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
-        if isinstance(error, QuotaError):  # the batch's end and not the row's, which is for when there is money again
+        if (
+            fault_of(error) is Fault.ACCOUNT
+        ):  # the batch's end and not the row's, which is for when there is money again
             self.stop(f"the quota is used up: {error}")
             return None
         outcome = failure(error, None, seconds)
@@ -363,7 +365,7 @@ class Batch:
             self.stop(f"row {position} failed and on_error={self._on_error!r}: {outcome.error}")
         elif is_fatal(error):
             self.stop(f"every row would fail like row {position}: {outcome.error}")
-        elif self._same is not None and outcome.attempts != 0:
+        elif self._same is not None and outcome.attempts != 0 and not is_of_one_row(error):
             self._compare(error, outcome)
 
     def _compare(self, error: BaseException, outcome: Outcome) -> None:

@@ -8,17 +8,10 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from ..errors import (
-    AuthenticationError,
+    Fault,
     FilteredError,
-    LocalModelError,
     MsgfluxError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaError,
-    RateLimitError,
     RefusedError,
-    SchemaError,
-    ServerError,
     TruncatedError,
     ValidationFailedError,
 )
@@ -34,7 +27,9 @@ __all__ = [
     "common_text",
     "congestion",
     "failure",
+    "fault_of",
     "is_fatal",
+    "is_of_one_row",
     "signature",
     "success",
 ]
@@ -45,21 +40,11 @@ BILLED = ("prompt_tokens", "completion_tokens", "cost")
 FAILURES: frozenset[State] = frozenset(("invalid", "refused", "truncated", "failed"))
 UNANSWERED: frozenset[State] = frozenset(("interrupted", "pending"))
 
-_OVERLOADED = frozenset((503, 529))
 _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
     (ValidationFailedError, "invalid"),
     (RefusedError, "refused"),
     (FilteredError, "refused"),
     (TruncatedError, "truncated"),
-)
-# What fails for one row for these reasons fails for every row.
-_FATAL = (
-    AuthenticationError,
-    PermissionDeniedError,
-    NotFoundError,
-    QuotaError,
-    LocalModelError,
-    SchemaError,
 )
 # What differs between two texts of the same error: numbers and what is quoted.
 _PARTICULAR = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\d+")
@@ -107,9 +92,7 @@ def again(outcome: Outcome) -> Outcome:
 
 def congestion(error: BaseException) -> bool:
     """Tell whether the provider says that there is too much to do, whoever asks."""
-    if isinstance(error, QuotaError):
-        return False
-    return isinstance(error, RateLimitError) or (isinstance(error, ServerError) and error.status in _OVERLOADED)
+    return fault_of(error) is Fault.LOAD
 
 
 def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
@@ -124,7 +107,17 @@ def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent:
 
 def is_fatal(error: BaseException) -> bool:
     """Tell whether every other row would fail in the same way, so that the batch should stop."""
-    return isinstance(error, _FATAL)
+    return fault_of(error) in (Fault.ACCOUNT, Fault.SETTINGS)
+
+
+def is_of_one_row(error: BaseException) -> bool:
+    """Tell whether only this row's content or length is at fault, which says nothing about the others."""
+    return fault_of(error) in (Fault.CONTENT, Fault.SIZE)
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Return who is at fault; what is not an error of ours says nothing of it."""
+    return error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
 
 
 def signature(error: BaseException) -> tuple[type, str]:

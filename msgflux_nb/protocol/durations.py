@@ -1,0 +1,103 @@
+"""A text → the seconds that it says; pure.
+
+A number of seconds, a duration such as ``6m0s``, ``250ms`` or ``1 minute 30 seconds``, a point in time (seconds or
+milliseconds since 1970, RFC 3339, an HTTP date), or a sentence such as *try again in 1.5s*.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from typing import Any
+
+__all__ = ["Wait", "number_in", "said_wait", "seconds_in"]
+
+Wait = float | None
+
+_UNITS = {"ms": 0.001, "millis": 0.001, "millisecond": 0.001, "msec": 0.001}
+_UNITS |= dict.fromkeys(("s", "sec", "second"), 1.0) | dict.fromkeys(("m", "min", "minute"), 60.0)
+_UNITS |= dict.fromkeys(("h", "hr", "hour"), 3600.0) | dict.fromkeys(("d", "day"), 86400.0)
+_UNIT = r"(?:milliseconds?|millis|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
+_NUMBER = r"\d{1,15}(?:\.\d{0,12})?"
+_PART = re.compile(rf"({_NUMBER})\s?({_UNIT})", re.I)
+_DURATION = re.compile(rf"{_NUMBER}\s?{_UNIT}(?:,?\s?(?:and\s)?{_NUMBER}\s?{_UNIT}){{0,5}}", re.I)
+_WISH = re.compile(
+    r"(?:try(?:ing)?(?: your request)? again|retry(?:ing)?|wait|resets?|available(?: again)?)(?: (?:in"
+    r"|after|for|at least"
+    r"|until|about|another|the|request|your|it)){0,4}[ :]{1,3}"
+    rf"({_DURATION.pattern})(?![A-Za-z0-9])",
+    re.I,
+)
+_FIRST_DATE = 1e9  # seconds since 1970; nobody asks to wait for 30 years
+_MILLISECONDS = 1e12
+
+
+def seconds_in(value: Any, *, now: float | None = None) -> Wait:
+    """Return the seconds that a value says: a number, a duration, a point in time; None where it says none.
+
+    Args:
+        value: a number or a text.
+        now: seconds since 1970; without it, a point in time says nothing.
+
+    Example:
+        >>> seconds_in("1m30s"), seconds_in("250ms"), seconds_in("soon")
+        (90.0, 0.25, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()[:64]
+    number = number_in(text)
+    if number is not None:
+        return _from_now(number / (1000 if number >= _MILLISECONDS else 1), now) if number >= _FIRST_DATE else number
+    if _DURATION.fullmatch(text):
+        return sum(float(count) * _UNITS[_singular(unit)] for count, unit in _PART.findall(text))
+    return None if now is None else _until_date(text, now)
+
+
+def said_wait(prose: str) -> Wait:
+    """Return the seconds that a sentence asks to wait, or None.
+
+    Example:
+        >>> said_wait("Rate limit reached. Please try again in 1m2.5s.")
+        62.5
+    """
+    found = _WISH.search(prose)
+    return None if found is None else seconds_in(found.group(1))
+
+
+def _until_date(text: str, now: float) -> Wait:
+    try:
+        date = datetime.datetime.fromisoformat(text.upper())
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            date = parsedate_to_datetime(text)
+        except (ValueError, OverflowError, TypeError, IndexError):
+            return None
+    else:
+        if date.tzinfo is None:
+            return None
+    try:
+        return _from_now(date.timestamp(), now)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _from_now(point: float, now: float | None) -> Wait:
+    return None if now is None else max(0.0, point - now)
+
+
+def _singular(unit: str) -> str:
+    unit = unit.lower()
+    return unit if unit in _UNITS else unit.removesuffix("s")
+
+
+def number_in(text: str) -> float | None:
+    """Return a number that is finite and not negative, or None."""
+    try:
+        number = float(text) if text else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

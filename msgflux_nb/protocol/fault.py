@@ -1,0 +1,188 @@
+"""What an error says → who is at fault. One decision, by one table; pure.
+
+It alone says whether a request is sent again, whether a batch waits, and whether its other rows are still sent. What is
+written for programs is asked first: the numbers and codes of a body. What is written for people decides only where
+those say nothing, and never by what stands in an address. The status has the last word.
+
+To check a row of ``fault_rows.py`` against a provider's documents, look for its codes there. To add one, add it
+there, and a body in the shape that the provider sends to ``tests/protocol/test_fault.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..errors import (
+    AuthenticationError,
+    BadRequestError,
+    Fault,
+    NotFoundError,
+    PermissionDeniedError,
+    PromptFilteredError,
+    ProviderError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)
+from .durations import Wait
+from .evidence import Evidence
+from .fault_rows import ROWS, Row
+
+__all__ = ["Decision", "decide"]
+
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: AuthenticationError,
+    402: QuotaError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
+_FAULT_BY_STATUS = {405: Fault.SETTINGS, 413: Fault.SIZE, 503: Fault.LOAD, 529: Fault.LOAD}
+# What is said of an error inside a stream or an answer with status 200, where no status is.
+_BY_WORD: list[tuple[re.Pattern[str], int]] = [
+    (re.compile(r"authentication_error|(invalid|incorrect)[ _](api|access)[ _]?key|unauthori[sz]ed", re.I), 401),
+    (re.compile(r"permission_(error|denied)|forbidden", re.I), 403),
+    (re.compile(r"rate.?limit|too.many.requests|throttl|resource_exhausted", re.I), 429),
+    (re.compile(r"not_found_error|model_not_found", re.I), 404),
+    (re.compile(r"invalid_?(request|argument|parameter)|bad_?request|content_filter", re.I), 400),
+]
+# Servers that answer 500 to a request that will never work (seen in llama.cpp).
+_PERMANENT = re.compile(
+    r"image input is not supported|audio input is not supported|Failed to initialize samplers"
+    r"|does not match the expected [\w-]+ format",
+    re.I,
+)
+_LIMIT = re.compile(r"\blimit(?:\W{1,3}|\s+(?:is|of)\W{1,3})(\d[\d,]{0,14})", re.I)
+_REQUESTED = re.compile(r"\brequested\W{1,3}(?:about )?(\d[\d,]{0,14})", re.I)
+_NO_QUOTA_AT_ALL = re.compile(r"\blimit: 0\b|\blimit of 0\b")
+_DAILY = re.compile(
+    r"per[ _-]?day|perday|\bdaily\b|_daily|by ?day\b|tokens per day|\b[rt]pd\b|/day|86400 ?s"
+    r"|per[ _-]?(?:week|month)|monthly|每日|每天"
+    r"|当日|今日",
+    re.I,
+)
+_PATIENCE_SECONDS = 900.0  # a limit of the day that lets something pass sooner is a wait
+_COUNTED = frozenset((None, 413, 429))  # with which a provider says that it counts
+_ALONE_TOO_LARGE = (
+    "This request alone is larger than the limit: shorten it, or lower max_tokens. Other requests are not affected."
+)
+_NO_PATH = "Nothing answers at this path. Check base_url; it usually ends in /v1."
+
+
+class Decision(NamedTuple):
+    """Who is at fault.
+
+    Attributes:
+        fault: that.
+        error: the class of the error.
+        advice: what to do; empty where there is nothing to say.
+    """
+
+    fault: Fault
+    error: type[ProviderError]
+    advice: str = ""
+
+
+def decide(evidence: Evidence, *, wait: Wait = None) -> Decision:
+    """Return who is at fault.
+
+    Args:
+        evidence: what the body says.
+        wait: the seconds that the headers ask to wait, if they do.
+    """
+    usual = _class_by_status(evidence)
+    wait = evidence.wait if wait is None else wait
+    if evidence.flagged and evidence.status in (None, 400, 403, 422):
+        return _of(ROWS[0], usual)
+    if _is_too_large(evidence):
+        return Decision(Fault.SIZE, usual, _ALONE_TOO_LARGE)
+    if evidence.status == 402:
+        return Decision(Fault.ACCOUNT, QuotaError, "The account has no quota left; waiting does not help.")
+    if evidence.quotas:
+        return _of_quotas(evidence, usual)
+    row = _row_by_code(evidence) or _row_by_prose(evidence, wait)
+    if row is not None and row.fault is not Fault.LOAD:
+        return _of(row, usual)
+    if (row is not None or usual is RateLimitError) and _is_daily(evidence, wait):
+        return _of(_QUOTA, usual)
+    if row is not None:
+        return Decision(Fault.LOAD, usual, row.advice)
+    return _by_status(evidence, usual)
+
+
+_QUOTA = next(row for row in ROWS if row.error is QuotaError)
+
+
+def _of(row: Row, usual: type[ProviderError]) -> Decision:
+    return Decision(row.fault, row.error or usual, row.advice)
+
+
+def _row_by_code(evidence: Evidence) -> Row | None:
+    for word in evidence.words:
+        for row in ROWS:
+            if row.codes.match(word) and (row.error is not PromptFilteredError or evidence.status not in (429, 500)):
+                return row
+    return None
+
+
+def _row_by_prose(evidence: Evidence, wait: Wait) -> Row | None:
+    """A message that asks to wait a moment speaks of no empty account, whatever it advertises."""
+    for row in ROWS:
+        if row.prose is None or evidence.status not in row.statuses or not row.prose.search(evidence.prose):
+            continue
+        soon = wait is not None and wait <= _PATIENCE_SECONDS
+        if row.fault is not Fault.ACCOUNT or not soon or _NO_QUOTA_AT_ALL.search(evidence.prose):
+            return row
+    return None
+
+
+def _is_too_large(evidence: Evidence) -> bool:
+    """Whether more is asked for in one request than the limit of a whole minute or day."""
+    if evidence.status not in _COUNTED:
+        return False
+    limits, requested = _LIMIT.findall(evidence.prose), _REQUESTED.findall(evidence.prose)
+    if len(limits) != 1 or len(requested) != 1:
+        return False
+    most = _whole(limits[0])
+    return 0 < most < _whole(requested[0])
+
+
+def _of_quotas(evidence: Evidence, usual: type[ProviderError]) -> Decision:
+    daily = any(_DAILY.search(quota) for quota in evidence.quotas)
+    if daily or _NO_QUOTA_AT_ALL.search(evidence.prose):
+        return _of(_QUOTA, usual)
+    return Decision(Fault.LOAD, usual)
+
+
+def _is_daily(evidence: Evidence, wait: Wait) -> bool:
+    if wait is not None and wait <= _PATIENCE_SECONDS:
+        return False
+    return _DAILY.search(f"{evidence.code} {evidence.prose}") is not None
+
+
+def _class_by_status(evidence: Evidence) -> type[ProviderError]:
+    status = evidence.status
+    said = f"{evidence.code} {evidence.prose}"
+    if status is None:
+        status = next((known for pattern, known in _BY_WORD if pattern.search(said)), None)
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if _PERMANENT.search(said):
+        return BadRequestError
+    return BadRequestError if status is not None and 400 <= status < 500 and status not in (408, 409) else ServerError
+
+
+def _by_status(evidence: Evidence, usual: type[ProviderError]) -> Decision:
+    fault = _FAULT_BY_STATUS.get(evidence.status or 0, usual.fault)
+    if usual is NotFoundError or evidence.status == 405:
+        return Decision(fault, usual, _NO_PATH)
+    if usual is AuthenticationError:
+        return Decision(fault, usual, "Check the key for this provider.")
+    if usual is PermissionDeniedError:
+        return Decision(fault, usual, "The key is valid but may not use this model or path.")
+    return Decision(fault, usual)
+
+
+def _whole(digits: str) -> int:
+    return int(digits.replace(",", "") or 0)

@@ -1,0 +1,79 @@
+"""How long a provider asks to wait: in headers, and in the fields of a body; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .allowance import resets_of
+from .durations import Wait, number_in, seconds_in
+
+__all__ = ["reset_seconds", "retry_after_seconds", "wait_in_fields"]
+
+# Names of fields, in small letters and without marks between words.
+_FIELD_SECONDS = frozenset(
+    ("retrydelay", "retryafter", "retryafterseconds", "retryafters", "retryin", "waitseconds", "secondstowait")
+)
+_FIELD_MILLISECONDS = frozenset(("retryafterms", "retryaftermillis", "retrydelayms", "retryaftermilliseconds"))
+_DEPTH = 6
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
+    """Return how long the provider asks to wait: ``retry-after-ms`` first, then ``retry-after``.
+
+    None where there is no such header, or none that makes sense (negative, not finite).
+    """
+    milliseconds = number_in(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    return seconds_in(headers.get("retry-after"), now=now)
+
+
+def reset_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
+    """Return the seconds until a limit that is used up is counted again, or None; names of headers in small letters."""
+    resets = resets_of([(name.encode(), value.encode()) for name, value in headers.items()], now=now)
+    used_up = [seconds for left, seconds in resets if left is not None and left <= 0]
+    if not used_up and len(resets) == 1 and resets[0][0] is None:
+        used_up = [resets[0][1]]
+    return max(used_up, default=None)
+
+
+def wait_in_fields(payload: Any, *, now: float | None = None) -> Wait:
+    """Return the wait that a field of a body asks for, or None.
+
+    Google has ``retryDelay``, others ``retry_after`` and its like; gateways repeat headers there.
+    """
+    for name, value in _fields(payload, _DEPTH):
+        plain = re.sub(r"[^a-z]", "", name.lower())
+        if plain in _FIELD_SECONDS:
+            seconds = _of_google(value) if isinstance(value, dict) else seconds_in(value, now=now)
+        elif plain in _FIELD_MILLISECONDS:
+            milliseconds = number_in(str(value))
+            seconds = None if milliseconds is None else milliseconds / 1000
+        elif plain == "headers" and isinstance(value, dict) and now is not None:
+            texts = {key.lower(): str(one) for key, one in value.items() if isinstance(one, str | int | float)}
+            asked = retry_after_seconds(texts, now=now)
+            seconds = reset_seconds(texts, now=now) if asked is None else asked
+        else:
+            continue
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _fields(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Every field of a body, the outer ones first."""
+    if depth and isinstance(value, dict):
+        yield from ((name, inner) for name, inner in value.items() if isinstance(name, str))
+        for inner in value.values():
+            yield from _fields(inner, depth - 1)
+    elif depth and isinstance(value, list):
+        for inner in value[:20]:
+            yield from _fields(inner, depth - 1)
+
+
+def _of_google(value: dict[str, Any]) -> Wait:
+    """A ``google.protobuf.Duration`` that was written as an object."""
+    seconds, nanos = number_in(str(value.get("seconds", 0))), number_in(str(value.get("nanos", 0)))
+    return None if seconds is None or nanos is None or not value else seconds + nanos / 1e9
