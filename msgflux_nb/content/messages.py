@@ -127,7 +127,7 @@ def _check_text(text: object, role: str) -> str:
 
 
 def _part(item: object, index: int) -> Part:
-    if not isinstance(item, dict):
+    if not isinstance(item, dict) or set(item) == {"bytes", "path"}:  # a cell of an image column of datasets
         return _media.media_part(item)
     if not isinstance(item.get("type"), str):
         raise MediaError(f"media[{index}] is a dict without a type; build parts with ChatBlock.image, .text, ...")

@@ -43,8 +43,8 @@ def resolve(src: object) -> object:
     if _is_uploads(src):
         return _only(items_of(src))
     if isinstance(src, Mapping):
-        raise MediaError(_why_no_mapping(src))
-    if isinstance(src, (list, tuple, set, frozenset)):
+        return _stored(src)
+    if isinstance(src, (list, tuple, set, frozenset)) or (_is_listing(src) and _first_figure(src) is None):
         kind = type(src).__name__
         raise MediaError(f"A {kind} is not one picture or file. Pass its items one by one, or as media=[...].")
     with guard(f"the {type(src).__name__} cannot be shown", "Save it as PNG and pass the file."):
@@ -57,10 +57,20 @@ def items_of(media: object) -> list[object]:
         return [one for item in media for one in (_uploads(item) if _is_uploads(item) else [item])]
     if _is_uploads(media):
         return _uploads(media)
-    # A cell of a Parquet file is an array of paths; an array of numbers is a picture.
-    if getattr(getattr(media, "dtype", None), "kind", None) in ("O", "U", "S", "T") and hasattr(media, "tolist"):
+    if _is_listing(media) and _first_figure(media) is None:
         return _listed(media)
     return [] if media is None else [media]
+
+
+def _is_listing(src: Any) -> bool:
+    """Whether an array holds paths or other objects, as a Parquet cell does, and not the numbers of a picture."""
+    return getattr(getattr(src, "dtype", None), "kind", None) in ("O", "U", "S", "T") and getattr(src, "ndim", 0) == 1
+
+
+def _first_figure(src: Any) -> Any:
+    """The figure of an array of axes, as ``plt.subplots`` gives it; None for other arrays."""
+    first = next(iter(src.flat), None) if hasattr(src, "flat") else None
+    return None if first is None or has_bytes(first) else _figure(first)
 
 
 def _listed(media: Any) -> list[object]:
@@ -115,10 +125,15 @@ def _only(items: list[object]) -> object:
     raise MediaError(f"the upload holds {len(items)} files. Pass one: upload.value[0], or all: media=upload.value.")
 
 
-def _why_no_mapping(src: Mapping[Any, Any]) -> str:
+def _stored(src: Mapping[Any, Any]) -> object:
+    """A cell of an image column of Hugging Face's datasets: the file itself, or where it is."""
+    data, path = src.get("bytes"), src.get("path")
+    if set(src) == {"bytes", "path"} and (isinstance(data, bytes) or isinstance(path, str)):
+        return data if isinstance(data, bytes) else path
     if isinstance(src.get("type"), str):
-        return f"A dict of type {short(src['type'])} is a content part already. Put it into a message: media=[part]."
-    return f"A {type(src).__name__} is not a picture or file. Expected {SOURCES}."
+        kind = short(src["type"])
+        raise MediaError(f"A dict of type {kind} is a content part already. Put it into a message: media=[part].")
+    raise MediaError(f"A {type(src).__name__} is not a picture or file. Expected {SOURCES}.")
 
 
 # What shows itself
@@ -160,6 +175,8 @@ def _figure(src: Any) -> Any:
     """The object that can be saved: a figure of matplotlib, one around it (seaborn), or the one that axes are in."""
     if callable(getattr(src, "savefig", None)):
         return src
+    if getattr(getattr(src, "dtype", None), "kind", None) == "O":
+        return _first_figure(src)
     figure = getattr(src, "figure", None)
     return figure if callable(getattr(figure, "savefig", None)) else None
 

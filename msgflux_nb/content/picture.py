@@ -109,7 +109,7 @@ def decode(data: bytes, kind: str, name: str, edge: int | None = None) -> Pixels
         image = open_file(plain, kind)
         whole = image.size
         draft = edge is not None and kind == "image/jpeg"
-        _check_size(whole, name, _MAX_JPEG_PIXELS if draft else MAX_PIXELS)
+        _check_size(whole, name, _MAX_JPEG_PIXELS if draft else None)
         held = orientation(file.exif) if file is not None else _turn(image)
         frames = _frame_note(plain, kind, file)
         samples = _samples(image, plain, kind)
@@ -188,7 +188,8 @@ def thumbnail(data: bytes, kind: str, edge: int) -> bytes:
         return _write(small, "image/png", None)
 
 
-def _check_size(size: tuple[int, int], name: str, most: int = MAX_PIXELS) -> None:
+def _check_size(size: tuple[int, int], name: str, most: int | None = None) -> None:
+    most = MAX_PIXELS if most is None else most
     if size[0] * size[1] > most:
         raise MediaError(
             f"{name} has {_pixels(size)}, {size[0] * size[1] / 1e6:,.0f} megapixels; at most "

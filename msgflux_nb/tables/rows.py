@@ -11,6 +11,7 @@ import msgspec
 import pandas as pd
 
 from ..content.messages import ChatBlock, Message
+from ..content.notebook import items_of
 from .arrays import is_missing
 from .cells import CellError, cell_text
 from .template import Template, parse_template
@@ -211,8 +212,7 @@ class Rows:
         return [*self.before, ChatBlock.user(text or "", media=parts)]
 
     def _sources(self, name: str, position: int) -> list[Any]:
-        cell = self._columns[name][position]
-        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
+        cells = items_of(self._columns[name][position])
         return [one for one in cells if not is_missing(one) and not (isinstance(one, str) and not one.strip())]
 
     def _cell(self, name: str, position: int) -> str:

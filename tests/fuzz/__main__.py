@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-NAMES = ["sse", "accumulator", "aggregator", "partial_json", "decoding", "http"]
+NAMES = ["sse", "accumulator", "aggregator", "partial_json", "decoding", "http", "pictures", "sounds", "files"]
 
 
 def main() -> int:
@@ -93,6 +93,10 @@ def by_chance(name: str, seconds: float) -> int:
                 [chance.randbytes(chance.randint(0, 3)), chance.choice(WORDS), bytes(data[at : at + 40])]
             )
             data[at : at + chance.choice([0, 0, 1, 8, 200])] = put
+        for _ in range(chance.choice([0, 0, 1, 3]) if data else 0):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        if not chance.randrange(5):
+            del data[chance.randint(0, len(data)) :]
         target(bytes(data))
         count += 1
     print(f"{name}: {count} inputs by chance (seed {seed})")

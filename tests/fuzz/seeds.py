@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.wire import made, recorded
 
+from .media import MEDIA_SEEDS
+
 __all__ = ["WORDS", "seeds_of"]
 
 WORDS = (
@@ -19,6 +21,8 @@ _LARGEST = 4_000
 
 def seeds_of(target: str) -> list[bytes]:
     """Inputs of a target that mean something."""
+    if target in MEDIA_SEEDS:
+        return MEDIA_SEEDS[target]()
     wires = [wire for wire, _ in made().values()] + [one["body"].encode() for one in recorded()]
     wires = [wire[:_LARGEST] for wire in wires]
     if target in ("sse", "http"):

@@ -20,6 +20,7 @@ from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.sse import SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 
+from .media import MEDIA_TARGETS
 from .reference import events_of
 
 __all__ = ["TARGETS", "Stream"]
@@ -288,4 +289,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "partial_json": partial_json,
     "decoding": decoding,
     "http": http,
+    **MEDIA_TARGETS,
 }

@@ -14,7 +14,7 @@ import msgspec
 from ...content.media import MediaReport, prepare
 from ...content.notebook import resolve
 from ...content.picture import MAX_PIXELS
-from ...content.source import is_url
+from ...content.source import Source, is_url
 from ...errors import MediaError
 from .parts import Card, Facts, Medium, medium, part_card, pixels_text
 
@@ -56,7 +56,7 @@ def attachment(id_: str, source: Any, name: str | None = None) -> Attachment:
     Raises:
         MediaError: it cannot be sent; the message says why.
     """
-    if isinstance(source, dict) and isinstance(source.get("type"), str) and "content" not in source:
+    if isinstance(source, dict) and isinstance(source.get("type"), str) and "content" not in source:  # an upload has it
         return Attachment(id_, dict(source), Facts(name=name or ""), medium(source))
     source = resolve(source)
     name = name or _name_of(source)
@@ -79,7 +79,9 @@ def _image(id_: str, part: dict[str, Any], report: MediaReport, name: str) -> At
 def _name_of(source: Any) -> str:
     if isinstance(source, str | os.PathLike) and not is_url(source) and str(source)[:5].lower() != "data:":
         return Path(source).name
-    given = getattr(source, "file_name", None) or getattr(source, "name", None)
+    if isinstance(source, Source):
+        return source.file_name or ""
+    given = getattr(source, "name", None)
     return Path(given).name if isinstance(given, str) and hasattr(source, "read") else ""
 
 
