@@ -21,6 +21,7 @@ from ..models.retry import retry_delay
 from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
 from .gate import Gate, Ticket, over_budget
+from .gate_rule import row_wait
 from .ledger import Ledger
 from .memory import Memory
 from .outcome import Outcome, again, congestion, failure, fault_of, is_fatal, is_of_one_row, signature, success
@@ -34,7 +35,6 @@ Ended = tuple[Outcome, BaseException | None]
 _SAME_FAILURES = 5
 _CHUNK = 1024  # rows of an iterator that are read ahead
 _PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
-_LONGEST_BACKOFF_SECONDS = 8.0
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -126,6 +126,7 @@ class Batch:
         self._workers: list[asyncio.Task[None]] = []
         self._interrupted = False
         self._refused_since: float | None = None  # when the provider began to say that it is too much, and nothing else
+        self._usual_seconds: float | None = None  # that the last answer took
         self._completion_tokens = 0
         self._answers = 0
         # The failures so far, as long as every row that was sent failed in the same way; then None. A batch that goes
@@ -269,6 +270,7 @@ class Batch:
                 self._gate.leave(ticket, used=0)
                 return None
             self._in_flight.add(position)
+            asked = asyncio.get_running_loop().time()
             try:
                 response = await prepared.ask()
             except (MemoryError, RecursionError):
@@ -296,6 +298,7 @@ class Batch:
                 self._heed(prepared, ticket)
                 metadata = response.metadata
                 self._gate.succeed(ticket, used=_tokens(metadata.usage))
+                self._usual_seconds = asyncio.get_running_loop().time() - asked
                 return self._answered(response, metadata, prepared, time.perf_counter() - started)
             await asyncio.sleep(wait)
 
@@ -319,7 +322,7 @@ class Batch:
         if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
             self.stop(f"the provider has no room for more, and asks to wait {wish or 0:,.0f} s: {error}")
             return 0.0
-        return 0.0 if wish is not None else min(0.5 * 2**refusals, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * _chance())
+        return row_wait(refusals, wish, self._usual_seconds, _chance())
 
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):

@@ -1,12 +1,7 @@
-"""The gate before one endpoint: how many calls may be under way, and how often one may begin.
+"""The gate before one endpoint: requests wait here until they may begin.
 
-The number at once follows the answers, as TCP's congestion window does (Jacobson 1988): it grows while everything
-succeeds, is halved when the server says that it is too much, and comes back quickly to just below where that
-happened, then slowly beyond it, so that trying for more costs few refusals. It does not grow where answers only take
-longer for it, as from a server that lets requests queue. A wait that the server asks for holds everybody up, and nobody
-goes on at the same moment afterwards. Where the server says how much may still be sent, no more is.
-
-Everything here runs on one event loop.
+How many may be under way, :mod:`.gate_rule` decides; when the next one may begin, :mod:`.pace`. What is here lets them
+wait on an event loop. Everything runs on one event loop.
 """
 
 from __future__ import annotations
@@ -14,81 +9,28 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import statistics
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..protocol.allowance import Allowance
+from .gate_rule import Rule, Ticket
+from .pace import Pace
 
 __all__ = ["Gate", "Ticket", "gate_of", "over_budget"]
 
-_GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
-_PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
-_PATIENCE = 8  # times as many, where trying has failed again and again
-_ROUND = 32  # answers at least, since those of models differ much among themselves
-_SLOWER = 3.0  # times the shortest usual answer, from which on more at once only means longer waits
-_SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
-_BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
-_LONGEST_ALLOWANCE_SECONDS = 60.0  # after which it is tried, whatever was said: a day's limit comes back bit by bit
-_LONGEST_BACKOFF_SECONDS = 30.0  # where everything is refused, and the server does not say for how long
-_NEVER = float("-inf")
-
-
-class Ticket:
-    """One call under way.
-
-    Attributes:
-        tokens: what it was reckoned to use.
-        before: how many calls, and how many tokens, had begun when it had.
-    """
-
-    __slots__ = ("before", "began", "epoch", "tokens")
-
-    def __init__(self, epoch: int, tokens: float, began: float, before: tuple[float, float]) -> None:
-        self.epoch = epoch
-        self.tokens = tokens
-        self.began = began
-        self.before = before
-
-
-class Budget:
-    """How much of one thing may still begin until the provider counts anew, by the latest call that it spoke of.
-
-    Attributes:
-        begun: how much has begun in all.
-    """
-
-    def __init__(self) -> None:
-        self.begun = 0.0
-        self._end = float("inf")  # of what may have begun
-        self._until = _NEVER
-        self._told = _NEVER
-
-    def set(self, left: float, before: float, until: float) -> None:
-        """Take what is left: the provider has not counted what began after the call with which it says so."""
-        if before >= self._told:
-            self._told, self._end, self._until = before, before + left, until
-
-    def wait_until(self, amount: float) -> float:
-        """Return until when so much has to wait."""
-        return self._until if self.begun + amount > self._end else _NEVER
+_LEAST_SECONDS = 0.001  # of a wait, so that a rounded time is not looked at again and again
 
 
 class Gate:
-    """Lets calls through.
+    """Lets requests through.
 
     Args:
         start: how many at once to begin with.
         most: how many at once at most.
         clock: seconds of the event loop.
         chance: a number from 0 to 1, for waits that do not move in step.
-
-    Attributes:
-        limit: how many at once, as it stands; whole numbers count.
-        under_way: how many there are.
-        congestions: how often it was halved.
     """
 
     def __init__(
@@ -99,29 +41,31 @@ class Gate:
         clock: Callable[[], float] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.most = most
-        self.limit = float(min(start, most))
-        self.under_way = 0
-        self.congestions = 0
-        self._ceiling = float("inf")
-        self._credit = 0
-        self._patience = 1
-        self._probing = False
-        self._epoch = 0
-        self._in_vain = 0  # times that it was halved, one after the other
-        self._seconds: list[float] = []
-        self._quickest = float("inf")
-        self._roomy = True
+        self._paces = Pace(chance=chance)
+        self._rule = Rule(start=start, most=most, pace=self._paces, chance=chance)
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._chance = chance
         self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
-        self._next_turn = _NEVER  # after a pause, one after the other
-        self._gap_seconds = 0.0
-        self._gaps_until = _NEVER
-        self._request_seconds = self._token_seconds = 0.0
-        self._next_request = self._next_token = _NEVER
-        self._requests, self._tokens = Budget(), Budget()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> float:
+        """How many at once, as it stands; whole numbers count."""
+        return self._rule.limit
+
+    @property
+    def under_way(self) -> int:
+        """How many there are."""
+        return self._rule.under_way
+
+    @property
+    def congestions(self) -> int:
+        """How often the limit was lowered."""
+        return self._rule.congestions
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """How long an answer takes; None before the first."""
+        return self._rule.usual
 
     def meet(self, *, start: int, most: int, rpm: float | None, tpm: float | None) -> None:
         """Do as the latest batch wants, also for those before it; what was learnt of the server stays.
@@ -132,23 +76,22 @@ class Gate:
             rpm: requests a minute, at most.
             tpm: tokens a minute, at most.
         """
-        self.most = most
-        self.limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
+        self._rule.meet(start=start, most=most)
         self.pace(rpm, tpm)
 
     def pace(self, rpm: float | None, tpm: float | None) -> None:
         """Set how many requests and how many tokens may begin in a minute; None for no limit."""
-        self._request_seconds = 60 / rpm if rpm else 0.0
-        self._token_seconds = 60 / tpm if tpm else 0.0
+        self._paces.limit(rpm, tpm)
 
     async def enter(self, tokens: float = 0) -> Ticket:
-        """Wait until a call may begin.
+        """Wait until a request may begin.
 
         Args:
             tokens: what it will use, as far as can be told.
         """
-        if not self._waiting and self.under_way < int(self.limit) and self._wait_seconds(tokens) <= 0:
-            return self._admit(tokens)
+        now = self._clock()
+        if not self._waiting and self._paces.wait(now, tokens) <= 0 and self._rule.has_room(now):
+            return self._rule.begin(now, tokens)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         self._wake()
@@ -156,134 +99,68 @@ class Gate:
             return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.under_way -= 1
-                self._wake()
+                self.leave(turn.result(), used=0)
             raise
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A call has ended in a way that says nothing about how much the server bears.
+        """A request has ended in a way that says nothing about how much the server bears.
 
         Args:
-            ticket: the call's.
+            ticket: the request's.
             used: tokens, where the server says so.
         """
-        self.under_way -= 1
-        if used is not None and self._token_seconds:
-            self._next_token += (used - ticket.tokens) * self._token_seconds
-        self._wake()
+        self._rule.leave(ticket)
+        self._settle(ticket, used)
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A call was answered: there may be room for more."""
-        if ticket.epoch == self._epoch:  # an answer to what was sent before the refusal says nothing new
-            self._in_vain = 0
-        self._measure(self._clock() - ticket.began)
-        if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not what keeps us from more
-            self._grow()
-        self.leave(ticket, used=used)
+        """A request was answered: there may be room for more."""
+        self._rule.succeed(ticket, self._clock())
+        self._settle(ticket, used)
 
     def congest(self, ticket: Ticket, *, retry_after: float | None = None) -> None:
-        """The server said that it is too much; calls that began before that was known are one event together."""
-        if ticket.epoch == self._epoch:
-            self._epoch += 1
-            self.congestions += 1
-            self._patience = min(2 * self._patience, _PATIENCE) if self._probing else 1
-            self._probing = False
-            self._credit = 0
-            if not self._in_vain:
-                known = 0.0 if self._ceiling == float("inf") else self._ceiling / 2
-                self._ceiling = max(1.0, int(self.limit) - 1, known)
-            self.limit = max(1.0, self.limit / 2)
-            if self._in_vain:  # nothing was answered since, so nothing was learnt of how much there is room for
-                self.pause(min(0.5 * 2**self._in_vain, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * self._chance()))
-            self._in_vain += 1
-        if retry_after is not None:
-            self.pause(retry_after)
-        self.leave(ticket, used=0)
+        """The server said that it is too much."""
+        self._rule.refuse(ticket, self._clock(), retry_after=retry_after)
+        self._settle(ticket, 0)
 
     def heed(self, ticket: Ticket, allowance: Allowance) -> None:
-        """The server said, in answer to a call, how much may still be sent; to be told before the call has ended."""
-        now, requests, tokens = self._clock(), allowance.requests, allowance.tokens
-        if requests is not None:
-            until = now + min(allowance.requests_seconds, _LONGEST_ALLOWANCE_SECONDS)
-            self._requests.set(requests, ticket.before[0], until)
-        if tokens is not None:
-            until = now + min(allowance.tokens_seconds, _LONGEST_ALLOWANCE_SECONDS)
-            self._tokens.set(tokens, ticket.before[1], until)
+        """The server said in an answer how much may still be sent; to be told before the request has ended."""
+        self._paces.heed(self._clock(), ticket.before, allowance)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody begin for a while, and then one after the other; a longer pause under way is not shortened."""
-        until = self._clock() + seconds
-        if until <= self._next_turn:
-            return
-        self._gap_seconds = seconds * _SPREAD / max(1, int(self.limit))
-        self._gaps_until = until + seconds * _SPREAD
-        self._next_turn = until + self._gap()
+        """Let nothing begin for a while, and then one after the other; a longer pause under way is not shortened."""
+        self._paces.pause(self._clock(), seconds, self._rule.limit)
 
-    def _measure(self, seconds: float) -> None:
-        """See, round by round, whether answers take longer than when there were fewer at once."""
-        self._seconds.append(seconds)
-        if len(self._seconds) >= max(_ROUND, self.limit):
-            usual = statistics.median(self._seconds)
-            self._quickest = min(self._quickest, usual)
-            self._roomy = usual <= _SLOWER * self._quickest
-            self._seconds.clear()
-
-    def _gap(self) -> float:
-        return 2 * self._chance() * self._gap_seconds
-
-    def _grow(self) -> None:
-        if self.limit < self._ceiling:
-            self.limit = min(self.limit + _GROWTH, self._ceiling, self.most)
-            return
-        self._credit += 1
-        if self._credit >= max(_PROBE, self.limit) * self._patience:
-            self._credit, self._probing = 0, True
-            self.limit = self._ceiling = min(self.limit + 1, self.most)
-        elif self._probing and self._credit >= self.limit:  # one more was borne for a whole round
-            self._probing, self._patience = False, 1
-
-    def _admit(self, tokens: float) -> Ticket:
-        now = self._clock()
-        self.under_way += 1
-        self._requests.begun += 1
-        self._tokens.begun += tokens
-        if now < self._gaps_until:
-            self._next_turn = now + self._gap()
-        if self._request_seconds:
-            self._next_request = max(now, self._next_request) + self._request_seconds
-        if self._token_seconds:
-            self._next_token = max(now - _BURST_SECONDS, self._next_token) + tokens * self._token_seconds
-        return Ticket(self._epoch, tokens, now, (self._requests.begun, self._tokens.begun))
-
-    def _wait_seconds(self, tokens: float) -> float:
-        turn = max(self._next_turn, self._requests.wait_until(1), self._tokens.wait_until(max(1.0, tokens)))
-        if self._request_seconds:
-            turn = max(turn, self._next_request)
-        if self._token_seconds:
-            turn = max(turn, self._next_token)
-        return turn - self._clock()
+    def _settle(self, ticket: Ticket, used: float | None) -> None:
+        if used is not None:
+            self._paces.settle(ticket.tokens, used)
+        self._wake()
 
     def _wake(self) -> None:
         """Let those begin that may; come back when time is all that is missing."""
-        while self._waiting and self.under_way < int(self.limit):
+        while self._waiting:
             turn, tokens = self._waiting[0]
             if turn.done():
                 self._waiting.popleft()
                 continue
-            wait = self._wait_seconds(tokens)
-            if wait > 0:
+            now = self._clock()
+            room = self._rule.has_room(now)
+            wait = self._paces.wait(now, tokens) if room else self._rule.seconds_to_room(now)
+            if not room or wait > 0:
                 self._come_back(wait)
                 return
             self._waiting.popleft()
-            turn.set_result(self._admit(tokens))
+            turn.set_result(self._rule.begin(now, tokens))
 
     def _come_back(self, seconds: float) -> None:
+        if seconds == float("inf"):
+            return
         loop = asyncio.get_running_loop()
+        when = loop.time() + max(seconds, _LEAST_SECONDS)
         if self._timer is not None:
-            if self._timer.when() <= loop.time() + seconds and not self._timer.cancelled():
+            if self._timer.when() <= when and not self._timer.cancelled():
                 return
             self._timer.cancel()
-        self._timer = loop.call_later(seconds, self._timed)
+        self._timer = loop.call_at(when, self._timed)
 
     def _timed(self) -> None:
         self._timer = None
