@@ -48,7 +48,7 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
     """
     failure: msgspec.ValidationError | None = None
     for position, candidate in enumerate(_candidates(text)):
-        if wire.restore is None:  # in one go, which is quick, and gives a Decimal the digits that were written
+        if wire.checked is None:  # in one go, which is quick, and gives a Decimal the digits that were written
             try:
                 return Decoded(value=_decoder(wire.type)(candidate), lax=False, wrapped=position > 0)
             except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -92,7 +92,7 @@ def _kept(type_: Any) -> Callable[[str], Any]:
 
 
 def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:
-    restored = value if wire.restore is None else wire.restore(value)
+    restored = value if wire.checked is None else wire.checked(value)
     return msgspec.convert(restored, wire.type, strict=strict, str_keys=True)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import types
 import typing
 from collections.abc import Iterator
-from inspect import get_annotations
 from typing import Any
 
 from msgspec import inspect
 
+from .hints import UNREADABLE, class_hints
+
 __all__ = ["REFUSALS", "refusal"]
 
-# Annotations may be texts, which are evaluated: a name that is not there, an attribute, or no Python at all.
-REFUSALS = (TypeError, NameError, ValueError, AttributeError, SyntaxError)
+REFUSALS = UNREADABLE
 """What msgspec raises where it does not take a type."""
 
 
@@ -64,13 +63,4 @@ def _parts(type_: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(cls: type) -> Iterator[tuple[str, Any]]:
-    """The hints of a class; an exception in place of one that cannot be evaluated."""
-    for base in reversed(cls.__mro__):
-        around = vars(sys.modules.get(base.__module__, types))
-        for name, annotation in get_annotations(base).items():
-            # One by one: a name that is unknown in one field says nothing of the others.
-            alone = types.SimpleNamespace(__annotations__={name: annotation})
-            try:
-                yield f".{name}", typing.get_type_hints(alone, around, dict(vars(base)), include_extras=True)[name]
-            except REFUSALS as error:
-                yield f".{name}", error
+    yield from ((f".{name}", hint) for name, hint in class_hints(cls))

@@ -8,6 +8,7 @@ from msgspec import inspect
 
 from . import nodes
 from .dialect import BOUNDS, IN_WORDS, TEXT_FORMS, Rules
+from .docs import class_doc
 from .nodes import Node
 
 __all__ = ["Leaves"]
@@ -38,7 +39,7 @@ class Leaves:
             case inspect.LiteralType(values=values):
                 return nodes.enumeration(list(values))
             case inspect.EnumType(cls=cls):
-                return nodes.enumeration([member.value for member in cls])
+                return _described(nodes.enumeration([member.value for member in cls]), cls)
         return self._text(info, path)
 
     def _text(self, info: inspect.Type, path: str) -> Node | None:
@@ -99,3 +100,13 @@ class Leaves:
 
 def _string_limits(info: inspect.StrType) -> dict[str, Any]:
     return {"pattern": info.pattern, "minLength": info.min_length, "maxLength": info.max_length}
+
+
+def _described(schema: Node, cls: Any) -> Node:
+    """An enum with what its docstring says of it, and of its members."""
+    doc = class_doc(cls)
+    own = {member: member.__doc__ for member in cls if isinstance(vars(member).get("__doc__"), str)}
+    said = {member: own.get(member) or doc.parts.get(member.name) for member in cls}
+    members = "; ".join(f"{member.value}: {text}" for member, text in said.items() if text)
+    words = nodes.joined(doc.text, members)
+    return {**schema, "description": words} if words else schema

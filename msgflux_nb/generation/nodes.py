@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from .dialect import IN_WORDS
 
-__all__ = ["Node", "any_of", "anything", "enumeration", "joined", "key_names", "nullable", "refers", "without_null"]
+__all__ = [
+    "Node",
+    "any_of",
+    "anything",
+    "enumeration",
+    "joined",
+    "key_names",
+    "nullable",
+    "refers",
+    "without_null",
+    "words_of",
+]
 
 Node = dict[str, Any]
 
@@ -32,7 +45,35 @@ def _scalars() -> list[Node]:
 
 def joined(*texts: str | None) -> str:
     """Join what a description says; None and empty texts are left out."""
-    return "; ".join(text for text in texts if text)
+    words = ""
+    for text in texts:
+        if text:
+            words += f"{'' if not words else ' ' if words[-1] in '.!?' else '; '}{text}"
+    return words
+
+
+def words_of(extra: dict[str, Any]) -> str:
+    """What is said of a value beside its limits, as one text: every dialect takes a description, and few take more.
+
+    Example:
+        >>> words_of({"title": "Amount", "description": "In cents.", "examples": [-250, 300]})
+        'Amount: In cents.; for example -250 or 300'
+    """
+    said = ": ".join(str(extra[name]) for name in ("title", "description") if extra.get(name))
+    examples = extra.get("examples") or ()
+    shown = f"for example {' or '.join(_json(one) for one in examples)}" if examples else ""
+    known = {"title", "description", "examples", *IN_WORDS}
+    others = [f"{name}: {_json(value)}" for name, value in extra.items() if name not in known]
+    return joined(said, shown, *others)
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.strip() == value and value else repr(value)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError):
+        return str(value)
 
 
 def any_of(branches: list[Node]) -> Node:

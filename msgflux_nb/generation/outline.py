@@ -43,7 +43,7 @@ def _shape(schema: dict[str, Any]) -> str:
 
 
 def _remark(schema: dict[str, Any]) -> str:
-    remarks = [schema["description"]] if "description" in schema else []
+    remarks = [" ".join(schema["description"].split())] if "description" in schema else []
     if "minimum" in schema or "maximum" in schema:
         remarks.append(f"from {schema.get('minimum', '-∞')} to {schema.get('maximum', '∞')}")
     return f" ({'; '.join(remarks)})" if remarks else ""

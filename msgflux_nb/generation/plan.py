@@ -5,7 +5,7 @@ brackets it is ``str``. The reasoning stands before the answer, because a model 
 of them are legal in OpenAI's strict mode: no recursion, no dict, every field required. What a schema cannot say is
 checked after decoding, and an error names the node, step or path at fault.
 
-The first line of a docstring is sent to the model, as are the descriptions of the fields; hence they are short.
+Docstrings are sent to the model but for their references, as are the descriptions of the fields; hence they are short.
 
 Lists have an end, because a small model whose output is held to a grammar fills an open list until its tokens run out:
 SmolLM2-135M repeated one step for ever. Texts have one too, in the schema alone: an answer that is longer is kept.
@@ -52,8 +52,9 @@ class Step(msgspec.Struct, frozen=True):
 class ChainOfThoughts(msgspec.Struct, Generic[T], frozen=True):
     """Reason step by step, then answer.
 
-    Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models,
-    https://arxiv.org/abs/2201.11903.
+    References:
+        Wei et al. 2022, Chain-of-Thought Prompting Elicits Reasoning in Large Language Models,
+        https://arxiv.org/abs/2201.11903.
 
     Example:
         >>> import msgspec
@@ -90,9 +91,10 @@ class Action(msgspec.Struct, frozen=True):
 class ReAct(msgspec.Struct, Generic[T], frozen=True):
     """Think, then either act with tools or give the final answer.
 
-    One turn of Yao et al. 2022, ReAct: Synergizing Reasoning and Acting in Language Models,
-    https://arxiv.org/abs/2210.03629. A turn acts or answers, never both: an answer given along with actions was made up
-    before their observations were seen.
+    References:
+        One turn of Yao et al. 2022, ReAct: Synergizing Reasoning and Acting in Language Models,
+        https://arxiv.org/abs/2210.03629. A turn acts or answers, never both: an answer given along with actions was
+        made up before their observations were seen.
     """
 
     thought: Annotated[str, _text("what is known, and what to do next", 500)]
@@ -117,9 +119,10 @@ class ReasoningPath(msgspec.Struct, Generic[T], frozen=True):
 class SelfConsistency(msgspec.Struct, Generic[T], frozen=True):
     """Reason in several independent ways, then choose the answer that most of them reach.
 
-    Wang et al. 2022, Self-Consistency Improves Chain of Thought Reasoning in Language Models,
-    https://arxiv.org/abs/2203.11171. The final answer is one of the paths' answers; texts are compared without case,
-    outer spaces and a last full stop.
+    References:
+        Wang et al. 2022, Self-Consistency Improves Chain of Thought Reasoning in Language Models,
+        https://arxiv.org/abs/2203.11171. The final answer is one of the paths' answers; texts are compared without
+        case, outer spaces and a last full stop.
     """
 
     paths: Annotated[list[ReasoningPath[T]], Meta(description="different ways to reason", min_length=1, max_length=8)]
@@ -148,9 +151,10 @@ class ThoughtNode(msgspec.Struct, frozen=True):
 class TreeOfThoughts(msgspec.Struct, Generic[T], frozen=True):
     """Explore a tree of thoughts, score each, then answer from the best path.
 
-    Yao et al. 2023, Tree of Thoughts: Deliberate Problem Solving with Large Language Models,
-    https://arxiv.org/abs/2305.10601. The tree is a flat list in which a parent stands before its children. The task
-    itself is the root, so several thoughts may have no parent; the best path begins at one of those.
+    References:
+        Yao et al. 2023, Tree of Thoughts: Deliberate Problem Solving with Large Language Models,
+        https://arxiv.org/abs/2305.10601. The tree is a flat list in which a parent stands before its children. The
+        task itself is the root, so several thoughts may have no parent; the best path begins at one of those.
     """
 
     nodes: Annotated[

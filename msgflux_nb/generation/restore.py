@@ -16,6 +16,7 @@ __all__ = [
     "apply",
     "as_raw",
     "by_branch",
+    "checked",
     "each",
     "each_value",
     "fields",
@@ -28,6 +29,14 @@ __all__ = [
 ]
 
 Restore = Callable[[Any], Any]
+
+_SCALARS: dict[str, Any] = {
+    "string": str,
+    "integer": int | float,
+    "number": int | float,
+    "boolean": bool,
+    "null": type(None),
+}
 
 
 def apply(restore: Restore | None, value: Any) -> Any:
@@ -51,9 +60,26 @@ def each(restore: Restore) -> Restore:
     return lambda value: [restore(item) for item in value] if isinstance(value, list) else value
 
 
-def each_value(restore: Restore) -> Restore:
-    """Restore every value of a dict."""
-    return lambda value: {k: restore(v) for k, v in value.items()} if isinstance(value, dict) else value
+def each_value(restore_key: Restore | None, restore: Restore | None) -> Restore:
+    """Restore every key and value of a dict."""
+
+    def restored(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {_hashable(apply(restore_key, key)): apply(restore, item) for key, item in value.items()}
+
+    return restored
+
+
+def checked(restore: Restore | None, check: Callable[[Any], None]) -> Restore:
+    """Restore a value, and check it."""
+
+    def restored(value: Any) -> Any:
+        value = apply(restore, value)
+        check(value)
+        return value
+
+    return restored
 
 
 def from_text(value: Any) -> Any:
@@ -155,6 +181,9 @@ def by_branch(branches: list[tuple[dict[str, Any], Restore | None]], defs: dict[
         for schema, restore in branches:
             if _fits(_resolved(schema, defs), value):
                 return apply(restore, value)
+        for schema, restore in branches if isinstance(value, str) else ():  # a number that was written as text
+            if schema.get("type") in ("integer", "number"):
+                return apply(restore, value)
         return value
 
     return chosen
@@ -176,6 +205,8 @@ def _overlap(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def _resolved(schema: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
+    if len(schema.get("anyOf", ())) == 1:  # around a reference that is described
+        schema = schema["anyOf"][0]
     found: dict[str, Any] = defs.get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema)
     return found
 
@@ -191,6 +222,9 @@ def _hashable(key: Any) -> Any:
 def _fits(schema: dict[str, Any], value: Any) -> bool:
     if schema.get("type") == "array":
         return _are_pairs(value) if value and _is_pair(schema.get("items", {})) else isinstance(value, list)
+    scalars = _SCALARS.get(str(schema.get("type")))
+    if scalars is not None:
+        return isinstance(value, scalars) and (isinstance(value, bool) == (scalars is bool))
     if schema.get("type") != "object" or not isinstance(value, dict):
         return False
     if "properties" not in schema:

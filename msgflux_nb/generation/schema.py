@@ -10,6 +10,7 @@ What a dialect cannot enforce goes into the description, and is validated after 
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from ..errors import SchemaError
 from . import nodes
 from . import restore as restores
 from .dialect import IN_WORDS, RULES, Dialect, Rules
+from .docs import class_doc
+from .enrich import enriched, keeps
 from .faults import REFUSALS, refusal
 from .generics import with_defaults
 from .leaves import Leaves
@@ -45,6 +48,8 @@ class WireSchema(msgspec.Struct, frozen=True):
         schema: the JSON Schema to send; its root is always an object.
         wrapped: whether the root was no object and so travels under ``"value"``.
         restore: turns a decoded answer into what ``msgspec.convert`` takes for ``type``; None: nothing to do.
+        checked: the same for a whole answer; it raises ``msgspec.ValidationError`` for a value that breaks a limit
+            that msgspec does not know, such as one of pydantic's ``Field``.
         strict: whether the dialect can hold an answer to the whole schema; False where it has ``Any`` or
             ``msgspec.Raw``, or a cycle in a dialect without cycles. Then it is sent as a wish.
         unenforced: what the dialect does not enforce, one line a field (``"$.price: at least 0"``). It is said in
@@ -57,6 +62,7 @@ class WireSchema(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
     wrapped: bool
     restore: Restore | None
+    checked: Restore | None = None
     strict: bool = True
     unenforced: tuple[str, ...] = ()
 
@@ -76,18 +82,13 @@ def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
             names the field.
     """
     type_ = with_defaults(type_)
-    try:
-        info = inspect.type_info(type_)
-    except REFUSALS as error:
-        path, reason = refusal(type_) or ("$", str(error))
-        raise SchemaError(f"{path}: {_plain_name(type_)} cannot be sent as a schema. {reason}") from None
     rules = RULES[dialect]
-    writer = _Writer(rules)
-    schema, restore = writer.write(info, "$")
+    writer, schema, restore = _written(type_, rules)
+    checked = _written(type_, rules, checking=True)[2] if writer.keeps else restore
     wrapped = schema.get("type") != "object"
     if wrapped:
         schema = writer.object({"value": schema}, "$")
-        restore = restores.unwrap(restore)
+        restore, checked = restores.unwrap(restore), restores.unwrap(checked)
     if writer.defs:
         schema = {**schema, "$defs": writer.defs}
     if rules.limits is not None and writer.strict:
@@ -99,16 +100,29 @@ def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
         schema=schema,
         wrapped=wrapped,
         restore=restore,
+        checked=checked,
         strict=writer.strict,
         unenforced=unenforced,
     )
 
 
+def _written(type_: Any, rules: Rules, *, checking: bool = False) -> tuple[_Writer, Node, Restore | None]:
+    try:
+        info = inspect.type_info(type_)
+    except REFUSALS as error:
+        path, reason = refusal(type_) or ("$", str(error))
+        raise SchemaError(f"{path}: {_plain_name(type_)} cannot be sent as a schema. {reason}") from None
+    writer = _Writer(rules, checking=checking)
+    return writer, *writer.write(enriched(info, type_), "$")
+
+
 class _Writer:
     """Walks a type once; holds what is shared on the way: the rules, definitions and the structs above."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, checking: bool = False) -> None:
         self.rules = rules
+        self.keeps = False
+        self._checking = checking
         self.defs: dict[str, Node] = {}
         self.leaves = Leaves(rules)
         self.strict = True
@@ -137,7 +151,7 @@ class _Writer:
                 return self._anything(raw=isinstance(info, inspect.RawType))
         if hasattr(info, "fields"):
             return self._fields_type(info, path)
-        raise SchemaError(f"{path}: {getattr(info, 'cls', type(info)).__name__} has no JSON form; use str or a Struct.")
+        raise SchemaError(f"{path}: {_without_form(getattr(info, 'cls', type(info)))}")
 
     def _anything(self, *, raw: bool) -> Pair:
         self.strict = False
@@ -152,15 +166,20 @@ class _Writer:
 
     def _metadata(self, info: inspect.Metadata, path: str) -> Pair:
         schema, restore = self.write(info.type, path)
+        keep = keeps(info)
+        if keep is not None:
+            self.keeps = True
+            restore = restores.checked(restore, keep.check) if self._checking else restore
         extra = info.extra_json_schema or {}
-        if "$ref" in schema and "description" in extra and not self.rules.measured:
+        words = nodes.words_of(extra)
+        if "$ref" in schema and words and not self.rules.measured:
             schema = self._outside(schema)
         if "$ref" in schema:  # strict mode allows no sibling of $ref
-            return schema, restore
+            return ({"anyOf": [schema], "description": words} if words else schema), restore
         if isinstance(schema.get("type"), str):
             schema = self.leaves.limited(dict(schema), {word: extra[word] for word in IN_WORDS if word in extra}, path)
-        if "description" in extra:
-            schema = {**schema, "description": nodes.joined(extra["description"], schema.get("description"))}
+        if words:
+            schema = {**schema, "description": nodes.joined(words, schema.get("description"))}
         return schema, restore
 
     def _outside(self, reference: Node) -> Node:
@@ -197,7 +216,9 @@ class _Writer:
             schema: Node = {"type": "object", "additionalProperties": value}
             limits = {"minProperties": info.min_length, "maxProperties": info.max_length}
             schema |= {} if names is None else {"propertyNames": names}
-            restore = None if restore_value is None else restores.each_value(restore_value)
+            restore = None
+            if restore_key is not None or restore_value is not None:
+                restore = restores.each_value(restore_key, restore_value)
             return self.leaves.limited(schema, limits, path), restore
         array = {"type": "array", "items": self.object({"key": key, "value": value}, path)}
         limits = {"minItems": info.min_length, "maxItems": info.max_length}
@@ -262,7 +283,7 @@ class _Writer:
                 back[name] = restore
         absent = {f.encode_name for f in info.fields if not f.required and self.rules.optional == "absent"}
         schema = self.object(properties, path, absent)
-        doc = _own_doc(info.cls)
+        doc = class_doc(typing.get_origin(info.cls) or info.cls).text
         if doc:
             schema["description"] = doc
         as_array = getattr(info, "array_like", False) or isinstance(info, inspect.NamedTupleType)
@@ -289,6 +310,12 @@ class _Writer:
                 self.leaves.note(f"{path}.{name}", "always given")
         closed = {"additionalProperties": False} if self.rules.closed else {}
         return {"type": "object", "properties": properties, "required": required, **closed}
+
+
+def _without_form(cls: Any) -> str:
+    if hasattr(cls, "model_json_schema"):
+        return f"{cls.__name__} is a model of pydantic; write a msgspec.Struct with the same fields."
+    return f"{cls.__name__} has no JSON form; use str or a Struct."
 
 
 def _missing() -> Any:
@@ -322,16 +349,6 @@ def _is_text(info: inspect.Type) -> bool:
     if isinstance(info, inspect.NoneType | inspect.BoolType) or hasattr(info, "fields"):
         return False
     return not isinstance(info, inspect.CollectionType | inspect.TupleType | inspect.DictType)
-
-
-def _own_doc(cls: Any) -> str | None:
-    """The first line of a docstring that somebody wrote for this very class."""
-    cls = getattr(cls, "__origin__", cls)
-    doc = cls.__dict__.get("__doc__")
-    # dataclasses write their signature into __doc__ when there is none.
-    if not doc or doc.startswith(f"{cls.__name__}("):
-        return None
-    return str(doc).strip().splitlines()[0]
 
 
 def _plain_name(type_: Any) -> str:

@@ -10,15 +10,17 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-import docstring_parser
 import msgspec
 from msgspec import Meta
 
 from ..errors import SchemaError, ToolCallError
+from .annotations import is_default_of_another, said_in
 from .dialect import IN_WORDS
+from .docs import read_doc
+from .hints import taken_apart
 from .nodes import Node
 from .outline import outline
 from .schema import Dialect, WireSchema, wire_schema
@@ -74,9 +76,9 @@ class Tool(msgspec.Struct, frozen=True):
     def of(cls, function: Callable[..., Any]) -> Tool:
         """Read a function's hints and docstring.
 
-        The first paragraph of the docstring describes the tool. A parameter is described by a text in its
-        ``Annotated``, else by its ``msgspec.Meta(description=...)``, else by the docstring in the style of Google,
-        NumPy or Sphinx.
+        The docstring describes the tool, all of it but what it says of parameters. A parameter is described by its
+        ``Annotated`` (a text, ``Doc``, ``msgspec.Meta``, pydantic's ``Field``), else by the docstring in the style of
+        Google, NumPy or Sphinx. Limits in its ``Annotated`` hold for the arguments that come back.
 
         Args:
             function: a function, a bound method, an object with ``__call__`` or a ``functools.partial``, plain or
@@ -88,13 +90,15 @@ class Tool(msgspec.Struct, frozen=True):
         """
         name = _name_of(function)
         signature = _signature_of(function, name)
-        doc = _docstring_of(function)
+        doc = read_doc(_docstring_of(function))
         hints = _hints_of(function, signature, name)
         parameters = tuple(
-            Parameter(p.name, hints[p.name], p.kind is inspect.Parameter.POSITIONAL_ONLY, p.default) for p in signature
+            Parameter(p.name, hint, p.kind is inspect.Parameter.POSITIONAL_ONLY, default)
+            for p in signature
+            for hint, default in [_without_field(hints[p.name], p.default)]
         )
-        wire = _wire_of(name, parameters, _described_in(doc))
-        described = {"description": _first_paragraph(doc)} if _first_paragraph(doc) else {}
+        wire = _wire_of(name, parameters, doc.parts)
+        described = {"description": doc.text} if doc.text else {}
         schema = {"type": "function", "function": {"name": name, **described, "parameters": wire.schema}}
         return cls(name=name, schema=schema, function=function, parameters=parameters, wire=wire)
 
@@ -138,6 +142,7 @@ class Tool(msgspec.Struct, frozen=True):
                 positional.append(value)
             elif parameter.name in restored:
                 named[parameter.name] = value
+        faults += [] if faults else self._broken_limits(arguments)
         if faults:
             raise ToolCallError(f"{self.name}: {'; '.join(faults)}. Call it again with this put right.")
         return tuple(positional), named
@@ -150,6 +155,21 @@ class Tool(msgspec.Struct, frozen=True):
         """
         positional, named = self.bind(arguments)
         return self.function(*positional, **named)
+
+    def _broken_limits(self, arguments: Node) -> list[str]:
+        """What is wrong with arguments that are of the right types: limits that msgspec does not know."""
+        if self.wire.checked is None:
+            return []
+        try:
+            self.wire.checked(arguments)
+        except msgspec.ValidationError as error:
+            reason = str(error)
+            name = re.split(r"[.\[`]", reason.rpartition("`$.")[2])[0]
+            if name not in arguments:
+                return [_cut(reason, 300)]
+            reason = reason.replace("`$.", "`")
+            return [f"{name}: expected {self._expected(name)}, got {_shown(arguments[name])} ({_cut(reason, 200)})"]
+        return []
 
     def _converted(self, parameter: Parameter, given: Node, restored: Node, faults: list[str]) -> Any:
         reason = ""
@@ -284,6 +304,15 @@ def _hints_of(function: Any, parameters: list[inspect.Parameter], name: str) -> 
         raise SchemaError(f"{name}: a hint cannot be read: {error}. Define what it names at the top level.") from None
 
 
+def _without_field(hint: Any, default: Any) -> tuple[Any, Any]:
+    """Take pydantic's ``Field(...)`` in the place of a default for what it says, and for the default that it holds."""
+    if not is_default_of_another(default):
+        return hint, default
+    held = default.default_factory() if default.default_factory is not None else default.default
+    absent = held is ... or type(held).__name__ == "PydanticUndefinedType"
+    return Annotated[hint, default], inspect.Parameter.empty if absent else held
+
+
 def _wire_of(name: str, parameters: tuple[Parameter, ...], descriptions: dict[str, str]) -> WireSchema:
     fields: list[Any] = []
     renamed = {}
@@ -292,7 +321,7 @@ def _wire_of(name: str, parameters: tuple[Parameter, ...], descriptions: dict[st
         if field.startswith("__"):  # msgspec takes no such name
             field = f"mangled{field}"
             renamed[field] = parameter.name
-        hint = _described(parameter.type, descriptions.get(parameter.name))
+        hint = _described(parameter.type, descriptions.get(parameter.name), f"{name}: $.{parameter.name}")
         fields.append((field, hint) if parameter.default is inspect.Parameter.empty else (field, hint, None))
     try:
         # The defaults stay with the function: here None only says that there is one.
@@ -301,41 +330,20 @@ def _wire_of(name: str, parameters: tuple[Parameter, ...], descriptions: dict[st
         raise SchemaError(f"{name}: {error}") from None
 
 
-def _described(hint: Any, text: str | None) -> Any:
-    extras = hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
-    said = next((extra for extra in extras if isinstance(extra, str)), None)
-    if said is None and any(isinstance(extra, Meta) and extra.description for extra in extras):
+def _described(hint: Any, text: str | None, place: str) -> Any:
+    """Add what a docstring says of a parameter where its hint says nothing."""
+    _, added = taken_apart(hint)
+    said = any(isinstance(extra, Meta) and extra.description for extra in added)
+    if not text or said or "description" in said_in(added, place).words:
         return hint
-    return Annotated[hint, Meta(description=said or text)] if said or text else hint
+    return Annotated[hint, Meta(description=text)]
 
 
-def _docstring_of(function: Any) -> docstring_parser.Docstring:
+def _docstring_of(function: Any) -> str:
     inmost = _inmost(function)
     if inspect.isroutine(inmost):
-        text = inspect.getdoc(inmost) or ""
-    else:
-        text = inspect.cleandoc(type(inmost).__call__.__doc__ or type(inmost).__doc__ or "")
-    try:
-        return docstring_parser.parse(text)
-    except Exception:  # 0.18 raises an IndexError for a line ": :"; its text can still be told
-        unparsed = docstring_parser.Docstring()
-        unparsed.short_description = text
-        return unparsed
-
-
-def _first_paragraph(doc: docstring_parser.Docstring) -> str:
-    return " ".join((doc.description or "").partition("\n\n")[0].split())
-
-
-def _described_in(doc: docstring_parser.Docstring) -> dict[str, str]:
-    return dict(_descriptions(doc))
-
-
-def _descriptions(doc: docstring_parser.Docstring) -> Iterator[tuple[str, str]]:
-    for parameter in doc.params:
-        for name in parameter.arg_name.split(","):  # NumPy describes several at once
-            if parameter.description:
-                yield name.strip(), " ".join(parameter.description.split())
+        return inspect.getdoc(inmost) or ""
+    return type(inmost).__call__.__doc__ or type(inmost).__doc__ or ""
 
 
 def _shown(value: Any) -> str:

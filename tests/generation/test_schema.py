@@ -229,9 +229,11 @@ def test_limits_that_only_the_schema_has_are_sent_too() -> None:
     assert wire_schema(Note, Dialect.GRAMMAR).schema["properties"]["text"] == {
         "type": "string",
         "maxLength": 9,
-        "description": "a note",
+        "description": "a note; for example x",
     }
-    assert wire_schema(Note).schema["properties"]["text"]["description"] == "a note; at most 9 characters"
+    assert wire_schema(Note).schema["properties"]["text"]["description"] == (
+        "a note; for example x; at most 9 characters"
+    )
 
 
 def test_a_root_that_is_no_object_is_wrapped_and_unwrapped() -> None:

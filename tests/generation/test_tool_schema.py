@@ -66,7 +66,7 @@ def test_a_function_becomes_this_schema() -> None:
             "type": "function",
             "function": {
                 "name": "get_weather",
-                "description": "Tell the weather, as it will be.",
+                "description": "Tell the weather, as it will be.\n\nIt is never wrong.",
                 "parameters": {
                     "type": "object",
                     "properties": {
@@ -75,7 +75,7 @@ def test_a_function_becomes_this_schema() -> None:
                             "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
                             "required": ["city"],
                             "additionalProperties": False,
-                            "description": "where, with its country if it is abroad.; Where.",
+                            "description": "where, with its country if it is abroad. Where.",
                         },
                         "day": {"type": "string", "format": "date", "description": "which day."},
                         "unit": {
@@ -153,7 +153,7 @@ def test_what_stands_at_a_parameter_wins_over_the_docstring() -> None:
     fields = parameters_of(forecast)["properties"]
     assert fields["city"]["description"] == "annotated"
     assert fields["days"] == {"type": "integer", "minimum": 1, "description": "of Meta"}
-    assert fields["both"]["description"] == "annotated"
+    assert fields["both"]["description"] == "annotated; of Meta"
 
 
 def test_several_parameters_may_share_a_description() -> None:
@@ -195,7 +195,7 @@ def test_a_docstring_that_cannot_be_parsed_still_describes_the_tool() -> None:
         : :
         """
 
-    assert Tool.of(odd).schema["function"]["description"] == "Read it."
+    assert Tool.of(odd).schema["function"]["description"] == "Read it.\n\n: :"
 
 
 PIECES = [

@@ -1,0 +1,122 @@
+"""Limits that msgspec does not know, checked on a value as msgspec checks its own: what comes back has to keep them."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from ..errors import SchemaError
+
+__all__ = ["Keep"]
+
+
+def _is_multiple(value: Any, of: Any) -> bool:
+    share = value / of
+    return bool(abs(share - round(share)) <= 1e-9 * max(1, abs(share)))
+
+
+_CHECKS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "ge": (operator.ge, ">= {}"),
+    "gt": (operator.gt, "> {}"),
+    "le": (operator.le, "<= {}"),
+    "lt": (operator.lt, "< {}"),
+    "multiple_of": (_is_multiple, "that's a multiple of {}"),
+    "min_length": (lambda value, least: len(value) >= least, "of length >= {}"),
+    "max_length": (lambda value, most: len(value) <= most, "of length <= {}"),
+    "pattern": (lambda value, pattern: re.search(pattern, value), "matching regex {!r}"),
+}
+
+_PYTHON: tuple[tuple[Any, Any, str], ...] = (
+    (inspect.IntType, int, "int"),
+    (inspect.FloatType, float, "float"),
+    (inspect.StrType, str, "str"),
+    (inspect.CollectionType, list, "array"),
+    (inspect.DictType, dict, "object"),
+)
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """What a value has to keep.
+
+    Attributes:
+        type: what it is converted to before it is compared.
+        noun: what JSON calls it, for errors.
+        limits: by the names of ``msgspec.Meta``.
+        path: where it stands, for errors.
+    """
+
+    type: Any
+    noun: str
+    limits: dict[str, Any]
+    path: str
+
+    @classmethod
+    def of(cls, info: Any, limits: dict[str, Any], path: str) -> Keep:
+        """Make one for a type as msgspec reads it.
+
+        Raises:
+            SchemaError: a limit is no value that such a value can be compared with.
+        """
+        found = next(((type_, noun) for kind, type_, noun in _PYTHON if isinstance(info, kind)), None)
+        type_, noun = found or (_type_of(info), type(info).__name__.removesuffix("Type").lower())
+        for name, limit in limits.items():
+            expected: Any = {"pattern": str, "min_length": int, "max_length": int}.get(name)
+            try:
+                _CHECKS[name][0](_sample(info) if expected is None else ("" if expected is str else []), limit)
+            except (TypeError, ArithmeticError, ValueError, re.error) as error:
+                raise SchemaError(f"{path}: {name}={limit!r} cannot be a limit here: {error}") from None
+        return cls(type_, noun, limits, path)
+
+    def check(self, value: Any) -> None:
+        """Check a value, as JSON has it.
+
+        Raises:
+            msgspec.ValidationError: it breaks a limit; of another type, it is left to msgspec.
+        """
+        try:
+            converted = msgspec.convert(value, self.type, strict=False, str_keys=True)
+        except (msgspec.ValidationError, TypeError):
+            return
+        for name, limit in self.limits.items():
+            holds, said = _CHECKS[name]
+            try:
+                kept = holds(converted, limit)
+            except TypeError:  # a time with a zone beside one without
+                kept = False
+            if not kept:
+                place = self.path.replace("[]", "[...]")
+                raise msgspec.ValidationError(f"Expected `{self.noun}` {said.format(limit)} - at `{place}`")
+
+
+def _type_of(info: Any) -> Any:
+    import datetime
+    import decimal
+
+    types: dict[Any, Any] = {
+        inspect.DecimalType: decimal.Decimal,
+        inspect.DateTimeType: datetime.datetime,
+        inspect.DateType: datetime.date,
+        inspect.TimeType: datetime.time,
+        inspect.TimeDeltaType: datetime.timedelta,
+        inspect.BytesType: bytes,
+        inspect.ByteArrayType: bytearray,
+    }
+    return types[type(info)]
+
+
+def _sample(info: Any) -> Any:
+    """A value of a type, to see whether a limit can be compared with it."""
+    import datetime
+
+    type_ = {inspect.IntType: int, inspect.FloatType: float}.get(type(info)) or _type_of(info)
+    if type_ is datetime.datetime:
+        zone = datetime.UTC if info.tz else None
+        return datetime.datetime(2000, 1, 1, tzinfo=zone)
+    if type_ is datetime.date:
+        return datetime.date(2000, 1, 1)
+    return type_()
