@@ -148,9 +148,6 @@ def test_fields_are_a_table_nested_by_dotted_path(open_picker: Open) -> None:
         "(all) => all.map((one) => one.style.paddingInlineStart)"
     )
     assert indents[:4] == ["0px", "0px", "0px", "12px"]
-    expect(widget.page.locator(".mf-untold").first).to_have_attribute(
-        "title", "from the docstring; the model is not told this"
-    )
     expect(widget.page.locator(".mf-doc")).to_have_text("A person that a text speaks of.")
 
 
@@ -567,7 +564,6 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
             "depth": 0,
             "holds": "value",
             "required": False,
-            "told": False,
         }
         described = {
             "name": bad,

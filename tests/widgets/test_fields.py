@@ -166,10 +166,10 @@ def test_a_field_without_a_default_is_required() -> None:
     assert (of(int).required, of(int).default) == (True, "")
 
 
-def test_a_description_comes_from_meta_or_untold_from_the_docstring() -> None:
-    found = {field.name: (field.description, field.told) for field in fields(Address)[0]}
-    assert found == {"city": ("the town, without its country", False), "street": ("with the number", True)}
-    assert (of(Annotated[int, Meta(description="age")] | None).description, of(int).told) == ("age", True)
+def test_a_description_comes_from_meta_or_from_the_docstring() -> None:
+    found = {field.name: field.description for field in fields(Address)[0]}
+    assert found == {"city": "the town, without its country", "street": "with the number"}
+    assert of(Annotated[int, Meta(description="age")] | None).description == "age"
 
 
 def test_docstrings_are_inherited() -> None:

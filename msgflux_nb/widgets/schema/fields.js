@@ -4,7 +4,7 @@
 /**
  * @typedef {{
  *   path: string, name: string, key: string, depth: number, holds: "value" | "record" | "list" | "map", type: string,
- *   limits?: string[], required?: boolean, default?: string, description?: string, told?: boolean, unenforced?: string,
+ *   limits?: string[], required?: boolean, default?: string, description?: string, unenforced?: string,
  * }} Field
  * @typedef {{
  *   name?: string, doc?: string, fields?: Field[], left?: number, way?: string, notes?: string[], wrapped?: boolean,
@@ -48,8 +48,7 @@ function fieldTable(described) {
  */
 function fieldRow(field) {
   const head = pathCell(field.path, field.depth);
-  const { type, required = true, told = true, description = "" } = field;
-  const untold = told ? {} : { class: "mf-untold", title: "from the docstring; the model is not told this" };
+  const { type, required = true, description = "" } = field;
   return element(
     "tr",
     { role: "row" },
@@ -57,7 +56,7 @@ function fieldRow(field) {
     element("td", { class: "mf-type", role: "cell", title: type }, type),
     element("td", { class: "mf-limits", role: "cell" }, ...limitTexts(field)),
     element("td", { class: "mf-default", role: "cell" }, required ? "required" : `= ${field.default}`),
-    element("td", { role: "cell", ...untold }, description),
+    element("td", { role: "cell" }, description),
   );
 }
 

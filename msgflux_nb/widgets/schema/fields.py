@@ -6,12 +6,14 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import docstring_parser
 import msgspec
 from msgspec import NODEFAULT, inspect
 
 from ...display.structure import info_name, type_info
 from ...generation.dialect import IN_WORDS
+from ...generation.docs import class_doc
+from ...generation.enrich import enriched, keeps
+from ...generation.generics import with_defaults
 
 __all__ = ["Field", "doc_of", "fields"]
 
@@ -35,7 +37,6 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         required: whether it has no default.
         default: its default, as Python writes it.
         description: what it is.
-        told: whether the description is sent; one that stands in the class's docstring is not.
         unenforced: the limits that the provider does not hold the model to.
     """
 
@@ -49,7 +50,6 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     required: bool = True
     default: str = ""
     description: str = ""
-    told: bool = True
     unenforced: str = ""
 
 
@@ -66,7 +66,7 @@ def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[lis
     Raises:
         SchemaError: the type cannot be read.
     """
-    info = type_info(type_)
+    info = enriched(type_info(type_), with_defaults(type_))
     walk = _Walk(unenforced or {})
     if hasattr(info, "fields"):
         walk.record(info, "", "$", 0, ())
@@ -76,8 +76,9 @@ def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[lis
 
 
 def doc_of(type_: Any) -> str:
-    """Return the first line of the docstring of a class; empty where nobody wrote one."""
-    return _doc(type_).partition("\n")[0]
+    """Return the first paragraph of the docstring of a class; empty where nobody wrote one."""
+    cls = getattr(type_, "__origin__", type_)
+    return class_doc(cls).text.partition("\n")[0] if isinstance(cls, type) and cls.__module__ != "builtins" else ""
 
 
 class _Walk:
@@ -86,20 +87,18 @@ class _Walk:
         self._unenforced = unenforced
 
     def record(self, info: Any, path: str, place: str, depth: int, above: tuple[Any, ...]) -> None:
-        docs = _field_docs(info.cls)
         for field in info.fields:
             if len(self.found) > 10 * _LIMIT:
                 return
             at = {"path": f"{path}.{field.name}" if path else field.name, "place": f"{place}.{field.name}"}
             default = "" if field.required else _default(field)
-            extra = {"required": field.required, "default": default, "doc": docs.get(field.name, "")}
+            extra = {"required": field.required, "default": default}
             self.field(field.name, field.encode_name, field.type, {**at, "depth": depth}, (*above, info.cls), **extra)
 
     def field(self, name: str, key: str, info: Any, at: dict[str, Any], above: tuple[Any, ...], **extra: Any) -> None:
         holds, inner = _inside(info)
         if inner is not None and inner.cls in above:
             holds, inner = "value", None  # it holds itself
-        doc, told = extra.pop("doc", ""), _description(info)
         place = at.pop("place")
         self.found.append(
             Field(
@@ -108,8 +107,7 @@ class _Walk:
                 holds=holds,
                 type=info_name(info),
                 limits=tuple(_limits(info)),
-                description=told or doc,
-                told=bool(told) or not doc,
+                description=_description(info),
                 unenforced=self._unenforced_at(place),
                 **at,
                 **extra,
@@ -161,7 +159,7 @@ def _members(info: Any) -> list[Any]:
 
 
 def _limits(info: Any) -> Iterator[str]:
-    yield from (f"{limit} (a wish)" for limit in _wishes(info))
+    yield from _wishes(info)
     for member in _members(info):
         match member:
             case inspect.IntType() | inspect.FloatType():
@@ -183,10 +181,10 @@ def _limits(info: Any) -> Iterator[str]:
 
 
 def _wishes(info: Any) -> Iterator[str]:
-    """Limits that are only said, by ``Meta(extra_json_schema=...)``: no decoder holds an answer to them."""
+    """Limits that are said beside the type; those of ``Meta(extra_json_schema=...)`` no decoder holds an answer to."""
     if isinstance(info, inspect.Metadata):
-        extra = info.extra_json_schema or {}
-        yield from (words.format(extra[word]) for word, words in IN_WORDS.items() if word in extra)
+        extra, wish = info.extra_json_schema or {}, " (a wish)" if keeps(info) is None else ""
+        yield from (words.format(extra[word]) + wish for word, words in IN_WORDS.items() if word in extra)
         yield from _wishes(info.type)
     elif isinstance(info, inspect.UnionType):
         for member in info.types:
@@ -235,25 +233,3 @@ def _default(field: inspect.Field) -> str:
         made = field.default_factory
         text = _EMPTY.get(made) or f"{getattr(made, '__name__', 'made anew')}()"
     return text if len(text) <= _DEFAULT_CHARACTERS else f"{text[:_DEFAULT_CHARACTERS]}…"
-
-
-def _doc(type_: Any) -> str:
-    cls = getattr(type_, "__origin__", type_)
-    doc = cls.__dict__.get("__doc__") if isinstance(cls, type) else None
-    # dataclasses write their signature into __doc__ when there is none.
-    return (
-        ""
-        if not isinstance(doc, str) or cls.__module__ == "builtins" or doc.startswith(f"{cls.__name__}(")
-        else doc.strip()
-    )
-
-
-def _field_docs(cls: Any) -> dict[str, str]:
-    """What the docstrings of a class and of those it inherits from say of their fields."""
-    found: dict[str, str] = {}
-    cls = getattr(cls, "__origin__", cls)
-    for base in reversed(cls.__mro__):
-        if base is not object and base.__module__ != "msgspec" and _doc(base):
-            parsed = docstring_parser.parse(_doc(base)).params
-            found |= {one.arg_name: " ".join((one.description or "").split()) for one in parsed}
-    return found
