@@ -14,7 +14,7 @@ from .figures import status
 from .html import WORDS, answer_html, structure_html
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .structure import Row, rows
-from .tool_cards import QUIET, labelled, source_list, tool_cards, wrong
+from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
 
 __all__ = ["aggregator_bundle", "answer_bundle"]
 
@@ -38,6 +38,7 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     ]
     if problem is not None:
         parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
+    parts.append(flags(answer.metadata.warnings))
     parts.append(f'<div><small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>')
     return _bundle("msgflux-answer", parts, answer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["dollars", "status"]
+__all__ = ["dollars", "flagged", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
@@ -30,6 +30,14 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     words.append(metadata.finish_reason or "–")
     words += filter(None, [metadata.schema_method, metadata.cached and "cached"])
     return tuple(words)
+
+
+def flagged(response: Any) -> tuple[str, ...]:
+    """What was changed, repaired, cut or left out, a mark before each sentence; of a run with tools, in all answers."""
+    if response is None:
+        return ()
+    answers = getattr(response, "responses", None) or [response]
+    return tuple(dict.fromkeys(f"⚠ {sentence}" for answer in answers for sentence in answer.metadata.warnings))
 
 
 def dollars(cost: float) -> str:

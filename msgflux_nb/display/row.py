@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from .markdown import NO_MATHS, encodable, text_html
-from .tool_cards import QUIET, wrong
+from .tool_cards import QUIET, flags, wrong
 
 __all__ = ["explanation_bundle"]
 
@@ -30,6 +30,7 @@ def explanation_bundle(explanation: Any) -> dict[str, str]:
         f"<div>{heading}</div>",
         f'<div><small style="{QUIET}">{escape(quiet)}</small></div>',
         wrong(text_html(_cut(explanation.error))) if explanation.error else "",
+        flags([explanation.warnings]) if explanation.warnings else "",
         f'<div><small style="{QUIET}">{escape(explanation.note)}</small></div>' if explanation.note else "",
         _turns(explanation),
         _folded("request", explanation.request),

@@ -12,7 +12,7 @@ from .html import structure_html
 from .markdown import link_html
 from .structure import Row
 
-__all__ = ["QUIET", "labelled", "source_list", "tool_cards", "wrong"]
+__all__ = ["QUIET", "flags", "labelled", "source_list", "tool_cards", "wrong"]
 
 QUIET = "opacity: 0.75"
 # Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
@@ -61,6 +61,15 @@ def wrong(inner: str) -> str:
     """Draw what is wrong, marked as such."""
     return (
         f'<div style="border-left: 3px solid {_LOOKS["invalid"][1]}; padding: 0 0 0 8px; margin: 4px 0">{inner}</div>'
+    )
+
+
+def flags(sentences: Sequence[str]) -> str:
+    """Draw what was changed, repaired, cut or left out: a mark and a sentence for each."""
+    colour = _LOOKS["repaired"][1]
+    return "".join(
+        f'<div><small><span style="color: {colour}" aria-hidden="true">⚠</span> {escape(sentence)}</small></div>'
+        for sentence in sentences
     )
 
 

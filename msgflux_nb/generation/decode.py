@@ -33,11 +33,13 @@ class Decoded(msgspec.Struct, frozen=True):
         value: the instance.
         lax: whether it only fits after conversion, such as ``"1"`` for an int.
         wrapped: whether the JSON stood among other text.
+        warnings: sentences about what was repaired or converted.
     """
 
     value: Any
     lax: bool
     wrapped: bool
+    warnings: tuple[str, ...] = ()
 
 
 def decode_answer(text: str, wire: WireSchema) -> Decoded:

@@ -44,6 +44,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         prefill_found: whether what the provider sent began with the prefill, where it was expected to: by an
             instruction, or since this server repeats it; None where there is no such sign.
         fields: what else the provider said of the answer, such as ``citations``.
+        warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
+            known once it was decoded, as ``consume`` does.
     """
 
     usage: Usage | None
@@ -62,6 +64,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     prefill_method: str | None
     prefill_found: bool | None
     fields: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 class Answer:
@@ -170,6 +173,7 @@ class Answer:
             prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
             prefill_found=call.current.prefill_found,
             fields=snapshot.fields,
+            warnings=call.warnings,
         )
 
     @property

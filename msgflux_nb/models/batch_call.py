@@ -37,6 +37,7 @@ class Prepared:
         question: gives the key of the request but for its structure.
         hide: returns bytes without the caller's key.
         quick: the short way, which is tried first; None for none.
+        known: sentences about what the request had to change or leave out.
 
     Attributes:
         key: of the whole request; the same request to the same place has the same.
@@ -50,7 +51,9 @@ class Prepared:
     __slots__ = (
         "_call",
         "_connect",
+        "_flaws",
         "_hide",
+        "_known",
         "_made",
         "_question",
         "_quick",
@@ -74,10 +77,12 @@ class Prepared:
         question: Callable[[], bytes],
         hide: Callable[[bytes], bytes],
         quick: Quick | None,
+        known: tuple[str, ...] = (),
     ) -> None:
         self._call, self._connect, self._hide, self._question, self._quick = call, connect, hide, question, quick
         self._made: Call | None = None
         self._text: str | None = None
+        self._known = self._flaws = known
         self.request = request
         self.schema = schema
         self.key = key
@@ -97,6 +102,11 @@ class Prepared:
             return self._text
         return self._made.structure_text or self._made.snapshot.text
 
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
+        return self._flaws if self._made is None else self._made.flaws
+
     async def ask(self) -> ModelResponse | QuickAnswer:
         """Send it once, and whatever else the answer takes (another way to ask for a structure, a correction).
 
@@ -113,9 +123,10 @@ class Prepared:
         if self._quick is not None and self.schema is not None:
             given = await self._quick.send(self.request, self._hear)
             if type(given) is bytes:
-                answer = self._quick.read(given, self.request, self.schema)
+                answer = self._quick.read(given, self.request, self.schema, self._known)
                 if answer is not None:
                     self._made, self._text, self.answer = None, answer.text, given
+                    self._flaws = answer.flaws
                     self.attempts += 1
                     return answer
         self._made = self._call(given is not None)

@@ -181,7 +181,7 @@ class Call:
             if problem is None:
                 return
             before = self.exchange
-            self._value = msgspec.UNSET
+            self._value, self.decoded = msgspec.UNSET, None
             self._send_back(problem)
             if (yield self.exchange) is not None:
                 self._go_back_to(before)
@@ -217,7 +217,7 @@ class Call:
     def _go_back_to(self, before: Exchange) -> None:
         """Let an earlier answer count; what came after it was sent all the same."""
         self._earlier = [*(exchange for exchange in self._earlier if exchange is not before), self.exchange]
-        self.exchange, self._value = before, msgspec.UNSET
+        self.exchange, self._value, self.decoded = before, msgspec.UNSET, None
 
     def _request(self) -> ChatRequest:
         return self._build(**self._changes)
@@ -260,6 +260,17 @@ class Call:
         """The time that all of them took."""
         known = [exchange.seconds for exchange in self._exchanges if exchange.seconds is not None]
         return sum(known) if known else None
+
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """Sentences about what was changed or cut on the way to the answer; decoding may add more."""
+        return (*self.request.warnings, *self.snapshot.warnings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about everything that was changed, repaired, cut or left out, each of them once."""
+        found = () if self.decoded is None else self.decoded.warnings
+        return tuple(dict.fromkeys((*self.flaws, *found)))
 
     @property
     def cached(self) -> bool:

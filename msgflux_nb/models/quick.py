@@ -35,11 +35,13 @@ class Billed(msgspec.Struct, frozen=True):
         usage: tokens billed, or None if the provider did not say.
         attempts: how many requests were sent.
         cost: US dollars, or None when the price is unknown.
+        warnings: sentences about what was changed, repaired, cut or left out.
     """
 
     usage: Usage | None
     attempts: int
     cost: float | None
+    warnings: tuple[str, ...] = ()
 
 
 class QuickAnswer(msgspec.Struct, frozen=True):
@@ -49,11 +51,13 @@ class QuickAnswer(msgspec.Struct, frozen=True):
         text: what the model wrote.
         value: what it means.
         metadata: about it.
+        flaws: sentences about what was changed or cut on the way to it, before it was decoded.
     """
 
     text: str
     value: Any
     metadata: Billed
+    flaws: tuple[str, ...] = ()
 
     def consume(self) -> Any:
         """Return what it means."""
@@ -94,17 +98,25 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    def read(self, body: bytes, request: bytes, schema: WireSchema) -> QuickAnswer | None:
-        """Return what a plain answer to a request means; None where it is not plain, or does not fit at once."""
+    def read(self, body: bytes, request: bytes, schema: WireSchema, known: tuple[str, ...] = ()) -> QuickAnswer | None:
+        """Return what a plain answer to a request means; None where it is not plain, or does not fit at once.
+
+        Args:
+            body: the answer.
+            request: the body of the request.
+            schema: what the answer is decoded to.
+            known: sentences about what the request had to change or leave out.
+        """
         plain = read_plain(body, thoughts_in_total=self._profile.thoughts_in_total)
         if plain is None:
             return None
         try:
-            value = decode_answer(plain.text, schema).value
+            decoded = decode_answer(plain.text, schema)
         except (MsgfluxError, RecursionError):
             return None
         cost = cost_of(with_request(plain.usage, request), self._profile, self._model, answered=plain.model)
-        return QuickAnswer(plain.text, value, Billed(plain.usage, 1, cost))
+        billed = Billed(plain.usage, 1, cost, (*known, *decoded.warnings))
+        return QuickAnswer(plain.text, decoded.value, billed, known)
 
     async def _now(self) -> Place | Endpoint:
         """Return where requests go at the moment."""

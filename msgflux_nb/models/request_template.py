@@ -78,6 +78,7 @@ class Form:
             question=lambda: gap.question(text),
             hide=self._hide,
             quick=None if self._learnt.refused or gap.in_a_call else self._quick,
+            known=gap.warnings,
         )
 
     def _as_usual(self, messages: Any) -> Prepared:
@@ -92,6 +93,7 @@ class Form:
             question=lambda: _hash(self._place, self._question(messages)),
             hide=self._hide,
             quick=None if self._learnt.refused or in_a_call else self._quick,
+            known=request.warnings,
         )
 
     def _made(self, messages: Any, request: ChatRequest | None, sent: bool) -> Call:
@@ -119,6 +121,7 @@ class _Gap:
 
     def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
         self.schema = request.schema
+        self.warnings = request.warnings
         self.in_a_call = request.schema is None or request.schema_method == "tool"
         canonical = msgspec.json.encode(msgspec.json.decode(request.body), order="deterministic")
         self._head, self._tail = request.body.split(mark.encode())

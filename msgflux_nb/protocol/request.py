@@ -65,6 +65,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         call_as_structure: whether that call is asked for as a structure.
         audio_format: what sound was asked for, or None.
         later_methods: how else the structure can be asked for, should the server refuse this way.
+        warnings: sentences about what the caller asked for that was changed or left out.
     """
 
     body: bytes
@@ -81,6 +82,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     call_as_structure: bool = False
     audio_format: str | None = None
     later_methods: tuple[SchemaMethod, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def way(self) -> Way | None:

@@ -84,6 +84,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         id: the provider's name for the answer.
         model: the model that answered, as the provider calls it.
         fields: fields of the whole answer that are nobody's standard, such as ``citations``.
+        warnings: sentences about what reading the answer found or changed.
     """
 
     choices: tuple[Choice, ...] = (Choice(),)
@@ -91,6 +92,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     model: str | None = None
     fields: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

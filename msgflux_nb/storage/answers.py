@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
-_VERSION = 3
+_VERSION = 4
 _BUSY_SECONDS = 30.0
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 _SCHEMA = """
@@ -53,7 +53,8 @@ CREATE TABLE IF NOT EXISTS rows (
     prompt_tokens INTEGER,
     completion_tokens INTEGER,
     cost REAL,
-    seconds REAL
+    seconds REAL,
+    warnings TEXT
 );
 CREATE INDEX IF NOT EXISTS rows_by_question ON rows (question);
 CREATE TABLE IF NOT EXISTS runs (
@@ -194,7 +195,7 @@ class Store:
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         if version != _VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+            _bring_up_to_date(connection)
 
     def _guarded(self, work: Callable[[], T]) -> T:
         """Say in our words what SQLite and the file system refuse."""
@@ -205,6 +206,17 @@ class Store:
                 f"the store {self._name} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
                 "where one can be created."
             ) from error
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Create what is missing, in one transaction: several processes may do so at once."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        if "warnings" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")}:
+            connection.execute("ALTER TABLE rows ADD COLUMN warnings TEXT")
+        connection.execute(f"PRAGMA user_version={_VERSION}")
 
 
 def _ours(connection: sqlite3.Connection) -> bool:

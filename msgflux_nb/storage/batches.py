@@ -36,6 +36,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         completion_tokens: likewise.
         cost: US dollars, or None.
         seconds: how long it took, or None.
+        warnings: what was changed or cut on the way to the answer, one sentence a line; None for nothing.
     """
 
     key: bytes
@@ -50,6 +51,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    warnings: str | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

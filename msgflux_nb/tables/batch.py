@@ -341,7 +341,8 @@ class Batch:
         self._answers += 1
         error: BaseException | None = None
         try:
-            outcome = success(_structure(response.consume()), metadata, seconds)
+            value = _structure(response.consume())
+            outcome = success(value, response.metadata, seconds)  # which knows by now what decoding repaired
         except MemoryError:
             raise
         except Exception as problem:

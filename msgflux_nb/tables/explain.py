@@ -41,6 +41,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         completion_tokens: likewise.
         cost: US dollars, or None.
         seconds: how long it took, or None.
+        warnings: what was changed, repaired, cut or left out on the way to the value, or None.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    warnings: str | None = None
 
     @property
     def turns(self) -> list[tuple[str, str]]:
@@ -86,6 +88,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
             ("row", f"{self.row!r} (position {self.position}) of run {self.run}"),
             ("state", self.state),
             ("error", self.error),
+            ("warnings", self.warnings),
             ("note", self.note),
             ("model", self.model),
             ("bill", self.bill),
@@ -138,6 +141,7 @@ def _explanation(
         request=request,
         answer=None if record is None or record.answer is None else record.answer.decode("utf-8", "replace"),
         text=None if record is None else record.text,
+        warnings=cells.get("_warnings"),
         **{name: getattr(record, name) if asked else cells.get(f"_{name}") for name in billed},
     )
 

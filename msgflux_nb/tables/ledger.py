@@ -29,6 +29,7 @@ class Ledger:
         counts: how many ended in each state.
         values: the decoded answers, None for a row without one.
         errors: what went wrong, by position, but for rows that were never sent.
+        warnings: what was changed, repaired, cut or left out on the way to a value, by position.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self.values: list[Any] = []
         self.errors: dict[int, str] = {}
+        self.warnings: dict[int, tuple[str, ...]] = {}
         self._not_sent: str | None = None  # why, for all that are pending
         self._states = bytearray()
         self._attempts = array("i")
@@ -67,6 +69,8 @@ class Ledger:
         self.values[position] = outcome.value
         if outcome.error is not None:
             self.errors[position] = outcome.error
+        if outcome.warnings:
+            self.warnings[position] = outcome.warnings
         if outcome.attempts is not None:
             _add(self._attempts, position, outcome.attempts)
         elif self._attempts[position] == 0:
@@ -106,6 +110,7 @@ class Ledger:
         for position in positions:
             again._states[position] = _OPEN
             again.errors.pop(position, None)
+            again.warnings.pop(position, None)
         again.finished -= len(positions)
         again.failed = sum(again._states.count(_CODES[state]) for state in FAILURES)
         again.counts = Counter({state: again._states.count(code) for state, code in _CODES.items()})

@@ -86,6 +86,7 @@ class Memory:
                 completion_tokens=outcome.completion_tokens,
                 cost=outcome.cost,
                 seconds=outcome.seconds,
+                warnings=hidden("\n".join(prepared.flaws)) or None,
             )
         )
 
@@ -96,7 +97,8 @@ class Memory:
             if found is None:
                 if record.state == "ok" or (record.state in self._anew and prepared.key not in self._asked):
                     return None
-                found = again(Outcome(record.state, error=record.error))  # type: ignore[arg-type]  # a State
+                state: Any = record.state
+                found = again(Outcome(state, error=record.error, warnings=_told(record)))
             self._add(record)
             return found
         if not self._had_some or prepared.schema is None:
@@ -132,7 +134,12 @@ def _read(record: Record, prepared: Any) -> Outcome | None:
     if record.text is None:
         return None
     try:
-        value = decode_answer(record.text, prepared.schema).value
+        decoded = decode_answer(record.text, prepared.schema)
     except MsgfluxError:
         return None
-    return again(Outcome("ok", value))
+    return again(Outcome("ok", decoded.value, warnings=(*_told(record), *decoded.warnings)))
+
+
+def _told(record: Record) -> tuple[str, ...]:
+    """What was changed or cut on the way to its answer; what decoding it repairs, decoding it again says."""
+    return tuple((record.warnings or "").splitlines())

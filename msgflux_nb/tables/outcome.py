@@ -62,6 +62,7 @@ class Outcome(msgspec.Struct, frozen=True):
         completion_tokens: likewise.
         cost: US dollars; None when the price is not known.
         seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
+        warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
     """
 
     state: State
@@ -72,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True):
     completion_tokens: int | None = None
     cost: float | None = None
     seconds: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_failure(self) -> bool:
@@ -87,7 +89,9 @@ def success(value: Any, metadata: Any, seconds: float) -> Outcome:
 def again(outcome: Outcome) -> Outcome:
     """Return the outcome of a row for which another one's answer was taken: nothing was sent or billed for it."""
     state: State = "cached" if outcome.state == "ok" else outcome.state
-    return Outcome(state, outcome.value, outcome.error, prompt_tokens=0, completion_tokens=0, cost=0.0)
+    return Outcome(
+        state, outcome.value, outcome.error, prompt_tokens=0, completion_tokens=0, cost=0.0, warnings=outcome.warnings
+    )
 
 
 def congestion(error: BaseException) -> bool:
@@ -136,6 +140,7 @@ def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
         "prompt_tokens": getattr(usage, "prompt_tokens", None),
         "completion_tokens": getattr(usage, "completion_tokens", None),
         "cost": getattr(evidence, "cost", None),
+        "warnings": getattr(evidence, "warnings", ()),
     }
 
 

@@ -16,11 +16,20 @@ from .frame import exploded_frame, frame_from_columns
 from .ledger import Ledger
 from .outcome import BILLED, FAILURES, STATES, UNANSWERED
 
-__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "named_columns", "outcome_frame", "report_of"]
+__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "named_columns", "outcome_frame", "report_of", "with_warnings"]
 
-RUN_COLUMNS = ("_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
+RUN_COLUMNS = (
+    "_status",
+    "_error",
+    "_attempts",
+    "_prompt_tokens",
+    "_completion_tokens",
+    "_cost",
+    "_seconds",
+    "_warnings",
+)
 _SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
-_SUMMED = RUN_COLUMNS[2:]
+_SUMMED = RUN_COLUMNS[2:7]
 
 
 def check_schema(schema: Any, explode: str | None = None) -> None:
@@ -52,7 +61,7 @@ def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]
 
 
 def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: str | None = None) -> pd.DataFrame:
-    """Return one row per entry: the schema's columns, then those about the run.
+    """Return one row per entry: the schema's columns, then those about the run; ``_warnings`` where there are some.
 
     With ``explode``, one row per item of that list; what was billed stands in the first row of an entry, and its other
     rows have 0, so that sums are right.
@@ -72,7 +81,7 @@ def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: st
 def _about(ledger: Ledger) -> dict[str, Any]:
     """Return the columns about the run."""
     about = ledger.columns()
-    return {
+    columns = {
         "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.int8), pd.Index(STATES)),
         "_error": pd.array(about["errors"], dtype="string"),
         "_attempts": _integers(about["attempts"]),
@@ -81,6 +90,21 @@ def _about(ledger: Ledger) -> dict[str, Any]:
         "_cost": _floats(about["costs"]),
         "_seconds": _floats(about["seconds"]),
     }
+    return columns | ({"_warnings": _warnings(ledger)} if ledger.warnings else {})
+
+
+def _warnings(ledger: Ledger) -> Any:
+    texts: list[str | None] = [None] * len(ledger)
+    for position, sentences in ledger.warnings.items():
+        texts[position] = "; ".join(sentences)
+    return pd.array(texts, dtype="string")
+
+
+def with_warnings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that has ``_warnings`` in any case: the parts of one table have the same columns."""
+    if "_warnings" in frame.columns:
+        return frame
+    return frame.assign(_warnings=pd.array([None] * len(frame), dtype="string"))
 
 
 def _repeated(name: str, array: Any, positions: np.ndarray[Any, Any]) -> Any:
@@ -96,7 +120,7 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     """Return what a run did, as plain JSON values: pandas copies ``attrs`` around, compares and writes them.
 
     ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over the rows that know theirs, failed ones
-    included, and None if no row does.
+    included, and None if no row does. ``warnings`` is how many rows have some.
     """
     about = ledger.columns()
     counts = Counter(about["states"])
@@ -106,6 +130,7 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
         "prompt_tokens": _sum(_integers(about["prompt_tokens"])),
         "completion_tokens": _sum(_integers(about["completion_tokens"])),
         "cost": _sum(_floats(about["costs"])),
+        "warnings": len(ledger.warnings),
         **told,
     }
 

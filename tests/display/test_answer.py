@@ -56,6 +56,7 @@ NUMBERS: dict[str, Any] = {
     "usage": SimpleNamespace(prompt_tokens=61, completion_tokens=31_000),
     "cost": 0.0,
     "seconds_to_first_token": 0.21,
+    "warnings": (),
     "seconds": 0.74,
     "schema_method": None,
     "cached": False,
@@ -144,6 +145,11 @@ def test_an_async_answer_is_shown_too() -> None:
 
 
 # Text
+
+
+def test_what_was_changed_stands_above_the_numbers_and_is_text() -> None:
+    drawn = card(Answer("Hi", warnings=("the prompt was <b>cut</b>",)))
+    assert "⚠</span> the prompt was &lt;b&gt;cut&lt;/b&gt;" in drawn
 
 
 def test_a_text_is_read_as_markdown() -> None:

@@ -34,6 +34,7 @@ class Metadata(msgspec.Struct, frozen=True):
     usage: Usage | None = Usage()
     attempts: int = 1
     cost: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Response:
@@ -51,6 +52,7 @@ class Prepared:
 
     schema = None
     answer = text = allowance = None
+    flaws: tuple[str, ...] = ()
 
     def __init__(self, model: Scripted, messages: Any, options: dict[str, Any]) -> None:
         self.model, self.messages, self.options = model, messages, options

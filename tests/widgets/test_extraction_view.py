@@ -215,8 +215,8 @@ def test_cells_are_texts_of_a_bounded_length_and_columns_are_few(view_of: Make) 
     view.run(wait=True)
     assert view.picture["columns"] == ["a", "b", "c", "d", "e", "f", "g.name", "g.people"]
     assert view.picture["more_columns"] == 2
-    ((position, label, state, cells, error),) = view.picture["rows"]
-    assert (position, label, state, error) == (0, "0", "ok", "")
+    ((position, label, state, cells, error, flags),) = view.picture["rows"]
+    assert (position, label, state, error, flags) == (0, "0", "ok", "", "")
     assert cells == ["é" * 80 + "…", "[1, 2]", '{"k": 1}', "x", "0.5", "True", "Ghent", None]
 
 

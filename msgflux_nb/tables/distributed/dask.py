@@ -16,7 +16,7 @@ import pandas as pd
 from ...errors import AuthenticationError
 from ..gate import Gate
 from ..ledger import Ledger
-from ..report import outcome_frame
+from ..report import outcome_frame, with_warnings
 from ..run import Options, Run, at_once
 from .cluster import has_no_way_to_others, here, watch_local_schedulers
 from .part import PLACES, Asked, run_part
@@ -37,8 +37,9 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
     """Return the Dask DataFrame that :func:`extract` gives for one; nothing is sent until it is computed.
 
     Its index, order, partitions and divisions are the input's, its columns those of the local result with the same
-    dtypes. Limits hold for all workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for
-    what no earlier one has: without ``store`` the scheduler remembers, with it a file does.
+    dtypes, and always ``_warnings``, since it is not known beforehand whether a partition has some. Limits hold for all
+    workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for what no earlier one has:
+    without ``store`` the scheduler remembers, with it a file does.
 
     Raises:
         ValueError: the model was given a key, which is not sent to workers; or a keyword has a value that it cannot
@@ -59,7 +60,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
         place=_place(),
     )
     watch_local_schedulers()
-    meta = outcome_frame(run.schema, Ledger(), data._meta.index[:0], run.explode)
+    meta = with_warnings(outcome_frame(run.schema, Ledger(), data._meta.index[:0], run.explode))
     return data.map_partitions(_Task(packed(asked)), meta=meta, token="extract")  # noqa: S106  # a name
 
 

@@ -19,7 +19,7 @@ from ...storage.batches import Record, Records, RunRecord
 from ..batch import Batch
 from ..ledger import Ledger
 from ..loop import batch_loop
-from ..report import outcome_frame
+from ..report import outcome_frame, with_warnings
 from ..run import Run
 from .share import Link, Terms, machine, own_path, sees
 
@@ -64,7 +64,7 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
         MsgfluxError: with ``on_error="raise"``.
     """
     if not len(data):
-        return outcome_frame(asked.schema, Ledger(), data.index, asked.options["explode"])
+        return with_warnings(outcome_frame(asked.schema, Ledger(), data.index, asked.options["explode"]))
     part = secrets.token_hex(8)
     begun = link.ask_and_wait("begin", part=part, worker=link.worker, terms=msgspec.msgpack.encode(asked.terms))
     told: Any = None
@@ -113,7 +113,7 @@ def _returned(run: Run, result: pd.DataFrame) -> pd.DataFrame:
         raise AuthenticationError(str(error))
     result.attrs = {}  # of a part, it would pass for the whole's
     try:
-        return run.returned(result)
+        return run.returned(with_warnings(result))
     except Exception as error:  # has a way to go: without what is large, and holds what cannot be sent
         error.result = None  # type: ignore[attr-defined]
         if hasattr(error, "snapshot"):

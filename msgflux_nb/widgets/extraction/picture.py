@@ -156,7 +156,7 @@ def _time(seconds: float | None, *, about: bool) -> str:
 
 
 def _rows(tally: Tally) -> list[list[Any]]:
-    """The rows that ended last: position, label, state, cells, error."""
+    """The rows that ended last: position, label, state, cells, error, warnings."""
     ledger, found = tally.run.batch.ledger, columns(tally.run.schema)[:_COLUMNS]
     rows: list[list[Any]] = []
     for position in list(tally.last):
@@ -164,7 +164,8 @@ def _rows(tally: Tally) -> list[list[Any]]:
         if state is not None:
             cells = _cells(ledger.values[position], found)
             error = _cut(ledger.errors.get(position, ""), _CELL * 2)
-            rows.append([position, _label(tally, position), state, cells, error])
+            flags = _cut("; ".join(ledger.warnings.get(position, ())), _ERROR)
+            rows.append([position, _label(tally, position), state, cells, error, flags])
     return rows
 
 

@@ -2,7 +2,7 @@
 // The rows that ended last, as a table that fills; and what failed, by kind.
 
 /**
- * @typedef {[position: number, label: string, state: string, cells: (string | null)[], error: string]} ToldRow
+ * @typedef {[position: number, label: string, state: string, cells: (string | null)[], error: string, flags: string]} ToldRow
  * @typedef {[state: string, text: string, count: number, label: string]} ToldProblem
  */
 
@@ -50,8 +50,10 @@ function rowTable() {
  * @param {ToldRow} told
  * @param {number} width
  */
-function tableRow([, label, state, cells, error], width) {
-  const row = element("tr", {}, element("th", { scope: "row", title: label }, label), element("td", {}, stateMark(state)));
+function tableRow([, label, state, cells, error, flags], width) {
+  const marks = element("td", {}, stateMark(state));
+  if (flags) marks.append(" ", element("span", { class: "mf-flag", title: flags }, "⚠", element("span", { class: "mf-hidden" }, ` ${flags}`)));
+  const row = element("tr", {}, element("th", { scope: "row", title: label }, label), marks);
   if (error || !cells.length) {
     row.append(element("td", { class: "mf-said", colspan: Math.max(1, width), title: error }, error));
   } else {

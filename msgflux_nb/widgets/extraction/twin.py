@@ -112,9 +112,11 @@ def _table(picture: Picture) -> str:
 
 
 def _row(row: Sequence[Any], width: int) -> str:
-    _position, label, state, cells, error = row
+    _position, label, state, cells, error, flags = row
     shape, colour = _LOOKS[state]
     drawn = f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state}'
+    if flags:
+        drawn += f' <span style="color: {_AMBER}; white-space: normal" title="{escape(flags)}">⚠ {escape(flags)}</span>'
     first = f'<td style="{_CELL}">{escape(label)}</td><td style="{_CELL}; white-space: nowrap">{drawn}</td>'
     if error or not cells:
         return f'<tr>{first}<td style="{_CELL}; {QUIET}" colspan="{width}">{escape(error)}</td></tr>'

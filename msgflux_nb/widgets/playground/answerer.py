@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...content.messages import Message
-from ...display.figures import status
+from ...display.figures import flagged, status
 from ...display.structure import rows
 from ...errors import SchemaError, StreamInterruptedError
 from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
@@ -230,8 +230,8 @@ class Side:
         return [msgspec.to_builtins(row) for row in found]
 
     def status(self, *, times: bool = True) -> tuple[str, ...]:
-        """Tokens, cost, times and the reason, in short words."""
-        return status(self.result, times=times)
+        """Tokens, cost, times and the reason, in short words; and what was changed or cut."""
+        return (*status(self.result, times=times), *flagged(self.result))
 
     def _about(self) -> dict[str, Any]:
         return {

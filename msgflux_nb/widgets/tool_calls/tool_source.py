@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...display.figures import dollars, status
+from ...display.figures import dollars, flagged, status
 from ...models.answer import Answer
 from ...models.stream import Arriving
 from ...protocol.events import ToolCallDelta, ToolKind
@@ -67,8 +67,9 @@ def figures(answer: Any) -> tuple[str, ...]:
             f"{steps} step{'' if steps == 1 else 's'}",
             "– tokens" if tokens is None else f"{tokens:,} tokens",
             "– cost" if cost is None else dollars(cost),
+            *flagged(answer),
         )
-    return status(answer) if isinstance(answer, Answer) else ()
+    return (*status(answer), *flagged(answer)) if isinstance(answer, Answer) else ()
 
 
 def _is_tool(tool: Any) -> bool:
