@@ -295,6 +295,7 @@ class Exchange:
             needs_end=self.profile.stream_ends,
             audio_format=self.request.audio_format,
             thoughts_in_total=self.profile.thoughts_in_total,
+            marks=self.profile.reasoning_in_content,
             scrub=scrub,
         )
 

@@ -138,7 +138,7 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
     if slash and model and provider in PROFILES and not own:
         row = for_model(PROFILES[provider], model)
     elif base_url:
-        row, model = COMPATIBLE, name
+        row, model = for_model(COMPATIBLE, name), name
     else:
         raise NotFoundError(
             f"{name!r} names no provider that is known here. Expected provider/model, with one of: "

@@ -6,6 +6,8 @@ provider, add a row here and a golden request body in ``tests/models/golden``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import structs
 
 from ..generation.schema import Dialect
@@ -40,6 +42,11 @@ _LLAMACPP = Profile(
     echo_stream=False,
 )
 
+# Their chat templates open the reasoning, and such a server without a reasoning parser sends it in the content.
+_REASONERS: dict[str, dict[str, Any]] = {
+    pattern: {"reasoning_in_content": "begun"} for pattern in ("*deepseek-r1*", "*qwq*", "*qwen3*thinking*")
+}
+
 # The fields of the prefill exclude each other there unless both are said. "echo" is false by default.
 _VLLM = Profile(
     provider="vllm",
@@ -51,6 +58,7 @@ _VLLM = Profile(
     prefill_body={"continue_final_message": True, "add_generation_prompt": False},
     prefill_with_tools=False,
     reasoning_name="reasoning",  # since 0.11; before, reasoning_content
+    models=_REASONERS,
 )
 
 _OWN_SERVERS = (
@@ -366,6 +374,6 @@ COMPATIBLE = Profile(
     provider="openai-compatible",
     echo=None,
     echo_stream=None,
-    models={"*gemini*": {"thoughts_in_total": True}},
+    models={"*gemini*": {"thoughts_in_total": True}, **_REASONERS},
 )
 """For any server that is named by ``base_url`` alone."""

@@ -107,7 +107,8 @@ class Quick:
             schema: what the answer is decoded to.
             known: sentences about what the request had to change or leave out.
         """
-        plain = read_plain(body, thoughts_in_total=self._profile.thoughts_in_total)
+        profile = self._profile
+        plain = read_plain(body, profile.reasoning_in_content, thoughts_in_total=profile.thoughts_in_total)
         if plain is None:
             return None
         try:

@@ -6,6 +6,7 @@ content type, since servers mislabel both.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -24,6 +25,7 @@ from .events import (
     UsageReported,
 )
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
+from .reasoning_marks import ReasoningMarks
 from .snapshot import GrowingChoice, Snapshot
 from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
 from .tool_call import json_text
@@ -49,6 +51,7 @@ class Accumulator:
         echoed: whether this server repeats the prefill at the head of its answer.
         needs_end: whether an answer without a ``finish_reason`` and ``[DONE]`` was cut.
         audio_format: what sound was asked for.
+        marks: where reasoning may stand in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         scrub: removes keys from a provider's error text.
 
@@ -65,10 +68,12 @@ class Accumulator:
         echoed: bool = False,
         needs_end: bool = True,
         audio_format: str | None = None,
+        marks: ReasoningMarks = "marked",
         thoughts_in_total: bool = False,
         scrub: Scrub = str,
     ) -> None:
-        self._prefill, self._echoed, self._audio_format = prefill, echoed, audio_format
+        given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
+        self._grow = functools.partial(GrowingChoice, **given)
         self._needs_end = needs_end
         self._thoughts_in_total = thoughts_in_total
         self._scrub = scrub
@@ -77,7 +82,7 @@ class Accumulator:
         self._body_size = 0
         self._is_stream: bool | None = None  # None until that is known
         self._in_object = False  # whether that will be known with the first line end
-        self._first = GrowingChoice(0, prefill, audio_format, echoed=echoed)
+        self._first = self._grow(index=0)
         self._choices = {0: self._first}
         self._has_first = False  # whether anything of choice 0 has come
         self._fields = Fields(repeated=True)
@@ -99,7 +104,7 @@ class Accumulator:
     @property
     def prefill_found(self) -> bool | None:
         """Whether the answer began with the prefill that was to be repeated; None while, or where, that is unknown."""
-        return self._first.echo.found
+        return self._first.content.echo.found
 
     def feed(self, data: bytes) -> list[Event]:
         """Take some bytes, return what they say. Never raises: ``finish`` raises what is in ``failure``."""
@@ -128,7 +133,7 @@ class Accumulator:
         for choice in self._choices.values():
             for piece in choice.left_out():
                 self._keep(piece, events)
-            events += choice.close()
+            events += choice.close(streamed=self._sse is not None)
         if self._sse is not None and self._spoken.index:  # a reader of a stream reads choice 0
             events.append(TextDelta(str(self._spoken.text)))
         if self._strange is not None and not self._is_chat and self.failure is None:
@@ -169,6 +174,7 @@ class Accumulator:
             id=self._id,
             model=self._model,
             fields=self._fields.read(),
+            warnings=tuple(dict.fromkeys(said for choice in self._seen for said in choice.warnings)),
         )
 
     @property
@@ -186,8 +192,6 @@ class Accumulator:
     def _spoken(self) -> GrowingChoice:
         """The choice that the answer speaks of."""
         return self._seen[0]
-
-    # What kind of bytes it is, and what they hold.
 
     def _told(self, data: bytes) -> bool | None:
         """Whether what came is an event stream; None while that is open. White space before it says nothing."""
@@ -251,11 +255,11 @@ class Accumulator:
     def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
         first = self._first
         if channel == "content":
-            if not first.echo.passed:
-                text = first.echo.feed(text)
-            if text:
+            if first.content.passed:
                 first.text.add(text)
                 events.append(TextDelta(text))
+            else:
+                events += first.say(text)
         elif channel == "arguments":
             lane = first.calls.process(index, None, None, text)
             events.append(ToolCallDelta(lane, None, None, text))
@@ -314,8 +318,7 @@ class Accumulator:
         if len(values) == 1 and not rest:
             self._value(values[0], events, whole=True)
             self.done = self.failure is None  # it is complete whether or not it says why it ended
-            choices = values[0].get("choices") if isinstance(values[0], dict) else values[0]
-            answered = isinstance(choices, list | dict)
+            answered = isinstance(values[0].get("choices") if isinstance(values[0], dict) else values[0], list | dict)
         elif b'"choices"' in body:
             answered = True
             decoder = SSEDecoder()
@@ -371,6 +374,10 @@ class Accumulator:
                 event = self._new_fields(fields)
             case MessageSoFar():
                 self._heard(piece, events)
+            case TextDelta():
+                said = self._choice(piece.choice).say(piece.text)
+                self.has_content = self.has_content or bool(said)
+                events += said
             case _:
                 event = self._choice(piece.choice).add(piece)
                 self.has_content = self.has_content or (event is not None and isinstance(piece, CONTENT))
@@ -389,5 +396,5 @@ class Accumulator:
     def _choice(self, index: int) -> GrowingChoice:
         self._has_first = self._has_first or index == 0
         if index not in self._choices:
-            self._choices[index] = GrowingChoice(index, self._prefill, self._audio_format, echoed=self._echoed)
+            self._choices[index] = self._grow(index=index)
         return self._choices[index]

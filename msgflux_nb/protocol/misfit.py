@@ -90,11 +90,41 @@ def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> Inc
         return RefusedError(f"the model declined: {snapshot.refusal or snapshot.text!r}")
     if snapshot.finish_reason == "content_filter" and (structured or not snapshot.continuation):
         return FilteredError("the provider's content filter removed the answer. Rephrase the messages.")
+    silent = not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images
     if snapshot.finish_reason == "length" and structured:
-        return TruncatedError(
-            "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."
+        return TruncatedError(_SPENT if silent and snapshot.reasoning else _CUT)
+    return EmptyOutputError(_silence(snapshot)) if silent else None
+
+
+_CUT = "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."
+_SPENT = (
+    "the token limit was used up by the model's reasoning before an answer came; the reasoning is in .snapshot. Raise "
+    "max_tokens, or lower reasoning_effort."
+)
+
+
+def _silence(snapshot: Snapshot) -> str:
+    """Say why an answer without text has none, as far as that shows."""
+    reasoning = (snapshot.reasoning or "").strip()
+    if not reasoning:
+        return "the answer holds no text."
+    if snapshot.finish_reason == "length":
+        return _SPENT
+    if _holds_json(reasoning):
+        return (
+            "the answer holds no text, but its reasoning holds JSON: the server took the answer for reasoning. That is "
+            "how its reasoning parser is set up: start vLLM or SGLang without --reasoning-parser or with the one of "
+            "this model, llama.cpp with --reasoning-format none, or turn the model's thinking off, such as by "
+            'extra_body={"chat_template_kwargs": {"enable_thinking": False}}. It is not read from there, since '
+            "reasoning may hold examples; it is in .snapshot.reasoning."
         )
-    if not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images:
-        spent = " All its tokens went into reasoning; raise max_tokens." if snapshot.reasoning else ""
-        return EmptyOutputError(f"the answer holds no text.{spent}")
-    return None
+    return (
+        "the answer holds no text; all that the model wrote is reasoning, which is in .snapshot.reasoning. It ended by "
+        "itself, so a higher max_tokens will not help: ask again, lower reasoning_effort, or look at the server's "
+        "reasoning parser."
+    )
+
+
+def _holds_json(text: str) -> bool:
+    """Whether a text is JSON, or ends with some."""
+    return text[:1] in ("{", "[") or text.removesuffix("```").rstrip()[-1:] in ("}", "]")

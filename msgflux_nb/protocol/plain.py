@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from .events import Finished
+from .reasoning_marks import ReasoningMarks, may_hold_marks
+from .snapshot import GrowingChoice
 from .usage import MOST_TOKENS, Usage, usage_of
 
 __all__ = ["PlainAnswer", "read_plain"]
@@ -138,11 +141,12 @@ _decode = msgspec.json.Decoder(_Payload).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
-def read_plain(body: bytes, *, thoughts_in_total: bool = False) -> PlainAnswer | None:
+def read_plain(body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False) -> PlainAnswer | None:
     """Return what a body says, or None where it is no plain answer.
 
     Args:
         body: the bytes of an answer.
+        marks: where reasoning may stand in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
     """
     try:
@@ -150,10 +154,22 @@ def read_plain(body: bytes, *, thoughts_in_total: bool = False) -> PlainAnswer |
     except (msgspec.MsgspecError, RecursionError):
         return None
     text = payload.choices[0].message.content
+    if marks == "begun":
+        return None
+    if marks == "marked" and may_hold_marks(text):
+        text = _without_reasoning(text)
     if not text.strip():
         return None
     tier = payload.service_tier or None
     return PlainAnswer(text, _usage(payload.usage, tier, thoughts_in_total), payload.model or None)
+
+
+def _without_reasoning(text: str) -> str:
+    choice = GrowingChoice(0, "", None)
+    choice.say(text)
+    choice.finished = Finished("stop", "stop")
+    choice.close(streamed=False)
+    return str(choice.text)
 
 
 def _usage(raw: msgspec.Raw, tier: str | None, thoughts_in_total: bool) -> Usage | None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..generation.schema import Dialect
+from .reasoning_marks import ReasoningMarks
 
 __all__ = ["ForcedCall", "Profile", "SchemaMethod", "for_model", "override"]
 
@@ -82,6 +83,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         prefill_trimmed: whether white space at the end of a prefill is refused, and so left out of what is sent.
         echo: whether a whole answer begins with the prefill again; None when that has to be tried.
         echo_stream: the same for a streamed answer.
+        reasoning_in_content: where reasoning may stand in an answer's content: ``marked``, at its beginning between
+            marks such as ``<think>``; ``begun``, from its beginning, since the chat template holds the opening mark;
+            ``never``, so that marks are the answer's own words.
         reasoning_name: the field in which reasoning goes back.
         echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
         blank_reasoning: whether a turn with calls that has no reasoning goes back with an empty text for it, since
@@ -131,6 +135,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     prefill_trimmed: bool = False
     echo: bool | None = False
     echo_stream: bool | None = False
+    reasoning_in_content: ReasoningMarks = "marked"
     reasoning_name: Literal["reasoning_content", "reasoning"] = "reasoning_content"
     echo_reasoning: Literal["never", "tool_turns", "always"] = "never"
     blank_reasoning: bool = False

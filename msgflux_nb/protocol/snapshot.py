@@ -11,6 +11,7 @@ import msgspec
 
 from ..content.generated import Audio, Image
 from .chunks import AudioFragment, ChoicePiece, ToolFragment, pieces_of_message
+from .content_reader import ContentReader
 from .events import (
     AnnotationDelta,
     AnswerFields,
@@ -29,8 +30,8 @@ from .events import (
     ToolCallDelta,
     Usage,
 )
-from .prefill import EchoFilter
-from .sse import joined
+from .pieces import Pieces
+from .reasoning_marks import Part, ReasoningMarks
 from .tool_call import ToolCall
 from .tool_calls import ToolCallAggregator
 
@@ -150,42 +151,24 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.choices[0].raw_finish_reason
 
 
-class Pieces:
-    """Text that grows by appending; joined only when somebody reads it."""
-
-    def __init__(self) -> None:
-        self.list: list[str] = []
-        self.add = self.list.append
-        self.half = ""  # of a surrogate pair: servers that count in UTF-16 cut letters in two
-
-    def whole(self, text: str) -> str:
-        """Return a piece with the half letter before it, and without one at its end, which the next piece gets."""
-        if text.isascii() and not self.half:
-            return text
-        text, self.half = self.half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self.half = text[:-1], text[-1]
-        return joined(text)
-
-    def after(self, text: str) -> str:
-        """Return what is new in a text that begins with all that came before; all of it where it does not."""
-        if not self.list or not text.startswith(self.list[0]):
-            return text
-        return text.removeprefix(str(self))
-
-    def __str__(self) -> str:
-        if len(self.list) > 1:
-            self.list[:] = ["".join(self.list)]
-        return self.list[0] if self.list else ""
-
-
 class GrowingChoice:
     """One choice while its pieces arrive."""
 
-    def __init__(self, index: int, prefill: str, audio_format: str | None, *, echoed: bool = False) -> None:
+    def __init__(
+        self,
+        index: int,
+        prefill: str,
+        audio_format: str | None,
+        *,
+        echoed: bool = False,
+        marks: ReasoningMarks = "marked",
+    ) -> None:
         self.index = index
         self.text, self.reasoning, self.refusal = Pieces(), Pieces(), Pieces()
-        self.echo = EchoFilter(prefill if echoed else "")
+        self.content = ContentReader(prefill, echoed=echoed, marks=marks)
+        self.warnings: list[str] = []
+        self._thought = Pieces()  # reasoning that stood in the content
+        self._messages = Pieces()  # the content as it came in messages
         self.calls = ToolCallAggregator(streaming=True)
         self.images: list[Image] = []
         self.annotations: list[dict[str, Any]] = []
@@ -194,7 +177,7 @@ class GrowingChoice:
         self.fields = Fields()
         self._message: dict[str, Any] | None = None  # what a stream says of the whole of it
         self._only_messages = False  # whether its text has come in messages, without deltas
-        self._prefill = prefill
+        self._prefill = self.content.prefill_text
         self._audio_format = audio_format
         self._sound: list[bytes] = []
         self._words = Pieces()
@@ -202,12 +185,17 @@ class GrowingChoice:
         self._audio_id: str | None = None
         self._audio_expires_at: int | None = None
 
+    def say(self, content: str) -> list[Event]:
+        """Take some of the content, return what a reader sees of it."""
+        return self._told(self.content.feed(self.text.whole(content)))
+
     def add(self, piece: ChoicePiece) -> Event | None:
-        """Take a piece, return what a reader sees of it."""
+        """Take a piece that is no content, return what a reader sees of it."""
         match piece:
-            case TextDelta(text=text):
-                return self._said(TextDelta, self.text, self.echo.feed(self.text.whole(text)))
+            case TextDelta():
+                raise TypeError("expected a piece that is no content, which say takes")
             case ReasoningDelta(text=text):
+                self.content.separate()
                 return self._said(ReasoningDelta, self.reasoning, self.reasoning.whole(text))
             case RefusalDelta(text=text):
                 return self._said(RefusalDelta, self.refusal, self.refusal.whole(text))
@@ -231,13 +219,18 @@ class GrowingChoice:
         if beside:
             return []
         missing = self._missing()
-        self._only_messages = self._only_messages or not (self.text.list or self.reasoning.list or len(self.calls))
+        self._only_messages = self._only_messages or not (self.content.begun or self.reasoning.list or len(self.calls))
         pieces: list[ChoicePiece | AnswerFields] = []
         for piece in pieces_of_message(message, self.index):
-            if isinstance(piece, AnswerFields) or type(piece) in missing:
+            if isinstance(piece, AnswerFields) or (type(piece) in missing and not isinstance(piece, TextDelta)):
+                pieces.append(piece)
+            elif TextDelta in missing and isinstance(piece, TextDelta):
+                self._messages.add(piece.text)
                 pieces.append(piece)
             elif self._only_messages and isinstance(piece, TextDelta):
-                pieces.append(TextDelta(self.text.after(piece.text), self.index))
+                new = self._messages.after(piece.text)
+                self._messages.add(new)
+                pieces.append(TextDelta(new, self.index))
             elif self._only_messages and isinstance(piece, ReasoningDelta):
                 pieces.append(ReasoningDelta(self.reasoning.after(piece.text), self.index))
         return pieces
@@ -247,16 +240,37 @@ class GrowingChoice:
         missing = self._missing() if self._message is not None else frozenset()
         return [piece for piece in pieces_of_message(self._message or {}, self.index) if type(piece) in missing]
 
-    def close(self) -> list[Event]:
-        """Take the end, return what was held back: half a letter, and what might have been the prefill."""
+    def close(self, *, streamed: bool) -> list[Event]:
+        """Take the end, return what was held back: half a letter, and what might have been the prefill or a mark.
+
+        Args:
+            streamed: whether somebody may have read the text while it came.
+        """
         self.calls.finish()
         half, self.text.half = self.text.half, ""
-        rest = self.echo.feed("\ufffd" if half else "") + self.echo.close()
-        tails = [self._said(TextDelta, self.text, rest)]
+        tails: list[Event | None] = [*self._told(self.content.feed("\ufffd" if half else ""))]
+        tails += self._told(self.content.close())
         for kind, pieces in ((ReasoningDelta, self.reasoning), (RefusalDelta, self.refusal)):
             half, pieces.half = pieces.half, ""
             tails.append(self._said(kind, pieces, "\ufffd" if half else ""))
+        tails += self._settle(streamed)
         return [tail for tail in tails if tail is not None]
+
+    def _settle(self, streamed: bool) -> list[Event | None]:
+        """Set right what could not be told before the end: reasoning that was none, or that had no opening mark."""
+        reason = None if self.finished is None else self.finished.reason
+        text = self.content.taken_back(ended=reason not in (None, "length"))
+        if text is not None:
+            self._thought = Pieces()
+            return [self._said(TextDelta, self.text, text)]
+        late = self.content.split_late(str(self.text))
+        if late is not None:
+            reasoning, text = late
+            self._thought.add(reasoning)
+            self.text.list[:] = [text] if text else []
+            if streamed:
+                self.warnings.append(self.content.late_warning())
+        return []
 
     @property
     def waits(self) -> bool:
@@ -266,7 +280,7 @@ class GrowingChoice:
     def _missing(self) -> frozenset[type]:
         """The kinds of pieces of which none has come."""
         found: dict[type, Any] = {
-            TextDelta: self.text.list,
+            TextDelta: self.content.begun,
             ReasoningDelta: self.reasoning.list,
             RefusalDelta: self.refusal.list,
             ToolFragment: len(self.calls),
@@ -276,6 +290,13 @@ class GrowingChoice:
             ProviderFields: self.fields.read(),
         }
         return frozenset(kind for kind, pieces in found.items() if not pieces)
+
+    def _told(self, parts: list[Part]) -> list[Event]:
+        events: list[Event] = []
+        for reasoning, text in parts:
+            (self._thought if reasoning else self.text).add(text)
+            events.append(ReasoningDelta(text, self.index) if reasoning else TextDelta(text, self.index))
+        return events
 
     def _said(self, kind: Callable[[str, int], Event], pieces: Pieces, text: str) -> Event | None:
         if not text:
@@ -321,7 +342,7 @@ class GrowingChoice:
             index=self.index,
             text=self._prefill + continuation,
             continuation=continuation,
-            reasoning=str(self.reasoning) or None,
+            reasoning=self._reasoning or None,
             refusal=str(self.refusal) or None,
             tool_calls=tuple(ToolCall(state.id, state.name, state.arguments) for state in self.calls.states),
             audio=self._audio(),
@@ -332,6 +353,13 @@ class GrowingChoice:
             raw_finish_reason=(finished.raw or None) if finished else None,
             fields=self.fields.read(),
         )
+
+    @property
+    def _reasoning(self) -> str:
+        """All reasoning: of the provider's own field, and of the content."""
+        found = str(self.reasoning)
+        thought = (self.content.prefill_reasoning + str(self._thought)).strip() if self._thought.list else ""
+        return f"{found}\n\n{thought}" if found and thought else found or thought
 
     def _audio(self) -> Audio | None:
         words = str(self._words)

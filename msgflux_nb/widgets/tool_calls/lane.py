@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from ...content.messages import to_json
 from ...errors import ToolCallError
 from ...protocol.events import ToolCallDelta, ToolKind
-from ...protocol.snapshot import Pieces
+from ...protocol.pieces import Pieces
 from ...protocol.tool_call import Assembly, ToolCall, ToolCallState, json_text
 
 __all__ = ["Fragment", "Lane", "Phase"]

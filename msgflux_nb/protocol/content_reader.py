@@ -1,0 +1,94 @@
+"""The content of one choice as it arrives → reasoning and new text: without an echoed prefill, without marks."""
+
+from __future__ import annotations
+
+from .prefill import EchoFilter
+from .reasoning_marks import Part, ReasoningFilter, ReasoningMarks, split_at_lone_mark
+
+__all__ = ["ContentReader"]
+
+_LATE = (
+    "the reasoning in the content ends with a closing mark whose opening stands in the model's template, so it was "
+    "told as text while it streamed; .text holds only what follows it. If this model always reasons first, use "
+    'profile={"reasoning_in_content": "begun"}, or a reasoning parser on the server.'
+)
+
+
+class ContentReader:
+    """Reads the content of one choice.
+
+    Args:
+        prefill: the start of the answer that was sent.
+        echoed: whether the server repeats it at the head of the content.
+        marks: where reasoning may stand in the content.
+
+    Attributes:
+        echo: finds the repeated prefill.
+        passed: whether everything that follows is new text.
+        prefill_text: what of the prefill is text; a prefill may begin with reasoning too.
+        prefill_reasoning: what of it is reasoning.
+        begun: whether anything has come.
+    """
+
+    def __init__(self, prefill: str, *, echoed: bool, marks: ReasoningMarks) -> None:
+        self._marks = marks
+        self._filter = ReasoningFilter("marked" if prefill and marks == "begun" else marks)
+        parts = self._filter.feed(prefill) if prefill else []
+        if not self._filter.inside:
+            parts += self._filter.close()
+            self._filter.passed = bool(prefill.strip()) or self._filter.passed
+        self.prefill_text = "".join(part.text for part in parts if not part.reasoning)
+        self.prefill_reasoning = "".join(part.text for part in parts if part.reasoning)
+        self._no_text = not self.prefill_text.strip()
+        if echoed:  # what comes begins with the prefill, or with reasoning and then the prefill
+            self._filter = ReasoningFilter(marks)
+            self.prefill_reasoning = ""
+        self.echo = EchoFilter(self.prefill_text if echoed else "")
+        self.passed = self._filter.passed and self.echo.passed
+        self.begun = False
+        self._found = False  # whether any of it was reasoning
+
+    def feed(self, content: str) -> list[Part]:
+        """Take some content, return what is known of it."""
+        self.begun = self.begun or bool(content)
+        return self._heard(self._filter.feed(content))
+
+    def separate(self) -> None:
+        """Note that this server sends reasoning in a field of its own."""
+        self._filter.separate()
+
+    def close(self) -> list[Part]:
+        """Take the end, return what was held back."""
+        parts = self._heard(self._filter.close())
+        rest = self.echo.close()
+        return [*parts, Part(False, rest)] if rest else parts
+
+    def taken_back(self, *, ended: bool) -> str | None:
+        """Return what was taken for reasoning and is text after all, since it was never closed; None where nothing is.
+
+        Args:
+            ended: whether the model ended by itself.
+        """
+        said = self._filter.taken_back(ended=ended)
+        return None if said is None else self.echo.feed(said) + self.echo.close()
+
+    def split_late(self, text: str) -> tuple[str, str] | None:
+        """Return the reasoning and the text of a content that was all told as text; None where that was right."""
+        if self._marks == "never" or self._found or not self._no_text or not self._filter.passed:
+            return None
+        return split_at_lone_mark(text)
+
+    @staticmethod
+    def late_warning() -> str:
+        """Say what a reader of the stream has seen of such a content."""
+        return _LATE
+
+    def _heard(self, parts: list[Part]) -> list[Part]:
+        new: list[Part] = []
+        for part in parts:
+            self._found = self._found or part.reasoning
+            text = part.text if part.reasoning or self.echo.passed else self.echo.feed(part.text)
+            if text:
+                new.append(Part(part.reasoning, text))
+        self.passed = self._filter.passed and self.echo.passed
+        return new

@@ -1,0 +1,36 @@
+"""A text that arrives in pieces."""
+
+from __future__ import annotations
+
+from .sse import joined
+
+__all__ = ["Pieces"]
+
+
+class Pieces:
+    """Text that grows by appending; joined only when somebody reads it."""
+
+    def __init__(self) -> None:
+        self.list: list[str] = []
+        self.add = self.list.append
+        self.half = ""  # of a surrogate pair: servers that count in UTF-16 cut letters in two
+
+    def whole(self, text: str) -> str:
+        """Return a piece with the half letter before it, and without one at its end, which the next piece gets."""
+        if text.isascii() and not self.half:
+            return text
+        text, self.half = self.half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        return joined(text)
+
+    def after(self, text: str) -> str:
+        """Return what is new in a text that begins with all that came before; all of it where it does not."""
+        if not self.list or not text.startswith(self.list[0]):
+            return text
+        return text.removeprefix(str(self))
+
+    def __str__(self) -> str:
+        if len(self.list) > 1:
+            self.list[:] = ["".join(self.list)]
+        return self.list[0] if self.list else ""
