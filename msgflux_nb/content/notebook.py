@@ -187,7 +187,7 @@ def _drawn(figure: Any) -> Source:
     with guard("the figure cannot be drawn", "Draw it once with figure.savefig('figure.png')."):
         options = {}
         if callable(getattr(figure, "get_facecolor", None)):
-            options = {"facecolor": figure.get_facecolor(), "edgecolor": figure.get_edgecolor()}
+            options = {"facecolor": figure.get_facecolor(), "edgecolor": figure.get_edgecolor(), "dpi": figure.dpi}
         figure.savefig(out, format="png", bbox_inches="tight", **options)
     return Source(data=out.getvalue(), name="the figure")
 

@@ -8,8 +8,11 @@ __all__ = ["fault"]
 
 _END_BYTES = 1_024
 _PADDING = b"\x00\t\n\x0c\r "
-_ENCRYPT = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R|<<)")
+_ENCRYPT = re.compile(rb"/Encrypt\s{0,99}(?:\d+\s+\d+\s+R|<<)")
 _DICTIONARY_BYTES = 4_096
+_TRAILER = re.compile(rb"\btrailer\b")
+_XREF_STREAM = re.compile(rb"/Type\s{0,9}/XRef\b")
+_LOOKED_AT = 16
 
 
 def fault(data: bytes) -> str | None:
@@ -22,13 +25,19 @@ def fault(data: bytes) -> str | None:
 
 
 def _trailers(data: bytes) -> list[bytes]:
-    """The dictionaries that say what the file as a whole is: after ``trailer``, or of a cross-reference stream."""
+    """Return the dictionaries that say what the file as a whole is: trailers, and those of cross-reference streams."""
     regions = []
-    for found in re.finditer(rb"\btrailer\b", data):
-        end = data.find(b"startxref", found.end())
-        regions.append(data[found.end() : min(end if end >= 0 else len(data), found.end() + _DICTIONARY_BYTES)])
-    for found in re.finditer(rb"/Type\s*/XRef\b", data):
-        start = data.rfind(b"obj", max(0, found.start() - _DICTIONARY_BYTES), found.start())
-        end = data.find(b"stream", found.end(), found.end() + _DICTIONARY_BYTES)
-        regions.append(data[max(start, 0) : end if end >= 0 else found.end() + _DICTIONARY_BYTES])
+    for start in _ends_of(_TRAILER, data):
+        end = data.find(b"startxref", start, start + _DICTIONARY_BYTES)
+        regions.append(data[start : end if end >= 0 else start + _DICTIONARY_BYTES])
+    for at in _ends_of(_XREF_STREAM, data):
+        start = data.rfind(b"obj", max(0, at - _DICTIONARY_BYTES), at)
+        end = data.find(b"stream", at, at + _DICTIONARY_BYTES)
+        regions.append(data[max(start, 0) : end if end >= 0 else at + _DICTIONARY_BYTES])
     return regions
+
+
+def _ends_of(pattern: re.Pattern[bytes], data: bytes) -> list[int]:
+    """Return where the first and the last matches end; what stands between was replaced by a later save."""
+    found = [match.end() for match in pattern.finditer(data)]
+    return found if len(found) <= 2 * _LOOKED_AT else found[:_LOOKED_AT] + found[-_LOOKED_AT:]

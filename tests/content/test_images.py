@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import time
 import types
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from msgflux_nb.content import picture
+from msgflux_nb.content.container import sniff
 from msgflux_nb.content.media import load_image
-from msgflux_nb.content.picture import Limits
+from msgflux_nb.content.picture import Limits, decode
 from msgflux_nb.errors import MediaError
 
 from .pictures import bomb, camera_exif, near, noise, raw_png, sent, to_bytes, two_halves
@@ -372,3 +376,103 @@ def test_a_file_is_read_while_another_thread_imports_pillow(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))
     with pytest.raises(MediaError, match="no image"):
         load_image(b"plain text")
+
+
+# Large photos
+
+
+def test_a_phones_photo_of_fifty_megapixels_is_shrunk() -> None:
+    photo = Image.new("L", (8_160, 6_144), 90)
+    photo.paste(200, (0, 0, 4_080, 6_144))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    report = load_image(to_bytes(photo, "JPEG", exif=exif)).report
+    assert (report.source_size, report.sent_size) == ((8_160, 6_144), (1_181, 1_568))
+    assert "shrunk from 6,144 × 8,160 px to 1,181 × 1,568 px" in report.notes
+    assert load_image(photo).report.sent_size == (1_568, 1_181)
+
+
+def test_a_large_jpeg_is_decoded_at_a_part_of_its_size() -> None:
+    data = to_bytes(two_halves((4_000, 2_000)), "JPEG")
+    pixels = decode(data, "image/jpeg", "a photo", 400)
+    assert (pixels.image.size, pixels.whole, pixels.file) == ((1_000, 500), (4_000, 2_000), None)
+    assert decode(data, "image/jpeg", "a photo").image.size == (4_000, 2_000)
+
+
+@pytest.mark.parametrize(("kind", "most"), [("JPEG", 200), ("PNG", 80)])
+def test_each_kind_has_its_own_limit_of_pixels(kind: str, most: int) -> None:
+    data = to_bytes(Image.new("1", (4, 4)).convert("L"), kind)
+    size = struct.pack(">II" if kind == "PNG" else ">HH", 50_000, 50_000)
+    at = data.index(b"IHDR") + 4 if kind == "PNG" else data.index(b"\xff\xc0") + 5
+    data = data[:at] + size + data[at + len(size) :]
+    if kind == "PNG":
+        data = data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:]
+    with pytest.raises(MediaError, match=f"2,500 megapixels; at most {most} are decoded"):
+        load_image(data)
+
+
+# The guard
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IndexError("x"),
+        struct.error("x"),
+        KeyError("x"),
+        SyntaxError("x"),
+        zlib.error("x"),
+        UserWarning("x"),
+        EOFError(),
+    ],
+)
+@pytest.mark.parametrize("step", ["open_file", "to_common", "_write", "_turn"])
+def test_nothing_that_pillow_raises_gets_out(step: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(picture, step, broken)
+    for source in (to_bytes(two_halves(), "TIFF"), two_halves()):
+        if step == "open_file" and not isinstance(source, bytes):
+            continue
+        with pytest.raises(MediaError, match=type(error).__name__) as caught:
+            load_image(source)
+        assert caught.value.__cause__ is error
+
+
+def test_running_out_of_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(picture, "to_common", full)
+    with pytest.raises(MemoryError):
+        load_image(two_halves())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"progressive": True}),
+        ("GIF", {"save_all": True}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {"save_all": True}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "jpeg"}),
+        ("AVIF", {}),
+        ("JPEG2000", {"no_jp2": True}),
+        ("ICO", {}),
+        ("PPM", {}),
+    ],
+)
+def test_a_file_that_is_cut_is_refused_or_loses_nothing_of_its_first_frame(kind: str, options: dict[str, Any]) -> None:
+    frames = {"append_images": [noise((20, 16))]} if "save_all" in options else {}
+    data = to_bytes(noise((20, 16)), kind, **options, **frames)
+    media_type = sniff(data)
+    assert media_type is not None
+    whole = decode(data, media_type, "a file").image.tobytes()
+    for end in range(20, len(data), max(1, len(data) // 40)):
+        try:
+            found = decode(data[:end], media_type, "a file").image.tobytes()
+        except MediaError:
+            continue
+        assert found == whole

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,15 @@ def test_a_whole_pdf_passes(data: bytes) -> None:
 def test_text_is_sent_as_text(data: bytes) -> None:
     with pytest.raises(MediaError, match=r"is text/plain; expected a PDF\. Send text as text"):
         mf.ChatBlock.file(data)
+
+
+@pytest.mark.parametrize("piece", [b"trailer ", b"/Type /XRef ", b"/Encrypt ", b"%PDF-1.4\n"])
+def test_a_pdf_of_nothing_but_marks_is_looked_at_in_little_time(piece: bytes) -> None:
+    began = time.perf_counter()
+    data = b"%PDF-1.4\n" + piece * (8_000_000 // len(piece)) + b"%%EOF"
+    with contextlib.suppress(MediaError):
+        mf.ChatBlock.file(data)
+    assert time.perf_counter() - began < 5
 
 
 # Sources

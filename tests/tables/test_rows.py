@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -7,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import msgflux_nb as mf
 from msgflux_nb.tables.rows import Rows, rows_of
+from tests.content.pictures import to_bytes, two_halves
 
 FRAME = pd.DataFrame({"title": ["A", None, " "], "body": ["a", "b", None], "n": [1, 2, None]}, dtype=object)
 
@@ -92,3 +95,23 @@ def test_a_table_of_another_library_is_refused_with_what_to_call() -> None:
 def test_a_prompt_that_is_no_text_is_refused() -> None:
     with pytest.raises(TypeError, match="prompt: expected a text"):
         rows_of(["a"], 3)  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_parquet_column_of_lists_gives_each_of_its_pictures(tmp_path: Path) -> None:
+    picture, path = to_bytes(two_halves()), tmp_path / "rows.parquet"
+    (tmp_path / "a.png").write_bytes(picture)
+    paths = pd.Series([[str(tmp_path / "a.png")] * 2, [], [str(tmp_path / "a.png"), None]])
+    pd.DataFrame({"t": ["x", "y", "z"], "paths": paths, "stored": [{"bytes": picture, "path": None}] * 3}).to_parquet(
+        path
+    )
+    frame = pd.read_parquet(path)
+    rows = rows_of(frame, "{t}", images=["paths", "stored"])
+    counts = [[part["type"] for part in rows.message(n)[-1]["content"]].count("image_url") for n in range(3)]  # type: ignore[index]
+    assert counts == [3, 1, 2]
+
+
+@pytest.mark.parametrize("cell", [{"bytes": None, "path": None}, 3, {"a": 1}])
+def test_a_cell_that_is_no_picture_is_a_media_error(cell: Any) -> None:
+    rows = rows_of(pd.DataFrame({"t": ["x"], "i": [cell]}), "{t}", images="i")
+    with pytest.raises(mf.MediaError):
+        rows.message(0)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 import msgflux_nb as mf
+from msgflux_nb.content.generated import Image
 from msgflux_nb.widgets.conversation.attachments import attachment
 from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from tests.content.pictures import to_bytes, two_halves
@@ -389,10 +390,12 @@ def test_an_address_is_passed_on_and_an_address_of_a_private_place_refused(desk:
 
 def test_variables_of_the_notebook_are_listed_and_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace = {"photo": two_halves(), "grid": np.zeros((16, 16, 3), np.uint8), "_hidden": two_halves(), "n": 3}
+    namespace["made"] = Image("https://example.com/a.png")
     monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", lambda: namespace)
     desk.receive("pictures")
     [listed] = desk.of("pictures")
     assert listed["items"] == [
+        {"name": "made", "kind": "image", "detail": "made by a model"},
         {"name": "grid", "kind": "array", "detail": "16 × 16 px, uint8"},
         {"name": "photo", "kind": "image", "detail": "40 × 20 px, RGB"},
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ...content.generated import Image
 from ...content.media import MediaReport, prepare
 from ...content.notebook import resolve
 from ...content.picture import MAX_PIXELS
@@ -177,7 +178,7 @@ class Tray:
 
 
 def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
-    """List variables that hold a picture: PIL images, figures, and arrays of the shape of one.
+    """List variables that hold a picture: PIL images, images of a model, figures, and arrays of the shape of one.
 
     Args:
         namespace: where to look; names that begin with an underscore are private.
@@ -203,6 +204,8 @@ def _described(value: Any) -> Iterator[tuple[str, str]]:
     elif array is not None and isinstance(value, array):
         if _is_picture(value):
             yield "array", f"{pixels_text((value.shape[1], value.shape[0]))}, {value.dtype}"
+    elif isinstance(value, Image):
+        yield "image", "made by a model"
     elif callable(getattr(type(value), "savefig", None)):  # of its class: pyplot is a module with a savefig
         yield "figure", ""
 
