@@ -198,6 +198,10 @@ def register() -> None:
         from .distributed.dask import register as register_dask
 
         register_dask()
+    if "pyarrow" in sys.modules:  # so that read_parquet knows our columns, where nothing else of ours was asked for
+        from .values import register_arrow_type
+
+        register_arrow_type()
     if getattr(pd.DataFrame, "mf", None) is not FrameAccessor:
         pd.api.extensions.register_dataframe_accessor("mf")(FrameAccessor)
     if getattr(pd.Series, "mf", None) is not SeriesAccessor:

@@ -7,8 +7,10 @@ guess, cell by cell.
 from __future__ import annotations
 
 import datetime
+import decimal
 import enum
 import math
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -16,11 +18,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec import inspect
 
 from . import packed
+from .arrow import pa
 from .dtypes import Column, Kind
-from .fields import plain
-from .lists import arrow_list, pa
+from .fields import is_missing, plain_all, python_value
+from .values import ValuesDtype, values_array, values_dtype
 
 __all__ = ["infer", "is_missing", "objects", "python_value", "to_array"]
 
@@ -44,15 +48,9 @@ _INFERRED: dict[frozenset[type], Kind] = {
     frozenset([datetime.timedelta]): "duration",
     frozenset([pd.Timedelta]): "duration",
 }
-
-
-def is_missing(cell: Any) -> bool:
-    """Tell whether a cell holds nothing: None, ``UNSET``, pandas' ``NA`` and ``NaT``, a float NaN."""
-    if cell is None or cell is msgspec.UNSET or cell is pd.NA or cell is pd.NaT:
-        return True
-    if isinstance(cell, (np.datetime64, np.timedelta64)):
-        return bool(np.isnat(cell))
-    return isinstance(cell, (float, np.floating)) and bool(cell != cell)
+# What cells that no schema describes may be for their column to be stored as more than JSON text.
+_ITEMS = (str, int, float, bool, bytes, datetime.date)
+_ALONE = {bytes, decimal.Decimal, uuid.UUID, datetime.time}
 
 
 def to_array(column: Column, cells: Sequence[Any]) -> Any:
@@ -80,7 +78,7 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
         array = None
     if array is not None:
         return array
-    return objects([plain(python_value(cell)) if column.kind == "list" else python_value(cell) for cell in cells])
+    return values_array(cells, ValuesDtype())
 
 
 def infer(column: Column, cells: Sequence[Any]) -> Column:
@@ -90,26 +88,22 @@ def infer(column: Column, cells: Sequence[Any]) -> Column:
         levels = tuple(member.value for member in kind)
         is_plain = all(type(level) in (str, int) for level in levels)
         return msgspec.structs.replace(column, kind="category", levels=levels) if is_plain else column
-    return msgspec.structs.replace(column, kind=_INFERRED.get(found, "object"))
+    if found == {list}:
+        items = frozenset(type(item) for cell in cells if isinstance(cell, list) for item in cell) - {_NONE}
+        item = next(iter(items)) if len(items) == 1 else str if not items else None
+        is_list = item in _ITEMS
+        return msgspec.structs.replace(
+            column, kind="list" if is_list else "object", type=inspect.type_info(list[item | None]) if is_list else None
+        )
+    kind = _INFERRED.get(found, "object")
+    alone = inspect.type_info(next(iter(found))) if kind == "object" and len(found) == 1 and found <= _ALONE else None
+    return msgspec.structs.replace(column, kind=kind, type=alone)
 
 
 def objects(cells: Sequence[Any]) -> pd.Series[Any]:
     """Return the cells as they are, whatever pandas would make of them."""
-    array = np.empty(len(cells), dtype=object)
-    for position, cell in enumerate(cells):  # One by one: numpy would read a list of lists as two dimensions.
-        array[position] = cell
+    array = np.fromiter(cells, dtype=object, count=len(cells))  # which keeps lists as they are
     return pd.Series(array, dtype=object, copy=False)
-
-
-def python_value(cell: Any) -> Any:
-    """Return None for a missing cell, Python's own value of a numpy scalar, anything else as it is."""
-    if is_missing(cell):
-        return None
-    if isinstance(cell, np.datetime64):
-        return pd.Timestamp(cell)
-    if isinstance(cell, np.timedelta64):
-        return pd.Timedelta(cell)
-    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def _mask(cells: Sequence[Any], complete: bool) -> Any:
@@ -281,11 +275,13 @@ def _has_whole_microseconds(cells: Sequence[Any], types: Types) -> bool:
 
 
 def _lists(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
-    return None if column.type is None else arrow_list(column.type, cells)
+    if types <= {list, tuple, set, frozenset} and column.type is not None:
+        cells = plain_all(cells)
+    return _values(column, cells, types, complete)
 
 
-def _nothing(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
-    return None
+def _values(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
+    return values_array(cells, values_dtype(column.type))
 
 
 _QUICK: dict[Kind, Callable[[Column, Sequence[Any]], Any]] = {
@@ -308,6 +304,6 @@ _MAKERS: dict[Kind, Callable[[Column, Sequence[Any], Types, bool], Any]] = {
     "date": _dates,
     "duration": _durations,
     "list": _lists,
-    "any": _nothing,
-    "object": _nothing,
+    "any": _values,
+    "object": _values,
 }

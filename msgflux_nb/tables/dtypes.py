@@ -83,7 +83,7 @@ class Column(msgspec.Struct, frozen=True):
         kind: what the cells are.
         levels: the categories of a ``category`` column, in declared order.
         tags: for the tags of a union, which class has which; the path then leads to the instance.
-        type: what a ``list`` column's cells are.
+        type: what the cells of a ``list`` or an ``object`` column are; None where they are of several types.
         item: for a column of an exploded list, the field names that lead from an item to the cell.
     """
 
@@ -157,7 +157,8 @@ class _Walk:
                 return
         levels = _levels(members, hint, bound)
         leaf = "category" if levels else _leaf(members)
-        yield Column(name, path, leaf, levels, type=sequence if leaf == "list" else None)
+        only = members[0] if leaf in ("list", "object") and len(members) == 1 else None
+        yield Column(name, path, leaf, levels, type=only)
 
     def _fields(self, record: Any, path: tuple[str, ...], parents: tuple[Any, ...]) -> Iterator[Column]:
         hints, bound = _hints(record.cls)
@@ -193,7 +194,7 @@ def _merged(one: Column, other: Column) -> Column:
         return Column(one.name, one.path, "category", tuple(dict.fromkeys((*one.levels, *other.levels))))
     if kinds == {"integer", "float"}:
         return Column(one.name, one.path, "float")
-    if len(kinds) == 1 and "list" not in kinds and "category" not in kinds:
+    if len(kinds) == 1 and not kinds & {"list", "category", "object"}:
         return one
     return Column(one.name, one.path, "object")
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
+import pandas as pd
 
 from .dtypes import Column
 
-__all__ = ["Cells", "Records", "field_names", "field_of", "plain"]
+__all__ = ["Cells", "Records", "field_names", "field_of", "is_missing", "plain", "plain_all", "python_value"]
 
 _NONE = type(None)
+_LEAVES = {str, int, float, bool, _NONE}
+_SEQUENCES = {list, tuple, set, frozenset}
 
 
 class Cells:
@@ -96,16 +101,62 @@ def plain(value: Any) -> Any:
     A tagged Struct's dict begins with its tag, as it does in JSON.
     """
     kind = type(value)
-    if kind in (str, int, float, bool, _NONE):
+    if kind in _LEAVES:
         return value
     if issubclass(kind, (list, tuple, set, frozenset)) and not hasattr(kind, "_fields"):
         return [plain(item) for item in value]
     if issubclass(kind, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if names := field_names(kind):
-        config = getattr(kind, "__struct_config__", None)
-        tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
-        return tag | {name: plain(getattr(value, name)) for name in names}
+        return _tag(kind) | {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, enum.Enum):
         return value.value
-    return None if value is msgspec.UNSET else value
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value]
+    return python_value(value)
+
+
+def plain_all(values: Sequence[Any]) -> list[Any]:
+    """Return :func:`plain` of each value, level by level: a column of lists has many items of one type."""
+    kinds = set(map(type, values))
+    if kinds <= _LEAVES:
+        return list(values)
+    present = [value for value in values if value is not None]
+    kinds.discard(_NONE)
+    if kinds <= _SEQUENCES:
+        found = list(chain.from_iterable(present))
+        if set(map(type, found)) <= _LEAVES:
+            return [None if value is None else list(value) for value in values]
+        items = iter(plain_all(found))
+        return [None if value is None else list(islice(items, len(value))) for value in values]
+    if len(kinds) == 1 and (names := field_names(next(iter(kinds)))):
+        tag = _tag(next(iter(kinds)))
+        columns = [plain_all(list(map(attrgetter(name), present))) for name in names]
+        records = (tag | dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+        return [None if value is None else next(records) for value in values]
+    return list(map(plain, values))
+
+
+def _tag(kind: Any) -> dict[str, Any]:
+    config = getattr(kind, "__struct_config__", None)
+    return {} if config is None or config.tag is None else {config.tag_field: config.tag}
+
+
+def is_missing(cell: Any) -> bool:
+    """Tell whether a cell holds nothing: None, ``UNSET``, pandas' ``NA`` and ``NaT``, a float NaN."""
+    if cell is None or cell is msgspec.UNSET or cell is pd.NA or cell is pd.NaT:
+        return True
+    if isinstance(cell, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(cell))
+    return isinstance(cell, (float, np.floating)) and bool(cell != cell)
+
+
+def python_value(cell: Any) -> Any:
+    """Return None for a missing cell, Python's own value of a numpy scalar, anything else as it is."""
+    if is_missing(cell):
+        return None
+    if isinstance(cell, np.datetime64):
+        return pd.Timestamp(cell)
+    if isinstance(cell, np.timedelta64):
+        return pd.Timedelta(cell)
+    return cell.item() if isinstance(cell, np.generic) else cell
