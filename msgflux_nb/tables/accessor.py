@@ -199,7 +199,7 @@ def register() -> None:
 
         register_dask()
     if "pyarrow" in sys.modules:  # so that read_parquet knows our columns, where nothing else of ours was asked for
-        from .values import register_arrow_type
+        from .marked import register_arrow_type
 
         register_arrow_type()
     if getattr(pd.DataFrame, "mf", None) is not FrameAccessor:

@@ -88,16 +88,18 @@ def infer(column: Column, cells: Sequence[Any]) -> Column:
         levels = tuple(member.value for member in kind)
         is_plain = all(type(level) in (str, int) for level in levels)
         return msgspec.structs.replace(column, kind="category", levels=levels) if is_plain else column
+    like = _like(found, cells)
+    shared: Kind = "list" if found == {list} and like is not None else _INFERRED.get(found, "object")
+    return msgspec.structs.replace(column, kind=shared, type=None if like is None else inspect.type_info(like))
+
+
+def _like(found: frozenset[type], cells: Sequence[Any]) -> Any:
+    """Return the type of cells of one type, where its column is stored as more than JSON text."""
     if found == {list}:
-        items = frozenset(type(item) for cell in cells if isinstance(cell, list) for item in cell) - {_NONE}
-        item = next(iter(items)) if len(items) == 1 else str if not items else None
-        is_list = item in _ITEMS
-        return msgspec.structs.replace(
-            column, kind="list" if is_list else "object", type=inspect.type_info(list[item | None]) if is_list else None
-        )
-    kind = _INFERRED.get(found, "object")
-    alone = inspect.type_info(next(iter(found))) if kind == "object" and len(found) == 1 and found <= _ALONE else None
-    return msgspec.structs.replace(column, kind=kind, type=alone)
+        items = {type(item) for cell in cells if isinstance(cell, list) for item in cell} - {_NONE} or {str}
+        item: Any = items.pop() if len(items) == 1 else None
+        return list[item | None] if item in _ITEMS else None
+    return next(iter(found)) if len(found) == 1 and found <= _ALONE else None
 
 
 def objects(cells: Sequence[Any]) -> pd.Series[Any]:
@@ -134,9 +136,11 @@ def _quick_strings(column: Column, cells: Sequence[Any]) -> Any:
     if _arrow_strings():
         return None  # Arrow takes bytes for text.
     try:
-        return pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
-    except ValueError:
+        array = pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
+        "".join(filter(None, cells)).encode()  # half a surrogate pair has no UTF-8, and so no file
+    except (ValueError, TypeError):
         return None
+    return array
 
 
 def _quick_category(column: Column, cells: Sequence[Any]) -> Any:
@@ -197,6 +201,7 @@ def _strings(column: Column, cells: Sequence[Any], types: Types, complete: bool)
         return None
     if _arrow_strings():
         return pd.arrays.ArrowStringArray(pa.array(cells, type=pa.large_string()))
+    "".join(filter(None, cells)).encode()
     return pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
 
 

@@ -91,7 +91,7 @@ def _leaf(kind: inspect.Type) -> Any:
         found: Any = {frozenset([str]): pa.string, frozenset([int]): pa.int64}.get(types)
     elif isinstance(kind, inspect.DateTimeType):
         # Arrow wants to know whether there is a zone, and would read a value without one as one in UTC.
-        found = {True: lambda: pa.timestamp("us", tz="UTC"), False: lambda: pa.timestamp("us")}.get(kind.tz)  # type: ignore[call-overload]  # None is no key
+        found = None if kind.tz is None else lambda: pa.timestamp("us", tz="UTC" if kind.tz else None)
     else:
         makers: dict[Any, Any] = {
             inspect.IntType: pa.int64,
@@ -100,7 +100,6 @@ def _leaf(kind: inspect.Type) -> Any:
             inspect.StrType: pa.string,
             inspect.BytesType: pa.binary,
             inspect.DateType: pa.date32,
-            inspect.TimeType: lambda: pa.time64("us"),
             inspect.TimeDeltaType: lambda: pa.duration("us"),
         }
         found = makers.get(type(kind))
@@ -120,9 +119,7 @@ def _array(cells: Sequence[Any], kind: Any) -> Any:
     if pa.types.is_timestamp(kind) and any(
         cell is not None and (cell.utcoffset() is not None) is not (kind.tz is not None) for cell in cells
     ):
-        raise InexactError
-    if pa.types.is_time(kind) and any(cell is not None and cell.tzinfo is not None for cell in cells):
-        raise InexactError
+        raise InexactError(f"expected moments of Arrow's {kind}, got some with and some without a zone")
     return pa.array(cells, type=kind)
 
 
@@ -150,17 +147,14 @@ def _names(types: set[type]) -> str:
 
 
 def _python_types(kind: Any) -> set[type]:
-    for is_kind, types in (
+    known: tuple[tuple[Any, set[type]], ...] = (
         (pa.types.is_integer, {int}),
         (pa.types.is_floating, {int, float}),
         (pa.types.is_boolean, {bool}),
         (pa.types.is_string, {str}),
         (pa.types.is_binary, {bytes}),
         (pa.types.is_date, {datetime.date}),
-        (pa.types.is_time, {datetime.time}),
         (pa.types.is_timestamp, {datetime.datetime}),
         (pa.types.is_duration, {datetime.timedelta}),
-    ):
-        if is_kind(kind):
-            return types
-    return set()
+    )
+    return next((types for is_kind, types in known if is_kind(kind)), set())

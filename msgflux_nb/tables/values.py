@@ -1,17 +1,15 @@
 """A column whose cells are Python values that no dtype of pandas has: lists, dicts, Decimals, alternatives.
 
-It behaves as an ``object`` column does, and prints as one. What it adds is the way into Arrow: Parquet, Feather and
-Dask cannot write an ``object`` column whose cells are unlike, and read a list back as an array of numpy's. Here a column
-whose type Arrow has is stored as that, any other as JSON text. An extension type of Arrow's marks both, by which
-:func:`pandas.read_parquet` gives the same column back; where this package is not loaded, they are read as what they
-are stored as.
+It behaves as an ``object`` column does, and prints as one. It adds the way into Arrow. Parquet, Feather and Dask cannot
+write an ``object`` column of unlike cells, and they read a list back as a numpy array. This column is stored as Arrow
+values where the schema has an Arrow type, and as JSON text otherwise. An extension type (:mod:`.marked`) tells
+:func:`pandas.read_parquet` to give the same column back. Without this package, the stored values are read.
 """
 
 from __future__ import annotations
 
-import contextlib
+import datetime
 import decimal
-import functools
 import sys
 import uuid
 from collections.abc import Callable, Iterable
@@ -20,26 +18,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from msgspec import inspect
-from pandas._libs.arrays import NDArrayBacked  # type: ignore[attr-defined]  # the stubs leave it out
+from pandas._libs.arrays import NDArrayBacked
 
 from .arrow import InexactError, arrow_array, arrow_type, bare, pa
 from .coded import decoded, encoded
 from .dtypes import alternatives
 from .fields import is_missing
+from .marked import marked_type, register_arrow_type
 
-__all__ = ["ValuesArray", "ValuesDtype", "register_arrow_type", "values_array", "values_dtype"]
+__all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "values_array", "values_dtype"]
 
-_ARROW_NAME = "msgflux.values"
 # How cells are stored: as what the Arrow type has, or as text.
 _ARROW, _JSON = "arrow", "json"
 _TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     _JSON: (encoded, decoded),
     "decimal": (str, decimal.Decimal),
     "uuid": (str, uuid.UUID),
+    "time": (datetime.time.isoformat, datetime.time.fromisoformat),
 }
-_EXAMPLES = {_JSON: "a", "decimal": decimal.Decimal(1), "uuid": uuid.UUID(int=1)}
-_STORED: dict[type[inspect.Type], str] = {inspect.DecimalType: "decimal", inspect.UUIDType: "uuid"}
-_TEXT_TYPES = {"decimal": decimal.Decimal, "uuid": uuid.UUID}
+_EXAMPLES = {_JSON: "a", "decimal": decimal.Decimal(1), "uuid": uuid.UUID(int=1), "time": datetime.time()}
+_TEXT_TYPES = {"decimal": decimal.Decimal, "uuid": uuid.UUID, "time": datetime.time}
+_STORED: dict[type[inspect.Type], str] = {
+    inspect.DecimalType: "decimal",
+    inspect.UUIDType: "uuid",
+    inspect.TimeType: "time",  # Arrow's has no zone
+}
 
 
 def values_dtype(kind: inspect.Type | None) -> ValuesDtype:
@@ -56,16 +59,17 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
     """The dtype of such a column.
 
     Args:
-        stored: how Arrow stores the cells: ``json``, ``decimal`` and ``uuid`` as text; ``arrow`` as ``arrow_type``.
+        stored: how Arrow stores the cells: ``json``, ``decimal``, ``uuid`` and ``time`` as text, ``arrow`` as
+            ``arrow_type``.
         arrow_type: the Arrow type; None for text.
     """
 
-    _metadata = ("stored", "arrow_type")
+    _metadata = ()  # how a column is stored makes no other dtype of it
     type = object
     kind = "O"
     na_value = None
     name = "object"
-    # pandas asks the dtype before it offers `.str`, and takes this for bytes: `.str.len()` and `.str[0]` read lists too.
+    # pandas offers `.str` only to dtypes it knows. It takes this one for bytes, so `.str.len()` and `.str[0]` work.
     base = "S"
 
     def __init__(self, stored: str = _JSON, arrow_type: Any = None) -> None:
@@ -96,9 +100,6 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
 
     __hash__ = pd.api.extensions.ExtensionDtype.__hash__
 
-    def _get_common_dtype(self, dtypes: list[Any]) -> Any:
-        return ValuesDtype() if all(isinstance(dtype, ValuesDtype) for dtype in dtypes) else None
-
     def __from_arrow__(self, array: Any) -> ValuesArray:
         chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
         cells: list[Any] = []
@@ -119,7 +120,14 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     def __init__(self, values: Any, dtype: ValuesDtype | None = None, copy: bool = False) -> None:
         if isinstance(values, ValuesArray):
             values, dtype = values._ndarray, dtype or values.dtype
-        NDArrayBacked.__init__(self, values.copy() if copy else values, dtype or ValuesDtype())
+        start: Any = NDArrayBacked.__init__  # the stubs know it without arguments
+        start(self, values.copy() if copy else values, dtype or ValuesDtype())
+
+    @property
+    def dtype(self) -> ValuesDtype:
+        """The dtype."""
+        found: ValuesDtype = self._dtype  # type: ignore[assignment]  # the stubs: that of any array of numpy's
+        return found
 
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> ValuesArray:
@@ -128,6 +136,12 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     @classmethod
     def _from_factorized(cls, values: Any, original: ValuesArray) -> ValuesArray:
         return cls(values, original.dtype)
+
+    @classmethod
+    def _concat_same_type(cls, to_concat: Any, axis: int = 0) -> ValuesArray:
+        first, *others = (array.dtype for array in to_concat)
+        alike = all((dtype.stored, dtype.arrow_type) == (first.stored, first.arrow_type) for dtype in others)
+        return cls(np.concatenate([array._ndarray for array in to_concat]), first if alike else ValuesDtype())
 
     def _from_backing_data(self, values: Any) -> ValuesArray:
         return type(self)(values, self.dtype)
@@ -151,9 +165,8 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         return _objects(items), counts
 
     def _str_map(self, f: Any, na_value: Any = None, dtype: Any = None, convert: bool = True) -> Any:
-        return pd.arrays.NumpyExtensionArray(self._ndarray)._str_map(
-            f, np.nan if na_value is None else na_value, dtype, convert
-        )
+        plain: Any = pd.arrays.NumpyExtensionArray(self._ndarray)
+        return plain._str_map(f, np.nan if na_value is None else na_value, dtype, convert)
 
     def factorize(self, use_na_sentinel: bool = True) -> tuple[Any, Any]:
         """Return codes and the values that they stand for, as for an ``object`` column."""
@@ -165,7 +178,7 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str | None]:
         return str if boxed else repr
 
-    def __arrow_array__(self, type: Any = None) -> Any:
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002  # pyarrow passes it by this name
         """Return the cells as Arrow stores them: of the column's Arrow type if they fit, else as JSON text.
 
         Raises:
@@ -190,10 +203,9 @@ def values_array(cells: Iterable[Any], dtype: ValuesDtype) -> ValuesArray:
     return ValuesArray(_objects(cells), dtype)
 
 
-def register_arrow_type() -> None:
-    """Make Arrow know the type of such a column, where pyarrow is; calling it again changes nothing."""
-    if pa is not None:
-        _arrow_class()
+def dtype_of(storage: Any, stored: str) -> ValuesDtype:
+    """Return the dtype of a column that Arrow stores so."""
+    return ValuesDtype(stored, bare(storage) if stored == _ARROW else None)
 
 
 def _tell_dask() -> None:
@@ -202,7 +214,8 @@ def _tell_dask() -> None:
         return
     from dask.dataframe.extensions import make_array_nonempty
 
-    make_array_nonempty.register(ValuesDtype)(_nonempty)
+    register: Any = make_array_nonempty.register
+    register(ValuesDtype)(_nonempty)
 
 
 def _nonempty(dtype: ValuesDtype) -> ValuesArray:
@@ -217,7 +230,7 @@ def _objects(cells: Iterable[Any]) -> np.ndarray[Any, Any]:
 
 def _extended(cells: list[Any], dtype: ValuesDtype) -> Any:
     stored = _stored(cells, dtype)
-    return pa.ExtensionArray.from_storage(_arrow_class()(stored.type, dtype.stored), stored)
+    return pa.ExtensionArray.from_storage(marked_type(stored.type, dtype.stored), stored)
 
 
 def _stored(cells: list[Any], dtype: ValuesDtype) -> Any:
@@ -230,44 +243,6 @@ def _stored(cells: list[Any], dtype: ValuesDtype) -> Any:
     return pa.array([None if cell is None else write(cell) for cell in cells], type=pa.string())
 
 
-@functools.cache
-def _arrow_class() -> Any:
-    class ValuesType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no annotations
-        def __init__(self, storage: Any, stored: str) -> None:
-            self.stored = stored
-            super().__init__(storage, _ARROW_NAME)
-
-        def __arrow_ext_serialize__(self) -> bytes:
-            return self.stored.encode()
-
-        @classmethod
-        def __arrow_ext_deserialize__(cls, storage: Any, serialized: bytes) -> Any:
-            stored = serialized.decode()
-            return cls(storage, stored)
-
-        def __hash__(self) -> int:
-            return hash((self.stored, self.storage_type))
-
-        def __eq__(self, other: object) -> bool:
-            return isinstance(other, ValuesType) and (self.stored, self.storage_type) == (
-                other.stored,
-                other.storage_type,
-            )
-
-        def __reduce__(self) -> Any:
-            return _arrow_type_of, (self.storage_type, self.stored)
-
-        def to_pandas_dtype(self) -> ValuesDtype:
-            return ValuesDtype(self.stored, bare(self.storage_type) if self.stored == _ARROW else None)
-
-    with contextlib.suppress(pa.ArrowKeyError):  # it is registered already
-        pa.register_extension_type(ValuesType(pa.string(), _JSON))
-    return ValuesType
-
-
-def _arrow_type_of(storage: Any, stored: str) -> Any:
-    return _arrow_class()(storage, stored)
-
-
-register_arrow_type()
+if pa is not None:
+    register_arrow_type()
 _tell_dask()

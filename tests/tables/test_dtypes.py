@@ -16,7 +16,7 @@ from msgflux_nb.errors import SchemaError
 from msgflux_nb.tables import arrow
 from msgflux_nb.tables.dtypes import columns
 from msgflux_nb.tables.frame import frame_from_columns
-from msgflux_nb.tables.values import ValuesDtype, values_dtype
+from msgflux_nb.tables.values import ValuesDtype
 
 T = TypeVar("T")
 Age = NewType("Age", int)
@@ -76,9 +76,9 @@ DTYPES = {
     "zoned": "datetime64[us, UTC]",
     "plain": "datetime64[us]",
     "took": "timedelta64[us]",
-    "price": ValuesDtype("decimal"),
-    "key": ValuesDtype("uuid"),
-    "tags": values_dtype(msgspec.inspect.type_info(list[str])),
+    "price": ValuesDtype(),
+    "key": ValuesDtype(),
+    "tags": ValuesDtype(),
     "notes": ValuesDtype(),
     "number": "Float64",
     "either": ValuesDtype(),
@@ -91,6 +91,19 @@ DTYPES = {
 def optional(schema: type[msgspec.Struct]) -> Any:
     hints = typing.get_type_hints(schema, include_extras=True)
     return msgspec.defstruct("AllOptional", [(name, hint | None, None) for name, hint in hints.items()])
+
+
+STORED = {"price": "decimal", "key": "uuid", "tags": "arrow", "notes": "json", "either": "json", "anything": "json"}
+
+
+@pytest.mark.parametrize(("name", "stored"), STORED.items())
+def test_a_column_of_values_says_how_arrow_stores_it(name: str, stored: str) -> None:
+    pytest.importorskip("pyarrow")
+    for frame in (
+        frame_from_columns(Person, [], pd.RangeIndex(0)),
+        frame_from_columns(Person, [None], pd.RangeIndex(1)),
+    ):
+        assert frame[name].dtype.stored == stored  # type: ignore[union-attr]  # ours
 
 
 @pytest.mark.parametrize("name", DTYPES)
