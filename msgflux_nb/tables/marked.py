@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 from typing import Any
 
 __all__ = ["marked_type", "register_arrow_type"]
@@ -56,9 +57,9 @@ def _class() -> Any:
             return marked_type, (self.storage_type, self.stored)
 
         def to_pandas_dtype(self) -> Any:
-            from .values import dtype_of
-
-            return dtype_of(self.storage_type, self.stored)
+            # By name, since .values needs this module: a file may be read before anything tabular of ours was used.
+            values: Any = importlib.import_module(f"{__package__}.values")
+            return values.dtype_of(self.storage_type, self.stored)
 
     with contextlib.suppress(pa.ArrowKeyError):  # it is registered already
         pa.register_extension_type(ValuesType(pa.string(), "json"))
