@@ -175,13 +175,13 @@ class FrameAccessor(SeriesAccessor):
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
         """Write the table as CSV without live formulas; takes what :meth:`pandas.DataFrame.to_csv` takes."""
-        from .export import to_csv
+        from .formats.export import to_csv
 
         return to_csv(self._data, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
         """Write the table as an Excel file without live formulas; needs openpyxl."""
-        from .export import to_excel
+        from .formats.export import to_excel
 
         to_excel(self._data, path, sheet_name=sheet_name, index=index)
 
@@ -199,7 +199,7 @@ def register() -> None:
 
         register_dask()
     if "pyarrow" in sys.modules:  # so that read_parquet knows our columns, where nothing else of ours was asked for
-        from .marked import register_arrow_type
+        from .formats.marked import register_arrow_type
 
         register_arrow_type()
     if getattr(pd.DataFrame, "mf", None) is not FrameAccessor:

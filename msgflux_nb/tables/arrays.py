@@ -21,10 +21,10 @@ import pandas as pd
 from msgspec import inspect
 
 from . import packed
-from .arrow import pa
 from .dtypes import Column, Kind
 from .fields import is_missing, plain_all, python_value
-from .values import ValuesDtype, values_array, values_dtype
+from .formats.arrow import pa
+from .formats.values import ValuesDtype, values_array, values_dtype
 
 __all__ = ["infer", "is_missing", "objects", "python_value", "to_array"]
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from msgflux_nb.errors import SchemaError
-from msgflux_nb.tables import arrow
 from msgflux_nb.tables.dtypes import columns
+from msgflux_nb.tables.formats import arrow
+from msgflux_nb.tables.formats.values import ValuesDtype
 from msgflux_nb.tables.frame import frame_from_columns
-from msgflux_nb.tables.values import ValuesDtype
 
 T = TypeVar("T")
 Age = NewType("Age", int)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from msgflux_nb.tables.export import to_csv, to_excel
+from msgflux_nb.tables.formats.export import to_csv, to_excel
 from msgflux_nb.tables.frame import frame_from_columns
 
 LIVE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u200b=1", "\ufeff@a", "\uff1d1", "=\n", "-"]

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import msgflux_nb as mf
-from msgflux_nb.tables.coded import decoded, encoded
+from msgflux_nb.tables.formats.coded import decoded, encoded
 from tests.tables.kinds import KINDS, frame_of
 
 pytest.importorskip("pyarrow")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .fields import plain
+from ..fields import plain
 
 __all__ = ["decoded", "encoded"]
 

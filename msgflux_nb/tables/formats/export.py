@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from .arrays import is_missing, objects
-from .cells import CellError, cell_text
+from ..arrays import is_missing, objects
+from ..cells import CellError, cell_text
 
 __all__ = ["to_csv", "to_excel"]
 

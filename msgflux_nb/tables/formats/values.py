@@ -20,10 +20,10 @@ import pandas as pd
 from msgspec import inspect
 from pandas._libs.arrays import NDArrayBacked
 
+from ..dtypes import alternatives
+from ..fields import is_missing
 from .arrow import InexactError, arrow_array, arrow_type, bare, pa
 from .coded import decoded, encoded
-from .dtypes import alternatives
-from .fields import is_missing
 from .marked import marked_type, register_arrow_type
 
 __all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "values_array", "values_dtype"]

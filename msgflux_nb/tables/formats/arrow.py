@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import inspect
 
-from .dtypes import alternatives, record_fields
+from ..dtypes import alternatives, record_fields
 
 try:
     import pyarrow as pa

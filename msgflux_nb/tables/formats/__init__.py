@@ -1,0 +1,1 @@
+"""How columns leave: Arrow, Parquet and Feather, CSV and Excel."""
