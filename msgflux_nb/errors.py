@@ -95,6 +95,22 @@ class Fault(StrEnum):
     """Nothing is known of it: the request is not sent again, and a batch sees whether the first rows all fail so."""
 
 
+def ends_a_process(error: BaseException) -> bool:
+    """Tell whether an error of a caller's code must go on: whatever else it raises is one row's or one call's."""
+    return isinstance(error, MemoryError | SystemExit | KeyboardInterrupt | GeneratorExit)
+
+
+def described(error: BaseException) -> str:
+    """Return an error's type and text, whatever its own code does."""
+    try:
+        text = str(error)
+    except BaseException as inner:
+        if ends_a_process(inner):
+            raise
+        text = f"its text cannot be read: {type(inner).__name__}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class MsgfluxError(Exception):
     """The root of every error this package raises on purpose.
 
@@ -281,14 +297,24 @@ class ValidationFailedError(MsgfluxError):
     Attributes:
         raw: the text that the model wrote.
         path: where in the structure it fails, such as ``$.items[2].price``.
+        own_code: whether code of the schema's own, such as ``__post_init__``, raised something other than a
+            ``ValueError`` or ``TypeError``, which is its ``__cause__``; the model is not asked to correct that.
     """
 
     def __init__(
-        self, message: str, *, raw: str = "", path: str = "$", snapshot: Any = None, attempts: int = 0
+        self,
+        message: str,
+        *,
+        raw: str = "",
+        path: str = "$",
+        own_code: bool = False,
+        snapshot: Any = None,
+        attempts: int = 0,
     ) -> None:
         super().__init__(message, snapshot=snapshot, attempts=attempts)
         self.raw = raw
         self.path = path
+        self.own_code = own_code
 
 
 class PrefillError(MsgfluxError):

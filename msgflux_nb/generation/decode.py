@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ValidationFailedError
+from ..errors import ValidationFailedError, described, ends_a_process
 from .schema import WireSchema
 
 __all__ = ["Decoded", "decode_answer", "decode_json"]
@@ -46,15 +46,19 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
     """Decode ``text`` to ``wire.type``; strictly first, then with msgspec's conversions, which is flagged.
 
     Raises:
-        ValidationFailedError: no JSON in the text, or JSON that does not fit; ``path`` says where.
+        ValidationFailedError: no JSON in the text, JSON that does not fit (``path`` says where), or whatever the code
+            of the type raised (``own_code``); only what ends a process is raised as it is.
     """
-    failure: msgspec.ValidationError | None = None
+    failure: BaseException | None = None
     for position, candidate in enumerate(_candidates(text)):
         if wire.checked is None:  # in one go, which is quick, and gives a Decimal the digits that were written
             try:
                 return Decoded(value=_decoder(wire.type)(candidate), lax=False, wrapped=position > 0)
             except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
                 pass
+            except BaseException as error:
+                failure = failure or _of_own_code(error)
+                continue
         try:
             value = msgspec.json.decode(candidate)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -64,7 +68,10 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
                 return Decoded(value=_convert(value, wire, strict), lax=not strict, wrapped=position > 0)
             except msgspec.ValidationError as error:
                 failure = failure or error
-    raise _failed(text, wire, failure) from None
+            except BaseException as error:
+                failure = failure or _of_own_code(error)
+                break
+    raise _failed(text, wire, failure) from (None if isinstance(failure, msgspec.ValidationError) else failure)
 
 
 def decode_json(text: str) -> Any:
@@ -98,11 +105,24 @@ def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:
     return msgspec.convert(restored, wire.type, strict=strict, str_keys=True)
 
 
-def _failed(text: str, wire: WireSchema, failure: msgspec.ValidationError | None) -> ValidationFailedError:
+def _of_own_code(error: BaseException) -> BaseException:
+    if ends_a_process(error):
+        raise error
+    return error
+
+
+def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> ValidationFailedError:
     if failure is None:
         start = " ".join(text.split())[:80]
         return ValidationFailedError(
             f"expected JSON for {wire.name}, got {start!r}. A clearer prompt or a larger model may help.", raw=text
+        )
+    if not isinstance(failure, msgspec.ValidationError):
+        return ValidationFailedError(
+            f"the code of {wire.name} itself failed on the answer: {described(failure)}. Raise a ValueError to have the "
+            "model correct its answer, or mend that code; the model's text is in .raw.",
+            raw=text,
+            own_code=True,
         )
     message = str(failure)
     found = _PATH.search(message)

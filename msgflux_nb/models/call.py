@@ -204,7 +204,7 @@ class Call:
         try:
             self.value()
         except ValidationFailedError as error:
-            return error
+            return None if error.own_code else error
         except MsgfluxError:
             return None
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import MsgfluxError, StoreError
+from ..errors import StoreError, ValidationFailedError, described
 from ..generation.decode import decode_answer
 from ..storage.batches import KEY_BYTES, Record, Records
 from .outcome import BILLED, Outcome, again
@@ -93,12 +93,14 @@ class Memory:
     def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
         record = records.get(prepared.key)
         if record is not None and record.state in _PAID_FOR:
-            found = _read(record, prepared) if record.state in _DECODABLE else None
+            found, problem = _read(record, prepared) if record.state in _DECODABLE else (None, None)
             if found is None:
-                if record.state == "ok" or (record.state in self._anew and prepared.key not in self._asked):
+                own_code = problem is not None and problem.own_code
+                if record.state == "ok" and not own_code:
                     return None
-                state: Any = record.state
-                found = again(Outcome(state, error=record.error, warnings=_told(record)))
+                if record.state in self._anew and prepared.key not in self._asked:
+                    return None
+                found = _no_good(record, problem)
             self._add(record)
             return found
         if not self._had_some or prepared.schema is None:
@@ -109,7 +111,7 @@ class Memory:
         """Read an answer that was given for another structure; what was sent for it stays its request."""
         for other in records.related(prepared.question):
             if other.state in _DECODABLE and reusable(prepared.schema, other.request):
-                outcome = _read(other, prepared)
+                outcome, _ = _read(other, prepared)
                 if outcome is not None:
                     self._add(other)
                     self._put(msgspec.structs.replace(other, key=prepared.key, state="ok", error=None))
@@ -129,15 +131,23 @@ class Memory:
             self.trouble = self.trouble or str(error)
 
 
-def _read(record: Record, prepared: Any) -> Outcome | None:
-    """Decode a record's text as the request wants it now; None where it does not fit, or there is none."""
+def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFailedError | None]:
+    """Decode a record's text as the request wants it now; the reason where it does not fit; neither without a text."""
     if record.text is None:
-        return None
+        return None, None
     try:
         decoded = decode_answer(record.text, prepared.schema)
-    except MsgfluxError:
-        return None
-    return again(Outcome("ok", decoded.value, warnings=(*_told(record), *decoded.warnings)))
+    except ValidationFailedError as error:
+        return None, error
+    return again(Outcome("ok", decoded.value, warnings=(*_told(record), *decoded.warnings))), None
+
+
+def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
+    """Return how a row ends whose answer was paid for and is no good; by what its own code says today."""
+    state: Any = record.state
+    own_code = problem is not None and problem.own_code
+    error = described(problem) if problem is not None and own_code else record.error
+    return again(Outcome("invalid" if own_code else state, error=error, warnings=_told(record)))
 
 
 def _told(record: Record) -> tuple[str, ...]:

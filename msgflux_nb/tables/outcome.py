@@ -14,7 +14,9 @@ from ..errors import (
     RefusedError,
     TruncatedError,
     ValidationFailedError,
+    described,
 )
+from .cells import CellError
 
 __all__ = [
     "BILLED",
@@ -102,11 +104,12 @@ def congestion(error: BaseException) -> bool:
 def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
     """Return the outcome of an error; ``metadata`` is of the answer, if there was one and decoding it failed."""
     if not sent:
-        return Outcome("failed", error=_described(error) if isinstance(error, MsgfluxError) else str(error))
-    state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
+        return Outcome("failed", error=str(error) if isinstance(error, CellError) else described(error))
+    unforeseen = "failed" if metadata is None or isinstance(error, MsgfluxError) else "invalid"
+    state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), unforeseen)
     evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
-    return Outcome(state, error=_described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
+    return Outcome(state, error=described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -126,7 +129,7 @@ def fault_of(error: BaseException) -> Fault:
 
 def signature(error: BaseException) -> tuple[type, str]:
     """Return what two errors share that differ only in numbers and quoted text."""
-    return type(error), common_text(str(error))
+    return type(error), common_text(described(error))
 
 
 def common_text(error: str) -> str:
@@ -142,8 +145,3 @@ def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
         "cost": getattr(evidence, "cost", None),
         "warnings": getattr(evidence, "warnings", ()),
     }
-
-
-def _described(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
