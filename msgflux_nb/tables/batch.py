@@ -16,15 +16,24 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..errors import Fault, MsgfluxError, ValidationFailedError
+from ..errors import Fault, MsgfluxError, described, ends_a_process
 from ..models.retry import retry_delay
-from ..protocol.tool_calls import ToolCallAggregator
-from .cells import CellError
 from .gate import Gate, Ticket, over_budget
 from .gate_rule import row_wait
 from .ledger import Ledger
 from .memory import Memory
-from .outcome import Outcome, again, congestion, failure, fault_of, is_fatal, is_of_one_row, signature, success
+from .outcome import (
+    FirstFailures,
+    Outcome,
+    again,
+    congestion,
+    failure,
+    fault_of,
+    is_fatal,
+    is_of_one_row,
+    structure_of,
+    success,
+)
 from .rows import Rows
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
@@ -32,7 +41,6 @@ __all__ = ["AsyncModel", "Batch", "OnError"]
 OnError = Literal["keep", "stop", "raise"]
 Ended = tuple[Outcome, BaseException | None]
 
-_SAME_FAILURES = 5
 _CHUNK = 1024  # rows of an iterator that are read ahead
 _PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
 _CHARACTERS_A_TOKEN = 4
@@ -81,6 +89,7 @@ class Batch:
         stopped: why nothing new is sent, or None.
         error: the error of the first row that failed, kept for ``on_error="raise"``.
         crash: what must not become a row's state (``MemoryError``, ``SystemExit``), to be raised by the caller.
+        view_fault: what a view of this batch failed with, or None.
         ended: set when nothing is in flight any more.
     """
 
@@ -106,6 +115,7 @@ class Batch:
         self.stopped: str | None = None
         self.error: BaseException | None = None
         self.crash: BaseException | None = None
+        self.view_fault: str | None = None
         self.ended = threading.Event()
         self._rows = rows
         self._model = model
@@ -129,9 +139,8 @@ class Batch:
         self._usual_seconds: float | None = None  # that the last answer took
         self._completion_tokens = 0
         self._answers = 0
-        # The failures so far, as long as every row that was sent failed in the same way; then None. A batch that goes
-        # on asks first for the rows that failed before, which tells nothing about the others.
-        self._same: list[tuple[type, str]] | None = None if self.ledger.finished else []
+        # A batch that goes on asks first for the rows that failed before, which tells nothing about the others.
+        self._first = FirstFailures(watched=not self.ledger.finished)
 
     async def run(self) -> None:
         """Run until every row has ended or the batch has stopped and nothing is in flight; raises nothing."""
@@ -187,9 +196,11 @@ class Batch:
                 # Not ours: something inside the model's call was cancelled, which is this row's failure.
                 ended = failure(cancelled, None, None), cancelled
             except BaseException as crash:
-                self.crash = self.crash or crash
-                self.stop(type(crash).__name__)
-                return
+                if isinstance(crash, Exception) or ends_a_process(crash):
+                    self.crash = self.crash or crash
+                    self.stop(type(crash).__name__)
+                    return
+                ended = failure(crash, None, None), crash  # which no code of ours raises, but a library's may
             if ended is not None:
                 self._end(position, *ended)
 
@@ -214,10 +225,8 @@ class Batch:
 
     async def _answer(self, position: int) -> Ended | None:
         """Return how a row ended; None where it did not, since the batch has stopped."""
-        prepared: Any = None
-        try:
-            prepared = await self._prepared(position)
-        except (CellError, MsgfluxError) as error:
+        prepared, error = await self._prepared(position)
+        if error is not None:
             await asyncio.sleep(0)  # A million rows that need no request must let an interrupt in.
             return failure(error, None, None, sent=False), error
         if prepared is None:
@@ -234,12 +243,19 @@ class Batch:
             return again(outcome), problem
         return await self._ask_for_all(position, prepared)
 
-    async def _prepared(self, position: int) -> Any:
-        if self._rows.has_media:
-            message = await asyncio.to_thread(self._rows.message, position)
-        else:
-            message = self._rows.message(position)
-        return None if message is None else self._model.prepare(message, **self._asked)
+    async def _prepared(self, position: int) -> tuple[Any, BaseException | None]:
+        """Return a row's call, None for nothing to send, or whatever its cells raised on the way.
+
+        The error is returned and not raised: a thread cannot raise a StopIteration into a coroutine.
+        """
+        tried = self._rows.tried_message
+        message, error = await asyncio.to_thread(tried, position) if self._rows.has_media else tried(position)
+        if error is not None or message is None:
+            return None, error
+        try:
+            return self._model.prepare(message, **self._asked), None
+        except Exception as problem:
+            return None, problem
 
     async def _ask_for_all(self, position: int, prepared: Any) -> Ended | None:
         """Ask for one row, and let equal rows that come meanwhile wait for its answer."""
@@ -273,7 +289,7 @@ class Batch:
             asked = asyncio.get_running_loop().time()
             try:
                 response = await prepared.ask()
-            except (MemoryError, RecursionError):
+            except MemoryError:
                 self._gate.leave(ticket)
                 raise
             except Exception as error:
@@ -327,9 +343,7 @@ class Batch:
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
-        if (
-            fault_of(error) is Fault.ACCOUNT
-        ):  # the batch's end and not the row's, which is for when there is money again
+        if fault_of(error) is Fault.ACCOUNT:  # the batch's end and not the row's, which is for when there is money
             self.stop(f"the quota is used up: {error}")
             return None
         outcome = failure(error, None, seconds)
@@ -341,11 +355,11 @@ class Batch:
         self._answers += 1
         error: BaseException | None = None
         try:
-            value = _structure(response.consume())
+            value = structure_of(response.consume())
             outcome = success(value, response.metadata, seconds)  # which knows by now what decoding repaired
-        except MemoryError:
-            raise
-        except Exception as problem:
+        except BaseException as problem:
+            if ends_a_process(problem):
+                raise
             outcome, error = failure(problem, metadata, seconds), problem
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
         self._completion_tokens += outcome.completion_tokens or 0
@@ -357,40 +371,25 @@ class Batch:
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
         sent = position in self._in_flight
         self.ledger.end(position, outcome)
-        self._told(position, outcome)
+        try:
+            self._told(position, outcome)
+        except Exception as fault:  # the batch is worth more than its view
+            self.view_fault = self.view_fault or described(fault)
         self._in_flight.discard(position)
         self._rows.forget(position, keep=error is not None)
         if error is None:
             if sent:
-                self._same = None
+                self._first.over()
             return
         self.error = self.error or error
         if self._on_error != "keep":
             self.stop(f"row {position} failed and on_error={self._on_error!r}: {outcome.error}")
         elif is_fatal(error):
             self.stop(f"every row would fail like row {position}: {outcome.error}")
-        elif self._same is not None and outcome.attempts != 0 and not is_of_one_row(error):
-            self._compare(error, outcome)
-
-    def _compare(self, error: BaseException, outcome: Outcome) -> None:
-        """Stop when the first rows all fail in the same way: the schema or the prompt is at fault, not the rows."""
-        found = signature(error)
-        if self._same and self._same[0] != found:
-            self._same = None
-            return
-        self._same = [*(self._same or ()), found]
-        if len(self._same) >= _SAME_FAILURES:
-            self.stop(
-                f"the first {_SAME_FAILURES} rows all failed in the same way, so nothing more was paid for; "
-                f"the last: {outcome.error}"
-            )
-
-
-def _structure(value: Any) -> Any:
-    if isinstance(value, ToolCallAggregator):  # no tool was offered
-        named = ", ".join(repr(call.name) for call in value.get_calls()) or "a tool"
-        raise ValidationFailedError(f"expected the fields of the schema, got a call of {named}, which was not offered.")
-    return value
+        elif outcome.attempts != 0 and not is_of_one_row(error):
+            alike = self._first.alike(error)
+            if alike is not None:
+                self.stop(f"{alike}; the last: {outcome.error}")
 
 
 def _chance() -> float:

@@ -16,6 +16,7 @@ from ..errors import (
     ValidationFailedError,
     described,
 )
+from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FAILURES",
     "STATES",
     "UNANSWERED",
+    "FirstFailures",
     "Outcome",
     "State",
     "again",
@@ -32,7 +34,7 @@ __all__ = [
     "fault_of",
     "is_fatal",
     "is_of_one_row",
-    "signature",
+    "structure_of",
     "success",
 ]
 
@@ -42,6 +44,7 @@ BILLED = ("prompt_tokens", "completion_tokens", "cost")
 FAILURES: frozenset[State] = frozenset(("invalid", "refused", "truncated", "failed"))
 UNANSWERED: frozenset[State] = frozenset(("interrupted", "pending"))
 
+_SAME_FAILURES = 5
 _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
     (ValidationFailedError, "invalid"),
     (RefusedError, "refused"),
@@ -88,6 +91,18 @@ def success(value: Any, metadata: Any, seconds: float) -> Outcome:
     return Outcome("ok", value, seconds=seconds, **_billed(metadata, metadata.usage))
 
 
+def structure_of(value: Any) -> Any:
+    """Return what an answer means, which is no call of a tool: none was offered.
+
+    Raises:
+        ValidationFailedError: it is one.
+    """
+    if isinstance(value, ToolCallAggregator):
+        named = ", ".join(repr(call.name) for call in value.get_calls()) or "a tool"
+        raise ValidationFailedError(f"expected the fields of the schema, got a call of {named}, which was not offered.")
+    return value
+
+
 def again(outcome: Outcome) -> Outcome:
     """Return the outcome of a row for which another one's answer was taken: nothing was sent or billed for it."""
     state: State = "cached" if outcome.state == "ok" else outcome.state
@@ -105,8 +120,7 @@ def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent:
     """Return the outcome of an error; ``metadata`` is of the answer, if there was one and decoding it failed."""
     if not sent:
         return Outcome("failed", error=str(error) if isinstance(error, CellError) else described(error))
-    unforeseen = "failed" if metadata is None or isinstance(error, MsgfluxError) else "invalid"
-    state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), unforeseen)
+    state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
     evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
     return Outcome(state, error=described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
@@ -127,9 +141,32 @@ def fault_of(error: BaseException) -> Fault:
     return error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
 
 
-def signature(error: BaseException) -> tuple[type, str]:
-    """Return what two errors share that differ only in numbers and quoted text."""
-    return type(error), common_text(described(error))
+class FirstFailures:
+    """Sees whether the first rows all fail in the same way: then the schema or the prompt is at fault, not the rows.
+
+    Args:
+        watched: whether to look at all.
+    """
+
+    def __init__(self, *, watched: bool = True) -> None:
+        self._found: list[tuple[type, str]] | None = [] if watched else None
+
+    def over(self) -> None:
+        """A row went well."""
+        self._found = None
+
+    def alike(self, error: BaseException) -> str | None:
+        """Take a failure; return why nothing more should be sent, or None."""
+        if self._found is None:
+            return None
+        kind = type(error), common_text(described(error))
+        if self._found and self._found[0] != kind:
+            self._found = None
+            return None
+        self._found.append(kind)
+        if len(self._found) < _SAME_FAILURES:
+            return None
+        return f"the first {_SAME_FAILURES} rows all failed in the same way, so nothing more was paid for"
 
 
 def common_text(error: str) -> str:

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import described
+
 if TYPE_CHECKING:
     from .ledger import Ledger
 
@@ -48,8 +50,40 @@ def show_in_notebooks(view_of: Callable[[Any], Shown | None]) -> None:
 
 def progress_of(run: Any, *, shown: bool) -> Shown:
     """Return what draws a ``Run``."""
-    view = _in_notebook(run) if shown and run.rows.total != 0 else None
-    return Progress(run.rows.total, shown=shown) if view is None else view
+
+    def made() -> Shown:
+        view = _in_notebook(run) if shown and run.rows.total != 0 else None
+        return Progress(run.rows.total, shown=shown) if view is None else view
+
+    return _Careful(made)
+
+
+class _Careful:
+    """Draws by something that may fail, such as a closed output or a page that is gone; the batch goes on."""
+
+    def __init__(self, make: Callable[[], Shown]) -> None:
+        self._shown: Shown | None = None
+        self._tried(lambda _: setattr(self, "_shown", make()))
+
+    def show(self, ledger: Ledger) -> None:
+        self._tried(lambda shown: shown and shown.show(ledger))
+
+    def end(self, ledger: Ledger, stopped: str | None) -> None:
+        self._tried(lambda shown: shown and shown.end(ledger, stopped))
+
+    def __enter__(self) -> _Careful:
+        self._tried(lambda shown: shown and shown.__enter__())
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._tried(lambda shown: shown and shown.__exit__(*exc_info))
+
+    def _tried(self, draw: Callable[[Any], object]) -> None:
+        try:
+            draw(self._shown)
+        except Exception as error:
+            self._shown = None
+            warnings.warn(f"the progress is not shown any more: {described(error)}", RuntimeWarning, stacklevel=4)
 
 
 class Progress:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..content.messages import ChatBlock, Message
 from ..content.notebook import items_of
+from ..errors import ends_a_process
 from .arrays import is_missing
 from .cells import CellError, cell_text
 from .template import Template, parse_template
@@ -194,6 +195,15 @@ class Rows:
 
     def _wrapped(self, text: str) -> str:
         return self._wrap(text) if self._wrap is not None and text else text
+
+    def tried_message(self, position: int) -> tuple[str | list[Message] | None, BaseException | None]:
+        """Return what to send for a row, or what its cells raised; only what ends a process is raised."""
+        try:
+            return self.message(position), None
+        except BaseException as error:
+            if ends_a_process(error):
+                raise
+            return None, error
 
     def message(self, position: int) -> str | list[Message] | None:
         """Return what to send for a row: a text, or a user's turn with media in it; None for nothing.

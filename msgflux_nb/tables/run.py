@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack, get_args
 
 import pandas as pd
 
-from ..errors import StoreError
+from ..errors import StoreError, described, ends_a_process
 from ..generation.generics import with_defaults
 from ..models.model import Model
 from ..storage.answers import Store, open_store
@@ -74,6 +74,7 @@ class Run:
         began: when, in seconds since 1970.
         seconds: how long it worked before it went on the last time.
         keys: those of the requests that its rows make, by position.
+        unread: what an iterator of rows raised, after which it is not read on.
         corrections: what a person has set right in such rows.
         options: what else it was asked with, as plain values.
         record: what is kept of it, as of its last beginning or end.
@@ -109,6 +110,7 @@ class Run:
         )
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
+        self.unread: BaseException | None = None
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = _records(asked["store"])
         self.keys = bytearray()
@@ -202,12 +204,14 @@ class Run:
         return self.batch.started and not self.batch.ended.is_set()
 
     def feed(self) -> None:
-        """Read more of an iterator; on the thread of whoever owns it."""
+        """Read more of an iterator, on its owner's thread; what it raises is raised when its rows have ended."""
         try:
             self.rows.read(_CHUNK)
-        except BaseException:
+        except BaseException as error:
             self.rows.close()
-            raise
+            if ends_a_process(error):
+                raise
+            self.unread = error
         finally:
             batch_loop.call(self.batch.fed)
 
@@ -260,7 +264,7 @@ class Run:
             run=self.name,
             model=self.model.name,
             seconds=self.seconds + worked,
-            stopped=self.batch.stopped,
+            stopped=self.batch.stopped or (self.unread and f"the data could not be read on: {described(self.unread)}"),
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
         if self.whole_size is not None:
@@ -288,7 +292,10 @@ class Run:
         if self._memory.trouble is not None:
             said = f"answers are in the frame but not kept: {self._memory.trouble}"
             warnings.warn(said, RuntimeWarning, stacklevel=4)
-        error = self.batch.crash or (self.batch.error if self._limits["on_error"] == "raise" else None)
+        if self.batch.view_fault is not None:
+            warnings.warn(f"what shows this batch failed: {self.batch.view_fault}", RuntimeWarning, stacklevel=4)
+        of_a_row = self.batch.error if self._limits["on_error"] == "raise" else None
+        error = self.batch.crash or self.unread or of_a_row
         if error is None:
             return result
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it

@@ -1,0 +1,296 @@
+"""One row's trouble is that row's, whatever raises it: a cell, a picture, code of the schema's own, a view."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import PIL.Image
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.tables import progress
+from tests.scripted import Reply, completion, serving
+from tests.tables.scripted_model import Scripted
+
+
+class Place(msgspec.Struct):
+    city: str
+    country: str
+
+
+def echo(_: Any) -> Place:
+    return Place("x", "y")
+
+
+def quiet(data: Any, **options: Any) -> pd.DataFrame:
+    return mf.extract(data, Place, progress=False, **{"model": Scripted(echo), **options})
+
+
+class Panic(BaseException):
+    """As extensions in Rust raise one: no Exception."""
+
+
+class Bad:
+    """An object whose every method fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def _fail(self, *_: Any) -> Any:
+        raise self.error
+
+    __str__ = __repr__ = __len__ = __eq__ = __hash__ = __format__ = __iter__ = _fail
+
+
+def looped() -> list[Any]:
+    one: list[Any] = []
+    one.append(one)
+    return one
+
+
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+CELLS: dict[str, Callable[[], Any]] = {
+    "a str that fails": lambda: Bad(KeyError("x")),
+    "a str that ends": lambda: Bad(StopIteration()),
+    "a panic": lambda: Bad(Panic("from Rust")),
+    "too deep": lambda: Bad(RecursionError("deep")),
+    "an error without a text": lambda: Bad(Silent()),
+    "itself": looped,
+    "half a letter": lambda: "\ud83d",
+    "a generator": lambda: (n for n in "ab"),
+    "a lambda": lambda: lambda: 1,
+    "bytes": lambda: b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize("prompt", [None, "About: {text}"])
+def test_a_cell_that_fails_fails_its_row(cell: Callable[[], Any], prompt: str | None) -> None:
+    frame = quiet(["Ur", cell(), "Uruk"], prompt=prompt)
+    assert frame["_status"].tolist() == ["ok", "failed", "ok"]
+    assert frame["_error"].iloc[1]
+    assert frame["_attempts"].tolist() == [1, 0, 1]
+
+
+def pictures(folder: Path) -> list[Any]:
+    paths = [folder / f"{n}.png" for n in range(6)]
+    for path in paths:
+        PIL.Image.new("RGB", (8, 8), "red").save(path)
+    whole = paths[3].read_bytes()
+    paths[3].write_bytes(whole[:40] + bytes(9) + whole[49:])
+    return [str(path) for path in paths]
+
+
+PICTURES: dict[str, Callable[[], Any]] = {
+    "a path with a zero byte": lambda: "a\0b.png",
+    "no file": lambda: "/there/is/none.png",
+    "an object that fails": lambda: Bad(Panic("x")),
+    "an iterator that ends": lambda: Bad(StopIteration()),
+    "a lambda": lambda: lambda: 1,
+    "text": lambda: "\ud83d",
+}
+
+
+def test_a_damaged_picture_fails_its_row(tmp_path: Path) -> None:
+    frame = quiet(pd.DataFrame({"photo": pictures(tmp_path)}), images="photo", prompt="What?")
+    assert frame["_status"].tolist() == ["ok", "ok", "ok", "failed", "ok", "ok"]
+
+
+@pytest.mark.parametrize("cell", PICTURES.values(), ids=PICTURES)
+def test_a_picture_that_cannot_be_made_fails_its_row(cell: Callable[[], Any], tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    frame = quiet(
+        pd.DataFrame({"photo": pd.Series([paths[0], cell(), paths[1]], dtype=object)}), images="photo", prompt="What?"
+    )
+    assert frame["_status"].tolist() == ["ok", "failed", "ok"]
+
+
+def test_a_closed_picture_fails_its_row(tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    closed = PIL.Image.open(paths[0])
+    closed.close()
+    frame = quiet(pd.DataFrame({"photo": [paths[0], closed, paths[1]]}), images="photo", prompt="What?")
+    assert frame["_status"].tolist() == ["ok", "failed", "ok"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda cells: np.array(cells, dtype=object), np.array])
+def test_a_cell_of_several_pictures_is_a_list_in_any_form(kind: Callable[[Any], Any], tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    cells = pd.Series([kind(paths[:2]), kind(paths[4:5])], dtype=object)
+    model = Scripted(echo)
+    frame = quiet(pd.DataFrame({"photos": cells}), images="photos", prompt="What?", model=model)
+    assert frame["_status"].tolist() == ["ok", "ok"]
+    assert sorted(len(message[0]["content"]) for message in model.messages) == [2, 3]
+
+
+# Code of the schema's own
+
+
+def own(check: Callable[[Any], object]) -> type[Place]:
+    class Checked(Place):
+        def __post_init__(self) -> None:
+            check(self)
+
+    return Checked
+
+
+def fails_with(error: BaseException) -> Callable[[Any], None]:
+    def check(place: Any) -> None:
+        if place.country == "XX":
+            raise error
+
+    return check
+
+
+ERRORS = [
+    KeyError("XX"),
+    ZeroDivisionError("division by zero"),
+    RecursionError("too deep"),
+    StopIteration(),
+    AttributeError("no x"),
+    Panic("from Rust"),
+    Silent(),
+]
+
+
+def answers(body: dict[str, Any]) -> Reply:
+    text = json.dumps(body["messages"])
+    return completion(json.dumps({"city": "x", "country": "XX" if "Atlantis" in text else "PT"}), usage=15)
+
+
+def hosted(server: Any, **options: Any) -> mf.ChatCompletion:
+    def next_reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        server.bodies.append(body)
+        return answers(body)
+
+    server.next_reply = next_reply
+    return mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=server.url, api_key="k", max_retries=0, **options)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_what_the_schemas_own_code_raises_keeps_the_row_its_bill_and_its_answer(
+    error: BaseException, tmp_path: Path
+) -> None:
+    store, schema = tmp_path / "run.sqlite", own(fails_with(error))
+    with serving() as server:
+        model = hosted(server)
+        frame = mf.extract(["Lisbon", "Atlantis"], schema, model=model, progress=False, store=store)
+        sent = len(server.bodies)
+        assert frame["_status"].tolist() == ["ok", "invalid"]
+        assert f"Checked itself failed on the answer: {type(error).__name__}" in frame["_error"].iloc[1]
+        assert frame["_prompt_tokens"].tolist() == [4, 4]
+        assert frame["_completion_tokens"].tolist() == [11, 11]
+        assert frame["_attempts"].tolist() == [1, 1], "the model is not asked to correct it"
+        assert frame["_cost"].iloc[1] > 0
+        again = mf.extract(["Lisbon", "Atlantis"], schema, model=model, progress=False, store=store)
+        assert again["_status"].tolist() == ["cached", "invalid"]
+        assert type(error).__name__ in again["_error"].iloc[1]
+        mended = mf.extract(["Lisbon", "Atlantis"], own(lambda _: None), model=model, progress=False, store=store)
+        assert mended["_status"].tolist() == ["cached", "cached"]
+        assert mended["country"].tolist() == ["PT", "XX"]
+        assert len(server.bodies) == sent == 2
+
+
+@pytest.mark.parametrize("error", [ValueError("unknown country"), TypeError("no country")])
+def test_what_msgspec_takes_for_a_misfit_is_sent_back_once(error: Exception) -> None:
+    with serving() as server:
+        frame = mf.extract(["Atlantis"], own(fails_with(error)), model=hosted(server), progress=False)
+        assert len(server.bodies) == 2
+    assert frame["_status"].tolist() == ["invalid"]
+    assert frame["_attempts"].tolist() == [2]
+
+
+@pytest.mark.parametrize("crash", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_ends_a_process_ends_the_batch_and_keeps_the_frame(crash: type[BaseException]) -> None:
+    with serving() as server, pytest.raises(crash) as caught:
+        mf.extract(
+            ["Lisbon", "Atlantis"],
+            own(fails_with(crash())),
+            model=hosted(server),
+            progress=False,
+            max_concurrency=1,
+        )
+    assert caught.value.result["_status"].tolist()[0] == "ok"
+
+
+def test_json_that_is_nested_too_deep_fails_its_row() -> None:
+    with serving() as server:
+        model = hosted(server, profile={"reasks": 0})
+        usual = server.next_reply
+
+        def next_reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+            deep = "Deep" in body["messages"][-1]["content"]
+            reply = usual(body, headers)
+            return completion('{"city": ' + "[" * 100_000 + "]" * 100_000 + "}") if deep else reply
+
+        server.next_reply = next_reply  # type: ignore[method-assign]
+        frame = mf.extract(["Lisbon", "Deep", "Porto"], Place, model=model, progress=False)
+    assert frame["_status"].tolist() == ["ok", "invalid", "ok"]
+    assert frame["_prompt_tokens"].tolist() == [4, 4, 4]
+
+
+# What is no row's
+
+
+def test_an_iterator_that_fails_is_said_when_its_rows_have_ended() -> None:
+    def lines() -> Iterator[str]:
+        yield from ("Ur", "Uruk", "Kish")
+        raise OSError("the file is gone")
+
+    with pytest.raises(OSError, match="gone") as caught:
+        quiet(lines())
+    frame = caught.value.result  # type: ignore[attr-defined]
+    assert frame["_status"].tolist() == ["ok", "ok", "ok"]
+    assert "could not be read on: OSError: the file is gone" in frame.attrs["report"]["stopped"]
+
+
+def test_progress_that_fails_is_not_shown_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(progress.Progress):
+        def show(self, ledger: Any) -> None:
+            raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(progress, "Progress", Broken)
+    with pytest.warns(RuntimeWarning, match="not shown any more: ValueError: I/O operation"):
+        frame = mf.extract(["Ur", "Uruk"], Place, model=Scripted(echo))
+    assert frame["_status"].tolist() == ["ok", "ok"]
+
+
+def test_progress_that_cannot_begin_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no display")
+
+    monkeypatch.setattr(progress, "Progress", broken)
+    with pytest.warns(RuntimeWarning, match="no display"):
+        assert mf.extract(["Ur"], Place, model=Scripted(echo))["_status"].tolist() == ["ok"]
+
+
+def test_a_view_that_fails_does_not_end_the_batch() -> None:
+    from msgflux_nb.tables.extract import finish
+    from msgflux_nb.tables.run import Run
+
+    run = Run(["Ur", "Uruk"], Place, model=Scripted(echo))
+
+    def broken(position: int, outcome: Any) -> None:
+        raise KeyError("x")
+
+    run.told = broken  # type: ignore[method-assign]
+    with pytest.warns(RuntimeWarning, match="what shows this batch failed: KeyError"):
+        frame = finish(run, progress=False)
+    assert frame["_status"].tolist() == ["ok", "ok"]
+
+
+def test_a_row_that_is_large_is_a_row() -> None:
+    with warnings.catch_warnings():
+        frame = quiet(["x" * 10_000_000, "y"])
+    assert frame["_status"].tolist() == ["ok", "ok"]
