@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from ..errors import AuthenticationError, BadRequestError
+from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest, build_request
+from .addresses import tidy, under
 from .answer import ModelResponse
 from .call import Call, Learnt
 from .exchange import Exchange
-from .keys import HiddenValues, Key, find_key
+from .keys import HiddenValues, Key, find_key, hidden_of
 from .stream import StreamResponse
 from .timeouts import Timeout
 
@@ -202,7 +204,7 @@ class ChatCompletion:
         Raises:
             MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
         """
-        place = self._base_url(None) or self.profile.provider
+        place = without_secrets(self._base_url(None) or self.profile.provider)
         key = (place, system_prompt, id(generation_schema), str(self.options), str(self._extra_body))
         now = [*vars(self).values()]
         before, form = self._forms.get(key, (None, None))
@@ -247,11 +249,12 @@ class ChatCompletion:
         key: Key | None = None
         with contextlib.suppress(AuthenticationError):  # no key at all, which is said when it is needed
             key = find_key(self._key, self.profile.key_variables, self.profile.provider)
-        if not self._headers and (key is None or not key.occurs_in(data)):
+        secrets = hidden_of(self.profile.base_url or "")
+        if not self._headers and not secrets and (key is None or not key.occurs_in(data)):
             return data
         text = data.decode("utf-8", "surrogateescape")
         text = text if key is None else key.hide_in(text)
-        return self._headers.hide_in(text).encode("utf-8", "surrogateescape")
+        return secrets.hide_in(self._headers.hide_in(text)).encode("utf-8", "surrogateescape")
 
     @property
     def gate_key(self) -> tuple[Any, ...]:
@@ -280,7 +283,8 @@ class ChatCompletion:
         if self._store is not None:
             from ..storage.answers import StoreEntry
 
-            entry = StoreEntry(self._store, self._base_url(request.base_url) or self.profile.provider, request.body)
+            place = without_secrets(self._base_url(request.base_url) or self.profile.provider)
+            entry = StoreEntry(self._store, place, request.body)
         retries = self._max_retries if max_retries is None else max_retries
         return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
 
@@ -288,7 +292,7 @@ class ChatCompletion:
         """Where a request goes that may have an address of its own; None for the embedded server before it runs."""
         if own is not None or self.profile.base_url_variable is None:
             return own or self.profile.base_url
-        named = os.environ.get(self.profile.base_url_variable, "").strip().rstrip("/")
+        named = os.environ.get(self.profile.base_url_variable, "").strip()
         if not named:
             if self.profile.base_url is None:
                 raise BadRequestError(
@@ -298,7 +302,10 @@ class ChatCompletion:
             return self.profile.base_url
         if "://" not in named:
             named = _whole_address(named, self.profile)
-        return named if named.endswith(self.profile.base_url_path) else named + self.profile.base_url_path
+        named, path = tidy(named), self.profile.base_url_path
+        if "/openai/deployments/" in named:  # Azure's older addresses, which name the deployment and need a query
+            return named
+        return under(named, path) if path else named
 
     def _endpoint(self, request: ChatRequest | None) -> Endpoint:
         """Where to send, with the key; starts the embedded server if it is the one."""

@@ -7,14 +7,16 @@ tracebacks. Its text is read in one place, when the header is written.
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import AuthenticationError
+from ..protocol.address import address_secrets, without_secrets
 
-__all__ = ["HiddenValues", "Key", "find_key", "scrub"]
+__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "scrub"]
 
 _MASK = "[key]"
 _SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a word; and of what base64 is looked for
@@ -111,6 +113,12 @@ class HiddenValues(dict[str, str]):
         return self
 
 
+@functools.lru_cache(maxsize=256)
+def hidden_of(address: str) -> HiddenValues:
+    """Return the keys in an address's query, which a server may repeat."""
+    return HiddenValues({value: value for value in address_secrets(address)})
+
+
 _named: dict[str, Key] = {}  # as they were found last
 
 
@@ -137,7 +145,7 @@ def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
     """Return ``text`` with the given keys and headers, and whatever looks like a key, replaced."""
     for key in keys:
         text = key.hide_in(text)
-    return _SHAPES.sub(_MASK, text)
+    return without_secrets(_SHAPES.sub(_MASK, text))
 
 
 def _without(text: str, secret: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, for_model, override
+from .addresses import tidy
 from .chat import ChatCompletion
 from .keys import HiddenValues, Key
 from .profiles import COMPATIBLE, PROFILES
@@ -145,7 +146,7 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
             f"{', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
         )
     if base_url:
-        elsewhere = {"base_url": base_url.rstrip("/"), "base_url_variable": None, "prefill_base_url": None}
+        elsewhere = {"base_url": tidy(base_url), "base_url_variable": None, "prefill_base_url": None}
         changes = {**elsewhere, **changes}
     return override(row, changes) if changes else row, model
 

@@ -24,8 +24,10 @@ import httpx
 import msgspec
 
 from ..errors import BadRequestError, ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
+from ..protocol.address import without_secrets
 from ..protocol.failure import failure_of_status
-from .keys import HiddenValues, Key, scrub
+from .addresses import under
+from .keys import HiddenValues, Key, hidden_of, scrub
 from .timeouts import Abort, Timeout
 
 if TYPE_CHECKING:
@@ -66,11 +68,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def url(self) -> str:
         """Where a chat completion is asked for."""
-        return f"{self.base_url}/chat/completions"
+        return under(self.base_url)
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this endpoint's key and further headers, and anything that looks like a key."""
-        return scrub(text, [self.headers] if self.key is None else [self.key, self.headers])
+        hidden = [self.headers, hidden_of(self.base_url)]
+        return scrub(text, hidden if self.key is None else [self.key, *hidden])
+
+    def __repr__(self) -> str:
+        return without_secrets(super().__repr__())
 
     def revealed(self) -> str:
         """Return what the key's header says, for that header only; empty where there is no key."""
@@ -305,9 +311,11 @@ def before_an_answer(endpoint: Endpoint) -> Iterator[None]:
     except (httpx.NetworkError, httpx.ProtocolError) as error:
         if isinstance(error, httpx.ConnectError):
             raise
+        # What speaks no HTTP is another server than was meant; a connection that broke says nothing about the address.
+        advice = "Check base_url." if "expected" in str(error) else "Try again."
         raise ConnectionFailedError(
             f"the connection to {endpoint.scrub(endpoint.url)} broke before an answer came: "
-            f"{_said(endpoint, error) or type(error).__name__}. Check base_url, or try again."
+            f"{_said(endpoint, error) or type(error).__name__}. {advice}"
         ) from _bare(endpoint, error)
 
 
@@ -325,6 +333,8 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
         said = _said(endpoint, error)
         advice = "Check base_url and the network, and whether the server runs."
+        if isinstance(error, httpx.ProxyError):
+            advice = "Check the proxy that the environment names, or set NO_PROXY for this address."
         if "certificate" in said:
             advice = "If your network has an authority of its own, name its file in SSL_CERT_FILE and start again."
         raise ConnectionFailedError(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..generation.schema import Dialect
+from .address import without_secrets
 from .reasoning_marks import ReasoningMarks
 
 __all__ = ["ForcedCall", "Profile", "SchemaMethod", "for_model", "override"]
@@ -142,6 +143,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stream_usage: bool = True
     stream_ends: bool = True
     models: dict[str, dict[str, Any]] = {}
+
+    def __repr__(self) -> str:
+        return without_secrets(super().__repr__())
 
 
 def override(profile: Profile, changes: dict[str, Any]) -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from tests.scripted import Ask, Peer, both, completion, listening, model_at, wire
+from tests.scripted import Ask, Peer, Reply, both, completion, listening, model_at, serving, wire
 
 
 def hello(peer: Peer) -> None:
@@ -193,3 +194,89 @@ def test_the_look_up_of_a_name_does_not_keep_a_process_alive(monkeypatch: pytest
     with pytest.raises(mf.RequestTimeoutError):
         model_at("http://api.example/v1", timeout=mf.Timeout(connect=0.1))("Hi")
     assert all(thread.daemon for thread in threading.enumerate() if "look_up" in thread.name)
+
+
+# Addresses with a query
+
+
+@both
+@pytest.mark.parametrize(
+    ("behind", "target"),
+    [
+        (
+            "/openai/deployments/gpt-4o?api-version=2024-10-21",
+            "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+        ),
+        ("/v1/?a=1&b=x%2Fy/", "/v1/chat/completions?a=1&b=x%2Fy/"),
+        ("?tenant=me", "/chat/completions?tenant=me"),
+        ("/v1/chat/completions?api-version=1", "/v1/chat/completions?api-version=1"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1#part", "/v1/chat/completions"),
+    ],
+)
+def test_a_query_stays_behind_the_path(ask: Ask, behind: str, target: str) -> None:
+    lines: list[str] = []
+
+    def serve(peer: Peer) -> None:
+        while True:
+            lines.append(peer.read_request()[0].splitlines()[0])
+            peer.send(wire(completion()))
+
+    with listening(serve) as server:
+        assert ask(model_at(server.url.removesuffix("/v1") + behind), "Hi", "Ho") == ["Hello", "Hello"]
+    assert lines == [f"POST {target} HTTP/1.1"] * 2
+
+
+def test_a_batch_keeps_the_query_too() -> None:
+    lines: list[str] = []
+
+    def serve(peer: Peer) -> None:
+        while True:
+            lines.append(peer.read_request()[0].splitlines()[0])
+            peer.send(wire(completion('{"name": "Ada"}')))
+
+    with listening(serve) as server:
+        model = model_at(f"{server.url}?api-version=7&code=top-secret-code")
+        frame = mf.extract(["a", "b"], dict[str, str], model=model, max_concurrency=1, progress=False, store=False)
+    assert frame["_status"].tolist() == ["ok", "ok"]
+    assert set(lines) == {"POST /v1/chat/completions?api-version=7&code=top-secret-code HTTP/1.1"}
+
+
+def test_the_query_of_azures_variable_stays_behind_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "some-key")
+    for named, asked in (
+        (
+            "https://me.openai.azure.com/?api-version=1",
+            "https://me.openai.azure.com/openai/v1/chat/completions?api-version=1",
+        ),
+        (
+            "https://me.openai.azure.com/openai/deployments/x?api-version=1",
+            "https://me.openai.azure.com/openai/deployments/x/chat/completions?api-version=1",
+        ),
+    ):
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", named)
+        assert mf.Model.chat_completion("azure/x")._endpoint(None).url == asked
+
+
+@both
+@pytest.mark.parametrize(
+    "name", ["key", "api_key", "api-key", "sig", "code", "access_token", "subscription-key", "X-Sig"]
+)
+def test_a_key_in_a_query_is_shown_nowhere(ask: Ask, name: str) -> None:
+    secret = "c0ffee-CANARY-77"
+    said = f"no {secret}, and http://elsewhere/?a=1&{name}=another-CANARY"
+    with serving(Reply([json.dumps({"error": {"message": said}}).encode()], status=400)) as server:
+        model = model_at(f"{server.url}?a=1&{name}={secret}")
+        with pytest.raises(mf.BadRequestError) as caught:
+            ask(model, "Hi")
+    shown = (caught.value, caught.value.body, model, model.profile, model._endpoint(None), vars(caught.value))
+    assert "CANARY" not in "".join(f"{one!r} {one!s}" for one in shown)
+    with pytest.raises(mf.ConnectionFailedError) as failed:
+        ask(model_at(f"http://127.0.0.1:9/v1?{name}={secret}"), "Hi")
+    assert "CANARY" not in f"{failed.value!r} {failed.value.__cause__!r}"
+
+
+def test_two_keys_in_the_query_of_one_place_make_the_same_row() -> None:
+    keys = [model_at(f"http://x.example/v1?v=1&code={code}").prepare("Hi").key for code in ("secret-one", "secret-two")]
+    other = model_at("http://x.example/v1?v=2&code=secret-one").prepare("Hi").key
+    assert keys[0] == keys[1] != other

@@ -18,6 +18,7 @@ import msgspec
 from ...errors import SchemaError
 from ...models.chat import ChatCompletion
 from ...models.keys import HiddenValues
+from ...protocol.address import address_secrets
 
 __all__ = ["packed", "unpacked", "without_key"]
 
@@ -79,9 +80,10 @@ def without_key(model: Any) -> Any:
     for name, given in (("extra_headers", "_headers"), ("http_client", "_clients"), ("cache", "_store")):
         if held[given] is not None and held[given] != {} and held[given] != ():
             raise ValueError(f"{name}: it is not sent to Dask's workers. Leave it out" + _WHY[name])
-    if "@" in (model.profile.base_url or ""):
+    address = model.profile.base_url or ""
+    if "@" in address or address_secrets(address):
         raise ValueError(
-            f"base_url: a password in an address is not sent to Dask's workers. Leave it out, and {instead}."
+            f"base_url: a password or key in an address is not sent to Dask's workers. Leave it out, and {instead}."
         )
     return _Model({name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS})
 

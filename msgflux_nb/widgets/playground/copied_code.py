@@ -157,13 +157,19 @@ def _options(model: Any) -> dict[str, Any]:
     """The keywords that ``Model.chat_completion`` needs beside the name, but for what is secret."""
     profile, usual, address = model.profile, _usual(model.name, None), {}
     if usual is None or usual.base_url != profile.base_url:
-        usual, address = _usual(model.name, profile.base_url), {"base_url": profile.base_url}
+        usual, address = _usual(model.name, profile.base_url), {"base_url": _shown(profile.base_url)}
     fields = [name for name in profile.__struct_fields__ if name != "provider"]
     changed = {name: getattr(profile, name) for name in fields if getattr(profile, name) != getattr(usual, name, None)}
     own = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
     beside = {name: getattr(model, f"_{name}", None) for name in ("extra_body", "prefill_mode")}
     asked = {name: value for name, value in beside.items() if value not in (None, "auto")}
     return {**model.options, **address, **({"profile": msgspec.to_builtins(own)} if own else {}), **asked}
+
+
+def _shown(base_url: str | None) -> str | None:
+    from ...models.keys import scrub
+
+    return base_url and scrub(base_url)
 
 
 def _usual(name: str, base_url: str | None) -> Any:

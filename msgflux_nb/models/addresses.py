@@ -1,0 +1,40 @@
+"""Where an API lives → where a request goes: the path is added to the path, and the query stays behind it."""
+
+from __future__ import annotations
+
+import functools
+
+__all__ = ["tidy", "under"]
+
+_CHAT = "/chat/completions"
+
+
+def tidy(address: str) -> str:
+    """Return an address without white space around it and without a slash at the end of its path."""
+    path, mark, query = address.strip().partition("?")
+    return path.rstrip("/") + mark + query
+
+
+@functools.lru_cache(maxsize=256)
+def under(address: str, path: str = _CHAT) -> str:
+    """Return the address of a path below an API's address.
+
+    An address that ends in the path already, as it is copied from a provider's page, stays as it is.
+
+    Example:
+        >>> under("https://x.example/openai/deployments/gpt-4o?api-version=2024-10-21")
+        'https://x.example/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21'
+    """
+    address = tidy(address)
+    if "?" not in address and "#" not in address:
+        return address if address.endswith(path) else address + path
+    import httpx
+
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:  # which is said when it is asked
+        return address
+    below, _, query = url.raw_path.partition(b"?")
+    whole = below.rstrip(b"/")
+    whole += b"" if whole.endswith(path.encode()) else path.encode()
+    return str(url.copy_with(raw_path=whole + (b"?" + query if query else b""), fragment=None))
