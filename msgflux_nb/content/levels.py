@@ -28,7 +28,9 @@ def to_bytes(values: Any, name: str, *, pillow: bool = False) -> tuple[Any, tupl
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255), ()
     if values.dtype.kind not in "iuf":
-        raise MediaError(f"{name} holds {values.dtype}; a picture holds numbers: uint8, or floats from 0 to 1.")
+        raise MediaError(
+            f"{name} holds {str(values.dtype)[:80]}; a picture holds numbers: uint8, or floats from 0 to 1."
+        )
     values, notes = _finite(values, name)
     low, high = values.min(), values.max()
     top = _top(values.dtype, float(low), float(high), pillow)

@@ -234,6 +234,8 @@ def from_pillow(image: Image, name: str) -> Pixels:
         samples = samples_of(image)
         own = image.copy()
         pixels = _normalise(own, _turn(image), samples, from_info(image.info), name)
+        if getattr(image, "is_animated", False):
+            pixels = _replace(pixels, notes=(f"frame {image.tell() + 1} of several", *pixels.notes))
         kind = {pillow_name: kind for kind, pillow_name in PILLOW_NAMES.items()}.get(image.format or "", "")
     return _replace(pixels, kind=kind)
 
@@ -279,7 +281,8 @@ def _as_array(array: Any, name: str) -> tuple[Any, tuple[str, ...]]:
 
 def _shape_hint(values: Any) -> str:
     if values.ndim == 3:
-        return " Move the channels last: np.moveaxis(array, 0, -1)."
+        first = values.shape[0] in (1, 3, 4)
+        return f" {'Move the channels last: np.moveaxis(array, 0, -1)' if first else 'Pick one: array[:, :, 0]'}."
     if values.ndim > 3:
         return " Pass one picture at a time: array[0]."
     return " The bytes of a file are passed as array.tobytes()." if values.ndim == 1 else ""

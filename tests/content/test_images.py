@@ -211,6 +211,18 @@ def test_an_animation_gives_its_first_frame_with_a_note(kind: str) -> None:
     assert loaded.report.notes[0] == ("first frame of an animation" if kind == "PNG" else "first of 3 frames")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG"])
+def test_a_pil_image_of_several_frames_gives_the_one_that_it_shows(kind: str) -> None:
+    blue = Image.new("RGB", (40, 20), BLUE)
+    opened = Image.open(
+        io.BytesIO(to_bytes(Image.new("RGB", (40, 20), RED), kind, save_all=True, append_images=[blue]))
+    )
+    opened.seek(1)
+    loaded = load_image(opened)
+    assert near(sent(loaded).convert("RGB").getpixel((5, 5)), BLUE)
+    assert loaded.report.notes[0] == "frame 2 of several"
+
+
 def test_a_profile_that_cannot_be_applied_is_left_out() -> None:
     data = to_bytes(two_halves(), "PNG", icc_profile=b"not a profile at all")
     loaded = load_image(data)
@@ -270,6 +282,7 @@ def test_arrays_are_pictures(array: Any, mode: str, first: Any) -> None:
     [
         (np.zeros((3, 64, 64)), r"shape \(3, 64, 64\).*np.moveaxis"),
         (np.zeros(9), r"shape \(9,\)"),
+        (np.zeros((9, 9, 2)), r"shape \(9, 9, 2\).*Pick one: array"),
         (np.zeros((0, 5)), "no pixels"),
         (np.full((4, 4), 300), "from 300 to 300"),
         (np.full((4, 4), -0.5), "Scale it"),
