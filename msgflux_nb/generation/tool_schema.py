@@ -24,10 +24,9 @@ from .hints import taken_apart
 from .nodes import Node
 from .outline import outline
 from .schema import Dialect, WireSchema, wire_schema
+from .tool_forms import check_name, expected_tool, is_server_tool, name_of_tool, read_tool
 
-__all__ = ["Parameter", "Tool", "tool_schemas", "tools_by_name"]
-
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+__all__ = ["Parameter", "Tool", "listed_tools", "tool_schemas", "tools_by_name"]
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -194,11 +193,13 @@ def tool_schemas(tools: Iterable[Any] | Callable[..., Any]) -> list[dict[str, An
     """Describe Python functions as the ``tools`` of a chat completion.
 
     Args:
-        tools: functions, ``Tool``s and JSON schemas of tools, in any mix; the schemas are passed on as they are.
+        tools: functions, ``Tool``s, and tools as providers write them, in any mix: the JSON schema of a function with
+            or without its ``type``, in the form of chat completions, of the Responses API, of Anthropic or of Gemini,
+            and what runs at the provider, such as ``{"type": "web_search_preview"}``, which goes as it is.
 
     Returns:
-        One ``{"type": "function", "function": {"name", "description", "parameters"}}`` each, in order; without a
-        description where the function has no docstring.
+        One ``{"type": "function", "function": {"name", "description", "parameters"}}`` for each function, in order;
+        without a description where the function has no docstring.
 
     Raises:
         SchemaError: a function cannot be a tool (see ``Tool.of``), a schema has no name, or two tools have the same.
@@ -210,25 +211,46 @@ def tool_schemas(tools: Iterable[Any] | Callable[..., Any]) -> list[dict[str, An
         >>> tool_schemas([add])[0]["function"]["parameters"]["required"]
         ['a']
     """
-    listed = _listed(tools)
-    schemas = [_schema_of(tool, position) for position, tool in enumerate(listed)]
-    _check_distinct([schema[schema["type"]]["name"] for schema in schemas])
+    listed = enumerate(listed_tools(tools))
+    schemas = [schema for position, tool in listed for schema in _schemas_of(tool, position)]
+    _check_distinct([name_of_tool(schema) for schema in schemas if not is_server_tool(schema)])
     return schemas
 
 
 def tools_by_name(functions: Iterable[Any] | Callable[..., Any]) -> dict[str, Tool]:
     """Read functions as tools that can be run; what is a ``Tool`` already stays as it is.
 
+    Tools that run at the provider are passed over: ``tool_schemas`` has them.
+
     Raises:
-        SchemaError: a function cannot be a tool, or two have the same name.
+        SchemaError: a function cannot be a tool, two have the same name, or there is nothing to run.
     """
-    tools = [function if isinstance(function, Tool) else Tool.of(function) for function in _listed(functions)]
+    tools = []
+    for position, function in enumerate(listed_tools(functions)):
+        written = None if isinstance(function, Tool) else read_tool(function, f"tools[{position}]")
+        if written is None:
+            tools.append(function if isinstance(function, Tool) else Tool.of(function))
+        elif not all(is_server_tool(schema) for schema in written):
+            raise SchemaError(
+                f"tools[{position}]: expected a function as a tool that can be run, got the schema of "
+                f"{name_of_tool(written[0])!r}. Pass the Python function itself; or ask with tool_schemas=[...] and "
+                "run the calls yourself."
+            )
     _check_distinct([tool.name for tool in tools])
     return {tool.name: tool for tool in tools}
 
 
-def _listed(tools: Any) -> list[Any]:
-    return [tools] if callable(tools) or isinstance(tools, dict | Tool) else list(tools)
+def listed_tools(tools: Any) -> list[Any]:
+    """Return tools as a list; a single one may stand for itself.
+
+    Raises:
+        SchemaError: it is nothing that holds tools.
+    """
+    if callable(tools) or isinstance(tools, dict | Tool):
+        return [tools]
+    if isinstance(tools, str | bytes) or not isinstance(tools, Iterable):
+        raise SchemaError(f"tools: expected a list of Python functions and dicts, got {_shown(tools)}.")
+    return list(tools)
 
 
 def _check_distinct(names: list[str]) -> None:
@@ -237,27 +259,16 @@ def _check_distinct(names: list[str]) -> None:
             raise SchemaError(f"two tools are named {name!r}, so a call could mean either; rename one of them.")
 
 
-def _schema_of(tool: Any, position: int) -> dict[str, Any]:
+def _schemas_of(tool: Any, position: int) -> list[dict[str, Any]]:
     if isinstance(tool, Tool):
-        return tool.schema
-    if not isinstance(tool, dict):
-        return Tool.of(tool).schema
-    inner = tool.get(tool.get("type", ""))
-    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-        raise SchemaError(
-            f'tools[{position}]: expected {{"type": "function", "function": {{"name": ..., "parameters": ...}}}}, got '
-            f"{_shown(tool)}. A Python function can be passed as it is."
-        )
-    _check_name(inner["name"], f"tools[{position}]")
-    return tool
-
-
-def _check_name(name: str, place: str) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise SchemaError(
-            f"{place}: a tool's name is 1 to 64 of the letters a-z and A-Z, digits, _ and -, not {name!r}. "
-            "Define it with def under such a name."
-        )
+        return [tool.schema]
+    place = f"tools[{position}]"
+    written = read_tool(tool, place)
+    if written is not None:
+        return written
+    if not callable(tool):
+        raise expected_tool(tool, place)
+    return [Tool.of(tool).schema]
 
 
 def _inmost(function: Any) -> Any:
@@ -273,7 +284,7 @@ def _name_of(function: Any) -> str:
         )
     inmost = _inmost(function)
     name = getattr(inmost, "__name__", None) or type(inmost).__name__
-    _check_name(name, getattr(inmost, "__qualname__", name))
+    check_name(name, getattr(inmost, "__qualname__", name))
     return str(name)
 
 

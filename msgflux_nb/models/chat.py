@@ -46,7 +46,7 @@ class CallOptions(TypedDict, total=False):
     prefill: str | None
     generation_schema: Any
     tool_schemas: Tools | None
-    tool_choice: str | None
+    tool_choice: str | dict[str, Any] | None
 
 
 class ChatCompletion:
@@ -109,7 +109,7 @@ class ChatCompletion:
         prefill: str | None = None,
         generation_schema: Any = None,
         tool_schemas: Tools | None = None,
-        tool_choice: str | None = None,
+        tool_choice: str | dict[str, Any] | None = None,
         stream: bool = False,
     ) -> ModelResponse | StreamResponse:
         """Ask the model.
@@ -120,8 +120,10 @@ class ChatCompletion:
             prefilling: the start of the answer, which the model continues; ``prefill`` is another name for it.
             prefill: see ``prefilling``.
             generation_schema: a ``msgspec.Struct`` class, or any type that msgspec decodes; the answer is an instance.
-            tool_schemas: tools that the model may call: JSON schemas, Python functions, or both.
-            tool_choice: ``"auto"``, ``"required"``, ``"none"``, or the name of the tool to call.
+            tool_schemas: tools that the model may call: Python functions, JSON schemas, and what runs at the provider,
+                such as ``{"type": "web_search_preview"}``, in any mix.
+            tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of the tool to call, or a dict in the
+                provider's form.
             stream: whether to return at once and let the answer arrive while it is read.
 
         Returns:
@@ -166,7 +168,7 @@ class ChatCompletion:
         prefill: str | None = None,
         generation_schema: Any = None,
         tool_schemas: Tools | None = None,
-        tool_choice: str | None = None,
+        tool_choice: str | dict[str, Any] | None = None,
         stream: bool = False,
     ) -> ModelResponse | AsyncStreamResponse:
         """Ask the model from a coroutine; the same keywords and values as calling it."""

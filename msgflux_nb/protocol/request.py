@@ -14,8 +14,10 @@ import msgspec
 from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
+from ..generation.tool_forms import name_of_tool
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod
+from .tool_choice import Choice, choice_of, is_forced
 from .turns import listed, outgoing, with_system
 
 __all__ = ["OPTIONS", "ChatRequest", "Way", "build_request", "schema_methods", "schema_note"]
@@ -121,7 +123,7 @@ def build_request(
     prefill_mode: PrefillMode = "auto",
     generation_schema: Any = None,
     tool_schemas: Sequence[dict[str, Any] | Callable[..., Any]] | None = None,
-    tool_choice: str | None = None,
+    tool_choice: Choice = None,
     stream: bool = False,
     extra_body: dict[str, Any] | None = None,
     refused: Collection[Way] = (),
@@ -141,7 +143,8 @@ def build_request(
         prefill_mode: ``"auto"`` for a real prefill, ``"emulate"`` for an instruction in its place.
         generation_schema: the type to decode to.
         tool_schemas: JSON schemas of tools, Python functions, or both.
-        tool_choice: ``"auto"``, ``"required"``, ``"none"`` or the name of a tool.
+        tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of a tool (for one of the provider's its type), or
+            a dict in the provider's form.
         stream: whether the answer is to come in pieces.
         extra_body: further fields, sent as they are; they win over ours.
         refused: ways of asking for a structure that this server is known to refuse.
@@ -157,6 +160,7 @@ def build_request(
     """
     asked = with_system(listed(messages), system_prompt)
     tools = _listed_tools(tool_schemas)
+    choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
     prefill = checked_prefill(prefilling, schema, profile.dialect)
     methods: tuple[SchemaMethod, ...] = ()
@@ -176,15 +180,15 @@ def build_request(
         echoed=_echoed(prefill, prefill_mode, profile, stream, echo),
         base_url=profile.prefill_base_url if prefill and prefill_mode == "auto" else None,
         has_tools=bool(tools),
-        forced=bool(tools) and tool_choice not in (None, "auto", "none"),
+        forced=is_forced(choice, tools),
         call_as_structure=call_as_structure,
         audio_format=(options.get("audio") or {}).get("format"),
     )
     body: dict[str, Any] = {"model": model}
     body["messages"] = outgoing(_with_schema_note(request, profile), profile, model, plain=plain_history)
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
-    asks_for_call = _call_as_structure(body, tools, tool_choice, profile) if call_as_structure else None
-    body |= _tools(tools, tool_choice, profile) if asks_for_call is None else asks_for_call
+    asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
+    body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
     body = _with_schema(body, request, profile)
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
     if stream:
@@ -242,31 +246,32 @@ def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *,
     return {**body, "messages": begun_messages, **profile.prefill_body}
 
 
-def _tools(tools: list[dict[str, Any]], choice: str | None, profile: Profile) -> dict[str, Any]:
+def _tools(tools: list[dict[str, Any]], choice: Choice, profile: Profile) -> dict[str, Any]:
     """The fields that offer tools; none where there are no tools."""
     if not tools:
-        if choice not in (None, "auto", "none"):
-            raise BadRequestError(f"tool_choice is {choice!r}, but there are no tool_schemas to choose from.")
         return {}
-    names = [_tool_name(tool) for tool in tools]
     offered = [_fitting_tool(tool, profile.tool_keywords_dropped) for tool in tools]
     if choice in (None, "auto", "none"):
         return {"tools": offered} if choice is None else {"tools": offered, "tool_choice": choice}
-    if choice != "required" and choice not in names:
-        raise BadRequestError(
-            f'tool_choice: expected "auto", "required", "none" or one of {", ".join(names)}; got {choice!r}.'
-        )
+    if isinstance(choice, dict):
+        return {"tools": offered, "tool_choice": choice}
+    names = [name_of_tool(tool) for tool in tools]
+    chosen = tools if choice == "required" else [tools[names.index(choice)]]
     if choice != "required" and profile.named_tool_choice and profile.forced_tool_choice:
-        return {"tools": offered, "tool_choice": {"type": "function", "function": {"name": choice}}}
+        kind = chosen[0].get("type")
+        if kind in ("function", "custom"):
+            return {"tools": offered, "tool_choice": {"type": kind, kind: {"name": choice}}}
+        if kind is not None:
+            return {"tools": offered, "tool_choice": {"type": kind}}
     forced = profile.required_word if profile.forced_tool_choice else "auto"
     return {"tools": offered if choice == "required" else [offered[names.index(choice)]], "tool_choice": forced}
 
 
 def _call_as_structure(
-    body: dict[str, Any], tools: list[dict[str, Any]], choice: str | None, profile: Profile
+    body: dict[str, Any], tools: list[dict[str, Any]], choice: Choice, profile: Profile
 ) -> dict[str, Any]:
     """The fields that ask for a call as a structure: one of ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
-    functions = [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]
+    functions = [tool["function"] for tool in tools if tool.get("type") == "function"]
     forms = []
     for function in functions:
         if choice in ("required", function["name"]):
@@ -288,11 +293,6 @@ def _call_as_structure(
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
-
-
-def _tool_name(tool: dict[str, Any]) -> str:
-    body = tool.get("function") or tool.get("custom") or {}
-    return str(body.get("name"))
 
 
 def _fitting_tool(tool: dict[str, Any], dropped: frozenset[str]) -> dict[str, Any]:

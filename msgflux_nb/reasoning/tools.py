@@ -12,7 +12,8 @@ import msgspec
 
 from ..content.messages import to_json
 from ..errors import ToolCallError
-from ..generation.tool_schema import Tool, tools_by_name
+from ..generation.tool_forms import name_of_tool
+from ..generation.tool_schema import Tool, listed_tools, tool_schemas, tools_by_name
 from ..models.answer import Answer, ModelResponse
 from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
@@ -107,7 +108,11 @@ class _Loop:
     ) -> None:
         if max_steps < 1:
             raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-        self.tools = tools_by_name(tools)
+        listed_here = listed_tools(tools)
+        self.tools = tools_by_name(listed_here)
+        known = iter(self.tools.values())
+        self.schemas = tool_schemas([tool if isinstance(tool, dict) else next(known) for tool in listed_here])
+        self._echoed = [name_of_tool(schema) for schema in self.schemas if schema.get("type") == "builtin_function"]
         self.messages = list(listed(messages))
         self.responses: list[Answer] = []
         self.on_event = on_event
@@ -117,7 +122,7 @@ class _Loop:
 
     def keywords(self) -> dict[str, Any]:
         """What to call the model with. A forced call is forced once: else the model could never answer."""
-        keywords = {**self._keywords, "tool_schemas": [tool.schema for tool in self.tools.values()]}
+        keywords = {**self._keywords, "tool_schemas": self.schemas}
         if self.responses:
             keywords.pop("tool_choice", None)
             keywords.pop("prefilling", None)
@@ -194,6 +199,8 @@ class _Loop:
             said = f": {answer}" if answer else ""
             return None, call, {"error": f"the user did not approve this call{said}"}
         tool = self.tools.get(call.name)
+        if tool is None and call.name in self._echoed:  # Moonshot runs it, and wants its arguments back to do so
+            return None, call, call.arguments
         if tool is None:
             names = ", ".join(self.tools) or "none"
             return None, call, {"error": f"there is no tool {call.name!r}; the tools are: {names}"}
@@ -224,7 +231,7 @@ def run_tools(
     on_result: OnResult | None = None,
     on_event: OnEvent | None = None,
     system_prompt: str | None = None,
-    tool_choice: str | None = None,
+    tool_choice: Any = None,
     prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
@@ -233,7 +240,8 @@ def run_tools(
     Args:
         model: from ``Model.chat_completion``.
         messages: a text, or a list of message dicts; read, never changed.
-        tools: Python functions; hints and docstrings tell the model what they take.
+        tools: Python functions; hints and docstrings tell the model what they take. Beside them, what runs at the
+            provider, such as ``{"type": "web_search_preview"}``.
         max_steps: how often the model is asked, at most.
         on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,
             which the model is told; a dict replaces its arguments; anything else lets it run.
@@ -284,7 +292,7 @@ async def arun_tools(
     on_result: OnResult | None = None,
     on_event: OnEvent | None = None,
     system_prompt: str | None = None,
-    tool_choice: str | None = None,
+    tool_choice: Any = None,
     prefilling: str | None = None,
     generation_schema: Any = None,
 ) -> ToolRun:
@@ -356,7 +364,7 @@ async def _arun(loop: _Loop, call: ToolCall) -> str:
 
 
 def _keywords(
-    system_prompt: str | None, tool_choice: str | None, prefilling: str | None, generation_schema: Any
+    system_prompt: str | None, tool_choice: Any, prefilling: str | None, generation_schema: Any
 ) -> dict[str, Any]:
     given = {
         "system_prompt": system_prompt,

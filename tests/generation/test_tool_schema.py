@@ -397,7 +397,7 @@ def mixed(x: list[dict[str, int] | Place]) -> None: ...
         (mixed, r"^mixed: \$\.x\[\]: "),
         (lambda x: x, r"<lambda>: a tool's name is .* not '<lambda>'"),
         (Place, "expected a function as a tool, got .*Place.*generation_schema"),
-        (3, "expected a function as a tool, got 3"),
+        (3, r"tools\[0\]: expected .*function.*got 3"),
         (type, "expected a function"),
     ],
 )
@@ -426,7 +426,7 @@ def test_a_schema_passes_as_it_is_beside_functions() -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [{}, {"name": "x"}, {"type": "function", "name": "x"}, {"type": "function", "function": {"name": 3}}]
+    "schema", [{}, {"name": "x"}, {"type": "function", "name": 3}, {"type": "function", "function": {"name": 3}}]
 )
 def test_a_schema_without_a_name_is_refused_with_its_place(schema: dict[str, Any]) -> None:
     with pytest.raises(SchemaError, match=r"tools\[1\]: expected .*\"function\""):

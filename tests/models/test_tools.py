@@ -103,6 +103,49 @@ def test_without_tools_nothing_is_said_of_them(choice: str | None) -> None:
         assert not {"tools", "tool_choice"} & set(server.bodies[0])
 
 
+SEARCH = {"type": "web_search_preview", "search_context_size": "low"}
+THE_TIME = {"type": "function", "function": {"name": "get_time"}}
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": []}
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("web_search_preview", {"type": "web_search_preview"}),
+        (THE_TIME, THE_TIME),
+        ({"type": "function", "name": "get_time"}, THE_TIME),
+        ({"type": "tool", "name": "get_time"}, THE_TIME),
+        ({"type": "any"}, "required"),
+        ("any", "required"),
+        (ALLOWED, ALLOWED),
+        ("required", "required"),
+    ],
+)
+@both
+def test_a_tool_of_the_provider_goes_along_and_can_be_chosen(call: Call, choice: Any, sent: Any) -> None:
+    with serving(called(BERN, text="Found.")) as server:
+        model = mf.Model.chat_completion("openai/gpt-4.1", base_url=server.url, api_key="k")
+        calls, _ = call(model, "Hi", tool_schemas=[*TOOLS, SEARCH], tool_choice=choice)
+        [body] = server.bodies
+    assert body["tools"] == [*TOOLS, SEARCH]
+    assert body["tool_choice"] == sent
+    assert [one.name for one in calls.get_calls()] == ["get_time"]
+
+
+@both
+def test_a_provider_that_searched_has_made_no_forced_call(call: Call) -> None:
+    with serving(completion("Found.")) as server:
+        model = model_at(server.url)
+        answer, _ = call(model, "Hi", tool_schemas=[SEARCH, TOOLS[0]], tool_choice="required")
+    assert answer == "Found."
+
+
+@both
+def test_a_choice_one_letter_off_is_told_what_was_meant(call: Call) -> None:
+    with serving() as server, pytest.raises(mf.BadRequestError, match="Did you mean 'get_weather'"):
+        call(model_at(server.url), "Hi", tool_schemas=TOOLS, tool_choice="get_wether")
+
+
 def test_gemini_gets_no_keyword_that_it_refuses_and_keeps_properties_of_the_same_name() -> None:
     inner = {"type": "object", "properties": {"title": {"type": "string", "title": "T"}}, "additionalProperties": False}
     given = tool("f", title="F", properties={"a": {"type": "array", "items": inner}}, additionalProperties=False)

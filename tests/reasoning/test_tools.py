@@ -73,6 +73,36 @@ def test_results_go_back_and_the_answer_comes(go: Go) -> None:
     assert final.usage.total_tokens == 14
 
 
+SEARCH = {"type": "openrouter:web_search"}
+
+
+@both
+def test_tools_of_the_provider_go_along_in_their_place(go: Go) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
+        assert go(server.url, "?", tools=[SEARCH, add]).text == "2"
+        for body in server.bodies:
+            assert body["tools"][0] == SEARCH
+            assert body["tools"][1]["function"]["name"] == "add"
+
+
+@both
+def test_a_call_of_a_tool_of_the_provider_is_answered_and_ends_nothing(go: Go) -> None:
+    calls = calling(("c1", "web_search", {"query": "x"}), ("c2", "$web_search", {"query": "y"}))
+    own = {"type": "builtin_function", "function": {"name": "$web_search"}}
+    with serving(calls, completion("2")) as server:
+        assert go(server.url, "?", tools=[add, SEARCH, own]).text == "2"
+        first, second = results_in(server.bodies[1])
+    assert "there is no tool 'web_search'" in first
+    assert json.loads(second) == {"query": "y"}
+
+
+@both
+def test_a_schema_that_nobody_can_run_is_said_before_anything_is_sent(go: Go) -> None:
+    schema = {"function": {"name": "add", "parameters": {"type": "object"}}}
+    with serving() as server, pytest.raises(mf.SchemaError, match="Pass the Python function"):
+        go(server.url, "?", tools=[schema])
+
+
 @both
 def test_a_forced_call_is_forced_once(go: Go) -> None:
     with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:

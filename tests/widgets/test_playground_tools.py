@@ -101,6 +101,15 @@ def test_an_approved_call_runs_and_the_turns_are_those_of_the_run(build: Build, 
     assert bench.of("end")[0]["status"][0] == "2 answers"
 
 
+def test_tools_of_the_provider_go_along_in_every_form(build: Build, adder: Adder) -> None:
+    search = {"type": "openrouter:web_search"}
+    bench = build(calling(("call_1", SUM)), stream("42."), tools=[search, adder.add], approve="auto")
+    bench.playground.run(wait=True)
+    assert (bench.playground.value, results(bench)) == ("42.", ["42"])
+    assert bench.server.bodies[0]["tools"][0] == search
+    assert repr(search) in bench.playground.code
+
+
 def test_each_answer_of_a_run_is_told_for_itself(build: Build, adder: Adder) -> None:
     bench = build(
         calling(("call_1", SUM), text="Let me see."), stream("It is ", "42."), tools=[adder.add], approve="auto"

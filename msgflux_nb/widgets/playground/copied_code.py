@@ -100,7 +100,9 @@ class _Writer:
         return name
 
     def tool(self, tool: Any) -> str:
-        """A tool: its variable, or that of its function."""
+        """A tool: its variable, or that of its function; one that runs at the provider as it is written."""
+        if isinstance(tool, dict) and not self.names(tool):
+            return repr(tool)
         known = not isinstance(tool, Tool) or self.names(tool)
         return self.named(tool if known else tool.function)
 

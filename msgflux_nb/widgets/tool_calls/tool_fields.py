@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from ...errors import ToolCallError
-from ...generation.tool_schema import Tool, tool_schemas
+from ...generation.tool_forms import is_server_tool, read_tool
+from ...generation.tool_schema import Tool, listed_tools, tool_schemas
 
 __all__ = ["Field", "checked_arguments", "tool_fields"]
 
@@ -48,7 +49,9 @@ def tool_fields(tools: Any) -> dict[str, tuple[Field, ...]]:
     """
     found = {}
     for schema in tool_schemas(tools):
-        inner = schema[schema["type"]]
+        inner = schema.get(schema.get("type", ""))
+        if not isinstance(inner, dict) or is_server_tool(schema):
+            continue  # it runs at the provider
         parameters = inner.get("parameters")
         root = parameters if isinstance(parameters, dict) else {}
         found[inner["name"]] = tuple(itertools.islice(_fields(root, root.get("$defs", {}), ()), _FIELDS))
@@ -67,8 +70,8 @@ def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
         raise ToolCallError(f"this is no JSON: {error}") from None
     if not isinstance(arguments, dict):
         raise ToolCallError(f"expected a JSON object, got {type(arguments).__name__}")
-    for tool in [tools] if callable(tools) else tools or ():
-        if not isinstance(tool, dict):
+    for tool in listed_tools(tools or ()):
+        if read_tool(tool, "tools") is None:
             known = tool if isinstance(tool, Tool) else Tool.of(tool)
             if known.name == name:
                 known.bind(arguments)
