@@ -83,8 +83,9 @@ class ToolRun(ModelResponse):
     @property
     def usage(self) -> Usage | None:
         """What all answers together were billed; ``metadata.usage`` is the final one's."""
-        known = [usage for usage in (one.metadata.usage for one in self.responses) if usage is not None]
-        return sum(known[1:], known[0]) if known else None
+        usages = [one.metadata.usage for one in self.responses]
+        known = [usage for usage in usages if usage is not None]
+        return sum(known[1:], known[0]) if len(known) == len(usages) else None
 
     @property
     def cost(self) -> float | None:

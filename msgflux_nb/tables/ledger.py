@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from .outcome import FAILURES, STATES, Outcome
+from .outcome import FAILURES, STATES, Outcome, is_billed
 
-__all__ = ["Ledger"]
+__all__ = ["BILLED_UNKNOWN", "Ledger"]
 
 _CODES: dict[str, int] = {state: code for code, state in enumerate(STATES)}
 _OPEN = len(STATES)
 _PENDING = _CODES["pending"]
 _UNKNOWN = -1
+BILLED_UNKNOWN = -2
+"""In the columns of what was billed: something was, and nobody says how much."""
 _NAN = float("nan")
 
 
@@ -71,13 +73,14 @@ class Ledger:
             self.errors[position] = outcome.error
         if outcome.warnings:
             self.warnings[position] = outcome.warnings
+        unknown = is_billed(outcome)
+        _bill(self._prompt_tokens, position, outcome.prompt_tokens, unknown)
+        _bill(self._completion_tokens, position, outcome.completion_tokens, unknown)
+        _bill(self._costs, position, outcome.cost, unknown)
         if outcome.attempts is not None:
             _add(self._attempts, position, outcome.attempts)
         elif self._attempts[position] == 0:
             self._attempts[position] = _UNKNOWN
-        _add(self._prompt_tokens, position, outcome.prompt_tokens)
-        _add(self._completion_tokens, position, outcome.completion_tokens)
-        _add(self._costs, position, outcome.cost)
         _add(self._seconds, position, outcome.seconds)
         self._states[position] = _CODES[outcome.state]
         self.counts[outcome.state] += 1
@@ -131,7 +134,7 @@ class Ledger:
         return self._states[position] == _OPEN
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns about the run: lists and arrays as long as there are rows; None or NaN for unknown."""
+        """Return the columns about the run: lists and arrays, an entry a row; None, NaN or less than 0 for unknown."""
         errors: list[str | None] = [None] * len(self)
         if self._not_sent is not None:
             errors = [self._not_sent if state == _PENDING else None for state in self._states]
@@ -152,3 +155,14 @@ def _add(column: Any, position: int, amount: float | None) -> None:
     if amount is not None:
         before = column[position]
         column[position] = before + amount if before > 0 else amount
+
+
+def _bill(column: Any, position: int, amount: float | None, unknown: bool) -> None:
+    """Add what was billed; unknown and known are unknown together, for good."""
+    before = column[position]
+    if before == BILLED_UNKNOWN:
+        return
+    if amount is not None:
+        column[position] = before + amount if before >= 0 else amount
+    elif unknown:
+        column[position] = BILLED_UNKNOWN

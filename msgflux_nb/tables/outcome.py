@@ -32,6 +32,7 @@ __all__ = [
     "congestion",
     "failure",
     "fault_of",
+    "is_billed",
     "is_fatal",
     "is_of_one_row",
     "structure_of",
@@ -124,6 +125,12 @@ def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent:
     evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
     return Outcome(state, error=described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
+
+
+def is_billed(outcome: Outcome) -> bool:
+    """Tell whether something was billed for a row, known or not; what failed without an answer counts for nothing."""
+    said = (outcome.prompt_tokens, outcome.completion_tokens, outcome.cost)
+    return outcome.attempts != 0 and (outcome.state != "failed" or said != (None, None, None))
 
 
 def is_fatal(error: BaseException) -> bool:

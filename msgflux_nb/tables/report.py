@@ -13,10 +13,19 @@ import pandas as pd
 from ..errors import SchemaError
 from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
-from .ledger import Ledger
+from .ledger import BILLED_UNKNOWN, Ledger
 from .outcome import BILLED, FAILURES, STATES, UNANSWERED
 
-__all__ = ["RUN_COLUMNS", "check_schema", "forecast_of", "named_columns", "outcome_frame", "report_of", "with_warnings"]
+__all__ = [
+    "RUN_COLUMNS",
+    "billed_of",
+    "check_schema",
+    "forecast_of",
+    "named_columns",
+    "outcome_frame",
+    "report_of",
+    "with_warnings",
+]
 
 RUN_COLUMNS = (
     "_status",
@@ -119,20 +128,34 @@ def _repeated(name: str, array: Any, positions: np.ndarray[Any, Any]) -> Any:
 def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     """Return what a run did, as plain JSON values: pandas copies ``attrs`` around, compares and writes them.
 
-    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over the rows that know theirs, failed ones
-    included, and None if no row does. ``warnings`` is how many rows have some.
+    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included: None where one
+    that was answered does not know its own, or none was answered. Then ``known`` has the sums over the others, and
+    ``unknown`` how many do not know. A row that failed without an answer counts for nothing.
+    ``warnings`` is how many rows have some.
     """
     about = ledger.columns()
     counts = Counter(about["states"])
+    billed = billed_of(ledger)
     return {
         "rows": len(ledger),
         "states": {state: counts[code] for code, state in enumerate(STATES)},
-        "prompt_tokens": _sum(_integers(about["prompt_tokens"])),
-        "completion_tokens": _sum(_integers(about["completion_tokens"])),
-        "cost": _sum(_floats(about["costs"])),
+        **{name: None if unknown else known for name, (known, unknown) in billed.items()},
+        "known": {name: known for name, (known, _) in billed.items()},
+        "unknown": {name: unknown for name, (_, unknown) in billed.items()},
         "warnings": len(ledger.warnings),
         **told,
     }
+
+
+def billed_of(ledger: Ledger) -> dict[str, tuple[Any, int]]:
+    """Return for each of ``BILLED`` the sum over the rows that know it, None if none does, and how many do not."""
+    about = ledger.columns()
+    found = {}
+    for name, column in zip(BILLED, ("prompt_tokens", "completion_tokens", "costs"), strict=True):
+        amounts = np.asarray(about[column])
+        known = amounts >= 0  # what is unknown is negative, or NaN
+        found[name] = (amounts[known].sum().item() if known.any() else None, int((amounts == BILLED_UNKNOWN).sum()))
+    return found
 
 
 def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | None]) -> dict[str, Any]:
@@ -182,9 +205,4 @@ def _integers(values: Any) -> pd.arrays.IntegerArray:
 
 def _floats(values: Any) -> pd.arrays.FloatingArray:
     numbers = np.asarray(values, dtype=np.float64)
-    return pd.arrays.FloatingArray(numbers, np.isnan(numbers))
-
-
-def _sum(values: Any) -> Any:
-    known = values[~values.isna()]
-    return known.sum().item() if len(known) else None
+    return pd.arrays.FloatingArray(numbers, np.isnan(numbers) | (numbers < 0))

@@ -16,8 +16,15 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.tables import progress
+from msgflux_nb.tables.extract import finish
+from msgflux_nb.tables.ledger import Ledger
+from msgflux_nb.tables.outcome import Outcome
+from msgflux_nb.tables.report import billed_of
+from msgflux_nb.tables.run import Run
+from msgflux_nb.widgets.extraction.picture import picture_of
+from msgflux_nb.widgets.extraction.tally import Tally
 from tests.scripted import Reply, completion, serving
-from tests.tables.scripted_model import Scripted
+from tests.tables.scripted_model import Scripted, bare
 
 
 class Place(msgspec.Struct):
@@ -276,9 +283,6 @@ def test_progress_that_cannot_begin_is_not_shown(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_view_that_fails_does_not_end_the_batch() -> None:
-    from msgflux_nb.tables.extract import finish
-    from msgflux_nb.tables.run import Run
-
     run = Run(["Ur", "Uruk"], Place, model=Scripted(echo))
 
     def broken(position: int, outcome: Any) -> None:
@@ -294,3 +298,69 @@ def test_a_row_that_is_large_is_a_row() -> None:
     with warnings.catch_warnings():
         frame = quiet(["x" * 10_000_000, "y"])
     assert frame["_status"].tolist() == ["ok", "ok"]
+
+
+# Unknown and known are unknown together
+
+
+def priced(costs: dict[str, float | None]) -> Any:
+    """A model whose answer to a text costs so much, or nobody knows how much."""
+
+    class Priced(Scripted):
+        async def acall(self, messages: Any, **options: Any) -> Any:
+            response = await super().acall(messages, **options)
+            response.metadata = msgspec.structs.replace(self.metadata, cost=costs[bare(messages)])
+            return response
+
+    return Priced(echo)
+
+
+@pytest.mark.parametrize(
+    ("costs", "cost", "known", "unknown"),
+    [
+        ({"a": 0.25, "b": 0.5}, 0.75, 0.75, 0),
+        ({"a": 0.25, "b": None}, None, 0.25, 1),
+        ({"a": 0.0, "b": None}, None, 0.0, 1),
+        ({"a": None, "b": None}, None, None, 2),
+    ],
+)
+def test_a_table_with_a_row_of_unknown_cost_has_an_unknown_cost(
+    costs: dict[str, float | None], cost: float | None, known: float | None, unknown: int
+) -> None:
+    report = quiet(list(costs), model=priced(costs)).attrs["report"]
+    assert (report["cost"], report["known"]["cost"], report["unknown"]["cost"]) == (cost, known, unknown)
+    assert report["prompt_tokens"] == 20
+
+
+def test_cached_rows_do_not_turn_an_unknown_cost_into_nothing(tmp_path: Path) -> None:
+    with serving() as server:
+        model = hosted(server)
+        mf.extract(["Lisbon"], Place, model=model, progress=False, store=tmp_path / "run.sqlite")
+        unknown = mf.Model.chat_completion("scripted", base_url=server.url, api_key="k")
+        mf.extract(["Faro"], Place, model=unknown, progress=False, store=tmp_path / "run.sqlite")
+        frame = mf.extract(["Faro", "Porto"], Place, model=unknown, progress=False, store=tmp_path / "run.sqlite")
+    assert frame["_status"].tolist() == ["cached", "ok"]
+    assert frame["_cost"].tolist()[0] == 0.0
+    assert frame["_cost"].isna().tolist() == [False, True]
+    assert frame.attrs["report"]["cost"] is None
+    assert frame.attrs["report"]["unknown"]["cost"] == 1
+
+
+def test_what_is_unknown_of_a_row_stays_unknown_when_it_is_asked_again() -> None:
+    ledger = Ledger()
+    ledger.grow(3)
+    for position in range(3):
+        ledger.end(position, Outcome("failed" if position else "invalid", attempts=1))
+        ledger.end(position, Outcome("ok", attempts=1, prompt_tokens=5, completion_tokens=2, cost=0.5))
+    assert billed_of(ledger) == {"prompt_tokens": (10, 1), "completion_tokens": (4, 1), "cost": (1.0, 1)}
+
+
+def test_the_view_says_what_is_known_and_of_how_many_rows_it_is_not() -> None:
+    run = Run(["a", "b", "c"], Place, model=priced({"a": 0.25, "b": None, "c": None}))
+    tally = Tally(run)
+    run.told = tally.take  # type: ignore[method-assign]
+    frame = finish(run, progress=False)
+    for ended in (None, frame.attrs["report"]):
+        figures = dict(picture_of(tally, ended=ended)["figures"])
+        assert figures["cost"] == "– ($0.2500, and 2 rows unknown)"
+    assert dict(picture_of(Tally(run))["figures"])["cost"] == "– ($0.2500, and 2 rows unknown)"

@@ -113,10 +113,23 @@ def _figures(
         ["rate", _DASH if rate is None else f"{_short(rate)} rows/s"],
         ["tokens in", _whole(prompt)],
         ["tokens out", _whole(completion)],
-        ["cost", _DASH if cost is None else dollars(cost)],
+        ["cost", _cost(tally, ended) if cost is None else dollars(cost)],
         ["for the rest", _DASH if rest_cost is None else f"≈ {dollars(rest_cost)}"],
         ["took" if ended is not None else "time left", _time(seconds, about=ended is None)],
     ]
+
+
+def _cost(tally: Tally | None, ended: Mapping[str, Any] | None) -> str:
+    """Say that the cost is not known, of how many rows, and what is known of the others."""
+    known: float | None = None
+    unknown = 0
+    if ended is not None:
+        known, unknown = ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
+    elif tally is not None:
+        known, unknown = tally.partly("cost")
+    if not unknown or not known:
+        return _DASH
+    return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)"
 
 
 def _forecast(forecast: Mapping[str, Any] | None) -> str:

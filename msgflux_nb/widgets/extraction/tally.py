@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...tables.ledger import Ledger
-from ...tables.outcome import BILLED, Outcome, common_text
+from ...tables.outcome import Outcome, common_text, is_billed
+from ...tables.report import billed_of
 from ...tables.run import Run
 
 __all__ = ["LAST_ROWS", "Problem", "Tally"]
@@ -55,7 +55,8 @@ class Tally:
         self.version = 0
         self._clock = clock
         ledger = run.batch.ledger
-        self._sums, self._asked = _billed_before(ledger)
+        self._billed = billed_of(ledger)
+        self._asked = sum(attempts != 0 for attempts in ledger.columns()["attempts"])
         for position in list(ledger.errors):
             self._group(position, ledger.state(position), ledger.errors[position])
         for position in range(len(ledger) - 1, -1, -1):
@@ -70,10 +71,12 @@ class Tally:
         self.last.append(position)
         if outcome.attempts != 0:
             self._asked += 1
-        for name in BILLED:
+        for name, (known, unknown) in self._billed.items():
             amount = getattr(outcome, name)
             if amount is not None:
-                self._sums[name] = self._sums.get(name, 0) + amount
+                self._billed[name] = ((known or 0) + amount, unknown)
+            elif is_billed(outcome):
+                self._billed[name] = (known, unknown + 1)
         if outcome.is_failure:
             self._group(position, outcome.state, outcome.error or "")
         self.version += 1
@@ -104,8 +107,13 @@ class Tally:
         return None if self.total is None else self.total - self.finished
 
     def billed(self, name: str) -> float | None:
-        """What was billed; None where nothing is known."""
-        return self._sums.get(name)
+        """What was billed; None where one row that was asked does not know."""
+        known, unknown = self._billed[name]
+        return None if unknown else known
+
+    def partly(self, name: str) -> tuple[float | None, int]:
+        """What was billed as far as it is known, and how many rows do not know."""
+        return self._billed[name]
 
     def for_the_rest(self, name: str) -> float | None:
         """What the rows that are left will need, if they are like those that were asked about."""
@@ -126,14 +134,3 @@ class Tally:
         """The most frequent problems."""
         found = sorted(self.problems.values(), key=lambda problem: (-problem.count, problem.state, problem.text))
         return found[:count]
-
-
-def _billed_before(ledger: Ledger) -> tuple[dict[str, float], int]:
-    """Sums over the rows that were billed before a run went on, and how many were asked about."""
-    about = ledger.columns()
-    sums = {}
-    for name, column in zip(BILLED, ("prompt_tokens", "completion_tokens", "costs"), strict=True):
-        known = [amount for amount in about[column] if amount >= 0]  # what is unknown is negative, or NaN
-        if known:
-            sums[name] = sum(known)
-    return sums, sum(attempts != 0 for attempts in about["attempts"])
