@@ -6,6 +6,7 @@ that thinks aloud often repeats its input first.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 import msgspec
 
 from ..errors import ValidationFailedError, described, ends_a_process
+from .deviations import conversions, repeated_keys
+from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
 __all__ = ["Decoded", "decode_answer", "decode_json"]
@@ -24,6 +27,7 @@ _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
 _DEPTH_LIMIT = 500
 _TRIES = 8
+_LENIENT_CHARACTERS = 2_000_000  # that are read as models write JSON, in all parts of a text together
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -45,32 +49,30 @@ class Decoded(msgspec.Struct, frozen=True):
 def decode_answer(text: str, wire: WireSchema) -> Decoded:
     """Decode ``text`` to ``wire.type``; strictly first, then with msgspec's conversions, which is flagged.
 
+    JSON as models write it, with a comma too many or a raw line end in a text, is read and flagged too.
+
     Raises:
         ValidationFailedError: no JSON in the text, JSON that does not fit (``path`` says where), or whatever the code
             of the type raised (``own_code``); only what ends a process is raised as it is.
     """
     failure: BaseException | None = None
+    budget = _LENIENT_CHARACTERS
     for position, candidate in enumerate(_candidates(text)):
-        if wire.checked is None:  # in one go, which is quick, and gives a Decimal the digits that were written
-            try:
-                return Decoded(value=_decoder(wire.type)(candidate), lax=False, wrapped=position > 0)
-            except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-                pass
-            except BaseException as error:
-                failure = failure or _of_own_code(error)
+        said, reading, flags = candidate, None, None
+        value, error = _decoded(said, wire)
+        if value is msgspec.UNSET and error is None and not _is_json(said):
+            budget -= len(said)
+            reading = read_lenient(said) if budget >= 0 else None
+            if reading is None:
                 continue
-        try:
-            value = msgspec.json.decode(candidate)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            continue
-        for strict in (True, False):
-            try:
-                return Decoded(value=_convert(value, wire, strict), lax=not strict, wrapped=position > 0)
-            except msgspec.ValidationError as error:
-                failure = failure or error
-            except BaseException as error:
-                failure = failure or _of_own_code(error)
-                break
+            said = reading.text
+            value, error = (msgspec.UNSET, None) if reading.marks else _decoded(said, wire)
+        if value is msgspec.UNSET and error is None:
+            value, flags, error = _converted(said, reading, wire)
+        if value is not msgspec.UNSET:
+            warnings = (*_repairs(said, reading, wire), *(flags or ()))
+            return Decoded(value, lax=flags is not None, wrapped=position > 0, warnings=warnings)
+        failure = failure or error
     raise _failed(text, wire, failure) from (None if isinstance(failure, msgspec.ValidationError) else failure)
 
 
@@ -80,12 +82,73 @@ def decode_json(text: str) -> Any:
     Raises:
         ValueError: there is none.
     """
+    budget = _LENIENT_CHARACTERS
     for candidate in _candidates(text):
         try:
             return msgspec.json.decode(candidate)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            continue
+            budget -= len(candidate)
+        reading = read_lenient(candidate) if budget >= 0 else None
+        if reading is not None:
+            with contextlib.suppress(msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+                return reading.value()
     raise ValueError("no JSON in the text")
+
+
+def _decoded(text: str, wire: WireSchema) -> tuple[Any, BaseException | None]:
+    """Decode in one go, which is quick and gives a Decimal its digits; UNSET where it does not fit.
+
+    Beside it stands what the code of the type raised, or None.
+    """
+    if wire.checked is not None:
+        return msgspec.UNSET, None
+    try:
+        return _decoder(wire.type)(text), None
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return msgspec.UNSET, None
+    except BaseException as error:
+        return msgspec.UNSET, _of_own_code(error)
+
+
+def _converted(
+    said: str, reading: Reading | None, wire: WireSchema
+) -> tuple[Any, tuple[str, ...] | None, BaseException | None]:
+    """Decode in two steps; UNSET where it does not fit, with the reason.
+
+    Between them stand the sentences about what was converted; None where nothing had to be.
+    """
+    try:
+        plain = msgspec.json.decode(said) if reading is None else reading.value()
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return msgspec.UNSET, None, None
+    failure: BaseException | None = None
+    for strict in (True, False):
+        try:
+            value = _convert(plain, wire, strict)
+            return value, None if strict else conversions(_restored(plain, wire), value), None
+        except msgspec.ValidationError as error:
+            failure = failure or error
+        except BaseException as error:
+            failure = failure or _of_own_code(error)
+            break
+    return msgspec.UNSET, None, failure
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _repairs(text: str, reading: Reading | None, wire: WireSchema) -> tuple[str, ...]:
+    """Sentences about how the text was read; for an answer that is as it should be, one count and no more."""
+    found = () if reading is None else reading.warnings
+    names = wire.schema.get("properties", ())
+    if text.count('":') == len(names) and all(name in text for name in names):
+        return found
+    return found + repeated_keys(text)
 
 
 def _decoder(type_: Any) -> Callable[[str], Any]:
@@ -101,8 +164,11 @@ def _kept(type_: Any) -> Callable[[str], Any]:
 
 
 def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:
-    restored = value if wire.checked is None else wire.checked(value)
-    return msgspec.convert(restored, wire.type, strict=strict, str_keys=True)
+    return msgspec.convert(_restored(value, wire), wire.type, strict=strict, str_keys=True)
+
+
+def _restored(value: Any, wire: WireSchema) -> Any:
+    return value if wire.checked is None else wire.checked(value)
 
 
 def _of_own_code(error: BaseException) -> BaseException:

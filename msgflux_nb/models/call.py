@@ -264,7 +264,8 @@ class Call:
     @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut on the way to the answer; decoding may add more."""
-        return (*self.request.warnings, *self.snapshot.warnings)
+        calls = (f"call of {state.name}: {said}" for state in self.current.tool_calls.states for said in state.repairs)
+        return (*self.request.warnings, *self.snapshot.warnings, *calls)
 
     @property
     def warnings(self) -> tuple[str, ...]:

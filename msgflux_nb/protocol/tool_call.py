@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from ..generation.lenient import read_lenient
 from .events import ToolKind
 from .partial_json import PartialJSON
 from .sse import joined
@@ -45,6 +47,7 @@ class ToolCallState(msgspec.Struct, frozen=True):
         error: what is wrong, or None.
         choice: the choice that it belongs to.
         late_id: whether the id came after the first fragment.
+        repairs: sentences about how arguments that are no JSON were read.
     """
 
     id: str
@@ -56,6 +59,7 @@ class ToolCallState(msgspec.Struct, frozen=True):
     error: str | None
     choice: int
     late_id: bool
+    repairs: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any] | None:
@@ -81,6 +85,8 @@ class Assembly:
         self._pieces: list[str] = []  # fragments that were; the first ones stay apart, since they show repairs
         self._last = ""
         self._half = ""  # of a surrogate pair, whose other half comes with the next fragment
+        self._repairs: tuple[str, ...] = ()
+        self._read_as: tuple[str, dict[str, Any] | None] | None = None  # a text, and what it may mean
 
     @property
     def known_id(self) -> str:
@@ -124,6 +130,8 @@ class Assembly:
         if self._parser.error is None and not self._parser.complete and not ended:
             return self._parser.value, "streaming", False, None
         repaired = _repaired(self.raw.strip(), self._pieces[0], self._last)
+        if repaired is None and ended:
+            repaired = self._lenient()
         if repaired is not None:
             return repaired, "complete", True, None
         return self._parser.value, "invalid", False, self._problem()
@@ -159,6 +167,7 @@ class Assembly:
             error=error,
             choice=self.choice,
             late_id=self.late_id,
+            repairs=self._repairs if repaired else (),
         )
 
     def repeats(self, text: str) -> bool:
@@ -190,6 +199,19 @@ class Assembly:
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return joined(text)
+
+    def _lenient(self) -> dict[str, Any] | None:
+        """Read arguments that are JSON as models write it, which can mean one thing only."""
+        raw = self.raw
+        if self._read_as is None or self._read_as[0] != raw:
+            self._repairs, value = (), None
+            reading = read_lenient(raw)
+            if reading is not None:
+                with contextlib.suppress(ValueError, RecursionError):
+                    value = reading.value()
+                self._repairs = reading.warnings
+            self._read_as = raw, value if isinstance(value, dict) else None
+        return self._read_as[1]
 
     def _problem(self) -> str:
         if self._parser.error is not None:

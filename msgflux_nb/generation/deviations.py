@@ -1,0 +1,89 @@
+"""Where an answer that was decoded is not quite what the model wrote: sentences for whoever uses the value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+__all__ = ["conversions", "repeated_keys"]
+
+_KEY = re.compile(r'"([^"\\]*)"\s*:')
+_SHOWN = 3
+_CHARACTERS = 40
+
+
+def repeated_keys(text: str) -> tuple[str, ...]:
+    """Name the keys that an object of the JSON text holds twice: the last value counts."""
+    keys = _KEY.findall(text)
+    if len(set(keys)) == len(keys):
+        return ()
+    found: dict[str, None] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            found.update(dict.fromkeys(name for name, count in counts.items() if count > 1))
+
+    try:
+        json.loads(text, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(
+        f"the model's JSON had the key {_cut(repr(name))} more than once in an object; the last value counts."
+        for name in list(found)[:_SHOWN]
+    )
+
+
+def conversions(written: Any, value: Any) -> tuple[str, ...]:
+    """Name the values that only fit after conversion.
+
+    Args:
+        written: the JSON value, as the type has it.
+        value: what it was converted to.
+    """
+    try:
+        read = msgspec.to_builtins(value, str_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return (_GENERAL,)
+    found: list[str] = []
+    for sentence in _changes("", written, read):
+        if len(found) == _SHOWN:
+            return (*found, "further values were converted to fit their types, too.")
+        found.append(sentence)
+    return tuple(found)
+
+
+_GENERAL = "a value of the model's JSON was converted to fit its type."
+
+
+def _changes(path: str, written: Any, read: Any) -> Iterator[str]:
+    if isinstance(written, dict) and isinstance(read, dict):
+        for name, inner in written.items():
+            if name in read:
+                yield from _changes(f"{path}.{name}" if path else name, inner, read[name])
+    elif isinstance(written, list) and isinstance(read, list):
+        for place, (before, after) in enumerate(zip(written, read, strict=False)):
+            yield from _changes(f"{path}[{place}]", before, after)
+    elif _kind(written) is not _kind(read):
+        yield f"{path or 'the answer'}: {_named(written)} was read as {_named(read)}."
+
+
+def _kind(value: Any) -> type:
+    """Its type; an integer and the same as a float are one."""
+    return float if type(value) is int else type(value)
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {_cut(repr(value))}"
+    shown = _cut(json.dumps(value, default=str))
+    return f"the number {shown}" if _kind(value) is float else shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CHARACTERS else f"{text[:_CHARACTERS]}…"
