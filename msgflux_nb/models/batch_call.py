@@ -130,6 +130,7 @@ class Prepared:
                     self.attempts += 1
                     return answer
         self._made = self._call(given is not None)
+        self._made.found.aloud = False
         return _Given(self._made, self._connect, given)
 
     async def _finish(self, begun: _Given) -> ModelResponse:

@@ -22,6 +22,7 @@ from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import PROVENANCE
 from .exchange import Exchange
+from .flaws import Flaws
 
 __all__ = ["Call", "Learnt"]
 
@@ -50,6 +51,7 @@ class Call:
 
     Attributes:
         exchange: the one whose answer counts.
+        found: what was changed or cut on the way to the answer.
         shown: whether the answer that a reader of a stream sees is complete; what follows is silent.
     """
 
@@ -77,6 +79,7 @@ class Call:
         self.shown = False
         self._calls: tuple[Exchange, ToolCallAggregator | None] | None = None
         self.decoded: Decoded | None = None
+        self.found = Flaws(profile)
 
     # -- what the drivers follow ----------------------------------------------------------------------------------
 
@@ -264,8 +267,7 @@ class Call:
     @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut on the way to the answer; decoding may add more."""
-        calls = (f"call of {state.name}: {said}" for state in self.current.tool_calls.states for said in state.repairs)
-        return (*self.request.warnings, *self.snapshot.warnings, *calls)
+        return self.found.of(self.current)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -325,6 +327,7 @@ class Call:
         if self.shown and self.exchange.state == "cancelled" and not self.exchange.attempts:
             self._go_back_to(self._earlier[-1])  # the second one was not sent any more
         self.exchange.check_complete()
+        self.found.tell(self.exchange)
         if self._value is msgspec.UNSET:
             try:
                 self._value = self._decoded()

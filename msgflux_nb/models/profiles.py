@@ -40,6 +40,7 @@ _LLAMACPP = Profile(
     prefill_with_reasoning=False,
     echo=None,
     echo_stream=False,
+    context_advice="Start llama-server with a larger --ctx-size, and without --context-shift; or send less.",
 )
 
 # Their chat templates open the reasoning, and such a server without a reasoning parser sends it in the content.
@@ -96,6 +97,9 @@ _OWN_SERVERS = (
         echo=None,
         echo_stream=None,
         reasoning_name="reasoning",
+        context_advice="Ollama cuts what is longer than its context (num_ctx) without an error, and this API takes no "
+        "num_ctx: start it with OLLAMA_CONTEXT_LENGTH=32768, or make a model with PARAMETER num_ctx 32768 and `ollama "
+        "create`; or send less.",
     ),
     # "Invalid tool_choice type: 'object'. Supported string values: none, auto, required", and a required call may come
     # as text all the same. Of response_format it takes json_schema and text.
@@ -113,6 +117,8 @@ _OWN_SERVERS = (
         prefill="continue",
         echo=None,
         echo_stream=None,
+        context_advice="Load the model in LM Studio with a larger context length and without a context overflow "
+        "policy that cuts; or send less.",
     ),
 )
 

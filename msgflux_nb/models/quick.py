@@ -15,6 +15,7 @@ import msgspec
 from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
 from ..generation.decode import decode_answer
 from ..generation.schema import WireSchema
+from ..protocol.cut_prompt import cut_prompt
 from ..protocol.events import Usage
 from ..protocol.plain import read_plain
 from ..protocol.profile import Profile
@@ -116,8 +117,10 @@ class Quick:
         except (MsgfluxError, RecursionError):
             return None
         cost = cost_of(with_request(plain.usage, request), self._profile, self._model, answered=plain.model)
-        billed = Billed(plain.usage, 1, cost, (*known, *decoded.warnings))
-        return QuickAnswer(plain.text, decoded.value, billed, known)
+        cut = cut_prompt(request, plain.usage, profile)
+        flaws = known if cut is None else (*known, cut)
+        billed = Billed(plain.usage, 1, cost, (*flaws, *decoded.warnings))
+        return QuickAnswer(plain.text, decoded.value, billed, flaws)
 
     async def _now(self) -> Place | Endpoint:
         """Return where requests go at the moment."""

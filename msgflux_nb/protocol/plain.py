@@ -134,6 +134,7 @@ class _Payload(msgspec.Struct, gc=False):
     base_resp: None = None
     x_groq: None = None
     success: None = None
+    truncated: Literal[False] | None = None
     service_tier: str | None = None
 
 

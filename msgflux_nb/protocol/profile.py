@@ -91,6 +91,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
         blank_reasoning: whether a turn with calls that has no reasoning goes back with an empty text for it, since
             without the field it is refused.
+        context_advice: what to do where the server's context is too small for a prompt.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
         models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
@@ -140,6 +141,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reasoning_name: Literal["reasoning_content", "reasoning"] = "reasoning_content"
     echo_reasoning: Literal["never", "tool_turns", "always"] = "never"
     blank_reasoning: bool = False
+    context_advice: str = "Send less, or raise the server's context length."
     stream_usage: bool = True
     stream_ends: bool = True
     models: dict[str, dict[str, Any]] = {}

@@ -16,6 +16,7 @@ import pandas as pd
 from ..errors import StoreError, described, ends_a_process
 from ..generation.generics import with_defaults
 from ..models.model import Model
+from ..protocol.cut_prompt import CUT
 from ..storage.answers import Store, open_store
 from ..storage.batches import Records, RunRecord
 from .batch import AsyncModel, Batch, OnError
@@ -294,12 +295,19 @@ class Run:
             warnings.warn(said, RuntimeWarning, stacklevel=4)
         if self.batch.view_fault is not None:
             warnings.warn(f"what shows this batch failed: {self.batch.view_fault}", RuntimeWarning, stacklevel=4)
+        self._tell_of_cuts()
         of_a_row = self.batch.error if self._limits["on_error"] == "raise" else None
         error = self.batch.crash or self.unread or of_a_row
         if error is None:
             return result
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
         raise error
+
+    def _tell_of_cuts(self) -> None:
+        cut = [said for row in self.batch.ledger.warnings.values() for said in row if said.startswith(CUT)]
+        if cut:
+            rows = "1 row" if len(cut) == 1 else f"{len(cut):,} rows"
+            warnings.warn(f"{rows}: {cut[0]} See _warnings.", RuntimeWarning, stacklevel=5)
 
 
 _runs: OrderedDict[str, Run] = OrderedDict()

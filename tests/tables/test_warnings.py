@@ -32,7 +32,7 @@ class Remarked(Scripted):
     async def acall(self, messages: object, **options: object) -> object:
         response = await super().acall(messages, **options)
         if "Bonn" in str(messages):
-            response.metadata = Metadata(warnings=("the prompt was cut", "a <b>comma</b> was too much"))
+            response.metadata = Metadata(warnings=("an option was left out", "a <b>comma</b> was too much"))
         return response
 
 
@@ -46,7 +46,7 @@ def extract(texts: list[str], **options: object) -> pd.DataFrame:
 
 def test_the_column_stands_where_a_row_has_a_warning() -> None:
     table = extract(["Rome", "Bonn"])
-    assert list(table["_warnings"].fillna("-")) == ["-", "the prompt was cut; a <b>comma</b> was too much"]
+    assert list(table["_warnings"].fillna("-")) == ["-", "an option was left out; a <b>comma</b> was too much"]
     assert table["_warnings"].dtype == "string"
     assert table.attrs["report"]["warnings"] == 1
 
@@ -72,9 +72,9 @@ def test_a_field_may_not_take_the_columns_name() -> None:
 def test_the_live_rows_and_the_saved_ones_show_it_escaped() -> None:
     view = mf.ExtractionView(["Rome", "Bonn"], City, model=model(), store=False)
     view.run(wait=True)
-    assert [row[5] for row in view.picture["rows"]] == ["", "the prompt was cut; a <b>comma</b> was too much"]
+    assert [row[5] for row in view.picture["rows"]] == ["", "an option was left out; a <b>comma</b> was too much"]
     drawn = extraction_html(view.picture)
-    assert "⚠ the prompt was cut; a &lt;b&gt;comma&lt;/b&gt; was too much" in drawn
+    assert "⚠ an option was left out; a &lt;b&gt;comma&lt;/b&gt; was too much" in drawn
     view.close()
 
 

@@ -1,0 +1,52 @@
+"""What was changed or cut on the way to an answer, as sentences; a prompt that the server cut is warned of aloud."""
+
+from __future__ import annotations
+
+import warnings
+
+from ..protocol.cut_prompt import cut_prompt
+from ..protocol.profile import Profile
+from .exchange import Exchange
+
+__all__ = ["Flaws"]
+
+
+class Flaws:
+    """Looks once at each exchange that is complete.
+
+    Args:
+        profile: who answers.
+
+    Attributes:
+        aloud: whether a prompt that was cut is a Python warning too; a batch gives one for all of its rows.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.aloud = True
+        self._profile = profile
+        self._known: tuple[Exchange, str | None] | None = None
+        self._told: Exchange | None = None
+
+    def of(self, exchange: Exchange) -> tuple[str, ...]:
+        """Return the sentences; decoding may add more."""
+        cut = self._cut(exchange)
+        calls = (f"call of {state.name}: {said}" for state in exchange.tool_calls.states for said in state.repairs)
+        return (*exchange.request.warnings, *((cut,) if cut else ()), *exchange.snapshot.warnings, *calls)
+
+    def tell(self, exchange: Exchange) -> None:
+        """Warn where the prompt was cut; once."""
+        if not self.aloud or self._told is exchange:
+            return
+        self._told = exchange
+        cut = self._cut(exchange)
+        if cut is not None:
+            warnings.warn(cut, RuntimeWarning, stacklevel=4)
+
+    def _cut(self, exchange: Exchange) -> str | None:
+        if exchange.state != "complete":
+            return None
+        if self._known is None or self._known[0] is not exchange:
+            snapshot = exchange.snapshot
+            said = snapshot.fields.get("truncated") is True
+            self._known = exchange, cut_prompt(exchange.request.body, snapshot.usage, self._profile, said=said)
+        return self._known[1]

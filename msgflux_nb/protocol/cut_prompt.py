@@ -1,0 +1,75 @@
+"""Whether a server has cut the prompt without saying so, told by its own count of the prompt's tokens; pure.
+
+Ollama and others drop what does not fit their context, and answer as if nothing had happened. A word of Latin, Greek or
+Cyrillic letters is at least one token for every tokenizer, so that a count far below the number of words is a cut.
+Nothing is concluded from what may be few tokens: other scripts, runs of signs or spaces, images, cached tokens that are
+counted apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .profile import Profile
+from .usage import Usage
+
+__all__ = ["CUT", "cut_prompt"]
+
+CUT = "the prompt was cut"  # how the sentence begins
+
+_BYTES_A_TOKEN = 6  # below which a prompt is not looked at
+_FEWEST_TOKENS = 500  # that a cut prompt has; less is what a server counts that leaves out what it had cached
+_SHARE = 0.8  # of the words, at least, are tokens: some tokenizers join a few frequent pairs
+_LONG_WORD = 16  # letters a token, at most
+_WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u0300-\u036f\u0370-\u052f'\u2019]+")
+_EMBEDDED = b";base64,"
+
+
+def cut_prompt(body: bytes, usage: Usage | None, profile: Profile, *, said: bool = False) -> str | None:
+    """Return a sentence where the server read far less than it was sent; None where it may have read all.
+
+    Args:
+        body: the request as it was sent.
+        usage: what the server counted.
+        profile: who it is.
+        said: whether the server says itself that it has cut something, as llama.cpp does.
+    """
+    if said:
+        return f"{CUT}, or the answer: the server says that it truncated one of them. {profile.context_advice}"
+    counted = None if usage is None else usage.prompt_tokens
+    if usage is None or counted is None:
+        return None
+    counted += (usage.cached or 0) + usage.cache_write
+    if counted < _FEWEST_TOKENS or len(body) < _BYTES_A_TOKEN * counted or _EMBEDDED in body:
+        return None
+    words = sum(map(_fewest_tokens, _texts(body)))
+    if counted >= _SHARE * words:
+        return None
+    return (
+        f"{CUT}: its messages hold at least {words:,} words and the server read {counted:,} tokens, so "
+        f"that the rest, mostly the beginning, was not seen by the model. {profile.context_advice}"
+    )
+
+
+def _fewest_tokens(text: str) -> int:
+    return sum(1 + (len(word) - 1) // _LONG_WORD if word.strip("'\u2019") else 0 for word in _WORD.findall(text))
+
+
+def _texts(body: bytes) -> Iterator[str]:
+    try:
+        request = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    messages: Any = request.get("messages") if isinstance(request, dict) else None
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            yield content
+        for part in content if isinstance(content, list) else ():
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                yield text
