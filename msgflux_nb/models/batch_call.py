@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import MsgfluxError
 from ..generation.schema import WireSchema
@@ -22,22 +22,35 @@ from .exchange import Exchange
 from .quick import Quick, QuickAnswer
 from .whole import Headers
 
-__all__ = ["Prepared"]
+__all__ = ["Prepared", "Sending"]
+
+
+class Sending(NamedTuple):
+    """What is sent for one row.
+
+    Attributes:
+        request: the body of its first request.
+        warnings: sentences about what that had to change or leave out.
+        quick: the short way, which is tried first; None for none.
+        call: makes the call that begins with this request, for each attempt.
+    """
+
+    request: bytes
+    warnings: tuple[str, ...]
+    quick: Quick | None
+    call: Callable[[], Call]
 
 
 class Prepared:
     """A call that may be made.
 
     Args:
-        call: makes the call anew for each attempt; is told whether its first request, as it is here, was sent already.
+        sending: gives what is sent by what is known of the model at that moment.
         connect: where requests go.
-        request: the body of the request as it is asked for first.
         schema: what the answer is decoded to, or None for text.
         key: of the whole request.
         question: gives the key of the request but for its structure.
         hide: returns bytes without the caller's key.
-        quick: the short way, which is tried first; None for none.
-        known: sentences about what the request had to change or leave out.
 
     Attributes:
         key: of the whole request; the same request to the same place has the same.
@@ -49,14 +62,12 @@ class Prepared:
     """
 
     __slots__ = (
-        "_call",
         "_connect",
         "_flaws",
         "_hide",
-        "_known",
         "_made",
         "_question",
-        "_quick",
+        "_sending",
         "_text",
         "allowance",
         "answer",
@@ -68,22 +79,20 @@ class Prepared:
 
     def __init__(
         self,
-        call: Callable[[bool], Call],
+        sending: Callable[[], Sending],
         connect: Callable[[ChatRequest], Awaitable[Any]],
         *,
-        request: bytes,
         schema: WireSchema | None,
         key: bytes,
         question: Callable[[], bytes],
         hide: Callable[[bytes], bytes],
-        quick: Quick | None,
-        known: tuple[str, ...] = (),
     ) -> None:
-        self._call, self._connect, self._hide, self._question, self._quick = call, connect, hide, question, quick
+        self._sending, self._connect, self._hide, self._question = sending, connect, hide, question
         self._made: Call | None = None
         self._text: str | None = None
-        self._known = self._flaws = known
-        self.request = request
+        now = sending()
+        self._flaws = now.warnings
+        self.request = now.request
         self.schema = schema
         self.key = key
         self.attempts = 0
@@ -120,16 +129,18 @@ class Prepared:
     async def _begin(self) -> QuickAnswer | _Given:
         """Ask the short way; what it does not get to its end is begun. No frame of a failure holds what came."""
         given: bytes | MsgfluxError | None = None
-        if self._quick is not None and self.schema is not None:
-            given = await self._quick.send(self.request, self._hear)
+        now = self._sending()
+        self.request, quick = now.request, now.quick
+        if quick is not None and self.schema is not None:
+            given = await quick.send(self.request, self._hear)
             if type(given) is bytes:
-                answer = self._quick.read(given, self.request, self.schema, self._known)
+                answer = quick.read(given, self.request, self.schema, now.warnings)
                 if answer is not None:
                     self._made, self._text, self.answer = None, answer.text, given
                     self._flaws = answer.flaws
                     self.attempts += 1
                     return answer
-        self._made = self._call(given is not None)
+        self._made = now.call()
         self._made.found.aloud = False
         return _Given(self._made, self._connect, given)
 

@@ -12,30 +12,25 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from ..errors import EmptyOutputError, MsgfluxError, ToolNotCalledError, ValidationFailedError
+from ..errors import EmptyOutputError, Fault, MsgfluxError, ToolNotCalledError, ValidationFailedError
 from ..generation.decode import Decoded, decode_answer, decode_json
 from ..protocol.events import Usage
 from ..protocol.misfit import failed_generation, problem_of, refused_prefill, refuses_method, refuses_signatures
 from ..protocol.profile import Profile
+from ..protocol.remedy import Remedy, remedy_of
 from ..protocol.request import ChatRequest, Way, schema_note
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import PROVENANCE
 from .exchange import Exchange
 from .flaws import Flaws
+from .learnt import Known, Learnt
 
-__all__ = ["Call", "Learnt"]
+__all__ = ["Call"]
 
+_OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # of failures that may come of how a request is written
 _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
-
-
-class Learnt:
-    """What an endpoint's answers have told about one model: how not to ask for structures, and whether it echoes."""
-
-    def __init__(self) -> None:
-        self.refused: frozenset[Way] = frozenset()
-        self.echo: dict[bool, bool] = {}  # by whether it was a stream
 
 
 class Call:
@@ -48,6 +43,7 @@ class Call:
         learnt: what is known of this model at this endpoint; what this call learns is added.
         exchange: makes an exchange of a request.
         request: what ``build`` gives for the first one, where it was built before.
+        known: what was known of the model then, where that is not what is known now.
 
     Attributes:
         exchange: the one whose answer counts.
@@ -64,13 +60,14 @@ class Call:
         exchange: Callable[[ChatRequest], Exchange],
         *,
         request: ChatRequest | None = None,
+        known: Known | None = None,
     ) -> None:
         self._build = build
         self.profile = profile
         self.model = model
         self._learnt = learnt
         self._new_exchange = exchange
-        self._changes: dict[str, Any] = {"refused": learnt.refused}
+        self._changes: dict[str, Any] = (known or learnt.known)._asdict()
         self.exchange = exchange(request or self._request())
         self._earlier: list[Exchange] = []
         self._reasks = profile.reasks
@@ -108,25 +105,18 @@ class Call:
     def _try_echo(self) -> Generator[Exchange, MsgfluxError | None, None]:
         """See once whether this server repeats a prefill: the same request with one that nobody would write."""
         echo = self._learnt.echo.get(self.request.stream)
-        if echo is None:
-            probe = self._new_exchange(
-                self._build(
-                    messages="What is the colour of the sky?",
-                    system_prompt=None,
-                    prefilling=_MARK,
-                    generation_schema=None,
-                    tool_schemas=None,
-                    tool_choice=None,
-                    options={"max_tokens": 8},
-                    echo=False,
-                )
-            )
+        while echo is None:
+            asked = {"messages": "What is the colour of the sky?", "prefilling": _MARK, "options": {"max_tokens": 8}}
+            without = dict.fromkeys(("system_prompt", "generation_schema", "tool_schemas", "tool_choice"))
+            remedies = self._changes["remedies"]
+            probe = self._new_exchange(self._build(**asked, **without, echo=False, remedies=remedies))
             self._earlier.append(probe)
             error = yield probe
-            if error is not None:
-                self._give_up(error)
-            echo = probe.snapshot.continuation.lstrip().startswith(_MARK)
-            self._learnt.echo[self.request.stream] = echo
+            if error is None:
+                echo = probe.snapshot.continuation.lstrip().startswith(_MARK)
+                self._learnt.echo[self.request.stream] = echo
+            else:
+                self._changes["remedies"] = self._with_remedy(error, probe.request) or self._give_up(error)
         self._changes["echo"] = echo
         self.exchange = self._new_exchange(self._request())
 
@@ -136,8 +126,9 @@ class Call:
         refused: set[Way] = set()
         while True:
             error = yield self.exchange
+            if error is None or error.fault not in _OPEN:  # the request is not refused, or not for its form
+                self._learnt.learn(() if error else refused, self._changes["remedies"])
             if error is None:
-                self._learnt.refused |= refused
                 return
             misfit = failed_generation(error)
             if misfit is not None and self._reasks > 0:
@@ -147,7 +138,7 @@ class Call:
             first = misfit or first or error
             change = self._other_way(error)
             if change is None:
-                self._give_up(first)
+                self._give_up(first if error.fault in _OPEN else error)
             refused.update(change.get("refused", ()))
             self._go_on(**change)
 
@@ -164,9 +155,17 @@ class Call:
         if refuses_signatures(error) and not self._changes.get("plain_history"):
             return {"plain_history": True}
         request = self.request
+        remedies = self._with_remedy(error, request)
+        if remedies is not None:
+            return {"remedies": remedies}
         if not request.later_methods or not refuses_method(error, request.schema_method):
             return None
         return {"refused": self._changes["refused"] | {request.way}}
+
+    def _with_remedy(self, error: MsgfluxError, request: ChatRequest) -> tuple[Remedy, ...] | None:
+        known = self._changes["remedies"]
+        remedy = remedy_of(error, msgspec.json.decode(request.body), fixed=request.fixed, known=known)
+        return None if remedy is None else (*known, remedy)
 
     def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:
         """Ask for a forced call that did not come as a structure, where the profile says so."""

@@ -17,9 +17,10 @@ from ..protocol.profile import Profile
 from ..protocol.request import ChatRequest, build_request
 from .addresses import tidy, under
 from .answer import ModelResponse
-from .call import Call, Learnt
+from .call import Call
 from .exchange import Exchange
 from .keys import HiddenValues, Key, find_key, hidden_of
+from .learnt import Known, Learnt
 from .stream import StreamResponse
 from .timeouts import Timeout
 
@@ -232,11 +233,12 @@ class ChatCompletion:
         def builder(messages: Any) -> Callable[..., ChatRequest]:
             return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
 
-        def call(messages: Any, request: ChatRequest | None) -> Call:
-            return Call(builder(messages), self.profile, self._model, known, exchange, request=request)
+        def call(messages: Any, request: ChatRequest, then: Known) -> Call:
+            made = builder(messages)
+            return Call(made, self.profile, self._model, known, exchange, request=request, known=then)
 
         return Form(
-            build=lambda messages: builder(messages)(),
+            build=lambda messages, **changes: builder(messages)(**changes),
             call=call,
             connect=self._aendpoint,
             place=place,
@@ -347,7 +349,7 @@ _known: dict[tuple[str, str], Learnt] = {}
 
 def learnt(profile: Profile, model: str) -> Learnt:
     """What this process has learnt of a model at its endpoint."""
-    return _known.setdefault((profile.base_url or profile.provider, model), Learnt())
+    return _known.setdefault((profile.base_url or profile.provider, model), Learnt(model))
 
 
 def _either(prefilling: str | None, prefill: str | None) -> str | None:

@@ -15,8 +15,9 @@ import msgspec
 
 from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
-from .batch_call import Prepared
-from .call import Call, Learnt
+from .batch_call import Prepared, Sending
+from .call import Call
+from .learnt import Known, Learnt
 from .quick import Quick
 from .transport import Endpoint
 
@@ -30,7 +31,7 @@ class Form:
 
     Args:
         build: builds the request for some messages; keywords change what is asked for.
-        call: makes a call of some messages, from their request where it is built already.
+        call: makes a call of some messages, their request, and what was known when that was written.
         connect: where requests go.
         place: the same as part of the keys.
         question: what is asked by some messages but for the structure.
@@ -43,7 +44,7 @@ class Form:
         self,
         *,
         build: Callable[..., ChatRequest],
-        call: Callable[[Any, ChatRequest | None], Call],
+        call: Callable[[Any, ChatRequest, Known], Call],
         connect: Callable[[ChatRequest], Awaitable[Endpoint]],
         place: str,
         question: Callable[[Any], Any],
@@ -54,7 +55,8 @@ class Form:
         self._place = place
         self._build, self._call, self._connect = build, call, connect
         self._question, self._hide, self._learnt, self._quick = question, hide, learnt, quick
-        self._gap = self._written_around()
+        self._gap = self._sent = self._written_around(Known())  # as the caller asks; and with what was learnt
+        self._sent_by = Known()
 
     def prepare(self, messages: Any) -> Prepared:
         """Return a call that is not made yet.
@@ -70,50 +72,59 @@ class Form:
         except (UnicodeEncodeError, ValueError):
             return self._as_usual(messages)
         return Prepared(
-            lambda sent: self._made(messages, None, sent),
+            lambda: self._sending(messages, text),
             self._connect,
-            request=gap.body(text),
             schema=gap.schema,
             key=gap.key(text),
             question=lambda: gap.question(text),
             hide=self._hide,
-            quick=None if self._learnt.refused or gap.in_a_call else self._quick,
-            known=gap.warnings,
         )
 
     def _as_usual(self, messages: Any) -> Prepared:
         request = self._build(messages)
-        in_a_call = request.schema is None or request.schema_method == "tool"
         return Prepared(
-            lambda sent: self._made(messages, request, sent),
+            lambda: self._sending(messages, None),
             self._connect,
-            request=request.body,
             schema=request.schema,
             key=_hash(self._place, msgspec.json.decode(request.body)),
             question=lambda: _hash(self._place, self._question(messages)),
             hide=self._hide,
-            quick=None if self._learnt.refused or in_a_call else self._quick,
-            known=request.warnings,
         )
 
-    def _made(self, messages: Any, request: ChatRequest | None, sent: bool) -> Call:
-        """Make a call; what was sent already is its first request, whatever was learnt meanwhile."""
-        if self._learnt.refused and not sent:
-            return self._call(messages, None)
-        return self._call(messages, request or self._build(messages))
+    def _sending(self, messages: Any, text: bytes | None) -> Sending:
+        """Return what is sent for some messages by what is known now: a row may have waited long since it was made."""
+        known = self._learnt.known
+        if known is not self._sent_by:
+            self._sent, self._sent_by = self._written_around(known), known
+        gap = self._sent
+        if text is not None and gap is not None:
+            body, warnings, in_a_call, request = gap.body(text), gap.warnings, gap.in_a_call, None
+        else:
+            request = self._build(messages, **known._asdict())
+            body, warnings, in_a_call = request.body, request.warnings, _in_a_call(request)
 
-    def _written_around(self) -> _Gap | None:
+        def call() -> Call:
+            return self._call(messages, request or self._build(messages, **known._asdict()), known)
+
+        return Sending(body, warnings, None if in_a_call else self._quick, call)
+
+    def _written_around(self, known: Known) -> _Gap | None:
         """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""
         mark = secrets.token_hex(16)
         try:
-            request = self._build(mark)
+            request = self._build(mark, **known._asdict())
             question = msgspec.json.encode(self._question(mark), order="deterministic")
             gap = _Gap(request, question, mark, self._place)
             probe = msgspec.json.encode(_PROBE)[1:-1]
-            same = self._build(_PROBE).body == gap.body(probe)
+            same = self._build(_PROBE, **known._asdict()).body == gap.body(probe)
         except (MsgfluxError, ValueError, TypeError):
             return None
         return gap if same else None
+
+
+def _in_a_call(request: ChatRequest) -> bool:
+    """Whether the answer is no structure in a text, so that the short way cannot read it."""
+    return request.schema is None or request.schema_method == "tool"
 
 
 class _Gap:
@@ -122,7 +133,7 @@ class _Gap:
     def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
         self.schema = request.schema
         self.warnings = request.warnings
-        self.in_a_call = request.schema is None or request.schema_method == "tool"
+        self.in_a_call = _in_a_call(request)
         canonical = msgspec.json.encode(msgspec.json.decode(request.body), order="deterministic")
         self._head, self._tail = request.body.split(mark.encode())
         head, self._key_tail = canonical.split(mark.encode())

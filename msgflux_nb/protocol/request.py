@@ -17,6 +17,7 @@ from ..generation.schema import Dialect, WireSchema, wire_schema
 from ..generation.tool_forms import name_of_tool
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod
+from .remedy import Remedy, remedied
 from .tool_choice import Choice, choice_of, is_forced
 from .turns import listed, outgoing, with_system
 
@@ -68,6 +69,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         audio_format: what sound was asked for, or None.
         later_methods: how else the structure can be asked for, should the server refuse this way.
         warnings: sentences about what the caller asked for that was changed or left out.
+        fixed: fields of the body that the caller has written himself.
     """
 
     body: bytes
@@ -85,6 +87,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     audio_format: str | None = None
     later_methods: tuple[SchemaMethod, ...] = ()
     warnings: tuple[str, ...] = ()
+    fixed: frozenset[str] = frozenset()
 
     @property
     def way(self) -> Way | None:
@@ -130,6 +133,7 @@ def build_request(
     echo: bool | None = None,
     call_as_structure: bool = False,
     plain_history: bool = False,
+    remedies: Sequence[Remedy] = (),
 ) -> ChatRequest:
     """Build the request that ``profile`` understands.
 
@@ -151,6 +155,7 @@ def build_request(
         echo: whether the answer begins with the prefill again, where the profile does not know and it was tried.
         call_as_structure: whether a forced call is asked for as a structure, since as a call it did not come.
         plain_history: whether what only this provider understands is left out of earlier turns.
+        remedies: what this server named of earlier requests that it does not take, and what is sent instead.
 
     Raises:
         BadRequestError: the messages are no messages, a tool is unknown, or the request cannot be written as JSON.
@@ -193,7 +198,9 @@ def build_request(
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
     if stream:
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
-    return msgspec.structs.replace(request, body=_encoded({**body, **(extra_body or {})}))
+    body, warnings = remedied(body, remedies, model)
+    own = extra_body or {}
+    return msgspec.structs.replace(request, body=_encoded({**body, **own}), warnings=warnings, fixed=frozenset(own))
 
 
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:

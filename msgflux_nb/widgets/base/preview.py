@@ -61,7 +61,7 @@ def planned(
         prefill_mode=getattr(model, "_prefill_mode", "auto"),
         generation_schema=schema,
         stream=True,
-        refused=known.refused,
+        **known.known._asdict(),
         echo=known.echo.get(True),
         **{**(beside or {}), **keywords},
     )

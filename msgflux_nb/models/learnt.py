@@ -1,0 +1,57 @@
+"""What an endpoint's answers have told about one model, for as long as this process lives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..protocol.remedy import Remedy
+from ..protocol.request import Way
+
+__all__ = ["Known", "Learnt"]
+
+_log = logging.getLogger("msgflux_nb")
+
+
+class Known(NamedTuple):
+    """What changes a request.
+
+    Attributes:
+        refused: ways of asking for a structure that the server does not take.
+        remedies: what it named of requests that it does not take, and what is sent instead.
+    """
+
+    refused: frozenset[Way] = frozenset()
+    remedies: tuple[Remedy, ...] = ()
+
+
+class Learnt:
+    """What is known of one model at one endpoint.
+
+    Args:
+        model: its name, for the log.
+
+    Attributes:
+        known: what changes a request; another object as soon as there is more.
+        echo: whether an answer repeats the prefill, by whether it was a stream.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        self.known = Known()
+        self.echo: dict[bool, bool] = {}
+        self._model = model
+
+    def learn(self, refused: Iterable[Way], remedies: Iterable[Remedy]) -> None:
+        """Remember what an answer has told."""
+        ways = frozenset(refused) - self.known.refused
+        new = [remedy for remedy in remedies if remedy not in self.known.remedies]
+        if not ways and not new:
+            return
+        self.known = Known(self.known.refused | ways, (*self.known.remedies, *new))
+        for remedy in new:
+            _log.info("%s: %s from now on, as the server asks.", self._model, remedy)
+        for way in sorted(ways):
+            _log.info(
+                "%s: a structure is not asked for by %s from now on, which the server refuses.", self._model, way[0]
+            )

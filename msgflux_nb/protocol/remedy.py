@@ -1,0 +1,254 @@
+"""What a server says that it does not take of a request → what to send instead; pure.
+
+Only what the server names is changed, and only where an answer keeps its meaning, or where it is said: what is left
+out of what the caller asked for stands in ``metadata.warnings``. What has no such remedy stays an error: ``stop`` and
+``logprobs`` change what comes back, and a value that a server does not know has no other that means the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from ..errors import BadRequestError, Fault, MsgfluxError
+from .evidence import evidence_of
+
+__all__ = ["Remedy", "remedied", "remedy_of"]
+
+_RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_LEFT_OUT = (
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "random_seed", "parallel_tool_calls"),
+    *("verbosity", "reasoning_effort", "stream_options"),
+)
+_VALUES_MATTER = frozenset(
+    ("verbosity", "reasoning_effort")
+)  # another value of them may be taken: the caller says which
+_ROLES = ("system", "developer")
+_NOT_TAKEN = (
+    r"(?:unsupported|not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|available|enabled"
+    r"|recognized|compatible)"
+    r"|n[o']t (?:currently )?(?:support|accept|allow|recognize|take)|unrecognized|unknown (?:name"
+    r"|parameter|field|argument"
+    r"|request|variant|property)|extra (?:inputs|fields)|deprecated|unexpected|cannot find field"
+    r"|only the default|instead"
+    r"|incompatible|no longer supported|additional propert|only \d(?:\.\d+)? is allowed"
+    r"|may only be set to 1|is not one of"
+    r"|argument not supported|invalid role)"
+)
+_REFUSED = re.compile(_NOT_TAKEN, re.I)
+_WORDS = frozenset(("unsupportedparameter", "unknownparameter", "extraforbidden", "unsupportedvalue"))
+_VALUE = re.compile(
+    r"unsupported value|supported values|does not support '|must be one of|is not one of|invalid value", re.I
+)
+_LAST_NAME = re.compile(r"[A-Za-z_]+$")
+_ROLE_PARAM = re.compile(r"messages\b.*role$")
+_ABOUT_ROLES = re.compile(
+    r"\brole|(?:system|developer) (?:message|prompt|instruction)|(?:variant|value|got)\W{1,4}(?:system|developer)\b"
+    r"|['\"`](?:system|developer)['\"`] is not one of",
+    re.I,
+)
+_TOOLS_AND_EFFORT = re.compile(r"tools? .{0,40}reasoning_effort|reasoning_effort.{0,80}\btools?\b", re.I)
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """One change of the requests to one model.
+
+    Attributes:
+        field: the field that is refused, or the role of a message.
+        does: what becomes of it.
+        to: its new name, value or role.
+    """
+
+    field: str
+    does: Literal["rename", "leave out", "set beside tools", "give role", "drop strict"]
+    to: str | None = None
+
+    def __str__(self) -> str:
+        said = {
+            "rename": f"{self.field} is sent as {self.to}",
+            "leave out": f"{self.field} is left out",
+            "set beside tools": f"{self.field} is {self.to!r} beside tools",
+            "give role": f"{self.field} messages are sent as {self.to} messages",
+            "drop strict": "strict is left out",
+        }
+        return said[self.does]
+
+
+def remedy_of(
+    error: MsgfluxError, body: dict[str, Any], *, fixed: Collection[str] = (), known: Collection[Remedy] = ()
+) -> Remedy | None:
+    """Return what to change where a server names what it does not take; None where there is no such remedy.
+
+    Args:
+        error: what it answered.
+        body: what it was sent.
+        fixed: fields that the caller has written himself, which stay.
+        known: what was changed already; nothing is changed back.
+    """
+    if not isinstance(error, BadRequestError) or error.fault not in (Fault.UNKNOWN, Fault.SETTINGS):
+        return None
+    evidence = evidence_of(error.status, error.body)
+    places = [*_locations(error.body), *([evidence.param] if evidence.param else [])]
+    said = _Said(evidence.prose, places, bool(_WORDS & {*evidence.words}))
+    found = _of_tools(said, body) or _of_roles(said, body) or _of_fields(said, body, fixed) or _of_strict(said, body)
+    if found is None or found.field in fixed or (found.does == "give role" and "messages" in fixed):
+        return None
+    touched = {one.field for one in known} | {one.to for one in known if one.does in ("rename", "give role")}
+    changed_back = found.field in touched and (found.does, found.to) != ("give role", "user")
+    return None if changed_back or found in known else found
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """What a refusal says.
+
+    Attributes:
+        prose: its words.
+        places: the places in the request that it names in fields of its own.
+        by_code: whether a code says that something is not taken.
+    """
+
+    prose: str
+    places: list[str]
+    by_code: bool
+
+    def refuses(self, name: str) -> bool:
+        """Whether it says that this field is not taken."""
+        if self.places:
+            return any(_last(place) == name for place in self.places) and self._refuses_something
+        word = rf"(?<![\w.]){re.escape(name)}(?!\w)"
+        near = rf"{word}.{{0,120}}?{_NOT_TAKEN}|{_NOT_TAKEN}.{{0,120}}?{word}"
+        return re.search(near, self.prose, re.I | re.S) is not None
+
+    @property
+    def _refuses_something(self) -> bool:
+        return self.by_code or _REFUSED.search(self.prose) is not None
+
+
+def _of_tools(said: _Said, body: dict[str, Any]) -> Remedy | None:
+    """A model that reasons by itself, and does not beside tools: OpenAI says to switch it off."""
+    if not body.get("tools") or body.get("reasoning_effort") == "none" or not _TOOLS_AND_EFFORT.search(said.prose):
+        return None
+    return Remedy("reasoning_effort", "set beside tools", "none") if _REFUSED.search(said.prose) else None
+
+
+def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
+    for name in (*_RENAMED, *_LEFT_OUT):
+        if name not in body or name in fixed or not said.refuses(name):
+            continue
+        if name in _RENAMED:
+            return None if _RENAMED[name] in body else Remedy(name, "rename", _RENAMED[name])
+        if name in _VALUES_MATTER and _VALUE.search(said.prose):
+            return None
+        return Remedy(name, "leave out")
+    return None
+
+
+def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
+    messages = body.get("messages")
+    roles = {one.get("role") for one in messages if isinstance(one, dict)} if isinstance(messages, list) else set()
+    about_roles = any(_ROLE_PARAM.search(place) for place in said.places) or _ABOUT_ROLES.search(said.prose)
+    if not about_roles or not (_REFUSED.search(said.prose) or said.by_code):
+        return None
+    named = re.findall(r"\b(system|developer)\b", said.prose.lower())
+    if not named or named[0] not in roles:  # the one that is refused comes before those that are taken
+        return None
+    other = _ROLES[1 - _ROLES.index(named[0])]
+    takes_other = named[0] == "developer" or re.search(
+        r"developer\W{0,3} (?:role|message)\w* instead", said.prose, re.I
+    )
+    return Remedy(named[0], "give role", other if takes_other else "user")
+
+
+def _of_strict(said: _Said, body: dict[str, Any]) -> Remedy | None:
+    return Remedy("strict", "drop strict") if said.refuses("strict") and _without_strict(body) != body else None
+
+
+def _last(place: str) -> str:
+    found = _LAST_NAME.search(place)
+    return found.group() if found is not None else place
+
+
+def _locations(body: Any) -> list[str]:
+    """The places that pydantic names, in servers that are written with it: ``["body", "stream_options"]``."""
+    details = body.get("detail", body.get("message")) if isinstance(body, dict) else None
+    if isinstance(details, dict):
+        details = details.get("detail")
+    found = [one.get("loc") for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return [".".join(map(str, place)) for place in found if isinstance(place, list) and place]
+
+
+def remedied(body: dict[str, Any], remedies: Iterable[Remedy], model: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a request's body with what was learnt of its model, and sentences about what that changes.
+
+    Args:
+        body: the body; it is not changed.
+        remedies: what was learnt.
+        model: the model's name, for the sentences.
+    """
+    warnings: list[str] = []
+    for remedy in remedies:
+        body, said = _applied(body, remedy, model)
+        warnings += [said] if said else []
+    return body, tuple(warnings)
+
+
+def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str, Any], str | None]:
+    name, to = remedy.field, remedy.to
+    if remedy.does == "drop strict":
+        return _without_strict(body), None
+    if remedy.does == "give role":
+        return _with_role(body, name, str(to), model)
+    if remedy.does == "set beside tools":
+        if not body.get("tools") or body.get(name) == to:
+            return body, None
+        return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason beside tools here."
+    if name not in body:
+        return body, None
+    if remedy.does == "rename":
+        return {(to if key == name and to else key): value for key, value in body.items()}, None
+    left = {key: value for key, value in body.items() if key != name}
+    return left, None if name == "stream_options" else f"{name}={body[name]!r} was left out: {model} does not take it."
+
+
+def _with_role(body: dict[str, Any], role: str, to: str, model: str) -> tuple[dict[str, Any], str | None]:
+    """Give messages another role; as a user's message, it joins the one that follows, for turns have to alternate."""
+    messages: list[dict[str, Any]] = []
+    for message in body["messages"]:
+        before = messages[-1] if messages else {}
+        if message["role"] == role:
+            messages.append({**message, "role": to, "_was": role} if to == "user" else {**message, "role": to})
+        elif message["role"] == "user" and before.get("_was") and isinstance(before.get("content"), str):
+            messages[-1] = {**message, "content": _joined(before["content"], message.get("content"))}
+        else:
+            messages.append(message)
+    plain = [{key: value for key, value in message.items() if key != "_was"} for message in messages]
+    if to != "user" or all(message["role"] != role for message in body["messages"]):
+        return {**body, "messages": plain}, None
+    return {**body, "messages": plain}, f"the {role} message was sent as the user's: {model} takes none."
+
+
+def _joined(first: str, content: Any) -> Any:
+    return [{"type": "text", "text": first}, *content] if isinstance(content, list) else f"{first}\n\n{content}"
+
+
+def _without_strict(body: dict[str, Any]) -> dict[str, Any]:
+    """Leave ``strict`` out of the schemas; answers are checked here in any case."""
+    found = dict(body)
+    form = found.get("response_format")
+    if isinstance(form, dict) and isinstance(form.get("json_schema"), dict):
+        found["response_format"] = {**form, "json_schema": _less(form["json_schema"])}
+    if isinstance(found.get("tools"), list):
+        found["tools"] = [
+            {**_less(tool), "function": _less(tool["function"])}
+            if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
+            else tool
+            for tool in found["tools"]
+        ]
+    return found
+
+
+def _less(form: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in form.items() if name != "strict"}
