@@ -39,6 +39,7 @@ whether a batch waits, and whether its other rows are still sent.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -73,7 +74,16 @@ __all__ = [
     "ToolNotCalledError",
     "TruncatedError",
     "ValidationFailedError",
+    "printable",
 ]
+
+# Control characters but line ends and tabs, and what turns the direction of a text: a terminal obeys them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters written out, ``\x1b`` for an escape, so that no terminal obeys them."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text.replace("\r\n", "\n"))
 
 
 class Fault(StrEnum):
@@ -103,7 +113,7 @@ def ends_a_process(error: BaseException) -> bool:
 def described(error: BaseException) -> str:
     """Return an error's type and text, whatever its own code does."""
     try:
-        text = str(error)
+        text = printable(str(error))
     except BaseException as inner:
         if ends_a_process(inner):
             raise
@@ -123,7 +133,7 @@ class MsgfluxError(Exception):
     fault: Fault = Fault.UNKNOWN
 
     def __init__(self, message: str, *, snapshot: Any = None, attempts: int = 0) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.snapshot = snapshot
         self.attempts = attempts
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import MediaError
+from ..errors import MediaError, printable
 from .container import sniff
 from .picture import READABLE, decode
 from .source import read
@@ -162,7 +162,8 @@ class Audio(msgspec.Struct, frozen=True):
         return f'<audio controls preload="metadata" src="{source}"></audio>{words}'
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.html(), "text/plain": repr(self)}
+        words = f"{self!r}\n{self.transcript}" if self.transcript else repr(self)
+        return {"text/html": self.html(), "text/plain": printable(words)}
 
     def __repr__(self) -> str:
         return f"Audio({self._described()})"

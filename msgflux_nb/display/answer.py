@@ -15,6 +15,7 @@ from .html import WORDS, answer_html, structure_html
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .structure import Row, rows
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
+from .words import answer_words, calls_words, shown_text
 
 __all__ = ["aggregator_bundle", "answer_bundle"]
 
@@ -40,18 +41,19 @@ def answer_bundle(answer: Any) -> dict[str, str]:
         parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
     parts.append(flags(answer.metadata.warnings))
     parts.append(f'<div><small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>')
-    return _bundle("msgflux-answer", parts, answer)
+    return _bundle("msgflux-answer", parts, answer_words(answer, found, problem))
 
 
 def aggregator_bundle(aggregator: Any) -> dict[str, str]:
     """Return what a notebook displays for a ``ToolCallAggregator``: one card for each call."""
     cards = tool_cards(aggregator.states) or f'<small style="{QUIET}">no tool calls yet</small>'
-    return _bundle("msgflux-tool-calls", [cards], aggregator)
+    words = calls_words(aggregator)
+    return _bundle("msgflux-tool-calls", [cards], f"{words}\n{aggregator!r}" if words else "no tool calls yet")
 
 
-def _bundle(name: str, parts: list[str], shown: Any) -> dict[str, str]:
+def _bundle(name: str, parts: list[str], words: str) -> dict[str, str]:
     drawn = f'<div class="{name} {NO_MATHS}" style="line-height: 20px">{"".join(parts)}</div>'
-    return {"text/html": encodable(drawn), "text/plain": encodable(repr(shown))}
+    return {"text/html": encodable(drawn), "text/plain": shown_text(words)}
 
 
 def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .markdown import NO_MATHS, encodable, text_html
 from .tool_cards import QUIET, flags, wrong
+from .words import shown_text
 
 __all__ = ["explanation_bundle"]
 
@@ -37,7 +38,7 @@ def explanation_bundle(explanation: Any) -> dict[str, str]:
         _folded("raw answer", _value(explanation.answer)),
     ]
     drawn = f'<div class="msgflux-row {NO_MATHS}" style="line-height: 20px">{"".join(parts)}</div>'
-    return {"text/html": encodable(drawn), "text/plain": encodable(str(explanation))}
+    return {"text/html": encodable(drawn), "text/plain": shown_text(str(explanation))}
 
 
 def _turns(explanation: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import ToolCallError
+from ..errors import ToolCallError, printable
 from .events import ToolCallDelta, ToolKind
 from .sse import joined
 from .tool_call import Assembly, ToolCall, ToolCallState, json_text
@@ -116,6 +116,11 @@ class ToolCallAggregator:
         """Every call in order of its first fragment; cheap enough to poll."""
         return [call.state(ended=self._ended) for call in self._calls]
 
+    @property
+    def results(self) -> dict[str, Any]:
+        """What ``insert_results`` took, by call id."""
+        return dict(self._results)
+
     def get_calls(self, *, strict: bool = False) -> list[ToolCall]:
         """Return the calls that are complete, in order of their first fragments; safe at any time.
 
@@ -190,7 +195,7 @@ class ToolCallAggregator:
 
     def __repr__(self) -> str:
         calls = ", ".join(f"{state.name or '…'} {state.status}" for state in self.states)
-        return f"ToolCallAggregator({calls})"
+        return f"ToolCallAggregator({printable(calls)})"
 
     def _tell(self, fragment: ToolCallDelta | None) -> None:
         for watcher in self._watchers:

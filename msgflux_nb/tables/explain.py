@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from ..errors import MsgfluxError, StoreError
+from ..errors import MsgfluxError, StoreError, printable
 from ..models.keys import scrub
 from ..storage.batches import KEY_BYTES, Record
 from .arrays import python_value
@@ -95,7 +95,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
             *self.turns,
             ("answer", self.text if self.answer is None else self.answer),
         ]
-        return "\n".join(f"{name:<10}{_indented(_cut(text))}" for name, text in parts if text)
+        return printable("\n".join(f"{name:<10}{_indented(_cut(text))}" for name, text in parts if text))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from ..display.row import explanation_bundle

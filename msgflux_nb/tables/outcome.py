@@ -15,6 +15,7 @@ from ..errors import (
     TruncatedError,
     ValidationFailedError,
     described,
+    printable,
 )
 from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
@@ -120,7 +121,7 @@ def congestion(error: BaseException) -> bool:
 def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
     """Return the outcome of an error; ``metadata`` is of the answer, if there was one and decoding it failed."""
     if not sent:
-        return Outcome("failed", error=str(error) if isinstance(error, CellError) else described(error))
+        return Outcome("failed", error=printable(str(error)) if isinstance(error, CellError) else described(error))
     state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
     evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)

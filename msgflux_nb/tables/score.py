@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..errors import printable
 from .arrays import is_missing, objects
 from .compare import Normalise, normalised, same_cell
 from .frame import to_frame
@@ -65,7 +66,10 @@ class Score:
         parts += [f"{self.unmatched:,} without a counterpart"] if self.unmatched else []
         return " · ".join(parts)
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self._drawn(), "text/plain": printable(f"{self!r}\n{self.fields.to_string()}")}
+
+    def _drawn(self) -> str:
         heads = ("field", "accuracy", "", "right", "of", *_VERDICTS)
         body = [
             [_text(name), _percent(row["accuracy"]), _bar(row["accuracy"])]

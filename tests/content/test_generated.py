@@ -178,7 +178,7 @@ def test_words_are_text() -> None:
     for sound in (Audio(wav(), HOSTILE, "wav"), Audio(b"", HOSTILE), Audio(b"", HOSTILE, HOSTILE)):
         assert names(sound.html()) <= {"audio", "div", "span"}
         assert not [value for value in loaded(sound.html()) if not value.startswith("data:audio/wav;")]
-        assert sound._repr_mimebundle_()["text/plain"] == repr(sound)
+        assert sound._repr_mimebundle_()["text/plain"] == f"{sound!r}\n{HOSTILE}"
         assert "\n" not in repr(sound)
 
 

@@ -225,7 +225,7 @@ def test_a_result_of_which_nothing_is_known_has_no_accuracy() -> None:
     found = mf.score(RESULT.iloc[:0], TRUTH.iloc[:0])
     assert np.isnan(found.accuracy)
     assert repr(found) == "Score(– right, 0 of 0 cells · 0 rows)"
-    assert "no cell differs" in found._repr_html_()
+    assert "no cell differs" in found._repr_mimebundle_()["text/html"]
 
 
 def test_it_is_said_in_one_line() -> None:
@@ -236,7 +236,7 @@ def test_it_is_said_in_one_line() -> None:
 def test_the_display_is_text_whatever_it_says() -> None:
     script = "<script>alert(1)</script>"
     result = pd.DataFrame({script: [script, "a"]}, index=[script, "b"])
-    shown = mf.score(result, pd.DataFrame({script: ["<b>", "a"]}, index=[script, "b"]))._repr_html_()
+    shown = mf.score(result, pd.DataFrame({script: ["<b>", "a"]}, index=[script, "b"]))._repr_mimebundle_()["text/html"]
     assert "<script" not in shown
     assert "<b>" not in shown
     assert "1 cells differ" in shown
@@ -244,6 +244,6 @@ def test_the_display_is_text_whatever_it_says() -> None:
 
 def test_the_display_is_short_however_much_differs() -> None:
     result = pd.DataFrame({"a": ["x" * 5000] * 500})
-    shown = mf.score(result, pd.DataFrame({"a": ["y"] * 500}))._repr_html_()
+    shown = mf.score(result, pd.DataFrame({"a": ["y"] * 500}))._repr_mimebundle_()["text/html"]
     assert len(shown) < 30_000
     assert "… and 480 more" in shown

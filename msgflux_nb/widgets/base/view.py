@@ -10,6 +10,7 @@ import anywidget
 import traitlets as t
 
 from ...display.html import boxed
+from ...display.words import shown_text
 from .typed_keys import KEY_REMOVED, without_keys
 
 __all__ = ["View"]
@@ -108,7 +109,7 @@ class View(anywidget.AnyWidget):
 
     def _twin(self) -> dict[str, str]:
         drawn, text = self._drawn()
-        return {"text/html": boxed(drawn, self.kept), "text/plain": text}
+        return {"text/html": boxed(drawn, self.kept), "text/plain": shown_text(text)}
 
     def _update_twin(self) -> None:
         """Bring the twin up to date in every place where the widget was displayed; from any thread."""
