@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from ..errors import MsgfluxError
+from ..errors import MsgfluxError, NotAnApiError
 from ..generation.schema import WireSchema
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
@@ -20,9 +20,10 @@ from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
 from .quick import Quick, QuickAnswer
+from .transport import aopen_bytes
 from .whole import Headers
 
-__all__ = ["Prepared", "Sending"]
+__all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
 
 
 class Sending(NamedTuple):
@@ -39,6 +40,45 @@ class Sending(NamedTuple):
     warnings: tuple[str, ...]
     quick: Quick | None
     call: Callable[[], Call]
+
+
+class NotSentError(MsgfluxError):
+    """A request was not sent, since its batch has stopped."""
+
+
+class Turn(Protocol):
+    """When the requests of one row may be sent; what a ticket is, is the batch's affair."""
+
+    async def begin(self, size: int) -> Any:
+        """Wait until a request of so many bytes may be sent, and return its ticket, or raise ``NotSentError``."""
+
+    def succeed(self, ticket: Any, usage: Any) -> None:
+        """Take the answer of a request."""
+
+    async def fail(self, ticket: Any, error: Exception) -> bool:
+        """Take the failure of a request, wait as long as it takes, and return whether to send it again."""
+
+    def drop(self, ticket: Any) -> None:
+        """Take an end that is no answer."""
+
+
+class _AnyTime:
+    """The turns of a call without a batch: each request is sent at once, and once."""
+
+    async def begin(self, size: int) -> Any:
+        return self
+
+    def succeed(self, ticket: Any, usage: Any) -> None:
+        """Nobody counts."""
+
+    async def fail(self, ticket: Any, error: Exception) -> bool:
+        return False
+
+    def drop(self, ticket: Any) -> None:
+        """Nobody counts."""
+
+
+_AT_ONCE = _AnyTime()
 
 
 class Prepared:
@@ -116,41 +156,67 @@ class Prepared:
         """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
         return self._flaws if self._made is None else self._made.flaws
 
-    async def ask(self) -> ModelResponse | QuickAnswer:
-        """Send it once, and whatever else the answer takes (another way to ask for a structure, a correction).
+    async def ask(self, turn: Turn = _AT_ONCE) -> ModelResponse | QuickAnswer:
+        """Send it, and whatever else the answer takes (another way to ask for a structure, a correction).
+
+        Args:
+            turn: when each request may be sent, and whether one that failed is sent again.
 
         Raises:
-            MsgfluxError: it failed; nothing is sent again by itself.
+            NotSentError: the batch has stopped, and there is no answer.
+            MsgfluxError: it failed for good.
         """
-        self.allowance = None
-        begun = await self._begin()
+        begun = await self._begin(turn)
         return begun if isinstance(begun, QuickAnswer) else await self._finish(begun)
 
-    async def _begin(self) -> QuickAnswer | _Given:
+    def rescued(self) -> ModelResponse | None:
+        """Return the answer that came before a request that was cancelled; None where there is none."""
+        return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
+
+    async def _begin(self, turn: Turn) -> QuickAnswer | _Given:
         """Ask the short way; what it does not get to its end is begun. No frame of a failure holds what came."""
-        given: bytes | MsgfluxError | None = None
-        now = self._sending()
-        self.request, quick = now.request, now.quick
-        if quick is not None and self.schema is not None:
-            given = await quick.send(self.request, self._hear)
-            if type(given) is bytes:
-                answer = quick.read(given, self.request, self.schema, now.warnings)
-                if answer is not None:
-                    self._made, self._text, self.answer = None, answer.text, given
-                    self._flaws = answer.flaws
-                    self.attempts += 1
-                    return answer
+        while True:
+            ticket = await turn.begin(len(self.request))
+            try:
+                now = self._sending()  # what was learnt while it waited counts
+                self.request, quick = now.request, now.quick
+                if quick is None or self.schema is None:
+                    return self._given(turn, now, None, ticket)
+                given = await quick.send(self.request, self._hear)
+                answer = None
+                if type(given) is bytes:
+                    answer = quick.read(given, self.request, self.schema, now.warnings)
+            except BaseException:
+                turn.drop(ticket)
+                raise
+            if answer is not None:
+                turn.succeed(ticket, answer.metadata.usage)
+                self._made, self._text, self.answer = None, answer.text, given  # type: ignore[assignment]  # bytes
+                self._flaws = answer.flaws
+                self.attempts += 1
+                return answer
+            if not isinstance(given, MsgfluxError):
+                return self._given(turn, now, given, ticket)
+            if not await turn.fail(ticket, given):
+                return self._given(turn, now, given, None)
+            self.attempts += 1
+
+    def _given(self, turn: Turn, now: Sending, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
         self._made = now.call()
         self._made.found.aloud = False
-        return _Given(self._made, self._connect, given)
+        return _Given(self._made, self._connect, turn, self._hear, given, ticket)
 
     async def _finish(self, begun: _Given) -> ModelResponse:
         call = begun.call
         try:
             await begun.finish()
+        except MsgfluxError:
+            if begun.not_sent is not None:
+                raise begun.not_sent from None
+            raise
         finally:
+            begun.drop()
             self.attempts += call.attempts
-            self.allowance = call.exchange.allowance or self.allowance
             if call.exchange.state == "complete":
                 self.answer = call.exchange.received
         return ModelResponse(call)
@@ -164,32 +230,94 @@ class Prepared:
 
 
 class _Given(AsyncStreamResponse):
-    """Follows a call whose first request was sent already.
+    """Follows a call; its first request may have been sent already.
 
     Args:
         call: the call.
         connect: where further requests go.
-        given: the body that came, or why there is none; None where nothing was sent.
+        turn: when each of them may be sent.
+        hear: is told the headers of each answer.
+        given: the body that came, or why there is none for good; None where nothing was sent.
+        ticket: of the request that was sent, where how it ended is not told yet.
+
+    Attributes:
+        not_sent: why a request was not sent; None where all were.
     """
 
     def __init__(
-        self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]], given: bytes | MsgfluxError | None
+        self,
+        call: Call,
+        connect: Callable[[ChatRequest], Awaitable[Any]],
+        turn: Turn,
+        hear: Callable[[Headers], object],
+        given: bytes | MsgfluxError | None,
+        ticket: Any,
     ) -> None:
         super().__init__(call, connect)
         self.call = call
-        self._given = given
+        self.not_sent: NotSentError | None = None
+        self._turn, self._hear = turn, hear
+        self._given, self._ticket = given, ticket
+
+    def drop(self) -> None:
+        """Give a ticket back whose request was not read to its end."""
+        ticket, self._ticket = self._ticket, None
+        if ticket is not None:
+            self._turn.drop(ticket)
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
-        given, self._given = self._given, None
-        if given is None:
-            async for events in super()._run(exchange):
-                yield events
+        recalled = exchange.recall() if self._given is None else None
+        if recalled is not None:
+            yield recalled
             return
-        try:
-            exchange.begin((await self._connect(exchange.request)).scrub)
-            if isinstance(given, MsgfluxError):
-                raise given
+        while True:
+            given, self._given = self._given, None
+            try:
+                if self._ticket is None and given is None:
+                    self._ticket = await self._turn.begin(len(exchange.request.body))
+                async for events in self._attempt(exchange, given):
+                    yield events
+                ticket, self._ticket = self._ticket, None
+                self._turn.succeed(ticket, exchange.snapshot.usage)
+                return
+            except NotSentError as error:
+                self.not_sent = error
+                exchange.delay_after(error)
+                return
+            except MsgfluxError as error:
+                ticket, self._ticket = self._ticket, None
+                rest = None if exchange.is_empty else exchange.finished_anyway()
+                if rest is not None and ticket is not None:
+                    yield rest
+                    self._turn.succeed(ticket, exchange.snapshot.usage)
+                    return
+                reason = exchange.reason(error)
+                if ticket is None or not await self._turn.fail(ticket, reason):
+                    exchange.delay_after(reason)
+                    return
+
+    async def _attempt(
+        self, exchange: Exchange, given: bytes | MsgfluxError | None
+    ) -> AsyncGenerator[list[Event], None]:
+        """Send a request once and read its answer, or read what was given."""
+        endpoint = await self._connect(exchange.request)
+        exchange.begin(endpoint.scrub)
+        if isinstance(given, MsgfluxError):
+            raise given
+        if given is not None:
             yield exchange.feed(given)
-            yield exchange.close()
-        except MsgfluxError as error:
-            exchange.delay_after(error)
+        else:
+            async with aopen_bytes(
+                endpoint,
+                exchange.request.body,
+                exchange.timeout,
+                stream=False,
+                abort=self._abort,
+                remaining=exchange.remaining,
+                heard=self._hear,
+            ) as chunks:
+                async for data in chunks:
+                    yield exchange.feed(data)
+        yield exchange.close()
+        if exchange.is_empty:
+            raise NotAnApiError("expected an answer, got one without choices.", status=200)

@@ -221,6 +221,15 @@ class Call:
         self._earlier = [*(exchange for exchange in self._earlier if exchange is not before), self.exchange]
         self.exchange, self._value, self.decoded = before, msgspec.UNSET, None
 
+    def go_back(self) -> bool:
+        """Let the answer before a request that was cancelled count; return whether there is one."""
+        if self.exchange.state == "complete":
+            return True
+        if not self.shown or not self._earlier or self._earlier[-1].state != "complete":
+            return False
+        self._go_back_to(self._earlier[-1])
+        return True
+
     def _request(self) -> ChatRequest:
         return self._build(**self._changes)
 

@@ -116,6 +116,13 @@ class Exchange:
         return self._accumulator.snapshot.usage is not None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it is complete but holds no choice: a server's moment, and no answer."""
+        accumulator = self._accumulator
+        first = accumulator.snapshot.choices[0]
+        return self.state == "complete" and not accumulator.has_content and first.finish_reason in (None, "unknown")
+
+    @property
     def tool_calls(self) -> ToolCallAggregator:
         """The tool calls so far."""
         return self._accumulator.tool_calls
@@ -218,13 +225,18 @@ class Exchange:
         """Return how many seconds the next wait may last; ``inf`` for no limit."""
         return self._limit() - self._clock()
 
-    def delay_after(self, error: MsgfluxError) -> float | None:
-        """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
+    def reason(self, error: MsgfluxError) -> MsgfluxError:
+        """Return why an attempt failed, where an error only says how."""
         said = self._accumulator.failure
         if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
-            error = said  # which is why the connection broke, or nothing more came
-        elif isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
-            error = self._limit_error()
+            return said  # which is why the connection broke, or nothing more came
+        if isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
+            return self._limit_error()
+        return error
+
+    def delay_after(self, error: MsgfluxError) -> float | None:
+        """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
+        error = self.reason(error)
         delay = retry_delay(
             error,
             attempt=self.attempts,

@@ -7,7 +7,7 @@ says whether a retry may help; then ``x-should-retry``, where it is there.
 
 from __future__ import annotations
 
-from ..errors import Fault, MsgfluxError, ProviderError
+from ..errors import Fault, MsgfluxError, NotAnApiError, ProviderError
 
 __all__ = ["DEFAULT_MAX_RETRIES", "retry_delay"]
 
@@ -19,7 +19,15 @@ _NEVER_PASSES = frozenset((Fault.ACCOUNT, Fault.SIZE, Fault.CONTENT))
 _MAY_PASS = frozenset((Fault.LOAD, Fault.ENDPOINT))
 
 
-def retry_delay(error: Exception, *, attempt: int, max_retries: int, had_content: bool, chance: float) -> float | None:
+def retry_delay(
+    error: Exception,
+    *,
+    attempt: int,
+    max_retries: int,
+    had_content: bool,
+    chance: float,
+    no_answer_passes: bool = False,
+) -> float | None:
     """Return the seconds to wait before another try, or None to give up.
 
     Args:
@@ -28,8 +36,11 @@ def retry_delay(error: Exception, *, attempt: int, max_retries: int, had_content
         max_retries: how many further times it may be sent.
         had_content: whether any text or reasoning had arrived; then nothing is sent again.
         chance: a number from 0 to 1 that shortens the wait by up to a quarter, so that clients do not move in step.
+        no_answer_passes: whether a body with status 200 that is no answer may be a proxy's or a server's moment, as
+            among thousands of requests, and not a wrong address, as at a first one.
     """
-    if had_content or attempt > max_retries or not _may_pass(error):
+    passes = _may_pass(error) or (no_answer_passes and isinstance(error, NotAnApiError) and error.status == 200)
+    if had_content or attempt > max_retries or not passes:
         return None
     wish = None
     if isinstance(error, ProviderError):

@@ -8,7 +8,6 @@ read the ledger at any time.
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -17,16 +16,14 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..errors import Fault, MsgfluxError, described, ends_a_process
-from ..models.retry import retry_delay
-from .gate import Gate, Ticket, over_budget
-from .gate_rule import row_wait
+from ..models.batch_call import NotSentError
+from .gate import Gate, over_budget
 from .ledger import Ledger
 from .memory import Memory
 from .outcome import (
     FirstFailures,
     Outcome,
     again,
-    congestion,
     failure,
     fault_of,
     is_fatal,
@@ -35,6 +32,7 @@ from .outcome import (
     success,
 )
 from .rows import Rows
+from .turns import Turns
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
 
@@ -42,8 +40,6 @@ OnError = Literal["keep", "stop", "raise"]
 Ended = tuple[Outcome, BaseException | None]
 
 _CHUNK = 1024  # rows of an iterator that are read ahead
-_PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
-_CHARACTERS_A_TOKEN = 4
 
 
 class AsyncModel(Protocol):
@@ -62,7 +58,7 @@ class AsyncModel(Protocol):
         """How many further times a row is sent after a failure that may pass."""
 
     def prepare(self, messages: Any, *, system_prompt: Any = None, generation_schema: Any = None) -> Any:
-        """Return a call that is not made yet: its ``key``, its ``request``, and ``ask()``."""
+        """Return a call that is not made yet: its ``key``, its ``request``, and ``ask(turn)``."""
 
 
 class Batch:
@@ -122,7 +118,6 @@ class Batch:
         self._asked = {"system_prompt": system_prompt, "generation_schema": schema}
         self._on_error = on_error
         self._limit = limit
-        self._gate = gate
         self._memory = memory
         self._max_cost = max_cost
         self._hungry = hungry
@@ -132,12 +127,9 @@ class Batch:
         self._further = further
         self._next = 0
         self._asking: dict[bytes, asyncio.Future[Ended]] = {}
-        self._in_flight: set[int] = set()
+        self._turns = Turns(gate, max_retries=model.max_retries, may_send=self._may_send, stop=self.stop)
         self._workers: list[asyncio.Task[None]] = []
         self._interrupted = False
-        self._refused_since: float | None = None  # when the provider began to say that it is too much, and nothing else
-        self._usual_seconds: float | None = None  # that the last answer took
-        self._completion_tokens = 0
         self._answers = 0
         # A batch that goes on asks first for the rows that failed before, which tells nothing about the others.
         self._first = FirstFailures(watched=not self.ledger.finished)
@@ -182,7 +174,7 @@ class Batch:
     @property
     def in_flight(self) -> frozenset[int]:
         """The rows that the model is answering."""
-        return frozenset(self._in_flight)
+        return frozenset(self._turns.in_flight)
 
     # -- rows in turn ---------------------------------------------------------------------------------------------
 
@@ -278,67 +270,28 @@ class Batch:
     # -- one row --------------------------------------------------------------------------------------------------
 
     async def _ask(self, position: int, prepared: Any) -> Ended | None:
-        started, faults, refusals = time.perf_counter(), 0, 0
-        while True:
-            usual = self._completion_tokens / self._answers if self._answers else 0.0
-            ticket = await self._gate.enter(len(prepared.request) / _CHARACTERS_A_TOKEN + usual)
-            if not self._may_send():
-                self._gate.leave(ticket, used=0)
-                return None
-            self._in_flight.add(position)
-            asked = asyncio.get_running_loop().time()
-            try:
-                response = await prepared.ask()
-            except MemoryError:
-                self._gate.leave(ticket)
+        started = time.perf_counter()
+        try:
+            response = await prepared.ask(self._turns.of(position, prepared))
+        except NotSentError:
+            return None
+        except MemoryError:
+            raise
+        except asyncio.CancelledError:
+            # Interrupted while a correction was under way: what it was to correct is paid for.
+            response = prepared.rescued() if self._interrupted else None
+            if response is None:
                 raise
-            except Exception as error:
-                self._in_flight.discard(position)
-                self._heed(prepared, ticket)
-                if congestion(error):
-                    wait = self._give_way(error, ticket, refusals)
-                    refusals += 1
-                else:
-                    self._gate.leave(ticket, used=0)
-                    faults += 1
-                    delay = retry_delay(
-                        error, attempt=faults, max_retries=self._model.max_retries, had_content=False, chance=_chance()
-                    )
-                    if delay is None:
-                        return self._given_up(error, prepared, time.perf_counter() - started)
-                    wait = delay
-            except BaseException:
-                self._gate.leave(ticket)
-                raise
-            else:
-                self._heed(prepared, ticket)
-                metadata = response.metadata
-                self._gate.succeed(ticket, used=_tokens(metadata.usage))
-                self._usual_seconds = asyncio.get_running_loop().time() - asked
-                return self._answered(response, metadata, prepared, time.perf_counter() - started)
-            await asyncio.sleep(wait)
-
-    def _heed(self, prepared: Any, ticket: Ticket) -> None:
-        if prepared.allowance is not None:
-            self._gate.heed(ticket, prepared.allowance)
+        except Exception as error:
+            return self._given_up(error, prepared, time.perf_counter() - started)
+        return self._answered(response, response.metadata, prepared, time.perf_counter() - started)
 
     def _may_send(self) -> bool:
         if self.stopped is None and self._max_cost is not None:
-            reason = over_budget(self._max_cost, self.ledger.cost, self._answers, len(self._in_flight))
+            reason = over_budget(self._max_cost, self.ledger.cost, self._answers, len(self._turns.in_flight))
             if reason is not None:
                 self.stop(reason)
         return self.stopped is None
-
-    def _give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
-        """The provider says that it is too much: return the seconds until this row may ask for its turn again."""
-        wish = getattr(error, "retry_after", None)
-        self._gate.congest(ticket, retry_after=wish)
-        now = asyncio.get_running_loop().time()
-        self._refused_since = now if self._refused_since is None else self._refused_since
-        if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
-            self.stop(f"the provider has no room for more, and asks to wait {wish or 0:,.0f} s: {error}")
-            return 0.0
-        return row_wait(refusals, wish, self._usual_seconds, _chance())
 
     def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
@@ -351,7 +304,6 @@ class Batch:
         return outcome, error
 
     def _answered(self, response: Any, metadata: Any, prepared: Any, seconds: float) -> Ended:
-        self._refused_since = None
         self._answers += 1
         error: BaseException | None = None
         try:
@@ -362,20 +314,19 @@ class Batch:
                 raise
             outcome, error = failure(problem, metadata, seconds), problem
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
-        self._completion_tokens += outcome.completion_tokens or 0
         self._memory.keep(prepared, outcome)
         if self._max_cost is not None and outcome.cost is None:
             self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
         return outcome, error
 
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
-        sent = position in self._in_flight
+        sent = position in self._turns.in_flight
         self.ledger.end(position, outcome)
         try:
             self._told(position, outcome)
         except Exception as fault:  # the batch is worth more than its view
             self.view_fault = self.view_fault or described(fault)
-        self._in_flight.discard(position)
+        self._turns.in_flight.discard(position)
         self._rows.forget(position, keep=error is not None)
         if error is None:
             if sent:
@@ -390,11 +341,3 @@ class Batch:
             alike = self._first.alike(error)
             if alike is not None:
                 self.stop(f"{alike}; the last: {outcome.error}")
-
-
-def _chance() -> float:
-    return random.random()  # noqa: S311  # a wait needs no secret
-
-
-def _tokens(usage: Any) -> float | None:
-    return None if usage is None else float((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))

@@ -35,7 +35,7 @@ _PLAN: dict[str, tuple[int, str | None]] = {
     "wrong type": (2, "invalid"),
     "half of the JSON": (2, "invalid"),
     "cut at its limit": (1, "truncated"),
-    "no JSON at all": (1, "failed"),
+    "no JSON at all": (1, None),
 }
 _KINDS, _WEIGHTS = list(_PLAN), [weight for weight, _ in _PLAN.values()]
 _STORM_SECONDS, _CALM_SECONDS = 0.5, 4.0  # at the end of each stretch everything is refused

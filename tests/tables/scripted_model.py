@@ -63,11 +63,28 @@ class Prepared:
     def without_key(self, data: bytes) -> bytes:
         return data
 
-    async def ask(self) -> Response:
-        self.attempts += 1
-        response = await self.model.acall(self.messages, **self.options)
-        self.attempts += response.metadata.attempts - 1
-        return response
+    async def ask(self, turn: Any) -> Response:
+        while True:
+            ticket = await turn.begin(len(self.request))
+            self.attempts += 1
+            try:
+                response = await self.send()
+            except Exception as error:
+                if not await turn.fail(ticket, error):
+                    raise
+                continue
+            except BaseException:
+                turn.drop(ticket)
+                raise
+            turn.succeed(ticket, response.metadata.usage)
+            self.attempts += response.metadata.attempts - 1
+            return response
+
+    async def send(self) -> Response:
+        return await self.model.acall(self.messages, **self.options)
+
+    def rescued(self) -> None:
+        """There is nothing but the one answer."""
 
 
 class Scripted:

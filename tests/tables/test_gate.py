@@ -90,10 +90,10 @@ class Provider:
 class Call(Prepared):
     """A call whose answer says how much may still be sent."""
 
-    async def ask(self) -> Response:
+    async def send(self) -> Response:
         provider: Any = self.model
         self.allowance = provider.allowance(provider)  # as the request comes in
-        return await super().ask()
+        return await super().send()
 
 
 def ran(provider: Provider, gate: Gate, count: int, *, limit: int = 256) -> Ledger:
