@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import msgspec
 
-from ..content.messages import to_json
 from ..errors import ToolCallError
 from ..generation.tool_forms import name_of_tool
 from ..generation.tool_schema import Tool, listed_tools, tool_schemas, tools_by_name
@@ -18,6 +17,7 @@ from ..models.answer import Answer, ModelResponse
 from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from ..protocol.turns import listed
+from .tool_results import as_text, tried, waited_for
 
 __all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
 
@@ -120,6 +120,7 @@ class _Loop:
         self._keywords = keywords
         self._left = max_steps
         self._on_request, self._on_result = on_request, on_result
+        self._results: dict[str, str] = {}  # of the calls of this turn
 
     def keywords(self) -> dict[str, Any]:
         """What to call the model with. A forced call is forced once: else the model could never answer."""
@@ -138,6 +139,9 @@ class _Loop:
         try:
             yield
         except BaseException as error:
+            if not getattr(error, "messages", None):
+                with suppress(Exception):  # an error may have no room for it
+                    error.messages = self._so_far()  # type: ignore[attr-defined]  # what was paid for is not lost
             tell(RunEnded(error=error))
             raise
 
@@ -175,10 +179,19 @@ class _Loop:
             )
         return calls
 
-    def took_results(self, calls: ToolCallAggregator, results: dict[str, Any]) -> None:
+    def took_results(self, calls: ToolCallAggregator) -> None:
         """Take the results of all complete calls; a broken call is answered by its own error."""
-        calls.insert_results(results)
+        calls.insert_results(self._results)
         self.messages += calls.get_messages()
+        self._results = {}
+
+    def _so_far(self) -> list[dict[str, Any]]:
+        """The conversation as a history that can go on: of the last turn, the calls that have a result."""
+        calls = self.responses[-1].aggregator if self._results else None
+        if calls is None:
+            return self.messages
+        calls.insert_results(self._results)
+        return [*self.messages, *calls.get_messages(allow_missing=True)]
 
     def end(self) -> ToolRun:
         """Return the final answer."""
@@ -207,19 +220,13 @@ class _Loop:
             return None, call, {"error": f"there is no tool {call.name!r}; the tools are: {names}"}
         return tool, call, None
 
-    def finished(self, call: ToolCall, result: Any) -> str:
-        """Tell of a result, and return it as the model reads it."""
-        if self._on_result is not None:
-            self._on_result(call, result)
-        if isinstance(result, str):
-            return result
-        if isinstance(result, Exception):
-            name = "" if isinstance(result, ToolCallError) else f"{type(result).__name__}: "
-            result = {"error": f"{name}{result}"}
+    def finished(self, call: ToolCall, result: Any) -> None:
+        """Take a result, and tell of it."""
         try:
-            return to_json(result)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            return to_json({"error": f"the result of {call.name} has no JSON form: {error}"})
+            if self._on_result is not None:
+                self._on_result(call, result)
+        finally:
+            self._results[call.id] = as_text(call, result)
 
 
 def run_tools(
@@ -246,7 +253,8 @@ def run_tools(
         max_steps: how often the model is asked, at most.
         on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,
             which the model is told; a dict replaces its arguments; anything else lets it run.
-        on_result: called with each call and its result; where the function failed, the exception.
+        on_result: called with each call and its result; where the function failed, the exception. What it or
+            ``on_request`` raises ends the run.
         on_event: streams each answer, and is called with every typed event of it, between a :class:`StepStarted` and a
             :class:`StepEnded`; at last with a :class:`RunEnded`. What it raises ends the run.
         system_prompt: put in front of the messages.
@@ -258,6 +266,7 @@ def run_tools(
         The final answer, with the whole conversation in ``messages``.
 
     Raises:
+        Exception: whatever ends the run has the conversation so far in its ``messages``, results that came included.
         ToolCallError: ``max_steps`` is reached; the conversation so far is in its ``messages``.
         SchemaError: a function cannot be a tool.
         StreamInterruptedError: with ``on_event``: somebody cancelled the stream.
@@ -279,7 +288,9 @@ def run_tools(
             calls = loop.took(_answer(model, loop))
             if calls is None:
                 break
-            loop.took_results(calls, {call.id: _run(loop, call) for call in calls.get_calls()})
+            for call in calls.get_calls():
+                _run(loop, call)
+            loop.took_results(calls)
     return loop.end()
 
 
@@ -308,9 +319,8 @@ async def arun_tools(
             calls = loop.took(await _aanswer(model, loop))
             if calls is None:
                 break
-            asked = calls.get_calls()
-            results = await asyncio.gather(*(_arun(loop, call) for call in asked))
-            loop.took_results(calls, {call.id: result for call, result in zip(asked, results, strict=True)})
+            await asyncio.gather(*(_arun(loop, call) for call in calls.get_calls()))
+            loop.took_results(calls)
     return loop.end()
 
 
@@ -334,34 +344,27 @@ async def _aanswer(model: Any, loop: _Loop) -> Answer:
     return cast(Answer, response)
 
 
-def _run(loop: _Loop, call: ToolCall) -> str:
+def _run(loop: _Loop, call: ToolCall) -> None:
     tool, approved, result = loop.prepared(call, loop.ask(call))
     if tool is not None:
-        try:
-            result = tool.call(approved.arguments)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
-        except Exception as error:  # whatever a tool raises is told to the model
-            result = error
-    return loop.finished(approved, result)
+        result = tried(tool.call, approved.arguments)
+        if inspect.iscoroutine(result):
+            result.close()
+            result = ToolCallError(f"{call.name} returns a coroutine; use: await mf.arun_tools(...)")
+    loop.finished(approved, result)
 
 
-async def _arun(loop: _Loop, call: ToolCall) -> str:
+async def _arun(loop: _Loop, call: ToolCall) -> None:
     answer = loop.ask(call)
     tool, approved, result = loop.prepared(call, await answer if inspect.isawaitable(answer) else answer)
     if tool is not None:
-        try:
-            result = (
-                tool.call(approved.arguments)
-                if tool.is_async
-                else await asyncio.to_thread(tool.call, approved.arguments)
-            )
-            if inspect.isawaitable(result):  # also of a plain function that returns a coroutine
-                result = await result
-        except Exception as error:  # whatever a tool raises is told to the model
-            result = error
-    return loop.finished(approved, result)
+        if tool.is_async:
+            result = tried(tool.call, approved.arguments)
+        else:
+            result = await asyncio.to_thread(tried, tool.call, approved.arguments)
+        if inspect.isawaitable(result):  # also of a plain function that returns a coroutine
+            result = await waited_for(result)
+    loop.finished(approved, result)
 
 
 def _keywords(
