@@ -1,4 +1,4 @@
-"""Whatever a tool, its result or a callback does, the conversation is not lost, and a tool's trouble is told to the model."""
+"""Whatever a tool, its result or a callback does, the conversation is not lost, and the model is told."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def test_what_a_callback_raises_ends_the_run_with_the_conversation_so_far(go: Go
 
 @both
 def test_a_call_of_the_model_that_fails_keeps_the_conversation_so_far(go: Go) -> None:
-    with serving(calling(("c1", "add", {"a": 1})), error(400, "broken")) as server:
-        with pytest.raises(mf.BadRequestError) as caught:
-            go(server.url, "?", tools=[add])
+    broken = serving(calling(("c1", "add", {"a": 1})), error(400, "broken"))
+    with broken as server, pytest.raises(mf.BadRequestError) as caught:
+        go(server.url, "?", tools=[add])
     roles = [message["role"] for message in caught.value.messages]  # type: ignore[attr-defined]
     assert roles == ["user", "assistant", "tool"]
