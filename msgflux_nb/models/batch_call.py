@@ -19,6 +19,7 @@ from .answer import ModelResponse
 from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
+from .learnt import Known, Learnt
 from .quick import Quick, QuickAnswer
 from .transport import aopen_bytes
 from .whole import Headers
@@ -34,12 +35,14 @@ class Sending(NamedTuple):
         warnings: sentences about what that had to change or leave out.
         quick: the short way, which is tried first; None for none.
         call: makes the call that begins with this request, for each attempt.
+        known: what was known of the model.
     """
 
     request: bytes
     warnings: tuple[str, ...]
     quick: Quick | None
     call: Callable[[], Call]
+    known: Known
 
 
 class NotSentError(MsgfluxError):
@@ -86,6 +89,7 @@ class Prepared:
 
     Args:
         sending: gives what is sent by what is known of the model at that moment.
+        learnt: what is known of the model.
         connect: where requests go.
         schema: what the answer is decoded to, or None for text.
         key: of the whole request.
@@ -105,7 +109,9 @@ class Prepared:
         "_connect",
         "_flaws",
         "_hide",
+        "_learnt",
         "_made",
+        "_now",
         "_question",
         "_sending",
         "_text",
@@ -120,6 +126,7 @@ class Prepared:
     def __init__(
         self,
         sending: Callable[[], Sending],
+        learnt: Learnt,
         connect: Callable[[ChatRequest], Awaitable[Any]],
         *,
         schema: WireSchema | None,
@@ -130,7 +137,8 @@ class Prepared:
         self._sending, self._connect, self._hide, self._question = sending, connect, hide, question
         self._made: Call | None = None
         self._text: str | None = None
-        now = sending()
+        self._learnt = learnt
+        self._now = now = sending()
         self._flaws = now.warnings
         self.request = now.request
         self.schema = schema
@@ -178,8 +186,10 @@ class Prepared:
         while True:
             ticket = await turn.begin(len(self.request))
             try:
-                now = self._sending()  # what was learnt while it waited counts
-                self.request, quick = now.request, now.quick
+                if self._learnt.known is not self._now.known:  # what was learnt while it waited counts
+                    self._now = self._sending()
+                    self.request = self._now.request
+                now, quick = self._now, self._now.quick
                 if quick is None or self.schema is None:
                     return self._given(turn, now, None, ticket)
                 given = await quick.send(self.request, self._hear)

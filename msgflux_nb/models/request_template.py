@@ -73,6 +73,7 @@ class Form:
             return self._as_usual(messages)
         return Prepared(
             lambda: self._sending(messages, text),
+            self._learnt,
             self._connect,
             schema=gap.schema,
             key=gap.key(text),
@@ -84,6 +85,7 @@ class Form:
         request = self._build(messages)
         return Prepared(
             lambda: self._sending(messages, None),
+            self._learnt,
             self._connect,
             schema=request.schema,
             key=_hash(self._place, msgspec.json.decode(request.body)),
@@ -92,7 +94,7 @@ class Form:
         )
 
     def _sending(self, messages: Any, text: bytes | None) -> Sending:
-        """Return what is sent for some messages by what is known now: a row may have waited long since it was made."""
+        """Return what is sent for some messages by what is known now."""
         known = self._learnt.known
         if known is not self._sent_by:
             self._sent, self._sent_by = self._written_around(known), known
@@ -106,7 +108,7 @@ class Form:
         def call() -> Call:
             return self._call(messages, request or self._build(messages, **known._asdict()), known)
 
-        return Sending(body, warnings, None if in_a_call else self._quick, call)
+        return Sending(body, warnings, None if in_a_call else self._quick, call, known)
 
     def _written_around(self, known: Known) -> _Gap | None:
         """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""

@@ -29,6 +29,7 @@ _OF_TOKENS = frozenset(("token", "tokens", "tok"))
 _OF_ANSWERS = frozenset(("output", "completion", "generated"))  # of the answer's tokens, which nobody knows beforehand
 _NO_MATTER = frozenset(("x", "ms", "azure", "anthropic", "openai", "groq", "after", "at", "time", "in", "project"))
 _OTHERS = frozenset(("limit", "policy", "used", "cost", "type", "resource", "over", "scope", "timeremaining", "query"))
+_NOTHING: tuple[None, float] = (None, 0.0)
 # One header with everything, of the IETF's drafts: "limit=100, remaining=50, reset=5", and "default";r=50;t=30.
 _TOGETHER = re.compile(r"(?:^|[;,\s])(remaining|reset|r|t)\s*=\s*([\d.]+)")
 
@@ -49,23 +50,32 @@ class Allowance(msgspec.Struct, frozen=True):
     tokens_seconds: float = 0.0
 
 
+class _Of(NamedTuple):
+    """What is counted.
+
+    Attributes:
+        tokens: tokens; else requests.
+        scope: the other words of the name, such as the minute for which it counts.
+    """
+
+    tokens: bool
+    scope: str
+
+
 class _Name(NamedTuple):
     """What a header counts.
 
     Attributes:
-        what: what is left, or when that is counted again.
-        tokens: of tokens, or of requests.
-        scope: the other words, such as the minute for which it counts.
+        left: what is left; else when that is counted again.
+        of: of what.
     """
 
-    what: Literal["left", "reset"]
-    tokens: bool
-    scope: frozenset[str]
+    left: bool
+    of: _Of
 
 
 class _Limit(NamedTuple):
-    tokens: bool
-    scope: frozenset[str]
+    of: _Of
     left: float | None
     seconds: float
 
@@ -85,10 +95,10 @@ def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allow
     limits = _limits(headers, now)
     if not limits:
         return None
-    requests, tokens = (_tightest([one for one in limits if one.tokens is kind]) for kind in (False, True))
+    requests, tokens = _tightest(limits, tokens=False), _tightest(limits, tokens=True)
     if requests is None and tokens is None:
         return None
-    return Allowance(*(requests or (None, 0.0)), *(tokens or (None, 0.0)))
+    return Allowance(*(requests or _NOTHING), *(tokens or _NOTHING))
 
 
 def resets_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> list[tuple[float | None, float]]:
@@ -97,44 +107,47 @@ def resets_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> list[tup
 
 
 def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
-    left: dict[tuple[bool, frozenset[str]], float | None] = {}
-    resets: dict[tuple[bool, frozenset[str]], float] = {}
-    together: list[_Limit] = []
+    left: dict[_Of, float | None] = {}
+    resets: dict[_Of, float] = {}
+    found: list[_Limit] = []
     for raw, value in headers:
         name = _name(raw)
         if name is None:
             continue
         text = value.decode("latin-1").strip()
         if name == "together":
-            together += _together(text)
-        elif name.what == "left":
-            left[name.tokens, name.scope] = _count(text)
+            found += _together(text)
+        elif name.left:
+            left[name.of] = _count(text)
         else:
             seconds = seconds_in(text, now=now)
             if seconds is not None:
-                resets[name.tokens, name.scope] = seconds
-    return [_Limit(*key, left.get(key), resets[key]) for key in resets] + _shared(left, resets) + together
+                resets[name.of] = seconds
+    found += [_Limit(of, left.get(of), seconds) for of, seconds in resets.items()]
+    if left.keys() <= resets.keys():
+        return found
+    return found + _shared(left, resets)
 
 
-def _shared(
-    left: dict[tuple[bool, frozenset[str]], float | None], resets: dict[tuple[bool, frozenset[str]], float]
-) -> list[_Limit]:
+def _shared(left: dict[_Of, float | None], resets: dict[_Of, float]) -> list[_Limit]:
     """Limits whose reset is said in fewer words: one for requests and tokens, or one for every span of time."""
     found = []
-    for tokens, scope in left.keys() - resets.keys():
-        count = left[tokens, scope]
-        others = [seconds for (kind, others), seconds in resets.items() if kind is tokens and not others]
-        if tokens and not others:
-            others = [seconds for (kind, others), seconds in resets.items() if not kind and others == scope]
-        if count is not None and others:
-            found.append(_Limit(tokens, scope, count, others[0]))
+    for of in left.keys() - resets.keys():
+        count = left[of]
+        others = [_Of(of.tokens, ""), *([_Of(False, of.scope)] if of.tokens else [])]
+        seconds = next((resets[other] for other in others if other in resets), None)
+        if count is not None and seconds is not None:
+            found.append(_Limit(of, count, seconds))
     return found
 
 
-def _tightest(limits: list[_Limit]) -> tuple[float, float] | None:
+def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | None:
     """Of several limits of a kind, such as a minute's and a day's, the one that leaves least."""
-    known = [(one.left, one.seconds) for one in limits if one.left is not None and not one.scope & _OF_ANSWERS]
-    return min(known, key=lambda one: (one[0], -one[1]), default=None)
+    least: tuple[float, float] | None = None
+    for (kind, scope), left, seconds in limits:
+        if kind is tokens and left is not None and scope not in _OF_ANSWERS and (least is None or left <= least[0]):
+            least = left, seconds if least is None or left < least[0] else max(seconds, least[1])
+    return least
 
 
 @functools.lru_cache(maxsize=512)
@@ -151,13 +164,13 @@ def _name(raw: bytes) -> _Name | Literal["together"] | None:
         return None
     tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
     scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
-    return _Name("left" if words & _LEFT else "reset", tokens, scope)
+    return _Name(bool(words & _LEFT), _Of(tokens, " ".join(sorted(scope))))
 
 
 def _together(text: str) -> list[_Limit]:
     said: dict[str, str] = dict(_TOGETHER.findall(text.lower()))
     left, seconds = _count(said.get("remaining", said.get("r", ""))), _count(said.get("reset", said.get("t", "")))
-    return [] if left is None or seconds is None else [_Limit(False, frozenset(), left, seconds)]
+    return [] if left is None or seconds is None else [_Limit(_Of(False, ""), left, seconds)]
 
 
 def _count(text: str) -> float | None:

@@ -19,6 +19,7 @@ _UNITS = {"ms": 0.001, "millis": 0.001, "millisecond": 0.001, "msec": 0.001}
 _UNITS |= dict.fromkeys(("s", "sec", "second"), 1.0) | dict.fromkeys(("m", "min", "minute"), 60.0)
 _UNITS |= dict.fromkeys(("h", "hr", "hour"), 3600.0) | dict.fromkeys(("d", "day"), 86400.0)
 _UNIT = r"(?:milliseconds?|millis|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
+_ONE_PART = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER = r"\d{1,15}(?:\.\d{0,12})?"
 _PART = re.compile(rf"({_NUMBER})\s?({_UNIT})", re.I)
 _DURATION = re.compile(rf"{_NUMBER}\s?{_UNIT}(?:,?\s?(?:and\s)?{_NUMBER}\s?{_UNIT}){{0,5}}", re.I)
@@ -50,6 +51,11 @@ def seconds_in(value: Any, *, now: float | None = None) -> Wait:
     number = number_in(text)
     if number is not None:
         return _from_now(number / (1000 if number >= _MILLISECONDS else 1), now) if number >= _FIRST_DATE else number
+    short = _ONE_PART.get(text[-1:])
+    if short is not None:  # the usual "12s" and "1.5m"
+        number = number_in(text[:-1])
+        if number is not None:
+            return number * short
     if _DURATION.fullmatch(text):
         return sum(float(count) * _UNITS[_singular(unit)] for count, unit in _PART.findall(text))
     return None if now is None else _until_date(text, now)
