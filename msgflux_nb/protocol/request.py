@@ -15,6 +15,7 @@ from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
 from ..generation.tool_forms import name_of_tool
+from .left_out import left_out
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod
 from .remedy import Remedy, remedied
@@ -200,6 +201,8 @@ def build_request(
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
     body, warnings = remedied(body, remedies, model)
     own = extra_body or {}
+    continued = "" if request.emulated else prefill
+    warnings += left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
     return msgspec.structs.replace(request, body=_encoded({**body, **own}), warnings=warnings, fixed=frozenset(own))
 
 

@@ -1,0 +1,80 @@
+"""What of a caller's request was changed or left out on the way to a provider, as sentences; pure.
+
+Only what a caller would want to know: what is always done for a provider, and changes no meaning, is not said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .profile import Profile
+from .turns import PROVENANCE
+
+__all__ = ["left_out"]
+
+_SHOWN = 4
+_OWN = frozenset({"stream_options"})
+
+
+def left_out(
+    given: list[dict[str, Any]],
+    body: dict[str, Any],
+    profile: Profile,
+    *,
+    prefill: str = "",
+    extra_body: dict[str, Any] | None = None,
+    plain: bool = False,
+) -> tuple[str, ...]:
+    """Return a sentence for each thing that was changed or left out.
+
+    Args:
+        given: the messages as the caller gave them.
+        body: the request without the caller's own fields.
+        profile: to whom it goes.
+        prefill: the start of the answer, if it is sent as one.
+        extra_body: the caller's own fields.
+        plain: whether this provider's own fields were left out of earlier turns, since it has refused them.
+    """
+    found: list[str] = []
+    sent = body["messages"]
+    shrunk = sum(_shrunk(before, after) for before, after in zip(given, sent, strict=False) if before is not after)
+    if shrunk:
+        images = "an image was" if shrunk == 1 else f"{shrunk} images were"
+        found.append(f"{images} made smaller, to what {profile.provider} takes.")
+    pictures = sum(_without_picture(before, after) for before, after in zip(given, sent, strict=False))
+    if pictures:
+        images = "an image" if pictures == 1 else f"images of {pictures} turns"
+        found.append(f"{images} that another model made stayed out of the history; the text [image] stands there.")
+    if prefill != prefill.rstrip() and profile.prefill_trimmed:
+        found.append(f"the white space at the end of the prefill was not sent, since {profile.provider} refuses it.")
+    if plain and any(PROVENANCE in message for message in given):
+        found.append(
+            f"{profile.provider} refused its own fields in earlier turns, such as signatures of reasoning; they were "
+            "left out, so that it does not see that reasoning."
+        )
+    replaced = [name for name, value in (extra_body or {}).items() if _replaces(name, value, body)]
+    if replaced:
+        found.append(f"extra_body replaced what the call itself would have sent as {', '.join(replaced[:_SHOWN])}.")
+    return tuple(found)
+
+
+def _shrunk(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """How many images of a message were made smaller."""
+    parts, sent = before.get("content"), after.get("content")
+    if not isinstance(parts, list) or not isinstance(sent, list) or len(parts) > len(sent):
+        return 0
+    pairs = zip(parts, sent[len(sent) - len(parts) :], strict=True)  # a sentence about the schema may stand in front
+    return sum(_url(one) is not None and _url(one) != _url(other) for one, other in pairs)
+
+
+def _url(part: Any) -> Any:
+    source = part.get("image_url") if isinstance(part, dict) else None
+    return source.get("url") if isinstance(source, dict) else None
+
+
+def _without_picture(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return "images" in before and PROVENANCE in before and after.get("content") == "[image]"
+
+
+def _replaces(name: str, value: Any, body: dict[str, Any]) -> bool:
+    return name in body and name not in _OWN and body[name] != value
