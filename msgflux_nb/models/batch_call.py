@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from ..errors import MsgfluxError, NotAnApiError
 from ..generation.schema import WireSchema
 from ..protocol.allowance import Allowance, allowance_of
@@ -20,7 +22,7 @@ from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
 from .learnt import Known, Learnt
-from .quick import Quick, QuickAnswer
+from .quick import Billed, Quick, QuickAnswer
 from .transport import aopen_bytes
 from .whole import Headers
 
@@ -103,6 +105,7 @@ class Prepared:
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
         allowance: what the provider said last may still be sent; None where it said nothing.
+        came: is told what was billed for an answer that has come whole, before it is decoded; None if nobody asks.
     """
 
     __slots__ = (
@@ -118,6 +121,7 @@ class Prepared:
         "allowance",
         "answer",
         "attempts",
+        "came",
         "key",
         "request",
         "schema",
@@ -146,6 +150,7 @@ class Prepared:
         self.attempts = 0
         self.answer: bytes | None = None
         self.allowance: Allowance | None = None
+        self.came: Callable[[Any], object] | None = None
 
     @property
     def question(self) -> bytes:
@@ -195,7 +200,7 @@ class Prepared:
                 given = await quick.send(self.request, self._hear)
                 answer = None
                 if type(given) is bytes:
-                    answer = quick.read(given, self.request, self.schema, now.warnings)
+                    answer = quick.read(given, self.request, self.schema, now.warnings, self._hook(given))
             except BaseException:
                 turn.drop(ticket)
                 raise
@@ -214,7 +219,28 @@ class Prepared:
     def _given(self, turn: Turn, now: Sending, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
         self._made = now.call()
         self._made.found.aloud = False
-        return _Given(self._made, self._connect, turn, self._hear, given, ticket)
+        hook = None if self.came is None else self._has_come
+        return _Given(self._made, self._connect, turn, self._hear, given, ticket, hook)
+
+    def _hook(self, given: bytes) -> Callable[[str, Billed], object] | None:
+        """Return what takes a plain answer before it is decoded."""
+        came = self.came
+        if came is None:
+            return None
+
+        def take(text: str, billed: Billed) -> None:
+            self._made, self._text, self.answer, self._flaws = None, text, given, billed.warnings
+            came(msgspec.structs.replace(billed, attempts=self.attempts + 1))
+
+        return take
+
+    def _has_come(self, exchange: Exchange) -> None:
+        """An exchange is complete; the one whose answer counts is told before it is decoded."""
+        call = self._made
+        if self.came is not None and call is not None and exchange is call.exchange and exchange.state == "complete":
+            self.answer = exchange.received
+            metadata = ModelResponse(call).metadata
+            self.came(msgspec.structs.replace(metadata, attempts=self.attempts + call.attempts))
 
     async def _finish(self, begun: _Given) -> ModelResponse:
         call = begun.call
@@ -248,6 +274,7 @@ class _Given(AsyncStreamResponse):
         turn: when each of them may be sent.
         hear: is told the headers of each answer.
         given: the body that came, or why there is none for good; None where nothing was sent.
+        came: is told each exchange that is complete, before its answer is decoded.
         ticket: of the request that was sent, where how it ended is not told yet.
 
     Attributes:
@@ -262,8 +289,10 @@ class _Given(AsyncStreamResponse):
         hear: Callable[[Headers], object],
         given: bytes | MsgfluxError | None,
         ticket: Any,
+        came: Callable[[Exchange], object] | None,
     ) -> None:
         super().__init__(call, connect)
+        self._came = came or (lambda _: None)
         self.call = call
         self.not_sent: NotSentError | None = None
         self._turn, self._hear = turn, hear
@@ -289,6 +318,7 @@ class _Given(AsyncStreamResponse):
                     yield events
                 ticket, self._ticket = self._ticket, None
                 self._turn.succeed(ticket, exchange.snapshot.usage)
+                self._came(exchange)
                 return
             except NotSentError as error:
                 self.not_sent = error
@@ -300,6 +330,7 @@ class _Given(AsyncStreamResponse):
                 if rest is not None and ticket is not None:
                     yield rest
                     self._turn.succeed(ticket, exchange.snapshot.usage)
+                    self._came(exchange)
                     return
                 reason = exchange.reason(error)
                 if ticket is None or not await self._turn.fail(ticket, reason):

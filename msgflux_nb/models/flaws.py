@@ -7,6 +7,7 @@ import warnings
 from ..protocol.cut_prompt import cut_prompt
 from ..protocol.profile import Profile
 from .exchange import Exchange
+from .prices import unclear_bill
 
 __all__ = ["Flaws"]
 
@@ -31,7 +32,8 @@ class Flaws:
         """Return the sentences; decoding may add more."""
         cut = self._cut(exchange)
         calls = (f"call of {state.name}: {said}" for state in exchange.tool_calls.states for said in state.repairs)
-        return (*exchange.request.warnings, *((cut,) if cut else ()), *exchange.snapshot.warnings, *calls)
+        bill = unclear_bill(exchange.snapshot.usage, self._profile)
+        return (*exchange.request.warnings, *((cut,) if cut else ()), *bill, *exchange.snapshot.warnings, *calls)
 
     def tell(self, exchange: Exchange) -> None:
         """Warn where the prompt was cut; once."""

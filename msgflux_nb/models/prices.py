@@ -15,7 +15,7 @@ from ..protocol.profile import Profile
 from ..protocol.snapshot import Snapshot
 from ..protocol.usage import Usage
 
-__all__ = ["cost_of", "with_request"]
+__all__ = ["cost_of", "unclear_bill", "with_request"]
 
 Price = Callable[[int, int, int | None], float | None]
 _MILLION = 1_000_000
@@ -88,6 +88,13 @@ def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = 
     if sound or tier_unknown or b'"web_search_options"' in request:
         return msgspec.structs.replace(usage, fees=True)
     return usage
+
+
+def unclear_bill(usage: Usage | None, profile: Profile) -> tuple[str, ...]:
+    """Return the sentence that says why a cost is not known, where the numbers of tokens contradict each other."""
+    if usage is None or usage.unclear is None or usage.cost is not None or profile.free:
+        return ()
+    return (usage.unclear,)
 
 
 def _is_usual(usage: Usage) -> bool:

@@ -19,7 +19,7 @@ from ..protocol.cut_prompt import cut_prompt
 from ..protocol.events import Usage
 from ..protocol.plain import read_plain
 from ..protocol.profile import Profile
-from .prices import cost_of, with_request
+from .prices import cost_of, unclear_bill, with_request
 from .timeouts import Timeout
 from .transport import Endpoint
 from .whole import Headers, Place, aread_whole, asend_whole, place_of
@@ -99,7 +99,14 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    def read(self, body: bytes, request: bytes, schema: WireSchema, known: tuple[str, ...] = ()) -> QuickAnswer | None:
+    def read(
+        self,
+        body: bytes,
+        request: bytes,
+        schema: WireSchema,
+        known: tuple[str, ...] = (),
+        came: Callable[[str, Billed], object] | None = None,
+    ) -> QuickAnswer | None:
         """Return what a plain answer to a request means; None where it is not plain, or does not fit at once.
 
         Args:
@@ -107,18 +114,21 @@ class Quick:
             request: the body of the request.
             schema: what the answer is decoded to.
             known: sentences about what the request had to change or leave out.
+            came: is told a plain answer's text, and what was billed, before it is decoded.
         """
         profile = self._profile
         plain = read_plain(body, profile.reasoning_in_content, thoughts_in_total=profile.thoughts_in_total)
         if plain is None:
             return None
+        cost = cost_of(with_request(plain.usage, request), self._profile, self._model, answered=plain.model)
+        cut = cut_prompt(request, plain.usage, profile)
+        flaws = (*known, *(() if cut is None else (cut,)), *unclear_bill(plain.usage, profile))
+        if came is not None:
+            came(plain.text, Billed(plain.usage, 1, cost, flaws))
         try:
             decoded = decode_answer(plain.text, schema)
         except (MsgfluxError, RecursionError):
             return None
-        cost = cost_of(with_request(plain.usage, request), self._profile, self._model, answered=plain.model)
-        cut = cut_prompt(request, plain.usage, profile)
-        flaws = known if cut is None else (*known, cut)
         billed = Billed(plain.usage, 1, cost, (*flaws, *decoded.warnings))
         return QuickAnswer(plain.text, decoded.value, billed, flaws)
 

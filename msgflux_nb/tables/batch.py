@@ -8,6 +8,7 @@ read the ledger at any time.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..errors import Fault, MsgfluxError, described, ends_a_process
+from ..generation.own_code import has_own_code
 from ..models.batch_call import NotSentError
 from .gate import Gate, over_budget
 from .ledger import Ledger
@@ -115,6 +117,7 @@ class Batch:
         self.ended = threading.Event()
         self._rows = rows
         self._model = model
+        self._own_code = memory.records is not None and has_own_code(schema)
         self._asked = {"system_prompt": system_prompt, "generation_schema": schema}
         self._on_error = on_error
         self._limit = limit
@@ -245,9 +248,12 @@ class Batch:
         if error is not None or message is None:
             return None, error
         try:
-            return self._model.prepare(message, **self._asked), None
+            prepared = self._model.prepare(message, **self._asked)
         except Exception as problem:
             return None, problem
+        if self._own_code:  # which may take the process with it: what is paid for is kept before
+            prepared.came = functools.partial(self._memory.keep_unread, prepared)
+        return prepared, None
 
     async def _ask_for_all(self, position: int, prepared: Any) -> Ended | None:
         """Ask for one row, and let equal rows that come meanwhile wait for its answer."""

@@ -10,12 +10,13 @@ import msgspec
 from ..errors import StoreError, ValidationFailedError, described
 from ..generation.decode import decode_answer
 from ..storage.batches import KEY_BYTES, Record, Records
-from .outcome import BILLED, Outcome, again
+from .outcome import BILLED, Outcome, again, failure
 from .reuse import reusable
 
 __all__ = ["Memory"]
 
 _PAID_FOR = frozenset(("ok", "invalid", "refused", "truncated"))
+_UNREAD = "the process ended while the answer was decoded; the code of the schema may be at fault"
 _DECODABLE = frozenset(("ok", "invalid"))
 
 
@@ -89,6 +90,10 @@ class Memory:
                 warnings=hidden("\n".join(prepared.flaws)) or None,
             )
         )
+
+    def keep_unread(self, prepared: Any, metadata: Any) -> None:
+        """Keep an answer before code of the schema's own reads it; how the row ends takes its place."""
+        self.keep(prepared, failure(ValidationFailedError(_UNREAD), metadata, None))
 
     def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
         record = records.get(prepared.key)

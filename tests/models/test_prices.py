@@ -267,6 +267,30 @@ def test_a_request_that_was_refused_cost_nothing(call: Call) -> None:
     assert response.metadata.cost == pytest.approx(0.4, rel=0.01)
 
 
+@both
+@pytest.mark.parametrize("structured", [False, True])
+def test_numbers_that_contradict_each_other_are_a_warning(call: Call, structured: bool) -> None:
+    text = '{"value": 3}' if structured else "Hello"
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 900}
+    choice = {"index": 0, "message": {"content": text}, "finish_reason": "stop"}
+    with serving(Reply([json.dumps({"choices": [choice], "usage": usage}).encode()])) as server:
+        _, response = call(
+            model("openai/gpt-4.1-nano", server.url), "Hi", generation_schema=int if structured else None
+        )
+        own = mf.Model.chat_completion("vllm/qwen3", base_url=server.url)("Hi")
+        frame = mf.extract(["Hi"], int, model=model("openai/gpt-4.1-nano", server.url), progress=False)
+    (warning,) = response.metadata.warnings
+    assert warning == (
+        "the provider counts 10 tokens in and 5 out, but 900 in all, which agree in no known way, so that the cost is "
+        "not known"
+    )
+    assert response.metadata.cost is None
+    assert (own.metadata.cost, own.metadata.warnings) == (0.0, ())
+    if structured:
+        assert frame["_warnings"].tolist() == [warning]
+        assert frame["_cost"].isna().all()
+
+
 CODE = """
 import sys
 import msgflux_nb as mf

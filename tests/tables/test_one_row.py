@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +19,7 @@ import PIL.Image
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.generation.own_code import has_own_code
 from msgflux_nb.tables import progress
 from msgflux_nb.tables.extract import finish
 from msgflux_nb.tables.ledger import Ledger
@@ -364,3 +369,86 @@ def test_the_view_says_what_is_known_and_of_how_many_rows_it_is_not() -> None:
         figures = dict(picture_of(tally, ended=ended)["figures"])
         assert figures["cost"] == "– ($0.2500, and 2 rows unknown)"
     assert dict(picture_of(Tally(run))["figures"])["cost"] == "– ($0.2500, and 2 rows unknown)"
+
+
+# An answer is kept before it is decoded
+
+CRASH = """
+import os, sys, json
+import msgspec
+import msgflux_nb as mf
+
+class Checked(msgspec.Struct):
+    city: str
+    country: str
+
+    def __post_init__(self):
+        if self.country == "XX" and sys.argv[3] == "crash":
+            os._exit(7)
+
+model = mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=sys.argv[1], api_key="k", max_retries=0)
+frame = mf.extract(["Atlantis"], Checked, model=model, progress=False, store=sys.argv[2])
+print(json.dumps([frame["_status"].tolist(), frame["country"].tolist()]))
+"""
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["the short way", "the long way"])
+def test_an_answer_that_takes_the_process_with_it_is_not_paid_for_again(plain: bool, tmp_path: Path) -> None:
+    with serving() as server:
+        hosted(server)
+        usual = server.next_reply
+
+        def next_reply(body: dict[str, Any], headers: dict[str, str]) -> Reply:
+            reply = usual(body, headers)
+            return reply if plain else Reply([reply.pieces[0].replace(b'"index": 0', b'"index": 1')])  # type: ignore[union-attr]
+
+        server.next_reply = next_reply  # type: ignore[method-assign]
+        command = [sys.executable, "-c", CRASH, server.url, str(tmp_path / "run.sqlite")]
+        assert subprocess.run([*command, "crash"], timeout=60).returncode == 7
+        again = subprocess.run([*command, "mended"], check=True, timeout=60, capture_output=True, text=True)
+        assert json.loads(again.stdout) == [["cached"], ["XX"]]
+        assert len(server.bodies) == 1
+
+
+def test_memory_that_runs_out_in_the_schemas_code_loses_no_answer(tmp_path: Path) -> None:
+    store = tmp_path / "run.sqlite"
+    with serving() as server:
+        model = hosted(server)
+        with pytest.raises(MemoryError):
+            mf.extract(["Atlantis"], own(fails_with(MemoryError())), model=model, progress=False, store=store)
+        frame = mf.extract(["Atlantis"], own(lambda _: None), model=model, progress=False, store=store)
+        assert frame["_status"].tolist() == ["cached"]
+        assert len(server.bodies) == 1
+
+
+class Plainly(msgspec.Struct):
+    places: list[Place] | None
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        return cls.RED
+
+
+@dataclasses.dataclass
+class Deep:
+    inner: dict[str, list[Any]]
+
+    def __post_init__(self) -> None:
+        pass
+
+
+class Holder(msgspec.Struct):
+    deep: list[Deep] | None
+    itself: Holder | None = None
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [(int, False), (Place, False), (Plainly, False), (own(print), True), (Colour, True), (Deep, True), (Holder, True)],
+)
+def test_code_of_the_schemas_own_is_found(schema: Any, expected: bool) -> None:
+    assert has_own_code(schema) is expected
