@@ -39,6 +39,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         cached: whether the answer was taken from the cache.
         schema_method: how a structure was asked for, or None for text: ``json_schema``, ``tool``, ``json_object`` or
             ``prompt``.
+        wire: how request and answer looked: ``chat``, ``responses`` or ``messages``.
         lax: whether a structure fitted its schema only after conversion, such as ``"1"`` for an int.
         prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
         prefill_found: whether what the provider sent began with the prefill, where it was expected to: by an
@@ -60,6 +61,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None
     cached: bool
     schema_method: str | None
+    wire: str
     lax: bool
     prefill_method: str | None
     prefill_found: bool | None
@@ -169,6 +171,7 @@ class Answer:
             cost=_cost(call),
             cached=call.cached,
             schema_method=request.schema_method,
+            wire=call.current.wire,
             lax=call.decoded is not None and call.decoded.lax,
             prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
             prefill_found=call.current.prefill_found,

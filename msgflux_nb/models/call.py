@@ -15,13 +15,21 @@ import msgspec
 from ..errors import EmptyOutputError, Fault, MsgfluxError, ToolNotCalledError, ValidationFailedError
 from ..generation.decode import Decoded, decode_answer, decode_json
 from ..protocol.events import Usage
-from ..protocol.misfit import failed_generation, problem_of, refused_prefill, refuses_method, refuses_signatures
-from ..protocol.profile import Profile
+from ..protocol.misfit import (
+    failed_generation,
+    lacks_path,
+    problem_of,
+    refused_prefill,
+    refuses_method,
+    refuses_signatures,
+)
+from ..protocol.profile import Profile, Wire
 from ..protocol.remedy import Remedy, remedy_of
 from ..protocol.request import ChatRequest, Way, schema_note
+from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
-from ..protocol.turns import PROVENANCE
+from ..protocol.turns import ITEMS, PROVENANCE
 from .exchange import Exchange
 from .flaws import Flaws
 from .learnt import Known, Learnt
@@ -31,6 +39,7 @@ __all__ = ["Call"]
 _OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # of failures that may come of how a request is written
 _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
+_OTHER_WIRE = "this server has chat completions only, so they were used in place of the provider's own wire"
 
 
 class Call:
@@ -127,7 +136,8 @@ class Call:
         while True:
             error = yield self.exchange
             if error is None or error.fault not in _OPEN:  # the request is not refused, or not for its form
-                self._learnt.learn(() if error else refused, self._changes["remedies"])
+                wire = self._changes.get("wire") if error else self._other_wire()
+                self._learnt.learn(() if error else refused, self._changes["remedies"], wire)
             if error is None:
                 return
             misfit = failed_generation(error)
@@ -141,6 +151,12 @@ class Call:
                 self._give_up(first if error.fault in _OPEN else error)
             refused.update(change.get("refused", ()))
             self._go_on(**change)
+
+    def _other_wire(self) -> Wire | None:
+        """The wire that is left, where the provider's own does not exist at this endpoint."""
+        answered, wanted = self.exchange.wire, self.profile.wire
+        asked_for = self.request.wire == wanted or self._changes.get("wire") is not None
+        return answered if answered != wanted and asked_for else None
 
     def _give_up(self, error: MsgfluxError) -> NoReturn:
         offer = refused_prefill(error) if self.request.prefill and not self.request.emulated else None
@@ -158,6 +174,8 @@ class Call:
         remedies = self._with_remedy(error, request)
         if remedies is not None:
             return {"remedies": remedies}
+        if request.wire == self.profile.wire != "chat" and lacks_path(error) and not self._changes.get("wire"):
+            return {"wire": "chat"}
         if not request.later_methods or not refuses_method(error, request.schema_method):
             return None
         return {"refused": self._changes["refused"] | {request.way}}
@@ -281,7 +299,8 @@ class Call:
     def warnings(self) -> tuple[str, ...]:
         """Sentences about everything that was changed, repaired, cut or left out, each of them once."""
         found = () if self.decoded is None else self.decoded.warnings
-        return tuple(dict.fromkeys((*self.flaws, *found)))
+        other = (_OTHER_WIRE,) if self._learnt.known.wire is not None else ()
+        return tuple(dict.fromkeys((*self.flaws, *found, *other)))
 
     @property
     def cached(self) -> bool:
@@ -319,6 +338,9 @@ class Call:
     @property
     def structure_text(self) -> str | None:
         """The text of a structure that came as a tool's arguments; None where it did not."""
+        items = self.snapshot.choices[0].fields.get(ITEMS)
+        if items is not None and self.request.schema is not None and self.request.schema_method != "tool":
+            return final_text(items)
         name = self.request.schema_tool
         found = (state.raw for state in self.current.tool_calls.states if state.name == name)
         return next(found, None) if name is not None else None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 from ..errors import AuthenticationError, BadRequestError
 from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
-from ..protocol.profile import Profile
+from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest, build_request
+from ..protocol.wire import WIRES
 from .addresses import tidy, under
 from .answer import ModelResponse
 from .call import Call
@@ -72,6 +73,8 @@ class ChatCompletion:
         max_retries: int,
         extra_body: dict[str, Any] | None,
         prefill_mode: PrefillMode,
+        wire: Wire | None = None,
+        cache_prompt: bool = False,
         store: Store | None,
         clients: tuple[Any, ...],
     ) -> None:
@@ -85,6 +88,8 @@ class ChatCompletion:
         self._max_retries = max_retries
         self._extra_body = extra_body
         self._prefill_mode: PrefillMode = prefill_mode
+        self._wire: Wire | None = wire
+        self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
         self._forms: dict[Any, tuple[list[Any], Form]] = {}
@@ -226,7 +231,7 @@ class ChatCompletion:
         known = learnt(self.profile, self._model)
         exchange = functools.partial(self._exchange, max_retries=0, keep=True)
         quick = None
-        if self._store is None:
+        if self._store is None and (self._wire or self.profile.wire) == "chat":
             connect = functools.partial(self._aendpoint, None)
             quick = Quick(connect, profile=self.profile, model=self._model, timeout=self._timeout)
 
@@ -273,6 +278,8 @@ class ChatCompletion:
             profile=self.profile,
             options=self.options,
             prefill_mode=self._prefill_mode,
+            only_wire=self._wire,
+            cache_prompt=self._cache_prompt,
             extra_body=self._extra_body,
             stream=stream,
             **asked,
@@ -316,15 +323,18 @@ class ChatCompletion:
         from .transport import Endpoint
 
         base_url = self._base_url(None if request is None else request.base_url)
+        wire: Wire = "chat" if request is None else request.wire
+        own = self.profile.key_header
         if base_url is None:
             from ..local.server import ensure_server
 
             server = ensure_server(self._model)
-            return Endpoint(base_url=server.base_url, key=Key(server.key), headers=self._headers)
+            return Endpoint(base_url=server.base_url, wire=wire, key=Key(server.key), headers=self._headers)
         return Endpoint(
             base_url=base_url,
+            wire=wire,
             key=find_key(self._key, self.profile.key_variables, self.profile.provider),
-            key_header=self.profile.key_header,
+            key_header=(WIRES[wire].key_header or own) if own == "Authorization" else own,
             headers=self._headers,
             clients=self._clients,
         )

@@ -15,10 +15,11 @@ from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
 from ..protocol.failure import Scrub
-from ..protocol.profile import Profile
+from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
+from ..protocol.wire import reader_of
 from .retry import retry_delay
 from .timeouts import Timeout
 
@@ -131,6 +132,11 @@ class Exchange:
     def received(self) -> bytes | None:
         """The bytes of the answer as they came, where they are kept; None if there are none."""
         return b"".join(self._received) or None
+
+    @property
+    def wire(self) -> Wire:
+        """How the answer looks, which is how the request looked but for gateways."""
+        return "chat" if self._accumulator.is_chat else self.request.wire
 
     @property
     def prefill_found(self) -> bool | None:
@@ -309,6 +315,7 @@ class Exchange:
             thoughts_in_total=self.profile.thoughts_in_total,
             marks=self.profile.reasoning_in_content,
             scrub=scrub,
+            reader=reader_of(self.request.wire),
         )
 
     def _is_past(self, now: float) -> bool:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..protocol.profile import Wire
 from ..protocol.remedy import Remedy
 from ..protocol.request import Way
 
@@ -20,10 +21,12 @@ class Known(NamedTuple):
     Attributes:
         refused: ways of asking for a structure that the server does not take.
         remedies: what it named of requests that it does not take, and what is sent instead.
+        wire: the wire that is left, where the provider's own does not exist there.
     """
 
     refused: frozenset[Way] = frozenset()
     remedies: tuple[Remedy, ...] = ()
+    wire: Wire | None = None
 
 
 class Learnt:
@@ -42,13 +45,16 @@ class Learnt:
         self.echo: dict[bool, bool] = {}
         self._model = model
 
-    def learn(self, refused: Iterable[Way], remedies: Iterable[Remedy]) -> None:
+    def learn(self, refused: Iterable[Way], remedies: Iterable[Remedy], wire: Wire | None = None) -> None:
         """Remember what an answer has told."""
         ways = frozenset(refused) - self.known.refused
         new = [remedy for remedy in remedies if remedy not in self.known.remedies]
-        if not ways and not new:
+        found = self.known.wire is None and wire is not None
+        if not ways and not new and not found:
             return
-        self.known = Known(self.known.refused | ways, (*self.known.remedies, *new))
+        self.known = Known(self.known.refused | ways, (*self.known.remedies, *new), self.known.wire or wire)
+        if found:
+            _log.info("%s: %s is used from now on, since the server has no other wire.", self._model, wire)
         for remedy in new:
             _log.info("%s: %s from now on, as the server asks.", self._model, remedy)
         for way in sorted(ways):

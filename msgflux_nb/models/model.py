@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
 from ..protocol.prefill import PrefillMode
-from ..protocol.profile import Profile, for_model, override
+from ..protocol.profile import Profile, Wire, for_model, override
+from ..protocol.wire import WIRES
 from .addresses import tidy
 from .chat import ChatCompletion
 from .keys import HiddenValues, Key
@@ -55,6 +56,9 @@ class Model:
         profile: dict[str, Any] | None = None,
         prefill_mode: PrefillMode = "auto",
         cache: str | os.PathLike[str] | None = None,
+        wire: Wire | None = None,
+        cache_prompt: bool = False,
+        service_tier: str | None = None,
         http_client: Any = None,
     ) -> ChatCompletion:
         """Return a model to call. Nothing is loaded or sent before the first call.
@@ -87,6 +91,11 @@ class Model:
             prefill_mode: ``"auto"`` for a real prefill, or an error where the provider has none; ``"emulate"`` for an
                 instruction in its place.
             cache: a file or folder in which answers are kept; the same request is then answered from there.
+            wire: how requests and answers look, where that is not the provider's own choice: ``"chat"`` (chat
+                completions), ``"responses"`` (OpenAI's) or ``"messages"`` (Anthropic's).
+            cache_prompt: whether tools, system text and all messages but the last are marked for the provider's cache;
+                providers that cache by themselves need no mark.
+            service_tier: how fast and at which price, in the provider's words.
             http_client: an ``httpx`` client or transport of yours, used as it is; a tuple for calls of both kinds.
 
         Raises:
@@ -112,9 +121,12 @@ class Model:
             "verbosity": verbosity,
             "parallel_tool_calls": parallel_tool_calls,
             "web_search_options": web_search_options,
+            "service_tier": service_tier,
         }
         if prefill_mode not in ("auto", "emulate"):
             raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
+        if wire not in (None, *WIRES):
+            raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {wire!r}")
         row, model = _row_and_model(name, base_url, profile or {})
         return ChatCompletion(
             name=name,
@@ -127,6 +139,8 @@ class Model:
             max_retries=max_retries,
             extra_body=extra_body,
             prefill_mode=prefill_mode,
+            wire=wire,
+            cache_prompt=cache_prompt,
             store=None if cache is None else _store(cache),
             clients=_clients(http_client),
         )

@@ -139,6 +139,14 @@ _OPENAI = Profile(
         "gpt-3.5-*": {"schema_methods": ["tool", "json_object", "prompt"], "modalities": ["text"]},
         "*audio*": {"schema_methods": ["tool", "prompt"], "modalities": ["text", "audio"]},
         "o3-mini*": {"modalities": ["text"]},
+        # Models that reason refuse tools beside an effort on chat completions; Responses takes their thoughts back.
+        **{
+            name: {"wire": "responses", "encrypted_reasoning": True}
+            for name in ("gpt-[5-9]*", "o[1-9]", "o[1-9]-*", "*codex*")
+        },
+        "gpt-5-chat*": {"wire": "chat", "encrypted_reasoning": False},
+        "o1-mini*": {"wire": "chat"},
+        "o1-preview*": {"wire": "chat"},
     },
 )
 
@@ -275,24 +283,38 @@ _HOSTED = (
             },
         },
     ),
-    # Its compatible API passes over response_format, strict, seed, penalties, logprobs and reasoning_effort, and leaves
-    # sound and files out of the messages without a word. Fable and Mythos refuse a forced call.
+    # Its own Messages API: the compatible one has no caching, no signatures and no documents. Structured outputs came
+    # with Sonnet 4.5 and Opus 4.1. From 4.6 on a model decides itself how much it thinks, and refuses a prefill. Fable
+    # and Mythos refuse a forced call.
     Profile(
         provider="anthropic",
         base_url="https://api.anthropic.com/v1",
         key_variables=("ANTHROPIC_API_KEY",),
         price_list="anthropic",
-        modalities=_SEES,
+        wire="messages",
+        max_tokens=16_384,
+        modalities=frozenset({"text", "image", "file"}),
         image_max_count=100,
         dialect=Dialect.ANTHROPIC,
-        schema_methods=("tool", "prompt"),
-        prefill="none",  # 4.6 and later answer 400
+        schema_methods=("json_schema", "tool", "prompt"),
+        prefill="none",
         prefill_with_reasoning=False,
         prefill_trimmed=True,
+        thinking="adaptive",
         models={
-            "claude-3*": {"prefill": "continue"},
-            "claude-*-4-[0-5]*": {"prefill": "continue"},  # and the dated first ones, such as claude-opus-4-20250514
-            "claude-*-4": {"prefill": "continue"},
+            "claude-3*": {
+                "prefill": "continue",
+                "thinking": "none",
+                "max_tokens": 4_096,
+                "schema_methods": ["tool", "prompt"],
+            },
+            "claude-3-[57]*": {"max_tokens": 8_192},
+            "claude-3-7*": {"thinking": "budget"},
+            # and the dated first ones, such as claude-opus-4-20250514
+            "claude-*-4-[0-5]*": {"prefill": "continue", "thinking": "budget"},
+            "claude-*-4-0": {"schema_methods": ["tool", "prompt"]},
+            "claude-*-4-20*": {"schema_methods": ["tool", "prompt"]},
+            "claude-*-4": {"schema_methods": ["tool", "prompt"], "prefill": "continue", "thinking": "budget"},
             "claude-fable-*": {"forced_tool_choice": False},
             "claude-mythos-*": {"forced_tool_choice": False},
         },

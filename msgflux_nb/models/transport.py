@@ -26,6 +26,8 @@ import msgspec
 from ..errors import BadRequestError, ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
 from ..protocol.address import without_secrets
 from ..protocol.failure import failure_of_status
+from ..protocol.profile import Wire
+from ..protocol.wire import WIRES
 from .addresses import under
 from .keys import HiddenValues, Key, hidden_of, scrub
 from .timeouts import Abort, Timeout
@@ -52,7 +54,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where requests go and what goes with each.
 
     Attributes:
-        base_url: without a trailing slash; ``/chat/completions`` is added.
+        base_url: without a trailing slash; the path of the wire is added.
+        wire: how requests and answers look.
         key: the key, or None.
         key_header: the header that the key belongs into; in ``Authorization`` it is a bearer token.
         headers: further headers.
@@ -60,6 +63,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     base_url: str
+    wire: Wire = "chat"
     key: Key | None = None
     key_header: str = "Authorization"
     headers: HiddenValues = HiddenValues()
@@ -67,8 +71,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where a chat completion is asked for."""
-        return under(self.base_url)
+        """Where an answer is asked for."""
+        return under(self.base_url, WIRES[self.wire].path)
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this endpoint's key and further headers, and anything that looks like a key."""
@@ -113,6 +117,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             "Accept": "text/event-stream" if stream else "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "msgflux-nb",
+            **WIRES[self.wire].headers,
         }
         theirs = {name.lower() for name in self.headers}
         return HiddenValues({name: text for name, text in ours.items() if name.lower() not in theirs} | self.headers)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
@@ -43,6 +44,25 @@ _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
+class WireReader(Protocol):
+    """Reads the payloads of one answer, in order.
+
+    Attributes:
+        done: whether the answer has said that it is over.
+        recognised: whether anything of this wire has come.
+    """
+
+    done: bool
+    recognised: bool
+
+    def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
+        """Yield what a payload adds to the answer."""
+
+
+def _is_chat(payload: Any) -> bool:
+    return isinstance(payload, dict) and isinstance(payload.get("choices"), list)
+
+
 class Accumulator:
     """Feed it an answer's bytes; read events as they come, the snapshot at any time, and ``finish`` at the end.
 
@@ -54,6 +74,7 @@ class Accumulator:
         marks: where reasoning may stand in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         scrub: removes keys from a provider's error text.
+        reader: reads another wire than chat completions.
 
     Attributes:
         failure: what the provider reported inside the answer; ``finish`` raises it.
@@ -71,7 +92,9 @@ class Accumulator:
         marks: ReasoningMarks = "marked",
         thoughts_in_total: bool = False,
         scrub: Scrub = str,
+        reader: WireReader | None = None,
     ) -> None:
+        self._reader = reader
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
         self._grow = functools.partial(GrowingChoice, **given)
         self._needs_end = needs_end
@@ -100,6 +123,11 @@ class Accumulator:
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the answer is read as a chat completion."""
+        return self._reader is None
 
     @property
     def prefill_found(self) -> bool | None:
@@ -300,7 +328,8 @@ class Accumulator:
             self._value(value, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
             self._no_json(rest, last)
-        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.waits
+        chat = self._reader is None
+        self._ready = chat and self.has_content and self._has_first and self.failure is None and not self._first.waits
 
     def _no_json(self, text: str, last: bool) -> None:
         if text.strip() == "DONE":
@@ -318,8 +347,9 @@ class Accumulator:
         if len(values) == 1 and not rest:
             self._value(values[0], events, whole=True)
             self.done = self.failure is None  # it is complete whether or not it says why it ended
-            answered = isinstance(values[0].get("choices") if isinstance(values[0], dict) else values[0], list | dict)
-        elif b'"choices"' in body:
+            choices = values[0].get("choices") if isinstance(values[0], dict) else values[0]
+            answered = isinstance(choices, list | dict) if self._reader is None else self._reader.recognised
+        elif (b'"choices"' if self._reader is None else b'"type"') in body:
             answered = True
             decoder = SSEDecoder()
             events = self._take(decoder.feed(body))
@@ -341,21 +371,34 @@ class Accumulator:
         failed = self.failure is not None
         try:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
+            if self._reader is not None and self.failure is None and isinstance(value, dict):
+                self.failure = error_in(value.get("response"), scrub=self._scrub)
+            if self._reader is not None and not self._reader.recognised and _is_chat(value):
+                self._reader = None  # a gateway that answers in its own way, whatever it was asked
             if isinstance(value, dict):  # what was billed may come with the error, or after it
                 self._look_at(value)
-                self._apply({"usage": value.get("usage")} if failed else value, events, whole)
+                chat = self._reader is None
+                self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
 
     def _look_at(self, payload: dict[str, Any]) -> None:
         """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
         self._is_chat = self._is_chat or "choices" in payload or "chat.completion" in str(payload.get("object"))
+        if self._reader is not None:
+            self._is_chat = True
         if self._strange is None and not payload.keys() <= _NO_ANSWER:
             self._strange = payload
 
     def _apply(self, payload: dict[str, Any], events: list[Event], whole: bool) -> None:
-        for piece in pieces_of(payload, whole=whole, thoughts_in_total=self._thoughts_in_total):
+        reader = self._reader
+        if reader is None:
+            pieces = pieces_of(payload, whole=whole, thoughts_in_total=self._thoughts_in_total)
+        else:
+            pieces = reader.read(payload, whole=whole)
+        for piece in pieces:
             self._keep(piece, events)
+        self.done = self.done or (reader is not None and reader.done)
 
     def _heard(self, found: MessageSoFar, events: list[Event]) -> None:
         for piece in self._choice(found.choice).hear(found.message, beside=found.beside):
@@ -365,6 +408,8 @@ class Accumulator:
         """Add one piece to the answer, and to the events what a reader sees of it."""
         event: Event | None = None
         match piece:
+            case Identified(id=id_, model=model, latest=True):
+                self._id, self._model = id_ or self._id, model or self._model
             case Identified(id=id_, model=model):
                 self._id, self._model = self._id or id_, self._model or model
             case UsageReported(usage=usage):

@@ -304,6 +304,13 @@ def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[To
         yield ToolFragment(label, _text(call.get("id")), name, arguments, kind, extra or None, index)
 
 
+def token_pieces(tokens: Any, index: int = 0) -> Iterator[LogprobsDelta]:
+    """Yield the tokens of a list as one piece; nothing where it holds none."""
+    kept = tuple(token for token in map(token_of, _dicts(tokens)) if token is not None)
+    if kept:
+        yield LogprobsDelta(kept, index)
+
+
 def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[LogprobsDelta | AnswerFields]:
     tokens = [token_of(one) for one in _dicts(logprobs.get("content"))]
     tokens += [token_of(one, refusal=True) for one in _dicts(logprobs.get("refusal"))]

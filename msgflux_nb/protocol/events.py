@@ -166,10 +166,17 @@ class UsageReported(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Which answer this is, and of which model."""
+    """Which answer this is, and of which model.
+
+    Attributes:
+        id: the provider's name for the answer.
+        model: the model that answers.
+        latest: whether this replaces what was said before; else the first word counts.
+    """
 
     id: str | None
     model: str | None
+    latest: bool = False
 
 
 Event = (

@@ -19,13 +19,16 @@ from ..errors import (
 )
 from .profile import SchemaMethod
 from .snapshot import Snapshot
+from .tool_call import json_text
 
-__all__ = ["failed_generation", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
+__all__ = ["failed_generation", "lacks_path", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
 
 # What servers say that do not take a way of asking for a structure. What they say of calls in the history, of parallel
 # calls or of the schema of somebody's function is about something else.
 _ABOUT_FORMAT = re.compile(
-    r"response.?(format|mime|schema)|json.?(schema|object|mode)|structured|schema(?! for function)|grammar", re.I
+    r"response.?(format|mime|schema)|output_(config|format)|text\.format"
+    r"|json.?(schema|object|mode)|structured|schema(?! for function)|grammar",
+    re.I,
 )
 _ABOUT_TOOLS = re.compile(r"(?<!parallel_)(?<!role ['\"`])tool(?!_?call)|function|schema", re.I)
 _ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
@@ -49,6 +52,17 @@ def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
 def refuses_signatures(error: MsgfluxError) -> bool:
     """Whether Gemini does not take a signature in the history: not its own, of another model, or damaged."""
     return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
+
+
+def lacks_path(error: MsgfluxError) -> bool:
+    """Whether a server says that the path does not exist, as a gateway does that has chat completions only.
+
+    A model that does not exist is another matter: what providers say of it names the model.
+    """
+    if getattr(error, "status", None) not in (404, 405, 501):
+        return False
+    code = str(getattr(error, "code", None) or "")
+    return "model" not in f"{code} {json_text(getattr(error, 'body', None) or '')}".lower()
 
 
 def refused_prefill(error: MsgfluxError) -> PrefillError | None:

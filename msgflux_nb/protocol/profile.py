@@ -16,11 +16,14 @@ from ..generation.schema import Dialect
 from .address import without_secrets
 from .reasoning_marks import ReasoningMarks
 
-__all__ = ["ForcedCall", "Profile", "SchemaMethod", "for_model", "override"]
+__all__ = ["ForcedCall", "Profile", "SchemaMethod", "Wire", "for_model", "override"]
 
 SchemaMethod = Literal["json_schema", "tool", "json_object", "prompt"]
 """How a structure is asked for: a schema that the server enforces; a call of one forced tool, whose arguments it is;
 any JSON object, with the schema in the prompt; or nothing but the prompt."""
+
+Wire = Literal["chat", "responses", "messages"]
+"""How requests and answers look: OpenAI's chat completions, OpenAI's Responses, Anthropic's Messages."""
 
 
 class ForcedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         context_advice: what to do where the server's context is too small for a prompt.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
+        wire: how requests and answers look: chat completions, OpenAI's Responses, or Anthropic's Messages.
+        encrypted_reasoning: whether reasoning comes encrypted, to go back with the next turn (Responses).
+        thinking: how a Messages model is asked to think: not at all, by a number of tokens, or by a word.
+        max_tokens: tokens of an answer where the caller sets no limit, on a wire that wants one (Messages).
         models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
             that fits counts, in their order.
     """
@@ -144,6 +151,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     context_advice: str = "Send less, or raise the server's context length."
     stream_usage: bool = True
     stream_ends: bool = True
+    wire: Wire = "chat"
+    encrypted_reasoning: bool = False
+    thinking: Literal["none", "budget", "adaptive"] = "none"
+    max_tokens: int = 8_192
     models: dict[str, dict[str, Any]] = {}
 
     def __repr__(self) -> str:

@@ -17,10 +17,11 @@ from ..generation.schema import Dialect, WireSchema, wire_schema
 from ..generation.tool_forms import name_of_tool
 from .left_out import left_out
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
-from .profile import Profile, SchemaMethod
+from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
 from .tool_choice import Choice, choice_of, is_forced
 from .turns import listed, outgoing, with_system
+from .wire import chosen_wire, wire_body
 
 __all__ = ["OPTIONS", "ChatRequest", "Way", "build_request", "schema_methods", "schema_note"]
 
@@ -35,6 +36,7 @@ OPTIONS = frozenset(
         "presence_penalty",
         "reasoning_effort",
         "seed",
+        "service_tier",
         "stop",
         "temperature",
         "top_logprobs",
@@ -68,6 +70,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         forced: whether a call of one of them is required.
         call_as_structure: whether that call is asked for as a structure.
         audio_format: what sound was asked for, or None.
+        wire: how request and answer look.
         later_methods: how else the structure can be asked for, should the server refuse this way.
         warnings: sentences about what the caller asked for that was changed or left out.
         fixed: fields of the body that the caller has written himself.
@@ -86,6 +89,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     forced: bool = False
     call_as_structure: bool = False
     audio_format: str | None = None
+    wire: Wire = "chat"
     later_methods: tuple[SchemaMethod, ...] = ()
     warnings: tuple[str, ...] = ()
     fixed: frozenset[str] = frozenset()
@@ -135,6 +139,9 @@ def build_request(
     call_as_structure: bool = False,
     plain_history: bool = False,
     remedies: Sequence[Remedy] = (),
+    wire: Wire | None = None,
+    only_wire: Wire | None = None,
+    cache_prompt: bool = False,
 ) -> ChatRequest:
     """Build the request that ``profile`` understands.
 
@@ -157,6 +164,9 @@ def build_request(
         call_as_structure: whether a forced call is asked for as a structure, since as a call it did not come.
         plain_history: whether what only this provider understands is left out of earlier turns.
         remedies: what this server named of earlier requests that it does not take, and what is sent instead.
+        wire: the wire that is left at this endpoint, where the provider's own does not exist there.
+        only_wire: the wire that the caller insists on.
+        cache_prompt: whether the provider is to keep what stays the same from request to request (Messages).
 
     Raises:
         BadRequestError: the messages are no messages, a tool is unknown, or the request cannot be written as JSON.
@@ -203,7 +213,22 @@ def build_request(
     own = extra_body or {}
     continued = "" if request.emulated else prefill
     warnings += left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
-    return msgspec.structs.replace(request, body=_encoded({**body, **own}), warnings=warnings, fixed=frozenset(own))
+    chosen = chosen_wire(profile, only_wire or wire, body)
+    body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
+    encoded = _encoded(_with_extra(body, own, chosen))
+    return msgspec.structs.replace(request, body=encoded, wire=chosen, warnings=warnings + more, fixed=frozenset(own))
+
+
+def _with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
+    """Add the caller's own fields. Those of an object on another wire are added to ours, such as ``reasoning``."""
+    if wire == "chat":
+        return {**body, **extra}
+    both = {name: {**body[name], **value} for name, value in extra.items() if _are_objects(body.get(name), value)}
+    return {**body, **extra, **both}
+
+
+def _are_objects(mine: Any, theirs: Any) -> bool:
+    return isinstance(mine, dict) and isinstance(theirs, dict)
 
 
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:

@@ -15,9 +15,13 @@ from ..content.picture import Limits
 from ..errors import BadRequestError, MediaError
 from .profile import Profile
 
-__all__ = ["PROVENANCE", "listed", "outgoing", "with_system"]
+__all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "listed", "outgoing", "with_system"]
 
 PROVENANCE = "_msgflux"
+ITEMS = "response_items"
+"""The field of a turn that holds a response's output items, as they came, to go back in their order."""
+BLOCKS = "content_blocks"
+"""The field of a turn that holds a message's content blocks, as they came, to go back in their order."""
 
 _STANDARD = frozenset({"role", "content", "name", "refusal", "tool_calls", "function_call", "tool_call_id"})
 _STANDARD_CALL = frozenset({"id", "type", "function", "custom"})

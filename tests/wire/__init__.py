@@ -11,6 +11,8 @@ import pytest
 
 NAMED = os.environ.get("MSGFLUX_WIRE")
 RECORDED = Path(NAMED or Path(__file__).parents[3] / "shared" / "wire") / "exchanges.jsonl"
+NAMED_2 = os.environ.get("MSGFLUX_WIRE2")
+RECORDED_2 = Path(NAMED_2 or Path(__file__).parents[3] / "shared" / "wire2")
 MADE = Path(__file__).parent
 
 
@@ -19,6 +21,18 @@ def recorded() -> list[dict[str, Any]]:
     if not RECORDED.exists():
         return []
     return [json.loads(line) for line in RECORDED.read_text(encoding="utf-8").splitlines()]
+
+
+def recorded_on(wire: str) -> list[dict[str, Any]]:
+    """The recorded exchanges of ``"responses"`` or ``"messages"``; none where the file is missing."""
+    path = RECORDED_2 / f"dev_{wire}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def missing_2() -> Any:
+    """How a test that needs these is marked without them: skipped, unless MSGFLUX_WIRE2 named them."""
+    why = f"there are no recorded exchanges in {RECORDED_2}; MSGFLUX_WIRE2 names the folder of dev_*.jsonl"
+    return () if NAMED_2 else pytest.mark.skip(reason=why)
 
 
 def missing() -> Any:

@@ -1,0 +1,229 @@
+"""Anthropic's Messages wire on the way back: a payload of a stream, or a whole message → pieces of the answer.
+
+A message is a list of content blocks: text, thinking, calls of the caller's tools, and what server tools did. A stream
+starts a block, sends it in pieces and stops it; ``message_delta`` says why it ended and what was billed. A block, and
+even the whole message, may come complete where it starts.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming, and recorded exchanges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import structs
+
+from .chunks import Piece, ToolFragment
+from .events import (
+    AnnotationDelta,
+    AnswerFields,
+    Finished,
+    FinishReason,
+    Identified,
+    ProviderFields,
+    ReasoningDelta,
+    TextDelta,
+    UsageReported,
+    finish_reason,
+    whole_number,
+)
+from .turns import BLOCKS
+from .usage import Usage, usage_of
+
+__all__ = ["MessagesReader", "messages_usage"]
+
+_TEXTS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
+_PARAGRAPH = "\n\n"
+_FIELDS = ("stop_sequence", "stop_details", "container", "context_management")
+
+
+class MessagesReader:
+    """Reads one answer. Feed it the payloads in order.
+
+    Attributes:
+        done: whether the answer has said that it is over.
+        recognised: whether anything of this wire has come.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.recognised = False
+        self._blocks: list[dict[str, Any]] = []
+        self._open: dict[int, dict[str, Any]] = {}  # by index, while they grow
+        self._inputs: dict[int, list[str]] = {}  # the JSON text of a call's input, by index
+        self._lanes: dict[int, int] = {}  # which call of the answer an open block is
+        self._calls = 0
+        self._reasoned = False
+        self._usage: dict[str, Any] = {}
+        self._ended = False
+
+    def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
+        """Yield what a payload adds to the answer."""
+        index = whole_number(payload.get("index")) or 0
+        match payload.get("type"):
+            case "message":
+                self.recognised = True
+                yield from self._message(payload, whole=True)
+            case "message_start":
+                self.recognised = True
+                message = payload.get("message")
+                if isinstance(message, dict) and not self._blocks and not self._open:
+                    yield from self._message(message, whole=bool(message.get("content")))
+            case "content_block_start":
+                yield from self._start(index, payload.get("content_block"))
+            case "content_block_delta":
+                yield from self._delta(index, payload.get("delta"))
+            case "content_block_stop":
+                self._stop(index)
+            case "message_delta":
+                delta = payload.get("delta")
+                yield from self._ends({**payload, **delta} if isinstance(delta, dict) else payload)
+            case "message_stop":
+                self.done = True
+                yield from self._close()
+            case None if whole and "content" in payload:
+                yield from self._message(payload, whole=True)
+
+    # -- blocks ---------------------------------------------------------------------------------------------------
+
+    def _message(self, message: dict[str, Any], *, whole: bool) -> Iterator[Piece]:
+        if message.get("id") or message.get("model"):
+            yield Identified(id=_text(message.get("id")), model=_text(message.get("model")))
+        if whole:
+            for index, block in enumerate(_dicts(message.get("content"))):
+                yield from self._start(index, block)
+                self._stop(index)
+        yield from self._ends(message)
+        if whole and message.get("stop_reason"):
+            yield from self._close()
+
+    def _start(self, index: int, block: Any) -> Iterator[Piece]:
+        if not isinstance(block, dict):
+            return
+        if index in self._open:  # a server that numbers blocks anew without stopping them
+            self._stop(index)
+        self._open[index] = grown = dict(block)
+        self._blocks.append(grown)
+        kind = block.get("type")
+        if kind == "text":
+            yield from self._said(block.get("text"))
+            for citation in _dicts(block.get("citations")):
+                yield AnnotationDelta(citation)
+        elif kind == "thinking":
+            yield from self._thought(block.get("thinking"), begins=True)
+        elif kind == "tool_use":
+            lane = self._lanes[index] = self._calls
+            self._calls += 1
+            given = block.get("input")
+            extra = {"caller": block["caller"]} if _is_of_another(block.get("caller")) else None
+            yield ToolFragment(lane, _text(block.get("id")), _text(block.get("name")), given or None, "function", extra)
+        elif kind == "fallback":
+            model = block.get("model") or (block.get("to") or {}).get("model") if isinstance(block, dict) else None
+            if isinstance(model, str) and model:
+                yield Identified(id=None, model=model, latest=True)
+
+    def _delta(self, index: int, delta: Any) -> Iterator[Piece]:
+        if not isinstance(delta, dict):
+            return
+        block, kind = self._open.get(index), str(delta.get("type"))
+        if block is None:
+            block = self._open[index] = {"type": "thinking" if "thinking" in kind else "text"}
+            self._blocks.append(block)
+        if kind in _TEXTS:
+            name = _TEXTS[kind]
+            piece = delta.get(name)
+            if isinstance(piece, str) and piece:
+                first = not block.get(name)
+                block[name] = piece if first else f"{block[name]}{piece}"
+                if kind == "text_delta":
+                    yield from self._said(piece)
+                elif kind == "thinking_delta":
+                    yield from self._thought(piece, begins=first)
+        elif kind == "input_json_delta":
+            yield from self._argued(index, delta.get("partial_json"))
+        elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
+            block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+            yield AnnotationDelta(delta["citation"])
+        elif kind == "compaction_delta" and isinstance(delta.get("content"), str):
+            block["content"] = f"{block.get('content') or ''}{delta['content']}"
+
+    def _argued(self, index: int, piece: Any) -> Iterator[Piece]:
+        if not isinstance(piece, str) or not piece:
+            return
+        self._inputs.setdefault(index, []).append(piece)
+        if index in self._lanes:
+            yield ToolFragment(self._lanes[index], None, None, piece)
+
+    def _stop(self, index: int) -> None:
+        """Close a block; the text of its input becomes the object that goes back."""
+        block, pieces = self._open.pop(index, None), self._inputs.pop(index, None)
+        self._lanes.pop(index, None)
+        if block is not None and pieces:
+            try:
+                block["input"] = json.loads("".join(pieces))
+            except (ValueError, RecursionError):
+                block["input"] = {}  # cut by max_tokens: a call that must not run goes back without arguments
+
+    def _said(self, text: Any) -> Iterator[Piece]:
+        if isinstance(text, str) and text:
+            yield TextDelta(text)
+
+    def _thought(self, text: Any, *, begins: bool) -> Iterator[Piece]:
+        if isinstance(text, str) and text:
+            yield ReasoningDelta(_PARAGRAPH + text if begins and self._reasoned else text)
+            self._reasoned = True
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _ends(self, fields: dict[str, Any]) -> Iterator[Piece]:
+        usage = fields.get("usage")
+        if isinstance(usage, dict) and usage:
+            self._usage |= {name: value for name, value in usage.items() if value is not None}
+            yield UsageReported(messages_usage(self._usage))
+        known = {name: fields[name] for name in _FIELDS if fields.get(name)}
+        if isinstance(usage, dict) and usage.get("service_tier"):
+            known["service_tier"] = usage["service_tier"]
+        if known:
+            yield AnswerFields(known)
+        raw = fields.get("stop_reason")
+        if isinstance(raw, str) and raw and not self._ended:
+            self._ended = True
+            yield Finished(_reason(raw), raw)
+
+    def _close(self) -> Iterator[Piece]:
+        for index in [*self._open]:
+            self._stop(index)
+        if self._blocks:
+            yield ProviderFields({BLOCKS: self._blocks})
+            self._blocks = []
+
+
+def messages_usage(fields: dict[str, Any]) -> Usage:
+    """Read what was billed. ``input_tokens`` leaves out what was written to the cache or read from it; we count all."""
+    usage = usage_of({"cache_read_input_tokens": 0, **fields})
+    prompt, said, details = usage.prompt_tokens, usage.completion_tokens, fields.get("output_tokens_details")
+    return structs.replace(
+        usage,
+        total_tokens=None if prompt is None or said is None else prompt + said,
+        cached=usage.cached if fields.get("cache_read_input_tokens") is not None else None,
+        reasoning=whole_number(details.get("thinking_tokens")) if isinstance(details, dict) else None,
+    )
+
+
+def _reason(raw: str) -> FinishReason:
+    return "unknown" if raw == "pause_turn" else finish_reason(raw)
+
+
+def _is_of_another(caller: Any) -> bool:
+    """Whether a call was made by code that a server tool runs, and not by the model itself."""
+    return isinstance(caller, dict) and caller.get("type") not in (None, "direct")
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

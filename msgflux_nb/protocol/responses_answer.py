@@ -1,0 +1,320 @@
+"""OpenAI's Responses wire on the way back: a payload of a stream, or a whole response → pieces of the answer.
+
+A response is a list of output items: reasoning, messages, calls, and what built-in tools did. A stream adds items,
+sends their texts in pieces, and repeats each part, each item and the whole response when it is complete. Servers leave
+some of these out: LM Studio sends no argument deltas, ChatGPT's Codex backend ends with an empty list of items, and
+GitHub Copilot changes ids in each event. So everything is keyed by ``output_index``, and each repetition only adds what
+no event before it said.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming, and recorded exchanges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .chunks import Piece, ToolFragment, token_pieces
+from .events import (
+    AnnotationDelta,
+    AnswerFields,
+    Finished,
+    FinishReason,
+    Identified,
+    ImageDelta,
+    ProviderFields,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolKind,
+    UsageReported,
+    whole_number,
+)
+from .turns import ITEMS
+from .usage import usage_of
+
+__all__ = ["ResponsesReader", "final_text"]
+
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_ENDS = {f"response.{status}": status for status in ("completed", "incomplete", "failed", "cancelled", "canceled")}
+_SILENT = frozenset(
+    {
+        *("response.created", "response.in_progress", "response.queued", "keepalive", "ping"),
+        *("response.content_part.added", "response.reasoning_summary_part.added", "response.reasoning_part.added"),
+        *("response.reasoning_summary_part.done", "response.reasoning_part.done", "error"),
+    }
+)
+_TEXTS = {
+    "output_text.delta": ("text", "delta"),
+    "output_text.done": ("text", "text"),
+    "refusal.delta": ("refusal", "delta"),
+    "refusal.done": ("refusal", "refusal"),
+    "reasoning_summary_text.delta": ("summary", "delta"),
+    "reasoning_summary_text.done": ("summary", "text"),
+    "reasoning_text.delta": ("reasoning", "delta"),
+    "reasoning_text.done": ("reasoning", "text"),
+    "function_call_arguments.delta": ("arguments", "delta"),
+    "function_call_arguments.done": ("arguments", "arguments"),
+    "custom_tool_call_input.delta": ("arguments", "delta"),
+    "custom_tool_call_input.done": ("arguments", "input"),
+}
+"""Events that bring text: what kind of text it is, and the field that holds it."""
+_INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_PARAGRAPH = "\n\n"
+
+
+class ResponsesReader:
+    """Reads one answer. Feed it the payloads in order.
+
+    Attributes:
+        done: whether the answer has said that it is over.
+        recognised: whether anything of this wire has come.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.recognised = False
+        self._items: dict[int, dict[str, Any]] = {}  # complete, by output_index
+        self._places: dict[str, int] = {}  # output_index, by the id of the item that was added there
+        self._texts: dict[tuple[Any, ...], int] = {}  # how many characters of each part were told
+        self._begun: set[int] = set()  # calls whose name was told
+        self._calls = 0
+        self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
+        self._notes: list[dict[str, Any]] = []
+        self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were told
+
+    def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
+        """Yield what a payload adds to the answer."""
+        kind = str(payload.get("type") or "")
+        response = payload.get("response")
+        if whole or payload.get("object") == "response":
+            self.recognised = self.recognised or "output" in payload or payload.get("object") == "response"
+            yield from self._end(payload)
+        elif kind in _ENDS and isinstance(response, dict):
+            self.recognised = True
+            yield from self._end({"status": _ENDS[kind], **response})
+        elif kind.startswith("response.") or kind in _SILENT:
+            self.recognised = self.recognised or kind.startswith("response.")
+            if isinstance(response, dict):
+                yield from _identity(response)
+            yield from self._event(kind, payload)
+
+    # -- events of a stream ---------------------------------------------------------------------------------------
+
+    def _event(self, kind: str, payload: dict[str, Any]) -> Iterator[Piece]:
+        index, name = self._index(payload), kind.removeprefix("response.")
+        part = _number(payload, "content_index", "summary_index")
+        if name in _TEXTS:
+            channel, field = _TEXTS[name]
+            key = (channel, index, part if channel != "arguments" else 0)
+            yield from self._grown(key, payload.get(field), grows=field == "delta")
+            if channel == "text":
+                yield from self._probabilities(key, payload.get("logprobs"), grows=field == "delta")
+        elif name in ("output_item.added", "output_item.done"):
+            yield from self._item(index, payload.get("item"), complete=name.endswith("done"))
+        elif name == "content_part.done":
+            yield from self._part(index, part, payload.get("part"))
+        elif name == "output_text.annotation.added":
+            yield from self._noted(payload.get("annotation"))
+        elif kind not in _SILENT and not _is_progress(name):
+            yield AnswerFields({"unknown_events": [payload]})
+
+    def _index(self, payload: dict[str, Any]) -> int:
+        """Return the place of an event's item; a server that leaves it out names the item by its id."""
+        index, item = whole_number(payload.get("output_index")), payload.get("item")
+        name = item.get("id") if isinstance(item, dict) else payload.get("item_id")
+        if index is None:
+            index = self._places.get(str(name), len(self._places) if isinstance(item, dict) else 0)
+        if isinstance(item, dict) and name:
+            self._places.setdefault(str(name), index)
+        return index
+
+    # -- items ----------------------------------------------------------------------------------------------------
+
+    def _item(self, index: int, item: Any, *, complete: bool) -> Iterator[Piece]:
+        """Tell what an item says that was not told yet; a complete one is kept."""
+        if not isinstance(item, dict):
+            return
+        if complete:
+            self._items[index] = item
+        kind = item.get("type")
+        if kind in _CALLS:
+            yield from self._call(index, item, str(kind))
+        elif kind == "message" or (kind is None and "content" in item):
+            content = item.get("content")
+            parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else _dicts(content)
+            first = self._first_part(index)
+            for number, part in enumerate(parts):
+                yield from self._part(index, number + first, part)
+        elif kind == "reasoning":
+            yield from self._reasoning(index, item)
+        elif kind == "image_generation_call" and complete and isinstance(item.get("result"), str) and item["result"]:
+            yield ImageDelta(f"data:image/{item.get('output_format') or 'png'};base64,{item['result']}")
+
+    def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
+        """The summary; the raw reasoning only where no summary has come."""
+        summary = _dicts(item.get("summary"))
+        told = any(key[:2] == ("summary", index) for key in self._texts)
+        parts = summary if summary or told else _dicts(item.get("content"))
+        for number, part in enumerate(parts):
+            yield from self._grown(("summary" if summary else "reasoning", index, number), part.get("text"))
+
+    def _first_part(self, index: int) -> int:
+        """The number of a message's first part: Bedrock counts from 1."""
+        numbers = [key[2] for key in self._texts if key[0] in ("text", "refusal") and key[1] == index]
+        return min(numbers, default=0)
+
+    def _part(self, index: int, number: int, part: Any) -> Iterator[Piece]:
+        if not isinstance(part, dict):
+            return
+        if part.get("type") == "refusal":
+            yield from self._grown(("refusal", index, number), part.get("refusal"))
+        elif part.get("type") in ("output_text", "text", None):
+            yield from self._grown(("text", index, number), part.get("text"))
+            yield from self._probabilities(("text", index, number), part.get("logprobs"))
+            for annotation in _dicts(part.get("annotations")):
+                yield from self._noted(annotation)
+        elif part.get("type") == "reasoning_text":
+            yield from self._grown(("reasoning", index, number), part.get("text"))
+
+    def _call(self, index: int, item: dict[str, Any], kind: str) -> Iterator[Piece]:
+        if index not in self._begun:
+            self._begun.add(index)
+            self._calls += 1
+            name = item.get("call_id") or item.get("id")
+            extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
+            call_kind: ToolKind = "custom" if kind == "custom_tool_call" else "function"
+            yield ToolFragment(index, _text(name), _text(item.get("name")), None, call_kind, extra or None)
+        yield from self._grown(("arguments", index, 0), item.get(_CALLS[kind]))
+
+    # -- texts ----------------------------------------------------------------------------------------------------
+
+    def _new(self, key: tuple[Any, ...], text: Any, grows: bool) -> str:
+        """Return what of a text was not told yet: all of a piece, the rest of a repetition."""
+        if not isinstance(text, str) or not text:
+            return ""
+        told = self._texts.get(key, 0)
+        new = text if grows else text[told:]
+        self._texts[key] = told + len(new)
+        return new
+
+    def _grown(self, key: tuple[str, int, int], text: Any, *, grows: bool = False) -> Iterator[Piece]:
+        """Tell what is new of one text: reasoning, words, a refusal, or a call's arguments."""
+        channel, index, _ = key
+        if channel == "arguments" and isinstance(text, dict):  # a server that sends the object itself
+            if key not in self._texts:
+                self._texts[key] = 1
+                yield ToolFragment(index, None, None, text)
+            return
+        begins = key not in self._texts
+        new = self._new(key, text, grows)
+        if not new:
+            return
+        if channel == "arguments":
+            yield ToolFragment(index, None, None, new)
+        elif channel == "text":
+            yield TextDelta(new)
+        elif channel == "refusal":
+            yield RefusalDelta(new)
+        else:
+            yield ReasoningDelta(_PARAGRAPH + new if begins and self._reasoned else new)
+            self._reasoned = True
+
+    def _noted(self, annotation: Any) -> Iterator[Piece]:
+        if isinstance(annotation, dict) and annotation not in self._notes:
+            self._notes.append(annotation)
+            yield AnnotationDelta(annotation)
+
+    def _probabilities(self, key: tuple[Any, ...], tokens: Any, *, grows: bool = False) -> Iterator[Piece]:
+        if isinstance(tokens, list) and tokens and (grows or key not in self._tokens):
+            self._tokens.add(key)
+            yield from token_pieces(tokens)
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _end(self, response: dict[str, Any]) -> Iterator[Piece]:
+        """Tell what a whole response says that was not told yet, and why it ended."""
+        yield from _identity(response)
+        output = _dicts(response.get("output"))
+        places = _places(output, self._items)
+        for place, item in zip(places, output, strict=True):
+            known = self._items.get(place, {})
+            yield from self._item(place, item, complete=place not in self._items)
+            if known.get("encrypted_content") and not item.get("encrypted_content"):
+                item = {**item, "encrypted_content": known["encrypted_content"]}
+            self._items[place] = item
+        if self._items:
+            yield ProviderFields({ITEMS: [self._items[place] for place in sorted(self._items)]})
+        usage = response.get("usage")
+        if isinstance(usage, dict) and usage:
+            yield UsageReported(usage_of(usage, tier=response.get("service_tier")))
+        fields = {name: response[name] for name in ("service_tier", "conversation") if response.get(name)}
+        if fields:
+            yield AnswerFields(fields)
+        yield from self._finished(response)
+
+    def _finished(self, response: dict[str, Any]) -> Iterator[Piece]:
+        status = str(response.get("status") or "")
+        details = response.get("incomplete_details")
+        reason = str(details.get("reason") or "") if isinstance(details, dict) else ""
+        if status == "incomplete":
+            self.done = True
+            yield Finished(_INCOMPLETE.get(reason, "unknown"), reason or status)
+        elif status in ("completed", "complete", ""):
+            self.done = True
+            yield Finished("tool_calls" if self._calls else "stop", status or "completed")
+        elif status in ("failed", "cancelled", "canceled"):
+            self.done = True
+            yield Finished("error", status)
+        else:  # queued or in progress: a background response that is not there yet
+            yield Finished("unknown", status)
+
+
+def final_text(items: Any) -> str | None:
+    """Return the text of the answer proper, for a structure; None where there is no message.
+
+    A model may send a comment before its calls (``phase: commentary``), or the same structure in two messages: the last
+    message that is an answer counts.
+    """
+    texts = []
+    for item in _dicts(items):
+        if item.get("type") == "message" and item.get("phase") != "commentary":
+            parts = item.get("content")
+            found = [part["text"] for part in _dicts(parts) if isinstance(part.get("text"), str)]
+            texts.append("".join(found))
+    return next((text for text in reversed(texts) if text.strip()), None)
+
+
+def _places(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
+    """Return the output_index of each item of a whole response, which may leave out items that a stream had."""
+    ids = {item.get("id"): place for place, item in known.items() if item.get("id")}
+    places: list[int] = []
+    for number, item in enumerate(output):
+        place = ids.get(item.get("id"), number)
+        places.append(place if place not in places else max(places) + 1)
+    return places
+
+
+def _identity(response: dict[str, Any]) -> Iterator[Piece]:
+    if response.get("id") or response.get("model"):
+        yield Identified(id=_text(response.get("id")), model=_text(response.get("model")), latest=True)
+
+
+def _is_progress(kind: str) -> bool:
+    """Whether an event tells how a built-in tool gets on; the complete item says what came of it."""
+    head = kind.partition(".")[0]
+    return (
+        head.endswith(("_call", "_tools", "_call_code", "_call_arguments", "_call_output")) or head == "mcp_list_tools"
+    )
+
+
+def _number(payload: dict[str, Any], *names: str) -> int:
+    return next((number for name in names if (number := whole_number(payload.get(name))) is not None), 0)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

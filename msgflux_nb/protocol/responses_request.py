@@ -1,0 +1,248 @@
+"""OpenAI's Responses wire on the way out: the body of a chat completion → the body of a response; pure.
+
+What is said stays the same; only names and places differ. Nothing is kept at the provider (``store: false``), so the
+output items of earlier turns, encrypted reasoning among them, go back in their order beside the calls that they led to.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create, and recorded exchanges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import BadRequestError
+from .profile import Profile
+from .responses_answer import final_text
+from .tool_call import json_text
+from .turns import ITEMS
+
+__all__ = ["CHAT_ONLY", "responses_body"]
+
+CHAT_ONLY = frozenset({"audio", "frequency_penalty", "modalities", "presence_penalty", "seed", "stop"})
+"""Options that this wire does not have."""
+
+_SAME = (
+    *("model", "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "service_tier", "stream", "user"),
+    *("metadata", "prompt_cache_key", "safety_identifier"),
+)
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_ENCRYPTED, _LOGPROBS = "reasoning.encrypted_content", "message.output_text.logprobs"
+_ITEM_FIELDS = {
+    "reasoning": ("id", "type", "summary", "encrypted_content", "content"),
+    "function_call": ("id", "type", "call_id", "name", "arguments", "namespace", "caller"),
+    "custom_tool_call": ("id", "type", "call_id", "name", "input", "namespace", "caller"),
+    "message": ("id", "type", "role", "content", "phase", "status"),
+}
+"""What of an item goes back; items of other types go back as they came."""
+
+
+def responses_body(chat: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Return the body of a response that asks for what ``chat`` asks for.
+
+    Args:
+        chat: the body of a chat completion as this package writes it; read, never changed.
+        profile: to whom.
+
+    Raises:
+        BadRequestError: the request holds what this wire does not have.
+    """
+    for name in sorted(CHAT_ONLY & chat.keys()):
+        raise BadRequestError(
+            f'{name}= does not exist on the Responses wire. Leave it out, or ask by chat completions with wire="chat".'
+        )
+    body = {name: chat[name] for name in _SAME if name in chat}
+    instructions, messages = _instructions(chat["messages"])
+    if instructions is not None:
+        body["instructions"] = instructions
+    body["input"] = list(_items(messages))
+    body |= _limits(chat) | _text(chat) | _tools(chat)
+    if chat.get("reasoning_effort") is not None:
+        body["reasoning"] = {"effort": chat["reasoning_effort"]}
+    wanted = [_ENCRYPTED] if profile.encrypted_reasoning else []
+    wanted += [_LOGPROBS] if chat.get("logprobs") else []
+    body |= {"include": wanted} if wanted else {}
+    if chat.get("stream"):  # random letters against eavesdroppers, in each delta; TLS to a notebook needs none
+        body["stream_options"] = {"include_obfuscation": False}
+    return {**body, "store": False}
+
+
+def _instructions(messages: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]]]:
+    """The system text in front, and the other messages."""
+    first = messages[0]
+    if first.get("role") not in ("system", "developer") or not isinstance(first.get("content"), str):
+        return None, messages
+    return first["content"], messages[1:]
+
+
+def _limits(chat: dict[str, Any]) -> dict[str, Any]:
+    return next(({"max_output_tokens": chat[name]} for name in _LIMITS if chat.get(name) is not None), {})
+
+
+def _text(chat: dict[str, Any]) -> dict[str, Any]:
+    """How a structure is asked for, and how much is to be said."""
+    text: dict[str, Any] = {}
+    form = chat.get("response_format")
+    if isinstance(form, dict):
+        inner = form.get("json_schema")
+        text["format"] = {"type": form.get("type"), **inner} if isinstance(inner, dict) else form
+    if chat.get("verbosity") is not None:
+        text["verbosity"] = chat["verbosity"]
+    return {"text": text} if text else {}
+
+
+# Tools.
+
+
+def _tools(chat: dict[str, Any]) -> dict[str, Any]:
+    tools = [_tool(tool) for tool in chat.get("tools") or ()]
+    if isinstance(chat.get("web_search_options"), dict):
+        tools.append({"type": "web_search", **chat["web_search_options"]})
+    fields: dict[str, Any] = {"tools": tools} if tools else {}
+    choice = chat.get("tool_choice")
+    if isinstance(choice, dict):
+        kind = str(choice.get("type"))
+        inner = choice.get(kind)
+        choice = {"type": kind, **inner} if isinstance(inner, dict) else choice
+    return fields if choice is None else {**fields, "tool_choice": choice}
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool without the object around its fields. ``strict`` is always said: left out, it counts as true here."""
+    kind = tool.get("type")
+    inner = tool.get(str(kind))
+    if kind == "function" and isinstance(inner, dict):
+        return {"type": "function", **inner, "strict": bool(inner.get("strict", False))}
+    if kind == "custom" and isinstance(inner, dict):
+        form = inner.get("format")
+        grammar = form.get("grammar") if isinstance(form, dict) else None
+        flat = {"format": {"type": "grammar", **grammar}} if isinstance(grammar, dict) else {}
+        return {"type": "custom", **inner, **flat}
+    return tool
+
+
+# Messages.
+
+
+def _items(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    custom: set[Any] = set()  # ids of calls whose input is text
+    for message in messages:
+        role = message.get("role")
+        if role == "assistant":
+            items = list(_turn(message))
+            custom |= {item.get("call_id") for item in items if item.get("type") == "custom_tool_call"}
+            yield from items
+        elif role in ("tool", "function"):
+            name = message.get("tool_call_id") or message.get("name")
+            kind = "custom_tool_call_output" if name in custom else "function_call_output"
+            yield {"type": kind, "call_id": name, "output": _output(message.get("content"))}
+        else:
+            yield {"role": role, "content": _content(message.get("content"))}
+
+
+def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A turn of the assistant: the items that came, where nobody has changed what they say; else what it says now."""
+    items = message.get(ITEMS)
+    if isinstance(items, list) and _unchanged(message, items):
+        yield from (_sent_back(item) for item in items)
+        return
+    content = message.get("content") or message.get("refusal")
+    if content:
+        yield {"role": "assistant", "content": content if isinstance(content, str) else _said(content)}
+    for call in _calls(message):
+        function, inner = call.get("function"), call.get("custom")
+        if isinstance(inner, dict) and not isinstance(function, dict):
+            said = {"name": inner.get("name"), "input": inner.get("input") or ""}
+            yield {"type": "custom_tool_call", "call_id": call.get("id"), **said}
+        elif isinstance(function, dict):
+            arguments = function.get("arguments")
+            text = arguments if isinstance(arguments, str) else json_text(arguments or {})
+            named = {"call_id": call.get("id") or function.get("name"), "name": function.get("name")}
+            yield {"type": "function_call", **named, "arguments": text}
+
+
+def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = message.get("tool_calls")
+    legacy = message.get("function_call")
+    if isinstance(calls, list) and calls:
+        return [call for call in calls if isinstance(call, dict)]
+    return [{"function": legacy}] if isinstance(legacy, dict) else []
+
+
+def _unchanged(message: dict[str, Any], items: list[Any]) -> bool:
+    """Whether a turn still says what its items say."""
+    found = [item for item in items if isinstance(item, dict)]
+    texts = "".join(
+        str(part.get("text") or part.get("refusal") or "")
+        for item in found
+        if item.get("type") == "message" and isinstance(item.get("content"), list)
+        for part in item["content"]
+        if isinstance(part, dict)
+    )
+    names = [item.get("call_id") or item.get("id") for item in found if str(item.get("type")).endswith("tool_call")]
+    names += [item.get("call_id") or item.get("id") for item in found if item.get("type") == "function_call"]
+    called = {item.get("call_id"): item.get("arguments", item.get("input")) for item in found if item.get("call_id")}
+    said = message.get("content") or message.get("refusal") or ""
+    calls = _calls(message)
+    if said not in ("", texts, final_text(found)) or (texts and not said and not calls):
+        return False
+    return sorted(map(str, names)) == sorted(str(call.get("id")) for call in calls) and all(
+        _same_arguments(call, called.get(call.get("id"))) for call in calls
+    )
+
+
+def _same_arguments(call: dict[str, Any], came: Any) -> bool:
+    inner = call.get("function") or call.get("custom") or {}
+    said = inner.get("arguments", inner.get("input"))
+    return bool(said == came) or (said in ("{}", "", None) and came in ("{}", "", None, {}))
+
+
+def _sent_back(item: Any) -> Any:
+    names = _ITEM_FIELDS.get(str(item.get("type"))) if isinstance(item, dict) else None
+    if names is None:
+        return item
+    kept = {name: item[name] for name in names if item.get(name) not in (None, [], "") or name == "arguments"}
+    if item.get("type") == "reasoning":
+        return {"summary": [], **kept}
+    return {"arguments": "", **kept} if item.get("type") == "function_call" else kept
+
+
+def _content(content: Any) -> Any:
+    return [_part(part) for part in content] if isinstance(content, list) else content
+
+
+def _said(parts: list[Any]) -> list[Any]:
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return [{"type": "output_text", "text": text} for text in texts]
+
+
+def _output(content: Any) -> Any:
+    """A call's result: text, or parts."""
+    if isinstance(content, list):
+        return _content(content)
+    return content if isinstance(content, str) else json_text(content)
+
+
+def _part(part: Any) -> Any:
+    if not isinstance(part, dict):
+        return {"type": "input_text", "text": str(part)}
+    match part.get("type"):
+        case "text":
+            return {**_without(part, "type"), "type": "input_text"}
+        case "image_url":
+            source = part.get("image_url")
+            source = source if isinstance(source, dict) else {"url": source}
+            detail = {"detail": source["detail"]} if source.get("detail") else {}
+            return {"type": "input_image", "image_url": source.get("url"), **detail}
+        case "file":
+            return {"type": "input_file", **(part["file"] if isinstance(part.get("file"), dict) else {})}
+        case "input_audio" | "video_url" as kind:
+            raise BadRequestError(
+                f'a content part of type "{kind}" does not exist on the Responses wire. Use a model that takes it by '
+                'chat completions: wire="chat".'
+            )
+    return part
+
+
+def _without(part: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key != name}

@@ -1,0 +1,88 @@
+"""The three wires side by side: where a request goes, what it looks like, and who reads the answer; pure.
+
+A request is written as a chat completion first, which is the form that messages, tools and options have in this
+package. The other two wires are translations of that body, and readers of their own answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .accumulate import WireReader
+from .messages_answer import MessagesReader
+from .messages_request import messages_body
+from .profile import Profile, Wire
+from .responses_answer import ResponsesReader
+from .responses_request import CHAT_ONLY, responses_body
+from .turns import BLOCKS, ITEMS
+
+__all__ = ["WIRES", "WireForm", "chosen_wire", "reader_of", "wire_body"]
+
+
+class WireForm(msgspec.Struct, frozen=True):
+    """What is fixed of a wire.
+
+    Attributes:
+        path: what is added to the base address.
+        headers: sent with each request.
+        key_header: the header for the key, where the provider's row names no other.
+    """
+
+    path: str
+    headers: dict[str, str] = {}
+    key_header: str | None = None
+
+
+WIRES: dict[Wire, WireForm] = {
+    "chat": WireForm("/chat/completions"),
+    "responses": WireForm("/responses"),
+    "messages": WireForm("/messages", {"anthropic-version": "2023-06-01"}, "x-api-key"),
+}
+
+
+def chosen_wire(profile: Profile, wanted: Wire | None, chat: dict[str, Any]) -> Wire:
+    """Return the wire for a request: the wanted one, else the provider's, but chat for what only chat can say.
+
+    Args:
+        profile: to whom.
+        wanted: by the caller, or learnt of this endpoint; None for neither.
+        chat: the body of a chat completion.
+    """
+    if wanted is not None:
+        return wanted
+    if profile.wire == "responses" and (CHAT_ONLY & chat.keys() or _has_sound(chat["messages"])):
+        return "chat"
+    return profile.wire
+
+
+def wire_body(
+    chat: dict[str, Any], wire: Wire, profile: Profile, *, cache_prompt: bool = False
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a body for ``wire`` that asks for what ``chat`` asks for, and sentences about what was left out of it.
+
+    Raises:
+        BadRequestError: the request holds what this wire does not have.
+    """
+    if wire == "responses":
+        return responses_body(chat, profile), ()
+    if wire == "messages":
+        return messages_body(chat, profile, cache_prompt=cache_prompt)
+    if any(ITEMS in message or BLOCKS in message for message in chat["messages"]):
+        kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in chat["messages"]]
+        return {**chat, "messages": kept}, ()
+    return chat, ()
+
+
+def reader_of(wire: Wire) -> WireReader | None:
+    """Return a new reader of an answer; None for chat completions, which the accumulator reads itself."""
+    if wire == "responses":
+        return ResponsesReader()
+    return MessagesReader() if wire == "messages" else None
+
+
+def _has_sound(messages: list[dict[str, Any]]) -> bool:
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return any(isinstance(part, dict) and part.get("type") in ("input_audio", "video_url") for part in parts)
