@@ -142,11 +142,11 @@ _OPENAI = Profile(
         # Models that reason refuse tools beside an effort on chat completions; Responses takes their thoughts back.
         **{
             name: {"wire": "responses", "encrypted_reasoning": True}
-            for name in ("gpt-[5-9]*", "o[1-9]", "o[1-9]-*", "*codex*")
+            for name in (
+                *("gpt-5", "gpt-5-[!c]*", "gpt-5.*", "gpt-[6-9]*", "*codex*"),
+                *("o1", "o1-2*", "o1-pro*", "o[3-9]", "o[3-9]-*"),
+            )
         },
-        "gpt-5-chat*": {"wire": "chat", "encrypted_reasoning": False},
-        "o1-mini*": {"wire": "chat"},
-        "o1-preview*": {"wire": "chat"},
     },
 )
 

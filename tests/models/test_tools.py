@@ -68,7 +68,9 @@ BERN = fragment(1, "get_time", '{"city": "Bern"}')
         ("deepseek/deepseek-chat", "required", "required", 2),
         ("deepseek/deepseek-v4-pro", "required", "auto", 2),
         ("deepseek/deepseek-v4-pro", "get_time", "auto", 1),
-        ("anthropic/claude-fable-5", "get_time", "auto", 1),
+        ("anthropic/claude-fable-5", "get_time", {"type": "auto"}, 1),
+        ("anthropic/claude-sonnet-4-5", "get_time", {"type": "tool", "name": "get_time"}, 2),
+        ("openai/gpt-5", "get_time", {"type": "function", "name": "get_time"}, 2),
     ],
 )
 def test_a_choice_is_said_in_the_providers_words(name: str, choice: str | None, sent: Any, offered: int) -> None:
