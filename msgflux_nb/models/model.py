@@ -123,10 +123,7 @@ class Model:
             "web_search_options": web_search_options,
             "service_tier": service_tier,
         }
-        if prefill_mode not in ("auto", "emulate"):
-            raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
-        if wire not in (None, *WIRES):
-            raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {wire!r}")
+        _check_words(prefill_mode, wire)
         row, model = _row_and_model(name, base_url, profile or {})
         return ChatCompletion(
             name=name,
@@ -144,6 +141,13 @@ class Model:
             store=None if cache is None else _store(cache),
             clients=_clients(http_client),
         )
+
+
+def _check_words(prefill_mode: object, wire: object) -> None:
+    if prefill_mode not in ("auto", "emulate"):
+        raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
+    if wire not in (None, *WIRES):
+        raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {wire!r}")
 
 
 def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
