@@ -120,6 +120,15 @@ def schema_methods(
     return methods or ("prompt",)
 
 
+def _methods_left(
+    profile: Profile, beside: tuple[bool, bool, bool], refused: Collection[Way]
+) -> tuple[SchemaMethod, ...]:
+    """The ways of asking for a structure that were not refused; the last of all where every one was."""
+    stream, tools, prefill = beside
+    known = schema_methods(profile, prefill=prefill, tools=tools, stream=stream)
+    return tuple(method for method in known if (method, *beside) not in refused) or known[-1:]
+
+
 def build_request(
     messages: str | Sequence[dict[str, Any]],
     *,
@@ -179,11 +188,8 @@ def build_request(
     choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
     prefill = checked_prefill(prefilling, schema, profile.dialect)
-    methods: tuple[SchemaMethod, ...] = ()
-    if schema is not None:
-        known = schema_methods(profile, prefill=bool(prefill), tools=bool(tools), stream=stream)
-        left = [method for method in known if (method, stream, bool(tools), bool(prefill)) not in refused]
-        methods = (*left,) or known[-1:]
+    beside = (stream, bool(tools), bool(prefill))
+    methods = () if schema is None else _methods_left(profile, beside, refused)
     request = ChatRequest(
         body=b"",
         messages=asked,
