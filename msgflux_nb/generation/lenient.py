@@ -24,7 +24,9 @@ _NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _ODD_NUMBER = re.compile(r"([+-]?)(0|[1-9]\d*)?(?:\.(\d*))?([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d][\w$-]*|[$][\w$-]*")
 _WHOLE = re.compile(r"0|[1-9]\d*")
-_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_ESCAPES = re.compile(r'(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))+')
+_CONTROLS = re.compile(r"[\x00-\x1f]+")
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x20)}
 _CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c"}
 _INSIDE = {closing: re.compile(rf'[^{closing}"\\\x00-\x1f]*') for closing in _CLOSING_QUOTES.values()}
 _QUOTE_NOTES = {"'": "quotes", "\u201c": "marks", "\u2018": "marks", "\u201e": "marks"}
@@ -238,14 +240,16 @@ class _Reader:
             self._at += 1
             return '\\"'
         if sign != "\\":
-            self._at += 1
+            run = _CONTROLS.match(self._text, self._at)
+            assert run is not None
+            self._at = run.end()
             self._notes["control"] = None
-            return f"\\u{ord(sign):04x}"
+            return run.group().translate(_ESCAPED)
         if self._text.startswith("\\'", self._at):
             self._at += 2
             self._notes["apostrophe"] = None
             return "'"
-        found = _ESCAPE.match(self._text, self._at)
+        found = _ESCAPES.match(self._text, self._at)
         if found is None:
             raise _AmbiguousError
         self._at = found.end()

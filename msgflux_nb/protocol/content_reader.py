@@ -34,7 +34,7 @@ class ContentReader:
         self._marks = marks
         self._filter = ReasoningFilter("marked" if prefill and marks == "begun" else marks)
         parts = self._filter.feed(prefill) if prefill else []
-        if not self._filter.inside:
+        if prefill and not self._filter.inside:
             parts += self._filter.close()
             self._filter.passed = bool(prefill.strip()) or self._filter.passed
         self.prefill_text = "".join(part.text for part in parts if not part.reasoning)

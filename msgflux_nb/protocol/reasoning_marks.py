@@ -34,6 +34,7 @@ _PASSED_OVER = ("<|start|>assistant", "<|channel|>final<|message|>", "<|start_re
 
 _HEADS = (*_OPENINGS, *_PASSED_OVER)
 _LONGEST_HEAD = max(map(len, _HEADS))
+_FIRST_SIGNS = frozenset(head[0] for head in _HEADS)
 _LONE = (
     *(f"</{tag}>" for tag in _TAGS),
     "◁/think▷",
@@ -130,9 +131,11 @@ class ReasoningFilter:
         if not body and len(self._held) <= _BLANK_LIMIT:
             return False
         start = body[:_LONGEST_HEAD].lower()
-        head = next((head for head in _HEADS if start.startswith(head)), None)
-        if head is None and start and any(head.startswith(start) for head in _HEADS):
-            return False
+        head = None
+        if start[:1] in _FIRST_SIGNS:  # which nearly no answer has
+            head = next((head for head in _HEADS if start.startswith(head)), None)
+            if head is None and start and any(head.startswith(start) for head in _HEADS):
+                return False
         if head in _OPENINGS:
             self._open(head, _OPENINGS[head], body[len(head) :])
         elif head is not None:
