@@ -25,7 +25,6 @@ from .memory import Memory
 from .outcome import (
     FirstFailures,
     Outcome,
-    again,
     failure,
     fault_of,
     is_fatal,
@@ -35,11 +34,11 @@ from .outcome import (
 )
 from .rows import Rows
 from .turns import Turns
+from .twins import Ended, Twins
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
 
 OnError = Literal["keep", "stop", "raise"]
-Ended = tuple[Outcome, BaseException | None]
 
 _CHUNK = 1024  # rows of an iterator that are read ahead
 
@@ -129,7 +128,7 @@ class Batch:
         self._positions = positions
         self._further = further
         self._next = 0
-        self._asking: dict[bytes, asyncio.Future[Ended]] = {}
+        self._twins = Twins(memory)
         self._turns = Turns(gate, max_retries=model.max_retries, may_send=self._may_send, stop=self.stop)
         self._workers: list[asyncio.Task[None]] = []
         self._interrupted = False
@@ -232,11 +231,7 @@ class Batch:
         if known is not None:
             await asyncio.sleep(0)
             return known, None
-        twin = self._asking.get(prepared.key)
-        if twin is not None:
-            outcome, problem = await asyncio.shield(twin)
-            return again(outcome), problem
-        return await self._ask_for_all(position, prepared)
+        return await self._twins.ask(prepared, lambda: self._ask(position, prepared), lambda: self.stopped is not None)
 
     async def _prepared(self, position: int) -> tuple[Any, BaseException | None]:
         """Return a row's call, None for nothing to send, or whatever its cells raised on the way.
@@ -254,24 +249,6 @@ class Batch:
         if self._own_code:  # which may take the process with it: what is paid for is kept before
             prepared.came = functools.partial(self._memory.keep_unread, prepared)
         return prepared, None
-
-    async def _ask_for_all(self, position: int, prepared: Any) -> Ended | None:
-        """Ask for one row, and let equal rows that come meanwhile wait for its answer."""
-        told = asyncio.get_running_loop().create_future()
-        self._asking[prepared.key] = told
-        try:
-            ended = await self._ask(position, prepared)
-            if ended is None:
-                told.cancel()
-            else:
-                told.set_result(ended)
-            return ended
-        except BaseException as error:
-            told.cancel() if isinstance(error, asyncio.CancelledError) else told.set_exception(error)
-            told.exception() if not told.cancelled() else None  # it is raised here; nobody need have waited for it
-            raise
-        finally:
-            del self._asking[prepared.key]
 
     # -- one row --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ turns an interrupt into a whole frame.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
@@ -132,7 +133,7 @@ def finish(run: Run, *, progress: bool) -> pd.DataFrame:
     """Run a batch to its end, or to an interrupt, and return its frame."""
     attention = threading.Event()
     run.wants_rows = attention.set
-    with progress_of(run, shown=progress) as bar:
+    with watch_interrupts() as interrupted, progress_of(run, shown=progress) as bar:
         try:
             done = batch_loop.submit(run.batch.run())
             done.add_done_callback(lambda _: attention.set())
@@ -145,6 +146,7 @@ def finish(run: Run, *, progress: bool) -> pd.DataFrame:
             run.interrupt_and_wait()
         result = run.result()
         bar.end(run.batch.ledger, run.batch.stopped)
+        interrupted.wait_for_quiet()
     return run.returned(result)
 
 
@@ -161,22 +163,26 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     run = Run(data, schema, **options)
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)
-    with progress_of(run, shown=progress) as bar, watch_interrupts() as interrupted:
+    with watch_interrupts() as interrupted, progress_of(run, shown=progress) as bar:
         done = asyncio.wrap_future(batch_loop.submit(run.batch.run()))
         try:
             while not done.done():
                 # Without the heartbeat a kernel's loop, asleep until something happens, sees an interrupt late.
                 wanted = asyncio.ensure_future(hungry.wait())
                 either: list[asyncio.Future[Any]] = [done, wanted]
-                await asyncio.wait(either, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                wanted.cancel()
+                try:
+                    await asyncio.wait(either, timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    wanted.cancel()
                 if hungry.is_set():
                     hungry.clear()
                     run.feed()
                 bar.show(run.batch.ledger)
         except asyncio.CancelledError as cancelled:
             run.interrupt()
-            await asyncio.wait([done], timeout=CLOSING_SECONDS)
+            with contextlib.suppress(asyncio.CancelledError):  # a second one; the first is raised below
+                await asyncio.wait([done], timeout=CLOSING_SECONDS)
+                await asyncio.sleep(interrupted.quiet_in)
             if not interrupted.is_set():
                 cancelled.result = run.result()  # type: ignore[attr-defined]  # evidence for whoever catches it
                 raise

@@ -1,29 +1,68 @@
-"""Tell a person's interrupt from a program's ``task.cancel()``: both reach a coroutine as ``CancelledError``."""
+"""A person's interrupt: told from a program's ``task.cancel()``, and once is enough.
+
+Both reach a coroutine as ``CancelledError``. Whoever presses Stop again while a batch closes its connections and builds
+its frame means the same, and must not lose the frame by it.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["watch_interrupts"]
+__all__ = ["Interrupts", "watch_interrupts"]
+
+_HELD_SECONDS = 10.0  # for which further interrupts are held back; then something is stuck, and one gets through
+_QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows
 
 # Changed on the main thread only, where signals are handled.
-_watchers: list[threading.Event] = []
+_watchers: list[Interrupts] = []
 _before: Any = None
 
 
-@contextmanager
-def watch_interrupts() -> Iterator[threading.Event]:
-    """Yield an event that is set when SIGINT arrives meanwhile; whoever handled SIGINT before still does.
+class Interrupts:
+    """What has come since it was begun."""
 
-    On another thread than the main one, or where nothing written in Python handles SIGINT, it is never set.
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._last = 0.0
+
+    def is_set(self) -> bool:
+        """Whether one has come."""
+        return self._first is not None
+
+    @property
+    def quiet_in(self) -> float:
+        """The seconds until no more are expected; 0 where none has come."""
+        return 0.0 if self._first is None else max(0.0, self._last + _QUIET_SECONDS - time.monotonic())
+
+    def wait_for_quiet(self) -> None:
+        """Wait until no more are expected, for as long as they are held back."""
+        while self.quiet_in and self.holds(time.monotonic()):
+            time.sleep(self.quiet_in)
+
+    def holds(self, now: float) -> bool:
+        """Whether a further one is held back."""
+        return self._first is not None and now - self._first < _HELD_SECONDS
+
+    def note(self, now: float) -> None:
+        """One has come."""
+        self._first = now if self._first is None else self._first
+        self._last = now
+
+
+@contextmanager
+def watch_interrupts() -> Iterator[Interrupts]:
+    """Yield what notes each SIGINT; the first one goes to whoever handled SIGINT before, the others are held back.
+
+    On another thread than the main one, or where nothing written in Python handles SIGINT, nothing is noted.
     """
     global _before
-    seen = threading.Event()
+    seen = Interrupts()
     if threading.current_thread() is not threading.main_thread() or not callable(signal.getsignal(signal.SIGINT)):
         yield seen
         return
@@ -39,6 +78,9 @@ def watch_interrupts() -> Iterator[threading.Event]:
 
 
 def _notice(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    held = all(watcher.holds(now) for watcher in _watchers)
     for watcher in _watchers:
-        watcher.set()
-    _before(number, frame)
+        watcher.note(now)
+    if not held:
+        _before(number, frame)

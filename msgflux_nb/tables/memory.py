@@ -13,9 +13,9 @@ from ..storage.batches import KEY_BYTES, Record, Records
 from .outcome import BILLED, Outcome, again, failure
 from .reuse import reusable
 
-__all__ = ["Memory"]
+__all__ = ["PAID_FOR", "Memory"]
 
-_PAID_FOR = frozenset(("ok", "invalid", "refused", "truncated"))
+PAID_FOR = frozenset(("ok", "invalid", "refused", "truncated"))
 _UNREAD = "the process ended while the answer was decoded; the code of the schema may be at fault"
 _DECODABLE = frozenset(("ok", "invalid"))
 
@@ -97,7 +97,7 @@ class Memory:
 
     def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
         record = records.get(prepared.key)
-        if record is not None and record.state in _PAID_FOR:
+        if record is not None and record.state in PAID_FOR:
             found, problem = _read(record, prepared) if record.state in _DECODABLE else (None, None)
             if found is None:
                 own_code = problem is not None and problem.own_code

@@ -99,6 +99,31 @@ def test_an_interrupted_script_gets_its_frame_at_once(server: Server, way: str) 
         child.communicate()
 
 
+@pytest.mark.parametrize("way", SCRIPTS)
+@pytest.mark.parametrize("after", [(0.02, 0.05), (0.1, 0.25), (0.2, 0.25)], ids=str)
+def test_interrupts_that_follow_the_first_one_do_not_cost_the_frame(
+    server: Server, way: str, after: tuple[float, float]
+) -> None:
+    code = PREPARE.format(url=server.url, rows=ROWS) + SCRIPTS[way] + "\n" + SHOW
+    child = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
+        time.sleep(0.2)
+        began = time.monotonic()
+        for moment in (0.0, *after):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            os.kill(child.pid, signal.SIGINT)
+        printed, said = child.communicate(timeout=10)
+        check_the_states(printed)
+        assert said == b""
+        assert time.monotonic() - began < 6
+    finally:
+        child.kill()
+        child.communicate()
+
+
 class Kernel:
     """A real kernel; ``start`` runs a cell, ``finish`` waits for its reply and gives what it printed."""
 

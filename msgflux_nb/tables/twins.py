@@ -1,0 +1,99 @@
+"""Equal requests that are under way at the same time are sent once, whichever batches of a process they are of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from .memory import PAID_FOR, Memory
+from .outcome import Outcome, again
+
+__all__ = ["Ended", "Twins"]
+
+Ended = tuple[Outcome, BaseException | None]
+
+
+class _Told(NamedTuple):
+    """How a request ended, and for whom it was sent."""
+
+    outcome: Outcome
+    error: BaseException | None
+    memory: Memory
+    prepared: Any
+
+
+_Asking = dict[bytes, asyncio.Future[_Told]]
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asking] = WeakKeyDictionary()
+
+
+class Twins:
+    """The requests of one batch that are under way, and those of the other batches that remember answers.
+
+    Args:
+        memory: the batch's. One that remembers nothing shares nothing with others, since who wants no memory may want
+            several answers.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._own: _Asking = {}
+
+    async def ask(
+        self, prepared: Any, send: Callable[[], Awaitable[Ended | None]], stopped: Callable[[], bool]
+    ) -> Ended | None:
+        """Return how an equal request ends that is under way, or send this one and let equal ones wait for it.
+
+        Args:
+            prepared: the request.
+            send: sends it; returns None where the batch has stopped before it ended.
+            stopped: whether the batch has stopped.
+        """
+        asking = self._asking()
+        while (twin := asking.get(prepared.key)) is not None:
+            told = await self._told(twin)
+            if told is not None:
+                return again(told.outcome), told.error
+            if stopped():
+                return None
+        return await self._send(asking, prepared, send)
+
+    async def _told(self, twin: asyncio.Future[_Told]) -> _Told | None:
+        """Wait for another request's end; None where it says nothing of this one."""
+        try:
+            told = await asyncio.shield(twin)
+        except asyncio.CancelledError:
+            if not twin.cancelled():
+                raise
+            return None
+        except Exception:
+            return None  # the other batch has crashed
+        if told.memory is self._memory:
+            return told
+        if told.outcome.state not in PAID_FOR:  # it failed for a key, a limit or a budget that may not be ours
+            return None
+        if told.memory.records is not self._memory.records:
+            self._memory.keep(told.prepared, told.outcome)
+        return told
+
+    async def _send(self, asking: _Asking, prepared: Any, send: Callable[[], Awaitable[Ended | None]]) -> Ended | None:
+        twin: asyncio.Future[_Told] = asyncio.get_running_loop().create_future()
+        asking[prepared.key] = twin
+        try:
+            ended = await send()
+            if ended is not None:
+                twin.set_result(_Told(*ended, self._memory, prepared))
+            return ended
+        except Exception as error:
+            twin.set_exception(error)
+            twin.exception()  # it is raised here; nobody need have waited for it
+            raise
+        finally:
+            del asking[prepared.key]
+            twin.cancel()  # unless it has ended
+
+    def _asking(self) -> _Asking:
+        if self._memory.records is None:
+            return self._own
+        return _of_loops.setdefault(asyncio.get_running_loop(), {})
