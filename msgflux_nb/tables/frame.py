@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SchemaError
-from .arrays import infer, to_array
+from .arrays import infer, objects, to_array
 from .dtypes import Column, columns
 from .fields import Cells, field_names
 
@@ -115,11 +115,19 @@ def build_frame(found: Sequence[Column], cells: Cells, index: pd.Index[Any], *, 
     arrays = {}
     for column in found:
         here = cells.of(column)
-        arrays[column.name] = to_array(infer(column, here) if guess and column.kind == "any" else column, here)
+        arrays[column.name] = _array(infer(column, here) if guess and column.kind == "any" else column, here)
     frame = pd.DataFrame(arrays, index=pd.RangeIndex(len(index)), copy=False)
     # By assignment, since pandas would align by label, and labels may be there twice.
     frame.index = index
     return frame
+
+
+def _array(column: Column, cells: Sequence[Any]) -> Any:
+    """Return a column's array; of objects, where the code of one of them fails when it is looked at."""
+    try:
+        return to_array(column, cells)
+    except Exception:  # a table that was paid for is not lost for one odd value of a user's own __post_init__
+        return objects(cells)
 
 
 def _iterable(values: Any) -> Iterable[Any]:

@@ -452,3 +452,58 @@ class Holder(msgspec.Struct):
 )
 def test_code_of_the_schemas_own_is_found(schema: Any, expected: bool) -> None:
     assert has_own_code(schema) is expected
+
+
+ODD: dict[str, Callable[[], Any]] = {
+    "an object": object,
+    "an object that fails": lambda: Bad(KeyError("x")),
+    "an array": lambda: np.zeros(3),
+    "a large number": lambda: 2**70,
+    "a lambda": lambda: lambda: 1,
+    "half a letter": lambda: "\ud83d",
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize(("field", "said"), [(str, '"x"'), (int, "1"), (float, "1.5"), (list[int], "[1]")])
+def test_a_value_that_is_not_of_its_fields_type_does_not_lose_the_table(
+    field: Any, said: str, odd: Callable[[], Any]
+) -> None:
+    schema = msgspec.defstruct(
+        "Odd", [("cell", field)], namespace={"__post_init__": lambda self: setattr(self, "cell", odd())}
+    )
+    with serving(completion(f'{{"cell": {said}}}')) as server:
+        model = mf.Model.chat_completion("scripted", base_url=server.url)
+        assert mf.extract(["x"], schema, model=model, progress=False)["_status"].tolist() == ["ok"]
+
+
+class Checked(msgspec.Struct):
+    """At the top of a module, so that Dask finds it."""
+
+    city: str
+    country: str
+
+    def __post_init__(self) -> None:
+        if self.country == "XX":
+            raise KeyError("XX")
+
+
+def test_a_row_of_a_partition_is_that_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dask = pytest.importorskip("dask.dataframe")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    texts = pd.DataFrame({"text": ["Lisbon", "Atlantis", "Porto", "Faro"]})
+    with serving() as server:
+        hosted(server)
+        model = mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=server.url, max_retries=0)
+        for expected in (["ok", "invalid", "ok", "ok"], ["cached", "invalid", "cached", "cached"]):
+            lazy = mf.extract(
+                dask.from_pandas(texts, npartitions=2),
+                Checked,
+                model=model,
+                prompt="{text}",
+                store=tmp_path / "s.sqlite",
+            )
+            frame = lazy.compute(scheduler="threads")
+            assert frame["_status"].tolist() == expected
+            assert frame["_prompt_tokens"].tolist()[1] == (4 if expected[0] == "ok" else 0)
+        assert len(server.bodies) == 4
