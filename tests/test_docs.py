@@ -76,6 +76,8 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+# Dask's own reading and writing of Parquet, with pandas 3.1.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_examples_of_a_page_run_offline(path: Path) -> None:
     run(read(path), path.name, local=False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import decimal
 import enum
+import io
+import json
 import uuid
 from typing import Annotated, Any, Literal
 
@@ -46,7 +49,7 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
     "int beyond 64 bits": (int | None, [2**70, 1, None]),
     "float": (float | None, [0.1, 1e300, None]),
     "bool": (bool | None, [True, False, None]),
-    "str": (str | None, ["ä\n😀", "", None]),
+    "str": (str | None, ["ä 😀", "two\nlines", "", None]),
     "half a surrogate pair": (str | None, ["\ud800", "a", None]),
     "Literal": (Literal["a", "b"] | None, ["b", "a", None]),
     "Enum": (Mood | None, [Mood.BAD, Mood.GOOD, None]),
@@ -87,3 +90,69 @@ def frame_of(kind: str) -> pd.DataFrame:
     schema, cells = KINDS[kind]
     record = msgspec.defstruct("Row", [("n", int), ("value", schema)])
     return mf.to_frame([record(place, cell) for place, cell in enumerate(cells)])
+
+
+def row_of(kind: str) -> Any:
+    """The Struct that a row of the kind's frame was."""
+    return msgspec.defstruct("Row", [("n", int), ("value", KINDS[kind][0])])
+
+
+def by_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The records of the text that ``to_json`` writes."""
+    return json.loads(frame.to_json(orient="records", date_format="iso", date_unit="us"))
+
+
+def by_csv(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The records of the text that ``df.mf.to_csv`` writes, nested cells read as JSON."""
+    text = frame.mf.to_csv(index=False)
+    return [{name: nested(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+
+def by_excel(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The records of the file that ``df.mf.to_excel`` writes, nested cells read as JSON."""
+    from openpyxl import load_workbook
+
+    file = io.BytesIO()
+    frame.mf.to_excel(file, index=False)
+    heads, *rows = load_workbook(file).active.iter_rows(values_only=True)
+    return [{name: nested(cell) for name, cell in zip(heads, row, strict=True)} for row in rows]
+
+
+def nested(cell: Any) -> Any:
+    """A cell that holds JSON read as that, an empty one as missing."""
+    if not isinstance(cell, str) or not cell:
+        return cell or None if isinstance(cell, str) else cell
+    return json.loads(cell) if cell[0] in "[{" else cell
+
+
+FORMATS = {"to_json": by_json, "mf.to_csv": by_csv, "mf.to_excel": by_excel}
+
+
+def comes_back(kind: str, records: list[dict[str, Any]]) -> bool:
+    """Whether msgspec makes the same rows of what was written."""
+    row = row_of(kind)
+    values = [row(place, cell) for place, cell in enumerate(KINDS[kind][1])]
+    try:
+        return bool(msgspec.convert(records, list[row], strict=False) == values)  # type: ignore[valid-type]  # made here
+    except msgspec.ValidationError:
+        return False
+
+
+def documented() -> str:
+    """The table of docs/tables.md: of each kind, what a first cell is written as, and whether it comes back equal."""
+    lines = [
+        "| column | Parquet, Feather, pickle | `to_json` | `df.mf.to_csv` | `df.mf.to_excel` |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        frame = frame_of(kind)
+        name = "value" if "value" in frame else "value.name"
+        cells = []
+        for read in FORMATS.values():
+            records = read(frame)
+            first = records[0][name]
+            text = first if isinstance(first, str) else json.dumps(first, default=str, ensure_ascii=False)
+            shown = "empty" if first is None else f"`{text}`"
+            cells.append(("✓ " if comes_back(kind, records) else "") + shown)
+        lines.append(f"| {kind} | ✓ | {' | '.join(cells)} |")
+    return "\n".join(lines)

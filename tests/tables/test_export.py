@@ -5,6 +5,8 @@ import datetime
 import decimal
 import io
 import sys
+import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,45 @@ def read_csv(frame: pd.DataFrame, **options: Any) -> list[list[str]]:
     text = to_csv(frame, **options)
     assert text is not None
     return list(csv.reader(io.StringIO(text, newline="")))
+
+
+UNSEEN = (
+    "\u200e\u200f\u202a\u2066\u00ad\u061c\u180e\u2061\u206a\ufe0f\u034f\u115f\u3164\uffa0\u2800"
+    "\u00a0\u3000\u2028\x07\x1b\U000e0020"
+)
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207a\u2212"
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+def test_a_formula_behind_what_is_not_drawn_is_defused(unseen: str) -> None:
+    for text in (f"{unseen}=1", f"{unseen}{unseen} @a", f" {unseen}+1"):
+        assert read_csv(pd.DataFrame({"a": objects(text)}), index=False)[1][0].startswith("'")
+
+
+@pytest.mark.parametrize("sign", SIGNS, ids=ascii)
+def test_every_form_of_a_sign_that_begins_a_formula_is_defused(sign: str) -> None:
+    assert read_csv(pd.DataFrame({"a": objects(f"\u200e{sign}1")}), index=False)[1] == [f"'\u200e{sign}1"]
+
+
+@pytest.mark.parametrize("text", ["\u200ea=1", "\u3164", "\u200e", "´=1", "٪=1", "é", ""], ids=ascii)
+def test_a_text_that_begins_with_anything_drawn_is_as_it_is(text: str) -> None:
+    assert read_csv(pd.DataFrame({"a": objects(text), "b": 1}), index=False)[1][0] == text
+
+
+def test_a_cell_of_numpys_is_what_it_holds_beside_texts() -> None:
+    cells = [np.int64(3), np.float64(1.5), np.bool_(True), np.datetime64("2026-01-02"), "a", np.float64("nan")]
+    frame = pd.DataFrame({"a": objects(*cells)})
+    assert [row[0] for row in read_csv(frame, index=False)[1:]] == [
+        "3",
+        "1.5",
+        "True",
+        "2026-01-02T00:00:00",
+        "a",
+        "",
+    ]
+    found = [row[0].value for row in read_excel(frame.assign(b=1), index=False)[1:]]
+    assert found == [3, 1.5, True, datetime.datetime(2026, 1, 2), "a", None]
+    assert [type(cell) for cell in found[:3]] == [int, float, bool]
 
 
 # CSV
@@ -184,6 +225,57 @@ def test_a_cell_is_written_exactly_or_as_text(cell: Any, dtype: Any, value: Any)
     found = excel_cell(cell, dtype)
     assert found.value == value
     assert type(found.value) is type(value)
+
+
+ESCAPED = {
+    "_x0041_": "_x005F_x0041_",
+    "a _x000D_ b _xd83d__xde00_": "a _x005F_x000D_ b _x005F_xd83d__x005F_xde00_",
+    "_x005F_": "_x005F_x005F_",
+    "=_x0041_": "=_x005F_x0041_",
+    "_x004_ _y0041_ x0041_ __x": "_x004_ _y0041_ x0041_ __x",
+}
+
+
+@pytest.mark.parametrize(("text", "written"), ESCAPED.items())
+def test_a_text_that_excel_would_read_as_an_escape_is_escaped(text: str, written: str) -> None:
+    assert excel_cell(text).value == written
+    assert [cell.value for cell in read_excel(pd.DataFrame({text: [1]}), index=False)[0]] == [written]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        (datetime.time(1, 2, tzinfo=datetime.UTC), "01:02:00+00:00"),
+        (2**53 + 1, "9007199254740993"),
+        (-(10**15), "-1000000000000000"),
+        (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (datetime.datetime(2026, 1, 2, 3, 4, 5, 678000), datetime.datetime(2026, 1, 2, 3, 4, 5, 678000)),
+    ],
+)
+def test_what_excel_has_no_type_for_is_text_and_milliseconds_are_kept(cell: Any, value: Any) -> None:
+    assert excel_cell(cell).value == value
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a/b", "a:b", "[a]", "a?", "a*", "a\\b", "'a", "a'", "x" * 32, "History", "\x07"]
+)
+def test_a_name_that_no_sheet_can_have_is_refused(name: str) -> None:
+    pytest.importorskip("openpyxl")
+    with pytest.raises(ValueError, match="sheet_name: expected 1 to 31 characters"):
+        to_excel(pd.DataFrame({"a": [1]}), io.BytesIO(), sheet_name=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"), [("x" * 32_767, True), ("x" * 32_768, False), ("😀" * 16_383, True), ("😀" * 16_384, False)]
+)
+def test_the_limit_of_excel_counts_an_emoji_as_two(text: str, fits: bool) -> None:
+    pytest.importorskip("openpyxl")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = excel_cell(text).value
+    assert (found == text) is fits
+    assert len(found.encode("utf-16-le")) // 2 <= 32_767
+    assert bool(said) is not fits
 
 
 def test_a_column_of_days_shows_no_time() -> None:

@@ -4,6 +4,7 @@ import copy
 import datetime
 import decimal
 import io
+import json
 import pickle
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 import msgflux_nb as mf
 from msgflux_nb.tables.formats.coded import decoded, encoded
-from tests.tables.kinds import KINDS, frame_of
+from tests.tables.kinds import KINDS, documented, frame_of
 
 pytest.importorskip("pyarrow")
 # Dask's own, with pandas 3.1.
@@ -134,6 +135,18 @@ def test_a_report_survives_and_stops_no_file() -> None:
     frame.attrs["report"] = {"rows": 3, "states": {"ok": 3}, "cost": None, "model": "a"}
     for way in WAYS.values():
         assert way(frame).attrs == frame.attrs
+
+
+def test_the_table_in_the_docs_says_what_the_formats_do() -> None:
+    pytest.importorskip("openpyxl")
+    page = Path(__file__).parents[2] / "docs" / "tables.md"
+    assert documented() in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("orient", ["records", "split", "columns", "index", "values", "table"])
+@pytest.mark.parametrize("kind", ["bytes", "UUID", "half a surrogate pair", "int beyond 64 bits", "dict", "set"])
+def test_json_can_be_written_in_every_form(kind: str, orient: Any) -> None:
+    json.loads(frame_of(kind).to_json(orient=orient))
 
 
 # As an object column

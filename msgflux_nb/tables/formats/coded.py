@@ -16,11 +16,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ..fields import plain
 
-__all__ = ["decoded", "encoded"]
+__all__ = ["decoded", "encoded", "json_cell"]
 
 _SET, _MAP = "$set", "$dict"
 
@@ -33,6 +34,24 @@ def encoded(value: Any) -> str:
 def decoded(text: str) -> Any:
     """Return the value of a text that :func:`encoded` made."""
     return json.loads(text, object_hook=_unpacked)
+
+
+def json_cell(cell: Any) -> Any:
+    """Return what ``to_json`` of pandas can write for a cell: what msgspec writes, such as base64 for bytes.
+
+    An integer beyond 64 bits is text, and half a surrogate pair becomes U+FFFD.
+    """
+    return _writable(msgspec.to_builtins(plain(cell), str_keys=True, enc_hook=str))
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if _is_encodable(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return list(map(_writable, value))
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return str(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
 
 
 def _packed(value: Any) -> Any:

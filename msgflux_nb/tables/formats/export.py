@@ -12,21 +12,29 @@ import decimal
 import math
 import numbers
 import re
+import unicodedata
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from ..arrays import is_missing, objects
+from ..arrays import objects
 from ..cells import CellError, cell_text
+from ..fields import is_missing, python_value
 
 __all__ = ["to_csv", "to_excel"]
 
-# Spaces and marks without a width are skipped by some readers, and the wide forms are typed in East Asia.
-_LIVE = re.compile("[\\t\\r\\n]|[\\s\\u200b\\u200c\\u200d\\u2060\\ufeff]*[-=+@\\uff0d\\uff1d\\uff0b\\uff20]")
+# Some readers skip what has no width in front of a formula: spaces, controls, formats, and characters that Unicode
+# counts among letters and marks but that no font draws.
+_UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"))
+_UNDRAWN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_BEGINS_A_FORMULA = frozenset("=+-@\u2212")
+_BEGINS_A_CELL = frozenset("\t\r\n")
+# Excel reads _x0041_ as the letter A, and _x005F_ as the line before it.
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _NOT_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
-_HALVES = re.compile("[\\ud800-\\udfff]")
+_NO_TEXT = re.compile("[\\x00\\ud800-\\udfff]")
 _LONGEST_TEXT = 32_767
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 _SAFE_DIGITS = 15  # Excel's numbers are floats, shown with so many digits.
@@ -64,9 +72,10 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
     """Write a table as an Excel file without live formulas.
 
     Numbers, dates and truth values are Excel's own. Lists, dicts and records are written as JSON. Moments with a zone
-    are written in UTC. What Excel cannot hold exactly is text: numbers of more than 15 digits, moments before March
-    1900. Text that XML cannot carry becomes U+FFFD, and longer text than Excel's 32,767 characters is cut, with a
-    warning.
+    are written in UTC, and moments and durations to the millisecond. What else Excel cannot hold exactly is text:
+    numbers of more than 15 digits, moments before March 1900, times with a zone. Text that XML cannot carry becomes
+    U+FFFD, text that Excel would read as an escape (``_x0041_``) is escaped, and longer text than Excel's 32,767
+    characters is cut, with a warning.
 
     Args:
         frame: any DataFrame.
@@ -76,7 +85,7 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
 
     Raises:
         ImportError: openpyxl is not installed.
-        ValueError: there are more rows or columns than a sheet has.
+        ValueError: there are more rows or columns than a sheet has, or ``sheet_name`` is not a name that Excel takes.
     """
     try:
         from openpyxl import Workbook
@@ -91,7 +100,7 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
             f"got {len(frame):,} and {labels + frame.shape[1]:,}; write a part of it, or CSV"
         )
     book = Workbook(write_only=True)
-    writer = _Sheet(book.create_sheet(sheet_name))
+    writer = _Sheet(book.create_sheet(_checked_name(sheet_name)))
     writer.write(frame, labels)
     book.save(path)
     if writer.cut:
@@ -101,6 +110,15 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
             UserWarning,
             stacklevel=2,
         )
+
+
+def _checked_name(name: str) -> str:
+    wrong = not name.strip() or len(name) > 31 or set(name) & set("[]:*?/\\") or name[0] == "'" or name[-1] == "'"
+    if wrong or name.lower() == "history" or _NOT_XML.search(name):
+        raise ValueError(
+            f"sheet_name: expected 1 to 31 characters without any of []:*?/\\ and without ' at its ends, got {name!r}"
+        )
+    return name
 
 
 class _Sheet:
@@ -132,13 +150,14 @@ class _Sheet:
             self._sheet.append([self._cell(cell, make) for cell, make in zip(row, makers, strict=True)])
 
     def _cell(self, cell: Any, moment: Callable[[Any], Any]) -> Any:
+        cell = python_value(cell)
         if is_missing(cell):
             return None
         if isinstance(cell, str):
             return self._text_cell(cell)
         if isinstance(cell, datetime.date):
             return moment(cell)
-        if _is_exact_number(cell) or isinstance(cell, datetime.time):
+        if _is_exact_number(cell) or (isinstance(cell, datetime.time) and cell.tzinfo is None):
             return cell
         if isinstance(cell, datetime.timedelta) and cell >= datetime.timedelta(0):
             return pd.Timedelta(cell).to_pytimedelta()
@@ -148,10 +167,12 @@ class _Sheet:
         from openpyxl.cell import WriteOnlyCell
 
         text = _lines(_NOT_XML.sub("\ufffd", text))
-        if len(text) > _LONGEST_TEXT:
+        shown = _first_units(text, _LONGEST_TEXT)
+        if shown != text:
             self.cut += 1
-            text = text[: _LONGEST_TEXT - 1] + "…"
-        is_live = _LIVE.match(text) is not None
+            text = shown
+        is_live = _is_live(text)
+        text = _ESCAPE.sub("_x005F_", text)
         if not (is_live or style or text.startswith("#")):
             return text
         cell = WriteOnlyCell(self._sheet, value=text)
@@ -167,12 +188,15 @@ class _Sheet:
 
         days = all(_is_day(cell) for cell in cells if isinstance(cell, datetime.date) and not is_missing(cell))
 
+        exact = any(isinstance(cell, datetime.datetime) and not is_missing(cell) and cell.microsecond for cell in cells)
+        form = "yyyy-mm-dd hh:mm:ss.000" if exact else "yyyy-mm-dd hh:mm:ss"
+
         def make(cell: datetime.date) -> Any:
             moment = _naive(cell)
             if moment < _FIRST_DAY:
                 return self._text_cell(cell.isoformat()[:10] if days else cell.isoformat())
             made = WriteOnlyCell(self._sheet, value=moment)
-            made.number_format = "yyyy-mm-dd" if days else "yyyy-mm-dd hh:mm:ss"
+            made.number_format = "yyyy-mm-dd" if days else form
             return made
 
         return make
@@ -188,13 +212,23 @@ def _safe_column(column: pd.Series[Any]) -> Any:
 
 
 def _safe(cell: Any) -> Any:
+    cell = python_value(cell)
     if is_missing(cell):
         return None
     if isinstance(cell, bool | numbers.Number):
         return cell
     # A carriage return is not quoted by csv before Python 3.13, and what follows it would begin a row.
-    text = _lines(_HALVES.sub("\ufffd", cell if isinstance(cell, str) else _text(cell)))
-    return f"'{text}" if _LIVE.match(text) else text
+    text = _lines(_NO_TEXT.sub("\ufffd", cell if isinstance(cell, str) else _text(cell)))
+    return f"'{text}" if _is_live(text) else text
+
+
+def _is_live(text: str) -> bool:
+    """Tell whether a spreadsheet may run a text: its first character that is seen begins a formula."""
+    if text[:1] in _BEGINS_A_CELL:
+        return True
+    seen = next((char for char in text if char not in _UNDRAWN and unicodedata.category(char) not in _UNSEEN), "")
+    # Full-width, small and raised forms are typed in East Asia, and read as the signs that they stand for.
+    return bool(seen) and unicodedata.normalize("NFKC", seen)[0] in _BEGINS_A_FORMULA
 
 
 def _relabelled(index: pd.Index[Any]) -> Any:
@@ -205,6 +239,13 @@ def _relabelled(index: pd.Index[Any]) -> Any:
     if pd.api.types.is_numeric_dtype(index.dtype) or index.dtype.kind == "M":
         return index.rename(names[0])
     return pd.Index(objects([_safe(label) for label in index]), name=names[0], dtype=object)
+
+
+def _first_units(text: str, limit: int) -> str:
+    """Return a text, or as much of it as Excel holds: it counts UTF-16, in which an emoji is two."""
+    if len(text) * 2 <= limit or len(text.encode("utf-16-le")) // 2 <= limit:
+        return text
+    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"
 
 
 def _lines(text: str) -> str:

@@ -23,7 +23,7 @@ from pandas._libs.arrays import NDArrayBacked
 from ..dtypes import alternatives
 from ..fields import is_missing
 from .arrow import InexactError, arrow_array, arrow_type, bare, pa
-from .coded import decoded, encoded
+from .coded import decoded, encoded, json_cell
 from .marked import marked_type, register_arrow_type
 
 __all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "values_array", "values_dtype"]
@@ -171,6 +171,10 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     def factorize(self, use_na_sentinel: bool = True) -> tuple[Any, Any]:
         """Return codes and the values that they stand for, as for an ``object`` column."""
         return pd.factorize(self._ndarray, use_na_sentinel=use_na_sentinel)
+
+    def _values_for_json(self) -> Any:
+        """Return what ``to_json`` writes: it knows no UUID, and stops at bytes that are no text."""
+        return _objects(map(json_cell, self._ndarray))
 
     def _wrap_ndarray_result(self, result: Any) -> Any:
         return values_array(list(result), ValuesDtype()) if result.dtype == object else pd.array(result)
