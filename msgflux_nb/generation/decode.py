@@ -22,7 +22,8 @@ from .schema import WireSchema
 __all__ = ["Decoded", "decode_answer", "decode_json"]
 
 _FENCE = re.compile(r"```[ \t]*+[\w+-]*+[ \t]*+\r?\n(.*?)```", re.DOTALL)
-_INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_INSIDE = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
 _DEPTH_LIMIT = 500
@@ -209,14 +210,17 @@ def _complete_values(text: str) -> list[str]:
     """The outermost bracketed spans of ``text`` in their order; each character is looked at once."""
     spans: list[tuple[int, int]] = []
     open_at: list[int] = []
-    position = 0
+    position, inside = 0, _INSIDE
     while True:
-        match = (_INSIDE if open_at else _OPENING).search(text, position)
+        match = (inside if open_at else _OPENING).search(text, position)
         if match is None or len(open_at) > _DEPTH_LIMIT:
             return [text[start:end] for start, end in spans]
         position = match.end()
-        mark = match.group()
-        if mark in "[{":
+        mark = text[match.start()]
+        if mark == '"' and not match[1]:
+            # It opens no string. Nor does a quote behind it: each of them is escaped, or this string would have ended.
+            position, inside = match.start() + 1, _BRACKET
+        elif mark in "[{":
             open_at.append(match.start())
         elif mark in "]}":
             start = open_at.pop()

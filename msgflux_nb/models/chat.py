@@ -15,6 +15,7 @@ from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest, build_request
+from ..protocol.special_tokens import holds_special_token
 from ..protocol.wire import WIRES
 from .addresses import tidy, under
 from .answer import ModelResponse
@@ -250,8 +251,13 @@ class ChatCompletion:
             question=lambda messages: (self._model, messages, system_prompt, self.options, self._extra_body),
             hide=self._hide,
             learnt=known,
+            is_changed=self._is_changed,
             quick=quick,
         )
+
+    def _is_changed(self, text: str) -> bool:
+        """Whether a text holds what this server would take for control tokens, which are split in what is sent."""
+        return self.profile.split_special_tokens and holds_special_token(text, self.profile.special_tokens)
 
     def _hide(self, data: bytes) -> bytes:
         """Return what was sent or received without the key and the values of headers."""

@@ -40,6 +40,7 @@ _LLAMACPP = Profile(
     prefill_with_reasoning=False,
     echo=None,
     echo_stream=False,
+    split_special_tokens=True,
     context_advice="Start llama-server with a larger --ctx-size, and without --context-shift; or send less.",
 )
 
@@ -59,6 +60,7 @@ _VLLM = Profile(
     prefill_body={"continue_final_message": True, "add_generation_prompt": False},
     prefill_with_tools=False,
     reasoning_name="reasoning",  # since 0.11; before, reasoning_content
+    split_special_tokens=True,
     models=_REASONERS,
 )
 
@@ -97,6 +99,7 @@ _OWN_SERVERS = (
         echo=None,
         echo_stream=None,
         reasoning_name="reasoning",
+        split_special_tokens=True,
         context_advice="Ollama cuts what is longer than its context (num_ctx) without an error, and this API takes no "
         "num_ctx: start it with OLLAMA_CONTEXT_LENGTH=32768, or make a model with PARAMETER num_ctx 32768 and `ollama "
         "create`; or send less.",
@@ -117,6 +120,7 @@ _OWN_SERVERS = (
         prefill="continue",
         echo=None,
         echo_stream=None,
+        split_special_tokens=True,
         context_advice="Load the model in LM Studio with a larger context length and without a context overflow "
         "policy that cuts; or send less.",
     ),
@@ -400,6 +404,7 @@ PROFILES: dict[str, Profile] = {row.provider: row for row in (*_OWN_SERVERS, *_H
 
 COMPATIBLE = Profile(
     provider="openai-compatible",
+    split_special_tokens=True,  # as a rule, open weights
     echo=None,
     echo_stream=None,
     models={"*gemini*": {"thoughts_in_total": True}, **_REASONERS},

@@ -37,6 +37,7 @@ class Form:
         question: what is asked by some messages but for the structure.
         hide: returns bytes without the caller's key.
         learnt: what is known of the model.
+        is_changed: whether a text does not go out as it is.
         quick: the short way; None where requests go another way in any case.
     """
 
@@ -50,11 +51,13 @@ class Form:
         question: Callable[[Any], Any],
         hide: Callable[[bytes], bytes],
         learnt: Learnt,
+        is_changed: Callable[[str], bool],
         quick: Quick | None,
     ) -> None:
         self._place = place
         self._build, self._call, self._connect = build, call, connect
         self._question, self._hide, self._learnt, self._quick = question, hide, learnt, quick
+        self._is_changed = is_changed
         self._gap = self._sent = self._written_around(Known())  # as the caller asks; and with what was learnt
         self._sent_by = Known()
 
@@ -65,7 +68,7 @@ class Form:
             MsgfluxError: it cannot be made.
         """
         gap = self._gap
-        if gap is None or type(messages) is not str or not messages.strip():
+        if gap is None or type(messages) is not str or not messages.strip() or self._is_changed(messages):
             return self._as_usual(messages)
         try:
             text = msgspec.json.encode(messages)[1:-1]

@@ -30,7 +30,7 @@ __all__ = ["error_in", "failure_in_stream", "failure_of_body", "failure_of_statu
 Scrub = Callable[[str], str]
 
 _TEXT_LIMIT = 4000
-_TITLE = re.compile(r"<title[^>]*>(.{0,400}?)</title>", re.I | re.S)
+_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
 _FINE: tuple[Any, ...] = (
     None,

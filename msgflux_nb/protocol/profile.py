@@ -94,6 +94,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
         blank_reasoning: whether a turn with calls that has no reasoning goes back with an empty text for it, since
             without the field it is refused.
+        split_special_tokens: whether control tokens of chat templates in the texts of messages, such as ``<|im_end|>``,
+            are split before they are sent: a server of open weights takes them for its own.
+        special_tokens: further ones of this model that are split.
         context_advice: what to do where the server's context is too small for a prompt.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
@@ -148,6 +151,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reasoning_name: Literal["reasoning_content", "reasoning"] = "reasoning_content"
     echo_reasoning: Literal["never", "tool_turns", "always"] = "never"
     blank_reasoning: bool = False
+    split_special_tokens: bool = False
+    special_tokens: frozenset[str] = frozenset()
     context_advice: str = "Send less, or raise the server's context length."
     stream_usage: bool = True
     stream_ends: bool = True

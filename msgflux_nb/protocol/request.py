@@ -15,10 +15,12 @@ from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
 from ..generation.tool_forms import name_of_tool
+from .depth import check_depth
 from .left_out import left_out
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
+from .special_tokens import as_texts
 from .tool_choice import Choice, choice_of, is_forced
 from .turns import listed, outgoing, with_system
 from .wire import chosen_wire, wire_body
@@ -184,6 +186,7 @@ def build_request(
         SchemaError: the type has no JSON form.
     """
     asked = with_system(listed(messages), system_prompt)
+    check_depth({"messages": asked, "tools": tool_schemas, **options, **(extra_body or {})})
     tools = _listed_tools(tool_schemas)
     choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
@@ -207,7 +210,8 @@ def build_request(
         audio_format=(options.get("audio") or {}).get("format"),
     )
     body: dict[str, Any] = {"model": model}
-    body["messages"] = outgoing(_with_schema_note(request, profile), profile, model, plain=plain_history)
+    turns = outgoing(_with_schema_note(request, profile), profile, model, plain=plain_history)
+    body["messages"], split = as_texts(turns, profile)
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
     asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
@@ -218,7 +222,7 @@ def build_request(
     body, warnings = remedied(body, remedies, model)
     own = extra_body or {}
     continued = "" if request.emulated else prefill
-    warnings += left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
+    warnings = split + warnings + left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire or wire, body)
     body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
     encoded = _encoded(_with_extra(body, own, chosen))

@@ -15,6 +15,7 @@ from ..content.notebook import items_of
 from ..errors import ends_a_process
 from .arrays import is_missing
 from .cells import CellError, cell_text
+from .marks import is_plain_word
 from .template import Template, parse_template
 
 __all__ = ["Media", "Rows", "rows_of"]
@@ -51,7 +52,7 @@ class Rows:
         bare: whether the rows are single values without names.
         media: which columns are no text.
         source: where further cells of the only column come from.
-        wrap: what is done to a row that goes out without a template, and in one to each cell of several words.
+        wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
 
     Attributes:
         before: messages that are sent before each row, such as examples.
@@ -187,7 +188,7 @@ class Rows:
     def _filled(self, texts: dict[str, str]) -> str:
         if self.template is not None:
             if self._wrap is not None and not self.template.is_bare:
-                texts = {name: text if text.split() == [text] else self._wrapped(text) for name, text in texts.items()}
+                texts = {name: text if is_plain_word(text) else self._wrapped(text) for name, text in texts.items()}
             return self.template.fill(texts)
         if self._bare:
             return self._wrapped(next(iter(texts.values()), ""))
@@ -248,7 +249,7 @@ def rows_of(
         prompt: the template, or None.
         images: columns of images.
         files: columns of PDF files.
-        wrap: what is done to a row that goes out without a template, and in one to each cell of several words.
+        wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
 
     Raises:
         TypeError: ``data`` is no table and no iterable of rows, or ``prompt`` no text.

@@ -11,12 +11,18 @@ from .report import RUN_COLUMNS, named_columns
 
 __all__ = ["span_of", "with_spans"]
 
+# How many places are looked at: a quote of one letter over and over is found everywhere, and comparing a long one takes
+# its time each time.
+_FEWEST_PLACES, _MOST_PLACES = 20, 10_000
+_WORK = 10  # characters compared for each of the text
+
 
 def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
     """Return a result with two columns more for each text field, ``field_start`` and ``field_end``.
 
     ``text[start:end]`` is the cell, character by character; both are missing where the text does not hold it. Of
-    several places the first is taken, and one that is a word of its own before one that is part of another.
+    several places the first is taken, and one that is a word of its own before one that is part of another, as far as
+    10,000 places are looked at.
 
     Args:
         result: any table.
@@ -51,11 +57,13 @@ def span_of(text: Any, quote: Any) -> tuple[int, int] | None:
     if not isinstance(text, str) or not isinstance(quote, str) or not quote.strip():
         return None
     first = start = text.find(quote)
-    while start >= 0:
+    places = min(_MOST_PLACES, _FEWEST_PLACES + _WORK * len(text) // len(quote))
+    while start >= 0 and places:
         end = start + len(quote)
         if not (_inside_word(text, start) or _inside_word(text, end)):
             return start, end
         start = text.find(quote, start + 1)
+        places -= 1
     return None if first < 0 else (first, first + len(quote))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from typing import Any
 
@@ -13,7 +14,9 @@ __all__ = ["difference", "plain_text"]
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_MOST_WORDS = 4_000  # comparing takes time by the square
+_MOST_PIECES = 4_000  # that are compared
+_MOST_CHARACTERS = 20_000  # of a text that is compared word by word
+_MOST_STEPS = 200_000  # of comparing, which takes some 20 ms
 
 
 def plain_text(message: Message) -> str:
@@ -24,24 +27,81 @@ def plain_text(message: Message) -> str:
 
 
 def difference(before: str, after: str) -> list[tuple[str, str]]:
-    """Compare two texts.
+    """Compare two texts; in a time that is bounded, whatever they are.
 
     Returns:
         Pieces in order, each with ``"same"``, ``"gone"`` (only in the first) or ``"new"`` (only in the second). Words
-        are compared, or lines where a text is long.
+        are compared, or lines where a text is long; what takes too long to compare is told as gone and new.
     """
-    pieces = [_WORDS.findall(before), _WORDS.findall(after)]
-    if max(map(len, pieces)) > _MOST_WORDS:
-        pieces = [_LINES.findall(before), _LINES.findall(after)]
-    left, right = pieces
-    found: list[tuple[str, str]] = []
-    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+    head = _equal_lines(before, after)
+    tail = _equal_ends(before[head:], after[head:])
+    by_words = max(len(before), len(after)) <= _MOST_CHARACTERS
+    left, right = _pieces(before[head : len(before) - tail], after[head : len(after) - tail], by_words)
+    found = [("same", before[:head])] if head else []
+    for kind, i1, i2, j1, j2 in _Matcher(None, left, right, autojunk=False).get_opcodes():
         if kind == "equal":
             found.append(("same", "".join(left[i1:i2])))
             continue
         found += [("gone", "".join(left[i1:i2]))] if i1 < i2 else []
         found += [("new", "".join(right[j1:j2]))] if j1 < j2 else []
-    return found
+    return _joined([*found, *([("same", before[len(before) - tail :])] if tail else [])])
+
+
+class _Matcher(difflib.SequenceMatcher[str]):
+    """Stops to look for what is the same once that has taken too long: among equal lines, each fits each other."""
+
+    _steps_left = _MOST_STEPS
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> difflib.Match:
+        places = self.b2j  # type: ignore[attr-defined]  # of each piece of the second text
+        self._steps_left -= sum(1 + len(places.get(piece, ())) for piece in self.a[alo:ahi])
+        if self._steps_left < 0:
+            return difflib.Match(alo, blo, 0)
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+
+def _equal_lines(one: str, other: str) -> int:
+    """How many characters of whole lines two texts begin with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return one.rfind("\n", 0, low) + 1
+
+
+def _equal_ends(one: str, other: str) -> int:
+    """How many characters of whole lines two texts end with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    line = one.find("\n", len(one) - low)
+    return 0 if line < 0 else len(one) - line - 1
+
+
+def _pieces(before: str, after: str, by_words: bool) -> tuple[list[str], list[str]]:
+    """Take both texts apart: into words, into lines, or not at all."""
+    if by_words:
+        words = _WORDS.findall(before), _WORDS.findall(after)
+        if max(map(len, words)) <= _MOST_PIECES:
+            return words
+    if max(before.count("\n"), after.count("\n")) < _MOST_PIECES:
+        return _LINES.findall(before), _LINES.findall(after)
+    return [before][: len(before)], [after][: len(after)]
+
+
+def _joined(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Join neighbours of one kind."""
+    kinds = itertools.groupby(pieces, key=lambda piece: piece[0])
+    return [(kind, "".join(text for _, text in group)) for kind, group in kinds]
 
 
 def _call(call: dict[str, Any]) -> str:
