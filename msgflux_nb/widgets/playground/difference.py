@@ -55,8 +55,9 @@ class _Matcher(difflib.SequenceMatcher[str]):
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
-        places = self.b2j  # type: ignore[attr-defined]  # of each piece of the second text
-        self._steps_left -= sum(1 + len(places.get(piece, ())) for piece in self.a[alo:ahi])
+        before: Any = self.a  # type: ignore[attr-defined]  # typeshed leaves out both texts
+        places: dict[str, list[int]] = self.b2j  # type: ignore[attr-defined]
+        self._steps_left -= sum(1 + len(places.get(piece, ())) for piece in before[alo:ahi])
         if self._steps_left < 0:
             return difflib.Match(alo, blo, 0)
         return super().find_longest_match(alo, ahi, blo, bhi)
