@@ -185,8 +185,7 @@ def build_request(
         PrefillError: the prefill cannot be continued.
         SchemaError: the type has no JSON form.
     """
-    asked = with_system(listed(messages), system_prompt)
-    check_depth({"messages": asked, "tools": tool_schemas, **options, **(extra_body or {})})
+    asked = _asked(messages, system_prompt, {"tools": tool_schemas, **options, **(extra_body or {})})
     tools = _listed_tools(tool_schemas)
     choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
@@ -210,8 +209,7 @@ def build_request(
         audio_format=(options.get("audio") or {}).get("format"),
     )
     body: dict[str, Any] = {"model": model}
-    turns = outgoing(_with_schema_note(request, profile), profile, model, plain=plain_history)
-    body["messages"], split = as_texts(turns, profile)
+    body["messages"], split = _turns(request, profile, model, plain_history)
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
     asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
@@ -227,6 +225,20 @@ def build_request(
     body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
     encoded = _encoded(_with_extra(body, own, chosen))
     return msgspec.structs.replace(request, body=encoded, wire=chosen, warnings=warnings + more, fixed=frozenset(own))
+
+
+def _asked(messages: Any, system_prompt: str | None, beside: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the messages, once it is known that neither they nor what is sent beside them are too deep."""
+    asked = with_system(listed(messages), system_prompt)
+    check_depth({"messages": asked, **beside})
+    return asked
+
+
+def _turns(
+    request: ChatRequest, profile: Profile, model: str, plain: bool
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the messages as this provider takes them, and sentences about what that changed."""
+    return as_texts(outgoing(_with_schema_note(request, profile), profile, model, plain=plain), profile)
 
 
 def _with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
