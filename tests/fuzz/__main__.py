@@ -16,7 +16,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-NAMES = ["sse", "accumulator", "aggregator", "partial_json", "decoding", "http", "pictures", "sounds", "files"]
+NAMES = [
+    "sse",
+    "accumulator",
+    "aggregator",
+    "partial_json",
+    "decoding",
+    "http",
+    "pictures",
+    "sounds",
+    "files",
+    "failures",
+]
 
 
 def main() -> int:

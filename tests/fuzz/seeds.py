@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.wire import made, recorded
 
+from .failure_targets import failure_seeds
 from .media import MEDIA_SEEDS
 
 __all__ = ["WORDS", "seeds_of"]
@@ -14,7 +15,9 @@ WORDS = (
     b'"reasoning_content":"r",~"tool_calls":[{"index":0,"id":"c1","function":{"name":"f","arguments":"{"}}]~'
     b'"finish_reason":"stop"~"usage":{"total_tokens":1},~"error":{"message":"m","code":500},~null~NaN~1e999~[]~{}~'
     b"HTTP/1.1 200 OK\r\n~Transfer-Encoding: chunked\r\n\r\n~Content-Length: 3\r\n\r\n~5\r\nhello\r\n~0\r\n\r\n~"
-    b'```json\n~```~[[[[~{{{{~\\"~<html>~</title>'
+    b'```json\n~```~[[[[~{{{{~\\"~<html>~</title>~"details":[{"retryDelay":"1.5s"}]~"retry_after":9e99~'
+    b'try again in 9h ~Limit 5, Requested 9~"param":"temperature"~unsupported~"violations":[{"quotaId":"PerDay"}]~'
+    b"maximum context length is 1, ~max_tokens"
 ).split(b"~")
 _LARGEST = 4_000
 
@@ -23,6 +26,8 @@ def seeds_of(target: str) -> list[bytes]:
     """Inputs of a target that mean something."""
     if target in MEDIA_SEEDS:
         return MEDIA_SEEDS[target]()
+    if target == "failures":
+        return failure_seeds()
     wires = [wire for wire, _ in made().values()] + [one["body"].encode() for one in recorded()]
     wires = [wire[:_LARGEST] for wire in wires]
     if target in ("sse", "http"):

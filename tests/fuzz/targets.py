@@ -20,6 +20,7 @@ from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.sse import SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 
+from .failure_targets import FAILURE_TARGETS
 from .media import MEDIA_TARGETS
 from .reference import events_of
 
@@ -290,4 +291,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "decoding": decoding,
     "http": http,
     **MEDIA_TARGETS,
+    **FAILURE_TARGETS,
 }
