@@ -58,6 +58,9 @@ class WireReader(Protocol):
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
         """Yield what a payload adds to the answer."""
 
+    def close(self) -> Iterator[Piece]:
+        """Yield what is left when nothing more comes."""
+
 
 def _is_chat(payload: Any) -> bool:
     return isinstance(payload, dict) and isinstance(payload.get("choices"), list)
@@ -158,6 +161,8 @@ class Accumulator:
             events = []
             for item in self._sse.close():
                 self._payload(item, events, last=True)
+        for piece in () if self._reader is None else self._reader.close():
+            self._keep(piece, events)
         for choice in self._choices.values():
             for piece in choice.left_out():
                 self._keep(piece, events)

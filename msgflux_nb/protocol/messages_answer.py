@@ -53,6 +53,7 @@ class MessagesReader:
         self._blocks: list[dict[str, Any]] = []
         self._open: dict[int, dict[str, Any]] = {}  # by index, while they grow
         self._inputs: dict[int, list[str]] = {}  # the JSON text of a call's input, by index
+        self._given: dict[int, Any] = {}  # inputs that came whole where their block began, by index
         self._lanes: dict[int, int] = {}  # which call of the answer an open block is
         self._calls = 0
         self._reasoned = False
@@ -76,14 +77,15 @@ class MessagesReader:
             case "content_block_delta":
                 yield from self._delta(index, payload.get("delta"))
             case "content_block_stop":
-                self._stop(index)
+                yield from self._stop(index)
             case "message_delta":
                 delta = payload.get("delta")
                 yield from self._ends({**payload, **delta} if isinstance(delta, dict) else payload)
             case "message_stop":
                 self.done = True
-                yield from self._close()
+                yield from self.close()
             case None if whole and "content" in payload:
+                self.recognised = True
                 yield from self._message(payload, whole=True)
 
     # -- blocks ---------------------------------------------------------------------------------------------------
@@ -94,16 +96,14 @@ class MessagesReader:
         if whole:
             for index, block in enumerate(_dicts(message.get("content"))):
                 yield from self._start(index, block)
-                self._stop(index)
+                yield from self._stop(index)
         yield from self._ends(message)
-        if whole and message.get("stop_reason"):
-            yield from self._close()
 
     def _start(self, index: int, block: Any) -> Iterator[Piece]:
         if not isinstance(block, dict):
             return
         if index in self._open:  # a server that numbers blocks anew without stopping them
-            self._stop(index)
+            yield from self._stop(index)
         self._open[index] = grown = dict(block)
         self._blocks.append(grown)
         kind = block.get("type")
@@ -116,9 +116,10 @@ class MessagesReader:
         elif kind == "tool_use":
             lane = self._lanes[index] = self._calls
             self._calls += 1
-            given = block.get("input")
+            if block.get("input"):
+                self._given[index] = block["input"]
             extra = {"caller": block["caller"]} if _is_of_another(block.get("caller")) else None
-            yield ToolFragment(lane, _text(block.get("id")), _text(block.get("name")), given or None, "function", extra)
+            yield ToolFragment(lane, _text(block.get("id")), _text(block.get("name")), None, "function", extra)
         elif kind == "fallback":
             model = block.get("model") or (block.get("to") or {}).get("model") if isinstance(block, dict) else None
             if isinstance(model, str) and model:
@@ -153,13 +154,16 @@ class MessagesReader:
         if not isinstance(piece, str) or not piece:
             return
         self._inputs.setdefault(index, []).append(piece)
+        self._given.pop(index, None)  # it comes again, in pieces
         if index in self._lanes:
             yield ToolFragment(self._lanes[index], None, None, piece)
 
-    def _stop(self, index: int) -> None:
+    def _stop(self, index: int) -> Iterator[Piece]:
         """Close a block; the text of its input becomes the object that goes back."""
         block, pieces = self._open.pop(index, None), self._inputs.pop(index, None)
-        self._lanes.pop(index, None)
+        lane, given = self._lanes.pop(index, None), self._given.pop(index, None)
+        if lane is not None and given is not None:
+            yield ToolFragment(lane, None, None, given)
         if block is not None and pieces:
             try:
                 block["input"] = json.loads("".join(pieces))
@@ -192,9 +196,10 @@ class MessagesReader:
             self._ended = True
             yield Finished(_reason(raw), raw)
 
-    def _close(self) -> Iterator[Piece]:
+    def close(self) -> Iterator[Piece]:
+        """Yield what is left at the end: the blocks, to go back in the next turn."""
         for index in [*self._open]:
-            self._stop(index)
+            yield from self._stop(index)
         if self._blocks:
             yield ProviderFields({BLOCKS: self._blocks})
             self._blocks = []

@@ -36,7 +36,9 @@ from .usage import usage_of
 __all__ = ["ResponsesReader", "final_text"]
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-_ENDS = {f"response.{status}": status for status in ("completed", "incomplete", "failed", "cancelled", "canceled")}
+_OVER = ("completed", "complete", "incomplete", "failed", "cancelled", "canceled")
+_ENDS = {**{f"response.{status}": status for status in _OVER}, "response.done": "completed"}
+"""Events that end a stream, and what they say of the answer where its own status says nothing."""
 _SILENT = frozenset(
     {
         *("response.created", "response.in_progress", "response.queued", "keepalive", "ping"),
@@ -60,6 +62,8 @@ _TEXTS = {
 }
 """Events that bring text: what kind of text it is, and the field that holds it."""
 _INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_TEXT_PARTS = ("output_text", "text", None)
+_PENDING = ("queued", "in_progress")
 _PARAGRAPH = "\n\n"
 
 
@@ -80,7 +84,9 @@ class ResponsesReader:
         self._begun: set[int] = set()  # calls whose name was told
         self._calls = 0
         self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
-        self._notes: list[dict[str, Any]] = []
+        self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # that were told, by item and part
+        self._ahead: dict[tuple[Any, ...], str] = {}  # texts that stood in an item when it was added
+        self._over = False  # whether the whole response has come
         self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were told
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
@@ -92,12 +98,20 @@ class ResponsesReader:
             yield from self._end(payload)
         elif kind in _ENDS and isinstance(response, dict):
             self.recognised = True
-            yield from self._end({"status": _ENDS[kind], **response})
+            status = response.get("status")
+            yield from self._end({**response, "status": status if status in _OVER else _ENDS[kind]})
         elif kind.startswith("response.") or kind in _SILENT:
             self.recognised = self.recognised or kind.startswith("response.")
             if isinstance(response, dict):
                 yield from _identity(response)
             yield from self._event(kind, payload)
+
+    def close(self) -> Iterator[Piece]:
+        """Yield what is left where a stream ends without the whole response: the items, to go back in the next turn."""
+        for key, text in [*self._ahead.items()]:
+            yield from self._grown(key, text)
+        if self._items and not self._over:
+            yield ProviderFields({ITEMS: self._kept})
 
     # -- events of a stream ---------------------------------------------------------------------------------------
 
@@ -115,7 +129,7 @@ class ResponsesReader:
         elif name == "content_part.done":
             yield from self._part(index, part, payload.get("part"))
         elif name == "output_text.annotation.added":
-            yield from self._noted(payload.get("annotation"))
+            yield from self._noted((index, part), payload.get("annotation"), payload.get("annotation_index"))
         elif kind not in _SILENT and not _is_progress(name):
             yield AnswerFields({"unknown_events": [payload]})
 
@@ -132,32 +146,38 @@ class ResponsesReader:
     # -- items ----------------------------------------------------------------------------------------------------
 
     def _item(self, index: int, item: Any, *, complete: bool) -> Iterator[Piece]:
-        """Tell what an item says that was not told yet; a complete one is kept."""
+        """Tell what an item says that was not told yet; a complete one is kept.
+
+        The texts of an item that begins are held back: some servers send them again in pieces.
+        """
         if not isinstance(item, dict):
             return
         if complete:
             self._items[index] = item
         kind = item.get("type")
         if kind in _CALLS:
-            yield from self._call(index, item, str(kind))
+            yield from self._call(index, item, str(kind), complete)
         elif kind == "message" or (kind is None and "content" in item):
             content = item.get("content")
             parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else _dicts(content)
             first = self._first_part(index)
             for number, part in enumerate(parts):
-                yield from self._part(index, number + first, part)
-        elif kind == "reasoning":
+                if complete:
+                    yield from self._part(index, number + first, part)
+                elif isinstance(part.get("text"), str) and part.get("type") in _TEXT_PARTS:
+                    self._ahead["text", index, number + first] = part["text"]
+        elif kind == "reasoning" and complete:
             yield from self._reasoning(index, item)
         elif kind == "image_generation_call" and complete and isinstance(item.get("result"), str) and item["result"]:
             yield ImageDelta(f"data:image/{item.get('output_format') or 'png'};base64,{item['result']}")
 
     def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
         """The summary; the raw reasoning only where no summary has come."""
-        summary = _dicts(item.get("summary"))
-        told = any(key[:2] == ("summary", index) for key in self._texts)
-        parts = summary if summary or told else _dicts(item.get("content"))
-        for number, part in enumerate(parts):
-            yield from self._grown(("summary" if summary else "reasoning", index, number), part.get("text"))
+        told = {key[0] for key in self._texts if key[1] == index}
+        summary, content = _texts_of(item.get("summary")), _texts_of(item.get("content"))
+        channel = "summary" if "summary" in told or (any(summary) and "reasoning" not in told) else "reasoning"
+        for number, text in enumerate(summary if channel == "summary" else content):
+            yield from self._grown((channel, index, number), text)
 
     def _first_part(self, index: int) -> int:
         """The number of a message's first part: Bedrock counts from 1."""
@@ -169,15 +189,15 @@ class ResponsesReader:
             return
         if part.get("type") == "refusal":
             yield from self._grown(("refusal", index, number), part.get("refusal"))
-        elif part.get("type") in ("output_text", "text", None):
+        elif part.get("type") in _TEXT_PARTS:
             yield from self._grown(("text", index, number), part.get("text"))
             yield from self._probabilities(("text", index, number), part.get("logprobs"))
-            for annotation in _dicts(part.get("annotations")):
-                yield from self._noted(annotation)
+            for place, annotation in enumerate(_dicts(part.get("annotations"))):
+                yield from self._noted((index, number), annotation, place)
         elif part.get("type") == "reasoning_text":
             yield from self._grown(("reasoning", index, number), part.get("text"))
 
-    def _call(self, index: int, item: dict[str, Any], kind: str) -> Iterator[Piece]:
+    def _call(self, index: int, item: dict[str, Any], kind: str, complete: bool) -> Iterator[Piece]:
         if index not in self._begun:
             self._begun.add(index)
             self._calls += 1
@@ -185,7 +205,11 @@ class ResponsesReader:
             extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
             call_kind: ToolKind = "custom" if kind == "custom_tool_call" else "function"
             yield ToolFragment(index, _text(name), _text(item.get("name")), None, call_kind, extra or None)
-        yield from self._grown(("arguments", index, 0), item.get(_CALLS[kind]))
+        key, arguments = ("arguments", index, 0), item.get(_CALLS[kind])
+        if complete:
+            yield from self._grown(key, arguments)
+        elif isinstance(arguments, str) and arguments:
+            self._ahead[key] = arguments
 
     # -- texts ----------------------------------------------------------------------------------------------------
 
@@ -207,6 +231,10 @@ class ResponsesReader:
                 yield ToolFragment(index, None, None, text)
             return
         begins = key not in self._texts
+        if isinstance(text, str) and text:
+            ahead = self._ahead.pop(key, "")
+            if ahead and grows and not ahead.startswith(text):  # the pieces go on where the item began
+                text = ahead + text
         new = self._new(key, text, grows)
         if not new:
             return
@@ -220,9 +248,13 @@ class ResponsesReader:
             yield ReasoningDelta(_PARAGRAPH + new if begins and self._reasoned else new)
             self._reasoned = True
 
-    def _noted(self, annotation: Any) -> Iterator[Piece]:
-        if isinstance(annotation, dict) and annotation not in self._notes:
-            self._notes.append(annotation)
+    def _noted(self, key: tuple[int, int], annotation: Any, place: Any) -> Iterator[Piece]:
+        """Tell a note once: as an event, and again in the part, the item and the response."""
+        notes, place = self._notes.setdefault(key, []), whole_number(place)
+        if not isinstance(annotation, dict):
+            return
+        if annotation not in notes or (place is not None and place >= len(notes)):
+            notes.append(annotation)
             yield AnnotationDelta(annotation)
 
     def _probabilities(self, key: tuple[Any, ...], tokens: Any, *, grows: bool = False) -> Iterator[Piece]:
@@ -234,6 +266,8 @@ class ResponsesReader:
 
     def _end(self, response: dict[str, Any]) -> Iterator[Piece]:
         """Tell what a whole response says that was not told yet, and why it ended."""
+        if self._over:
+            return
         yield from _identity(response)
         output = _dicts(response.get("output"))
         places = _places(output, self._items)
@@ -243,8 +277,9 @@ class ResponsesReader:
             if known.get("encrypted_content") and not item.get("encrypted_content"):
                 item = {**item, "encrypted_content": known["encrypted_content"]}
             self._items[place] = item
-        if self._items:
-            yield ProviderFields({ITEMS: [self._items[place] for place in sorted(self._items)]})
+        if self._items and response.get("status") not in _PENDING:
+            self._over = True
+            yield ProviderFields({ITEMS: self._kept})
         usage = response.get("usage")
         if isinstance(usage, dict) and usage:
             yield UsageReported(usage_of(usage, tier=response.get("service_tier")))
@@ -252,6 +287,10 @@ class ResponsesReader:
         if fields:
             yield AnswerFields(fields)
         yield from self._finished(response)
+
+    @property
+    def _kept(self) -> list[dict[str, Any]]:
+        return [self._items[place] for place in sorted(self._items)]
 
     def _finished(self, response: dict[str, Any]) -> Iterator[Piece]:
         status = str(response.get("status") or "")
@@ -266,7 +305,7 @@ class ResponsesReader:
         elif status in ("failed", "cancelled", "canceled"):
             self.done = True
             yield Finished("error", status)
-        else:  # queued or in progress: a background response that is not there yet
+        else:  # a background response that is not there yet
             yield Finished("unknown", status)
 
 
@@ -310,6 +349,11 @@ def _is_progress(kind: str) -> bool:
 
 def _number(payload: dict[str, Any], *names: str) -> int:
     return next((number for name in names if (number := whole_number(payload.get(name))) is not None), 0)
+
+
+def _texts_of(parts: Any) -> list[str]:
+    """The texts of a reasoning item; some servers send one text in place of a list."""
+    return [parts] if isinstance(parts, str) else [str(part.get("text") or "") for part in _dicts(parts)]
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from pathlib import Path
 NAMES = [
     "sse",
     "accumulator",
+    "responses",
+    "messages",
     "aggregator",
     "partial_json",
     "decoding",

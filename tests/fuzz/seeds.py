@@ -17,7 +17,9 @@ WORDS = (
     b"HTTP/1.1 200 OK\r\n~Transfer-Encoding: chunked\r\n\r\n~Content-Length: 3\r\n\r\n~5\r\nhello\r\n~0\r\n\r\n~"
     b'```json\n~```~[[[[~{{{{~\\"~<html>~</title>~"details":[{"retryDelay":"1.5s"}]~"retry_after":9e99~'
     b'try again in 9h ~Limit 5, Requested 9~"param":"temperature"~unsupported~"violations":[{"quotaId":"PerDay"}]~'
-    b"maximum context length is 1, ~max_tokens"
+    b"maximum context length is 1, ~max_tokens~"
+    b'"type":"response.output_text.delta","delta":"a"~"output_index":0,~"item":{"type":"message"}~"summary":[]~"output":[]~'
+    b'"type":"content_block_delta","index":0,~"content_block":{"type":"tool_use"}~"partial_json":"{"~"citations":null'
 ).split(b"~")
 _LARGEST = 4_000
 
@@ -28,6 +30,8 @@ def seeds_of(target: str) -> list[bytes]:
         return MEDIA_SEEDS[target]()
     if target == "failures":
         return failure_seeds()
+    if target in ("responses", "messages"):
+        return [b"\0" + wire[:_LARGEST] for wire, _ in made(target).values()]
     wires = [wire for wire, _ in made().values()] + [one["body"].encode() for one in recorded()]
     wires = [wire[:_LARGEST] for wire in wires]
     if target in ("sse", "http"):

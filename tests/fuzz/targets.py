@@ -17,8 +17,10 @@ from msgflux_nb.generation.schema import WireSchema, wire_schema
 from msgflux_nb.models.http1 import ProtocolError, ResponseReader
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.partial_json import PartialJSON
+from msgflux_nb.protocol.profile import Wire
 from msgflux_nb.protocol.sse import SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
+from msgflux_nb.protocol.wire import reader_of
 
 from .failure_targets import FAILURE_TARGETS
 from .media import MEDIA_TARGETS
@@ -100,6 +102,17 @@ def accumulator(data: bytes) -> None:
     whole = b"".join(pieces)
     assert read(Accumulator(**options), pieces) == read(Accumulator(**options), [whole])
     assert read(LongWay(**options), [whole]) == read(Accumulator(**options), [whole])
+
+
+def on_wire(wire: Wire) -> Callable[[bytes], None]:
+    """The same of the readers of another wire."""
+
+    def target(data: bytes) -> None:
+        pieces = cut(Stream(data))
+        whole = b"".join(pieces)
+        assert read(Accumulator(reader=reader_of(wire)), pieces) == read(Accumulator(reader=reader_of(wire)), [whole])
+
+    return target
 
 
 def read(reader: Accumulator, pieces: list[bytes]) -> list[Any]:
@@ -286,6 +299,8 @@ def answered(pieces: list[bytes]) -> tuple[Any, ...]:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "sse": sse,
     "accumulator": accumulator,
+    "responses": on_wire("responses"),
+    "messages": on_wire("messages"),
     "aggregator": aggregator,
     "partial_json": partial_json,
     "decoding": decoding,

@@ -41,10 +41,10 @@ def missing() -> Any:
     return () if NAMED else pytest.mark.skip(reason=why)
 
 
-def made() -> dict[str, tuple[bytes, dict[str, Any]]]:
-    """Our own streams and answers by name, each with what it means."""
+def made(wire: str = "chat") -> dict[str, tuple[bytes, dict[str, Any]]]:
+    """Our own streams and answers on a wire by name, each with what it means."""
     found = {}
-    for path in sorted(MADE.glob("*.expected")):
-        wire = next(one for one in (path.with_suffix(".sse"), path.with_suffix(".json")) if one.exists())
-        found[path.stem] = (wire.read_bytes(), json.loads(path.read_text(encoding="utf-8")))
+    for path in sorted((MADE if wire == "chat" else MADE / wire).glob("*.expected")):
+        answer = next(one for one in (path.with_suffix(".sse"), path.with_suffix(".json")) if one.exists())
+        found[path.stem] = (answer.read_bytes(), json.loads(path.read_text(encoding="utf-8")))
     return found
