@@ -22,6 +22,11 @@ _MILLION = 1_000_000
 _USUAL_TIERS = frozenset(("default", "standard", "standard_only", "auto", "on_demand"))
 _TIER_KEYS = ("service_tier", "processing", "speed")  # under which genai-prices has flex, batch and fast
 _ASKED_TIER = re.compile(rb'"service_tier": ?"(\w+)"')
+# Anthropic's own, web_search_20250305, are counted in its usage.
+_SERVER_TOOL = re.compile(
+    rb'"web_search_options"|"type": ?"(?:web_search(?:_preview[\w-]*)?|file_search|code_interpreter|image_generation|'
+    rb'browser_search|x_search|openrouter:[\w.-]+)"'
+)
 _COUNTED = {
     "cache_write_tokens": "cache_write",
     "cache_write_1h_tokens": "cache_write_hour",
@@ -85,9 +90,16 @@ def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = 
         sound = sound or (bool(answer.images) and not usage.image_completion)
     asked = _ASKED_TIER.search(request) if usage.tier is None else None
     tier_unknown = asked is not None and asked[1].decode().lower() not in _USUAL_TIERS
-    if sound or tier_unknown or b'"web_search_options"' in request:
+    if sound or tier_unknown or _has_server_tool(request):
         return msgspec.structs.replace(usage, fees=True)
     return usage
+
+
+def _has_server_tool(request: bytes) -> bool:
+    """Whether a request offers what runs at the provider and is billed by the call, which no count of tokens has."""
+    if not (b"search" in request or b"code_interpreter" in request or b"image_generation" in request):
+        return False
+    return _SERVER_TOOL.search(request) is not None
 
 
 def unclear_bill(usage: Usage | None, profile: Profile) -> tuple[str, ...]:

@@ -69,13 +69,18 @@ class _Schema(msgspec.Struct, frozen=True):
 
 
 def _asked_schema(body: Any) -> dict[str, Any] | None:
-    """The schema in a request; None where it was only said in words."""
+    """The schema in a request of any wire; None where it was only said in words."""
     try:
         form = body.get("response_format") or {}
         if form.get("type") == "json_schema":
             return dict(form["json_schema"]["schema"])
+        for place in ("text", "output_config"):  # Responses, Messages
+            form = (body.get(place) or {}).get("format") or {}
+            if form.get("type") == "json_schema":
+                return dict(form["schema"])
         (tool,) = body["tools"]
-        return dict(tool["function"]["parameters"])
+        tool = tool.get("function", tool)
+        return dict(tool["parameters"] if "parameters" in tool else tool["input_schema"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -267,6 +267,23 @@ def test_a_request_that_was_refused_cost_nothing(call: Call) -> None:
     assert response.metadata.cost == pytest.approx(0.4, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"web_search_options": {}},
+        {"tools": [{"type": "web_search_preview"}]},
+        {"tools": [{"type": "browser_search"}]},
+        {"tools": [{"type": "openrouter:web_search"}]},
+    ],
+)
+def test_what_runs_at_the_provider_is_billed_beside_the_tokens(more: dict[str, Any]) -> None:
+    with serving(billed()) as server:
+        asked = model("openai/gpt-4.1-nano", server.url, extra_body=more)
+        text = model("openai/gpt-4.1-nano", server.url)('Is {"type": "web_search"} a search?')
+        assert asked("Hi").metadata.cost is None
+    assert text.metadata.cost == pytest.approx(0.3)
+
+
 @both
 @pytest.mark.parametrize("structured", [False, True])
 def test_numbers_that_contradict_each_other_are_a_warning(call: Call, structured: bool) -> None:

@@ -119,6 +119,15 @@ def test_an_answer_is_read_otherwise_where_the_model_was_asked_for_the_same(case
     assert found is expected or expected is None
 
 
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("method", ["json_schema", "tool"])
+def test_what_was_asked_is_read_in_requests_of_every_wire(wire: str, method: str) -> None:
+    options = {"wire": wire, "profile": {"schema_methods": [method]}}
+    was, fewer = prepared(WAS, **options), prepared(made(("name", str)), **options)
+    assert reusable(fewer.schema, was.request)
+    assert not reusable(was.schema, fewer.request)
+
+
 @pytest.mark.parametrize("model", PROFILES)
 def test_bounds_may_differ_where_the_dialect_can_say_them(model: str) -> None:
     """Elsewhere a bound is part of the description, and with it of what was asked."""
