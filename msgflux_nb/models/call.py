@@ -133,6 +133,7 @@ class Call:
         """Ask, and ask in another way where the server refuses this one."""
         first: MsgfluxError | None = None
         refused: set[Way] = set()
+        tried: list[Remedy] = []
         while True:
             error = yield self.exchange
             if error is None or error.fault not in _OPEN:  # the request is not refused, or not for its form
@@ -148,8 +149,15 @@ class Call:
             first = misfit or first or error
             change = self._other_way(error)
             if change is None:
-                self._give_up(first if error.fault in _OPEN else error)
+                if error.fault not in _OPEN:
+                    self._give_up(error)
+                self._learnt.forget(tried)
+                self._give_up(first)
             refused.update(change.get("refused", ()))
+            tried += change.get("remedies", ())[len(self._changes["remedies"]) :]
+            self._learnt.learn(
+                (), tried
+            )  # at once: others are about to ask for the same, and nothing else can help them
             self._go_on(**change)
 
     def _other_wire(self) -> Wire | None:

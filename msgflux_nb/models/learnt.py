@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from ..protocol.profile import Wire
@@ -44,6 +44,15 @@ class Learnt:
         self.known = Known()
         self.echo: dict[bool, bool] = {}
         self._model = model
+
+    def forget(self, remedies: Collection[Remedy]) -> None:
+        """Take back what did not help."""
+        left = tuple(remedy for remedy in self.known.remedies if remedy not in remedies)
+        if len(left) != len(self.known.remedies):
+            self.known = self.known._replace(remedies=left)
+            _log.info(
+                "%s: what the server named is taken back, since it refuses the request all the same.", self._model
+            )
 
     def learn(self, refused: Iterable[Way], remedies: Iterable[Remedy], wire: Wire | None = None) -> None:
         """Remember what an answer has told."""

@@ -98,7 +98,7 @@ def remedy_of(
         return None
     touched = {one.field for one in known} | {one.to for one in known if one.does in ("rename", "give role")}
     changed_back = found.field in touched and (found.does, found.to) != ("give role", "user")
-    return None if changed_back or found in known else found
+    return None if changed_back else found
 
 
 class _Said(msgspec.Struct, frozen=True):
