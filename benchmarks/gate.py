@@ -33,8 +33,8 @@ from gate_before import Gate as Before
 from stream import load, machine
 
 import msgflux_nb as mf
-from msgflux_nb.tables import batch
 from msgflux_nb.tables import run as run_module
+from msgflux_nb.tables import turns
 from msgflux_nb.tables.gate import Gate
 from msgflux_nb.tables.gate_rule import row_wait
 from tests.tables.gate_servers import Server, simulate
@@ -214,7 +214,7 @@ def _message(status: str, body: Any, headers: str = "") -> bytes:
 def as_before() -> Iterator[None]:
     """Put the old gate in the place of the one that is."""
     gate = Before(start=1)
-    with mock.patch.object(run_module, "gate_of", return_value=gate), mock.patch.object(batch, "row_wait", wait_before):
+    with mock.patch.object(run_module, "gate_of", return_value=gate), mock.patch.object(turns, "row_wait", wait_before):
         yield
 
 

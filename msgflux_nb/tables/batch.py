@@ -19,6 +19,7 @@ import msgspec
 from ..errors import Fault, MsgfluxError, described, ends_a_process
 from ..generation.own_code import has_own_code
 from ..models.batch_call import NotSentError
+from .crew import Crew
 from .gate import Gate, over_budget
 from .ledger import Ledger
 from .memory import Memory
@@ -129,8 +130,10 @@ class Batch:
         self._further = further
         self._next = 0
         self._twins = Twins(memory)
-        self._turns = Turns(gate, max_retries=model.max_retries, may_send=self._may_send, stop=self.stop)
-        self._workers: list[asyncio.Task[None]] = []
+        self._turns = Turns(
+            gate, max_retries=model.max_retries, may_send=self._may_send, stop=self.stop, rest=self._rest
+        )
+        self._crew: Crew | None = None
         self._interrupted = False
         self._answers = 0
         # A batch that goes on asks first for the rows that failed before, which tells nothing about the others.
@@ -145,9 +148,9 @@ class Batch:
                 if self._positions is not None and (total is not None or not self._further):
                     total = len(self._positions)
                 count = self._limit if total is None else min(self._limit, total)
-                self._workers = [asyncio.ensure_future(self._work()) for _ in range(count)]
-                ends = await asyncio.gather(*self._workers, return_exceptions=True)
-                self.crash = self.crash or next((end for end in ends if isinstance(end, Exception)), None)
+                self._crew = Crew(self._limit, self._take, self._work)
+                found = await self._crew.run(count)
+                self.crash = self.crash or found
         finally:
             self.ledger.grow(len(self._rows))
             self.ended.set()
@@ -156,8 +159,8 @@ class Batch:
         """Send nothing more and cancel what is in flight. On the loop's thread only."""
         self._interrupted = True
         self.stop("interrupted")
-        for worker in self._workers:
-            worker.cancel()
+        if self._crew is not None:
+            self._crew.cancel()
 
     def stop(self, reason: str) -> None:
         """Send nothing more; what is in flight is let finish."""
@@ -180,25 +183,31 @@ class Batch:
 
     # -- rows in turn ---------------------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        while self.stopped is None and (position := await self._take()) is not None:
-            try:
-                ended = await self._answer(position)
-            except asyncio.CancelledError as cancelled:
-                if self._interrupted:
-                    raise
-                # Not ours: something inside the model's call was cancelled, which is this row's failure.
-                ended = failure(cancelled, None, None), cancelled
-            except BaseException as crash:
-                if isinstance(crash, Exception) or ends_a_process(crash):
-                    self.crash = self.crash or crash
-                    self.stop(type(crash).__name__)
-                    return
-                ended = failure(crash, None, None), crash  # which no code of ours raises, but a library's may
-            if ended is not None:
-                self._end(position, *ended)
+    async def _work(self, position: int) -> None:
+        if self.stopped is not None:
+            return
+        try:
+            ended = await self._answer(position)
+        except asyncio.CancelledError as cancelled:
+            if self._interrupted:
+                raise
+            # Not ours: something inside the model's call was cancelled, which is this row's failure.
+            ended = failure(cancelled, None, None), cancelled
+        except BaseException as crash:
+            if isinstance(crash, Exception) or ends_a_process(crash):
+                self.crash = self.crash or crash
+                self.stop(type(crash).__name__)
+                return
+            ended = failure(crash, None, None), crash  # which no code of ours raises, but a library's may
+        if ended is not None:
+            self._end(position, *ended)
+
+    async def _rest(self, seconds: float) -> None:
+        await (asyncio.sleep(seconds) if self._crew is None else self._crew.rest(seconds))
 
     async def _take(self) -> int | None:
+        if self.stopped is not None:
+            return None
         if self._positions is not None:
             if self._next < len(self._positions):
                 self._next += 1

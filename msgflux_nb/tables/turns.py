@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..models.batch_call import NotSentError
@@ -31,16 +31,24 @@ class Turns:
         max_retries: how many further times a request is sent after a failure that may pass.
         may_send: whether anything more may be sent.
         stop: ends the batch, for a reason.
+        rest: waits for so many seconds, in which the row keeps nobody from being asked for.
 
     Attributes:
         in_flight: the rows that are being asked for: a request is under way, or was answered and another one follows.
     """
 
     def __init__(
-        self, gate: Gate, *, max_retries: int, may_send: Callable[[], bool], stop: Callable[[str], object]
+        self,
+        gate: Gate,
+        *,
+        max_retries: int,
+        may_send: Callable[[], bool],
+        stop: Callable[[str], object],
+        rest: Callable[[float], Awaitable[None]],
     ) -> None:
         self.in_flight: set[int] = set()
         self._gate, self._max_retries, self._may_send, self._stop = gate, max_retries, may_send, stop
+        self.rest = rest
         self._refused_since: float | None = None  # when the provider began to refuse everything
         self._usual_seconds: float | None = None
         self._used, self._answers = 0.0, 0
@@ -152,7 +160,7 @@ class Turn:
         if wait is None:
             self._faults = self._refusals = 0
             return False
-        await asyncio.sleep(wait)
+        await turns.rest(wait)
         return True
 
     def drop(self, ticket: Ticket) -> None:
