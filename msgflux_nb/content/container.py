@@ -44,7 +44,7 @@ _MAGIC = (
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 _PDF_HEADER = re.compile(rb"%PDF-\d\.\d")
-_NETPBM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*){0,20}\d+\s+\d+\s")
+_NETPBM = re.compile(rb"P[1-6]\s+(?:#[^\n]*+\n\s*+){0,20}+\d+\s+\d+\s")
 
 _RIFF_KINDS = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 _FORM_KINDS = {b"AIFF": "audio/aiff", b"AIFC": "audio/aiff"}

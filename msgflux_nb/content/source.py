@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import os
 import re
 import urllib.parse
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..errors import MediaError
 from .container import sniff
 from .pillow import reason
 
-__all__ = ["SOURCES", "Source", "check_url", "has_bytes", "is_url", "read", "short"]
+__all__ = ["SOURCES", "Source", "check_url", "confined", "has_bytes", "is_url", "read", "short"]
 
 SOURCES = "a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure, an https or data URL"
 
@@ -35,8 +36,16 @@ _URL_LETTERS = bytes.maketrans(b"-_", b"+/")
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 # Numbers that are no address in the usual spelling (2130706433, 0x7f.1) are read as one by many resolvers.
-_ODD_ADDRESS = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*")
-_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
+_ODD_ADDRESS = re.compile(r"(?:0x[0-9a-f]*+|\d++)(?:\.(?:0x[0-9a-f]*+|\d++))*+")
+_HOST_LETTERS = 253  # of a name, at most
+# Addresses of IPv4 within IPv6: of everybody (RFC 6052), and of a network's own (RFC 8215).
+_NAT64 = int(ipaddress.IPv6Address("64:ff9b::")) >> 32
+_OWN_NAT64 = int(ipaddress.IPv6Address("64:ff9b:1::")) >> 80
+_LOCAL_SUFFIXES = (
+    *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".home", ".corp"),
+    *(".private", ".svc", ".test", ".invalid", ".onion"),
+    *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io"),  # public names of any address
+)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -76,6 +85,36 @@ def has_bytes(src: object) -> bool:
     """Whether ``read`` knows the kind of a source, good or not."""
     plain = isinstance(src, (Source, str, bytes, bytearray, memoryview))
     return plain or hasattr(src, "__fspath__") or hasattr(src, "read")
+
+
+def confined(src: Any, folder: Path) -> Any:
+    """Return a source whose path, if it is one, lies in a folder once links are followed; any other as it is.
+
+    Args:
+        src: any source.
+        folder: an absolute path without links. A relative path may be meant from there as from the working folder.
+
+    Raises:
+        MediaError: the path lies elsewhere.
+    """
+    if isinstance(src, str):
+        if src[:5].lower() == "data:" or _URL.match(src) or len(src) > _PATH_LETTERS:
+            return src
+    elif not hasattr(src, "__fspath__"):
+        return src
+    try:
+        path = Path(os.fsdecode(src)).expanduser()
+        found = [one.resolve() for one in (path, folder / path)]
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        raise MediaError(f"the path cannot be read as a file: {reason(error)}. Expected {SOURCES}.") from error
+    inside = [one for one in found if one.is_relative_to(folder)]
+    there = next((one for one in inside if one.is_file()), None)
+    if there is None and (not inside or found[0].exists()):
+        raise MediaError(
+            f"{short(str(path))} does not lie in {folder.name!r}, the folder that files may come from. Move the file "
+            "there, or change folder=."
+        )
+    return there or inside[0]
 
 
 def short(text: str) -> str:
@@ -229,9 +268,25 @@ def _host(name: str) -> str:
 
 def _is_private(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host.partition("%")[0]).is_global
+        return not _is_global(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:
         pass
-    if _ODD_ADDRESS.fullmatch(host) is not None or host.endswith(_LOCAL_SUFFIXES):
+    if len(host) > _HOST_LETTERS or _HOST.fullmatch(host) is None:
         return True
-    return _HOST.fullmatch(host) is None
+    return _ODD_ADDRESS.fullmatch(host) is not None or f".{host}".endswith(_LOCAL_SUFFIXES)
+
+
+def _is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address is a public one, and no other way to write one that is not."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast
+    number = int(address)
+    if number >> 80 == _OWN_NAT64:
+        return False
+    within = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if number >> 32 in (0, _NAT64):
+        within.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+    inner = [one for one in within if one is not None]
+    if inner and not all(one.is_global for one in inner):
+        return False
+    return (address.is_global or bool(inner)) and not address.is_multicast

@@ -30,6 +30,9 @@ LIMIT = 100_000
 NO_MATHS = "mathjax_ignore tex2jax_ignore"
 
 _DEPTH = 24  # twelve lists in one another; markdown-it drops what is deeper, so such a text is shown as it is
+_LINES = 5_000  # of a text; a block that is still open is read up to so many
+_SIGNS = "*_[]`<&!~\\"
+_MOST_SIGNS = 10_000  # of those, each of which may begin something that never ends
 _CELLS = 10_000  # short rows are filled up, so that little text makes very many cells
 _SHOWN = 80  # characters of an address
 
@@ -58,7 +61,8 @@ _ENDED_BY_A_BLANK_LINE = frozenset({"paragraph_open", "heading_open", "hr", "tab
 def markdown_html(text: str) -> str:
     """Draw Markdown: one ``div`` of safe HTML.
 
-    A text that is longer than ``LIMIT``, deeper than twelve lists or larger than 10,000 table cells is shown as it is.
+    A text is shown as it is where drawing it would take long: it is longer than ``LIMIT``, has more than 5,000 lines,
+    10,000 signs of Markdown or 10,000 table cells, or is deeper than twelve lists.
     """
     return f'<div class="msgflux-markdown {NO_MATHS}">{_drawn(text)}</div>'
 
@@ -88,13 +92,20 @@ def blocks(text: str) -> tuple[list[str], str]:
 def _drawn(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = _reader()
-    if len(text) > LIMIT or max(_cells(text.split("\n"))) > _CELLS:
+    if _is_too_much(text):
         return text_html(text)
     tokens = reader.parse(text)
     if any(token.level >= _DEPTH - 1 or _is_deep(token) for token in tokens):
         return text_html(text)
     drawn: str = reader.renderer.render(tokens, reader.options, {})
     return _cleaned(encodable(drawn))
+
+
+def _is_too_much(text: str) -> bool:
+    """Whether reading a text as Markdown may take longer than a moment."""
+    if len(text) > LIMIT or text.count("\n") > _LINES or sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
+        return True
+    return max(_cells(text.split("\n"))) > _CELLS
 
 
 def _cleaned(drawn: str) -> str:
@@ -235,7 +246,7 @@ def _ends(text: str) -> list[int]:
     """
     starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
     lines = [text[start:end].strip(" \t\r\n") for start, end in itertools.pairwise(starts)]
-    lines = lines[: sum(cells <= _CELLS for cells in _cells(lines))]
+    lines = lines[: min(_LINES, sum(cells <= _CELLS for cells in _cells(lines)))]
     tokens = _block_reader().parse(text[: starts[len(lines)]])
     found = [token for token in tokens if token.level == 0 and token.nesting >= 0]
     ends = []

@@ -20,6 +20,11 @@ GGUF_MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _LONGEST_BYTES = 16 * 1024 * 1024  # of one string; a damaged length field would ask for gigabytes
+_LONGEST_HEADER = 64 * 1024 * 1024  # bytes of all that stands before the tokenizer's lists
+_MOST_PAIRS = 10_000
+_MOST_ITEMS = 1_000_000  # of one list
+_DEEPEST = 4  # lists in one another
+_SHOWN = 80  # characters of a text that the file holds
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +59,7 @@ def read_header(path: Path) -> Header:
         raise LocalModelError(
             f"{path} begins like a GGUF file, but its header is damaged ({error}). Fetch or copy the file again."
         ) from error
-    architecture = str(pairs.get("general.architecture", ""))
+    architecture = str(pairs.get("general.architecture", ""))[:_SHOWN]
     return Header(
         architecture=architecture,
         context_tokens=_whole(pairs.get(f"{architecture}.context_length")),
@@ -73,8 +78,12 @@ def _read_pairs(file: BinaryIO, path: Path) -> dict[str, Any]:
     version, _tensors, count = struct.unpack("<IQQ", _exactly(file, 20))
     if version not in (2, 3):
         raise ValueError(f"version {version}; 2 and 3 are known")
+    if count > _MOST_PAIRS:
+        raise ValueError(f"{count:,} pairs; at most {_MOST_PAIRS:,} are read")
     pairs: dict[str, Any] = {}
     for _ in range(count):
+        if file.tell() > _LONGEST_HEADER:
+            raise ValueError(f"more than {_LONGEST_HEADER:,} bytes before the tokenizer")
         key = _string(file)
         if key.startswith("tokenizer."):
             break
@@ -83,19 +92,30 @@ def _read_pairs(file: BinaryIO, path: Path) -> dict[str, Any]:
     return pairs
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
+def _value(file: BinaryIO, kind: int, depth: int = 0) -> Any:
     if kind == _STRING:
         return _string(file)
     if kind == _ARRAY:
         item, count = struct.unpack("<IQ", _exactly(file, 12))
+        if count > _MOST_ITEMS or depth == _DEEPEST:
+            raise ValueError(f"a list of {count:,} items, {depth} lists deep; at most {_MOST_ITEMS:,} are read")
         if item not in _SCALARS:
-            return [_value(file, item) for _ in range(count)]
+            return _values(file, item, count, depth)
         width = struct.calcsize(f"<{_SCALARS[item]}")
         return list(struct.unpack(f"<{count}{_SCALARS[item]}", _exactly(file, count * width)))
     if kind not in _SCALARS:
         raise ValueError(f"unknown value type {kind}")
     code = f"<{_SCALARS[kind]}"
     return struct.unpack(code, _exactly(file, struct.calcsize(code)))[0]
+
+
+def _values(file: BinaryIO, kind: int, count: int, depth: int) -> list[Any]:
+    found = []
+    for _ in range(count):
+        if file.tell() > _LONGEST_HEADER:
+            raise ValueError(f"more than {_LONGEST_HEADER:,} bytes before the tokenizer")
+        found.append(_value(file, kind, depth + 1))
+    return found
 
 
 def _string(file: BinaryIO) -> str:

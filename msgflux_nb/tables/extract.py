@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
@@ -37,6 +38,7 @@ def extract(
     system_prompt: str | None = None,
     images: str | Sequence[str] | None = None,
     files: str | Sequence[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
     examples: Iterable[Any] | None = None,
     on_error: OnError = "keep",
     max_concurrency: int | str = "auto",
@@ -62,10 +64,12 @@ def extract(
         prompt: what a row is sent, with column names in braces: ``"{title}: {body}"``; ``{text}`` for anything but a
             DataFrame; ``{{`` and ``}}`` for braces. Without it a DataFrame's row is sent as lines ``name: value``,
             anything else as its text. What a row holds stands between marks that it cannot close, as data: the whole
-            of it without ``prompt``, a cell of several words within one. ``"{text}"`` sends the bare text.
+            of it without ``prompt``, a cell that is more than a short word within one. ``"{text}"`` sends it bare.
         system_prompt: put in front of each row; without ``prompt`` the default is an instruction to extract.
         images: the column, or columns, of images: paths, bytes, pictures, arrays, addresses, lists of these.
         files: the column, or columns, of PDF files: paths or bytes.
+        folder: where the paths of ``images`` and ``files`` have to lie, once links are followed: a table of somebody
+            else's may name any file of this machine. A relative path may be meant from there too. None for anywhere.
         examples: pairs of a row and its answer, shown to the model before each row. The row is a text, or has cells by
             column (a dict, a row of a DataFrame); the answer is an instance of the schema, or what decodes to one.
         on_error: ``"keep"`` goes on; ``"stop"`` sends nothing new after the first row that failed; ``"raise"`` does
@@ -113,6 +117,7 @@ def extract(
         system_prompt=system_prompt,
         images=images,
         files=files,
+        folder=folder,
         examples=examples,
         on_error=on_error,
         max_concurrency=max_concurrency,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ import pandas as pd
 
 from ..content.messages import ChatBlock, Message
 from ..content.notebook import items_of
+from ..content.source import confined
 from ..errors import ends_a_process
 from .arrays import is_missing
 from .cells import CellError, cell_text
@@ -29,10 +32,12 @@ class Media(msgspec.Struct, frozen=True):
     Attributes:
         images: columns of images: paths, bytes, pictures, arrays, addresses, or lists of these.
         files: columns of PDF files: paths or bytes.
+        folder: where their paths have to lie; None for anywhere.
     """
 
     images: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -216,11 +221,15 @@ class Rows:
         text = self.text(position)
         if not self._media.names:
             return text if text is None or not self.before else [*self.before, ChatBlock.user(text)]
-        parts = [ChatBlock.image(one) for name in self._media.images for one in self._sources(name, position)]
-        parts += [ChatBlock.file(one) for name in self._media.files for one in self._sources(name, position)]
+        parts = [ChatBlock.image(one) for name in self._media.images for one in self._confined(name, position)]
+        parts += [ChatBlock.file(one) for name in self._media.files for one in self._confined(name, position)]
         if not parts:
             return None if not text else [*self.before, ChatBlock.user(text)]
         return [*self.before, ChatBlock.user(text or "", media=parts)]
+
+    def _confined(self, name: str, position: int) -> list[Any]:
+        sources, folder = self._sources(name, position), self._media.folder
+        return sources if folder is None else [confined(one, folder) for one in sources]
 
     def _sources(self, name: str, position: int) -> list[Any]:
         cells = items_of(self._columns[name][position])
@@ -239,6 +248,7 @@ def rows_of(
     *,
     images: str | Sequence[str] | None = None,
     files: str | Sequence[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
     wrap: Callable[[str], str] | None = None,
 ) -> Rows:
     """Read the input of a batch; an iterator is read later, as far as rows are wanted.
@@ -249,15 +259,16 @@ def rows_of(
         prompt: the template, or None.
         images: columns of images.
         files: columns of PDF files.
+        folder: where the paths of both have to lie; None for anywhere.
         wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
 
     Raises:
         TypeError: ``data`` is no table and no iterable of rows, or ``prompt`` no text.
-        ValueError: a column is named that is not there, or that is there twice.
+        ValueError: a column is named that is not there, or that is there twice; ``folder`` is none.
     """
     if prompt is not None and not isinstance(prompt, str):
         raise TypeError(f"prompt: expected a text such as 'Extract: {{text}}' or None, got {type(prompt).__name__!r}")
-    media = Media(_names("images", images), _names("files", files))
+    media = Media(_names("images", images), _names("files", files), _folder(folder))
     if isinstance(data, pd.DataFrame):
         return _from_frame(data, prompt, media, wrap)
     source: Iterator[Any] | None = None
@@ -276,6 +287,17 @@ def rows_of(
         return Rows(only, index=index, bare=True, media=media, source=source, wrap=wrap)
     template = parse_template(prompt, [name for name in names if name not in media.names], fixed=bool(media.names))
     return Rows(dict.fromkeys(names, cells), template, index=index, media=media, source=source, wrap=wrap)
+
+
+def _folder(given: Any) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"folder: expected the path of a folder or None, got {type(given).__name__!r}")
+    path = Path(given).expanduser().resolve()
+    if not path.is_dir():
+        raise ValueError(f"folder: {str(given)!r} is no folder; looked from {Path.cwd()}")
+    return path
 
 
 def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
 import secrets
 import threading
 import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, Unpack, get_args
 
 import pandas as pd
@@ -54,6 +56,7 @@ class Options(TypedDict, total=False):
     system_prompt: str | None
     images: str | Sequence[str] | None
     files: str | Sequence[str] | None
+    folder: str | os.PathLike[str] | None
     examples: Iterable[Any] | None
     on_error: OnError
     max_concurrency: int | str
@@ -102,7 +105,8 @@ class Run:
         self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
         check_schema(self.schema, self.explode)
         self.model = _model(asked["model"])
-        self.rows: Rows = rows_of(data, self.prompt, images=asked["images"], files=asked["files"], wrap=marked)
+        media = {name: asked[name] for name in ("images", "files", "folder")}
+        self.rows: Rows = rows_of(data, self.prompt, wrap=marked, **media)
         shown = read_examples(asked["examples"], self.schema)
         self.rows.before = example_turns(shown, self.rows.example)
         self.whole_size = None if sample is None else self.rows.sample(sample)
@@ -122,6 +126,7 @@ class Run:
         self.options: dict[str, Any] = {
             "system_prompt": asked["system_prompt"],
             **{name: _names(asked[name]) for name in ("images", "files")},
+            "folder": None if asked["folder"] is None else str(Path(asked["folder"]).expanduser().absolute()),
             "examples": [example.plain for example in shown] or None,
             "explode": self.explode,
             "sample": None if sample is None else int(sample),

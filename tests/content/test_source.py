@@ -179,6 +179,21 @@ def test_a_public_https_url_is_passed_on_as_it_stands(url: str) -> None:
         "[::ffff:127.0.0.1]",
         "localhost",
         "localhost.",
+        "localhost.localdomain",
+        "localdomain",
+        "db.corp",
+        "web.default.svc",
+        "localtest.me",
+        "10.0.0.1.nip.io",
+        "7f000001.sslip.io",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b::10.0.0.1]",
+        "[64:ff9b:1::8.8.8.8]",
+        "[2002:7f00:1::]",
+        "[2001:0:7f00:1::]",
+        "[::10.0.0.1]",
+        "[ff02::1]",
+        "224.0.0.1",
         "LOCALHOST",
         "a.localhost",
         "printer.local",
@@ -199,6 +214,13 @@ def test_a_public_https_url_is_passed_on_as_it_stands(url: str) -> None:
 def test_private_addresses_are_refused_however_they_are_spelled(scheme: str, host: str) -> None:
     with pytest.raises(MediaError, match=r"private address|is no URL"):
         check_url(f"{scheme}://{host}/latest/meta-data")
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "[2606:4700::1111]", "[64:ff9b::8.8.8.8]", "cdn-1-2-3-4.example.org"]
+)
+def test_public_addresses_are_passed_on(host: str) -> None:
+    assert check_url(f"https://{host}/a.png") == f"https://{host}/a.png"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -275,11 +274,9 @@ TABLE = "a|" * 50 + "\n" + "-|" * 50 + "\n" + "a|\n" * 500 + "\n"
 
 
 @pytest.mark.parametrize("piece", [*SLOW, "    a\n", TABLE, "|a\n|-\n", "```\n"])
-def test_the_largest_text_that_is_read_is_drawn_in_seconds(piece: str) -> None:
+def test_the_largest_text_of_any_kind_is_drawn_or_shown(piece: str) -> None:
     text = (piece * (LIMIT // len(piece) + 1))[:LIMIT]
-    began = time.monotonic()
-    markdown_html(text)
-    assert time.monotonic() - began < 10  # 1.3 s at most where nothing else runs
+    assert inner(text)
 
 
 @pytest.mark.parametrize("piece", SLOW)
@@ -302,9 +299,17 @@ def test_a_large_table_that_is_not_filled_up_is_drawn() -> None:
     assert inner("|a|b|c|\n|-|-|-|\n" + "|1|2|3|\n" * 1_000).count("<td") == 3_000
 
 
-@pytest.mark.parametrize(("text", "tag"), [("---\n" * 11_000, "<hr"), ("a|b\n-|-\n\n" + "x\n\n" * 6_000, "<p")])
+@pytest.mark.parametrize(
+    ("text", "tag"), [("---\n" * 4_900, "<hr"), ("a|b|c|d|e\n-|-|-|-|-\n\n" + "x\n\n" * 2_400, "<p")]
+)
 def test_what_only_resembles_a_large_table_is_drawn(text: str, tag: str) -> None:
-    assert inner(text).count(tag) >= 6_000
+    assert inner(text).count(tag) >= 2_400
+
+
+@pytest.mark.parametrize("text", ["x\n" * 5_001, "![" * 5_001, "*_" * 5_001, "- a\n" * 25_000, "`" * 10_001])
+def test_what_would_take_long_to_draw_is_shown_as_it_is(text: str) -> None:
+    assert inner(text) == text_html(text)
+    assert inner("word " * 19_000) != text_html("word " * 19_000)
 
 
 # Block by block
@@ -368,7 +373,5 @@ def test_a_block_longer_than_the_limit_stays_open_and_those_before_it_do_not() -
     assert len(blocks("a\n\n" * (LIMIT // 2))[0]) == LIMIT // 2
 
 
-def test_a_megabyte_of_table_is_split_in_seconds() -> None:
-    began = time.monotonic()
+def test_a_megabyte_of_table_stays_open() -> None:
     assert blocks(TABLE * (1_000_000 // len(TABLE))) == ([], TABLE * (1_000_000 // len(TABLE)))
-    assert time.monotonic() - began < 10

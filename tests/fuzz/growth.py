@@ -12,7 +12,7 @@ import msgspec
 from msgflux_nb.content.container import sniff
 from msgflux_nb.content.source import check_url, read
 from msgflux_nb.content.tokens import text_tokens
-from msgflux_nb.display.markdown import blocks, link_html, markdown_html
+from msgflux_nb.display.markdown import link_html, markdown_html
 from msgflux_nb.errors import MsgfluxError
 from msgflux_nb.generation.decode import decode_answer, decode_json
 from msgflux_nb.generation.deviations import repeated_keys
@@ -22,6 +22,7 @@ from msgflux_nb.models.http1 import ProtocolError, ResponseReader
 from msgflux_nb.models.keys import Key, scrub
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.cut_prompt import cut_prompt
+from msgflux_nb.protocol.events import TextDelta
 from msgflux_nb.protocol.failure import error_in, failure_in_stream, failure_of_body, failure_of_status
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.profile import Profile
@@ -33,6 +34,7 @@ from msgflux_nb.tables.compare import same_cell
 from msgflux_nb.tables.marks import marked
 from msgflux_nb.tables.spans import span_of
 from msgflux_nb.tables.template import parse_template
+from msgflux_nb.widgets.base.feed import Feed
 from msgflux_nb.widgets.base.typed_keys import without_keys
 from msgflux_nb.widgets.conversation.variables import filled, names_in
 from msgflux_nb.widgets.playground.difference import difference
@@ -138,9 +140,11 @@ def _no_http(text: str) -> None:
 
 
 def _markdown_stream(text: str) -> None:
-    rest = ""
-    for at in range(0, len(text), 1_000):
-        _, rest = blocks(rest + text[at : at + 1_000])
+    feed = Feed(markdown=True)
+    for at in range(0, len(text), 500):
+        feed.add(TextDelta(text[at : at + 500]))
+        feed.batch()
+    feed.last()
 
 
 def _row(text: str) -> None:

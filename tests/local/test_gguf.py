@@ -67,6 +67,46 @@ def test_what_is_no_whole_header_is_an_error_that_says_why(path: Path, data: byt
     assert str(path) in str(caught.value)
 
 
+def nested(depth: int) -> bytes:
+    """A pair whose value is a list in a list in a list."""
+    pair = struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * depth + struct.pack("<IQ", 4, 0)
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"a" + pair
+
+
+def a_list(kind: int, count: int, data: bytes) -> bytes:
+    return (
+        b"GGUF"
+        + struct.pack("<IQQ", 3, 0, 1)
+        + struct.pack("<Q", 1)
+        + b"a"
+        + struct.pack("<IIQ", 9, kind, count)
+        + data
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (nested(100_000), "4 lists deep"),
+        (a_list(8, 2**60, bytes(1_000)), "at most 1,000,000 are read"),
+        (a_list(0, 10_000_000, bytes(10_000_000)), "at most 1,000,000 are read"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63) + bytes(1_000), "at most 10,000 are read"),
+    ],
+    ids=["depth", "texts", "numbers", "pairs"],
+)
+def test_a_header_made_by_others_is_bounded(path: Path, data: bytes, said: str) -> None:
+    path.write_bytes(data)
+    with pytest.raises(LocalModelError, match=said):
+        read_header(path)
+
+
+def test_the_bytes_before_the_tokenizer_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msgflux_nb.local.gguf._LONGEST_HEADER", 500)
+    path.write_bytes(header({f"own.{number}": "x" * 100 for number in range(20)}))
+    with pytest.raises(LocalModelError, match="more than 500 bytes before the tokenizer"):
+        read_header(path)
+
+
 def test_every_shorter_part_of_a_header_is_an_error(path: Path) -> None:
     whole = header({key: LLAMA[key] for key in LLAMA if not key.startswith("tokenizer.")})
     for length in range(len(whole)):

@@ -179,6 +179,26 @@ def test_a_schema_that_was_built_by_form(notebook: Make) -> None:
     assert book.names["response"].consume().dish == "soup"
 
 
+@pytest.mark.parametrize(
+    "name", ["X\nimport os; os._exit(3)\nclass Y", "X) or exit(", "class", "a b", "", "1x"], ids=repr
+)
+def test_the_name_of_a_type_does_not_become_code(notebook: Make, name: str) -> None:
+    book = notebook(stream(PERSON))
+    hostile = type("Kept", (msgspec.Struct,), {"__annotations__": {"x": int}})
+    hostile.__name__ = name
+    for module in ("__main__", "builtins", "os; import sys"):
+        hostile.__module__ = module
+        playground = book.playground(prompt="Who?", schemas={"it": hostile})
+        playground.schema = "it"
+        lines = playground.code.splitlines()
+        assert "generation_schema=Unnamed" in playground.code
+        assert [line for line in lines if "import" in line and not line.startswith("#")] == ["import msgflux_nb as mf"]
+        assert (
+            sum(name.split("\n")[0] in line for line in lines if not line.startswith("#") and name.strip("1xa b")) < 2
+        )
+        compile(playground.code, "cell", "exec")
+
+
 def test_a_schema_without_a_name_is_said(notebook: Make) -> None:
     book = notebook(stream(PERSON))
 

@@ -65,7 +65,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
 
 
 def _plain(run: Run) -> dict[str, Any]:
-    return {name: run.options[name] for name in ("images", "files", "examples", "explode")}
+    return {name: run.options[name] for name in ("images", "files", "folder", "examples", "explode")}
 
 
 def _terms(model: Any, options: Options) -> Terms:

@@ -12,6 +12,8 @@ __all__ = ["Batch", "Feed"]
 
 Batch = dict[str, Any]
 
+_SHORT = 4_000  # characters of an open block that are read in next to no time
+
 
 class Feed:
     """Collects what a page has to be told of an answer's words.
@@ -31,6 +33,7 @@ class Feed:
         self._texts: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
         self._html: list[str] = []
         self._rest = ""
+        self._enough = 0  # characters of the rest with which it is looked at again
 
     def add(self, event: Event) -> bool:
         """Take an event; returns whether there is something to tell. Never waits for the page."""
@@ -53,11 +56,20 @@ class Feed:
                     told[name] = piece
                     self._texts[name].append(piece)
             if self._markdown and "text" in told:
-                drawn, self._rest = blocks(self._rest + told["text"])
+                self._rest += told["text"]
+                drawn = self._finished()
                 if drawn:
                     self._html += drawn
                     told |= {"html": drawn, "tail": _units(self._rest)}
             return told
+
+    def _finished(self) -> list[str]:
+        """Return the blocks that are finished by now. A long open one is looked at again once it has grown by much."""
+        if len(self._rest) < self._enough:
+            return []
+        drawn, self._rest = blocks(self._rest)
+        self._enough = len(self._rest) * 5 // 4 if len(self._rest) > _SHORT else 0
+        return drawn
 
     def whole(self) -> Batch:
         """Return all that was told so far."""

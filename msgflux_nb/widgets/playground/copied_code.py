@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import pprint
 import sys
 import types
@@ -20,6 +22,7 @@ from .answerer import Question
 __all__ = ["code_of"]
 
 _WIDTH = 100
+_UNNAMED = "Unnamed"
 
 
 class _Expression:
@@ -82,16 +85,24 @@ class _Writer:
 
     def names(self, value: Any) -> list[str]:
         """The variables that hold an object."""
-        return [name for name, held in list(self._namespace.items()) if held is value and not name.startswith("_")]
+        held = [name for name, one in list(self._namespace.items()) if one is value and not name.startswith("_")]
+        return [name for name in held if _is_name(name)]
 
     def named(self, value: Any) -> str:
         """A name for an object that has one: a variable, one of ours, or one to be imported."""
         for name in self.names(value):
             return name
         name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
+        if not _is_name(name):  # whatever somebody called it: it would be run as code
+            self.definitions.append(f"# {name!a} is no name in Python: define it as {_UNNAMED} before this cell")
+            return _UNNAMED
         if getattr(sys.modules["msgflux_nb"], name, None) is value:
             return f"mf.{name}"
-        if module not in ("", "__main__") and getattr(sys.modules.get(module), name, None) is value:
+        if (
+            module != "__main__"
+            and all(map(_is_name, module.split(".")))
+            and getattr(sys.modules.get(module), name, None) is value
+        ):
             self.imports.append(f"from {module} import {name}")
         elif isinstance(value, type) and value in self._made:
             self.definitions += [self._made[value], ""]
@@ -110,7 +121,7 @@ class _Writer:
         """A type as it is written."""
         origin, parts = typing.get_origin(type_), typing.get_args(type_)
         if origin is None and isinstance(type_, type):
-            plain = type_.__module__ == "builtins" and type_ is not type(None)
+            plain = getattr(builtins, type_.__name__, None) is type_
             return type_.__name__ if plain else "None" if type_ is type(None) else self.named(type_)
         for name in self.names(type_):
             return name
@@ -137,6 +148,10 @@ class _Writer:
         words = "".join(f", {name}={value!r}" for name, value in _options(model).items())
         self.definitions.append(f"model = mf.Model.chat_completion({model.name!r}{words})")
         return "model"
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _listed(messages: list[Any]) -> list[str]:
