@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import os
 import re
 import urllib.parse
 from pathlib import Path
@@ -103,7 +102,7 @@ def confined(src: Any, folder: Path) -> Any:
     elif not hasattr(src, "__fspath__"):
         return src
     try:
-        path = Path(os.fsdecode(src)).expanduser()
+        path = Path(src).expanduser()
         found = [one.resolve() for one in (path, folder / path)]
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise MediaError(f"the path cannot be read as a file: {reason(error)}. Expected {SOURCES}.") from error
