@@ -56,6 +56,11 @@ class Image(msgspec.Struct, frozen=True):
         data = self._data_or_none()
         return None if data is None else sniff(data)
 
+    def described(self) -> dict[str, Any]:
+        """Return ``media_type``, ``data`` and ``url``; of a data URL, which holds the image, ``url`` is None."""
+        is_held = self.url[:5].lower() == "data:"
+        return {"media_type": self.media_type, "data": self._data_or_none(), "url": None if is_held else self.url}
+
     def save(self, path: str | Path) -> Path:
         """Write the file as it came, and return where.
 

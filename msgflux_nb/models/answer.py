@@ -197,7 +197,13 @@ class Answer:
         return [{"role": "assistant", **self._call.turn()}]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the answer as a DataFrame: one row of a structure's fields, or of ``text``; a row for each call."""
+        """Return the answer as a DataFrame.
+
+        Returns:
+            A row of a structure's fields, or of ``text``; a row for each tool call; for sound a row of its words as
+            ``text``, ``format`` and ``data``; for images a row for each: the answer's ``text``, ``media_type``,
+            ``data``, and ``url`` where only its address came.
+        """
         from ..tables.frame import to_frame
 
         # By its name, as the front door does it: the accessor needs the engine, which needs this module.
@@ -207,6 +213,10 @@ class Answer:
             return to_frame([call._asdict() for call in self.tool_calls])
         if self.generation_schema is not None:
             return to_frame([value])
+        if isinstance(value, Audio):
+            return to_frame([{"text": value.transcript, "format": value.format, "data": value.data}])
+        if self.images:
+            return to_frame([{"text": self.text, **image.described()} for image in self.images])
         return to_frame([{"text": self.text}])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

@@ -96,7 +96,9 @@ def infer(column: Column, cells: Sequence[Any]) -> Column:
 def _like(found: frozenset[type], cells: Sequence[Any]) -> Any:
     """Return the type of cells of one type, where its column is stored as more than JSON text."""
     if found == {list}:
-        items = {type(item) for cell in cells if isinstance(cell, list) for item in cell} - {_NONE} or {str}
+        items = {type(python_value(item)) for cell in cells if isinstance(cell, list) for item in cell} - {_NONE} or {
+            str
+        }
         item: Any = items.pop() if len(items) == 1 else None
         return list[item | None] if item in _ITEMS else None
     return next(iter(found)) if len(found) == 1 and found <= _ALONE else None

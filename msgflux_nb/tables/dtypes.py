@@ -12,7 +12,7 @@ type of the field                         dtype of the column
 ``timedelta``                             ``timedelta64[us]``
 a Struct or other record                  one column a field, ``field.inner``; a recursive one is ``object``
 a union of tagged Structs                 a ``category`` of the tags, then one column a field that any of them has
-``list[X]``, ``tuple[X, ...]``            an Arrow list where pyarrow is installed, else ``object``; see below
+``list[X]``, ``tuple[X, ...]``            ``object``; its cells are lists, and the records in them dicts
 Decimal, bytes, UUID, time, dict, ...     ``object``: Python's own values
 ========================================= ==========================================================
 
@@ -21,9 +21,7 @@ values too. One rule stands above it: a value that its dtype cannot hold exactly
 ``datetime`` beside one with a zone, a level that is not in the Literal) makes its column ``object``; nothing is
 rounded, cast or lost.
 
-A list is an Arrow list (``pd.ArrowDtype``) where Arrow has its items exactly: texts, numbers, booleans, bytes, dates,
-levels, and records and lists of these. Its cells are lists and its records dicts, with pyarrow and without, so that a
-notebook reads the same on both.
+What is called ``object`` here is :class:`.ValuesDtype`, which behaves so and keeps its cells in Parquet and Feather.
 """
 
 from __future__ import annotations

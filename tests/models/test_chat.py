@@ -8,9 +8,11 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 
 import msgflux_nb as mf
@@ -381,3 +383,44 @@ def test_a_response_becomes_a_row() -> None:
     with serving(completion('{"name": "Ada", "age": 36}')) as server:
         frame = model_at(server.url)("Hi", generation_schema=Person).to_frame()
     assert frame.to_dict("records") == [{"name": "Ada", "age": 36}]
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+def image(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    ("message", "rows"),
+    [
+        ({"text": "Hello"}, [{"text": "Hello"}]),
+        (
+            {"text": "Two:", "images": [image(PNG), image("https://a.example/b.png")]},
+            [
+                {"text": "Two:", "media_type": "image/png", "data": b"\x89PNG\r\n\x1a\n", "url": None},
+                {"text": "Two:", "media_type": None, "data": None, "url": "https://a.example/b.png"},
+            ],
+        ),
+        (
+            {"text": None, "audio": {"id": "a", "data": "UklGRg==", "transcript": "Hello"}},
+            [{"text": "Hello", "format": None, "data": b"RIFF"}],
+        ),
+        (
+            {"text": None, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": '{"a": [1]}'}}]},
+            [{"id": "c", "name": "f", "arguments": {"a": [1]}}],
+        ),
+    ],
+    ids=["text", "images", "sound", "calls"],
+)
+def test_an_answer_of_any_kind_becomes_rows_that_survive_a_file(
+    message: dict[str, Any], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    with serving(completion(**message)) as server:
+        frame = model_at(server.url)("Hi").to_frame()
+    frame.to_parquet(tmp_path / "a.parquet")
+    for found in (frame, pd.read_parquet(tmp_path / "a.parquet")):
+        records = found.astype(object).where(found.notna(), None).to_dict("records")
+        assert records == rows

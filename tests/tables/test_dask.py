@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import decimal
+import json
 import os
 import pickle
 import signal
@@ -500,3 +501,26 @@ def test_a_class_of_a_notebook_travels_with_its_fields(counting: Counting, tmp_p
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Ur") == 4
+
+
+# Into files
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # Dask's own, with pandas 3.1
+@pytest.mark.parametrize("schema", [Bill, Node])
+def test_what_dask_extracts_comes_back_from_parquet_as_pandas_has_it(
+    schema: type[msgspec.Struct], counting: Counting, tmp_path: Path
+) -> None:
+    answer = BILL if schema is Bill else {"name": "a", "others": [{"name": "b", "others": []}]}
+    counting.reply = lambda text: completion(json.dumps({**answer, **({"tags": []} if "1" in text else {})}))
+    table = dd.from_pandas(TEXTS.head(6), npartitions=3)
+    written = table.mf.extract(schema, model=hosted(counting))
+    written.to_parquet(tmp_path)
+    calls = counting.calls
+    again = dd.read_parquet(tmp_path).compute()
+    local = counting.extract(TEXTS.head(6), schema)
+    fields = [name for name in local if not name.startswith("_")]
+    for found in (written.compute(), again):
+        assert found.index.tolist() == local.index.tolist()
+        assert [found[name].tolist() for name in fields] == [local[name].tolist() for name in fields]
+    assert calls == 6

@@ -15,7 +15,7 @@ import pytest
 from msgflux_nb.errors import SchemaError
 from msgflux_nb.tables.dtypes import columns
 from msgflux_nb.tables.formats import arrow
-from msgflux_nb.tables.formats.values import ValuesDtype
+from msgflux_nb.tables.formats.values import ValuesDtype, values_dtype
 from msgflux_nb.tables.frame import frame_from_columns
 
 T = TypeVar("T")
@@ -76,9 +76,9 @@ DTYPES = {
     "zoned": "datetime64[us, UTC]",
     "plain": "datetime64[us]",
     "took": "timedelta64[us]",
-    "price": ValuesDtype(),
-    "key": ValuesDtype(),
-    "tags": ValuesDtype(),
+    "price": ValuesDtype("decimal"),
+    "key": ValuesDtype("uuid"),
+    "tags": values_dtype(msgspec.inspect.type_info(list[str])),
     "notes": ValuesDtype(),
     "number": "Float64",
     "either": ValuesDtype(),

@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import uuid
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -118,6 +119,27 @@ def test_cells_of_dicts_have_the_dtype_they_share(cells: list[Any], dtype: Any) 
             assert found == pd.Timestamp(cell)
         else:
             assert found == (cell.value if isinstance(cell, enum.Enum) else cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ([np.int64(1), 2], [1, 2]),
+        ([np.str_("a")], ["a"]),
+        ([np.float64(1.5), None], [1.5, None]),
+        ([[np.int64(1)]], [[1]]),
+        (np.float32(1.5), 1.5),
+        (np.bool_(True), True),
+    ],
+    ids=str,
+)
+def test_what_numpy_holds_is_pythons_own_once_it_was_in_a_file(cell: Any, found: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = mf.to_frame([{"a": cell}])
+    assert frame["a"].tolist() == [found]
+    frame.to_parquet(tmp_path / "a.parquet")
+    back = pd.read_parquet(tmp_path / "a.parquet")["a"].tolist()
+    assert repr(back) == repr([found])
 
 
 def test_keys_of_dicts_are_columns_in_order_of_appearance() -> None:

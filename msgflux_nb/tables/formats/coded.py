@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from ..fields import plain
 
@@ -79,7 +80,7 @@ def _packed_dict(value: dict[Any, Any]) -> Any:
 
 
 def _packed_other(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | pd.Series | pd.Index):
         return _packed(value.tolist())
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64 | np.timedelta64):
         return _packed(value.item())

@@ -8,6 +8,7 @@ values where the schema has an Arrow type, and as JSON text otherwise. An extens
 
 from __future__ import annotations
 
+import base64
 import datetime
 import decimal
 import sys
@@ -30,6 +31,7 @@ __all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "values_array", "values_dty
 
 # How cells are stored: as what the Arrow type has, or as text.
 _ARROW, _JSON = "arrow", "json"
+_INSTEAD = ";"  # after json: what the column would have been stored as, if its cells had fitted
 _TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     _JSON: (encoded, decoded),
     "decimal": (str, decimal.Decimal),
@@ -64,7 +66,7 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
         arrow_type: the Arrow type; None for text.
     """
 
-    _metadata = ()  # how a column is stored makes no other dtype of it
+    _metadata = ("stored", "arrow_type")
     type = object
     kind = "O"
     na_value = None
@@ -100,13 +102,17 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
 
     __hash__ = pd.api.extensions.ExtensionDtype.__hash__
 
+    def _get_common_dtype(self, dtypes: list[Any]) -> Any:
+        return ValuesDtype() if all(isinstance(dtype, ValuesDtype) for dtype in dtypes) else None
+
     def __from_arrow__(self, array: Any) -> ValuesArray:
         chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
         cells: list[Any] = []
         for chunk in chunks:
             cells += (chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk).to_pylist()
-        if self.stored in _TEXTS:
-            read = _TEXTS[self.stored][1]
+        stored = getattr(array.type, "stored", self.stored).partition(_INSTEAD)[0]
+        if stored in _TEXTS:
+            read = _TEXTS[stored][1]
             cells = [None if cell is None else read(cell) for cell in cells]
         return values_array(cells, self)
 
@@ -136,12 +142,6 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     @classmethod
     def _from_factorized(cls, values: Any, original: ValuesArray) -> ValuesArray:
         return cls(values, original.dtype)
-
-    @classmethod
-    def _concat_same_type(cls, to_concat: Any, axis: int = 0) -> ValuesArray:
-        first, *others = (array.dtype for array in to_concat)
-        alike = all((dtype.stored, dtype.arrow_type) == (first.stored, first.arrow_type) for dtype in others)
-        return cls(np.concatenate([array._ndarray for array in to_concat]), first if alike else ValuesDtype())
 
     def _from_backing_data(self, values: Any) -> ValuesArray:
         return type(self)(values, self.dtype)
@@ -191,11 +191,12 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         cells, dtype = self._ndarray.tolist(), self.dtype
         if type is None:
             try:
-                return _extended(cells, dtype)
+                return _marked(_stored(cells, dtype), dtype.stored)
             except InexactError:
-                return _extended(cells, ValuesDtype())
+                return _marked(_stored(cells, ValuesDtype()), f"{_JSON}{_INSTEAD}{_spelled(dtype)}")
         if isinstance(type, pa.BaseExtensionType):
-            return _extended(cells, type.to_pandas_dtype())
+            how = type.stored.partition(_INSTEAD)[0]
+            return pa.ExtensionArray.from_storage(type, _stored(cells, dtype_of(type.storage_type, how)))
         # Arrow asks for what an extension type is stored as, and puts the type on itself.
         if type == (dtype.arrow_type or pa.string()):
             return _stored(cells, dtype)
@@ -208,8 +209,21 @@ def values_array(cells: Iterable[Any], dtype: ValuesDtype) -> ValuesArray:
 
 
 def dtype_of(storage: Any, stored: str) -> ValuesDtype:
-    """Return the dtype of a column that Arrow stores so."""
+    """Return the dtype of a column that Arrow stores so; where it is stored as JSON instead, the one that it had."""
+    stored, _, had = stored.partition(_INSTEAD)
+    if had in _TEXTS:
+        return ValuesDtype(had)
+    if had:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(had)))
+        return ValuesDtype(_ARROW, bare(schema.field(0).type))
     return ValuesDtype(stored, bare(storage) if stored == _ARROW else None)
+
+
+def _spelled(dtype: ValuesDtype) -> str:
+    """Return a dtype as text that :func:`dtype_of` reads."""
+    if dtype.arrow_type is None:
+        return dtype.stored
+    return base64.b64encode(pa.schema([("cells", dtype.arrow_type)]).serialize().to_pybytes()).decode()
 
 
 def _tell_dask() -> None:
@@ -232,9 +246,8 @@ def _objects(cells: Iterable[Any]) -> np.ndarray[Any, Any]:
     return np.fromiter(cells, dtype=object)  # which keeps lists as they are
 
 
-def _extended(cells: list[Any], dtype: ValuesDtype) -> Any:
-    stored = _stored(cells, dtype)
-    return pa.ExtensionArray.from_storage(marked_type(stored.type, dtype.stored), stored)
+def _marked(storage: Any, stored: str) -> Any:
+    return pa.ExtensionArray.from_storage(marked_type(storage.type, stored), storage)
 
 
 def _stored(cells: list[Any], dtype: ValuesDtype) -> Any:
