@@ -13,6 +13,8 @@ import msgflux_nb as mf
 from msgflux_nb.content.generated import Audio, Image
 from msgflux_nb.display.answer import aggregator_bundle, answer_bundle
 from msgflux_nb.errors import MsgfluxError, ValidationFailedError, printable
+from msgflux_nb.tables.cells import CellError
+from msgflux_nb.tables.outcome import failure
 from tests.scripted import completion, error, serving, stream
 
 from .test_answer import Answer, Person, model_at, state
@@ -161,6 +163,16 @@ def test_an_error_of_a_validator_is_printable_too() -> None:
     with serving(completion('{"name": "a"}')) as server:
         table = mf.extract(["a"], Strict, model=model_at(server.url), progress=False, store=False)
     assert "\x1b" not in table["_error"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "error", [CellError("\x1b[2J"), KeyError("a"), ValueError("a\x9bb\u202e"), MsgfluxError("\x07")]
+)
+@pytest.mark.parametrize("sent", [True, False])
+def test_whatever_failed_a_row_is_printable(error: Exception, sent: bool) -> None:
+    text = failure(error, None, None, sent=sent).error
+    assert text is not None
+    assert text == printable(text)
 
 
 def test_the_bundle_of_nothing_has_a_line() -> None:

@@ -198,7 +198,7 @@ def test_values_that_can_be_counted_and_grouped_are() -> None:
 
 def test_it_prints_as_an_object_column() -> None:
     frame = lists()
-    assert str(frame["tags"].dtype) == "object"
+    assert str(frame["tags"].dtype) == repr(frame["tags"].dtype) == "object"
     assert frame["tags"].dtype == "object"
     assert "tags" in repr(frame.dtypes)
     assert "x" in frame.to_html()
