@@ -301,7 +301,7 @@ class ChatCompletion:
             from ..storage.answers import StoreEntry
 
             place = without_secrets(self._base_url(request.base_url) or self.profile.provider)
-            entry = StoreEntry(self._store, place, request.body)
+            entry = StoreEntry(self._store, place, request.body, hide=self._hide)
         retries = self._max_retries if max_retries is None else max_retries
         return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
 

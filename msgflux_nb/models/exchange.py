@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
 from ..protocol.accumulate import Accumulator
@@ -92,6 +94,7 @@ class Exchange:
         self.watchers: tuple[Callable[[Event], None], ...] = ()
         self._max_retries = max_retries
         self._entry = entry
+        self._scrub: Scrub = str
         self._keeps = keep
         self._received: list[bytes] = []
         self._clock, self._chance = clock, chance or _random
@@ -253,7 +256,7 @@ class Exchange:
         if delay is None:
             self._end("failed")
             error.attempts = self.attempts
-            error.snapshot = self.snapshot
+            error.snapshot = _without_keys(self.snapshot, self._scrub)
             # Without the driver's frames, which hold the answer's bytes and the request's headers: a verbose traceback
             # prints the variables of every frame. It begins anew where the caller called.
             self.failed = error.with_traceback(None)
@@ -304,6 +307,7 @@ class Exchange:
         self._began = self._attempt_began if self._began is None else self._began
         self._last_content = self._over_since = self._late_since = None
         self._received = []
+        self._scrub = scrub
         self._accumulator = self._fresh(scrub)
 
     def _fresh(self, scrub: Scrub) -> Accumulator:
@@ -347,3 +351,21 @@ class Exchange:
         return StalledStreamError(
             f"the stream stayed open but sent no content for {seconds:g} s. Raise timeout=, or try again."
         )
+
+
+def _without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
+    """Return what is left of a failed answer, as evidence: a server may repeat a key in a field of its own."""
+    choices = tuple(
+        msgspec.structs.replace(one, fields=_scrubbed(one.fields, scrub)) if one.fields else one
+        for one in snapshot.choices
+    )
+    return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
+
+
+def _scrubbed(value: Any, scrub: Scrub) -> Any:
+    try:
+        data = msgspec.json.encode(value)
+        clean = scrub(data.decode())
+        return value if clean == data.decode() else msgspec.json.decode(clean)
+    except (ValueError, TypeError, RecursionError):
+        return {}  # nothing that could be looked through

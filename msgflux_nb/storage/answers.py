@@ -243,13 +243,16 @@ class StoreEntry:
 
     Args:
         store: the store.
-        url: where the request goes; a user name and password in it are not kept.
+        url: where the request goes; a user name and password in it are not kept. Users do not see each other's answers.
         body: its body.
+        hide: returns bytes without the caller's key, which a gateway wants in a body or repeats.
     """
 
-    def __init__(self, store: Store, url: str, body: bytes) -> None:
-        self._store, self._url, self._body = store, _USER.sub("", url), body
-        self._key = request_key(self._url, body)
+    def __init__(self, store: Store, url: str, body: bytes, *, hide: Callable[[bytes], bytes] = bytes) -> None:
+        self._store, self._url, self._body, self._hide = store, _USER.sub("", url), body, hide
+        user = _USER.search(url)
+        name = "" if user is None else user[0].rstrip("@").partition(":")[0]
+        self._key = request_key(self._url.replace("://", f"://{name}@", 1) if name else self._url, body)
 
     def get(self) -> bytes | None:
         """Return the bytes of its answer, or None."""
@@ -257,7 +260,7 @@ class StoreEntry:
 
     def put(self, data: bytes) -> None:
         """Keep the bytes of its complete answer."""
-        self._store.put(self._key, self._url, self._body, data)
+        self._store.put(self._key, self._url, self._hide(self._body), self._hide(data))
 
 
 _stores: dict[Path, Store] = {}

@@ -29,6 +29,7 @@ NAMES = [
     "sounds",
     "files",
     "failures",
+    "growth",
 ]
 
 
@@ -55,6 +56,8 @@ def is_sound(name: str, seconds: float) -> bool:
 
 
 def fuzz(name: str, seconds: float) -> int:
+    if name == "growth":
+        return told_growth(seconds)
     if importlib.util.find_spec("atheris") is None:
         return by_chance(name, seconds)
     import atheris
@@ -74,6 +77,16 @@ def fuzz(name: str, seconds: float) -> int:
         atheris.Setup([name, *options, str(corpus)], reporting(name, TARGETS[name]), enable_python_coverage=True)
         atheris.Fuzz()  # ends the process
     return 0
+
+
+def told_growth(seconds: float) -> int:
+    """Look for readers whose time grows faster than the text, which chance alone would not show."""
+    from .growth import growth
+
+    faults, count = growth(seconds)
+    print(f"growth: {count} inputs by chance")
+    print("\n".join(faults), file=sys.stderr)
+    return 1 if faults else 0
 
 
 def escaped(word: bytes) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -39,7 +40,7 @@ from msgflux_nb.widgets.base.typed_keys import without_keys
 from msgflux_nb.widgets.conversation.variables import filled, names_in
 from msgflux_nb.widgets.playground.difference import difference
 
-__all__ = ["READERS", "TEXTS", "faults_of", "seconds_of"]
+__all__ = ["READERS", "TEXTS", "faults_of", "growth", "seconds_of"]
 
 
 class Note(msgspec.Struct):
@@ -343,21 +344,26 @@ def seconds_of(read: Callable[[str], object], text: str, runs: int = 3) -> float
     return best
 
 
-def faults_of(name: str, sizes: tuple[int, ...], *, least: float) -> Iterator[str]:
+def faults_of(
+    name: str, sizes: tuple[int, ...], *, least: float, kinds: Iterable[str] = (), factor: float = 1.3
+) -> Iterator[str]:
     """Yield a sentence for each kind of text with which a reader's time grows faster than 1.3 times the text.
 
     Args:
         name: the reader's.
         sizes: the lengths of the texts, the shortest first; growth is looked at from one to the next.
         least: seconds; what takes less is not told from chance.
+        kinds: the kinds of text; none for all.
+        factor: how many times faster than the text it may grow.
     """
     reader = READERS[name]
-    for kind, make in TEXTS.items():
+    for kind in kinds or TEXTS:
+        make = TEXTS[kind]
         before, shorter = 0.0, 0
         for size in sizes:
             text = make(size)
             seconds = seconds_of(reader, text)
-            if shorter and _grows(reader, seconds, before, size / shorter, least, text, make(shorter)):
+            if shorter and _grows(reader, seconds, before, factor * size / shorter, least, text, make(shorter)):
                 yield f"{name} of {kind!r}: {shorter:,} characters take {before:.3f} s, {size:,} take {seconds:.3f} s"
                 break
             before, shorter = seconds, size
@@ -368,8 +374,26 @@ def _grows(
 ) -> bool:
     """Whether it does so again when it is looked at closely: a busy machine makes any reading slow once."""
     for runs in (3, 7):
-        if seconds < least or seconds <= 1.3 * times * max(before, least / times / 2):
+        if seconds < least or seconds <= times * max(before, least / times / 2):
             return False
         before = max(before, seconds_of(reader, short, runs))
         seconds = min(seconds, seconds_of(reader, text, runs if seconds < 2 else 1))
-    return seconds > 1.3 * times * max(before, least / times / 2)
+    return seconds > times * max(before, least / times / 2)
+
+
+def growth(seconds: float) -> tuple[list[str], int]:
+    """Look at readers and texts by chance for some time.
+
+    Returns:
+        What grew too fast from 10,000 to 1,000,000 characters, and how many pairs of a reader and a text were looked at.
+    """
+    chance, ends, found = random.Random(), time.monotonic() + seconds, list[str]()
+    pairs = [(name, kind) for name in READERS for kind in TEXTS]
+    chance.shuffle(pairs)
+    count = 0
+    for name, kind in pairs:
+        if time.monotonic() > ends:
+            break
+        found += faults_of(name, (10_000, 100_000, 1_000_000), least=0.05, kinds=[kind])
+        count += 1
+    return found, count

@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.storage.answers import StoreEntry, open_store
 from tests.models.canary import (
     GATEWAY,
     KEY,
@@ -315,3 +316,37 @@ def test_the_probe_sees_what_is_shown() -> None:
                 assert_clean(text)
     with pytest.raises(AssertionError):
         assert_clean("".join(shown(caught.value)))
+
+
+def test_the_cache_keeps_no_key_that_a_server_repeats(tmp_path: Path) -> None:
+    answer = completion(f"Your key is {KEY}, and in base64 {CODED}.")
+    with listening(echoing(lambda head: wire(answer))) as server:
+        model_with_secrets(server.url, cache=tmp_path / "kept.sqlite", extra_body={"own": KEY})("Hi")
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files
+    assert_clean("".join(file.read_bytes().decode("latin-1") for file in files))
+
+
+def test_the_snapshot_of_an_error_shows_no_key_that_a_server_repeats() -> None:
+    def talk(head: str) -> bytes:
+        first = msgspec.json.encode({"debug": {"key": KEY}, "choices": [{"index": 0, "delta": {"own": [KEY]}}]})
+        return wire(stream(b"data: " + first + b"\n\n", error_chunk(), done=False))
+
+    with listening(echoing(talk)) as server, pytest.raises(mf.MsgfluxError) as caught:
+        model_with_secrets(server.url)("Hi", stream=True).consume()
+    snapshot = caught.value.snapshot
+    assert snapshot is not None
+    assert snapshot.fields or snapshot.choices[0].fields
+    assert_clean(repr(snapshot))
+
+
+def error_chunk() -> bytes:
+    return b'data: {"error": {"message": "died", "code": 500}}\n\n'
+
+
+def test_users_of_one_address_do_not_share_cached_answers(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "kept.sqlite")
+    alice, bob, nobody = (StoreEntry(store, f"https://{user}x.test/v1", b"{}") for user in ("alice:a@", "bob:b@", ""))
+    alice.put(b"of alice")
+    assert (alice.get(), bob.get(), nobody.get()) == (b"of alice", None, None)
+    assert StoreEntry(store, "https://alice:changed@x.test/v1", b"{}").get() == b"of alice"
