@@ -385,7 +385,7 @@ def growth(seconds: float) -> tuple[list[str], int]:
     """Look at readers and texts by chance for some time.
 
     Returns:
-        What grew too fast from 10,000 to 1,000,000 characters, and how many pairs of a reader and a text were looked at.
+        What grew too fast from 10,000 to 1,000,000 characters, and how many pairs were looked at.
     """
     chance, ends, found = random.Random(), time.monotonic() + seconds, list[str]()
     pairs = [(name, kind) for name in READERS for kind in TEXTS]
