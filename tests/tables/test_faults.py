@@ -33,7 +33,7 @@ def reply(status: int, body: Any, **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     text = body if isinstance(body, str) else json.dumps(body)
     data = text.replace("1700040000000", f"{time.time() + 40_000:.0f}").encode()  # a day that has not ended yet
-    return Reply([data], status=status, headers=named)
+    return Reply([data] if data else [], status=status, headers=named)
 
 
 def run(rows: list[str], answer: Callable[[str], Reply], **options: Any) -> tuple[list[str], str | None, int]:
