@@ -39,6 +39,8 @@ __all__ = ["Call"]
 _OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # of failures that may come of how a request is written
 _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
+_MOST_PAUSES = 8
+_PAUSED = f"the provider paused its answer more than {_MOST_PAUSES} times; it was not asked to go on any more"
 _OTHER_WIRE = "this server has chat completions only, so they were used in place of the provider's own wire"
 
 
@@ -80,6 +82,7 @@ class Call:
         self.exchange = exchange(request or self._request())
         self._earlier: list[Exchange] = []
         self._reasks = profile.reasks
+        self._pauses = 0
         self._plan = self._steps()
         self._value: Any = msgspec.UNSET
         self.shown = False
@@ -107,6 +110,7 @@ class Call:
         if self.request.echoed is None:
             yield from self._try_echo()
         yield from self._ask()
+        yield from self._let_go_on()
         self.shown = True
         yield from self._ask_again_for_the_call()
         yield from self._ask_again_for_the_structure()
@@ -159,6 +163,17 @@ class Call:
                 (), tried
             )  # at once: others are about to ask for the same, and nothing else can help them
             self._go_on(**change)
+
+    def _let_go_on(self) -> Generator[Exchange, MsgfluxError | None, None]:
+        """Send a paused answer back as it is, so that the provider goes on with it."""
+        while self.exchange.is_paused and self._pauses < _MOST_PAUSES:
+            self._pauses += 1
+            before, said = self.exchange, {"role": "assistant", **self.turn()}
+            self._go_on(messages=[*self.request.messages, said], system_prompt=None, prefilling=None)
+            self.exchange.go_on_with(before)
+            error = yield self.exchange
+            if error is not None:
+                self._give_up(error)
 
     def _other_wire(self) -> Wire | None:
         """The wire that is left, where the provider's own does not exist at this endpoint."""
@@ -308,7 +323,8 @@ class Call:
         """Sentences about everything that was changed, repaired, cut or left out, each of them once."""
         found = () if self.decoded is None else self.decoded.warnings
         other = (_OTHER_WIRE,) if self._learnt.known.wire is not None else ()
-        return tuple(dict.fromkeys((*self.flaws, *found, *other)))
+        paused = (_PAUSED,) if self.exchange.is_paused else ()
+        return tuple(dict.fromkeys((*self.flaws, *found, *other, *paused)))
 
     @property
     def cached(self) -> bool:

@@ -98,6 +98,7 @@ class Exchange:
         self._keeps = keep
         self._received: list[bytes] = []
         self._clock, self._chance = clock, chance or _random
+        self._paused: Accumulator | None = None  # holds the answer that this one goes on with
         self._accumulator = self._fresh(str)
         self._began: float | None = None
         self._attempt_began = 0.0
@@ -125,6 +126,16 @@ class Exchange:
         accumulator = self._accumulator
         first = accumulator.snapshot.choices[0]
         return self.state == "complete" and not accumulator.has_content and first.finish_reason in (None, "unknown")
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the provider waits to be asked to go on (Anthropic, after many calls of its own tools)."""
+        return self.state == "complete" and self._accumulator.snapshot.raw_finish_reason == "pause_turn"
+
+    def go_on_with(self, before: Exchange) -> None:
+        """Let the answer go on with that of an exchange that has paused."""
+        self._paused = before._accumulator
+        self._accumulator = self._fresh(str)
 
     @property
     def tool_calls(self) -> ToolCallAggregator:
@@ -311,6 +322,8 @@ class Exchange:
         self._accumulator = self._fresh(scrub)
 
     def _fresh(self, scrub: Scrub) -> Accumulator:
+        if self._paused is not None:
+            return self._paused.continued(reader_of(self.request.wire, continues=True), scrub)
         return Accumulator(
             prefill=self.request.prefill,
             echoed=bool(self.request.echoed),

@@ -6,10 +6,10 @@ content type, since servers mislabel both.
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
@@ -31,6 +31,7 @@ from .snapshot import GrowingChoice, Snapshot
 from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
 from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
+from .wire_reader import WireReader
 
 __all__ = ["Accumulator", "Snapshot"]
 
@@ -42,24 +43,6 @@ _NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
 # What some servers send so that a connection stays open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
-
-
-class WireReader(Protocol):
-    """Reads the payloads of one answer, in order.
-
-    Attributes:
-        done: whether the answer has said that it is over.
-        recognised: whether anything of this wire has come.
-    """
-
-    done: bool
-    recognised: bool
-
-    def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
-        """Yield what a payload adds to the answer."""
-
-    def close(self) -> Iterator[Piece]:
-        """Yield what is left when nothing more comes."""
 
 
 def _is_chat(payload: Any) -> bool:
@@ -195,6 +178,18 @@ class Accumulator:
             spoken.finished = Finished("unknown", "")
         self._final = self.snapshot
         return self._final
+
+    def continued(self, reader: WireReader | None, scrub: Scrub) -> Accumulator:
+        """Return an accumulator that goes on with this answer, which its server has paused, in another one."""
+        after = copy.copy(self)
+        after._choices, after._fields = copy.deepcopy((self._choices, self._fields))
+        after._first = after._choices[0]
+        for choice in after._choices.values():
+            choice.finished = None
+        after._reader, after._sse, after._is_stream, after._final, after._usage = reader, None, None, None, None
+        after._body, after._body_size, after._cut, after._frames = [], 0, "", Frames()
+        after._scrub, after.done, after.has_content = scrub, False, False
+        return after
 
     @property
     def snapshot(self) -> Snapshot:

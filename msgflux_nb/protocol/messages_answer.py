@@ -42,12 +42,15 @@ _FIELDS = ("stop_sequence", "stop_details", "container", "context_management")
 class MessagesReader:
     """Reads one answer. Feed it the payloads in order.
 
+    Args:
+        continues: whether it goes on with an answer that was paused.
+
     Attributes:
         done: whether the answer has said that it is over.
         recognised: whether anything of this wire has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, continues: bool = False) -> None:
         self.done = False
         self.recognised = False
         self._blocks: list[dict[str, Any]] = []
@@ -56,7 +59,7 @@ class MessagesReader:
         self._given: dict[int, Any] = {}  # inputs that came whole where their block began, by index
         self._lanes: dict[int, int] = {}  # which call of the answer an open block is
         self._calls = 0
-        self._reasoned = False
+        self._reasoned = continues  # so that the next thought begins a paragraph
         self._usage: dict[str, Any] = {}
         self._ended = False
 

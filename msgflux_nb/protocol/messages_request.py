@@ -14,7 +14,7 @@ from .profile import Profile
 from .tool_call import json_text
 from .turns import BLOCKS
 
-__all__ = ["messages_body"]
+__all__ = ["blocks_are_said", "messages_body"]
 
 _SAME = ("model", "temperature", "top_p", "stream", "service_tier", "metadata")
 _MISSING = ("frequency_penalty", "presence_penalty", "seed", "verbosity")
@@ -172,7 +172,7 @@ def _asked(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A turn of the assistant: the blocks that came, where nobody has changed what they say; else what it says now."""
     blocks = message.get(BLOCKS)
-    if isinstance(blocks, list) and _unchanged(message, blocks):
+    if isinstance(blocks, list) and blocks_are_said(message, blocks):
         yield from (_sent_back(block) for block in blocks if not _is_empty(block))
         return
     yield from _blocks(message.get("content") or message.get("refusal"))
@@ -203,8 +203,8 @@ def _object(arguments: Any) -> dict[str, Any]:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _unchanged(message: dict[str, Any], blocks: list[Any]) -> bool:
-    """Whether a turn still says what its blocks say."""
+def blocks_are_said(message: dict[str, Any], blocks: list[Any]) -> bool:
+    """Return whether a turn still says what its blocks say, so that nobody has edited it."""
     found = [block for block in blocks if isinstance(block, dict)]
     text = "".join(str(block.get("text") or "") for block in found if block.get("type") == "text")
     called = {block.get("id"): block.get("input") or {} for block in found if block.get("type") == "tool_use"}

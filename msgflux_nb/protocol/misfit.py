@@ -101,13 +101,26 @@ def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> Inc
         text: the structure's text, where it came as a tool's arguments.
     """
     if snapshot.refusal or snapshot.finish_reason == "refusal":
-        return RefusedError(f"the model declined: {snapshot.refusal or snapshot.text!r}")
+        return RefusedError(f"the model declined: {snapshot.refusal or _explanation(snapshot) or repr(snapshot.text)}")
+    if snapshot.raw_finish_reason in ("queued", "in_progress") and not snapshot.continuation:
+        return IncompleteOutputError(
+            f'the provider has not answered yet (status "{snapshot.raw_finish_reason}"): the request asks for one '
+            "in the background, which this package does not fetch. Ask without background; stream=True keeps a long "
+            "answer's connection open."
+        )
     if snapshot.finish_reason == "content_filter" and (structured or not snapshot.continuation):
         return FilteredError("the provider's content filter removed the answer. Rephrase the messages.")
     silent = not (text or snapshot.text).strip() and snapshot.audio is None and not snapshot.images
     if snapshot.finish_reason == "length" and structured:
         return TruncatedError(_SPENT if silent and snapshot.reasoning else _CUT)
     return EmptyOutputError(_silence(snapshot)) if silent else None
+
+
+def _explanation(snapshot: Snapshot) -> str:
+    """Why a model has declined, where the provider says so beside the answer (Anthropic)."""
+    details = snapshot.fields.get("stop_details")
+    found = [details.get(name) for name in ("explanation", "category")] if isinstance(details, dict) else []
+    return next((text for text in found if isinstance(text, str) and text), "")
 
 
 _CUT = "the answer was cut at the token limit, so its structure is only a part. Raise max_tokens, or ask for less."

@@ -30,6 +30,12 @@ class Pieces:
             return text
         return text.removeprefix(str(self))
 
+    def __deepcopy__(self, memo: object) -> Pieces:
+        copied = Pieces()  # whose add appends to its own list
+        copied.list += self.list
+        copied.half = self.half
+        return copied
+
     def __str__(self) -> str:
         if len(self.list) > 1:
             self.list[:] = ["".join(self.list)]

@@ -22,8 +22,9 @@ from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
 from .special_tokens import as_texts
 from .tool_choice import Choice, choice_of, is_forced
+from .travel import left_behind
 from .turns import listed, outgoing, with_system
-from .wire import chosen_wire, wire_body
+from .wire import chosen_wire, wire_body, with_extra
 
 __all__ = ["OPTIONS", "ChatRequest", "Way", "build_request", "schema_methods", "schema_note"]
 
@@ -222,8 +223,9 @@ def build_request(
     continued = "" if request.emulated else prefill
     warnings = split + warnings + left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire or wire, body)
+    warnings += left_behind(asked, chosen, {"provider": profile.provider, "model": model})
     body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
-    encoded = _encoded(_with_extra(body, own, chosen))
+    encoded = _encoded(with_extra(body, own, chosen))
     return msgspec.structs.replace(request, body=encoded, wire=chosen, warnings=warnings + more, fixed=frozenset(own))
 
 
@@ -239,18 +241,6 @@ def _turns(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return the messages as this provider takes them, and sentences about what that changed."""
     return as_texts(outgoing(_with_schema_note(request, profile), profile, model, plain=plain), profile)
-
-
-def _with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
-    """Add the caller's own fields. Those of an object on another wire are added to ours, such as ``reasoning``."""
-    if wire == "chat":
-        return {**body, **extra}
-    both = {name: {**body[name], **value} for name, value in extra.items() if _are_objects(body.get(name), value)}
-    return {**body, **extra, **both}
-
-
-def _are_objects(mine: Any, theirs: Any) -> bool:
-    return isinstance(mine, dict) and isinstance(theirs, dict)
 
 
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from .responses_answer import final_text
 from .tool_call import json_text
 from .turns import ITEMS
 
-__all__ = ["CHAT_ONLY", "responses_body"]
+__all__ = ["CHAT_ONLY", "items_are_said", "responses_body"]
 
 CHAT_ONLY = frozenset({"audio", "frequency_penalty", "modalities", "presence_penalty", "seed", "stop"})
 """Options that this wire does not have."""
@@ -143,7 +143,7 @@ def _items(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A turn of the assistant: the items that came, where nobody has changed what they say; else what it says now."""
     items = message.get(ITEMS)
-    if isinstance(items, list) and _unchanged(message, items):
+    if isinstance(items, list) and items_are_said(message, items):
         yield from (_sent_back(item) for item in items)
         return
     content = message.get("content") or message.get("refusal")
@@ -169,8 +169,8 @@ def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"function": legacy}] if isinstance(legacy, dict) else []
 
 
-def _unchanged(message: dict[str, Any], items: list[Any]) -> bool:
-    """Whether a turn still says what its items say."""
+def items_are_said(message: dict[str, Any], items: list[Any]) -> bool:
+    """Return whether a turn still says what its items say, so that nobody has edited it."""
     found = [item for item in items if isinstance(item, dict)]
     texts = "".join(
         str(part.get("text") or part.get("refusal") or "")

@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 
-from .accumulate import WireReader
+from ..errors import BadRequestError
 from .messages_answer import MessagesReader
 from .messages_request import messages_body
 from .profile import Profile, Wire
 from .responses_answer import ResponsesReader
 from .responses_request import CHAT_ONLY, responses_body
 from .turns import BLOCKS, ITEMS
+from .wire_reader import WireReader
 
-__all__ = ["WIRES", "WireForm", "chosen_wire", "reader_of", "wire_body"]
+__all__ = ["WIRES", "WireForm", "chosen_wire", "reader_of", "wire_body", "with_extra"]
 
 
 class WireForm(msgspec.Struct, frozen=True):
@@ -75,11 +76,37 @@ def wire_body(
     return chat, ()
 
 
-def reader_of(wire: Wire) -> WireReader | None:
-    """Return a new reader of an answer; None for chat completions, which the accumulator reads itself."""
+def with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
+    """Add the caller's own fields. Those of an object on another wire are added to ours, such as ``reasoning``.
+
+    Raises:
+        BadRequestError: they ask for an answer that has to be fetched later.
+    """
+    if extra.get("background") and wire == "responses":
+        raise BadRequestError(
+            "extra_body: background=True starts an answer that has to be fetched later, which this package does not "
+            "do. Leave it out; with stream=True a long answer keeps its connection open. Nothing was sent."
+        )
+    if wire == "chat":
+        return {**body, **extra}
+    both = {name: {**body[name], **value} for name, value in extra.items() if _are_objects(body.get(name), value)}
+    return {**body, **extra, **both}
+
+
+def _are_objects(mine: Any, theirs: Any) -> bool:
+    return isinstance(mine, dict) and isinstance(theirs, dict)
+
+
+def reader_of(wire: Wire, *, continues: bool = False) -> WireReader | None:
+    """Return a new reader of an answer; None for chat completions, which the accumulator reads itself.
+
+    Args:
+        wire: how the answer looks.
+        continues: whether it goes on with an answer that was paused.
+    """
     if wire == "responses":
         return ResponsesReader()
-    return MessagesReader() if wire == "messages" else None
+    return MessagesReader(continues=continues) if wire == "messages" else None
 
 
 def _has_sound(messages: list[dict[str, Any]]) -> bool:

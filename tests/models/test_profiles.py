@@ -33,7 +33,7 @@ PIXEL = (
 # Whose requests are looked at: a usual model of each provider, then those for which the row has an exception.
 MODELS: dict[str, list[str]] = {
     "anthropic": ["claude-sonnet-4-5", "claude-opus-5", "claude-fable-5"],
-    "azure": ["my-deployment"],
+    "azure": ["my-deployment", "gpt-5"],
     "cerebras": ["gpt-oss-120b"],
     "deepseek": ["deepseek-chat", "deepseek-v4-pro"],
     "fireworks": ["accounts/fireworks/models/kimi-k2-instruct-0905"],
@@ -46,7 +46,7 @@ MODELS: dict[str, list[str]] = {
     "mistral": ["mistral-small-latest"],
     "nvidia": ["meta/llama-3.2-90b-vision-instruct"],
     "ollama": ["qwen3:8b"],
-    "openai": ["gpt-4.1-nano", "gpt-3.5-turbo", "gpt-4o-audio-preview"],
+    "openai": ["gpt-4.1-nano", "gpt-3.5-turbo", "gpt-4o-audio-preview", "gpt-5"],
     "openai-compatible": ["any"],
     "openrouter": ["meta-llama/llama-4", "anthropic/claude-sonnet-4.5", "anthropic/claude-opus-5", "google/gemini-3"],
     "perplexity": ["sonar"],

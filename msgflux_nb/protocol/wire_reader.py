@@ -1,0 +1,28 @@
+"""What reads an answer on another wire than chat completions, as the accumulator sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from .chunks import Piece
+
+__all__ = ["WireReader"]
+
+
+class WireReader(Protocol):
+    """Reads the payloads of one answer, in order.
+
+    Attributes:
+        done: whether the answer has said that it is over.
+        recognised: whether anything of this wire has come.
+    """
+
+    done: bool
+    recognised: bool
+
+    def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
+        """Yield what a payload adds to the answer."""
+
+    def close(self) -> Iterator[Piece]:
+        """Yield what is left when nothing more comes."""
