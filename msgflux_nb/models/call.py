@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ..errors import EmptyOutputError, Fault, MsgfluxError, ToolNotCalledError, ValidationFailedError
-from ..generation.decode import Decoded, decode_answer, decode_json
+from ..generation.decode import Decoded, decode_answer
 from ..protocol.events import Usage
 from ..protocol.misfit import (
     failed_generation,
@@ -30,6 +30,7 @@ from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import ITEMS, PROVENANCE
+from .call_in_structure import call_in_structure
 from .exchange import Exchange
 from .flaws import Flaws
 from .learnt import Known, Learnt
@@ -340,7 +341,7 @@ class Call:
         """The calls of the caller's tools, or None where there are none; the same object once the answer has ended."""
         exchange = self.current
         if self._calls is None or self._calls[0] is not exchange:
-            calls = self._call_in_structure() if self.request.call_as_structure else self._callers_calls()
+            calls = call_in_structure(self.snapshot.text) if self.request.call_as_structure else self._callers_calls()
             if exchange.state != "complete":
                 return calls
             self._calls = exchange, calls
@@ -434,19 +435,6 @@ class Call:
         if own or (calls is not None and calls.has_extra):
             own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
         return {"content": text or (None if calls is not None else ""), **own}
-
-    def _call_in_structure(self) -> ToolCallAggregator | None:
-        """The call that was asked for as a structure."""
-        try:
-            found = decode_json(self.snapshot.text)
-        except ValueError:
-            return None
-        call = found.get("call", found) if isinstance(found, dict) else {}
-        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
-            return None
-        aggregator = ToolCallAggregator()
-        aggregator.process(0, None, call["name"], call.get("arguments") or {})
-        return aggregator
 
 
 def _together(exchanges: list[Exchange]) -> Usage | None:

@@ -225,8 +225,13 @@ def build_request(
     chosen = chosen_wire(profile, only_wire or wire, body)
     warnings += left_behind(asked, chosen, {"provider": profile.provider, "model": model})
     body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
-    encoded = _encoded(with_extra(body, own, chosen))
-    return msgspec.structs.replace(request, body=encoded, wire=chosen, warnings=warnings + more, fixed=frozenset(own))
+    return msgspec.structs.replace(
+        request,
+        body=_encoded(with_extra(body, own, chosen)),
+        wire=chosen,
+        warnings=warnings + more,
+        fixed=frozenset(own),
+    )
 
 
 def _asked(messages: Any, system_prompt: str | None, beside: dict[str, Any]) -> list[dict[str, Any]]:
