@@ -225,13 +225,8 @@ def build_request(
     chosen = chosen_wire(profile, only_wire or wire, body)
     warnings += left_behind(asked, chosen, {"provider": profile.provider, "model": model})
     body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
-    return msgspec.structs.replace(
-        request,
-        body=_encoded(with_extra(body, own, chosen)),
-        wire=chosen,
-        warnings=warnings + more,
-        fixed=frozenset(own),
-    )
+    written = {"wire": chosen, "warnings": warnings + more, "fixed": frozenset(own)}
+    return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
 
 
 def _asked(messages: Any, system_prompt: str | None, beside: dict[str, Any]) -> list[dict[str, Any]]:
