@@ -22,7 +22,6 @@ from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
 from .special_tokens import as_texts
 from .tool_choice import Choice, choice_of, is_forced
-from .travel import left_behind
 from .turns import listed, outgoing, with_system
 from .wire import chosen_wire, wire_body, with_extra
 
@@ -223,8 +222,7 @@ def build_request(
     continued = "" if request.emulated else prefill
     warnings = split + warnings + left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire or wire, body)
-    warnings += left_behind(asked, chosen, {"provider": profile.provider, "model": model})
-    body, more = wire_body(body, chosen, profile, cache_prompt=cache_prompt)
+    body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt)
     written = {"wire": chosen, "warnings": warnings + more, "fixed": frozenset(own)}
     return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
 

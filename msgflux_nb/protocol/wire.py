@@ -16,6 +16,7 @@ from .messages_request import messages_body
 from .profile import Profile, Wire
 from .responses_answer import ResponsesReader
 from .responses_request import CHAT_ONLY, responses_body
+from .travel import left_behind
 from .turns import BLOCKS, ITEMS
 from .wire_reader import WireReader
 
@@ -59,21 +60,35 @@ def chosen_wire(profile: Profile, wanted: Wire | None, chat: dict[str, Any]) -> 
 
 
 def wire_body(
-    chat: dict[str, Any], wire: Wire, profile: Profile, *, cache_prompt: bool = False
+    chat: dict[str, Any],
+    wire: Wire,
+    profile: Profile,
+    *,
+    given: list[dict[str, Any]],
+    cache_prompt: bool = False,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return a body for ``wire`` that asks for what ``chat`` asks for, and sentences about what was left out of it.
+
+    Args:
+        chat: the body of a chat completion; read, never changed.
+        wire: how the request is sent.
+        profile: to whom.
+        given: the messages as the caller gave them.
+        cache_prompt: whether the provider is to keep what stays the same from request to request (Messages).
 
     Raises:
         BadRequestError: the request holds what this wire does not have.
     """
+    left = left_behind(given, wire, {"provider": profile.provider, "model": chat["model"]})
     if wire == "responses":
-        return responses_body(chat, profile), ()
+        return responses_body(chat, profile), left
     if wire == "messages":
-        return messages_body(chat, profile, cache_prompt=cache_prompt)
+        body, more = messages_body(chat, profile, cache_prompt=cache_prompt)
+        return body, left + more
     if any(ITEMS in message or BLOCKS in message for message in chat["messages"]):
         kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in chat["messages"]]
-        return {**chat, "messages": kept}, ()
-    return chat, ()
+        return {**chat, "messages": kept}, left
+    return chat, left
 
 
 def with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
