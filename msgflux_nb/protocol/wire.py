@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
+from .left_out import left_behind
 from .messages_answer import MessagesReader
 from .messages_request import messages_body
 from .profile import Profile, Wire
 from .responses_answer import ResponsesReader
 from .responses_request import CHAT_ONLY, responses_body
-from .travel import left_behind
 from .turns import BLOCKS, ITEMS
 from .wire_reader import WireReader
 
