@@ -198,7 +198,8 @@ def register() -> None:
         from .distributed.dask import register as register_dask
 
         register_dask()
-    if "pyarrow" in sys.modules:  # so that read_parquet knows our columns, where nothing else of ours was asked for
+    # So that read_parquet knows our columns where nothing else of ours was asked for.
+    if sys.modules.get("pyarrow") is not None:
         from .formats.marked import register_arrow_type
 
         register_arrow_type()

@@ -130,11 +130,18 @@ def plain_all(values: Sequence[Any]) -> list[Any]:
         items = iter(plain_all(found))
         return [None if value is None else list(islice(items, len(value))) for value in values]
     if len(kinds) == 1 and (names := field_names(next(iter(kinds)))):
-        tag = _tag(next(iter(kinds)))
-        columns = [plain_all(list(map(attrgetter(name), present))) for name in names]
-        records = (tag | dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+        records = iter(_dicts(next(iter(kinds)), names, present))
         return [None if value is None else next(records) for value in values]
     return list(map(plain, values))
+
+
+def _dicts(kind: Any, names: Sequence[str], records: list[Any]) -> list[dict[str, Any]]:
+    """Return the dicts of records of one class."""
+    columns = [list(map(attrgetter(name), records)) for name in names]
+    tag = _tag(kind)
+    if not tag and issubclass(kind, msgspec.Struct) and all(set(map(type, column)) <= _LEAVES for column in columns):
+        return list(map(msgspec.structs.asdict, records))
+    return [tag | dict(zip(names, row, strict=True)) for row in zip(*map(plain_all, columns), strict=True)]
 
 
 def _tag(kind: Any) -> dict[str, Any]:
