@@ -305,7 +305,8 @@ def test_an_interrupt_ends_what_runs_in_threads(counting: Counting, scheduler: s
     assert counting.calls == calls < len(TEXTS)
     whole = lazy.compute(scheduler=scheduler)
     assert whole["_status"].isin(["ok", "cached"]).all()
-    assert counting.calls <= len(TEXTS) + 2
+    # Two were under way; a part that sees the interrupt a moment later may have used the places that they left.
+    assert counting.calls <= len(TEXTS) + 4
 
 
 def test_a_computation_that_fails_ends_no_other(counting: Counting) -> None:
