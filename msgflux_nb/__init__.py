@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # as in typing, which alone costs more than the rest of t
 
 __version__ = "0.1.0.dev0"
 
-_HOME = {
+_HOME = {  # None: a module
     "AuthenticationError": "errors",
     "BadRequestError": "errors",
     "ChatBlock": "content.messages",
@@ -59,6 +59,7 @@ _HOME = {
     "aextract": "tables.extract",
     "arun_tools": "reasoning.tools",
     "extract": "tables.extract",
+    "plan": None,
     "resume": "tables.runs",
     "run_tools": "reasoning.tools",
     "runs": "tables.runs",
@@ -70,6 +71,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from . import plan as plan
     from .content.messages import ChatBlock as ChatBlock
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
@@ -128,9 +130,12 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module 'msgflux_nb' has no attribute {name!r}")
-        if _HOME[name].startswith("tables."):
+        home = _HOME[name]
+        if home is None:
+            return importlib.import_module(f"{__name__}.{name}")
+        if home.startswith("tables."):
             importlib.import_module(f"{__name__}.pandas")
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
         globals()[name] = value
         return value
 

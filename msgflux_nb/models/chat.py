@@ -93,6 +93,7 @@ class ChatCompletion:
         self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
+        self._sample = 0  # of several answers to one request, which: a cache keeps each
         self._forms: dict[Any, tuple[list[Any], Form]] = {}
 
     @overload
@@ -301,7 +302,8 @@ class ChatCompletion:
             from ..storage.answers import StoreEntry
 
             place = without_secrets(self._base_url(request.base_url) or self.profile.provider)
-            entry = StoreEntry(self._store, place, request.body, hide=self._hide)
+            numbered = f"{place}#sample={self._sample}" if self._sample else place
+            entry = StoreEntry(self._store, numbered, request.body, hide=self._hide)
         retries = self._max_retries if max_retries is None else max_retries
         return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
 

@@ -1,0 +1,125 @@
+"""``Budget``: what a plan may spend, and what it has spent so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+__all__ = ["Budget", "Limits"]
+
+
+class Limits(TypedDict, total=False):
+    """The limits of a plan, as keywords; None or absent is no limit.
+
+    ``max_calls`` counts calls of the model, ``max_tokens`` all tokens billed, ``max_cost`` US dollars, ``max_seconds``
+    the time since the start.
+    """
+
+    max_calls: int | None
+    max_tokens: int | None
+    max_cost: float | None
+    max_seconds: float | None
+
+
+class Budget:
+    """Counts calls, tokens, dollars and seconds against their limits.
+
+    Args:
+        limits: see :class:`Limits`.
+        reserved: calls held back for the closing one, so that ``max_calls`` is kept with it.
+        now: the clock, in seconds.
+
+    Raises:
+        TypeError: a limit has another name.
+        ValueError: a limit is not a number above 0.
+
+    Example:
+        >>> budget = Budget({"max_calls": 2})
+        >>> budget.took(tokens=100, cost=0.01)
+        >>> budget.reached() is None, budget.admits(0), budget.admits(1)
+        (True, True, False)
+    """
+
+    def __init__(self, limits: Limits, *, reserved: int = 0, now: Callable[[], float] = time.monotonic) -> None:
+        known = Limits.__annotations__
+        for name, value in limits.items():
+            if name not in known:
+                raise TypeError(f"unknown keyword {name!r}; a plan's limits are: {', '.join(known)}")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+                raise ValueError(f"{name}: expected a number above 0, got {value!r}; leave it out for no limit")
+        self._limits: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+        self._reserved = reserved
+        self._now = now
+        self._began = now()
+        self._largest = {"max_tokens": 0.0, "max_cost": 0.0}
+        self._closing = False
+        self.calls = 0
+        self.tokens = 0
+        self.cost = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return self._now() - self._began
+
+    def close(self) -> None:
+        """Let one more call through, whatever is reached: the closing one."""
+        self._closing = True
+
+    def took(self, tokens: int | None, cost: float | None) -> None:
+        """Count a call.
+
+        Raises:
+            ValueError: a limit cannot be kept, because the provider does not say what it counts.
+        """
+        self.calls += 1
+        self.tokens += tokens or 0
+        self.cost += cost or 0.0
+        for name, value in (("max_tokens", tokens), ("max_cost", cost)):
+            self._largest[name] = max(self._largest[name], value or 0.0)
+            if name in self._limits and value is None:
+                what = "how many tokens a call took" if name == "max_tokens" else "what a call cost"
+                raise ValueError(f"{name} cannot be kept: {what} is not known. Use max_calls or max_seconds.")
+
+    def reached(self) -> str | None:
+        """Return the name of a limit that is reached, or None."""
+        spent = {
+            "max_calls": self.calls + self._reserved,
+            "max_tokens": self.tokens,
+            "max_cost": self.cost,
+            "max_seconds": self.seconds,
+        }
+        return next((name for name, limit in self._limits.items() if spent[name] >= limit), None)
+
+    def admits(self, in_flight: int) -> bool:
+        """Tell whether another call may start beside those in flight.
+
+        A call's tokens and cost are known when it ends. So calls run at once only as far as they fit if each takes as
+        much as the largest so far; the first one runs alone.
+        """
+        if self._closing:
+            return True
+        if self.reached() is not None:
+            return False
+        if in_flight == 0:
+            return True
+        if self.calls + in_flight + self._reserved >= self._limits.get("max_calls", float("inf")):
+            return False
+        for name, spent in (("max_tokens", float(self.tokens)), ("max_cost", self.cost)):
+            if name in self._limits and spent + in_flight * self._largest[name] >= self._limits[name]:
+                return False
+            if name in self._limits and self.calls == 0:
+                return False
+        return True
+
+    def took_response(self, response: Any) -> None:
+        """Count the call that gave a response."""
+        metadata = response.metadata
+        usage = metadata.usage
+        tokens = None
+        if usage is not None:
+            tokens = usage.total_tokens
+            if tokens is None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
+                tokens = usage.prompt_tokens + usage.completion_tokens
+        self.took(tokens, metadata.cost)

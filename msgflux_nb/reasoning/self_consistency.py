@@ -1,0 +1,299 @@
+"""``self_consistency``: ask the same several times, and take the answer that most of the samples give."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import Any, Unpack
+
+import msgspec
+
+from ..errors import described
+from ..generation.plan import ChainOfThoughts
+from ..models.chat import ChatCompletion
+from .budget import Budget, Limits
+from .drive import Done, Job, Log, adrive, drive, kept
+from .prompts import Prompts
+from .result import PlanResult, history_of, read_as, result_of, text_of
+from .trace import Sample
+
+__all__ = ["aself_consistency", "lead_is_sure", "self_consistency"]
+
+Stop = str | Callable[[tuple[Any, ...]], Any] | None
+_SURE = 0.95
+_WINDOW = 5
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """Which answers mean the same."""
+
+    groups: list[list[int]]
+
+
+def self_consistency(
+    model: Any,
+    task: Any,
+    *,
+    n: int = 5,
+    answer: Any = str,
+    key: Callable[[Any], Any] | None = None,
+    stop: Stop = None,
+    temperature: float | None = 0.7,
+    judge: Any = None,
+    prompts: Prompts | None = None,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """Ask the same ``n`` times and take the answer that most samples give; of a tie, the one that came first.
+
+    Each sample is a chain of thoughts. Answers are equal where they are equal values of the type ``answer``. One that
+    cannot be read votes for nothing, and is shown.
+
+    Args:
+        model: from ``Model.chat_completion``; or a function that is called with the task and returns an answer.
+        task: a text, or a list of message dicts.
+        n: how many samples, at most.
+        answer: the type of the answer.
+        key: gives what is compared instead of the answer, such as ``str.casefold``.
+        stop: ends the vote early. ``"beta"``: the leader stays ahead of the second with a probability of 0.95
+            (Adaptive-Consistency, 2305.11860). ``"window"``: five samples in a row, counted in fives, agree
+            (2401.10480). A function: called after each sample with the answers so far; true ends the vote.
+        temperature: of the samples; None leaves the model's own.
+        judge: a model that decides at the end which answers mean the same, for free text (2311.17311).
+        prompts: other texts than the usual ones.
+        **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the vote is counted as it
+            stands, and ``stopped`` names the limit.
+
+    Returns:
+        The answer with its ``margin``, and each sample in ``trace``.
+
+    Raises:
+        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also of an interrupt.
+
+    Example:
+        >>> answers = iter([42, 41, 42])
+        >>> result = self_consistency(lambda task: next(answers), "6 times 7?", n=3, answer=int)
+        >>> result.final_answer, round(result.margin, 2)
+        (42, 0.33)
+    """
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget)
+    with kept(vote.result):
+        drive(vote.plan(), vote.log)
+        return vote.result()
+
+
+async def aself_consistency(
+    model: Any,
+    task: Any,
+    *,
+    n: int = 5,
+    answer: Any = str,
+    key: Callable[[Any], Any] | None = None,
+    stop: Stop = None,
+    temperature: float | None = 0.7,
+    judge: Any = None,
+    prompts: Prompts | None = None,
+    max_concurrency: int = 8,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """As :func:`self_consistency`, from a coroutine: samples that no rule can make needless are asked side by side.
+
+    With a function as ``stop`` they are asked one after the other, since it may end the vote after each.
+    """
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget)
+    with kept(vote.result):
+        await adrive(vote.plan(), vote.log, max_concurrency)
+        return vote.result()
+
+
+def lead_is_sure(first: int, second: int) -> bool:
+    """Tell whether the leader stays ahead of the second with a probability above 0.95.
+
+    The share of the leader among both has the density Beta(first + 1, second + 1); its part above 1/2 is a sum of
+    binomials.
+    """
+    together = first + second + 1
+    ahead: int = sum(math.comb(together, k) for k in range(first + 1))
+    return ahead > _SURE * 2**together
+
+
+class _Vote:
+    """A vote; no waiting. The drivers ask it what to sample next."""
+
+    def __init__(
+        self,
+        model: Any,
+        task: Any,
+        n: int,
+        answer: Any,
+        key: Callable[[Any], Any] | None,
+        stop: Stop,
+        temperature: float | None,
+        judge: Any,
+        prompts: Prompts,
+        budget: Limits,
+    ) -> None:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n: expected at least 1, got {n!r}")
+        if not (stop in (None, "beta", "window") or callable(stop)):
+            raise ValueError(f'stop: expected "beta", "window", a function or None, got {stop!r}')
+        if not callable(model):
+            raise TypeError(f"model: expected a model or a function that answers, got {type(model).__name__}")
+        self._is_model = hasattr(model, "acall")
+        self._model = _warmed(model, temperature) if self._is_model else model
+        self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop
+        self._judge, self._prompts = judge, prompts
+        self.log = Log(Budget(budget))
+        self._came: dict[int, Done] = {}
+        self._samples: list[Sample] = []
+        self._keys: list[Any] = []
+        self._counts: list[int] = []
+        self._judged = False
+        self._stopped: str | None = None
+
+    def plan(self) -> Generator[Sequence[Job], list[Done], None]:
+        """Say what to sample next, until the vote ends."""
+        while len(self._samples) < self._n and self._stopped is None:
+            start = len(self._samples)
+            wanted = min(self._n - start, self._surely_needed())
+            done = yield [self._job(number) for number in range(start, start + wanted)]
+            for number in range(start, start + len(done)):
+                self._count(number)
+                if self._stops():
+                    self._stopped = self._stop if isinstance(self._stop, str) else "stop"
+                    break
+            if self._stopped is None and len(done) < wanted:
+                self._stopped = self.log.budget.reached()
+        if self._judge is not None and len(self._keys) > 1:
+            yield [self._judging()]
+
+    def _surely_needed(self) -> int:
+        """How many samples are needed whatever they say, so that none is asked for in vain."""
+        if self._stop is None:
+            return self._n
+        if self._stop == "window":
+            return _WINDOW - len(self._samples) % _WINDOW
+        if self._stop != "beta":
+            return 1
+        first, second = self._leaders()
+        more = 1
+        while more < self._n and not lead_is_sure(first + more, second):
+            more += 1
+        return more
+
+    def _leaders(self) -> tuple[int, int]:
+        first, second, *_ = [*sorted(self._counts, reverse=True), 0, 0]
+        return first, second
+
+    def _stops(self) -> bool:
+        if self._stop is None:
+            return False
+        if self._stop == "beta":
+            return lead_is_sure(*self._leaders())
+        if self._stop == "window":
+            last = {sample.group for sample in self._samples[-_WINDOW:]}
+            return len(self._samples) % _WINDOW == 0 and len(last) == 1 and None not in last
+        assert callable(self._stop)
+        return bool(self._stop(tuple(sample.answer for sample in self._samples if sample.group is not None)))
+
+    def _job(self, number: int) -> Job:
+        def then(done: Done) -> None:
+            self._came[number] = done
+
+        if not self._is_model:
+            return Job("sample", self._task, function=self._model, about=number, then=then)
+        schema = ChainOfThoughts[self._answer]  # type: ignore[name-defined]  # a type that the caller gave
+        return Job("sample", self._task, model=_numbered(self._model, number), schema=schema, about=number, then=then)
+
+    def _count(self, number: int) -> None:
+        """Count a sample that came; one that cannot be read votes for nothing."""
+        value, problem, _ = self._came.pop(number)
+        reasoning: tuple[str, ...] = ()
+        if problem is None and isinstance(value, ChainOfThoughts):
+            reasoning = tuple(f"{step.explanation}: {step.output}" for step in value.steps)
+            value = value.final_answer
+        elif problem is None:
+            value, problem = read_as(value, self._answer)
+        group = None
+        try:
+            if problem is None:
+                group = self._group_of(value if self._key is None else self._key(value))
+                self._counts[group] += 1
+        except BaseException as error:  # key= is the caller's code; the sample is kept all the same
+            problem = described(error)
+            raise
+        finally:
+            self._samples.append(Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem))
+
+    def _group_of(self, value: Any) -> int:
+        for group, known in enumerate(self._keys):
+            if isinstance(known, bool) == isinstance(value, bool) and known == value:  # True == 1
+                return group
+        self._keys.append(value)
+        self._counts.append(0)
+        return len(self._keys) - 1
+
+    def _judging(self) -> Job:
+        answers = "\n".join(f"{number}. {self._first(group)}" for number, group in enumerate(range(len(self._keys)), 1))
+        prompt = self._prompts.judge.format(task=text_of(self._task), answers=answers)
+        return Job("judge", prompt, model=self._judge, schema=Groups, then=self._regroup)
+
+    def _first(self, group: int) -> Any:
+        return next(sample.answer for sample in self._samples if sample.group == group)
+
+    def _regroup(self, done: Done) -> None:
+        """Join groups that the judge calls equal; a number that it does not name or names twice stays as it is."""
+        if done.problem is not None:
+            return
+        joined = {group: group for group in range(len(self._keys))}
+        seen: set[int] = set()
+        for numbers in done.value.groups:
+            fresh = sorted({number - 1 for number in numbers} & joined.keys() - seen)
+            seen.update(fresh)
+            joined.update(dict.fromkeys(fresh, fresh[0] if fresh else 0))
+        self._samples = [
+            msgspec.structs.replace(sample, group=None if sample.group is None else joined[sample.group])
+            for sample in self._samples
+        ]
+        self._counts = [sum(sample.group == group for sample in self._samples) for group in joined]
+        self._judged = True
+
+    def result(self, stopped: str | None = None) -> PlanResult:
+        """Return the result as it stands."""
+        for number in sorted(self._came):  # of a round that something ended
+            with suppress(Exception):  # key= may be what ended it
+                self._count(number)
+        final = None
+        if any(self._counts):
+            final = self._first(self._counts.index(max(self._counts)))
+        first, second = self._leaders()
+        return result_of(
+            self.log,
+            kind="self_consistency",
+            task=self._task,
+            final_answer=final,
+            trace=self._samples,
+            paths=tuple(sample.reasoning for sample in self._samples),
+            stopped=stopped or self._stopped,
+            margin=(first - second) / len(self._samples) if self._samples else 0.0,
+            messages=history_of(self._task, final),
+            judged=self._judged,
+        )
+
+
+def _warmed(model: Any, temperature: float | None) -> Any:
+    if temperature is None or not isinstance(model, ChatCompletion):
+        return model
+    warmed = copy.copy(model)
+    warmed.options = {**model.options, "temperature": temperature}
+    return warmed
+
+
+def _numbered(model: Any, number: int) -> Any:
+    """Return the model for the sample of this number: a cache keeps an answer for each."""
+    if number == 0 or not isinstance(model, ChatCompletion):
+        return model
+    numbered = copy.copy(model)
+    numbered._sample = number
+    return numbered

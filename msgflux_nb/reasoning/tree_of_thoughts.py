@@ -1,0 +1,328 @@
+"""``tree_of_thoughts``: propose next thoughts, keep the most promising ones, level by level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Annotated, Any, Unpack
+
+import msgspec
+from msgspec import Meta
+
+from .budget import Budget, Limits
+from .drive import Done, Job, Log, adrive, drive, kept
+from .prompts import Prompts
+from .result import PlanResult, history_of, read_as, result_of, text_of
+from .trace import Node
+
+__all__ = ["atree_of_thoughts", "tree_of_thoughts"]
+
+Path = tuple[str, ...]
+
+
+class Thoughts(msgspec.Struct, frozen=True):
+    """Next thoughts, each a different one."""
+
+    thoughts: Annotated[list[str], Meta(min_length=1, max_length=16)]
+
+
+class Valuation(msgspec.Struct, frozen=True):
+    """How promising the thoughts are."""
+
+    reason: Annotated[str, Meta(description="why, in one sentence")]
+    score: Annotated[float, Meta(description="0 impossible, 1 sure", ge=0, le=1)]
+
+
+def tree_of_thoughts(
+    model: Any,
+    task: Any,
+    *,
+    breadth: int = 3,
+    depth: int = 3,
+    answer: Any = str,
+    propose: Callable[[Path], Any] | None = None,
+    value: Callable[[Path], Any] | None = None,
+    check: Callable[[Path], Any] | None = None,
+    samples: int = 1,
+    prompts: Prompts | None = None,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """Search a tree of thoughts breadth first (Yao et al. 2023, 2305.10601).
+
+    On each level every kept path gets next thoughts; ``check`` ends the search at the first solved path and drops dead
+    ones; of the others the ``breadth`` with the highest values go on. Equal paths are one node, valued once; ties keep
+    the order in which they were proposed.
+
+    Args:
+        model: from ``Model.chat_completion``; None where both ``propose`` and ``value`` are given.
+        task: a text, or a list of message dicts.
+        breadth: how many paths go on from each level.
+        depth: how many levels there are.
+        answer: the type of the answer. A model is asked for it at the end; without a model it is the last thought of
+            the best path, read as this type.
+        propose: gives next thoughts of a path, a tuple of thoughts; the first path is empty.
+        value: gives how promising a path is; any number, more is better.
+        check: says of a path ``True`` (solved), ``False`` (dead) or ``None`` (cannot tell).
+        samples: how often a model values a node; the mean counts.
+        prompts: other texts than the usual ones.
+        **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
+            for the answer; that call is within ``max_calls``. Without a model, calls of ``propose`` and ``value``
+            count.
+
+    Returns:
+        The answer; ``paths`` is the last beam, best first, and ``trace`` has every node.
+
+    Raises:
+        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also of an interrupt.
+
+    Example:
+        >>> result = tree_of_thoughts(None, "the largest number of two digits 1 or 2", breadth=1, depth=2, answer=int,
+        ...                           propose=lambda path: ["".join(path) + digit for digit in "12"],
+        ...                           value=lambda path: int(path[-1]))
+        >>> result.final_answer, result.paths
+        (22, (('2', '22'),))
+    """
+    tree = _Tree(model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget)
+    with kept(tree.result):
+        drive(tree.plan(), tree.log)
+        return tree.result()
+
+
+async def atree_of_thoughts(
+    model: Any,
+    task: Any,
+    *,
+    breadth: int = 3,
+    depth: int = 3,
+    answer: Any = str,
+    propose: Callable[[Path], Any] | None = None,
+    value: Callable[[Path], Any] | None = None,
+    check: Callable[[Path], Any] | None = None,
+    samples: int = 1,
+    prompts: Prompts | None = None,
+    max_concurrency: int = 8,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """As :func:`tree_of_thoughts`, from a coroutine: the calls of one level run side by side."""
+    tree = _Tree(model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget)
+    with kept(tree.result):
+        await adrive(tree.plan(), tree.log, max_concurrency)
+        return tree.result()
+
+
+class _Tree:
+    """A search; no waiting. The drivers ask it what to call next."""
+
+    def __init__(
+        self,
+        model: Any,
+        task: Any,
+        breadth: int,
+        depth: int,
+        answer: Any,
+        propose: Callable[[Path], Any] | None,
+        value: Callable[[Path], Any] | None,
+        check: Callable[[Path], Any] | None,
+        samples: int,
+        prompts: Prompts,
+        budget: Limits,
+    ) -> None:
+        for name, number in (("breadth", breadth), ("depth", depth), ("samples", samples)):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name}: expected at least 1, got {number!r}")
+        if model is None and (propose is None or value is None):
+            raise TypeError("model is None: give both propose= and value=, which then stand for it")
+        self._model, self._task, self._answer = model, task, answer
+        self._breadth, self._depth, self._samples = breadth, depth, samples
+        self._propose, self._value, self._check = propose, value, check
+        self._prompts = prompts
+        self.log = Log(Budget(budget, reserved=0 if model is None else 1))
+        self._nodes: dict[Path, Node] = {}
+        self._beam: list[Path] = []
+        self._growing: list[Path] = []  # the beam whose next thoughts are being proposed
+        self._proposed: dict[Path, list[str]] = {}
+        self._values: dict[Path, list[float]] = {}
+        self._final: Any = None
+        self._stopped: str | None = None
+
+    def plan(self) -> Generator[Sequence[Job], list[Done], None]:
+        """Say what to call next, until the search ends; then ask a model for the answer."""
+        for level in range(self._depth):
+            yield from self._level([()] if level == 0 else self._beam)
+            if self._stopped is not None:
+                break
+        if self._model is None:
+            if self._beam:
+                self._final, _ = read_as(self._beam[0][-1], self._answer)
+                if self._final is None and isinstance(self._beam[0][-1], str):
+                    self._final = _decoded(self._beam[0][-1], self._answer)
+            return
+        self.log.budget.close()
+        path = self._beam[0] if self._beam else ()
+        schema = None if self._answer is str else self._answer
+        job = self._asking("close", path, self._prompts.tree_close, schema)
+        (done,) = yield [job]
+        if done.error is not None:
+            raise done.error
+        self._final = done.value
+
+    def _level(self, beam: list[Path]) -> Generator[Sequence[Job], list[Done], None]:
+        self._growing = beam
+        jobs = [self._proposing(path) for path in beam]
+        done = yield jobs
+        self._stopped = self._cut(jobs, done)
+        fresh = self._grow()
+        if not fresh:
+            self._stopped = self._stopped or "exhausted"
+            return
+        alive = yield from self._checked(fresh)
+        if self._stopped == "solved":
+            return
+        valuations = [self._valuing(path) for path in alive for _ in range(self._samples if self._value is None else 1)]
+        if self._stopped is None and valuations:
+            done = yield valuations
+            self._stopped = self._cut(valuations, done)
+        self._keep(alive)
+
+    def _cut(self, jobs: list[Job], done: list[Done]) -> str | None:
+        return self.log.budget.reached() if len(done) < len(jobs) else None
+
+    def _grow(self) -> list[Path]:
+        """Make nodes of what was proposed, in the order of the beam; equal paths are one."""
+        fresh: list[Path] = []
+        for parent in self._growing:
+            for thought in self._proposed.pop(parent, ()):
+                path = (*parent, thought)
+                if path not in self._nodes:
+                    above = self._nodes[parent].id if parent else None
+                    self._nodes[path] = Node(id=len(self._nodes), parent=above, level=len(path), path=path)
+                    fresh.append(path)
+        return fresh
+
+    def _checked(self, fresh: list[Path]) -> Generator[Sequence[Job], list[Done], list[Path]]:
+        """Ask ``check`` of each path in turn, before any is valued; return those that are not dead."""
+        if self._check is None:
+            return fresh
+        alive: list[Path] = []
+        for path in fresh:
+            (done,) = yield [Job("check", path, function=self._check, counted=False)]
+            verdict = _verdict(done.value)
+            if verdict is True:
+                self._mark(path, state="solved")
+                self._beam, self._stopped = [path], "solved"
+                return alive
+            if verdict is None:
+                alive.append(path)
+            else:
+                self._mark(path, state="dead")
+        return alive
+
+    def _keep(self, alive: list[Path]) -> None:
+        """Keep the best of a level; a level that a limit cut short is kept as far as it was valued."""
+        for path in alive:
+            self._mark(path, value=self._mean(path))
+        if self._stopped is not None:
+            valued = [path for path in alive if self._nodes[path].value is not None]
+            alive = valued if valued or self._beam else alive
+        ranked = sorted(alive, key=lambda path: -self._rank(path))
+        for number, path in enumerate(ranked):
+            self._mark(path, state="kept" if number < self._breadth else "pruned")
+        if ranked:
+            self._beam = ranked[: self._breadth]
+        elif self._stopped is None:
+            self._stopped = "exhausted"
+
+    def _rank(self, path: Path) -> float:
+        value = self._nodes[path].value
+        return -math.inf if value is None else value
+
+    def _mean(self, path: Path) -> float | None:
+        values = self._values.get(path)
+        return sum(values) / len(values) if values else None
+
+    def _mark(self, path: Path, **changes: Any) -> None:
+        self._nodes[path] = msgspec.structs.replace(self._nodes[path], **changes)
+
+    def _proposing(self, path: Path) -> Job:
+        def then(done: Done) -> None:
+            self._proposed[path] = _thoughts(done, self._propose is not None)
+
+        if self._propose is not None:
+            counted = self._model is None
+            return Job("propose", path, function=self._propose, counted=counted, about=path, then=then)
+        return self._asking("propose", path, self._prompts.propose, Thoughts, then)
+
+    def _valuing(self, path: Path) -> Job:
+        def then(done: Done) -> None:
+            if done.problem is None:
+                found = done.value.score if self._value is None else _number(done.value)
+                self._values.setdefault(path, []).append(found)
+
+        if self._value is not None:
+            counted = self._model is None
+            return Job("value", path, function=self._value, counted=counted, about=path, then=then)
+        return self._asking("value", path, self._prompts.value, Valuation, then)
+
+    def _asking(
+        self, purpose: str, path: Path, prompt: str, schema: Any, then: Callable[[Any], None] | None = None
+    ) -> Job:
+        thoughts = "\n".join(f"- {thought.strip()}" for thought in path) or "- none yet"
+        filled = prompt.format(task=text_of(self._task), path=thoughts, count=self._breadth)
+        return Job(purpose, filled, model=self._model, schema=schema, about=path, then=then)
+
+    def result(self, stopped: str | None = None) -> PlanResult:
+        """Return the result as it stands, with what came of a level that did not end."""
+        self._grow()
+        for path in self._values:
+            if self._nodes[path].value is None:
+                self._mark(path, value=self._mean(path))
+        return result_of(
+            self.log,
+            kind="tree_of_thoughts",
+            task=self._task,
+            final_answer=self._final,
+            trace=self._nodes.values(),
+            paths=tuple(self._beam),
+            stopped=stopped or self._stopped,
+            margin=None,
+            messages=history_of(self._task, self._final),
+        )
+
+
+def _thoughts(done: Done, given: bool) -> list[str]:
+    if done.problem is not None:  # no thought came, which the trace says
+        return []
+    thoughts = done.value if given else done.value.thoughts
+    if isinstance(thoughts, str) or not isinstance(thoughts, Iterable):
+        raise TypeError(f"propose(path): expected a list of texts, got {thoughts!r}")
+    listed = list(thoughts)
+    for thought in listed:
+        if not isinstance(thought, str):
+            raise TypeError(f"propose(path): expected a list of texts, got {thought!r} in it")
+    return listed
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise TypeError(f"value(path): expected a number, got {value!r}")
+    return number
+
+
+def _verdict(value: Any) -> bool | None:
+    if value is None:
+        return None
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too
+        raise TypeError(f"check(path): expected True (solved), False (dead) or None (cannot tell), got {value!r}")
+    return bool(value)
+
+
+def _decoded(text: str, answer: Any) -> Any:
+    """Read a text as a type, such as ``"22"`` as an int; None where it is none."""
+    try:
+        return msgspec.convert(text.strip(), answer, strict=False)
+    except (msgspec.ValidationError, TypeError):
+        return None
