@@ -114,8 +114,7 @@ def lead_is_sure(first: int, second: int) -> bool:
     binomials.
     """
     together = first + second + 1
-    ahead: int = sum(math.comb(together, k) for k in range(first + 1))
-    return ahead > _SURE * 2**together
+    return sum(math.comb(together, k) for k in range(first + 1)) > _SURE * (1 << together)
 
 
 class _Vote:
