@@ -23,7 +23,7 @@ PURE_ROOMS = ("content", "generation", "display", "protocol")
 IMPURE = {"httpx", "aiohttp", "asyncio", "threading", "time", "os", "pathlib", "socket", "subprocess"}
 FILES = {"content.source", "content.generated", "content.messages", "content.media"}
 """The modules of pure rooms that know paths: what a person gives as a picture, and where one is saved."""
-UPWARD = {("models.answer", "tables.frame")}
+UPWARD = {("models.answer", "tables.frame"), ("reasoning.result", "tables.frame")}
 """The arrows that go back: ``to_frame``."""
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}
 HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx")
