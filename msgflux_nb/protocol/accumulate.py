@@ -45,10 +45,6 @@ _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
-def _is_chat(payload: Any) -> bool:
-    return isinstance(payload, dict) and isinstance(payload.get("choices"), list)
-
-
 class Accumulator:
     """Feed it an answer's bytes; read events as they come, the snapshot at any time, and ``finish`` at the end.
 
@@ -236,13 +232,23 @@ class Accumulator:
     def _take(self, received: list[bytes | ServerEvent]) -> list[Event]:
         events: list[Event] = []
         for item in received:
-            if self._ready and type(item) is bytes and self._quick(item, events):
+            if self._ready and (self._quick_on_wire if self._reader else self._quick)(item, events):
                 continue
             self._payload(item, events)
         return events
 
-    def _quick(self, payload: bytes, events: list[Event]) -> bool:
+    def _quick_on_wire(self, item: bytes | ServerEvent, events: list[Event]) -> bool:
+        """Take an event that only goes on with a text; False if it is another."""
+        assert self._reader is not None
+        found = self._reader.quick(item if type(item) is bytes else item.data)  # type: ignore[union-attr]
+        if found is not None:
+            self._put(*found, events)
+        return found is not None
+
+    def _quick(self, payload: bytes | ServerEvent, events: list[Event]) -> bool:
         """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
+        if type(payload) is not bytes:
+            return False
         for head, behind, tail, channel, index in self._frames.known:
             if payload.startswith(head) and payload.endswith(tail):
                 stop = payload.rfind(behind) if behind else len(payload) - len(tail)
@@ -328,8 +334,7 @@ class Accumulator:
             self._value(value, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
             self._no_json(rest, last)
-        chat = self._reader is None
-        self._ready = chat and self.has_content and self._has_first and self.failure is None and not self._first.waits
+        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.waits
 
     def _no_json(self, text: str, last: bool) -> None:
         if text.strip() == "DONE":
@@ -373,9 +378,9 @@ class Accumulator:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
             if self._reader is not None and self.failure is None and isinstance(value, dict):
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
-            if self._reader is not None and not self._reader.recognised and _is_chat(value):
-                self._reader = None  # a gateway that answers in its own way, whatever it was asked
             if isinstance(value, dict):  # what was billed may come with the error, or after it
+                if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
+                    self._reader = None  # a gateway that answers in its own way, whatever it was asked
                 self._look_at(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)

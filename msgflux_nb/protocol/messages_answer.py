@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from msgspec import structs
 
 from .chunks import Piece, ToolFragment
@@ -29,14 +30,35 @@ from .events import (
     finish_reason,
     whole_number,
 )
+from .sse import joined
 from .turns import BLOCKS
 from .usage import Usage, usage_of
+from .wire_reader import QuickPiece
 
 __all__ = ["MessagesReader", "messages_usage"]
 
 _TEXTS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 _PARAGRAPH = "\n\n"
 _FIELDS = ("stop_sequence", "stop_details", "container", "context_management")
+
+
+class _Piece(msgspec.Struct, gc=False):
+    type: str
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+
+
+class _Delta(msgspec.Struct, gc=False):
+    """A piece of a text, and nothing else."""
+
+    type: Literal["content_block_delta"]
+    index: int
+    delta: _Piece
+    error: None = None
+
+
+_decode = msgspec.json.Decoder(_Delta).decode
 
 
 class MessagesReader:
@@ -55,6 +77,7 @@ class MessagesReader:
         self.recognised = False
         self._blocks: list[dict[str, Any]] = []
         self._open: dict[int, dict[str, Any]] = {}  # by index, while they grow
+        self._pieces: dict[tuple[int, str], list[str]] = {}  # the texts of open blocks, by index and field
         self._inputs: dict[int, list[str]] = {}  # the JSON text of a call's input, by index
         self._given: dict[int, Any] = {}  # inputs that came whole where their block began, by index
         self._lanes: dict[int, int] = {}  # which call of the answer an open block is
@@ -90,6 +113,29 @@ class MessagesReader:
             case None if whole and "content" in payload:
                 self.recognised = True
                 yield from self._message(payload, whole=True)
+
+    def quick(self, payload: bytes) -> QuickPiece | None:
+        """Take a payload that only goes on with a text; return whose, or None for any other."""
+        try:
+            event = _decode(payload)
+        except (ValueError, RecursionError):
+            return None
+        index, delta = event.index, event.delta
+        match delta.type:
+            case "text_delta":
+                text, pieces = delta.text, self._pieces.get((index, "text"))
+            case "thinking_delta":
+                text, pieces = delta.thinking, self._pieces.get((index, "thinking"))
+            case "input_json_delta" if index in self._lanes:
+                text, pieces = delta.partial_json, self._inputs.get(index)
+            case _:
+                return None
+        if not text or not pieces:
+            return None
+        pieces.append(text)
+        if delta.type == "input_json_delta":
+            return "arguments", self._lanes[index], text
+        return ("content" if delta.type == "text_delta" else "reasoning"), None, text
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
@@ -139,8 +185,9 @@ class MessagesReader:
             name = _TEXTS[kind]
             piece = delta.get(name)
             if isinstance(piece, str) and piece:
-                first = not block.get(name)
-                block[name] = piece if first else f"{block[name]}{piece}"
+                pieces = self._pieces.setdefault((index, name), [])
+                first = not pieces and not block.get(name)
+                pieces.append(piece)
                 if kind == "text_delta":
                     yield from self._said(piece)
                 elif kind == "thinking_delta":
@@ -167,9 +214,13 @@ class MessagesReader:
         lane, given = self._lanes.pop(index, None), self._given.pop(index, None)
         if lane is not None and given is not None:
             yield ToolFragment(lane, None, None, given)
+        for name in _TEXTS.values() if block is not None else ():
+            texts = self._pieces.pop((index, name), None)
+            if texts is not None and block is not None:
+                block[name] = joined("".join([block.get(name) or "", *texts]))
         if block is not None and pieces:
             try:
-                block["input"] = json.loads("".join(pieces))
+                block["input"] = json.loads(joined("".join(pieces)))
             except (ValueError, RecursionError):
                 block["input"] = {}  # cut by max_tokens: a call that must not run goes back without arguments
 

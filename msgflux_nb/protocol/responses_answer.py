@@ -12,7 +12,9 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from .chunks import Piece, ToolFragment, token_pieces
 from .events import (
@@ -32,6 +34,7 @@ from .events import (
 )
 from .turns import ITEMS
 from .usage import usage_of
+from .wire_reader import QuickPiece
 
 __all__ = ["ResponsesReader", "final_text"]
 
@@ -65,6 +68,28 @@ _INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_
 _TEXT_PARTS = ("output_text", "text", None)
 _PENDING = ("queued", "in_progress")
 _PARAGRAPH = "\n\n"
+
+
+class _Delta(msgspec.Struct, gc=False):
+    """A piece of a text, and nothing else."""
+
+    type: str
+    delta: str
+    output_index: int
+    content_index: int = 0
+    summary_index: int = 0
+    logprobs: tuple[()] | None = None
+    error: None = None
+    response: None = None
+
+
+_decode = msgspec.json.Decoder(_Delta).decode
+_QUICK: dict[str, tuple[str, Literal["content", "reasoning", "arguments"]]] = {
+    "response.output_text.delta": ("text", "content"),
+    "response.function_call_arguments.delta": ("arguments", "arguments"),
+    "response.reasoning_summary_text.delta": ("summary", "reasoning"),
+    "response.reasoning_text.delta": ("reasoning", "reasoning"),
+}
 
 
 class ResponsesReader:
@@ -105,6 +130,21 @@ class ResponsesReader:
             if isinstance(response, dict):
                 yield from _identity(response)
             yield from self._event(kind, payload)
+
+    def quick(self, payload: bytes) -> QuickPiece | None:
+        """Take a payload that only goes on with a text; return whose, or None for any other."""
+        try:
+            event = _decode(payload)
+        except (ValueError, RecursionError):
+            return None
+        channel, kind = _QUICK.get(event.type, ("", "content"))
+        index = event.output_index
+        part = event.summary_index if channel == "summary" else event.content_index if channel != "arguments" else 0
+        told = self._texts.get((channel, index, part))
+        if not told or not event.delta or self._over:
+            return None
+        self._texts[channel, index, part] = told + len(event.delta)
+        return kind, index if kind == "arguments" else None, event.delta
 
     def close(self) -> Iterator[Piece]:
         """Yield what is left where a stream ends without the whole response: the items, to go back in the next turn."""

@@ -26,6 +26,7 @@ __all__ = ["DONE", "Frames", "SSEDecoder", "ServerEvent", "decode_text", "is_str
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = b"data: "
+_NAMED = b"event: "
 _FIELDS = frozenset({b"data", b"event", b"error", b"id", b"retry", b""})
 
 
@@ -91,6 +92,8 @@ class SSEDecoder:
         if len(payloads) == paired // 2 and not any(lines[1:paired:2]):
             events += payloads
             del lines[:paired]
+        elif lines[0][:7] == _NAMED:
+            del lines[: _take_named(lines, events)]
         self._take_lines(lines, events)
 
     def _lines(self, data: bytes) -> list[bytes]:
@@ -155,6 +158,16 @@ class SSEDecoder:
         self._data = []
         self._name = ""
         self._bare = False
+
+
+def _take_named(lines: list[bytes], events: list[bytes | ServerEvent]) -> int:
+    """Take events of a name, one line of data and a blank line; return how many lines these are."""
+    for at in range(0, len(lines) - 2, 3):
+        name, data = lines[at], lines[at + 1]
+        if name[:7] != _NAMED or len(name) == 7 or data[:6] != _PLAIN or lines[at + 2]:
+            return at
+        events.append(ServerEvent(data[6:], name[7:].decode("utf-8", "replace")))
+    return len(lines) // 3 * 3
 
 
 _PADDING = re.compile(rb'"(?:obfuscation|p)": ?"([A-Za-z0-9]+)"}$')
@@ -231,7 +244,8 @@ _MESSAGE = {
     "tool_calls": _CALL,
     "function_call": {"arguments": _TEXT},
 }
-_PLACES = {"choices": {"delta": _MESSAGE, "message": _MESSAGE}}
+_DELTA = dict.fromkeys(("text", "thinking", "partial_json"), _TEXT)  # on the Messages wire; on Responses a text
+_PLACES = {"choices": {"delta": _MESSAGE, "message": _MESSAGE}, "delta": _DELTA}
 
 
 def json_values(data: bytes) -> tuple[list[Any], str]:
@@ -271,7 +285,7 @@ def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
         return {joined(name): _without_halves(one, places.get(name) if places else None) for name, one in value.items()}
     if isinstance(value, list):
         return [_without_halves(one, places) for one in value]
-    return joined(value) if isinstance(value, str) and places is not _TEXT else value
+    return joined(value) if isinstance(value, str) and places is not _TEXT and places is not _DELTA else value
 
 
 def joined(text: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from .chunks import Piece
 
-__all__ = ["WireReader"]
+__all__ = ["QuickPiece", "WireReader"]
+
+QuickPiece = tuple[Literal["content", "reasoning", "arguments"], int | None, str]
+"""A piece of a text that has begun: what it is of, the number of the call, and the piece."""
 
 
 class WireReader(Protocol):
@@ -23,6 +26,9 @@ class WireReader(Protocol):
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
         """Yield what a payload adds to the answer."""
+
+    def quick(self, payload: bytes) -> QuickPiece | None:
+        """Take a payload that only goes on with a text; return whose, or None, and take nothing, for another."""
 
     def close(self) -> Iterator[Piece]:
         """Yield what is left when nothing more comes."""

@@ -18,7 +18,7 @@ from msgflux_nb.models.http1 import ProtocolError, ResponseReader
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.profile import Wire
-from msgflux_nb.protocol.sse import SSEDecoder
+from msgflux_nb.protocol.sse import ServerEvent, SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 from msgflux_nb.protocol.wire import reader_of
 
@@ -89,8 +89,10 @@ def sse(data: bytes) -> None:
 
 
 class LongWay(Accumulator):
-    def _quick(self, payload: bytes, events: list[Any]) -> bool:
+    def _quick(self, payload: bytes | ServerEvent, events: list[Any]) -> bool:
         return False
+
+    _quick_on_wire = _quick
 
 
 def accumulator(data: bytes) -> None:
@@ -110,7 +112,9 @@ def on_wire(wire: Wire) -> Callable[[bytes], None]:
     def target(data: bytes) -> None:
         pieces = cut(Stream(data))
         whole = b"".join(pieces)
-        assert read(Accumulator(reader=reader_of(wire)), pieces) == read(Accumulator(reader=reader_of(wire)), [whole])
+        found = read(Accumulator(reader=reader_of(wire)), pieces)
+        assert found == read(Accumulator(reader=reader_of(wire)), [whole])
+        assert found == read(LongWay(reader=reader_of(wire)), [whole])
 
     return target
 

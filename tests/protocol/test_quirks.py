@@ -12,8 +12,9 @@ from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.events import Event, TextDelta
 from msgflux_nb.protocol.profile import Wire
 from msgflux_nb.protocol.snapshot import Snapshot
+from msgflux_nb.protocol.sse import ServerEvent
 from msgflux_nb.protocol.wire import reader_of
-from tests.wire import made
+from tests.wire import made, recorded_on
 
 WIRES: tuple[Wire, ...] = ("chat", "responses", "messages")
 MADE = {(wire, name): found for wire in WIRES for name, found in made(wire).items()}
@@ -32,11 +33,18 @@ USUAL: dict[str, Any] = {
 }
 
 
+class LongWay(Accumulator):
+    """Reads each event at length."""
+
+    def _quick_on_wire(self, item: bytes | ServerEvent, events: list[Event]) -> bool:
+        return False
+
+
 class Answer:
     """What an answer's bytes say, read in these pieces; with ids of our own left out, since they are random."""
 
-    def __init__(self, *pieces: bytes, wire: Wire = "chat") -> None:
-        accumulator = Accumulator(reader=reader_of(wire))
+    def __init__(self, *pieces: bytes, wire: Wire = "chat", quick: bool = True) -> None:
+        accumulator = (Accumulator if quick else LongWay)(reader=reader_of(wire))
         self.events: list[Event] = []
         for piece in pieces:
             self.events += accumulator.feed(piece)
@@ -93,6 +101,23 @@ def test_an_odd_stream_reads_the_same_at_every_split_point(case: tuple[Wire, str
     # The other wires share what cuts bytes into events, so two pieces are tried in fewer places.
     for cut in range(0, len(data) if len(data) < SPLIT_LIMIT else 0, 1 if wire == "chat" else 7):
         assert Answer(data[:cut], data[cut:], wire=wire) == whole, f"cut at byte {cut}"
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_the_quick_way_reads_a_stream_as_the_long_way_does(wire: Wire) -> None:
+    streams = [data for data, _ in made(wire).values()]
+    streams += [exchange["body"].encode() for exchange in recorded_on(wire)]
+    for data in streams:
+        assert Answer(data, wire=wire) == Answer(data, wire=wire, quick=False)
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_half_a_letter_in_a_piece_that_goes_on_waits_for_the_other_half(wire: Wire) -> None:
+    delta: Any = '{"type":"response.output_text.delta","output_index":0,"delta":"%s"}'
+    if wire == "messages":
+        delta = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}'
+    data = "".join(f"data: {delta % text}\n\n" for text in ("a", "b\\ud83d", "\\ude00c", "d"))
+    assert Answer(data.encode(), wire=wire).snapshot.text == "ab\U0001f600cd"
 
 
 def check_error(error: errors.MsgfluxError | None, expected: dict[str, Any] | None) -> None:
