@@ -64,6 +64,8 @@ class ChatBlock:
         Raises:
             ToolCallError: the result has no JSON form.
         """
+        if not isinstance(call_id, str):
+            raise TypeError(f"ChatBlock.tool: call_id is the id of a call, a str, not {type(call_id).__name__}.")
         content = result if isinstance(result, str) else _to_json(result, call_id)
         return {"role": "tool", "tool_call_id": call_id, "content": content}
 

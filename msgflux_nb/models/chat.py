@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
+from ..content.keywords import refuse_unknown
 from ..errors import AuthenticationError, BadRequestError
 from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
@@ -50,6 +51,9 @@ class CallOptions(TypedDict, total=False):
     generation_schema: Any
     tool_schemas: Tools | None
     tool_choice: str | dict[str, Any] | None
+
+
+_CALL_KEYWORDS = (*CallOptions.__annotations__, "stream")
 
 
 class ChatCompletion:
@@ -119,6 +123,7 @@ class ChatCompletion:
         tool_schemas: Tools | None = None,
         tool_choice: str | dict[str, Any] | None = None,
         stream: bool = False,
+        **unknown: Any,
     ) -> ModelResponse | StreamResponse:
         """Ask the model.
 
@@ -133,6 +138,7 @@ class ChatCompletion:
             tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of the tool to call, or a dict in the
                 provider's form.
             stream: whether to return at once and let the answer arrive while it is read.
+            unknown: any other keyword is refused.
 
         Returns:
             A :class:`ModelResponse`, or with ``stream=True`` a :class:`StreamResponse`.
@@ -140,6 +146,8 @@ class ChatCompletion:
         Raises:
             MsgfluxError: whatever went wrong, by kind; see ``errors.py``.
         """
+        if unknown:
+            refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
         call = self._call(
             messages,
             stream,
@@ -178,8 +186,11 @@ class ChatCompletion:
         tool_schemas: Tools | None = None,
         tool_choice: str | dict[str, Any] | None = None,
         stream: bool = False,
+        **unknown: Any,
     ) -> ModelResponse | AsyncStreamResponse:
         """Ask the model from a coroutine; the same keywords and values as calling it."""
+        if unknown:
+            refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
         call = self._call(
             messages,
             stream,

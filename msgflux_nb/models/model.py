@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Never
 
+from ..content.checks import meant
+from ..content.keywords import check_options, refuse_unknown
 from ..errors import NotFoundError
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire, for_model, override
@@ -60,6 +64,7 @@ class Model:
         cache_prompt: bool = False,
         service_tier: str | None = None,
         http_client: Any = None,
+        **unknown: Never,
     ) -> ChatCompletion:
         """Return a model to call. Nothing is loaded or sent before the first call.
 
@@ -97,14 +102,16 @@ class Model:
                 providers that cache by themselves need no mark.
             service_tier: how fast and at which price, in the provider's words.
             http_client: an ``httpx`` client or transport of yours, used as it is; a tuple for calls of both kinds.
+            unknown: any other keyword is refused.
 
         Raises:
             NotFoundError: the provider is unknown and there is no ``base_url``.
             StoreError: ``cache`` cannot be used.
             TypeError: an option or a profile's field is unknown or of the wrong type.
         """
-        given, headers = None if api_key is None else Key(api_key), HiddenValues(extra_headers or {})
+        given, headers, wrong = _hidden(api_key, extra_headers)
         del api_key, extra_headers  # a verbose traceback prints the variables of every frame
+        _check_construction(name, wrong, unknown, cache, (prefill_mode, wire))
         options = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -123,7 +130,8 @@ class Model:
             "web_search_options": web_search_options,
             "service_tier": service_tier,
         }
-        _check_words(prefill_mode, wire)
+        beside = {"extra_body": extra_body, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt}
+        check_options({**options, **beside, "max_retries": max_retries})
         row, model = _row_and_model(name, base_url, profile or {})
         return ChatCompletion(
             name=name,
@@ -143,7 +151,38 @@ class Model:
         )
 
 
-def _check_words(prefill_mode: object, wire: object) -> None:
+def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
+    """Say what is wrong with a key or headers, without their values; None for nothing."""
+    if api_key is not None and not isinstance(api_key, str):
+        return f"api_key: expected a str or None, got {type(api_key).__name__}"
+    if headers is not None and not isinstance(headers, Mapping):
+        return f"extra_headers: expected a dict, got {type(headers).__name__}"
+    for header, value in (headers or {}).items():
+        if not isinstance(header, str) or not isinstance(value, str):
+            return f"extra_headers: expected str for each header, got {header!r:.40}: a {type(value).__name__}"
+    return None
+
+
+def _hidden(api_key: Any, headers: Any) -> tuple[Key | None, HiddenValues, str | None]:
+    """What tracebacks may show of a key and headers, and what is wrong with them."""
+    wrong = _wrong_secrets(api_key, headers)
+    if wrong is not None:
+        return None, HiddenValues({}), wrong
+    return None if api_key is None else Key(api_key), HiddenValues(headers or {}), None
+
+
+def _check_construction(
+    name: Any, wrong: str | None, unknown: dict[str, Any], cache: Any, words: tuple[object, object]
+) -> None:
+    names = [one for one in inspect.signature(Model.chat_completion).parameters if one != "name"]
+    refuse_unknown("Model.chat_completion", unknown, names)
+    if not isinstance(name, str):
+        raise TypeError(f'name: expected a str such as "openai/gpt-4.1-nano", got {type(name).__name__}')
+    if wrong is not None:
+        raise TypeError(wrong)
+    if cache is not None and not isinstance(cache, str | os.PathLike):
+        raise TypeError(f"cache: expected a path or None, got {cache!r:.60} ({type(cache).__name__})")
+    prefill_mode, wire = words
     if prefill_mode not in ("auto", "emulate"):
         raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
     if wire not in (None, *WIRES):
@@ -154,19 +193,36 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
     """The provider's row as it is for this model, with the user's changes, and the model's name there."""
     provider, slash, model = name.partition("/")
     own = base_url is not None and name.startswith("openai/gpt-oss")  # a name at the Hugging Face hub, not OpenAI's
+    if provider == "local" and slash and not base_url:
+        _check_local(model)
     if slash and model and provider in PROFILES and not own:
         row = for_model(PROFILES[provider], model)
     elif base_url:
         row, model = for_model(COMPATIBLE, name), name
     else:
+        if provider in PROFILES:
+            raise NotFoundError(
+                f"{name!r} is a provider without a model. Expected provider/model, such as {provider}/NAME."
+            )
         raise NotFoundError(
-            f"{name!r} names no provider that is known here. Expected provider/model, with one of: "
-            f"{', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
+            f"{name!r} names no provider that is known here.{meant(provider, PROFILES)} Expected provider/model, with "
+            f"one of: {', '.join(sorted(PROFILES))}; or the name of a model on your own server, with base_url=."
         )
     if base_url:
         elsewhere = {"base_url": tidy(base_url), "base_url_variable": None, "prefill_base_url": None}
         changes = {**elsewhere, **changes}
     return override(row, changes) if changes else row, model
+
+
+def _check_local(model: str) -> None:
+    """Refuse the name of an embedded model that is one letter off; a path may be anything."""
+    if model == DEFAULT_MODEL.partition("/")[2] or "/" in model or model.endswith(".gguf"):
+        return
+    from ..local.weights import WEIGHTS
+
+    near = "" if model in WEIGHTS else meant(model, WEIGHTS)
+    if near:
+        raise NotFoundError(f"no embedded model is named {model!r}.{near} There are: {', '.join(sorted(WEIGHTS))}.")
 
 
 def _store(path: str | os.PathLike[str]) -> Store:

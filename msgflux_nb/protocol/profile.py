@@ -55,6 +55,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         parallel: how many requests the server answers at once, as far as is known; a batch begins with so many.
         parallel_most: how many a batch tries at most, as long as the server bears it.
         option_names: options that are called otherwise in this provider's requests.
+        parts: types of content parts beside those that are known of all wires.
         modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
         image_long_edge: pixels of an image's longer side, at most.
         image_max_bytes: bytes of an image, at most, before base64.
@@ -121,6 +122,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parallel_most: int = 128
     option_names: dict[str, str] = {}
     modalities: frozenset[str] = frozenset({"text", "image", "audio", "file", "video"})
+    parts: frozenset[str] = frozenset()
     image_long_edge: int = 1_568
     image_max_bytes: int = 3_750_000
     image_max_count: int | None = None

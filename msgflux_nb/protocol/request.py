@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from ..content.checks import check_messages
+from ..content.keywords import check_keywords
 from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
@@ -22,7 +24,7 @@ from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
 from .special_tokens import as_texts
 from .tool_choice import Choice, choice_of, is_forced
-from .turns import listed, outgoing, with_system
+from .turns import outgoing, with_system
 from .wire import chosen_wire, wire_body, with_extra
 
 __all__ = ["OPTIONS", "ChatRequest", "Way", "build_request", "schema_methods", "schema_note"]
@@ -185,7 +187,8 @@ def build_request(
         PrefillError: the prefill cannot be continued.
         SchemaError: the type has no JSON form.
     """
-    asked = _asked(messages, system_prompt, {"tools": tool_schemas, **options, **(extra_body or {})})
+    check_keywords(system_prompt, prefilling, generation_schema, stream)
+    asked = _asked(messages, system_prompt, profile, {"tools": tool_schemas, **options, **(extra_body or {})})
     tools = _listed_tools(tool_schemas)
     choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
@@ -208,8 +211,8 @@ def build_request(
         call_as_structure=call_as_structure,
         audio_format=(options.get("audio") or {}).get("format"),
     )
-    body: dict[str, Any] = {"model": model}
-    body["messages"], split = _turns(request, profile, model, plain_history)
+    sent, split = _turns(request, profile, model, plain_history)
+    body: dict[str, Any] = {"model": model, "messages": sent}
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
     asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
@@ -218,8 +221,7 @@ def build_request(
     if stream:
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
     body, warnings = remedied(body, remedies, model)
-    own = extra_body or {}
-    continued = "" if request.emulated else prefill
+    own, continued = extra_body or {}, "" if request.emulated else prefill
     warnings = split + warnings + left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire or wire, body)
     body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt)
@@ -227,9 +229,9 @@ def build_request(
     return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
 
 
-def _asked(messages: Any, system_prompt: str | None, beside: dict[str, Any]) -> list[dict[str, Any]]:
+def _asked(messages: Any, system_prompt: str | None, profile: Profile, beside: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the messages, once it is known that neither they nor what is sent beside them are too deep."""
-    asked = with_system(listed(messages), system_prompt)
+    asked = with_system(check_messages(messages, profile.parts), system_prompt)
     check_depth({"messages": asked, **beside})
     return asked
 

@@ -7,7 +7,7 @@ none, and where a reasoning item came first the first index is 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ToolCallError, printable
@@ -80,7 +80,7 @@ class ToolCallAggregator:
         Returns:
             The position of the call it belongs to, in order of appearance.
         """
-        text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
+        text = arguments if isinstance(arguments, str) else "" if arguments is None else _whole_text(arguments)
         call = None
         if not tool_id and not name and call_index is not None:
             call = self._labels.get((choice, call_index))  # nearly every fragment
@@ -147,6 +147,8 @@ class ToolCallAggregator:
         Raises:
             ToolCallError: an id is unknown; nothing is taken then.
         """
+        if not isinstance(results, Mapping):
+            raise TypeError(f"insert_results: expected a dict of results by call id, got {type(results).__name__}")
         known = [call.known_id for call in self._calls]
         for call_id in results:
             if call_id not in known:
@@ -205,6 +207,11 @@ class ToolCallAggregator:
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind
     ) -> Assembly:
         """The call that a fragment belongs to, with what the fragment says of its id and name."""
+        for what, given, type_ in (("call_index", index, int), ("tool_id", tool_id, str), ("name", name, str)):
+            if given is not None and not isinstance(given, type_):
+                raise TypeError(
+                    f"{what}: expected {type_.__name__} or None, got {given!r:.60} ({type(given).__name__})"
+                )
         tool_id, name = joined(tool_id), joined(name)
         call = self._find(index, tool_id, name, text, choice)
         if call is None:
@@ -237,6 +244,15 @@ class ToolCallAggregator:
         if state.id in self._results:
             return self._results[state.id]
         return {"error": state.error} if state.status == "invalid" else _MISSING
+
+
+def _whole_text(arguments: Any) -> str:
+    try:
+        return json_text(arguments)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"arguments: expected a text, a dict or None, got {type(arguments).__name__}: {error}"
+        ) from None
 
 
 def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from ..content.picture import Limits
-from ..errors import BadRequestError, MediaError
+from ..errors import MediaError
 from .profile import Profile
 
-__all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "listed", "outgoing", "with_system"]
+__all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "outgoing", "with_system"]
 
 PROVENANCE = "_msgflux"
 ITEMS = "response_items"
@@ -40,28 +39,6 @@ _TAKERS = {
 }
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 _USUAL = Limits()
-
-
-def listed(messages: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages as a list; a text is one of the user's.
-
-    Raises:
-        BadRequestError: they are no messages; the error says which one.
-    """
-    if isinstance(messages, str):
-        return [{"role": "user", "content": messages}]
-    if isinstance(messages, dict):
-        return [messages]
-    found = list(messages)
-    for position, message in enumerate(found):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise BadRequestError(
-                f"messages[{position}]: expected a dict with role and content, got {type(message).__name__}. "
-                'ChatBlock.user("Hello") builds one.'
-            )
-    if not found:
-        raise BadRequestError("messages is empty; give a text, or a list with at least one message.")
-    return found
 
 
 def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:

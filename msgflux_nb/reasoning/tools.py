@@ -6,17 +6,18 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any, Never, cast
 
 import msgspec
 
+from ..content.checks import check_messages
+from ..content.keywords import refuse_unknown
 from ..errors import ToolCallError
 from ..generation.tool_forms import name_of_tool
 from ..generation.tool_schema import Tool, listed_tools, tool_schemas, tools_by_name
 from ..models.answer import Answer, ModelResponse
 from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
-from ..protocol.turns import listed
 from .tool_results import as_text, tried, waited_for
 
 __all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
@@ -99,6 +100,7 @@ class _Loop:
 
     def __init__(
         self,
+        model: Any,
         messages: Messages,
         tools: Iterable[Any],
         keywords: dict[str, Any],
@@ -107,14 +109,21 @@ class _Loop:
         on_result: OnResult | None,
         on_event: OnEvent | None,
     ) -> None:
-        if max_steps < 1:
-            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        if not callable(getattr(model, "acall", None)):
+            raise TypeError(
+                f"model: expected mf.Model.chat_completion(...), got {type(model).__name__} ({model!r:.60})"
+            )
+        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+            raise ValueError(f"max_steps: expected a number of at least 1, got {max_steps!r}")
+        for name, callback in (("on_request", on_request), ("on_result", on_result), ("on_event", on_event)):
+            if callback is not None and not callable(callback):
+                raise TypeError(f"{name}: expected a function or None, got {type(callback).__name__}")
         listed_here = listed_tools(tools)
         self.tools = tools_by_name(listed_here)
         known = iter(self.tools.values())
         self.schemas = tool_schemas([tool if isinstance(tool, dict) else next(known) for tool in listed_here])
         self._echoed = [name_of_tool(schema) for schema in self.schemas if schema.get("type") == "builtin_function"]
-        self.messages = list(listed(messages))
+        self.messages = check_messages(messages, getattr(getattr(model, "profile", None), "parts", ()))
         self.responses: list[Answer] = []
         self.on_event = on_event
         self._keywords = keywords
@@ -242,6 +251,7 @@ def run_tools(
     tool_choice: Any = None,
     prefilling: str | None = None,
     generation_schema: Any = None,
+    **unknown: Never,
 ) -> ToolRun:
     """Let a model call Python functions until it answers.
 
@@ -261,6 +271,7 @@ def run_tools(
         tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
         prefilling: the start of the first answer; later ones begin by themselves.
         generation_schema: what the final answer is decoded to.
+        unknown: any other keyword is refused.
 
     Returns:
         The final answer, with the whole conversation in ``messages``.
@@ -278,8 +289,9 @@ def run_tools(
         ...     return a + b
         >>> final = run_tools(model, "How much is 17 + 25?", tools=[add])  # doctest: +SKIP
     """
+    refuse_unknown("run_tools", unknown, inspect.signature(run_tools).parameters)
     keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
-    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
+    loop = _Loop(model, messages, tools, keywords, max_steps, on_request, on_result, on_event)
     for tool in loop.tools.values():
         if tool.is_async:
             raise ToolCallError(f"{tool.name} is async; use: await mf.arun_tools(...). Nothing was sent.")
@@ -307,13 +319,15 @@ async def arun_tools(
     tool_choice: Any = None,
     prefilling: str | None = None,
     generation_schema: Any = None,
+    **unknown: Never,
 ) -> ToolRun:
     """As :func:`run_tools`, from a coroutine: the calls of one turn run side by side.
 
     Async functions run on the loop, others on threads; ``on_request`` may be async, to wait for a person.
     """
+    refuse_unknown("run_tools", unknown, inspect.signature(run_tools).parameters)
     keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
-    loop = _Loop(messages, tools, keywords, max_steps, on_request, on_result, on_event)
+    loop = _Loop(model, messages, tools, keywords, max_steps, on_request, on_result, on_event)
     with loop.telling():
         while True:
             calls = loop.took(await _aanswer(model, loop))

@@ -13,7 +13,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from .explain import Explanation
-    from .run import Options
+    from .options import Options
     from .score import Score
 
 __all__ = ["FrameAccessor", "SeriesAccessor", "register"]

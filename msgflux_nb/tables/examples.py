@@ -43,6 +43,8 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
     Raises:
         ValueError: an example is no pair, or its answer does not fit the schema.
     """
+    if examples is not None and not isinstance(examples, Iterable):
+        raise TypeError(f"examples: expected a list of pairs of a row and its answer, got {type(examples).__name__}")
     found = []
     for number, example in enumerate(examples or ()):
         try:

@@ -11,16 +11,18 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any, Unpack
+from typing import Any, Never, Unpack
 
 import pandas as pd
 
+from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
 from .distributed.dask import extract_dask, is_dask
 from .interrupts import watch_interrupts
 from .loop import batch_loop
+from .options import KEYWORDS, Options
 from .progress import progress_of
-from .run import CLOSING_SECONDS, Options, Run
+from .run import CLOSING_SECONDS, Run
 
 __all__ = ["aextract", "extract", "finish"]
 
@@ -49,6 +51,7 @@ def extract(
     explode: str | None = None,
     sample: int | None = None,
     progress: bool = True,
+    **unknown: Never,
 ) -> pd.DataFrame:
     """Ask a model about each row, and return its answers as typed columns, one row per input row.
 
@@ -84,6 +87,7 @@ def extract(
         explode: a field that holds a list: one row for each of its items, under the same index label.
         sample: try this many rows, chosen by chance but always the same, and forecast the rest in the report.
         progress: whether to show how it goes: as a view in a notebook, as a text bar elsewhere.
+        unknown: any other keyword is refused.
 
     Returns:
         The input's index and order, with the schema's fields as columns (``tables/dtypes.py`` says which dtype), then
@@ -111,6 +115,7 @@ def extract(
 
         table = mf.extract(["Ghent has 265,086 inhabitants."], City, model="openai/gpt-4.1-nano")
     """
+    refuse_unknown("extract", unknown, KEYWORDS)
     options = Options(
         model=model,
         prompt=prompt,

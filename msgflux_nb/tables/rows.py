@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from ..content.checks import meant
 from ..content.messages import ChatBlock, Message
 from ..content.notebook import items_of
 from ..content.source import confined
@@ -301,6 +302,8 @@ def _folder(given: Any) -> Path | None:
 
 
 def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is not None and not isinstance(given, Iterable):
+        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {given!r:.60}")
     names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {given!r}")
@@ -310,7 +313,10 @@ def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
 def _check_media(media: Media, names: Sequence[str]) -> None:
     for name in media.names:
         if name not in names:
-            raise ValueError(f"there is no column {name!r} of images or files; the columns are: {', '.join(names)}")
+            raise ValueError(
+                f"there is no column {name!r} of images or files.{meant(name, names)} "
+                f"The columns are: {', '.join(names)}"
+            )
 
 
 def _from_frame(data: pd.DataFrame, prompt: str | None, media: Media, wrap: Callable[[str], str] | None) -> Rows:

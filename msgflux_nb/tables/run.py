@@ -11,7 +11,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, get_args
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from ..models.model import Model
 from ..protocol.cut_prompt import CUT
 from ..storage.answers import Store, open_store
 from ..storage.batches import Records, RunRecord
-from .batch import AsyncModel, Batch, OnError
+from .batch import AsyncModel, Batch
 from .corrections import Corrections
 from .examples import example_turns, read_examples
 from .gate import gate_of
@@ -30,14 +30,12 @@ from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE, marked
 from .memory import Memory
+from .options import LIMITS, Options, at_once, checked, completed
 from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["LIMITS", "Options", "Run", "at_once", "kernel_memory", "kernel_records", "known_runs"]
-
-LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
-"""What of a run may be changed while it goes on."""
+__all__ = ["Run", "kernel_memory", "kernel_records", "known_runs"]
 
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
@@ -46,26 +44,6 @@ _KEPT_ROWS = 1_000_000  # of all of these, for they hold their data and their an
 _CHUNK = 1024
 
 _INSTRUCTION = f"Extract the fields from the text in the user's message, word for word. {MARKS_NOTE}"
-
-
-class Options(TypedDict, total=False):
-    """The keywords of a batch; :func:`extract` says what they mean, and has the same ones."""
-
-    model: AsyncModel | str | None
-    prompt: str | None
-    system_prompt: str | None
-    images: str | Sequence[str] | None
-    files: str | Sequence[str] | None
-    folder: str | os.PathLike[str] | None
-    examples: Iterable[Any] | None
-    on_error: OnError
-    max_concurrency: int | str
-    rpm: float | None
-    tpm: float | None
-    max_cost: float | None
-    store: Any
-    explode: str | None
-    sample: int | None
 
 
 class Run:
@@ -98,9 +76,9 @@ class Run:
         gate: Any = None,
         **options: Unpack[Options],
     ) -> None:
-        asked = _completed(options)
+        asked = completed(options)
         self._gate = gate  # which runs on several machines share; such a run is a part of something, and not listed
-        self._limits = _checked({name: asked[name] for name in LIMITS})
+        self._limits = checked({name: asked[name] for name in LIMITS})
         self.schema = with_defaults(schema)
         self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
         check_schema(self.schema, self.explode)
@@ -186,7 +164,7 @@ class Run:
             model: who is asked instead, from now on.
             limits: what is to be another from now on, of ``LIMITS``.
         """
-        self._limits = _checked({**self._limits, **limits})
+        self._limits = checked({**self._limits, **limits})
         self.model = self.model if model is None else _model(model)
         self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
         self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
@@ -350,6 +328,8 @@ def _records(store: Any) -> Records | None:
         return None
     if isinstance(store, Records):
         return store
+    if store is not None and not isinstance(store, str | os.PathLike):
+        raise TypeError(f"store: expected a path, None or False, got {store!r:.60} ({type(store).__name__})")
     if store is not None:
         return Records(open_store(store))
     return kernel_memory()
@@ -368,38 +348,5 @@ def _model(model: AsyncModel | str | None) -> AsyncModel:
     return model
 
 
-def _completed(options: Options) -> dict[str, Any]:
-    """Return the keywords of a batch with those that were not given."""
-    unknown = sorted(options.keys() - Options.__optional_keys__)
-    if unknown:
-        raise TypeError(f"unknown keyword {unknown[0]!r}; expected some of {', '.join(Options.__annotations__)}")
-    usual = {**dict.fromkeys(Options.__optional_keys__), "on_error": "keep", "max_concurrency": "auto"}
-    return {**usual, **options}
-
-
 def _names(given: str | Sequence[str] | None) -> str | list[str] | None:
     return given if given is None or isinstance(given, str) else list(given)
-
-
-def _checked(limits: dict[str, Any]) -> dict[str, Any]:
-    choices = get_args(OnError)
-    if limits["on_error"] not in choices:
-        raise ValueError(f"on_error: expected one of {', '.join(map(repr, choices))}, got {limits['on_error']!r}")
-    for name in ("rpm", "tpm", "max_cost"):
-        _check_positive(name, limits[name])
-    return limits
-
-
-def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
-    """How many requests at once to begin with, and at most."""
-    parallel = int(model.profile.parallel)
-    if max_concurrency == "auto":
-        return parallel, max(parallel, int(model.profile.parallel_most))
-    if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
-        raise ValueError(f"max_concurrency: expected a number of at least 1, or 'auto', got {max_concurrency!r}")
-    return max(parallel, max_concurrency // 4), max_concurrency
-
-
-def _check_positive(name: str, value: float | None) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-        raise ValueError(f"{name}: expected a number above 0, or None for no limit, got {value!r}")

@@ -18,8 +18,9 @@ from ..errors import StoreError
 from ..storage.answers import open_store, open_stores
 from ..storage.batches import Records, RunRecord
 from .extract import finish
+from .options import LIMITS, Options
 from .outcome import FAILURES, STATES, UNANSWERED
-from .run import LIMITS, Options, Run, kernel_records, known_runs
+from .run import Run, kernel_records, known_runs
 
 __all__ = ["Found", "find_run", "resume", "retry", "runs"]
 

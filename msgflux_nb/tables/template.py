@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from ..content.checks import meant
+
 __all__ = ["Template", "parse_template"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -61,7 +63,7 @@ def parse_template(prompt: str, known: Collection[str], *, fixed: bool = False) 
         end = token.end()
         if token[1] is not None:
             if token[1] not in known:
-                raise ValueError(f"prompt: there is no column {token[1]!r}. {_advice(known)}")
+                raise ValueError(f"prompt: there is no column {token[1]!r}.{meant(token[1], known)} {_advice(known)}")
             texts.append(text)
             names.append(token[1])
             text = ""

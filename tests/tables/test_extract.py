@@ -16,8 +16,8 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts, Step
+from msgflux_nb.tables.options import completed
 from msgflux_nb.tables.report import outcome_frame
-from msgflux_nb.tables.run import _completed
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 META = ["_status", "_error", "_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds"]
@@ -221,7 +221,9 @@ def test_an_interrupt_while_the_frame_is_made_does_not_lose_it(monkeypatch: pyte
 def test_the_prompt_is_filled_and_sent_with_the_schema() -> None:
     model = Scripted(echo)
     quiet(pd.DataFrame({"a": ["x"], "b": ["{a}"]}), model=model, prompt="{a}/{b}", system_prompt="Be brief.")
-    assert model.sent == ["x/{a}"]
+    [sent] = model.sent
+    assert sent.startswith("x/<text-")
+    assert "\n{a}\n" in sent
     assert model.options == [{"system_prompt": "Be brief.", "generation_schema": City}]
 
 
@@ -269,12 +271,14 @@ def test_a_field_named_like_a_column_of_the_run_is_refused() -> None:
 
 def test_all_ways_to_extract_have_the_same_keywords() -> None:
     told = {name: one.default for name, one in inspect.signature(mf.extract).parameters.items()}
-    assert {name: told[name] for name in told if name not in ("data", "schema", "progress")} == _completed({})
+    assert {name: told[name] for name in told if name not in ("data", "schema", "progress", "unknown")} == completed({})
 
 
 def test_a_keyword_that_there_is_not_is_refused() -> None:
-    with pytest.raises(TypeError, match="unknown keyword 'promt'; expected some of model, prompt"):
+    with pytest.raises(TypeError, match=r"no keyword 'promt'\. Did you mean 'prompt'"):
         asyncio.run(mf.aextract(["a"], City, model=Scripted(echo), promt="x"))  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"no keyword 'promt'\. Did you mean 'prompt'"):
+        quiet(["a"], model=Scripted(echo), promt="x")
 
 
 def test_a_name_of_a_model_is_looked_up() -> None:

@@ -16,8 +16,9 @@ import pandas as pd
 from ...errors import AuthenticationError
 from ..gate import Gate
 from ..ledger import Ledger
+from ..options import Options, at_once
 from ..report import outcome_frame, with_warnings
-from ..run import Options, Run, at_once
+from ..run import Run
 from .cluster import has_no_way_to_others, here, watch_local_schedulers
 from .part import PLACES, Asked, run_part
 from .share import Terms

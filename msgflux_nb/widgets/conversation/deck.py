@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...content.checks import ROLES, check_role, meant
 from ...content.history import History
 from ...content.messages import ChatBlock, Message, Part
 from ...errors import MediaError, ToolCallError
@@ -137,11 +138,16 @@ class Deck:
 
 
 def checked(messages: Iterable[Message]) -> list[Message]:
-    """Return the messages as a list.
+    """Return the messages as a list; there may be none, and what a model would refuse in one is shown as it is.
 
     Raises:
-        TypeError: one of them is no dict with a role.
+        TypeError: they are no messages, or one of them is no dict with a role.
+        BadRequestError: a role is one letter off.
     """
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
+        raise TypeError(
+            f"messages: expected a list of messages, got {type(messages).__name__}; mf.ChatBlock.user(text) builds one."
+        )
     found = list(messages)
     for position, message in enumerate(found):
         if not (isinstance(message, dict) and isinstance(message.get("role"), str)):
@@ -149,6 +155,8 @@ def checked(messages: Iterable[Message]) -> list[Message]:
                 f"messages[{position}] is a {type(message).__name__} without a role; "
                 'expected dicts such as {"role": "user", "content": "Hello"}. ChatBlock writes them.'
             )
+        if message["role"] not in ROLES and meant(message["role"], ROLES):
+            check_role(message, f"messages[{position}]")
     return found
 
 

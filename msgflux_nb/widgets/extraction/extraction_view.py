@@ -14,8 +14,9 @@ from ...models.model import Model
 from ...tables.extract import finish
 from ...tables.ledger import Ledger
 from ...tables.loop import batch_loop
+from ...tables.options import Options
 from ...tables.report import check_schema, outcome_frame
-from ...tables.run import Options, Run
+from ...tables.run import Run
 from ..tool_calls.tool_job import Job
 from .board import ExtractionBoard
 from .picture import Picture, rows_text

@@ -10,9 +10,10 @@ import traitlets as t
 
 from ...content.messages import ChatBlock, Message
 from ...errors import BadRequestError
-from ...generation.tool_schema import tools_by_name
+from ...generation.tool_schema import listed_tools, tools_by_name
 from ..base.notebook import notebook_namespace
 from ..base.preview import model_of
+from ..conversation.deck import checked
 from ..conversation.message_builder import MessageBuilder
 from ..conversation.variables import filled_message
 from ..prefill.prefill_editor import PrefillEditor
@@ -86,12 +87,14 @@ class Playground(PlayPage):
         first = model_of(model, "Playground")
         second = None if compare is None else model_of(compare, "Playground")
         given = [ChatBlock.system(system_prompt)] if system_prompt and system_prompt.strip() else []
-        self.tools = tuple(tools)
+        if not isinstance(prompt, str):
+            raise TypeError(f"Playground: prompt is a str, not {type(prompt).__name__}")
+        self.tools = tuple(listed_tools(tools))
         names = list(tools_by_name(self.tools))
         self._models = Models([first, *([] if second is None else [second]), *models])
         self._model = first
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
-        builder = MessageBuilder([*given, *messages], model=first)
+        builder = MessageBuilder([*given, *checked(messages)], model=first)
         builder.draft = prompt
         self._rounds = Rounds(builder, tell=lambda message: self.send(message), on_end=self._finish)
         super().__init__(

@@ -61,6 +61,8 @@ class ToolCallView(CallBoard):
     def __init__(self, source: Any = None, *, tools: Any = None, approve: str = "ask") -> None:
         if source is not None:
             check_source(source)
+        if approve not in ("ask", "auto"):
+            raise ValueError(f'approve: expected "ask" or "auto", got {approve!r}')
         self._source = source
         self._tools: Any = tools
         self._approvals = Approvals()

@@ -1,0 +1,81 @@
+"""The keywords of a batch: completed and checked before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict, get_args
+
+from ..content.checks import meant
+from ..content.keywords import refuse_unknown
+from .batch import AsyncModel, OnError
+
+__all__ = ["KEYWORDS", "LIMITS", "Options", "at_once", "checked", "completed"]
+
+LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
+"""What of a run may be changed while it goes on."""
+
+
+class Options(TypedDict, total=False):
+    """The keywords of a batch; :func:`extract` says what they mean, and has the same ones."""
+
+    model: AsyncModel | str | None
+    prompt: str | None
+    system_prompt: str | None
+    images: str | Sequence[str] | None
+    files: str | Sequence[str] | None
+    folder: str | os.PathLike[str] | None
+    examples: Iterable[Any] | None
+    on_error: OnError
+    max_concurrency: int | str
+    rpm: float | None
+    tpm: float | None
+    max_cost: float | None
+    store: Any
+    explode: str | None
+    sample: int | None
+
+
+KEYWORDS = ("schema", *Options.__annotations__, "progress")
+"""What ``extract`` may be given beside the data."""
+
+
+def completed(options: Options) -> dict[str, Any]:
+    """Return the keywords of a batch with those that were not given."""
+    refuse_unknown("extract", {name: None for name in options if name not in Options.__optional_keys__}, KEYWORDS)
+    prompt = options.get("system_prompt")
+    if prompt is not None and not isinstance(prompt, str):
+        raise TypeError(f"system_prompt: expected a str or None, got {type(prompt).__name__}")
+    usual = {**dict.fromkeys(Options.__optional_keys__), "on_error": "keep", "max_concurrency": "auto"}
+    return {**usual, **options}
+
+
+def checked(limits: dict[str, Any]) -> dict[str, Any]:
+    """Return limits that a batch can have.
+
+    Raises:
+        ValueError: one cannot be.
+    """
+    choices = get_args(OnError)
+    if limits["on_error"] not in choices:
+        given = limits["on_error"]
+        near = meant(given, choices) if isinstance(given, str) else ""
+        raise ValueError(f"on_error: expected one of {', '.join(map(repr, choices))}, got {given!r}.{near}")
+    for name in ("rpm", "tpm", "max_cost"):
+        _check_positive(name, limits[name])
+    return limits
+
+
+def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
+    """How many requests at once to begin with, and at most."""
+    parallel = int(model.profile.parallel)
+    if max_concurrency == "auto":
+        return parallel, max(parallel, int(model.profile.parallel_most))
+    if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
+        raise ValueError(f"max_concurrency: expected a number of at least 1, or 'auto', got {max_concurrency!r}")
+    return max(parallel, max_concurrency // 4), max_concurrency
+
+
+def _check_positive(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise ValueError(f"{name}: expected a number above 0, or None for no limit, got {value!r}")
