@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .reasoning.prompts import Prompts
+from .reasoning.react import areact, react
 from .reasoning.result import PlanResult
 from .reasoning.self_consistency import aself_consistency, self_consistency
 from .reasoning.trace import Asked, Node, Sample, ToolStep, Turn
@@ -16,8 +17,10 @@ __all__ = [
     "Sample",
     "ToolStep",
     "Turn",
+    "areact",
     "aself_consistency",
     "atree_of_thoughts",
+    "react",
     "self_consistency",
     "tree_of_thoughts",
 ]

@@ -1,0 +1,254 @@
+"""``react``: think, act with tools, look at what came, until the model answers; over the loop of ``run_tools``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Unpack, cast
+
+from ..models.answer import Answer
+from ..protocol.tool_calls import ToolCall, ToolCallAggregator
+from .budget import Budget, Limits
+from .drive import Log, kept
+from .prompts import Prompts
+from .result import PlanResult, result_of, text_of
+from .tool_results import as_text
+from .tools import OnEvent, OnRequest, OnResult, _aanswer, _answer, _arun, _Loop, _run
+from .trace import ToolStep, Turn
+
+__all__ = ["areact", "react"]
+
+_RESULT_MAX_CHARACTERS = 4000
+_THOUGHT = "thought"
+
+
+def react(
+    model: Any,
+    task: Any,
+    *,
+    tools: Iterable[Any],
+    answer: Any = str,
+    max_steps: int = 8,
+    on_event: OnEvent | None = None,
+    on_request: OnRequest | None = None,
+    on_result: OnResult | None = None,
+    result_max_characters: int = _RESULT_MAX_CHARACTERS,
+    prompts: Prompts | None = None,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """Let a model think and use tools until it answers (Yao et al. 2022, 2210.03629).
+
+    Each tool gets a parameter ``thought``, in which the model says why it calls it; the function does not see it.
+
+    Args:
+        model: from ``Model.chat_completion``.
+        task: a text, or a list of message dicts.
+        tools: as for ``run_tools``.
+        answer: the type of the answer.
+        max_steps: how often the model is asked, at most; the last time without tools.
+        on_event: as for ``run_tools``.
+        on_request: as for ``run_tools``: approves, changes or refuses a call.
+        on_result: as for ``run_tools``.
+        result_max_characters: a longer result is cut where the model sees it, and whole in the trace.
+        prompts: other texts than the usual ones.
+        **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
+            without tools, with what was done so far; that call is within ``max_calls``.
+
+    Returns:
+        The answer; ``trace`` has a turn for each answer, with its thoughts, calls and results.
+
+    Raises:
+        Exception: whatever a call raises; ``error.plan`` is the result so far, also of an interrupt.
+
+    Example:
+        >>> result = react(model, "How much is 17 + 25?", tools=[add], answer=int)  # doctest: +SKIP
+    """
+    loop = _ReactLoop(
+        task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+    )
+    with kept(loop.result), loop.telling():
+        while (calls := loop.took(_answer(model, loop))) is not None:
+            for call in calls.get_calls():
+                _run(loop, call)
+            loop.took_results(calls)
+        loop.finish()
+    return loop.result()
+
+
+async def areact(
+    model: Any,
+    task: Any,
+    *,
+    tools: Iterable[Any],
+    answer: Any = str,
+    max_steps: int = 8,
+    on_event: OnEvent | None = None,
+    on_request: OnRequest | None = None,
+    on_result: OnResult | None = None,
+    result_max_characters: int = _RESULT_MAX_CHARACTERS,
+    prompts: Prompts | None = None,
+    **budget: Unpack[Limits],
+) -> PlanResult:
+    """As :func:`react`, from a coroutine: the calls of one turn run side by side, as in ``arun_tools``."""
+    loop = _ReactLoop(
+        task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+    )
+    with kept(loop.result), loop.telling():
+        while (calls := loop.took(await _aanswer(model, loop))) is not None:
+            await asyncio.gather(*(_arun(loop, call) for call in calls.get_calls()))
+            loop.took_results(calls)
+        loop.finish()
+    return loop.result()
+
+
+class _ReactLoop(_Loop):
+    """The loop of ``run_tools`` with thoughts, a budget and a trace."""
+
+    def __init__(
+        self,
+        task: Any,
+        tools: Iterable[Any],
+        answer: Any,
+        max_steps: int,
+        on_event: OnEvent | None,
+        on_request: OnRequest | None,
+        on_result: OnResult | None,
+        result_max_characters: int,
+        prompts: Prompts | None,
+        budget: Limits,
+    ) -> None:
+        self._prompts = prompts or Prompts()
+        keywords = {"system_prompt": self._prompts.react}
+        if answer is not str:
+            keywords["generation_schema"] = answer
+        super().__init__(task, tools, keywords, max_steps + 1, on_request, on_result, on_event)
+        if max_steps < 1:
+            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        self._with_thought = {
+            name for name, tool in self.tools.items() if all(one.name != _THOUGHT for one in tool.parameters)
+        }
+        self.schemas = [_thoughtful(schema, self._with_thought, self._prompts.thought) for schema in self.schemas]
+        self._task, self._max_steps, self._longest = task, max_steps, result_max_characters
+        self.log = Log(Budget(budget, reserved=1))
+        self._turns: list[Turn] = []
+        self._steps: dict[str, ToolStep] = {}
+        self._thoughts: dict[str, str] = {}  # by the id of a call
+        self._shown: list[str] = []
+        self._closing = False
+        self._conversation: list[dict[str, Any]] | None = None
+        self._final: Any = None
+        self._stopped: str | None = None
+        self._look()
+
+    def keywords(self) -> dict[str, Any]:
+        keywords = super().keywords()
+        if self._closing:
+            keywords.pop("tool_schemas", None)
+        return keywords
+
+    def took(self, response: Answer) -> ToolCallAggregator | None:
+        self.log.responses.append(response)
+        self._turns.append(Turn(number=len(self._turns) + 1, text=response.text, closing=self._closing))
+        calls = super().took(response)
+        self.log.budget.took_response(response)
+        return None if self._closing else calls
+
+    def took_results(self, calls: ToolCallAggregator) -> None:
+        super().took_results(calls)
+        self._fold()
+        self._look()
+
+    def _fold(self) -> None:
+        """Put the calls that ended into the turn that made them."""
+        if self._turns and self._steps:
+            steps = (*self._turns[-1].steps, *self._steps.values())
+            last = self._turns[-1]
+            self._turns[-1] = Turn(number=last.number, text=last.text, closing=last.closing, steps=steps)
+            self._steps = {}
+
+    def _look(self) -> None:
+        """Close where a limit is reached: the last question has no tools, and what was done as text.
+
+        As text, since some providers refuse calls and results in a history without the tools.
+        """
+        self._stopped = self.log.budget.reached()
+        if self._stopped is None and self.responses and len(self.responses) >= self._max_steps - 1:
+            self._stopped = "max_steps"
+        if self._max_steps == 1:
+            self._stopped = self._stopped or "max_steps"
+        if self._stopped is None:
+            return
+        self._closing = True
+        self._conversation = self.messages
+        steps = "\n".join(self._shown) or "nothing"
+        prompt = self._prompts.react_close.format(task=text_of(self._task), steps=steps)
+        self.messages = [{"role": "user", "content": prompt}]
+
+    def prepared(self, call: ToolCall, answer: Any) -> Any:
+        return super().prepared(self._plain(call), answer)
+
+    def ask(self, call: ToolCall) -> Any:
+        return super().ask(self._plain(call))
+
+    def _plain(self, call: ToolCall) -> ToolCall:
+        """Return a call without its thought, which is kept."""
+        arguments = call.arguments
+        if call.name not in self._with_thought or not isinstance(arguments, dict) or _THOUGHT not in arguments:
+            return call
+        self._thoughts[call.id] = str(arguments[_THOUGHT])
+        return call._replace(arguments={name: value for name, value in arguments.items() if name != _THOUGHT})
+
+    def finished(self, call: ToolCall, result: Any) -> None:
+        whole = as_text(call, result)
+        cut = len(whole) > self._longest
+        shown = f"{whole[: self._longest]}… ({len(whole) - self._longest:,} more characters)" if cut else whole
+        response = self.responses[-1]
+        thought = self._thoughts.get(call.id) or response.text or response.reasoning or ""
+        self._steps[call.id] = ToolStep(
+            thought=thought, name=call.name, arguments=cast(Any, call.arguments), result=whole, cut=cut
+        )
+        self._shown.append(f"- {thought}\n  {call.name}({text_of(call.arguments)}) gave: {shown}")
+        try:
+            super().finished(call, result)
+        finally:
+            self._results[call.id] = shown
+
+    def finish(self) -> None:
+        """Read the final answer, and tell that the run has ended."""
+        final = self.responses[-1]
+        self._final = final.text if final.aggregator is not None else final._whole()
+        if final.aggregator is None:
+            self.end()
+
+    def result(self, stopped: str | None = None) -> PlanResult:
+        """Return the result as it stands."""
+        self._fold()
+        thoughts = tuple(step.thought for turn in self._turns for step in turn.steps)
+        before = self._conversation if self._conversation is not None else self._so_far()
+        messages = list(before)
+        if self._final is not None:
+            messages.append({"role": "assistant", "content": text_of(self._final)})
+        return result_of(
+            self.log,
+            kind="react",
+            task=self._task,
+            final_answer=self._final,
+            trace=self._turns,
+            paths=(thoughts,) if thoughts else (),
+            stopped=stopped or self._stopped,
+            margin=None,
+            messages=messages,
+        )
+
+
+def _thoughtful(schema: dict[str, Any], names: set[str], description: str) -> dict[str, Any]:
+    """Return a tool's schema with a parameter for the thought, in front of the others."""
+    function = schema.get("function")
+    if not isinstance(function, dict) or function.get("name") not in names:
+        return schema
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    thought = {_THOUGHT: {"type": "string", "description": description}}
+    properties = {**thought, **parameters.get("properties", {})}
+    required = [_THOUGHT, *parameters.get("required", [])]
+    changed = {**parameters, "properties": properties, "required": required}
+    return {**schema, "function": {**function, "parameters": changed}}

@@ -1,0 +1,261 @@
+"""Plans end within their budgets, keep everything that happened, and take functions of the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.reasoning.budget import Budget
+from msgflux_nb.reasoning.tools import RunEnded
+from tests.reasoning.test_tools import add, calling
+from tests.scripted import Reply, completion, serving, stream
+
+PRICED = {"max_calls": 3, "max_tokens": 14, "max_seconds": 0.000001}
+
+
+def chain(answer: Any) -> Reply:
+    return completion(json.dumps({"steps": [{"explanation": "so", "output": "it is"}], "final_answer": answer}))
+
+
+def run(driver: str, twin: bool, *given: Any, **keywords: Any) -> Any:
+    if twin:
+        return asyncio.run(getattr(mf.plan, f"a{driver}")(*given, **keywords))
+    return getattr(mf.plan, driver)(*given, **keywords)
+
+
+both = pytest.mark.parametrize("twin", [False, True], ids=["sync", "async"])
+
+
+def model(url: str, **options: Any) -> Any:
+    return mf.Model.chat_completion("scripted", base_url=url, **options)
+
+
+@both
+def test_react_runs_tools_and_keeps_a_thought_beside_each_call(twin: bool) -> None:
+    call = calling(("c1", "add", {"thought": "sum them", "a": 17, "b": 25}))
+    with serving(call, completion("42")) as server:
+        result = run("react", twin, model(server.url), "17 + 25?", tools=[add], answer=int)
+        first, second = server.bodies
+    assert (result.final_answer, result.calls, result.stopped) == (42, 2, None)
+    step = result.trace[0].steps[0]
+    assert (step.thought, step.arguments, step.result) == ("sum them", {"a": 17, "b": 25}, "42")
+    assert first["tools"][0]["function"]["parameters"]["required"][0] == "thought"
+    assert second["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "42"}
+    assert result.messages[-1] == {"role": "assistant", "content": "42"}
+    assert len(result.to_frame()) == 2
+
+
+@both
+@pytest.mark.parametrize(("limit", "most"), PRICED.items())
+def test_a_limit_ends_react_with_one_closing_call_without_tools(limit: str, most: float, twin: bool) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), calling(("c2", "add", {"a": 2})), completion("so far")) as server:
+        if limit == "max_seconds":
+            server.replies[:2] = []
+        result = run("react", twin, model(server.url), "add", tools=[add], **{limit: most})
+        last = server.bodies[-1]
+    assert (result.final_answer, result.stopped) == ("so far", limit)
+    assert "tools" not in last
+    assert result.calls == len(result.responses) <= 4
+    assert [turn.closing for turn in result.trace][-1]
+    if limit != "max_seconds":
+        assert "gave: 2" in last["messages"][-1]["content"]
+        assert [len(turn.steps) for turn in result.trace] == [1, 1, 0]
+
+
+@both
+def test_react_tells_events_of_a_streamed_answer(twin: bool) -> None:
+    told: list[Any] = []
+    with serving(stream("4", "2")) as server:
+        result = run("react", twin, model(server.url), "17 + 25?", tools=[add], answer=int, on_event=told.append)
+    assert result.final_answer == 42
+    assert isinstance(told[-1], RunEnded)
+
+
+@both
+def test_react_ends_at_max_steps_with_an_answer(twin: bool) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
+        result = run("react", twin, model(server.url), "add", tools=[add], max_steps=2)
+        assert "tools" not in server.bodies[-1]
+    assert (result.final_answer, result.stopped, result.calls) == ("2", "max_steps", 2)
+
+
+@both
+def test_a_long_result_is_cut_for_the_model_and_whole_in_the_trace(twin: bool) -> None:
+    def read() -> str:
+        return "x" * 100
+
+    with serving(calling(("c1", "read", {})), completion("done")) as server:
+        result = run("react", twin, model(server.url), "read", tools=[read], result_max_characters=10)
+        seen = server.bodies[1]["messages"][-1]["content"]
+    assert seen == "x" * 10 + "… (90 more characters)"
+    assert (result.trace[0].steps[0].result, result.trace[0].steps[0].cut) == ("x" * 100, True)
+
+
+@both
+def test_what_ends_react_has_the_trace(twin: bool) -> None:
+    def stop(call: Any, result: Any) -> None:
+        raise KeyError("mine")
+
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server, pytest.raises(KeyError) as caught:
+        run("react", twin, model(server.url), "add", tools=[add], on_result=stop)
+    assert caught.value.plan.stopped == "error"
+    assert caught.value.plan.trace[0].steps[0].result == "2"
+
+
+@both
+def test_a_vote_counts_values_and_shows_what_could_not_be_read(twin: bool) -> None:
+    with serving(chain(42), completion("no idea"), completion("no idea"), chain(41), chain(42)) as server:
+        asked = model(server.url, profile={"reasks": 0})
+        result = run(
+            "self_consistency", twin, asked, "6 * 7?", n=4, answer=int, **({"max_concurrency": 1} if twin else {})
+        )
+        assert server.bodies[0]["temperature"] == 0.7
+    votes = [entry for entry in result.trace if isinstance(entry, mf.plan.Sample)]
+    assert len(votes) == 4
+    assert sum(vote.group is None and vote.problem is not None for vote in votes) >= 1
+    assert result.final_answer == 42
+
+
+@both
+@pytest.mark.parametrize(("limit", "most"), PRICED.items())
+def test_a_limit_ends_a_vote_as_it_stands(limit: str, most: float, twin: bool) -> None:
+    with serving(chain("yes")) as server:
+        result = run("self_consistency", twin, model(server.url), "well?", n=50, **{limit: most})
+        assert len(server.bodies) == result.calls <= 3
+    assert result.stopped == limit
+    assert result.final_answer == (None if limit == "max_seconds" else "yes")
+
+
+@both
+def test_a_cost_that_is_not_known_ends_a_plan_that_has_to_keep_it(twin: bool) -> None:
+    with serving(chain("yes")) as server, pytest.raises(ValueError, match="max_cost cannot be kept") as caught:
+        run("self_consistency", twin, model(server.url), "well?", n=50, max_cost=1)
+    assert len(caught.value.plan.responses) == 1
+
+
+@both
+def test_a_function_that_raises_keeps_the_samples_before(twin: bool) -> None:
+    answers = iter(["a", "b"])
+
+    def answer(task: str) -> str:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        mf.plan.self_consistency(answer, "which?", n=5)
+    assert caught.value.plan.stopped == "interrupted"
+    assert [entry.answer for entry in caught.value.plan.trace] == ["a", "b"]
+    with pytest.raises(ZeroDivisionError) as failed:
+        run("self_consistency", twin, lambda task: 1 / 0, "which?")
+    assert failed.value.plan.trace == ()
+
+
+@both
+def test_a_window_that_agrees_and_a_function_stop_a_vote(twin: bool) -> None:
+    assert run("self_consistency", twin, lambda task: "a", "?", n=40, stop="window").calls == 5
+    result = run("self_consistency", twin, lambda task: "a", "?", n=40, stop=lambda answers: len(answers) == 3)
+    assert (result.calls, result.stopped) == (3, "stop")
+
+
+def test_a_cache_keeps_an_answer_for_each_sample(tmp_path: Any) -> None:
+    with serving(chain("a"), chain("b"), chain("b")) as server:
+        asked = model(server.url, cache=str(tmp_path))
+        first = mf.plan.self_consistency(asked, "which?", n=3)
+        again = mf.plan.self_consistency(asked, "which?", n=3)
+        assert len(server.bodies) == 3
+    assert (first.final_answer, again.final_answer) == ("b", "b")
+
+
+@both
+def test_a_model_proposes_values_and_answers(twin: bool) -> None:
+    thoughts = completion(json.dumps({"thoughts": ["left", "right"]}))
+    low, high = (completion(json.dumps({"reason": "so", "score": score})) for score in (0.2, 0.9))
+    with serving(thoughts, low, high, completion("go right")) as server:
+        one = {"max_concurrency": 1} if twin else {}
+        result = run("tree_of_thoughts", twin, model(server.url), "where?", breadth=1, depth=1, **one)
+        assert "- right" in server.bodies[-1]["messages"][-1]["content"]
+    assert (result.final_answer, result.paths, result.calls) == ("go right", (("right",),), 4)
+
+
+@both
+@pytest.mark.parametrize(("limit", "most"), [("max_calls", 3), ("max_tokens", 10), ("max_seconds", 0.000001)])
+def test_a_limit_ends_a_search_with_one_closing_call(limit: str, most: float, twin: bool) -> None:
+    thoughts = completion(json.dumps({"thoughts": ["left", "right"]}))
+    value = completion(json.dumps({"reason": "so", "score": 0.5}))
+    replies = [completion("end")] if limit == "max_seconds" else [thoughts, value, completion("end")]
+    with serving(*replies) as server:
+        result = run("tree_of_thoughts", twin, model(server.url), "where?", **{limit: most})
+        assert len(server.bodies) == result.calls == len(replies)
+    assert (result.final_answer, result.stopped) == ("end", limit)
+    if limit != "max_seconds":
+        assert result.paths == (("left",),)
+        assert len([entry for entry in result.trace if isinstance(entry, mf.plan.Node)]) == 2
+
+
+@both
+def test_equal_paths_are_one_node_and_a_solved_one_ends_the_search(twin: bool) -> None:
+    valued: list[Any] = []
+    keywords = {"propose": lambda path: ["a", "a", "b"], "value": lambda path: valued.append(path) or 1.0, "depth": 2}
+    result = run("tree_of_thoughts", twin, None, "?", **keywords, check=lambda path: path == ("b", "a") or None)
+    assert valued == [("a",), ("b",)]
+    assert (result.stopped, result.paths, result.final_answer) == ("solved", (("b", "a"),), "a")
+
+
+@both
+def test_a_function_that_raises_keeps_the_tree(twin: bool) -> None:
+    def value(path: Any) -> float:
+        if len(path) == 2:
+            raise ZeroDivisionError
+        return 1.0
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        run("tree_of_thoughts", twin, None, "?", propose=lambda path: ["a", "b"], value=value)
+    assert len(caught.value.plan.trace) == 6
+    assert caught.value.plan.paths == (("a",), ("b",))
+
+
+@pytest.mark.parametrize("wrong", [{"max_calls": 0}, {"max_cost": True}, {"max_tokens": float("nan")}])
+def test_a_limit_is_a_number_above_0(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="expected a number above 0"):
+        Budget(wrong)
+
+
+def test_a_display_escapes_what_a_model_wrote() -> None:
+    shown = mf.plan.self_consistency(lambda task: "<script>", "?", n=2)._repr_mimebundle_()
+    assert "<script>" not in shown["text/html"]
+    assert "<script>" in shown["text/plain"]
+
+
+@both
+def test_a_judge_says_which_texts_mean_the_same(twin: bool) -> None:
+    answers = iter(["no", "yes", "Yes, it is."])
+    with serving(completion('{"groups": [[2, 3], [1]]}')) as server:
+        judge = model(server.url)
+        result = run("self_consistency", twin, lambda task: next(answers), "well?", n=3, judge=judge)
+    assert (result.final_answer, result.judged, result.margin) == ("yes", True, pytest.approx(1 / 3))
+
+
+def test_a_cancelled_vote_keeps_what_came() -> None:
+    async def answer(task: str) -> str:
+        came.append(task)
+        await asyncio.sleep(0 if len(came) < 3 else 60)
+        return "a"
+
+    async def go() -> Any:
+        vote = asyncio.create_task(mf.plan.aself_consistency(answer, "which?", n=5))
+        while len(came) < 5:
+            await asyncio.sleep(0.01)
+        vote.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await vote
+        return caught.value
+
+    came: list[str] = []
+    kept = asyncio.run(go()).plan
+    assert (kept.stopped, kept.final_answer, len(kept.trace)) == ("interrupted", "a", 2)
