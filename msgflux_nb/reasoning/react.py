@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Unpack, cast
 
+from ..errors import ToolCallError
 from ..models.answer import Answer
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .budget import Budget, Limits
@@ -64,8 +65,11 @@ def react(
         >>> result = react(model, "How much is 17 + 25?", tools=[add], answer=int)  # doctest: +SKIP
     """
     loop = _ReactLoop(
-        task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+        model, task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
     )
+    for tool in loop.tools.values():
+        if tool.is_async:
+            raise ToolCallError(f"{tool.name} is async; use: await mf.plan.areact(...). Nothing was sent.")
     with kept(loop.result), loop.telling():
         while (calls := loop.took(_answer(model, loop))) is not None:
             for call in calls.get_calls():
@@ -91,7 +95,7 @@ async def areact(
 ) -> PlanResult:
     """As :func:`react`, from a coroutine: the calls of one turn run side by side, as in ``arun_tools``."""
     loop = _ReactLoop(
-        task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+        model, task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
     )
     with kept(loop.result), loop.telling():
         while (calls := loop.took(await _aanswer(model, loop))) is not None:
@@ -106,6 +110,7 @@ class _ReactLoop(_Loop):
 
     def __init__(
         self,
+        model: Any,
         task: Any,
         tools: Iterable[Any],
         answer: Any,
@@ -117,13 +122,13 @@ class _ReactLoop(_Loop):
         prompts: Prompts | None,
         budget: Limits,
     ) -> None:
+        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+            raise ValueError(f"max_steps: expected a number of at least 1, got {max_steps!r}")
         self._prompts = prompts or Prompts()
         keywords = {"system_prompt": self._prompts.react}
         if answer is not str:
             keywords["generation_schema"] = answer
-        super().__init__(task, tools, keywords, max_steps + 1, on_request, on_result, on_event)
-        if max_steps < 1:
-            raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+        super().__init__(model, task, tools, keywords, max_steps + 1, on_request, on_result, on_event)
         self._with_thought = {
             name for name, tool in self.tools.items() if all(one.name != _THOUGHT for one in tool.parameters)
         }
