@@ -121,10 +121,14 @@ class ToolCallAggregator:
         """What ``insert_results`` took, by call id."""
         return dict(self._results)
 
-    def get_calls(self, *, strict: bool = False) -> list[ToolCall]:
+    def get_calls(self, *, strict: bool = False, choice: int | None = None) -> list[ToolCall]:
         """Return the calls that are complete, in order of their first fragments; safe at any time.
 
+        Choices are other answers to the same request: run the calls of one of them. The aggregator of a response has
+        those of the choice that the response speaks of; ``response.choices[i].tool_calls`` has the others.
+
         Args:
+            choice: of which choice; None for all that were fed.
             strict: whether a call that is not complete is an error.
 
         Raises:
@@ -132,6 +136,8 @@ class ToolCallAggregator:
         """
         calls = []
         for state in self.states:
+            if choice is not None and state.choice != choice:
+                continue
             if state.status == "complete":
                 calls.append(ToolCall(state.id, state.name, state.partial))
             elif strict:
@@ -155,18 +161,20 @@ class ToolCallAggregator:
                 raise ToolCallError(f"no call has the id {call_id!r}; known ids: {', '.join(known) or 'none'}.")
         self._results |= results
 
-    def get_messages(self, *, allow_missing: bool = False) -> list[dict[str, Any]]:
+    def get_messages(self, *, allow_missing: bool = False, choice: int | None = None) -> list[dict[str, Any]]:
         """Return the assistant's turn with its calls, then one message for each result; the same on every call.
 
         A call with broken arguments goes back with ``{}`` and is answered by its error, so that the history is valid.
 
         Args:
             allow_missing: leave calls without a result out instead of raising.
+            choice: whose calls; None for the first choice that has some, since a history holds one answer.
 
         Raises:
             ToolCallError: results are missing; the message names their ids.
         """
-        states = [(call, call.state(ended=self._ended)) for call in self._calls]
+        chosen = min((call.choice for call in self._calls), default=0) if choice is None else choice
+        states = [(call, call.state(ended=self._ended)) for call in self._calls if call.choice == chosen]
         answered = [(call, state, self._result(state)) for call, state in states]
         missing = [state for _, state, result in answered if result is _MISSING]
         if missing and not allow_missing:

@@ -246,6 +246,22 @@ def test_the_answer_is_a_polite_live_region(play: PlayPage) -> None:
     expect(region).to_have_attribute("aria-busy", "false")
 
 
+def test_the_line_says_whom_a_run_with_tools_waits_for(play: PlayPage) -> None:
+    phase = {"type": "phase", "side": 0, "number": 1}
+    play.deliver(start())
+    assert play.said() == "waiting for the first token"
+    play.deliver({**phase, "phase": "approval"})
+    assert play.said() == "waiting for your approval"
+    play.deliver({**phase, "phase": "tools"})
+    assert play.said() == "running tools"
+    play.deliver({**phase, "number": 7, "phase": "approval"})
+    assert play.said() == "running tools"
+    play.deliver(start(number=2))
+    assert play.said() == "waiting for the first token"
+    play.deliver(progress(1, "So", number=2, phase="approval"))
+    assert play.said() == "waiting for your approval"
+
+
 def test_the_view_follows_the_end_only_while_the_reader_is_there(play: PlayPage) -> None:
     pane = play.view.locator(".mf-scroll")
     play.deliver(start(), *(batch(n, f"line {n}\n") for n in range(1, 60)))

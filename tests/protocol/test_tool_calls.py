@@ -202,6 +202,19 @@ def test_states_can_be_polled_at_every_character() -> None:
     assert aggregator.states[0].status == "complete"
 
 
+def test_calls_and_history_are_those_of_one_choice_where_one_is_asked_for() -> None:
+    aggregator = ToolCallAggregator()
+    for choice, text in ((0, '{"a": 1}'), (1, '{"a": 2}')):
+        aggregator.process(0, f"c{choice}", "f", text, choice=choice)
+    aggregator.insert_results({"c0": "one", "c1": "two"})
+    assert [call.id for call in aggregator.get_calls()] == ["c0", "c1"]
+    assert [call.id for call in aggregator.get_calls(choice=1)] == ["c1"]
+    assert aggregator.get_calls(choice=2) == []
+    first, second = aggregator.get_messages(), aggregator.get_messages(choice=1)
+    assert [[call["id"] for call in one[0]["tool_calls"]] for one in (first, second)] == [["c0"], ["c1"]]
+    assert [one[1]["content"] for one in (first, second)] == ["one", "two"]
+
+
 def test_two_choices_keep_their_own_calls() -> None:
     aggregator = ToolCallAggregator()
     aggregator.process(0, "c1", "f", '{"a":', choice=0)

@@ -101,6 +101,19 @@ def test_an_approved_call_runs_and_the_turns_are_those_of_the_run(build: Build, 
     assert bench.of("end")[0]["status"][0] == "2 answers"
 
 
+def test_the_page_is_told_whom_a_run_waits_for(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), stream("42."), tools=[adder.add])
+    bench.ask("17 + 25?")
+    show(bench)
+    assert [(one["number"], one["phase"]) for one in bench.of("phase")] == [(1, "approval")]
+    bench.page(bench.playground, "hello")
+    eventually(lambda: bench.of("progress") or bench.of("start"), "all of the answer")
+    decide(bench, "approve")
+    bench.wait()
+    assert [one["phase"] for one in bench.of("phase")] == ["approval", "tools"]
+    assert [one["phase"] for one in bench.of("start")] == ["", ""]
+
+
 def test_tools_of_the_provider_go_along_in_every_form(build: Build, adder: Adder) -> None:
     search = {"type": "openrouter:web_search"}
     bench = build(calling(("call_1", SUM)), stream("42."), tools=[search, adder.add], approve="auto")

@@ -4,7 +4,7 @@
 /**
  * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
- * @typedef {{ number: number, prefill: string, schema: string, model: string }} About
+ * @typedef {{ number: number, prefill: string, schema: string, model: string, phase?: string }} About
  * @typedef {About & {
  *   side: number, seq: number, state: string, error: [string, string] | null, status: string[], rows: Row[], tokens: boolean,
  * }} Ending
@@ -25,6 +25,8 @@ class Side {
     this.epoch = 0;
     /** idle, running, complete, stopped, failed */
     this.state = "idle";
+    /** What a run does beside an answer: "approval" while a person is asked, "tools" while they run; else "". */
+    this.phase = "";
     this.prefill = this.schema = this.model = "";
     /** Whether its words are a turn of the conversation by now. */
     this.settled = true;
@@ -52,10 +54,10 @@ class Side {
   }
 
   /** @param {About} about */
-  begin({ number, prefill, schema, model }) {
+  begin({ number, prefill, schema, model, phase = "" }) {
     if (number <= this.number) return;
     this.clear();
-    Object.assign(this, { number, prefill, schema, model, seq: 0, state: "running", settled: false });
+    Object.assign(this, { phase, number, prefill, schema, model, seq: 0, state: "running", settled: false });
     Object.assign(this, { rows: [], error: null, status: [], tokens: false });
   }
 

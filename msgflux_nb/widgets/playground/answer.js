@@ -7,6 +7,8 @@ const STATES = {
   asked: ["●", "starting"],
   waiting: ["●", "waiting for the first token"],
   running: ["●", "streaming"],
+  approval: ["?", "waiting for your approval"],
+  tools: ["●", "running tools"],
   stopping: ["●", "stopping"],
   complete: ["✓", "complete"],
   stopped: ["■", "stopped"],
@@ -155,8 +157,9 @@ function statusBar(play, note) {
 
   function draw() {
     const [first] = play.sides;
-    const waiting = play.state === "running" && first.state === "running" && !first.begun;
-    const key = waiting ? "waiting" : play.busy ? play.state : play.problem ? "failed" : first.state;
+    const arriving = play.state === "running" && first.state === "running";
+    const work = arriving ? first.phase || (first.begun ? "" : "waiting") : "";
+    const key = work ? work : play.busy ? play.state : play.problem ? "failed" : first.state;
     const [symbol, text] = STATES[key] ?? STATES.idle;
     shape.textContent = symbol;
     shape.className = `mf-shape mf-${key}`;

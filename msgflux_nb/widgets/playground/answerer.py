@@ -91,6 +91,7 @@ class Side:
         self._number = 0
         self._seq = 0
         self._step = 0
+        self._phase = ""
         self.job = Job(self._work, on_stop=self._give_up, on_end=self._end)
 
     @property
@@ -142,7 +143,7 @@ class Side:
                 model,
                 question.messages,
                 tools=question.tools,
-                on_request=job.checked(self._calls.ask),
+                on_request=job.checked(self._approved),
                 on_result=job.checked(self._calls.result),
                 on_event=hear,
                 **keywords,
@@ -150,6 +151,18 @@ class Side:
         else:
             self.result = _ask(model, question.messages, hear, keywords)
         return self.result.consume()
+
+    def _approved(self, call: Any) -> Any:
+        """Let a person decide on a call; the page says meanwhile whom the run waits for."""
+        self._turn_to("approval" if self._calls.approve == "ask" else "tools")
+        answer = self._calls.ask(call)
+        self._turn_to("tools")
+        return answer
+
+    def _turn_to(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self._tell({"type": "phase", "side": self.index, "number": self._number, "phase": phase})
 
     def _hear(self, event: Any) -> None:
         if self._calls is not None:
@@ -172,6 +185,7 @@ class Side:
         markdown = not (self.question.schema or (self.question.prefill and not self._step))
         with self._lock:
             self._step += 1
+            self._phase = ""
             self._number, self._seq = self._count(), 0
             self.stream, self.result = stream, stream
             self._feed = Feed(markdown=markdown)
@@ -240,6 +254,7 @@ class Side:
             "prefill": self.prefill,
             "schema": self.question.schema,
             "model": self.model.name,
+            "phase": self._phase,
         }
 
 

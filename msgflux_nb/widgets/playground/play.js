@@ -66,6 +66,7 @@ class Play {
     if (type === "start") this.begin(message);
     else if (type === "batch") this.sides[message.side]?.append(message);
     else if (type === "progress") this.mend(message);
+    else if (type === "phase") this.turnTo(message);
     else if (type === "settled") this.settle(message);
     else if (type === "end") this.end(message);
     else if (type === "idle" || type === "running") this.runs(type === "running");
@@ -89,6 +90,16 @@ class Play {
   mend(message) {
     this.resyncing = false;
     this.sideAt(message).mend(message);
+    this.turnTo(message);
+  }
+
+  /**
+   * What a run does while no answer arrives.
+   * @param {{ side: number, number: number, phase?: string }} message
+   */
+  turnTo({ side, number, phase = "" }) {
+    const about = this.sides[side];
+    if (about?.number === number) about.phase = phase;
   }
 
   /**
