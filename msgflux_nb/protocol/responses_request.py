@@ -148,7 +148,9 @@ def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     content = message.get("content") or message.get("refusal")
     if content:
-        yield {"role": "assistant", "content": content if isinstance(content, str) else _said(content)}
+        # The type may be left out of a user's message; llama.cpp wants it in an answer.
+        said = content if isinstance(content, str) else _said(content)
+        yield {"type": "message", "role": "assistant", "content": said}
     for call in _calls(message):
         function, inner = call.get("function"), call.get("custom")
         if isinstance(inner, dict) and not isinstance(function, dict):
