@@ -149,8 +149,11 @@ def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     content = message.get("content") or message.get("refusal")
     if content:
         # The type may be left out of a user's message; llama.cpp wants it in an answer.
-        said = content if isinstance(content, str) else _said(content)
-        yield {"type": "message", "role": "assistant", "content": said}
+        yield {
+            "type": "message",
+            "role": "assistant",
+            "content": content if isinstance(content, str) else _said(content),
+        }
     for call in _calls(message):
         function, inner = call.get("function"), call.get("custom")
         if isinstance(inner, dict) and not isinstance(function, dict):
