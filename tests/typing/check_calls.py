@@ -42,7 +42,7 @@ def deltas_are_texts_and_rows_are_frames(model: mf.ChatCompletion) -> None:
 
 def the_front_door_is_typed(model: mf.ChatCompletion) -> None:
     assert_type(mf.Model.chat_completion(temperature=0), mf.ChatCompletion)
-    mf.Model.chat_completion(temprature=0)  # type: ignore[call-arg]  # a misspelled option
+    mf.Model.chat_completion(temprature=0)  # type: ignore[arg-type]  # a misspelled option
     model("Hi", sistem_prompt="x")  # type: ignore[call-overload]  # a misspelled keyword
 
 
