@@ -276,3 +276,39 @@ def test_a_call_of_an_unknown_tool_is_answered_with_an_error_and_the_model_goes_
     final = mf.run_tools(model(llmock), "Weather?", tools=[get_weather])
     assert final.text == TEXT
     assert "4 °C" not in str(llmock.last_request.body)
+
+
+# Wires
+
+
+ON_A_WIRE = {"responses": ("openai", "openai/gpt-5"), "messages": ("anthropic", "anthropic/claude-sonnet-4-5")}
+
+
+def model_on(llmock: LLMock, wire: str) -> mf.ChatCompletion:
+    place, name = ON_A_WIRE[wire]
+    return mf.Model.chat_completion(
+        name, base_url=f"{llmock.base_url(place).removesuffix('/v1')}/v1", api_key="sk-of-nobody-0123456789"
+    )
+
+
+@both
+@pytest.mark.parametrize("wire", ON_A_WIRE)
+@whole_and_streamed
+def test_a_text_comes_back_on_every_wire(call: Call, wire: str, streamed: bool, llmock: LLMock) -> None:
+    llmock.reply(TEXT)
+    value, response = call(model_on(llmock, wire), "Hi", stream=streamed)
+    assert value == TEXT
+    assert (response.metadata.wire, response.metadata.finish_reason, response.metadata.attempts) == (wire, "stop", 1)
+    assert response.metadata.usage.total_tokens > 0
+
+
+@both
+@pytest.mark.parametrize("wire", ON_A_WIRE)
+@whole_and_streamed
+def test_an_error_of_the_moment_is_tried_again_on_every_wire(
+    call: Call, wire: str, streamed: bool, llmock: LLMock
+) -> None:
+    llmock.fail(503)
+    llmock.reply(TEXT)
+    value, response = call(model_on(llmock, wire), "Hi", stream=streamed)
+    assert (value, response.metadata.attempts) == (TEXT, 2)

@@ -494,3 +494,22 @@ def plainly(value: Any, ignored: set[str]) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: plainly(one, ignored) for name, one in value.items() if name not in NAMED and name not in ignored}
+
+
+# -- batches -----------------------------------------------------------------------------------------------------------
+
+
+class City(msgspec.Struct):
+    name: str
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_a_batch_reads_its_rows_on_every_wire(server: Server, wire: str) -> None:
+    text = '{"name": "Oslo"}'
+    server.replies = [whole(message({"type": "text", "text": text}) if wire == "messages" else response(said(text)))]
+    frame = mf.extract(["It rains in Oslo.", "Oslo again."], schema=City, model=model_on(server, wire))
+    assert list(frame["name"]) == ["Oslo", "Oslo"]
+    place = "input" if wire == "responses" else "messages"
+    asked = "".join(body[place][-1]["content"] for body in server.bodies)
+    assert all(asked.count(text) == 1 for text in ("It rains in Oslo.", "Oslo again."))
+    assert len(server.bodies) == 2
