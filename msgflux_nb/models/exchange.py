@@ -130,6 +130,8 @@ class Exchange:
     @property
     def is_paused(self) -> bool:
         """Whether the provider waits to be asked to go on (Anthropic, after many calls of its own tools)."""
+        if not any(name in self.request.body for name in (b'"tools":', b'"mcp_servers":')):
+            return False
         return self.state == "complete" and self._accumulator.snapshot.raw_finish_reason == "pause_turn"
 
     def go_on_with(self, before: Exchange) -> None:

@@ -91,6 +91,7 @@ drivers = pytest.mark.parametrize("driver", ["whole", "stream", "async", "async 
 # -- pauses ------------------------------------------------------------------------------------------------------------
 
 SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+SEARCHES: dict[str, Any] = {"extra_body": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}}
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
 
 
@@ -101,7 +102,7 @@ def test_a_paused_answer_is_sent_back_as_it_is_and_goes_on(server: Server, drive
         server.replies = [message_stream(*first, reason="pause_turn"), message_stream(*second)]
     else:
         server.replies = [whole(message(*first, reason="pause_turn")), whole(message(*second))]
-    answer = ask(model_on(server, "messages"), driver, "Hi", system_prompt="Be brief.")
+    answer = ask(model_on(server, "messages", **SEARCHES), driver, "Hi", system_prompt="Be brief.")
     assert answer.text == "Hello world"
     assert (answer.metadata.finish_reason, answer.metadata.attempts) == ("stop", 2)
     assert answer.metadata.usage.completion_tokens == 6
@@ -113,7 +114,7 @@ def test_a_paused_answer_is_sent_back_as_it_is_and_goes_on(server: Server, drive
 
 def test_an_answer_that_pauses_again_and_again_is_named(server: Server) -> None:
     server.replies = [whole(message(TEXT, reason="pause_turn"))]
-    answer = model_on(server, "messages")("Hi")
+    answer = model_on(server, "messages", **SEARCHES)("Hi")
     assert len(server.bodies) == 9
     assert answer.text == "Hello" * 9
     assert "paused its answer more than 8 times" in " ".join(answer.metadata.warnings)
@@ -123,7 +124,7 @@ def test_a_paused_answer_is_tried_again_where_its_continuation_breaks(server: Se
     paused = whole(message(TEXT, reason="pause_turn"))
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     server.replies = [paused, whole(error, 529, **{"Retry-After": "0"}), whole(message({"type": "text", "text": "!"}))]
-    answer = model_on(server, "messages", max_retries=1)("Hi")
+    answer = model_on(server, "messages", max_retries=1, **SEARCHES)("Hi")
     assert answer.text == "Hello!"
     assert answer.metadata.attempts == 3
 
@@ -131,7 +132,7 @@ def test_a_paused_answer_is_tried_again_where_its_continuation_breaks(server: Se
 def test_a_continuation_that_fails_raises_with_what_had_come(server: Server) -> None:
     server.replies = [whole(message(TEXT, reason="pause_turn")), whole({"type": "error", "error": {}}, 500)]
     with pytest.raises(mf.ServerError) as caught:
-        model_on(server, "messages")("Hi")
+        model_on(server, "messages", **SEARCHES)("Hi")
     assert caught.value.attempts == 2
 
 
