@@ -71,19 +71,25 @@ def check_messages(messages: Any, parts: Collection[str] = ()) -> list[dict[str,
         if not messages.strip():
             raise BadRequestError("messages: the text is empty. Give a question, or a list of messages.")
         return [{"role": "user", "content": messages}]
-    if isinstance(messages, Mapping):
-        messages = [messages]
-    if _is_table(messages) or isinstance(messages, bytes) or not isinstance(messages, Iterable):
-        advice = " mf.extract(data, Schema, model=model) asks about each row of a table." if _is_table(messages) else ""
-        raise BadRequestError(
-            f"messages: expected a text or a list of messages, got {type(messages).__name__}; {_EXAMPLE}.{advice}"
-        )
+    if type(messages) is not list:  # which nearly always it is
+        messages = _iterable(messages)
     found = list(messages)
     if not found:
         raise BadRequestError("messages is empty; give a text, or a list with at least one message.")
     for position, message in enumerate(found):
         _check_message(message, f"messages[{position}]", parts)
     return found
+
+
+def _iterable(messages: Any) -> Iterable[Any]:
+    if isinstance(messages, Mapping):
+        return [messages]
+    if _is_table(messages) or isinstance(messages, bytes) or not isinstance(messages, Iterable):
+        advice = " mf.extract(data, Schema, model=model) asks about each row of a table." if _is_table(messages) else ""
+        raise BadRequestError(
+            f"messages: expected a text or a list of messages, got {type(messages).__name__}; {_EXAMPLE}.{advice}"
+        )
+    return messages
 
 
 def _check_message(message: Any, place: str, parts: Collection[str]) -> None:
