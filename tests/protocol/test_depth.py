@@ -34,9 +34,14 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "arguments that were cut": {"messages": call_with('{"a":' * DEEP)},
     "arguments as values": {"messages": call_with({"a": nested(DEEP)})},
     "a custom call": {
-        "messages": [{"role": "assistant", "tool_calls": [{"id": "c", "custom": {"name": "f", "input": "[" * DEEP}}]}]
+        "messages": [
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "[" * DEEP}}],
+            }
+        ]
     },
-    "content": {"messages": [{"role": "user", "content": nested(DEEP)}]},
+    "content": {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "own": nested(DEEP)}]}]},
     "a field of a message": {"messages": [{"role": "user", "content": "a", "own": nested(DEEP)}]},
     "a tool's schema": {
         "messages": "a",

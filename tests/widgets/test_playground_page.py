@@ -29,7 +29,7 @@ def test_batches_are_numbered_and_each_word_is_told_once(bench: Bench) -> None:
     bench.ask("Count")
     bench.wait()
     [start], [end] = bench.of("start"), bench.of("end")
-    about = {"side": 0, "number": 1, "prefill": "", "schema": "", "model": "scripted/one"}
+    about = {"side": 0, "number": 1, "prefill": "", "schema": "", "model": "scripted/one", "phase": ""}
     assert start == {"type": "start", **about}
     batches = bench.of("batch")
     assert [batch["seq"] for batch in batches] == list(range(1, end["seq"] + 1))

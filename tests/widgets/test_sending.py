@@ -54,8 +54,15 @@ def named(name: str) -> mf.ChatCompletion:
         ),
         (
             "anthropic/claude-mythos-1",
-            "anthropic/claude-mythos-1 is asked by its form in the messages alone.",
-            ["in the messages", "said in descriptions only, and checked after decoding"],
+            "anthropic/claude-mythos-1 is asked by response_format json_schema; the server holds it to the schema. "
+            "If the server refuses: the messages.",
+            ["output_config.format", "said in descriptions only, and checked after decoding"],
+        ),
+        (
+            "openai/gpt-5",
+            "openai/gpt-5 is asked by response_format json_schema; the server holds it to the schema. "
+            "If the server refuses: a tool call, then json_object.",
+            ["text.format", "said in descriptions only, and checked after decoding"],
         ),
     ],
 )
@@ -96,7 +103,8 @@ def test_where_everything_is_enforced_nothing_is_marked() -> None:
 
 
 def test_where_nothing_is_enforced_nothing_is_marked_either() -> None:
-    found = sending(named("anthropic/claude-mythos-1"), Person)
+    model = mf.Model.chat_completion("openai/gpt-5", api_key="k", profile={"schema_methods": ["prompt"]})
+    found = sending(model, Person)
     assert found.unenforced == {}
     assert found.notes[0] == "The server holds the model to none of it."
 

@@ -83,12 +83,28 @@ def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
 
 def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
     """The part of the body that holds the schema; empty where none does."""
-    form: dict[str, Any] = {}
     if request.schema_method == "json_schema":
-        form = body["response_format"]["json_schema"]
-    elif request.schema_method == "tool":
-        form = body["tools"][-1]["function"]
-    return form
+        asked = _format(body)[1]
+        inner = asked.get("json_schema", asked)
+        return {"strict": True, **inner} if request.wire == "messages" else inner
+    if request.schema_method == "tool":
+        tool: dict[str, Any] = body["tools"][-1]
+        flat: dict[str, Any] = tool.get("function", tool)
+        return flat
+    return {}
+
+
+def _format(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Where each wire says the form of the answer, and what it says; empty where it says none."""
+    for title, place in (
+        ("response_format", body),
+        ("text.format", body.get("text")),
+        ("output_config.format", body.get("output_config")),
+    ):
+        found = place.get(title.rpartition(".")[2]) if isinstance(place, dict) else None
+        if isinstance(found, dict):
+            return title, found
+    return "", {}
 
 
 def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[str]:
@@ -119,16 +135,25 @@ def _misfit(reasks: int) -> str:
 
 def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     assert request.schema is not None
-    if "response_format" in body:
-        yield "response_format", _json(body["response_format"])
+    title, form = _format(body)
+    if title:
+        yield title, _json(form)
     if request.schema_method == "tool":
         yield "the last of tools", _json(body["tools"][-1])
         yield "tool_choice", _json(body["tool_choice"])
     note = schema_note(request.schema)
-    if any(note in text for message in body["messages"] for text in _texts(message.get("content"))):
+    if any(note in text for text in _all_texts(body)):
         yield "in the messages", note
     if request.schema.unenforced:
         yield "said in descriptions only, and checked after decoding", "\n".join(request.schema.unenforced)
+
+
+def _all_texts(body: dict[str, Any]) -> Iterator[str]:
+    """Yield every text of a request, on any wire."""
+    for message in body.get("messages") or body.get("input") or ():
+        yield from _texts(message.get("content"))
+    for system in (body.get("system"), body.get("instructions")):
+        yield from _texts(system)
 
 
 def _texts(content: Any) -> list[str]:
