@@ -115,7 +115,9 @@ def test_a_file_that_one_message_cannot_hold_travels_in_pieces_and_arrives_whole
     assert len(pieces) == 11
     assert max(len(piece["buffers"][0]) for piece in pieces) < 1_500_000
     bridge.exchange()  # and then it is no image after all
-    expect(bridge.page.page.get_by_role("alert")).to_contain_text("noise.png begins like image/png but cannot be read")
+    expect(bridge.page.page.get_by_role("alert")).to_contain_text(
+        "noise.png begins like image/png but is damaged or cut off"
+    )
 
 
 def test_a_file_that_is_too_large_is_refused_in_the_page_with_both_sizes(bridge: Bridge) -> None:

@@ -65,7 +65,7 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     expect(names(view)).to_have_text(["chosen.png", "pasted.png", "dropped.png"])
     expect(view.locator(".mf-composer img")).to_have_count(3)
     # More than the 10 MiB that JupyterLab takes in one message.
-    large = pdf() + b"\n%" + random.Random(1).randbytes(11_500_000).translate(None, b"\r\n")
+    large = pdf() + b"\n%" + random.Random(1).randbytes(11_500_000).translate(None, b"\r\n") + b"\n%%EOF\n"
     view.get_by_label("PDF files", exact=True).set_input_files(
         {"name": "large.pdf", "mimeType": "application/pdf", "buffer": large}
     )
