@@ -128,6 +128,7 @@ class MsgfluxError(Exception):
         fault: who is at fault.
         snapshot: what had arrived of an answer (a ``Snapshot``), or None if nothing had.
         attempts: how many times the request was sent; each may have been billed.
+        rows: of ``stream.rows()``: the items that came before.
     """
 
     fault: Fault = Fault.UNKNOWN
@@ -136,6 +137,7 @@ class MsgfluxError(Exception):
         super().__init__(printable(message))
         self.snapshot = snapshot
         self.attempts = attempts
+        self.rows: list[Any] = []
 
     @property
     def usage(self) -> Any:

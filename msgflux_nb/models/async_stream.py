@@ -12,6 +12,7 @@ from ..protocol.request import ChatRequest
 from .call import Call
 from .exchange import Exchange
 from .partials import Partials
+from .rows import RowReader
 from .stream import Arriving
 
 __all__ = ["AsyncStreamResponse"]
@@ -59,6 +60,20 @@ class AsyncStreamResponse(Arriving):
             for partial in partials.after(event):
                 yield partial
         yield await self.consume()
+
+    def rows(self) -> AsyncIterator[Any]:
+        """Yield the items of a list, each as soon as it is complete and valid, as :meth:`StreamResponse.rows` does."""
+        reader = RowReader(self._call)
+
+        async def read() -> AsyncIterator[Any]:
+            with reader.kept():
+                async for event in self.events():
+                    for row in reader.after(event):
+                        yield row
+                for row in reader.rest(await self.consume()):
+                    yield row
+
+        return read()
 
     async def consume(self) -> Any:
         """Read to the end, and return what the same call without ``stream`` returns."""

@@ -10,9 +10,37 @@ from ..protocol.events import Event, TextDelta, ToolCallDelta
 from ..protocol.partial_json import PartialJSON
 from .call import Call
 
-__all__ = ["Partials"]
+__all__ = ["Partials", "StructureText"]
 
 _SHARE = 9.0  # of the time, at most a tenth goes into building what is shown
+
+
+class StructureText:
+    """The text of a call's structure as it arrives: that of the answer, or the arguments of the call that is it.
+
+    Args:
+        call: the call.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._begun = False
+        self._lane: int | None = None  # the call that is the structure
+
+    def new(self, event: Event) -> str:
+        """Return what an event adds; the prefill stands before the first of it."""
+        text = ""
+        request = self._call.request
+        if isinstance(event, TextDelta) and event.choice == 0 and request.schema_tool is None:
+            text = event.text
+        elif isinstance(event, ToolCallDelta) and event.choice == 0 and request.schema_tool is not None:
+            self._lane = event.call if event.name == request.schema_tool else self._lane
+            text = event.arguments if event.call == self._lane and isinstance(event.arguments, str) else ""
+        if text and not self._begun:
+            self._begun = True
+            text = request.prefill + text
+            text = text if request.schema is None else text.lstrip()
+        return text
 
 
 class Partials:
@@ -27,14 +55,13 @@ class Partials:
         self._call = call
         self._clock = clock
         self._parser = PartialJSON()
+        self._new = StructureText(call).new
         self._text: list[str] = []
         self._not_before: float | None = None
-        self._begun = False
-        self._lane: int | None = None  # the call that is the structure
 
     def after(self, event: Event) -> Iterator[Any]:
         """Yield the structure after an event, if there is something new and time enough has passed."""
-        text = self._new_text(event)
+        text = self._new(event)
         if not text:
             return
         schema = self._call.request.schema
@@ -60,17 +87,3 @@ class Partials:
         if value is None or self._parser.complete:
             return None
         return partial_instance(schema.type, value if schema.restore is None else schema.restore(value))
-
-    def _new_text(self, event: Event) -> str:
-        text = ""
-        request = self._call.request
-        if isinstance(event, TextDelta) and event.choice == 0 and request.schema_tool is None:
-            text = event.text
-        elif isinstance(event, ToolCallDelta) and event.choice == 0 and request.schema_tool is not None:
-            self._lane = event.call if event.name == request.schema_tool else self._lane
-            text = event.arguments if event.call == self._lane and isinstance(event.arguments, str) else ""
-        if text and not self._begun:
-            self._begun = True
-            text = request.prefill + text
-            text = text if request.schema is None else text.lstrip()
-        return text

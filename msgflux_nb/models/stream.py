@@ -17,6 +17,7 @@ from .answer import Answer
 from .call import Call
 from .exchange import Exchange
 from .partials import Partials
+from .rows import RowReader
 from .timeouts import Abort
 
 __all__ = ["Arriving", "StreamResponse"]
@@ -142,6 +143,27 @@ class StreamResponse(Arriving):
         for event in self.events():
             yield from partials.after(event)
         yield self.consume()
+
+    def rows(self) -> Iterator[Any]:
+        """Yield the items of a list, each as soon as it is complete and valid.
+
+        ``generation_schema`` is ``list[...]``, or a Struct with one field that is a list. An item that is broken does
+        not end the loop: the others are yielded, and the error comes when the answer has ended, unless the model has
+        corrected it by then; the corrected item is yielded last. ``consume()`` has the list in its order.
+
+        Raises:
+            SchemaError: the answer has no list; nothing was sent.
+            MsgfluxError: as :meth:`consume`; its ``rows`` are the items that came.
+        """
+        reader = RowReader(self._call)
+
+        def read() -> Iterator[Any]:
+            with reader.kept():
+                for event in self.events():
+                    yield from reader.after(event)
+                yield from reader.rest(self.consume())
+
+        return read()
 
     def consume(self) -> Any:
         """Read to the end, and return what the same call without ``stream`` returns.
