@@ -63,6 +63,17 @@ class Budget:
         """Seconds since the start."""
         return self._now() - self._began
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits that are set, by name."""
+        return dict(self._limits)
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until ``max_seconds``, at least 0; None without it, and for the closing call."""
+        if self._closing or "max_seconds" not in self._limits:
+            return None
+        return max(0.0, float(self._limits["max_seconds"]) - self.seconds)
+
     def close(self) -> None:
         """Let one more call through, whatever is reached: the closing one."""
         self._closing = True

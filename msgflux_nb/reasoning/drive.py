@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import IncompleteOutputError, ValidationFailedError, described
-from .budget import Budget
+from ..errors import IncompleteOutputError, StreamInterruptedError, ValidationFailedError, described
+from ..models.answer import ModelResponse
+from .log import Log, opened
+from .plan_events import Asking
 from .trace import Asked
 
-__all__ = ["Done", "Job", "Log", "Plan", "adrive", "drive", "kept"]
+__all__ = ["Done", "Job", "Plan", "adrive", "drive"]
+
+CUT = "cut: max_seconds was reached"
 
 UNREADABLE = (IncompleteOutputError, ValidationFailedError)
 
@@ -50,37 +54,36 @@ class Done(NamedTuple):
     error: Exception | None = None
 
 
-class Log:
-    """What happened so far; kept whatever ends the plan."""
+def took(log: Log, job: Job, given: Any, error: Exception | None, began: float) -> Done:
+    """Keep what a job gave; return it as a value."""
+    response = given if hasattr(given, "consume") and hasattr(given, "metadata") else None
+    if response is not None:
+        log.responses.append(response)
+        try:
+            given = response.consume()
+        except UNREADABLE as unreadable:
+            error = unreadable
+    done = Done(given) if error is None else Done(None, described(error), error)
+    if job.model is not None:
+        text = str(getattr(response or getattr(error, "snapshot", None), "text", "") or "")
+        asked = _asked(job, text, done.problem, began)
+        log.entries.append(asked)
+        log.tell(asked)
+    if job.then is not None:
+        job.then(done)
+    if response is not None:
+        log.budget.took_response(response)
+    elif job.counted:
+        log.budget.took(None if job.model is not None else 0, None if job.model is not None else 0.0)
+    if job.counted:
+        log.tell_spent()
+    return done
 
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self.entries: list[Asked] = []
-        self.responses: list[Any] = []
 
-    def took(self, job: Job, given: Any, error: Exception | None, began: float) -> Done:
-        """Keep what a job gave; return it as a value."""
-        response = given if hasattr(given, "consume") and hasattr(given, "metadata") else None
-        if response is not None:
-            self.responses.append(response)
-            try:
-                given = response.consume()
-            except UNREADABLE as unreadable:
-                error = unreadable
-        done = Done(given) if error is None else Done(None, described(error), error)
-        if job.model is not None:
-            prompt = job.argument if isinstance(job.argument, str) else None
-            text = str(getattr(response or getattr(error, "snapshot", None), "text", "") or "")
-            seconds = time.monotonic() - began
-            asked = Asked(job.purpose, about=job.about, prompt=prompt, text=text, problem=done.problem, seconds=seconds)
-            self.entries.append(asked)
-        if job.then is not None:
-            job.then(done)
-        if response is not None:
-            self.budget.took_response(response)
-        elif job.counted:
-            self.budget.took(None if job.model is not None else 0, None if job.model is not None else 0.0)
-        return done
+def _asked(job: Job, text: str, problem: str | None, began: float) -> Asked:
+    prompt = job.argument if isinstance(job.argument, str) else None
+    seconds = time.monotonic() - began
+    return Asked(job.purpose, about=job.about, prompt=prompt, text=text, problem=problem, seconds=seconds)
 
 
 Plan = Generator[Sequence[Job], list[Done], None]
@@ -92,9 +95,13 @@ def drive(plan: Plan, log: Log) -> None:
     while jobs is not None:
         done = []
         for job in jobs:
+            log.check()
             if job.counted and not log.budget.admits(0):
                 break
-            done.append(_run(job, log))
+            came = _run(job, log)
+            if came is None:
+                break
+            done.append(came)
         jobs = _step(plan, done)
 
 
@@ -107,25 +114,50 @@ async def adrive(plan: Plan, log: Log, max_concurrency: int) -> None:
 
 
 async def _together(jobs: Sequence[Job], log: Log, max_concurrency: int, in_turn: asyncio.Lock) -> list[Done]:
-    tasks: list[asyncio.Task[Done]] = []
+    """Run the jobs of a round; return what came, up to the first that a limit left out or cut."""
+    tasks: dict[asyncio.Task[Done], Job] = {}
     running: set[asyncio.Task[Done]] = set()
     try:
         for job in jobs:
             while running and (
                 len(running) >= max_concurrency or (job.counted and not log.budget.admits(len(running)))
             ):
-                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in ended:
-                    task.result()
+                running = await _first(running, tasks, log)
             if job.counted and not log.budget.admits(len(running)):
                 break
-            tasks.append(asyncio.create_task(_arun(job, log, in_turn)))
-            running.add(tasks[-1])
-        return list(await asyncio.gather(*tasks))
+            task = asyncio.create_task(_arun(job, log, in_turn))
+            tasks[task] = job
+            running.add(task)
+        while running:
+            running = await _first(running, tasks, log)
+        return [task.result() for task in itertools.takewhile(lambda task: not task.cancelled(), tasks)]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(running: set[Any], tasks: dict[Any, Job], log: Log) -> set[Any]:
+    """Wait until a job has ended, or ``max_seconds`` are over; return those that still run.
+
+    What waits for a provider, or for an async function, is cancelled then. A function on a thread cannot be.
+    """
+    left = log.budget.seconds_left()
+    ended, still = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    for task in ended:
+        if not task.cancelled():
+            task.result()
+    if ended or left is None:
+        return still
+    log.late = True
+    late = {task for task in still if tasks[task].model is not None or _is_async(tasks[task].function)}
+    for task in late:
+        task.cancel()
+    done, still = await asyncio.wait(still, return_when=asyncio.ALL_COMPLETED)
+    for task in done:
+        if not task.cancelled():
+            task.result()
+    return still
 
 
 def _step(plan: Plan, done: list[Done] | None) -> Sequence[Job] | None:
@@ -135,10 +167,18 @@ def _step(plan: Plan, done: list[Done] | None) -> Sequence[Job] | None:
         return None
 
 
-def _run(job: Job, log: Log) -> Done:
+def _run(job: Job, log: Log) -> Done | None:
+    """Run a job; None where ``max_seconds`` has cut it."""
     began = time.monotonic()
+    log.tell(Asking(job.purpose, job.about))
+    answer = opened(job.model, job.argument, _keywords(job))
     try:
-        if job.model is not None:
+        if answer is not None:
+            with log.cutting(answer):
+                answer.finish()
+                answer._call.current.check_complete()
+            given = ModelResponse(answer._call)
+        elif job.model is not None:
             given = job.model(job.argument, **_keywords(job))
         else:
             given = _called(job)
@@ -146,18 +186,22 @@ def _run(job: Job, log: Log) -> Done:
                 getattr(given, "close", lambda: None)()
                 raise TypeError(f"{job.purpose}: this function is async; use the async twin: await mf.plan.a…(…)")
     except UNREADABLE as error:
-        return log.took(job, None, error, began)
-    return log.took(job, given, None, began)
+        return took(log, job, None, error, began)
+    except StreamInterruptedError:
+        if not log.late or answer is None:
+            raise
+        log.cut(_asked(job, answer.text, CUT, began))
+        return None
+    return took(log, job, given, None, began)
 
 
 async def _arun(job: Job, log: Log, in_turn: asyncio.Lock) -> Done:
     began = time.monotonic()
+    log.tell(Asking(job.purpose, job.about))
     try:
         if job.model is not None:
             given = await job.model.acall(job.argument, **_keywords(job))
-        elif inspect.iscoroutinefunction(job.function) or inspect.iscoroutinefunction(
-            getattr(job.function, "__call__", None)  # noqa: B004 (an object whose call is async)
-        ):
+        elif _is_async(job.function):
             given = await _called(job)
         else:
             async with in_turn:
@@ -167,8 +211,18 @@ async def _arun(job: Job, log: Log, in_turn: asyncio.Lock) -> Done:
             if inspect.isawaitable(given):
                 given = await given
     except UNREADABLE as error:
-        return log.took(job, None, error, began)
-    return log.took(job, given, None, began)
+        return took(log, job, None, error, began)
+    except asyncio.CancelledError:
+        if log.late and job.counted:
+            log.cut(_asked(job, "", CUT, began) if job.model is not None else None)
+        raise
+    return took(log, job, given, None, began)
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 (an object whose call is async)
+    )
 
 
 def _called(job: Job) -> Any:
@@ -186,17 +240,3 @@ def _tried(job: Job) -> tuple[Any, BaseException | None]:
 
 def _keywords(job: Job) -> dict[str, Any]:
     return {} if job.schema is None else {"generation_schema": job.schema}
-
-
-@contextmanager
-def kept(result: Callable[[str], Any]) -> Iterator[None]:
-    """Give whatever ends a plan early, an interrupt included, the result so far, as ``error.plan``."""
-    try:
-        yield
-    except BaseException as error:
-        stopped = "error" if isinstance(error, Exception) else "interrupted"
-        try:
-            error.plan = result(stopped)  # type: ignore[attr-defined]  # an error takes any attribute
-        except AttributeError:  # but one with slots
-            error.add_note("the plan's result so far could not be attached to this error")
-        raise

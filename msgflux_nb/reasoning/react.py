@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Unpack, cast
 
-from ..errors import ToolCallError
-from ..models.answer import Answer
+from ..errors import StreamInterruptedError, ToolCallError
+from ..models.answer import Answer, ModelResponse
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .budget import Budget, Limits
-from .drive import Log, kept
+from .log import Log, opened, running
+from .plan_events import Asking, PlanEnded, PlanStarted, StepTaken
 from .prompts import Prompts
 from .result import PlanResult, result_of, text_of
 from .tool_results import as_text
@@ -47,13 +49,14 @@ def react(
         tools: as for ``run_tools``.
         answer: the type of the answer.
         max_steps: how often the model is asked, at most; the last time without tools.
-        on_event: as for ``run_tools``.
+        on_event: as for ``run_tools``; and told of the plan, as the other drivers tell it.
         on_request: as for ``run_tools``: approves, changes or refuses a call.
         on_result: as for ``run_tools``.
         result_max_characters: a longer result is cut where the model sees it, and whole in the trace.
         prompts: other texts than the usual ones.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
-            without tools, with what was done so far; that call is within ``max_calls``.
+            without tools, with what was done so far; that call is within ``max_calls``. ``max_seconds`` cancels what is
+            in flight, tools that are awaited included.
 
     Returns:
         The answer; ``trace`` has a turn for each answer, with its thoughts, calls and results.
@@ -70,13 +73,13 @@ def react(
     for tool in loop.tools.values():
         if tool.is_async:
             raise ToolCallError(f"{tool.name} is async; use: await mf.plan.areact(...). Nothing was sent.")
-    with kept(loop.result), loop.telling():
-        while (calls := loop.took(_answer(model, loop))) is not None:
+    with running(loop.log, loop.result, loop.started()), loop.telling():
+        while (calls := loop.took(_turn(model, loop))) is not None:
             for call in calls.get_calls():
-                _run(loop, call)
+                if not loop.late_for(call):
+                    _run(loop, call)
             loop.took_results(calls)
-        loop.finish()
-    return loop.result()
+        return loop.finish()
 
 
 async def areact(
@@ -97,12 +100,50 @@ async def areact(
     loop = _ReactLoop(
         model, task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
     )
-    with kept(loop.result), loop.telling():
-        while (calls := loop.took(await _aanswer(model, loop))) is not None:
-            await asyncio.gather(*(_arun(loop, call) for call in calls.get_calls()))
+    with running(loop.log, loop.result, loop.started(), awaited=True), loop.telling():
+        while (calls := loop.took(await _aturn(model, loop))) is not None:
+            limit = asyncio.timeout(loop.log.budget.seconds_left())
+            try:
+                async with limit:
+                    await asyncio.gather(*(_arun(loop, call) for call in calls.get_calls()))
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                loop.leave(calls)
             loop.took_results(calls)
-        loop.finish()
-    return loop.result()
+        return loop.finish()
+
+
+def _turn(model: Any, loop: _ReactLoop) -> Answer:
+    """Ask for the next turn; where ``max_seconds`` cut it, for the closing one."""
+    loop.log.check()
+    answer = opened(model, loop.messages, loop.keywords())
+    if answer is None:
+        return _answer(model, loop)
+    try:
+        with loop.log.cutting(answer):
+            if loop.on_event is not None:
+                return _answer(model, loop, answer)
+            answer.finish()
+            answer._call.current.check_complete()
+            return ModelResponse(answer._call)
+    except StreamInterruptedError:
+        if not loop.log.late:
+            raise
+    loop.cut(answer.text)
+    return _turn(model, loop)
+
+
+async def _aturn(model: Any, loop: _ReactLoop) -> Answer:
+    limit = asyncio.timeout(loop.log.budget.seconds_left())
+    try:
+        async with limit:
+            return await _aanswer(model, loop)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+    loop.cut(getattr(loop.arriving, "text", ""))
+    return await _aanswer(model, loop)
 
 
 class _ReactLoop(_Loop):
@@ -134,7 +175,8 @@ class _ReactLoop(_Loop):
         }
         self.schemas = [_thoughtful(schema, self._with_thought, self._prompts.thought) for schema in self.schemas]
         self._task, self._max_steps, self._longest = task, max_steps, result_max_characters
-        self.log = Log(Budget(budget, reserved=1))
+        self.log = Log(Budget(budget, reserved=1), on_event)
+        self.arriving: Any = None  # the answer that is being read
         self._turns: list[Turn] = []
         self._steps: dict[str, ToolStep] = {}
         self._thoughts: dict[str, str] = {}  # by the id of a call
@@ -145,6 +187,46 @@ class _ReactLoop(_Loop):
         self._stopped: str | None = None
         self._look()
 
+    def started(self) -> PlanStarted:
+        """What is told first."""
+        options = {"max_steps": self._max_steps}
+        limits = self.log.budget.limits
+        return PlanStarted(kind="react", task=self._task, limits=limits, options=options, stop=self.log.stop)
+
+    @contextmanager
+    def told(self, stream: Any, on_event: OnEvent) -> Iterator[None]:
+        self.arriving = stream
+        self.log.tell(Asking("turn", len(self._turns) + 1))
+        with super().told(stream, on_event):
+            yield
+
+    def cut(self, text: str) -> None:
+        """Keep what came of a turn that ``max_seconds`` cut, and close."""
+        self.log.late = True
+        self._add_turn(text)
+        self.log.cut(None)
+        self._look()
+
+    def late_for(self, call: ToolCall) -> bool:
+        """Whether ``max_seconds`` are over before a call ran; it is answered by that."""
+        self.log.check()
+        if self.log.budget.seconds_left() != 0:
+            return False
+        self.finished(call, ToolCallError("max_seconds was reached before this call ran"))
+        return True
+
+    def leave(self, calls: ToolCallAggregator) -> None:
+        """Give up the calls of a turn that run when ``max_seconds`` are over."""
+        self.log.late = True
+        for call in calls.get_calls():
+            if call.id not in self._results:
+                self.finished(call, ToolCallError("max_seconds was reached before this call ended"))
+
+    def _add_turn(self, text: str) -> None:
+        turn = Turn(number=len(self._turns) + 1, text=text, closing=self._closing)
+        self._turns.append(turn)
+        self.log.tell(turn)
+
     def keywords(self) -> dict[str, Any]:
         keywords = super().keywords()
         if self._closing:
@@ -153,9 +235,10 @@ class _ReactLoop(_Loop):
 
     def took(self, response: Answer) -> ToolCallAggregator | None:
         self.log.responses.append(response)
-        self._turns.append(Turn(number=len(self._turns) + 1, text=response.text, closing=self._closing))
+        self._add_turn(response.text)
         calls = super().took(response)
         self.log.budget.took_response(response)
+        self.log.tell_spent()
         return None if self._closing else calls
 
     def took_results(self, calls: ToolCallAggregator) -> None:
@@ -184,6 +267,7 @@ class _ReactLoop(_Loop):
         if self._stopped is None:
             return
         self._closing = True
+        self.log.budget.close()
         self._conversation = self.messages
         steps = "\n".join(self._shown) or "nothing"
         prompt = self._prompts.react_close.format(task=text_of(self._task), steps=steps)
@@ -209,21 +293,25 @@ class _ReactLoop(_Loop):
         shown = f"{whole[: self._longest]}… ({len(whole) - self._longest:,} more characters)" if cut else whole
         response = self.responses[-1]
         thought = self._thoughts.get(call.id) or response.text or response.reasoning or ""
-        self._steps[call.id] = ToolStep(
-            thought=thought, name=call.name, arguments=cast(Any, call.arguments), result=whole, cut=cut
-        )
+        arguments = cast(Any, call.arguments)
+        step = ToolStep(thought=thought, name=call.name, arguments=arguments, result=whole, cut=cut)
+        self._steps[call.id] = step
+        self.log.tell(StepTaken(len(self._turns), call.id, step))
         self._shown.append(f"- {thought}\n  {call.name}({text_of(call.arguments)}) gave: {shown}")
         try:
             super().finished(call, result)
         finally:
             self._results[call.id] = shown
 
-    def finish(self) -> None:
-        """Read the final answer, and tell that the run has ended."""
+    def finish(self) -> PlanResult:
+        """Read the final answer, tell that the run has ended, and return the result."""
         final = self.responses[-1]
         self._final = final.text if final.aggregator is not None else final._whole()
         if final.aggregator is None:
             self.end()
+        result = self.result()
+        self.log.tell(PlanEnded(result))
+        return result
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result as it stands."""

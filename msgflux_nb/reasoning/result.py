@@ -10,7 +10,7 @@ import msgspec
 from ..display.plan import plan_bundle
 from ..errors import described
 from ..protocol.usage import Usage
-from .drive import Log
+from .log import Log
 from .trace import Entry, Node, Sample, Turn
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from ..errors import described
 from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .budget import Budget, Limits
-from .drive import Done, Job, Log, adrive, drive, kept
+from .drive import Done, Job, adrive, drive
+from .log import Log, running
+from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
 from .result import PlanResult, history_of, read_as, result_of, text_of
 from .trace import Sample
@@ -43,6 +45,7 @@ def self_consistency(
     temperature: float | None = 0.7,
     judge: Any = None,
     prompts: Prompts | None = None,
+    on_event: OnPlanEvent | None = None,
     **budget: Unpack[Limits],
 ) -> PlanResult:
     """Ask the same ``n`` times and take the answer that most samples give; of a tie, the one that came first.
@@ -62,6 +65,8 @@ def self_consistency(
         temperature: of the samples; None leaves the model's own.
         judge: a model that decides at the end which answers mean the same, for free text (2311.17311).
         prompts: other texts than the usual ones.
+        on_event: told of each thing that happens, as ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; what it
+            raises ends the plan. ``mf.PlanView().on_event`` draws it.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the vote is counted as it
             stands, and ``stopped`` names the limit.
 
@@ -77,10 +82,10 @@ def self_consistency(
         >>> result.final_answer, round(result.margin, 2)
         (42, 0.33)
     """
-    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget)
-    with kept(vote.result):
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    with running(vote.log, vote.result, vote.started()):
         drive(vote.plan(), vote.log)
-        return vote.result()
+        return vote.log.ended(vote.result())
 
 
 async def aself_consistency(
@@ -94,6 +99,7 @@ async def aself_consistency(
     temperature: float | None = 0.7,
     judge: Any = None,
     prompts: Prompts | None = None,
+    on_event: OnPlanEvent | None = None,
     max_concurrency: int = 8,
     **budget: Unpack[Limits],
 ) -> PlanResult:
@@ -101,10 +107,10 @@ async def aself_consistency(
 
     With a function as ``stop`` they are asked one after the other, since it may end the vote after each.
     """
-    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget)
-    with kept(vote.result):
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    with running(vote.log, vote.result, vote.started(), awaited=True):
         await adrive(vote.plan(), vote.log, max_concurrency)
-        return vote.result()
+        return vote.log.ended(vote.result())
 
 
 def lead_is_sure(first: int, second: int) -> bool:
@@ -132,6 +138,7 @@ class _Vote:
         judge: Any,
         prompts: Prompts,
         budget: Limits,
+        on_event: OnPlanEvent | None,
     ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n: expected at least 1, got {n!r}")
@@ -143,13 +150,20 @@ class _Vote:
         self._model = _warmed(model, temperature) if self._is_model else model
         self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop
         self._judge, self._prompts = judge, prompts
-        self.log = Log(Budget(budget))
+        self.log = Log(Budget(budget), on_event)
         self._came: dict[int, Done] = {}
         self._samples: list[Sample] = []
         self._keys: list[Any] = []
         self._counts: list[int] = []
         self._judged = False
         self._stopped: str | None = None
+
+    def started(self) -> PlanStarted:
+        """What is told first."""
+        stop = self._stop if self._stop is None or isinstance(self._stop, str) else "a function"
+        options = {"n": self._n, "stop": stop}
+        limits = self.log.budget.limits
+        return PlanStarted(kind="self_consistency", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
     def plan(self) -> Generator[Sequence[Job], list[Done], None]:
         """Say what to sample next, until the vote ends."""
@@ -223,7 +237,9 @@ class _Vote:
             problem = described(error)
             raise
         finally:
-            self._samples.append(Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem))
+            sample = Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem)
+            self._samples.append(sample)
+        self.log.tell(sample)
 
     def _group_of(self, value: Any) -> int:
         for group, known in enumerate(self._keys):
@@ -257,6 +273,8 @@ class _Vote:
         ]
         self._counts = [sum(sample.group == group for sample in self._samples) for group in joined]
         self._judged = True
+        for sample in self._samples:
+            self.log.tell(sample)
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result as it stands."""

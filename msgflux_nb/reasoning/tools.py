@@ -338,8 +338,9 @@ async def arun_tools(
     return loop.end()
 
 
-def _answer(model: Any, loop: _Loop) -> Answer:
-    response: Any = model(loop.messages, **loop.keywords())
+def _answer(model: Any, loop: _Loop, response: Any = None) -> Answer:
+    if response is None:
+        response = model(loop.messages, **loop.keywords())
     if loop.on_event is not None:
         with loop.told(response, loop.on_event):
             for event in response.events():

@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from .budget import Budget, Limits
-from .drive import Done, Job, Log, adrive, drive, kept
+from .drive import Done, Job, adrive, drive
+from .log import Log, running
+from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
 from .result import PlanResult, history_of, read_as, result_of, text_of
 from .trace import Node
@@ -45,6 +47,7 @@ def tree_of_thoughts(
     check: Callable[[Path], Any] | None = None,
     samples: int = 1,
     prompts: Prompts | None = None,
+    on_event: OnPlanEvent | None = None,
     **budget: Unpack[Limits],
 ) -> PlanResult:
     """Search a tree of thoughts breadth first (Yao et al. 2023, 2305.10601).
@@ -65,6 +68,8 @@ def tree_of_thoughts(
         check: says of a path ``True`` (solved), ``False`` (dead) or ``None`` (cannot tell).
         samples: how often a model values a node; the mean counts.
         prompts: other texts than the usual ones.
+        on_event: told of each thing that happens, as ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; what it
+            raises ends the plan. ``mf.PlanView().on_event`` draws it.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
             for the answer; that call is within ``max_calls``. Without a model, calls of ``propose`` and ``value``
             count.
@@ -82,10 +87,12 @@ def tree_of_thoughts(
         >>> result.final_answer, result.paths
         (22, (('2', '22'),))
     """
-    tree = _Tree(model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget)
-    with kept(tree.result):
+    tree = _Tree(
+        model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget, on_event
+    )
+    with running(tree.log, tree.result, tree.started()):
         drive(tree.plan(), tree.log)
-        return tree.result()
+        return tree.log.ended(tree.result())
 
 
 async def atree_of_thoughts(
@@ -100,14 +107,17 @@ async def atree_of_thoughts(
     check: Callable[[Path], Any] | None = None,
     samples: int = 1,
     prompts: Prompts | None = None,
+    on_event: OnPlanEvent | None = None,
     max_concurrency: int = 8,
     **budget: Unpack[Limits],
 ) -> PlanResult:
     """As :func:`tree_of_thoughts`, from a coroutine: the calls of one level run side by side."""
-    tree = _Tree(model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget)
-    with kept(tree.result):
+    tree = _Tree(
+        model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget, on_event
+    )
+    with running(tree.log, tree.result, tree.started(), awaited=True):
         await adrive(tree.plan(), tree.log, max_concurrency)
-        return tree.result()
+        return tree.log.ended(tree.result())
 
 
 class _Tree:
@@ -126,6 +136,7 @@ class _Tree:
         samples: int,
         prompts: Prompts,
         budget: Limits,
+        on_event: OnPlanEvent | None,
     ) -> None:
         for name, number in (("breadth", breadth), ("depth", depth), ("samples", samples)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -136,7 +147,7 @@ class _Tree:
         self._breadth, self._depth, self._samples = breadth, depth, samples
         self._propose, self._value, self._check = propose, value, check
         self._prompts = prompts
-        self.log = Log(Budget(budget, reserved=0 if model is None else 1))
+        self.log = Log(Budget(budget, reserved=0 if model is None else 1), on_event)
         self._nodes: dict[Path, Node] = {}
         self._beam: list[Path] = []
         self._growing: list[Path] = []  # the beam whose next thoughts are being proposed
@@ -144,6 +155,12 @@ class _Tree:
         self._values: dict[Path, list[float]] = {}
         self._final: Any = None
         self._stopped: str | None = None
+
+    def started(self) -> PlanStarted:
+        """What is told first."""
+        options = {"breadth": self._breadth, "depth": self._depth}
+        limits = self.log.budget.limits
+        return PlanStarted(kind="tree_of_thoughts", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
     def plan(self) -> Generator[Sequence[Job], list[Done], None]:
         """Say what to call next, until the search ends; then ask a model for the answer."""
@@ -196,6 +213,7 @@ class _Tree:
                 if path not in self._nodes:
                     above = self._nodes[parent].id if parent else None
                     self._nodes[path] = Node(id=len(self._nodes), parent=above, level=len(path), path=path)
+                    self.log.tell(self._nodes[path])
                     fresh.append(path)
         return fresh
 
@@ -241,7 +259,10 @@ class _Tree:
         return sum(values) / len(values) if values else None
 
     def _mark(self, path: Path, **changes: Any) -> None:
-        self._nodes[path] = msgspec.structs.replace(self._nodes[path], **changes)
+        node = msgspec.structs.replace(self._nodes[path], **changes)
+        if node != self._nodes[path]:
+            self._nodes[path] = node
+            self.log.tell(node)
 
     def _proposing(self, path: Path) -> Job:
         def then(done: Done) -> None:
@@ -257,6 +278,7 @@ class _Tree:
             if done.problem is None:
                 found = done.value.score if self._value is None else _number(done.value)
                 self._values.setdefault(path, []).append(found)
+                self._mark(path, value=self._mean(path))
 
         if self._value is not None:
             counted = self._model is None

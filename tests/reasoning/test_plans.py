@@ -72,7 +72,8 @@ def test_react_tells_events_of_a_streamed_answer(twin: bool) -> None:
     with serving(stream("4", "2")) as server:
         result = run("react", twin, model(server.url), "17 + 25?", tools=[add], answer=int, on_event=told.append)
     assert result.final_answer == 42
-    assert isinstance(told[-1], RunEnded)
+    assert [type(event) for event in told[-2:]] == [RunEnded, mf.plan.PlanEnded]
+    assert told[-1].result == result
 
 
 @both
