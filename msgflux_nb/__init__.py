@@ -57,8 +57,10 @@ _HOME = {  # None: a module
     "TruncatedError": "errors",
     "ValidationFailedError": "errors",
     "aextract": "tables.extract",
+    "agrid": "tables.grid.grid",
     "arun_tools": "reasoning.tools",
     "extract": "tables.extract",
+    "grid": "tables.grid.grid",
     "plan": None,
     "resume": "tables.runs",
     "run_tools": "reasoning.tools",
@@ -114,6 +116,8 @@ if TYPE_CHECKING:
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame
+    from .tables.grid.grid import agrid as agrid
+    from .tables.grid.grid import grid as grid
     from .tables.runs import resume as resume
     from .tables.runs import runs as runs
     from .tables.score import score as score

@@ -217,6 +217,16 @@ class ChatCompletion:
         """How many further times a request is sent after a failure that may pass."""
         return self._max_retries
 
+    def numbered(self, number: int) -> ChatCompletion:
+        """Return this model for one of several answers to each request; caches and batches keep each of them.
+
+        Args:
+            number: which answer, from 0; 0 is the one that this model keeps itself.
+        """
+        made = copy.copy(self)
+        made._sample = number
+        return made
+
     def prepare(
         self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None
     ) -> Prepared:
@@ -225,7 +235,7 @@ class ChatCompletion:
         Raises:
             MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
         """
-        place = without_secrets(self._base_url(None) or self.profile.provider)
+        place = self._numbered_place(self._base_url(None))
         key = (place, system_prompt, id(generation_schema), str(self.options), str(self._extra_body))
         now = [*vars(self).values()]
         before, form = self._forms.get(key, (None, None))
@@ -312,11 +322,15 @@ class ChatCompletion:
         if self._store is not None:
             from ..storage.answers import StoreEntry
 
-            place = without_secrets(self._base_url(request.base_url) or self.profile.provider)
-            numbered = f"{place}#sample={self._sample}" if self._sample else place
-            entry = StoreEntry(self._store, numbered, request.body, hide=self._hide)
+            place = self._numbered_place(self._base_url(request.base_url))
+            entry = StoreEntry(self._store, place, request.body, hide=self._hide)
         retries = self._max_retries if max_retries is None else max_retries
         return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
+
+    def _numbered_place(self, base_url: str | None) -> str:
+        """Where an answer comes from as part of its key: the address without secrets, and which answer it is."""
+        place = without_secrets(base_url or self.profile.provider)
+        return f"{place}#sample={self._sample}" if self._sample else place
 
     def _base_url(self, own: str | None) -> str | None:
         """Where a request goes that may have an address of its own; None for the embedded server before it runs."""

@@ -311,6 +311,4 @@ def _numbered(model: Any, number: int) -> Any:
     """Return the model for the sample of this number: a cache keeps an answer for each."""
     if number == 0 or not isinstance(model, ChatCompletion):
         return model
-    numbered = copy.copy(model)
-    numbered._sample = number
-    return numbered
+    return model.numbered(number)

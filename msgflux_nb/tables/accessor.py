@@ -173,6 +173,38 @@ class FrameAccessor(SeriesAccessor):
 
         return spans(self._data, texts, fields=fields)
 
+    def scores(self, score: Any = None) -> pd.DataFrame:
+        """Return what each prompt and model of a grid scored.
+
+        Args:
+            score: a truth or a function, as :func:`msgflux_nb.grid` takes them; None for the one that it was given.
+
+        Returns:
+            A row for each prompt and model: ``score`` from 0 to 1 with its 95 % interval (``low``, ``high``; Wilson),
+            how many ``answers`` were ``right`` or ``failed``, their ``cost`` in US dollars together, and ``seconds``
+            for one on average; of an answer that was known already, what it took when it was asked for.
+
+        Raises:
+            TypeError: this is no grid.
+            StoreError: ``score`` is given, and the grid's kernel has ended.
+        """
+        from .grid.accessor import scores
+
+        return scores(self._data, score)
+
+    def cells(self) -> pd.DataFrame:
+        """Return a row for each answer of a grid, under its input's label.
+
+        Its columns are ``prompt``, ``model``, ``sample``, the answer, and those that :func:`msgflux_nb.extract` adds.
+
+        Raises:
+            TypeError: this is no grid.
+            StoreError: the grid's kernel has ended.
+        """
+        from .grid.accessor import cells
+
+        return cells(self._data)
+
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
         """Write the table as CSV without live formulas; takes what :meth:`pandas.DataFrame.to_csv` takes."""
         from .formats.export import to_csv

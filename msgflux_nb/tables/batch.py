@@ -11,7 +11,7 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -33,7 +33,6 @@ from .outcome import (
     structure_of,
     success,
 )
-from .rows import Rows
 from .turns import Turns
 from .twins import Ended, Twins
 
@@ -63,13 +62,33 @@ class AsyncModel(Protocol):
         """Return a call that is not made yet: its ``key``, its ``request``, and ``ask(turn)``."""
 
 
+class RowsAsked(Protocol):
+    """What a batch needs of its rows."""
+
+    @property
+    def has_media(self) -> bool:
+        """Whether making a message takes long enough to be done on a thread."""
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are; None while that is not known."""
+
+    def __len__(self) -> int: ...
+
+    def tried_message(self, position: int) -> tuple[Any, BaseException | None]:
+        """Return what to send for a row, None for nothing, or what its cells raised."""
+
+    def forget(self, position: int, *, keep: bool) -> None:
+        """A row has ended."""
+
+
 class Batch:
     """One run over some rows.
 
     Args:
         rows: the input.
         model: who is asked.
-        schema: what answers are decoded to.
+        schema: what answers are decoded to; None for their text.
         system_prompt: put in front of each row.
         on_error: what the first failure means for the rest.
         limit: how many rows are worked on at once.
@@ -89,11 +108,12 @@ class Batch:
         crash: what must not become a row's state (``MemoryError``, ``SystemExit``), to be raised by the caller.
         view_fault: what a view of this batch failed with, or None.
         ended: set when nothing is in flight any more.
+        partners: the other batches that share the ledger and ``max_cost``.
     """
 
     def __init__(
         self,
-        rows: Rows,
+        rows: RowsAsked,
         model: AsyncModel,
         schema: Any,
         *,
@@ -115,9 +135,10 @@ class Batch:
         self.crash: BaseException | None = None
         self.view_fault: str | None = None
         self.ended = threading.Event()
+        self.partners: Sequence[Batch] = ()
         self._rows = rows
         self._model = model
-        self._own_code = memory.records is not None and has_own_code(schema)
+        self._own_code = memory.records is not None and schema is not None and has_own_code(schema)
         self._asked = {"system_prompt": system_prompt, "generation_schema": schema}
         self._on_error = on_error
         self._limit = limit
@@ -280,7 +301,9 @@ class Batch:
 
     def _may_send(self) -> bool:
         if self.stopped is None and self._max_cost is not None:
-            reason = over_budget(self._max_cost, self.ledger.cost, self._answers, len(self._turns.in_flight))
+            all_ = (self, *self.partners)
+            answers, in_flight = sum(one._answers for one in all_), sum(len(one.in_flight) for one in all_)
+            reason = over_budget(self._max_cost, self.ledger.cost, answers, in_flight)
             if reason is not None:
                 self.stop(reason)
         return self.stopped is None

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any, Never, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Never, Protocol, Unpack
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from .options import KEYWORDS, Options
 from .progress import progress_of
 from .run import CLOSING_SECONDS, Run
 
-__all__ = ["aextract", "extract", "finish"]
+__all__ = ["Job", "aextract", "afinish", "extract", "finish"]
 
 # A person notices 0.1 s as at once; it is how often a wait looks up, for the progress bar and for an interrupt.
 _HEARTBEAT_SECONDS = 0.1
@@ -139,7 +139,32 @@ def extract(
     return finish(Run(data, schema, **options), progress=progress)
 
 
-def finish(run: Run, *, progress: bool) -> pd.DataFrame:
+class Job(Protocol):
+    """What is waited for: a batch over rows, or a grid."""
+
+    wants_rows: Callable[[], object]
+
+    @property
+    def batch(self) -> Any:
+        """The engine, with ``run``, ``ledger`` and ``stopped``."""
+
+    def feed(self) -> None:
+        """Read more rows of an iterator, on the caller's thread."""
+
+    def interrupt(self) -> None:
+        """Send nothing more and cancel what is in flight."""
+
+    def interrupt_and_wait(self) -> None:
+        """The same, and wait a moment for the connections to close."""
+
+    def result(self) -> pd.DataFrame:
+        """Return the frame as it stands."""
+
+    def returned(self, result: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame, or raise what has to be raised."""
+
+
+def finish(run: Job, *, progress: bool) -> pd.DataFrame:
     """Run a batch to its end, or to an interrupt, and return its frame."""
     attention = threading.Event()
     run.wants_rows = attention.set
@@ -170,7 +195,11 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     if is_dask(data):
         lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods
         return lazy
-    run = Run(data, schema, **options)
+    return await afinish(Run(data, schema, **options), progress=progress)
+
+
+async def afinish(run: Job, *, progress: bool) -> pd.DataFrame:
+    """As :func:`finish`, to be awaited."""
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)
     with watch_interrupts() as interrupted, progress_of(run, shown=progress) as bar:

@@ -133,6 +133,12 @@ class Ledger:
         """Whether a row has not ended."""
         return self._states[position] == _OPEN
 
+    def bill(self, position: int) -> dict[str, Any]:
+        """Return what a row took in this run; None for what is not known."""
+        whole = {"prompt_tokens": self._prompt_tokens[position], "completion_tokens": self._completion_tokens[position]}
+        parts = {"cost": self._costs[position], "seconds": self._seconds[position]}
+        return {name: amount if amount >= 0 else None for name, amount in (*whole.items(), *parts.items())}
+
     def columns(self) -> dict[str, Any]:
         """Return the columns about the run: lists and arrays, an entry a row; None, NaN or less than 0 for unknown."""
         errors: list[str | None] = [None] * len(self)

@@ -52,8 +52,8 @@ def progress_of(run: Any, *, shown: bool) -> Shown:
     """Return what draws a ``Run``."""
 
     def made() -> Shown:
-        view = _in_notebook(run) if shown and run.rows.total != 0 else None
-        return Progress(run.rows.total, shown=shown) if view is None else view
+        view = _in_notebook(run) if shown and run.task == "extract" and run.rows.total != 0 else None
+        return Progress(run.rows.total, shown=shown, task=run.task, unit=run.unit) if view is None else view
 
     return _Careful(made)
 
@@ -89,11 +89,18 @@ class _Careful:
 class Progress:
     """A tqdm bar over rows; nothing at all where ``shown`` is False.
 
+    Args:
+        total: how many rows there are, or None.
+        shown: whether to draw at all.
+        task: what is being done, in a word.
+        unit: what is counted.
+
     Use as a context manager: the bar is closed on every way out.
     """
 
-    def __init__(self, total: int | None, *, shown: bool) -> None:
+    def __init__(self, total: int | None, *, shown: bool, task: str = "extract", unit: str = "row") -> None:
         self._bar: Any = None
+        self._task, self._unit = task, unit
         self._failed = 0
         if not shown or total == 0:
             return
@@ -103,7 +110,7 @@ class Progress:
             from tqdm.auto import tqdm
 
             # With a fixed miniters, tqdm's monitor thread never draws.
-            self._bar = tqdm(total=total, desc="extract", unit="row", miniters=1)
+            self._bar = tqdm(total=total, desc=self._task, unit=self._unit, miniters=1)
 
     def show(self, ledger: Ledger) -> None:
         """Draw how many rows have ended, and how many of them failed."""
@@ -125,7 +132,7 @@ class Progress:
         if stopped is not None:
             of = "" if bar.total is None else f" of {bar.total}"
             left = "" if bar.total is None else f", {bar.total - ledger.finished} left"
-            bar.write(f"extract: {ledger.finished}{of} rows finished{left}: {stopped}", file=sys.stderr)
+            bar.write(f"{self._task}: {ledger.finished}{of} {self._unit}s finished{left}: {stopped}", file=sys.stderr)
 
     def __enter__(self) -> Progress:
         return self

@@ -15,9 +15,11 @@ from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
 from .ledger import BILLED_UNKNOWN, Ledger
 from .outcome import BILLED, FAILURES, STATES, UNANSWERED
+from .reviewing.intervals import wilson
 
 __all__ = [
     "RUN_COLUMNS",
+    "about_columns",
     "billed_of",
     "check_schema",
     "forecast_of",
@@ -37,7 +39,6 @@ RUN_COLUMNS = (
     "_seconds",
     "_warnings",
 )
-_SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
 _SUMMED = RUN_COLUMNS[2:7]
 
 
@@ -77,18 +78,18 @@ def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: st
     """
     if explode is not None:
         frame, positions = exploded_frame(schema, ledger.values, index, explode)
-        for name, array in _about(ledger).items():
+        for name, array in about_columns(ledger).items():
             frame[name] = _repeated(name, array, positions)
         return frame
     frame = frame_from_columns(schema, ledger.values, index)
-    for name, array in _about(ledger).items():
+    for name, array in about_columns(ledger).items():
         # An array and no Series: pandas would align a Series by label, and labels may be there twice.
         frame[name] = array
     return frame
 
 
-def _about(ledger: Ledger) -> dict[str, Any]:
-    """Return the columns about the run."""
+def about_columns(ledger: Ledger) -> dict[str, Any]:
+    """Return the columns about a run, by name."""
     about = ledger.columns()
     columns = {
         "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.int8), pd.Index(STATES)),
@@ -179,7 +180,7 @@ def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | N
         "rows": rest,
         **{name: value if value is None or name == "cost" else round(value) for name, value in needed.items()},
         "failed": round(rest * failed / tried) if tried else None,
-        "failed_at_most": min(rest, math.ceil(rest * _most_likely(failed, tried))) if tried else None,
+        "failed_at_most": min(rest, math.ceil(rest * wilson(failed, tried)[1])) if tried else None,
     }
 
 
@@ -188,14 +189,6 @@ def _mean(billed: float | None, once: float | None, tried: int, states: dict[str
     if billed is None and states["skipped"] == tried:
         billed = 0
     return None if billed is None or once is None or not tried else (billed + once) / tried
-
-
-def _most_likely(failed: int, tried: int) -> float:
-    """The share that fails, at most."""
-    square = _SURE**2 / tried
-    share = failed / tried
-    middle = share + square / 2
-    return (middle + math.sqrt(square * (share * (1 - share) + square / 4))) / (1 + square)
 
 
 def _integers(values: Any) -> pd.arrays.IntegerArray:

@@ -35,7 +35,7 @@ from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows, rows_of
 
-__all__ = ["Run", "kernel_memory", "kernel_records", "known_runs"]
+__all__ = ["Run", "kernel_memory", "kernel_records", "known_runs", "model_of", "records_of"]
 
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
@@ -64,6 +64,7 @@ class Run:
         told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
 
+    task, unit = "extract", "row"
     told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
 
     def __init__(
@@ -82,7 +83,7 @@ class Run:
         self.schema = with_defaults(schema)
         self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
         check_schema(self.schema, self.explode)
-        self.model = _model(asked["model"])
+        self.model = model_of(asked["model"])
         media = {name: asked[name] for name in ("images", "files", "folder")}
         self.rows: Rows = rows_of(data, self.prompt, wrap=marked, **media)
         shown = read_examples(asked["examples"], self.schema)
@@ -95,7 +96,7 @@ class Run:
         self.seconds = self._worked = 0.0
         self.unread: BaseException | None = None
         self.wants_rows: Callable[[], object] = lambda: None
-        self.records = _records(asked["store"])
+        self.records = records_of(asked["store"])
         self.keys = bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
         self._system_prompt = asked["system_prompt"]
@@ -165,7 +166,7 @@ class Run:
             limits: what is to be another from now on, of ``LIMITS``.
         """
         self._limits = checked({**self._limits, **limits})
-        self.model = self.model if model is None else _model(model)
+        self.model = self.model if model is None else model_of(model)
         self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
         self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
         self._keep()
@@ -323,7 +324,13 @@ def kernel_memory() -> Records:
     return _kernels[0]
 
 
-def _records(store: Any) -> Records | None:
+def records_of(store: Any) -> Records | None:
+    """Return where answers are kept, by the keyword ``store``.
+
+    Raises:
+        TypeError: it is no path, None or False.
+        StoreError: the file cannot be used.
+    """
     if store is False:
         return None
     if isinstance(store, Records):
@@ -335,7 +342,12 @@ def _records(store: Any) -> Records | None:
     return kernel_memory()
 
 
-def _model(model: AsyncModel | str | None) -> AsyncModel:
+def model_of(model: AsyncModel | str | None) -> AsyncModel:
+    """Return the model that is meant: by its name, or the embedded one for None.
+
+    Raises:
+        TypeError: it is no model.
+    """
     if model is None:
         return Model.chat_completion()
     if isinstance(model, str):

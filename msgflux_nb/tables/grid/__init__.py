@@ -1,0 +1,1 @@
+"""Grids: prompts × models over the same inputs, as one batch."""

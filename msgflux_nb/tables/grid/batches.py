@@ -1,0 +1,70 @@
+"""Several batches that run at once over one ledger: one for each model of a grid, behind its own gate."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+from ..batch import Batch
+from ..ledger import Ledger
+
+__all__ = ["Batches"]
+
+
+class Batches:
+    """Batches that share a ledger and a budget, as one batch.
+
+    Args:
+        batches: the batches.
+        ledger: the ledger that they share.
+        names: who each of them asks, for the reasons why one has stopped.
+
+    Attributes:
+        ledger: how rows have ended.
+        ended: set when nothing is in flight any more.
+    """
+
+    def __init__(self, batches: Sequence[Batch], ledger: Ledger, names: Sequence[str]) -> None:
+        self._batches, self._names = batches, names
+        self.ledger = ledger
+        self.ended = threading.Event()
+        for batch in batches:
+            batch.partners = [other for other in batches if other is not batch]
+
+    async def run(self) -> None:
+        """Run all of them to their end; raises nothing."""
+        try:
+            await asyncio.gather(*(batch.run() for batch in self._batches))
+        finally:
+            self.ended.set()
+
+    def interrupt(self) -> None:
+        """Send nothing more and cancel what is in flight. On the loop's thread only."""
+        for batch in self._batches:
+            batch.interrupt()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why nothing new is sent, or None; where only some have stopped, who did."""
+        reasons = {name: batch.stopped for name, batch in zip(self._names, self._batches, strict=True) if batch.stopped}
+        if not reasons:
+            return None
+        if len(set(reasons.values())) == 1:
+            return next(iter(reasons.values()))
+        return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+
+    @property
+    def crash(self) -> BaseException | None:
+        """What must not become the state of an answer, to be raised by the caller."""
+        return next((batch.crash for batch in self._batches if batch.crash is not None), None)
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """The positions that are being answered."""
+        return frozenset[int]().union(*(batch.in_flight for batch in self._batches))
+
+    @property
+    def running(self) -> bool:
+        """Whether they were started and have not ended."""
+        return any(batch.started for batch in self._batches) and not self.ended.is_set()

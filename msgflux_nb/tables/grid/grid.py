@@ -1,0 +1,73 @@
+"""Prompts × models over the same inputs: ``grid`` and ``agrid``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ..extract import afinish, finish
+from .grid_run import GridRun
+
+__all__ = ["agrid", "grid"]
+
+
+def grid(
+    prompts: Any,
+    inputs: Any,
+    *,
+    models: Any = None,
+    schema: Any = None,
+    n: int = 1,
+    score: Any = None,
+    store: Any = None,
+    max_cost: float | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Ask every model about every input with every prompt, and return the answers side by side.
+
+    It is one batch with what :func:`extract` promises: an answer that was paid for is not asked for again, an
+    interrupt keeps what has come, and the same call again goes on. An ``extract`` with one of the prompts, its model
+    and the same schema and store finds the grid's answers, and the other way round.
+
+    Args:
+        prompts: templates with columns in braces, ``"Summarise: {text}"``, as ``prompt`` of :func:`extract`; or lists
+            of messages whose texts are such templates. One, a list of them, or a dict of them by name; those of a list
+            are called ``prompt 1``, ``prompt 2``, ...
+        inputs: a DataFrame, a Series, or any iterable of texts.
+        models: a model or its name, or several; a dict of them by name; None for the embedded one.
+        schema: what answers are decoded to; None for their text.
+        n: how many answers to ask for in each cell; each has a row of its own, and is kept by itself.
+        score: what is right: a list in the inputs' order, or a Series or DataFrame with their labels, of which the
+            fields that it has count; or a function of an answer, or of an answer and its input (a text, or a dict of
+            cells), that returns True, False, a mark from 0 to 1, or None for no mark.
+        store: an SQLite file in which answers are kept; None keeps them as long as the kernel lives, False not at all.
+        max_cost: US dollars for the whole grid; nothing new is sent when the answers in flight might pass it.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The inputs as rows, under their labels; ``(prompt, model)`` as columns, with the schema's fields as a third
+        level where it has some, typed as :func:`extract` types them. With ``n`` above 1 the index has a level
+        ``sample``. ``result.mf.scores()`` is the table of prompts × models, ``result.mf.cells()`` has a row an answer
+        with its state, cost and time; ``attrs["report"]`` the counts and sums.
+
+    Raises:
+        ValueError: a prompt names a column that is not there, the truth does not belong to the inputs, or ``n`` or
+            ``max_cost`` cannot be.
+        SchemaError: ``schema`` is no type.
+        StoreError: ``store`` cannot be used.
+
+    Example::
+
+        prompts = {"plain": "Which topic? {text}", "rules": "Which topic? Billing means ... {text}"}
+        result = mf.grid(prompts, mails["text"], models=["local/qwen2.5-coder-0.5b", "openai/gpt-4.1-nano"],
+                         schema=Triage, score=mails[["topic"]], max_cost=0.10)
+        result.mf.scores()
+    """
+    run = GridRun(prompts, inputs, models=models, schema=schema, n=n, score=score, store=store, max_cost=max_cost)
+    return finish(run, progress=progress)
+
+
+async def agrid(prompts: Any, inputs: Any, *, progress: bool = True, **options: Any) -> pd.DataFrame:
+    """As :func:`grid`, to be awaited; the same arguments and the same result."""
+    return await afinish(GridRun(prompts, inputs, **options), progress=progress)

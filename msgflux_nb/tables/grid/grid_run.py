@@ -1,0 +1,291 @@
+"""One grid: its arguments, read and checked before anything is sent, and what came of it."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from ...content.messages import Message
+from ...errors import StoreError
+from ...generation.generics import with_defaults
+from ...storage.batches import KEY_BYTES, Record
+from ..batch import Batch
+from ..gate import gate_of
+from ..ledger import Ledger
+from ..loop import batch_loop
+from ..memory import PAID_FOR, Memory
+from ..options import at_once, checked
+from ..report import check_schema, report_of
+from ..run import CLOSING_SECONDS, records_of
+from .batches import Batches
+from .models import numbered, read_models
+from .prompts import Prompt, read_inputs, read_prompts
+from .scores import Marks, check_scorer, marks_of, score_table
+from .wide import wide_frame
+
+__all__ = ["Cell", "GridRun", "known_grids"]
+
+_KEPT_GRIDS = 16
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One answer's place in a grid.
+
+    Attributes:
+        place: which input, from 0.
+        sample: which answer to it, from 0.
+        prompt: which prompt, from 0.
+        model: which model, from 0.
+    """
+
+    place: int
+    sample: int
+    prompt: int
+    model: int
+
+
+class GridRows:
+    """What the batches of a grid need of its rows: one position for each cell."""
+
+    has_media = False
+
+    def __init__(self, prompts: list[Prompt], inputs: int, models: int, samples: int) -> None:
+        self._prompts, self._inputs, self._models, self._samples = prompts, inputs, models, samples
+
+    def __len__(self) -> int:
+        return self._inputs * self._samples * len(self._prompts) * self._models
+
+    @property
+    def total(self) -> int:
+        """How many answers there are to be."""
+        return len(self)
+
+    def cell(self, position: int) -> Cell:
+        """Return where a position is. Inputs come first, so that a grid that was stopped has whole rows."""
+        rest, model = divmod(position, self._models)
+        rest, prompt = divmod(rest, len(self._prompts))
+        place, sample = divmod(rest, self._samples)
+        return Cell(place, sample, prompt, model)
+
+    def position(self, cell: Cell) -> int:
+        """Return the position of a cell."""
+        row = cell.place * self._samples + cell.sample
+        return (row * len(self._prompts) + cell.prompt) * self._models + cell.model
+
+    def tried_message(self, position: int) -> tuple[str | list[Message] | None, BaseException | None]:
+        """Return what is sent for a cell, None for nothing, or what its input raised."""
+        cell = self.cell(position)
+        return self._prompts[cell.prompt].tried_message(cell.place)
+
+    def forget(self, position: int, *, keep: bool) -> None:
+        """An answer came; the inputs are kept."""
+
+
+class GridRun:
+    """Every prompt × model × input × sample, asked as one batch.
+
+    Args:
+        prompts: as :func:`grid` takes them.
+        inputs: likewise.
+        models: likewise.
+        schema: likewise.
+        n: likewise.
+        score: likewise.
+        store: likewise.
+        max_cost: likewise.
+
+    Attributes:
+        name: what the grid is called in its report.
+        prompts: its prompts.
+        models: its models with their names.
+        inputs: the inputs.
+        index: their labels.
+        batch: the engine.
+        records: where answers are kept, or None.
+        keys: those of the requests, by position.
+    """
+
+    task, unit = "grid", "answer"
+
+    def __init__(
+        self,
+        prompts: Any,
+        inputs: Any,
+        *,
+        models: Any = None,
+        schema: Any = None,
+        n: int = 1,
+        score: Any = None,
+        store: Any = None,
+        max_cost: float | None = None,
+    ) -> None:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n: expected a number of answers to each request of at least 1, got {n!r}")
+        limits = {"on_error": "keep", "rpm": None, "tpm": None, "max_cost": max_cost}
+        self._max_cost = checked(limits)["max_cost"]
+        self.schema = None if schema is None else with_defaults(schema)
+        if self.schema is not None:
+            check_schema(self.schema)
+        self.samples = n
+        self.inputs, self.index = read_inputs(inputs)
+        self.prompts = read_prompts(prompts, self.inputs)
+        self.models = read_models(models)
+        self.scorer = score
+        self._score_fault: Exception | None = None
+        self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.rows = GridRows(self.prompts, len(self.index), len(self.models), n)
+        self.records = records_of(store)
+        self.keys = bytearray()
+        if score is not None:
+            check_scorer(self, score)
+        self.wants_rows: Callable[[], object] = lambda: None
+        self._began = time.monotonic()
+        self._memory = Memory(self.records, keys=self.keys)
+        self.batch = self._batches()
+        self.marks: Marks | None = None
+
+    def _batches(self) -> Batches:
+        ledger = Ledger()
+        ledger.grow(len(self.rows))
+        made, names = [], []
+        for number, (name, model) in enumerate(self.models):
+            start, most = at_once("auto", model)
+            gate = gate_of(getattr(model, "gate_key", model))
+            gate.meet(start=start, most=most, rpm=None, tpm=None)
+            for sample in range(self.samples):
+                made.append(
+                    Batch(
+                        self.rows,
+                        numbered(model, sample),
+                        self.schema,
+                        system_prompt=None,
+                        on_error="keep",
+                        limit=most,
+                        gate=gate,
+                        memory=self._memory,
+                        max_cost=self._max_cost,
+                        ledger=ledger,
+                        positions=self._positions(number, sample),
+                        further=False,
+                    )
+                )
+                names.append(name)
+        return Batches(made, ledger, names)
+
+    def _positions(self, model: int, sample: int) -> list[int]:
+        places, prompts = range(len(self.index)), range(len(self.prompts))
+        return [self.rows.position(Cell(place, sample, prompt, model)) for place in places for prompt in prompts]
+
+    # -- while it runs --------------------------------------------------------------------------------------------
+
+    def feed(self) -> None:
+        """There is nothing to read: the inputs are known."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether answers are still to come."""
+        return self.batch.running
+
+    def interrupt(self) -> None:
+        """Send nothing more and cancel what is in flight."""
+        batch_loop.call(self.batch.interrupt)
+
+    def interrupt_and_wait(self) -> None:
+        """The same, and wait a moment for the connections to close; a second interrupt does not wait."""
+        try:
+            self.interrupt()
+            self.batch.ended.wait(CLOSING_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+    def settled(self) -> Ledger:
+        """Return how every answer has ended as things stand."""
+        return self.batch.ledger.settled(self.batch.in_flight, self.batch.stopped or "the grid is under way")
+
+    # -- at its end -----------------------------------------------------------------------------------------------
+
+    def result(self) -> pd.DataFrame:
+        """Return the table as it stands; one more interrupt meanwhile does not lose what was paid for."""
+        try:
+            return self._frame()
+        except KeyboardInterrupt:
+            return self._frame()
+
+    def _frame(self) -> pd.DataFrame:
+        ledger = self.settled()
+        frame = wide_frame(self, ledger)
+        report = report_of(
+            ledger,
+            run=self.name,
+            prompts={prompt.name: prompt.text for prompt in self.prompts},
+            models=[name for name, _ in self.models],
+            samples=self.samples,
+            seconds=time.monotonic() - self._began,
+            stopped=self.batch.stopped,
+            store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
+        )
+        if self.scorer is not None:
+            try:
+                self.marks = marks_of(self, ledger, self.scorer)
+            except Exception as fault:  # of a user's function: the answers are paid for, and given with it
+                self._score_fault = fault
+        report["scores"] = score_table(self, ledger, self.marks)
+        frame.attrs["report"] = report
+        _list(self)
+        return frame
+
+    def returned(self, result: pd.DataFrame) -> pd.DataFrame:
+        """Return the table, or raise what ended the process's part of it, with the table as its ``result``."""
+        if self._memory.trouble is not None:
+            said = f"answers are in the table but not kept: {self._memory.trouble}"
+            warnings.warn(said, RuntimeWarning, stacklevel=4)
+        error = self.batch.crash or self._score_fault
+        if error is None:
+            return result
+        error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
+        raise error
+
+    def record(self, position: int) -> Record | None:
+        """Return what is kept of a cell's request, or None."""
+        key = bytes(self.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
+        if self.records is None or not any(key):
+            return None
+        try:
+            return self.records.get(key)
+        except StoreError:
+            return None
+
+    def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
+        """Return what the answer of a cell took: in this run, or, where it was known already, when it was asked for."""
+        if ledger.state(position) in ("cached", *PAID_FOR):
+            record = self.record(position)
+            if record is not None:
+                names = ("prompt_tokens", "completion_tokens", "cost", "seconds")
+                return {name: getattr(record, name) for name in names}
+        return ledger.bill(position)
+
+
+_grids: OrderedDict[str, GridRun] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _list(run: GridRun) -> None:
+    with _lock:
+        _grids[run.name] = run
+        while len(_grids) > _KEPT_GRIDS:
+            _grids.popitem(last=False)
+
+
+def known_grids() -> dict[str, GridRun]:
+    """Return the grids of this process by name, the oldest first."""
+    with _lock:
+        return dict(_grids)

@@ -1,0 +1,133 @@
+"""The prompts of a grid: a template or a list of turns, and what each of them sends for an input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ...content.messages import Message
+from ...errors import ends_a_process
+from ..marks import marked
+from ..rows import Rows, rows_of
+
+__all__ = ["Prompt", "read_inputs", "read_prompts"]
+
+
+class Prompt:
+    """One prompt over the inputs of a grid.
+
+    Args:
+        name: what its columns are called.
+        told: the template of a user's turn, with columns in braces; or message dicts whose texts are such templates.
+        inputs: the inputs, as :func:`extract` takes them.
+
+    Attributes:
+        name: what its columns are called.
+        told: as it was given.
+
+    Raises:
+        ValueError: a template names a column that is not there, or none at all.
+        TypeError: it is neither a text nor a list of messages.
+    """
+
+    def __init__(self, name: str, told: Any, inputs: Any) -> None:
+        self.name, self.told = name, told
+        try:
+            self._rows, self._turns = _read(told, inputs)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"prompt {name!r}: {error}") from None
+
+    @property
+    def text(self) -> str:
+        """The prompt as one text, for a person."""
+        if isinstance(self.told, str):
+            return self.told
+        return "\n".join(f"{turn['role']}: {turn.get('content')}" for turn in self.told)
+
+    def tried_message(self, place: int) -> tuple[str | list[Message] | None, BaseException | None]:
+        """Return what is sent for an input, None for nothing, or what its cells raised."""
+        if self._rows is not None:
+            return self._rows.tried_message(place)
+        try:
+            return self._messages(place), None
+        except BaseException as error:
+            if ends_a_process(error):
+                raise
+            return None, error
+
+    def _messages(self, place: int) -> list[Message] | None:
+        texts = [None if rows is None else rows.text(place) for _, rows in self._turns]
+        if all(text is None for text in texts):
+            return None
+        return [
+            turn if rows is None else {**turn, "content": text or ""}
+            for (turn, rows), text in zip(self._turns, texts, strict=True)
+        ]
+
+
+def read_inputs(inputs: Any) -> tuple[Any, pd.Index[Any]]:
+    """Return the inputs of a grid, an iterator read to its end, and the index that its table has."""
+    rows = rows_of(inputs, None)
+    if not isinstance(inputs, pd.DataFrame | pd.Series):
+        inputs = list(inputs)
+        rows = rows_of(inputs, None)
+    return inputs, rows.index
+
+
+def read_prompts(prompts: Any, inputs: Any) -> list[Prompt]:
+    """Return the prompts of a grid, with their names.
+
+    Args:
+        prompts: a prompt, a list of prompts, or prompts by name.
+        inputs: the inputs.
+
+    Raises:
+        ValueError: there is none, or one names a column that is not there.
+        TypeError: one is no prompt.
+    """
+    if isinstance(prompts, Mapping):
+        named = [(str(name), told) for name, told in prompts.items()]
+    else:
+        one = isinstance(prompts, str) or _is_turns(prompts)
+        if not one and not isinstance(prompts, Iterable):
+            raise TypeError(
+                "prompts: expected a template such as 'Summarise: {text}', a list of them, or a dict of them by name, "
+                f"got {type(prompts).__name__!r}"
+            )
+        listed = [prompts] if one else list(prompts)
+        named = [(f"prompt {number}", told) for number, told in enumerate(listed, 1)]
+    if not named:
+        raise ValueError("prompts: expected at least one, got none")
+    return [Prompt(name, told, inputs) for name, told in named]
+
+
+def _is_turns(told: Any) -> bool:
+    return (
+        isinstance(told, Sequence)
+        and bool(told)
+        and all(isinstance(turn, Mapping) and isinstance(turn.get("role"), str) for turn in told)
+    )
+
+
+def _read(told: Any, inputs: Any) -> tuple[Rows | None, list[tuple[Any, Rows | None]]]:
+    if isinstance(told, str):
+        return rows_of(inputs, told, wrap=marked), []
+    if not _is_turns(told):
+        raise TypeError(
+            "expected a template such as 'Summarise: {text}', or a list of messages whose texts are templates, got "
+            f"{told!r:.80}"
+        )
+    turns = [(turn, _turn_rows(turn, inputs)) for turn in told]
+    if all(rows is None for _, rows in turns):
+        raise ValueError("no message names a column, so every input would be sent the same")
+    return None, turns
+
+
+def _turn_rows(turn: Any, inputs: Any) -> Rows | None:
+    """Return the rows of a turn whose text names a column; None for one that is sent as it is."""
+    text = turn.get("content")
+    if not isinstance(text, str) or "{" not in text:
+        return None
+    return rows_of(inputs, text, wrap=marked)
