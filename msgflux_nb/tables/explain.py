@@ -15,10 +15,12 @@ from .arrays import python_value
 from .cells import CellError
 from .labels import label_digest, label_places, row_place
 from .report import RUN_COLUMNS
+from .run import Run
 from .runs import Found, find_run
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "explain_so_far"]
 
+_BILL = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
 _LIMIT = 4_000  # characters of one text that are printed
 
 
@@ -119,6 +121,27 @@ def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None
     return _explanation(found, label, place, cells, record, request, note)
 
 
+def explain_so_far(run: Run, position: int) -> Explanation:
+    """Explain a row of a run of this kernel, which may still be under way.
+
+    Raises:
+        IndexError: the run has no such row.
+    """
+    found = Found(run.name, run, run.record, run.records)
+    ledger = run.batch.ledger
+    if not 0 <= position < len(ledger):
+        raise IndexError(f"expected a position below {len(ledger):,}, got {position}")
+    state = None if ledger.is_open(position) else ledger.state(position)
+    said = {"_status": state, "_error": ledger.errors.get(position)}
+    said["_warnings"] = "; ".join(ledger.warnings.get(position, ())) or None
+    record = _record(found, position)
+    cells = {name: cell for name, cell in said.items() if cell is not None}
+    if record is not None and state == "ok":
+        cells |= {f"_{name}": getattr(record, name) for name in _BILL}
+    request, note = _request(found, position, record)
+    return _explanation(found, run.rows.index[position], position, cells, record, request, note)
+
+
 def _explanation(
     found: Found,
     label: Any,
@@ -128,7 +151,6 @@ def _explanation(
     request: dict[str, Any] | None,
     note: str | None,
 ) -> Explanation:
-    billed = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
     asked = record is not None and cells.get("_status") in ("cached", "invalid", "refused", "truncated", None)
     return Explanation(
         run=found.name,
@@ -142,7 +164,7 @@ def _explanation(
         answer=None if record is None or record.answer is None else record.answer.decode("utf-8", "replace"),
         text=None if record is None else record.text,
         warnings=cells.get("_warnings"),
-        **{name: getattr(record, name) if asked else cells.get(f"_{name}") for name in billed},
+        **{name: getattr(record, name) if asked else cells.get(f"_{name}") for name in _BILL},
     )
 
 

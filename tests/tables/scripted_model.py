@@ -57,7 +57,7 @@ class Prepared:
     def __init__(self, model: Scripted, messages: Any, options: dict[str, Any]) -> None:
         self.model, self.messages, self.options = model, messages, options
         self.key = self.question = os.urandom(32)
-        self.request = b""
+        self.request = b"{}"
         self.attempts = 0
 
     def without_key(self, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import html.parser
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -14,11 +15,14 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.tables.extract import finish
+from msgflux_nb.tables.outcome import again as _again_outcome
+from msgflux_nb.tables.outcome import success
 from msgflux_nb.tables.run import Run
+from msgflux_nb.widgets.base.notebook import kernel_id
 from msgflux_nb.widgets.extraction import board as _extraction_board
 from msgflux_nb.widgets.extraction.extraction_view import ExtractionView, _Watching, shown_in_notebook
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
-from tests.tables.scripted_model import Metadata, Scripted, Usage
+from tests.tables.scripted_model import Metadata, Profile, Scripted, Usage
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "&amp; <b>&lt;\x1b[31m"]
 PRICED = Metadata(usage=Usage(100, 20), cost=0.001)
@@ -39,6 +43,14 @@ class Wide(msgspec.Struct):
     g: City | None = None
     h: str = ""
     i: str = ""
+
+
+class Free(Profile, frozen=True):
+    free: bool = True
+
+
+def _again(value: Any) -> Any:
+    return _again_outcome(success(value, PRICED, 0.0))
 
 
 @pytest.fixture
@@ -100,7 +112,7 @@ def test_stop_keeps_what_came_and_resume_asks_for_the_rest_alone(view_of: Make) 
     assert time.monotonic() - began < 3
     assert (view.state, view.running) == ("stopped", False)
     assert view.value["_status"].tolist() == ["ok"] * 6 + ["interrupted"] * 2 + ["pending"] * 4
-    assert view.picture["action_label"] == "▶ resume"
+    assert view.picture["action_label"] == "Go on"
     model.delay = 0.0
     view.resume(wait=True)
     assert view.value["_status"].tolist() == ["ok"] * 12
@@ -128,13 +140,13 @@ def test_going_on_after_many_failures_reaches_the_rows_that_were_left(view_of: M
 def test_a_sample_forecasts_and_resume_goes_on_with_all_rows(view_of: Make) -> None:
     model = Scripted(lambda text: City(text) if "1" not in text else mf.ValidationFailedError("no"), metadata=PRICED)
     view = view_of(iter(texts(50)), model=model, sample=10)
-    assert view.picture["action_label"] == "▶ try 10 rows"
+    assert view.picture["action_label"] == "Try 10 rows"
     view.run(wait=True)
     assert (view.state, len(view.value)) == ("sampled", 10)
     assert view.report["forecast"]["rows"] == 40
-    assert "the other 40 rows, by these: about 4,000 + 800 tokens, $0.0400" in view.picture["forecast"]
+    assert "the other 40 rows, by these: about 4,000 tokens in, 800 out, $0.0400" in view.picture["forecast"]
     assert "may fail" in view.picture["forecast"]
-    assert view.picture["action_label"] == "▶ run all 50 rows"
+    assert view.picture["action_label"] == "Run the other 40"
     view.resume(wait=True)
     assert (view.state, len(view.value)) == ("complete", 50)
 
@@ -382,3 +394,140 @@ def test_extract_in_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_a_kernel_there_is_no_view() -> None:
     assert shown_in_notebook(Run(texts(1), City, model=Scripted(City))) is None
+
+
+def test_each_column_has_its_type_and_its_distribution(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        number = int(text.split()[1])
+        return mf.ValidationFailedError("no") if number == 9 else City("Ghent", number if number % 2 else None)
+
+    view = view_of(texts(10), model=Scripted(script))
+    assert [(head["type"], head["number"]) for head in view.picture["heads"]] == [("str", False), ("int", True)]
+    view.run(wait=True)
+    name, people = view.picture["heads"]
+    assert name["shares"] == [["Ghent", 9]]
+    assert (people["bars"], people["ends"]) == ([1, 0, 1, 0, 1, 0, 1], ["1", "7"])
+    assert people["missing"] == pytest.approx(5 / 9)
+
+
+def test_rows_are_counted_once_when_a_run_goes_on(view_of: Make) -> None:
+    model = Scripted(City, delay=lambda text: 0.0 if int(text.split()[1]) < 6 else 30.0, parallel=2)
+    view = view_of(texts(12), model=model)
+    view.run()
+    until(lambda: view.picture["finished"] == 6)
+    view.stop()
+    model.delay = 0.0
+    view.resume(wait=True)
+    assert view.picture["heads"][0]["distinct"] == 12
+    assert sum(count for _, count in view.picture["heads"][0]["shares"]) + view.picture["heads"][0]["others"] == 12
+
+
+def test_rows_that_were_not_asked_for_are_no_rows_that_ended(view_of: Make) -> None:
+    """What retry() asks for again is told; what was never sent is no blank row, and what is left is said."""
+    hold = [True]
+
+    def script(text: str) -> Any:
+        return mf.RefusedError("no") if hold[0] else City(text)
+
+    model = Scripted(script, delay=lambda text: 0.0 if int(text.split()[1]) < 2 else 30.0, parallel=1)
+    run = Run(texts(20), City, model=model)
+    threading.Timer(0.3, run.interrupt).start()
+    frame = finish(run, progress=False)
+    assert frame["_status"].tolist()[:4] == ["refused", "refused", "interrupted", "pending"]
+    hold[0], model.delay = False, 0.0
+    run.again(["refused"], anew=["refused"], further=False)
+    watching = _Watching(run)
+    watching._follow(run)
+    watching._settle(finish(run, progress=False).attrs["report"])
+    assert [row[0] for row in watching.picture["rows"]] == [0, 1]
+    assert watching.picture["note"].startswith("18 rows not asked for. To go on")
+    watching.close()
+
+
+def test_the_rows_of_one_kind_of_failure_are_shown_alone(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        return City(text) if int(text.split()[1]) % 5 else mf.RefusedError("no")
+
+    view = view_of(texts(200), model=Scripted(script, parallel=1))
+    view._receive(view, {"type": "only", "state": "refused"}, [])  # before there is a run
+    view.run(wait=True)
+    view._receive(view, {"type": "only", "state": "refused"}, [])
+    assert [row[0] for row in view.picture["rows"]] == list(range(100, 200, 5))
+    assert view.picture["only"] == "refused"
+    view._receive(view, {"type": "only", "state": "ok"}, [])
+    assert (view.picture["rows"][-1][0], view.picture["only"]) == (199, "")
+
+
+def test_a_row_is_opened_with_its_text_and_what_was_found_in_it(view_of: Make) -> None:
+    rows = ["Ghent has 265,086 inhabitants.", "Ur lies in ruins."]
+    values = {rows[0]: City("Ghent", 265_086), rows[1]: mf.ValidationFailedError("people: expected a number")}
+    view = view_of(rows, model=Scripted(lambda text: values[text]), store=False)
+    view.run(wait=True)
+    sent: list[Any] = []
+    view.send = lambda content, buffers=None: sent.append(content)  # type: ignore[method-assign]
+    for position in (0, 1, 7, "x", None):
+        view._receive(view, {"type": "open", "position": position}, [])
+    first, second, outside = sent
+    assert first["text"] == rows[0]
+    assert [rows[0][start:end] for start, end, _ in first["spans"]] == ["Ghent", "265,086"]
+    assert [place for *_, place in first["spans"]] == [0, 1]
+    assert (second["text"], second["spans"]) == (rows[1], [])
+    assert "people: expected a number" in second["error"]
+    assert outside["name"] == "IndexError"
+
+
+def test_a_forecast_stands_at_the_button(view_of: Make) -> None:
+    model = Scripted(lambda text: City(text) if "1" not in text else mf.RefusedError("no"), metadata=PRICED)
+    view = view_of(texts(50), model=model, sample=10)
+    view.run(wait=True)
+    ahead = view.picture["ahead"]
+    assert list(ahead) == ["40 more cost about", "and take", "tokens", "may fail"]
+    assert (ahead["40 more cost about"], ahead["tokens"]) == ("$0.0400", "4,000 in · 800 out")
+    assert ahead["may fail"].startswith("0 – ")
+    assert view.picture["action_label"] == "Run the other 40"
+
+
+def test_a_cost_that_nobody_knows_stays_unknown_when_a_row_is_cached(view_of: Make) -> None:
+    model = Scripted(City, metadata=Metadata(usage=Usage(100, 20), cost=None))
+    run = Run(texts(4), City, model=model)
+    frame = finish(run, progress=False)
+    assert frame.attrs["report"]["cost"] is None
+    ledger = run.batch.ledger
+    ledger.end(0, _again(ledger.values[0]))
+    watching = _Watching(run)
+    watching._follow(run)
+    watching._settle(run.report(ledger))
+    assert dict(watching.picture["figures"])["cost"] == "–"
+    assert watching.picture["in_all"] == ""
+    watching.close()
+
+
+def test_a_model_that_costs_nothing_is_free(view_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Scripted(City, metadata=Metadata(usage=Usage(10, 2), cost=0.0))
+    view = view_of(texts(3), model=model, sample=1)
+    view.run(wait=True)
+    assert figures(view)["cost"] == "$0"
+    model.profile = Free()
+    view.run(wait=True)
+    assert (figures(view)["cost"], view.picture["ahead"]["2 more cost"]) == ("free", "free")
+
+
+def test_what_is_large_is_told_less_often(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        return Wide(a=text * 9, b=list(range(30)), c={"k" * 60: 1}, g=City("é" * 90, 3), h="x" * 90)
+
+    view = view_of(texts(3_000), Wide, model=Scripted(script, delay=0.004, parallel=8), store=False)
+    told: list[tuple[float, int]] = []
+    view.observe(lambda change: told.append((time.monotonic(), len(msgspec.json.encode(change["new"])))), "picture")
+    view.run(wait=True)
+    seconds = told[-1][0] - told[0][0]
+    assert seconds > 1
+    assert sum(size for _, size in told[1:-1]) / seconds <= 40_000
+
+
+def test_a_kernel_knows_its_id_by_its_connection_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = "0d3f8b3a-8f0e-4a52-9a4e-0123456789ab"
+    for path, expected in [(f"/run/kernel-{known}.json", known), ("C:\\x\\kernel-1.json", ""), ("", "")]:
+        shell = SimpleNamespace(kernel=SimpleNamespace(parent=SimpleNamespace(connection_file=path)))
+        monkeypatch.setattr("IPython.get_ipython", lambda shell=shell: shell)
+        assert kernel_id() == expected

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import traitlets as t
 
 from ...tables.run import Run
 from ..base.one_run import OneRun
 from ..base.run import start_thread
+from .batch_figures import rows_text
 from .picture import Picture, empty_picture, picture_of
+from .row_detail import row_detail
 from .tally import Tally
 from .twin import extraction_html, extraction_text
 
@@ -19,6 +22,8 @@ __all__ = ["ExtractionBoard"]
 
 TELL_SECONDS = 0.1
 TWIN_SECONDS = 10.0
+TOLD_BYTES_A_SECOND = 36_000  # a page gets less often what is larger
+_HEAD_BYTES = 1_000  # what Jupyter adds to a message
 _QUIET_TICKS = 10  # without news, the rate and the time left are told this seldom
 
 
@@ -29,6 +34,7 @@ class ExtractionBoard(OneRun):
     parts = ("base/dom", "extraction/states", "extraction/rows")
 
     how_on = ""  # what is said of a run that has rows left
+    _blocking = ""  # the kernel's id while a cell waits for the run: the page may interrupt it then
 
     picture = t.Dict().tag(sync=True)
 
@@ -37,6 +43,8 @@ class ExtractionBoard(OneRun):
         self._over = threading.Event()
         self._over.set()
         self._stopping = False
+        self._only = ""
+        self._told_bytes = 0
         self._telling = threading.Lock()
         super().__init__(picture=empty_picture(schema, model, total) | self._action("idle"), **state)
 
@@ -48,7 +56,7 @@ class ExtractionBoard(OneRun):
 
     def _action(self, state: str) -> Picture:
         """What the page's button does in a state: ``action``, and ``action_label``."""
-        return {"action": "stop", "action_label": "■ stop"} if state == "running" else {}
+        return {"action": "stop", "action_label": "Stop"} if state == "running" else {}
 
     # -- a run ----------------------------------------------------------------------------------------------------
 
@@ -64,7 +72,7 @@ class ExtractionBoard(OneRun):
 
     def _pump(self, tally: Tally, over: threading.Event) -> None:
         told, ticks = -1, 0
-        while not over.wait(TELL_SECONDS):
+        while not over.wait(max(TELL_SECONDS, self._told_bytes / TOLD_BYTES_A_SECOND)):
             ticks += 1
             if tally.version != told or ticks % _QUIET_TICKS == 0:
                 told = tally.version
@@ -78,7 +86,10 @@ class ExtractionBoard(OneRun):
             if self._tally is None or self._over.is_set():
                 return
             state = "stopping" if self._stopping else "running"
-            self.picture = picture_of(self._tally) | {"state": state} | self._action(state)
+            told = picture_of(self._tally, only=self._only) | {"state": state, "blocking": self._blocking}
+            told |= self._action(state)
+            self._told_bytes = len(msgspec.json.encode(told)) + _HEAD_BYTES
+            self.picture = told
 
     def _settle(self, report: Mapping[str, Any] | None, *, error: BaseException | None = None) -> None:
         """Take the end of the run: its report, or what went wrong, or both."""
@@ -89,9 +100,10 @@ class ExtractionBoard(OneRun):
         with self._telling:
             state = _end_state(report, error)
             said = "" if error is None else f"{type(error).__name__}: {error}"
-            told = picture_of(tally, ended=report) | {"state": state, "error": said[:2000]} | self._action(state)
+            told = picture_of(tally, ended=report, only=self._only) | {"state": state, "error": said[:2000]}
+            told |= self._action(state)
             if state == "stopped":
-                told["note"] += self.how_on
+                told["note"] = (told["note"] or _left_text(told["counts"])) + self.how_on
             self.picture = told
         self._update_twin()
         if not self.picture["action"]:
@@ -115,11 +127,33 @@ class ExtractionBoard(OneRun):
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self._interrupt()
 
+    def _on_only(self, content: dict[str, Any], _buffers: Any) -> None:
+        """Show the last rows of one kind of failure alone, or those of all kinds."""
+        self._only = str(content.get("state", ""))
+        tally = self._tally
+        if tally is None:
+            return
+        self._tell()
+        if self._over.is_set():
+            found = picture_of(tally, only=self._only)
+            self.picture = {**self.picture, "rows": found["rows"], "only": found["only"]}
+
+    def _on_open(self, content: dict[str, Any], _buffers: Any) -> None:
+        """Tell a page what was asked for a row, and what came."""
+        position = content.get("position")
+        if self._tally is None or not isinstance(position, int):
+            return
+        self.send({"type": "opened", **row_detail(self._tally.run, position)})
+
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
         raise RuntimeError("there is nothing to go on with here; run the cell again")
 
     def _drawn(self) -> tuple[str, str]:
         return extraction_html(self.picture), extraction_text(self.picture)
+
+
+def _left_text(counts: Mapping[str, int]) -> str:
+    return f"{rows_text(counts['pending'] + counts['interrupted'])} not asked for"
 
 
 def _end_state(report: Mapping[str, Any] | None, error: BaseException | None) -> str:

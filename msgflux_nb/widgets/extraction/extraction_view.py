@@ -17,9 +17,11 @@ from ...tables.loop import batch_loop
 from ...tables.options import Options
 from ...tables.report import check_schema, outcome_frame
 from ...tables.run import Run
+from ..base.notebook import kernel_id
 from ..tool_calls.tool_job import Job
+from .batch_figures import rows_text
 from .board import ExtractionBoard
-from .picture import Picture, rows_text
+from .picture import Picture
 
 __all__ = ["ExtractionView", "shown_in_notebook"]
 
@@ -175,6 +177,7 @@ class ExtractionView(ExtractionBoard):
             self.error = self._frame = None
             job = self._job = None if wait else self._job_of(run)
             self._ended.clear()
+            self._blocking = kernel_id() if wait else ""
             self._follow(run)
         if job is None:
             self._run_here(run)
@@ -231,14 +234,19 @@ class ExtractionView(ExtractionBoard):
 
     def _action(self, state: str) -> Picture:
         if state == "idle":
-            label = "▶ run" if self._sample is None else f"▶ try {rows_text(self._sample)}"
-            return {"action": "go", "action_label": label}
+            return {"action": "go", "action_label": "Run" if self._sample is None else f"Try {rows_text(self._sample)}"}
         if state == "sampled":
-            size = _size(self._data)
-            return {"action": "go", "action_label": "▶ run all" + ("" if size is None else f" {rows_text(size)}")}
+            return {"action": "go", "action_label": self._all_label()}
         if state in ("stopped", "failed"):
-            return {"action": "go", "action_label": "▶ resume"}
+            return {"action": "go", "action_label": "Go on"}
         return super()._action(state)
+
+    def _all_label(self) -> str:
+        """What is left after a sample; without a memory of answers, its own rows are asked about once more."""
+        size, tried = _size(self._data), len(self._run.rows) if self._run is not None else 0
+        if size is None:
+            return "Run all"
+        return f"Run all {size:,}" if self._options.get("store") is False else f"Run the other {size - tried:,}"
 
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
         if not self.running:
@@ -253,6 +261,7 @@ class _Watching(ExtractionBoard):
     def __init__(self, run: Run) -> None:
         super().__init__(run.schema, run.model.name, run.rows.total)
         self._watched = run
+        self._blocking = kernel_id()
 
     def __repr__(self) -> str:
         return f"extraction of {self.picture['schema']}: {self.state}"

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...display.figures import dollars
 from ...display.markdown import encodable
 from ...tables.dtypes import Column, columns
 from ...tables.fields import Cells, plain
 from ...tables.outcome import STATES
+from .batch_figures import ahead_of, figures_of, forecast_text, money, rows_text
+from .column_heads import SHOWN_COLUMNS, empty_heads
 from .tally import Tally
 
 __all__ = ["Picture", "empty_picture", "picture_of", "rows_text"]
 
 Picture = dict[str, Any]
 
-_COLUMNS = 8
 _PROBLEMS = 5
 _CELL = 80  # characters
 _ERROR = 400
-_DASH = "–"
+_DIGITS = 9  # of a number that is written whole
+_ASKING = 3  # rows that are being answered and stand below the others
 
 
 def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
@@ -34,30 +36,38 @@ def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
         "total": total,
         "finished": 0,
         "in_flight": 0,
+        "asking": [],
         "counts": dict.fromkeys(STATES, 0) | {"pending": total or 0},
-        "figures": _figures(None, total=total, finished=0),
-        "columns": [_cut(column.name, _CELL) for column in found[:_COLUMNS]],
-        "more_columns": max(0, len(found) - _COLUMNS),
+        "figures": figures_of(None, total=total, finished=0),
+        "in_all": "",
+        "columns": [_cut(column.name, _CELL) for column in found[:SHOWN_COLUMNS]],
+        "more_columns": max(0, len(found) - SHOWN_COLUMNS),
+        "heads": empty_heads(schema),
         "rows": [],
+        "only": "",
         "problems": [],
         "more_problems": 0,
         "note": "",
         "forecast": "",
+        "ahead": {},
         "action": "",
         "action_label": "",
+        "blocking": "",
         "error": "",
     }
 
 
-def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None) -> Picture:
+def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: str = "") -> Picture:
     """Return how a run stands.
 
     Args:
         tally: what was counted.
         ended: the run's report, if it is over.
+        only: a state that is a failure, whose rows alone are wanted; empty for all.
     """
     run, ledger = tally.run, tally.run.batch.ledger
-    flying = len(run.batch.in_flight)
+    in_flight = run.batch.in_flight
+    flying = len(in_flight)
     if ended is None:
         total, counts, finished = tally.total, dict.fromkeys(STATES, 0) | dict(ledger.counts), ledger.finished
         counts["pending"] = 0 if total is None else max(0, total - finished - flying)
@@ -65,114 +75,47 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None) -> Pictu
         total, counts, flying = ended["rows"], dict(ended["states"]), 0
         finished = total - counts["pending"] - counts["interrupted"]
     problems = tally.worst(_PROBLEMS)
+    forecast = None if ended is None else ended.get("forecast")
     return empty_picture(run.schema, run.model.name, total) | {
         "state": "running",
         "finished": finished,
         "in_flight": flying,
+        "asking": [_label(tally, place) for place in heapq.nsmallest(_ASKING, in_flight)] if flying else [],
         "counts": counts,
-        "figures": _figures(tally, total=total, finished=finished, ended=ended),
-        "rows": _rows(tally),
+        "figures": figures_of(tally, total=total, finished=finished, ended=ended),
+        "in_all": "" if ended is not None else _in_all(tally),
+        "heads": tally.heads.drawn(),
+        "rows": _rows(tally, tally.last_of.get(only, tally.last)),
+        "only": only if only in tally.last_of else "",
         "problems": [
             [problem.state, _cut(problem.text, _ERROR), problem.count, _label(tally, problem.position)]
             for problem in problems
         ],
         "more_problems": max(0, len(tally.problems) - len(problems)),
         "note": _cut(_stopped(run.batch.stopped), _ERROR),
-        "forecast": "" if ended is None else _forecast(ended.get("forecast")),
+        "forecast": forecast_text(forecast),
+        "ahead": ahead_of(forecast, ended, free=tally.free),
     }
 
 
-def rows_text(count: int) -> str:
-    """Write how many rows."""
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-# -- figures ----------------------------------------------------------------------------------------------------------
-
-
-def _figures(
-    tally: Tally | None, *, total: int | None, finished: int, ended: Mapping[str, Any] | None = None
-) -> list[list[str]]:
-    """Names and values, always the same names in the same order, so that nothing jumps."""
-    of = "" if total is None else f" of {total:,}"
-    rate = prompt = completion = cost = rest_cost = seconds = None
-    if ended is not None:
-        prompt, completion, cost = ended["prompt_tokens"], ended["completion_tokens"], ended["cost"]
-        seconds = ended["seconds"]
-        rate = finished / seconds if seconds else None
-    elif tally is not None:
-        rate, rest = tally.rate(), tally.rest
-        prompt, completion, cost = map(tally.billed, ("prompt_tokens", "completion_tokens", "cost"))
-        seconds = rest / rate if rest is not None and rate else None
-    if ended is not None and "forecast" in ended:
-        rest_cost = ended["forecast"]["cost"]
-    elif tally is not None:
-        rest_cost = tally.for_the_rest("cost")
-    return [
-        ["rows", f"{finished:,}{of}"],
-        ["rate", _DASH if rate is None else f"{_short(rate)} rows/s"],
-        ["tokens in", _whole(prompt)],
-        ["tokens out", _whole(completion)],
-        ["cost", _cost(tally, ended) if cost is None else dollars(cost)],
-        ["for the rest", _DASH if rest_cost is None else f"≈ {dollars(rest_cost)}"],
-        ["took" if ended is not None else "time left", _time(seconds, about=ended is None)],
-    ]
-
-
-def _cost(tally: Tally | None, ended: Mapping[str, Any] | None) -> str:
-    """Say that the cost is not known, of how many rows, and what is known of the others."""
-    known: float | None = None
-    unknown = 0
-    if ended is not None:
-        known, unknown = ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
-    elif tally is not None:
-        known, unknown = tally.partly("cost")
-    if not unknown or not known:
-        return _DASH
-    return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)"
-
-
-def _forecast(forecast: Mapping[str, Any] | None) -> str:
-    if forecast is None or not forecast["rows"]:
-        return ""
-    parts = [f"{_whole(forecast['prompt_tokens'])} + {_whole(forecast['completion_tokens'])} tokens"]
-    if forecast["cost"] is not None:
-        parts.append(dollars(forecast["cost"]))
-    if forecast["failed"] is not None:
-        parts.append(f"{forecast['failed']:,} may fail, and hardly more than {forecast['failed_at_most']:,}")
-    return f"the other {rows_text(forecast['rows'])}, by these: about {', '.join(parts)}"
+def _in_all(tally: Tally) -> str:
+    """What the whole batch will cost, by what was billed so far; nothing where that is not known, or nothing."""
+    so_far, rest = tally.billed("cost"), tally.for_the_rest("cost")
+    return "" if so_far is None or rest is None or not rest else f"about {money(so_far + rest)}"
 
 
 def _stopped(reason: str | None) -> str:
     return "" if reason is None else f"stopped: {reason}"
 
 
-def _whole(number: float | None) -> str:
-    return _DASH if number is None else f"{number:,.0f}"
-
-
-def _short(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}" if rate >= 1 else f"{rate:,.2f}"
-
-
-def _time(seconds: float | None, *, about: bool) -> str:
-    if seconds is None:
-        return _DASH
-    sign = "≈ " if about else ""
-    if seconds < 60:
-        return f"{sign}{seconds:,.0f} s" if about or seconds >= 10 else f"{seconds:,.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{sign}{minutes // 60:,} h {minutes % 60} min" if minutes >= 60 else f"{sign}{minutes} min {rest} s"
-
-
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _rows(tally: Tally) -> list[list[Any]]:
-    """The rows that ended last: position, label, state, cells, error, warnings."""
-    ledger, found = tally.run.batch.ledger, columns(tally.run.schema)[:_COLUMNS]
+def _rows(tally: Tally, positions: Iterable[int]) -> list[list[Any]]:
+    """Rows that ended: position, label, state, cells, error, warnings."""
+    ledger, found = tally.run.batch.ledger, columns(tally.run.schema)[:SHOWN_COLUMNS]
     rows: list[list[Any]] = []
-    for position in list(tally.last):
+    for position in list(positions):
         state = None if ledger.is_open(position) else ledger.state(position)
         if state is not None:
             cells = _cells(ledger.values[position], found)
@@ -193,6 +136,8 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     value = plain(value)
+    if isinstance(value, float) and len(repr(value)) > _DIGITS:
+        return f"{value:.6g}"
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False, default=str)
     return _cut(str(value), _CELL)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...tables.outcome import Outcome, common_text, is_billed
+from ...tables.outcome import FAILURES, UNANSWERED, Outcome, common_text, is_billed
 from ...tables.report import billed_of
 from ...tables.run import Run
+from .column_heads import ColumnHeads
 
 __all__ = ["LAST_ROWS", "Problem", "Tally"]
 
@@ -44,6 +45,8 @@ class Tally:
 
     Attributes:
         last: the positions of the rows that ended last, the latest at the end.
+        last_of: the same for each state that is a failure.
+        heads: the columns with their distributions.
         problems: by what they have in common.
         version: a number that changes when something has ended.
     """
@@ -51,6 +54,7 @@ class Tally:
     def __init__(self, run: Run, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
         self.last: deque[int] = deque(maxlen=LAST_ROWS)
+        self.last_of: dict[str, deque[int]] = {state: deque(maxlen=LAST_ROWS) for state in FAILURES}
         self.problems: dict[tuple[str, str], Problem] = {}
         self.version = 0
         self._clock = clock
@@ -62,13 +66,16 @@ class Tally:
         for position in range(len(ledger) - 1, -1, -1):
             if len(self.last) == LAST_ROWS:
                 break
-            if not ledger.is_open(position):
+            if not ledger.is_open(position) and ledger.state(position) not in UNANSWERED:
                 self.last.appendleft(position)
+        self.heads = ColumnHeads(run, [place for place, value in enumerate(ledger.values) if value is not None])
         self._moments = deque([(clock(), ledger.finished)])
 
     def take(self, position: int, outcome: Outcome) -> None:
         """Take a row that has ended; on the loop's thread."""
         self.last.append(position)
+        if outcome.value is not None:
+            self.heads.add(position)
         if outcome.attempts != 0:
             self._asked += 1
         for name, (known, unknown) in self._billed.items():
@@ -86,6 +93,8 @@ class Tally:
         if key not in self.problems and len(self.problems) >= _KINDS:
             key = state, ""
         found = self.problems.setdefault(key, Problem(state, error, 0, position))
+        if state in self.last_of:
+            self.last_of[state].append(position)
         found.text, found.position = error, position
         found.count += 1
 
@@ -114,6 +123,11 @@ class Tally:
     def partly(self, name: str) -> tuple[float | None, int]:
         """What was billed as far as it is known, and how many rows do not know."""
         return self._billed[name]
+
+    @property
+    def free(self) -> bool:
+        """Whether the model costs nothing, so that 0 is a price and not a gap."""
+        return bool(getattr(self.run.model.profile, "free", False))
 
     def for_the_rest(self, name: str) -> float | None:
         """What the rows that are left will need, if they are like those that were asked about."""

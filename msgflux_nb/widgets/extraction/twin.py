@@ -9,7 +9,8 @@ from typing import Any
 from ...display.markdown import encodable
 from ...display.tool_cards import QUIET, labelled, wrong
 from ...tables.outcome import STATES
-from .picture import Picture, rows_text
+from .batch_figures import rows_text
+from .picture import Picture
 
 __all__ = ["extraction_html", "extraction_text"]
 

@@ -1,0 +1,122 @@
+"""The figures of a batch in words: rows, rate, tokens, cost, time, and what the rows that are left will need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...display.figures import dollars
+from .tally import Tally
+
+__all__ = ["ahead_of", "figures_of", "forecast_text", "money", "rows_text"]
+
+_DASH = "–"
+
+
+def rows_text(count: int) -> str:
+    """Write how many rows."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def money(cost: float | None, *, free: bool = False) -> str:
+    """Write a cost: a dash for one that is not known, *free* for a model that costs nothing."""
+    if cost is None:
+        return _DASH
+    return dollars(cost) if cost else "free" if free else "$0"
+
+
+def figures_of(
+    tally: Tally | None, *, total: int | None, finished: int, ended: Mapping[str, Any] | None = None
+) -> list[list[str]]:
+    """Names and values, always the same names in the same order, so that nothing jumps."""
+    of = "" if total is None else f" of {total:,}"
+    rate = prompt = completion = cost = rest_cost = seconds = None
+    free = tally is not None and tally.free
+    if ended is not None:
+        prompt, completion, cost = ended["prompt_tokens"], ended["completion_tokens"], ended["cost"]
+        seconds = ended["seconds"]
+        rate = finished / seconds if seconds else None
+    elif tally is not None:
+        rate, rest = tally.rate(), tally.rest
+        prompt, completion, cost = map(tally.billed, ("prompt_tokens", "completion_tokens", "cost"))
+        seconds = rest / rate if rest is not None and rate else None
+    if ended is not None and "forecast" in ended:
+        rest_cost = ended["forecast"]["cost"]
+    elif tally is not None:
+        rest_cost = tally.for_the_rest("cost")
+    return [
+        ["rows", f"{finished:,}{of}"],
+        ["rate", _DASH if rate is None else f"{_short(rate)} rows/s"],
+        ["tokens in", _whole(prompt)],
+        ["tokens out", _whole(completion)],
+        ["cost", _cost(tally, ended) if cost is None else money(cost, free=free)],
+        ["for the rest", _for_the_rest(rest_cost, free=free)],
+        ["took" if ended is not None else "time left", _time(seconds, about=ended is None)],
+    ]
+
+
+def _for_the_rest(cost: float | None, *, free: bool) -> str:
+    return f"≈ {money(cost)}" if cost else money(cost, free=free)
+
+
+def _cost(tally: Tally | None, ended: Mapping[str, Any] | None) -> str:
+    """Say that the cost is not known, of how many rows, and what is known of the others."""
+    known: float | None = None
+    unknown = 0
+    if ended is not None:
+        known, unknown = ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
+    elif tally is not None:
+        known, unknown = tally.partly("cost")
+    if not unknown or not known:
+        return _DASH
+    return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)"
+
+
+def forecast_text(forecast: Mapping[str, Any] | None) -> str:
+    """Say in a sentence what the rows that were not tried will need."""
+    if forecast is None or not forecast["rows"]:
+        return ""
+    sent, received = forecast["prompt_tokens"], forecast["completion_tokens"]
+    parts = [] if sent is None or received is None else [f"{_whole(sent)} tokens in, {_whole(received)} out"]
+    if forecast["cost"]:
+        parts.append(dollars(forecast["cost"]))
+    if forecast["failed"] is not None:
+        parts.append(f"{forecast['failed']:,} may fail, and hardly more than {forecast['failed_at_most']:,}")
+    return f"the other {rows_text(forecast['rows'])}, by these: about {', '.join(parts) or _DASH}"
+
+
+def ahead_of(forecast: Mapping[str, Any] | None, ended: Mapping[str, Any] | None, *, free: bool) -> dict[str, str]:
+    """Return the same as names and values, to stand at the button that goes on; nothing without a sample."""
+    if forecast is None or ended is None or not forecast["rows"]:
+        return {}
+    rest, sent = forecast["rows"], ended["rows"] - ended["states"]["cached"]
+    seconds = ended["seconds"] / sent * rest if sent and ended["seconds"] else None
+    tokens = [forecast["prompt_tokens"], forecast["completion_tokens"]]
+    known = None not in tokens
+    found = {
+        f"{rest:,} more cost about" if forecast["cost"] else f"{rest:,} more cost": money(forecast["cost"], free=free),
+        "and take": _time(seconds, about=True),
+        "tokens": f"{_whole(tokens[0])} in · {_whole(tokens[1])} out" if known else _DASH,
+    }
+    if forecast["failed"] is not None:
+        most, likely = forecast["failed_at_most"], forecast["failed"]
+        found["may fail"] = f"0 – {most:,}, likely {likely:,}"
+    return {name: value for name, value in found.items() if value != _DASH or name.endswith(("cost", "about"))}
+
+
+def _whole(number: float | None) -> str:
+    return _DASH if number is None else f"{number:,.0f}"
+
+
+def _short(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}" if rate >= 1 else f"{rate:,.2f}"
+
+
+def _time(seconds: float | None, *, about: bool) -> str:
+    if seconds is None:
+        return _DASH
+    sign = "≈ " if about else ""
+    if seconds < 60:
+        return f"{sign}{seconds:,.0f} s" if about or seconds >= 10 else f"{seconds:,.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{sign}{minutes // 60:,} h {minutes % 60} min" if minutes >= 60 else f"{sign}{minutes} min {rest} s"

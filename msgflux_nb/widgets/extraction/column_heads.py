@@ -1,0 +1,64 @@
+"""The columns of a batch so far, each with its type and its distribution; a row is counted once, when it is drawn."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from ...tables.dtypes import columns
+from ...tables.fields import Cells
+from ...tables.run import Run
+from .distribution import Histogram, distribution_of, type_word
+
+__all__ = ["SHOWN_COLUMNS", "ColumnHeads", "empty_heads"]
+
+SHOWN_COLUMNS = 8
+_CHUNK = 5_000  # rows that are counted without letting another thread in between
+_NUMBERS = ("integer", "float", "duration")
+
+
+class ColumnHeads:
+    """What stands above the columns of a run.
+
+    Args:
+        run: its schema says which columns there are.
+        positions: rows that have values already.
+    """
+
+    def __init__(self, run: Run, positions: Iterable[int] = ()) -> None:
+        self._run = run
+        self._columns = columns(run.schema)[:SHOWN_COLUMNS]
+        self._distributions = [distribution_of(column) for column in self._columns]
+        self._fresh: deque[int] = deque(positions)
+        self._counting = threading.Lock()
+
+    def add(self, position: int) -> None:
+        """Note a row that has a value now; from any thread, and quick."""
+        self._fresh.append(position)
+
+    def drawn(self) -> list[dict[str, Any]]:
+        """Count the rows that were added, and return a head for each column."""
+        with self._counting:
+            while self._fresh:
+                chunk = [self._fresh.popleft() for _ in islice(range(_CHUNK), len(self._fresh))]
+                ledger = self._run.batch.ledger
+                cells = Cells([ledger.values[position] for position in chunk])
+                for column, distribution in zip(self._columns, self._distributions, strict=True):
+                    distribution.add(cells.of(column))
+            heads = empty_heads(self._run.schema)
+            return [head | found.drawn() for head, found in zip(heads, self._distributions, strict=True)]
+
+
+def empty_heads(schema: Any) -> list[dict[str, Any]]:
+    """Return the heads before anything has arrived: ``type`` in a word, and ``number`` for what is set to the right."""
+    return [
+        {
+            "type": type_word(column),
+            "number": column.kind in _NUMBERS,
+            "kind": "bars" if isinstance(distribution_of(column), Histogram) else "shares",
+        }
+        for column in columns(schema)[:SHOWN_COLUMNS]
+    ]

@@ -1,0 +1,100 @@
+"""One row of a batch, opened: its text with the places that its cells quote, its bill, what was sent and what came."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ...display.markdown import encodable
+from ...tables.cells import CellError
+from ...tables.dtypes import columns
+from ...tables.explain import Explanation, explain_so_far
+from ...tables.fields import Cells, plain
+from ...tables.run import Run
+from ...tables.spans import span_of
+from .column_heads import SHOWN_COLUMNS
+
+__all__ = ["row_detail"]
+
+_TEXT = 8_000  # characters of a row's text that a page gets
+_RAW = 20_000  # of a request or an answer
+
+
+def row_detail(run: Run, position: int) -> dict[str, Any]:
+    """Return what a page shows of a row that somebody opened.
+
+    Returns:
+        ``position``; ``text``, what was asked about; ``spans`` in it, as start, end and the column's place, which do
+        not overlap; ``said``, sentences about the row; ``request`` and ``answer`` as indented JSON, empty where
+        nothing was sent or kept.
+
+    Raises:
+        IndexError: the run has no such row.
+    """
+    explanation = explain_so_far(run, position)
+    text = _source(run, position, explanation)
+    return {
+        "position": position,
+        "text": _cut(text, _TEXT),
+        "spans": _spans(run, position, text[:_TEXT]),
+        "said": [encodable(said) for said in (explanation.bill, explanation.warnings, explanation.note) if said],
+        "error": _cut(explanation.error or "", _RAW),
+        "request": _json(explanation.request),
+        "answer": _json(explanation.answer),
+    }
+
+
+def _source(run: Run, position: int, explanation: Explanation) -> str:
+    """A row's own text; where an iterator's was not kept, what was sent of it."""
+    try:
+        texts = run.rows.texts(position)
+    except CellError:
+        texts = {}
+    found = [text for text in dict.fromkeys(texts.values()) if text]
+    if found:
+        return "\n".join(found)
+    asked = [text for role, text in explanation.turns if role == "user"]
+    return asked[-1] if asked else ""
+
+
+def _spans(run: Run, position: int, text: str) -> list[list[int]]:
+    """Where the text holds a row's cells; of two places that overlap, the longer one."""
+    value = run.batch.ledger.values[position]
+    if value is None:
+        return []
+    found: list[tuple[int, int, int]] = []
+    cells = Cells([value])
+    for place, column in enumerate(columns(run.schema)[:SHOWN_COLUMNS]):
+        for quote in _quotes(plain(cells.of(column)[0])):
+            span = span_of(text, quote)
+            if span is not None:
+                found.append((*span, place))
+    kept: list[list[int]] = []
+    for start, end, place in sorted(found, key=lambda one: (one[0] - one[1], one[0])):
+        if all(end <= other[0] or start >= other[1] for other in kept):
+            kept.append([start, end, place])
+    return sorted(kept)
+
+
+def _quotes(cell: Any) -> list[str]:
+    if isinstance(cell, bool) or cell is None:
+        return []
+    if isinstance(cell, list):
+        return [quote for item in cell[:50] for quote in _quotes(item)]
+    if isinstance(cell, int | float):
+        return [f"{cell:g}", f"{cell:,}"] if abs(cell) < 1e15 else []
+    return [cell] if isinstance(cell, str) else []
+
+
+def _json(value: Any) -> str:
+    if value is None:
+        return ""
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+        return _cut(json.dumps(read, indent=2, ensure_ascii=False), _RAW)
+    except (ValueError, RecursionError):
+        return _cut(str(value), _RAW)
+
+
+def _cut(text: str, limit: int) -> str:
+    return encodable(text if len(text) <= limit else f"{text[:limit]}… {len(text) - limit:,} more characters")
