@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
-_VERSION = 4
+_VERSION = 5
 _BUSY_SECONDS = 30.0
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 _SCHEMA = """
@@ -70,6 +70,12 @@ CREATE TABLE IF NOT EXISTS corrections (
     value BLOB NOT NULL,
     was BLOB NOT NULL,
     UNIQUE (subject, schema, field)
+);
+CREATE TABLE IF NOT EXISTS decisions (
+    subject BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    told BLOB NOT NULL,
+    UNIQUE (subject, kind)
 );
 """
 
@@ -222,7 +228,7 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 def _ours(connection: sqlite3.Connection) -> bool:
     """Whether there is nothing but what a process that was killed while it made the file has left."""
     names = {name for (name,) in connection.execute("SELECT tbl_name FROM sqlite_master")}
-    return names <= {"answers", "rows", "runs", "corrections"}
+    return names <= {"answers", "rows", "runs", "corrections", "decisions"}
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

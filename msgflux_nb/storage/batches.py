@@ -100,6 +100,8 @@ _MERGE_RUNS = (
 )
 _MERGE_CORRECTIONS = "INSERT INTO corrections SELECT * FROM other.corrections WHERE true ON CONFLICT DO NOTHING"
 
+_MERGE_DECISIONS = "INSERT INTO decisions SELECT * FROM other.decisions WHERE true ON CONFLICT DO NOTHING"
+
 
 class Records:
     """The records of one store; safe for threads and for several processes on one machine."""
@@ -122,14 +124,14 @@ class Records:
         self.store.row(_INSERT, *(getattr(record, name) for name in _FIELDS))
 
     def merge(self, other: Records) -> None:
-        """Take over what another store on disk has and this one does not: its answers, runs and corrections.
+        """Take over what another store on disk has and this one does not: its answers, runs, corrections and decisions.
 
         Raises:
             StoreError: one of them cannot be used.
         """
         if other.store.path is None:
             raise StoreError("merge: expected a store in a file, got one in memory")
-        self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS)
+        self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS, _MERGE_DECISIONS)
 
     def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
         """Keep what a run did so far.

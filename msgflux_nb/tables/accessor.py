@@ -107,10 +107,18 @@ class FrameAccessor(SeriesAccessor):
         return explain(self._data, row, position=position)
 
     def score(self, truth: Any, *, fields: Sequence[str] | None = None, **options: Any) -> Score:
-        """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`."""
+        """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`.
+
+        The truth of a review is compared with what the model answered, and not with what was set right since.
+        """
         from .score import score
 
-        return score(self._data, truth, fields=fields, **options)
+        found = self._data
+        if isinstance(truth, pd.DataFrame) and truth.attrs.get("reviewed"):
+            from .reviewing.answered import as_answered
+
+            found = as_answered(found)
+        return score(found, truth, fields=fields, **options)
 
     def correct(self, row: Any, field: str | None, value: Any, *, position: int | None = None) -> pd.DataFrame:
         """Return the result with one cell set right, and keep the correction beside the answer.

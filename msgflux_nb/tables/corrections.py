@@ -24,6 +24,8 @@ _PUT = (
     "INSERT INTO corrections (subject, schema, field, value, was) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (subject, schema, field) DO UPDATE SET value = excluded.value"
 )
+_DROP = "DELETE FROM corrections WHERE subject = ? AND schema = ? AND field = ?"
+_GET_OF_ONE = "SELECT field, value, was FROM corrections WHERE schema = ? AND subject = ? ORDER BY rowid"
 _GET = "SELECT subject, field, value, was FROM corrections WHERE schema = ? ORDER BY rowid"
 
 
@@ -49,13 +51,16 @@ class Corrections:
         schema: the type of the answers.
         rows: the rows.
         keys: those of the rows' requests, by position, one after the other; they grow.
+
+    Attributes:
+        schema_name: what corrections to answers of this type are kept under.
     """
 
     def __init__(self, records: Records | None, schema: Any, rows: Rows, keys: bytearray) -> None:
         self._rows, self._keys = rows, keys
         self._store = None if records is None else records.store
         self._schema = schema
-        self._name = str(getattr(schema, "__qualname__", schema))
+        self.schema_name = str(getattr(schema, "__qualname__", schema))
         self._own: dict[bytes | None, dict[str, Correction]] = {}
 
     def put(self, position: int, correction: Correction) -> None:
@@ -64,7 +69,7 @@ class Corrections:
         Raises:
             ValueError: the row is not known any more: one of an iterator, without a store.
         """
-        subject = self._subject(position)
+        subject = self.subject(position)
         if subject is None:
             raise ValueError(
                 "correct: what this row holds was not kept, so that nothing can be kept with it. It is blank, or came "
@@ -74,14 +79,30 @@ class Corrections:
             known = self._own.setdefault(subject, {}).get(correction.field, correction)
             self._own[subject][correction.field] = msgspec.structs.replace(correction, was=known.was)
             return
-        self._store.row(_PUT, subject, self._name, correction.field, correction.value, correction.was)
+        self._store.row(_PUT, subject, self.schema_name, correction.field, correction.value, correction.was)
+
+    def drop(self, position: int, field: str) -> None:
+        """Forget the correction of a field; nothing happens where there is none."""
+        subject = self.subject(position)
+        if self._store is None:
+            self._own.get(subject, {}).pop(field, None)
+        else:
+            self._store.row(_DROP, subject, self.schema_name, field)
+
+    def of_row(self, position: int) -> dict[str, Correction]:
+        """Return the corrections of one row by field."""
+        subject = self.subject(position)
+        if subject is None or self._store is None:
+            return dict(self._own.get(subject, {}))
+        found = self._store.rows(_GET_OF_ONE, self.schema_name, subject)
+        return {field: Correction(field, value, was) for field, value, was in found}
 
     def of_rows(self) -> dict[int, dict[str, Correction]]:
         """Return the corrections by position, for the rows that have any, and by field."""
         known = self._all()
         if not known:
             return {}
-        found = {position: self._subject(position) for position in range(len(self._rows))}
+        found = {position: self.subject(position) for position in range(len(self._rows))}
         return {position: known[subject] for position, subject in found.items() if subject in known}
 
     def set_right(self, values: list[Any]) -> None:
@@ -105,11 +126,11 @@ class Corrections:
     def _all(self) -> dict[bytes | None, dict[str, Correction]]:
         found: dict[bytes | None, dict[str, Correction]] = dict(self._own)
         if self._store is not None:
-            for subject, field, value, was in self._store.rows(_GET, self._name):
+            for subject, field, value, was in self._store.rows(_GET, self.schema_name):
                 found.setdefault(subject, {})[field] = Correction(field, value, was)
         return found
 
-    def _subject(self, position: int) -> bytes | None:
+    def subject(self, position: int) -> bytes | None:
         """Return what a row is known by; the key of its request where the row was not kept."""
         try:
             told = _subject_of(self._rows.texts(position), self._rows.media(position))

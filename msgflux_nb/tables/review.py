@@ -21,14 +21,14 @@ from .run import Run
 from .runs import find_run
 from .spans import with_spans
 
-__all__ = ["correct", "corrections", "examples", "spans"]
+__all__ = ["correct", "corrections", "examples", "live_run", "spans"]
 
 
 def correct(
     result: pd.DataFrame, row: Any, field: str | None, value: Any, *, position: int | None = None
 ) -> pd.DataFrame:
     """Return a result with one cell set right, and keep the correction: ``df.mf.correct``, which says how."""
-    run = _run(result)
+    run = live_run(result)
     if run.explode is not None:
         raise ValueError(
             "correct: the rows of an exploded result are parts of an answer. Extract again without explode= (nothing "
@@ -52,7 +52,7 @@ def correct(
 
 def corrections(result: pd.DataFrame) -> pd.DataFrame:
     """Return what was corrected in a result: ``df.mf.corrections``."""
-    run = _run(result)
+    run = live_run(result)
     found = [(place, one) for place, known in run.corrections.of_rows().items() for one in known.values()]
     table = pd.DataFrame(
         {
@@ -67,7 +67,7 @@ def corrections(result: pd.DataFrame) -> pd.DataFrame:
 
 def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
     """Return the rows that were corrected as examples: ``df.mf.examples``, which says which."""
-    run = _run(result)
+    run = live_run(result)
     values = run.settled().values
     run.corrections.set_right(values)
     pairs = []
@@ -86,7 +86,7 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
     """Return a result with the range of characters that each text field quotes: ``df.mf.spans``."""
     if texts is not None and not isinstance(texts, str):
         return with_spans(result, texts, fields=fields)
-    run = _run(result)
+    run = live_run(result)
     rows = [run.rows.texts(position) for position in range(len(run.rows))]
     names = list(rows[0]) if rows else ["" if texts is None else texts]
     wanted = names if texts is None else [name for name in names if name == texts]
@@ -97,7 +97,12 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
     return with_spans(result, own, fields=fields)
 
 
-def _run(result: pd.DataFrame) -> Run:
+def live_run(result: pd.DataFrame) -> Run:
+    """Return the run behind a result, with its rows.
+
+    Raises:
+        StoreError: the run's kernel has ended.
+    """
     found = find_run(result)
     if found.live is None:
         raise StoreError(

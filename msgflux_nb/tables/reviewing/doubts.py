@@ -1,0 +1,86 @@
+"""How unsure each row of a result is: by its confidence, or else by what can be seen of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..dtypes import columns
+from ..fields import Cells
+from ..outcome import FAILURES
+from ..run import Run
+
+__all__ = ["confidence_of", "doubts_of"]
+
+_FAILED = 2.0  # nothing came of it: more doubtful than any answer
+_UNKNOWN = 0.5  # of a row whose confidence is missing
+
+
+def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
+    """Return the confidence by field, under the result's labels; None where nothing is known of it.
+
+    Args:
+        result: the result.
+        given: a frame of a column a field, a Series for the row as a whole, or None for the result's own.
+
+    Raises:
+        ValueError: the confidence does not belong to the result.
+    """
+    if given is None:
+        own = getattr(result.mf, "confidence", None)
+        if "_confidence" not in result.columns or own is None:
+            return None
+        given = own()
+    frame = given.to_frame("_confidence") if isinstance(given, pd.Series) else given
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"confidence: expected a DataFrame with a column a field, got {type(given).__name__!r}")
+    if not frame.index.equals(result.index):
+        if not frame.index.is_unique or not result.index.isin(frame.index).all():
+            raise ValueError("confidence: its labels are not those of the result")
+        frame = frame.reindex(result.index)
+    return frame
+
+
+def doubts_of(
+    run: Run, values: Sequence[Any], states: Sequence[str], positions: Sequence[int], confidence: pd.DataFrame | None
+) -> np.ndarray[Any, Any]:
+    """Return how unsure each row is; more is less sure, and most is a row that failed.
+
+    Args:
+        run: the run.
+        values: its answers by position.
+        states: how its rows ended, by position.
+        positions: the rows that are asked about.
+        confidence: by field, a row for each of the positions; None where it is not known. Then a row is more doubtful
+            the more of its values its text does not hold.
+    """
+    if confidence is None:
+        doubts = _not_in_the_text(run, values, positions)
+    else:
+        numbers = confidence.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        least = np.full(len(positions), np.nan)
+        known = ~np.isnan(numbers).all(axis=1)
+        least[known] = np.nanmin(numbers[known], axis=1)
+        doubts = np.where(np.isnan(least), _UNKNOWN, 1.0 - least)
+    failed = np.array([states[position] in FAILURES for position in positions], dtype=bool)
+    return np.where(failed, _FAILED, doubts)
+
+
+def _not_in_the_text(run: Run, values: Sequence[Any], positions: Sequence[int]) -> np.ndarray[Any, Any]:
+    texts = [column for column in columns(run.schema) if column.kind == "string"]
+    doubts = np.zeros(len(positions))
+    if run.rows.has_media or not texts:
+        return doubts
+    here = [values[position] for position in positions]
+    found = {column.name: Cells(here).of(column) for column in texts}
+    for place, position in enumerate(positions):
+        read = "\n".join(run.rows.texts(position).values())
+        doubts[place] = sum(_is_absent(cells[place], read) for cells in found.values()) / len(texts)
+    return doubts
+
+
+def _is_absent(cell: Any, text: str) -> bool:
+    return isinstance(cell, str) and cell not in text

@@ -1,0 +1,65 @@
+"""Which rows are read first: the least sure ones, and among them some that were drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+__all__ = ["Order", "mixed_order"]
+
+
+class Order:
+    """The order of a review.
+
+    Attributes:
+        doubtful: all positions, the least sure first; equal ones by chance.
+        drawn: all positions by chance alone.
+        queue: all positions in the order in which they are read.
+    """
+
+    def __init__(self, doubtful: Sequence[int], drawn: Sequence[int], random_share: float) -> None:
+        self.doubtful, self.drawn = list(doubtful), list(drawn)
+        self.queue = list(_mixed(self.doubtful, self.drawn, random_share))
+
+    def __len__(self) -> int:
+        return len(self.doubtful)
+
+
+def mixed_order(positions: Sequence[int], doubts: Sequence[float], *, random_share: float, seed: int = 0) -> Order:
+    """Return the order in which rows are read.
+
+    Chance depends on nothing but the seed and how many rows there are, so that what was drawn stays the same after a
+    restart, and for another model's answers to the same rows.
+
+    Args:
+        positions: the rows.
+        doubts: for each, how unsure it is; larger is less sure.
+        random_share: how many of those that are read are drawn at random, from 0 to 1.
+        seed: of the chance.
+
+    Raises:
+        ValueError: the share is none.
+    """
+    if isinstance(random_share, bool) or not isinstance(random_share, int | float) or not 0 <= random_share <= 1:
+        raise ValueError(f"random: expected the share of rows to draw at random, from 0 to 1, got {random_share!r}")
+    rows = np.asarray(positions, dtype=np.int64)
+    chance = np.random.default_rng([seed, len(rows)])
+    drawn = chance.permutation(len(rows))
+    ties = chance.permutation(len(rows))
+    doubtful = np.lexsort((ties, -np.asarray(doubts, dtype=np.float64)))
+    return Order(rows[doubtful].tolist(), rows[drawn].tolist(), float(random_share))
+
+
+def _mixed(doubtful: list[int], drawn: list[int], share: float) -> Iterator[int]:
+    """Give each position once, so that of any first ones the share was drawn at random."""
+    sources = (iter(doubtful), iter(drawn))
+    seen: set[int] = set()
+    due = 0.0
+    for _ in range(len(doubtful)):
+        due += share
+        at_random = due >= 1 - 1e-9
+        due -= at_random
+        position = next(one for one in sources[at_random] if one not in seen)
+        seen.add(position)
+        yield position
