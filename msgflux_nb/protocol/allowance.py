@@ -120,7 +120,9 @@ def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
         elif name.left:
             left[name.of] = _count(text)
         else:
-            seconds = seconds_in(text, now=now)
+            seconds = _span(text)
+            if seconds is None:
+                seconds = seconds_in(text, now=now)
             if seconds is not None:
                 resets[name.of] = seconds
     found += [_Limit(of, left.get(of), seconds) for of, seconds in resets.items()]
@@ -165,6 +167,12 @@ def _name(raw: bytes) -> _Name | Literal["together"] | None:
     tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
     scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
     return _Name(bool(words & _LEFT), _Of(tokens, " ".join(sorted(scope))))
+
+
+@functools.lru_cache(maxsize=512)
+def _span(text: str) -> float | None:
+    """The seconds of a duration, which says the same whenever it is read; None for a point in time."""
+    return seconds_in(text)
 
 
 def _together(text: str) -> list[_Limit]:
