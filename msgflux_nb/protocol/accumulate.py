@@ -231,10 +231,10 @@ class Accumulator:
 
     def _take(self, received: list[bytes | ServerEvent]) -> list[Event]:
         events: list[Event] = []
+        quick = self._quick_on_wire if self._reader else self._quick
         for item in received:
-            if self._ready and (self._quick_on_wire if self._reader else self._quick)(item, events):
-                continue
-            self._payload(item, events)
+            if not (self._ready and quick(item, events)):
+                self._payload(item, events)
         return events
 
     def _quick_on_wire(self, item: bytes | ServerEvent, events: list[Event]) -> bool:
