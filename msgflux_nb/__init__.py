@@ -59,6 +59,7 @@ _HOME = {  # None: a module
     "aextract": "tables.extract",
     "agrid": "tables.grid.grid",
     "arun_tools": "reasoning.tools",
+    "display": "widgets.base.scale",
     "extract": "tables.extract",
     "grid": "tables.grid.grid",
     "plan": None,
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from .tables.runs import resume as resume
     from .tables.runs import runs as runs
     from .tables.score import score as score
+    from .widgets.base.scale import display as display
     from .widgets.conversation.message_builder import MessageBuilder as MessageBuilder
     from .widgets.extraction.extraction_view import ExtractionView as ExtractionView
     from .widgets.playground.playground import Playground as Playground

@@ -99,6 +99,13 @@ def declared(kind: Any) -> str:
     return f"interface Traits {{\n{traits}}}\ntype Handled = {types};\n"
 
 
+def icons_declared() -> str:
+    """Return the declaration of the icons that stand before each page: the name of another one is an error."""
+    from msgflux_nb.display.icons import ICONS
+
+    return f"declare const ICONS: Readonly<Record<{' | '.join(map(json.dumps, ICONS))}, string>>;\n"
+
+
 def _type(trait: Any) -> str:
     kind = next((name for base, name in _KINDS.items() if isinstance(trait, base)), "any")
     if isinstance(trait, t.Enum):
@@ -156,8 +163,12 @@ def compiled(name: str, files: dict[str, str]) -> str:
 
 def faults_of_page(stem: str, kind: Any) -> Iterator[str]:
     """Yield what is wrong with one widget's page."""
-    page, name = joined(WIDGETS / f"{part}.js" for part in (*kind.parts, stem)), Path(stem).name
-    files = {"traits.d.ts": declared(kind), f"{name}.js": page.text, "contract.ts": _CONTRACT.format(stem=name)}
+    page, name = joined(WIDGETS / f"{part}.js" for part in kind.stems()), Path(stem).name
+    files = {
+        "traits.d.ts": declared(kind) + icons_declared(),
+        f"{name}.js": page.text,
+        "contract.ts": _CONTRACT.format(stem=name),
+    }
     for line in compiled(name, files).splitlines():
         found = _PLACE.match(line)
         if found and found["file"].endswith(f"{name}.js"):

@@ -33,14 +33,15 @@ class Small(View):
 
 def test_types_are_made_of_what_a_class_syncs_and_handles() -> None:
     assert check_pages.declared(Small) == (
-        "interface Traits {\n  child: any;\n  kept: number;\n  limit: number | null;\n  name: string;\n  rows: any[];\n"
+        "interface Traits {\n  child: any;\n  kept: number;\n  limit: number | null;\n  look: any;\n  name: string;\n"
+        "  rows: any[];\n"
         '  side: "left" | "right";\n}\ntype Handled = "go";\n'
     )
 
 
 def test_a_page_is_checked_as_it_is_sent() -> None:
-    page = check_pages.joined(check_pages.WIDGETS / f"{stem}.js" for stem in (*Playground.parts, Playground.stem))
-    assert page.text == _assets((*Playground.parts, Playground.stem), ".js")
+    page = check_pages.joined(check_pages.WIDGETS / f"{stem}.js" for stem in Playground.stems())
+    assert page.text == _assets(Playground.stems(), ".js")
 
 
 def test_a_line_is_found_in_the_part_it_comes_from(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_every_page_is_checked() -> None:
 
 
 SMALL = """// @ts-check
-export default () => ({
+export default guarded(() => ({
   /** @param {{ model: Model }} props */
   initialize({ model }) {
     model.on("change:name", () => model.send({ type: "go" }));
@@ -74,7 +75,7 @@ export default () => ({
   render({ model, el }) {
     el.textContent = model.get("name");
   },
-});
+}));
 """
 
 
@@ -83,8 +84,9 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     """What is said of a page for ``Small``."""
     if not (check_pages.FOLDER / "node_modules" / "typescript").exists():
         pytest.skip("`make check` has not fetched TypeScript yet")
-    (tmp_path / "base").mkdir()
-    shutil.copy(check_pages.WIDGETS / "base" / "dom.js", tmp_path / "base")
+    shutil.copytree(
+        check_pages.WIDGETS / "base", tmp_path / "base", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
     monkeypatch.setattr(check_pages, "WIDGETS", tmp_path)
     monkeypatch.setattr(check_pages, "ROOT", tmp_path)
 
@@ -107,9 +109,10 @@ def test_a_page_that_fits_its_class_has_no_fault(faults: Callable[[str], str]) -
         ('type: "go"', 'type: "og"', "small.js(5,48): error"),
         ("{ model: Model }} props", "{ model: Model, host: Host }} props", "Property 'host' is missing"),
         ("el.textContent", "el.textContents", "small.js(9,8): error"),
+        ("el.textContent =", 'icon("chek"); el.textContent =', "small.js(9,10): error"),
         ("Model, el", "Modell, el", "small.js(7,24): error"),
     ],
-    ids=["trait", "event", "message", "host", "element", "type"],
+    ids=["trait", "event", "message", "host", "element", "icon", "type"],
 )
 def test_what_two_sides_call_differently_is_a_fault(
     faults: Callable[[str], str], right: str, wrong: str, fault: str

@@ -597,13 +597,13 @@ WHERE = """(selector) => {
 def test_after_it_has_settled_an_answer_looks_as_it_did_live(
     open_builder: Open, page: Page, text: str, prefill: str, code: bool
 ) -> None:
-    from msgflux_nb.widgets.base.view import _assets
+    from msgflux_nb.widgets.base.view import page_code
     from msgflux_nb.widgets.conversation.turn_cards import _html
 
     bridge = open_builder(["q"])
     bridge.exchange()
     html = [] if prefill or code else _html(text)
-    page.add_script_tag(content=_assets(("base/dom", "playground/answer", "base/turn_columns"), ".js"))
+    page.add_script_tag(content=page_code(("base/dom", "base/controls", "playground/answer", "base/turn_columns")))
     words = {"blocks": html, "tail": "" if html else text, "prefill": prefill, "schema": "S" if code else ""}
     page.evaluate(LIVE, words)
     live = page.evaluate(WHERE, ".mf-slot .mf-words")

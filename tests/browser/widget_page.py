@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from msgflux_nb.widgets.base.view import View, _assets
+from msgflux_nb.widgets.base.view import View, page_code, page_style
 
 # Follows the browser's preference, so that a test can ask for the dark form.
 _EMPTY = '<html style="color-scheme: light dark"><body></body></html>'
@@ -45,10 +45,10 @@ class WidgetPage:
             page.route(url, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
         page.goto(url)
         for kind in (widget, *(child for child, _ in children.values())):
-            page.add_style_tag(content=_assets((*kind.parts, kind.stem), ".css"))
+            page.add_style_tag(content=page_style(kind.stems()))
         page.add_script_tag(content=_HARNESS)
         parts = {name: [_code(child), traits] for name, (child, traits) in children.items()}
-        page.evaluate("(args) => openWidget(...args)", [_code(widget), {"kept": 0, **state}, parts])
+        page.evaluate("(args) => openWidget(...args)", [_code(widget), {"kept": 0, "look": {}, **state}, parts])
 
     def deliver(self, *messages: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         """Let custom messages arrive from the kernel, all before the next frame is drawn."""
@@ -76,7 +76,7 @@ class WidgetPage:
 
 
 def _code(widget: type[View]) -> str:
-    return _assets((*widget.parts, widget.stem), ".js")
+    return page_code(widget.stems())
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 5, what: str = "the condition") -> Any:

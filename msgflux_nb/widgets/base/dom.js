@@ -120,7 +120,7 @@ function onChange(model, names, callback, signal) {
 function rootOf(el, kind, label) {
   // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
-  el.classList.add("msgflux-live", kind);
+  el.classList.add("msgflux-live", "mf", kind);
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", label);
   for (const name of ["keydown", "paste", "copy", "cut"]) {
@@ -130,6 +130,15 @@ function rootOf(el, kind, label) {
     });
   }
   guardKeys(el);
+}
+
+/**
+ * Whether somebody writes into what has the focus, so that letters are no commands.
+ * @param {EventTarget | null} target
+ */
+function writes(target) {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
 }
 
 // As `_typed.py` has it, and what is typed on behind a key that was recognised before its end.

@@ -10,10 +10,16 @@ import anywidget
 import traitlets as t
 
 from ...display.html import boxed
+from ...display.icons import icons_script
+from ...display.sheet import LOOK
 from ...display.words import shown_text
+from .scale import current, dress
 from .typed_keys import KEY_REMOVED, without_keys
 
-__all__ = ["View"]
+__all__ = ["SHARED", "View", "page_code", "page_style"]
+
+SHARED = ("base/dom", "base/controls", "base/copy", "base/present", "base/guard")
+"""The parts of every page: they come before its own, behind the icons and the sheets of ``display/look``."""
 
 _HERE = Path(__file__).parent.parent
 _WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
@@ -26,8 +32,20 @@ def _assets(stems: tuple[str, ...], suffix: str) -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
 
 
+def page_code(stems: tuple[str, ...]) -> str:
+    """Return the JavaScript of a page: the icons, then files of ``widgets``."""
+    return icons_script() + _assets(stems, ".js")
+
+
+@functools.cache
+def page_style(stems: tuple[str, ...]) -> str:
+    """Return the style sheet of a page: tokens and parts of the design system, then files of ``widgets``."""
+    shared = "\n".join((LOOK / f"{name}.css").read_text(encoding="utf-8") for name in ("tokens", "parts"))
+    return f"{shared}\n{_assets(stems, '.css')}"
+
+
 class View(anywidget.AnyWidget):
-    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, after the shared ``parts``.
+    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, after ``SHARED`` and its own ``parts``.
 
     A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and draws its last
     state in ``_drawn``. It is displayed as two outputs: the live view, and below it the twin, which the live view
@@ -44,19 +62,28 @@ class View(anywidget.AnyWidget):
     kept = t.Int(0).tag(sync=True)
     """Counts the twins; a page that finds an older one in the notebook says so."""
 
+    look: t.Dict[str, float] = t.Dict().tag(sync=True)
+    """How large and how dense it is drawn: what ``mf.display`` says."""
+
     def __init__(self, **state: Any) -> None:
         self._displayed = False
         self._unsent: dict[str, Any] = {}
-        super().__init__(**state)
+        super().__init__(**{"look": current(), **state})
+        dress(self)
         self.on_msg(self._receive)
+
+    @classmethod
+    def stems(cls) -> tuple[str, ...]:
+        """Return the files that the page is made of, in their order, each once."""
+        return tuple(dict.fromkeys((*SHARED, *cls.parts, cls.stem)))
 
     @property
     def _esm(self) -> str:
-        return _assets((*self.parts, self.stem), ".js")
+        return page_code(self.stems())
 
     @property
     def _css(self) -> str:
-        return _assets((*self.parts, self.stem), ".css")
+        return page_style(self.stems())
 
     def _drawn(self) -> tuple[str, str]:
         """Return the last state as HTML, escaped, and as plain text that is the same for the same content."""

@@ -4,7 +4,7 @@
 const KEEPING_MILLISECONDS = 1500;
 
 /** One widget, any number of views: what is written is kept here, each view draws it. */
-export default () => {
+export default guarded(() => {
   /** @type {TurnStore} */
   let store;
   /** @type {FileTray} */
@@ -95,7 +95,7 @@ export default () => {
     // Alone there is nothing to run: the message is added.
     if (!from.closest(".msgflux-playground")) draft.add();
   }
-};
+});
 
 /**
  * The line below: about how many tokens, undo, and a new beginning.

@@ -25,7 +25,7 @@ const PATIENCE_MS = 2_000; // after which a Stop that was not heard is explained
 const DOUBLE_CLICK_MS = 500; // in which the same button does not mean its next label yet
 const DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
 
-export default () => {
+export default guarded(() => {
   /** @type {string} what went wrong in the kernel, for all views */
   let problem = "";
   /** @type {Set<() => void>} */
@@ -64,7 +64,7 @@ export default () => {
       return () => leave.abort();
     },
   };
-};
+});
 
 /**
  * Build one view; what is returned draws it.

@@ -4,7 +4,7 @@
 let playgrounds = 0; // so that the tabs of each have ids of their own
 
 /** One widget, any number of views: what runs is kept here, each view draws it. */
-export default () => {
+export default guarded(() => {
   /** @type {Play} */
   let play;
 
@@ -129,7 +129,7 @@ export default () => {
       if (side.schema) picker.show({ text: side.prefill + side.text, done: side.over, ...decoded });
     }
   }
-};
+});
 
 /** @param {Event} event */
 function positionOf(event) {

@@ -63,7 +63,7 @@ class Start {
 let fields = 0; // so that each field can name the lines that describe it
 
 /** One widget, any number of views of it. */
-export default () => {
+export default guarded(() => {
   /** @type {Start} */
   let start;
 
@@ -118,7 +118,7 @@ export default () => {
       return () => leave.abort();
     },
   };
-};
+});
 
 /**
  * @param {Model} model

@@ -9,7 +9,7 @@ const GROUPS = [
 ];
 
 /** One widget, any number of views of it. */
-export default () => {
+export default guarded(() => {
   /** @type {Filling} */
   let filling;
   /** @type {Draft} */
@@ -53,7 +53,7 @@ export default () => {
       return () => leave.abort();
     },
   };
-};
+});
 
 /**
  * A menu of what can be picked, in step with the picker.

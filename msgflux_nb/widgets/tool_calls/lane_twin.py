@@ -16,9 +16,10 @@ import msgspec
 
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
+from ...display.sheet import shortened
 from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
 from ...protocol.tool_call import json_text
-from ..base.view import _assets
+from ..base.view import page_code, page_style
 from .lane import Fragment, Lane
 
 __all__ = ["REPLAY_PARTS", "lanes_html", "lanes_text", "replay_html", "thinned"]
@@ -26,6 +27,7 @@ __all__ = ["REPLAY_PARTS", "lanes_html", "lanes_text", "replay_html", "thinned"]
 REPLAY_PARTS = (
     *(
         "base/dom",
+        "base/controls",
         "base/partial",
         "tool_calls/timeline",
         "tool_calls/lane_bars",
@@ -116,7 +118,7 @@ def replay_html(told: dict[str, Any], static: str) -> str:
     if len(kept) < len(fragments):
         told = {**told, "note": f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"}
     data = _data({**told, "calls": kept})
-    style = _assets((*REPLAY_PARTS, "tool_calls/tool_call_view"), ".css")
+    style = shortened(page_style((*REPLAY_PARTS, "tool_calls/tool_call_view")))
     return (
         f'<div class="msgflux-static">{static}</div>'
         f'<style>{style}</style><script type="application/json">{data}</script><script>{_code()}</script>'
@@ -131,7 +133,7 @@ def _data(value: Any) -> str:
 @functools.cache
 def _code() -> str:
     """The page's code, without comments, in a function of its own."""
-    body = _COMMENT.sub("", _assets(REPLAY_PARTS, ".js"))
+    body = _COMMENT.sub("", page_code(REPLAY_PARTS))
     return f"(() => {{\n{body}\nreplayInTwin(document.currentScript);\n}})();"
 
 

@@ -2,7 +2,7 @@
 // The view of tool calls: parts stand in front of this text, joined by _base.py.
 
 /** One widget, any number of views: what is known is kept here, each view draws it. */
-export default () => {
+export default guarded(() => {
   /** @type {CallStore} */
   let store;
 
@@ -23,7 +23,7 @@ export default () => {
       return () => leave.abort();
     },
   };
-};
+});
 
 /**
  * Every call as it is shown, with its arguments as text.

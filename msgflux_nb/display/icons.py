@@ -1,0 +1,44 @@
+"""The icons of all views: one set, one stroke; pages and static HTML draw them from here."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+
+__all__ = ["ICONS", "icon", "icons_script"]
+
+ICONS: dict[str, str] = json.loads((Path(__file__).parent / "look" / "icons.json").read_text(encoding="utf-8"))
+"""The drawings, by name: each is one SVG path on a grid of 16 × 16, drawn with a round stroke of 1.5."""
+
+SOLID = ("run", "stop")
+"""Icons that are filled."""
+
+DOTTED = ("more", "drag")
+"""Icons made of dots, which a wider stroke draws."""
+
+_FORM = (
+    'viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.5" '
+    'stroke-linecap="round" stroke-linejoin="round" style="vertical-align: -0.24em"'
+)
+
+
+def icon(name: str, title: str = "") -> str:
+    """Return an icon as SVG for static HTML; it carries its own look, so it needs no style sheet.
+
+    Args:
+        name: of the drawing, such as ``"check"``.
+        title: what a screen reader says; without it the icon is decoration, and a word has to stand next to it.
+
+    Raises:
+        KeyError: there is no icon of that name.
+    """
+    kind = ' data-solid=""' if name in SOLID else ' data-dots=""' if name in DOTTED else ""
+    spoken = f'role="img" aria-label="{escape(title)}"' if title else 'aria-hidden="true"'
+    fill = ' fill="currentColor"' if name in SOLID else ""
+    return f'<svg class="mf-i"{kind} {spoken} {_FORM}><path{fill} d="{ICONS[name]}"/></svg>'
+
+
+def icons_script() -> str:
+    """Return the same set as a line of JavaScript, which stands before the code of each page."""
+    return f"const ICONS = {json.dumps(ICONS, separators=(',', ':'))};\n"

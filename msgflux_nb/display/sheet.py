@@ -1,0 +1,37 @@
+"""The style sheets of the design system, for views and for static HTML."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+__all__ = ["LOOK", "sheet", "shortened", "style"]
+
+LOOK = Path(__file__).parent / "look"
+"""The folder of the sheets that views and static pages share."""
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_SPACE = re.compile(r"\s*([{};,>])\s*")
+
+
+@functools.cache
+def sheet(*names: str) -> str:
+    """Return sheets of the folder ``look`` as one text, as short as it can be.
+
+    Args:
+        names: without their suffix; by default ``tokens`` and ``parts``.
+    """
+    texts = [(LOOK / f"{name}.css").read_text(encoding="utf-8") for name in names or ("tokens", "parts")]
+    return shortened("".join(texts))
+
+
+def shortened(text: str) -> str:
+    """Return a style sheet without its comments and needless space."""
+    bare = _SPACE.sub(r"\1", _COMMENT.sub("", text))
+    return " ".join(bare.split()).replace(";}", "}").replace(": ", ":")
+
+
+def style(*names: str) -> str:
+    """Return an element with the sheets, for static HTML; a notebook that is not trusted drops it."""
+    return f"<style>{sheet(*names)}</style>"

@@ -1,0 +1,245 @@
+// @ts-check
+// The controls of all views, each with one look: buttons, icons, states, menus.
+
+/** @typedef {keyof typeof ICONS} IconName */
+/** @typedef {"none" | "now" | "done" | "look" | "bad"} Standing what a state's colour says */
+
+/** @type {readonly IconName[]} */
+const SOLID = ["run", "stop"];
+/** @type {readonly IconName[]} */
+const DOTTED = ["more", "drag"];
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Draw an icon. It is decoration: a word stands next to it, or its button has a name.
+ * @param {IconName} name
+ * @returns {SVGElement}
+ */
+function icon(name) {
+  const node = document.createElementNS(SVG, "svg");
+  for (const [key, value] of Object.entries({ class: "mf-i", viewBox: "0 0 16 16", "aria-hidden": "true" })) {
+    node.setAttribute(key, value);
+  }
+  if (SOLID.includes(name)) node.setAttribute("data-solid", "");
+  if (DOTTED.includes(name)) node.setAttribute("data-dots", "");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name]);
+  node.append(path);
+  return node;
+}
+
+/**
+ * A button with words, and perhaps an icon before them and a key behind.
+ * @param {string} label
+ * @param {string} title said on hover
+ * @param {() => void} onclick
+ * @param {{ icon?: IconName, key?: string, kind?: "" | "mf-line" | "mf-primary", class?: string }} [more]
+ * @returns {HTMLElement}
+ */
+function textButton(label, title, onclick, more = {}) {
+  const node = element("button", { type: "button", class: `mf-btn ${more.kind ?? ""} ${more.class ?? ""}`.trim(), title, onclick });
+  if (more.icon) node.append(icon(more.icon));
+  node.append(element("span", {}, label));
+  if (more.key) node.append(element("kbd", { "aria-hidden": "true" }, more.key));
+  return node;
+}
+
+/**
+ * A button that is an icon alone; its name is said on hover and by a reader.
+ * @param {IconName} name
+ * @param {string} title
+ * @param {() => void} onclick
+ * @param {string} [kind] further classes
+ * @returns {HTMLElement}
+ */
+function iconButton(name, title, onclick, kind = "") {
+  const attributes = { type: "button", class: `mf-icon ${kind}`.trim(), title, "aria-label": title, onclick };
+  return element("button", attributes, icon(name));
+}
+
+/**
+ * A state: a mark and a word. `set` draws only what has changed.
+ * @param {Record<string, unknown>} [attributes]
+ */
+function stateWord(attributes = {}) {
+  const word = element("span", attributes);
+  const node = element("span", { class: "mf-is" }, element("i", { class: "mf-dot" }), word);
+  let drawn = "";
+  return {
+    node,
+    /**
+     * @param {Standing} standing
+     * @param {string} text
+     * @param {IconName | ""} [mark] by default a dot
+     */
+    set(standing, text, mark = "") {
+      const key = `${standing} ${mark}`;
+      if (drawn !== key) {
+        drawn = key;
+        node.dataset.s = standing;
+        node.firstElementChild?.replaceWith(mark ? icon(mark) : element("i", { class: "mf-dot" }));
+      }
+      if (word.textContent !== text) word.textContent = text;
+    },
+  };
+}
+
+/**
+ * An entry of a menu: a line between groups, a heading, anything of one's own, or something to pick.
+ * @typedef {{ label: string, pick: () => void, icon?: IconName, key?: string, detail?: string, checked?: boolean,
+ *   several?: boolean, disabled?: boolean, title?: string, stays?: boolean }} Choice
+ * @typedef {"-" | { heading: string } | { node: HTMLElement } | Choice} Entry
+ */
+
+/**
+ * Let a button open a menu. Arrows, Home, End and letters move in it, Esc closes it, and the focus returns.
+ * @param {HTMLElement} by
+ * @param {string} label the menu's name for a reader
+ * @param {() => Entry[]} entries asked for each time it opens
+ * @param {AbortSignal} [signal]
+ * @returns {{ open(): void, close(): void, redraw(): void }}
+ */
+function opensMenu(by, label, entries, signal) {
+  by.setAttribute("aria-haspopup", "menu");
+  by.setAttribute("aria-expanded", "false");
+  /** @type {HTMLElement | null} */
+  let menu = null;
+  const items = () => /** @type {HTMLElement[]} */ ([...(menu?.querySelectorAll("[role^=menuitem]:not([disabled]), input") ?? [])]);
+
+  function open() {
+    if (menu) return;
+    menu = element("div", { class: "mf-menu", role: "menu", "aria-label": label, popover: "manual" });
+    menu.addEventListener("keydown", keys);
+    fill();
+    by.parentElement?.insertBefore(menu, by.nextSibling);
+    menu.showPopover?.();
+    place();
+    by.setAttribute("aria-expanded", "true");
+    document.addEventListener("pointerdown", outside, true);
+    window.addEventListener("scroll", scrolled, true);
+    window.addEventListener("resize", close);
+    items()[0]?.focus();
+  }
+
+  function fill() {
+    menu?.replaceChildren(...entries().map(drawn));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @returns {HTMLElement}
+   */
+  function drawn(entry) {
+    if (entry === "-") return element("hr");
+    if ("heading" in entry) return element("span", { class: "mf-role", role: "presentation" }, entry.heading);
+    if ("node" in entry) return entry.node;
+    return choice(entry);
+  }
+
+  /** @param {Choice} entry */
+  function choice(entry) {
+    const { checked } = entry;
+    const role = checked === undefined ? "menuitem" : entry.several ? "menuitemcheckbox" : "menuitemradio";
+    const pick = () => {
+      if (!entry.stays) close();
+      entry.pick();
+    };
+    const attributes = { type: "button", role, tabindex: -1, onclick: pick, disabled: entry.disabled ?? false, title: entry.title ?? null };
+    const node = element("button", { ...attributes, "aria-checked": checked === undefined ? null : String(checked) });
+    const mark = checked ? "check" : entry.icon;
+    node.append(mark ? icon(mark) : element("i", { class: "mf-blank" }), element("span", {}, entry.label));
+    if (entry.detail) node.append(element("small", {}, entry.detail));
+    if (entry.key) node.append(element("kbd", { "aria-hidden": "true" }, entry.key));
+    return node;
+  }
+
+  /** Below its button where there is room, else above. */
+  function place() {
+    if (!menu) return;
+    const [anchor, size] = [by.getBoundingClientRect(), menu.getBoundingClientRect()];
+    const below = anchor.bottom + 4 + size.height <= window.innerHeight || anchor.top < size.height + 4;
+    const top = below ? Math.min(anchor.bottom + 4, window.innerHeight - size.height) : anchor.top - 4 - size.height;
+    menu.style.top = `${Math.max(0, top)}px`;
+    menu.style.left = `${Math.max(0, Math.min(anchor.left, window.innerWidth - size.width - 4))}px`;
+  }
+
+  function close() {
+    if (!menu) return;
+    const held = menu.contains(document.activeElement);
+    menu.remove();
+    menu = null;
+    by.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", outside, true);
+    window.removeEventListener("scroll", scrolled, true);
+    window.removeEventListener("resize", close);
+    if (held) by.focus();
+  }
+
+  /** @param {Event} event */
+  function outside(event) {
+    const at = event.target;
+    if (at instanceof Node && !menu?.contains(at) && !by.contains(at)) close();
+  }
+
+  /** @param {Event} event */
+  function scrolled(event) {
+    const at = event.target;
+    if (at instanceof Node && at.contains(by) && at !== by) close();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keys(event) {
+    const all = items();
+    const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const { key } = event;
+    const inField = event.target instanceof HTMLInputElement;
+    if (key === "Escape" || key === "Tab") close();
+    else if (key === "ArrowDown") all[(at + 1) % all.length]?.focus();
+    else if (key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
+    else if (key === "Home" && !inField) all[0]?.focus();
+    else if (key === "End" && !inField) all[all.length - 1]?.focus();
+    else if (/^\p{L}$/u.test(key) && !inField && !event.ctrlKey && !event.metaKey) {
+      const next = [...all.slice(at + 1), ...all.slice(0, at + 1)];
+      next.find((one) => one.textContent?.trim().toLowerCase().startsWith(key.toLowerCase()))?.focus();
+    } else return;
+    if (key !== "Tab") event.preventDefault();
+    event.stopPropagation();
+  }
+
+  by.addEventListener("click", () => (menu ? close() : open()));
+  by.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" || menu) return;
+    event.preventDefault();
+    open();
+  });
+  signal?.addEventListener("abort", close);
+  return { open, close, redraw: fill };
+}
+
+/**
+ * A button that shows what is chosen, and opens a menu. Its label is kept by `set`.
+ * @param {string} title
+ * @param {() => Entry[]} entries
+ * @param {AbortSignal} [signal]
+ * @param {string} [kind] further classes
+ */
+function pickButton(title, entries, signal, kind = "") {
+  const before = element("span", { class: "mf-mid" });
+  const chosen = element("b", { class: "mf-cut" });
+  const node = element("button", { type: "button", class: `mf-pick ${kind}`.trim(), title }, before, chosen, icon("down"));
+  const menu = opensMenu(node, title, entries, signal);
+  return {
+    node,
+    menu,
+    /**
+     * @param {string} text what is chosen
+     * @param {string} [words] what stands before it
+     */
+    set(text, words = "") {
+      if (chosen.textContent !== text) chosen.textContent = text;
+      if (before.textContent !== words) before.textContent = words;
+      before.hidden = !words;
+      node.setAttribute("aria-label", `${title}: ${text}`);
+    },
+  };
+}

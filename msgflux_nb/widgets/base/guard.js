@@ -1,0 +1,192 @@
+// @ts-check
+// What goes wrong in a page is said in its view: an error of its own code, and a kernel that is gone.
+
+/** @typedef {{ el: HTMLElement, shown: Set<string> }} Guarded a view, and the errors that it shows */
+
+const WHAT_TO_DO = "Run this cell again. If it comes back, copy the details into a report of the error.";
+const GONE = "The kernel was restarted or has ended: run this cell again. What is shown here stays, and can be copied.";
+
+/** All views of this module. @type {Set<Guarded>} */
+const guardedViews = new Set();
+
+/**
+ * Say an error of the page's own code in a view.
+ * @param {Guarded} view
+ * @param {unknown} error
+ */
+function showFault(view, error) {
+  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (view.shown.has(said)) return; // what goes wrong once a frame is said once
+  view.shown.add(said);
+  console.error(error);
+  const details = error instanceof Error ? `${said}\n${error.stack ?? ""}` : said;
+  const fault = element("section", { class: "mf-fault", role: "alert", "data-s": "bad" }, icon("cross"));
+  const close = textButton("close", "close this note", () => fault.remove());
+  const copy = textButton("copy the details", "copy what happened and where", async () => {
+    const done = await copied(details);
+    const label = /** @type {HTMLElement} */ (copy.querySelector("span"));
+    label.textContent = done ? "copied" : "not copied";
+  }, { icon: "copy", kind: "mf-line" });
+  fault.append(element("strong", {}, "This view met an error of its own"), element("p", {}, said), element("p", {}, WHAT_TO_DO), element("footer", {}, copy, close));
+  view.el.prepend(fault);
+}
+
+/** @param {unknown} error */
+function showFaultEverywhere(error) {
+  for (const view of guardedViews) if (view.el.isConnected) showFault(view, error);
+}
+
+window.addEventListener("error", ({ filename, error, message }) => {
+  if (filename === import.meta.url) showFaultEverywhere(error ?? message);
+});
+window.addEventListener("unhandledrejection", ({ reason }) => {
+  if (reason instanceof Error && reason.stack?.includes(import.meta.url)) showFaultEverywhere(reason);
+});
+
+/**
+ * Whether a widget's kernel hears it. A view says so when it does not, and is told by the events `mf-gone` and
+ * `mf-back` at its root.
+ */
+class Line {
+  constructor() {
+    this.gone = false;
+    /** @type {Set<HTMLElement>} */
+    this.roots = new Set();
+  }
+
+  lost() {
+    if (this.gone) return;
+    this.gone = true;
+    for (const el of this.roots) this.say(el);
+  }
+
+  found() {
+    if (!this.gone) return;
+    this.gone = false;
+    for (const el of this.roots) {
+      delete el.dataset.gone;
+      el.querySelector(":scope > .mf-gone")?.remove();
+      el.dispatchEvent(new CustomEvent("mf-back"));
+    }
+  }
+
+  /** @param {HTMLElement} el */
+  say(el) {
+    el.dataset.gone = "";
+    // Of a view in another the outer one says it.
+    if (!el.parentElement?.closest(".msgflux-live")) {
+      el.prepend(element("section", { class: "mf-fault mf-gone", role: "alert", "data-s": "look" }, icon("warning"), element("p", {}, GONE)));
+    }
+    el.dispatchEvent(new CustomEvent("mf-gone"));
+  }
+}
+
+/**
+ * A widget's model whose callbacks report what they throw, and which notices that no kernel hears it.
+ * @param {Model} model
+ * @param {Line} line
+ * @returns {Model}
+ */
+function guardedModel(model, line) {
+  /** @type {Map<Function, (...values: any[]) => void>} */
+  const wrapped = new Map();
+  /** @param {() => void} act */
+  const heard = (act) => {
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof Error) || !/cannot send|no comm|disposed/i.test(error.message)) throw error;
+      line.lost();
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => heard(() => model.save_changes()),
+    send: (content, callbacks, buffers) => heard(() => model.send(content, callbacks, buffers)),
+    on(name, callback) {
+      const safe = wrapped.get(callback) ?? ((...values) => {
+        if (name === "msg:custom") line.found(); // a kernel speaks
+        try {
+          callback(...values);
+        } catch (error) {
+          showFaultEverywhere(error);
+        }
+      });
+      wrapped.set(callback, safe);
+      model.on(name, safe);
+    },
+    off(name, callback) {
+      model.off(name, callback ? wrapped.get(callback) ?? callback : callback);
+    },
+  };
+}
+
+/**
+ * Keep a view from becoming a blank: what its code throws is said in it. The widget that each page exports is made by this.
+ * @template {{ initialize?: (props: any) => any, render: (props: any) => any }} W
+ * @param {() => W} make
+ * @returns {() => W}
+ */
+function guarded(make) {
+  return () => {
+    const [widget, line] = [make(), new Line()];
+    /** @type {unknown} */
+    let failed = null;
+    const whole = {
+      /** @param {{ model: Model }} props */
+      async initialize(props) {
+        // It is told of its end by an event of the widget's manager, which no type of anywidget knows.
+        /** @type {any} */ (props.model).on("comm_live_update", () => line.lost());
+        try {
+          return await widget.initialize?.({ ...props, model: guardedModel(props.model, line) });
+        } catch (error) {
+          failed = error;
+          return undefined;
+        }
+      },
+      /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
+      async render(props) {
+        const { el, signal } = props;
+        const view = { el, shown: new Set() };
+        const model = guardedModel(props.model, line);
+        guardedViews.add(view);
+        line.roots.add(el);
+        signal?.addEventListener("abort", () => {
+          guardedViews.delete(view);
+          line.roots.delete(el);
+        });
+        try {
+          dressed(el, model, signal);
+          if (failed) throw failed;
+          const leave = await widget.render({ ...props, model });
+          if (line.gone) line.say(el);
+          return leave;
+        } catch (error) {
+          el.classList.add("msgflux-live", "mf");
+          showFault(view, error);
+          return undefined;
+        }
+      },
+    };
+    return /** @type {W} */ (/** @type {unknown} */ (whole));
+  };
+}
+
+/**
+ * Draw a view as large and as dense as `mf.display` says.
+ * @param {HTMLElement} el
+ * @param {Model} model
+ * @param {AbortSignal} [signal]
+ */
+function dressed(el, model, signal) {
+  const draw = () => {
+    const { scale = 1, density = 1 } = model.get("look") ?? {};
+    if (el.dataset.present || el.parentElement?.closest(".msgflux-live")) return; // the outer view says it
+    el.style.setProperty("--mf-scale", String(scale));
+    el.style.setProperty("--mf-density", String(density));
+  };
+  model.on("change:look", draw);
+  signal?.addEventListener("abort", () => model.off("change:look", draw));
+  draw();
+}

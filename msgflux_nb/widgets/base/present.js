@@ -1,0 +1,60 @@
+// @ts-check
+// Present a view: on the whole screen and larger, for a projector.
+
+const PRESENTED_SCALE = 1.6;
+
+/**
+ * A button that presents a view, and ends that again; F does the same while no field has the focus.
+ * @param {HTMLElement} el the view's root
+ * @param {AbortSignal} [signal]
+ * @returns {HTMLElement}
+ */
+function presentButton(el, signal) {
+  const node = iconButton("present", "present: full screen, larger (F)", toggle);
+  const usual = () => Number(el.style.getPropertyValue("--mf-scale") || 1);
+  let before = "";
+
+  async function toggle() {
+    if (el.dataset.present) return end();
+    begin("screen");
+    try {
+      await el.requestFullscreen();
+    } catch {
+      el.dataset.present = "fixed"; // a frame that may not: over the page, as large as it is
+    }
+  }
+
+  /** @param {string} way */
+  function begin(way) {
+    before = el.style.getPropertyValue("--mf-scale");
+    el.style.setProperty("--mf-scale", String(usual() * PRESENTED_SCALE));
+    el.dataset.present = way;
+    node.setAttribute("aria-pressed", "true");
+  }
+
+  function end() {
+    if (!el.dataset.present) return;
+    delete el.dataset.present;
+    node.setAttribute("aria-pressed", "false");
+    if (before) el.style.setProperty("--mf-scale", before);
+    else el.style.removeProperty("--mf-scale");
+    if (document.fullscreenElement === el) document.exitFullscreen();
+  }
+
+  const changed = () => {
+    if (el.dataset.present === "screen" && document.fullscreenElement !== el) end();
+  };
+  document.addEventListener("fullscreenchange", changed, { signal });
+  el.addEventListener(
+    "keydown",
+    (event) => {
+      const { key, ctrlKey, metaKey, altKey } = event;
+      if (key === "Escape" && el.dataset.present === "fixed") end();
+      else if (key.toLowerCase() === "f" && !ctrlKey && !metaKey && !altKey && !writes(event.target)) toggle();
+      else return;
+      event.preventDefault();
+    },
+    { signal },
+  );
+  return node;
+}

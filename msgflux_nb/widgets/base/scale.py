@@ -1,0 +1,52 @@
+"""``display``: how large and how dense all views are drawn, those that are shown already included."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+__all__ = ["DENSITIES", "current", "display", "dress"]
+
+DENSITIES = {"compact": 0.8, "normal": 1.0, "roomy": 1.25}
+"""Factors of the space between things, by name."""
+
+_settings = {"scale": 1.0, "density": 1.0}
+_views: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def display(*, scale: float | None = None, density: str | None = None) -> None:
+    """Draw all views larger or smaller, and denser or roomier; views that are shown follow at once.
+
+    A view that becomes too wide takes its narrower layout, as in a narrow window.
+
+    Args:
+        scale: a factor of all sizes, between 0.5 and 4; 1.6 suits a projector.
+        density: ``"compact"``, ``"normal"`` or ``"roomy"``.
+
+    Raises:
+        ValueError: one of them is outside these.
+
+    Example:
+        >>> display(scale=1.6)
+        >>> display(scale=1, density="normal")
+    """
+    if scale is not None and not 0.5 <= scale <= 4:
+        raise ValueError(f"display: expected a scale between 0.5 and 4, got {scale}. 1 is the usual size.")
+    if density is not None and density not in DENSITIES:
+        raise ValueError(f"display: expected a density of {', '.join(DENSITIES)}, got {density!r}.")
+    if scale is not None:
+        _settings["scale"] = float(scale)
+    if density is not None:
+        _settings["density"] = DENSITIES[density]
+    for view in list(_views):
+        view.look = current()
+
+
+def current() -> dict[str, float]:
+    """Return the scale and the density that hold now, as pages take them."""
+    return dict(_settings)
+
+
+def dress(view: Any) -> None:
+    """Let a view follow what ``display`` says from now on."""
+    _views.add(view)

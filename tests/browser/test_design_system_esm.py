@@ -1,0 +1,164 @@
+"""What every page has: menus by keys, errors said in the view, a kernel that is gone, present, sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ipywidgets import DOMWidget
+from playwright.sync_api import Page, expect
+
+import msgflux_nb as mf
+from msgflux_nb.widgets.base.view import View, page_code
+from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
+
+from .widget_page import WidgetPage
+
+pytestmark = pytest.mark.browser
+
+KIT = """() => {
+  const el = document.createElement("div");
+  document.body.append(el);
+  rootOf(el, "kit", "kit");
+  window.picked = [];
+  window.off = false;
+  const pick = (name) => () => picked.push(name);
+  const choice = pickButton("model", () => [
+    { heading: "model" },
+    { label: "one", checked: true, pick: pick("one") },
+    { label: "two", checked: false, detail: "free", pick: pick("two") },
+    { label: "never", disabled: true, pick: pick("never") },
+    "-",
+    { label: "three …", icon: "plus", key: "⌃3", pick: pick("three") },
+  ]);
+  choice.set("one", "with");
+  const state = stateWord({ role: "status" });
+  state.set("look", "waits for you", "clock");
+  el.append(choice.node, state.node, presentButton(el), document.createElement("input"));
+}"""
+
+
+@pytest.fixture
+def kit(page: Page) -> Page:
+    """The controls alone, in an empty page."""
+    page.route("http://widget.test/", lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
+    page.goto("http://widget.test/")
+    from msgflux_nb.widgets.base.view import SHARED, page_style
+
+    page.add_style_tag(content=page_style(SHARED))
+    page.add_script_tag(content=page_code(SHARED[:4]))
+    page.evaluate(KIT)
+    return page
+
+
+def test_a_menu_is_used_with_keys_alone(kit: Page) -> None:
+    opener = kit.get_by_role("button", name="model: one")
+    opener.focus()
+    kit.keyboard.press("ArrowDown")
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    expect(kit.get_by_role("menuitemradio", name="one")).to_be_focused()
+    kit.keyboard.press("ArrowDown")
+    kit.keyboard.press("ArrowDown")  # past what cannot be picked now
+    expect(kit.get_by_role("menuitem", name="three")).to_be_focused()
+    kit.keyboard.press("t")
+    expect(kit.get_by_role("menuitemradio", name="two")).to_be_focused()
+    kit.keyboard.press("Enter")
+    assert kit.evaluate("picked") == ["two"]
+    expect(kit.get_by_role("menu")).to_have_count(0)
+    expect(opener).to_be_focused()
+    kit.keyboard.press("Enter")
+    kit.keyboard.press("Escape")
+    expect(kit.get_by_role("menu")).to_have_count(0)
+    expect(opener).to_be_focused()
+    assert kit.evaluate("picked") == ["two"]
+
+
+def test_a_menu_closes_where_somebody_presses_elsewhere(kit: Page) -> None:
+    kit.get_by_role("button", name="model: one").click()
+    expect(kit.get_by_role("menu", name="model")).to_be_visible()
+    kit.mouse.click(900, 700)
+    expect(kit.get_by_role("menu")).to_have_count(0)
+
+
+def test_a_view_is_presented_by_its_button_and_by_a_key(kit: Page) -> None:
+    height = "document.querySelector('.kit .mf-pick').offsetHeight"
+    before = kit.evaluate(height)
+    kit.get_by_role("button", name="present").click()
+    kit.wait_for_function("document.fullscreenElement?.matches('.kit')")
+    assert kit.evaluate(height) == pytest.approx(1.6 * before, abs=1)
+    kit.keyboard.press("f")
+    kit.wait_for_function("!document.fullscreenElement")
+    assert kit.evaluate(height) == before
+    kit.locator("input").press("f")
+    assert kit.locator("input").input_value() == "f"
+    assert kit.evaluate("document.fullscreenElement") is None
+
+
+def test_a_view_that_may_not_fill_the_screen_fills_the_page(kit: Page) -> None:
+    kit.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(new Error('not here')); }")
+    kit.get_by_role("button", name="present").click()
+    box = kit.locator(".kit").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 1000, "height": 800}
+    kit.keyboard.press("Escape")
+    assert kit.locator(".kit").bounding_box() != box
+
+
+def opened(page: Page, kind: type[View] = PrefillEditor) -> WidgetPage:
+    """An editor in an empty page."""
+    widget = kind(mf.Model.chat_completion("scripted/one", base_url="http://127.0.0.1:9/v1"))
+    own = kind.class_traits(sync=True).keys() - DOMWidget.class_traits(sync=True).keys()
+    state: dict[str, Any] = {k: v for k, v in widget.get_state().items() if k in own and not k.startswith("_")}
+    return WidgetPage(page, kind, state)
+
+
+def test_an_error_of_the_page_is_said_in_its_view_with_what_to_do(page: Page) -> None:
+    widget = opened(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("() => { model.get = () => { throw new TypeError('no <b>such</b> thing'); }; }")
+    page.evaluate("for (const name of model.handlers.keys()) if (name.startsWith('change:')) model.trigger(name)")
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_count(1)  # once, however often it is thrown
+    expect(alert).to_contain_text("TypeError: no <b>such</b> thing")
+    expect(alert).to_contain_text("Run this cell again")
+    expect(page.locator(".msgflux-prefill textarea")).to_be_visible()  # what was drawn stays
+    alert.get_by_role("button", name="copy the details").click()
+    expect(alert).to_contain_text("copied")
+    alert.get_by_role("button", name="close").click()
+    expect(alert).to_have_count(0)
+    assert widget.errors() == []
+
+
+def test_a_view_that_cannot_be_drawn_is_no_blank(page: Page) -> None:
+    widget = opened(page)
+    page.evaluate("() => { model.get = () => { throw new Error('nothing can be read'); }; }")
+    page.evaluate("addView()")
+    expect(page.get_by_role("alert")).to_contain_text("nothing can be read")
+    assert widget.errors() == []
+
+
+def test_a_kernel_that_is_gone_is_said_and_what_is_shown_stays(page: Page) -> None:
+    widget = opened(page)
+    field = page.locator(".msgflux-prefill textarea")
+    field.fill("Well, ")
+    page.evaluate("model.trigger('comm_live_update')")
+    expect(page.get_by_role("alert")).to_contain_text("run this cell again")
+    expect(field).to_have_value("Well, ")
+    widget.deliver({"type": "anything"})  # it speaks again: only the line was cut
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_click_that_no_kernel_hears_says_so(page: Page) -> None:
+    widget = opened(page)
+    page.evaluate("() => { model.save_changes = model.send = () => { throw new Error('Cannot send'); }; }")
+    page.locator(".msgflux-prefill textarea").fill("Well, ")
+    page.locator(".msgflux-prefill textarea").blur()
+    expect(page.get_by_role("alert")).to_contain_text("The kernel was restarted")
+    assert widget.errors() == []
+
+
+def test_all_grows_with_the_scale(page: Page) -> None:
+    widget = opened(page)
+    size = "getComputedStyle(document.querySelector('.msgflux-prefill')).fontSize"
+    assert page.evaluate(size) == "13px"
+    widget.receive(look={"scale": 2, "density": 1})
+    assert page.evaluate(size) == "26px"
