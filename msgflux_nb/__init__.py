@@ -145,6 +145,18 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
         globals()[name] = value
         return value
 
+    class _Package(type(sys)):
+        """A package whose ``display`` is the function of that name, also once the room ``display/`` is imported."""
+
+        @property
+        def display(self) -> object:
+            return __getattr__("display")
+
+        @display.setter
+        def display(self, _room: object) -> None: ...
+
+    sys.modules[__name__].__class__ = _Package
+
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])

@@ -11,7 +11,6 @@ import traitlets as t
 
 from ...display.html import boxed
 from ...display.icons import icons_script
-from ...display.sheet import LOOK
 from ...display.words import shown_text
 from .scale import current, dress
 from .typed_keys import KEY_REMOVED, without_keys
@@ -19,7 +18,7 @@ from .typed_keys import KEY_REMOVED, without_keys
 __all__ = ["SHARED", "View", "page_code", "page_style"]
 
 SHARED = ("base/dom", "base/controls", "base/copy", "base/present", "base/guard")
-"""The parts of every page: they come before its own, behind the icons and the sheets of ``display/look``."""
+"""The parts of every page: they come before its own, behind the icons, the tokens and the static parts."""
 
 _HERE = Path(__file__).parent.parent
 _WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
@@ -37,11 +36,9 @@ def page_code(stems: tuple[str, ...]) -> str:
     return icons_script() + _assets(stems, ".js")
 
 
-@functools.cache
 def page_style(stems: tuple[str, ...]) -> str:
     """Return the style sheet of a page: tokens and parts of the design system, then files of ``widgets``."""
-    shared = "\n".join((LOOK / f"{name}.css").read_text(encoding="utf-8") for name in ("tokens", "parts"))
-    return f"{shared}\n{_assets(stems, '.css')}"
+    return _assets(("base/tokens", "base/parts", *stems), ".css")
 
 
 class View(anywidget.AnyWidget):

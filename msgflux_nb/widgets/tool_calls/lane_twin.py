@@ -16,9 +16,9 @@ import msgspec
 
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
-from ...display.sheet import shortened
 from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
 from ...protocol.tool_call import json_text
+from ..base.sheet import shortened
 from ..base.view import page_code, page_style
 from .lane import Fragment, Lane
 

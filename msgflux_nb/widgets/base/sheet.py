@@ -6,10 +6,9 @@ import functools
 import re
 from pathlib import Path
 
-__all__ = ["LOOK", "sheet", "shortened", "style"]
+__all__ = ["sheet", "shortened", "style"]
 
-LOOK = Path(__file__).parent / "look"
-"""The folder of the sheets that views and static pages share."""
+_HERE = Path(__file__).parent
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _SPACE = re.compile(r"\s*([{};,>])\s*")
@@ -17,12 +16,12 @@ _SPACE = re.compile(r"\s*([{};,>])\s*")
 
 @functools.cache
 def sheet(*names: str) -> str:
-    """Return sheets of the folder ``look`` as one text, as short as it can be.
+    """Return sheets of ``widgets/base`` as one text, as short as it can be.
 
     Args:
         names: without their suffix; by default ``tokens`` and ``parts``.
     """
-    texts = [(LOOK / f"{name}.css").read_text(encoding="utf-8") for name in names or ("tokens", "parts")]
+    texts = [(_HERE / f"{name}.css").read_text(encoding="utf-8") for name in names or ("tokens", "parts")]
     return shortened("".join(texts))
 
 
