@@ -32,6 +32,7 @@ _HOME = {  # None: a module
     "MsgfluxError": "errors",
     "NotAnApiError": "errors",
     "NotFoundError": "errors",
+    "NotRecordedError": "errors",
     "PermissionDeniedError": "errors",
     "Playground": "widgets.playground.playground",
     "PrefillEditor": "widgets.prefill.prefill_editor",
@@ -40,6 +41,7 @@ _HOME = {  # None: a module
     "ProviderError": "errors",
     "QuotaError": "errors",
     "RateLimitError": "errors",
+    "RecordingError": "errors",
     "RefusedError": "errors",
     "RequestTimeoutError": "errors",
     "SchemaError": "errors",
@@ -63,6 +65,8 @@ _HOME = {  # None: a module
     "extract": "tables.extract",
     "grid": "tables.grid.grid",
     "plan": None,
+    "record": "storage.recordings.recorder",
+    "replay": "storage.recordings.player",
     "resume": "tables.runs",
     "run_tools": "reasoning.tools",
     "runs": "tables.runs",
@@ -89,12 +93,14 @@ if TYPE_CHECKING:
     from .errors import MsgfluxError as MsgfluxError
     from .errors import NotAnApiError as NotAnApiError
     from .errors import NotFoundError as NotFoundError
+    from .errors import NotRecordedError as NotRecordedError
     from .errors import PermissionDeniedError as PermissionDeniedError
     from .errors import PrefillError as PrefillError
     from .errors import PromptFilteredError as PromptFilteredError
     from .errors import ProviderError as ProviderError
     from .errors import QuotaError as QuotaError
     from .errors import RateLimitError as RateLimitError
+    from .errors import RecordingError as RecordingError
     from .errors import RefusedError as RefusedError
     from .errors import RequestTimeoutError as RequestTimeoutError
     from .errors import SchemaError as SchemaError
@@ -114,6 +120,8 @@ if TYPE_CHECKING:
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .reasoning.tools import arun_tools as arun_tools
     from .reasoning.tools import run_tools as run_tools
+    from .storage.recordings.player import replay as replay
+    from .storage.recordings.recorder import record as record
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame

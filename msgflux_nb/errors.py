@@ -30,7 +30,9 @@
     │   └── ToolNotCalledError       a forced call that did not come
     ├── MediaError                   an image, sound or file that cannot be sent
     ├── LocalModelError              the embedded model cannot start
-    └── StoreError                   the result store cannot be read or written
+    ├── StoreError                   the result store cannot be read or written
+    └── RecordingError               a recording cannot be read or written
+        └── NotRecordedError         or holds no answer to what was asked
 
 Every error says what was expected, what came and what to do. Evidence is in attributes; none of them holds a
 request, a header or a key. ``fault`` says who is at fault: that alone decides whether a request is sent again,
@@ -57,12 +59,14 @@ __all__ = [
     "MsgfluxError",
     "NotAnApiError",
     "NotFoundError",
+    "NotRecordedError",
     "PermissionDeniedError",
     "PrefillError",
     "PromptFilteredError",
     "ProviderError",
     "QuotaError",
     "RateLimitError",
+    "RecordingError",
     "RefusedError",
     "RequestTimeoutError",
     "SchemaError",
@@ -365,3 +369,13 @@ class LocalModelError(MsgfluxError):
 
 class StoreError(MsgfluxError):
     """The result store cannot be read or written."""
+
+
+class RecordingError(MsgfluxError):
+    """A recording cannot be read or written, was changed by hand, or is of a later version."""
+
+    fault = Fault.CONTENT
+
+
+class NotRecordedError(RecordingError):
+    """What was asked is in no recording that is being replayed; nothing was sent."""

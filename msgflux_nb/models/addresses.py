@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 
-__all__ = ["tidy", "under"]
+from ..protocol.profile import Profile
+
+__all__ = ["tidy", "under", "whole_address"]
 
 _CHAT = "/chat/completions"
 
@@ -38,3 +41,10 @@ def under(address: str, path: str = _CHAT) -> str:
     whole = below.rstrip(b"/")
     whole += b"" if whole.endswith(path.encode()) else path.encode()
     return str(url.copy_with(raw_path=whole + (b"?" + query if query else b""), fragment=None))
+
+
+def whole_address(host: str, profile: Profile) -> str:
+    """Return an address from a host, with or without its port, as ``OLLAMA_HOST`` may name it: https with a key."""
+    usual = profile.base_url.partition("://")[2].partition("/")[0].partition(":")[2] if profile.base_url else ""
+    port = f":{usual}" if usual and not re.search(r":\d+(/|$)", host) else ""
+    return f"{'https' if profile.key_variables else 'http'}://{host}{port}"

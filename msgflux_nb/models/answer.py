@@ -12,6 +12,7 @@ from ..protocol.events import FinishReason, TokenLogprob, Usage
 from ..protocol.snapshot import Choice, Snapshot
 from ..protocol.tool_call import ToolCall
 from ..protocol.tool_calls import ToolCallAggregator
+from .asking import Replayed
 from .call import Call
 from .exchange import Exchange
 from .prices import cost_of, with_request
@@ -47,6 +48,9 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         fields: what else the provider said of the answer, such as ``citations``.
         warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
             known once it was decoded, as ``consume`` does.
+        replayed: where the answer was recorded: date, file, model, and which options were others; None for one that
+            came over the network.
+        recorded_cost: US dollars that a replayed answer cost when it was recorded, or None where it is not known.
     """
 
     usage: Usage | None
@@ -67,6 +71,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     prefill_found: bool | None
     fields: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    replayed: Replayed | None = None
+    recorded_cost: float | None = None
 
 
 class Answer:
@@ -177,6 +183,8 @@ class Answer:
             prefill_found=call.current.prefill_found,
             fields=snapshot.fields,
             warnings=call.warnings,
+            replayed=call.current.replayed,
+            recorded_cost=_recorded_cost(call),
         )
 
     @property
@@ -260,13 +268,20 @@ class ModelResponse(Answer):
 
 def _cost(call: Call) -> float | None:
     """What all requests of a call cost together; None where that of one is not known."""
-    if call.cached:
+    if call.cached or (call.replayed and not call.billed):
         return 0.0
     costs = [_cost_of(call, exchange) for exchange in call.billed]
     if not costs:
         return 0.0 if call.profile.free else None
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
+
+
+def _recorded_cost(call: Call) -> float | None:
+    """What the replayed requests of a call cost when they were recorded; None where that of one is not known."""
+    costs = [exchange.recorded_cost for exchange in call.replayed if exchange.has_answer]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
 
 
 def _cost_of(call: Call, exchange: Exchange) -> float | None:

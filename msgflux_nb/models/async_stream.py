@@ -103,10 +103,11 @@ class AsyncStreamResponse(Arriving):
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
         from .aio import pause
-        from .transport import aopen_bytes
+        from .taped import aopen_exchange, keep_recalled
 
         recalled = exchange.recall()
         if recalled is not None:
+            keep_recalled(exchange)
             yield recalled
             return
         request, abort = exchange.request, self._abort
@@ -114,15 +115,7 @@ class AsyncStreamResponse(Arriving):
             try:
                 endpoint = await self._connect(request)
                 exchange.begin(endpoint.scrub)
-                async with aopen_bytes(
-                    endpoint,
-                    request.body,
-                    exchange.timeout,
-                    stream=request.stream,
-                    abort=abort,
-                    remaining=exchange.remaining,
-                    heard=exchange.hear,
-                ) as chunks:
+                async with aopen_exchange(endpoint, exchange, abort, exchange.hear) as chunks:
                     async for data in chunks:
                         yield exchange.feed(data)
                 yield exchange.close()
@@ -137,6 +130,6 @@ class AsyncStreamResponse(Arriving):
                 delay = exchange.delay_after(error)
                 if delay is None:
                     return
-            await pause(abort, delay)
+            await pause(abort, exchange.waits(delay))
             if abort.asked:
                 return

@@ -23,7 +23,7 @@ from .call import Call
 from .exchange import Exchange
 from .learnt import Known, Learnt
 from .quick import Billed, Quick, QuickAnswer
-from .transport import aopen_bytes
+from .taped import aopen_exchange, keep_recalled
 from .whole import Headers
 
 __all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
@@ -307,6 +307,7 @@ class _Given(AsyncStreamResponse):
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         recalled = exchange.recall() if self._given is None else None
         if recalled is not None:
+            keep_recalled(exchange)
             yield recalled
             return
         while True:
@@ -348,15 +349,7 @@ class _Given(AsyncStreamResponse):
         if given is not None:
             yield exchange.feed(given)
         else:
-            async with aopen_bytes(
-                endpoint,
-                exchange.request.body,
-                exchange.timeout,
-                stream=False,
-                abort=self._abort,
-                remaining=exchange.remaining,
-                heard=self._hear,
-            ) as chunks:
+            async with aopen_exchange(endpoint, exchange, self._abort, self._hear) as chunks:
                 async for data in chunks:
                     yield exchange.feed(data)
         yield exchange.close()

@@ -306,7 +306,12 @@ class Call:
     @property
     def billed(self) -> list[Exchange]:
         """The exchanges that were billed: those that were answered, if only in part, and not from the cache."""
-        return [exchange for exchange in self._exchanges if exchange.has_answer and not exchange.cached]
+        return [one for one in self._exchanges if one.has_answer and not one.cached and one.replayed is None]
+
+    @property
+    def replayed(self) -> list[Exchange]:
+        """The exchanges that were answered by a recording."""
+        return [one for one in self._exchanges if one.replayed is not None]
 
     @property
     def seconds(self) -> float | None:
@@ -317,7 +322,7 @@ class Call:
     @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut on the way to the answer; decoding may add more."""
-        return self.found.of(self.current)
+        return (*self.current.notes, *self.found.of(self.current))
 
     @property
     def warnings(self) -> tuple[str, ...]:

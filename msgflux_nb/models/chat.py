@@ -6,7 +6,6 @@ import contextlib
 import copy
 import functools
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
@@ -18,16 +17,21 @@ from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest, build_request
 from ..protocol.special_tokens import holds_special_token
 from ..protocol.wire import WIRES
-from .addresses import tidy, under
+from ..storage.recordings.inside import Inside
+from .addresses import tidy, under, whole_address
 from .answer import ModelResponse
+from .asking import Asking, settings_of, under_way
 from .call import Call
-from .exchange import Exchange
+from .exchange import Entry, Exchange
 from .keys import HiddenValues, Key, find_key, hidden_of
-from .learnt import Known, Learnt
+from .learnt import Known, learnt
+from .nowhere import anowhere, nowhere
 from .stream import StreamResponse
 from .timeouts import Timeout
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..storage.answers import Store
     from .async_stream import AsyncStreamResponse
     from .batch_call import Prepared
@@ -97,6 +101,10 @@ class ChatCompletion:
         self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
+        self.built: dict[str, Any] = {}  # what else it was built with that a recording has to know
+        self._player: Any = None  # the recording that it is itself
+        self._note: str | None = None  # what a reader has to know of its answers
+        self._is_live = False  # whether the network answers, whatever is replayed
         self._sample = 0  # of several answers to one request, which: a cache keeps each
         self._forms: dict[Any, tuple[list[Any], Form]] = {}
 
@@ -148,7 +156,7 @@ class ChatCompletion:
         """
         if unknown:
             refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        call = self._call(
+        call, asked = self._call(
             messages,
             stream,
             system_prompt=system_prompt,
@@ -157,7 +165,7 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
-        answer = StreamResponse(call, self._endpoint)
+        answer = StreamResponse(call, nowhere if asked is None else asked._endpoint)
         if stream:
             return answer
         answer.finish()
@@ -191,7 +199,7 @@ class ChatCompletion:
         """Ask the model from a coroutine; the same keywords and values as calling it."""
         if unknown:
             refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        call = self._call(
+        call, asked = self._call(
             messages,
             stream,
             system_prompt=system_prompt,
@@ -202,7 +210,7 @@ class ChatCompletion:
         )
         from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
 
-        answer = AsyncStreamResponse(call, self._aendpoint)
+        answer = AsyncStreamResponse(call, anowhere if asked is None else asked._aendpoint)
         if stream:
             return answer
         await answer.finish()
@@ -211,6 +219,11 @@ class ChatCompletion:
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"ChatCompletion({self.name!r}{options})"
+
+    @property
+    def recorded(self) -> pd.DataFrame | None:
+        """What can be asked of a recording, as a table; None for a model that is none."""
+        return None if self._player is None else self._player.recorded
 
     @property
     def max_retries(self) -> int:
@@ -235,7 +248,8 @@ class ChatCompletion:
         Raises:
             MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
         """
-        place = self._numbered_place(self._base_url(None))
+        now_under_way = self._under_way()
+        place = self._place(now_under_way)
         key = (place, system_prompt, id(generation_schema), str(self.options), str(self._extra_body))
         now = [*vars(self).values()]
         before, form = self._forms.get(key, (None, None))
@@ -243,18 +257,29 @@ class ChatCompletion:
             if len(self._forms) >= _FORMS_KEPT:
                 self._forms.clear()
             # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their forms.
-            form = copy.copy(self)._form(place, system_prompt, generation_schema)
+            form = copy.copy(self)._form(place, system_prompt, generation_schema, now_under_way)
             self._forms[key] = now, form
-        return form.prepare(messages)
+        prepared = form.prepare(messages)
+        other = self._otherwise(now_under_way, self._wire or self.profile.wire, prepared.request)
+        if other is not None:
+            return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
+        return prepared
 
-    def _form(self, place: str, system_prompt: str | None, generation_schema: Any) -> Form:
+    def _place(self, now: Inside | None) -> str:
+        """Where requests go, as a part of the keys of answers that are kept; of a replay, its own."""
+        if now is None:
+            return self._numbered_place(self._base_url(None))
+        base_url = None if now.player is not None else self._base_url(None)
+        return f"{self._numbered_place(base_url)}#{(now.player or now.recorder).token}"
+
+    def _form(self, place: str, system_prompt: str | None, generation_schema: Any, now: Inside | None) -> Form:
         from .quick import Quick
         from .request_template import Form
 
-        known = learnt(self.profile, self._model)
-        exchange = functools.partial(self._exchange, max_retries=0, keep=True)
+        known = learnt(self.profile, self._model, now)
+        exchange = functools.partial(self._exchange, now=now, max_retries=0, keep=True)
         quick = None
-        if self._store is None and (self._wire or self.profile.wire) == "chat":
+        if now is None and self._store is None and (self._wire or self.profile.wire) == "chat":
             connect = functools.partial(self._aendpoint, None)
             quick = Quick(connect, profile=self.profile, model=self._model, timeout=self._timeout)
 
@@ -268,7 +293,7 @@ class ChatCompletion:
         return Form(
             build=lambda messages, **changes: builder(messages)(**changes),
             call=call,
-            connect=self._aendpoint,
+            connect=anowhere if now is not None and now.player is not None else self._aendpoint,
             place=place,
             question=lambda messages: (self._model, messages, system_prompt, self.options, self._extra_body),
             hide=self._hide,
@@ -313,19 +338,59 @@ class ChatCompletion:
             **asked,
         )
 
-    def _call(self, messages: Messages, stream: bool, **asked: Any) -> Call:
+    def _call(self, messages: Messages, stream: bool, **asked: Any) -> tuple[Call, ChatCompletion | None]:
+        """Return a call, and the model whose endpoint it goes to; None for a recording."""
+        now = self._under_way()
         build = self._build(messages, stream=stream, **asked)
-        return Call(build, self.profile, self._model, learnt(self.profile, self._model), self._exchange)
+        exchange = functools.partial(self._exchange, now=now)
+        call = Call(build, self.profile, self._model, learnt(self.profile, self._model, now), exchange)
+        if now is None or now.player is None:
+            return call, self
+        other = self._otherwise(now, call.request.wire, call.request.body)
+        return (call, None) if other is None else other._call(messages, stream, **asked)
 
-    def _exchange(self, request: ChatRequest, *, max_retries: int | None = None, keep: bool = False) -> Exchange:
-        entry = None
-        if self._store is not None:
-            from ..storage.answers import StoreEntry
+    def _under_way(self) -> Inside | None:
+        """What answers in the place of the network, and what is kept; None where nothing is."""
+        return under_way(self._player, live=self._is_live)
 
-            place = self._numbered_place(self._base_url(request.base_url))
-            entry = StoreEntry(self._store, place, request.body, hide=self._hide)
+    def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
+        """The model that answers what is not recorded; None where that is not needed, or there is none."""
+        if now is None or now.player is None or not isinstance(now.player.otherwise, ChatCompletion):
+            return None
+        if now.player.has(wire, body):
+            return None
+        other = copy.copy(now.player.otherwise)
+        other._is_live = True
+        other._note = f"this is not in {now.player.path}: {other.name} was asked in its place"
+        return other
+
+    def _exchange(
+        self, request: ChatRequest, *, now: Inside | None = None, max_retries: int | None = None, keep: bool = False
+    ) -> Exchange:
         retries = self._max_retries if max_retries is None else max_retries
-        return Exchange(request, self.profile, timeout=self._timeout, max_retries=retries, entry=entry, keep=keep)
+        asking = None
+        if now is not None:
+            asking = Asking(now, name=self.name, settings=settings_of(self), sample=self._sample)
+        made = Exchange(
+            request,
+            self.profile,
+            timeout=self._timeout,
+            max_retries=retries,
+            entry=self._entry(request, asking),
+            keep=keep,
+            asking=asking,
+        )
+        made.notes = () if self._note is None else (self._note,)
+        return made
+
+    def _entry(self, request: ChatRequest, asking: Asking | None) -> Entry | None:
+        """The place of a request in the cache; a replay has none, and a recording keeps what comes from there."""
+        if self._store is None or (asking is not None and asking.player is not None):
+            return None
+        from ..storage.answers import StoreEntry
+
+        place = self._numbered_place(self._base_url(request.base_url))
+        return StoreEntry(self._store, place, request.body, hide=self._hide)
 
     def _numbered_place(self, base_url: str | None) -> str:
         """Where an answer comes from as part of its key: the address without secrets, and which answer it is."""
@@ -345,7 +410,7 @@ class ChatCompletion:
                 )
             return self.profile.base_url
         if "://" not in named:
-            named = _whole_address(named, self.profile)
+            named = whole_address(named, self.profile)
         named, path = tidy(named), self.profile.base_url_path
         if "/openai/deployments/" in named:  # Azure's older addresses, which name the deployment and need a query
             return named
@@ -378,21 +443,6 @@ class ChatCompletion:
 
             return await asyncio.to_thread(self._endpoint, request)
         return self._endpoint(request)
-
-
-def _whole_address(host: str, profile: Profile) -> str:
-    """An address from a host, with or without its port, as ``OLLAMA_HOST`` may name it; a key never goes out openly."""
-    usual = profile.base_url.partition("://")[2].partition("/")[0].partition(":")[2] if profile.base_url else ""
-    port = f":{usual}" if usual and not re.search(r":\d+(/|$)", host) else ""
-    return f"{'https' if profile.key_variables else 'http'}://{host}{port}"
-
-
-_known: dict[tuple[str, str], Learnt] = {}
-
-
-def learnt(profile: Profile, model: str) -> Learnt:
-    """What this process has learnt of a model at its endpoint."""
-    return _known.setdefault((profile.base_url or profile.provider, model), Learnt(model))
 
 
 def _either(prefilling: str | None, prefill: str | None) -> str | None:

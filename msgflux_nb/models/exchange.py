@@ -22,6 +22,7 @@ from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
+from .asking import Asking, Replayed
 from .retry import retry_delay
 from .timeouts import Timeout
 
@@ -31,6 +32,10 @@ State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
 
 _AFTERWARDS_SECONDS = 1.0  # how long a bill or the end of the bytes is waited for, once the answer has ended or failed
 _SLACK_SECONDS = 0.01
+
+
+def _evenly() -> float:
+    return 0.5
 
 
 def _random() -> float:
@@ -61,6 +66,7 @@ class Exchange:
         keep: whether ``received`` is wanted.
         clock: seconds from any start, never going back.
         chance: a number from 0 to 1, for waits that do not move in step.
+        asking: how it asks inside a recording; None outside of all.
 
     Attributes:
         state: where it stands; ``left`` is a stream that its reader did not read to the end.
@@ -69,6 +75,10 @@ class Exchange:
         cached: whether its answer was taken from the cache.
         allowance: what the provider says may still be sent, where ``received`` is wanted too; None where it does not.
         watchers: called with each event as it arrives, by whoever reads.
+        replayed: where its answer was recorded; None for one that came over the network.
+        recorded_cost: what the answer cost when it was recorded.
+        notes: sentences about who answers in the place of whom.
+        recalled: the bytes that came from the cache.
     """
 
     def __init__(
@@ -82,7 +92,15 @@ class Exchange:
         keep: bool = False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] | None = None,
+        asking: Asking | None = None,
     ) -> None:
+        if asking is not None and asking.player is not None:
+            clock, chance = asking.clock, _evenly
+        self.asking = asking
+        self.replayed: Replayed | None = None
+        self.recorded_cost: float | None = None
+        self.notes: tuple[str, ...] = ()
+        self.recalled = b""
         self.request = request
         self.profile = profile
         self.timeout = timeout
@@ -194,7 +212,7 @@ class Exchange:
             if data is None:
                 return None
             self._restart(str)
-            self._entry, self.cached = None, True
+            self._entry, self.cached, self.recalled = None, True, data
             events = self.feed(data)
             return events + self.close()
         except MsgfluxError as error:  # the model is there to be asked again
@@ -274,6 +292,10 @@ class Exchange:
             # prints the variables of every frame. It begins anew where the caller called.
             self.failed = error.with_traceback(None)
         return delay
+
+    def waits(self, delay: float) -> float:
+        """Return the seconds to wait really: a replay has its own speed."""
+        return delay if self.asking is None else self.asking.waits(delay)
 
     def stop(self, state: Literal["left", "cancelled"]) -> None:
         """Note that it ends here, if it has not ended yet."""

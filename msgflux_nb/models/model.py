@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
 from ..content.checks import meant
@@ -132,23 +133,26 @@ class Model:
         }
         beside = {"extra_body": extra_body, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt}
         check_options({**options, **beside, "max_retries": max_retries})
+        sent = {option: value for option, value in options.items() if value is not None}
+        if name.startswith("replay/") and base_url is None:
+            return _replayed(name, sent)
         row, model = _row_and_model(name, base_url, profile or {})
-        return ChatCompletion(
+        ways: dict[str, Any] = {"prefill_mode": prefill_mode, "wire": wire, "cache_prompt": cache_prompt}
+        made = ChatCompletion(
+            **ways,
             name=name,
             model=model,
             profile=row,
-            options={option: value for option, value in options.items() if value is not None},
+            options=sent,
             key=given,
             headers=headers,
             timeout=Timeout.of(timeout),
             max_retries=max_retries,
             extra_body=extra_body,
-            prefill_mode=prefill_mode,
-            wire=wire,
-            cache_prompt=cache_prompt,
             store=None if cache is None else _store(cache),
             clients=_clients(http_client),
         )
+        return _noted(made, profile or {}, base_url)
 
 
 def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
@@ -212,6 +216,43 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
         elsewhere = {"base_url": tidy(base_url), "base_url_variable": None, "prefill_base_url": None}
         changes = {**elsewhere, **changes}
     return override(row, changes) if changes else row, model
+
+
+def _noted(model: ChatCompletion, changes: dict[str, Any], base_url: str | None) -> ChatCompletion:
+    """Return a model that knows what a recording has to know of how it was built, beside its options."""
+    plain = {field: value for field, value in changes.items() if "base_url" not in field and "key" not in field}
+    model.built = {"profile": plain, "own_server": base_url is not None}
+    return model
+
+
+def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
+    """Return the model of a recording: as it was built then, but for the options that are given now."""
+    from ..storage.recordings.player import Player, speed_of_environment
+    from ..storage.recordings.recording import read_recordings, settings_of
+
+    path = name.partition("/")[2]
+    player = Player(read_recordings(path), Path(path), speed=speed_of_environment())
+    asked, settings = next(iter(settings_of(player.recordings).items()), (DEFAULT_MODEL, {}))
+    base_url = "http://replay.invalid/v1" if settings.get("own_server") else None
+    row, model = _row_and_model(asked, base_url, settings.get("profile", {}))
+    made = ChatCompletion(
+        name=name,
+        model=model,
+        profile=row,
+        options={**settings.get("options", {}), **options},
+        key=None,
+        headers=HiddenValues(),
+        timeout=Timeout.of(None),
+        max_retries=DEFAULT_MAX_RETRIES,
+        extra_body=settings.get("extra_body"),
+        prefill_mode=settings.get("prefill_mode", "auto"),
+        wire=settings.get("wire"),
+        cache_prompt=settings.get("cache_prompt", False),
+        store=None,
+        clients=(),
+    )
+    made._player = player
+    return made
 
 
 def _check_local(model: str) -> None:

@@ -196,10 +196,11 @@ class StreamResponse(Arriving):
 
     def _run(self, exchange: Exchange) -> Generator[Event, None, MsgfluxError | None]:
         """Run one exchange; return the error that it failed with, or None."""
-        from .transport import open_bytes
+        from .taped import keep_recalled, open_exchange
 
         recalled = exchange.recall()
         if recalled is not None:
+            keep_recalled(exchange)
             yield from recalled
             return None
         request, abort = exchange.request, self._abort
@@ -207,14 +208,7 @@ class StreamResponse(Arriving):
             try:
                 endpoint = self._connect(request)
                 exchange.begin(endpoint.scrub)
-                with open_bytes(
-                    endpoint,
-                    request.body,
-                    exchange.timeout,
-                    stream=request.stream,
-                    abort=abort,
-                    remaining=exchange.remaining,
-                ) as chunks:
+                with open_exchange(endpoint, exchange, abort) as chunks:
                     for data in chunks:
                         yield from exchange.feed(data)
                 yield from exchange.close()
@@ -229,7 +223,7 @@ class StreamResponse(Arriving):
                 delay = exchange.delay_after(error)
                 if delay is None:
                     return exchange.failed
-            abort.wait(delay)
+            abort.wait(exchange.waits(delay))
             if abort.asked:
                 return None
 

@@ -18,7 +18,7 @@ import weakref
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import msgspec
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .aio import AsyncioTransport
 
 __all__ = [
+    "Ear",
     "Endpoint",
     "aopen_bytes",
     "async_transport",
@@ -129,6 +130,16 @@ def _fits(name: object, value: object) -> bool:
     return name.replace("-", "").replace("_", "").isalnum() and all(" " <= one <= "~" or one == "\t" for one in value)
 
 
+class Ear(Protocol):
+    """Who records an exchange; the pieces of an answer that is no error are seen by whoever reads them."""
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Take the status and the headers of an answer."""
+
+    def body_of_error(self, data: bytes) -> None:
+        """Take the body of an answer with an error status."""
+
+
 @functools.lru_cache(maxsize=256)
 def parsed(url: str) -> httpx.URL:
     """Parsing an address costs more than all the rest of a request."""
@@ -144,6 +155,7 @@ def open_bytes(
     stream: bool,
     abort: Abort,
     remaining: Callable[[], float],
+    ear: Ear | None = None,
 ) -> Iterator[Iterator[bytes]]:
     """Send a request; yield its answer's bytes as they come. The connection is closed or reused on every exit.
 
@@ -154,6 +166,7 @@ def open_bytes(
         stream: whether the answer is to come in pieces.
         abort: through which another thread ends the answer.
         remaining: how many seconds the next wait may last.
+        ear: is told the head of the answer, and the body of an error.
 
     Raises:
         MsgfluxError: no connection, no answer in time, or an answer with an error status.
@@ -163,11 +176,13 @@ def open_bytes(
         sender: Any = _given(endpoint, "handle_request", httpx.AsyncClient) or _transport(endpoint.base_url)
         with before_an_answer(endpoint):
             response = _sent(sender, _request(endpoint, sender, arguments))
+        if ear is not None:
+            ear.head(response.status_code, response.headers.raw)
         try:
             _watch(abort, response)
             chunks = iter(response.stream) if _is_plain(endpoint, response) else response.iter_bytes()
             if response.status_code >= 300:
-                raise failure_of(endpoint, response, _start_of(chunks))
+                raise _heard_failure(endpoint, response, _start_of(chunks), ear)
             yield chunks
         finally:
             response.close()
@@ -183,6 +198,7 @@ async def aopen_bytes(
     abort: Abort,
     remaining: Callable[[], float],
     heard: Callable[[list[tuple[bytes, bytes]]], object] = id,
+    ear: Ear | None = None,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
     with translated(endpoint):
@@ -192,11 +208,13 @@ async def aopen_bytes(
         with before_an_answer(endpoint):
             response = await _asent(sender, _request(endpoint, sender, arguments))
         heard(response.headers.raw)
+        if ear is not None:
+            ear.head(response.status_code, response.headers.raw)
         try:
             _watch(abort, response)
             chunks = aiter(response.stream) if _is_plain(endpoint, response) else response.aiter_bytes()
             if response.status_code >= 300:
-                raise failure_of(endpoint, response, await _astart_of(chunks))
+                raise _heard_failure(endpoint, response, await _astart_of(chunks), ear)
             yield chunks
         finally:
             await response.aclose()
@@ -294,6 +312,12 @@ async def _astart_of(chunks: AsyncIterator[bytes]) -> bytes:
         if len(held) > _ERROR_BODY_BYTES:
             break
     return held
+
+
+def _heard_failure(endpoint: Endpoint, response: httpx.Response, body: bytes, ear: Ear | None) -> MsgfluxError:
+    if ear is not None:
+        ear.body_of_error(body)
+    return failure_of(endpoint, response, body)
 
 
 def failure_of(endpoint: Endpoint, response: httpx.Response, body: bytes) -> MsgfluxError:

@@ -1,0 +1,24 @@
+"""The endpoint of what a recording answers: no address, no key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..protocol.request import ChatRequest
+
+if TYPE_CHECKING:
+    from .transport import Endpoint
+
+__all__ = ["anowhere", "nowhere"]
+
+
+def nowhere(request: ChatRequest | None) -> Endpoint:
+    """Return an endpoint that nothing is sent to."""
+    from .transport import Endpoint
+
+    return Endpoint(base_url="http://replay.invalid")
+
+
+async def anowhere(request: ChatRequest | None) -> Endpoint:
+    """As :func:`nowhere`, for drivers that wait."""
+    return nowhere(request)

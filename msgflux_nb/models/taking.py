@@ -1,0 +1,149 @@
+"""What a recorder is told of an exchange while it goes over the network, and the line that it becomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import MsgfluxError
+from ..protocol.address import without_secrets
+from ..storage.recordings.hidden import hidden_answer, hidden_headers, hidden_request, hiding
+from ..storage.recordings.lines import Exchange as Line
+from ..storage.recordings.lines import ModelLine, piece_text
+from ..storage.recordings.recorder import now_text
+from .asking import Asking
+from .exchange import Exchange
+from .keys import scrub
+from .prices import cost_of, with_request
+from .transport import Endpoint
+
+__all__ = ["Take", "model_line", "recalled_line"]
+
+_LONGEST_MESSAGE = 1_000
+
+
+class Take:
+    """One exchange as it is recorded.
+
+    Args:
+        endpoint: where it goes.
+        exchange: what is asked.
+        asking: for whom it is kept.
+    """
+
+    def __init__(self, endpoint: Endpoint, exchange: Exchange, asking: Asking) -> None:
+        self._endpoint, self._exchange, self._asking = endpoint, exchange, asking
+        self._hide = hiding(asking.recorder.scrub, endpoint.scrub)
+        self._date = now_text()
+        self._began = time.monotonic()
+        self._status: int | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[tuple[int, bytes]] = []
+        self._reading = True  # the network's turn: what breaks now is the network's
+        self._end, self._message = "left", ""
+
+    def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the head of the answer."""
+        self._status, self._headers = status, list(headers)
+
+    def body_of_error(self, data: bytes) -> None:
+        """Take the body of an answer with an error status."""
+        self._chunks.append((self._ms(), data))
+        self._end = "whole"
+
+    def listened(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass the pieces of an answer on."""
+        for data in chunks:
+            self._took(data)
+            yield data
+            self._reading = True
+        self._end = "whole"
+
+    async def alistened(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """As :meth:`listened`, for a running event loop."""
+        async for data in chunks:
+            self._took(data)
+            yield data
+            self._reading = True
+        self._end = "whole"
+
+    def failed(self, error: MsgfluxError) -> None:
+        """Take the error that ended it; one that the reader of the pieces found is found again by reading them."""
+        if self._reading and self._end == "left":
+            self._end, self._message = type(error).__name__, str(error)[:_LONGEST_MESSAGE]
+
+    def keep(self) -> None:
+        """Write the line."""
+        recorder = self._asking.recorder
+        hide, ms = self._hide, self._ms()
+        chunks = hidden_answer(self._chunks, hide)
+        recorder.keep(
+            msgspec.structs.replace(
+                _line(self._exchange, self._asking, recorder, hide),
+                date=self._date,
+                path=hide(without_secrets(_path(self._endpoint.url))),
+                status=self._status,
+                headers=hidden_headers(self._headers, hide),
+                chunks=tuple((at, recorder.shrunk(piece_text(data))) for at, data in chunks),
+                ms=ms,
+                end=self._end,
+                message=hide(self._message),
+            ),
+            model_line(self._asking, hide),
+        )
+
+    def _took(self, data: bytes) -> None:
+        self._reading = False
+        self._chunks.append((self._ms(), data))
+
+    def _ms(self) -> int:
+        return round((time.monotonic() - self._began) * 1000)
+
+
+def recalled_line(exchange: Exchange, asking: Asking) -> None:
+    """Record an answer that came from a cache, as if it had come whole at once."""
+    recorder = asking.recorder
+    hide = hiding(recorder.scrub, scrub)
+    chunks = hidden_answer([(0, exchange.recalled)], hide)
+    line = msgspec.structs.replace(
+        _line(exchange, asking, recorder, hide),
+        status=200,
+        chunks=tuple((at, recorder.shrunk(piece_text(data))) for at, data in chunks),
+    )
+    recorder.keep(line, model_line(asking, hide))
+
+
+def model_line(asking: Asking, hide: Callable[[str], str]) -> ModelLine:
+    """Return the line that says how the model was built."""
+    return ModelLine(name=hide(asking.name), settings=hidden_request(asking.settings, hide))
+
+
+def _line(exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str]) -> Line:
+    """What the line says of the request, and of who answered."""
+    body = msgspec.json.decode(exchange.request.body)
+    shown = hidden_request(body, hide)
+    snapshot = exchange.snapshot
+    usage = with_request(snapshot.usage, exchange.request.body, snapshot)
+    model = body.get("model") if isinstance(body, dict) else None
+    cost = cost_of(usage, exchange.profile, str(model), answered=snapshot.model)
+    return Line(
+        date=now_text(),
+        asked=hide(asking.name),
+        sample=asking.sample,
+        wire=exchange.request.wire,
+        body=recorder.shrunk(shown),
+        hidden=shown != body,
+        model=None if snapshot.model is None else hide(snapshot.model),
+        prompt_tokens=None if usage is None else usage.prompt_tokens,
+        completion_tokens=None if usage is None else usage.completion_tokens,
+        cost=cost,
+    )
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -1,0 +1,226 @@
+"""An exchange opened: over the network, kept where it is recorded, or out of a recording; one door for each driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from typing import Any
+
+from .. import errors
+from ..errors import MsgfluxError, StreamInterruptedError
+from ..protocol.failure import failure_of_status
+from .asking import Asking, Replayed
+from .exchange import Exchange
+from .timeouts import Abort
+from .transport import Endpoint, aopen_bytes, open_bytes
+
+__all__ = ["aopen_exchange", "keep_recalled", "open_exchange"]
+
+_CUT = "the recording ends here, since whoever read the stream left it"
+
+
+def open_exchange(endpoint: Endpoint, exchange: Exchange, abort: Abort) -> AbstractContextManager[Iterator[bytes]]:
+    """Send a request; the context yields its answer's bytes as they come, as :func:`open_bytes` does.
+
+    Raises:
+        MsgfluxError: as there; of a recording, the same that it raised then.
+    """
+    if exchange.asking is None:
+        return _live(endpoint, exchange, abort)
+    if exchange.asking.player is None:
+        return _kept(endpoint, exchange, abort, exchange.asking)
+    return _played(exchange, abort, exchange.asking)
+
+
+def aopen_exchange(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any
+) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    """As :func:`open_exchange`, for a running event loop; ``heard`` is told the answer's headers."""
+    if exchange.asking is None:
+        return _alive(endpoint, exchange, abort, heard)
+    if exchange.asking.player is None:
+        return _akept(endpoint, exchange, abort, exchange.asking, heard)
+    return _aplayed(exchange, abort, exchange.asking, heard)
+
+
+def keep_recalled(exchange: Exchange) -> None:
+    """Record an answer that came from a cache, where something is recorded."""
+    if exchange.asking is not None and exchange.asking.recorder is not None:
+        from .taking import recalled_line
+
+        recalled_line(exchange, exchange.asking)
+
+
+def _live(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, ear: Any = None
+) -> AbstractContextManager[Iterator[bytes]]:
+    request = exchange.request
+    return open_bytes(
+        endpoint,
+        request.body,
+        exchange.timeout,
+        stream=request.stream,
+        abort=abort,
+        remaining=exchange.remaining,
+        ear=ear,
+    )
+
+
+def _alive(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any, ear: Any = None
+) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    request = exchange.request
+    return aopen_bytes(
+        endpoint,
+        request.body,
+        exchange.timeout,
+        stream=request.stream,
+        abort=abort,
+        remaining=exchange.remaining,
+        heard=heard,
+        ear=ear,
+    )
+
+
+# -- recorded ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _kept(endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking) -> Iterator[Iterator[bytes]]:
+    from .taking import Take
+
+    take = Take(endpoint, exchange, asking)
+    try:
+        with _live(endpoint, exchange, abort, take) as chunks:
+            yield take.listened(chunks)
+    except MsgfluxError as error:
+        take.failed(error)
+        raise
+    finally:
+        take.keep()
+
+
+@asynccontextmanager
+async def _akept(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking, heard: Any
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    from .taking import Take
+
+    take = Take(endpoint, exchange, asking)
+    try:
+        async with _alive(endpoint, exchange, abort, heard, take) as chunks:
+            yield take.alistened(chunks)
+    except MsgfluxError as error:
+        take.failed(error)
+        raise
+    finally:
+        take.keep()
+
+
+# -- replayed ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _played(exchange: Exchange, abort: Abort, asking: Asking) -> Iterator[Iterator[bytes]]:
+    play = _Play(exchange, asking)
+    if play.line.status is None or play.line.status >= 300:
+        for ms, _ in [*play.chunks, (play.line.ms, b"")]:
+            abort.wait(play.wait(ms))
+        raise play.error()
+    yield _pieces(play, abort)
+
+
+def _pieces(play: _Play, abort: Abort) -> Iterator[bytes]:
+    for ms, data in play.chunks:
+        wait = play.wait(ms)
+        if wait:
+            abort.wait(wait)
+        if abort.asked:
+            raise StreamInterruptedError("the stream was cancelled")
+        yield data
+    abort.wait(play.wait(play.line.ms))
+    if play.line.end != "whole":
+        raise play.error()
+
+
+@asynccontextmanager
+async def _aplayed(exchange: Exchange, abort: Abort, asking: Asking, heard: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+    from .aio import pause
+
+    play = _Play(exchange, asking)
+    heard([(name.encode(), value.encode("latin-1", "replace")) for name, value in play.line.headers.items()])
+    if play.line.status is None or play.line.status >= 300:
+        for ms, _ in [*play.chunks, (play.line.ms, b"")]:
+            await pause(abort, play.wait(ms))
+        raise play.error()
+    yield _apieces(play, abort)
+
+
+async def _apieces(play: _Play, abort: Abort) -> AsyncIterator[bytes]:
+    from .aio import pause
+
+    for ms, data in play.chunks:
+        wait = play.wait(ms)
+        if wait:
+            await pause(abort, wait)
+        if abort.asked:
+            raise StreamInterruptedError("the stream was cancelled")
+        yield data
+    await pause(abort, play.wait(play.line.ms))
+    if play.line.end != "whole":
+        raise play.error()
+
+
+class _Play:
+    """A recorded exchange while it is read again."""
+
+    def __init__(self, exchange: Exchange, asking: Asking) -> None:
+        from ..storage.recordings.player import Pace
+
+        request = exchange.request
+        found = asking.player.find(request.wire, request.body, asking.sample)
+        self.line = line = found.line
+        exchange.replayed = Replayed(line.date[:10], found.recording.path.name, line.asked, found.differs)
+        exchange.recorded_cost = line.cost
+        if found.differs is not None:
+            exchange.notes = (*exchange.notes, f"recorded with other options: {found.differs}")
+        if asking.recorder is not None:
+            from .taking import model_line
+
+            asking.recorder.copy_media(line, found.recording)
+            asking.recorder.keep(line, model_line(asking, str))
+        self.chunks = found.recording.chunks(line)
+        self._asking, self._began = asking, asking.seconds
+        self._pace = None if asking.player.at_once else Pace(asking.player.speed, time.monotonic())
+
+    def wait(self, ms: int) -> float:
+        """Return the seconds to wait for what came at a millisecond, at which the exchange's time is then."""
+        self._asking.seconds = self._began + ms / 1000
+        return 0.0 if self._pace is None else self._pace.wait(ms, time.monotonic())
+
+    def error(self) -> MsgfluxError:
+        """Return the error with which the exchange ended."""
+        line = self.line
+        if line.end == "left":
+            return StreamInterruptedError(_CUT)
+        if line.end != "whole":
+            kind = getattr(errors, line.end, StreamInterruptedError)
+            made: MsgfluxError = kind(line.message)
+            return made
+        return failure_of_status(
+            line.status or 0,
+            line.headers,
+            b"".join(data for _, data in self.chunks),
+            url=line.path,
+            now=_seconds_of(line.date),
+        )
+
+
+def _seconds_of(date: str) -> float:
+    import datetime
+
+    try:
+        return datetime.datetime.fromisoformat(date).timestamp()
+    except ValueError:
+        return 0.0

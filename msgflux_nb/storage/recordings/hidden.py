@@ -1,0 +1,234 @@
+"""What may not stand in a recording, replaced: in a request, in headers, and in an answer whatever its pieces; pure.
+
+A key that a model repeats arrives in pieces, each in JSON of its own. So what belongs together is put together first,
+and is looked through as one text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+__all__ = ["MASK", "Chunks", "hidden_answer", "hidden_headers", "hidden_request", "hiding"]
+
+Hide = Callable[[str], str]
+Chunks = list[tuple[int, bytes]]
+
+MASK = "[hidden]"
+_NAMES = (
+    r"(?:[\w-]{0,40}[_-])?(?:(?:api|access|auth|private|secret)[_-]?(?:key|token)|password|passwd|secret)|apikey|pwd"
+    r"|authorization"
+)
+_SECRET_NAME = re.compile(_NAMES, re.I)
+_SECRET_FIELD = re.compile(rf"""(\\*["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
+_HEADERS = re.compile(r"content-type|retry-after(-ms)?|x-should-retry|[\w-]*(rate-?limit|token-?limit)[\w-]*")
+_PIECES = frozenset(
+    ("delta", "text", "content", "arguments", "partial_json", "thinking", "reasoning", "reasoning_content", "input")
+)
+
+
+def hiding(given: Iterable[str | re.Pattern[str] | Hide], own: Hide) -> Hide:
+    """Return what replaces all that is secret in a text.
+
+    Args:
+        given: texts and patterns that a person names, or functions of a text.
+        own: hides a key in use, and whatever looks like one.
+    """
+    steps = [_step(one) for one in given]
+
+    def hide(text: str) -> str:
+        for step in steps:
+            text = step(text)
+        return own(_SECRET_FIELD.sub(rf"\1{MASK}", text))
+
+    return hide
+
+
+def _step(given: str | re.Pattern[str] | Hide) -> Hide:
+    if isinstance(given, str):
+        if not given:
+            raise ValueError("scrub: expected texts, patterns or functions, got an empty text")
+        return lambda text: text.replace(given, MASK)
+    if isinstance(given, re.Pattern):
+        return lambda text: given.sub(MASK, text)
+    if not callable(given):
+        raise TypeError(f"scrub: expected texts, patterns or functions, got {type(given).__name__}")
+    return given
+
+
+def hidden_request(body: Any, hide: Hide) -> Any:
+    """Return a request's JSON without what is secret."""
+    if isinstance(body, dict):
+        return {hide(name): _hidden_field(name, value, hide) for name, value in body.items()}
+    if isinstance(body, list):
+        return [hidden_request(one, hide) for one in body]
+    return hide(body) if isinstance(body, str) else body
+
+
+def _hidden_field(name: str, value: Any, hide: Hide) -> Any:
+    if isinstance(value, str) and _SECRET_NAME.fullmatch(name):
+        return MASK
+    return hidden_request(value, hide)
+
+
+def hidden_headers(headers: Iterable[tuple[bytes, bytes]], hide: Hide) -> dict[str, str]:
+    """Return the few headers of an answer that matter when it is read again."""
+    texts = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
+    return {name: hide(value) for name, value in texts if _HEADERS.fullmatch(name)}
+
+
+def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
+    """Return the pieces of an answer without what is secret; each that holds nothing of it stays as it is."""
+    whole = b"".join(data for _, data in chunks)
+    text = whole.decode("utf-8", "surrogateescape")
+    lines = text.splitlines(keepends=True) if "\ndata:" in f"\n{text}" else [text]
+    trees = [_tree(line) for line in lines]
+    replaced = _replaced(trees, hide)
+    numbers = {number for number, _ in replaced}
+    written = [
+        hide(line) if trees[number] is None else _written(line, number, trees[number], replaced, numbers)
+        for number, line in enumerate(lines)
+    ]
+    if written == lines:
+        return chunks
+    return list(_dealt(chunks, lines, written))
+
+
+def _tree(line: str) -> tuple[str, Any, str] | None:
+    """What stands before JSON in a line, the JSON, and what stands behind it; None where there is none."""
+    start = line.find("{")
+    if start < 0 or line[:start].strip() not in ("", "data:", "["):
+        return None
+    end = line.rfind("}") + 1
+    try:
+        return line[:start], msgspec.json.decode(line[start:end]), line[end:]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Every text of a payload with its path; of a list's members, those that have an ``index`` go by it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, (*path, name))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _texts(inner, (*path, _index(inner, place)))
+
+
+def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]], str]:
+    """Which texts change: by the number of their line and their path."""
+    groups: dict[Any, list[tuple[int, tuple[Any, ...], str]]] = {}
+    for number, tree in enumerate(trees):
+        if tree is None:
+            continue
+        payload = tree[1]
+        of = tuple(str(payload.get(name)) for name in ("type", "index", "output_index", "item_id"))
+        for path, text in _texts(payload, ()):
+            names = {one for one in path if isinstance(one, str)}
+            key = (of, path) if names & _PIECES else text
+            groups.setdefault(key, []).append((number, path, text))
+    found: dict[tuple[int, tuple[Any, ...]], str] = {}
+    for key, members in groups.items():
+        together = key if isinstance(key, str) else "".join(text for _, _, text in members)
+        name = members[0][1][-1] if members[0][1] else ""
+        secret = isinstance(name, str) and _SECRET_NAME.fullmatch(name)
+        shown = MASK if secret else hide(together)
+        if shown == together:
+            continue
+        if isinstance(key, str):
+            found |= {(number, path): shown for number, path, _ in members}
+        else:
+            found |= dict(_dealt_out(members, together, shown))
+    return found
+
+
+def _dealt_out(
+    members: list[tuple[int, tuple[Any, ...], str]], before: str, after: str
+) -> Iterator[tuple[tuple[int, tuple[Any, ...]], str]]:
+    """Give a changed text back to its pieces: those before and behind the change stay as they are."""
+    start = _alike(before, after)
+    most = min(len(before), len(after)) - start
+    tail = _alike(before[::-1], after[::-1]) if most > 0 else 0
+    end = len(before) - min(tail, most)
+    middle, place = after[start : len(after) - (len(before) - end)], 0
+    for number, path, text in members:
+        first, last = place, place + len(text)
+        kept = text[: max(0, start - first)]
+        if first <= start < last or (start == last == len(before)):
+            kept, middle = kept + middle, ""
+        kept += text[max(0, end - first) :] if last > end else ""
+        place = last
+        if kept != text:
+            yield (number, path), kept
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin alike with."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _written(line: str, number: int, tree: Any, replaced: dict[Any, str], numbers: set[int]) -> str:
+    """A line is written anew only where one of its texts changes."""
+    before, payload, behind = tree
+    if number not in numbers:
+        return line
+    return f"{before}{msgspec.json.encode(_changed(payload, number, (), replaced)).decode()}{behind}"
+
+
+def _changed(value: Any, number: int, path: tuple[Any, ...], replaced: dict[Any, str]) -> Any:
+    if isinstance(value, str):
+        return replaced.get((number, path), value)
+    if isinstance(value, dict):
+        return {name: _changed(inner, number, (*path, name), replaced) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_changed(inner, number, (*path, _index(inner, place)), replaced) for place, inner in enumerate(value)]
+    return value
+
+
+def _index(inner: Any, place: int) -> Any:
+    return inner.get("index", place) if isinstance(inner, dict) else place
+
+
+def _dealt(chunks: Chunks, before: list[str], after: list[str]) -> Iterator[tuple[int, bytes]]:
+    """Give lines back to the chunks in which they came: a line that changed to the one that brought its end."""
+    arrived: list[tuple[int, int]] = []  # how many bytes there were, and when
+    total = 0
+    for ms, data in chunks:
+        total += len(data)
+        arrived.append((total, ms))
+    place, at = 0, 0
+    held: dict[int, bytes] = {}
+    for old, new in zip(before, after, strict=True):
+        raw = old.encode("utf-8", "surrogateescape")
+        end = place + len(raw)
+        while at < len(arrived) - 1 and arrived[at][0] <= place:
+            at += 1
+        if old == new:
+            for number, data in _split(raw, place, arrived, at):
+                held[number] = held.get(number, b"") + data
+        else:
+            number = next((one for one in range(at, len(arrived)) if arrived[one][0] >= end), len(arrived) - 1)
+            held[number] = held.get(number, b"") + new.encode("utf-8", "surrogateescape")
+        place = end
+    for number, (_, ms) in enumerate(arrived):
+        if held.get(number):
+            yield ms, held[number]
+
+
+def _split(raw: bytes, place: int, arrived: list[tuple[int, int]], at: int) -> Iterator[tuple[int, bytes]]:
+    """A line's bytes by the number of the chunk that brought them."""
+    while raw:
+        room = arrived[at][0] - place
+        if room > 0:
+            yield at, raw[:room]
+            raw, place = raw[room:], place + min(room, len(raw))
+        if raw:
+            at += 1

@@ -1,0 +1,154 @@
+"""The lines of a recording: a header, models, exchanges → text and back, each with its checksum; pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from ...errors import RecordingError
+
+__all__ = ["FORMAT", "Exchange", "Header", "Line", "ModelLine", "from_line", "piece_bytes", "piece_text", "to_line"]
+
+FORMAT = 1
+_SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="recording", omit_defaults=True):
+    """The first line.
+
+    Attributes:
+        format: version of the format.
+        id: a random name of this recording, by which a file that was replaced meanwhile is noticed.
+        title: what it is.
+        licence: under which it may be passed on.
+        date: when it was begun, in UTC.
+        models: who was asked.
+        exchanges: how many lines of exchanges follow; None while it is being recorded.
+        cost: US dollars, as far as prices are known.
+    """
+
+    format: int = msgspec.field(default=0)
+    id: str = ""
+    title: str = ""
+    licence: str = ""
+    date: str = ""
+    models: tuple[str, ...] = ()
+    exchanges: int | None = None
+    cost: float | None = None
+
+
+class ModelLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="model", omit_defaults=True):
+    """A model as it was built, so that ``replay/`` can build it again.
+
+    Attributes:
+        name: as it was asked for.
+        settings: the arguments it was built with but for keys, headers and addresses.
+    """
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="exchange", omit_defaults=True):
+    """One request and what came back.
+
+    Attributes:
+        date: when it was sent, in UTC.
+        asked: the model's name as it was asked for.
+        sample: of several answers to one request that were wanted, which.
+        wire: how request and answer look.
+        method: of the request.
+        path: of the request, without its host.
+        body: of the request.
+        hidden: whether something secret was replaced in it.
+        status: the HTTP status; None where no answer began.
+        headers: those of the answer that matter here, names in small letters.
+        chunks: milliseconds since the request was sent, and the bytes that came then.
+        ms: milliseconds to the end.
+        end: ``whole``, ``left`` by its reader, or the name of the error with which the connection ended.
+        message: of that error.
+        model: who answered, in the provider's words.
+        prompt_tokens: billed.
+        completion_tokens: billed.
+        cost: US dollars, or None where the price is unknown.
+    """
+
+    date: str
+    asked: str
+    sample: int = 0
+    wire: str = "chat"
+    method: str = "POST"
+    path: str = ""
+    body: Any = None
+    hidden: bool = False
+    status: int | None = None
+    headers: dict[str, str] = {}
+    chunks: tuple[tuple[int, str | dict[str, str]], ...] = ()
+    ms: int = 0
+    end: str = "whole"
+    message: str = ""
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+
+
+Line = Header | ModelLine | Exchange
+_decoder = msgspec.json.Decoder(Line)
+
+
+def to_line(line: Line) -> bytes:
+    """Return a line with its checksum and its end."""
+    body = msgspec.json.encode(line)[:-1]
+    return b'%b,"check":"%b"}\n' % (body, _checksum(body))
+
+
+def from_line(data: bytes) -> Line:
+    """Return what a line says; its end may be missing.
+
+    Raises:
+        RecordingError: it was changed after it was written, or is no line of a recording.
+    """
+    sealed = _SEALED.fullmatch(data.removesuffix(b"\n"))
+    if sealed is None:
+        raise RecordingError(f"expected a line of a recording, got {data[:60].decode('utf-8', 'replace')!r}")
+    if _checksum(sealed[1]) != sealed[2]:
+        raise RecordingError("its checksum does not fit: the line was changed after it was recorded")
+    _refuse_later(data)
+    try:
+        line: Line = _decoder.decode(data)
+        return line
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RecordingError(f"expected a line of a recording: {error}") from None
+
+
+def _refuse_later(data: bytes) -> None:
+    if not data.startswith(b'{"kind":"recording"'):
+        return
+    version = msgspec.json.decode(data).get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise RecordingError(
+            f"it was written by a later version of msgflux_nb: its format is {version!r}, and this version reads up to "
+            f"{FORMAT}. Update with: pip install --upgrade msgflux-nb"
+        )
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).hexdigest().encode()
+
+
+def piece_text(data: bytes) -> str | dict[str, str]:
+    """Return bytes as a text where they are one; else, such as half a letter, in base64."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def piece_bytes(piece: str | dict[str, str]) -> bytes:
+    """Return the bytes of a piece."""
+    return piece.encode() if isinstance(piece, str) else base64.b64decode(piece["base64"])

@@ -1,0 +1,261 @@
+"""``replay``: recorded exchanges in the place of the network, with their own rhythm."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import NotRecordedError
+from .inside import Inside, inside, set_inside
+from .lines import Exchange
+from .matching import Question, differing, explained, is_same, question_of, question_of_line
+from .recording import Recording, read_recordings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Found", "Pace", "Player", "player_of_environment", "replay", "speed_of_environment", "table_of"]
+
+_LONGEST_PAUSE_SECONDS = 1.5
+_WORDS_SHOWN = 200
+
+
+def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = None) -> Player:
+    """Answer everything that is asked inside from a recording: no key, no network, the same answers.
+
+    A request gets the answer to the same request; of equal ones the n-th gets the n-th, and after the last the first
+    again. One with the same messages and other options gets that answer too, and says so in ``metadata.warnings``.
+
+    Args:
+        path: a recording, or a folder of them.
+        speed: 1.0 is as it was, with pauses of at most 1.5 s; 2.0 twice as quick; ``math.inf`` at once.
+        otherwise: a model that answers what is not recorded, and says so in ``metadata.warnings``.
+
+    Raises:
+        RecordingError: there is no recording, or it was changed by hand, or is of a later version.
+        NotRecordedError: where something is asked inside that is not recorded, and there is no other model.
+        ValueError: ``speed`` is not above 0.
+
+    Example::
+
+        with mf.replay("lesson.jsonl"):
+            model("What is a token?")
+    """
+    return Player(read_recordings(path), Path(path), speed=speed, otherwise=otherwise)
+
+
+class Found(NamedTuple):
+    """The recorded exchange that answers a request.
+
+    Attributes:
+        recording: where it stands.
+        line: the exchange.
+        differs: which options were others then, in words; None for the same request.
+    """
+
+    recording: Recording
+    line: Exchange
+    differs: str | None
+
+
+class Pace:
+    """When the next piece of a recorded answer is due.
+
+    Args:
+        speed: how many times as quick as it was.
+        now: the time in seconds at which it begins.
+    """
+
+    def __init__(self, speed: float, now: float) -> None:
+        self._speed, self._due, self._ms = speed, now, 0
+
+    def wait(self, ms: int, now: float) -> float:
+        """Return the seconds to wait for what came at this millisecond."""
+        pause = min((ms - self._ms) / 1000, _LONGEST_PAUSE_SECONDS)
+        self._ms = ms
+        self._due += pause / self._speed
+        return max(0.0, self._due - now)
+
+
+class Player:
+    """Recordings that answer; a context manager.
+
+    Args:
+        recordings: in the order in which their answers are given.
+        path: what a person calls them.
+        speed: how many times as quick as it was.
+        otherwise: a model that answers what is not recorded.
+
+    Attributes:
+        learnt: what the models that are asked inside learn of their endpoints, by model.
+        token: a name of this replay, by which its answers are told from others that are kept.
+    """
+
+    def __init__(
+        self, recordings: Sequence[Recording], path: Path, *, speed: float = 1.0, otherwise: Any = None
+    ) -> None:
+        if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
+            raise ValueError(f"speed: expected a number above 0, or math.inf; got {speed!r}")
+        if otherwise is not None and not callable(otherwise):
+            raise TypeError(f"otherwise: expected a model or None, got {type(otherwise).__name__}")
+        self.recordings, self.path, self.speed, self.otherwise = list(recordings), path, speed, otherwise
+        self.learnt: dict[Any, Any] = {}
+        self.token = f"replay-{secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._lines = [(one, line) for one in self.recordings for line in one.exchanges]
+        self._questions = [question_of_line(line) for _, line in self._lines]
+        self._whole: dict[bytes, list[int]] = {}
+        self._asked: dict[bytes, list[int]] = {}
+        for number, question in enumerate(self._questions):
+            self._whole.setdefault(question.whole, []).append(number)
+            self._asked.setdefault(question.asked, []).append(number)
+        self._hidden = [number for number, (_, line) in enumerate(self._lines) if line.hidden]
+        self._given: dict[Any, int] = {}
+        self._before: list[Inside] = []
+
+    def __enter__(self) -> Player:
+        self._before.append(set_inside(inside()._replace(player=self)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        set_inside(self._before.pop())
+
+    def __repr__(self) -> str:
+        return f"replay({str(self.path)!r}, {len(self._lines)} exchanges, speed={self.speed:g})"
+
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing is waited for."""
+        return math.isinf(self.speed)
+
+    @property
+    def recorded(self) -> pd.DataFrame:
+        """What can be asked, as a table: a row an exchange."""
+        return table_of(self.recordings)
+
+    def has(self, wire: str, body: bytes) -> bool:
+        """Whether a request is answered."""
+        return bool(self._candidates(question_of(wire, body))[0])
+
+    def find(self, wire: str, body: bytes, sample: int = 0) -> Found:
+        """Return the exchange that answers a request; the next one of those that do.
+
+        Raises:
+            NotRecordedError: none does; the message shows the nearest one, and how to record this one.
+        """
+        question = question_of(wire, body)
+        numbers, differs = self._candidates(question)
+        if not numbers:
+            bodies = [one.body for one in self._questions]
+            raise NotRecordedError(explained(question.body, bodies, str(self.path)))
+        own = [number for number in numbers if self._lines[number][1].sample == sample]
+        numbers = own or numbers
+        with self._lock:
+            key = (question.whole, sample if own else None)
+            place = self._given[key] = self._given.get(key, -1) + 1
+        recording, line = self._lines[numbers[place % len(numbers)]]
+        words = differing(self._questions[numbers[place % len(numbers)]].body, question.body) if differs else None
+        return Found(recording, line, words)
+
+    def _candidates(self, question: Question) -> tuple[list[int], bool]:
+        """The numbers of the exchanges that answer, and whether their options are others."""
+        same = self._whole.get(question.whole)
+        if same:
+            return same, False
+        masked = [number for number in self._hidden if is_same(self._questions[number].body, question.body)]
+        if masked:
+            return masked, False
+        alike = self._asked.get(question.asked, [])
+        if not alike:
+            return [], True
+        apart = {number: _apart(self._questions[number].body, question.body) for number in alike}
+        least = min(apart.values())
+        return [number for number in alike if apart[number] == least], True
+
+
+def _apart(recorded: Any, asked: Any) -> int:
+    return sum(recorded.get(name) != asked.get(name) for name in recorded.keys() | asked.keys())
+
+
+def table_of(recordings: Sequence[Recording]) -> pd.DataFrame:
+    """Return what was asked as a table: a row an exchange."""
+    import pandas as pd
+
+    rows = [
+        {
+            "question": _last_words(line.body),
+            "model": line.asked,
+            "options": ", ".join(_options(line.body)),
+            "status": line.status,
+            "end": line.end,
+            "seconds": line.ms / 1000,
+            "prompt_tokens": line.prompt_tokens,
+            "completion_tokens": line.completion_tokens,
+            "cost": line.cost,
+            "date": line.date[:10],
+            "file": recording.path.name,
+        }
+        for recording in recordings
+        for line in recording.exchanges
+    ]
+    return pd.DataFrame(rows)
+
+
+def _options(body: Any) -> list[str]:
+    left = ("messages", "input", "model", "system", "instructions")
+    return [
+        f"{name}={value}" if isinstance(value, bool | int | float | str) else str(name)
+        for name, value in body.items()
+        if name not in left
+    ]
+
+
+def _last_words(body: Any) -> str:
+    """The last text that a person wrote, shortened."""
+    turns = body.get("messages", body.get("input", ""))
+    said = [turn for turn in turns if isinstance(turn, dict) and turn.get("role") == "user"] if turns else []
+    content = said[-1].get("content") if isinstance(turns, list) and said else turns
+    if isinstance(content, list):
+        content = " ".join(str(part.get("text", f"[{part.get('type')}]")) for part in content if isinstance(part, dict))
+    text = " ".join(str(content).split())
+    return text if len(text) <= _WORDS_SHOWN else f"{text[: _WORDS_SHOWN - 1]}…"
+
+
+def player_of_environment() -> Player | None:
+    """Return the replay that ``MSGFLUX_REPLAY`` names; None where it names none.
+
+    Raises:
+        RecordingError: its recording cannot be used.
+        ValueError: ``MSGFLUX_REPLAY_SPEED`` is no speed.
+    """
+    named = os.environ.get("MSGFLUX_REPLAY", "").strip()
+    if not named:
+        return None
+    return _environments(named, speed_of_environment())
+
+
+def speed_of_environment() -> float:
+    """Return the speed that ``MSGFLUX_REPLAY_SPEED`` names, 1.0 where it names none.
+
+    Raises:
+        ValueError: it is no speed.
+    """
+    said = os.environ.get("MSGFLUX_REPLAY_SPEED", "").strip() or "1.0"
+    try:
+        return float(said)
+    except ValueError:
+        raise ValueError(f"MSGFLUX_REPLAY_SPEED: expected a number above 0, or inf; got {said!r}") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _environments(named: str, speed: float) -> Player:
+    return replay(named, speed)

@@ -1,0 +1,234 @@
+"""``record``: everything that is asked inside goes into a file, which takes its place when all is well."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import secrets
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ...errors import RecordingError
+from .inside import Inside, inside, set_inside
+from .lines import FORMAT, Exchange, Header, Line, ModelLine, from_line, to_line
+from .locks import locked
+from .media import each_text, shrunk
+from .recording import PARTIAL, Recording, media_folder
+
+__all__ = ["Recorder", "now_text", "record"]
+
+Scrub = str | re.Pattern[str] | Callable[[str], str]
+
+
+def record(
+    path: str | os.PathLike[str],
+    add: bool = False,
+    scrub: Scrub | Iterable[Scrub] = (),
+    *,
+    title: str = "",
+    licence: str = "",
+) -> Recorder:
+    """Record everything that is asked inside, by any model: streams, batches, errors and retries too.
+
+    The file is written beside its place, as ``….partial``, and takes its place when the block ends without an error;
+    after an error, or when the process is killed, the ``.partial`` stays, and can be replayed. No key is written, and
+    no header of a request.
+
+    Args:
+        path: the file; its name usually ends in ``.jsonl``. Media lie beside it, in a folder ``….media``.
+        add: whether to add to what is there; else it is replaced.
+        scrub: further texts, patterns or functions of a text that hide what must not be written.
+        title: what it is, for its first line.
+        licence: under which it may be passed on.
+
+    Raises:
+        RecordingError: the file cannot be written, or is no recording.
+
+    Example::
+
+        with mf.record("lesson.jsonl"):
+            model("What is a token?")
+    """
+    given = [scrub] if isinstance(scrub, str | re.Pattern) or callable(scrub) else list(scrub)
+    return Recorder(Path(path).expanduser(), add=add, scrub=given, title=title, licence=licence)
+
+
+def now_text() -> str:
+    """Return the time, in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Recorder:
+    """A recording that is being made; a context manager.
+
+    Args:
+        path: where it will be.
+        add: whether to add to what is there.
+        scrub: what else to hide.
+        title: what it is.
+        licence: under which it may be passed on.
+
+    Attributes:
+        path: where it will be.
+        partial: where it is written; None before it begins.
+        scrub: what else to hide.
+        learnt: what the models that are asked inside learn of their endpoints, by model: a recording holds the
+            requests by which they did.
+        token: a name of this recording, by which its answers are told from others that are kept.
+    """
+
+    def __init__(self, path: Path, *, add: bool, scrub: list[Scrub], title: str, licence: str) -> None:
+        if path.is_dir():
+            raise RecordingError(f"{path} is a folder: expected a file, such as {path / 'lesson.jsonl'}")
+        self.path, self.scrub = path, scrub
+        self.partial: Path | None = None
+        self.learnt: dict[Any, Any] = {}
+        self.token = f"record-{secrets.token_hex(8)}"
+        self._header = Header(format=FORMAT, id=secrets.token_hex(8), title=title, licence=licence, date=now_text())
+        self._add = add
+        self._lock = threading.Lock()
+        self._models: list[ModelLine] = []
+        self._exchanges: list[Exchange] = []
+        self._file: Any = None
+        self._was: str | None = None
+        self._before: list[Inside] = []
+
+    def __enter__(self) -> Recorder:
+        if self._before or self.partial is not None:
+            raise RecordingError("this recording has begun already; call mf.record again for another one")
+        self._was = _id_at(self.path)
+        self._open()
+        self._before.append(set_inside(inside()._replace(recorder=self)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        set_inside(self._before.pop())
+        with self._lock:
+            self._file.close()
+            self._file = None
+        if error is not None:
+            error.add_note(f"What was recorded until then is in {self.partial}.")
+            return
+        with locked(self.path):
+            self._swap_in()
+
+    def __repr__(self) -> str:
+        return f"record({str(self.path)!r}, {len(self._exchanges)} exchanges)"
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def keep(self, line: Exchange, model: ModelLine) -> None:
+        """Write an exchange; it is in the file when this returns. Safe for threads."""
+        with self._lock:
+            if self._file is None:
+                warnings.warn(
+                    f"an answer that ended after its recording is not in {self.path}: read it inside the with block.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
+            if all(model.name != known.name for known in self._models):
+                self._models.append(model)
+                self._write(model)
+            self._exchanges.append(line)
+            self._write(line)
+
+    def shrunk(self, value: Any) -> Any:
+        """Return JSON or a text with long media replaced by their hash, and put them beside the file."""
+        return each_text(value, lambda text: shrunk(text, self._keep_media))
+
+    def copy_media(self, line: Exchange, source: Recording) -> None:
+        """Put the media of another recording's exchange beside this one."""
+        folder = media_folder(source.path)
+        if folder.is_dir():
+            marks = re.findall(r"<media:([0-9a-f]{64}):", to_line(line).decode())
+            for name in marks:
+                self._keep_media(name, source.media(name))
+
+    def _keep_media(self, name: str, data: bytes) -> None:
+        place = media_folder(self.path) / name
+        if place.exists():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f"{name}.{secrets.token_hex(4)}")
+        beside.write_bytes(data)
+        beside.replace(place)
+
+    def _write(self, line: Line) -> None:
+        self._file.write(to_line(line))
+        self._file.flush()
+
+    def _open(self) -> None:
+        """Begin a file of our own beside the place; what an earlier one has left there stays."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 1000):
+                place = self.path.with_name(f"{self.path.name}{f'.{number}' if number > 1 else ''}{PARTIAL}")
+                with contextlib.suppress(FileExistsError):
+                    self._file = open(place, "xb")  # noqa: SIM115  # closed when the block ends
+                    self.partial = place
+                    self._write(self._header)
+                    return
+        except OSError as error:
+            raise RecordingError(f"the recording {self.path} cannot be written: {error.strerror}") from error
+        raise RecordingError(f"there are too many files {self.path}.….partial: delete those that nobody needs")
+
+    def _swap_in(self) -> None:
+        """Put the recording in its place, together with what another process has put there meanwhile."""
+        assert self.partial is not None
+        if not self._exchanges:
+            self.partial.unlink()
+            warnings.warn(f"nothing was asked, so nothing was recorded; {self.path} stays as it was.", stacklevel=3)
+            return
+        header, models, exchanges = self._header, self._models, self._exchanges
+        here = _id_at(self.path)
+        if here is not None and (self._add or here != self._was):
+            there = Recording(self.path)
+            header = there.header
+            new = [one for one in models if all(one.name != known.name for known in there.models)]
+            models, exchanges = [*there.models, *new], [*there.exchanges, *exchanges]
+        write_recording(self.path, header, models, exchanges)
+        self.partial.unlink()
+
+
+def write_recording(path: Path, header: Header, models: list[ModelLine], exchanges: list[Exchange]) -> None:
+    """Write a whole recording; it takes its place at once."""
+    known = [line.cost for line in exchanges if line.cost is not None]
+    head = Header(
+        format=FORMAT,
+        id=header.id,
+        title=header.title,
+        licence=header.licence,
+        date=header.date,
+        models=tuple(one.name for one in models),
+        exchanges=len(exchanges),
+        cost=sum(known) if known else None,
+    )
+    lines: list[Line] = [head, *models, *exchanges]
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    beside.write_bytes(b"".join(to_line(line) for line in lines))
+    beside.replace(path)
+
+
+def _id_at(path: Path) -> str | None:
+    """The name of the recording at a path; None where there is no file."""
+    try:
+        with open(path, "rb") as file:
+            first = file.readline()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordingError(f"the recording {path} cannot be read: {error.strerror}") from error
+    line = from_line(first)
+    if not isinstance(line, Header):
+        raise RecordingError(f"{path} is no recording, and is not written over. Use another name.")
+    return line.id

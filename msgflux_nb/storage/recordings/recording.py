@@ -1,0 +1,128 @@
+"""A recording as it lies on disk, or a folder of them: read, checked, and laid out as a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...errors import RecordingError
+from .lines import Exchange, Header, Line, ModelLine, from_line, piece_bytes
+from .media import grown
+
+__all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "read_recordings", "settings_of"]
+
+ENDING = ".jsonl"
+PARTIAL = ".partial"
+
+
+def media_folder(path: Path) -> Path:
+    """Return where the media of a recording lie."""
+    name = path.name
+    if name.endswith(PARTIAL):
+        name = name.removesuffix(PARTIAL)
+        name = name.rpartition(".")[0] if name.rpartition(".")[2].isdecimal() else name
+    return path.with_name(f"{name.removesuffix(ENDING)}.media")
+
+
+class Recording:
+    """One file.
+
+    Args:
+        path: the file; one whose name ends in ``.partial`` may lack its end.
+
+    Attributes:
+        path: the file.
+        header: its first line.
+        models: the models that were asked, in the order in which they were asked first.
+        exchanges: what was asked, in the order in which it ended.
+
+    Raises:
+        RecordingError: it cannot be read, was changed, or was written by a later version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.models: list[ModelLine] = []
+        self.exchanges: list[Exchange] = []
+        header: Header | None = None
+        for number, line in self._lines():
+            if isinstance(line, Header):
+                if number != 1:
+                    raise RecordingError(f"{path}, line {number}: a second header, where exchanges were expected")
+                header = line
+            elif isinstance(line, ModelLine):
+                self.models.append(line)
+            else:
+                self.exchanges.append(line)
+        if header is None:
+            raise RecordingError(f"{path} is empty: expected a recording, whose first line is its header")
+        self.header = header
+        expected = header.exchanges
+        if expected is not None and expected != len(self.exchanges):
+            raise RecordingError(
+                f"{path}: expected {expected} exchanges, as its header says, got {len(self.exchanges)}: lines were "
+                "added or taken out by hand. Record it again."
+            )
+
+    def _lines(self) -> Iterator[tuple[int, Line]]:
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise RecordingError(f"the recording {self.path} cannot be read: {error.strerror}") from error
+        lines = data.split(b"\n")
+        torn = lines.pop()
+        if torn and not self.path.name.endswith(PARTIAL):
+            lines.append(torn + b"<end missing>")
+        for number, line in enumerate(lines, 1):
+            try:
+                yield number, from_line(line)
+            except RecordingError as error:
+                again = "Record it again, or take the file from where it came."
+                raise RecordingError(f"{self.path}, line {number}: {error}. {again}") from None
+
+    def chunks(self, exchange: Exchange) -> list[tuple[int, bytes]]:
+        """Return the pieces of an answer, each with the milliseconds at which it came."""
+        return [
+            (ms, piece_bytes(grown(piece, self.media) if isinstance(piece, str) else piece))
+            for ms, piece in exchange.chunks
+        ]
+
+    def media(self, name: str) -> bytes:
+        """Return the bytes of a hash.
+
+        Raises:
+            RecordingError: they are not there.
+        """
+        place = media_folder(self.path) / name
+        try:
+            return place.read_bytes()
+        except OSError as error:
+            raise RecordingError(f"{self.path}: its file {place} cannot be read: {error.strerror}") from error
+
+
+def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
+    """Return the recording at a path, or all of a folder in the order of their names.
+
+    Raises:
+        RecordingError: there is none, or one cannot be used.
+    """
+    place = Path(path).expanduser()
+    if not place.is_dir():
+        if not place.exists():
+            raise RecordingError(f"there is no recording {place} (looked from {Path.cwd()}). Make one with mf.record.")
+        return [Recording(place)]
+    found = [Recording(one) for one in sorted(place.rglob(f"*{ENDING}"))]
+    if not found:
+        raise RecordingError(f"the folder {place} holds no recording: expected files that end in {ENDING}")
+    return found
+
+
+def settings_of(recordings: list[Recording]) -> dict[str, dict[str, Any]]:
+    """Return how each model was built, by its name, the first asked first."""
+    found: dict[str, dict[str, Any]] = {}
+    for recording in recordings:
+        for line in recording.models:
+            found.setdefault(line.name, line.settings)
+    return found

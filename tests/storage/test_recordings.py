@@ -1,0 +1,508 @@
+"""What was asked once is answered again, exactly, without a key and without a network; or it is said why not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import math
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.storage.recordings.recording import Recording
+from tests.scripted import completion, error, model_at, serving, stream
+
+
+class Person(msgspec.Struct):
+    name: str
+    age: int
+
+
+ADA = '{"name": "Ada", "age": 36}'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lesson.jsonl"
+
+
+@contextlib.contextmanager
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever opens a connection fails aloud."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a connection was opened")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(socket.socket, "connect", refuse)
+        changed.setattr(socket.socket, "connect_ex", refuse)
+        changed.setattr(socket, "create_connection", refuse)
+        changed.setattr(socket, "getaddrinfo", refuse)
+        yield
+
+
+def asked_sync(model: mf.ChatCompletion, messages: Any, **keywords: Any) -> Any:
+    return model(messages, **keywords).consume()
+
+
+def asked_async(model: mf.ChatCompletion, messages: Any, **keywords: Any) -> Any:
+    async def main() -> Any:
+        answer = await model.acall(messages, **keywords)
+        return (await answer.consume()) if keywords.get("stream") else answer.consume()
+
+    return asyncio.run(main())
+
+
+BOTH = pytest.mark.parametrize("ask", [asked_sync, asked_async], ids=["sync", "async"])
+
+
+@BOTH
+def test_text_stream_and_structure_are_replayed_without_a_network(
+    ask: Callable[..., Any], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = [completion("Hello"), stream("a", "b", "c"), completion(ADA)]
+    with serving(*replies) as server, mf.record(path):
+        model = model_at(server.url)
+        first = [ask(model, "Hi"), ask(model, "Go", stream=True), ask(model, "Who", generation_schema=Person)]
+    assert first == ["Hello", "abc", Person("Ada", 36)]
+    with no_network(monkeypatch), mf.replay(path, speed=math.inf):
+        model = model_at("http://127.0.0.1:9/v1")
+        for _ in range(2):
+            again = [ask(model, "Who", generation_schema=Person), ask(model, "Go", stream=True), ask(model, "Hi")]
+            assert again == [Person("Ada", 36), "abc", "Hello"]
+
+
+def test_a_replayed_answer_says_where_it_comes_from(path: Path) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        live = model_at(server.url)("Hi").metadata
+    with mf.replay(path):
+        again = model_at("http://127.0.0.1:9/v1")("Hi").metadata
+    assert live.replayed is None
+    assert again.replayed is not None
+    assert (again.replayed.file, again.replayed.date) == ("lesson.jsonl", time.strftime("%Y-%m-%d", time.gmtime()))
+    assert (again.cost, again.usage, again.attempts) == (0.0, live.usage, live.attempts)
+    assert again.seconds == pytest.approx(live.seconds, abs=0.05)
+
+
+def test_equal_requests_get_their_answers_in_turn_and_then_the_first_again(path: Path) -> None:
+    with serving(completion("1"), completion("2"), completion("3")) as server, mf.record(path):
+        for _ in range(3):
+            model_at(server.url)("Hi")
+    with mf.replay(path):
+        assert [model_at("http://x/v1")("Hi").text for _ in range(4)] == ["1", "2", "3", "1"]
+
+
+def test_the_same_messages_with_other_options_are_answered_and_say_so(path: Path) -> None:
+    with serving(completion("cold")) as server, mf.record(path):
+        model_at(server.url, temperature=0)("Hi")
+    with mf.replay(path):
+        answer = model_at("http://x/v1", temperature=0.7)("Hi")
+    assert answer.text == "cold"
+    assert answer.metadata.warnings == ("recorded with other options: temperature 0 and not 0.7",)
+
+
+def test_what_is_not_recorded_is_an_error_with_the_nearest_request_and_the_difference(path: Path) -> None:
+    with serving(completion("4"), completion("Paris")) as server, mf.record(path):
+        model = model_at(server.url)
+        model("What is 2+2?")
+        model("What is the capital of France?")
+    with mf.replay(path), pytest.raises(mf.NotRecordedError) as caught:
+        model_at("http://x/v1")("What is the capital of Spain?")
+    said = str(caught.value)
+    assert '-   "content": "What is the capital of France?"' in said
+    assert '+   "content": "What is the capital of Spain?"' in said
+    assert f'with mf.record("{path}", add=True)' in said
+
+
+def test_another_structure_is_no_near_miss(path: Path) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    with mf.replay(path), pytest.raises(mf.NotRecordedError):
+        model_at("http://x/v1")("Hi", generation_schema=Person)
+
+
+def test_another_model_answers_what_is_not_recorded_where_one_is_named(path: Path) -> None:
+    with serving(completion("recorded")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    with serving(completion("live")) as server, mf.replay(path, otherwise=model_at(server.url)):
+        model = model_at("http://127.0.0.1:9/v1")
+        known, new = model("Hi"), model("Something else")
+        table = mf.extract(["Ada"], Person, model=model, prompt="{text}", progress=False, on_error="keep")
+    assert (known.text, known.metadata.warnings) == ("recorded", ())
+    assert new.text == "live"
+    assert new.metadata.replayed is None
+    assert "was asked in its place" in new.metadata.warnings[0]
+    assert len(table) == 1
+    assert {body["messages"][-1]["content"] for body in server.bodies[:2]} == {"Something else", "Ada"}
+
+
+# -- errors, cuts, retries ---------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_errors_and_retries_are_replayed_and_not_waited_for(ask: Callable[..., Any], path: Path) -> None:
+    replies = [error(429, "slow down", Retry_After="0.3"), completion("after"), error(404, "no such model")]
+    with serving(*replies) as server, mf.record(path):
+        model = model_at(server.url, max_retries=1)
+        assert ask(model, "Hi") == "after"
+        with pytest.raises(mf.NotFoundError) as live:
+            ask(model, "Gone")
+    assert Recording(path).exchanges[0].headers["retry-after"] == "0.3"
+    with mf.replay(path, speed=math.inf):
+        model = model_at("http://x/v1", max_retries=1)
+        began = time.monotonic()
+        assert ask(model, "Hi") == "after"
+        assert time.monotonic() - began < 0.25
+        with pytest.raises(mf.NotFoundError) as again:
+            ask(model, "Gone")
+    assert str(again.value) == str(live.value)
+    assert (again.value.status, again.value.body) == (404, live.value.body)
+
+
+@BOTH
+def test_a_cut_stream_is_cut_again_with_what_had_arrived(ask: Callable[..., Any], path: Path) -> None:
+    with (
+        serving(stream("one ", "two", done=False, cut=True)) as server,
+        mf.record(path),
+        pytest.raises(mf.StreamInterruptedError) as live,
+    ):
+        ask(model_at(server.url), "Hi", stream=True)
+    with mf.replay(path, speed=math.inf), pytest.raises(mf.StreamInterruptedError) as again:
+        ask(model_at("http://x/v1"), "Hi", stream=True)
+    assert again.value.snapshot.text == live.value.snapshot.text == "one two"
+
+
+@BOTH
+def test_a_stall_is_replayed_as_the_same_error_at_once(ask: Callable[..., Any], path: Path) -> None:
+    limits = mf.Timeout(between=0.3)
+    with (
+        serving(stream("one", 2.0, "two")) as server,
+        mf.record(path),
+        pytest.raises(mf.StalledStreamError) as live,
+    ):
+        ask(model_at(server.url, timeout=limits), "Hi", stream=True)
+    began = time.monotonic()
+    with mf.replay(path, speed=math.inf), pytest.raises(mf.StalledStreamError) as again:
+        ask(model_at("http://x/v1", timeout=limits), "Hi", stream=True)
+    assert time.monotonic() - began < 0.3
+    assert str(again.value) == str(live.value)
+
+
+def test_a_connection_that_never_came_is_recorded_too(path: Path) -> None:
+    with mf.record(path), pytest.raises(mf.ConnectionFailedError):
+        model_at("http://127.0.0.1:9/v1")("Hi")
+    with mf.replay(path), pytest.raises(mf.ConnectionFailedError):
+        model_at("http://127.0.0.1:9/v1")("Hi")
+
+
+def test_a_stream_that_was_left_is_left_at_the_same_place(path: Path) -> None:
+    with serving(stream("a", 0.05, "b", 0.3, "c")) as server, mf.record(path):
+        for text in model_at(server.url)("Hi", stream=True):
+            if text == "b":
+                break
+    with mf.replay(path, speed=math.inf):
+        answer = iter(model_at("http://x/v1")("Hi", stream=True))
+        assert [next(answer), next(answer)] == ["a", "b"]
+        with pytest.raises(mf.StreamInterruptedError, match="the recording ends here"):
+            model_at("http://x/v1")("Hi", stream=True).consume()
+
+
+# -- batches and threads -----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_recorded_and_replayed_on_its_own_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = ["Ada", "Bob", "Cy"]
+    replies = [completion(f'{{"name": "{name}", "age": 1}}') for name in people]
+    with serving(*replies) as server, mf.record(path):
+        live = mf.extract(
+            people, Person, model=model_at(server.url), prompt="{text}", max_concurrency=1, progress=False
+        )
+    with no_network(monkeypatch), mf.replay(path, speed=math.inf):
+        model = model_at("http://x/v1")
+        again = mf.extract(people, Person, model=model, prompt="{text}", progress=False)
+    assert list(again["name"]) == list(live["name"]) == people
+    assert list(again["_status"]) == ["ok"] * 3
+
+
+def test_threads_that_carry_the_context_are_recorded(path: Path) -> None:
+    from msgflux_nb.widgets.base.run import start_thread
+
+    with serving(completion("Hello")) as server, mf.record(path) as recorder:
+        start_thread(lambda: model_at(server.url)("Hi"), "asks").join()
+        assert len(recorder) == 1
+
+
+def test_what_is_outside_is_not_recorded(path: Path) -> None:
+    with serving(completion("Hello")) as server:
+        with mf.record(path) as recorder:
+            model_at(server.url)("Hi")
+        model_at(server.url)("Bye")
+        assert len(recorder) == 1
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_leaves_the_old_file_and_keeps_what_came_as_partial(path: Path) -> None:
+    with serving(completion("old"), completion("new")) as server:
+        with mf.record(path):
+            model_at(server.url)("Hi")
+        before = path.read_bytes()
+        recorder = mf.record(path)
+        with pytest.raises(ZeroDivisionError), recorder:  # noqa: PT012  # the recording is what is tested
+            model_at(server.url)("Hi")
+            1 / 0  # noqa: B018
+    assert path.read_bytes() == before
+    assert recorder.partial is not None
+    with mf.replay(recorder.partial):
+        assert model_at("http://x/v1")("Hi").text == "new"
+
+
+def test_a_recording_replaces_and_add_adds(path: Path) -> None:
+    with serving(completion("1"), completion("2"), completion("3")) as server:
+        for add in (False, False, True):
+            with mf.record(path, add=add):
+                model_at(server.url)("Hi")
+    with mf.replay(path):
+        assert [model_at("http://x/v1")("Hi").text for _ in range(2)] == ["2", "3"]
+    assert [one.name for one in path.parent.iterdir()] == ["lesson.jsonl"]
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_byte_changed_by_hand_is_refused(path: Path, place: int) -> None:
+    with serving(completion("Hello"), completion("again")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+        model_at(server.url)("Hi")
+    data = bytearray(path.read_bytes())
+    at = [
+        data.index(b"Hello"),
+        3,
+        len(data) - 1,
+        len(data) - 4,
+        data.index(b"\n"),
+        40,
+        data.index(b"check"),
+    ][place]
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(mf.RecordingError, match=r"line \d|expected"):
+        mf.replay(path)
+
+
+def test_a_line_taken_out_is_noticed(path: Path) -> None:
+    with serving(completion("Hello"), completion("again")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+        model_at(server.url)("Hi")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(mf.RecordingError, match="expected 2 exchanges"):
+        mf.replay(path)
+
+
+def test_a_later_format_is_refused_with_a_sentence(path: Path) -> None:
+    from msgflux_nb.storage.recordings.lines import Header, to_line
+
+    path.write_bytes(to_line(Header(format=2, id="x", exchanges=0)))
+    with pytest.raises(mf.RecordingError, match="written by a later version of msgflux_nb"):
+        mf.replay(path)
+
+
+def test_a_kill_in_the_middle_leaves_a_readable_partial(path: Path) -> None:
+    with serving(completion("Hello")) as server:
+        code = (
+            "import msgflux_nb as mf, sys, time\n"
+            "with mf.record(sys.argv[1]):\n"
+            "    mf.Model.chat_completion('scripted', base_url=sys.argv[2])('Hi')\n"
+            "    print('asked', flush=True)\n"
+            "    time.sleep(60)\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code, str(path), server.url], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"asked\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    partial = path.with_name("lesson.jsonl.partial")
+    partial.write_bytes(partial.read_bytes() + b'{"kind":"exchange","da')  # as a power cut leaves it
+    assert not path.exists()
+    with mf.replay(partial):
+        assert model_at("http://x/v1")("Hi").text == "Hello"
+
+
+def test_two_processes_that_record_into_one_file_lose_nothing(path: Path) -> None:
+    code = (
+        "import msgflux_nb as mf, sys\n"
+        "with mf.record(sys.argv[1]):\n"
+        "    model = mf.Model.chat_completion('scripted', base_url=sys.argv[2])\n"
+        "    for n in range(20): model(f'{sys.argv[3]} {n}')\n"
+        "    print('asked', flush=True)\n"
+        "    sys.stdin.readline()\n"
+    )
+    with serving(completion("Hello")) as server:
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(path), server.url, name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            for name in "ab"
+        ]
+        for process in both:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"asked\n"
+        for process in both:
+            process.communicate(b"\n")
+            assert process.returncode == 0
+    asked = {line.body["messages"][-1]["content"] for line in Recording(path).exchanges}
+    assert asked == {f"{name} {number}" for name in "ab" for number in range(20)}
+    assert [one.name for one in path.parent.iterdir()] == ["lesson.jsonl"]
+
+
+def test_long_media_lie_beside_the_recording(path: Path) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0K" * 2000}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "What?"}, picture]}]
+    with serving(completion("A cat")) as server, mf.record(path):
+        model_at(server.url)(messages)
+    assert path.stat().st_size < 3_000
+    assert len(list((path.parent / "lesson.media").iterdir())) == 1
+    with mf.replay(path):
+        assert model_at("http://x/v1")(messages).text == "A cat"
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+KEY = "sk-canary-4f9a77c1d2e8"
+WORD = "correct-horse-battery-staple"
+
+
+def in_pieces(text: str, size: int = 3, **delta: Any) -> list[bytes]:
+    from tests.scripted import chunk
+
+    return [chunk(text[start : start + size]) for start in range(0, len(text), size)]
+
+
+def test_no_key_is_in_a_recording_however_it_was_given(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from tests.scripted import Reply, chunk
+
+    def fragment(text: str) -> bytes:
+        call = {"index": 0, "id": "c1", "function": {"name": "login", "arguments": text}}
+        return chunk("", tool_calls=[call])
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    arguments = f'{{"user": "ada", "key": "{KEY}"}}'
+    replies = [
+        completion(f"Your key is {KEY}."),
+        stream(*in_pieces(f"I say {KEY} and {WORD} aloud")),
+        stream(*[fragment(arguments[at : at + 5]) for at in range(0, len(arguments), 5)]),
+        error(401, f"wrong key {KEY}"),
+        Reply([f"<html>{KEY}</html>".encode()], status=500, headers={"X-Key": KEY, "Retry-After": KEY}),
+        completion(f'{{"password": "{WORD}"}}'),
+    ]
+    with serving(*replies) as server, mf.record(path, scrub=[WORD]):
+        host = server.url.removeprefix("http://")
+        model_at(server.url, api_key=KEY)("Hi")
+        mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=server.url)("Say it", stream=True).consume()
+        tool = {"name": "login", "parameters": {"type": "object", "properties": {"key": {"type": "string"}}}}
+        model_at(server.url, extra_headers={"X-Gateway": KEY})("Log in", tool_schemas=[tool], stream=True).consume()
+        for model in (
+            model_at(f"http://ada:{KEY}@{host}"),
+            model_at(f"{server.url}?key={KEY}"),
+            model_at(server.url, extra_body={"api_key": KEY, "password": WORD}),
+        ):
+            with contextlib.suppress(mf.MsgfluxError):
+                model(f"My key is {KEY}, and {WORD}")
+    whole = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+    assert len(Recording(path).exchanges) == 6
+    for secret in (KEY, WORD, KEY[3:], "canary", "battery"):
+        assert secret.encode() not in whole
+
+
+def test_a_request_of_which_something_was_hidden_is_found_again_and_its_answer_is_whole(path: Path) -> None:
+    with (
+        serving(completion("fine"), stream(*in_pieces(f"<{KEY}> ok"))) as server,
+        mf.record(path, scrub="Ada Lovelace"),
+    ):
+        model_at(server.url, api_key=KEY)("I am Ada Lovelace")
+        model_at(server.url, api_key=KEY)("Go", stream=True).consume()
+    with mf.replay(path, speed=math.inf):
+        assert model_at("http://x/v1")("I am Ada Lovelace").text == "fine"
+        assert model_at("http://x/v1")("Go", stream=True).consume() == "<[key]> ok"
+
+
+# -- a recording as a model --------------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_a_model_with_the_options_of_its_header(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(completion("Hello"), stream("a", "b")) as server, mf.record(path):
+        model = model_at(server.url, temperature=0.5)
+        model("Hi")
+        model("Go", stream=True).consume()
+    monkeypatch.setenv("MSGFLUX_REPLAY_SPEED", "inf")
+    with no_network(monkeypatch):
+        model = mf.Model.chat_completion(f"replay/{path}")
+        assert model.options == {"temperature": 0.5}
+        assert (model("Hi").text, list(model("Go", stream=True))) == ("Hello", ["a", "b"])
+        folder = mf.Model.chat_completion(f"replay/{path.parent}")
+        assert folder("Hi").text == "Hello"
+    assert model.recorded is not None
+    assert list(model.recorded["question"]) == ["Hi", "Go"]
+
+
+def test_the_environment_replays_without_a_change_of_code(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    monkeypatch.setenv("MSGFLUX_REPLAY", str(path))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with no_network(monkeypatch):
+        assert model_at("http://x/v1")("Hi").text == "Hello"
+        with pytest.raises(mf.NotRecordedError):
+            mf.Model.chat_completion("openai/gpt-4.1-nano")("Something else")
+
+
+def test_a_cached_answer_is_recorded_and_a_replay_takes_none_from_the_cache(path: Path, tmp_path: Path) -> None:
+    with serving(completion("Hello")) as server:
+        model = model_at(server.url, cache=tmp_path / "cache.sqlite")
+        model("Hi")
+        with mf.record(path):
+            assert model("Hi").metadata.cached
+    with mf.replay(path):
+        answer = model_at("http://x/v1", cache=tmp_path / "cache.sqlite")("Hi")
+    assert (answer.text, answer.metadata.cached) == ("Hello", False)
+
+
+# -- rhythm ------------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_stream_keeps_its_rhythm(ask: Callable[..., Any], path: Path) -> None:
+    with serving(stream(*[piece for n in range(20) for piece in (f"{n} ", 0.03)])) as server, mf.record(path):
+        ask(model_at(server.url), "Hi", stream=True)
+    chunks = Recording(path).exchanges[0].chunks
+    recorded = [later - sooner for (sooner, _), (later, _) in itertools.pairwise(chunks)]
+    came: list[float] = []
+    with mf.replay(path):
+        if ask is asked_sync:
+            for _ in model_at("http://x/v1")("Hi", stream=True):
+                came.append(time.monotonic())
+        else:
+
+            async def main() -> None:
+                async for _ in await model_at("http://x/v1").acall("Hi", stream=True):
+                    came.append(time.monotonic())
+
+            asyncio.run(main())
+    replayed = [1000 * (later - sooner) for sooner, later in itertools.pairwise(came)]
+    apart = sorted(abs(one - other) for one, other in zip(recorded, replayed, strict=False))
+    assert apart[len(apart) // 2] < 20
