@@ -131,24 +131,22 @@ class Model:
             "web_search_options": web_search_options,
             "service_tier": service_tier,
         }
-        beside = {"extra_body": extra_body, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt}
-        check_options({**options, **beside, "max_retries": max_retries})
+        kept: dict[str, Any] = {"extra_body": extra_body, "max_retries": max_retries}
+        check_options({**options, **kept, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt})
         sent = {option: value for option, value in options.items() if value is not None}
         if name.startswith("replay/") and base_url is None:
             return _replayed(name, sent)
         row, model = _row_and_model(name, base_url, profile or {})
-        ways: dict[str, Any] = {"prefill_mode": prefill_mode, "wire": wire, "cache_prompt": cache_prompt}
+        ways: dict[str, Any] = {"name": name, "prefill_mode": prefill_mode, "wire": wire, "cache_prompt": cache_prompt}
         made = ChatCompletion(
             **ways,
-            name=name,
+            **kept,
             model=model,
             profile=row,
             options=sent,
             key=given,
             headers=headers,
             timeout=Timeout.of(timeout),
-            max_retries=max_retries,
-            extra_body=extra_body,
             store=None if cache is None else _store(cache),
             clients=_clients(http_client),
         )
