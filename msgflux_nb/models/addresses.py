@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 
+from ..errors import BadRequestError
 from ..protocol.profile import Profile
 
-__all__ = ["tidy", "under", "whole_address"]
+__all__ = ["base_url_of", "tidy", "under"]
 
 _CHAT = "/chat/completions"
 
@@ -43,8 +45,32 @@ def under(address: str, path: str = _CHAT) -> str:
     return str(url.copy_with(raw_path=whole + (b"?" + query if query else b""), fragment=None))
 
 
-def whole_address(host: str, profile: Profile) -> str:
-    """Return an address from a host, with or without its port, as ``OLLAMA_HOST`` may name it: https with a key."""
+def base_url_of(profile: Profile) -> str | None:
+    """Return where a provider's API lives, by the environment or by its row; None for the embedded server.
+
+    Raises:
+        BadRequestError: it lives at another address for everybody, and the environment names none.
+    """
+    if profile.base_url_variable is None:
+        return profile.base_url
+    named = os.environ.get(profile.base_url_variable, "").strip()
+    if not named:
+        if profile.base_url is None:
+            raise BadRequestError(
+                f"{profile.provider} lives at another address for everybody: set the environment variable "
+                f"{profile.base_url_variable}, or pass base_url=."
+            )
+        return profile.base_url
+    if "://" not in named:
+        named = _whole_address(named, profile)
+    named, path = tidy(named), profile.base_url_path
+    if "/openai/deployments/" in named:  # Azure's older addresses, which name the deployment and need a query
+        return named
+    return under(named, path) if path else named
+
+
+def _whole_address(host: str, profile: Profile) -> str:
+    """An address from a host, with or without its port, as ``OLLAMA_HOST`` may name it: https with a key."""
     usual = profile.base_url.partition("://")[2].partition("/")[0].partition(":")[2] if profile.base_url else ""
     port = f":{usual}" if usual and not re.search(r":\d+(/|$)", host) else ""
     return f"{'https' if profile.key_variables else 'http'}://{host}{port}"

@@ -89,7 +89,7 @@ def settings_of(model: Any) -> dict[str, Any]:
         "prefill_mode": model._prefill_mode,
         "wire": model._wire,
         "cache_prompt": model._cache_prompt,
-        **model.built,
+        **model._built,
     }
     found: dict[str, Any] = msgspec.to_builtins(
         {name: value for name, value in built.items() if value not in (None, {}, False, "auto")}, enc_hook=str

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from ..content.keywords import refuse_unknown
-from ..errors import AuthenticationError, BadRequestError
+from ..errors import AuthenticationError
 from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire
@@ -18,13 +17,13 @@ from ..protocol.request import ChatRequest, build_request
 from ..protocol.special_tokens import holds_special_token
 from ..protocol.wire import WIRES
 from ..storage.recordings.inside import Inside
-from .addresses import tidy, under, whole_address
+from .addresses import base_url_of
 from .answer import ModelResponse
 from .asking import Asking, settings_of, under_way
 from .call import Call
 from .exchange import Entry, Exchange
 from .keys import HiddenValues, Key, find_key, hidden_of
-from .learnt import Known, learnt
+from .learnt import Known, Learnt
 from .nowhere import anowhere, nowhere
 from .stream import StreamResponse
 from .timeouts import Timeout
@@ -86,6 +85,7 @@ class ChatCompletion:
         cache_prompt: bool = False,
         store: Store | None,
         clients: tuple[Any, ...],
+        built: dict[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -101,7 +101,7 @@ class ChatCompletion:
         self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
-        self.built: dict[str, Any] = {}  # what else it was built with that a recording has to know
+        self._built = built or {}  # what else it was built with that a recording has to know
         self._player: Any = None  # the recording that it is itself
         self._note: str | None = None  # what a reader has to know of its answers
         self._is_live = False  # whether the network answers, whatever is replayed
@@ -156,7 +156,7 @@ class ChatCompletion:
         """
         if unknown:
             refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        call, asked = self._call(
+        answer = self.arriving(
             messages,
             stream,
             system_prompt=system_prompt,
@@ -165,11 +165,10 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
-        answer = StreamResponse(call, nowhere if asked is None else asked._endpoint)
         if stream:
             return answer
         answer.finish()
-        return ModelResponse(call)
+        return ModelResponse(answer._call)
 
     @overload
     async def acall(
@@ -199,7 +198,7 @@ class ChatCompletion:
         """Ask the model from a coroutine; the same keywords and values as calling it."""
         if unknown:
             refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        call, asked = self._call(
+        answer = self._aarriving(
             messages,
             stream,
             system_prompt=system_prompt,
@@ -208,13 +207,10 @@ class ChatCompletion:
             tool_schemas=tool_schemas,
             tool_choice=tool_choice,
         )
-        from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
-
-        answer = AsyncStreamResponse(call, anowhere if asked is None else asked._aendpoint)
         if stream:
             return answer
         await answer.finish()
-        return ModelResponse(call)
+        return ModelResponse(answer._call)
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
@@ -261,9 +257,9 @@ class ChatCompletion:
             self._forms[key] = now, form
         prepared = form.prepare(messages)
         other = self._otherwise(now_under_way, self._wire or self.profile.wire, prepared.request)
-        if other is not None:
-            return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
-        return prepared
+        if other is None:
+            return prepared
+        return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
 
     def _place(self, now: Inside | None) -> str:
         """Where requests go, as a part of the keys of answers that are kept; of a replay, its own."""
@@ -338,6 +334,17 @@ class ChatCompletion:
             **asked,
         )
 
+    def arriving(self, messages: Messages, stream: bool, **asked: Any) -> StreamResponse:
+        """Return an answer that was not asked for yet and can be cancelled, streamed or not."""
+        call, model = self._call(messages, stream, **asked)
+        return StreamResponse(call, nowhere if model is None else model._endpoint)
+
+    def _aarriving(self, messages: Messages, stream: bool, **asked: Any) -> AsyncStreamResponse:
+        from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
+
+        call, model = self._call(messages, stream, **asked)
+        return AsyncStreamResponse(call, anowhere if model is None else model._aendpoint)
+
     def _call(self, messages: Messages, stream: bool, **asked: Any) -> tuple[Call, ChatCompletion | None]:
         """Return a call, and the model whose endpoint it goes to; None for a recording."""
         now = self._under_way()
@@ -355,22 +362,19 @@ class ChatCompletion:
 
     def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
         """The model that answers what is not recorded; None where that is not needed, or there is none."""
-        if now is None or now.player is None or not isinstance(now.player.otherwise, ChatCompletion):
+        player = None if now is None else now.player
+        if player is None or not isinstance(player.otherwise, ChatCompletion) or player.has(wire, body):
             return None
-        if now.player.has(wire, body):
-            return None
-        other = copy.copy(now.player.otherwise)
+        other = copy.copy(player.otherwise)
         other._is_live = True
-        other._note = f"this is not in {now.player.path}: {other.name} was asked in its place"
+        other._note = f"this is not in {player.path}: {other.name} was asked in its place"
         return other
 
     def _exchange(
         self, request: ChatRequest, *, now: Inside | None = None, max_retries: int | None = None, keep: bool = False
     ) -> Exchange:
         retries = self._max_retries if max_retries is None else max_retries
-        asking = None
-        if now is not None:
-            asking = Asking(now, name=self.name, settings=settings_of(self), sample=self._sample)
+        asking = None if now is None else Asking(now, name=self.name, settings=settings_of(self), sample=self._sample)
         made = Exchange(
             request,
             self.profile,
@@ -399,22 +403,7 @@ class ChatCompletion:
 
     def _base_url(self, own: str | None) -> str | None:
         """Where a request goes that may have an address of its own; None for the embedded server before it runs."""
-        if own is not None or self.profile.base_url_variable is None:
-            return own or self.profile.base_url
-        named = os.environ.get(self.profile.base_url_variable, "").strip()
-        if not named:
-            if self.profile.base_url is None:
-                raise BadRequestError(
-                    f"{self.profile.provider} lives at another address for everybody: set the environment variable "
-                    f"{self.profile.base_url_variable}, or pass base_url=."
-                )
-            return self.profile.base_url
-        if "://" not in named:
-            named = whole_address(named, self.profile)
-        named, path = tidy(named), self.profile.base_url_path
-        if "/openai/deployments/" in named:  # Azure's older addresses, which name the deployment and need a query
-            return named
-        return under(named, path) if path else named
+        return own or base_url_of(self.profile)
 
     def _endpoint(self, request: ChatRequest | None) -> Endpoint:
         """Where to send, with the key; starts the embedded server if it is the one."""
@@ -443,6 +432,15 @@ class ChatCompletion:
 
             return await asyncio.to_thread(self._endpoint, request)
         return self._endpoint(request)
+
+
+_known: dict[tuple[str, str], Learnt] = {}
+
+
+def learnt(profile: Profile, model: str, now: Inside | None = None) -> Learnt:
+    """What this process has learnt of a model at its endpoint; a recording learns for itself, or it lacks something."""
+    known = _known if now is None else (now.player or now.recorder).learnt
+    return known.setdefault((profile.base_url or profile.provider, model), Learnt(model))
 
 
 def _either(prefilling: str | None, prefill: str | None) -> str | None:

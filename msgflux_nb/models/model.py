@@ -133,24 +133,23 @@ class Model:
         }
         kept: dict[str, Any] = {"extra_body": extra_body, "max_retries": max_retries}
         check_options({**options, **kept, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt})
-        sent = {option: value for option, value in options.items() if value is not None}
         if name.startswith("replay/") and base_url is None:
-            return _replayed(name, sent)
+            return _replayed(name, options)
         row, model = _row_and_model(name, base_url, profile or {})
         ways: dict[str, Any] = {"name": name, "prefill_mode": prefill_mode, "wire": wire, "cache_prompt": cache_prompt}
-        made = ChatCompletion(
+        return ChatCompletion(
             **ways,
             **kept,
             model=model,
             profile=row,
-            options=sent,
+            options=_given(options),
             key=given,
             headers=headers,
             timeout=Timeout.of(timeout),
             store=None if cache is None else _store(cache),
             clients=_clients(http_client),
+            built=_built(profile or {}, base_url),
         )
-        return _noted(made, profile or {}, base_url)
 
 
 def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
@@ -216,11 +215,14 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
     return override(row, changes) if changes else row, model
 
 
-def _noted(model: ChatCompletion, changes: dict[str, Any], base_url: str | None) -> ChatCompletion:
-    """Return a model that knows what a recording has to know of how it was built, beside its options."""
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {option: value for option, value in options.items() if value is not None}
+
+
+def _built(changes: dict[str, Any], base_url: str | None) -> dict[str, Any]:
+    """What a recording has to know of how a model was built, beside its options."""
     plain = {field: value for field, value in changes.items() if "base_url" not in field and "key" not in field}
-    model.built = {"profile": plain, "own_server": base_url is not None}
-    return model
+    return {"profile": plain, "own_server": base_url is not None}
 
 
 def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
@@ -237,7 +239,7 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
         name=name,
         model=model,
         profile=row,
-        options={**settings.get("options", {}), **options},
+        options={**settings.get("options", {}), **_given(options)},
         key=None,
         headers=HiddenValues(),
         timeout=Timeout.of(None),

@@ -126,7 +126,7 @@ def opened(model: Any, messages: Any, keywords: dict[str, Any]) -> StreamRespons
         return None
     names = ("system_prompt", "prefilling", "generation_schema", "tool_schemas", "tool_choice")
     asked = {name: keywords.get(name) for name in names}
-    return StreamResponse(model._call(messages, bool(keywords.get("stream")), **asked), model._endpoint)
+    return model.arriving(messages, bool(keywords.get("stream")), **asked)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def without_key(model: Any) -> Any:
     return _Model({name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS})
 
 
-_STAYS = ("_key", "_headers", "_clients", "_store", "_forms", "_sample", "built", "_player", "_note", "_is_live")
+_STAYS = ("_key", "_headers", "_clients", "_store", "_forms", "_sample", "_player", "_note", "_is_live")
 _WHY = {
     "extra_headers": ", since a key may be among them.",
     "http_client": ", since its connections are this process's.",
