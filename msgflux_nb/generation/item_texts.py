@@ -1,4 +1,4 @@
-"""JSON that arrives in pieces → the texts of one list's items, each as soon as it is whole; each character read once."""
+"""JSON in pieces → the texts of one list's items, each as soon as it is whole; every character is read once."""
 
 from __future__ import annotations
 
