@@ -172,3 +172,5 @@ def __dir__() -> list[str]:
 
 if hasattr(sys.modules.get("pandas"), "api"):  # it has none while it is being imported itself
     importlib.import_module(f"{__name__}.pandas")
+if hasattr(sys.modules.get("polars"), "api"):
+    importlib.import_module(f"{__name__}.tables.frames.namespace").register_polars()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
+from .frames.namespace import register_polars
+
 if TYPE_CHECKING:
     from .explain import Explanation
     from .options import Options
@@ -233,7 +235,8 @@ class FrameAccessor(SeriesAccessor):
 
 
 def register() -> None:
-    """Give DataFrames and Series their ``mf``, Dask's too where Dask is loaded; calling it again changes nothing."""
+    """Give DataFrames and Series their ``mf``, Dask's and polars' too where they are loaded; again changes nothing."""
+    register_polars()
     if "dask.dataframe" in sys.modules:
         from .distributed.dask import register as register_dask
 

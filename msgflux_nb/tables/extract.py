@@ -61,7 +61,8 @@ def extract(
     Args:
         data: a DataFrame, a Series, or any iterable of texts; an iterator is read as rows are wanted, and a row that
             was not read when the batch was stopped is still in it. A Dask DataFrame gives a Dask DataFrame, for which
-            nothing is sent until it is computed.
+            nothing is sent until it is computed. A DataFrame, LazyFrame or Series of polars, or a Table of pyarrow,
+            gives a table of its kind; of a LazyFrame the columns that the prompt names are collected at once.
         schema: a ``msgspec.Struct`` class, or any type that msgspec decodes.
         model: a model, its name, or None for the embedded one.
         prompt: what a row is sent, with column names in braces: ``"{title}: {body}"``; ``{text}`` for anything but a
@@ -160,12 +161,12 @@ class Job(Protocol):
     def result(self) -> pd.DataFrame:
         """Return the frame as it stands."""
 
-    def returned(self, result: pd.DataFrame) -> pd.DataFrame:
+    def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame, or raise what has to be raised."""
 
 
 def finish(run: Job, *, progress: bool) -> pd.DataFrame:
-    """Run a batch to its end, or to an interrupt, and return its frame."""
+    """Run a batch to its end, or to an interrupt, and return its frame as its data was."""
     attention = threading.Event()
     run.wants_rows = attention.set
     with watch_interrupts() as interrupted, progress_of(run, shown=progress) as bar:
@@ -223,7 +224,7 @@ async def afinish(run: Job, *, progress: bool) -> pd.DataFrame:
                 await asyncio.wait([done], timeout=CLOSING_SECONDS)
                 await asyncio.sleep(interrupted.quiet_in)
             if not interrupted.is_set():
-                cancelled.result = run.result()  # type: ignore[attr-defined]  # evidence for whoever catches it
+                cancelled.result = run.given_back(run.result())  # type: ignore[attr-defined]  # evidence for whoever catches it
                 raise
             _uncancel()
         finally:

@@ -18,6 +18,8 @@ from .outcome import BILLED, FAILURES, STATES, UNANSWERED
 from .reviewing.intervals import wilson
 
 __all__ = [
+    "CONFIDENCE",
+    "ROW",
     "RUN_COLUMNS",
     "about_columns",
     "billed_of",
@@ -29,6 +31,8 @@ __all__ = [
     "with_warnings",
 ]
 
+CONFIDENCE = "_confidence"
+ROW = "_row"  # of a table without an index
 RUN_COLUMNS = (
     "_status",
     "_error",
@@ -38,6 +42,8 @@ RUN_COLUMNS = (
     "_cost",
     "_seconds",
     "_warnings",
+    CONFIDENCE,
+    ROW,
 )
 _SUMMED = RUN_COLUMNS[2:7]
 

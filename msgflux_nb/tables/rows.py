@@ -19,6 +19,7 @@ from ..content.source import confined
 from ..errors import ends_a_process
 from .arrays import is_missing
 from .cells import CellError, cell_text
+from .frames.foreign import foreign_of
 from .marks import is_plain_word
 from .template import Template, parse_template
 
@@ -270,11 +271,25 @@ def rows_of(
     if prompt is not None and not isinstance(prompt, str):
         raise TypeError(f"prompt: expected a text such as 'Extract: {{text}}' or None, got {type(prompt).__name__!r}")
     media = Media(_names("images", images), _names("files", files), _folder(folder))
+    foreign = foreign_of(data)
     if isinstance(data, pd.DataFrame):
-        return _from_frame(data, prompt, media, wrap)
+        labels = [str(label) for label in data.columns]
+        return _from_frame(
+            labels,
+            lambda names: {name: data.iloc[:, labels.index(name)].tolist() for name in names},
+            data.index,
+            prompt,
+            media,
+            wrap,
+        )
+    if foreign is not None and not foreign.is_series:
+        return _from_frame(foreign.names, foreign.cells, None, prompt, media, wrap)
     source: Iterator[Any] | None = None
     index, names = None, [_TEXT]
-    if isinstance(data, pd.Series):
+    if foreign is not None:
+        cells = foreign.cells([_TEXT])[_TEXT]
+        names += [name for name in foreign.names if name != _TEXT]
+    elif isinstance(data, pd.Series):
         cells, index = data.tolist(), data.index
         if data.name is not None and str(data.name) != _TEXT:
             names.append(str(data.name))
@@ -319,8 +334,14 @@ def _check_media(media: Media, names: Sequence[str]) -> None:
             )
 
 
-def _from_frame(data: pd.DataFrame, prompt: str | None, media: Media, wrap: Callable[[str], str] | None) -> Rows:
-    labels = [str(label) for label in data.columns]
+def _from_frame(
+    labels: list[str],
+    cells: Callable[[Iterable[str]], Mapping[str, MutableSequence[Any]]],
+    index: pd.Index[Any] | None,
+    prompt: str | None,
+    media: Media,
+    wrap: Callable[[str], str] | None,
+) -> Rows:
     _check_media(media, labels)
     texts = [label for label in labels if label not in media.names]
     template = None if prompt is None else parse_template(prompt, dict.fromkeys(texts), fixed=bool(media.names))
@@ -328,8 +349,7 @@ def _from_frame(data: pd.DataFrame, prompt: str | None, media: Media, wrap: Call
     for name in wanted:
         if labels.count(name) > 1:
             raise ValueError(f"data has {labels.count(name)} columns named {name!r}, so a prompt cannot tell which")
-    columns = {name: data.iloc[:, labels.index(name)].tolist() for name in wanted}
-    return Rows(columns, template, index=data.index, media=media, wrap=wrap)
+    return Rows(cells(wanted), template, index=index, media=media, wrap=wrap)
 
 
 def _items(data: Any) -> Iterable[Any]:
@@ -341,6 +361,6 @@ def _items(data: Any) -> Iterable[Any]:
     if hasattr(data, "to_pandas"):
         # Iterating over these gives columns, or their names, and not rows.
         raise TypeError(
-            f"data: expected a pandas DataFrame or Series, got {type(data)!r}; call .to_pandas() on it first"
+            f"data: expected a table of pandas, polars or pyarrow, got {type(data)!r}; call .to_pandas() on it first"
         )
     return data

@@ -24,6 +24,8 @@ from ..storage.batches import Records, RunRecord
 from .batch import AsyncModel, Batch
 from .corrections import Corrections
 from .examples import example_turns, read_examples
+from .frames.foreign import kind_of
+from .frames.given_back import given_back
 from .gate import gate_of
 from .labels import label_digest
 from .ledger import Ledger
@@ -51,6 +53,7 @@ class Run:
 
     Attributes:
         name: what it is called in ``runs()`` and in the report.
+        kind: which kind of table its data was, and its result is.
         rows: its input.
         batch: the engine; a new one each time that it goes on.
         began: when, in seconds since 1970.
@@ -85,6 +88,7 @@ class Run:
         check_schema(self.schema, self.explode)
         self.model = model_of(asked["model"])
         media = {name: asked[name] for name in ("images", "files", "folder")}
+        self.kind = kind_of(data) if gate is None else "pandas"
         self.rows: Rows = rows_of(data, self.prompt, wrap=marked, **media)
         shown = read_examples(asked["examples"], self.schema)
         self.rows.before = example_turns(shown, self.rows.example)
@@ -272,8 +276,14 @@ class Run:
         if self.records is not None:
             self.records.put_run(self.record, bytes(self.keys))
 
-    def returned(self, result: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame, or raise what has to be raised with the frame as its ``result``."""
+    def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame as a table of the kind that the data was."""
+        table: pd.DataFrame = given_back(result, self.kind, self.schema, self.explode)  # or polars', or Arrow's
+        return table
+
+    def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame as the data was, or raise what has to be raised with it as its ``result``."""
+        result = self.given_back(frame)
         if self._memory.trouble is not None:
             said = f"answers are in the frame but not kept: {self._memory.trouble}"
             warnings.warn(said, RuntimeWarning, stacklevel=4)

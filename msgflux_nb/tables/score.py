@@ -14,6 +14,7 @@ from ..errors import printable
 from .arrays import is_missing, objects
 from .compare import Normalise, normalised, same_cell
 from .frame import to_frame
+from .frames.foreign import to_pandas
 from .outcome import FAILURES, UNANSWERED
 from .report import RUN_COLUMNS
 
@@ -119,8 +120,9 @@ def score(
         >>> score(result, pd.DataFrame({"city": ["Ghent", "Uruk"], "people": ["265086", "3"]}))
         Score(75.0 % right, 3 of 4 cells · 2 rows)
     """
+    result = to_pandas(result)
     found = result if isinstance(result, pd.DataFrame) else to_frame(result)
-    expected = _truth(truth, found)
+    expected = _truth(to_pandas(truth), found)
     names = _common(found, expected, fields)
     states = found["_status"].tolist() if "_status" in found.columns else [None] * len(found)
     pairs, unmatched = _pairs(found.index, expected.index)

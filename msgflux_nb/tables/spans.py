@@ -74,8 +74,12 @@ def _inside_word(text: str, place: int) -> bool:
 def _fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
     if fields is None:
         dtypes = result.dtypes.items()
-        return [str(name) for name, dtype in dtypes if isinstance(dtype, pd.StringDtype) and name not in RUN_COLUMNS]
+        return [str(name) for name, dtype in dtypes if _is_text(dtype) and name not in RUN_COLUMNS]
     return named_columns(result, fields)
+
+
+def _is_text(dtype: Any) -> bool:
+    return isinstance(dtype, pd.StringDtype) or (isinstance(dtype, pd.ArrowDtype) and dtype.type is str)
 
 
 def _aligned(texts: Any, index: pd.Index[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Tables of other libraries: polars and Arrow in, the same kind out."""

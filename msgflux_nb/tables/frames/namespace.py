@@ -1,0 +1,86 @@
+"""``df.mf`` of polars: what ``extract`` and its results offer, at polars' own tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..explain import Explanation
+    from ..score import Score
+
+__all__ = ["PolarsAccessor", "register_polars"]
+
+
+class PolarsAccessor:
+    """``df.mf`` of a DataFrame, LazyFrame or Series of polars; of a result, also what came of it.
+
+    A result knows its run as long as it is the object that ``extract`` returned: polars' methods do not pass that on.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def extract(self, schema: Any, **options: Any) -> Any:
+        """Ask a model about each row, and return its answers as typed columns; see :func:`msgflux_nb.extract`."""
+        from ..extract import extract
+
+        return extract(self._data, schema, **options)
+
+    async def aextract(self, schema: Any, **options: Any) -> Any:
+        """As :meth:`extract`, to be awaited."""
+        from ..extract import aextract
+
+        return await aextract(self._data, schema, **options)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the run did, as plain values.
+
+        Raises:
+            TypeError: this is no result, or was made of one by a method of polars.
+        """
+        found: dict[str, Any] = self._pandas().mf.report
+        return found
+
+    def retry(self, *arguments: Any, **options: Any) -> Any:
+        """Ask again for the rows of the run that failed; see ``df.mf.retry`` of pandas."""
+        return self._pandas().mf.retry(*arguments, **options)
+
+    def explain(self, position: int) -> Explanation:
+        """Return what was asked for the row at a position, the raw answer, and how many attempts it took."""
+        found: Explanation = self._pandas().mf.explain(position=position)
+        return found
+
+    def score(self, truth: Any, *, fields: Sequence[str] | None = None, **options: Any) -> Score:
+        """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`."""
+        from ..score import score
+
+        return score(self._data, truth, fields=fields, **options)
+
+    def _pandas(self) -> Any:
+        from ..accessor import register
+        from .foreign import report_of_frame, to_pandas
+
+        register()
+        if report_of_frame(self._data) is None:
+            raise TypeError(
+                "expected a result of extract, got a table that knows no run: polars' methods do not pass it on, so "
+                "keep the table that extract returned; mf.runs() lists all runs"
+            )
+        return to_pandas(self._data)
+
+
+def register_polars() -> None:
+    """Give polars' tables their ``mf`` where polars is loaded; calling it again changes nothing."""
+    polars = sys.modules.get("polars")
+    if not hasattr(polars, "api") or getattr(polars.DataFrame, "mf", None) is not None:  # type: ignore[union-attr]  # it has
+        return
+    api = polars.api  # type: ignore[union-attr]  # it is there
+    for register in (
+        api.register_dataframe_namespace,
+        api.register_lazyframe_namespace,
+        api.register_series_namespace,
+    ):
+        register("mf")(PolarsAccessor)
