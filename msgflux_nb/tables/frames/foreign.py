@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import pandas as pd
-
-from .namespace import register_polars
 
 __all__ = ["Foreign", "FrameKind", "foreign_of", "kind_of", "report_of_frame", "to_pandas"]
 
@@ -58,7 +57,8 @@ class Foreign:
                 f"tables of {library} are read by narwhals, which is not installed: run "
                 "`pip install narwhals`, or `pip install 'msgflux-nb[polars]'`"
             ) from None
-        register_polars()  # it may have been loaded after this package
+        # polars may have been loaded after this package. By its name: the accessor needs the engine, which needs this.
+        importlib.import_module("msgflux_nb.tables.accessor").register()
         self._data: Any = nw.from_native(data, allow_series=True)
         self.is_series = isinstance(self._data, nw.Series)
         self._is_lazy = isinstance(self._data, nw.LazyFrame)
