@@ -60,10 +60,8 @@ class PolarsAccessor:
         return score(self._data, truth, fields=fields, **options)
 
     def _pandas(self) -> Any:
-        from ..accessor import register
         from .foreign import report_of_frame, to_pandas
 
-        register()
         if report_of_frame(self._data) is None:
             raise TypeError(
                 "expected a result of extract, got a table that knows no run: polars' methods do not pass it on, so "
