@@ -51,6 +51,7 @@ format:
 
 weights:
 	@$(BIN)/msgflux-nb models pull
+	@$(BIN)/msgflux-nb models pull smollm2-135m
 
 .PHONY: .test-ready
 .test-ready:
@@ -59,6 +60,7 @@ weights:
 	@scripts/install_system.sh libatomic
 	@scripts/install_system.sh chromium
 	@$(BIN)/msgflux-nb models pull
+	@$(BIN)/msgflux-nb models pull smollm2-135m
 
 clean:           ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from . import __version__
 from .errors import MsgfluxError
 from .local import weights
+from .local.default import default_weights
 from .local.gguf import read_header
 from .local.machine import available_memory_bytes, usable_cores
 from .local.server import import_library, needed_memory_bytes
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=list_models)
     actions = models.add_subparsers(metavar="ACTION")
     pull = actions.add_parser("pull", help="fetch weights, unless they are there and whole")
-    pull.add_argument("name", nargs="?", default=weights.DEFAULT_WEIGHTS, help="default: %(default)s")
+    pull.add_argument("name", nargs="?", default=default_weights(), help="default: %(default)s")
     pull.set_defaults(run=pull_model)
     verify = actions.add_parser("verify", help="read weights whole and compare their SHA-256")
     verify.add_argument("name", nargs="?", help="default: all that are there")
@@ -193,13 +194,13 @@ def _library() -> Check:
 
 def _weights() -> Check:
     try:
-        return Check(True, "weights", str(weights.verify(weights.DEFAULT_WEIGHTS)))
+        return Check(True, "weights", str(weights.verify(default_weights())))
     except MsgfluxError as error:
         return Check(False, "weights", str(error))
 
 
 def _memory() -> Check:
-    free, path = available_memory_bytes(), weights.installed_models().get(weights.DEFAULT_WEIGHTS)
+    free, path = available_memory_bytes(), weights.installed_models().get(default_weights())
     if free is None:
         return Check(None, "memory", "this system does not say")
     told = f"{free / 1e6:,.0f} MB free"

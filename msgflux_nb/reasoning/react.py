@@ -324,6 +324,7 @@ class _ReactLoop(_Loop):
         return result_of(
             self.log,
             kind="react",
+            options=self.started().options,
             task=self._task,
             final_answer=self._final,
             trace=self._turns,

@@ -39,6 +39,8 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
         responses: every answer of the model.
         messages: the task and its answer as a history that can go on; of ``react`` the whole conversation.
         judged: whether a model decided which answers are equal.
+        limits: the limits that were set, by name.
+        options: what shaped it: ``n`` and ``stop``, ``breadth`` and ``depth``, or ``max_steps``.
     """
 
     kind: str
@@ -55,6 +57,8 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
     responses: tuple[Any, ...]
     messages: list[dict[str, Any]]
     judged: bool = False
+    limits: dict[str, Any] = {}
+    options: dict[str, Any] = {}
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trace as a DataFrame: a row for each sample, node, or call of a tool and answer of ``react``."""
@@ -83,6 +87,7 @@ def result_of(log: Log, **fields: Any) -> PlanResult:
         usage=sum(known[1:], known[0]) if known and len(known) == len(usages) else None,
         cost=None if None in costs else sum(costs, 0.0),
         seconds=log.budget.seconds,
+        limits=log.budget.limits,
         responses=tuple(log.responses),
         **fields,
     )

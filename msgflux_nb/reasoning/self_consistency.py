@@ -288,6 +288,7 @@ class _Vote:
         return result_of(
             self.log,
             kind="self_consistency",
+            options=self.started().options,
             task=self._task,
             final_answer=final,
             trace=self._samples,

@@ -301,6 +301,7 @@ class _Tree:
         return result_of(
             self.log,
             kind="tree_of_thoughts",
+            options=self.started().options,
             task=self._task,
             final_answer=self._final,
             trace=self._nodes.values(),

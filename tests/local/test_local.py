@@ -17,10 +17,11 @@ from msgflux_nb.errors import LocalModelError
 from msgflux_nb.local import server as local
 from msgflux_nb.local.gguf import Header
 from msgflux_nb.local.server import LocalServer, ensure_server, stop_servers
-from msgflux_nb.local.weights import DEFAULT_WEIGHTS, find
+from msgflux_nb.local.weights import find
 
 from .ggufs import LLAMA, header
 
+SMALL = "smollm2-135m"
 QUESTION = [{"role": "user", "content": "Name three colours."}]
 TOOLS = [
     {
@@ -135,7 +136,7 @@ def test_a_small_model_writes_with_one_thread_and_no_model_takes_more_than_there
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
-    yield ensure_server(DEFAULT_WEIGHTS)
+    yield ensure_server(SMALL)
     stop_servers()
 
 
@@ -173,7 +174,7 @@ def test_no_page_in_a_browser_may_read_an_answer(server: LocalServer) -> None:
 @pytest.mark.local
 def test_the_same_name_gets_the_same_server_in_every_thread(server: LocalServer) -> None:
     found: list[LocalServer] = []
-    threads = [threading.Thread(target=lambda: found.append(ensure_server(DEFAULT_WEIGHTS))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(ensure_server(SMALL))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -227,7 +228,7 @@ def rendered(server: LocalServer, messages: list[dict[str, Any]], **more: Any) -
 
 @pytest.mark.local
 def test_without_tools_the_template_is_the_models_own_but_for_its_makers_system_message(server: LocalServer) -> None:
-    own = ensure_server(str(find(DEFAULT_WEIGHTS)))
+    own = ensure_server(str(find(SMALL)))
     assert own is not server
     for messages in CONVERSATIONS.values():
         theirs = rendered(own, messages)
@@ -257,11 +258,11 @@ def test_with_tools_the_template_shows_their_signatures_calls_and_results(server
 
 @pytest.mark.local
 def test_a_stopped_server_refuses_connections_and_starts_again() -> None:
-    first = ensure_server(DEFAULT_WEIGHTS)
+    first = ensure_server(SMALL)
     stop_servers()
     with pytest.raises(httpx.ConnectError):
         post(first)
-    second = ensure_server(DEFAULT_WEIGHTS)
+    second = ensure_server(SMALL)
     assert second.key != first.key
     assert post(second).status_code == 200
     stop_servers()

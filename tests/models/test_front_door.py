@@ -171,7 +171,6 @@ def test_a_wrong_option_of_a_model_is_said_when_it_is_made(
         ("local/smolm2-135m", mf.NotFoundError, "Did you mean 'smollm2-135m'?"),
         ("openai", mf.NotFoundError, "is a provider without a model"),
         (["x"], TypeError, "name: expected a str"),
-        (None, TypeError, "name: expected a str"),
     ],
 )
 def test_a_name_one_letter_off_is_told_what_was_meant(name: Any, error: type[Exception], words: str) -> None:

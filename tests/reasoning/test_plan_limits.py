@@ -233,7 +233,8 @@ def test_a_plan_on_a_thread_is_watched_from_its_beginning_and_stopped(server: An
     started.stop()
     plan = started.wait(5)
     assert plan is not None
-    assert (started.state, plan.stopped, plan.final_answer, len(plan.responses)) == ("stopped", "interrupted", "yes", 2)
+    assert (started.state, plan.stopped, plan.final_answer) == ("stopped", "interrupted", "yes")
+    assert 1 <= len(plan.responses) <= 2
     assert told[-1].result == plan
 
 
