@@ -1,0 +1,70 @@
+// @ts-check
+// Calls of a plan, opened: those of a model as what was asked and what came, those of tools as their cards.
+
+/** @type {Record<string, string>} */
+const PURPOSES = {
+  sample: "asked for a chain of thoughts",
+  propose: "asked for next thoughts",
+  value: "asked for its value",
+  judge: "asked which answers mean the same",
+  close: "asked for the answer",
+};
+
+/**
+ * One call of a model.
+ * @param {PlanCall} call
+ * @returns {HTMLElement}
+ */
+function modelCall({ purpose, prompt, text, problem, seconds }) {
+  const head = element("summary", {}, PURPOSES[purpose] ?? purpose, " ", element("span", { class: "mf-num mf-note" }, planSeconds(seconds)));
+  const node = element("details", { class: "mf-call" }, head);
+  if (prompt !== null) node.append(element("div", { class: "mf-role" }, "asked"), element("pre", { tabindex: "0" }, prompt));
+  node.append(element("div", { class: "mf-role" }, "came"), element("pre", { tabindex: "0" }, text || "nothing"));
+  if (problem) node.append(planState("look", problem, "warning"));
+  return node;
+}
+
+/**
+ * The calls of tools of one step, drawn as the view of tool calls draws them.
+ * @param {PlanStep[]} steps
+ * @returns {HTMLElement}
+ */
+function toolCards(steps) {
+  const timeline = new Timeline();
+  steps.forEach((step, number) => timeline.take([[number, 0, step.id, step.name, step.arguments ?? ""]], { [number]: cardOf(step) }));
+  const board = { tools: () => ({}), timeline: () => timeline, hands: null, seek: () => {} };
+  const views = timeline.tracks.map((track) => laneView(track, board));
+  for (const view of views) view.draw();
+  return element("div", { class: "msgflux-tool-calls mf-cards" }, element("div", { class: "mf-lanes" }, ...views.map(({ node }) => node)));
+}
+
+/**
+ * @param {PlanStep} step
+ * @returns {CallCard}
+ */
+function cardOf(step) {
+  const status = step.arguments === null ? "invalid" : "complete";
+  return {
+    ...{ step: 1, custom: false, phase: "done", marks: [[0, "done"]], edited: null, reason: "" },
+    ...{ result: step.result, left: step.left, seconds: null },
+    final: { id: step.id, name: step.name, status, repaired: false, late: false, error: null, arguments: null },
+  };
+}
+
+/**
+ * A state as a mark and a word.
+ * @param {Standing} standing
+ * @param {string} text
+ * @param {IconName | ""} [mark]
+ */
+function planState(standing, text, mark = "") {
+  const state = stateWord();
+  state.set(standing, text, mark);
+  return state.node;
+}
+
+/** @param {number} seconds */
+function planSeconds(seconds) {
+  const digits = seconds < 10 ? 2 : 1;
+  return `${seconds.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} s`;
+}

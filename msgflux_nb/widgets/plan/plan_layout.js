@@ -1,0 +1,132 @@
+// @ts-check
+// Where the nodes of a tree stand: a level a column, families beside their parent, nothing over another.
+
+const FAMILY_GAP = 0.6; // of a row
+const MOST_ROWS = 36; // of a level, before what was pruned is folded
+
+/**
+ * What stands in a row: a thought, or so many that were pruned.
+ * @typedef {{ node: PlanNode | null, parent: PlanNode, folded: PlanNode[], y: number }} TreeRow
+ */
+
+/**
+ * The rows of each level, without the root's, with their places in rows from the top.
+ * @param {PlanState} state
+ * @param {Set<number>} opened parents whose pruned ones are shown, by id
+ * @param {boolean} hide whether to leave out what was pruned
+ * @returns {{ levels: TreeRow[][], height: number }}
+ */
+function treeLayout(state, opened, hide) {
+  /** @type {TreeRow[][]} */
+  const levels = [];
+  let parents = [state.root];
+  for (const nodes of state.levels.slice(1)) {
+    const fold = nodes.length > MOST_ROWS;
+    const rows = parents.flatMap((parent) => familyOf(parent, fold && !opened.has(parent.id), hide));
+    levels.push(rows);
+    parents = rows.flatMap(({ node }) => (node ? [node] : []));
+  }
+  if (!levels.length) return { levels, height: 1 };
+  const densest = levels.reduce((best, rows, level) => (rows.length > levels[best].length ? level : best), 0);
+  stack(levels[densest]);
+  const height = Math.max(1, ...levels[densest].map(({ y }) => y + 1));
+  for (let level = densest - 1; level >= 0; level--) besideKids(levels[level], levels[level + 1], height);
+  for (let level = densest + 1; level < levels.length; level++) besideParent(levels[level], levels[level - 1], height);
+  return { levels, height };
+}
+
+/**
+ * @param {PlanNode} parent
+ * @param {boolean} fold
+ * @param {boolean} hide
+ * @returns {TreeRow[]}
+ */
+function familyOf(parent, fold, hide) {
+  const out = (/** @type {PlanNode} */ node) => node.kids.length === 0 && (node.state === "pruned" || node.state === "dead");
+  const folded = fold || hide ? parent.kids.filter(out) : [];
+  const few = folded.length < 3 && !hide;
+  const rows = parent.kids.filter((node) => few || !(fold || hide) || !out(node)).map((node) => ({ node: /** @type {PlanNode | null} */ (node), parent, folded: /** @type {PlanNode[]} */ ([]), y: 0 }));
+  return folded.length && !few && !hide ? [...rows, { node: null, parent, folded, y: 0 }] : rows;
+}
+
+/** @param {TreeRow[]} rows */
+function stack(rows) {
+  let y = 0;
+  rows.forEach((row, index) => {
+    if (index && rows[index - 1].parent !== row.parent) y += FAMILY_GAP;
+    row.y = y;
+    y += 1;
+  });
+}
+
+/**
+ * Those with kids in the middle of them; the others between their neighbours.
+ * @param {TreeRow[]} rows
+ * @param {TreeRow[]} below
+ * @param {number} height
+ */
+function besideKids(rows, below, height) {
+  /** @type {Map<PlanNode, number[]>} */
+  const kids = new Map();
+  for (const { parent, y } of below) kids.set(parent, [...(kids.get(parent) ?? []), y]);
+  const wanted = rows.map(({ node }) => {
+    const places = node ? kids.get(node) : undefined;
+    return places ? (places[0] + places[places.length - 1]) / 2 : null;
+  });
+  rows.forEach((row, index) => {
+    row.y = wanted[index] ?? between(wanted, index, height);
+  });
+  apart(rows, height);
+}
+
+/**
+ * @param {(number | null)[]} wanted
+ * @param {number} index
+ * @param {number} height
+ */
+function between(wanted, index, height) {
+  let [before, after] = [index, index];
+  while (before >= 0 && wanted[before] === null) before -= 1;
+  while (after < wanted.length && wanted[after] === null) after += 1;
+  const low = before < 0 ? -1 : /** @type {number} */ (wanted[before]);
+  const high = after >= wanted.length ? height : /** @type {number} */ (wanted[after]);
+  return low + ((high - low) * (index - before)) / (after - before);
+}
+
+/**
+ * @param {TreeRow[]} rows
+ * @param {TreeRow[]} above
+ * @param {number} height
+ */
+function besideParent(rows, above, height) {
+  const places = new Map(above.map(({ node, y }) => [node, y]));
+  /** @type {Map<PlanNode, number>} */
+  const sizes = new Map();
+  for (const { parent } of rows) sizes.set(parent, (sizes.get(parent) ?? 0) + 1);
+  /** @type {Map<PlanNode, number>} */
+  const seen = new Map();
+  for (const row of rows) {
+    const number = seen.get(row.parent) ?? 0;
+    seen.set(row.parent, number + 1);
+    row.y = (places.get(row.parent) ?? 0) + number - ((sizes.get(row.parent) ?? 1) - 1) / 2;
+  }
+  apart(rows, height);
+}
+
+/**
+ * Move rows apart where they would meet, and into the drawing; their order stays.
+ * @param {TreeRow[]} rows
+ * @param {number} height
+ */
+function apart(rows, height) {
+  let free = 0;
+  for (const row of rows) {
+    row.y = Math.max(row.y, free);
+    free = row.y + 1;
+  }
+  let limit = Math.max(height, rows.length) - 1;
+  for (const row of [...rows].reverse()) {
+    row.y = Math.min(row.y, limit);
+    limit = row.y - 1;
+  }
+}

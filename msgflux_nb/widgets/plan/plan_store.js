@@ -1,0 +1,309 @@
+// @ts-check
+// What a page knows of a plan: moments in numbered batches, and what they come to up to the moment that is shown.
+
+/**
+ * @typedef {{ kind: string, task: string, limits: Record<string, number>, options: Record<string, any> }} PlanHead
+ * @typedef {{ t: string, ms: number, [more: string]: any }} Moment as `moments.py` makes them
+ * @typedef {{ state: string, head: PlanHead }} PlanTold
+ * @typedef {{ purpose: string, prompt: string | null, text: string, problem: string | null, seconds: number }} PlanCall
+ * @typedef {{
+ *   id: number, level: number, text: string, value: number | null, state: string, parent: PlanNode | null,
+ *   kids: PlanNode[], calls: PlanCall[], changed: number,
+ * }} PlanNode
+ * @typedef {{ number: number, value: string | null, group: number | null, chain: string[], problem: string | null }} PlanSample
+ * @typedef {{ id: string, thought: string, name: string, arguments: string | null, result: string, left: number, cut: boolean }} PlanStep
+ * @typedef {{ number: number, text: string, closing: boolean, steps: PlanStep[], tokens: number, ms: number }} PlanTurn
+ * @typedef {{ calls: number, tokens: number | null, cost: number | null, seconds: number }} PlanSpent null: not known
+ */
+
+const LONGEST_PAUSE = 1500; // milliseconds of a replay that a pause takes, however long it was
+const TIMELESS_MOMENT = 60;
+
+/** A plan up to a moment. */
+class PlanState {
+  constructor() {
+    this.count = 0;
+    /** Counts what was changed, so that a view draws only that. */
+    this.version = 0;
+    /** @type {PlanNode} */
+    this.root = { id: -1, level: 0, text: "", value: null, state: "kept", parent: null, kids: [], calls: [], changed: 0 };
+    /** @type {Map<number, PlanNode>} */
+    this.nodes = new Map();
+    /** @type {PlanNode[][]} by level, the root's first */
+    this.levels = [[this.root]];
+    /** @type {PlanSample[]} in the order in which they came */
+    this.samples = [];
+    /** @type {Map<number, PlanCall>} */
+    this.sampleCalls = new Map();
+    /** @type {PlanTurn[]} */
+    this.turns = [];
+    this.words = "";
+    this.asking = 0;
+    /** @type {PlanSpent} */
+    this.spent = { calls: 0, tokens: 0, cost: 0, seconds: 0 };
+    /** @type {Moment | null} */
+    this.end = null;
+  }
+
+  /** @param {Moment} moment */
+  take(moment) {
+    this.count += 1;
+    this.version += 1;
+    if (moment.t === "ask") this.asking += 1;
+    else if (moment.t === "asked") this.takeCall(moment);
+    else if (moment.t === "node") this.takeNode(moment);
+    else if (moment.t === "sample") this.takeSample(moment);
+    else if (moment.t === "turn") this.takeTurn(moment);
+    else if (moment.t === "step") this.turn(moment.n).steps.push(stepOf(moment));
+    else if (moment.t === "words") this.words = "";
+    else if (moment.t === "text") this.words += moment.w;
+    else if (moment.t === "spent") this.takeSpent(moment);
+    else if (moment.t === "end") {
+      this.end = moment;
+      this.asking = 0;
+    }
+  }
+
+  /** @param {Moment} moment */
+  takeCall({ p: purpose, a: about, q: prompt, r: text, e: problem, s: seconds }) {
+    this.asking = Math.max(0, this.asking - 1);
+    const call = { purpose, prompt, text, problem, seconds };
+    if (purpose === "sample") this.sampleCalls.set(about, call);
+    else this.node(about).calls.push(call);
+  }
+
+  /** @param {number | null} id null for the root */
+  node(id) {
+    return (id === null ? this.root : this.nodes.get(id)) ?? this.root;
+  }
+
+  /** @param {Moment} moment */
+  takeNode({ id, up, l: level, w: text, v: value, k: state }) {
+    const known = this.nodes.get(id);
+    if (known) {
+      Object.assign(known, { value, state, changed: this.version });
+      return;
+    }
+    const parent = this.node(up);
+    const node = { id, level, text, value, state, parent, kids: [], calls: [], changed: this.version };
+    this.nodes.set(id, node);
+    parent.kids.push(node);
+    while (this.levels.length <= level) this.levels.push([]);
+    this.levels[level].push(node);
+  }
+
+  /** @param {Moment} moment */
+  takeSample({ n: number, v: value, g: group, c: chain, e: problem }) {
+    const sample = { number, value, group, chain, problem };
+    const known = this.samples.findIndex((each) => each.number === number);
+    if (known >= 0) this.samples[known] = sample;
+    else this.samples.push(sample);
+  }
+
+  /** @param {Moment} moment */
+  takeTurn({ n: number, w: text, last: closing, ms }) {
+    this.asking = Math.max(0, this.asking - 1);
+    this.words = "";
+    Object.assign(this.turn(number), { text, closing, ms });
+  }
+
+  /** @param {number} number */
+  turn(number) {
+    let turn = this.turns.find((each) => each.number === number);
+    if (!turn) {
+      turn = { number, text: "", closing: false, steps: [], tokens: 0, ms: 0 };
+      this.turns.push(turn);
+    }
+    return turn;
+  }
+
+  /** @param {Moment} moment */
+  takeSpent({ calls, tokens, cost, seconds }) {
+    const turn = this.turns.at(-1);
+    if (turn && tokens !== null) turn.tokens += tokens - (this.spent.tokens ?? 0);
+    this.spent = { calls, tokens, cost, seconds };
+  }
+
+  /** The number of nodes from the first thought to the best end; those of a path that goes on may not be known yet. */
+  get best() {
+    /** @type {Set<number>} */
+    const ids = new Set();
+    const end = this.end?.best ?? null;
+    for (let node = end === null ? null : (this.nodes.get(end) ?? null); node; node = node.parent) ids.add(node.id);
+    return ids;
+  }
+}
+
+/**
+ * @param {Moment} moment
+ * @returns {PlanStep}
+ */
+function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
+  return { id, thought, name, arguments: x, result, left, cut };
+}
+
+/** What one model's page knows of its plan, for any number of views. */
+class PlanStore {
+  /** @param {Model | null} model null in a twin, which knows all from its start */
+  constructor(model) {
+    this.model = model;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    this.run = 0;
+    this.seq = 0;
+    this.asked = false;
+    /** @type {PlanTold} */
+    this.told = { state: "idle", head: { kind: "", task: "", limits: {}, options: {} } };
+    /** @type {[string, string] | null} */
+    this.problem = null;
+    this.clear();
+  }
+
+  clear() {
+    /** @type {Moment[]} */
+    this.moments = [];
+    /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */
+    this.places = [];
+    this.following = true;
+    this.state = new PlanState();
+    this.heard = 0;
+  }
+
+  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  connect() {
+    const kept = this.model?.get("plan") ?? {};
+    if (kept.run) this.load(kept);
+    this.model?.on("msg:custom", (message) => this.receive(message));
+    this.resync();
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    const { type, run } = message;
+    if (type === "problem") this.problem = [message.name, message.message];
+    else if (run < this.run) return;
+    else if (type === "start") this.start(message);
+    else if (type === "batch") this.append(message);
+    else if (type === "progress") this.load(message);
+    else if (type === "state") this.hear(message);
+    else return;
+    this.tell();
+  }
+
+  /** @param {PlanTold & { run: number }} told */
+  start({ run, state, head }) {
+    this.clear();
+    Object.assign(this, { run, seq: 0, asked: false, problem: null, told: { state, head } });
+  }
+
+  /** @param {PlanTold & { run: number }} told */
+  hear({ run, state, head }) {
+    this.asked = false;
+    if (run === this.run) this.told = { state, head };
+    else if (state === "idle") this.start({ run, state, head });
+    else this.resync();
+    if (run === this.run && !this.running) {
+      this.model?.set("plan", { run, seq: this.seq, ...this.told, moments: this.moments });
+    }
+  }
+
+  /** @param {{ run: number, seq: number, moments: Moment[] }} batch */
+  append({ run, seq, moments }) {
+    if (run === this.run && seq <= this.seq) return;
+    if (run !== this.run || seq !== this.seq + 1) {
+      this.resync();
+      return;
+    }
+    this.seq = seq;
+    this.take(moments);
+  }
+
+  /** @param {PlanTold & { run: number, seq: number, moments: Moment[] }} told */
+  load({ run, seq, state, head, moments }) {
+    const before = run === this.run && !this.following ? this.state.count : null;
+    this.start({ run, state, head });
+    this.seq = seq;
+    this.take(moments);
+    if (before !== null) this.show(before);
+  }
+
+  /** @param {Moment[]} moments */
+  take(moments) {
+    for (const moment of moments) {
+      const last = this.moments.length - 1;
+      const pause = last < 0 ? 0 : Math.max(0, moment.ms - this.moments[last].ms);
+      this.places.push((this.places[last] ?? 0) + Math.min(pause, LONGEST_PAUSE));
+      this.moments.push(moment);
+    }
+    this.heard = performance.now();
+    if (this.following) this.catchUp(this.moments.length);
+  }
+
+  /** Ask for what was missed, once: the answer has everything. */
+  resync() {
+    if (!this.asked) this.model?.send({ type: "hello", run: this.run, seq: this.seq });
+    this.asked = true;
+  }
+
+  get running() {
+    return this.told.state === "running";
+  }
+
+  // -- the moment that is shown
+
+  /** @param {number} count of moments */
+  show(count) {
+    const wanted = Math.max(0, Math.min(count, this.moments.length));
+    this.following = wanted === this.moments.length; // whoever goes to the end goes on with it
+    this.catchUp(wanted);
+  }
+
+  /** @param {number} count */
+  catchUp(count) {
+    if (count < this.state.count) this.state = new PlanState();
+    while (this.state.count < count) this.state.take(this.moments[this.state.count]);
+  }
+
+  /** Whether there are no times to go by. */
+  get timeless() {
+    return this.moments.length > 1 && this.places[this.places.length - 1] === 0;
+  }
+
+  /**
+   * Where the rail stands when so many moments are shown.
+   * @param {number} count
+   */
+  place(count) {
+    if (count === 0) return 0;
+    return this.timeless ? count * TIMELESS_MOMENT : this.places[count - 1];
+  }
+
+  get total() {
+    return this.place(this.moments.length);
+  }
+
+  /** @param {number} place on the rail */
+  countAt(place) {
+    if (this.timeless) return Math.min(this.moments.length, Math.floor(place / TIMELESS_MOMENT));
+    let [low, high] = [0, this.places.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.places[middle] <= place) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Seconds of the plan at the moment that is shown; of one that runs, by this page's clock. */
+  get seconds() {
+    const { spent, end } = this.state;
+    if (end?.seconds !== undefined) return end.seconds;
+    const last = this.state.count ? this.moments[this.state.count - 1].ms / 1000 : 0;
+    if (!this.running || !this.following) return Math.max(spent.seconds, this.timeless ? 0 : last);
+    return Math.max(spent.seconds, last + (performance.now() - this.heard) / 1000);
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener();
+  }
+}

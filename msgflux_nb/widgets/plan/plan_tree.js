@@ -1,0 +1,397 @@
+// @ts-check
+// Tree of thoughts: left to right, a level a column, its value before each thought; edges as one path a class.
+
+const TREE_ROW = 3.6; // units of 4 px
+const TREE_TOP = 9;
+const TREE_GAP = 14; // between two columns, for the edges
+const TREE_VALUE = 8; // what stands before a thought, with its room
+const TREE_WIDEST = 52;
+/** @type {Record<string, string>} */
+const NODE_WORDS = {
+  open: "not judged yet",
+  kept: "kept for the next step",
+  pruned: "pruned: others of its step were better",
+  dead: "dead: your check says that it cannot lead there",
+  solved: "solved: your check says so",
+};
+
+/**
+ * @param {PlanStore} store
+ * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
+ */
+function treeBody(store) {
+  const edges = drawn("svg", { class: "mf-edges", "aria-hidden": "true" });
+  const lines = Object.fromEntries(["out", "kept", "best", "lit"].map((kind) => [kind, drawn("path", { class: `mf-${kind}` })]));
+  edges.append(...Object.values(lines));
+  const caps = element("div", { class: "mf-caps" });
+  const canvas = element("div", { class: "mf-canvas", role: "tree", "aria-label": "thoughts" }, /** @type {any} */ (edges), caps);
+  const scroll = element("div", { class: "mf-tree mf-scroll" }, canvas);
+  const why = element("aside", { class: "mf-why mf-scroll", "aria-live": "polite" });
+  const node = element("div", { class: "mf-wood" }, scroll, why);
+  const field = /** @type {HTMLInputElement} */ (element("input", { class: "mf-input", type: "search", placeholder: "search the thoughts", "aria-label": "search the thoughts", hidden: true }));
+  const search = iconButton("search", "search the thoughts (/)", openSearch);
+  const hiding = iconButton("eye", "hide what was pruned", () => {
+    hide = !hide;
+    hiding.setAttribute("aria-pressed", String(hide));
+    redraw();
+  }, "mf-mid");
+  /** @type {Map<string, { box: HTMLElement, key: string }>} */
+  const boxes = new Map();
+  /** @type {Set<number>} */
+  const opened = new Set();
+  /** @type {{ levels: TreeRow[][], height: number }} */
+  let layout = { levels: [], height: 1 };
+  /** @type {number[]} where each column begins, in units */
+  let columns = [];
+  /** @type {PlanNode | null} what is pointed at, and what was clicked */
+  let lit = null;
+  /** @type {number | null} */
+  let pinned = null;
+  let hide = false;
+  let drawnKey = "";
+  let unit = 4;
+  let sought = "";
+  const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+  /** @type {Map<string, number>} */
+  const widths = new Map();
+
+  function redraw() {
+    drawnKey = "";
+    store.tell();
+  }
+
+  function draw() {
+    const { state } = store;
+    const key = [store.run, state.version, state.count, hide, opened.size, unit].join();
+    if (key === drawnKey) return;
+    drawnKey = key;
+    layout = treeLayout(state, opened, hide);
+    place(state);
+    const best = state.best;
+    const scale = scaleOf(state);
+    /** @type {Set<string>} */
+    const there = new Set();
+    drawBox("root", state.root, 0, rootY(), rootText(), best, scale, there);
+    layout.levels.forEach((rows, level) => {
+      for (const row of rows) {
+        const id = row.node ? String(row.node.id) : `folded ${row.parent.id}`;
+        const text = row.node ? row.node.text : `+ ${row.folded.length} pruned`;
+        drawBox(id, row.node, level + 1, row.y, text, best, scale, there, row.node ? null : row.parent);
+      }
+    });
+    for (const [id, { box }] of boxes) {
+      if (there.has(id)) continue;
+      box.remove();
+      boxes.delete(id);
+    }
+    drawCaps(state);
+    drawEdges(best);
+    drawWhy();
+  }
+
+  function rootText() {
+    const line = store.told.head.task.split("\n", 1)[0];
+    return line || "start";
+  }
+
+  function rootY() {
+    const first = layout.levels[0];
+    return first?.length ? (first[0].y + first[first.length - 1].y) / 2 : 0;
+  }
+
+  /** How wide a thought is drawn, in units; measured without the page. @param {string} text */
+  function widthOf(text) {
+    let found = widths.get(text);
+    if (found === undefined) {
+      found = Math.min(TREE_WIDEST, measure.measureText(text.slice(0, 160)).width / unit + 2);
+      if (widths.size > 5000) widths.clear();
+      widths.set(text, found);
+    }
+    return found;
+  }
+
+  /** @param {PlanState} state */
+  function place(state) {
+    const style = getComputedStyle(canvas);
+    const size = parseFloat(style.fontSize) || 13;
+    const now = (size * 4) / 13;
+    if (now !== unit || measure.font === "10px sans-serif") {
+      unit = now;
+      widths.clear();
+      measure.font = `500 ${(size * 11) / 13}px ${style.fontFamily || "sans-serif"}`;
+    }
+    columns = [2];
+    const root = Math.min(30, widthOf(rootText()) * 1.3 + 2);
+    columns.push(columns[0] + root + TREE_GAP);
+    for (const nodes of state.levels.slice(1)) {
+      const widest = Math.max(10, ...nodes.map(({ text }) => widthOf(text)));
+      columns.push(/** @type {number} */ (columns.at(-1)) + TREE_VALUE + widest + TREE_GAP);
+    }
+    canvas.style.width = `${unit * Math.max(0, /** @type {number} */ (columns.at(-1)) - TREE_GAP + 4)}px`;
+    canvas.style.height = `${unit * (TREE_TOP + TREE_ROW * (layout.height + 1))}px`;
+  }
+
+  /**
+   * Values as shares: as they are where all are between 0 and 1, else from the least to the most.
+   * @param {PlanState} state
+   */
+  function scaleOf(state) {
+    let [low, high] = [0, 1];
+    for (const { value } of state.nodes.values()) {
+      if (value === null) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+    return (/** @type {number} */ value) => Math.round(100 * ((value - low) / (high - low)));
+  }
+
+  /** @param {PlanNode} node @param {Set<number>} best */
+  const kindOf = (node, best) => (best.has(node.id) ? "best" : node.state);
+
+  /**
+   * @param {string} id
+   * @param {PlanNode | null} node null for several that are folded
+   * @param {number} level
+   * @param {number} y
+   * @param {string} text
+   * @param {Set<number>} best
+   * @param {(value: number) => number} scale
+   * @param {Set<string>} there
+   * @param {PlanNode | null} [parent] of those that are folded
+   */
+  function drawBox(id, node, level, y, text, best, scale, there, parent = null) {
+    there.add(id);
+    const value = node?.value ?? null;
+    const kind = node ? (level ? kindOf(node, best) : "root") : "folded";
+    const share = value === null ? null : scale(value);
+    const hit = sought && text.toLowerCase().includes(sought) ? " mf-hit" : "";
+    const key = [kind, level, y, text, share, node?.state, columns[level], unit, hit].join("|");
+    let known = boxes.get(id);
+    if (known?.key === key) return;
+    if (!known) {
+      const box = element("button", { type: "button", role: "treeitem", tabindex: id === "root" ? "0" : "-1", "data-id": id });
+      known = { box, key: "" };
+      boxes.set(id, known);
+      canvas.append(box);
+      box.addEventListener("click", () => (parent ? unfold(parent) : pin(node)));
+    }
+    known.key = key;
+    const { box } = known;
+    box.className = `mf-node mf-is-${kind}${hit}`;
+    box.style.left = `${unit * columns[level]}px`;
+    box.style.top = `${unit * (TREE_TOP + TREE_ROW * y)}px`;
+    const mark = node?.state === "solved" ? [icon("check")] : share === null ? [element("span", { class: "mf-v mf-no-value" })] : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
+    box.replaceChildren(...(level && node ? mark : []), element("span", { class: "mf-cut" }, text));
+    box.setAttribute("aria-level", String(level + 1));
+    box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${number(value)}`}, ${node.state}` : text);
+  }
+
+  /** @param {number} value */
+  const number = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
+
+  /** @param {PlanState} state */
+  function drawCaps(state) {
+    const words = state.levels.map((nodes, level) => {
+      if (!level) return ["start", ""];
+      const count = (/** @type {string} */ kind) => nodes.filter((node) => node.state === kind).length;
+      const solved = count("solved");
+      const rest = solved ? `, ${solved} solved` : count("kept") ? `, ${count("kept")} kept` : "";
+      return [`step ${level}`, `${nodes.length} ${nodes.length === 1 ? "thought" : "thoughts"}${rest}`];
+    });
+    const key = JSON.stringify([words, columns, unit]);
+    if (caps.dataset.key === key) return;
+    caps.dataset.key = key;
+    caps.replaceChildren(...words.map(([name, rest], level) => element("span", { style: `left: ${unit * columns[level]}px` }, element("b", {}, name), " ", rest)));
+  }
+
+  /** @param {Set<number>} best */
+  function drawEdges(best) {
+    /** @type {Record<string, string[]>} */
+    const paths = { out: [], kept: [], best: [], lit: [] };
+    /** @type {Map<PlanNode, number>} */
+    const places = new Map([[store.state.root, rootY()]]);
+    for (const rows of layout.levels) for (const { node, y } of rows) if (node) places.set(node, y);
+    const lights = pathOf(lit);
+    layout.levels.forEach((rows, level) => {
+      for (const { node, parent, y } of rows) {
+        const kind = node === null ? "out" : lights.has(node) ? "lit" : best.has(node.id) ? "best" : node.state === "kept" || node.state === "open" ? "kept" : "out";
+        paths[kind].push(edge(parent, level, places.get(parent) ?? 0, y));
+      }
+    });
+    for (const [kind, path] of Object.entries(lines)) path.setAttribute("d", paths[kind].join(""));
+  }
+
+  /**
+   * @param {PlanNode} parent
+   * @param {number} level of the parent
+   * @param {number} from
+   * @param {number} to
+   */
+  function edge(parent, level, from, to) {
+    const text = level ? widthOf(parent.text) + TREE_VALUE : Math.min(30, widthOf(rootText()) * 1.3 + 2);
+    const [x1, x2] = [unit * (columns[level] + text), unit * columns[level + 1]];
+    const [y1, y2] = [from, to].map((y) => Math.round(10 * unit * (TREE_TOP + TREE_ROW * y)) / 10);
+    const middle = x2 - Math.min(unit * 12, (x2 - x1) * 0.62);
+    return `M${x1.toFixed(1)} ${y1}C${middle.toFixed(1)} ${y1} ${middle.toFixed(1)} ${y2} ${x2.toFixed(1)} ${y2}`;
+  }
+
+  /** @param {PlanNode | null} end */
+  function pathOf(end) {
+    /** @type {Set<PlanNode>} */
+    const found = new Set();
+    for (let at = end; at; at = at.parent) found.add(at);
+    return found;
+  }
+
+  /** What the side says of: what is pointed at, else what was clicked, else the end of the best path. */
+  function subject() {
+    const { state } = store;
+    const known = lit && (lit === state.root || state.nodes.get(lit.id) === lit) ? lit : null;
+    const chosen = pinned === null ? null : (state.nodes.get(pinned) ?? (pinned === -1 ? state.root : null));
+    const end = state.end?.best ?? null;
+    return known ?? chosen ?? (end === null ? null : (state.nodes.get(end) ?? null));
+  }
+
+  function drawWhy() {
+    const about = subject();
+    const key = about ? [store.run, about.id, about.changed, about.calls.length, about.id === pinned].join() : "";
+    if (why.dataset.key === key) return;
+    why.dataset.key = key;
+    for (const [id, { box }] of boxes) {
+      const current = about !== null && id === (about.id < 0 ? "root" : String(about.id));
+      if (current) box.setAttribute("aria-current", "true");
+      else box.removeAttribute("aria-current");
+    }
+    if (!about) {
+      why.replaceChildren(element("p", { class: "mf-note" }, "Point at a thought to read it whole; click on it to see its calls."));
+      return;
+    }
+    const path = [...pathOf(about)].reverse();
+    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, number(each.value)))));
+    const parts = [list, ...(about.parent ? [planState(...standingOf(about))] : [])];
+    if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
+    else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show what was asked and what came (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
+    why.replaceChildren(...parts);
+  }
+
+  /**
+   * @param {PlanNode} about
+   * @returns {[Standing, string, IconName | ""]}
+   */
+  function standingOf({ state }) {
+    if (state === "solved") return ["done", NODE_WORDS.solved, "check"];
+    if (state === "dead") return ["none", NODE_WORDS.dead, "cross"];
+    return [state === "open" ? "now" : "none", NODE_WORDS[state] ?? state, ""];
+  }
+
+  /** @param {PlanNode | null} about */
+  function point(about) {
+    if (lit === about) return;
+    lit = about;
+    drawEdges(store.state.best);
+    drawWhy();
+  }
+
+  /** @param {PlanNode | null} about */
+  function pin(about) {
+    pinned = about && about.id !== pinned ? about.id : null;
+    drawWhy();
+  }
+
+  /** @param {PlanNode} parent */
+  function unfold(parent) {
+    opened.add(parent.id);
+    redraw();
+  }
+
+  /** @param {EventTarget | null} target */
+  function nodeAt(target) {
+    const id = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(".mf-node"))?.dataset.id : undefined;
+    if (id === undefined) return null;
+    return id === "root" ? store.state.root : (store.state.nodes.get(Number(id)) ?? null);
+  }
+
+  canvas.addEventListener("pointerover", (event) => {
+    const about = nodeAt(event.target);
+    if (about) point(about);
+  });
+  scroll.addEventListener("pointerleave", () => point(null));
+  canvas.addEventListener("focusin", (event) => point(nodeAt(event.target)));
+
+  function openSearch() {
+    field.hidden = !field.hidden;
+    if (field.hidden) field.value = "";
+    else field.focus();
+    seek();
+  }
+
+  function seek() {
+    sought = field.value.trim().toLowerCase();
+    redraw();
+  }
+
+  field.addEventListener("input", seek);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") /** @type {HTMLElement | null} */ (canvas.querySelector(".mf-hit"))?.focus();
+    else if (event.key === "Escape") openSearch();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  /** @param {KeyboardEvent} event */
+  function key(event) {
+    if (event.key === "/" && !writes(event.target)) {
+      if (field.hidden) openSearch();
+      else field.focus();
+      return true;
+    }
+    const at = event.target instanceof HTMLElement && event.target.classList.contains("mf-node") ? event.target : null;
+    const about = nodeAt(at);
+    if (!at || !about) return false;
+    const rows = about.level ? (layout.levels[about.level - 1] ?? []).flatMap((row) => (row.node ? [row.node] : [])) : [];
+    const place = rows.indexOf(about);
+    /** @type {Record<string, () => PlanNode | null | undefined>} */
+    const next = {
+      ...{ ArrowUp: () => rows[place - 1], ArrowDown: () => rows[place + 1], ArrowLeft: () => about.parent },
+      ...{ ArrowRight: () => about.kids.find((kid) => boxes.has(String(kid.id))), Home: () => rows[0], End: () => rows.at(-1) },
+    };
+    if (!(event.key in next)) return false;
+    const to = next[event.key]();
+    const box = to ? boxes.get(to.id < 0 ? "root" : String(to.id))?.box : undefined;
+    if (box) {
+      at.setAttribute("tabindex", "-1");
+      box.setAttribute("tabindex", "0");
+      box.focus();
+    }
+    return true;
+  }
+
+  new ResizeObserver(() => {
+    const now = ((parseFloat(getComputedStyle(canvas).fontSize) || 13) * 4) / 13;
+    if (now !== unit) redraw();
+  }).observe(node);
+
+  /** The moments at which a level begins. */
+  function ticks() {
+    /** @type {number[]} */
+    const found = [];
+    let level = 0;
+    store.moments.forEach(({ t, l }, index) => {
+      if (t !== "node" || l === undefined || l <= level) return;
+      level = l;
+      found.push(index);
+    });
+    return found.slice(1);
+  }
+
+  function told() {
+    const { levels, asking, end } = store.state;
+    const step = levels.length - 1;
+    if (end?.stopped === "solved") return `solved at step ${step}`;
+    const count = store.state.nodes.size;
+    return `step ${step}, ${count.toLocaleString("en-US")} ${count === 1 ? "thought" : "thoughts"}${asking ? `, ${asking} being asked` : ""}`;
+  }
+
+  return { nodes: [node], draw, ticks, key, tools: [field, hiding, search], state: told };
+}

@@ -1,0 +1,194 @@
+"""``PlanView``: a plan while it runs, live, with its budget and a Stop; replayed, and kept in the notebook."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import traitlets as t
+
+from ...errors import StreamInterruptedError, described
+from ...reasoning.plan_events import PlanEnded, PlanStarted
+from ...reasoning.result import PlanResult
+from ...reasoning.start import PlanRun
+from ..base.feed import Batch
+from ..base.one_run import OneRun
+from ..base.run import Sender
+from .moments import Moments
+from .plan_twin import REPLAY_PARTS, plan_html, plan_text, replay_html
+from .retold import retold
+
+__all__ = ["PlanView"]
+
+
+class PlanView(OneRun):
+    """A plan as it runs: lanes of ``react``, a histogram of ``self_consistency``, the tree of ``tree_of_thoughts``.
+
+    Args:
+        source: what ``mf.plan.start`` returned, or a ``PlanResult``; None to be told by a driver's
+            ``on_event=view.on_event``.
+
+    Attributes:
+        state: ``idle``, ``running``, ``complete``, ``stopped`` or ``failed``.
+        result: the ``PlanResult``; of a plan that broke off, as far as it came. None before the end.
+        error: why it broke off, or None.
+
+    Raises:
+        TypeError: the source is something else.
+
+    Example:
+        >>> import msgflux_nb as mf
+        >>> view = PlanView(mf.plan.self_consistency(lambda task: 42, "6 times 7?", n=3, answer=int))
+        >>> view
+        PlanView(self_consistency, complete, 3 calls)
+    """
+
+    stem = "plan/plan_view"
+    parts = REPLAY_PARTS
+
+    plan = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
+
+    def __init__(self, source: Any = None) -> None:
+        self._number = 0
+        self._stops: Callable[[], None] | None = None
+        self._clear()
+        super().__init__()
+        if source is not None:
+            self.show(source)
+
+    def __repr__(self) -> str:
+        kind = self._moments.head["kind"] or "no plan yet"
+        return f"PlanView({kind}, {self.state}, {self._moments.spent.calls} calls)"
+
+    @property
+    def over(self) -> bool:
+        """Whether the plan has ended."""
+        return self.state in ("complete", "stopped", "failed")
+
+    # -- what a notebook does --------------------------------------------------------------------------------------
+
+    def show(self, source: PlanRun | PlanResult) -> None:
+        """Show a run from its beginning, or a result; what was shown is gone.
+
+        Raises:
+            TypeError: it is neither.
+        """
+        if isinstance(source, PlanRun):
+            self._begin()
+            source.watch(functools.partial(self._hear, self._number))
+        elif isinstance(source, PlanResult):
+            self._begin()
+            for at, event in retold(source):
+                self._hear(self._number, at, event)
+            self._sender.flush()
+        else:
+            raise TypeError(
+                "PlanView: expected what mf.plan.start(...) returned, or a PlanResult, got "
+                f"{type(source).__name__}; or give a driver on_event=view.on_event"
+            )
+
+    def on_event(self, event: Any) -> None:
+        """Take what a driver tells, from any thread. It never raises, since that would end the plan."""
+        if isinstance(event, PlanStarted):
+            self._begin()
+        self._hear(self._number, time.monotonic(), event)
+
+    def stop(self) -> None:
+        """End the plan that is shown, keeping what came: what is in flight is cancelled."""
+        if self._stops is not None and not self.over:
+            self._stops()
+
+    def close(self) -> None:
+        """End the widget; the plan goes on."""
+        if self.comm is not None:
+            self._sender.close()
+        super().close()
+
+    # -- a plan ----------------------------------------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._number += 1
+        self._moments = Moments()
+        send = functools.partial(self._send_batch, self._number)
+        self._sender = Sender(self._moments, send, on_quiet=self._rest)
+        self.state = "idle"
+        self.result: PlanResult | None = None
+        self.error: BaseException | None = None
+        self._held = False
+
+    def _begin(self) -> None:
+        self._sender.close()
+        self._clear()
+        self.state = "running"
+        self._stops = None
+        self._revive()
+        self.send({"type": "start", "run": self._number, **self._told_state()})
+
+    def _hear(self, run: int, at: float, event: Any) -> None:
+        if run != self._number:  # another plan is shown by now
+            return
+        try:
+            if self._moments.take(at, event):
+                self._sender.wake()
+            if isinstance(event, PlanStarted):
+                self._stops = event.stop
+                self._tell_state()
+            elif isinstance(event, PlanEnded):
+                self._finish(event)
+        except Exception as error:
+            self.show_error(error)
+
+    def _finish(self, event: PlanEnded) -> None:
+        self.result, self.error = event.result, event.error
+        stopped = isinstance(event.error, StreamInterruptedError) or not isinstance(event.error, Exception)
+        self.state = "complete" if event.error is None else "stopped" if stopped else "failed"
+        self._sender.flush()
+        self._sender.report(lambda seq, whole: self._set_unsent(plan=self._told(seq, whole)))
+        self._update_twin()
+        self._tell_state()
+        self._sender.wake()
+
+    def _rest(self) -> None:
+        """Nothing has come for a while; called on the thread that sends."""
+        if self.over and not self._held:
+            self._retire()
+
+    # -- what a page is told ---------------------------------------------------------------------------------------
+
+    def _send_batch(self, run: int, seq: int, batch: Batch) -> None:
+        self.send({"type": "batch", "run": run, "seq": seq, **batch})
+
+    def _tell_state(self) -> None:
+        self.send({"type": "state", "run": self._number, **self._told_state()})
+
+    def _told_state(self) -> dict[str, Any]:
+        return {"state": self.state, "head": self._moments.head}
+
+    def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
+        return {"run": self._number, "seq": seq, **self._told_state(), **whole}
+
+    def _on_hello(self, content: dict[str, Any], _buffers: Any) -> None:
+        """A page has loaded, or has missed something."""
+        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._sender.number):
+            self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
+        else:
+            self._tell_state()
+
+    def _on_keep(self, _content: dict[str, Any], _buffers: Any) -> None:
+        """Somebody is busy with the replay: it is not taken out of their hands."""
+        self._held = True
+
+    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+        self.stop()
+
+    # -- what stays ------------------------------------------------------------------------------------------------
+
+    def _drawn(self) -> tuple[str, str]:
+        error = "" if self.error is None or self.state == "stopped" else described(self.error)
+        static = plan_html(self._moments, state=self.state, error=error)
+        text = plan_text(self._moments, state=self.state, error=error)
+        if not self.over or not len(self._moments):
+            return static, text
+        return replay_html(self._told(0, self._moments.whole()), static), text
