@@ -34,6 +34,7 @@ _HOME = {  # None: a module
     "NotFoundError": "errors",
     "NotRecordedError": "errors",
     "PermissionDeniedError": "errors",
+    "PlanView": "widgets.plan.plan_view",
     "Playground": "widgets.playground.playground",
     "PrefillEditor": "widgets.prefill.prefill_editor",
     "PrefillError": "errors",
@@ -133,6 +134,7 @@ if TYPE_CHECKING:
     from .widgets.base.scale import display as display
     from .widgets.conversation.message_builder import MessageBuilder as MessageBuilder
     from .widgets.extraction.extraction_view import ExtractionView as ExtractionView
+    from .widgets.plan.plan_view import PlanView as PlanView
     from .widgets.playground.playground import Playground as Playground
     from .widgets.prefill.prefill_editor import PrefillEditor as PrefillEditor
     from .widgets.schema.schema_picker import SchemaPicker as SchemaPicker

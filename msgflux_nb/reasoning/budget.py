@@ -57,6 +57,7 @@ class Budget:
         self.calls = 0
         self.tokens = 0
         self.cost = 0.0
+        self.tokens_known = self.cost_known = True
 
     @property
     def seconds(self) -> float:

@@ -98,7 +98,8 @@ class PlanRun:
             state = "complete"
         except BaseException as error:  # kept for whoever waits: on a thread nobody else would catch it
             self.error, self.result = error, getattr(error, "plan", None)
-            state = "stopped" if self._stop_asked and isinstance(error, StreamInterruptedError) else "failed"
+            stopped = self.result is not None and self.result.stopped == "interrupted"  # by anybody, the view too
+            state = "stopped" if stopped and isinstance(error, StreamInterruptedError) else "failed"
         self.state = state
         self._done.set()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ...display.sheet import shortened
+from .sheet import shortened
 from .view import page_code, page_style
 
 __all__ = ["replay_data", "replay_script", "replay_style"]

@@ -115,7 +115,7 @@ function planBoard(store, el, { live, signal }) {
     drawState();
     budget.draw(store);
     rail.draw();
-    stop.classList.toggle("mf-unseen", !store.running);
+    stop.hidden = !store.running;
   });
 
   el.addEventListener("keydown", (event) => {

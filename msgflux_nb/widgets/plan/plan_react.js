@@ -29,7 +29,7 @@ function reactBody(store) {
     for (const turn of acting.slice(rows.length)) add(turn);
     const asked = callsBefore(acting);
     for (const row of rows) drawRow(row, asked);
-    if (atEnd && store.following) steps.scrollTop = steps.scrollHeight;
+    if (atEnd && store.running && store.following) steps.scrollTop = steps.scrollHeight;
     drawAnswer();
   }
 

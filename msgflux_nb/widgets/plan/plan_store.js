@@ -144,6 +144,14 @@ function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
 
 /** What one model's page knows of its plan, for any number of views. */
 class PlanStore {
+  /** @type {Moment[]} */
+  moments = [];
+  /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */
+  places = [];
+  following = true;
+  state = new PlanState();
+  heard = 0;
+
   /** @param {Model | null} model null in a twin, which knows all from its start */
   constructor(model) {
     this.model = model;
@@ -156,13 +164,10 @@ class PlanStore {
     this.told = { state: "idle", head: { kind: "", task: "", limits: {}, options: {} } };
     /** @type {[string, string] | null} */
     this.problem = null;
-    this.clear();
   }
 
   clear() {
-    /** @type {Moment[]} */
     this.moments = [];
-    /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */
     this.places = [];
     this.following = true;
     this.state = new PlanState();

@@ -1,0 +1,303 @@
+"""The page of the view of plans, alone in Chromium; what it is told comes from real plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import msgflux_nb as mf
+from msgflux_nb.widgets.plan.plan_view import PlanView
+
+from . import plan_samples as samples
+from .hostile import counting, dangerous
+from .widget_page import WidgetPage, until
+
+pytestmark = pytest.mark.browser
+
+
+class Board:
+    """A view in a page."""
+
+    def __init__(self, page: Page, *messages: dict[str, Any], url: str = "") -> None:
+        self.widget = WidgetPage(page, PlanView, {"plan": {}}, url=url)
+        self.page = page
+        self.deliver(*messages)
+
+    def deliver(self, *messages: dict[str, Any]) -> None:
+        self.widget.deliver(*messages)
+        self.widget.settle()
+
+    def texts(self, selector: str) -> list[str]:
+        self.widget.settle()
+        return [" ".join(text.split()) for text in self.page.locator(selector).all_inner_texts()]
+
+    @property
+    def rail(self) -> Locator:
+        return self.page.get_by_role("slider", name="replay")
+
+    @property
+    def state(self) -> str:
+        return self.texts(".mf-top > .mf-is")[0]
+
+
+@pytest.fixture
+def board(page: Page) -> Iterator[Callable[..., Board]]:
+    """Open a view; its code must not have raised."""
+    opened: list[Board] = []
+
+    def open_(*messages: dict[str, Any], url: str = "") -> Board:
+        opened.append(Board(page, *messages, url=url))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        assert one.widget.errors() == []
+        expect(page.locator(".mf-fault")).to_have_count(0)
+
+
+Open = Callable[..., Board]
+
+
+def test_a_vote_grows_answer_by_answer_and_says_why_it_stopped(board: Open) -> None:
+    view = board(*samples.told(samples.vote))
+    assert view.state == "stopped after 17 of 40: the leader stays ahead"
+    assert view.texts(".mf-ans > b") == ["8", "10", "9", "not readable"]
+    assert view.texts(".mf-ans > .mf-num") == ["11 · 65 %", "4 · 24 %", "1 · 6 %", "1"]
+    assert view.page.locator(".mf-curve .mf-told").text_content() == "0.96 · stopped here, 23 calls saved"
+    assert view.texts(".mf-budget div")[:2] == ["17 of 40 calls", "119 of 20,000 tokens"]
+    view.rail.press("Home")
+    assert view.texts(".mf-ans") == []
+    while len(view.texts(".mf-blocks button")) < 3:
+        view.rail.press("ArrowRight")
+    assert view.texts(".mf-ans > .mf-num") == ["2 · 67 %", "1 · 33 %"]
+    assert view.state.startswith("answer 3 of 40")
+    view.rail.press("End")
+    assert view.texts(".mf-budget div")[0] == "17 of 40 calls"
+
+
+def test_a_block_opens_its_chain_and_arrows_walk(board: Open) -> None:
+    view = board(*samples.told(samples.vote))
+    block = view.page.get_by_role("button", name="answer 14", exact=True)
+    block.click()
+    assert view.texts(".mf-chain > header > :not(button)")[:2] == ["Answer 14", "says 10"]
+    assert view.texts(".mf-chain .mf-words p")[-1] == "The wall is 10 m high: 10 days"
+    block.press("ArrowRight")
+    view.widget.settle()
+    assert view.texts(".mf-chain > header .mf-title") == ["Answer 15"]
+    view.page.get_by_role("button", name="answer 5", exact=True).click()
+    assert view.texts(".mf-chain .mf-says") == ["not readable"]
+    assert "I think that it is ten." in view.texts(".mf-chain .mf-words")[0]
+    view.page.locator(".mf-call summary").click()
+    assert "I think that it is ten." in view.texts(".mf-call pre")
+
+
+def test_react_shows_thought_call_and_result_and_what_was_asked_before(board: Open) -> None:
+    view = board(*samples.told(samples.react))
+    assert view.state == "5 steps"
+    assert view.texts(".mf-thought")[2] == "The chair is missing. May the order be split?"
+    assert view.texts(".mf-act") == [
+        'find_order(customer="Okafor")',
+        'stock(item="desk lamp")',
+        'stock(item="oak chair")',
+        'find_order(customer="Okafor")',
+        'weight(item="desk lamp", n=3)',
+    ]
+    assert view.texts(".mf-result")[1] == "12 in Rotterdam"
+    assert view.texts(".mf-got .mf-is") == ["same as step 1, 7 tokens wasted"]
+    assert view.texts(".mf-answer .mf-words")[0].endswith("The oak chair will be late.")
+    assert view.texts(".mf-answer .mf-no") == ["5"]
+    assert view.texts(".mf-budget div")[0] == "5 of 8 calls"
+
+
+def test_a_step_opens_as_tool_cards_and_folds_again(board: Open) -> None:
+    view = board(*samples.told(samples.react))
+    steps = view.page.locator(".mf-step")
+    steps.nth(0).focus()
+    view.page.keyboard.press("ArrowDown")
+    expect(steps.nth(1)).to_be_focused()
+    view.page.keyboard.press("Enter")
+    view.widget.settle()
+    expect(steps.nth(1).locator(".mf-lane")).to_have_count(2)
+    assert view.texts(".mf-lane .mf-name") == ["stock", "stock"]
+    view.page.keyboard.press("Enter")
+    expect(view.page.locator(".mf-lane")).to_have_count(0)
+    view.page.get_by_role("button", name="fold the results").click()
+    expect(view.page.locator(".mf-steps")).to_have_class("mf-steps mf-scroll mf-folded")
+
+
+def test_an_answer_arrives_in_pieces(board: Open) -> None:
+    messages = samples.told(samples.react)
+    view = board(*messages)
+    view.rail.press("End")
+    moments = [moment for message in messages for moment in message.get("moments", ())]
+    last = max(index for index, moment in enumerate(moments) if moment["t"] == "text")
+    for _ in range(len(moments) - last - 1):
+        view.rail.press("ArrowLeft")
+    view.widget.settle()
+    assert view.texts(".mf-answer .mf-words")[0].startswith("Not all of it.")
+    expect(view.page.locator(".mf-answer .mf-words")).to_have_class("mf-words mf-caret")
+
+
+def test_a_tree_has_a_level_a_column_with_values_and_states(board: Open) -> None:
+    view = board(*samples.told(samples.tree))
+    assert view.state == "solved at step 3"
+    captions = [caption.split(" ", 2)[:2] for caption in view.texts(".mf-caps span")]
+    assert captions == [["start"], ["step", "1"], ["step", "2"], ["step", "3"]]
+    dead = view.page.locator(".mf-is-dead .mf-cut")
+    expect(dead.first).to_have_css("text-decoration-line", "line-through")
+    best = view.page.locator(".mf-is-best")
+    assert [text.strip() for text in best.all_inner_texts()] == ["then 4", "then 3", "then 2"]
+    expect(best.first).to_have_css("font-weight", "700")
+    lefts = {box.bounding_box()["x"] for box in best.all()}  # type: ignore[index]  # it is seen
+    assert len(lefts) == 3
+    pruned = view.page.locator(".mf-is-pruned").first
+    expect(pruned.locator(".mf-v i")).to_have_count(1)
+    paths = view.page.locator(".mf-edges path")
+    assert paths.count() == 4
+    assert (view.page.locator(".mf-edges .mf-best").get_attribute("d") or "").count("M") == 3
+
+
+def test_pointing_at_a_thought_shows_it_whole_and_a_click_its_calls(board: Open) -> None:
+    view = board(*samples.told(samples.asked_tree))
+    node = view.page.get_by_role("treeitem", name="left, value 0.2, pruned")
+    node.hover()
+    assert view.texts(".mf-path li") == ["where?", "left 0.2"]
+    assert view.texts(".mf-why > .mf-is") == ["pruned: others of its step were better"]
+    assert (view.page.locator(".mf-edges .mf-lit").get_attribute("d") or "").count("M") == 1
+    expect(view.page.locator(".mf-call")).to_have_count(0)
+    node.click()
+    expect(view.page.locator(".mf-call")).to_have_count(1)
+    view.page.locator(".mf-call summary").click()
+    asked, came = view.texts(".mf-call pre")
+    assert "How likely do these thoughts lead to the answer?" in asked
+    assert '"score": 0.2' in came
+
+
+def test_keys_walk_the_tree_and_the_slash_searches(board: Open) -> None:
+    view = board(*samples.told(samples.tree))
+    view.page.get_by_role("treeitem").first.focus()
+    view.page.keyboard.press("ArrowRight")
+    assert view.page.evaluate("document.activeElement.textContent.trim()") == "then 4"
+    view.page.keyboard.press("ArrowDown")
+    assert view.page.evaluate("document.activeElement.textContent.trim()") == "then 3"
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("/")
+    view.page.keyboard.type("THEN 1")
+    view.widget.settle()
+    hits = view.page.locator(".mf-hit")
+    assert {text.strip() for text in hits.all_inner_texts()} == {"then 1"}
+    view.page.keyboard.press("Enter")
+    assert view.page.evaluate("document.activeElement.textContent.trim()") == "then 1"
+
+
+def test_what_was_pruned_can_be_hidden(board: Open) -> None:
+    view = board(*samples.told(samples.tree))
+    before = view.page.locator(".mf-node").count()
+    view.page.get_by_role("button", name="hide what was pruned").click()
+    view.widget.settle()
+    expect(view.page.locator(".mf-is-pruned, .mf-is-dead")).to_have_count(0)
+    assert view.page.locator(".mf-node").count() < before
+
+
+def test_a_level_of_many_folds_what_was_pruned_and_opens_it(board: Open) -> None:
+    def propose(path: tuple[str, ...]) -> list[str]:
+        return [f"thought {number}" for number in range(60)]
+
+    def run(on_event: Any) -> Any:
+        value = {f"thought {number}": number / 60 for number in range(60)}
+        keywords = {"propose": propose, "value": lambda path: value[path[-1]], "depth": 1}
+        return mf.plan.tree_of_thoughts(None, "?", on_event=on_event, **keywords)
+
+    view = board(*samples.told(run))
+    folded = view.page.locator(".mf-is-folded")
+    assert view.texts(".mf-is-folded") == ["+ 57 pruned"]
+    folded.click()
+    view.widget.settle()
+    expect(view.page.locator(".mf-is-pruned")).to_have_count(57)
+
+
+def test_stop_is_sent_by_the_button_and_by_escape_and_gone_at_the_end(board: Open) -> None:
+    messages = samples.told(samples.vote)
+    running = [one for one in messages if one.get("state") in (None, "running")]
+    view = board(*running)
+    view.page.get_by_role("button", name="Stop").click()
+    view.rail.press("Escape")
+    assert len(view.widget.sent("stop")) == 2
+    view.deliver(*[one for one in messages if one not in running])
+    expect(view.page.get_by_role("button", name="Stop")).to_have_count(0)
+
+
+def test_a_budget_that_is_nearly_spent_says_so(board: Open) -> None:
+    def run(on_event: Any) -> Any:
+        return mf.plan.self_consistency(lambda task: 1, "?", n=9, answer=int, max_calls=5, on_event=on_event)
+
+    view = board(*samples.told(run))
+    assert view.state == "stopped after 5 of 9: all calls are spent"
+    assert view.texts(".mf-budget div")[0] == "5 of 5 callsspent"
+    expect(view.page.locator(".mf-budget .mf-near")).to_have_count(1)
+
+
+def test_a_batch_that_was_missed_is_asked_for_and_the_place_stays(board: Open) -> None:
+    messages = samples.told(samples.vote)
+    batches = [one for one in messages if one["type"] == "batch"]
+    start = next(one for one in messages if one["type"] == "start" and one["run"] == batches[0]["run"])
+    view = board(start, {**batches[0], "seq": 2})
+    asked = view.widget.sent("hello")[-1]
+    assert (asked["run"], asked["seq"]) == (start["run"], 0)
+    moments = [moment for batch in batches for moment in batch["moments"]]
+    head = next(one["head"] for one in messages if one["type"] == "state" and one["head"]["kind"])
+    view.deliver(
+        {"type": "progress", "run": start["run"], "seq": 9, "state": "running", "head": head, "moments": moments}
+    )
+    assert len(view.texts(".mf-blocks button")) == 17
+
+
+def test_what_a_model_wrote_is_text_live_and_in_the_twin(board: Open, page: Page) -> None:
+    with counting() as (port, asked):
+        hostile = dangerous(port)
+
+        def run(on_event: Any = None) -> Any:
+            keywords = {"propose": lambda path: hostile, "value": lambda path: 1.0, "depth": 1, "breadth": 9}
+            return mf.plan.tree_of_thoughts(None, hostile[2], on_event=on_event, **keywords)
+
+        view = board(*samples.told(run), url=f"http://127.0.0.1:{port}/page")
+        node = view.page.get_by_role("treeitem", name=hostile[2]).last
+        node.hover()
+        node.click()
+        assert hostile[2] in view.texts(".mf-path li")[-1]
+        with closing(PlanView(run())) as kept:
+            html = kept._twin()["text/html"]
+        page.set_content(f"<html><body>{html}</body></html>")
+        expect(page.locator(".msgflux-plan .mf-node")).to_have_count(10)
+        assert asked == []
+
+
+def test_the_twin_replays_without_a_kernel(page: Page) -> None:
+    for run in (samples.vote, samples.react, samples.tree):
+        with closing(PlanView(run())) as view:
+            html = view._twin()["text/html"]
+        page.set_content(f"<html><body>{html}</body></html>")
+        replay = page.locator(".msgflux-plan")
+        expect(replay).to_be_visible()
+        expect(page.locator(".msgflux-static")).to_be_hidden()
+        expect(replay.get_by_role("button", name="Stop")).to_have_count(0)
+        slider = replay.get_by_role("slider", name="replay")
+        slider.press("Home")
+        expect(replay.locator(".mf-blocks button, .mf-step, .mf-node[data-id='0']")).to_have_count(0)
+        replay.get_by_role("button", name="play").click()
+        until(lambda: slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax"), seconds=20)  # noqa: B023
+
+
+@pytest.mark.parametrize("width", [972, 700, 480])
+def test_nothing_is_cut_at_any_width(board: Open, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for run in (samples.vote, samples.react, samples.tree):
+        view = board(*samples.told(run))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for part in (".mf-top", ".mf-budget", ".mf-bottom"):
+            box = view.page.locator(part)
+            assert box.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
