@@ -233,7 +233,7 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
 
     path = name.partition("/")[2]
     player = Player(read_recordings(path), Path(path), speed=speed_of_environment())
-    asked, settings = next(iter(settings_of(player.recordings).items()), (DEFAULT_MODEL, {}))
+    asked, settings = next(iter(settings_of(player.recordings).items()), (f"local/{default_weights()}", {}))
     base_url = "http://replay.invalid/v1" if settings.get("own_server") else None
     row, model = _row_and_model(asked, base_url, settings.get("profile", {}))
     made = ChatCompletion(
