@@ -110,10 +110,9 @@ class Model:
             StoreError: ``cache`` cannot be used.
             TypeError: an option or a profile's field is unknown or of the wrong type.
         """
-        name = f"local/{default_weights()}" if name is None else name
         given, headers, wrong = _hidden(api_key, extra_headers)
         del api_key, extra_headers  # a verbose traceback prints the variables of every frame
-        _check_construction(name, wrong, unknown, cache, (prefill_mode, wire))
+        name = _checked_name(name, wrong, unknown, cache, (prefill_mode, wire))
         options = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -173,11 +172,14 @@ def _hidden(api_key: Any, headers: Any) -> tuple[Key | None, HiddenValues, str |
     return None if api_key is None else Key(api_key), HiddenValues(headers or {}), None
 
 
-def _check_construction(
+def _checked_name(
     name: Any, wrong: str | None, unknown: dict[str, Any], cache: Any, words: tuple[object, object]
-) -> None:
+) -> str:
+    """Return the name of the model, the embedded one's where there is none; raise for what else cannot be built."""
     names = [one for one in inspect.signature(Model.chat_completion).parameters if one != "name"]
     refuse_unknown("Model.chat_completion", unknown, names)
+    if name is None:
+        name = f"local/{default_weights()}"
     if not isinstance(name, str):
         raise TypeError(f'name: expected a str such as "openai/gpt-4.1-nano", got {type(name).__name__}')
     if wrong is not None:
@@ -189,6 +191,7 @@ def _check_construction(
         raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
     if wire not in (None, *WIRES):
         raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {wire!r}")
+    return name
 
 
 def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
