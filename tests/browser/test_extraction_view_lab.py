@@ -70,15 +70,14 @@ def test_a_run_is_stopped_by_its_button_gone_on_with_and_kept(open_notebook: Ope
     notebook = open_notebook(cells)
     notebook.run_cell(0)
     view = notebook.page.locator(".msgflux-extraction").first
-    expect(view.locator(".mf-badge")).to_contain_text("ready")
-    view.get_by_role("button", name="run").click()
-    expect(view.locator(".mf-state").first).to_contain_text(f"ok {QUICK}", timeout=20_000)
-    expect(view.locator("tbody tr")).to_have_count(QUICK)
+    expect(view.locator(".mf-say")).to_contain_text("none asked about yet")
+    view.get_by_role("button", name="Run").click()
+    expect(view.locator(".mf-done")).to_contain_text(f"{QUICK} of {ROWS}", timeout=20_000)
+    expect(view.locator("tbody tr[data-position]")).to_have_count(QUICK)
     expect(view.locator("tbody tr").first).to_contain_text("<b>text 0</b>")
     notebook.page.wait_for_timeout(600)  # a click at once would be taken for the second of a double click
-    view.get_by_role("button", name="stop").click()
-    expect(view.locator(".mf-badge")).to_contain_text("stopped")
-    expect(view.get_by_role("button", name="resume")).to_be_visible()
+    view.get_by_role("button", name="Stop").click()
+    expect(view.get_by_role("button", name=f"Go on with {ROWS - QUICK}")).to_be_visible()
     notebook.run_cell(1)
     assert printed(notebook) == [f"stopped {{'ok': {QUICK}, 'interrupted': 2, 'pending': {ROWS - QUICK - 2}}}\n"]
     text = "".join(notebook.save()["cells"][0]["outputs"][1]["data"]["text/plain"])
@@ -86,7 +85,7 @@ def test_a_run_is_stopped_by_its_button_gone_on_with_and_kept(open_notebook: Ope
 
     gated.open.set()
     notebook.page.wait_for_timeout(600)
-    view.get_by_role("button", name="resume").click()
+    view.get_by_role("button", name="Go on").click()
     twin = notebook.page.locator(".msgflux-twin").first
     expect(twin).to_be_visible(timeout=20_000)  # the live view has given way to it
     expect(notebook.page.locator(".msgflux-extraction")).to_have_count(0)
@@ -116,7 +115,7 @@ def test_extract_shows_the_view_and_an_interrupt_keeps_it(open_notebook: Open, g
     notebook = open_notebook(cells)
     notebook.start_cell(0)
     view = notebook.page.locator(".msgflux-extraction").first
-    expect(view.locator(".mf-state").first).to_contain_text(f"ok {QUICK}", timeout=20_000)
+    expect(view.locator(".mf-done")).to_contain_text(f"{QUICK} of {ROWS}", timeout=20_000)
     notebook.interrupt()
     notebook.wait_idle()
     assert printed(notebook) == [f"{ROWS} {QUICK}\n"]
@@ -132,3 +131,16 @@ def test_extract_shows_the_view_and_an_interrupt_keeps_it(open_notebook: Open, g
         f"ExtractionView · City · stopped · {QUICK} of {ROWS} rows",
         f"{QUICK} ok, 2 interrupted, {ROWS - QUICK - 2} pending",
     ]
+
+
+def test_stop_in_a_cell_that_waits_interrupts_the_kernel(open_notebook: Open, gated: Gated) -> None:
+    """The kernel hears no button before the cell has ended, so that the page asks the server for the interrupt."""
+    cell = "result = mf.extract(texts, City, model=model, max_concurrency=2)\nprint(len(result))"
+    notebook = open_notebook([SETUP.format(url=gated.server.url, rows=ROWS) + cell])
+    notebook.start_cell(0)
+    view = notebook.page.locator(".msgflux-extraction").first
+    expect(view.locator(".mf-done")).to_contain_text(f"{QUICK} of {ROWS}", timeout=20_000)
+    view.get_by_role("button", name="Stop").click()
+    notebook.wait_idle()
+    assert printed(notebook) == [f"{ROWS}\n"]
+    expect(notebook.page.locator(".msgflux-twin").first).to_contain_text(f"{QUICK} of {ROWS}")

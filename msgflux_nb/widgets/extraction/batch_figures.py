@@ -8,7 +8,7 @@ from typing import Any
 from ...display.figures import dollars
 from .tally import Tally
 
-__all__ = ["ahead_of", "figures_of", "forecast_text", "money", "rows_text"]
+__all__ = ["ahead_of", "figures_of", "forecast_text", "money", "paid_of", "rows_text"]
 
 _DASH = "–"
 
@@ -61,15 +61,25 @@ def _for_the_rest(cost: float | None, *, free: bool) -> str:
 
 def _cost(tally: Tally | None, ended: Mapping[str, Any] | None) -> str:
     """Say that the cost is not known, of how many rows, and what is known of the others."""
-    known: float | None = None
-    unknown = 0
+    known, unknown = _known(tally, ended)
+    return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)" if unknown and known else _DASH
+
+
+def _known(tally: Tally | None, ended: Mapping[str, Any] | None) -> tuple[float | None, int]:
+    """What was billed as far as it is known, and of how many rows it is not."""
     if ended is not None:
-        known, unknown = ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
-    elif tally is not None:
-        known, unknown = tally.partly("cost")
-    if not unknown or not known:
-        return _DASH
-    return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)"
+        return ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
+    return (None, 0) if tally is None else tally.partly("cost")
+
+
+def paid_of(tally: Tally, ended: Mapping[str, Any] | None) -> list[str]:
+    """Return the cost so far and the words behind it: of how much in all, or what is not known; empty for nothing."""
+    known, unknown = _known(tally, ended)
+    if unknown:
+        return [money(known), f"and {rows_text(unknown)} unknown"] if known else ["", ""]
+    rest = None if ended is not None else tally.for_the_rest("cost")
+    words = f"of about {money(known + rest)}" if known is not None and rest else ""
+    return ["" if known is None else money(known, free=tally.free), words]
 
 
 def forecast_text(forecast: Mapping[str, Any] | None) -> str:
@@ -116,6 +126,8 @@ def _time(seconds: float | None, *, about: bool) -> str:
     if seconds is None:
         return _DASH
     sign = "≈ " if about else ""
+    if seconds < (0.5 if about else 0.05):
+        return "< 1 s" if about else "< 0.1 s"
     if seconds < 60:
         return f"{sign}{seconds:,.0f} s" if about or seconds >= 10 else f"{seconds:,.1f} s"
     minutes, rest = divmod(round(seconds), 60)

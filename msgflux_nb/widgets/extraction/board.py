@@ -31,7 +31,7 @@ class ExtractionBoard(OneRun):
     """One run at a time, told to pages as whole pictures of a bounded size: one that is lost is made up by the next."""
 
     stem = "extraction/extraction_view"
-    parts = ("base/dom", "extraction/states", "extraction/rows")
+    parts = tuple(f"extraction/{part}" for part in ("interrupt", "states", "heads", "kinds", "rows"))
 
     how_on = ""  # what is said of a run that has rows left
     _blocking = ""  # the kernel's id while a cell waits for the run: the page may interrupt it then
@@ -46,7 +46,8 @@ class ExtractionBoard(OneRun):
         self._only = ""
         self._told_bytes = 0
         self._telling = threading.Lock()
-        super().__init__(picture=empty_picture(schema, model, total) | self._action("idle"), **state)
+        empty = empty_picture(schema, model, total)
+        super().__init__(picture=empty | self._action("idle", empty), **state)
 
     @property
     def state(self) -> str:
@@ -54,8 +55,8 @@ class ExtractionBoard(OneRun):
         state: str = self.picture["state"]
         return state
 
-    def _action(self, state: str) -> Picture:
-        """What the page's button does in a state: ``action``, and ``action_label``."""
+    def _action(self, state: str, _picture: Picture) -> Picture:
+        """What the page's button does in a state, with this picture: ``action``, and ``action_label``."""
         return {"action": "stop", "action_label": "Stop"} if state == "running" else {}
 
     # -- a run ----------------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ class ExtractionBoard(OneRun):
                 return
             state = "stopping" if self._stopping else "running"
             told = picture_of(self._tally, only=self._only) | {"state": state, "blocking": self._blocking}
-            told |= self._action(state)
+            told |= self._action(state, told)
             self._told_bytes = len(msgspec.json.encode(told)) + _HEAD_BYTES
             self.picture = told
 
@@ -101,10 +102,9 @@ class ExtractionBoard(OneRun):
             state = _end_state(report, error)
             said = "" if error is None else f"{type(error).__name__}: {error}"
             told = picture_of(tally, ended=report, only=self._only) | {"state": state, "error": said[:2000]}
-            told |= self._action(state)
             if state == "stopped":
                 told["note"] = (told["note"] or _left_text(told["counts"])) + self.how_on
-            self.picture = told
+            self.picture = told | self._action(state, told)
         self._update_twin()
         if not self.picture["action"]:
             self._retire()

@@ -1,43 +1,45 @@
 // @ts-check
-// The view of a batch: parts stand in front of this text, joined by _base.py.
+// The view of a batch: parts stand in front of this text, joined by widgets/base/view.py.
 
 /**
  * @typedef {{
- *   state: string, schema: string, model: string, total: number | null, finished: number, in_flight: number,
- *   counts: Record<string, number>, figures: [name: string, value: string][], columns: string[], more_columns: number,
- *   rows: ToldRow[], problems: ToldProblem[], more_problems: number, note: string, forecast: string,
- *   action: "" | "go" | "stop", action_label: string, error: string,
+ *   state: string, schema: string, model: string, total: number | null, finished: number, in_flight: number, asking: string[],
+ *   counts: Record<string, number>, figures: [name: string, value: string][], paid: [string, string], columns: string[],
+ *   more_columns: number, heads: Head[], rows: ToldRow[], only: string, problems: ToldProblem[], more_problems: number,
+ *   note: string, forecast: string, ahead: Record<string, string>, more_rows: number, action: "" | "go" | "stop",
+ *   action_label: string, blocking: string, error: string,
  * }} Picture
  */
 
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @type {Record<string, string>} said to a reader of the screen */
 const RUN_STATES = {
-  idle: ["○", "ready"],
-  running: ["●", "running"],
-  stopping: ["●", "stopping"],
-  complete: ["✓", "complete"],
-  sampled: ["✓", "sample tried"],
-  stopped: ["■", "stopped"],
-  failed: ["✕", "failed"],
+  idle: "ready",
+  running: "running",
+  stopping: "stopping",
+  complete: "complete",
+  sampled: "sample tried",
+  stopped: "stopped",
+  failed: "failed",
 };
 const SPOKEN_MS = 5_000; // between two sentences for a reader of the screen
-const PATIENCE_MS = 2_000; // after which a Stop that was not heard is explained
+const PATIENCE_MS = 600; // after which a Stop that was not heard interrupts the kernel, or is explained
 const DOUBLE_CLICK_MS = 500; // in which the same button does not mean its next label yet
 const DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
 
 export default guarded(() => {
   /** @type {string} what went wrong in the kernel, for all views */
   let problem = "";
-  /** @type {Set<() => void>} */
+  /** @type {Set<{ draw: () => void, opened: (told: Opened) => void }>} */
   const views = new Set();
 
   return {
     /** @param {{ model: Model }} props */
     initialize({ model }) {
       const tell = () => {
-        for (const draw of views) draw();
+        for (const { draw } of views) draw();
       };
       model.on("msg:custom", (message) => {
+        if (message.type === "opened") for (const view of views) view.opened(message);
         if (message.type !== "problem") return;
         problem = `${message.name}: ${message.message}`;
         tell();
@@ -56,110 +58,223 @@ export default guarded(() => {
       rootOf(el, "msgflux-extraction", "extraction");
       const board = extractionBoard(model, el, () => problem, leave.signal);
       const draw = oncePerFrame(() => {
-        if (!leave.signal.aborted) board();
+        if (!leave.signal.aborted) board.draw();
       });
-      views.add(draw);
-      leave.signal.addEventListener("abort", () => views.delete(draw));
-      board();
+      const view = { draw, opened: board.opened };
+      views.add(view);
+      leave.signal.addEventListener("abort", () => views.delete(view));
+      board.draw();
       return () => leave.abort();
     },
   };
 });
 
 /**
- * Build one view; what is returned draws it.
+ * Build one view: its parts, and what draws them.
  * @param {Model} model
  * @param {HTMLElement} el
  * @param {() => string} problem
  * @param {AbortSignal} signal
  */
 function extractionBoard(model, el, problem, signal) {
-  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
-  const word = element("span", { class: "mf-word" });
-  const about = element("span", { class: "mf-about" });
-  const act = button("", "", press);
+  let opened = "";
+  const title = element("span", { class: "mf-title mf-cut" });
+  const about = element("span", { class: "mf-note mf-cut" });
   const states = stateBar();
-  const figures = figureList();
-  const rows = rowTable();
-  const problems = problemList();
-  const forecast = element("p", { class: "mf-forecast", hidden: true });
-  const note = element("p", { class: "mf-note", hidden: true });
-  const deaf = element("p", { class: "mf-note", role: "status", hidden: true }, DEAF);
+  const says = sentence((state) => {
+    opened = opened === state ? "" : state;
+    if (!opened && picture().only) model.send({ type: "only", state: "" });
+    draw();
+  });
+  const rows = rowTable((position) => model.send({ type: "open", position }));
+  const problems = problemList((state) => model.send({ type: "only", state }));
+  const note = element("p", { class: "mf-aside", "data-s": "look", hidden: true });
+  const deaf = element("p", { class: "mf-aside", "data-s": "look", role: "status", hidden: true }, icon("warning"), element("span", {}, DEAF));
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
   const spoken = element("div", { class: "mf-hidden", role: "status" });
-  const head = element("header", { class: "mf-header" }, element("b", {}, "extraction"), element("span", { class: "mf-badge" }, shape, " ", word), about, act);
-  const body = element("div", { class: "mf-body" }, rows.node, forecast, note, deaf, error, problems.node);
-  el.append(head, states.bar, states.legend, figures.node, body, spoken);
+  const foot = footLine(() => model.send({ type: "only", state: "" }));
+  const act = actButton(model, el, deaf, signal);
+  const head = element("header", { class: "mf-top" }, title, about, element("span", { class: "mf-grow" }), copyRowsButton(() => picture()), presentButton(el, signal), act.above);
+  el.append(head, states.bar, says.node, problems.node, rows.node, note, deaf, error, act.ahead, foot.node, spoken);
+  signal.addEventListener("abort", rows.leave);
 
-  /** @type {number | undefined} */
-  let waiting;
-  let changed = -Infinity;
   let spokenAt = 0;
   let state = "";
 
   /** @returns {Picture} */
   const picture = () => /** @type {any} */ (model.get("picture"));
 
-  function press() {
-    const { action } = picture();
-    if (!action || performance.now() - changed < DOUBLE_CLICK_MS) return;
-    model.send({ type: action });
-    if (action !== "stop") return;
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      deaf.hidden = picture().state !== "running";
-    }, PATIENCE_MS);
-  }
-
-  /** @param {Picture} told */
-  function drawHead(told) {
-    const [mark, said] = RUN_STATES[told.state] ?? RUN_STATES.idle;
-    [shape.textContent, word.textContent] = [mark, said];
-    shape.className = `mf-shape mf-${told.state === "sampled" ? "complete" : told.state}`;
-    about.textContent = `${told.schema} ← ${told.model}`;
-    about.title = about.textContent;
-    const label = told.action_label || "■ stop";
-    if (act.textContent !== label) {
-      act.textContent = label;
-      if (state) changed = performance.now();
-    }
-    // It keeps its place, and a focus that is on it.
-    act.classList.toggle("mf-away", !told.action && told.state !== "stopping");
-    act.setAttribute("aria-disabled", String(!told.action));
-    act.title = told.action === "stop" ? "stop, and keep what came (Esc)" : label.replace(/^\W+/, "");
-  }
-
   /** @param {Picture} told */
   function speak(told) {
     const now = performance.now();
     if (told.state === state && now - spokenAt < SPOKEN_MS) return;
     if (told.state !== "idle") {
-      const failed = ["invalid", "refused", "truncated", "failed"].reduce((sum, name) => sum + told.counts[name], 0);
-      spoken.textContent = `${RUN_STATES[told.state]?.[1] ?? ""}: ${progressText(told.finished, told.total)}, ${counted(failed)} failed`;
+      const failed = EXCEPTIONS.reduce((sum, name) => sum + told.counts[name], 0);
+      spoken.textContent = `${RUN_STATES[told.state] ?? ""}: ${progressText(told.finished, told.total)}, ${counted(failed)} failed`;
     }
     spokenAt = now;
   }
 
-  el.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && picture().action === "stop") press();
-  });
-  signal.addEventListener("abort", () => clearTimeout(waiting));
-
-  return () => {
+  function draw() {
     const told = picture();
     if (!told?.state) return;
-    drawHead(told);
+    setText(title, told.schema);
+    setText(about, `from ${told.total === null ? "" : `${counted(told.total + told.more_rows)} `}rows · ${told.model}`);
+    about.title = `${told.schema} from rows by ${told.model}`;
     states.draw(told);
-    figures.draw(told);
+    says.draw(told, opened);
+    problems.draw(told, opened);
     rows.draw(told);
-    problems.draw(told);
-    show(forecast, told.forecast);
+    act.draw(told);
+    foot.draw(told, rows.follows());
     show(note, told.note);
     show(error, problem() || told.error);
     if (told.state !== "running") deaf.hidden = true;
     speak(told);
     el.dataset.state = state = told.state;
-  };
+  }
+
+  return { draw, opened: rows.opened };
+}
+
+/**
+ * The one action of the view. Stop and a first run stand in the head; what goes on stands below, with what it will take.
+ * @param {Model} model
+ * @param {HTMLElement} el
+ * @param {HTMLElement} deaf said where a Stop cannot be heard
+ * @param {AbortSignal} signal
+ */
+function actButton(model, el, deaf, signal) {
+  const label = element("span");
+  const key = element("kbd", { "aria-hidden": "true" }, "esc");
+  const node = element("button", { type: "button", class: "mf-btn mf-act", onclick: press }, icon("run"), label, key);
+  const above = element("span", { class: "mf-action" });
+  const facts = element("dl", { class: "mf-facts" });
+  const ahead = element("div", { class: "mf-ahead", hidden: true }, facts, element("span", { class: "mf-grow" }));
+  let [changed, drawn] = [-Infinity, ""];
+  /** @type {number | undefined} */
+  let waiting;
+
+  /** @returns {Picture} */
+  const picture = () => /** @type {any} */ (model.get("picture"));
+
+  function press() {
+    const { action, blocking } = picture();
+    if (!action || performance.now() - changed < DOUBLE_CLICK_MS) return;
+    model.send({ type: action });
+    if (action !== "stop") return;
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      if (picture().state !== "running") return;
+      const done = blocking ? await interruptKernel(blocking) : false;
+      if (!done) deaf.hidden = picture().state !== "running";
+    }, PATIENCE_MS);
+  }
+
+  /** @param {Picture} told */
+  function draw(told) {
+    const below = told.action === "go" && told.state !== "idle";
+    const held = document.activeElement === node;
+    const place = below ? ahead : above;
+    ahead.hidden = !below; // what is hidden takes no focus
+    if (node.parentElement !== place) {
+      place.append(node);
+      if (held) node.focus();
+    }
+    const text = told.action_label || "Stop";
+    if (drawn !== text) {
+      if (drawn) changed = performance.now();
+      drawn = text;
+      label.textContent = text;
+      const stops = !told.action || told.action === "stop";
+      node.firstElementChild?.replaceWith(icon(stops ? "stop" : "run"));
+      node.classList.toggle("mf-primary", !stops);
+      node.classList.toggle("mf-line", stops);
+      key.hidden = !stops;
+      node.title = stops ? "stop, and keep what came (Esc)" : text;
+    }
+    // It keeps its place, and a focus that is on it.
+    node.classList.toggle("mf-away", !told.action && told.state !== "stopping");
+    node.setAttribute("aria-disabled", String(!told.action));
+    const facts_ = Object.entries(told.ahead);
+    keepOnlyFacts(facts_.length ? facts_ : below ? leftFacts(told) : []);
+  }
+
+  /** @param {[string, string][]} found */
+  function keepOnlyFacts(found) {
+    const said = JSON.stringify(found);
+    if (facts.dataset.said === said) return;
+    facts.dataset.said = said;
+    facts.replaceChildren(...found.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  }
+
+  el.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && picture().action === "stop" && !el.dataset.present) press();
+  });
+  signal.addEventListener("abort", () => clearTimeout(waiting));
+  return { above, ahead, draw };
+}
+
+/**
+ * What is known of the rows that are left after a stop.
+ * @param {Picture} told
+ * @returns {[string, string][]}
+ */
+function leftFacts({ counts, figures }) {
+  const left = counts.pending + counts.interrupted;
+  const cost = Object.fromEntries(figures)["for the rest"] ?? "–";
+  return left ? [["left", `${counted(left)} row${left === 1 ? "" : "s"}`], ...(cost === "–" ? [] : /** @type {[string, string][]} */ ([["cost about", cost.replace("≈ ", "")]]))] : [];
+}
+
+/**
+ * The line below: how quick, how much, and which rows are shown.
+ * @param {() => void} all
+ */
+function footLine(all) {
+  const figures = element("span", { class: "mf-figs" });
+  const shown = element("span", { class: "mf-note mf-mid" });
+  const back = textButton("show all rows", "the last rows of all kinds", all);
+  const node = element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), shown, back);
+
+  /**
+   * @param {Picture} picture
+   * @param {boolean} follows
+   */
+  function draw({ figures: told, counts, only, rows, state }, follows) {
+    const value = Object.fromEntries(told);
+    const parts = [
+      [value.rate, ""],
+      [value["tokens in"], "in"],
+      [value["tokens out"], "out"],
+      [counts.cached && state !== "idle" ? counted(counts.cached) : "–", "known before, paid once"],
+    ].filter(([figure]) => figure && figure !== "–");
+    const said = JSON.stringify(parts);
+    if (figures.dataset.said !== said) {
+      figures.dataset.said = said;
+      figures.replaceChildren(...parts.map(([figure, words]) => element("span", {}, element("b", {}, figure), words ? ` ${words}` : "")));
+    }
+    const running = state === "running" || state === "stopping";
+    setText(shown, only ? `only ${only} rows` : !rows.length ? "" : running ? (follows ? "the last rows · following" : "the last rows · End follows them") : "the last rows");
+    back.hidden = !only;
+  }
+
+  return { node, draw };
+}
+
+/**
+ * Copy the rows that are shown, as a table that a spreadsheet takes.
+ * @param {() => Picture} picture
+ */
+function copyRowsButton(picture) {
+  const node = iconButton("copy", "copy the rows that are shown, as a table", async () => {
+    const { columns, rows } = picture();
+    const clean = (/** @type {string | null} */ cell) => (cell ?? "").replace(/[\t\n\r]+/g, " ");
+    const lines = [["row", "state", ...columns], ...rows.map(([, label, state, cells, error]) => [label, state, ...(cells.length ? cells : [error])])];
+    const done = await copied(lines.map((line) => line.map(clean).join("\t")).join("\n"));
+    node.replaceChildren(icon(done ? "check" : "cross"));
+    setTimeout(() => node.replaceChildren(icon("copy")), 1_200);
+  }, "mf-mid");
+  return node;
 }
 
 /**
@@ -168,27 +283,5 @@ function extractionBoard(model, el, problem, signal) {
  */
 function show(node, text) {
   node.hidden = !text;
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** Names and values, each in its place. */
-function figureList() {
-  const node = element("dl", { class: "mf-figures" });
-  /** @type {{ name: HTMLElement, value: HTMLElement }[]} */
-  const pairs = [];
-
-  /** @param {Picture} picture */
-  function draw({ figures }) {
-    for (const [place, [name, value]] of figures.entries()) {
-      if (!pairs[place]) {
-        const pair = { name: element("dt", { class: "mf-role" }), value: element("dd") };
-        node.append(element("div", {}, pair.name, pair.value));
-        pairs.push(pair);
-      }
-      if (pairs[place].name.textContent !== name) pairs[place].name.textContent = name;
-      if (pairs[place].value.textContent !== value) pairs[place].value.textContent = value;
-    }
-  }
-
-  return { node, draw };
+  setText(node, text);
 }

@@ -232,14 +232,15 @@ class ExtractionView(ExtractionBoard):
 
     # -- the button -----------------------------------------------------------------------------------------------
 
-    def _action(self, state: str) -> Picture:
+    def _action(self, state: str, picture: Picture) -> Picture:
         if state == "idle":
             return {"action": "go", "action_label": "Run" if self._sample is None else f"Try {rows_text(self._sample)}"}
         if state == "sampled":
             return {"action": "go", "action_label": self._all_label()}
         if state in ("stopped", "failed"):
-            return {"action": "go", "action_label": "Go on"}
-        return super()._action(state)
+            left = sum(picture["counts"][name] for name in ("pending", "interrupted"))
+            return {"action": "go", "action_label": f"Go on with {left:,}" if left else "Go on"}
+        return super()._action(state, picture)
 
     def _all_label(self) -> str:
         """What is left after a sample; without a memory of answers, its own rows are asked about once more."""

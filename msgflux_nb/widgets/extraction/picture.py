@@ -11,11 +11,11 @@ from ...display.markdown import encodable
 from ...tables.dtypes import Column, columns
 from ...tables.fields import Cells, plain
 from ...tables.outcome import STATES
-from .batch_figures import ahead_of, figures_of, forecast_text, money, rows_text
+from .batch_figures import ahead_of, figures_of, forecast_text, paid_of
 from .column_heads import SHOWN_COLUMNS, empty_heads
 from .tally import Tally
 
-__all__ = ["Picture", "empty_picture", "picture_of", "rows_text"]
+__all__ = ["Picture", "empty_picture", "picture_of"]
 
 Picture = dict[str, Any]
 
@@ -39,7 +39,7 @@ def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
         "asking": [],
         "counts": dict.fromkeys(STATES, 0) | {"pending": total or 0},
         "figures": figures_of(None, total=total, finished=0),
-        "in_all": "",
+        "paid": ["", ""],
         "columns": [_cut(column.name, _CELL) for column in found[:SHOWN_COLUMNS]],
         "more_columns": max(0, len(found) - SHOWN_COLUMNS),
         "heads": empty_heads(schema),
@@ -50,6 +50,7 @@ def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
         "note": "",
         "forecast": "",
         "ahead": {},
+        "more_rows": 0,
         "action": "",
         "action_label": "",
         "blocking": "",
@@ -83,7 +84,7 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: st
         "asking": [_label(tally, place) for place in heapq.nsmallest(_ASKING, in_flight)] if flying else [],
         "counts": counts,
         "figures": figures_of(tally, total=total, finished=finished, ended=ended),
-        "in_all": "" if ended is not None else _in_all(tally),
+        "paid": paid_of(tally, ended),
         "heads": tally.heads.drawn(),
         "rows": _rows(tally, tally.last_of.get(only, tally.last)),
         "only": only if only in tally.last_of else "",
@@ -94,14 +95,9 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: st
         "more_problems": max(0, len(tally.problems) - len(problems)),
         "note": _cut(_stopped(run.batch.stopped), _ERROR),
         "forecast": forecast_text(forecast),
+        "more_rows": 0 if forecast is None else forecast["rows"],
         "ahead": ahead_of(forecast, ended, free=tally.free),
     }
-
-
-def _in_all(tally: Tally) -> str:
-    """What the whole batch will cost, by what was billed so far; nothing where that is not known, or nothing."""
-    so_far, rest = tally.billed("cost"), tally.for_the_rest("cost")
-    return "" if so_far is None or rest is None or not rest else f"about {money(so_far + rest)}"
 
 
 def _stopped(reason: str | None) -> str:

@@ -1,105 +1,218 @@
 // @ts-check
-// The rows that ended last, as a table that fills; and what failed, by kind.
+// The rows that ended last, as a table that fills: a gutter of marks, words for exceptions alone, and a row that opens.
 
 /**
  * @typedef {[position: number, label: string, state: string, cells: (string | null)[], error: string, flags: string]} ToldRow
- * @typedef {[state: string, text: string, count: number, label: string]} ToldProblem
+ * @typedef {{ position: number, text: string, spans: [number, number, number][], said: string[], error: string, request: string, answer: string }} Opened
  */
 
-/** A table that follows its end as long as the reader is there; what is drawn is not drawn again. */
-function rowTable() {
+const BUSY_MS = 1_200; // after which a row that does not open is explained
+const BUSY = "The kernel is busy: the row opens when its cell has ended.";
+
+/**
+ * A table that follows its end as long as the reader is there; what is drawn is not drawn again.
+ * @param {(position: number) => void} ask tell the kernel which row somebody wants to see whole
+ */
+function rowTable(ask) {
+  const columnsOf = element("colgroup");
   const head = element("tr");
   const body = element("tbody");
-  const hint = element("p", { class: "mf-hint" }, "Rows appear here as the model answers them.");
-  const table = element("table", { class: "mf-rows" }, element("thead", {}, head), body);
-  const node = element("div", { class: "mf-last", role: "region", "aria-label": "the last rows", tabindex: "0" }, table, hint);
+  const hint = element("p", { class: "mf-hint mf-note" }, "Rows appear here as the model answers them.");
+  const table = element("table", { class: "mf-table" }, columnsOf, element("thead", {}, head), body);
+  const node = element("div", { class: "mf-last mf-scroll", role: "region", "aria-label": "the last rows", tabindex: "0" }, table, hint);
   /** @type {Map<number, { row: HTMLElement, key: string }>} */
   let drawn = new Map();
-  let columns = "";
+  /** @type {ReturnType<typeof columnHead>[]} */
+  let heads = [];
+  /** @type {HTMLElement[]} */
+  let ghosts = [];
+  let [columns, ghostKey] = ["", ""];
+  /** @type {number | null} */
+  let open = null;
+  /** @type {string[]} */
+  let names = [];
+  let atEnd = true;
+  /** @type {HTMLElement | null} */
+  let detail = null;
+  /** @type {number | undefined} */
+  let patience;
 
   /** @param {Picture} picture */
   function drawHead(picture) {
-    const names = ["row", "state", ...picture.columns, ...(picture.more_columns ? [`+ ${picture.more_columns}`] : [])];
-    if (names.join("\n") === columns) return;
-    columns = names.join("\n");
-    head.replaceChildren(...names.map((name) => element("th", { scope: "col", title: name }, name)));
-    table.style.minWidth = `${22 + 14 * picture.columns.length}ch`;
+    const key = JSON.stringify([picture.columns, picture.more_columns, picture.heads.map(({ type }) => type)]);
+    if (key !== columns) {
+      columns = key;
+      names = picture.columns;
+      heads = picture.columns.map((name, place) => columnHead(name, picture.heads[place]));
+      const more = picture.more_columns ? [element("th", { scope: "col", class: "mf-more" }, `+ ${picture.more_columns}`)] : [];
+      head.replaceChildren(element("th", { scope: "col", class: "mf-gutter" }, "row"), ...heads.map((one) => one.node), ...more);
+      const numbers = picture.heads.filter(({ number }) => number).length;
+      const texts = picture.columns.length - numbers;
+      const share = texts ? Math.min(16, 60 / Math.max(1, numbers)) : 100 / numbers;
+      columnsOf.replaceChildren(
+        element("col", { class: "mf-gutter" }),
+        ...picture.heads.map(({ number }) => element("col", number && texts ? { style: `width: ${share}%` } : {})),
+        ...more.map(() => element("col", { class: "mf-more" })),
+      );
+      table.style.setProperty("--mf-least", String(18 + 40 * texts + 27 * numbers));
+    }
+    heads.forEach((one, place) => one.draw(picture.heads[place]));
+  }
+
+  /** @param {Picture} picture */
+  function drawGhosts({ asking, columns: all, heads: told, only }) {
+    const key = JSON.stringify([asking, columns, only]);
+    if (key === ghostKey) return;
+    ghostKey = key;
+    ghosts = (only ? [] : asking).map((label) =>
+      element(
+        "tr",
+        { class: "mf-now" },
+        element("th", { scope: "row", class: "mf-gutter" }, label),
+        ...all.map((_, place) => element("td", { class: told[place].number ? "mf-number" : null }, element("span", { class: "mf-ghost", style: `width: ${told[place].number ? 34 : 44 + ((place * 17) % 30)}%` }))),
+      ),
+    );
   }
 
   /** @param {Picture} picture */
   function draw(picture) {
     drawHead(picture);
-    const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
+    drawGhosts(picture);
+    node.style.setProperty("--mf-shown", String(Math.min(12, Math.max(3, picture.total ?? 12))));
     /** @type {typeof drawn} */
     const next = new Map();
     for (const told of picture.rows) {
-      const key = JSON.stringify(told);
+      const key = JSON.stringify([told, columns]);
       const before = drawn.get(told[0]);
-      next.set(told[0], before?.key === key ? before : { row: tableRow(told, picture.columns.length), key });
+      next.set(told[0], before?.key === key ? before : { row: tableRow(told, picture), key });
     }
-    keepOnly(body, [...next.values()].map(({ row }) => row));
+    if (open !== null && !next.has(open)) {
+      const kept = drawn.get(open); // what somebody reads stays
+      if (kept) next.set(open, kept);
+    }
     drawn = next;
-    hint.hidden = picture.rows.length > 0;
-    if (atEnd) node.scrollTop = node.scrollHeight;
+    place();
+    hint.hidden = picture.rows.length + ghosts.length > 0;
   }
 
-  return { node, draw };
+  function place() {
+    const rows = [];
+    for (const [position, { row }] of drawn) {
+      row.classList.toggle("mf-open", position === open);
+      rows.push(row);
+      if (position === open && detail) rows.push(detail);
+    }
+    keepOnly(body, [...rows, ...ghosts]);
+    if (atEnd && open === null) node.scrollTop = node.scrollHeight;
+  }
+
+  /**
+   * @param {ToldRow} told
+   * @param {Picture} picture
+   */
+  function tableRow([position, label, state, cells, error, flags], picture) {
+    const [mark, standing, said] = rowState(state);
+    const exception = standing === "bad" || standing === "look";
+    const shown = flags && !exception ? /** @type {const} */ (["warning", "look"]) : [mark, standing];
+    const gutter = element("th", { scope: "row", class: "mf-gutter", title: label }, label);
+    if (exception || flags) gutter.append(" ", icon(/** @type {IconName} */ (shown[0])), element("span", { class: "mf-hidden" }, ` ${flags ? "changed on the way" : said}`));
+    const row = element("tr", { tabindex: "-1", "data-position": position, "data-s": exception || flags ? shown[1] : null }, gutter);
+    if (error || !cells.length) {
+      row.append(element("td", { class: "mf-why", colspan: Math.max(1, picture.columns.length), title: error }, element("b", {}, said), error ? ` · ${error.replace(/^[A-Z]\w*(?:Error|Exception): /, "")}` : ""));
+    } else {
+      row.append(...cells.map((cell, at) => element("td", { class: cellClass(cell, picture.heads[at]), title: cell }, cell ?? "–")));
+    }
+    if (flags) row.title = flags;
+    return row;
+  }
+
+  // -- a row that is opened
+
+  /** @param {number} position */
+  function toggle(position) {
+    clearTimeout(patience);
+    detail = null;
+    open = open === position ? null : position;
+    if (open !== null) {
+      ask(position);
+      patience = setTimeout(() => {
+        if (open === position && !detail) show([element("p", { class: "mf-note" }, BUSY)]);
+      }, BUSY_MS);
+    }
+    place();
+  }
+
+  /** @param {(Node | string)[]} content */
+  function show(content) {
+    const width = Math.max(1, names.length) + (head.querySelector(".mf-more") ? 1 : 0);
+    detail = element("tr", { class: "mf-detail" }, element("td", {}), element("td", { colspan: width }, ...content));
+    place();
+    detail.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {Opened} told */
+  function opened(told) {
+    if (told.position !== open) return;
+    clearTimeout(patience);
+    const folded = /** @type {[string, string][]} */ ([["what was sent", told.request], ["what came", told.answer]]);
+    show([
+      ...(told.error ? [element("p", { class: "mf-problem" }, told.error)] : []),
+      element("p", { class: "mf-words", dir: "auto" }, ...marked(told)),
+      ...(told.said.length ? [element("p", { class: "mf-note" }, told.said.join(" · "))] : []),
+      ...folded.filter(([, text]) => text).map(([title, text]) => element("details", {}, element("summary", { class: "mf-note" }, title), element("pre", { class: "mf-mono" }, text))),
+    ]);
+  }
+
+  /** A row's text with the places that its cells quote. @param {Opened} told */
+  function marked({ text, spans }) {
+    /** @type {(Node | string)[]} */
+    const parts = [];
+    let at = 0;
+    for (const [start, end, column] of spans) {
+      parts.push(letters(text, at, start), element("mark", { title: names[column] ?? "" }, letters(text, start, end)));
+      at = end;
+    }
+    return [...parts, letters(text, at)];
+  }
+
+  node.addEventListener("scroll", () => {
+    atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
+  });
+  body.addEventListener("click", (event) => {
+    const row = /** @type {Element} */ (event.target).closest("tr[data-position]");
+    if (row instanceof HTMLElement && !getSelection()?.toString()) toggle(Number(row.dataset.position));
+  });
+  node.addEventListener("keydown", (event) => {
+    const rows = /** @type {HTMLElement[]} */ ([...body.querySelectorAll("tr[data-position]")]);
+    const at = rows.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    if (event.key === "ArrowDown") rows[Math.min(rows.length - 1, at + 1)]?.focus();
+    else if (event.key === "ArrowUp") rows[at < 0 ? rows.length - 1 : Math.max(0, at - 1)]?.focus();
+    else if (event.key === "Enter" && at >= 0) toggle(Number(rows[at].dataset.position));
+    else if (event.key === "End") {
+      atEnd = true;
+      node.scrollTop = node.scrollHeight;
+      node.focus();
+    } else return;
+    event.preventDefault();
+  });
+
+  return { node, draw, opened, follows: () => atEnd && open === null, leave: () => clearTimeout(patience) };
 }
 
 /**
- * @param {ToldRow} told
- * @param {number} width
+ * Letters as Python counts them: a character beyond U+FFFF is one.
+ * @param {string} text
+ * @param {number} start
+ * @param {number} [end]
  */
-function tableRow([, label, state, cells, error, flags], width) {
-  const marks = element("td", {}, stateMark(state));
-  if (flags) marks.append(" ", element("span", { class: "mf-flag", title: flags }, "⚠", element("span", { class: "mf-hidden" }, ` ${flags}`)));
-  const row = element("tr", {}, element("th", { scope: "row", title: label }, label), marks);
-  if (error || !cells.length) {
-    row.append(element("td", { class: "mf-said", colspan: Math.max(1, width), title: error }, error));
-  } else {
-    row.append(...cells.map((cell) => element("td", { class: "mf-cell", title: cell }, cell ?? "–")));
-  }
-  return row;
+function letters(text, start, end) {
+  return [...text].slice(start, end).join("");
 }
 
-/** What failed, the most frequent first. */
-function problemList() {
-  const list = element("ul", { class: "mf-problems" });
-  const more = element("div", { class: "mf-more" });
-  const node = element("section", { class: "mf-failures", "aria-label": "what failed" }, element("div", { class: "mf-role" }, "what failed"), list, more);
-  /** @type {{ item: HTMLElement, key: string, count: HTMLElement, last: HTMLElement, text: HTMLElement }[]} */
-  let items = [];
-
-  /** @param {ToldProblem} problem */
-  function addItem([state]) {
-    const count = element("span", { class: "mf-number" });
-    const last = element("span", { class: "mf-number" });
-    const text = element("div", { class: "mf-problem" });
-    const item = element("li", {}, stateMark(state), " × ", count, " ", last, text);
-    list.append(item);
-    items.push({ item, key: state, count, last, text });
-  }
-
-  /** @param {Picture} picture */
-  function draw({ problems, more_problems }) {
-    node.hidden = !problems.length;
-    if (problems.map(([state]) => state).join() !== items.map(({ key }) => key).join()) {
-      items = [];
-      list.replaceChildren();
-      for (const problem of problems) addItem(problem);
-    }
-    for (const [place, [, text, count, label]] of problems.entries()) {
-      const item = items[place];
-      for (const [target, words] of /** @type {[HTMLElement, string][]} */ ([
-        [item.count, counted(count)],
-        [item.last, `the last: row ${label}`],
-        [item.text, text],
-      ])) {
-        if (target.textContent !== words) target.textContent = words;
-      }
-    }
-    more.textContent = more_problems ? `and ${counted(more_problems)} further kind${more_problems === 1 ? "" : "s"}` : "";
-  }
-
-  return { node, draw };
+/**
+ * @param {string | null} cell
+ * @param {Head} head
+ */
+function cellClass(cell, head) {
+  return `mf-cell${head?.number ? " mf-number" : ""}${cell === null ? " mf-miss" : ""}`;
 }

@@ -1,66 +1,152 @@
 // @ts-check
-// How many rows ended in which way: a bar, and its legend with a shape, a word and a number for each state.
+// How many rows ended in which way: a bar in proportion, and a sentence with a word for each state that occurs.
 
-/** @type {Record<string, [shape: string, word: string]>} by state of a row, in the order in which they are drawn */
+/** @type {Record<string, [mark: IconName, standing: Standing, said: string]>} by state of a row, as they are drawn */
 const ROW_STATES = {
-  ok: ["✓", "ok"],
-  cached: ["↺", "cached"],
-  invalid: ["✕", "invalid"],
-  refused: ["⊘", "refused"],
-  truncated: ["…", "truncated"],
-  failed: ["!", "failed"],
-  skipped: ["–", "skipped"],
-  interrupted: ["■", "interrupted"],
-  pending: ["○", "pending"],
+  ok: ["check", "done", "ok"],
+  cached: ["check", "done", "known before"],
+  invalid: ["cross", "bad", "invalid"],
+  refused: ["cross", "bad", "refused"],
+  truncated: ["warning", "look", "truncated"],
+  failed: ["cross", "bad", "failed"],
+  skipped: ["right", "none", "skipped"],
+  interrupted: ["stop", "look", "interrupted"],
+  pending: ["right", "none", "not asked for"],
 };
+/** States whose rows gave nothing: their words open what went wrong. */
+const EXCEPTIONS = ["invalid", "refused", "truncated", "failed"];
 
 /** @param {number} count */
 const counted = (count) => count.toLocaleString("en-US");
 
-/** A shape and a word for the state of one row. @param {string} state */
-function stateMark(state) {
-  const [shape, word] = ROW_STATES[state] ?? ["?", state];
-  const mark = element("span", { class: `mf-shape mf-row-${state}`, "aria-hidden": "true" }, shape);
-  return element("span", { class: "mf-mark" }, mark, " ", word);
-}
+/** @param {string} state of a row @returns {[mark: IconName, standing: Standing, said: string]} */
+const rowState = (state) => ROW_STATES[state] ?? ["warning", "look", state];
 
-/** All states of a run as a bar, and what its parts mean; every state keeps its place, so that nothing jumps. */
+/** All states of a run as one bar; a part that is there is at least two pixels wide. */
 function stateBar() {
   /** @type {Map<string, HTMLElement>} */
   const parts = new Map();
-  /** @type {Map<string, { item: HTMLElement, number: HTMLElement }>} */
-  const items = new Map();
   for (const state of [...Object.keys(ROW_STATES).slice(0, -1), "asking", "pending"]) {
-    parts.set(state, element("span", { class: `mf-part mf-row-${state}` }));
+    parts.set(state, element("i", { class: `mf-part mf-row-${state}` }));
   }
   const bar = element("div", { class: "mf-bar", role: "progressbar", "aria-label": "rows", "aria-valuemin": 0 }, ...parts.values());
-  for (const state of Object.keys(ROW_STATES)) {
-    const number = element("span", { class: "mf-number" }, "0");
-    const item = element("li", { class: "mf-state" }, stateMark(state), " ", number);
-    items.set(state, { item, number });
-  }
-  const legend = element("ul", { class: "mf-legend", "aria-label": "states of the rows" });
-  legend.append(...[...items.values()].map(({ item }) => item));
 
   /** @param {Picture} picture */
-  function draw({ counts, total, finished, in_flight }) {
-    const asking = Math.max(0, in_flight);
+  function draw({ counts, total, finished, in_flight, more_rows }) {
     for (const [state, part] of parts) {
-      const count = state === "asking" ? asking : counts[state];
-      part.style.flexGrow = String(count);
+      const count = state === "asking" ? Math.max(0, in_flight) : counts[state] + (state === "pending" ? more_rows : 0);
+      const grown = String(count);
+      if (part.style.flexGrow !== grown) part.style.flexGrow = grown;
       part.hidden = count === 0;
-    }
-    for (const [state, { item, number }] of items) {
-      const text = counted(counts[state]);
-      if (number.textContent !== text) number.textContent = text;
-      item.classList.toggle("mf-none", counts[state] === 0);
     }
     if (total !== null) bar.setAttribute("aria-valuemax", String(total));
     bar.setAttribute("aria-valuenow", String(finished));
     bar.setAttribute("aria-valuetext", progressText(finished, total));
   }
 
-  return { bar, legend, draw };
+  return { bar, draw };
+}
+
+/**
+ * The sentence below the bar: how far, what is under way, and each exception as a word that opens its kinds.
+ * @param {(state: string) => void} opens
+ */
+function sentence(opens) {
+  const number = element("span");
+  const small = element("small");
+  const done = element("b", { class: "mf-done" }, number, " ", small);
+  const now = stateWord();
+  /** @type {Map<string, { node: HTMLElement, mark: ReturnType<typeof stateWord> }>} */
+  const words = new Map();
+  const about = element("span", { class: "mf-money" });
+  const left = element("span", { class: "mf-left" });
+  const node = element("div", { class: "mf-say" }, done, now.node);
+  for (const [state, [, , said]] of Object.entries(ROW_STATES)) {
+    const mark = stateWord();
+    const exception = EXCEPTIONS.includes(state);
+    const title = exception ? `${said}: what went wrong, and which rows` : STATE_TITLES[state];
+    const word = exception
+      ? element("button", { type: "button", class: "mf-state", title, "data-state": state, onclick: () => opens(state), "aria-expanded": "false" }, mark.node)
+      : element("span", { class: "mf-state", "data-state": state, title }, mark.node);
+    words.set(state, { node: word, mark });
+    node.append(word);
+  }
+  node.append(element("span", { class: "mf-grow" }), element("span", { class: "mf-costs mf-num" }, about, left));
+
+  /**
+   * @param {Picture} picture
+   * @param {string} opened the state whose kinds are shown
+   */
+  function draw(picture, opened) {
+    const { counts, state, in_flight } = picture;
+    setText(number, counted(state === "idle" ? picture.total ?? 0 : picture.finished));
+    setText(small, ofText(picture));
+    const flying = Math.max(0, in_flight);
+    now.node.hidden = !flying && state !== "running" && state !== "stopping";
+    const way = state === "stopping" ? "stopping" : flying ? `${counted(flying)} being read` : "begins";
+    now.set("now", way);
+    const over = !["idle", "running", "stopping"].includes(state);
+    const plain = over && Object.entries(counts).every(([name, count]) => name === "ok" || !count);
+    for (const [name, { node: word, mark }] of words) {
+      const [icon, standing, said] = ROW_STATES[name];
+      const shown = counts[name] > 0 && (name === "ok" ? over : name !== "pending" || over);
+      word.hidden = !shown;
+      if (!shown) continue;
+      mark.set(standing, name === "ok" && plain ? "all ok" : `${counted(counts[name])} ${said}`, icon);
+      if (word.tagName === "BUTTON") word.setAttribute("aria-expanded", String(name === opened));
+    }
+    drawCosts(picture);
+  }
+
+  /** @param {Picture} picture */
+  function drawCosts({ figures, paid: [cost, words], state }) {
+    const value = Object.fromEntries(figures);
+    drawBold(about, cost, words);
+    const [time, word] = value["time left"] ? [value["time left"].replace("≈ ", ""), "left"] : [value.took, ""];
+    drawBold(left, state === "idle" || time === "–" ? "" : time, word);
+  }
+
+  return { node, draw };
+}
+
+/** @type {Record<string, string>} */
+const STATE_TITLES = {
+  ok: "answered, and read as the schema says",
+  cached: "known from before, or the same as another row: nothing was sent",
+  skipped: "there was nothing in the row",
+  interrupted: "was being answered when it was stopped",
+  pending: "was not sent",
+};
+
+/**
+ * What stands behind the number of rows.
+ * @param {Picture} picture
+ */
+function ofText({ state, total, finished, more_rows }) {
+  if (state === "idle") return total === null ? "rows: as many as there are" : `row${total === 1 ? "" : "s"}, none asked about yet`;
+  if (more_rows) return `tried of ${counted(finished + more_rows)}`;
+  return total === null ? "rows so far" : `of ${counted(total)}`;
+}
+
+/**
+ * A figure and the words behind it.
+ * @param {HTMLElement} node
+ * @param {string} value
+ * @param {string} words
+ */
+function drawBold(node, value, words) {
+  const said = value ? `${value} ${words}` : "";
+  if (node.dataset.said === said) return;
+  node.dataset.said = said;
+  node.replaceChildren(...(value ? [element("b", {}, value), words ? ` ${words}` : ""] : []));
+}
+
+/**
+ * @param {Node} node
+ * @param {string} text
+ */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 /**

@@ -1,14 +1,14 @@
-"""The twin of a view of a batch: its states, its figures, its problems, and the rows that ended last. All escaped."""
+"""The twin of a view of a batch: what the view shows at its end, without its buttons. Every value is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from ...display.markdown import encodable
-from ...display.tool_cards import QUIET, labelled, wrong
-from ...tables.outcome import STATES
+from ...display.tool_cards import QUIET, wrong
+from ...tables.outcome import FAILURES, STATES
 from .batch_figures import rows_text
 from .picture import Picture
 
@@ -18,34 +18,43 @@ __all__ = ["extraction_html", "extraction_text"]
 _GREEN, _AMBER, _RED, _GREY = "#2e9e4f", "#c07a00", "#e5484d", "#8a8a8a"
 _LOOKS = {
     "ok": ("✓", _GREEN),
-    "cached": ("↺", _GREEN),
+    "cached": ("✓", _GREEN),
     "invalid": ("✕", _RED),
-    "refused": ("⊘", _RED),
-    "truncated": ("…", _AMBER),
-    "failed": ("!", _RED),
-    "skipped": ("–", _GREY),
+    "refused": ("✕", _RED),
+    "truncated": ("⚠", _AMBER),
+    "failed": ("✕", _RED),
+    "skipped": ("›", _GREY),
     "interrupted": ("■", _AMBER),
-    "pending": ("○", _GREY),
+    "pending": ("›", _GREY),
 }
-_CELL = "text-align: left; vertical-align: top; padding: 0 12px 0 4px"
-_MONO = "font-family: monospace"
-_BAR = (
-    "display: flex; height: 8px; margin: 4px 0; border-radius: 2px; overflow: hidden; background: rgba(128,128,128,.2)"
+_WORDS = {"cached": "known before", "pending": "not asked for"}
+_LINE = "rgba(128, 128, 128, .28)"
+_CELL = (
+    f"border-bottom: 1px solid {_LINE}; max-width: 24em; overflow: hidden; padding: 3px 12px; "
+    "text-align: left; text-overflow: ellipsis; vertical-align: top; white-space: nowrap"
 )
-_APART = "margin-right: 12px; white-space: nowrap"
+_TABLE = "border-collapse: collapse; font-size: 13px; width: 100%"
+_RIGHT = "; font-variant-numeric: tabular-nums; text-align: right"
+_BAR = "background: rgba(128, 128, 128, .2); display: flex; height: 4px; margin: 6px 0"
+_APART = "margin-right: 14px; white-space: nowrap"
+_PICTURE = "align-items: flex-end; display: flex; gap: 1px; height: 28px; margin-top: 4px; min-width: 84px"
+_HATCHED = "background: repeating-linear-gradient(-45deg, #8a8a8a 0 1px, transparent 1px 4px); margin-left: 4px"
 
 
 def extraction_html(picture: Picture) -> str:
     """Draw the last picture."""
-    head = " · ".join(["<b>extraction</b>", *map(escape, (picture["state"], picture["schema"], picture["model"]))])
-    parts = [f"<div>{head}</div>", _bar(picture), _legend(picture), _figures(picture)]
+    rows = "" if picture["total"] is None else f"{picture['total'] + picture['more_rows']:,} "
+    about = f"from {rows}rows · {picture['model']}"
+    head = f'<b>{escape(picture["schema"])}</b> <small style="{QUIET}">{escape(about)}</small>'
+    parts = [f"<div>{head}</div>", _bar(picture), _sentence(picture)]
     parts += [f"<div>{escape(picture[name])}</div>" for name in ("forecast", "note") if picture[name]]
     if picture["error"]:
         parts.append(wrong(escape(picture["error"])))
-    if picture["problems"]:
-        parts.append(labelled("what failed", "".join(map(_problem, picture["problems"])) + _more(picture)))
     if picture["rows"]:
-        parts.append(labelled("the last rows", _table(picture)))
+        parts.append(_table(picture))
+    parts += map(_problem, picture["problems"])
+    parts.append(_more(picture))
+    parts.append(_figures(picture))
     return encodable("".join(parts))
 
 
@@ -62,9 +71,9 @@ def extraction_text(picture: Picture) -> str:
 
 
 def _bar(picture: Picture) -> str:
-    whole = sum(picture["counts"].values()) or 1
+    whole = (sum(picture["counts"].values()) + picture["more_rows"]) or 1
     parts = [
-        f'<div style="width: {picture["counts"][state] / whole:.2%}; background: {_LOOKS[state][1]}; '
+        f'<div style="min-width: 2px; width: {picture["counts"][state] / whole:.2%}; background: {_LOOKS[state][1]}; '
         f'opacity: {0.55 if state in ("cached", "refused", "interrupted") else 1}"></div>'
         for state in STATES
         if picture["counts"][state] and state != "pending"
@@ -72,18 +81,28 @@ def _bar(picture: Picture) -> str:
     return f'<div style="{_BAR}">{"".join(parts)}</div>'
 
 
-def _legend(picture: Picture) -> str:
-    parts = [
-        f'<span style="{_APART}"><span style="color: {_LOOKS[state][1]}" aria-hidden="true">{_LOOKS[state][0]}</span> '
-        f"{count:,} {state}</span>"
-        for state, count in picture["counts"].items()
-        if count
-    ]
+def _sentence(picture: Picture) -> str:
+    """How far it came, and the states that occur."""
+    total, more = picture["total"], picture["more_rows"]
+    of = f"tried of {picture['finished'] + more:,}" if more else "" if total is None else f"of {total:,}"
+    done = f'<b style="font-size: 1.3em">{picture["finished"]:,}</b> <span style="{QUIET}">{of}</span>'
+    parts = [f'<span style="{_APART}">{done}</span>']
+    for state, count in picture["counts"].items():
+        if count:
+            shape, colour = _LOOKS[state]
+            mark = f'<span style="color: {colour}" aria-hidden="true">{shape}</span>'
+            parts.append(f'<span style="{_APART}">{mark} {count:,} {_WORDS.get(state, state)}</span>')
+    cost, words = picture["paid"]
+    if cost:
+        parts.append(
+            f'<span style="{_APART}"><b>{escape(cost)}</b> <span style="{QUIET}">{escape(words)}</span></span>'
+        )
     return f"<div>{' '.join(parts)}</div>"
 
 
 def _figures(picture: Picture) -> str:
-    parts = [f"{escape(name)} {escape(value)}" for name, value in picture["figures"] if value != "–"]
+    shown = [(name, value) for name, value in picture["figures"] if value != "–" and name not in ("rows", "cost")]
+    parts = [f"{escape(name)} {escape(value)}" for name, value in shown if name != "for the rest"]
     return f'<div><small style="{QUIET}">{" · ".join(parts)}</small></div>'
 
 
@@ -92,7 +111,7 @@ def _problem(problem: tuple[str, str, int, str]) -> str:
     shape, colour = _LOOKS[state]
     return wrong(
         f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state} × {count:,} '
-        f'<small style="{QUIET}">the last: {escape(label)}</small>'
+        f'<small style="{QUIET}">the last: row {escape(label)}</small>'
         f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(text)}</div>'
     )
 
@@ -102,24 +121,79 @@ def _more(picture: Picture) -> str:
     return f'<small style="{QUIET}">and {left:,} further kind{"" if left == 1 else "s"}</small>' if left else ""
 
 
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
 def _table(picture: Picture) -> str:
-    names = ["row", "state", *picture["columns"], *(["…"] if picture["more_columns"] else [])]
-    head = "".join(f'<th style="{_CELL}">{escape(name)}</th>' for name in names)
-    body = "".join(_row(row, len(picture["columns"])) for row in picture["rows"])
+    heads = "".join(map(_head, picture["columns"], picture["heads"]))
+    more = f'<th style="{_CELL}">+ {picture["more_columns"]}</th>' if picture["more_columns"] else ""
+    first = f'<th style="{_CELL}; {QUIET}; font-weight: 400">row</th>'
+    numbers = [head["number"] for head in picture["heads"]]
+    body = "".join(_row(row, numbers) for row in picture["rows"])
     return (
-        f'<div style="overflow: auto"><table style="{_MONO}; font-size: 12px"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div style="overflow: auto; margin: 6px 0"><table style="{_TABLE}">'
+        f"<thead><tr>{first}{heads}{more}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _row(row: Sequence[Any], width: int) -> str:
+def _head(name: str, head: Mapping[str, Any]) -> str:
+    """A column's name, its type, and its distribution."""
+    title = f'{escape(name)} <small style="{QUIET}; font-weight: 400">{escape(head["type"])}</small>'
+    drawn = "".join(_bars(head.get("bars", ()))) + "".join(_shares(head))
+    missing = head.get("missing", 0)
+    if missing:
+        drawn += f'<div style="{_HATCHED}; height: 100%; width: {max(3, min(60, missing * 100)):.0f}%"></div>'
+    caption = " · ".join(filter(None, [_caption(head), f"{missing:.0%} missing" if missing else ""]))
+    return (
+        f'<th style="{_CELL}{_RIGHT if head["number"] else ""}">{title}<div style="{_PICTURE}" aria-hidden="true">'
+        f'{drawn}</div><small style="{QUIET}; font-weight: 400">{escape(caption)}</small></th>'
+    )
+
+
+def _bars(counts: Sequence[int]) -> list[str]:
+    most = max(counts, default=0) or 1
+    return [
+        f'<div style="background: rgba(128, 128, 128, .6); flex: 1 1 0; height: {count / most:.0%}"></div>'
+        for count in counts
+    ]
+
+
+def _shares(head: Mapping[str, Any]) -> list[str]:
+    counts = [count for _, count in head.get("shares", ())]
+    counts = (
+        [sum(counts) + head["others"]] if head.get("all_differ") else [*counts, *filter(None, [head.get("others")])]
+    )
+    return [
+        f'<div style="background: rgba(128, 128, 128, {max(0.2, 0.55 - 0.12 * place):.2f}); flex: {count} 1 0; '
+        'height: 18px"></div>'
+        for place, count in enumerate(counts)
+    ]
+
+
+def _caption(head: Mapping[str, Any]) -> str:
+    if "bars" in head:
+        return " – ".join(dict.fromkeys(filter(None, head["ends"])))
+    if head.get("all_differ"):
+        return f"{head['distinct']:,}, each another"
+    names = [name for name, _ in head.get("shares", ())[:2]]
+    more = head.get("distinct", 0) - len(names)
+    return ", ".join([*names, *([f"{more:,} more"] if more > 0 else [])])
+
+
+def _row(row: Sequence[Any], numbers: Sequence[bool]) -> str:
     _position, label, state, cells, error, flags = row
     shape, colour = _LOOKS[state]
-    drawn = f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state}'
-    if flags:
-        drawn += f' <span style="color: {_AMBER}; white-space: normal" title="{escape(flags)}">⚠ {escape(flags)}</span>'
-    first = f'<td style="{_CELL}">{escape(label)}</td><td style="{_CELL}; white-space: nowrap">{drawn}</td>'
+    mark = ""
+    if state in FAILURES or flags:
+        shape, colour = (shape, colour) if state in FAILURES else ("⚠", _AMBER)
+        mark = f' <span style="color: {colour}" aria-hidden="true">{shape}</span>'
+    first = f'<td style="{_CELL}; {QUIET}">{escape(label)}{mark}</td>'
     if error or not cells:
-        return f'<tr>{first}<td style="{_CELL}; {QUIET}" colspan="{width}">{escape(error)}</td></tr>'
-    rest = "".join(f'<td style="{_CELL}">{"–" if cell is None else escape(cell)}</td>' for cell in cells)
-    return f"<tr>{first}{rest}</tr>"
+        said = f'<b style="color: {colour}">{state}</b>{" · " if error else ""}{escape(error)}'
+        return f'<tr>{first}<td style="{_CELL}" colspan="{max(1, len(numbers))}">{said}</td></tr>'
+    rest = "".join(
+        f'<td style="{_CELL}{_RIGHT if number else ""}">{"–" if cell is None else escape(cell)}</td>'
+        for cell, number in zip(cells, numbers, strict=True)
+    )
+    said = f' title="{escape(flags)}"' if flags else ""
+    return f"<tr{said}>{first}{rest}</tr>"

@@ -1,0 +1,112 @@
+// @ts-check
+// The heads of the columns: name, type, and the column's picture, which grows while rows arrive.
+
+/**
+ * @typedef {{
+ *   type: string, number: boolean, kind: "bars" | "shares", missing?: number, bars?: number[], ends?: [string, string],
+ *   shares?: [name: string, count: number][], others?: number, distinct?: number, all_differ?: boolean, uncounted?: boolean,
+ * }} Head what a column's kernel side counts, see distribution.py
+ */
+
+/**
+ * The head of one column. Its bars are kept and given their new height, so that they move there.
+ * @param {string} name
+ * @param {Head} head
+ */
+function columnHead(name, head) {
+  const picture = element("div", { class: `mf-pic mf-${head.kind}`, "aria-hidden": "true" });
+  const first = element("span", { class: "mf-cut" });
+  const second = element("span");
+  const label = element("div", { class: "mf-name" }, element("b", { class: "mf-cut", title: name }, name), element("span", {}, head.type));
+  const node = element("th", { scope: "col", class: head.number ? "mf-number" : null }, label, picture, element("div", { class: "mf-caption" }, first, second));
+  /** @type {Map<string, HTMLElement>} */
+  const bars = new Map();
+  /** @type {Map<string, number>} */
+  let before = new Map();
+
+  /**
+   * @param {[key: string, count: number, title: string][]} told
+   * @param {(bar: HTMLElement, count: number) => void} size
+   */
+  function drawBars(told, size) {
+    /** @type {typeof before} */
+    const next = new Map();
+    const nodes = told.map(([key, count, title]) => {
+      const bar = bars.get(key) ?? element("i", {}, element("span"));
+      bars.set(key, bar);
+      next.set(key, count);
+      bar.title = `${title}: ${counted(count)} row${count === 1 ? "" : "s"}`;
+      bar.classList.toggle("mf-grew", before.size > 0 && count > (before.get(key) ?? 0));
+      size(bar, count);
+      return bar;
+    });
+    for (const [key] of bars) if (!next.has(key)) bars.delete(key);
+    before = next;
+    keepOnly(picture, [...nodes, ...missing()]);
+  }
+
+  const none = element("i", { class: "mf-none" });
+  let absent = 0;
+
+  function missing() {
+    none.style.width = `${Math.min(60, Math.max(absent * 100, absent ? 3 : 0))}%`;
+    none.title = `${percent(absent)} missing`;
+    return absent ? [none] : [];
+  }
+
+  /** @param {Head} told */
+  function draw(told) {
+    absent = told.missing ?? 0;
+    if (told.bars) drawHistogram(told.bars, told.ends ?? ["", ""]);
+    else if (told.shares) drawShares(told.shares, told);
+    else keepOnly(picture, missing());
+    const miss = absent ? `${percent(absent)} missing` : "";
+    setText(second, [told.bars?.length ? told.ends?.[1] ?? "" : "", miss].filter(Boolean).join(" · "));
+  }
+
+  /**
+   * @param {number[]} counts
+   * @param {[string, string]} ends
+   */
+  function drawHistogram(counts, ends) {
+    const most = Math.max(...counts, 1);
+    const titles = counts.map((_, place) => (counts.length === 1 ? ends[0] : `part ${place + 1} of ${counts.length}, from ${ends[0]} to ${ends[1]}`));
+    drawBars(counts.map((count, place) => [String(place), count, titles[place]]), (bar, count) => {
+      bar.style.height = count ? `max(2px, ${(100 * count) / most}%)` : "0";
+    });
+    setText(first, counts.length > 1 ? ends[0] : "");
+  }
+
+  /**
+   * @param {[string, number][]} shares
+   * @param {Head} told
+   */
+  function drawShares(shares, { others = 0, distinct = 0, all_differ = false, uncounted = false }) {
+    /** @type {[string, number, string][]} */
+    const all = all_differ ? [["\u0000all", shares.reduce((sum, [, count]) => sum + count, others), "each another"]] : shares.map(([text, count]) => [text, count, text]);
+    if (others && !all_differ) all.push(["\u0000others", others, `${counted(distinct - shares.length)}${uncounted ? " or more" : ""} others`]);
+    drawBars(all, (bar, count) => {
+      bar.style.flexGrow = String(count);
+    });
+    for (const [key, bar] of bars) setText(/** @type {Node} */ (bar.firstChild), key.startsWith("\u0000") ? "" : key);
+    fit();
+    const names = shares.slice(0, 2).map(([text]) => text);
+    const more = distinct - names.length;
+    setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, each another` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
+  }
+
+  /** A name stands in its bar where there is room for all of it. Measured together, so that the page is laid out once. */
+  function fit() {
+    const nodes = [...bars.values()].map((bar) => /** @type {HTMLElement} */ (bar.firstChild));
+    const room = nodes.map((text) => text.offsetWidth + 8 <= (text.parentElement?.clientWidth ?? 0));
+    nodes.forEach((text, place) => text.classList.toggle("mf-cramped", !room[place]));
+  }
+
+  return { node, draw };
+}
+
+/** @param {number} share */
+function percent(share) {
+  const whole = Math.round(100 * share);
+  return share && !whole ? "< 1 %" : share < 1 && whole === 100 ? "> 99 %" : `${whole} %`;
+}
