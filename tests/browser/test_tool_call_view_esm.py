@@ -123,10 +123,17 @@ class Board:
     def raw(self, number: int = 0) -> str:
         return self.lane(number).locator(".mf-raw-text").text_content() or ""
 
-    def badges(self, number: int = 0) -> list[str]:
+    def state_of(self, number: int = 0) -> str:
+        """The one state that a lane's head says."""
         self.widget.settle()
-        found: list[str] = self.lane(number).locator(".mf-lane-head .mf-badge:visible").all_inner_texts()
-        return found
+        words = self.lane(number).locator(".mf-lane-head .mf-is")
+        assert words.count() == 1
+        return words.inner_text()
+
+    def more(self, name: str) -> None:
+        """Pick an entry of the menu in the head."""
+        self.page.get_by_role("button", name="more", exact=False).click()
+        self.page.locator(".mf-menu").get_by_text(name, exact=False).click()
 
     def calls(self) -> list[dict[str, Any]]:
         """What the page exports to a parent."""
@@ -173,17 +180,84 @@ def test_fragments_stand_on_one_side_and_what_they_make_so_far_on_the_other(boar
     view = board(*told((0, 0, "call_1", "get_weather", '{"loc'), (0, 5, None, None, 'ation": "Par'), ended=False))
     assert view.lane().locator(".mf-piece").all_inner_texts() == ['{"loc', 'ation": "Par']
     assert view.rows() == [
-        ["location", "Par", "● arriving str"],
-        ["unit", "", "○ not yet 'celsius' | 'fahrenheit'"],
+        ["location", "Par", "str arriving"],
+        ["unit", "", "'celsius' | 'fahrenheit' not yet"],
     ]
-    assert view.badges() == ["● streaming"]
+    assert view.state_of() == "0 of 2 fields"
     view.batch((0, 9, None, None, 'is", "unit": "celsius"}'))
     assert view.rows() == [
-        ["location", "Paris", "✓ filled str"],
-        ["unit", "celsius", "✓ filled 'celsius' | 'fahrenheit'"],
+        ["location", "Paris", "str filled"],
+        ["unit", "celsius", "'celsius' | 'fahrenheit' filled"],
     ]
-    assert (view.badges(), view.raw()) == (["✓ complete"], '{"location": "Paris", "unit": "celsius"}')
-    expect(view.lane().locator(".mf-lane-head")).to_contain_text("2/2 fields")
+    assert (view.state_of(), view.raw()) == ("complete", '{"location": "Paris", "unit": "celsius"}')
+
+
+def test_the_newest_piece_alone_is_tinted_and_only_while_a_call_is_written(board: Open) -> None:
+    tinted = "(all) => all.map((one) => getComputedStyle(one).backgroundColor !== 'rgba(0, 0, 0, 0)')"
+    view = board(*told((0, 0, "c", "add", '{"a"'), (0, 5, None, None, ": 17"), ended=False))
+    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False, True]
+    view.batch((0, 9, None, None, ', "b"'))
+    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False, False, True]
+    view.batch((0, 12, None, None, ": 25}"))
+    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False] * 4
+
+
+def test_the_head_holds_what_it_is_one_state_the_question_and_at_most_three_controls(board: Open) -> None:
+    view = asking(board)
+    view.state(question="How much?", running=True)
+    head = view.page.locator(".mf-top")
+    assert " ".join(head.inner_text().split()) == "2 tool calls 2 wait for you How much? Stop esc"
+    assert head.locator(".mf-is").count() == 1
+    assert head.locator("button:visible:not(.mf-goes)").count() == 3
+    head.locator(".mf-goes").click()
+    expect(view.button("Approve")).to_be_focused()
+
+
+def test_one_button_is_filled_the_first_calls_approve(board: Open) -> None:
+    view = asking(board)
+    filled = view.page.locator(".mf-primary:visible")
+    assert [one.inner_text().split() for one in filled.all()] == [["Approve", "A"]]
+    assert view.lane().locator(".mf-primary:visible").count() == 1
+    view.button("Approve").click()
+    view.widget.settle()
+    assert view.lane(1).locator(".mf-primary:visible").count() == 1
+    expect(view.lane()).to_be_focused()  # and not the page
+
+
+def test_letters_decide_on_the_first_call_that_waits(board: Open) -> None:
+    view = asking(board)
+    view.lane(1).focus()
+    view.page.keyboard.press("a")
+    assert [(one["lane"], one["verdict"]) for one in view.widget.sent("decide")] == [(0, "approve")]
+    view.widget.settle()
+    view.page.keyboard.press("r")
+    expect(view.page.get_by_role("textbox", name="why call 2 is rejected")).to_be_focused()
+    view.page.keyboard.type("a reason, and no decision")
+    assert len(view.widget.sent("decide")) == 1
+    view.page.keyboard.press("Escape")
+    view.page.keyboard.press("e")
+    expect(view.page.get_by_role("textbox", name="arguments of call 2")).to_be_focused()
+
+
+def test_the_calls_are_copied_as_messages(board: Open, page: Page) -> None:
+    view = board(*told((0, 0, "c", "add", SUM)))
+    page.evaluate(
+        """() => {
+          window.taken = [];
+          const writeText = async (text) => window.taken.push(text);
+          Object.defineProperty(navigator, "clipboard", { value: { writeText }, configurable: true });
+        }"""
+    )
+    view.batch(_0=card(phase="done", marks=[(5, "running"), (9, "done")], result="42", seconds=0.04))
+    view.more("Copy as messages")
+    until(lambda: page.evaluate("taken.length"))
+    assert json.loads(page.evaluate("taken[0]")) == [
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "add", "arguments": SUM}}],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "42"},
+    ]
 
 
 def test_what_is_drawn_is_not_drawn_again(board: Open) -> None:
@@ -194,35 +268,37 @@ def test_what_is_drawn_is_not_drawn_again(board: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("calls", "badges", "problem"),
+    ("calls", "state", "sentence"),
     [
-        ([(0, 0, "c", "add", SUM)], ["✓ complete"], ""),
-        ([(0, 0, "c", "add", '{"a": 17')], ["✕ invalid"], "end in the middle"),
-        ([(0, 0, "c", "add", '{"a": x}')], ["✕ invalid"], "x"),
-        ([(0, 0, "c", "add", json.dumps(SUM))], ["◆ repaired"], ""),
-        ([(0, 0, None, "add", '{"a": 17'), (0, 1, "late", None, "}")], ["✓ complete", "◷ late id"], ""),
-        ([(0, 0, "c", "nosuch", "{}")], ["✓ complete", "✕ no such tool"], ""),
+        ([(0, 0, "c", "add", SUM)], "complete", ""),
+        ([(0, 0, "c", "add", '{"a": 17')], "invalid", "end in the middle"),
+        ([(0, 0, "c", "add", '{"a": x}')], "invalid", "x"),
+        ([(0, 0, "c", "add", json.dumps(SUM))], "repaired", "was read as"),
+        ([(0, 0, None, "add", '{"a": 17'), (0, 1, "late", None, "}")], "late id", "came after the arguments"),
+        ([(0, 0, "c", "nosuch", "{}")], "no such tool", "none of the tools"),
     ],
 )
-def test_badges_say_what_has_become_of_a_call(board: Open, calls: Any, badges: list[str], problem: str) -> None:
+def test_one_state_says_what_has_become_of_a_call_and_a_sentence_why(
+    board: Open, calls: Any, state: str, sentence: str
+) -> None:
     view = board(*told(*calls))
-    assert view.badges() == badges
-    assert problem in view.lane().locator("xpath=./div[contains(@class, 'mf-problem')]").inner_text()
+    assert view.state_of() == state
+    assert sentence in view.lane().locator(".mf-verdict").inner_text()
 
 
 def test_a_repaired_call_shows_what_it_was_read_as(board: Open) -> None:
     assert board(*told((0, 0, "c", "add", json.dumps(SUM)))).rows() == [
-        ["a", "17", "✓ filled int"],
-        ["b", "25", "✓ filled int"],
+        ["a", "17", "int filled"],
+        ["b", "25", "int filled"],
     ]
 
 
 def test_fields_that_are_left_out_missing_or_unknown_say_so(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", '{"c": [1, {"d": 2.50}]}')))
     assert view.rows() == [
-        ["a", "", "✕ missing int"],
-        ["b", "", "– left to its default int"],
-        ["c", '[1, {"d": 2.50}]', "+ not in the schema extra"],
+        ["a", "", "int missing"],
+        ["b", "", "int left to its default"],
+        ["c", '[1, {"d": 2.50}]', "extra not in the schema"],
     ]
 
 
@@ -250,26 +326,27 @@ def asking(board: Open) -> Board:
 
 def test_a_call_that_waits_is_approved(board: Open) -> None:
     view = asking(board)
-    expect(view.page.locator(".mf-header")).to_contain_text("waiting for you")
+    expect(view.page.locator(".mf-top")).to_contain_text("2 wait for you")
     assert view.widget.sent("seen")[0]["lanes"] == [0, 1]
-    view.button("approve").click()
+    view.button("Approve").click()
     decision = view.widget.sent("decide")[0]
     assert (decision["lane"], decision["verdict"]) == (0, "approve")
     expect(view.lane()).to_contain_text("approved, waiting for its turn")
     marks = [(9, "asked"), (20, "running")]
     view.batch(_0=card(phase="running", marks=marks))
-    expect(view.lane().locator(".mf-outcome")).to_contain_text("● running")
+    assert view.state_of() == "runs"
     view.batch(_0=card(phase="done", marks=[*marks, (60, "done")], result="42", seconds=0.04))
-    expect(view.lane().locator(".mf-outcome")).to_contain_text("→ result 42 0.04 s")
+    assert view.state_of() == "ran 0.04 s"
+    expect(view.lane().locator(".mf-result-line")).to_have_text("42")
     expect(view.lane().locator(".mf-decision")).to_be_hidden()
 
 
 def test_other_arguments_are_checked_while_they_are_typed(board: Open) -> None:
     view = asking(board)
-    view.button("edit").click()
+    view.button("Edit").click()
     field = view.page.get_by_role("textbox", name="arguments of call 1")
     assert field.input_value() == '{\n  "a": 17,\n  "b": 25\n}'
-    use = view.button("run with these")
+    use = view.button("Run with these")
     for text, problem in [("{", "no JSON"), ("[]", "expected a JSON object"), ('{"b": 1}', "missing: a")]:
         field.fill(text)
         expect(view.lane().locator(".mf-editor .mf-problem")).to_contain_text(problem)
@@ -287,7 +364,7 @@ def test_other_arguments_are_checked_while_they_are_typed(board: Open) -> None:
 
 def test_a_call_is_rejected_with_a_reason(board: Open) -> None:
     view = asking(board)
-    view.button("reject", 1).click()
+    view.button("Reject…", 1).click()
     reason = view.page.get_by_role("textbox", name="why call 2 is rejected")
     expect(reason).to_be_focused()
     reason.fill("too dear")
@@ -296,32 +373,33 @@ def test_a_call_is_rejected_with_a_reason(board: Open) -> None:
     assert (decision["lane"], decision["verdict"], decision["reason"]) == (1, "reject", "too dear")
     marks = [(9, "asked"), (20, "rejected")]
     view.batch(_1=card(phase="rejected", marks=marks, reason="too dear", result="the user did not"))
-    expect(view.lane(1).locator(".mf-outcome")).to_contain_text("■ rejected too dear")
+    expect(view.lane(1).locator(".mf-outcome")).to_contain_text("too dear")
+    assert view.state_of(1) == "rejected"
 
 
 def test_all_that_waits_is_approved_at_once(board: Open) -> None:
     view = asking(board)
-    view.page.get_by_role("button", name="approve all").click()
+    view.more("Approve all")
     assert [(one["lane"], one["verdict"]) for one in view.widget.sent("decide")] == [(0, "approve"), (1, "approve")]
 
 
 def test_failures_answers_and_figures_are_shown(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", SUM)))
     view.batch(_0=card(phase="failed", marks=[(5, "failed")], result="ValueError: no\nluck", seconds=1234.5))
-    expect(view.lane().locator(".mf-outcome")).to_contain_text("✕ failed")
+    assert view.state_of() == "failed"
     expect(view.lane().locator(".mf-outcome")).to_contain_text("ValueError: no\nluck")
     view.state(state="complete", running=False, answer="It is 42.", status=["2 steps", "– tokens"])
     expect(view.page.locator(".mf-answer-text")).to_have_text("It is 42.")
-    expect(view.page.locator("footer")).to_have_text("2 steps · – tokens")
+    expect(view.page.locator(".mf-bottom .mf-figs")).to_have_text("2 steps · – tokens · 1 piece")
     view.state(state="failed", running=False, error=["ServerError", "it broke"])
     expect(view.page.get_by_role("alert")).to_have_text("ServerError: it broke")
 
 
 def test_stop_by_button_and_by_key(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", '{"a"'), ended=False))
-    expect(view.page.get_by_role("button", name="stop")).to_be_hidden()  # somebody else reads
+    expect(view.page.get_by_role("button", name="Stop")).to_be_hidden()  # somebody else reads
     view.state()
-    view.page.get_by_role("button", name="stop").click()
+    view.page.get_by_role("button", name="Stop").click()
     view.lane().press("Escape")
     assert len(view.widget.sent("stop")) == 2
 
@@ -349,23 +427,23 @@ def test_the_slider_shows_every_moment_forwards_and_back(board: Open) -> None:
     seen = []
     for moments in range(5):
         view.show(moments)
-        seen.append((view.raw(0), view.raw(1), view.badges(0)))
+        seen.append((view.raw(0), view.raw(1), view.state_of(0)))
     assert seen == [
-        ("", "", ["● streaming"]),
-        ('{"a"', "", ["● streaming"]),
-        ('{"a"', '{"a": 1', ["● streaming"]),
-        ('{"a": 17', '{"a": 1', ["● streaming", "◷ late id"]),
-        ('{"a": 17', '{"a": 1}', ["● streaming", "◷ late id"]),
+        ("", "", "not begun"),
+        ('{"a"', "", "0 of 2 fields"),
+        ('{"a"', '{"a": 1', "0 of 2 fields"),
+        ('{"a": 17', '{"a": 1', "0 of 2 fields"),
+        ('{"a": 17', '{"a": 1}', "0 of 2 fields"),
     ]
     view.page.keyboard.press("ArrowLeft")
     view.page.keyboard.press("ArrowLeft")
     view.widget.settle()
     assert (view.raw(0), view.raw(1)) == ('{"a"', '{"a": 1')
-    assert view.rows()[0] == ["a", "", "○ not yet int"]
+    assert view.rows()[0] == ["a", "", "int not yet"]
     assert view.widget.sent("keep") == [{"type": "keep", "buffers": []}]
     view.page.keyboard.press("End")
     view.widget.settle()
-    assert (view.raw(0), view.badges(0)) == ('{"a": 17}', ["✓ complete", "◷ late id"])
+    assert (view.raw(0), view.state_of(0)) == ('{"a": 17}', "late id")
 
 
 def test_phases_are_moments_too(board: Open) -> None:
@@ -375,13 +453,15 @@ def test_phases_are_moments_too(board: Open) -> None:
     words = []
     for moments in (1, 2, 3, 4, 1):
         view.show(moments)
-        words.append(view.lane().locator(".mf-outcome .mf-badge").inner_text().strip())
-    assert words == ["", "? waiting for approval", "● running", "→ result", ""]
+        words.append(view.state_of())
+    assert words == ["complete", "waits for you", "runs", "ran 0.05 s", "complete"]
 
 
 def test_it_plays_from_the_start_and_stops_at_the_end(board: Open) -> None:
     view = board(*told(*pieces(0, "c", "add", SUM, every=10)))
-    view.page.get_by_role("combobox", name="speed").select_option("0.25")
+    for _ in range(4):
+        view.page.get_by_role("button", name="speed").or_(view.page.get_by_title("speed")).first.click()
+    expect(view.page.get_by_title("speed")).to_have_text("0.25×")
     view.page.get_by_role("button", name="play").click()
     expect(view.page.get_by_role("button", name="pause")).to_be_visible()
     until(lambda: 0 < len(view.raw()) < len(SUM), what="a part of the call")
@@ -394,21 +474,66 @@ def test_what_arrives_while_somebody_looks_back_does_not_move_them(board: Open) 
     view.show(1)
     view.batch(*pieces(0, "c", "add", SUM)[3:])
     assert view.raw() == ""
-    view.page.get_by_role("button", name="end").click()
+    view.page.get_by_role("button", name="go to the end").click()
     view.widget.settle()
     assert view.raw() == SUM
 
 
 def test_bars_say_when_a_fragment_came_and_lead_there(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", '{"a"'), (0, 40, None, None, ": 17"), (0, 1540, None, None, "}")))
-    chart = view.lane().get_by_role("img")
+    chart = view.page.locator(".mf-score").get_by_role("img")
     assert chart.get_attribute("aria-label") == "3 fragments in 1.54 s, longest pause 1.50 s"
-    chart.hover(position={"x": 4, "y": 10})
-    expect(view.lane().locator(".mf-fragments")).to_contain_text("#2 · 0.04 s · +0.04 s · 4 characters")
-    chart.click(position={"x": 4, "y": 10})
+    box = chart.bounding_box()
+    assert box
+    there = {"x": box["width"] * 40 / 1540 + 1, "y": 10}
+    chart.hover(position=there)
+    expect(view.page.locator(".mf-time")).to_have_text("#2 · 0.04 s · +0.04 s · 4 characters")
+    chart.click(position=there)
     view.widget.settle()
     assert view.raw() == '{"a": 17'
-    assert "2 / 3" in view.lane().locator(".mf-fragments").inner_text()
+    expect(view.page.get_by_role("slider", name="replay")).to_be_focused()
+    expect(view.page.get_by_role("slider")).to_have_attribute("aria-valuetext", "0.04 s of 1.54 s, moment 2 of 3")
+
+
+def test_the_playhead_is_dragged_over_all_calls(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM, every=100), *pieces(1, "d", "add", SUM, every=100)))
+    box = view.page.locator(".mf-score-lines").bounding_box()
+    assert box
+    view.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 8)
+    view.page.mouse.down()
+    seen = []
+    for part in (0.75, 0.5, 0.25, 0.0):
+        view.page.mouse.move(box["x"] + part * box["width"], box["y"] + 50)
+        view.widget.settle()
+        seen.append(len(view.raw(0)) + len(view.raw(1)))
+    view.page.mouse.up()
+    assert sorted(seen, reverse=True) == seen
+    assert len(set(seen)) == 4
+    view.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 8)
+    view.widget.settle()
+    assert len(view.raw(0)) + len(view.raw(1)) == seen[-1]  # it is let go
+
+
+def test_waiting_and_running_are_drawn_on_the_axis_up_to_what_is_shown(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM, every=10)))
+    marks = [(200, "asked"), (400, "running"), (500, "done")]
+    view.batch(_0=card(phase="done", marks=marks, result="42", seconds=0.1))
+    width = "(node) => node.getBoundingClientRect().width"
+    asked, running = view.page.locator(".mf-span-asked"), view.page.locator(".mf-span-running")
+    assert asked.evaluate(width) == pytest.approx(2 * running.evaluate(width), rel=0.05)
+    expect(view.page.locator(".mf-score")).to_contain_text("ran 0.10 s")
+    for _ in range(2):
+        view.page.get_by_role("slider", name="replay").press("ArrowLeft")
+    view.widget.settle()
+    expect(running).to_have_count(0)
+    expect(view.page.locator(".mf-score")).to_contain_text("waits for you")
+
+
+def test_four_hundred_pieces_are_at_most_one_bar_in_each_place(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", json.dumps({"a": "x" * 2_000}), size=1, every=3)))
+    path = view.page.locator(".mf-bars-past").get_attribute("d") or ""
+    width = view.page.locator(".mf-score-lines").evaluate("(node) => node.clientWidth")
+    assert 50 < path.count("M") <= width / 4 + 1
 
 
 # -- a kernel that goes on -----------------------------------------------------------------------------------------
@@ -432,7 +557,7 @@ def test_a_page_that_is_loaded_later_shows_the_last_run(board: Open) -> None:
     with closing(ToolCallView([(0, 0, "c", "add", SUM)], tools=[add])) as source:
         view = board(lanes=json.loads(json.dumps(source.lanes, default=lambda one: list(one))))
     view.widget.settle()
-    assert (view.raw(), view.badges()) == (SUM, ["✓ complete"])
+    assert (view.raw(), view.state_of()) == (SUM, "complete")
 
 
 def test_a_second_view_shows_the_same_and_both_follow(board: Open) -> None:
@@ -486,7 +611,7 @@ def test_two_thousand_fragments_of_three_calls_are_drawn_as_they_come_and_exact(
           for (const batch of batches) {
             model.deliver(batch);
             await new Promise((done) => setTimeout(done, 30));
-            const [raw, count] = [".mf-raw", ".mf-fragments"].map((name) => document.querySelector(name).innerText);
+            const [raw, count] = [".mf-raw", ".mf-bottom"].map((name) => document.querySelector(name).innerText);
             seen.add(raw.slice(-40) + count);
           }
           return seen.size;
@@ -549,11 +674,11 @@ def test_nothing_sticks_out_and_the_header_covers_no_call(board: Open, width: in
     view.state(status=["x" * 300], answer="y" * 900)
     view.batch((2, 20, "e" * 90, "f" * 90, '{"' + "g" * 90 + '": "' + "h" * 900))
     assert view.page.evaluate("document.documentElement.scrollWidth") <= width
-    header = view.page.locator(".mf-header")
+    header = view.page.locator(".mf-top")
     assert header.evaluate("(node) => node.scrollHeight - node.clientHeight") <= 1
     root = view.page.locator(".msgflux-tool-calls").bounding_box()
     assert root
-    assert root["height"] <= 640
+    assert root["height"] <= 641
 
 
 def test_nothing_moves_when_a_call_is_asked_about(board: Open) -> None:
@@ -584,8 +709,8 @@ def test_nothing_moves_in_a_replay(board: Open) -> None:
 def test_every_control_has_a_name(board: Open) -> None:
     view = asking(board)
     view.state()
-    view.button("edit").click()
-    view.button("reject", 1).click()
+    view.button("Edit").click()
+    view.button("Reject…", 1).click()
     names = view.page.locator("button, input, select, textarea").evaluate_all(
         "(all) => all.map((node) => node.getAttribute('aria-label') || node.title || node.innerText)"
     )
@@ -618,7 +743,7 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
             {"type": "problem", "name": bad, "message": bad},
         )
         widget.settle()
-        page.locator(".mf-lane").nth(2).get_by_role("button", name="edit").click()
+        page.locator(".mf-lane").nth(2).get_by_role("button", name="Edit").click()
         page.wait_for_timeout(300)  # time for whatever should not be asked for
         assert (paths, dialogs, widget.errors()) == ([], [], [])
         assert page.locator(".mf-lane").count() == 3
@@ -654,5 +779,5 @@ def test_the_twin_replays_without_a_kernel(page: Page) -> None:
         slider.press("ArrowRight")
         expect(raw).to_have_text('{"a": 17, ')
         expect(page.locator(".msgflux-static")).to_be_hidden()
-        expect(page.get_by_role("button", name="stop")).to_have_count(0)
+        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
         assert (paths, errors) == ([], [])

@@ -1,43 +1,47 @@
 // @ts-check
 // All calls of a run as they are drawn, live or in a twin: header, slider, lanes, answer.
 
-/** @type {Record<string, [shape: string, word: string]>} */
+const MANY = 12; // calls, from which on those out of sight are not laid out
+
+/** @type {Record<string, Shown>} */
 const RUN_STATES = {
-  idle: ["○", "ready"],
-  running: ["●", "running"],
-  asked: ["?", "waiting for you"],
-  complete: ["✓", "complete"],
-  stopped: ["■", "stopped"],
-  failed: ["✕", "failed"],
+  idle: ["none", "ready", ""],
+  running: ["now", "being written", ""],
+  asked: ["look", "waits for you", "clock"],
+  complete: ["done", "complete", "check"],
+  stopped: ["look", "stopped", "stop"],
+  failed: ["bad", "failed", "cross"],
 };
 
 /**
- * The whole view: header, slider, lanes, answer, status.
+ * The whole view: head, the calls in time, lanes, answer, figures.
  * @param {CallStore} store
  * @param {HTMLElement} el
  * @param {{ live: boolean, signal: AbortSignal }} options
  */
 function callBoard(store, el, { live, signal }) {
-  const state = badge();
-  const count = element("span", { class: "mf-figures" });
-  const waiting = button("decide", "go to the call that waits for you", () => goTo(store.open[0]));
-  const all = button("approve all", "let every call that waits run", approveAll);
-  const stop = button("■ stop", "stop (Esc)", () => store.model?.send({ type: "stop" }));
-  const line = scrubber(
+  const state = stateWord();
+  const title = element("span", { class: "mf-title" });
+  const question = element("span", { class: "mf-note mf-cut mf-wide" });
+  const waiting = element("button", { type: "button", class: "mf-goes", title: "go to the call that waits for you", onclick: () => goTo(store.open[0]) }, state.node);
+  const stop = textButton("Stop", "stop (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
+  const more = iconButton("more", "more: the text as it came, copy as messages, approve all", () => {});
+  opensMenu(more, "more", moreEntries, signal);
+  const line = score(
     { timeline: () => store.timeline, changed: () => store.tell(), touched, busy: () => store.told.state === "running" },
     signal,
   );
   const lanes = element("div", { class: "mf-lanes", role: "group", "aria-label": "calls" });
-  const hint = element("p", { class: "mf-hint" }, "Tool calls appear here, fragment by fragment, as a model writes them.");
-  const answer = element("div", { class: "mf-answer-text" });
+  const hint = element("p", { class: "mf-hint mf-note" }, "Tool calls appear here, fragment by fragment, as a model writes them.");
+  const answer = element("div", { class: "mf-answer-text mf-words", dir: "auto" });
   const said = element("section", { class: "mf-said-last", hidden: true }, element("div", { class: "mf-role" }, "assistant"), answer);
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
-  const figures = element("span", { class: "mf-figures" });
+  const figures = element("span", { class: "mf-figs" });
   const spoken = element("div", { class: "mf-hidden", role: "status" });
-  const head = element("header", { class: "mf-header" }, element("b", { class: "mf-title" }, "tool calls"), state.node, count);
-  head.append(...(live ? [waiting, all, stop] : []), line.node);
-  const body = element("div", { class: "mf-body" }, hint, lanes, said, error);
-  el.append(head, body, element("footer", { class: "mf-status" }, figures), spoken);
+  const keys = [["space", "play"], ["← →", "piece"], ...(live ? [["A", "approve"], ["R", "reject"]] : [])].map(([key, what]) => element("span", {}, element("kbd", {}, key), what));
+  const head = element("header", { class: "mf-top" }, title, waiting, question, element("span", { class: "mf-grow" }), presentButton(el, signal), more, ...(live ? [stop] : []));
+  const body = element("div", { class: "mf-body mf-scroll" }, hint, lanes, said, error);
+  el.append(head, line.node, body, element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), element("span", { class: "mf-keys mf-wide", "aria-hidden": "true" }, ...keys)), spoken);
   /** @type {{ view: ReturnType<typeof laneView>, drawn: string, told: string }[]} */
   let views = [];
   /** @type {Timeline | null} */
@@ -60,6 +64,16 @@ function callBoard(store, el, { live, signal }) {
     });
   }
 
+  /** @returns {Entry[]} */
+  function moreEntries() {
+    const shown = el.dataset.raw !== "off";
+    return [
+      { label: "The text as it came", checked: shown, several: true, pick: () => (el.dataset.raw = shown ? "off" : "on") },
+      { label: "Copy as messages", icon: "copy", pick: () => copied(callMessages(store)), disabled: !store.timeline.tracks.length },
+      ...(live ? /** @type {Entry[]} */ ([{ label: "Approve all", icon: "check", pick: approveAll, disabled: !store.open.length, detail: store.open.length ? countText(store.open.length, "call") : "" }]) : []),
+    ];
+  }
+
   function approveAll() {
     for (const lane of store.open) store.decide(lane, "approve");
   }
@@ -70,11 +84,8 @@ function callBoard(store, el, { live, signal }) {
     get hands() {
       return live ? store.hands : null;
     },
-    /**
-     * @param {LaneTrack} track
-     * @param {number} fragments
-     */
-    seek: (track, fragments) => line.seek(fragments ? track.moments[fragments - 1] + 1 : 0),
+    first: () => store.open[0],
+    over: () => ["complete", "stopped", "failed"].includes(store.told.state),
   };
 
   /** @param {LaneTrack} track */
@@ -97,12 +108,13 @@ function callBoard(store, el, { live, signal }) {
     }
     const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 24;
     const known = views.length;
+    lanes.toggleAttribute("data-many", timeline.tracks.length > MANY);
     for (const track of timeline.tracks.slice(views.length)) addLane(track);
     const news = [];
     for (const [number, one] of views.entries()) {
       const track = timeline.tracks[number];
       const { count: fragments, phase, settled, begun } = timeline.look(track);
-      const key = [fragments, phase, settled, begun, track.version, timeline.following].join();
+      const key = [fragments, phase, settled, begun, track.version, timeline.following, store.open[0] === number, board.over()].join();
       if (key === one.drawn) continue;
       one.drawn = key;
       const told = one.view.draw();
@@ -116,13 +128,15 @@ function callBoard(store, el, { live, signal }) {
   function drawRest() {
     const { told, timeline: time, problem } = store;
     const waits = store.open.length;
-    const key = waits && told.state === "running" ? "asked" : told.state;
-    state.draw(key, RUN_STATES[key]);
-    count.textContent = time.tracks.length ? countText(time.tracks.length, "call") : "";
-    waiting.hidden = !waits;
-    all.hidden = waits < 2;
-    stop.hidden = !told.running;
-    hint.hidden = time.tracks.length > 0 || told.state !== "idle";
+    const calls = time.tracks.length;
+    setText(title, calls ? countText(calls, "tool call") : "tool calls");
+    const [standing, word, mark] = RUN_STATES[waits && told.state === "running" ? "asked" : told.state];
+    state.set(standing, waits > 1 && told.state === "running" ? `${waits} wait for you` : word, mark);
+    waiting.toggleAttribute("disabled", !waits);
+    setText(question, told.question ?? "");
+    question.title = told.question ?? "";
+    stop.classList.toggle("mf-away", !told.running);
+    hint.hidden = calls > 0 || told.state !== "idle";
     said.hidden = !told.answer;
     said.classList.toggle("mf-unseen", time.shown < time.times.length);
     if (answer.textContent !== told.answer) answer.textContent = told.answer;
@@ -130,7 +144,8 @@ function callBoard(store, el, { live, signal }) {
     error.hidden = !wrong;
     const text = wrong ? wrong.join(": ") : "";
     if (error.textContent !== text) error.textContent = text;
-    figures.textContent = [...told.status, told.note ?? ""].filter(Boolean).join(" · ");
+    const pieces = time.tracks.reduce((sum, track) => sum + track.times.length, 0);
+    setText(figures, [...told.status, pieces ? countText(pieces, "piece") : "", told.note ?? ""].filter(Boolean).join(" · "));
   }
 
   const draw = oncePerFrame(() => {
@@ -146,17 +161,45 @@ function callBoard(store, el, { live, signal }) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (place < 0 || step === undefined) return;
     event.preventDefault();
+    event.stopPropagation();
     const next = nodes[Math.max(0, Math.min(place + step, nodes.length - 1))];
     nodes[place].setAttribute("tabindex", "-1");
     next.setAttribute("tabindex", "0");
     next.focus();
   });
   el.addEventListener("keydown", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
     if (event.key === "Escape" && store.told.running) store.model?.send({ type: "stop" });
+    if (writes(target) || target.closest(".mf-menu, .mf-last, pre") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const first = store.open[0];
+    const decision = first === undefined || !store.timeline.following ? null : views[first]?.view.decision;
+    const key = event.key.toLowerCase();
+    if (decision && key === "a") decision.approve();
+    else if (decision && key === "e") decision.show("edit");
+    else if (decision && key === "r") decision.show("reject");
+    else {
+      if (!(event.key === " " && target.closest("button")) && !target.closest(".mf-raw, .mf-parsed")) line.key(event);
+      return;
+    }
+    event.preventDefault();
   });
   store.listeners.add(draw);
   signal.addEventListener("abort", () => store.listeners.delete(draw));
   store.tell();
+}
+
+/**
+ * The calls as messages of a chat completion, with what came back.
+ * @param {CallStore} store
+ */
+function callMessages({ timeline }) {
+  const calls = timeline.tracks.map((track) => {
+    const { id, name, final } = timeline.look(track);
+    const text = track.card.edited ?? final?.arguments ?? track.text;
+    return { call: { id, type: "function", function: { name, arguments: text } }, result: track.card.result };
+  });
+  const results = calls.filter(({ result }) => result !== null).map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result }));
+  return JSON.stringify([{ role: "assistant", tool_calls: calls.map(({ call }) => call) }, ...results], null, 2);
 }
 
 /**

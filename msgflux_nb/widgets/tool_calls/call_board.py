@@ -19,6 +19,7 @@ from .tool_fields import Field
 __all__ = ["CallBoard"]
 
 _ANSWER_LENGTH = 20_000  # characters that a page is sent
+_QUESTION_LENGTH = 200
 
 
 class CallBoard(OneRun):
@@ -52,7 +53,7 @@ class CallBoard(OneRun):
         self._sender = Sender(self._calls.feed, send, on_quiet=self._rest)
         self.state = "idle"
         self.error: BaseException | None = None
-        self._answer = ""
+        self._answer = self._question_text = ""
         self._figures: tuple[str, ...] = ()
         self._unsettled = False
         self._held = False
@@ -121,6 +122,7 @@ class CallBoard(OneRun):
             "tools": {name: [msgspec.to_builtins(one) for one in fields] for name, fields in self._fields.items()},
             "status": list(self._figures),
             "answer": self._answer[:_ANSWER_LENGTH],
+            "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
         }
 

@@ -4,7 +4,7 @@
 /**
  * @typedef {{
  *   run: number, state: string, running: boolean, tools: Record<string, ToolField[]>, status: string[], answer: string,
- *   error: [string, string] | null, note?: string,
+ *   error: [string, string] | null, note?: string, question?: string,
  * }} RunState
  * @typedef {RunState & { seq: number, calls: CallFragment[], lanes: Record<string, CallCard> }} ToldRun
  */

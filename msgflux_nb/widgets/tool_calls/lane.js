@@ -1,22 +1,27 @@
 // @ts-check
 // One call as it is drawn: who is called, how far it is, its text and its arguments, what became of it.
 
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @typedef {[standing: Standing, word: string, mark: IconName | ""]} Shown */
+
+/** @type {Record<string, Shown>} */
 const CALL_STATES = {
-  streaming: ["●", "streaming"],
-  complete: ["✓", "complete"],
-  repaired: ["◆", "repaired"],
-  invalid: ["✕", "invalid"],
+  streaming: ["now", "being written", ""],
+  complete: ["done", "complete", "check"],
+  repaired: ["look", "repaired", "warning"],
+  invalid: ["bad", "invalid", "cross"],
 };
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @type {Record<string, Shown>} */
 const CALL_PHASES = {
-  asked: ["?", "waiting for approval"],
-  running: ["●", "running"],
-  done: ["→", "result"],
-  failed: ["✕", "failed"],
-  rejected: ["■", "rejected"],
-  stopped: ["■", "stopped"],
+  asked: ["look", "waits for you", "clock"],
+  running: ["now", "runs", ""],
+  done: ["done", "ran", "check"],
+  failed: ["bad", "failed", "cross"],
+  rejected: ["look", "rejected", "stop"],
+  stopped: ["look", "stopped", "stop"],
 };
+const LATE = "late id: the id came after the arguments had begun";
+const UNKNOWN = "no such tool: none of the tools that were given has this name";
+const REPAIRED = "repaired: the text was no JSON object, and was read as the fields above";
 const RESULT_LINE = 120; // characters of a result that stand in one line
 
 /** @typedef {ReturnType<Timeline["look"]>} Look */
@@ -33,38 +38,34 @@ function callState({ final }, parser) {
   return parser?.complete ? "complete" : "streaming";
 }
 
-/** A shape and a word beside each other; drawn when they change. */
-function badge() {
-  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
-  const word = element("span", { class: "mf-word" });
-  const node = element("span", { class: "mf-badge", hidden: true }, shape, " ", word);
-  let drawn = "";
-
-  /**
-   * @param {string} key
-   * @param {[string, string] | undefined} look nothing is shown without one
-   */
-  function draw(key, look) {
-    if (key === drawn) return;
-    drawn = key;
-    node.hidden = !look;
-    [shape.textContent, word.textContent] = look ?? ["", ""];
-    shape.className = `mf-shape mf-${key}`;
-  }
-
-  return { node, draw };
+/**
+ * The one state of a call: what became of it, or else how far its arguments are.
+ * @param {Look} look
+ * @param {string} key of CALL_STATES
+ * @param {{ unknown: boolean, fields: string, seconds: number | null, over: boolean }} more
+ * @returns {Shown}
+ */
+function laneState({ begun, phase, late }, key, { unknown, fields, seconds, over }) {
+  if (!begun) return ["none", "not begun", ""];
+  if (key === "streaming" && over && !phase) return CALL_PHASES.stopped;
+  const [standing, word, mark] = CALL_PHASES[phase] ?? CALL_STATES[key];
+  if (phase === "done" && seconds !== null) return [standing, `ran ${secondsText(seconds * 1000)}`, mark];
+  if (phase) return [standing, word, mark];
+  if (key === "streaming") return ["now", fields || word, ""];
+  if (key !== "invalid" && unknown) return ["bad", "no such tool", "cross"];
+  if (key === "complete" && late) return ["look", "late id", "clock"];
+  return [standing, word, mark];
 }
 
 /**
  * What came back: in one line if it is short. What is known but not shown yet keeps its room, so that nothing moves.
  */
 function resultLine() {
-  const mark = badge();
-  const short = element("span", { class: "mf-result-line" });
-  const time = element("span", { class: "mf-figures" });
-  const long = element("pre", { class: "mf-result", tabindex: "0", "aria-label": "result" });
-  const said = element("div", { class: "mf-said" });
-  const node = element("div", { class: "mf-outcome" }, said, element("div", {}, mark.node, " ", short, " ", time), long);
+  const arrow = element("span", { class: "mf-arrow" }, icon("arrow-right"));
+  const short = element("span", { class: "mf-result-line mf-words", dir: "auto" });
+  const long = element("pre", { class: "mf-result mf-mono", tabindex: "0", "aria-label": "result" });
+  const said = element("div", { class: "mf-said mf-note" });
+  const node = element("div", { class: "mf-outcome" }, said, element("div", {}, arrow, " ", short), long);
   let drawn = "";
 
   /**
@@ -72,7 +73,7 @@ function resultLine() {
    * @param {Look} look
    */
   function draw({ card }, { phase, settled }) {
-    const { result, reason, edited, seconds } = card;
+    const { result, reason, edited } = card;
     const rejected = card.phase === "rejected"; // the model is told the reason, and nothing else
     const [text, left] = rejected ? [reason, 0] : [result, card.left];
     const after = ["running", "done", "failed"].includes(phase);
@@ -80,56 +81,52 @@ function resultLine() {
     const key = `${phase} ${text?.length} ${left} ${shown} ${edited}`;
     if (key === drawn) return;
     drawn = key;
-    const state = phase || (shown ? "done" : "");
-    mark.draw(state, CALL_PHASES[state]);
+    node.hidden = text === null && edited === null;
     said.textContent = edited === null ? "" : `edited: ${edited}`;
     said.classList.toggle("mf-unseen", !after);
     const line = text !== null && text.length <= RESULT_LINE && !text.includes("\n");
     short.textContent = line ? text : text === null ? "" : countText(text.length + left, "character");
     long.hidden = line || text === null;
     long.textContent = long.hidden ? "" : `${text}${left ? `\n… ${countText(left, "character")} more` : ""}`;
-    time.textContent = text !== null && seconds !== null && !rejected ? secondsText(seconds * 1000) : "";
-    for (const part of [short, long, time]) part.classList.toggle("mf-unseen", !shown);
+    for (const part of [arrow, short, long]) part.classList.toggle("mf-unseen", !shown);
   }
 
   return { node, draw };
 }
 
 /**
+ * The last line of a call that is not decided yet: what will happen, in one sentence. It keeps the room of the buttons.
+ * @param {Look} look
+ * @param {boolean} hands whether somebody at this page decides
+ */
+function waitingText({ phase, begun, final }, hands) {
+  return hands && begun && !final && !phase ? "nothing runs before it is whole" : "";
+}
+
+/**
  * @param {LaneTrack} track
- * @param {{ tools: () => Record<string, ToolField[]>, timeline: () => Timeline, hands: Hands | null, seek: (track: LaneTrack, count: number) => void }} board
- * @returns {{ node: HTMLElement, draw: () => string }} `draw` returns what a reader is told
+ * @param {{ tools: () => Record<string, ToolField[]>, timeline: () => Timeline, hands: Hands | null, first: () => number | undefined, over: () => boolean }} board
+ * @returns {{ node: HTMLElement, draw: () => string, decision: ReturnType<typeof decisionBar> | null }} `draw` returns what a reader is told
  */
 function laneView(track, board) {
-  const name = element("b", { class: "mf-name" });
-  const id = element("span", { class: "mf-id" });
-  const state = badge();
-  const late = badge();
-  const unknown = badge();
-  const count = element("span", { class: "mf-figures" });
+  const name = element("code", { class: "mf-name mf-cut" });
+  const state = stateWord();
   const error = element("div", { class: "mf-problem", hidden: true });
+  const remark = element("div", { class: "mf-remark mf-note", hidden: true });
+  const quiet = element("span", { class: "mf-quietly mf-note" });
   const raw = rawPane(track);
   const parsed = fieldsPane(board.tools);
-  const bars = fragmentBars(track, (fragments) => board.seek(track, fragments));
   const outcome = resultLine();
   const fields = () => board.tools()[name.textContent ?? ""];
   const decision = board.hands && decisionBar(track, board.hands, fields);
-  const head = element(
-    "div",
-    { class: "mf-lane-head" },
-    element("span", { class: "mf-number", "aria-hidden": "true" }, String(track.number + 1)),
-    ...[name, id, state.node, late.node, unknown.node, count],
-  );
+  const number = element("span", { class: "mf-no", "aria-hidden": "true" }, String(track.number + 1));
+  const head = element("header", { class: "mf-lane-head" }, number, name, element("span", { class: "mf-grow" }), state.node);
   const node = element(
     "article",
     { class: "mf-lane", tabindex: "-1" },
-    head,
-    element("div", { class: "mf-lane-body" }, raw.node, parsed.node),
-    ...[error, bars.node, element("div", { class: "mf-verdict" }, outcome.node, ...(decision ? [decision.node] : []))],
+    ...[head, raw.node, parsed.node],
+    element("footer", { class: "mf-verdict" }, error, remark, outcome.node, ...(decision ? [decision.node] : []), quiet),
   );
-  late.draw("late", ["◷", "late id"]);
-  unknown.draw("invalid", ["✕", "no such tool"]);
-  late.node.title = "the id came after the arguments had begun";
 
   function draw() {
     const look = board.timeline().look(track);
@@ -141,28 +138,35 @@ function laneView(track, board) {
     const key = callState(look, plain);
     node.classList.toggle("mf-later", !look.begun);
     node.dataset.state = key;
-    if (name.textContent !== (look.name || "…")) name.textContent = look.name || "…";
-    if (id.textContent !== look.id) id.textContent = look.id;
-    state.draw(key, CALL_STATES[key]);
-    late.node.hidden = !look.late;
-    unknown.node.hidden = !look.final || !Object.keys(board.tools()).length || look.name in board.tools();
+    setText(name, look.name || "…");
+    head.title = look.id ? `${look.name} · ${look.id}` : look.name;
     raw.draw(look.count);
     const [filled, all] = parsed.draw(look.name, parser, text, look.final !== undefined);
-    const figures = all ? `${filled}/${countText(all, "field")}` : "";
-    if (count.textContent !== figures) count.textContent = figures;
+    const tools = board.tools();
+    const { final } = track.card;
+    const strange = final !== undefined && Object.keys(tools).length > 0 && !(final.name in tools);
+    const unknown = strange && look.final !== undefined;
+    const shown = laneState(look, key, { unknown, fields: all ? `${filled} of ${countText(all, "field")}` : "", seconds: track.card.seconds, over: board.over() && look.count === track.moments.length });
+    state.set(...shown);
+    // What is known but not shown yet keeps its room, so that nothing moves.
+    const repaired = final?.repaired && final.status === "complete";
+    const remarks = [final?.late && LATE, strange && UNKNOWN, repaired && REPAIRED].filter(Boolean).join(" · ");
+    setText(remark, remarks);
+    remark.hidden = !remarks;
+    remark.classList.toggle("mf-unseen", !look.final);
     const early = key === "invalid" ? (plain?.problem ?? "") : "";
     const wrong = track.card.final ? (track.card.final.error ?? "") : early;
-    if (error.textContent !== wrong) error.textContent = wrong;
+    setText(error, wrong);
     error.hidden = !wrong;
     error.classList.toggle("mf-unseen", !look.final && !early);
-    bars.draw(look.count);
     outcome.draw(track, look);
-    decision?.draw(track.card.phase === "asked" && board.timeline().following);
-    const phase = CALL_PHASES[look.phase];
-    const told = `call ${track.number + 1}, ${look.name}: ${phase ? phase[1] : CALL_STATES[key][1]}`;
+    const asks = track.card.phase === "asked" && board.timeline().following;
+    decision?.draw(asks, board.first() === track.number);
+    setText(quiet, asks ? "" : waitingText(look, board.hands !== null));
+    const told = `call ${track.number + 1}, ${look.name}: ${look.phase && CALL_PHASES[look.phase] ? CALL_PHASES[look.phase][1] : shown[1]}`;
     if (node.getAttribute("aria-label") !== told) node.setAttribute("aria-label", told);
     return told;
   }
 
-  return { node, draw };
+  return { node, draw, decision };
 }

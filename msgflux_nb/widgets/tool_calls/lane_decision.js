@@ -46,34 +46,36 @@ function argumentsProblem(text, fields) {
 function decisionBar(track, hands, fields) {
   const number = track.number + 1;
   const field = /** @type {HTMLTextAreaElement} */ (
-    element("textarea", { class: "mf-edit", rows: "6", spellcheck: "false", "aria-label": `arguments of call ${number}` })
+    element("textarea", { class: "mf-edit mf-input mf-mono", rows: "6", spellcheck: "false", "aria-label": `arguments of call ${number}` })
   );
   const problem = element("div", { class: "mf-problem", role: "status" });
-  const use = button("run with these", `run call ${number} with these arguments`, () => edit(), "mf-button mf-main");
+  const use = textButton("Run with these", `run call ${number} with these arguments`, () => edit(), { kind: "mf-primary", class: "mf-main" });
   const editor = element(
     "div",
     { class: "mf-editor", hidden: true },
-    field,
     problem,
-    element("div", { class: "mf-buttons" }, use, button("cancel", "leave the arguments as they are", () => show("ask"))),
+    field,
+    element("div", { class: "mf-buttons" }, use, textButton("Cancel", "leave the arguments as they are", () => show("ask"), { kind: "mf-line" })),
   );
   const reason = /** @type {HTMLInputElement} */ (
-    element("input", { class: "mf-reason", placeholder: "why, for the model (optional)", "aria-label": `why call ${number} is rejected` })
+    element("input", { class: "mf-reason mf-input", placeholder: "why, for the model (optional)", "aria-label": `why call ${number} is rejected` })
   );
   const refusal = element(
     "div",
     { class: "mf-buttons", hidden: true },
     reason,
-    button("reject", `reject call ${number}`, () => decide("reject", { reason: reason.value.trim() })),
-    button("cancel", "do not reject", () => show("ask")),
+    textButton("Reject", `reject call ${number}`, () => decide("reject", { reason: reason.value.trim() }), { kind: "mf-primary" }),
+    textButton("Cancel", "do not reject", () => show("ask"), { kind: "mf-line" }),
   );
-  const approve = button("approve", `let call ${number} run`, () => decide("approve"), "mf-button mf-main");
+  const key = element("kbd", { "aria-hidden": "true" }, "A");
+  const approve = textButton("Approve", `let call ${number} run`, () => decide("approve"), { icon: "check", kind: "mf-line", class: "mf-main" });
+  approve.append(key);
   const asked = element(
     "div",
     { class: "mf-buttons" },
     approve,
-    button("edit", `run call ${number} with other arguments`, () => show("edit")),
-    button("reject", `do not run call ${number}`, () => show("reject")),
+    textButton("Edit", `run call ${number} with other arguments (E)`, () => show("edit"), { kind: "mf-line" }),
+    textButton("Reject…", `do not run call ${number} (R)`, () => show("reject"), { kind: "mf-line" }),
   );
   const waits = element("div", { class: "mf-note", role: "status" });
   const node = element("div", { class: "mf-decision", hidden: true }, asked, editor, refusal, waits);
@@ -87,6 +89,7 @@ function decisionBar(track, hands, fields) {
       field.value ||= spreadJson(track.card.final?.arguments ?? track.text);
       check();
       field.focus();
+      editor.scrollIntoView({ block: "nearest" }); // with its button, which the last line of the view would cut
     } else (what === "reject" ? reason : approve).focus();
   }
 
@@ -95,6 +98,8 @@ function decisionBar(track, hands, fields) {
    * @param {Record<string, unknown>} [more]
    */
   function decide(verdict, more) {
+    // The buttons go; a focus that was on one stays with the call.
+    /** @type {HTMLElement | null} */ (node.closest(".mf-lane"))?.focus({ preventScroll: true });
     hands.decide(track.number, verdict, more);
   }
 
@@ -120,8 +125,14 @@ function decisionBar(track, hands, fields) {
     }
   });
 
-  /** @param {boolean} open whether a decision is waited for */
-  function draw(open) {
+  /**
+   * @param {boolean} open whether a decision is waited for
+   * @param {boolean} first whether it is the one that is asked about now: it has the one filled button, and the keys
+   */
+  function draw(open, first) {
+    approve.classList.toggle("mf-primary", first);
+    approve.classList.toggle("mf-line", !first);
+    key.hidden = !first;
     const sent = hands.decided.get(track.number);
     const refused = hands.refused.get(track.number);
     node.hidden = !open;
@@ -132,5 +143,5 @@ function decisionBar(track, hands, fields) {
     if (sent === undefined && !editor.hidden) use.toggleAttribute("disabled", argumentsProblem(field.value, fields()) !== "");
   }
 
-  return { node, draw };
+  return { node, draw, show, approve: () => decide("approve") };
 }

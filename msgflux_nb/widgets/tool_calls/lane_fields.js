@@ -2,14 +2,14 @@
 // The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
 
 const VALUE_WINDOW = 1000; // characters
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @type {Record<string, [mark: IconName | "", standing: Standing, word: string]>} */
 const TICKS = {
-  filled: ["✓", "filled"],
-  growing: ["●", "arriving"],
-  empty: ["○", "not yet"],
-  default: ["–", "left to its default"],
-  missing: ["✕", "missing"],
-  extra: ["+", "not in the schema"],
+  filled: ["check", "done", "filled"],
+  growing: ["", "now", "arriving"],
+  empty: ["", "none", "not yet"],
+  default: ["", "none", "left to its default"],
+  missing: ["cross", "bad", "missing"],
+  extra: ["plus", "look", "not in the schema"],
 };
 
 /**
@@ -32,6 +32,7 @@ function valueAt(value, path) {
 function valueBox() {
   const words = document.createTextNode("");
   const more = button("", "show all of the value", showAll, "mf-more");
+  more.hidden = true;
   const node = element("div", { class: "mf-value mf-tail-box" }, element("div", {}, more, words));
   let [from, to, text, all] = [0, 0, "", false];
 
@@ -82,8 +83,7 @@ function valueBox() {
  */
 function fieldRow(field, path) {
   const box = valueBox();
-  const shape = element("span", { class: "mf-shape" });
-  const word = element("span", { class: "mf-hidden" });
+  const mark = stateWord({ class: "mf-hidden" });
   const kinds = field ? field.type : "not in the schema";
   const type = element("span", { class: "mf-type", title: kinds }, field ? field.type : "extra");
   const node = element(
@@ -91,7 +91,7 @@ function fieldRow(field, path) {
     { title: field?.about || null },
     element("th", { scope: "row", title: path.join(".") }, path.join(".")),
     element("td", {}, box.node),
-    element("td", { class: "mf-tick" }, shape, word, " ", type),
+    element("td", { class: "mf-tick" }, type, " ", mark.node),
   );
   /** @type {{ parser: PartialJson | null, kind: string }} */
   let drawn = { parser: null, kind: "" };
@@ -114,8 +114,9 @@ function fieldRow(field, path) {
     drawn = { parser, kind };
     if (next !== state) {
       state = next;
-      [shape.textContent, word.textContent] = TICKS[next];
-      shape.className = `mf-shape mf-${next}`;
+      const [shape, standing, word] = TICKS[next];
+      mark.set(standing, word, shape);
+      node.dataset.tick = next;
     }
     return filled;
   }

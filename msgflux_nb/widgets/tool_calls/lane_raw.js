@@ -14,10 +14,11 @@ function rawPane(track) {
   const pieces = element("span");
   const caret = element("span", { class: "mf-caret", "aria-hidden": "true" });
   const more = button("", "show all of the text", showAll, "mf-more");
+  more.hidden = true;
   const words = element("div", { class: "mf-raw-text" }, older, pieces, caret);
   const node = element(
     "div",
-    { class: "mf-raw mf-tail-box", tabindex: "0", role: "group", "aria-label": "arguments as they came" },
+    { class: "mf-raw mf-tail-box mf-scroll", tabindex: "0", role: "group", "aria-label": "arguments as they came" },
     element("div", {}, more, words),
   );
   let drawn = -1;
@@ -34,7 +35,7 @@ function rawPane(track) {
   /** @param {number} index of a fragment */
   function append(index) {
     const [start, end] = [Math.max(from, track.length(index)), track.ends[index]];
-    if (end > start) pieces.append(element("span", { class: index % 2 ? "mf-piece mf-odd" : "mf-piece" }, track.text.slice(start, end)));
+    if (end > start) pieces.append(element("span", { class: "mf-piece" }, track.text.slice(start, end)));
   }
 
   /** @param {number} count */

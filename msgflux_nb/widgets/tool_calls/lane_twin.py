@@ -28,15 +28,17 @@ REPLAY_PARTS = (
     *(
         "base/dom",
         "base/controls",
+        "base/copy",
+        "base/present",
         "base/partial",
         "tool_calls/timeline",
-        "tool_calls/lane_bars",
+        "tool_calls/score",
         "tool_calls/lane_raw",
         "tool_calls/lane_fields",
         "tool_calls/lane_decision",
         "tool_calls/lane",
     ),
-    *("tool_calls/scrubber", "tool_calls/call_store", "tool_calls/call_board"),
+    *("tool_calls/call_store", "tool_calls/call_board"),
 )
 """The page's code that a replay needs, in order."""
 

@@ -17,7 +17,6 @@
 
 const LONGEST_WAIT = 1500; // milliseconds of the slider that a pause takes, however long it was
 const TIMELESS_STEP = 40;
-const GAP_BINS = 120;
 
 /** A number as it was written: JavaScript's own loses digits. */
 class Numeral {
@@ -69,7 +68,6 @@ class LaneTrack {
     this.identities = [{ count: 0, id: "", name: "", late: false }];
     /** @type {{ moment: number, ms: number, phase: CallPhase }[]} */
     this.marks = [];
-    this.gaps = new Gaps();
     this.version = 0;
     this.parser = exactJson();
     this.parsed = 0;
@@ -83,7 +81,6 @@ class LaneTrack {
    * @param {number} ms
    */
   take([, , id, name, text], moment, ms) {
-    this.gaps.push(this.times.length ? ms - /** @type {number} */ (this.times.at(-1)) : 0);
     this.moments.push(moment);
     this.times.push(ms);
     if (id || name) this.identify(id ?? "", name ?? "");
@@ -134,25 +131,6 @@ class LaneTrack {
   /** @param {number} count of fragments */
   length(count) {
     return count ? this.ends[count - 1] : 0;
-  }
-}
-
-/** The pauses before fragments, in at most so many bins: each keeps its longest. */
-class Gaps {
-  /** @type {number[]} */
-  bins = [];
-  size = 1;
-  count = 0;
-
-  /** @param {number} gap milliseconds */
-  push(gap) {
-    if (this.count === GAP_BINS * this.size) {
-      this.bins = Array.from({ length: GAP_BINS / 2 }, (_, index) => Math.max(this.bins[2 * index], this.bins[2 * index + 1]));
-      this.size *= 2;
-    }
-    const bin = Math.floor(this.count / this.size);
-    this.bins[bin] = Math.max(this.bins[bin] ?? 0, gap);
-    this.count += 1;
   }
 }
 

@@ -199,6 +199,7 @@ class ToolCallView(CallBoard):
         else:
             functions = (self._tools if tools is None else tools) or ()
             self.begin(functions)
+            self._question_text = _last_question(messages)
             work = self._calling(model, messages, functions, keywords)
         job = self._job = Job(work, on_stop=self._approvals.stop, on_end=self._end_job)
         job.waiting = wait
@@ -389,3 +390,11 @@ class ToolCallView(CallBoard):
 
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self.stop()
+
+
+def _last_question(messages: Any) -> str:
+    """What a person asked last, as one line; empty where that is no text."""
+    if isinstance(messages, list):
+        asked = [one for one in messages if isinstance(one, dict) and one.get("role") == "user"]
+        messages = asked[-1].get("content") if asked else ""
+    return " ".join(messages.split()) if isinstance(messages, str) else ""
