@@ -58,7 +58,7 @@ def test_the_start_is_shown_in_its_tint_and_its_treatment_in_a_line(open_editor:
     field = widget.page.get_by_role("textbox", name="start the answer with")
     expect(field).to_have_value("Let's think step by step.")
     expect(widget.page.locator(".mf-prefill")).to_have_text("Let's think step by step.")
-    expect(widget.page.get_by_role("status")).to_have_text("✓ continues local/smollm2-135m goes on from here.")
+    expect(widget.page.get_by_role("status")).to_have_text("continues local/smollm2-135m goes on from here.")
     assert field.get_attribute("aria-describedby") == widget.page.get_by_role("status").get_attribute("id")
 
 

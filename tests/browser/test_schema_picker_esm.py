@@ -133,17 +133,19 @@ def test_without_a_pick_one_line_teaches(open_picker: Open) -> None:
 
 # Fields, and what is sent
 
+PLAIN = {"path": "a", "name": "a", "key": "a", "depth": 0, "holds": "value", "type": "int"}
+
 
 def test_fields_are_a_table_nested_by_dotted_path(open_picker: Open) -> None:
     widget = open_picker(Person)
     found = table(widget, "fields")
     assert found[:4] == [
-        ["name", "str", "", "required", "the full name"],
-        ["age", "int", "≥ 0 · ≤ 150", "required", ""],
-        ["home", "Address", "", "required", ""],
-        ["home.city", "str", "at most 40 characters\u00a0◇", "required", "the town"],
+        ["name", "str", "the full name", ""],
+        ["age", "int", "≥ 0 · ≤ 150", ""],
+        ["home", "Address", "", ""],
+        ["home.city", "str", "at most 40 charactersthe town", "checked after"],
     ]
-    assert found[-1] == ["kind", "'friend' | 'stranger'", "", "= 'stranger'", ""]
+    assert found[-1] == ["kind", "'friend' | 'stranger'", "= 'stranger'", ""]
     indents = widget.page.locator(".mf-fields tbody th").evaluate_all(
         "(all) => all.map((one) => one.style.paddingInlineStart)"
     )
@@ -151,12 +153,29 @@ def test_fields_are_a_table_nested_by_dotted_path(open_picker: Open) -> None:
     expect(widget.page.locator(".mf-doc")).to_have_text("A person that a text speaks of.")
 
 
+def test_no_column_is_empty(open_picker: Open) -> None:
+    heads = "(all) => all.map((one) => one.textContent)"
+    widget = open_picker(Person)
+    columns = widget.page.locator(".mf-fields [role=columnheader]")
+    assert columns.evaluate_all(heads) == ["field", "type", "about", "checked"]
+    widget.receive(described={"name": "Pair", "fields": [PLAIN, {**PLAIN, "path": "b", "name": "b"}]})
+    assert columns.evaluate_all(heads) == ["field", "type"]
+    assert table(widget, "fields") == [["a", "int"], ["b", "int"]]
+
+
+def test_what_the_server_does_is_a_mark_before_the_sentence(open_picker: Open) -> None:
+    widget = open_picker(Person)
+    expect(widget.page.locator(".mf-held")).to_have_attribute("data-s", "done")
+    widget.receive(described={**seen(Person)["described"], "held": False})
+    expect(widget.page.locator(".mf-held")).to_have_attribute("data-s", "look")
+
+
 def test_the_way_and_what_happens_to_a_misfit_are_said(open_picker: Open) -> None:
     widget = open_picker(Person)
     expect(widget.page.locator(".mf-way")).to_contain_text("If the server refuses: a tool call, then json_object.")
     expect(widget.page.locator(".mf-notes")).to_contain_text("sent back with its error, at most once")
     expect(widget.page.get_by_role("img", name="not held to by the server").first).to_have_attribute(
-        "title", "not held to by the server: at most 40 characters"
+        "title", "not held to by the server, so checked after the answer has come: at most 40 characters"
     )
 
 
@@ -391,8 +410,15 @@ CAT = {"name": "Cat", "fields": [{"name": "lives", "kind": "int", "least": "0"},
 def form_of(widget: WidgetPage) -> Locator:
     build = widget.page.locator(".mf-build")
     if build.get_attribute("open") is None:
-        build.get_by_text("build a Struct").click()
+        build.get_by_text("Build one by form").click()
     return build
+
+
+def more(widget: WidgetPage, number: int) -> None:
+    """Show what a field has beside its name and type."""
+    button = widget.page.get_by_role("button", name=f"more about field {number}")
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
 
 
 def saved(widget: WidgetPage) -> Any:
@@ -405,8 +431,9 @@ def test_a_form_is_filled_in_and_reaches_the_kernel_after_a_pause(open_picker: O
     build.get_by_label("name of the Struct").fill("Cat")
     build.get_by_label("name, field 1", exact=True).fill("lives")
     build.get_by_label("type, field 1").select_option("int")
+    more(widget, 1)
     build.get_by_label("at least, field 1").fill("0")
-    build.get_by_role("button", name="add a field").or_(build.get_by_role("button", name="+ field")).click()
+    build.get_by_role("button", name="field", exact=True).click()
     build.get_by_label("name, field 2", exact=True).fill("mood")
     build.get_by_label("type, field 2").select_option("a choice of words")
     build.get_by_label("words to choose from, apart by commas, field 2").fill("good, bad")
@@ -440,8 +467,10 @@ def test_typing_keeps_the_caret_where_it_is(open_picker: Open) -> None:
 def test_fields_are_moved_and_removed(open_picker: Open) -> None:
     widget = open_picker(**CAT)
     build = form_of(widget)
+    more(widget, 2)
     build.get_by_role("button", name="move field 2 up").click()
     expect(build.get_by_label("name, field 1", exact=True)).to_have_value("mood")
+    more(widget, 1)
     build.get_by_role("button", name="remove field 1").click()
     expect(build.locator("li")).to_have_count(1)
     expect(build.get_by_label("name, field 1", exact=True)).to_have_value("lives")
@@ -462,10 +491,10 @@ def test_fields_are_moved_and_removed(open_picker: Open) -> None:
 def test_a_type_has_its_own_limits(open_picker: Open, kind: str, limits: list[str]) -> None:
     widget = open_picker(name="Cat", fields=[{"name": "a", "kind": "float"}])
     form_of(widget).get_by_label("type, field 1").select_option(kind)
-    places = widget.page.locator(".mf-form-fields li > input").evaluate_all(
+    places = widget.page.locator(".mf-form-fields li input[type=text]").evaluate_all(
         "(all) => all.map((one) => one.dataset.place)"
     )
-    assert places == ["fields.0.name", *(f"fields.0.{limit}" for limit in limits)]
+    assert places == ["fields.0.name", "fields.0.description", *(f"fields.0.{limit}" for limit in limits)]
 
 
 def test_the_code_of_the_kernel_is_shown_and_used(open_picker: Open) -> None:
@@ -478,20 +507,23 @@ def test_the_code_of_the_kernel_is_shown_and_used(open_picker: Open) -> None:
     build.get_by_role("button", name="copy the code for a cell").click()
     expect(build.locator(".mf-copy")).to_have_text("✓ copied")
     assert widget.page.evaluate("copy") == seen(**CAT)["code"]
-    build.get_by_role("button", name="use it").click()
+    build.get_by_role("button", name="Use it").click()
     assert [message["form"] for message in widget.sent("use")] == [CAT]
+    widget.receive(schema="Cat", described={"name": "Cat", "fields": [PLAIN]})
+    expect(build.get_by_role("status").filter(has_text="Cat is picked")).to_be_visible()
+    expect(widget.page.locator(".mf-fields")).to_be_in_viewport()
 
 
 def test_until_the_kernel_has_written_it_the_code_cannot_be_used(open_picker: Open) -> None:
     widget = open_picker(**CAT)
     build = form_of(widget)
     build.get_by_label("name of the Struct").fill("Dog")
-    expect(build.get_by_role("button", name="use it")).to_be_disabled()
+    expect(build.get_by_role("button", name="Use it")).to_be_disabled()
     expect(build.get_by_role("button", name="copy the code for a cell")).to_be_disabled()
     expect(build.locator(".mf-code")).to_have_class("mf-code mf-old")
     dog = seen(**{**CAT, "name": "Dog"})
     widget.receive(code=dog["code"], problems=dog["problems"], written=dog["written"])
-    expect(build.get_by_role("button", name="use it")).to_be_enabled()
+    expect(build.get_by_role("button", name="Use it")).to_be_enabled()
     expect(build.locator(".mf-code")).to_contain_text("class Dog")
 
 
@@ -501,7 +533,7 @@ def test_a_problem_is_said_and_its_place_marked(open_picker: Open) -> None:
     expect(build.locator(".mf-notice")).to_contain_text("class is a word of Python's grammar")
     expect(build.get_by_label("name, field 1", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(build.get_by_label("name of the Struct")).to_have_attribute("aria-invalid", "false")
-    expect(build.get_by_role("button", name="use it")).to_be_disabled()
+    expect(build.get_by_role("button", name="Use it")).to_be_disabled()
 
 
 def test_an_empty_form_complains_of_nothing(open_picker: Open) -> None:
@@ -514,7 +546,7 @@ def test_all_views_show_the_same_form(open_picker: Open) -> None:
     widget.page.evaluate("addView()")
     forms = widget.page.locator(".mf-build")
     for index in (0, 1):
-        forms.nth(index).get_by_text("build a Struct").click()
+        forms.nth(index).get_by_text("Build one by form").click()
     forms.nth(1).get_by_label("name of the Struct").fill("Both")
     expect(forms.nth(0).get_by_label("name of the Struct")).to_have_value("Both")
 

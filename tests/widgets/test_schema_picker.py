@@ -312,7 +312,7 @@ def test_the_twin_lists_fields_and_is_the_same_for_the_same(open_picker: Open) -
     drawn, text = open_picker(value=Person)._drawn()
     assert text.splitlines()[:4] == [
         "schema · Person",
-        "name · str · at most 40 characters; ◇ at most 40 characters · required · the full name",
+        "name · str · at most 40 characters; checked after: at most 40 characters · required · the full name",
         "age · int · 0",
         "A person.",
     ]

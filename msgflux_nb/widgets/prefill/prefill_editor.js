@@ -3,14 +3,14 @@
 
 const PAUSE_MILLISECONDS = 300;
 
-/** @type {Record<string, [shape: string, state: string]>} */
+/** @type {Record<string, [standing: Standing, mark: IconName | ""]>} */
 const OUTLOOKS = {
-  none: ["○", "idle"],
-  continued: ["✓", "complete"],
-  tried: ["○", "asked"],
-  emulated: ["◆", "stopped"],
-  rejected: ["✕", "failed"],
-  impossible: ["✕", "failed"],
+  none: ["none", ""],
+  continued: ["done", "check"],
+  tried: ["none", ""],
+  emulated: ["look", "warning"],
+  rejected: ["bad", "cross"],
+  impossible: ["bad", "cross"],
 };
 
 /** @typedef {{ kind: string, word: string, text: string, space: string, value: string }} Outlook */
@@ -97,7 +97,7 @@ export default guarded(() => {
         element(
           "div",
           { class: "mf-opening-row" },
-          element("label", { for: field.input.id }, "start the answer with:"),
+          element("label", { for: field.input.id, class: "mf-note" }, "start the answer with"),
           field.node,
           presetMenu(model, field.write, leave.signal),
           field.clear,
@@ -148,7 +148,7 @@ function startField(start, signal) {
   const tinted = element("span", { class: "mf-prefill" });
   const marks = element("span", { class: "mf-white" });
   const mirror = element("div", { class: "mf-mirror", "aria-hidden": "true" }, tinted, marks, "\u200b");
-  const clear = button("✕", "begin with nothing", () => write(""), "mf-quiet");
+  const clear = iconButton("cross", "begin with nothing", () => write(""));
 
   function draw() {
     if (input.value !== start.text) input.value = start.text;
@@ -204,7 +204,7 @@ function presetMenu(model, write, signal) {
       );
       return element("optgroup", { label: group }, ...members);
     });
-    node.replaceChildren(element("option", { value: "" }, "presets"), ...groups);
+    node.replaceChildren(element("option", { value: "" }, "ready-made"), ...groups);
   }
 
   node.addEventListener("change", () => {
@@ -225,13 +225,14 @@ function presetMenu(model, write, signal) {
  */
 function outlookLines(model, start, signal) {
   const id = `mf-outlook-${fields}`;
-  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
+  const shape = element("span", { "aria-hidden": "true" });
   const word = element("b");
   const text = document.createTextNode("");
-  const line = element("p", { class: "mf-outlook", id, role: "status" }, shape, " ", word, " ", text);
+  const line = element("p", { class: "mf-outlook mf-is", id, role: "status" }, shape, element("span", {}, word, " ", text));
   const said = element("span");
-  const trim = button("remove it", "remove the white space at the end", () => start.set(start.text.trimEnd()));
-  const space = element("p", { class: "mf-space-note" }, element("span", { class: "mf-shape mf-stopped" }, "◆"), " ", said, " ", trim);
+  const trim = textButton("remove it", "remove the white space at the end", () => start.set(start.text.trimEnd()), { kind: "mf-line" });
+  const space = element("p", { class: "mf-space-note mf-is", "data-s": "look" }, icon("warning"), said, trim);
+  let drawn = "";
   const notice = element("p", { class: "mf-notice", role: "alert" });
   /** @type {string} */
   let problem = "";
@@ -239,9 +240,13 @@ function outlookLines(model, start, signal) {
   function draw() {
     /** @type {Outlook} */
     const outlook = model.get("outlook");
-    const [symbol, state] = OUTLOOKS[outlook.kind] ?? OUTLOOKS.none;
-    shape.textContent = symbol;
-    shape.className = `mf-shape mf-${state}`;
+    const [standing, mark] = OUTLOOKS[outlook.kind] ?? OUTLOOKS.none;
+    if (drawn !== outlook.kind) {
+      drawn = outlook.kind;
+      line.classList.toggle("mf-unsaid", outlook.kind === "none"); // its room is kept
+      line.dataset.s = standing;
+      shape.replaceChildren(mark ? icon(mark) : element("i", { class: "mf-dot" }));
+    }
     if (word.textContent !== outlook.word) word.textContent = outlook.word;
     if (text.data !== outlook.text) text.data = outlook.text;
     said.textContent = outlook.space;

@@ -7,24 +7,31 @@
  *   limits?: string[], required?: boolean, default?: string, description?: string, unenforced?: string,
  * }} Field
  * @typedef {{
- *   name?: string, doc?: string, fields?: Field[], left?: number, way?: string, notes?: string[], wrapped?: boolean,
+ *   name?: string, doc?: string, fields?: Field[], left?: number, way?: string, notes?: string[], wrapped?: boolean, held?: boolean,
  *   error?: [name: string, message: string],
  * }} Described
  */
 
-const COLUMNS = ["field", "type", "limits", "default", "description"];
+/** @type {[name: string, cell: (field: Field) => HTMLElement, filled: (field: Field) => boolean][]} */
+const COLUMNS = [
+  ["field", ({ path, depth }) => pathCell(path, depth), () => true],
+  ["type", ({ type }) => element("td", { class: "mf-type", role: "cell", title: type }, type), () => true],
+  ["about", (field) => element("td", { class: "mf-says", role: "cell" }, ...says(field)), (field) => says(field).length > 0],
+  ["checked", (field) => element("td", { class: "mf-mark", role: "cell" }, ...checkedAfter(field)), ({ unenforced = "" }) => unenforced !== ""],
+];
 
 /**
+ * The fields, a line each; a column that holds nothing is left out. What is required says nothing, a default is said.
  * @param {() => Described} described
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
 function fieldTable(described) {
   const body = element("tbody");
-  const heads = COLUMNS.map((name) => element("th", { scope: "col", role: "columnheader" }, name));
+  const head = element("tr", { role: "row" });
   const node = element(
     "table",
     { class: "mf-fields", role: "table", "aria-label": "fields" },
-    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
+    element("thead", { role: "rowgroup", class: "mf-hidden" }, head),
     body,
   );
   let drawn = "";
@@ -34,30 +41,14 @@ function fieldTable(described) {
     const key = JSON.stringify([fields, left]);
     if (key === drawn) return;
     drawn = key;
-    const more = left ? [element("tr", { role: "row" }, element("td", { colspan: 5 }, `… ${left.toLocaleString("en-US")} more fields`))] : [];
-    body.replaceChildren(...fields.map(fieldRow), ...more);
+    const columns = COLUMNS.filter(([, , filled]) => fields.some(filled));
+    head.replaceChildren(...columns.map(([name]) => element("th", { scope: "col", role: "columnheader" }, name)));
+    const more = left ? [element("tr", { role: "row" }, element("td", { colspan: columns.length }, `… ${left.toLocaleString("en-US")} more fields`))] : [];
+    body.replaceChildren(...fields.map((field) => element("tr", { role: "row" }, ...columns.map(([, cell]) => cell(field)))), ...more);
     node.hidden = !fields.length;
   }
 
   return { node, draw };
-}
-
-/**
- * @param {Field} field
- * @returns {HTMLElement}
- */
-function fieldRow(field) {
-  const head = pathCell(field.path, field.depth);
-  const { type, required = true, description = "" } = field;
-  return element(
-    "tr",
-    { role: "row" },
-    head,
-    element("td", { class: "mf-type", role: "cell", title: type }, type),
-    element("td", { class: "mf-limits", role: "cell" }, ...limitTexts(field)),
-    element("td", { class: "mf-default", role: "cell" }, required ? "required" : `= ${field.default}`),
-    element("td", { role: "cell" }, description),
-  );
 }
 
 /**
@@ -79,16 +70,26 @@ function pathCell(path, depth) {
 }
 
 /**
+ * Limits, default and description of a field, as far as there are some, in one line.
  * @param {Field} field
- * @returns {(Node | string)[]}
+ * @returns {Node[]}
  */
-function limitTexts({ limits = [], unenforced = "" }) {
-  const said = limits.join(" · ");
-  if (!unenforced) return [said];
-  const mark = element(
-    "span",
-    { class: "mf-shape mf-stopped", role: "img", "aria-label": "not held to by the server", title: `not held to by the server: ${unenforced}` },
-    "◇",
-  );
-  return [said || unenforced, "\u00a0", mark];
+function says({ limits = [], unenforced = "", required = true, default: value, description = "" }) {
+  const limit = limits.join(" · ") || unenforced;
+  return [
+    ...(limit ? [element("span", { class: "mf-limits" }, limit)] : []),
+    ...(required ? [] : [element("span", { class: "mf-default" }, `= ${value}`)]),
+    ...(description ? [element("span", { class: "mf-description" }, description)] : []),
+  ];
+}
+
+/**
+ * The mark of what the provider cannot express; its sentence shows on hover.
+ * @param {Field} field
+ * @returns {Node[]}
+ */
+function checkedAfter({ unenforced = "" }) {
+  if (!unenforced) return [];
+  const title = `not held to by the server, so checked after the answer has come: ${unenforced}`;
+  return [element("span", { class: "mf-is", "data-s": "look", role: "img", "aria-label": "not held to by the server", title }, icon("warning"), "checked after")];
 }

@@ -38,16 +38,22 @@ export default guarded(() => {
       const leave = new AbortController();
       signal?.addEventListener("abort", () => leave.abort());
       rootOf(el, "msgflux-picker", "schema");
+      const form = structForm(model, draft, leave.signal, () => el.querySelector(".mf-structure-of")?.scrollIntoView({ block: "nearest" }));
       el.append(
         element(
           "header",
-          { class: "mf-head" },
-          element("label", { class: "mf-role" }, "schema ", schemaSelect(model, leave.signal)),
+          { class: "mf-top mf-head" },
+          element("label", { class: "mf-answer-as" }, "answer as ", schemaSelect(model, leave.signal)),
           modelName(model, leave.signal),
+          element("span", { class: "mf-grow" }),
+          presentButton(el, leave.signal),
         ),
-        structure(model, filling, el, leave.signal),
-        sent(model, leave.signal),
-        structForm(model, draft, leave.signal),
+        element(
+          "div",
+          { class: "mf-panes mf-scroll" },
+          element("section", { class: "mf-picked" }, structure(model, filling, el, leave.signal), sent(model, leave.signal)),
+          form,
+        ),
         problemLine(model, leave.signal),
       );
       return () => leave.abort();
@@ -101,7 +107,7 @@ function schemaSelect(model, signal) {
  * @param {AbortSignal} signal
  */
 function modelName(model, signal) {
-  const node = element("span", { class: "mf-model" });
+  const node = element("span", { class: "mf-model mf-note mf-cut" });
   const draw = () => {
     node.textContent = model.get("model_name");
   };
@@ -121,7 +127,7 @@ function modelName(model, signal) {
 function structure(model, filling, el, signal) {
   /** @returns {Described} */
   const described = () => model.get("described");
-  const hint = element("p", { class: "mf-hint" }, "Pick what the answer is decoded to: a plan, or any Struct that a cell defines; or build one.");
+  const hint = element("p", { class: "mf-hint mf-note" }, "Pick what the answer is decoded to: a plan, or any Struct that a cell defines; or build one.");
   const doc = element("p", { class: "mf-doc" });
   const error = element("p", { class: "mf-error", role: "alert" });
   const fields = fieldTable(described);
@@ -129,7 +135,7 @@ function structure(model, filling, el, signal) {
   const toggle = button("show limits", "show the fields with their limits, or what they hold", () => {
     explained = !explained;
     draw();
-  });
+  }, "mf-btn mf-line");
   const scroll = element("div", { class: "mf-table" }, fields.node, values.node);
   let explained = false;
 
@@ -167,18 +173,21 @@ function structure(model, filling, el, signal) {
  * @returns {HTMLElement}
  */
 function sent(model, signal) {
-  const way = element("p", { class: "mf-way" });
+  const way = element("span", { class: "mf-way" });
+  const held = element("span", { class: "mf-held" });
   const notes = element("ul", { class: "mf-notes" });
   const parts = element("div", { class: "mf-parts" });
   const fold = /** @type {HTMLDetailsElement} */ (
     element("details", { class: "mf-sent" }, element("summary", {}, "what is sent"), parts)
   );
-  const node = element("div", { class: "mf-sending" }, way, notes, fold);
+  const node = element("div", { class: "mf-sending" }, element("p", {}, held, way), notes, fold);
 
   function draw() {
     /** @type {Described} */
-    const { way: said = "", notes: more = [] } = model.get("described");
+    const { way: said = "", notes: more = [], held: holds = false } = model.get("described");
     way.textContent = said;
+    held.replaceChildren(icon(holds ? "check" : "warning"));
+    held.dataset.s = holds ? "done" : "look";
     notes.replaceChildren(...more.map((note) => element("li", {}, note)));
     node.hidden = !said;
     if (said && fold.open) ask();

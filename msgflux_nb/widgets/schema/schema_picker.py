@@ -169,7 +169,7 @@ class SchemaPicker(View):
         asked: Sending | None = None
         try:
             asked = sending(self.model, self.value, self.beside)
-            told |= {"way": asked.way, "notes": list(asked.notes), "wrapped": asked.wrapped}
+            told |= {"way": asked.way, "notes": list(asked.notes), "wrapped": asked.wrapped, "held": asked.held}
         except MsgfluxError as error:
             told["error"] = [type(error).__name__, str(error)]
         try:
@@ -241,7 +241,7 @@ class SchemaPicker(View):
 
 
 def _cells(field: Field) -> tuple[str, ...]:
-    limits = "; ".join((*field.limits, *([f"◇ {field.unenforced}"] if field.unenforced else [])))
+    limits = "; ".join((*field.limits, *([f"checked after: {field.unenforced}"] if field.unenforced else [])))
     return field.path, field.type, limits, "required" if field.required else field.default, field.description
 
 

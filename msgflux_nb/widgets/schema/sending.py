@@ -32,6 +32,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
         unenforced: by place in the schema (``$.steps[].output``), what the provider does not hold the model to.
         parts: what is sent of it, as titles and texts.
         wrapped: whether the answer travels under ``"value"``.
+        held: whether the server holds the model to the schema.
     """
 
     way: str
@@ -39,6 +40,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     unenforced: dict[str, str]
     parts: tuple[tuple[str, str], ...]
     wrapped: bool
+    held: bool = False
 
 
 def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> Sending:
@@ -67,6 +69,7 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
         unenforced=unenforced if method in ("json_schema", "tool") else {},
         parts=tuple((title, _cut(text)) for title, text in _parts(request, body)),
         wrapped=wire.wrapped,
+        held=_form(request, body).get("strict") is True,
     )
 
 
@@ -114,7 +117,7 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
         yield "The server holds the model to none of it."
     elif wire.unenforced:
         yield (
-            "The server does not hold the model to everything: what is marked ◇ is said in the description "
+            "The server does not hold the model to everything: what is marked “checked after” is said in the description "
             "instead, and checked after decoding."
         )
     if not wire.strict:

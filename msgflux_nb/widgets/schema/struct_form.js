@@ -72,17 +72,33 @@ class Draft {
  * @param {Model} model
  * @param {Draft} draft
  * @param {AbortSignal} signal
+ * @param {() => void} picked called when the Struct was made and picked
  * @returns {HTMLElement}
  */
-function structForm(model, draft, signal) {
+function structForm(model, draft, signal, picked) {
   const name = textInput("name of the Struct", "Person", (text) => draft.change({ name: text }));
   const rows = element("ol", { class: "mf-form-fields", "aria-label": "fields of the Struct" });
   const problem = element("p", { class: "mf-notice", role: "status" });
   const code = element("pre", { class: "mf-code", tabindex: 0, "aria-label": "code" });
   const copy = copyButton("copy as code", "copy the code for a cell", () => model.get("code"));
-  const use = button("use it", "make this Struct and pick it", () => draft.use(), "mf-button mf-primary");
-  const add = button("+ field", "add a field", addField);
+  const use = textButton("Use it", "make this Struct and pick it", pick, { kind: "mf-primary", class: "mf-use" });
+  const add = textButton("field", "add a field", addField, { icon: "plus" });
+  const done = element("span", { class: "mf-is", "data-s": "done", role: "status" });
+  let asked = "";
   let shape = "";
+
+  function pick() {
+    asked = draft.form.name;
+    draft.use();
+  }
+
+  /** Say that it was picked, and bring its fields into sight: they may be above what is seen. */
+  function tellPicked() {
+    const now = asked !== "" && model.get("schema") === asked;
+    done.replaceChildren(...(now ? [icon("check"), `${asked} is picked`] : []));
+    if (now) picked();
+    asked = "";
+  }
 
   function addField() {
     draft.change({ fields: [...draft.form.fields, { name: "", kind: "str" }] });
@@ -122,17 +138,17 @@ function structForm(model, draft, signal) {
   draft.listeners.add(draw);
   signal.addEventListener("abort", () => draft.listeners.delete(draw));
   onChange(model, ["code", "problems", "written"], drawCode, signal);
+  onChange(model, ["schema", "described"], tellPicked, signal);
   draw();
   return element(
     "details",
     { class: "mf-build" },
-    element("summary", {}, "build a Struct"),
-    element("div", { class: "mf-form-head" }, element("code", {}, "class"), name, element("code", {}, "(msgspec.Struct):")),
-    rows,
-    element("div", { class: "mf-row" }, add),
+    element("summary", { class: "mf-btn mf-line" }, icon("plus"), "Build one by form"),
+    element("div", { class: "mf-form-head" }, name),
     problem,
+    rows,
+    element("div", { class: "mf-row" }, add, element("span", { class: "mf-grow" }), done, copy, use),
     code,
-    element("div", { class: "mf-row" }, use, copy),
   );
 }
 
@@ -144,7 +160,7 @@ function structForm(model, draft, signal) {
  */
 function textInput(label, hint, told) {
   const node = /** @type {HTMLInputElement} */ (
-    element("input", { type: "text", "aria-label": label, title: label, placeholder: hint, spellcheck: "false", autocomplete: "off" })
+    element("input", { type: "text", class: "mf-input", "aria-label": label, title: label, placeholder: hint, spellcheck: "false", autocomplete: "off" })
   );
   node.addEventListener("input", () => told(node.value));
   return node;
@@ -184,21 +200,23 @@ function formField(draft, index) {
   const optional = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   optional.addEventListener("change", () => draft.changeField(index, { optional: optional.checked }));
   const kind = kindSelect(draft, index);
-  const node = element(
-    "li",
-    {},
-    text("name", "name", "name"),
-    kind,
+  const name = text("name", "name", "name");
+  const rest = element(
+    "div",
+    { class: "mf-form-more", hidden: !isLimited(field()) },
+    text("description", "description", "what it is · the model reads this"),
     ...limitInputs(field(), text),
-    element("label", {}, optional, "optional"),
-    element(
-      "span",
-      { class: "mf-form-end" },
-      text("description", "description", "what it is · the model reads this"),
-      button("↑", `move field ${index + 1} up`, () => move(draft, index, -1), "mf-quiet"),
-      button("✕", `remove field ${index + 1}`, () => removeField(draft, index), "mf-quiet"),
-    ),
+    element("label", {}, optional, "may be missing"),
+    element("span", { class: "mf-grow" }),
+    iconButton("up", `move field ${index + 1} up`, () => move(draft, index, -1)),
+    iconButton("trash", `remove field ${index + 1}`, () => removeField(draft, index)),
   );
+  const more = iconButton("more", `more about field ${index + 1}: limits, description, order`, () => {
+    rest.hidden = !rest.hidden;
+    more.setAttribute("aria-expanded", String(!rest.hidden));
+  });
+  more.setAttribute("aria-expanded", String(!rest.hidden));
+  const node = element("li", {}, name, kind, more, rest);
   node.addEventListener("mf-fill", () => {
     if (!field()) return;
     for (const [part, input] of inputs) write(input, field()[part] ?? "");
@@ -206,6 +224,14 @@ function formField(draft, index) {
     kind.value = `${field().many ? "list" : "one"} ${field().kind}`;
   });
   return node;
+}
+
+/**
+ * Whether a field says more than its name and its type, or has to.
+ * @param {FieldForm} field
+ */
+function isLimited({ kind, optional, description, least, most, pattern, words }) {
+  return kind === "choice" || Boolean(optional || description || least || most || pattern || words);
 }
 
 /**
