@@ -1,10 +1,10 @@
-"""What the widgets cost a notebook: messages and bytes to the page, Stop, interrupts, the kernel's CPU time.
+"""What the widgets cost a notebook: messages and bytes to the page, Stop, interrupts, CPU time; frames in a browser.
 
-    python benchmarks/notebook.py [--runs 3] [--kernel newest|oldest|both] [--quick]
+    python benchmarks/notebook.py [--runs 3] [--kernel newest|oldest|both] [--only kernel|page] [--quick]
 
 Kernels are real and driven as JupyterLab drives them, over their own sockets; the page is this process, which sends
-what a page sends and measures what arrives. So nothing is drawn, and no time of a browser is in the figures: that the
-page keeps up is a matter of tests/browser. The answers come from a server on the loopback interface, at a steady pace.
+what a page sends and measures what arrives. Then ``notebook_page`` opens real JupyterLab in Chromium, and measures what
+somebody feels who looks at it. The answers come from a server on the loopback interface, at a steady pace.
 The oldest kernel is the one that `make test` brings. Times are this machine's; the bounds stand beside them.
 """
 
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from jupyter_client.manager import KernelManager
 from loopback import TOOLS, Server, expected
+from notebook_page import page_figures
 from stream import load, machine
 
 OLDEST = Path(sys.prefix) / "oldest-ipykernel"
@@ -334,26 +335,43 @@ def figures(kernel: Kernel, *, runs: int, quick: bool) -> Iterator[Figure]:
     yield from interrupts(kernel, 1 if quick else 3)
 
 
-def main() -> int:
-    """Print a table for each kernel; 1 if a goal is missed."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--kernel", choices=("newest", "oldest", "both"), default="both")
-    options.add_argument("--quick", action="store_true")
-    chosen = options.parse_args()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "ipywidgets", "anywidget"))
-    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.")
-    missed = 0
+def kernels(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]]:
+    """Each kernel that was asked for, by its name, with its figures."""
     for name in ("newest", "oldest") if chosen.kernel == "both" else (chosen.kernel,):
         if name == "oldest" and not OLDEST.exists():
             print(f"\nThere is no {OLDEST}; `make test` brings it.")
             continue
         with Server() as server, contextlib.closing(Kernel(server.url, oldest=name == "oldest")) as kernel:
-            print(f"\n| {kernel.name} | | goal | |\n|---|--:|---|---|", flush=True)
-            for row in figures(kernel, runs=chosen.runs, quick=chosen.quick):
-                said = {None: "", True: "reached", False: "missed"}[row.reached]
-                print(f"| {row.what} | {row.value} | {row.goal} | {said} |", flush=True)
-                missed += row.reached is False
+            yield kernel.name, figures(kernel, runs=chosen.runs, quick=chosen.quick)
+
+
+def page(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]]:
+    """The same in a browser."""
+    with Server() as server:
+        rows, tokens, runs = (2_000, 500, 3) if chosen.quick else (20_000, 1_500, 9)
+        found = page_figures(server.url, runs=runs, rows=rows, tokens=tokens)
+        yield "JupyterLab in Chromium", (Figure(*felt) for felt in found)
+
+
+def main() -> int:
+    """Print a table for each kernel and one for the browser; 1 if a goal is missed."""
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--kernel", choices=("newest", "oldest", "both"), default="both")
+    options.add_argument("--only", choices=("kernel", "page"))
+    options.add_argument("--quick", action="store_true")
+    chosen = options.parse_args()
+    versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "ipywidgets", "anywidget"))
+    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.")
+    missed = 0
+    parts = [] if chosen.only == "page" else [kernels(chosen)]
+    parts += [] if chosen.only == "kernel" else [page(chosen)]
+    for title, found in itertools.chain(*parts):
+        print(f"\n| {title} | | goal | |\n|---|--:|---|---|", flush=True)
+        for row in found:
+            said = {None: "", True: "reached", False: "missed"}[row.reached]
+            print(f"| {row.what} | {row.value} | {row.goal} | {said} |", flush=True)
+            missed += row.reached is False
     return 1 if missed else 0
 
 

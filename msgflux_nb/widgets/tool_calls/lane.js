@@ -141,7 +141,8 @@ function laneView(track, board) {
     setText(name, look.name || "…");
     head.title = look.id ? `${look.name} · ${look.id}` : look.name;
     raw.draw(look.count);
-    const [filled, all] = parsed.draw(look.name, parser, text, look.final !== undefined);
+    // The fields of a call that is known stand there from its first moment on, so that nothing moves in a replay.
+    const [filled, all] = parsed.draw(track.card.final?.name ?? look.name, parser, text, look.final !== undefined);
     const tools = board.tools();
     const { final } = track.card;
     const strange = final !== undefined && Object.keys(tools).length > 0 && !(final.name in tools);
