@@ -94,10 +94,10 @@ function structForm(model, draft, signal, picked) {
 
   /** Say that it was picked, and bring its fields into sight: they may be above what is seen. */
   function tellPicked() {
-    const now = asked !== "" && model.get("schema") === asked;
-    done.replaceChildren(...(now ? [icon("check"), `${asked} is picked`] : []));
-    if (now) picked();
+    if (!asked || model.get("schema") !== asked) return;
+    done.replaceChildren(icon("check"), `${asked} is picked`);
     asked = "";
+    picked();
   }
 
   function addField() {
@@ -108,6 +108,7 @@ function structForm(model, draft, signal, picked) {
 
   function draw() {
     const { form } = draft;
+    if (!draft.written) done.replaceChildren(); // it is another by now
     write(name, form.name);
     const next = JSON.stringify(form.fields.map(({ kind, many }) => [kind, many]));
     if (next !== shape) {
@@ -138,7 +139,8 @@ function structForm(model, draft, signal, picked) {
   draft.listeners.add(draw);
   signal.addEventListener("abort", () => draft.listeners.delete(draw));
   onChange(model, ["code", "problems", "written"], drawCode, signal);
-  onChange(model, ["schema", "described"], tellPicked, signal);
+  onChange(model, "schema", tellPicked, signal);
+  onChange(model, "described", tellPicked, signal);
   draw();
   return element(
     "details",
