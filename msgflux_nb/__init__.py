@@ -45,6 +45,7 @@ _HOME = {  # None: a module
     "RecordingError": "errors",
     "RefusedError": "errors",
     "RequestTimeoutError": "errors",
+    "ReviewView": "widgets.review.review_view",
     "SchemaError": "errors",
     "SchemaPicker": "widgets.schema.schema_picker",
     "ServerError": "errors",
@@ -137,6 +138,7 @@ if TYPE_CHECKING:
     from .widgets.plan.plan_view import PlanView as PlanView
     from .widgets.playground.playground import Playground as Playground
     from .widgets.prefill.prefill_editor import PrefillEditor as PrefillEditor
+    from .widgets.review.review_view import ReviewView as ReviewView
     from .widgets.schema.schema_picker import SchemaPicker as SchemaPicker
     from .widgets.tool_calls.tool_call_view import ToolCallView as ToolCallView
 

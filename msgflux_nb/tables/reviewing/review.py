@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -59,6 +60,7 @@ class Review:
         columns: its fields.
         order: the order of the rows; ``order.queue`` has their positions.
         budget: as given.
+        random: how many of the rows that are read are drawn at random.
         decided: the decisions by position.
 
     Raises:
@@ -70,6 +72,7 @@ class Review:
     run: Run
     columns: tuple[Column, ...]
     order: Order
+    random: float
     decided: dict[int, Decision]
 
     def __init__(
@@ -104,11 +107,22 @@ class Review:
         sure = confidence_of(result, confidence)
         self._sure = None if sure is None else sure.iloc[known]
         self._place = {position: place for place, position in enumerate(positions)}
-        doubts = doubts_of(run, self._answers, self._states, positions, self._sure)
-        self.order = mixed_order(positions, doubts.tolist(), random_share=random, seed=seed)
+        self._positions, self._seed = positions, seed
+        self._doubts = doubts_of(run, self._answers, self._states, positions, self._sure).tolist()
+        self.reorder(random=random)
         self._decisions = Decisions(run.records, run.corrections)
         self.decided = self._decisions.of_rows(positions)
         self._drafts: dict[int, _Draft] = {}
+
+    def reorder(self, *, random: float) -> None:
+        """Put the rows into another order: with another share of rows that are drawn at random.
+
+        Raises:
+            ValueError: it is no share.
+        """
+        self.order = mixed_order(self._positions, self._doubts, random_share=random, seed=self._seed)
+        self.random = float(random)
+        self._numbers = {one: number for number, one in enumerate(self.order.queue, 1)}
 
     # -- a row ----------------------------------------------------------------------------------------------------
 
@@ -125,6 +139,10 @@ class Review:
         if decision is not None and decision.value is not None:
             return self._decoded(decision.value, self._values[position])
         return self._values[position]
+
+    def number(self, position: int) -> int:
+        """Return where a row stands in the queue, from 1."""
+        return self._numbers[position]
 
     def confidence(self, position: int) -> dict[str, float]:
         """Return how sure each field of a row is, as far as that is known."""
@@ -194,9 +212,10 @@ class Review:
 
     def after(self, position: int | None) -> int | None:
         """Return the next row of the queue that is not decided, after one or from the beginning; None at the end."""
-        start = 0 if position is None else self._number(position) + 1
+        start = 0 if position is None else self.number(position)
         queue = self.order.queue
-        return next((one for one in (*queue[start:], *queue[:start]) if one not in self.decided), None)
+        turned = itertools.chain(itertools.islice(queue, start, None), itertools.islice(queue, start))
+        return next((one for one in turned if one not in self.decided), None)
 
     @property
     def left(self) -> int:
@@ -251,11 +270,6 @@ class Review:
         if found is None:
             raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in self.columns)}")
         return found
-
-    def _number(self, position: int) -> int:
-        if not hasattr(self, "_numbers"):
-            self._numbers = {one: number for number, one in enumerate(self.order.queue)}
-        return self._numbers[position]
 
     def _decide(self, position: int, decision: Decision) -> None:
         self._decisions.put(position, decision)

@@ -1,0 +1,1 @@
+"""ReviewView: rows decided one by one, by keyboard."""

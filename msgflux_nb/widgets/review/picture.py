@@ -1,0 +1,174 @@
+"""What a page is shown of a review: one row, cut into what each field quotes, and how far the review is. Bounded."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from msgspec import inspect
+
+from ...tables.cells import CellError
+from ...tables.dtypes import Column
+from ...tables.paths import at
+from ...tables.reviewing.review import Review
+from ...tables.reviewing.written import choices_of, shown_value, writings_of
+from ...tables.spans import span_of
+
+__all__ = ["Picture", "row_picture", "segments_of", "status_picture"]
+
+Picture = dict[str, Any]
+
+_TEXT_LIMIT = 200_000  # characters of a row that are shown
+_CHOICES = 9
+_WORDS: dict[str, str] = {
+    "string": "text",
+    "integer": "whole number",
+    "float": "number",
+    "boolean": "yes or no",
+    "category": "choice",
+    "datetime": "moment",
+    "naive": "moment",
+    "utc": "moment",
+    "date": "day",
+    "duration": "duration",
+    "list": "list",
+}
+
+
+def row_picture(review: Review, position: int) -> Picture:
+    """Return what a page shows of a row.
+
+    Its ``texts`` are pieces, each with the numbers of the fields that quote it. ``found`` of a field is ``yes``, ``no``
+    where the row's text does not hold its value, and empty where it need not.
+    """
+    value, sure = review.value(position), review.confidence(position)
+    texts, trouble = _texts(review, position)
+    media = _media(review, position)
+    edited = review.edited(position)
+    fields, spans = [], []
+    for number, column in enumerate(review.columns, 1):
+        cell = at(value, column.path) if not column.tags else None
+        quotes = [] if media else _quotes(texts, cell)
+        spans += [(text, start, end, number) for text, start, end in quotes]
+        choices = [shown_value(choice) for choice in choices_of(column)]
+        fields.append(
+            {
+                "name": column.name,
+                "type": _type_of(column),
+                "value": shown_value(cell) if not column.tags else type(value).__name__,
+                "missing": cell is None and not column.tags,
+                "confidence": sure.get(column.name),
+                "choices": choices[:_CHOICES],
+                "found": "" if media else _found(column, cell, quotes),
+                "edited": column.name in edited,
+                "fixed": bool(column.tags),
+            }
+        )
+    decision = review.decided.get(position)
+    return {
+        "position": position,
+        "number": review.number(position),
+        "label": str(review.label(position)),
+        "texts": [
+            [name, segments_of(text, [(start, end, number) for where, start, end, number in spans if where == place])]
+            for place, (name, text) in enumerate(texts)
+        ],
+        "media": media,
+        "fields": fields,
+        "state": "" if decision is None else decision.state,
+        "trouble": trouble or review.trouble(position),
+    }
+
+
+def status_picture(review: Review) -> Picture:
+    """Return how far a review is, and what is known by then."""
+    found = review.estimate()
+    whole = len(review.order) if review.budget is None else min(review.budget, len(review.order))
+    by_field = [(column.name, review.estimate(column.name)) for column in review.columns] if found.read else []
+    return {
+        "decided": len(review.decided),
+        "of": whole,
+        "rows": len(review.order),
+        "share": found.share,
+        "low": found.low,
+        "high": found.high,
+        "said": str(found),
+        "fields": [[name, one.share, one.low, one.high] for name, one in by_field],
+        "random": review.random,
+    }
+
+
+def segments_of(text: str, spans: list[tuple[int, int, int]]) -> list[list[Any]]:
+    """Return a text as pieces in order, each with the numbers of the fields that quote it.
+
+    Args:
+        text: the text.
+        spans: ranges of characters with the number of a field; they may overlap.
+    """
+    borders = sorted({0, len(text), *(border for start, end, _ in spans for border in (start, end))})
+    pieces: list[list[Any]] = []
+    for start, end in pairwise(borders):
+        numbers = [number for first, last, number in spans if first <= start and end <= last]
+        pieces.append([text[start:end], numbers])
+    return pieces or [[text, []]]
+
+
+def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
+    """Return a row's texts by column, and why there are none."""
+    try:
+        found = review.run.rows.texts(position)
+    except CellError as error:
+        return [], str(error)
+    shown, trouble = [], ""
+    for name, text in found.items():
+        if len(text) > _TEXT_LIMIT:
+            trouble = f"only the first {_TEXT_LIMIT:,} of {len(text):,} characters are shown"
+        shown.append((name, text[:_TEXT_LIMIT]))
+    return shown, trouble
+
+
+def _media(review: Review, position: int) -> list[list[str]]:
+    """Return what was read that is no text, as it was sent: its kind, and a data address, or words in place of it."""
+    rows = review.run.rows
+    if not rows.has_media:
+        return []
+    message, error = rows.tried_message(position)
+    if error is not None or not isinstance(message, list):
+        return [["words", str(error or "nothing was sent for this row")]]
+    parts = message[-1].get("content")
+    return [_part(part) for part in parts if part.get("type") != "text"] if isinstance(parts, list) else []
+
+
+def _part(part: dict[str, Any]) -> list[str]:
+    image = part.get("image_url", {}).get("url", "") if part.get("type") == "image_url" else ""
+    if image.startswith("data:image/"):
+        return ["image", image]
+    data = part.get("file", {}).get("file_data", "") if part.get("type") == "file" else ""
+    if data.startswith("data:application/pdf"):
+        return ["pdf", data]
+    return ["words", f"an address that is not loaded here: {image}" if image else "something that cannot be shown here"]
+
+
+def _quotes(texts: list[tuple[str, str]], cell: Any) -> list[tuple[int, int, int]]:
+    """Return where the texts hold a value, or each item of a list."""
+    found = []
+    for item in cell if isinstance(cell, list | tuple | set | frozenset) else [cell]:
+        for place, (_, text) in enumerate(texts):
+            span = next((span for one in writings_of(item) if (span := span_of(text, one)) is not None), None)
+            if span is not None:
+                found.append((place, *span))
+                break
+    return found
+
+
+def _found(column: Column, cell: Any, quotes: list[tuple[int, int, int]]) -> str:
+    if quotes:
+        return "yes"
+    plain = column.kind in ("string", "integer", "float", "date")
+    return "no" if plain and writings_of(cell) else ""
+
+
+def _type_of(column: Column) -> str:
+    if column.kind == "list" and isinstance(column.type, inspect.ListType):
+        return "list"
+    return _WORDS.get(column.kind, "any value")

@@ -1,0 +1,153 @@
+"""``ReviewView``: rows decided one by one, the least sure first, until it is known how right the result is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import traitlets as t
+from traitlets.utils.bunch import Bunch
+
+from ...tables.reviewing.review import Review
+from ..base.view import View
+from .picture import row_picture, status_picture
+from .twin import review_html, review_text
+
+__all__ = ["ReviewView"]
+
+
+class _Truth(t.Any):
+    """A trait that is made when it is asked for, and observed whenever something was decided."""
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        """The right answers so far."""
+        return obj.review.truth
+
+
+class ReviewView(View):
+    """Decide row by row whether a result is right, by keyboard: the least sure rows first, some drawn at random.
+
+    What is decided is kept at once in the run's store, by what the row holds. After a restart, in a later run and with
+    another model the row is decided already.
+
+    Keys: Enter accepts, e edits the field that is open, 1 to 9 choose of its choices, arrows go to another field, n and
+    p go on and back, u undoes, x marks the row as unusable. t goes into the text: arrows pick a word, with Shift more
+    of them, and the number of a field makes this its value.
+
+    Args:
+        result: a result of :func:`extract`, or some of its rows.
+        confidence: how sure each field is, from 0 to 1: a frame with the result's labels and a column a field, or a
+            Series for the row as a whole. None for the result's own; where it has none, rows whose answers their texts
+            do not hold come first.
+        random: how many of the rows that are read are drawn at random, from 0 to 1; the estimate needs some.
+        budget: how many rows are to be read; None for no limit.
+
+    Attributes:
+        value: the right answers of the rows that were accepted, under their labels; ``truth`` is another name.
+            Observers are called at each decision.
+
+    Raises:
+        StoreError: the run's kernel has ended.
+        ValueError: the result is exploded, or an option has a value that it cannot have.
+
+    Example::
+
+        result = mf.extract(letters["text"], Gift, model=model, store="gifts.sqlite")
+        view = mf.ReviewView(result, budget=60)
+        view
+        result.mf.score(view.truth)
+    """
+
+    stem = "review/review_view"
+    parts = ("review/reading", "review/record")
+
+    row = t.Dict().tag(sync=True)
+    status = t.Dict().tag(sync=True)
+    value = _Truth()
+
+    def __init__(
+        self, result: pd.DataFrame, *, confidence: Any = None, random: float = 0.25, budget: int | None = None
+    ) -> None:
+        self.review = Review(result, confidence=confidence, random=random, budget=budget)
+        queue = self.review.order.queue
+        first = self.review.after(None)
+        self._position = first if first is not None else (queue[0] if queue else None)
+        super().__init__(row=self._row(), status=status_picture(self.review))
+
+    def __repr__(self) -> str:
+        return f"ReviewView({self.review.estimate()})"
+
+    # -- what a notebook asks -------------------------------------------------------------------------------------
+
+    @property
+    def truth(self) -> pd.DataFrame:
+        """The right answers of the rows that were accepted, under their labels."""
+        return self.review.truth
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        """How much of the result is right, as a whole and by field, with 95 % intervals."""
+        return self.review.accuracy()
+
+    @property
+    def result(self) -> pd.DataFrame:
+        """The result with what was decided in it."""
+        return self.review.result()
+
+    # -- what the page asks ---------------------------------------------------------------------------------------
+
+    def _on_accept(self, content: dict[str, Any], _buffers: Any) -> None:
+        self._decide(content, self.review.accept)
+
+    def _on_unusable(self, content: dict[str, Any], _buffers: Any) -> None:
+        self._decide(content, self.review.reject)
+
+    def _on_set(self, content: dict[str, Any], _buffers: Any) -> None:
+        if content["position"] == self._position:
+            self.review.set_field(content["position"], content["field"], content["text"])
+            self.row = self._row()
+
+    def _on_go(self, content: dict[str, Any], _buffers: Any) -> None:
+        queue = self.review.order.queue
+        if self._position is not None:
+            number = self.review.number(self._position) + (1 if content["by"] > 0 else -1)
+            self._show(queue[min(max(number, 1), len(queue)) - 1])
+
+    def _on_undo(self, _content: dict[str, Any], _buffers: Any) -> None:
+        position = self.review.undo()
+        if position is not None:
+            self._show(position)
+            self._tell()
+
+    def _on_order(self, content: dict[str, Any], _buffers: Any) -> None:
+        self.review.reorder(random=content["random"])
+        self._show(self.review.after(None))
+        self.status = status_picture(self.review)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _decide(self, content: dict[str, Any], decide: Callable[[int], None]) -> None:
+        position = content["position"]
+        if position != self._position:  # the key was pressed again before the next row had come
+            return
+        decide(position)
+        self._show(self.review.after(position))
+        self._tell()
+
+    def _show(self, position: int | None) -> None:
+        """Show a row; the last one stays where there is none."""
+        self._position = self._position if position is None else position
+        self.row = self._row()
+
+    def _row(self) -> dict[str, Any]:
+        return {} if self._position is None else row_picture(self.review, self._position)
+
+    def _tell(self) -> None:
+        """Say what was decided: to the page, to observers, and to the saved notebook."""
+        self.status = status_picture(self.review)
+        self.notify_change(Bunch(name="value", old=None, new=self.truth, owner=self, type="change"))
+        self._update_twin()
+
+    def _drawn(self) -> tuple[str, str]:
+        return review_html(self.row, self.status), review_text(self.review)
