@@ -206,6 +206,11 @@ class Notebook:
         light = str(name.endswith("Light")).lower()
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel, as the menu does once it was confirmed."""
+        self.page.evaluate(f"() => {_PANEL}.sessionContext.session.kernel.restart()")
+        self.wait_for_kernel()
+
     def shut_down_kernel(self) -> None:
         """End the kernel, as closing the notebook would."""
         self.page.evaluate(f"() => {_PANEL}.sessionContext.shutdown()")

@@ -36,7 +36,7 @@ def shown_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return repr(value)
+        return repr(value).removesuffix(".0")
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 

@@ -84,8 +84,8 @@ function reviewBoard(model, el, signal) {
     const [span, dot] = [element("i"), element("b")];
     const interval = element("span", { class: "mf-interval mf-mid", "aria-hidden": "true" }, span, dot);
     const keys = element("span", { class: "mf-keys mf-wide" });
-    for (const [names, word] of /** @type {[string[], string][]} */ ([[["⏎"], "accept"], [["1", "9"], "choose"], [["t"], "text"], [["n", "p"], "on, back"], [["u"], "undo"]])) {
-      keys.append(element("span", {}, ...names.map((name) => element("kbd", {}, name)), word));
+    for (const [names, word] of /** @type {[string[], string][]} */ ([[["⏎"], "accept"], [["1", "…", "9"], "choose"], [["t"], "text"], [["n", "p"], "on, back"], [["u"], "undo"]])) {
+      keys.append(element("span", {}, ...names.map((name) => (name === "…" ? "–" : element("kbd", {}, name))), word));
     }
     const hint = element("span", { class: "mf-hint" });
     return { node: element("footer", { class: "mf-bottom" }, said, interval, element("span", { class: "mf-grow" }), hint, keys), said, interval, span, dot, hint, keys };
@@ -141,7 +141,7 @@ function reviewBoard(model, el, signal) {
     const status = statusNow();
     head.order.set(ORDERS.find(([, random]) => random === status.random)?.[0] ?? `${percent(status.random)} at random`);
     head.count.textContent = `${status.decided.toLocaleString("en-US")} of ${status.of.toLocaleString("en-US")} read`;
-    head.bar.style.width = percent(status.of ? Math.min(1, status.decided / status.of) : 0);
+    head.bar.style.width = `${status.of ? Math.min(100, (100 * status.decided) / status.of) : 0}%`;
     const known = status.share !== null;
     foot.said.replaceChildren(...(known ? ["so far ", element("b", {}, percent(status.share ?? 0)), " of rows all right", element("span", { class: "mf-mid" }, ` · ${range(status.low, status.high)}`)] : [status.decided ? "how right the rest is, is not known yet" : "nothing is decided yet"]));
     foot.interval.hidden = !known;
