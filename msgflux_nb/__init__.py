@@ -143,6 +143,13 @@ if TYPE_CHECKING:
     from .widgets.tool_calls.tool_call_view import ToolCallView as ToolCallView
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Give a notebook ``%%chat`` and ``%%extract``; IPython calls this for ``%load_ext msgflux_nb``."""
+    from .magics import load
+
+    load(shell)
+
+
 if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
 
     def __getattr__(name: str) -> object:
