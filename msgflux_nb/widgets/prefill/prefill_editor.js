@@ -243,10 +243,10 @@ function outlookLines(model, start, signal) {
     const [standing, mark] = OUTLOOKS[outlook.kind] ?? OUTLOOKS.none;
     if (drawn !== outlook.kind) {
       drawn = outlook.kind;
-      line.classList.toggle("mf-unsaid", outlook.kind === "none"); // its room is kept
       line.dataset.s = standing;
       shape.replaceChildren(mark ? icon(mark) : element("i", { class: "mf-dot" }));
     }
+    line.classList.toggle("mf-unsaid", outlook.kind === "none" && !start.text); // its room is kept
     if (word.textContent !== outlook.word) word.textContent = outlook.word;
     if (text.data !== outlook.text) text.data = outlook.text;
     said.textContent = outlook.space;
