@@ -32,7 +32,7 @@ function modelCall({ purpose, prompt, text, problem, seconds }) {
 function toolCards(steps) {
   const timeline = new Timeline();
   steps.forEach((step, number) => timeline.take([[number, 0, step.id, step.name, step.arguments ?? ""]], { [number]: cardOf(step) }));
-  const board = { tools: () => ({}), timeline: () => timeline, hands: null, seek: () => {} };
+  const board = { tools: () => ({}), timeline: () => timeline, hands: null };
   const views = timeline.tracks.map((track) => laneView(track, board));
   for (const view of views) view.draw();
   return element("div", { class: "msgflux-tool-calls mf-cards" }, element("div", { class: "mf-lanes" }, ...views.map(({ node }) => node)));

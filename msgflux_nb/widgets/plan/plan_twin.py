@@ -21,7 +21,7 @@ REPLAY_PARTS = (
     "base/dom",
     "base/controls",
     "base/partial",
-    *(f"tool_calls/{name}" for name in ("timeline", "lane_bars", "lane_raw", "lane_fields", "lane_decision", "lane")),
+    *(f"tool_calls/{name}" for name in ("timeline", "call_words", "lane_raw", "lane_fields", "lane_decision", "lane")),
     *(f"plan/{name}" for name in ("plan_store", "plan_rail", "plan_calls", "plan_react", "plan_vote")),
     *(f"plan/{name}" for name in ("plan_layout", "plan_tree", "plan_board")),
 )

@@ -105,7 +105,8 @@ function waitingText({ phase, begun, final }, hands) {
 
 /**
  * @param {LaneTrack} track
- * @param {{ tools: () => Record<string, ToolField[]>, timeline: () => Timeline, hands: Hands | null, first: () => number | undefined, over: () => boolean }} board
+ * @param {{ tools: () => Record<string, ToolField[]>, timeline: () => Timeline, hands: Hands | null, first?: () => number | undefined, over?: () => boolean }} board
+ *   `first` is the call that is asked about now, `over` whether nothing more comes
  * @returns {{ node: HTMLElement, draw: () => string, decision: ReturnType<typeof decisionBar> | null }} `draw` returns what a reader is told
  */
 function laneView(track, board) {
@@ -147,7 +148,7 @@ function laneView(track, board) {
     const { final } = track.card;
     const strange = final !== undefined && Object.keys(tools).length > 0 && !(final.name in tools);
     const unknown = strange && look.final !== undefined;
-    const shown = laneState(look, key, { unknown, fields: all ? `${filled} of ${countText(all, "field")}` : "", seconds: track.card.seconds, over: board.over() && look.count === track.moments.length });
+    const shown = laneState(look, key, { unknown, fields: all ? `${filled} of ${countText(all, "field")}` : "", seconds: track.card.seconds, over: (board.over?.() ?? false) && look.count === track.moments.length });
     state.set(...shown);
     // What is known but not shown yet keeps its room, so that nothing moves.
     const repaired = final?.repaired && final.status === "complete";
@@ -162,7 +163,7 @@ function laneView(track, board) {
     error.classList.toggle("mf-unseen", !look.final && !early);
     outcome.draw(track, look);
     const asks = track.card.phase === "asked" && board.timeline().following;
-    decision?.draw(asks, board.first() === track.number);
+    decision?.draw(asks, board.first?.() === track.number);
     setText(quiet, asks ? "" : waitingText(look, board.hands !== null));
     const told = `call ${track.number + 1}, ${look.name}: ${look.phase && CALL_PHASES[look.phase] ? CALL_PHASES[look.phase][1] : shown[1]}`;
     if (node.getAttribute("aria-label") !== told) node.setAttribute("aria-label", told);

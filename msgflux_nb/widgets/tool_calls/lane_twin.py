@@ -32,6 +32,7 @@ REPLAY_PARTS = (
         "base/present",
         "base/partial",
         "tool_calls/timeline",
+        "tool_calls/call_words",
         "tool_calls/score",
         "tool_calls/lane_raw",
         "tool_calls/lane_fields",

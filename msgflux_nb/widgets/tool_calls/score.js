@@ -7,28 +7,6 @@ const BAR_PIXELS = 4; // the place that a bar takes
 const TICK_COUNT = 5;
 
 /**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {...Element} children
- */
-function svgElement(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  node.append(...children);
-  return node;
-}
-
-/** @param {number} ms */
-function secondsText(ms) {
-  return `${(ms / 1000).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} s`;
-}
-
-/** @param {number} count @param {string} noun */
-function countText(count, noun) {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/**
  * The fragments of a call in bins, each as wide as a bar: how many there are up to its end, and its longest pause.
  * @param {LaneTrack} track
  * @param {Timeline} timeline
@@ -366,12 +344,4 @@ function timeText(timeline, place) {
   const digits = whole < 2_000 ? 2 : whole < 20_000 ? 1 : 0;
   const options = { maximumFractionDigits: digits, minimumFractionDigits: digits };
   return place ? `${(ms / 1000).toLocaleString("en-US", options)} s` : "0 s";
-}
-
-/**
- * @param {Node} node
- * @param {string} text
- */
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
