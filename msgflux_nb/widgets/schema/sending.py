@@ -117,8 +117,8 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
         yield "The server holds the model to none of it."
     elif wire.unenforced:
         yield (
-            "The server does not hold the model to everything: what is marked “checked after” is said in the description "
-            "instead, and checked after decoding."
+            "The server does not hold the model to everything: what is marked “checked after” is said in the "
+            "description instead, and checked after decoding."
         )
     if not wire.strict:
         yield "It holds Any, or a type inside of itself, which this provider's schemas cannot say in full."
