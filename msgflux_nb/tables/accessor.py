@@ -108,6 +108,21 @@ class FrameAccessor(SeriesAccessor):
 
         return explain(self._data, row, position=position)
 
+    def confidence(self) -> pd.DataFrame:
+        """Return how sure each field of each row is: a column a field, from 0 to 1, missing where it is not known.
+
+        Needs a result of ``extract(..., confidence=True)``, or of a number of answers. For ``True`` a value is as
+        sure as the tokens that it was written in; a ``Literal``, an Enum or a ``bool`` is as sure as it is beside the
+        other legal values. For a number it is the share of the answers that say the same.
+
+        Raises:
+            ValueError: confidence was not asked for.
+            StoreError: the run's kernel has ended.
+        """
+        from .judging.confidence import confidence_frame
+
+        return confidence_frame(self._data)
+
     def score(self, truth: Any, *, fields: Sequence[str] | None = None, **options: Any) -> Score:
         """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`.
 

@@ -21,6 +21,7 @@ from ..generation.own_code import has_own_code
 from ..models.batch_call import NotSentError
 from .crew import Crew
 from .gate import Gate, over_budget
+from .judging.judge import Judge
 from .ledger import Ledger
 from .memory import Memory
 from .outcome import (
@@ -32,6 +33,7 @@ from .outcome import (
     is_of_one_row,
     structure_of,
     success,
+    together,
 )
 from .turns import Turns
 from .twins import Ended, Twins
@@ -100,6 +102,7 @@ class Batch:
         ledger: how rows have ended so far, if this is not the beginning.
         positions: which rows to work on first; None for all.
         further: whether to go on after these with what an iterator still gives.
+        judge: says how sure answers are; None where nobody asks.
 
     Attributes:
         ledger: how rows have ended.
@@ -128,8 +131,11 @@ class Batch:
         ledger: Ledger | None = None,
         positions: list[int] | None = None,
         further: bool = True,
+        judge: Judge | None = None,
     ) -> None:
-        self.ledger = ledger or Ledger()
+        self.ledger = ledger or Ledger(sure=judge is not None)
+        self._judge = judge
+        self._others = [] if judge is None else judge.others(model)
         self.stopped: str | None = None
         self.error: BaseException | None = None
         self.crash: BaseException | None = None
@@ -249,7 +255,7 @@ class Batch:
 
     async def _answer(self, position: int) -> Ended | None:
         """Return how a row ended; None where it did not, since the batch has stopped."""
-        prepared, error = await self._prepared(position)
+        prepared, error = await self._prepared(position, self._model)
         if error is not None:
             await asyncio.sleep(0)  # A million rows that need no request must let an interrupt in.
             return failure(error, None, None, sent=False), error
@@ -257,13 +263,33 @@ class Batch:
             await asyncio.sleep(0)
             return Outcome("skipped"), None
         self._memory.note(position, prepared)
+        ended = await self._told_or_asked(position, prepared)
+        if ended is None or not self._others or ended[0].state not in ("ok", "cached"):
+            return ended
+        return await self._several(position, ended)
+
+    async def _several(self, position: int, first: Ended) -> Ended | None:
+        """Ask a row again, and count how often the answers agree; None where the batch has stopped before."""
+        outcomes = [first[0]]
+        for model in self._others:
+            prepared, error = await self._prepared(position, model)
+            if error is not None:
+                return failure(error, None, None, sent=False), error
+            ended = await self._told_or_asked(position, prepared)
+            if ended is None:
+                return None
+            outcomes.append(ended[0])
+        assert self._judge is not None
+        return together(outcomes, self._judge.agreed([outcome.value for outcome in outcomes])), None
+
+    async def _told_or_asked(self, position: int, prepared: Any) -> Ended | None:
         known = self._memory.recall(prepared)
         if known is not None:
             await asyncio.sleep(0)
             return known, None
         return await self._twins.ask(prepared, lambda: self._ask(position, prepared), lambda: self.stopped is not None)
 
-    async def _prepared(self, position: int) -> tuple[Any, BaseException | None]:
+    async def _prepared(self, position: int, model: AsyncModel) -> tuple[Any, BaseException | None]:
         """Return a row's call, None for nothing to send, or whatever its cells raised on the way.
 
         The error is returned and not raised: a thread cannot raise a StopIteration into a coroutine.
@@ -273,7 +299,7 @@ class Batch:
         if error is not None or message is None:
             return None, error
         try:
-            prepared = self._model.prepare(message, **self._asked)
+            prepared = model.prepare(message, **self._asked)
         except Exception as problem:
             return None, problem
         if self._own_code:  # which may take the process with it: what is paid for is kept before
@@ -329,10 +355,20 @@ class Batch:
                 raise
             outcome, error = failure(problem, metadata, seconds), problem
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
+        if self._judge is not None and error is None:
+            outcome = self._judged(outcome, prepared, self._judge)
         self._memory.keep(prepared, outcome)
         if self._max_cost is not None and outcome.cost is None:
             self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
         return outcome, error
+
+    def _judged(self, outcome: Outcome, prepared: Any, judge: Judge) -> Outcome:
+        """Return an outcome with how sure its fields are; a provider that does not say ends the batch."""
+        impossible = judge.impossible(prepared.answer)
+        if impossible is not None:
+            self.crash = self.crash or impossible
+            self.stop(str(impossible))
+        return msgspec.structs.replace(outcome, sure=judge.measured(prepared.answer, prepared.text))
 
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
         sent = position in self._turns.in_flight

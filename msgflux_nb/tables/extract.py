@@ -50,6 +50,7 @@ def extract(
     store: Any = None,
     explode: str | None = None,
     sample: int | None = None,
+    confidence: bool | int | None = None,
     progress: bool = True,
     **unknown: Never,
 ) -> pd.DataFrame:
@@ -87,6 +88,9 @@ def extract(
             keeps them as long as the kernel lives, False not at all.
         explode: a field that holds a list: one row for each of its items, under the same index label.
         sample: try this many rows, chosen by chance but always the same, and forecast the rest in the report.
+        confidence: whether to say how sure each row is, in a column ``_confidence``, and each field, by
+            ``result.mf.confidence()``. True goes by the probabilities of tokens, where the provider gives them; a
+            number asks each row so many times and counts how often the answers agree with the first, the row's own.
         progress: whether to show how it goes: as a view in a notebook, as a text bar elsewhere.
         unknown: any other keyword is refused.
 
@@ -98,7 +102,8 @@ def extract(
           ``interrupted`` (was in flight), ``pending`` (never sent);
         * ``_error``: what went wrong, or why nothing was sent;
         * ``_attempts``, ``_prompt_tokens``, ``_completion_tokens``, ``_cost`` (US dollars), ``_seconds``: missing
-          where not known; what was billed for this row in this run.
+          where not known; what was billed for this row in this run;
+        * ``_confidence`` where it was asked for: that of the least sure field, from 0 to 1; missing where not known.
 
         ``attrs["report"]`` has the run's name, the counts by state and the sums.
 
@@ -133,6 +138,7 @@ def extract(
         store=store,
         explode=explode,
         sample=sample,
+        confidence=confidence,
     )
     if is_dask(data):
         lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods

@@ -24,6 +24,9 @@ _NAN = float("nan")
 class Ledger:
     """One entry for each row, in any order; read from any thread.
 
+    Args:
+        sure: whether it was asked for how sure each field is.
+
     Attributes:
         finished: how many rows have ended.
         failed: how many of these failed.
@@ -32,9 +35,10 @@ class Ledger:
         values: the decoded answers, None for a row without one.
         errors: what went wrong, by position, but for rows that were never sent.
         warnings: what was changed, repaired, cut or left out on the way to a value, by position.
+        sure: how sure each field is, by position; None where that was not asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sure: bool = False) -> None:
         self.finished = 0
         self.failed = 0
         self.cost = 0.0
@@ -42,6 +46,7 @@ class Ledger:
         self.values: list[Any] = []
         self.errors: dict[int, str] = {}
         self.warnings: dict[int, tuple[str, ...]] = {}
+        self.sure: dict[int, dict[str, float]] | None = {} if sure else None
         self._not_sent: str | None = None  # why, for all that are pending
         self._states = bytearray()
         self._attempts = array("i")
@@ -73,6 +78,8 @@ class Ledger:
             self.errors[position] = outcome.error
         if outcome.warnings:
             self.warnings[position] = outcome.warnings
+        if self.sure is not None and outcome.sure:
+            self.sure[position] = outcome.sure
         unknown = is_billed(outcome)
         _bill(self._prompt_tokens, position, outcome.prompt_tokens, unknown)
         _bill(self._completion_tokens, position, outcome.completion_tokens, unknown)
@@ -114,6 +121,7 @@ class Ledger:
             again._states[position] = _OPEN
             again.errors.pop(position, None)
             again.warnings.pop(position, None)
+            (again.sure or {}).pop(position, None)
         again.finished -= len(positions)
         again.failed = sum(again._states.count(_CODES[state]) for state in FAILURES)
         again.counts = Counter({state: again._states.count(code) for state, code in _CODES.items()})

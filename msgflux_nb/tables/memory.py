@@ -10,6 +10,7 @@ import msgspec
 from ..errors import StoreError, ValidationFailedError, described
 from ..generation.decode import decode_answer
 from ..storage.batches import KEY_BYTES, Record, Records
+from .judging.judge import Judge
 from .outcome import BILLED, Outcome, again, failure
 from .reuse import reusable
 
@@ -27,6 +28,7 @@ class Memory:
         records: where they are; None to remember nothing.
         anew: how an answer that was paid for and is no good may have ended to be asked for again, once.
         keys: those of the rows' requests so far, by position; more are added.
+        judge: says how sure answers are; None where nobody asks.
 
     Attributes:
         keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
@@ -34,8 +36,16 @@ class Memory:
         recalled: the sums of what was once billed for the rows that were recalled; None for what is not known.
     """
 
-    def __init__(self, records: Records | None, *, anew: Iterable[str] = (), keys: bytearray | None = None) -> None:
+    def __init__(
+        self,
+        records: Records | None,
+        *,
+        anew: Iterable[str] = (),
+        keys: bytearray | None = None,
+        judge: Judge | None = None,
+    ) -> None:
         self.records = records
+        self._judge = judge
         self.keys = bytearray() if keys is None else keys
         self.trouble: str | None = None
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
@@ -107,7 +117,7 @@ class Memory:
                     return None
                 found = _no_good(record, problem)
             self._add(record)
-            return found
+            return self._judged(found, record)
         if not self._had_some or prepared.schema is None:
             return None
         return self._read_otherwise(records, prepared)
@@ -120,8 +130,14 @@ class Memory:
                 if outcome is not None:
                     self._add(other)
                     self._put(msgspec.structs.replace(other, key=prepared.key, state="ok", error=None))
-                    return outcome
+                    return self._judged(outcome, other)
         return None
+
+    def _judged(self, outcome: Outcome, record: Record) -> Outcome:
+        """Return an outcome with how sure its fields are."""
+        if self._judge is None or outcome.value is None:
+            return outcome
+        return msgspec.structs.replace(outcome, sure=self._judge.measured(record.answer, record.text))
 
     def _add(self, record: Record) -> None:
         for name, known in self.recalled.items():

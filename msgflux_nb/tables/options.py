@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     store: Any
     explode: str | None
     sample: int | None
+    confidence: bool | int | None
 
 
 KEYWORDS = ("schema", *Options.__annotations__, "progress")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -38,6 +39,7 @@ __all__ = [
     "is_of_one_row",
     "structure_of",
     "success",
+    "together",
 ]
 
 State = Literal["ok", "cached", "invalid", "refused", "truncated", "failed", "skipped", "interrupted", "pending"]
@@ -70,6 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
         cost: US dollars; None when the price is not known.
         seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
         warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
+        sure: how sure each field is, from 0 to 1; None where that was not asked for.
     """
 
     state: State
@@ -81,6 +84,7 @@ class Outcome(msgspec.Struct, frozen=True):
     cost: float | None = None
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
+    sure: dict[str, float] | None = None
 
     @property
     def is_failure(self) -> bool:
@@ -109,8 +113,35 @@ def again(outcome: Outcome) -> Outcome:
     """Return the outcome of a row for which another one's answer was taken: nothing was sent or billed for it."""
     state: State = "cached" if outcome.state == "ok" else outcome.state
     return Outcome(
-        state, outcome.value, outcome.error, prompt_tokens=0, completion_tokens=0, cost=0.0, warnings=outcome.warnings
+        state,
+        outcome.value,
+        outcome.error,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost=0.0,
+        warnings=outcome.warnings,
+        sure=outcome.sure,
     )
+
+
+def together(outcomes: Sequence[Outcome], sure: dict[str, float]) -> Outcome:
+    """Return the outcome of a row that was asked several times: the first answer, and what all of them took.
+
+    Args:
+        outcomes: of its answers.
+        sure: how sure each field is.
+    """
+    first = outcomes[0]
+    asked = any(outcome.state not in ("cached", "skipped") for outcome in outcomes)
+    told = {name: _sum([getattr(one, name) for one in outcomes]) for name in ("attempts", *BILLED)}
+    seconds = [one.seconds for one in outcomes if one.seconds is not None]
+    return msgspec.structs.replace(
+        first, state="ok" if asked else first.state, seconds=sum(seconds) if seconds else None, sure=sure, **told
+    )
+
+
+def _sum(amounts: Sequence[Any]) -> Any:
+    return None if None in amounts else sum(amounts)
 
 
 def congestion(error: BaseException) -> bool:

@@ -106,6 +106,9 @@ def about_columns(ledger: Ledger) -> dict[str, Any]:
         "_cost": _floats(about["costs"]),
         "_seconds": _floats(about["seconds"]),
     }
+    if ledger.sure is not None:
+        least = {position: min(fields.values()) for position, fields in ledger.sure.items()}
+        columns[CONFIDENCE] = _floats([least.get(position, math.nan) for position in range(len(ledger))])
     return columns | ({"_warnings": _warnings(ledger)} if ledger.warnings else {})
 
 

@@ -27,6 +27,7 @@ from .examples import example_turns, read_examples
 from .frames.foreign import kind_of
 from .frames.given_back import given_back
 from .gate import gate_of
+from .judging.judge import judge_of
 from .labels import label_digest
 from .ledger import Ledger
 from .loop import batch_loop
@@ -86,7 +87,8 @@ class Run:
         self.schema = with_defaults(schema)
         self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
         check_schema(self.schema, self.explode)
-        self.model = model_of(asked["model"])
+        self.judge = judge_of(asked["confidence"], self.schema)
+        self.model = self._asked_model(asked["model"])
         media = {name: asked[name] for name in ("images", "files", "folder")}
         self.kind = kind_of(data) if gate is None else "pandas"
         self.rows: Rows = rows_of(data, self.prompt, wrap=marked, **media)
@@ -113,6 +115,7 @@ class Run:
             "examples": [example.plain for example in shown] or None,
             "explode": self.explode,
             "sample": None if sample is None else int(sample),
+            "confidence": asked["confidence"],
         }
         self._since = time.monotonic()
         self.batch = self._batch(anew=anew)
@@ -133,7 +136,7 @@ class Run:
         if gate is None:
             gate = gate_of(getattr(self.model, "gate_key", self.model))
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
-        self._memory = Memory(self.records, anew=anew, keys=self.keys)
+        self._memory = Memory(self.records, anew=anew, keys=self.keys, judge=self.judge)
         return Batch(
             self.rows,
             self.model,
@@ -149,7 +152,13 @@ class Run:
             ledger=ledger,
             positions=positions,
             further=further,
+            judge=self.judge,
         )
+
+    def _asked_model(self, model: AsyncModel | str | None) -> AsyncModel:
+        found = model_of(model)
+        asked: AsyncModel = found if self.judge is None else self.judge.asked(found)
+        return asked
 
     def again(
         self,
@@ -170,7 +179,7 @@ class Run:
             limits: what is to be another from now on, of ``LIMITS``.
         """
         self._limits = checked({**self._limits, **limits})
-        self.model = self.model if model is None else model_of(model)
+        self.model = self.model if model is None else self._asked_model(model)
         self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
         self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
         self._keep()

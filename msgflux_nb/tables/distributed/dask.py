@@ -61,7 +61,9 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
         place=_place(),
     )
     watch_local_schedulers()
-    meta = with_warnings(outcome_frame(run.schema, Ledger(), data._meta.index[:0], run.explode))
+    meta = with_warnings(
+        outcome_frame(run.schema, Ledger(sure=run.judge is not None), data._meta.index[:0], run.explode)
+    )
     return data.map_partitions(_Task(packed(asked)), meta=meta, token="extract")  # noqa: S106  # a name
 
 

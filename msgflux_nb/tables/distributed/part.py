@@ -64,7 +64,11 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
         MsgfluxError: with ``on_error="raise"``.
     """
     if not len(data):
-        return with_warnings(outcome_frame(asked.schema, Ledger(), data.index, asked.options["explode"]))
+        return with_warnings(
+            outcome_frame(
+                asked.schema, Ledger(sure=bool(asked.options.get("confidence"))), data.index, asked.options["explode"]
+            )
+        )
     part = secrets.token_hex(8)
     begun = link.ask_and_wait("begin", part=part, worker=link.worker, terms=msgspec.msgpack.encode(asked.terms))
     told: Any = None

@@ -1,0 +1,43 @@
+"""How sure a result is, as a table: a column a field, from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..dtypes import columns
+from ..labels import label_place
+from ..ledger import Ledger
+from ..runs import find_run
+
+__all__ = ["confidence_frame"]
+
+
+def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
+    """Return how sure each field of each row is: ``df.mf.confidence``, which says how."""
+    run = find_run(result).live
+    if run is None:
+        from ...errors import StoreError
+
+        raise StoreError(
+            "the kernel of this run has ended, and its rows with it. Make the same call again first: what is in its "
+            "store is not paid for twice"
+        )
+    ledger: Ledger = run.settled()
+    if ledger.sure is None:
+        raise ValueError("this result was extracted without confidence=; extract again with confidence=True, or =3")
+    index = run.rows.index
+    same = result.index.equals(index)
+    places = range(len(index)) if same else [label_place(index, label) for label in result.index]
+    sure: list[dict[str, float]] = [ledger.sure.get(place, {}) for place in places]
+    names = [column.name for column in columns(run.schema)]
+    table = pd.DataFrame({name: _floats([one.get(name) for one in sure]) for name in names})
+    table.index = result.index
+    return table
+
+
+def _floats(values: list[Any]) -> Any:
+    numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return pd.arrays.FloatingArray(np.nan_to_num(numbers), np.isnan(numbers))

@@ -1,0 +1,113 @@
+"""``confidence=`` of a batch: by the probabilities of tokens, or by asking several times and counting agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import MsgfluxError
+from ..compare import same_cell
+from ..dtypes import columns
+from ..fields import Cells
+from .measure import FieldMeter
+from .tokens import has_probabilities
+
+__all__ = ["Judge", "judge_of"]
+
+_MOST_SAMPLES = 64
+_TOP = 20  # as many as OpenAI, llama.cpp and vLLM give; choices are told apart by them
+_FEWER = {"fireworks": 5, "xai": 8, "together": 5, "deepseek": 20, "gemini": 19}
+_WITHOUT = frozenset(("anthropic", "groq", "mistral", "perplexity"))
+_INSTEAD = "confidence=3 asks each row three times and counts how often the answers agree; it works with every provider"
+
+
+class Judge:
+    """How sure the answers of a batch are.
+
+    Args:
+        schema: the type of the answers.
+        samples: how often each row is asked; 1 to go by the probabilities of tokens.
+
+    Attributes:
+        samples: likewise.
+    """
+
+    def __init__(self, schema: Any, samples: int) -> None:
+        self.samples = samples
+        self._columns = columns(schema)
+        self._meter = FieldMeter(schema) if samples == 1 else None
+        self._heard = False  # whether some answer had probabilities
+
+    def asked(self, model: Any) -> Any:
+        """Return the model as it is asked: with probabilities.
+
+        Raises:
+            ValueError: this model cannot say how sure it is, in the way that was asked for.
+        """
+        options = getattr(model, "options", {})
+        if self._meter is None:
+            if options.get("temperature") == 0 or options.get("seed") is not None:
+                raise ValueError(
+                    f"confidence={self.samples}: with temperature=0 or a seed the answers are the same answer "
+                    f"{self.samples} times; give a model without them, or confidence=True for probabilities"
+                )
+            if not callable(getattr(model, "numbered", None)):
+                raise ValueError(f"confidence: {model.name} cannot give several answers; expected mf.Model")
+            return model
+        provider = getattr(getattr(model, "profile", None), "provider", "")
+        wire = getattr(getattr(model, "profile", None), "wire", "chat")
+        if provider in _WITHOUT or wire == "messages" or not callable(getattr(model, "with_options", None)):
+            raise ValueError(f"confidence=True: {model.name} gives no probabilities of tokens. {_INSTEAD}")
+        top = options.get("top_logprobs") or _FEWER.get(provider, _TOP)
+        return model.with_options(logprobs=True, top_logprobs=top)
+
+    def others(self, model: Any) -> list[Any]:
+        """Return the models that give a row's further answers."""
+        return [model.numbered(number) for number in range(1, self.samples)]
+
+    def measured(self, answer: bytes | None, text: str | None) -> dict[str, float] | None:
+        """Return how sure each field of an answer is by its tokens; None where that is not how it is told."""
+        return None if self._meter is None else self._meter.measured(answer, text)
+
+    def impossible(self, answer: bytes | None) -> MsgfluxError | None:
+        """Return why nothing can be told by the answers of this provider; None while it can."""
+        if self._meter is None or self._heard or answer is None:
+            return None
+        self._heard = has_probabilities(answer)
+        if self._heard:
+            return None
+        return MsgfluxError(
+            "confidence=True: the provider was asked for the probabilities of tokens and sent none with its answer, so "
+            f"nothing more was asked. {_INSTEAD}"
+        )
+
+    def agreed(self, values: Sequence[Any]) -> dict[str, float]:
+        """Return for each field the share of the answers that say the same as the first.
+
+        Args:
+            values: the answers; None for one that is no good, which agrees with nothing.
+        """
+        cells, found = Cells(values), {}
+        for column in self._columns:
+            first, *others = cells.of(column)
+            same = [value is not None and same_cell(first, one) for value, one in zip(values[1:], others, strict=True)]
+            found[column.name] = (1 + sum(same)) / len(values)
+        return found
+
+
+def judge_of(confidence: Any, schema: Any) -> Judge | None:
+    """Return what ``confidence=`` asks for; None for nothing.
+
+    Raises:
+        ValueError: it is neither True nor a number of answers.
+    """
+    if confidence is None or confidence is False:
+        return None
+    if confidence is True:
+        return Judge(schema, 1)
+    if not isinstance(confidence, int) or not 2 <= confidence <= _MOST_SAMPLES:
+        raise ValueError(
+            f"confidence: expected True for the probabilities of tokens, or a number of answers from 2 to "
+            f"{_MOST_SAMPLES} to count agreement, got {confidence!r}"
+        )
+    return Judge(schema, confidence)

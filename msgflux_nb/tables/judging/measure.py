@@ -1,0 +1,173 @@
+"""How sure a model was of each field of a structure, from the probabilities of the tokens that it wrote them in.
+
+* A value is as sure as its tokens together: their probabilities multiplied. Braces, keys and quotes do not count.
+* A choice (``Literal``, ``Enum``, ``bool``) is as sure as it is beside the other legal values: at each token where they
+  part, the share of the tokens that go on to this value among those that go on to any of them.
+* A field of several values (a list, a dict) is as sure as the least sure of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from ...protocol.events import TokenLogprob
+from ..dtypes import Column, alternatives, columns, record_fields
+from .places import Place, places_of
+from .tokens import token_text
+
+__all__ = ["FieldMeter"]
+
+
+class FieldMeter:
+    """Measures answers of one schema.
+
+    Args:
+        schema: the type that they are decoded to.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        info = inspect.type_info(schema)
+        self._is_record = bool(record_fields(_only(info)))
+        self._fields: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+        for column in columns(schema):
+            path, kind = _json_path(info, column)
+            self._fields.append((column.name, path, _legal(column, kind)))
+
+    def measured(self, answer: bytes | None, text: str | None) -> dict[str, float]:
+        """Return for each field how sure the model was, from 0 to 1; a field is left out where that is not known.
+
+        Args:
+            answer: the provider's bytes.
+            text: the text of the structure in it.
+        """
+        places = places_of(text) if answer is not None and text is not None else []
+        tokens = token_text(answer, text) if answer is not None and text is not None and places else None
+        if tokens is None or text is None:
+            return {}
+        found: dict[str, float] = {}
+        for place, start, end in _in_bytes(text, places):
+            path = place.path[1:] if self._is_wrapped(place) else place.path
+            for name, wanted, legal in self._fields:
+                if path[: len(wanted)] == wanted:
+                    alone = legal if len(path) == len(wanted) else ()
+                    sure = _sureness(text[place.start : place.end], tokens.within(start, end), start, end, alone)
+                    if sure is not None:
+                        found[name] = min(sure, found.get(name, 1.0))
+        return found
+
+    def _is_wrapped(self, place: Place) -> bool:
+        return not self._is_record and place.path[:1] == ("value",)
+
+
+def _sureness(
+    literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, end: int, legal: Sequence[str]
+) -> float | None:
+    if literal in legal:
+        return _among(literal, tokens, start, legal)
+    if literal.startswith('"') and end - start > 2:  # the quotes around a text do not count
+        start, end = start + 1, end - 1
+        tokens = [(at, token) for at, token in tokens if at < end and at + _length(token) > start]
+    return math.exp(min(0.0, sum(token.logprob for _, token in tokens))) if tokens else None
+
+
+def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, legal: Sequence[str]) -> float | None:
+    """How likely a legal value is beside the others; legal values are ASCII as JSON writes them, or taken as bytes."""
+    written, sure = literal.encode(), 1.0
+    others = [one.encode() for one in legal]
+    for at, token in tokens:
+        done = max(0, at - start)
+        left = [one[done:] for one in others if one.startswith(written[:done])]
+        if len(left) < 2:
+            break
+        lead = token.token.encode("utf-8", "replace")[: max(0, start - at)]
+        share = _share(token, lead, written[done:], left)
+        if share is None:
+            return None
+        sure *= share
+    return sure if tokens else None
+
+
+def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]) -> float | None:
+    """The weight of the tokens that go on to one value, of those that go on to any.
+
+    A value that none of the given tokens goes on to weighs at most as much as the least likely of these, and so much
+    is taken for it.
+    """
+    if not token.top:
+        return math.exp(min(0.0, token.logprob))
+    weights = dict(token.top) | {token.token: token.logprob}
+    own = every = 0.0
+    unseen = set(legal)
+    for text, logprob in weights.items():
+        rest = text.encode("utf-8", "replace")
+        rest = rest[len(lead) :] if rest.startswith(lead) else rest.lstrip() if not lead.strip() else b""
+        if not rest or not any(_agree(rest, one) for one in legal):
+            continue
+        unseen -= {one for one in legal if _agree(rest, one)}
+        weight = math.exp(min(0.0, logprob))
+        every += weight
+        own += weight if _agree(rest, mine) else 0.0
+    every += len(unseen) * math.exp(min(0.0, min(logprob for _, logprob in token.top)))
+    return own / every if every > 0.0 else None
+
+
+def _agree(token: bytes, value: bytes) -> bool:
+    return value.startswith(token) or token.startswith(value)
+
+
+def _in_bytes(text: str, places: Sequence[Place]) -> Iterator[tuple[Place, int, int]]:
+    """Yield values with their ranges in bytes."""
+    seen = size = 0
+    for place in places:
+        start = size + len(text[seen : place.start].encode("utf-8", "replace"))
+        end = start + len(text[place.start : place.end].encode("utf-8", "replace"))
+        seen, size = place.end, end
+        yield place, start, end
+
+
+def _legal(column: Column, kind: inspect.Type) -> tuple[str, ...]:
+    """The values that a choice may have, as JSON; none for what is no choice."""
+    null = ("null",) if _takes_null(kind) else ()
+    if column.kind == "boolean":
+        return ("true", "false", *null)
+    if column.kind != "category":
+        return ()
+    return (*(msgspec.json.encode(level).decode() for level in column.levels), *null)
+
+
+def _takes_null(kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.Metadata):
+        return _takes_null(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return any(map(_takes_null, kind.types))
+    return isinstance(kind, inspect.NoneType) or (isinstance(kind, inspect.LiteralType) and None in kind.values)
+
+
+def _json_path(info: inspect.Type, column: Column) -> tuple[tuple[str, ...], inspect.Type]:
+    """The keys that lead to a column in the JSON, where fields may have other names; and its type."""
+    found: list[str] = []
+    for name in column.path:
+        fields = [field for member in alternatives(info) for field in record_fields(member)]
+        field = next((field for field in fields if field.name == name), None)
+        if field is None:
+            return (*found, name), inspect.AnyType()
+        found.append(field.encode_name)
+        info = field.type
+    if column.tags:  # which are never null where there is a record
+        found.append(next(str(member.tag_field) for member in alternatives(info) if getattr(member, "tag_field", None)))  # type: ignore[attr-defined]  # looked at
+        info = inspect.AnyType()
+    return tuple(found), info
+
+
+def _only(info: inspect.Type) -> inspect.Type:
+    members = alternatives(info)
+    return members[0] if len(members) == 1 else inspect.AnyType()
+
+
+def _length(token: TokenLogprob) -> int:
+    return len(token.token.encode("utf-8", "replace")) if token.bytes is None else len(token.bytes)

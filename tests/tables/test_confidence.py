@@ -1,0 +1,285 @@
+"""How sure each field is: by the tokens of its value, by agreement; missing where it is not known; or an error."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pandas as pd
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.tables.judging.measure import FieldMeter
+from msgflux_nb.tables.judging.places import places_of
+from tests.scripted import Reply, completion, model_at, serving
+
+Mood = Literal["happy", "sad", "sadder"]
+
+
+class Person(msgspec.Struct, rename="camel"):
+    first_name: str
+    age: int | None
+    mood: Mood
+    is_adult: bool
+    tags: list[str] = []
+
+
+Token = tuple[str, float] | tuple[str, float, dict[str, float]]
+
+
+def answer(*tokens: Token, content: str | None = None) -> Reply:
+    """An answer with the tokens' probabilities; with each token, those of others in its place."""
+    listed = [
+        {
+            "token": token,
+            "logprob": math.log(sure),
+            "bytes": list(token.encode()),
+            "top_logprobs": [{"token": text, "logprob": math.log(p)} for text, p in (rest[0] if rest else {}).items()],
+        }
+        for token, sure, *rest in tokens
+    ]
+    text = "".join(token for token, *_ in tokens) if content is None else content
+    message = {"index": 0, "message": {"content": text}, "finish_reason": "stop", "logprobs": {"content": listed}}
+    body = {"model": "scripted", "choices": [message], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    return Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+
+
+ANSWER: list[Token] = [
+    ('{"', 0.1),
+    ("firstName", 0.1),
+    ('": "', 0.1),
+    ("Zoë", 0.9),
+    (' Li"', 0.8),
+    (', "age": ', 0.1),
+    ("3", 0.5),
+    ("4", 0.5),
+    (', "mood":', 0.1),
+    (' "', 0.9),
+    ("sad", 0.3, {"sad": 0.3, "happy": 0.1, "angry": 0.5, "hap": 0.1}),
+    ('",', 0.2, {'",': 0.2, "der": 0.2, "ness": 0.6}),
+    (' "isAdult": ', 0.1),
+    ("true", 0.6, {"true": 0.6, "false": 0.2, "null": 0.0001}),
+    (', "tags": ["', 0.1),
+    ("a", 0.7),
+    ('", "', 0.1),
+    ("b", 0.4),
+    ('"]}', 0.1),
+]
+EXPECTED = {
+    "first_name": 0.9 * 0.8,
+    "age": 0.25,
+    "mood": (0.3 / 0.5) * (0.2 / 0.4),
+    "is_adult": 0.6 / 0.8,
+    "tags": 0.4,
+}
+
+
+def extracted(*replies: Reply, data: Any = ("text",), schema: Any = Person, **options: Any) -> pd.DataFrame:
+    with serving(*replies) as server:
+        model = options.pop("model", None) or model_at(server.url)
+        return mf.extract(list(data), schema, model=model, progress=False, **{"store": False, **options})
+
+
+def test_a_field_is_as_sure_as_the_tokens_of_its_value_and_a_choice_as_it_is_beside_the_others() -> None:
+    result = extracted(answer(*ANSWER), confidence=True)
+    sure = result.mf.confidence().iloc[0].to_dict()
+    assert sure == pytest.approx(EXPECTED)
+    assert result["_confidence"].tolist() == pytest.approx([0.25])
+    assert str(result["_confidence"].dtype) == "Float64"
+
+
+def test_the_request_asks_for_probabilities_only_where_confidence_does() -> None:
+    with serving(answer(*ANSWER)) as server:
+        model = model_at(server.url)
+        mf.extract(["a"], Person, model=model, store=False, progress=False)
+        mf.extract(["a"], Person, model=model, store=False, progress=False, confidence=True)
+        few = model_at(server.url, top_logprobs=5, logprobs=True)
+        mf.extract(["a"], Person, model=few, store=False, progress=False, confidence=True)
+        assert [body.get("logprobs") for body in server.bodies] == [None, True, True]
+        assert [body.get("top_logprobs") for body in server.bodies] == [None, 20, 5]
+
+
+def test_the_structure_is_found_in_the_tokens_of_an_answer_that_thinks_aloud() -> None:
+    wrapped = [("Let me see: 34. ```json\n", 0.9), *ANSWER, ("\n```", 0.9)]
+    result = extracted(answer(*wrapped), confidence=True)
+    assert result.mf.confidence().iloc[0].to_dict() == pytest.approx(EXPECTED) or result["_confidence"].isna().all()
+
+
+def test_a_value_that_is_no_record_is_measured_too() -> None:
+    result = extracted(answer(('{"value": ', 0.1), ("7", 0.6), ("}", 0.1)), schema=int, confidence=True)
+    assert result.mf.confidence()["value"].tolist() == pytest.approx([0.6])
+
+
+def on_responses(text: str, sure: float) -> Reply:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    part["logprobs"] = [{"token": text, "logprob": math.log(sure), "bytes": list(text.encode()), "top_logprobs": []}]
+    message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    body = {"id": "r", "model": "scripted", "status": "completed", "output": [message]}
+    return Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+
+
+def test_it_works_on_the_responses_wire() -> None:
+    with serving(on_responses('{"value": 7}', 0.6)) as server:
+        model = model_at(server.url, wire="responses")
+        result = mf.extract(["a"], int, model=model, store=False, progress=False, confidence=True)
+        assert "message.output_text.logprobs" in server.bodies[0]["include"]
+    assert result["_confidence"].tolist() == pytest.approx([0.6])
+
+
+def test_a_row_without_probabilities_is_missing_and_never_sure() -> None:
+    other = completion('{"firstName": "B", "age": 1, "mood": "sad", "isAdult": true, "tags": []}')
+    result = extracted(answer(*ANSWER), other, data=["a", "b", ""], confidence=True, max_concurrency=1)
+    assert result["_confidence"].isna().tolist() == [False, True, True]
+    assert result.mf.confidence().isna().all(axis=1).tolist() == [False, True, True]
+
+
+def test_tokens_that_are_not_the_text_say_nothing() -> None:
+    result = extracted(
+        answer(*ANSWER, content='{"firstName": "B", "age": 1, "mood": "sad", "isAdult": true}'), confidence=True
+    )
+    assert result["_status"].tolist() == ["ok"]
+    assert result["_confidence"].isna().all()
+
+
+def test_a_provider_that_sends_none_is_an_error_that_says_what_works() -> None:
+    plain = completion('{"value": 7}')
+    with pytest.raises(mf.MsgfluxError, match="confidence=3 asks each row three times") as caught:
+        extracted(plain, data=["a", "b", "c", "d"] * 5, schema=int, confidence=True, max_concurrency=1)
+    assert caught.value.result["_status"].tolist().count("ok") == 1  # type: ignore[attr-defined]  # evidence
+
+
+@pytest.mark.parametrize("name", ["anthropic/claude-x", "groq/llama", "mistral/small"])
+def test_a_provider_without_probabilities_is_refused_before_anything_is_sent(name: str) -> None:
+    model = mf.Model.chat_completion(name, api_key="k")
+    with pytest.raises(ValueError, match="confidence=3"):
+        mf.extract(["a"], int, model=model, confidence=True, progress=False)
+
+
+@pytest.mark.parametrize("given", [1, 0, -1, 65, "yes", 2.5])
+def test_what_is_no_number_of_answers_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="confidence"):
+        extracted(completion("{}"), confidence=given)
+
+
+def test_without_confidence_there_is_no_column_and_nothing_to_tell() -> None:
+    result = extracted(completion('{"value": 7}'), schema=int)
+    assert "_confidence" not in result
+    with pytest.raises(ValueError, match="confidence=True"):
+        result.mf.confidence()
+
+
+# -- agreement -----------------------------------------------------------------------------------------------------
+
+
+def said(name: str, age: int) -> Reply:
+    return completion(json.dumps({"name": name, "age": age}))
+
+
+class Named(msgspec.Struct):
+    name: str
+    age: int
+
+
+def test_agreement_is_counted_by_value_and_field(tmp_path: Path) -> None:
+    store = tmp_path / "a.sqlite"
+    with serving(said("Bo", 1), said("  Bo", 2), said("Bo", 1)) as server:
+        model = model_at(server.url)
+        options: dict[str, Any] = {"model": model, "store": store, "progress": False}
+        result = mf.extract(["a"], Named, confidence=3, **options)
+        assert result[["name", "age"]].iloc[0].tolist() == ["Bo", 1]
+        assert result.mf.confidence().iloc[0].tolist() == pytest.approx([1.0, 2 / 3])
+        assert result["_confidence"].tolist() == pytest.approx([2 / 3])
+        assert result["_attempts"].tolist() == [3]
+        assert result["_prompt_tokens"].tolist() == [12]
+        assert len(server.bodies) == 3
+        again = mf.extract(["a"], Named, confidence=3, **options)
+        assert len(server.bodies) == 3  # each answer is kept by its number
+        assert again["_status"].tolist() == ["cached"]
+        assert again["_confidence"].tolist() == pytest.approx([2 / 3])
+        more = mf.extract(["a"], Named, confidence=4, **options)
+        assert len(server.bodies) == 4
+        assert more["_confidence"].tolist() == pytest.approx([3 / 4])
+        alone = mf.extract(["a"], Named, **options)
+        assert (len(server.bodies), alone["age"].tolist()) == (4, [1])
+
+
+def test_an_answer_that_is_no_good_agrees_with_nothing() -> None:
+    bad = completion("no JSON at all")
+    result = extracted(said("Bo", 1), bad, bad, said("Bo", 1), schema=Named, confidence=3)
+    assert result["_confidence"].tolist() == pytest.approx([2 / 3])
+
+
+def test_answers_that_cannot_differ_are_refused() -> None:
+    for option in ({"temperature": 0}, {"seed": 1}):
+        with serving(said("Bo", 1)) as server, pytest.raises(ValueError, match="same answer"):
+            mf.extract(["a"], Named, model=model_at(server.url, **option), confidence=3, progress=False)
+
+
+def test_what_was_paid_for_is_measured_again_from_the_store(tmp_path: Path) -> None:
+    with serving(answer(*ANSWER)) as server:
+        options: dict[str, Any] = {"model": model_at(server.url), "store": tmp_path / "a.sqlite", "progress": False}
+        first = mf.extract(["a", "a"], Person, confidence=True, **options)
+        again = mf.extract(["b", "a"], Person, confidence=True, **options)
+        assert len(server.bodies) == 2
+    assert first["_confidence"].tolist() == pytest.approx([0.25, 0.25])
+    assert again["_status"].tolist() == ["ok", "cached"]
+    assert again.mf.confidence().iloc[1].to_dict() == pytest.approx(EXPECTED)
+    assert again.mf.confidence().loc[[1]].equals(again.loc[[1]].mf.confidence())
+
+
+def test_an_exploded_result_repeats_the_confidence_of_its_row() -> None:
+    result = extracted(answer(*ANSWER), confidence=True, explode="tags")
+    assert result["_confidence"].tolist() == pytest.approx([0.25, 0.25])
+    assert result.mf.confidence()["age"].tolist() == pytest.approx([0.25, 0.25])
+
+
+# -- the parts -----------------------------------------------------------------------------------------------------
+
+
+def test_values_are_found_where_they_stand() -> None:
+    text = ' {"a": {"b": [1, -2.5e3, "x\\"}"]}, "c": null, "d": {}, "e": [] } '
+    found = {one.path: text[one.start : one.end] for one in places_of(text)}
+    assert found == {("a", "b", 0): "1", ("a", "b", 1): "-2.5e3", ("a", "b", 2): '"x\\"}"', ("c",): "null"}
+    for broken in ('{"a": 1', "{'a': 1}", '{"a" 1}', "", "{}x", "[1,]"):
+        assert places_of(broken) == []
+
+
+def one_token(text: str, sure: float, at: str, others: dict[str, float]) -> bytes:
+    before, _, behind = text.partition(at)
+    return bytes(answer((before, 0.5), (at, sure, others), (behind, 0.5)).pieces[0])  # type: ignore[arg-type]  # bytes
+
+
+def test_null_is_one_of_the_values_that_a_choice_may_have() -> None:
+    class Maybe(msgspec.Struct):
+        mood: Mood | None
+
+    reply = one_token('{"mood": null}', 0.5, " null", {" null": 0.5, ' "': 0.25, " happy": 0.25})
+    assert FieldMeter(Maybe).measured(reply, '{"mood": null}') == pytest.approx({"mood": 2 / 3})
+
+
+def test_a_choice_of_numbers_is_told_apart_by_its_digits() -> None:
+    class Grade(msgspec.Struct):
+        grade: Literal[1, 2, 30]
+
+    reply = one_token('{"grade": 30}', 0.2, "30", {"30": 0.2, "1": 0.1, "3": 0.1, "5": 0.6})
+    assert FieldMeter(Grade).measured(reply, '{"grade": 30}') == pytest.approx({"grade": 0.3 / 0.4})
+
+
+def test_a_value_that_no_given_token_goes_on_to_weighs_as_the_least_likely_of_them() -> None:
+    class Maybe(msgspec.Struct):
+        mood: Mood
+
+    tops = {'"happy': 0.01, "```": 0.9, "So": 0.005}  # before a grammar's mask: nobody knows of the two others
+    reply = one_token('{"mood": "happy"}', 0.01, '"happy', tops)
+    assert FieldMeter(Maybe).measured(reply, '{"mood": "happy"}') == pytest.approx({"mood": 0.01 / 0.02})
+
+
+def test_a_choice_without_the_others_probabilities_is_its_own() -> None:
+    class Maybe(msgspec.Struct):
+        sure: bool
+
+    reply = one_token('{"sure": true}', 0.5, "true", {})
+    assert FieldMeter(Maybe).measured(reply, '{"sure": true}') == pytest.approx({"sure": 0.5})
