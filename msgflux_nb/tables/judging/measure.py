@@ -98,8 +98,6 @@ def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]
     A value that none of the given tokens goes on to weighs at most as much as the least likely of these, and so much
     is taken for it.
     """
-    if not token.top:
-        return math.exp(min(0.0, token.logprob))
     weights = dict(token.top) | {token.token: token.logprob}
     own = every = 0.0
     unseen = set(legal)
@@ -112,6 +110,8 @@ def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]
         weight = math.exp(min(0.0, logprob))
         every += weight
         own += weight if _agree(rest, mine) else 0.0
+    if not token.top:  # of the others nothing is known: its own probability, where it tells values apart
+        return own if unseen else 1.0
     every += len(unseen) * math.exp(min(0.0, min(logprob for _, logprob in token.top)))
     return own / every if every > 0.0 else None
 
