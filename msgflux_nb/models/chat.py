@@ -236,16 +236,6 @@ class ChatCompletion:
         made._sample = number
         return made
 
-    def with_options(self, **options: Any) -> ChatCompletion:
-        """Return this model with other options; what it was built with stays as it is.
-
-        Args:
-            options: those that change, such as ``logprobs=True``.
-        """
-        made = copy.copy(self)
-        made.options = {**self.options, **options}
-        return made
-
     def prepare(
         self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None
     ) -> Prepared:

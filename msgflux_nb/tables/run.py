@@ -105,9 +105,8 @@ class Run:
         self.records = records_of(asked["store"])
         self.keys = bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
-        self._system_prompt = asked["system_prompt"]
-        if self.prompt is None and self._system_prompt is None:
-            self._system_prompt = _INSTRUCTION
+        instruction = _INSTRUCTION if self.prompt is None else None
+        self._system_prompt = instruction if asked["system_prompt"] is None else asked["system_prompt"]
         self.options: dict[str, Any] = {
             "system_prompt": asked["system_prompt"],
             **{name: _names(asked[name]) for name in ("images", "files")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,10 +57,12 @@ class Judge:
             return model
         provider = getattr(getattr(model, "profile", None), "provider", "")
         wire = getattr(getattr(model, "profile", None), "wire", "chat")
-        if provider in _WITHOUT or wire == "messages" or not callable(getattr(model, "with_options", None)):
+        if provider in _WITHOUT or wire == "messages" or not hasattr(model, "options"):
             raise ValueError(f"confidence=True: {model.name} gives no probabilities of tokens. {_INSTEAD}")
         top = options.get("top_logprobs") or _FEWER.get(provider, _TOP)
-        return model.with_options(logprobs=True, top_logprobs=top)
+        made = copy.copy(model)
+        made.options = {**options, "logprobs": True, "top_logprobs": top}
+        return made
 
     def others(self, model: Any) -> list[Any]:
         """Return the models that give a row's further answers."""
