@@ -15,6 +15,8 @@ from .arrays import is_missing, objects
 from .compare import Normalise, normalised, same_cell
 from .frame import to_frame
 from .frames.foreign import to_pandas
+from .judging.calibration import Calibration, calibration_of
+from .judging.confidence import confidence_or_none
 from .outcome import FAILURES, UNANSWERED
 from .report import RUN_COLUMNS
 
@@ -39,6 +41,8 @@ class Score:
         rows: how many rows were compared.
         unanswered: how many were not, since they were never sent or were interrupted.
         unmatched: how many rows of the result have no truth, or of the truth no result.
+        calibration: how often cells are right by how sure they are; None where the result was extracted without
+            ``confidence=``, or its run is not known any more.
     """
 
     fields: pd.DataFrame
@@ -46,6 +50,7 @@ class Score:
     rows: int
     unanswered: int
     unmatched: int
+    calibration: Calibration | None = None
 
     @property
     def accuracy(self) -> float:
@@ -86,6 +91,7 @@ class Score:
         return (
             f'<div style="{_STYLE}"><div>{html.escape(self._summary())}</div>{_table(heads, body)}'
             + (f"<details><summary>{unlike}</summary>{details}</details>" if cells else f"<div>{unlike}</div>")
+            + ("" if self.calibration is None else self.calibration._drawn())
             + "</div>"
         )
 
@@ -130,14 +136,18 @@ def score(
     labels = found.index.append(expected.index)
     where = [here if here is not None else len(found) + (there or 0) for here, there in known]
     failed = [here is not None and states[here] in FAILURES for here, _ in known]
-    rows, differences = [], []
+    rows, differences, told = [], [], []
+    sure = confidence_or_none(found)
     for order, name in enumerate(names):
         ours, theirs = found[name].tolist(), expected[name].tolist()
         counts: Counter[str] = Counter()
+        beside = None if sure is None or name not in sure.columns else sure[name].tolist()
         for place, (here, there) in enumerate(known):
             pair = None if here is None else ours[here], None if there is None else theirs[there]
             verdict = _verdict(*pair, failed[place], normalise)
             counts[verdict] += 1
+            if beside is not None and here is not None and not failed[place]:
+                told.append((beside[here], verdict == "right"))
             if verdict != "right":
                 differences.append((where[place], place, order, name, *pair))
         rows.append([counts["right"] / len(known) if known else None, counts["right"], len(known)])
@@ -149,6 +159,7 @@ def score(
         rows=len(known),
         unanswered=len(pairs) - len(known),
         unmatched=unmatched,
+        calibration=None if sure is None else calibration_of(told),
     )
 
 

@@ -236,6 +236,34 @@ def test_an_exploded_result_repeats_the_confidence_of_its_row() -> None:
     assert result.mf.confidence()["age"].tolist() == pytest.approx([0.25, 0.25])
 
 
+# -- calibration ---------------------------------------------------------------------------------------------------
+
+
+def test_calibration_tells_how_often_cells_are_right_by_how_sure_they_are() -> None:
+    replies = [answer(('{"value": ', 0.1), (str(place), 0.96 if place < 8 else 0.3), ("}", 0.1)) for place in range(10)]
+    result = extracted(*replies, data=range(10), schema=int, confidence=True, max_concurrency=1)
+    truth = pd.DataFrame({"value": [*range(7), 99, 8, 99]})
+    scored = result.mf.score(truth)
+    assert scored.accuracy == pytest.approx(0.8)
+    found = scored.calibration
+    assert found is not None
+    assert found.bands.index.tolist() == ["0 to 0.5", "0.95 to 0.99"]
+    assert found.bands["right"].tolist() == [1, 7]
+    assert found.bands["cells"].tolist() == [2, 8]
+    assert found.bands["confidence"].tolist() == pytest.approx([0.3, 0.96])
+    assert found.bands["low"].tolist() == pytest.approx([0.0945, 0.5291], abs=1e-3)
+    assert found.error == pytest.approx((0.2 * 2 + abs(0.96 - 7 / 8) * 8) / 10)
+    html = found._repr_mimebundle_()["text/html"]
+    assert html.count("position: relative") == 2
+    assert "8 cells" not in html
+    assert "10 cells" in scored._repr_mimebundle_()["text/html"]
+
+
+def test_without_confidence_there_is_no_calibration() -> None:
+    result = extracted(completion('{"value": 7}'), schema=int)
+    assert mf.score(result, pd.DataFrame({"value": [7]})).calibration is None
+
+
 # -- the parts -----------------------------------------------------------------------------------------------------
 
 

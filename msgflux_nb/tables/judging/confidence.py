@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...errors import MsgfluxError, StoreError
 from ..dtypes import columns
 from ..labels import label_place
 from ..ledger import Ledger
+from ..report import CONFIDENCE
 from ..runs import find_run
 
-__all__ = ["confidence_frame"]
+__all__ = ["confidence_frame", "confidence_or_none"]
 
 
 def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
     """Return how sure each field of each row is: ``df.mf.confidence``, which says how."""
     run = find_run(result).live
     if run is None:
-        from ...errors import StoreError
-
         raise StoreError(
             "the kernel of this run has ended, and its rows with it. Make the same call again first: what is in its "
             "store is not paid for twice"
@@ -36,6 +36,16 @@ def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({name: _floats([one.get(name) for one in sure]) for name in names})
     table.index = result.index
     return table
+
+
+def confidence_or_none(frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Return how sure each field of a result is; None where that is not known, or this is no result."""
+    if CONFIDENCE not in frame.columns:
+        return None
+    try:
+        return confidence_frame(frame)
+    except (MsgfluxError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _floats(values: list[Any]) -> Any:
