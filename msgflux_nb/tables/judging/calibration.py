@@ -48,13 +48,15 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
         heads = ("sure", "right", "right at least – at most", "", "cells")
         head = "".join(f'<th style="{_CELL}">{one}</th>' for one in heads)
         body = "".join(
-            f'<tr><td style="{_CELL}">{html.escape(str(band))}</td><td style="{_CELL}">{100 * row["accuracy"]:.0f} %</td>'
+            f'<tr><td style="{_CELL}">{html.escape(str(band))}</td>'
+            f'<td style="{_CELL}">{100 * row["accuracy"]:.0f} %</td>'
             f'<td style="{_CELL}">{100 * row["low"]:.0f} – {100 * row["high"]:.0f} %</td><td>{_track(row)}</td>'
             f'<td style="{_CELL}">{int(row["cells"]):,}</td></tr>'
             for band, row in self.bands.iterrows()
         )
         return (
-            f'<div style="{_STYLE}"><div>{html.escape(repr(self)[12:-1])}</div><table style="border-collapse: collapse">'
+            f'<div style="{_STYLE}"><div>{html.escape(repr(self)[12:-1])}</div>'
+            '<table style="border-collapse: collapse">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             "<div>bar: where the accuracy lies · dot: the accuracy · line: the confidence that was given</div></div>"
         )
