@@ -1,4 +1,4 @@
-"""The command ``msgflux-nb``: ``models``, ``doctor`` and ``lab``.
+"""The command ``msgflux-nb``: ``models``, ``recordings``, ``doctor`` and ``lab``.
 
 Every command is a function of its parsed arguments that returns an exit code. What a person asked for goes to
 stdout; progress and errors go to stderr. Our own errors are one line without a traceback, because they say what to do.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import __version__
+from .cli_recordings import add_recordings
 from .errors import MsgfluxError
 from .local import weights
 from .local.default import default_weights
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     verify = actions.add_parser("verify", help="read weights whole and compare their SHA-256")
     verify.add_argument("name", nargs="?", help="default: all that are there")
     verify.set_defaults(run=verify_models)
+
+    add_recordings(commands)
 
     doctor_ = commands.add_parser("doctor", help="look whether everything is there, and say what mends the rest")
     doctor_.set_defaults(run=doctor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["dollars", "flagged", "status"]
+__all__ = ["dollars", "flagged", "recorded", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
@@ -28,8 +28,14 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
     if times:
         words += [f"first {_seconds(metadata.seconds_to_first_token)}", _seconds(metadata.seconds)]
     words.append(metadata.finish_reason or "–")
-    words += filter(None, [metadata.schema_method, metadata.cached and "cached"])
+    words += filter(None, [metadata.schema_method, metadata.cached and "cached", *recorded(metadata)])
     return tuple(words)
+
+
+def recorded(metadata: Any) -> tuple[str, ...]:
+    """Say when an answer was recorded, and by which model; nothing of one that came over the network."""
+    origin = getattr(metadata, "replayed", None)
+    return () if origin is None else (f"recorded {origin.date}", metadata.model or origin.model)
 
 
 def flagged(response: Any) -> tuple[str, ...]:

@@ -6,13 +6,14 @@ knows a row by has nothing secret in it, and nothing that is learnt on the way: 
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from ..errors import MsgfluxError, NotAnApiError
+from ..errors import MsgfluxError, NotAnApiError, ProviderError
 from ..generation.schema import WireSchema
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
@@ -27,6 +28,9 @@ from .taped import aopen_exchange, keep_recalled
 from .whole import Headers
 
 __all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
+
+
+_MOST_FAILURES_REPLAYED = 100  # of one request: a recording that holds nothing else gives no answer
 
 
 class Sending(NamedTuple):
@@ -297,6 +301,7 @@ class _Given(AsyncStreamResponse):
         self.not_sent: NotSentError | None = None
         self._turn, self._hear = turn, hear
         self._given, self._ticket = given, ticket
+        self._failures = 0
 
     def drop(self) -> None:
         """Give a ticket back whose request was not read to its end."""
@@ -334,7 +339,11 @@ class _Given(AsyncStreamResponse):
                     self._came(exchange)
                     return
                 reason = exchange.reason(error)
-                if ticket is None or not await self._turn.fail(ticket, reason):
+                self._failures += 1
+                hopeless = exchange.replayed is not None and self._failures > _MOST_FAILURES_REPLAYED
+                if hopeless and ticket is not None:
+                    self._turn.drop(ticket)
+                if ticket is None or hopeless or not await self._turn.fail(ticket, _at_once(exchange, reason)):
                     exchange.delay_after(reason)
                     return
 
@@ -355,3 +364,12 @@ class _Given(AsyncStreamResponse):
         yield exchange.close()
         if exchange.is_empty:
             raise NotAnApiError("expected an answer, got one without choices.", status=200)
+
+
+def _at_once(exchange: Exchange, error: MsgfluxError) -> MsgfluxError:
+    """The error as a gate hears of it: a wait that a provider asked for when it was recorded is over."""
+    if exchange.replayed is None or not isinstance(error, ProviderError):
+        return error
+    told = copy.copy(error)
+    told.retry_after = 0.0
+    return told

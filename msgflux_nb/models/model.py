@@ -25,7 +25,7 @@ from .timeouts import Timeout
 if TYPE_CHECKING:
     from ..storage.answers import Store
 
-__all__ = ["Model"]
+__all__ = ["Model", "model_of_settings"]
 
 
 class Model:
@@ -237,13 +237,27 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
     path = name.partition("/")[2]
     player = Player(read_recordings(path), Path(path), speed=speed_of_environment())
     asked, settings = next(iter(settings_of(player.recordings).items()), (f"local/{default_weights()}", {}))
-    base_url = "http://replay.invalid/v1" if settings.get("own_server") else None
-    row, model = _row_and_model(asked, base_url, settings.get("profile", {}))
-    made = ChatCompletion(
+    made = model_of_settings(asked, {**settings, "options": {**settings.get("options", {}), **_given(options)}})
+    made.name, made._player = name, player
+    return made
+
+
+def model_of_settings(name: str, settings: dict[str, Any], base_url: str | None = None) -> ChatCompletion:
+    """Return a model as it was built when it was recorded.
+
+    Args:
+        name: as it was asked for.
+        settings: what the recording says of how it was built.
+        base_url: where its server is, for one that is nobody else's.
+    """
+    if settings.get("own_server") and base_url is None:
+        base_url = "http://replay.invalid/v1"
+    row, model = _row_and_model(name, base_url, settings.get("profile", {}))
+    return ChatCompletion(
         name=name,
         model=model,
         profile=row,
-        options={**settings.get("options", {}), **_given(options)},
+        options=settings.get("options", {}),
         key=None,
         headers=HiddenValues(),
         timeout=Timeout.of(None),
@@ -254,9 +268,8 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
         cache_prompt=settings.get("cache_prompt", False),
         store=None,
         clients=(),
+        built=_built(settings.get("profile", {}), base_url),
     )
-    made._player = player
-    return made
 
 
 def _check_local(model: str) -> None:

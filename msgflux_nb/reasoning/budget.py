@@ -136,4 +136,5 @@ class Budget:
             tokens = usage.total_tokens
             if tokens is None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
                 tokens = usage.prompt_tokens + usage.completion_tokens
-        self.took(tokens, metadata.cost)
+        # A replay costs nothing, but a plan has to stop where it did.
+        self.took(tokens, metadata.cost if getattr(metadata, "replayed", None) is None else metadata.recorded_cost)

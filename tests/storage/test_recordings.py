@@ -506,3 +506,105 @@ def test_a_stream_keeps_its_rhythm(ask: Callable[..., Any], path: Path) -> None:
     replayed = [1000 * (later - sooner) for sooner, later in itertools.pairwise(came)]
     apart = sorted(abs(one - other) for one, other in zip(recorded, replayed, strict=False))
     assert apart[len(apart) // 2] < 20
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_and_checks_a_recording(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from msgflux_nb.cli import main
+
+    with serving(completion("Hello"), error(404, "gone"), stream("a")) as server, mf.record(path, title="A lesson"):
+        model_at(server.url)("Hi there")
+        with contextlib.suppress(mf.NotFoundError):
+            model_at(server.url)("Gone")
+        model_at(server.url)("Go", stream=True).consume()
+    assert main(["recordings", "show", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "3 exchanges" in shown
+    assert "A lesson" in shown
+    assert "Hi there" in shown
+    assert main(["recordings", "check", str(path.parent)]) == 0
+    assert "3 of 3 exchanges are as they should be." in capsys.readouterr().out
+    path.write_bytes(path.read_bytes().replace(b"Hello", b"Jello"))
+    assert main(["recordings", "check", str(path)]) == 1
+    assert "changed after it was recorded" in capsys.readouterr().err
+
+
+def test_check_live_asks_again_and_says_what_has_changed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from msgflux_nb.cli import main
+
+    replies = [completion('{"a": 1}'), completion("one"), completion("two")]
+    with serving(*replies) as server, mf.record(path):
+        for question in ("Same", "Other", "Retired"):
+            model_at(server.url)(question)
+    with serving(completion('{"a":1}'), completion("1"), error(404, "no such model")) as server:
+        assert main(["recordings", "check", "--live", "--base-url", server.url, str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "the same answer" in lines[0]
+    assert "another answer" in lines[1]
+    assert "the model is retired" in lines[2]
+    assert lines[3] == "2 of 3 exchanges are as they should be."
+    assert main(["recordings", "check", "--live", str(path)]) == 1
+    assert "name it with --base-url" in capsys.readouterr().out
+
+
+def test_again_records_everything_anew(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from msgflux_nb.cli import main
+
+    replies = [error(503, "busy", Retry_After="0"), completion("old"), stream("o", "ld")]
+    with serving(*replies) as server, mf.record(path, title="A lesson"):
+        model_at(server.url, max_retries=1)("Hi")
+        model_at(server.url)("Go", stream=True).consume()
+    with serving(completion("new"), stream("n", "ew")) as server:
+        assert main(["recordings", "again", "--base-url", server.url, str(path)]) == 0
+        assert len(server.bodies) == 2
+    recording = Recording(path)
+    assert (recording.header.title, len(recording.exchanges)) == ("A lesson", 2)
+    with mf.replay(path, speed=math.inf):
+        assert model_at("http://x/v1")("Hi").text == "new"
+        assert model_at("http://x/v1")("Go", stream=True).consume() == "new"
+
+
+def test_a_batch_that_was_refused_is_replayed_without_its_waits(path: Path) -> None:
+    replies = [error(429, "slow down", Retry_After="1"), completion(ADA)]
+    with serving(*replies) as server, mf.record(path):
+        model = model_at(server.url)
+        mf.extract(["Ada"], Person, model=model, prompt="{text}", progress=False)
+    began = time.monotonic()
+    with mf.replay(path, speed=math.inf):
+        again = mf.extract(["Ada"], Person, model=model_at("http://x/v1"), prompt="{text}", progress=False)
+    assert (list(again["name"]), list(again["_status"])) == (["Ada"], ["ok"])
+    assert time.monotonic() - began < 0.8
+
+
+def test_a_display_says_that_an_answer_was_recorded(path: Path) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    with mf.replay(path):
+        shown = model_at("http://x/v1")("Hi")._repr_mimebundle_()
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert f"recorded {today} · scripted" in shown["text/html"]
+    assert f"recorded {today} · scripted" in shown["text/plain"]
+
+
+@BOTH
+def test_other_wires_are_recorded_and_replayed(ask: Callable[..., Any], path: Path) -> None:
+    import json
+
+    from tests.scripted import Reply
+
+    message = {
+        "id": "m", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "Hello"}], "usage": {"input_tokens": 3, "output_tokens": 2},
+    }  # fmt: skip
+    response = {
+        "id": "r", "object": "response", "status": "completed", "model": "gpt",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}],
+    }  # fmt: skip
+    replies = [Reply([json.dumps(body).encode()]) for body in (message, response)]
+    with serving(*replies) as server, mf.record(path):
+        live = [ask(model_at(server.url, wire=wire), "Hi") for wire in ("messages", "responses")]
+    assert [line.wire for line in Recording(path).exchanges] == ["messages", "responses"]
+    with mf.replay(path, speed=math.inf):
+        assert [ask(model_at("http://x/v1", wire=wire), "Hi") for wire in ("messages", "responses")] == live

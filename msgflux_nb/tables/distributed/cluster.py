@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import multiprocessing
 import pickle
@@ -15,7 +16,7 @@ from ..loop import batch_loop
 from ..run import kernel_memory
 from .share import Desk, Link
 
-__all__ = ["has_no_way_to_others", "here", "local_desk", "watch_local_schedulers"]
+__all__ = ["callers_context", "has_no_way_to_others", "here", "local_desk", "watch_local_schedulers"]
 
 _PATIENCE_SECONDS = 60.0  # of a question that is answered at once
 
@@ -42,7 +43,14 @@ def has_no_way_to_others() -> bool:
 class _Computation:
     """One of a local scheduler's; when it ends early its threads are told nothing, and so they look here."""
 
-    is_over = False
+    def __init__(self) -> None:
+        self.is_over = False
+        self.context = contextvars.copy_context()
+
+
+def callers_context() -> contextvars.Context:
+    """Return the context of whoever began the local scheduler's computation: Dask's threads do not carry it."""
+    return _latest[0].context.copy()
 
 
 _latest = [_Computation()]

@@ -13,13 +13,14 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from ...errors import AuthenticationError
+from ...errors import AuthenticationError, RecordingError
+from ...models.asking import under_way
 from ..gate import Gate
 from ..ledger import Ledger
 from ..options import Options, at_once
 from ..report import outcome_frame, with_warnings
 from ..run import Run
-from .cluster import has_no_way_to_others, here, watch_local_schedulers
+from .cluster import callers_context, has_no_way_to_others, here, watch_local_schedulers
 from .part import PLACES, Asked, run_part
 from .share import Terms
 from .travel import packed, unpacked, without_key
@@ -64,7 +65,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
     meta = with_warnings(
         outcome_frame(run.schema, Ledger(sure=run.judge is not None), data._meta.index[:0], run.explode)
     )
-    return data.map_partitions(_Task(packed(asked)), meta=meta, token="extract")  # noqa: S106  # a name
+    return data.map_partitions(_Task(packed(asked), _inside_of()), meta=meta, token="extract")  # noqa: S106  # a name
 
 
 def _plain(run: Run) -> dict[str, Any]:
@@ -102,16 +103,35 @@ def _place() -> str:
     return str(place)
 
 
-class _Task:
-    """What Dask calls with a partition."""
+def _inside_of() -> str:
+    now = under_way()
+    return "" if now is None else "replay" if now.player is not None else "record"
 
-    def __init__(self, asked: bytes) -> None:
-        self._asked = asked
+
+class _Task:
+    """What Dask calls with a partition.
+
+    Args:
+        asked: what is asked, as bytes.
+        inside: ``record`` or ``replay`` where it was made inside of one; empty elsewhere.
+    """
+
+    def __init__(self, asked: bytes, inside: str) -> None:
+        self._asked, self._inside = asked, inside
 
     def __dask_tokenize__(self) -> Any:
-        return type(self).__qualname__, self._asked
+        return type(self).__qualname__, self._asked, self._inside
 
     def __call__(self, part: Any) -> pd.DataFrame:
+        return callers_context().run(self._run, part)
+
+    def _run(self, part: Any) -> pd.DataFrame:
+        if self._inside and not _inside_of():
+            raise RecordingError(
+                f"this was made inside mf.{self._inside}, which does not reach other processes or a later moment. "
+                "Compute inside the with block, with scheduler='threads' or 'synchronous'; or set MSGFLUX_REPLAY in the "
+                "environment of the workers."
+            )
         asked: Asked = unpacked(self._asked)
         terms = asked.terms
         if has_no_way_to_others() and (terms.rpm or terms.tpm or terms.max_cost):

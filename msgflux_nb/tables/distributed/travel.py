@@ -19,6 +19,7 @@ from ...errors import SchemaError
 from ...models.chat import ChatCompletion
 from ...models.keys import HiddenValues
 from ...protocol.address import address_secrets
+from ...storage.recordings.player import replay
 
 __all__ = ["packed", "unpacked", "without_key"]
 
@@ -85,7 +86,10 @@ def without_key(model: Any) -> Any:
         raise ValueError(
             f"base_url: a password or key in an address is not sent to Dask's workers. Leave it out, and {instead}."
         )
-    return _Model({name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS})
+    arguments = {name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS}
+    if model._player is not None:
+        arguments["replayed"] = str(model._player.path.absolute()), model._player.speed
+    return _Model(arguments)
 
 
 _STAYS = ("_key", "_headers", "_clients", "_store", "_forms", "_sample", "_player", "_note", "_is_live")
@@ -107,7 +111,11 @@ class _Model:
 
 
 def _made(arguments: dict[str, Any]) -> ChatCompletion:
-    return ChatCompletion(**arguments, key=None, headers=HiddenValues(), store=None, clients=())
+    own = {name: value for name, value in arguments.items() if name != "replayed"}
+    replayed = arguments.get("replayed")
+    made = ChatCompletion(**own, key=None, headers=HiddenValues(), store=None, clients=())
+    made._player = None if replayed is None else replay(replayed[0], speed=replayed[1])
+    return made
 
 
 # -- classes without a home --------------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""The command ``msgflux-nb recordings``: ``show``, ``check`` and ``again``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .storage.recordings.recording import read_recordings
+
+__all__ = ["add_recordings"]
+
+
+def add_recordings(commands: Any) -> None:
+    """Add the command to a command line."""
+    recordings = commands.add_parser("recordings", help="show, check and renew recorded conversations")
+    actions = recordings.add_subparsers(required=True, metavar="ACTION")
+    show_ = actions.add_parser("show", help="print what a recording, or a folder of them, holds")
+    show_.set_defaults(run=show)
+    check_ = actions.add_parser("check", help="read everything again, and say what cannot be used")
+    check_.add_argument("--live", action="store_true", help="send every request again too; this costs money")
+    check_.set_defaults(run=check)
+    again_ = actions.add_parser("again", help="ask everything anew, with your own key, and replace the recording")
+    again_.set_defaults(run=again)
+    for action in (show_, check_, again_):
+        action.add_argument("path", help="a recording, or a folder of them")
+    for action in (check_, again_):
+        action.add_argument("--base-url", help="where models live that were asked on a server of their own")
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print the header of each recording, and a line an exchange."""
+    from .storage.recordings.player import table_of
+
+    for recording in read_recordings(arguments.path):
+        header = recording.header
+        facts = [header.title, header.date[:10], ", ".join(header.models), header.licence]
+        cost = "cost unknown" if header.cost is None else f"${header.cost:,.4f}"
+        print(f"{recording.path}: {len(recording.exchanges)} exchanges, {cost}")
+        print("  " + " · ".join(fact for fact in facts if fact))
+        for number, row in enumerate(table_of([recording]).itertuples(), 1):
+            end = "" if row.end == "whole" else str(row.end)
+            status = " ".join(filter(None, ("" if row.status is None else str(row.status), end)))
+            print(f"{number:>5}  {status:<12} {row.seconds:>7.2f} s  {str(row.question)[:70]}")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Print what is not as it should be; with ``--live`` a line for every exchange. 1 where something is not."""
+    from .models.again import check as offline
+    from .models.again import check_live
+
+    wrong = total = 0
+    for recording in read_recordings(arguments.path):
+        found = check_live(recording, arguments.base_url) if arguments.live else offline(recording)
+        for finding in found:
+            total += 1
+            wrong += not finding.ok
+            if arguments.live or not finding.ok:
+                mark = "ok  " if finding.ok else "FAIL"
+                print(f"{mark}  {recording.path.name} {finding.number}: {finding.verdict}  <- {finding.question[:60]}")
+    print(f"{total - wrong} of {total} exchanges are as they should be.")
+    return int(wrong > 0)
+
+
+def again(arguments: argparse.Namespace) -> int:
+    """Record everything anew; each file is replaced when all of it has been asked."""
+    from .models.again import record_again
+
+    if os.environ.get("MSGFLUX_REPLAY"):
+        print("MSGFLUX_REPLAY is set, so that nothing would be asked. Unset it first.")
+        return 1
+    for path in _paths(arguments.path):
+        renewed = record_again(
+            path,
+            arguments.base_url,
+            lambda number, line, verdict: print(f"{number:>5}  {line.asked}: {verdict}", flush=True),
+        )
+        print(f"{path}: {len(renewed)} exchanges recorded anew.")
+    return 0
+
+
+def _paths(named: str) -> Iterator[Path]:
+    for recording in read_recordings(named):
+        yield recording.path

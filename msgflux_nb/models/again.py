@@ -1,0 +1,215 @@
+"""Recorded requests, read again offline, or sent again as they were: what still holds, and what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..errors import MsgfluxError, NotFoundError, RecordingError
+from ..protocol.request import ChatRequest
+from ..storage.recordings.lines import Exchange as Line
+from ..storage.recordings.matching import question_of_line
+from ..storage.recordings.media import each_text, grown
+from ..storage.recordings.player import Player
+from ..storage.recordings.recorder import Recorder, record
+from ..storage.recordings.recording import Recording, settings_of
+from .answer import ModelResponse
+from .call import Call
+from .chat import ChatCompletion
+from .exchange import Exchange
+from .keys import scrub
+from .learnt import Learnt
+from .model import model_of_settings
+from .stream import StreamResponse
+from .timeouts import Timeout
+
+__all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
+
+
+class Finding(NamedTuple):
+    """What was found of one exchange.
+
+    Attributes:
+        number: of its line among the exchanges, from 1.
+        question: what was asked, shortened.
+        verdict: ``ok``, or what is to be known, in words.
+        ok: whether it can be used as it is.
+    """
+
+    number: int
+    question: str
+    verdict: str
+    ok: bool
+
+
+def check(recording: Recording) -> Iterator[Finding]:
+    """Read every answer of a recording again, offline."""
+    table = Player([recording], recording.path).recorded
+    for number, line in enumerate(recording.exchanges, 1):
+        question = str(table["question"].iloc[number - 1])
+        verdict, ok = _offline(recording, line)
+        yield Finding(number, question, verdict, ok)
+
+
+def _offline(recording: Recording, line: Line) -> tuple[str, bool]:
+    try:
+        answer = _read(recording, line).snapshot
+        _body(recording, line)
+    except RecordingError as error:
+        return str(error), False
+    except MsgfluxError as error:
+        return f"{type(error).__name__}, as recorded", True
+    if scrub(answer.text) != answer.text or each_text(line.body, scrub) != line.body:
+        return "it holds what looks like a key", False
+    return "ok", True
+
+
+def _read(recording: Recording, line: Line) -> Exchange:
+    """What a recorded answer says.
+
+    Raises:
+        MsgfluxError: it is an error, or not whole.
+    """
+    from ..protocol.failure import failure_of_status
+
+    chunks = recording.chunks(line)
+    whole = b"".join(data for _, data in chunks)
+    if line.status is None or line.end not in ("whole", "left"):
+        raise MsgfluxError(line.message or line.end)
+    if line.status >= 300:
+        raise failure_of_status(line.status, line.headers, whole, url=line.path, now=0.0)
+    model = _model(recording, line, None)
+    exchange = Exchange(_request(recording, line), model.profile, timeout=Timeout(), max_retries=0)
+    exchange.begin(str)
+    exchange.feed(whole)
+    if line.end == "whole":
+        exchange.close()
+    return exchange
+
+
+def check_live(recording: Recording, base_url: str | None = None) -> Iterator[Finding]:
+    """Send every request of a recording again, and compare; it costs what it costs.
+
+    Args:
+        recording: what is sent again.
+        base_url: where models of one's own server live.
+    """
+    for offline in check(recording):
+        line = recording.exchanges[offline.number - 1]
+        if not offline.ok:
+            yield offline
+            continue
+        try:
+            now = ask_again(recording, line, base_url)
+            yield offline._replace(verdict=_compared(recording, line, now))
+        except NotFoundError as error:
+            yield offline._replace(verdict=f"the model is retired, or unknown: {error}", ok=line.status == error.status)
+        except MsgfluxError as error:
+            yield offline._replace(verdict=f"{type(error).__name__} now: {error}", ok=False)
+
+
+def _compared(recording: Recording, line: Line, now: ModelResponse) -> str:
+    cost = now.metadata.cost
+    words = [f"${cost:.6f}" + (f" (then ${line.cost:.6f})" if line.cost is not None else "")] if cost else []
+    try:
+        before = _read(recording, line)
+    except MsgfluxError as error:
+        return ", ".join([f"an answer now, where {type(error).__name__} was recorded", *words])
+    said = "the same answer" if _value(before) == _value(now._call.exchange) else "another answer"
+    return ", ".join([said, *words])
+
+
+def _value(exchange: Exchange) -> Any:
+    """What an answer means, whatever its white space."""
+    calls = [(call.name, call.raw) for call in exchange.tool_calls.states]
+    text = exchange.snapshot.text
+    try:
+        return msgspec.json.decode(text), calls
+    except ValueError:
+        return text, calls
+
+
+def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> ModelResponse:
+    """Send a recorded request as it was, once.
+
+    Args:
+        recording: where it stands.
+        line: the exchange.
+        base_url: where models of one's own server live.
+
+    Raises:
+        RecordingError: something of it was hidden, so that it cannot be sent; or its server's address is not known.
+        MsgfluxError: whatever the answer is.
+    """
+    if line.hidden:
+        raise RecordingError("something secret was hidden in this request, so that it cannot be sent again")
+    model = _model(recording, line, base_url, live=True)
+    model._sample = line.sample
+    request = _request(recording, line)
+
+    def exchange(request: ChatRequest) -> Exchange:
+        return model._exchange(request, now=model._under_way(), max_retries=0)
+
+    call = Call(lambda **_: request, model.profile, model._model, Learnt(), exchange)
+    StreamResponse(call, model._endpoint).finish()
+    return ModelResponse(call)
+
+
+def record_again(
+    path: Any, base_url: str | None = None, told: Callable[[int, Line, str], object] = lambda *_: None
+) -> Recorder:
+    """Record everything that is in a recording anew; it takes its place when all has been asked.
+
+    An attempt that failed and was made again is not made twice. What cannot be sent, since something was hidden in it,
+    stays as it is.
+
+    Args:
+        path: the file.
+        base_url: where models of one's own server live.
+        told: is told the number of each exchange, the exchange, and what came of it.
+    """
+    recording = Recording(path)
+    header = recording.header
+    later = {question_of_line(line).whole for line in recording.exchanges if (line.status or 500) < 300}
+    again = record(path, title=header.title, licence=header.licence)
+    with again as recorder:
+        for number, line in enumerate(recording.exchanges, 1):
+            failed = line.status is None or line.status >= 300
+            if failed and question_of_line(line).whole in later:
+                continue
+            if line.hidden:
+                model = next(one for one in recording.models if one.name == line.asked)
+                recorder.copy_media(line, recording)
+                recorder.keep(line, model)
+                told(number, line, "kept as it was, since something was hidden in it")
+                continue
+            try:
+                ask_again(recording, line, base_url)
+                told(number, line, "recorded")
+            except RecordingError:
+                raise
+            except MsgfluxError as error:
+                told(number, line, f"recorded: {type(error).__name__}")
+    return again
+
+
+def _model(recording: Recording, line: Line, base_url: str | None, *, live: bool = False) -> ChatCompletion:
+    settings = settings_of([recording]).get(line.asked, {})
+    if live and settings.get("own_server") and base_url is None:
+        raise RecordingError(
+            f"{line.asked!r} was asked on a server of its own, whose address is not recorded: name it with --base-url"
+        )
+    return model_of_settings(line.asked, settings, base_url)
+
+
+def _body(recording: Recording, line: Line) -> bytes:
+    return msgspec.json.encode(each_text(line.body, lambda text: grown(text, recording.media)))
+
+
+def _request(recording: Recording, line: Line) -> ChatRequest:
+    body = _body(recording, line)
+    stream = isinstance(line.body, dict) and bool(line.body.get("stream"))
+    wire: Any = line.wire
+    return ChatRequest(body=body, messages=[], stream=stream, wire=wire)

@@ -1,0 +1,19 @@
+"""Where the recordings of the course lie, and how each is begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgflux_nb as mf
+from msgflux_nb.storage.recordings.recorder import Recorder
+
+FOLDER = Path(__file__).parents[2] / "msgflux_nb" / "course" / "recordings"
+SMALL = "local/smollm2-135m"
+MODEL = "local/qwen2.5-coder-0.5b"
+LICENCE = "Apache-2.0, as the model's"
+
+
+def recording(name: str, title: str, *, add: bool = False) -> Recorder:
+    """Return the recording of this name in the course, to be made."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return mf.record(FOLDER / f"{name}.jsonl", add=add, title=title, licence=LICENCE)
