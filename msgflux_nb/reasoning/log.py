@@ -15,7 +15,7 @@ from .budget import Budget
 from .plan_events import OnPlanEvent, PlanEnded, PlanStarted, Spent
 from .trace import Asked
 
-__all__ = ["Log", "opened", "running"]
+__all__ = ["Log", "numbered", "opened", "running"]
 
 Result = TypeVar("Result")
 
@@ -128,6 +128,11 @@ def opened(model: Any, messages: Any, keywords: dict[str, Any]) -> StreamRespons
     names = ("system_prompt", "prefilling", "generation_schema", "tool_schemas", "tool_choice")
     asked = {name: keywords.get(name) for name in names}
     return model.arriving(messages, bool(keywords.get("stream")), **asked)
+
+
+def numbered(model: Any, number: int) -> Any:
+    """Return the model for the sample of this number: a cache, a store and a recording have an answer for each."""
+    return model if number == 0 or not isinstance(model, ChatCompletion) else model.numbered(number)
 
 
 @contextmanager

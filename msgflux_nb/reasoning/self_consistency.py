@@ -15,7 +15,7 @@ from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .budget import Budget, Limits
 from .drive import Done, Job, adrive, drive
-from .log import Log, running
+from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
 from .result import PlanResult, history_of, read_as, result_of, text_of
@@ -217,7 +217,7 @@ class _Vote:
         if not self._is_model:
             return Job("sample", self._task, function=self._model, about=number, then=then)
         schema = ChainOfThoughts[self._answer]  # type: ignore[name-defined]  # a type that the caller gave
-        return Job("sample", self._task, model=_numbered(self._model, number), schema=schema, about=number, then=then)
+        return Job("sample", self._task, model=numbered(self._model, number), schema=schema, about=number, then=then)
 
     def _count(self, number: int) -> None:
         """Count a sample that came; one that cannot be read votes for nothing."""
@@ -306,10 +306,3 @@ def _warmed(model: Any, temperature: float | None) -> Any:
     warmed = copy.copy(model)
     warmed.options = {**model.options, "temperature": temperature}
     return warmed
-
-
-def _numbered(model: Any, number: int) -> Any:
-    """Return the model for the sample of this number: a cache keeps an answer for each."""
-    if number == 0 or not isinstance(model, ChatCompletion):
-        return model
-    return model.numbered(number)

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from .budget import Budget, Limits
 from .drive import Done, Job, adrive, drive
-from .log import Log, running
+from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
 from .result import PlanResult, history_of, read_as, result_of, text_of
@@ -195,7 +195,8 @@ class _Tree:
         alive = yield from self._checked(fresh)
         if self._stopped == "solved":
             return
-        valuations = [self._valuing(path) for path in alive for _ in range(self._samples if self._value is None else 1)]
+        samples = self._samples if self._value is None else 1
+        valuations = [self._valuing(path, number) for path in alive for number in range(samples)]
         if self._stopped is None and valuations:
             done = yield valuations
             self._stopped = self._cut(valuations, done)
@@ -273,7 +274,7 @@ class _Tree:
             return Job("propose", path, function=self._propose, counted=counted, about=path, then=then)
         return self._asking("propose", path, self._prompts.propose, Thoughts, then)
 
-    def _valuing(self, path: Path) -> Job:
+    def _valuing(self, path: Path, number: int) -> Job:
         def then(done: Done) -> None:
             if done.problem is None:
                 found = done.value.score if self._value is None else _number(done.value)
@@ -283,14 +284,20 @@ class _Tree:
         if self._value is not None:
             counted = self._model is None
             return Job("value", path, function=self._value, counted=counted, about=path, then=then)
-        return self._asking("value", path, self._prompts.value, Valuation, then)
+        return self._asking("value", path, self._prompts.value, Valuation, then, number)
 
     def _asking(
-        self, purpose: str, path: Path, prompt: str, schema: Any, then: Callable[[Any], None] | None = None
+        self,
+        purpose: str,
+        path: Path,
+        prompt: str,
+        schema: Any,
+        then: Callable[[Any], None] | None = None,
+        number: int = 0,
     ) -> Job:
         thoughts = "\n".join(f"- {thought.strip()}" for thought in path) or "- none yet"
         filled = prompt.format(task=text_of(self._task), path=thoughts, count=self._breadth)
-        return Job(purpose, filled, model=self._model, schema=schema, about=path, then=then)
+        return Job(purpose, filled, model=numbered(self._model, number), schema=schema, about=path, then=then)
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result as it stands, with what came of a level that did not end."""

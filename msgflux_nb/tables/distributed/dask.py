@@ -129,8 +129,8 @@ class _Task:
         if self._inside and not _inside_of():
             raise RecordingError(
                 f"this was made inside mf.{self._inside}, which does not reach other processes or a later moment. "
-                "Compute inside the with block, with scheduler='threads' or 'synchronous'; or set MSGFLUX_REPLAY in the "
-                "environment of the workers."
+                "Compute inside the with block, with scheduler='threads' or 'synchronous'; or set MSGFLUX_REPLAY "
+                "for the workers."
             )
         asked: Asked = unpacked(self._asked)
         terms = asked.terms
