@@ -40,7 +40,7 @@ def replies() -> list[Reply]:
         "type": "function",
         "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
     }
-    chain = '{"reasoning": [{"thought": "6 * 7", "result": "42"}], "final_answer": %d}'
+    chain = '{"steps": [{"explanation": "6 * 7", "output": "42"}], "final_answer": %d}'
     return [
         completion("Hello!"),
         stream("one ", "two ", "three"),

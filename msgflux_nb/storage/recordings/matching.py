@@ -131,7 +131,7 @@ def _plain(body: Any) -> str:
 
 
 def _difference(recorded: Any, asked: Any) -> Iterator[str]:
-    lines = difflib.unified_diff(_pretty(recorded), _pretty(asked), n=1, lineterm="")
+    lines = difflib.unified_diff(_pretty(recorded), _pretty(asked), n=0, lineterm="")
     shown = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
     for line in shown[:_LINES_SHOWN]:
         yield line if len(line) <= _CHARACTERS_SHOWN else f"{line[: _CHARACTERS_SHOWN - 1]}…"
