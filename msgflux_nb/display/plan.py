@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from ..errors import printable
-from .figures import dollars
+from .figures import dollars, recorded
 from .html import WORDS
 from .markdown import NO_MATHS, encodable
 from .tool_cards import QUIET
@@ -43,12 +43,26 @@ def _figures(result: Any) -> str:
         f"{result.calls} calls",
         "– tokens" if tokens is None else f"{tokens:,} tokens",
         "– cost" if result.cost is None else dollars(result.cost),
-        f"{result.seconds:,.2f} s",
+        f"{_seconds(result):,.2f} s",
         "" if result.margin is None else f"margin {result.margin:.0%}",
         "answers grouped by a model" if result.judged else "",
         "" if result.stopped is None else f"stopped: {result.stopped}",
+        *_recorded(result),
     ]
     return " · ".join(filter(None, parts))
+
+
+def _recorded(result: Any) -> tuple[str, ...]:
+    """When the answers were recorded, and by which model; nothing where one of them came over the network."""
+    found = [recorded(response.metadata) for response in result.responses]
+    return found[0] if found and all(found) else ()
+
+
+def _seconds(result: Any) -> float:
+    """How long it took; of a replay, how long the answers took then, which is the same at every speed."""
+    if not _recorded(result):
+        return float(result.seconds)
+    return sum(response.metadata.seconds or 0.0 for response in result.responses)
 
 
 def _rows(result: Any) -> list[str]:

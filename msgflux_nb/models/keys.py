@@ -10,13 +10,14 @@ import base64
 import functools
 import os
 import re
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import AuthenticationError
 from ..protocol.address import address_secrets, without_secrets
 
-__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "scrub"]
+__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "scrub", "scrub_kept", "secrets_of_address"]
 
 _MASK = "[key]"
 _SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a word; and of what base64 is looked for
@@ -146,6 +147,27 @@ def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
     for key in keys:
         text = key.hide_in(text)
     return without_secrets(_SHAPES.sub(_MASK, text))
+
+
+def scrub_kept(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
+    """As :func:`scrub`, for what is read again: ``key_findings`` and "Bearer of news" are only spelt like keys."""
+    for key in keys:
+        text = key.hide_in(text)
+    return without_secrets(_SHAPES.sub(lambda found: found[0] if _is_words(found[0]) else _MASK, text))
+
+
+def secrets_of_address(address: str) -> HiddenValues:
+    """Return the password and the keys in an address, as they stand there and decoded."""
+    user = urllib.parse.urlsplit(address).netloc.rpartition("@")[0]
+    password = user.partition(":")[2] or user
+    found = (password, urllib.parse.unquote(password), urllib.parse.unquote(user))
+    return HiddenValues({**{one: one for one in found if one}, **hidden_of(address)})
+
+
+def _is_words(found: str) -> bool:
+    """Whether something with a key's shape is made of plain words and numbers, as names in a program are."""
+    parts = re.split(r"[-_\s]+", found.removeprefix("Bearer "))
+    return all(part.isdecimal() or (part.isascii() and part.isalpha() and part.islower()) for part in parts)
 
 
 def _without(text: str, secret: str) -> str:

@@ -134,7 +134,7 @@ class Model:
         kept: dict[str, Any] = {"extra_body": extra_body, "max_retries": max_retries}
         check_options({**options, **kept, "profile": profile, "base_url": base_url, "cache_prompt": cache_prompt})
         if name.startswith("replay/") and base_url is None:
-            return _replayed(name, options)
+            return _replayed(name, options, max_retries, Timeout.of(timeout))
         row, model = _row_and_model(name, base_url, profile or {})
         ways: dict[str, Any] = {"name": name, "prefill_mode": prefill_mode, "wire": wire, "cache_prompt": cache_prompt}
         return ChatCompletion(
@@ -229,7 +229,7 @@ def _built(changes: dict[str, Any], base_url: str | None) -> dict[str, Any]:
     return {"profile": plain, "own_server": base_url is not None}
 
 
-def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
+def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Timeout) -> ChatCompletion:
     """Return the model of a recording: as it was built then, but for the options that are given now."""
     from ..storage.recordings.player import Player, speed_of_environment
     from ..storage.recordings.recording import read_recordings, settings_of
@@ -239,6 +239,7 @@ def _replayed(name: str, options: dict[str, Any]) -> ChatCompletion:
     asked, settings = next(iter(settings_of(player.recordings).items()), (f"local/{default_weights()}", {}))
     made = model_of_settings(asked, {**settings, "options": {**settings.get("options", {}), **_given(options)}})
     made.name, made._player = name, player
+    made._max_retries, made._timeout = max_retries, timeout
     return made
 
 

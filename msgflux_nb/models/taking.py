@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from ..storage.recordings.lines import ModelLine, piece_text
 from ..storage.recordings.recorder import now_text
 from .asking import Asking
 from .exchange import Exchange
-from .keys import scrub
+from .keys import HiddenValues, Key, scrub_kept, secrets_of_address
 from .prices import cost_of, with_request
 from .transport import Endpoint
 
@@ -37,7 +38,7 @@ class Take:
 
     def __init__(self, endpoint: Endpoint, exchange: Exchange, asking: Asking) -> None:
         self._endpoint, self._exchange, self._asking = endpoint, exchange, asking
-        self._hide = hiding(asking.recorder.scrub, endpoint.scrub)
+        self._hide = hiding(asking.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint)))
         self._date = now_text()
         self._began = time.monotonic()
         self._status: int | None = None
@@ -104,10 +105,17 @@ class Take:
         return round((time.monotonic() - self._began) * 1000)
 
 
+def _secrets_of(endpoint: Endpoint) -> list[Key | HiddenValues]:
+    """What an endpoint is reached with; of its further headers, the words that are no plain words."""
+    words = {word for value in endpoint.headers.values() for word in (value, *value.split()) if not word.isalpha()}
+    found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
+    return [*found, HiddenValues({word: word for word in words}), secrets_of_address(endpoint.base_url)]
+
+
 def recalled_line(exchange: Exchange, asking: Asking) -> None:
     """Record an answer that came from a cache, as if it had come whole at once."""
     recorder = asking.recorder
-    hide = hiding(recorder.scrub, scrub)
+    hide = hiding(recorder.scrub, scrub_kept)
     chunks = hidden_answer([(0, exchange.recalled)], hide)
     line = msgspec.structs.replace(
         _line(exchange, asking, recorder, hide),

@@ -54,6 +54,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         parallel: how many requests the server answers at once, as far as is known; a batch begins with so many.
         parallel_most: how many a batch tries at most, as long as the server bears it.
+        several_choices: whether one request may ask for several answers (``n``), and its prompt is billed once.
         option_names: options that are called otherwise in this provider's requests.
         parts: types of content parts beside those that are known of all wires.
         modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
@@ -121,6 +122,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parallel: int = 8
     parallel_most: int = 128
     option_names: dict[str, str] = {}
+    several_choices: bool = False
     modalities: frozenset[str] = frozenset({"text", "image", "audio", "file", "video"})
     parts: frozenset[str] = frozenset()
     image_long_edge: int = 1_568

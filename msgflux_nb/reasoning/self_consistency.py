@@ -19,6 +19,7 @@ from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
 from .result import PlanResult, history_of, read_as, result_of, text_of
+from .several import MOST_AT_ONCE, choices_of, offers_several, with_choices
 from .trace import Sample
 
 __all__ = ["aself_consistency", "lead_is_sure", "self_consistency"]
@@ -51,7 +52,8 @@ def self_consistency(
     """Ask the same ``n`` times and take the answer that most samples give; of a tie, the one that came first.
 
     Each sample is a chain of thoughts. Answers are equal where they are equal values of the type ``answer``. One that
-    cannot be read votes for nothing, and is shown.
+    cannot be read votes for nothing, and is shown. Where a provider gives several answers to one request and bills its
+    prompt once, samples that are surely needed are asked for together, unless tokens or money are limited.
 
     Args:
         model: from ``Model.chat_completion``; or a function that is called with the task and returns an answer.
@@ -151,6 +153,9 @@ class _Vote:
         self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop
         self._judge, self._prompts = judge, prompts
         self.log = Log(Budget(budget), on_event)
+        # Not where tokens or money are limited: a limit is kept within one call, and this would be a large one.
+        limited = budget.get("max_tokens") is not None or budget.get("max_cost") is not None
+        self._offers_several = not limited and offers_several(self._model)
         self._came: dict[int, Done] = {}
         self._samples: list[Sample] = []
         self._keys: list[Any] = []
@@ -170,13 +175,15 @@ class _Vote:
         while len(self._samples) < self._n and self._stopped is None:
             start = len(self._samples)
             wanted = min(self._n - start, self._surely_needed())
-            done = yield [self._job(number) for number in range(start, start + wanted)]
-            for number in range(start, start + len(done)):
+            several = wanted > 1 and self._offers_several
+            done = yield [self._job_of_several(start, wanted)] if several else self._jobs(start, wanted)
+            came = len(self._came) if several else len(done)
+            for number in range(start, start + came):
                 self._count(number)
                 if self._stops():
                     self._stopped = self._stop if isinstance(self._stop, str) else "stop"
                     break
-            if self._stopped is None and len(done) < wanted:
+            if self._stopped is None and came < wanted:
                 self._stopped = self.log.budget.reached()
         if self._judge is not None and len(self._keys) > 1:
             yield [self._judging()]
@@ -209,6 +216,22 @@ class _Vote:
             return len(self._samples) % _WINDOW == 0 and len(last) == 1 and None not in last
         assert callable(self._stop)
         return bool(self._stop(tuple(sample.answer for sample in self._samples if sample.group is not None)))
+
+    def _jobs(self, start: int, count: int) -> list[Job]:
+        return [self._job(number) for number in range(start, start + count)]
+
+    def _job_of_several(self, start: int, count: int) -> Job:
+        """Ask for several samples by one request; a server that gives one alone is asked one by one from then on."""
+        before = len(self.log.responses)
+
+        def then(done: Done) -> None:
+            found = [one for response in self.log.responses[before:] for one in choices_of(response)] or [done]
+            self._came = dict(enumerate(found[:count], start))
+            self._offers_several = len(found) > 1
+
+        schema = ChainOfThoughts[self._answer]  # type: ignore[name-defined]  # a type that the caller gave
+        model = with_choices(numbered(self._model, start), min(count, MOST_AT_ONCE))
+        return Job("sample", self._task, model=model, schema=schema, about=start, then=then)
 
     def _job(self, number: int) -> Job:
         def then(done: Done) -> None:

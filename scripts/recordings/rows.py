@@ -55,7 +55,8 @@ def main(number: int) -> None:
     truth = [{"text": text, **msgspec.to_builtins(right)} for text, right in rows()]
     (FOLDER / "rows.truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     for field in Release.__struct_fields__:
-        right = sum(result[field].iloc[place] == getattr(one, field) for place, (_, one) in enumerate(rows()))
+        values = list(result[field].astype(object))
+        right = sum(str(value) == getattr(one, field) for value, (_, one) in zip(values, rows(), strict=True))
         print(model.name, field, right, "of", len(texts))
 
 

@@ -173,6 +173,52 @@ def test_a_cache_keeps_an_answer_for_each_sample(tmp_path: Any) -> None:
     assert (first.final_answer, again.final_answer) == ("b", "b")
 
 
+def several(*answers: Any) -> Reply:
+    """One answer with several choices."""
+    texts = [json.loads(chain(one).pieces[0])["choices"][0]["message"]["content"] for one in answers]  # type: ignore[arg-type]  # bytes
+    choices = [
+        {"index": number, "message": {"content": text}, "finish_reason": "stop"} for number, text in enumerate(texts)
+    ]
+    return Reply([json.dumps({"model": "m", "choices": choices, "usage": {"total_tokens": 9}}).encode()])
+
+
+@both
+def test_samples_come_by_one_request_where_the_provider_has_that(twin: bool) -> None:
+    with serving(several("a", "b", "b")) as server:
+        asked = model(server.url, profile={"several_choices": True})
+        result = run("self_consistency", twin, asked, "which?", n=3)
+        assert [body["n"] for body in server.bodies] == [3]
+    assert (result.final_answer, result.calls) == ("b", 1)
+    assert [sample.answer for sample in result.trace if isinstance(sample, mf.plan.Sample)] == ["a", "b", "b"]
+
+
+@both
+def test_a_server_that_gives_one_sample_where_several_were_asked_is_asked_one_by_one(twin: bool) -> None:
+    with serving(chain("a"), chain("b"), chain("b")) as server:
+        asked = model(server.url, profile={"several_choices": True})
+        one = {"max_concurrency": 1} if twin else {}
+        result = run("self_consistency", twin, asked, "which?", n=3, **one)
+        assert [body.get("n") for body in server.bodies] == [3, None, None]
+    assert (result.final_answer, result.calls) == ("b", 3)
+
+
+def test_a_limit_of_tokens_is_kept_sample_by_sample() -> None:
+    with serving(chain("a")) as server:
+        asked = model(server.url, profile={"several_choices": True})
+        mf.plan.self_consistency(asked, "which?", n=3, max_tokens=10)
+        assert all("n" not in body for body in server.bodies)
+
+
+def test_a_cache_keeps_each_valuation_of_a_node(tmp_path: Any) -> None:
+    thoughts = completion(json.dumps({"thoughts": ["left"]}))
+    low, high = (completion(json.dumps({"reason": "so", "score": score})) for score in (0.2, 0.8))
+    with serving(thoughts, low, high, completion("go left")) as server:
+        asked = model(server.url, cache=str(tmp_path))
+        result = mf.plan.tree_of_thoughts(asked, "where?", breadth=1, depth=1, samples=2)
+        assert len(server.bodies) == 4
+    assert [entry.value for entry in result.trace if isinstance(entry, mf.plan.Node)] == [0.5]
+
+
 @both
 def test_a_model_proposes_values_and_answers(twin: bool) -> None:
     thoughts = completion(json.dumps({"thoughts": ["left", "right"]}))

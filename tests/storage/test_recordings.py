@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import math
+import os
 import signal
 import socket
 import subprocess
@@ -439,6 +440,29 @@ def test_a_request_of_which_something_was_hidden_is_found_again_and_its_answer_i
     with mf.replay(path, speed=math.inf):
         assert model_at("http://x/v1")("I am Ada Lovelace").text == "fine"
         assert model_at("http://x/v1")("Go", stream=True).consume() == "<[key]> ok"
+
+
+def test_what_is_only_spelt_like_a_key_stays(path: Path) -> None:
+    said = '{"key_findings": ["Bearer of news", "hf_hub_download"], "sk-4f9a77c1d2e8xyz": 1}'
+    with serving(completion(said)) as server, mf.record(path):
+        model_at(server.url)("Give the key_findings")
+    with mf.replay(path):
+        text = model_at("http://x/v1")("Give the key_findings").text
+    assert text == '{"key_findings": ["Bearer of news", "hf_hub_download"], "[key]": 1}'
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process")
+def test_a_forked_child_records_into_the_same_file(path: Path) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("parent")
+        child = os.fork()
+        if not child:
+            with contextlib.suppress(BaseException):
+                model_at(server.url)("child")
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert {line.body["messages"][0]["content"] for line in Recording(path).exchanges} == {"parent", "child"}
 
 
 # -- a recording as a model --------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ _NAMES = (
 _SECRET_NAME = re.compile(_NAMES, re.I)
 _SECRET_FIELD = re.compile(rf"""(\\*["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
 _HEADERS = re.compile(r"content-type|retry-after(-ms)?|x-should-retry|[\w-]*(rate-?limit|token-?limit)[\w-]*")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _PIECES = frozenset(
     ("delta", "text", "content", "arguments", "partial_json", "thinking", "reasoning", "reasoning_content", "input")
 )
@@ -84,7 +85,7 @@ def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
     """Return the pieces of an answer without what is secret; each that holds nothing of it stays as it is."""
     whole = b"".join(data for _, data in chunks)
     text = whole.decode("utf-8", "surrogateescape")
-    lines = text.splitlines(keepends=True) if "\ndata:" in f"\n{text}" else [text]
+    lines = _LINE.findall(text) if "\ndata:" in f"\n{text}" else [text]
     trees = [_tree(line) for line in lines]
     replaced = _replaced(trees, hide)
     numbers = {number for number, _ in replaced}

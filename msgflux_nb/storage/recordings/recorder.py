@@ -23,6 +23,8 @@ from .recording import PARTIAL, Recording, media_folder
 
 __all__ = ["Recorder", "now_text", "record"]
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
 Scrub = str | re.Pattern[str] | Callable[[str], str]
 
 
@@ -95,7 +97,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._models: list[ModelLine] = []
         self._exchanges: list[Exchange] = []
-        self._file: Any = None
+        self._file: int | None = None
         self._was: str | None = None
         self._before: list[Inside] = []
 
@@ -112,7 +114,8 @@ class Recorder:
     ) -> None:
         set_inside(self._before.pop())
         with self._lock:
-            self._file.close()
+            assert self._file is not None
+            os.close(self._file)
             self._file = None
         if error is not None:
             error.add_note(f"What was recorded until then is in {self.partial}.")
@@ -164,8 +167,14 @@ class Recorder:
         beside.replace(place)
 
     def _write(self, line: Line) -> None:
-        self._file.write(to_line(line))
-        self._file.flush()
+        """Write a line at the end, whoever else writes there: a forked child has the same file."""
+        data = to_line(line)
+        assert self._file is not None
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise RecordingError(f"the recording {self.partial} cannot be written: {error.strerror}") from error
 
     def _open(self) -> None:
         """Begin a file of our own beside the place; what an earlier one has left there stays."""
@@ -174,7 +183,7 @@ class Recorder:
             for number in range(1, 1000):
                 place = self.path.with_name(f"{self.path.name}{f'.{number}' if number > 1 else ''}{PARTIAL}")
                 with contextlib.suppress(FileExistsError):
-                    self._file = open(place, "xb")  # noqa: SIM115  # closed when the block ends
+                    self._file = os.open(place, _NEW, 0o666)
                     self.partial = place
                     self._write(self._header)
                     return
@@ -185,11 +194,12 @@ class Recorder:
     def _swap_in(self) -> None:
         """Put the recording in its place, together with what another process has put there meanwhile."""
         assert self.partial is not None
-        if not self._exchanges:
+        written = Recording(self.partial)  # with what forked children have written
+        if not written.exchanges:
             self.partial.unlink()
             warnings.warn(f"nothing was asked, so nothing was recorded; {self.path} stays as it was.", stacklevel=3)
             return
-        header, models, exchanges = self._header, self._models, self._exchanges
+        header, models, exchanges = self._header, written.models, written.exchanges
         here = _id_at(self.path)
         if here is not None and (self._add or here != self._was):
             there = Recording(self.path)

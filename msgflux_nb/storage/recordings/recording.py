@@ -53,7 +53,8 @@ class Recording:
                     raise RecordingError(f"{path}, line {number}: a second header, where exchanges were expected")
                 header = line
             elif isinstance(line, ModelLine):
-                self.models.append(line)
+                if all(line.name != known.name for known in self.models):  # two processes may have written it
+                    self.models.append(line)
             else:
                 self.exchanges.append(line)
         if header is None:
