@@ -35,7 +35,7 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
 def recorded(metadata: Any) -> tuple[str, ...]:
     """Say when an answer was recorded, and by which model; nothing of one that came over the network."""
     origin = getattr(metadata, "replayed", None)
-    return () if origin is None else (f"recorded {origin.date}", metadata.model or origin.model)
+    return () if origin is None else tuple(filter(None, (f"recorded {origin.date}", metadata.model)))
 
 
 def flagged(response: Any) -> tuple[str, ...]:

@@ -48,8 +48,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         fields: what else the provider said of the answer, such as ``citations``.
         warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
             known once it was decoded, as ``consume`` does.
-        replayed: where the answer was recorded: date, file, model, and which options were others; None for one that
-            came over the network.
+        replayed: where the answer was recorded: its date and file; None for one that came over the network.
         recorded_cost: US dollars that a replayed answer cost when it was recorded, or None where it is not known.
     """
 

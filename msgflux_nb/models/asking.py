@@ -20,14 +20,10 @@ class Replayed(NamedTuple):
     Attributes:
         date: when it was recorded, such as ``"2026-11-20"``.
         file: the name of the recording.
-        model: the model as it was asked for then.
-        differs: which options were others then, in words; None for the same request.
     """
 
     date: str
     file: str
-    model: str
-    differs: str | None = None
 
 
 def under_way(own: Any = None, *, live: bool = False) -> Inside | None:

@@ -181,7 +181,7 @@ class _Play:
         request = exchange.request
         found = asking.player.find(request.wire, request.body, asking.sample)
         self.line = line = found.line
-        exchange.replayed = Replayed(line.date[:10], found.recording.path.name, line.asked, found.differs)
+        exchange.replayed = Replayed(line.date[:10], found.recording.path.name)
         exchange.recorded_cost = line.cost
         if found.differs is not None:
             exchange.notes = (*exchange.notes, f"recorded with other options: {found.differs}")

@@ -1,6 +1,7 @@
 """Twenty small questions × twenty chains of thought, with their truth; ``chains.truth.json`` lies beside it.
 
-``python -m scripts.recordings.chains 0 5`` records the questions 0 to 4 and adds them to what is there.
+``python -m scripts.recordings.chains [FIRST [SECONDS]]`` asks what is not recorded yet, from a question on and for so
+many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
+from collections import deque
 
 import msgflux_nb as mf
-from msgflux_nb.reasoning.trace import Sample
+from msgflux_nb.generation.plan import ChainOfThoughts
+from msgflux_nb.storage.recordings.recording import Recording
 from scripts.recordings.place import FOLDER, MODEL, recording
 
 QUESTIONS = {
@@ -38,22 +42,42 @@ QUESTIONS = {
 COUNT = 20
 
 
-async def record(begin: int, end: int) -> None:
-    model = mf.Model.chat_completion(MODEL, max_tokens=80)
-    for question in list(QUESTIONS)[begin:end]:
-        task = f"{question} Think in one short step."
-        result = await mf.plan.aself_consistency(model, task, n=COUNT, answer=int, temperature=0.7)
-        samples = [entry for entry in result.trace if isinstance(entry, Sample)]
-        right = sum(sample.answer == QUESTIONS[question] for sample in samples)
-        print(f"{question} {QUESTIONS[question]}: {result.final_answer}, {right} of {COUNT} right", flush=True)
+def task_of(question: str) -> str:
+    """Return what the model is asked."""
+    return f"{question} Think in one short step."
 
 
-def main(begin: int, end: int) -> None:
-    with recording("chains", "Twenty small questions, twenty chains of thought each", add=begin > 0):
-        asyncio.run(record(begin, end))
+def missing(first: int) -> deque[tuple[str, int]]:
+    """Return the tasks and samples that are not recorded yet."""
+    path = FOLDER / "chains.jsonl"
+    known = set()
+    if path.exists():
+        known = {(line.body["messages"][-1]["content"], line.sample) for line in Recording(path).exchanges}
+    questions = list(QUESTIONS)
+    tasks = [task_of(one) for one in [*questions[first:], *questions[:first]]]
+    wanted = [(task, number) for task in tasks for number in range(COUNT)]
+    return deque(one for one in wanted if one not in known)
+
+
+async def ask(left: deque[tuple[str, int]], until: float) -> None:
+    model = mf.Model.chat_completion(MODEL, max_tokens=80, temperature=0.7)
+    while left and time.monotonic() < until:
+        task, number = left.popleft()
+        response = await model.numbered(number).acall(task, generation_schema=ChainOfThoughts[int])
+        print(number, task, response.text.replace("\n", " ")[:80], flush=True)
+
+
+async def ask_side_by_side(left: deque[tuple[str, int]], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    await asyncio.gather(*(ask(left, until) for _ in range(2)))
+
+
+def main(first: int = 0, seconds: float = 500.0) -> None:
+    with recording("chains", "Twenty small questions, twenty chains of thought each", add=True):
+        asyncio.run(ask_side_by_side(missing(first), seconds))
     truth = json.dumps(QUESTIONS, indent=1, ensure_ascii=False) + "\n"
     (FOLDER / "chains.truth.json").write_text(truth, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3] or (0, len(QUESTIONS))))
+    main(*map(int, sys.argv[1:2]), *map(float, sys.argv[2:3]))

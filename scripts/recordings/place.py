@@ -13,7 +13,7 @@ MODEL = "local/qwen2.5-coder-0.5b"
 LICENCE = "Apache-2.0, as the model's"
 
 
-def recording(name: str, title: str, *, add: bool = False) -> Recorder:
+def recording(name: str, title: str, *, add: bool = False, licence: str = LICENCE) -> Recorder:
     """Return the recording of this name in the course, to be made."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    return mf.record(FOLDER / f"{name}.jsonl", add=add, title=title, licence=LICENCE)
+    return mf.record(FOLDER / f"{name}.jsonl", add=add, title=title, licence=licence)

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Annotated, Literal
 
 import msgspec
 
 import msgflux_nb as mf
+from msgflux_nb.storage.recordings.recording import Recording
 from scripts.recordings.place import FOLDER, MODEL, SMALL, recording
 
+PATH = FOLDER / "rows.jsonl"
 PROMPT = "Read this note: {text}"
 
 
@@ -50,7 +53,12 @@ def rows() -> list[tuple[str, Release]]:
 def main(number: int) -> None:
     model = mf.Model.chat_completion((SMALL, MODEL)[number], temperature=0.0, max_tokens=60)
     texts = [text for text, _ in rows()]
-    with recording("rows", "Sixty notes about packages, read by two models", add=number > 0):
+    # What an earlier run has recorded is not asked again.
+    known = str([line.body for line in Recording(PATH).exchanges if line.asked == model.name]) if PATH.exists() else ""
+    with recording("rows", "Sixty notes about packages, read by two models", add=True):
+        left = [text for text in texts if text not in known]
+        mf.extract(left, Release, model=model, prompt=PROMPT, store=False, progress=False)
+    with mf.replay(PATH, speed=math.inf):
         result = mf.extract(texts, Release, model=model, prompt=PROMPT, store=False, progress=False)
     truth = [{"text": text, **msgspec.to_builtins(right)} for text, right in rows()]
     (FOLDER / "rows.truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")

@@ -94,10 +94,10 @@ def model_at(url: str, **options: Any) -> mf.ChatCompletion:
 
 def main() -> None:
     title = "Three tool calls at once, in a stream (from a scripted server)"
-    with serving(parallel_calls()) as server, recording("parallel_calls", title):
+    with serving(parallel_calls()) as server, recording("parallel_calls", title, licence="MIT"):
         asked = f"What is the weather in {', '.join(CITIES)}?"
         print(model_at(server.url)(asked, tool_schemas=[weather], stream=True).consume().get_calls())
-    with recording("errors", "An error of each kind (from a scripted server)"):
+    with recording("errors", "An error of each kind (from a scripted server)", licence="MIT"):
         for question, (keywords, replies) in ERRORS.items():
             with serving(*replies) as server, contextlib.suppress(mf.MsgfluxError):
                 retries = 2 if len(replies) > 1 else 0
