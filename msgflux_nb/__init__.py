@@ -18,6 +18,7 @@ _HOME = {  # None: a module
     "BadRequestError": "errors",
     "ChatBlock": "content.messages",
     "ChatCompletion": "models.chat",
+    "Chunk": "tables.chunks.chunk",
     "ConnectionFailedError": "errors",
     "ContextLengthError": "errors",
     "EmptyOutputError": "errors",
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
     from .reasoning.tools import run_tools as run_tools
     from .storage.recordings.player import replay as replay
     from .storage.recordings.recorder import record as record
+    from .tables.chunks.chunk import Chunk as Chunk
     from .tables.extract import aextract as aextract
     from .tables.extract import extract as extract
     from .tables.frame import to_frame as to_frame

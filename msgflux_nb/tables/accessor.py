@@ -90,23 +90,24 @@ class FrameAccessor(SeriesAccessor):
 
         return retry(self._data, data, schema, states=states, progress=progress, **options)
 
-    def explain(self, row: Any = None, *, position: int | None = None) -> Explanation:
+    def explain(self, row: Any = None, *, position: int | None = None, piece: int | None = None) -> Explanation:
         """Return what was asked for a row, the raw answer, and how many attempts it took; it shows itself.
 
         Args:
             row: the row's label in the index.
             position: instead of a label, the row's place in the input.
+            piece: of a row that was read in pieces, which of them, from 0; None for the first that is not well.
 
         Raises:
             KeyError: there is no such label.
-            IndexError: there is no such position.
+            IndexError: there is no such position or piece.
             ValueError: the label stands for several rows; the message names their positions.
             StoreError: the run is not known any more.
             TypeError: this is no result.
         """
         from .explain import explain
 
-        return explain(self._data, row, position=position)
+        return explain(self._data, row, position=position, piece=piece)
 
     def confidence(self) -> pd.DataFrame:
         """Return how sure each field of each row is: a column a field, from 0 to 1, missing where it is not known.

@@ -105,19 +105,24 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         return explanation_bundle(self)
 
 
-def explain(frame: pd.DataFrame, row: Any = None, *, position: int | None = None) -> Explanation:
+def explain(
+    frame: pd.DataFrame, row: Any = None, *, position: int | None = None, piece: int | None = None
+) -> Explanation:
     """Explain a row of a result, or of some of its rows: ``df.mf.explain``, which says how."""
     found = find_run(frame)
     index = _input_index(found, frame)
     place = row_place(index, row, position)
     label = index[place]
     cells = _cells(frame, index, place)
-    record = _record(found, place)
-    request, note = _request(found, place, record)
+    number = _number(found, place, piece)
+    record = _record(found, number)
+    request, note = _request(found, number, record)
     if record is None and cells.get("_status") in ("ok", "cached"):
         note = "the answer was not kept"
     elif cells.get("_status") == "cached":
         note = "the answer was there already, from an earlier run or an equal row; nothing was sent for this row"
+    if found.live is not None and found.live.pieces is not None:
+        note = "; ".join(filter(None, [found.live.pieces.told(number), note]))
     return _explanation(found, label, place, cells, record, request, note)
 
 
@@ -134,11 +139,12 @@ def explain_so_far(run: Run, position: int) -> Explanation:
     state = None if ledger.is_open(position) else ledger.state(position)
     said = {"_status": state, "_error": ledger.errors.get(position)}
     said["_warnings"] = "; ".join(ledger.warnings.get(position, ())) or None
-    record = _record(found, position)
+    number = _number(found, position, None)
+    record = _record(found, number)
     cells = {name: cell for name, cell in said.items() if cell is not None}
     if record is not None and state == "ok":
         cells |= {f"_{name}": getattr(record, name) for name in _BILL}
-    request, note = _request(found, position, record)
+    request, note = _request(found, number, record)
     return _explanation(found, run.rows.index[position], position, cells, record, request, note)
 
 
@@ -197,12 +203,24 @@ def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, A
     return {name: cell for name, cell in cells.items() if cell is not None}
 
 
+def _number(found: Found, place: int, piece: int | None) -> int:
+    """Which of the run's requests is meant."""
+    if found.live is not None:
+        return found.live.number_of(place, piece)
+    if found.record is not None and found.record.options.get("chunk") is not None:
+        raise StoreError(
+            f"run {found.name!r} read its rows in pieces, and its kernel has ended. Make the same call again first: "
+            "what is in its store is not paid for twice"
+        )
+    return place
+
+
 def _record(found: Found, place: int) -> Record | None:
     if found.records is None:
         return None
     if found.live is None:
         return found.records.of_row(found.name, place)
-    return found.records.get(bytes(found.live.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES]))
+    return found.records.get(bytes(found.live.piece_keys[place * KEY_BYTES : (place + 1) * KEY_BYTES]))
 
 
 def _request(found: Found, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:

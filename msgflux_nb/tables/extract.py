@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
+from .chunks.chunk import Chunk
 from .distributed.dask import extract_dask, is_dask
 from .interrupts import watch_interrupts
 from .loop import batch_loop
@@ -51,6 +52,8 @@ def extract(
     explode: str | None = None,
     sample: int | None = None,
     confidence: bool | int | None = None,
+    chunk: Chunk | None = None,
+    merge: Callable[[list[Any]], Any] | None = None,
     progress: bool = True,
     **unknown: Never,
 ) -> pd.DataFrame:
@@ -91,6 +94,10 @@ def extract(
         confidence: whether to say how sure each row is, in a column ``_confidence``, and each field, by
             ``result.mf.confidence()``. True goes by the probabilities of tokens, where the provider gives them; a
             number asks each row so many times and counts how often the answers agree with the first, the row's own.
+        chunk: how a row is read whose text is too long: in pieces, each asked and kept by itself. PDF files of
+            ``files`` are then read as text, page by page. None for whole rows.
+        merge: makes one answer of those of a row's pieces, a list in their order; None joins lists, without the doubles
+            of what pieces have in common, and takes other fields from the surest piece that has them.
         progress: whether to show how it goes: as a view in a notebook, as a text bar elsewhere.
         unknown: any other keyword is refused.
 
@@ -139,6 +146,8 @@ def extract(
         explode=explode,
         sample=sample,
         confidence=confidence,
+        chunk=chunk,
+        merge=merge,
     )
     if is_dask(data):
         lazy: pd.DataFrame = extract_dask(data, schema, **options)  # Dask's, which has nearly all of its methods

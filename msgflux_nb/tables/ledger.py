@@ -145,6 +145,7 @@ class Ledger:
         """Return what a row took in this run; None for what is not known."""
         whole = {"prompt_tokens": self._prompt_tokens[position], "completion_tokens": self._completion_tokens[position]}
         parts = {"cost": self._costs[position], "seconds": self._seconds[position]}
+        whole["attempts"] = self._attempts[position]
         return {name: amount if amount >= 0 else None for name, amount in (*whole.items(), *parts.items())}
 
     def columns(self) -> dict[str, Any]:

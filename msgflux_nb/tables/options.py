@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, get_args
 
 from ..content.checks import meant
 from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
+from .chunks.chunk import Chunk
 
 __all__ = ["KEYWORDS", "LIMITS", "Options", "at_once", "checked", "completed"]
 
@@ -35,6 +36,8 @@ class Options(TypedDict, total=False):
     explode: str | None
     sample: int | None
     confidence: bool | int | None
+    chunk: Chunk | None
+    merge: Callable[[list[Any]], Any] | None
 
 
 KEYWORDS = ("schema", *Options.__annotations__, "progress")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import StoreError
 from .arrays import objects, python_value, to_array
+from .chunks.places import with_piece_spans
 from .corrections import Correction
 from .dtypes import columns
 from .fields import Cells, plain
@@ -87,6 +88,8 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
     if texts is not None and not isinstance(texts, str):
         return with_spans(result, texts, fields=fields)
     run = live_run(result)
+    if run.pieces is not None:
+        return with_piece_spans(result, run, fields)
     rows = [run.rows.texts(position) for position in range(len(run.rows))]
     names = list(rows[0]) if rows else ["" if texts is None else texts]
     wanted = names if texts is None else [name for name in names if name == texts]

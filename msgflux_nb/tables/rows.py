@@ -149,15 +149,37 @@ class Rows:
         """Whether making a message takes long enough to be done on a thread."""
         return bool(self._media.names)
 
-    def text(self, position: int) -> str | None:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of texts that rows are made of."""
+        return self._texts
+
+    def cell(self, name: str, position: int) -> Any:
+        """Return a cell as it was given."""
+        return self._columns[name][position]
+
+    def change(self, names: Iterable[str], into: Callable[[Any], Any]) -> None:
+        """Change the cells of some columns once, such as files to their texts."""
+        changed: dict[int, MutableSequence[Any]] = {}
+        for name in names:
+            cells = self._columns[name]
+            if id(cells) not in changed:
+                changed[id(cells)] = [into(cell) for cell in cells]
+        self._columns = {name: changed.get(id(cells), cells) for name, cells in self._columns.items()}
+
+    def text(self, position: int, texts: dict[str, str] | None = None) -> str | None:
         """Return the text to send for a row; None if every cell it would be made of is missing or blank.
 
         A blank cell beside one that is not is an empty text in a template, and no line without one.
 
+        Args:
+            position: the row.
+            texts: its texts by column, where these are to be others than they are.
+
         Raises:
             CellError: a cell has no text.
         """
-        texts = self.texts(position)
+        texts = self.texts(position) if texts is None else texts
         if not any(texts.values()) and (texts or not self._media.names):
             return None
         return self._filled(texts)
@@ -213,14 +235,18 @@ class Rows:
                 raise
             return None, error
 
-    def message(self, position: int) -> str | list[Message] | None:
+    def message(self, position: int, texts: dict[str, str] | None = None) -> str | list[Message] | None:
         """Return what to send for a row: a text, or a user's turn with media in it; None for nothing.
+
+        Args:
+            position: the row.
+            texts: its texts by column, where these are to be others than they are.
 
         Raises:
             CellError: a cell has no text.
             MediaError: a cell is no image or file that can be sent.
         """
-        text = self.text(position)
+        text = self.text(position, texts)
         if not self._media.names:
             return text if text is None or not self.before else [*self.before, ChatBlock.user(text)]
         parts = [ChatBlock.image(one) for name in self._media.images for one in self._confined(name, position)]

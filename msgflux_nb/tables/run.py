@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import secrets
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+import msgspec
 import pandas as pd
 
 from ..errors import StoreError, described, ends_a_process
@@ -22,6 +24,8 @@ from ..protocol.cut_prompt import CUT
 from ..storage.answers import Store, open_store
 from ..storage.batches import Records, RunRecord
 from .batch import AsyncModel, Batch
+from .chunks.pieced_batch import PiecedBatch
+from .chunks.reading import pieces_of, rows_to_read
 from .corrections import Corrections
 from .examples import example_turns, read_examples
 from .frames.foreign import kind_of
@@ -31,12 +35,12 @@ from .judging.judge import judge_of
 from .labels import label_digest
 from .ledger import Ledger
 from .loop import batch_loop
-from .marks import MARKS_NOTE, marked
+from .marks import MARKS_NOTE
 from .memory import Memory
 from .options import LIMITS, Options, at_once, checked, completed
 from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
-from .rows import Rows, rows_of
+from .rows import Rows
 
 __all__ = ["Run", "kernel_memory", "kernel_records", "known_runs", "model_of", "records_of"]
 
@@ -61,6 +65,9 @@ class Run:
         seconds: how long it worked before it went on the last time.
         keys: those of the requests that its rows make, by position.
         unread: what an iterator of rows raised, after which it is not read on.
+        piece_keys: those of the requests that are made; where rows are cut, by piece.
+        pieces: what its rows are cut into; None where they are sent whole.
+        joined: what puts the answers to pieces together.
         corrections: what a person has set right in such rows.
         options: what else it was asked with, as plain values.
         record: what is kept of it, as of its last beginning or end.
@@ -89,9 +96,8 @@ class Run:
         check_schema(self.schema, self.explode)
         self.judge = judge_of(asked["confidence"], self.schema)
         self.model = self._asked_model(asked["model"])
-        media = {name: asked[name] for name in ("images", "files", "folder")}
         self.kind = kind_of(data) if gate is None else "pandas"
-        self.rows: Rows = rows_of(data, self.prompt, wrap=marked, **media)
+        self.rows: Rows = rows_to_read(data, asked)
         shown = read_examples(asked["examples"], self.schema)
         self.rows.before = example_turns(shown, self.rows.example)
         self.whole_size = None if sample is None else self.rows.sample(sample)
@@ -104,19 +110,13 @@ class Run:
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = records_of(asked["store"])
         self.keys = bytearray()
+        self.piece_keys = self.keys if asked["chunk"] is None else bytearray()
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
         instruction = _INSTRUCTION if self.prompt is None else None
         self._system_prompt = instruction if asked["system_prompt"] is None else asked["system_prompt"]
-        self.options: dict[str, Any] = {
-            "system_prompt": asked["system_prompt"],
-            **{name: _names(asked[name]) for name in ("images", "files")},
-            "folder": None if asked["folder"] is None else str(Path(asked["folder"]).expanduser().absolute()),
-            "examples": [example.plain for example in shown] or None,
-            "explode": self.explode,
-            "sample": None if sample is None else int(sample),
-            "confidence": asked["confidence"],
-        }
+        self.options = _as_asked(asked, [example.plain for example in shown])
         self._since = time.monotonic()
+        self.pieces, self.joined = pieces_of(self.rows, asked["chunk"], asked["merge"])
         self.batch = self._batch(anew=anew)
         if gate is None:
             self._keep()
@@ -129,15 +129,16 @@ class Run:
         *,
         anew: Iterable[str],
         further: bool = True,
-    ) -> Batch:
+    ) -> Batch | PiecedBatch:
         start, most = at_once(self._limits["max_concurrency"], self.model)
         gate = self._gate
         if gate is None:
             gate = gate_of(getattr(self.model, "gate_key", self.model))
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
-        self._memory = Memory(self.records, anew=anew, keys=self.keys, judge=self.judge)
-        return Batch(
-            self.rows,
+        self._memory = Memory(self.records, anew=anew, keys=self.piece_keys, judge=self.judge)
+        make = functools.partial(
+            Batch,
+            self.rows if self.pieces is None else self.pieces,
             self.model,
             self.schema,
             system_prompt=self._system_prompt,
@@ -147,12 +148,18 @@ class Run:
             memory=self._memory,
             max_cost=self._limits["max_cost"],
             hungry=lambda: self.wants_rows(),
-            told=lambda position, outcome: self.told(position, outcome),
             ledger=ledger,
             positions=positions,
             further=further,
             judge=self.judge,
         )
+
+        def told(position: int, outcome: Outcome) -> None:
+            self.told(position, outcome)
+
+        if self.pieces is None or self.joined is None:
+            return make(told=told)
+        return PiecedBatch(lambda take: make(told=take), self.pieces, self.joined, told)
 
     def _asked_model(self, model: AsyncModel | str | None) -> AsyncModel:
         found = model_of(model)
@@ -180,7 +187,9 @@ class Run:
         self._limits = checked({**self._limits, **limits})
         self.model = self.model if model is None else self._asked_model(model)
         self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
-        self.batch = self._batch(*self.settled().reopened(states), anew=anew, further=further)
+        batch = self.batch
+        ended = self.settled() if isinstance(batch, Batch) else batch.settled_pieces()
+        self.batch = self._batch(*ended.reopened(states), anew=anew, further=further)
         self._keep()
 
     def prepared(self, position: int) -> Any:
@@ -190,10 +199,24 @@ class Run:
             CellError: a cell has no text.
             MsgfluxError: the call cannot be made.
         """
-        message = self.rows.message(position)
+        message = self.rows.message(position) if self.pieces is None else self.pieces.message(position)
         if message is None:
             return None
         return self.model.prepare(message, system_prompt=self._system_prompt, generation_schema=self.schema)
+
+    def number_of(self, position: int, piece: int | None = None) -> int:
+        """Return which of the requests is a row's; where rows are cut, of one piece: the first that is not well.
+
+        Raises:
+            IndexError: the row has no such piece.
+        """
+        if self.pieces is None:
+            return position
+        numbers = self.pieces.of_rows[position]
+        if piece is not None:
+            return numbers[piece]
+        ledger = self.settled() if isinstance(self.batch, Batch) else self.batch.settled_pieces()
+        return next((number for number in numbers if ledger.state(number) not in ("ok", "cached")), numbers[0])
 
     @property
     def is_running(self) -> bool:
@@ -227,6 +250,8 @@ class Run:
     def settled(self) -> Ledger:
         """Return how every row has ended as things stand."""
         batch = self.batch
+        if isinstance(batch, PiecedBatch):
+            return batch.settled()
         in_flight = batch.in_flight
         batch.ledger.grow(len(self.rows))
         return batch.ledger.settled(in_flight, batch.stopped)
@@ -282,7 +307,7 @@ class Run:
             labels=None if ended is None else label_digest(self.rows.index),
         )
         if self.records is not None:
-            self.records.put_run(self.record, bytes(self.keys))
+            self.records.put_run(self.record, bytes(self.piece_keys))
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the frame as a table of the kind that the data was."""
@@ -310,6 +335,20 @@ class Run:
         if cut:
             rows = "1 row" if len(cut) == 1 else f"{len(cut):,} rows"
             warnings.warn(f"{rows}: {cut[0]} See _warnings.", RuntimeWarning, stacklevel=5)
+
+
+def _as_asked(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
+    """Return what a run was asked with as plain values, from which it can be begun again."""
+    return {
+        "system_prompt": asked["system_prompt"],
+        **{name: _names(asked[name]) for name in ("images", "files")},
+        "folder": None if asked["folder"] is None else str(Path(asked["folder"]).expanduser().absolute()),
+        "examples": examples or None,
+        "explode": asked["explode"],
+        "sample": None if asked["sample"] is None else int(asked["sample"]),
+        "confidence": asked["confidence"],
+        "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
+    }
 
 
 _runs: OrderedDict[str, Run] = OrderedDict()

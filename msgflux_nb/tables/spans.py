@@ -9,7 +9,7 @@ import pandas as pd
 
 from .report import RUN_COLUMNS, named_columns
 
-__all__ = ["span_of", "with_spans"]
+__all__ = ["span_of", "text_fields", "with_spans"]
 
 # How many places are looked at: a quote of one letter over and over is found everywhere, and comparing a long one takes
 # its time each time.
@@ -42,7 +42,7 @@ def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None
     """
     sources = _aligned(texts, result.index)
     found = result.copy()
-    for name in _fields(result, fields):
+    for name in text_fields(result, fields):
         cells = result[name].tolist()
         spans = [span_of(text, cell) or (None, None) for text, cell in zip(sources, cells, strict=True)]
         for place, suffix in enumerate(("start", "end")):
@@ -71,7 +71,8 @@ def _inside_word(text: str, place: int) -> bool:
     return 0 < place < len(text) and text[place - 1].isalnum() and text[place].isalnum()
 
 
-def _fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
+def text_fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
+    """Return the columns that are named, or all of texts."""
     if fields is None:
         dtypes = result.dtypes.items()
         return [str(name) for name, dtype in dtypes if _is_text(dtype) and name not in RUN_COLUMNS]

@@ -16,7 +16,6 @@ from ...errors import AuthenticationError, StoreError
 from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
 from ...storage.batches import Record, Records, RunRecord
-from ..batch import Batch
 from ..ledger import Ledger
 from ..loop import batch_loop
 from ..report import outcome_frame, with_warnings
@@ -143,7 +142,7 @@ class _SharedGate:
     """
 
     def __init__(self, link: Link, part: str) -> None:
-        self.batch: Batch | None = None
+        self.batch: Any = None
         self.was_told = False
         self._link, self._part = link, part
         self._few = asyncio.Semaphore(_ASKED_AT_ONCE)

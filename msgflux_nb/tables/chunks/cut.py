@@ -1,0 +1,114 @@
+"""A long text → the ranges of its pieces, which end with a page, a paragraph, a sentence or a word, and overlap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ...content.tokens import text_tokens
+from .chunk import Chunk
+
+__all__ = ["Range", "cut"]
+
+Range = tuple[int, int]
+
+_END = re.compile(r"\n[ \t]*\n\s*|\n+|[.!?…]+[\"'”’)\]]*[ \t]+|[。！？]+[”’」』]*")
+_WORD = re.compile(r"\s+")
+_PAGE, _PARAGRAPH, _SENTENCE = 3, 2, 1
+_FULL_ENOUGH = 0.6  # of a piece, before a better end is looked for
+
+
+class _Unit(msgspec.Struct, frozen=True):
+    """What is not cut: a sentence, or as much of it as fits."""
+
+    start: int
+    end: int
+    tokens: int
+    strength: int  # of its end
+
+
+def cut(text: str, chunk: Chunk, pages: Iterable[int] = ()) -> list[Range]:
+    """Return the pieces of a text in their order, without white space at their ends.
+
+    Args:
+        text: the text.
+        chunk: how long they are.
+        pages: where pages begin.
+
+    Example:
+        >>> text = "One two three four. " * 12
+        >>> [text[start:end][:3] + "…" + text[start:end][-5:] for start, end in cut(text, Chunk(tokens=30, overlap=6))]
+        ['One…four.', 'One…four.', 'One…four.']
+    """
+    if text_tokens(text) <= chunk.tokens:
+        return [(0, len(text))]
+    units = list(_units(text, chunk.tokens, frozenset(pages)))
+    found, first = [], 0
+    while first < len(units):
+        last = _end(units, first, chunk.tokens)
+        found.append(_trimmed(text, units[first].start, units[last - 1].end))
+        if last == len(units):
+            break
+        first = _back(units, first, last, chunk.overlap)
+    return [(start, end) for start, end in found if end > start]
+
+
+def _end(units: list[_Unit], first: int, limit: int) -> int:
+    """Return which unit is the first that is not in the piece any more."""
+    total, last, sums = 0, first, []
+    while last < len(units) and (last == first or total + units[last].tokens <= limit):
+        total += units[last].tokens
+        last += 1
+        sums.append(total)
+    if last == len(units):
+        return last
+    ends = [
+        (units[place].strength, place + 1)
+        for place in range(first, last)
+        if sums[place - first] >= _FULL_ENOUGH * total
+    ]
+    return max(ends)[1]
+
+
+def _back(units: list[_Unit], first: int, last: int, overlap: int) -> int:
+    """Return with which unit the next piece begins."""
+    total, begin = 0, last
+    while begin - 1 > first and total + units[begin - 1].tokens <= overlap:
+        begin -= 1
+        total += units[begin].tokens
+    return begin
+
+
+def _units(text: str, limit: int, pages: frozenset[int]) -> Iterator[_Unit]:
+    start = 0
+    for end, strength in _ends(text, pages):
+        while text_tokens(text[start:end]) > limit:
+            middle = _word_end(text, start, end, limit)
+            yield _Unit(start, middle, text_tokens(text[start:middle]), 0)
+            start = middle
+        if end > start:
+            yield _Unit(start, end, text_tokens(text[start:end]), strength)
+        start = end
+
+
+def _ends(text: str, pages: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Yield where sentences, paragraphs and pages end."""
+    found = {match.end(): _PARAGRAPH if match[0].count("\n") > 1 else _SENTENCE for match in _END.finditer(text)}
+    found |= {page: _PAGE for page in pages if page > 0}
+    yield from sorted({**found, len(text): _PAGE}.items())
+
+
+def _word_end(text: str, start: int, end: int, limit: int) -> int:
+    """Return where to cut a sentence that is too long: behind a word, or within one that is longer still."""
+    length = end - start
+    while text_tokens(text[start : start + length]) > limit:
+        length = max(1, length * 2 // 3)
+    spaces = [match.end() for match in _WORD.finditer(text, start, start + length)]
+    return spaces[-1] if spaces and spaces[-1] > start + length // 2 else start + length
+
+
+def _trimmed(text: str, start: int, end: int) -> Range:
+    inner = text[start:end]
+    return start + len(inner) - len(inner.lstrip()), end - len(inner) + len(inner.rstrip())

@@ -1,0 +1,107 @@
+"""How the pieces of a row ended → how the row ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...errors import described, ends_a_process
+from ..ledger import Ledger
+from ..outcome import BILLED, FAILURES, UNANSWERED, Outcome, State
+from .merge import Answered, merged
+from .pieces import Pieces
+
+__all__ = ["Joined", "Merge"]
+
+Merge = Callable[[list[Any]], Any]
+_GOOD = ("ok", "cached")
+
+
+class Joined:
+    """Puts the answers to pieces together.
+
+    Args:
+        pieces: the pieces.
+        merge: what makes one answer of those of a row's pieces, in their order; None for the usual way.
+
+    Attributes:
+        origins: by row, which piece each of its fields came from.
+    """
+
+    def __init__(self, pieces: Pieces, merge: Merge | None) -> None:
+        self._pieces, self._merge = pieces, merge
+        self.origins: dict[int, dict[str, Any]] = {}
+
+    def outcome(self, ledger: Ledger, row: int) -> Outcome:
+        """Return how a row ended whose pieces have: with all that its good pieces say, also where one is bad.
+
+        Args:
+            ledger: how the pieces ended.
+            row: the row.
+        """
+        numbers = self._pieces.of_rows[row]
+        states = {number: ledger.state(number) for number in numbers}
+        state, error = self._state(ledger, states)
+        good = [number for number in numbers if states[number] in _GOOD]
+        value, sure = None, {}
+        try:
+            value, sure = self._value(ledger, row, good) if good else (None, {})
+        except BaseException as problem:  # of the caller's merge, or of the schema's own code
+            if ends_a_process(problem):
+                raise
+            state, error = "invalid", f"merge: {described(problem)}"
+        warnings = [one for number in numbers for one in ledger.warnings.get(number, ())]
+        return Outcome(
+            state,
+            value,
+            error,
+            warnings=tuple(dict.fromkeys(warnings)),
+            sure=sure or None,
+            **self._bill(ledger, numbers),
+        )
+
+    def _state(self, ledger: Ledger, states: dict[int, str]) -> tuple[State, str | None]:
+        bad = [number for number, state in states.items() if state in FAILURES]
+        left = [number for number, state in states.items() if state in UNANSWERED]
+        found = set(states.values())
+        state: Any = "ok" if "ok" in found else "cached" if "cached" in found else "skipped"
+        if bad or left:
+            state = states[left[0] if left else bad[0]]
+        if len(states) == 1:
+            return state, next((ledger.errors[number] for number in states if number in ledger.errors), None)
+        said = [f"{self._pieces.told(number)}: {ledger.errors.get(number, states[number])}" for number in bad[:3]]
+        more = [f"and {len(bad) - 3} more"] if len(bad) > 3 else []
+        open_ = [f"{len(left)} of {len(states)} pieces have no answer yet"] if left else []
+        return state, "; ".join([*said, *more, *open_]) or None
+
+    def _value(self, ledger: Ledger, row: int, good: Sequence[int]) -> tuple[Any, dict[str, float]]:
+        sure = ledger.sure or {}
+        if len(self._pieces.of_rows[row]) == 1 and self._merge is None:
+            return ledger.values[good[0]], sure.get(good[0], {})
+        if self._merge is not None:
+            least: dict[str, float] = {}
+            for number in good:
+                least |= {name: min(one, least.get(name, 1.0)) for name, one in sure.get(number, {}).items()}
+            return self._merge([ledger.values[number] for number in good]), least
+        answered = [
+            Answered(piece.number, piece.place, ledger.values[number], sure.get(number, {}))
+            for number, piece in ((number, self._pieces.pieces[number]) for number in good)
+        ]
+        found = merged(self._pieces.text(row), answered)
+        self.origins[row] = found.origins
+        return found.value, found.sure
+
+    def _bill(self, ledger: Ledger, numbers: Sequence[int]) -> dict[str, Any]:
+        bills = [ledger.bill(number) for number in numbers if ledger.state(number) not in UNANSWERED]
+        found = {name: _sum([bill[name] for bill in bills]) for name in (*BILLED, "attempts")}
+        known = [bill["seconds"] for bill in bills if bill["seconds"] is not None]
+        return {**found, "seconds": sum(known) if known else None}
+
+
+def _sum(amounts: Sequence[Any]) -> Any:
+    return None if None in amounts or not amounts else sum(amounts)
+
+
+def unfinished(ledger: Ledger, numbers: Sequence[int]) -> bool:
+    """Tell whether some piece of a row has not ended."""
+    return any(ledger.is_open(number) for number in numbers)

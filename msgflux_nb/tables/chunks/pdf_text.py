@@ -1,0 +1,69 @@
+"""A PDF → its text, page by page, by pypdf."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+from ...content.source import confined
+from ...errors import MediaError
+from ..fields import is_missing
+
+__all__ = ["PagedText", "paged_text"]
+
+_BETWEEN = "\n\n"
+
+
+class PagedText(str):
+    """A text of several pages.
+
+    Attributes:
+        pages: where each page begins.
+    """
+
+    pages: tuple[int, ...] = ()
+
+
+class _Unreadable:
+    """A cell in place of a file that cannot be read; whoever wants its text is told why."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __str__(self) -> str:
+        raise self._error
+
+
+def paged_text(cell: Any, folder: Path | None) -> Any:
+    """Return the text of a PDF; what cannot be read is a cell that fails when its text is wanted.
+
+    Args:
+        cell: a path or bytes, or what is missing, which stays so.
+        folder: where paths have to lie; None for anywhere.
+
+    Raises:
+        ImportError: pypdf is not installed.
+    """
+    if is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
+        return None
+    try:
+        from pypdf import PdfReader
+    except ImportError:
+        raise ImportError(
+            "chunk= reads the text of PDF files by pypdf, which is not installed: run `pip install pypdf`, or "
+            "`pip install 'msgflux-nb[pdf]'`"
+        ) from None
+    try:
+        source = cell if folder is None else confined(cell, folder)
+        if isinstance(source, str | os.PathLike):
+            source = Path(source).expanduser().read_bytes()
+        reader = PdfReader(io.BytesIO(bytes(source)))
+        pages = [page.extract_text().strip() for page in reader.pages]
+    except Exception as error:  # pypdf raises whatever a damaged file makes it meet
+        return _Unreadable(MediaError(f"expected a PDF whose text can be read, got one that cannot: {error}"))
+    text = PagedText(_BETWEEN.join(pages))
+    text.pages = tuple(itertools.accumulate((len(page) + len(_BETWEEN) for page in pages[:-1]), initial=0))
+    return text

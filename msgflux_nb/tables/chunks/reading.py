@@ -1,0 +1,69 @@
+"""The rows of a batch as they are read: whole, or in pieces; with PDF files as text where they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..marks import marked
+from ..rows import Rows, rows_of
+from .chunk import Chunk
+from .joined import Joined, Merge
+from .pdf_text import paged_text
+from .pieces import Pieces
+
+__all__ = ["chunk_of", "pieces_of", "rows_to_read"]
+
+
+def rows_to_read(data: Any, asked: Mapping[str, Any]) -> Rows:
+    """Return the rows of a batch.
+
+    Args:
+        data: its input.
+        asked: its keywords.
+
+    Raises:
+        ValueError: a column is named that is not there.
+        ImportError: PDF files are to be read as text, and pypdf is not installed.
+    """
+    images, files, folder = asked["images"], asked["files"], asked["folder"]
+    if asked["chunk"] is None or files is None:
+        return rows_of(data, asked["prompt"], wrap=marked, images=images, files=files, folder=folder)
+    rows = rows_of(data, asked["prompt"], wrap=marked, images=images, folder=folder)
+    while rows.total is None:
+        rows.read(100_000)
+    names = [files] if isinstance(files, str) else list(files)
+    for name in names:
+        if name not in rows.names:
+            raise ValueError(
+                f"files: with chunk= the text of {name!r} is read, so a column of that name has to be in the data, and "
+                f"in the prompt as {{{name}}}, if there is one; the columns that are read: {', '.join(rows.names)}"
+            )
+    confined = None if folder is None else Path(folder).expanduser().resolve()
+    rows.change(names, lambda cell: paged_text(cell, confined))
+    return rows
+
+
+def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[Pieces | None, Joined | None]:
+    """Return what rows are cut into, and what puts their answers together; neither without ``chunk``.
+
+    Raises:
+        TypeError: ``chunk`` is no Chunk, or ``merge`` is given without one.
+    """
+    chunk = chunk_of(chunk)
+    if merge is not None and (chunk is None or not callable(merge)):
+        raise TypeError("merge: expected a function of a list of answers, together with chunk=mf.Chunk(...)")
+    if chunk is None:
+        return None, None
+    pieces = Pieces(rows, chunk)
+    return pieces, Joined(pieces, merge)
+
+
+def chunk_of(given: Any) -> Chunk | None:
+    """Return how rows are cut; a run that goes on has it as a dict."""
+    if given is None or isinstance(given, Chunk):
+        return given
+    if isinstance(given, Mapping):
+        return Chunk(**given)
+    raise TypeError(f"chunk: expected mf.Chunk(tokens=1500, overlap=150) or None, got {given!r:.60}")
