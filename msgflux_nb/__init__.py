@@ -25,6 +25,7 @@ _HOME = {  # None: a module
     "ExtractionView": "widgets.extraction.extraction_view",
     "Fault": "errors",
     "FilteredError": "errors",
+    "GridView": "widgets.grid.grid_view",
     "IncompleteOutputError": "errors",
     "LocalModelError": "errors",
     "MediaError": "errors",
@@ -137,6 +138,7 @@ if TYPE_CHECKING:
     from .widgets.base.scale import display as display
     from .widgets.conversation.message_builder import MessageBuilder as MessageBuilder
     from .widgets.extraction.extraction_view import ExtractionView as ExtractionView
+    from .widgets.grid.grid_view import GridView as GridView
     from .widgets.plan.plan_view import PlanView as PlanView
     from .widgets.playground.playground import Playground as Playground
     from .widgets.prefill.prefill_editor import PrefillEditor as PrefillEditor

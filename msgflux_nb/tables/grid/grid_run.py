@@ -54,9 +54,12 @@ class GridRun:
         prompts: its prompts.
         models: its models with their names.
         inputs: the inputs.
+        read: the same as rows, with their texts.
         index: their labels.
         batch: the engine.
         records: where answers are kept, or None.
+        marks: which answers are right; None without ``score``, and before the end.
+        scores: what each prompt and model scored and took, at the end.
         keys: those of the requests, by position.
     """
 
@@ -82,7 +85,8 @@ class GridRun:
         if self.schema is not None:
             check_schema(self.schema)
         self.samples = n
-        self.inputs, self.index = read_inputs(inputs)
+        self.inputs, self.read = read_inputs(inputs)
+        self.index = self.read.index
         self.prompts = read_prompts(prompts, self.inputs)
         self.models = read_models(models)
         self.scorer = score
@@ -98,6 +102,7 @@ class GridRun:
         self._memory = Memory(self.records, keys=self.keys)
         self.batch = self._batches()
         self.marks: Marks | None = None
+        self.scores: list[dict[str, Any]] = []
 
     def _batches(self) -> Batches:
         ledger = Ledger()
@@ -184,7 +189,7 @@ class GridRun:
                 self.marks = marks_of(self, ledger, self.scorer)
             except Exception as fault:  # of a user's function: the answers are paid for, and given with it
                 self._score_fault = fault
-        report["scores"] = score_table(self, ledger, self.marks)
+        self.scores = report["scores"] = score_table(self, ledger, self.marks)
         frame.attrs["report"] = report
         _list(self)
         return frame

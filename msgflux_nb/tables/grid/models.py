@@ -9,7 +9,7 @@ from typing import Any
 from ..batch import AsyncModel
 from ..run import model_of
 
-__all__ = ["numbered", "read_models"]
+__all__ = ["numbered", "options_of", "read_models"]
 
 
 def read_models(models: Any) -> list[tuple[str, AsyncModel]]:
@@ -47,6 +47,12 @@ def numbered(model: AsyncModel, number: int) -> AsyncModel:
     return made
 
 
+def options_of(model: AsyncModel) -> dict[str, Any]:
+    """Return what is sent with each request of a model, by name; nothing where it does not say."""
+    options = getattr(model, "options", None)
+    return dict(options) if isinstance(options, Mapping) else {}
+
+
 def _names(models: list[AsyncModel]) -> list[str]:
     counts = Counter(model.name for model in models)
     told = [model.name if counts[model.name] == 1 else _with_options(model) for model in models]
@@ -59,5 +65,4 @@ def _names(models: list[AsyncModel]) -> list[str]:
 
 
 def _with_options(model: AsyncModel) -> str:
-    options = getattr(model, "options", {})
-    return " ".join([model.name, *(f"{name}={value}" for name, value in options.items())])
+    return " ".join([model.name, *(f"{name}={value}" for name, value in options_of(model).items())])

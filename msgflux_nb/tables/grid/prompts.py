@@ -67,13 +67,13 @@ class Prompt:
         ]
 
 
-def read_inputs(inputs: Any) -> tuple[Any, pd.Index[Any]]:
-    """Return the inputs of a grid, an iterator read to its end, and the index that its table has."""
+def read_inputs(inputs: Any) -> tuple[Any, Rows]:
+    """Return the inputs of a grid, an iterator read to its end, and the same as rows, with the table's index."""
     rows = rows_of(inputs, None)
     if not isinstance(inputs, pd.DataFrame | pd.Series):
         inputs = list(inputs)
         rows = rows_of(inputs, None)
-    return inputs, rows.index
+    return inputs, rows
 
 
 def read_prompts(prompts: Any, inputs: Any) -> list[Prompt]:

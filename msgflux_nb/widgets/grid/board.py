@@ -1,0 +1,245 @@
+"""What a page is shown of a grid: heads with their scores, a window of rows, and the answer that is open. Bounded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from ...tables.compare import same_cell
+from ...tables.dtypes import Column, columns
+from ...tables.grid.asked import Cell
+from ...tables.grid.grid_run import GridRun
+from ...tables.grid.models import options_of
+from ...tables.grid.ratings import Ratings
+from ...tables.grid.wide import is_record
+from ...tables.outcome import FAILURES, UNANSWERED
+from ...tables.paths import at
+from ...tables.reviewing.intervals import wilson
+from ...tables.reviewing.written import shown_value
+from ..playground.difference import difference
+
+__all__ = ["FILTERS", "Board"]
+
+FILTERS = ("where they differ", "where one is wrong", "not rated", "all")
+
+_SHORT = 80  # characters of a value in a cell
+_WHOLE = 20_000  # characters of an answer or an input that is open
+_PARTS = 4  # fields in a cell
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Board:
+    """A grid as a person looks at it.
+
+    Args:
+        run: the grid.
+
+    Attributes:
+        run: the grid.
+        ratings: what was found good and bad.
+        blind: whether it is hidden which prompt and model an answer is of, until it is rated.
+    """
+
+    def __init__(self, run: GridRun) -> None:
+        self.run = run
+        self._ledger = run.settled()
+        self.ratings = Ratings(run, self._ledger)
+        self.blind = False
+        self._columns: tuple[Column, ...] = columns(run.schema) if is_record(run.schema) else ()
+        self._scores = run.scores
+        self._width = len(run.prompts) * len(run.models)
+
+    # -- where things are -----------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """How many rows the matrix has."""
+        return len(self.run.index) * self.run.samples
+
+    def position(self, row: int, shown: int) -> int:
+        """Return the position of the answer in a row and a column as they are shown."""
+        prompt, model = divmod(self._order(row)[shown], len(self.run.models))
+        place, sample = divmod(row, self.run.samples)
+        return self.run.rows.position(Cell(place, sample, prompt, model))
+
+    def _order(self, row: int) -> list[int]:
+        """Return the columns of a row as they are shown: when blind, in an order of its own."""
+        order = list(range(self._width))
+        if self.blind:
+            random.Random(f"{self.run.name} {row}").shuffle(order)  # noqa: S311  # no secret
+        return order
+
+    def kept(self, filter_: str) -> list[int]:
+        """Return the rows that a filter keeps."""
+        if filter_ == "all":
+            return list(range(self.rows))
+        return [row for row in range(self.rows) if self._is_kept(row, filter_)]
+
+    def _is_kept(self, row: int, filter_: str) -> bool:
+        positions = [self.position(row, shown) for shown in range(self._width)]
+        if filter_ == "not rated":
+            return any(self._ledger.values[one] is not None and self.ratings.get(one) is None for one in positions)
+        if filter_ == "where one is wrong":
+            return any(self._mark(one) in ("wrong", "failed") for one in positions)
+        first, *others = positions
+        return any(self._unlike(first, other) for other in others)
+
+    def _unlike(self, one: int, other: int) -> bool:
+        values = self._ledger.values
+        if values[one] is None or values[other] is None:
+            return self._ledger.state(one) != self._ledger.state(other)
+        return not same_cell(values[one], values[other])
+
+    # -- what is shown --------------------------------------------------------------------------------------------
+
+    def heads(self, *, seen: bool = False) -> list[dict[str, Any]]:
+        """Return the head of each column: whose answers it has, and what they scored and took.
+
+        Args:
+            seen: say so when blind too, where there are letters else.
+        """
+        if self.blind and not seen:
+            letters = [_LETTERS[number] if number < 26 else f"{number + 1}" for number in range(self._width)]
+            return [{"prompt": letter, "model": "", "text": "", **_no_score()} for letter in letters]
+        rated = self.run.marks is None
+        heads = []
+        for number, scored in enumerate(self._scores):
+            told = self._rated(number) if rated else {name: scored[name] for name in ("score", "low", "high")}
+            bill = {name: scored[name] for name in ("cost", "seconds", "failed")}
+            prompt = self.run.prompts[number // len(self.run.models)]
+            asked = {"prompt": prompt.name, "model": scored["model"], "text": prompt.text[:_SHORT]}
+            heads.append({**asked, **told, **bill, "best": False})
+        best = max((head["score"] for head in heads if head["score"] is not None), default=None)
+        for head in heads:
+            head["best"] = best is not None and len(heads) > 1 and head["score"] == best
+        return heads
+
+    def _rated(self, column: int) -> dict[str, Any]:
+        """Return the share of good answers among those of a column that were rated."""
+        prompt, model = divmod(column, len(self.run.models))
+        found = []
+        for position, good in self.ratings.of_all().items():
+            cell = self.run.rows.cell(position)
+            if (cell.prompt, cell.model) == (prompt, model):
+                found.append(good)
+        low, high = wilson(sum(found), len(found)) if found else (None, None)
+        return {"score": sum(found) / len(found) if found else None, "low": low, "high": high}
+
+    def row(self, row: int) -> dict[str, Any]:
+        """Return a row of the matrix, in short."""
+        place, sample = divmod(row, self.run.samples)
+        positions = [self.position(row, shown) for shown in range(self._width)]
+        label = str(self.run.index[place]) + (f" · {sample + 1}" if self.run.samples > 1 else "")
+        return {
+            "row": row,
+            "label": label,
+            "text": _cut(self._input(place), _SHORT),
+            "cells": [*map(self._cell, positions)],
+        }
+
+    def _cell(self, position: int) -> dict[str, Any]:
+        mark = self._mark(position)
+        rating = self.ratings.get(position)
+        told = {"mark": mark, "rating": "" if rating is None else "good" if rating else "bad"}
+        if self._ledger.values[position] is None:
+            error = self._ledger.errors.get(position, "")
+            return {**told, "parts": [[_cut(error, _SHORT) or self._ledger.state(position), False]]}
+        return {
+            **told,
+            "parts": [[_cut(text, _SHORT) or "–", wrong] for _, text, wrong in self._parts(position)[:_PARTS]],
+        }
+
+    def _mark(self, position: int) -> str:
+        state = self._ledger.state(position)
+        if state in FAILURES:
+            return "failed"
+        if state in UNANSWERED:
+            return "open"
+        mark = None if self.run.marks is None else self.run.marks.marks[position]
+        return "" if mark is None else "right" if mark >= 1 else "wrong" if mark <= 0 else "partly"
+
+    def _parts(self, position: int, *, whole: bool = False) -> list[tuple[str, str, bool]]:
+        """Return the fields of an answer with their names and whether they differ from the truth."""
+        value, marks = self._ledger.values[position], self.run.marks
+        truth = None if marks is None or marks.truth is None else marks.truth[self.run.rows.cell(position).place]
+        if not self._columns:
+            return [("", shown_value(value), truth is not None and not same_cell(value, truth))]
+        wanted = marks.fields if marks is not None and marks.fields and not whole else ()
+        shown = [column for column in self._columns if not wanted or column.name in wanted]
+        known = truth if isinstance(truth, dict) else {}
+        cells = [(column.name, at(value, column.path)) for column in shown]
+        return [(name, shown_value(cell), name in known and not same_cell(cell, known[name])) for name, cell in cells]
+
+    def open(self, row: int, shown: int) -> dict[str, Any]:
+        """Return one answer whole: its input, what differs from the first prompt's, what it took, its rating."""
+        position = self.position(row, shown)
+        cell = self.run.rows.cell(position)
+        rating = self.ratings.get(position)
+        hidden = self.blind and rating is None
+        first = self.run.rows.position(Cell(cell.place, cell.sample, 0, cell.model))
+        against = self.run.prompts[0].name if cell.prompt and not self.blind else ""
+        model = self.run.models[cell.model][0]
+        return {
+            "row": row,
+            "column": shown,
+            "label": str(self.run.index[cell.place]),
+            "input": _cut(self._input(cell.place), _WHOLE),
+            "who": "hidden until you have rated it" if hidden else f"{self.run.prompts[cell.prompt].name} · {model}",
+            "against": against,
+            "fields": self._differences(position, first if against else position),
+            "error": self._ledger.errors.get(position, ""),
+            "figures": [] if hidden else _figures(self.run.bill(position, self._ledger)),
+            "rating": "" if rating is None else "good" if rating else "bad",
+            "rateable": self._ledger.values[position] is not None,
+            "code": "" if hidden else self._code(cell),
+        }
+
+    def _differences(self, position: int, first: int) -> list[list[Any]]:
+        values = self._ledger.values
+        if values[position] is None:
+            return []
+        here = self._parts(position, whole=True)
+        if first == position or values[first] is None:
+            return [[name, [["same", _cut(text, _WHOLE)]]] for name, text, _ in here]
+        there = {name: text for name, text, _ in self._parts(first, whole=True)}
+        return [
+            [name, [list(piece) for piece in difference(_cut(there[name], _WHOLE), _cut(text, _WHOLE))]]
+            for name, text, _ in here
+        ]
+
+    def _input(self, place: int) -> str:
+        try:
+            texts = self.run.read.texts(place)
+        except ValueError as error:  # a cell without a text
+            return str(error)
+        return next(iter(texts.values()), "") if len(texts) == 1 else "\n".join(f"{n}: {t}" for n, t in texts.items())
+
+    def _code(self, cell: Cell) -> str:
+        """Return what asks all inputs with this prompt and model, from a cell."""
+        prompt, (_, model) = self.run.prompts[cell.prompt], self.run.models[cell.model]
+        schema = "" if self.run.schema is None else f", schema={getattr(self.run.schema, '__name__', self.run.schema)}"
+        options = "".join(f", {name}={value!r}" for name, value in options_of(model).items())
+        return (
+            f"model = mf.Model.chat_completion({model.name!r}{options})\n"
+            f"prompt = {prompt.told!r}\nresult = mf.grid({{{prompt.name!r}: prompt}}, inputs, models=model{schema})\n"
+        )
+
+
+def _no_score() -> dict[str, Any]:
+    return {**dict.fromkeys(("score", "low", "high", "cost", "seconds")), "failed": 0, "best": False}
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _figures(bill: dict[str, Any]) -> list[list[str]]:
+    """Return tokens, cost and time as figures with their units, as far as they are known."""
+    told: Sequence[tuple[Any, str, str]] = (
+        (bill["prompt_tokens"], "{:,}", "in"),
+        (bill["completion_tokens"], "{:,}", "out"),
+        (bill["cost"], "${:,.4f}", ""),
+        (bill["seconds"], "{:,.2f}", "s"),
+    )
+    return [[form.format(value), unit] for value, form, unit in told if value is not None]

@@ -1,0 +1,138 @@
+// @ts-check
+// A grid looked at: prompts and models side by side, one answer open, rated by key.
+
+export default guarded(() => ({
+  /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
+  render({ model, el, signal }) {
+    const leave = new AbortController();
+    signal?.addEventListener("abort", () => leave.abort());
+    rootOf(el, "msgflux-grid", "grid");
+    el.classList.add("mf-view");
+    el.tabIndex = 0;
+    gridBoard(model, el, leave.signal);
+    return () => leave.abort();
+  },
+}));
+
+/**
+ * @param {Model} model
+ * @param {HTMLElement} el
+ * @param {AbortSignal} signal
+ */
+function gridBoard(model, el, signal) {
+  const board = () => /** @type {ToldBoard} */ (model.get("board"));
+  const opened = () => /** @type {ToldAnswer} */ (model.get("opened"));
+  let gone = false;
+  /** The cell that was asked for last; keys do not wait for the kernel. @type {[number, number]} */
+  let at = [opened().row ?? 0, opened().column ?? 0];
+
+  /** @param {number} row @param {number} column */
+  function open(row, column) {
+    at = [row, column];
+    matrix.mark(row, column);
+    if (!gone) model.send({ type: "open", row, column });
+  }
+  /** @param {"good" | "bad"} rating */
+  const rate = (rating) => gone || model.send({ type: "rate", row: at[0], column: at[1], rating });
+  const turnBlind = () => gone || model.send({ type: "blind", on: !board().blind });
+
+  const matrix = gridMatrix(open);
+  const answer = openedAnswer(rate);
+  const title = element("span", { class: "mf-title mf-mid mf-cut" });
+  const state = stateWord();
+  const blind = textButton("blind", "hide which prompt it was until you have rated it (b)", turnBlind, { icon: "eye" });
+  const show = pickButton("show", () => board().filters.map((filter) => ({
+    label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }),
+  })), signal, "mf-wide");
+  const more = iconButton("more", "more: copy as code, show", () => {});
+  opensMenu(more, "more", () => [
+    { label: "Copy as code", icon: "code", disabled: !opened().code, pick: () => void copied(opened().code) },
+    { label: "Copy the answer", icon: "copy", disabled: !opened().fields?.length, pick: () => void copied(wordsOf(opened())) },
+    "-", { heading: "show" },
+    ...board().filters.map((filter) => ({ label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }) })),
+  ], signal);
+  const further = textButton("show more rows", "show the next rows", () => model.send({ type: "more" }), { class: "mf-further" });
+  const note = element("p", { class: "mf-trouble", role: "alert", hidden: true });
+  const said = element("span", { class: "mf-cut" });
+  const keysNode = element("span", { class: "mf-keys mf-wide" });
+  for (const [names, word] of /** @type {[string[], string][]} */ ([[["←", "↑", "↓", "→"], "cell"], [["+", "−"], "rate"], [["⏎"], "the whole answer"]])) {
+    keysNode.append(element("span", {}, ...names.map((name) => element("kbd", {}, name)), word));
+  }
+  const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
+  el.append(
+    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more),
+    note, wrap, answer.node,
+    element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
+  );
+
+  function drawBoard() {
+    const told = board();
+    const top = wrap.scrollTop;
+    matrix.draw(told);
+    wrap.scrollTop = top;
+    matrix.mark(...at);
+    title.textContent = told.title;
+    state.node.hidden = told.unanswered === 0;
+    state.set("look", `${told.unanswered.toLocaleString("en-US")} not answered`, "warning");
+    blind.setAttribute("aria-pressed", String(told.blind));
+    show.set(told.filter, "show");
+    further.hidden = told.rows.length >= told.kept;
+    const rows = told.kept === told.of ? `${told.of.toLocaleString("en-US")} rows` : `${told.kept.toLocaleString("en-US")} of ${told.of.toLocaleString("en-US")} rows`;
+    /** @type {Record<string, string>} */
+    const words = {
+      truth: "a score is the share that agrees with the truth; the line is its 95 % interval",
+      score: "a score is the mean mark; the line is its 95 % interval",
+      "": "a score is the share that was rated good; the line is its 95 % interval",
+    };
+    said.textContent = `${rows} · ${told.blind ? "heads are hidden, and each row has an order of its own" : words[told.judged]}`;
+  }
+
+  function drawOpened() {
+    const told = opened();
+    if (told.row !== undefined) at = [told.row, told.column];
+    answer.draw(told);
+    matrix.mark(...at);
+    note.hidden = true;
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keys(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target)) return;
+    if (event.target instanceof Element && event.target.closest("[role=menu]")) return;
+    /** @type {Record<string, [number, number]>} */
+    const steps = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
+    const { key } = event;
+    const inButton = event.target instanceof HTMLButtonElement && !event.target.classList.contains("mf-cell");
+    if (steps[key]) {
+      const next = matrix.beside(...at, ...steps[key]);
+      if (next) open(...next);
+    } else if (key === "+") rate("good");
+    else if (key === "-" || key === "−") rate("bad");
+    else if (key === "b") turnBlind();
+    else if (key === "Enter" && !inButton) answer.node.classList.toggle("mf-all");
+    else return;
+    event.preventDefault();
+  }
+
+  el.addEventListener("keydown", keys, { signal });
+  el.addEventListener("mf-gone", () => (gone = true), { signal });
+  el.addEventListener("mf-back", () => (gone = false), { signal });
+  onChange(model, "board", drawBoard, signal);
+  onChange(model, "opened", drawOpened, signal);
+  /** @param {{ type: string, message: string }} message */
+  const heard = (message) => {
+    if (message.type !== "problem") return;
+    note.textContent = message.message;
+    note.hidden = false;
+  };
+  model.on("msg:custom", heard);
+  signal.addEventListener("abort", () => model.off("msg:custom", heard));
+  drawBoard();
+  drawOpened();
+}
+
+/** @param {ToldAnswer} told */
+function wordsOf(told) {
+  const kept = told.fields.map(([name, pieces]) => [name, pieces.filter(([kind]) => kind !== "gone").map(([, text]) => text).join("")]);
+  return kept.map(([name, text]) => (name ? `${name}: ${text}` : text)).join("\n");
+}

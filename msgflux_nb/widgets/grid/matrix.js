@@ -1,0 +1,115 @@
+// @ts-check
+// The matrix of a grid: heads with scores and intervals, a row an input, a cell an answer in short.
+
+/**
+ * @typedef {{
+ *   prompt: string, model: string, text: string, score: number | null, low: number | null, high: number | null,
+ *   cost: number | null, seconds: number | null, failed: number, best: boolean,
+ * }} ToldHead
+ * @typedef {{ mark: "" | "right" | "wrong" | "partly" | "failed" | "open", rating: "" | "good" | "bad", parts: [text: string, wrong: boolean][] }} ToldCell
+ * @typedef {{ row: number, label: string, text: string, cells: ToldCell[] }} ToldRow
+ * @typedef {{
+ *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], kept: number, of: number, filter: string,
+ *   filters: string[], blind: boolean, judged: "" | "truth" | "score", unanswered: number,
+ * }} ToldBoard
+ */
+
+/** @type {Record<string, [mark: IconName, name: string]>} */
+const MARKS = { right: ["check", "right"], wrong: ["cross", "wrong"], partly: ["warning", "partly right"], failed: ["warning", "failed"] };
+
+/** @param {number} cost US dollars */
+function costText(cost) {
+  if (cost === 0) return "free";
+  return cost < 0.0001 ? "< $0.0001" : `$${cost.toFixed(4)}`;
+}
+
+/**
+ * A table that is drawn from a board; its cells are found by row and column.
+ * @param {(row: number, column: number) => void} open
+ */
+function gridMatrix(open) {
+  const table = element("table", { role: "grid" });
+  /** @type {ToldBoard | null} */
+  let drawn = null;
+
+  /** @param {ToldBoard} board */
+  function head(board) {
+    const { heads, models, blind } = board;
+    const first = element("tr", {}, element("th"));
+    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, "input"));
+    heads.forEach((one, index) => {
+      const edge = blind || index % models === 0 ? "mf-edge" : "";
+      if (blind || index % models === 0) {
+        const name = element("th", { class: "mf-edge", colspan: blind ? 1 : models, scope: "colgroup", title: one.text }, element("b", {}, one.prompt), element("span", {}, one.text));
+        first.append(name);
+      }
+      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one)));
+    });
+    return element("thead", {}, first, second);
+  }
+
+  /** @param {ToldHead} head */
+  function scoreNodes({ model, score, low, high, cost, seconds, failed }) {
+    const nodes = [element("span", { title: model }, model)];
+    if (score !== null) {
+      const [from, to] = [100 * (low ?? 0), 100 * (high ?? 1)];
+      nodes.push(element("div", { class: "mf-score" }, element("b", {}, `${Math.round(100 * score)} %`)));
+      nodes.push(element("span", { class: "mf-interval", role: "img", "aria-label": `between ${from.toFixed(0)} and ${to.toFixed(0)} %`, title: `between ${from.toFixed(0)} and ${to.toFixed(0)} %` },
+        element("i", { style: `left: ${from}%; width: ${to - from}%` }), element("b", { style: `left: ${100 * score}%` })));
+    }
+    const figures = [cost === null ? "" : costText(cost), seconds === null ? "" : `${seconds.toFixed(1)} s`, failed ? `${failed} failed` : ""];
+    nodes.push(element("small", {}, figures.filter(Boolean).join(" · ")));
+    return nodes;
+  }
+
+  /** @param {ToldRow} told @param {ToldBoard} board */
+  function row(told, board) {
+    const node = element("tr", {}, element("td", { class: "mf-asked", title: told.text }, element("small", {}, told.label), told.text));
+    told.cells.forEach((cell, column) => {
+      const edge = board.blind || column % board.models === 0 ? "mf-edge" : "";
+      node.append(element("td", { class: edge }, cellNode(cell, told.row, column)));
+    });
+    return node;
+  }
+
+  /** @param {ToldCell} cell @param {number} row @param {number} column */
+  function cellNode(cell, row, column) {
+    const node = element("button", { type: "button", class: "mf-cell", tabindex: -1, "data-place": `${row} ${column}`, onclick: () => open(row, column) });
+    const mark = MARKS[cell.mark];
+    if (mark) node.append(element("span", { class: `mf-mark mf-${cell.mark}`, role: "img", "aria-label": mark[1] }, icon(mark[0])));
+    const words = element("span", { class: "mf-cut" });
+    cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));
+    node.append(words);
+    if (cell.rating) node.append(element("span", { class: "mf-rated", role: "img", "aria-label": cell.rating }, icon(cell.rating)));
+    return node;
+  }
+
+  return {
+    node: table,
+    /** @param {ToldBoard} board */
+    draw(board) {
+      const body = element("tbody");
+      body.append(...board.rows.map((told) => row(told, board)));
+      table.replaceChildren(head(board), body);
+      drawn = board;
+    },
+    /** @param {number} row @param {number} column */
+    mark(row, column) {
+      for (const node of table.querySelectorAll("[aria-current]")) node.removeAttribute("aria-current");
+      const node = table.querySelector(`[data-place="${row} ${column}"]`);
+      node?.setAttribute("aria-current", "true");
+      node?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    },
+    /**
+     * The place that lies beside another one.
+     * @param {number} row @param {number} column @param {number} down @param {number} right
+     * @returns {[row: number, column: number] | null}
+     */
+    beside(row, column, down, right) {
+      if (!drawn) return null;
+      const at = drawn.rows.findIndex((one) => one.row === row);
+      const next = drawn.rows[Math.max(0, Math.min(drawn.rows.length - 1, at + down))];
+      return next ? [next.row, Math.max(0, Math.min(drawn.heads.length - 1, column + right))] : null;
+    },
+  };
+}

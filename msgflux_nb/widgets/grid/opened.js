@@ -1,0 +1,44 @@
+// @ts-check
+// The answer that is open: its input, its words against the first prompt's, what it took, and whether it is good.
+
+/**
+ * @typedef {{
+ *   row: number, column: number, label: string, input: string, who: string, against: string, error: string,
+ *   fields: [name: string, pieces: [kind: "same" | "gone" | "new", text: string][]][],
+ *   figures: [value: string, unit: string][], rating: "" | "good" | "bad", rateable: boolean, code: string,
+ * }} ToldAnswer
+ */
+
+/** @param {(rating: "good" | "bad") => void} rate */
+function openedAnswer(rate) {
+  const asked = element("div");
+  const said = element("div");
+  const good = textButton("good", "good (+)", () => rate("good"), { icon: "good", key: "+", kind: "mf-line" });
+  const bad = textButton("bad", "bad (-)", () => rate("bad"), { icon: "bad", key: "−", kind: "mf-line" });
+  const node = element("section", { class: "mf-opened", "aria-label": "the answer that is open", "aria-live": "polite" }, asked, said, element("div", { class: "mf-rate" }, good, bad));
+
+  /** @param {[kind: string, text: string][]} pieces */
+  function words(pieces) {
+    return pieces.map(([kind, text]) => (kind === "gone" ? element("del", {}, text) : kind === "new" ? element("ins", {}, text) : document.createTextNode(text)));
+  }
+
+  return {
+    node,
+    /** @param {ToldAnswer} told */
+    draw(told) {
+      node.hidden = told.row === undefined;
+      if (node.hidden) return;
+      asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, `input ${told.label}`)), element("p", { class: "mf-words mf-input-text" }, told.input));
+      const against = told.against ? `${told.who}, against ${told.against}` : told.who;
+      said.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, "answer"), element("span", { class: "mf-note mf-cut" }, against)));
+      for (const [name, pieces] of told.fields) said.append(element("p", { class: "mf-words" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)));
+      if (told.error) said.append(element("p", { class: "mf-is", "data-s": "bad" }, icon("cross"), told.error));
+      const figures = element("p", { class: "mf-note mf-num" });
+      for (const [value, unit] of told.figures) figures.append(element("b", {}, value), ` ${unit}\u2002`);
+      if (told.figures.length) said.append(figures);
+      good.setAttribute("aria-pressed", String(told.rating === "good"));
+      bad.setAttribute("aria-pressed", String(told.rating === "bad"));
+      for (const button of [good, bad]) button.toggleAttribute("disabled", !told.rateable);
+    },
+  };
+}

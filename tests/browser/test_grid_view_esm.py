@@ -1,0 +1,86 @@
+"""The page of a grid alone in Chromium: drawn quickly, moved in, opened, rated and hidden by keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+import msgflux_nb as mf
+from tests.tables.scripted_model import Scripted
+
+from .widget_page import WidgetPage
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def grid(inputs: int = 3) -> pd.DataFrame:
+    prompts = {f"p{number}": f"Prompt {number}: {{text}}" for number in range(6)}
+    models = [Scripted(lambda text: f"{HOSTILE} {text[:8]}"), Scripted(lambda text: f"said {text[:8]}")]
+    texts = [f"input {number}" for number in range(inputs)]
+    return mf.grid(prompts, texts, models=models, score=lambda answer: "said" in answer, store=False, progress=False)
+
+
+@pytest.fixture
+def opened(page: Page) -> Iterator[WidgetPage]:
+    view = mf.GridView(grid())
+    widget = WidgetPage(page, mf.GridView, {"board": view.board, "opened": view.opened})
+    yield widget
+    assert widget.errors() == []
+    assert page.locator("img").count() == 0
+
+
+def test_six_hundred_answers_are_drawn_in_under_300_ms(page: Page) -> None:
+    view = mf.GridView(grid(50))
+    WidgetPage(page, mf.GridView, {"board": {**view.board, "rows": []}, "opened": view.opened})
+    began = time.perf_counter()
+    page.evaluate("(board) => model.receive({ board })", view.board)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    took = time.perf_counter() - began
+    print(f"drawn in {1000 * took:.0f} ms")
+    assert page.locator(".mf-cell").count() == 600
+    assert took < 0.3
+
+
+def test_arrows_move_and_keys_rate_and_hide(opened: WidgetPage) -> None:
+    page = opened.page
+    page.locator(".msgflux-grid").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert [(one["row"], one["column"]) for one in opened.sent("open")] == [(0, 1), (0, 2), (1, 2), (1, 1)]
+    expect(page.locator('.mf-cell[aria-current="true"]')).to_have_attribute("data-place", "1 1")
+    page.keyboard.press("+")
+    page.keyboard.press("-")
+    assert [(one["row"], one["column"], one["rating"]) for one in opened.sent("rate")] == [
+        (1, 1, "good"),
+        (1, 1, "bad"),
+    ]
+    page.keyboard.press("b")
+    assert opened.sent("blind")[0]["on"] is True
+    page.keyboard.press("Enter")
+    expect(page.locator(".mf-opened")).to_have_class("mf-opened mf-all")
+
+
+def test_heads_say_scores_with_their_interval_and_the_best(opened: WidgetPage) -> None:
+    heads = opened.page.locator("th.mf-model:not(.mf-caption)")
+    expect(heads).to_have_count(12)
+    expect(heads.nth(1)).to_contain_text("100 %")
+    expect(heads.nth(1).get_by_role("img")).to_have_attribute("aria-label", "between 44 and 100 %")
+    expect(heads.nth(1)).to_have_class("mf-model mf-best")
+
+
+def test_an_error_of_the_kernel_is_said(opened: WidgetPage) -> None:
+    opened.deliver({"type": "problem", "name": "ValueError", "message": f"no {HOSTILE}"})
+    expect(opened.page.get_by_role("alert")).to_have_text(f"no {HOSTILE}")
+
+
+def test_nothing_lies_outside_where_it_is_narrow(opened: WidgetPage) -> None:
+    opened.page.set_viewport_size({"width": 480, "height": 700})
+    opened.settle()
+    width = opened.page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= 480

@@ -1,0 +1,99 @@
+"""The page of a review alone in Chromium: fields and quotes that light each other, keys, and no kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+import msgflux_nb as mf
+from tests.tables.scripted_model import Scripted
+
+from .widget_page import WidgetPage
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+TEXT = f"Ada Lovelace lives in Ghent,\nand was born in 1815. {HOSTILE}"
+
+
+class Person(msgspec.Struct):
+    name: str
+    town: str
+    mood: Literal["good", "bad"]
+    born: int
+
+
+@pytest.fixture
+def opened(page: Page) -> Iterator[WidgetPage]:
+    model = Scripted(lambda text: Person("Ada Lovelace", "Ghent", "good", 1815))
+    result = mf.extract([TEXT], Person, model=model, store=False, progress=False)
+    view = mf.ReviewView(result)
+    widget = WidgetPage(page, mf.ReviewView, {"row": view.row, "status": view.status})
+    page.locator(".msgflux-review").focus()
+    yield widget
+    assert widget.errors() == []
+    assert page.locator("img").count() == 0
+
+
+def sent(opened: WidgetPage, kind: str) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name != "buffers"} for one in opened.sent(kind)]
+
+
+def test_a_field_that_is_pointed_at_lights_its_quote_and_a_quote_its_field(opened: WidgetPage) -> None:
+    page = opened.page
+    quotes, fields = page.locator(".mf-quote"), page.locator(".mf-field")
+    expect(quotes).to_have_count(3)
+    fields.nth(1).hover()
+    expect(quotes.filter(has_text="Ghent")).to_have_class("mf-quote mf-on")
+    quotes.filter(has_text="1815").hover()
+    expect(fields.nth(3)).to_have_class("mf-field mf-pointed")
+    expect(quotes.filter(has_text="1815")).to_have_class("mf-quote mf-on")
+
+
+def test_digits_open_a_field_choose_of_a_literal_and_take_selected_words(opened: WidgetPage) -> None:
+    keyboard = opened.page.keyboard
+    keyboard.press("3")
+    expect(opened.page.get_by_role("radio")).to_have_count(2)
+    keyboard.press("2")
+    assert sent(opened, "set") == [{"type": "set", "position": 0, "field": "mood", "text": "bad"}]
+    keyboard.press("t")
+    for key in ("ArrowDown", "ArrowRight", "Shift+ArrowRight"):
+        keyboard.press(key)
+    picked = opened.page.evaluate("() => getSelection().toString()")
+    assert picked == "was born"
+    keyboard.press("1")
+    assert sent(opened, "set")[1] == {"type": "set", "position": 0, "field": "name", "text": "was born"}
+
+
+def test_a_field_is_edited_and_the_letters_in_it_are_no_commands(opened: WidgetPage) -> None:
+    keyboard = opened.page.keyboard
+    keyboard.press("2")
+    keyboard.press("e")
+    keyboard.type("nuxpe")
+    keyboard.press("Enter")
+    assert sent(opened, "set") == [{"type": "set", "position": 0, "field": "town", "text": "nuxpe"}]
+    assert [sent(opened, kind) for kind in ("accept", "undo", "unusable", "go")] == [[], [], [], []]
+    keyboard.press("Enter")
+    assert sent(opened, "accept") == [{"type": "accept", "position": 0}]
+
+
+def test_commands_are_letters(opened: WidgetPage) -> None:
+    for key in "npux":
+        opened.page.keyboard.press(key)
+    assert [one["by"] for one in sent(opened, "go")] == [1, -1]
+    assert len(sent(opened, "undo")) == len(sent(opened, "unusable")) == 1
+
+
+def test_without_a_kernel_it_is_read_and_no_more(opened: WidgetPage) -> None:
+    page = opened.page
+    page.locator(".msgflux-review").evaluate("(el) => el.dispatchEvent(new CustomEvent('mf-gone'))")
+    expect(page.get_by_role("button", name="Accept")).to_be_disabled()
+    page.keyboard.press("Enter")
+    page.keyboard.press("e")
+    assert sent(opened, "accept") == []
+    expect(page.locator(".mf-field input")).to_have_count(0)
+    expect(page.locator(".mf-reading")).to_contain_text(HOSTILE)

@@ -1,0 +1,180 @@
+"""GridView without a page: what it is sent, what it sends, what a notebook keeps."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pandas as pd
+import pytest
+
+import msgflux_nb as mf
+from tests.scripted import Reply, Server, completion, model_at, serving
+from tests.tables.scripted_model import Scripted
+
+
+class Triage(msgspec.Struct):
+    topic: Literal["billing", "account"]
+    note: str = ""
+
+
+INPUTS = pd.Series(["login <b>fails</b>", "invoice", "login again"], index=["a", "b", "c"])
+PROMPTS = {"plain": "Which? {text}", "rules": "Think well: {text}"}
+
+
+def answer(text: str) -> Triage:
+    right = "account" if "login" in text else "billing"
+    return Triage(right, "thought") if "well" in text else Triage("billing", "quick")
+
+
+def gridded(**options: Any) -> pd.DataFrame:
+    options = {"models": Scripted(answer), "schema": Triage, "store": False, "progress": False, **options}
+    return mf.grid(PROMPTS, INPUTS, **options)
+
+
+TRUTH = pd.DataFrame({"topic": ["account", "billing", "account"]}, index=INPUTS.index)
+
+
+def hear(view: mf.GridView, kind: str, **content: Any) -> None:
+    """What the page says."""
+    view._receive(view, {"type": kind, **content}, [])
+
+
+def test_heads_have_scores_and_cells_their_marks_with_only_what_is_wrong() -> None:
+    view = mf.GridView(gridded(score=TRUTH))
+    plain, rules = view.board["heads"]
+    assert (plain["prompt"], plain["score"], plain["best"]) == ("plain", pytest.approx(1 / 3), False)
+    assert (rules["score"], rules["best"]) == (1.0, True)
+    first = view.board["rows"][0]
+    assert first["label"] == "a"
+    assert [cell["mark"] for cell in first["cells"]] == ["wrong", "right"]
+    assert first["cells"][0]["parts"] == [["billing", True]]
+
+
+def test_rows_where_they_differ_are_shown_first_and_all_are_a_choice() -> None:
+    result = mf.grid(
+        {"one": "{text}", "two": "Well: {text}"},
+        ["invoice", "login"],
+        models=Scripted(lambda text: text[:5]),
+        store=False,
+        progress=False,
+        schema=None,
+    )
+    assert mf.GridView(result).board["kept"] == 2
+    view = mf.GridView(gridded(models=Scripted(lambda text: Triage("billing"))))
+    assert (view.board["filter"], view.board["kept"]) == ("all", 3)
+    hear(view, "filter", filter="where they differ")
+    assert view.board["kept"] == 0
+
+
+def test_an_open_cell_says_what_differs_from_the_first_prompts_answer() -> None:
+    view = mf.GridView(gridded())
+    hear(view, "open", row=0, column=1)
+    opened = view.opened
+    assert (opened["who"], opened["against"]) == ("rules · scripted/one", "plain")
+    assert opened["input"] == "login <b>fails</b>"
+    assert opened["fields"] == [
+        ["topic", [["gone", "billing"], ["new", "account"]]],
+        ["note", [["gone", "quick"], ["new", "thought"]]],
+    ]
+    assert opened["figures"][:2] == [["10", "in"], ["5", "out"]]
+    assert "prompt = 'Think well: {text}'" in opened["code"]
+    compile(opened["code"], "code", "exec")
+
+
+def test_ratings_score_a_grid_without_a_truth_and_are_taken_back_by_the_same_key() -> None:
+    view = mf.GridView(gridded())
+    seen: list[int] = []
+    view.observe(lambda change: seen.append(len(change["new"])), "value")
+    hear(view, "rate", row=0, column=1, rating="good")
+    hear(view, "rate", row=1, column=1, rating="bad")
+    assert view.board["heads"][1]["score"] == 0.5
+    assert view.value.to_dict("list")["rating"] == ["good", "bad"]
+    assert view.value.index.tolist() == ["a", "b"]
+    assert view.scores["rated"].tolist() == [0, 2]
+    hear(view, "rate", row=1, column=1, rating="bad")
+    assert seen == [1, 2, 1]
+
+
+def test_ratings_are_kept_with_their_answers(tmp_path: Path) -> None:
+    def reply(body: dict[str, Any], _headers: dict[str, str]) -> Reply:
+        return completion(f"said {len(body['messages'][-1]['content'])}")
+
+    with serving() as server:
+        server.next_reply = reply  # type: ignore[method-assign]  # by content and not by order
+        made = {"models": model_at(server.url), "schema": None, "store": tmp_path / "grid.sqlite"}
+        hear(mf.GridView(gridded(**made)), "rate", row=2, column=0, rating="bad")
+        again = mf.GridView(gridded(**made))
+    assert again.ratings[["prompt", "rating"]].to_dict("list") == {"prompt": ["plain"], "rating": ["bad"]}
+    assert isinstance(server, Server)
+
+
+def test_blind_hides_whose_answer_it_is_until_it_is_rated_in_an_order_of_each_row() -> None:
+    prompts = {f"p{number}": f"Prompt {number}: {{text}}" for number in range(6)}
+    script = Scripted(lambda text: f"by {text[:8]}")
+    result = mf.grid(prompts, [str(n) for n in range(12)], models=script, store=False, progress=False, score=["x"] * 12)
+    view = mf.GridView(result)
+    hear(view, "blind", on=True)
+    assert [head["prompt"] for head in view.board["heads"]] == list("ABCDEF")
+    assert {head["score"] for head in view.board["heads"]} == {None}
+    sent = json.dumps([view.board["heads"], view.opened["who"], view.opened["code"], view.opened["against"]])
+    assert not any(name in sent for name in prompts)
+    orders = {tuple(cell["parts"][0][0] for cell in row["cells"]) for row in view.board["rows"]}
+    assert len(orders) > 6
+    hear(view, "open", row=0, column=2)
+    assert view.opened["who"] == "hidden until you have rated it"
+    hear(view, "rate", row=0, column=2, rating="good")
+    shown = view.board["rows"][0]["cells"][2]["parts"][0][0]
+    number = shown.removeprefix("by Prompt ")
+    assert view.opened["who"] == f"p{number} · scripted/one"
+    assert view.ratings["prompt"].tolist() == [f"p{number}"]
+
+
+def test_an_answer_that_failed_cannot_be_rated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(text: str) -> Triage:
+        raise mf.BadRequestError("no such thing")
+
+    view = mf.GridView(gridded(models=Scripted(script)))
+    said: list[Any] = []
+    monkeypatch.setattr(view, "send", lambda content, **_: said.append(content))
+    hear(view, "rate", row=0, column=0, rating="good")
+    assert said[0]["message"] == "there is no answer to rate here"
+    assert view.board["rows"][0]["cells"][0]["mark"] == "failed"
+    assert "no such thing" in view.opened["error"]
+
+
+def test_six_hundred_answers_open_in_under_300_ms_and_ten_thousand_rows_are_sent_a_hundred_at_once() -> None:
+    prompts = {f"p{number}": f"Prompt {number}: {{text}}" for number in range(6)}
+    models = [Scripted(answer), Scripted(answer)]
+    result = mf.grid(prompts, [f"input {n}" for n in range(50)], models=models, schema=Triage, progress=False)
+    mf.GridView(gridded())  # which loads the libraries of widgets
+    began = time.perf_counter()
+    view = mf.GridView(result)
+    took = time.perf_counter() - began
+    print(f"opened in {1000 * took:.0f} ms")
+    assert took < 0.3
+    long = mf.grid("{text}", [f"input {n}" for n in range(10_000)], models=models[0], store=False, progress=False)
+    view = mf.GridView(long)
+    assert (len(view.board["rows"]), view.board["kept"]) == (100, 10_000)
+    hear(view, "more")
+    assert len(view.board["rows"]) == 200
+
+
+def test_the_twin_escapes_and_says_the_scores() -> None:
+    view = mf.GridView(gridded(score=TRUTH))
+    drawn, text = view._drawn()
+    assert "login &lt;b&gt;fails&lt;/b&gt;" in drawn
+    assert "<b>fails" not in drawn
+    assert text.splitlines() == [
+        "GridView · 2 prompts × 1 model × 3 inputs",
+        "plain · scripted/one: 33% (6–79)",
+        "rules · scripted/one: 100% (44–100)",
+    ]
+
+
+def test_a_frame_that_is_no_grid_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"expected a result of mf\.grid"):
+        mf.GridView(pd.DataFrame({"a": [1]}))
