@@ -285,3 +285,39 @@ def test_no_text_breaks_out_of_its_quotes(notebook: Make, text: str) -> None:
     before, _, call = playground.code.rpartition("response = ")
     assert book.run(before)["messages"] == playground.messages
     assert eval(call.partition("prefilling=")[2].partition(")\n")[0]) == text
+
+
+# A grid of what stands here
+
+
+def test_a_grid_has_the_conversation_as_its_prompt_and_the_names_as_its_input(notebook: Make) -> None:
+    book = notebook(completion("said"))
+    playground = book.playground(system_prompt="Be {brief}.", prompt="Where is {{city}}? {}")
+    playground.builder.variables = {"city": "Ghent"}
+    book.run(playground.grid_code)
+    frame = book.names["result"]
+    assert frame.columns.tolist() == [("first", "scripted/one")]
+    sent = book.server.bodies[-1]["messages"]
+    assert sent[0] == {"role": "system", "content": "Be {brief}."}
+    assert sent[1]["content"] == "Where is Ghent? {}"
+    assert KEY not in playground.grid_code
+
+
+def test_without_names_the_last_message_is_the_input_of_a_grid(notebook: Make) -> None:
+    book = notebook(completion("said"))
+    playground = book.playground(
+        messages=[{"role": "user", "content": "Hello {you}"}, {"role": "assistant", "content": "Hi"}]
+    )
+    code = playground.grid_code
+    assert "inputs = pd.DataFrame([{'text': 'Hello {you}'}])" in code
+    book.run(code)
+    assert "Hello {you}" in book.server.bodies[-1]["messages"][-1]["content"]
+
+
+def test_a_grid_asks_both_models_for_the_structure_that_is_picked(notebook: Make) -> None:
+    book = notebook(completion("said"))
+    playground = book.playground(prompt="Who?", compare=book.model(temperature=0.5), schemas=[Person])
+    playground.schema = "Person"
+    code = playground.grid_code
+    assert code.count("mf.Model.chat_completion(") == 2
+    assert "schema=Person" in code

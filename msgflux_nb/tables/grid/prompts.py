@@ -11,6 +11,7 @@ from ...content.messages import Message
 from ...errors import ends_a_process
 from ..marks import marked
 from ..rows import Rows, rows_of
+from ..template import parse_template
 
 __all__ = ["Prompt", "read_inputs", "read_prompts"]
 
@@ -119,15 +120,24 @@ def _read(told: Any, inputs: Any) -> tuple[Rows | None, list[tuple[Any, Rows | N
             "expected a template such as 'Summarise: {text}', or a list of messages whose texts are templates, got "
             f"{told!r:.80}"
         )
-    turns = [(turn, _turn_rows(turn, inputs)) for turn in told]
+    turns = [_turn(turn, inputs) for turn in told]
     if all(rows is None for _, rows in turns):
         raise ValueError("no message names a column, so every input would be sent the same")
     return None, turns
 
 
-def _turn_rows(turn: Any, inputs: Any) -> Rows | None:
-    """Return the rows of a turn whose text names a column; None for one that is sent as it is."""
+def _turn(turn: Any, inputs: Any) -> tuple[Any, Rows | None]:
+    """Return a turn, and the rows of its text where that names a column; else the text has single braces again."""
     text = turn.get("content")
-    if not isinstance(text, str) or "{" not in text:
-        return None
-    return rows_of(inputs, text, wrap=marked)
+    if not isinstance(text, str):
+        return turn, None
+    template = parse_template(text, _columns(inputs), fixed=True)
+    if not template.names:
+        return {**turn, "content": template.fill({})}, None
+    return turn, rows_of(inputs, text, wrap=marked)
+
+
+def _columns(inputs: Any) -> list[str]:
+    if isinstance(inputs, pd.DataFrame):
+        return [str(name) for name in inputs.columns]
+    return ["text", *([str(inputs.name)] if isinstance(inputs, pd.Series) and inputs.name is not None else [])]

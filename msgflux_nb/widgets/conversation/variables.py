@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["filled", "filled_message", "names_in", "texts_of"]
+__all__ = ["as_template", "filled", "filled_message", "names_in", "texts_of"]
 
 # The page reads names by the same rule, in _variables.js.
 _NAME = re.compile(r"\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}")
@@ -20,6 +20,14 @@ def names_in(texts: Iterable[str]) -> list[str]:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """Put values in the place of their names, once: a name in a value stays. So does one without a value."""
     return _NAME.sub(lambda found: values.get(found[1]) or found[0], text)
+
+
+def as_template(text: str) -> str:
+    """Return a text as a prompt of a grid: a name in single braces, any other brace doubled."""
+    parts = _NAME.split(text)  # a text, a name, a text, ...
+    return "".join(
+        f"{{{part}}}" if number % 2 else part.replace("{", "{{").replace("}", "}}") for number, part in enumerate(parts)
+    )
 
 
 def filled_message(message: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from typing import Any
 
 import msgspec
 
+from ...content.messages import Message
 from ...display.structure import type_name
 from ...errors import MsgfluxError
 from ...generation.tool_schema import Tool
 from ..conversation.parts import medium
+from ..conversation.variables import as_template, names_in, texts_of
 from .answerer import Question
 
-__all__ = ["code_of"]
+__all__ = ["code_of", "grid_code_of"]
 
 _WIDTH = 100
 _UNNAMED = "Unnamed"
@@ -72,6 +74,58 @@ def code_of(
         "response",
     ]
     return "\n".join(lines)
+
+
+def grid_code_of(
+    turns: Sequence[Message],
+    variables: Mapping[str, str],
+    models: Sequence[Any],
+    *,
+    type_: Any,
+    owner: Any,
+    namespace: Mapping[str, Any],
+    made: Mapping[Any, str],
+) -> str:
+    """Write the code of a grid of what is asked: one prompt and one input, to which a person adds more.
+
+    The values of ``{{names}}`` become the input; where there are none, the text of the last message does.
+
+    Args:
+        turns: what is asked, with its ``{{names}}``.
+        variables: their values.
+        models: whom.
+        type_: what the answer is decoded to, or None.
+        owner: the playground, which has the files.
+        namespace: the names that the notebook has defined.
+        made: the code of types that were built by form.
+    """
+    writer = _Writer(namespace, made)
+    files = next(iter(writer.names(owner)), None)
+    names = names_in(text for turn in turns for text in texts_of(turn))
+    prompt = [_templated(turn) for turn in turns]
+    given = {name: variables.get(name, "") for name in names}
+    if not names and prompt and isinstance(prompt[-1].get("content"), str):
+        given = {"text": str(turns[-1]["content"])}
+        prompt[-1] = {**prompt[-1], "content": "{text}"}
+    schema = "" if type_ is None else f", schema={writer.type(type_)}"
+    asked = ", ".join(writer.model_itself(model) for model in models)
+    lines = [
+        "import msgflux_nb as mf",
+        "import pandas as pd",
+        *dict.fromkeys(writer.imports),
+        "",
+        *writer.definitions,
+        *_listed(_with_references(prompt, files), "prompt"),
+        f"inputs = pd.DataFrame([{given!r}])  # a row for each input",
+        f'result = mf.grid({{"first": prompt}}, inputs, models=[{asked}]{schema})',
+        "mf.GridView(result)",
+    ]
+    return "\n".join(lines)
+
+
+def _templated(turn: Message) -> Message:
+    content = turn.get("content")
+    return {**turn, "content": as_template(content)} if isinstance(content, str) else turn
 
 
 class _Writer:
@@ -145,19 +199,27 @@ class _Writer:
         """A model: its variable, or how to build it; a key is in neither."""
         for name in self.names(model):
             return name
-        words = "".join(f", {name}={value!r}" for name, value in _options(model).items())
-        self.definitions.append(f"model = mf.Model.chat_completion({model.name!r}{words})")
+        self.definitions.append(f"model = {_built(model)}")
         return "model"
+
+    def model_itself(self, model: Any) -> str:
+        """A model: its variable, or an expression that builds it; a key is in neither."""
+        return next(iter(self.names(model)), None) or _built(model)
+
+
+def _built(model: Any) -> str:
+    words = "".join(f", {name}={value!r}" for name, value in _options(model).items())
+    return f"mf.Model.chat_completion({model.name!r}{words})"
 
 
 def _is_name(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
-def _listed(messages: list[Any]) -> list[str]:
+def _listed(messages: list[Any], name: str = "messages") -> list[str]:
     """The messages, one below the other."""
     texts = [pprint.pformat(message, width=_WIDTH, sort_dicts=False) for message in messages]
-    return ["messages = [", *(f"    {line}".replace("\n", "\n    ") + "," for line in texts), "]"]
+    return [f"{name} = [", *(f"    {line}".replace("\n", "\n    ") + "," for line in texts), "]"]
 
 
 def _with_references(value: Any, files: str | None) -> Any:

@@ -130,8 +130,8 @@ class PlayPage(View):
             {"type": "tokens", "side": side.index, "number": side.number, "rows": token_rows(side.stream.logprobs)}
         )
 
-    def _on_code(self, _content: dict[str, Any], _buffers: Any) -> None:
-        self.send({"type": "code", "text": self.code})
+    def _on_code(self, content: dict[str, Any], _buffers: Any) -> None:
+        self.send({"type": "code", "text": self.grid_code if content.get("grid") else self.code})
 
     def _on_raw(self, _content: dict[str, Any], _buffers: Any) -> None:
         self.send({"type": "raw", "parts": self._rounds.raw()})

@@ -134,7 +134,11 @@ function rawPanel(play, signal) {
 function codePanel(play, signal) {
   const text = element("pre", { class: "mf-raw", tabindex: 0 });
   const copy = copyButton("❐ copy", "copy this code", () => text.textContent ?? "");
-  const node = element("div", {}, copy, text);
+  const grid = button("as a grid", "copy the code of a grid of this: prompts and models over many inputs, side by side", () => {
+    wanted = true;
+    play.model.send({ type: "code", grid: true });
+  });
+  const node = element("div", {}, copy, grid, text);
   let wanted = false;
 
   /** @param {any} message */

@@ -20,7 +20,7 @@ from ..prefill.prefill_editor import PrefillEditor
 from ..schema.schema_picker import SchemaPicker
 from ..tool_calls.tool_call_view import ToolCallView
 from .answerer import Question, Side
-from .copied_code import code_of
+from .copied_code import code_of, grid_code_of
 from .difference import plain_text
 from .model_choice import Models
 from .page import PlayPage
@@ -202,6 +202,23 @@ class Playground(PlayPage):
         asked, namespace = self._question_shown(), notebook_namespace()
         model = self._rounds.sides[0].model if asked is self._rounds.question else self._model
         return code_of(asked, model, owner=self, namespace=namespace, made=self.picker.codes)
+
+    @property
+    def grid_code(self) -> str:
+        """The Python code of a grid of what stands here: the conversation as a prompt, ``{{names}}`` as its input."""
+        turns = list(self.builder.history.messages)
+        turns += [ChatBlock.user(self.prompt)] if self.prompt.strip() else []
+        while turns and turns[-1].get("role") in ("assistant", "tool"):  # the answers of before
+            turns.pop()
+        return grid_code_of(
+            turns,
+            self.builder.variables,
+            [model for model in (self._model, self.compare) if model is not None],
+            type_=self.picker.value,
+            owner=self,
+            namespace=notebook_namespace(),
+            made=self.picker.codes,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the answers of the last run as typed rows; an empty frame before the first.
