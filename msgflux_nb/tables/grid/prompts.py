@@ -9,6 +9,7 @@ import pandas as pd
 
 from ...content.messages import Message
 from ...errors import ends_a_process
+from ..frames.foreign import foreign_of, to_pandas
 from ..marks import marked
 from ..rows import Rows, rows_of
 from ..template import parse_template
@@ -70,6 +71,10 @@ class Prompt:
 
 def read_inputs(inputs: Any) -> tuple[Any, Rows]:
     """Return the inputs of a grid, an iterator read to its end, and the same as rows, with the table's index."""
+    foreign = foreign_of(inputs)
+    if foreign is not None and foreign.is_series:
+        inputs = pd.Series(foreign.cells(["text"])["text"], dtype=object, name=next(iter(foreign.names), None))
+    inputs = to_pandas(inputs)
     rows = rows_of(inputs, None)
     if not isinstance(inputs, pd.DataFrame | pd.Series):
         inputs = list(inputs)

@@ -16,6 +16,7 @@ from ..corrections import Correction
 from ..dtypes import Column, columns
 from ..fields import plain
 from ..frame import frame_from_columns
+from ..frames.foreign import to_pandas
 from ..outcome import UNANSWERED
 from ..paths import at, replaced, type_at
 from ..report import outcome_frame
@@ -84,6 +85,7 @@ class Review:
         budget: int | None = None,
         seed: int = 0,
     ) -> None:
+        result = to_pandas(result)
         self.run = run = live_run(result)
         if run.explode is not None:
             raise ValueError(

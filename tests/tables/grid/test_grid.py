@@ -216,3 +216,33 @@ def test_six_prompts_two_models_and_fifty_inputs_interrupted_ask_600_calls(serve
     assert len(server.bodies) - interrupted <= 600
     assert set(third.mf.cells()["_status"]) == {"cached"}
     assert third.shape == (50, 24)
+
+
+@pytest.mark.parametrize("name", ["mail", ""])
+def test_a_table_or_a_column_of_polars_is_an_input(server: Server, name: str) -> None:
+    polars = pytest.importorskip("polars")
+    column = polars.Series(name, ["my login fails", "an invoice"])
+    one = quiet("Think well: {text}", column, models=model_at(server.url))
+    assert one.iloc[:, 0].str.split(":").str[0].tolist() == ["account", "billing"]
+    if name:
+        other = quiet("Think well: {mail}", polars.DataFrame({"mail": column}), models=model_at(server.url))
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_grid_that_is_cancelled_keeps_what_has_come() -> None:
+    async def cancelled() -> Any:
+        slow = Scripted(lambda text: "said", delay=lambda text: 0.0 if text.startswith("A") else 20.0)
+        task = asyncio.ensure_future(
+            mf.agrid(["A {text}", "B {text}"], ["x"], models=slow, store=False, progress=False)
+        )
+        await asyncio.sleep(0.4)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError as error:
+            return error.result  # type: ignore[attr-defined]
+        return None
+
+    table = asyncio.run(cancelled())
+    assert table["prompt 1", "scripted/one"].tolist() == ["said"]
+    assert table.mf.cells()["_status"].tolist() == ["ok", "interrupted"]

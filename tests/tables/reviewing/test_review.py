@@ -271,3 +271,12 @@ def test_a_number_is_looked_for_as_texts_write_it() -> None:
     assert "265,086" in writings_of(265_086)
     assert "2 January 2026" in writings_of(datetime.date(2026, 1, 2))
     assert mf.__name__ == "msgflux_nb"
+
+
+def test_a_result_of_polars_is_reviewed(counting: Counting) -> None:
+    polars = pytest.importorskip("polars")
+    counting.reply = lambda text: completion('{"name": "Ada", "age": 30}')
+    review = Review(counting.extract(polars.DataFrame({"text": ["Ada is 30", "Ada is 30 too"]}), Person))
+    review.accept(1)
+    assert review.truth["name"].tolist() == ["Ada"]
+    assert review.truth.index.tolist() == [1]
