@@ -176,6 +176,9 @@ class Job(Protocol):
     def result(self) -> pd.DataFrame:
         """Return the frame as it stands."""
 
+    def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame as a table of the kind that was given."""
+
     def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame, or raise what has to be raised."""
 
