@@ -234,12 +234,18 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
+def _cost(cost: float | None) -> str | None:
+    if cost is None:
+        return None
+    return "free" if cost == 0 else "< $0.0001" if cost < 0.0001 else f"${cost:,.4f}"
+
+
 def _figures(bill: dict[str, Any]) -> list[list[str]]:
     """Return tokens, cost and time as figures with their units, as far as they are known."""
     told: Sequence[tuple[Any, str, str]] = (
         (bill["prompt_tokens"], "{:,}", "in"),
         (bill["completion_tokens"], "{:,}", "out"),
-        (bill["cost"], "${:,.4f}", ""),
+        (_cost(bill["cost"]), "{}", ""),
         (bill["seconds"], "{:,.2f}", "s"),
     )
     return [[form.format(value), unit] for value, form, unit in told if value is not None]
