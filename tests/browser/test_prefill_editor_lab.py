@@ -31,7 +31,7 @@ def test_a_start_is_written_looked_at_and_kept_in_the_saved_notebook(open_notebo
     view = notebook.page.locator(".msgflux-prefill").first
     field = view.get_by_role("textbox", name="start the answer with")
     line = view.get_by_role("status")
-    expect(line).to_contain_text("no start")
+    expect(line).to_have_count(0)  # nothing to say yet
     field.press_sequentially("The answer is ")
     expect(line).to_contain_text("continues local/smollm2-135m goes on from here.")
     expect(view.locator(".mf-space-note")).to_contain_text("It ends with a space.")
