@@ -3,6 +3,7 @@
 #   scripts/install_system.sh libgomp     what llama.cpp is linked with; slim images of Debian lack it
 #   scripts/install_system.sh chromium    what the browser tests drive
 #   scripts/install_system.sh libatomic   what the driver of the browser tests is linked with
+#   scripts/install_system.sh fonts       what the pictures of the docs are set in
 set -eu
 
 there() {
@@ -11,6 +12,7 @@ there() {
             # Only Linux needs them; elsewhere the wheels bring their own.
             [ "$(uname -s)" != Linux ] || .venv/bin/python -c "import ctypes; ctypes.CDLL('$1.so.1')" 2>/dev/null
             ;;
+        fonts) fc-list 2>/dev/null | grep -qi "JetBrains" && fc-list | grep -qi "/Inter" ;;
         chromium)
             [ -n "${MSGFLUX_CHROMIUM:-}" ] && return 0
             for name in chromium chromium-browser google-chrome google-chrome-stable; do
@@ -24,6 +26,7 @@ there() {
 case $1 in
     libgomp) packages=libgomp1 purpose="The embedded model needs libgomp" ;;
     libatomic) packages=libatomic1 purpose="The browser tests need libatomic" ;;
+    fonts) packages="fonts-inter fonts-jetbrains-mono" purpose="The pictures of the docs need Inter and JetBrains Mono" ;;
     chromium) packages="chromium fonts-dejavu-core" purpose="The browser tests need Chromium" ;;
     *)
         echo "unknown: $1" >&2

@@ -1,0 +1,434 @@
+"""Takes all pictures of docs/images, and the film at the top of README, in real JupyterLab and Chromium.
+
+    python scripts/pictures.py [--only NAME ...]
+
+What the models say comes from this file, so that pictures show good answers and are the same on each machine: a server
+on the loopback interface gives them, in pieces, at the pace of a quick model. Fonts are Inter and JetBrains Mono, which
+``scripts/install_system.sh`` brings. Names are those of the pictures without ``-light`` and ``-dark``, or ``film``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.browser.chromium import ARGUMENTS, find_chromium
+from tests.browser.lab import Lab, Notebook
+from tests.scripted import Reply, Server, chunk, serving
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+FONTS = (
+    ":root, body { --jp-ui-font-family: Inter, sans-serif !important; "
+    "--jp-content-font-family: Inter, sans-serif !important; "
+    "--jp-code-font-family: 'JetBrains Mono', monospace !important; }"
+)
+PACE = 0.03  # seconds from one piece to the next
+FILM_BYTES = 2_000_000
+FILM_WIDTH = 860
+
+BEGIN = """import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+import msgflux_nb as mf
+
+url = {url!r}
+model = mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=url, api_key="sk-...")
+"""
+PERSON = '''
+class Address(msgspec.Struct):
+    """Where somebody lives."""
+
+    city: Annotated[str, Meta(max_length=40)]
+
+
+class Person(msgspec.Struct):
+    """A person that a text speaks of."""
+
+    name: Annotated[str, Meta(description="the full name")]
+    age: Annotated[int, Meta(ge=0, le=150)]
+    home: Address
+    does: str
+'''
+TRIP = '''
+def next_train(origin: str, to: str, day: datetime.date) -> str:
+    """Find the next train."""
+    return "08:03, change in Antwerp, arrives 10:51"
+
+
+def get_forecast(city: str, day: datetime.date) -> str:
+    """Get the weather of a city."""
+    return "9 °C, light rain until noon"
+'''
+SIGHTING = """
+class Sighting(msgspec.Struct):
+    species: str
+    count: int
+    place: str | None
+    behaviour: Literal["feeding", "resting", "singing", "hunting"]
+    distance: int | None
+
+
+notes = [f"{note} ({number})" for number, note in enumerate(NOTES * 12)]
+"""
+BIRDS: list[tuple[str, str, int, str | None, str, int | None]] = [
+    ("Misty. At the mill one kingfisher above the Stour, 12 m away.", "Kingfisher", 1, "Stour", "hunting", 12),
+    ("36 Teal resting at Grove Ferry, 150 m out.", "Teal", 36, "Grove Ferry", "resting", 150),
+    ("Four Reed bunting singing at Stodmarsh, 30 m.", "Reed bunting", 4, "Stodmarsh", "singing", 30),
+    ("A Marsh harrier hunting over Stodmarsh, 220 m.", "Marsh harrier", 1, "Stodmarsh", "hunting", 220),
+    ("28 Lapwing feeding on the Preston fields, 310 m.", "Lapwing", 28, "Preston fields", "feeding", 310),
+    ("3 Little egret feeding at Grove Ferry.", "Little egret", 3, "Grove Ferry", "feeding", None),
+    ("14 Teal feeding at Grove Ferry, about 180 m.", "Teal", 14, "Grove Ferry", "feeding", 180),
+    ("2 Robin singing, 6 m from me, I forgot where.", "Robin", 2, None, "singing", 6),
+    ("11 Lapwing resting at Stodmarsh, 95 m.", "Lapwing", 11, "Stodmarsh", "resting", 95),
+    ("2 Mute swan resting by the Stour, 25 m.", "Mute swan", 2, "Stour", "resting", 25),
+]
+FIELDS = ("species", "count", "place", "behaviour", "distance")
+MARIA = {"name": "Maria Silva", "age": 34, "home": {"city": "Lisbon"}, "does": "opens a bakery"}
+SEA = (
+    "Rain dissolves salt out of rocks, and rivers carry it to the sea. The water leaves again as vapour, "
+    "and the salt stays: **3.5 %** of the sea by now."
+)
+TRIP_SAID = "Take the **08:03** and change in Antwerp; you are there at 10:51. It rains until noon, so pack a coat."
+
+
+class Answers:
+    """What the scripted model says, by what it is asked."""
+
+    def __init__(self, server: Server) -> None:
+        self.asked = 0
+        server.next_reply = self._reply  # type: ignore[method-assign]  # by content and not by order
+
+    def _reply(self, body: dict[str, Any], _headers: dict[str, str]) -> Reply:
+        messages = body["messages"]
+        text = json.dumps(messages[-1], ensure_ascii=False)
+        streams = bool(body.get("stream"))
+        if body.get("tools") and messages[-1]["role"] == "user":
+            return _calls(body)
+        said = next((json.dumps(dict(zip(FIELDS, bird, strict=True))) for note, *bird in BIRDS if note in text), None)
+        if said is not None:
+            self.asked += 1
+            if self.asked % 23 == 0:
+                said = said.replace('"count": ', '"count": "a few dozen", "was": ')
+            return _answer(said, streams=streams, pace=PACE / 3)
+        if "Maria" in text:
+            return _answer(json.dumps(MARIA), streams=streams, pace=PACE)
+        return _answer(TRIP_SAID if messages[-1]["role"] == "tool" else SEA, streams=streams, pace=PACE)
+
+
+def _answer(text: str, *, streams: bool, pace: float) -> Reply:
+    """An answer in pieces of about four letters, or whole."""
+    usage = {"prompt_tokens": 48, "completion_tokens": max(1, len(text) // 4)}
+    if not streams:
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        body = {"id": "a", "model": "gpt-4.1-nano", "choices": [choice], "usage": usage}
+        return Reply([pace * 8, json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+    pieces: list[bytes | float] = [0.25]
+    for at in range(0, len(text), 4):
+        pieces += [chunk(text[at : at + 4]), pace]
+    return _ended(pieces, "stop", usage)
+
+
+def _ended(pieces: list[bytes | float], reason: str, usage: dict[str, int]) -> Reply:
+    told = b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
+    return Reply(
+        [*pieces, chunk(reason=reason), told, b"data: [DONE]\n\n"], headers={"Content-Type": "text/event-stream"}
+    )
+
+
+def _calls(body: dict[str, Any]) -> Reply:
+    """Calls of the tools that were offered, written beside each other."""
+    day = "2026-03-12"
+    texts = {
+        "next_train": {"origin": "Utrecht Centraal", "to": "Gent-Sint-Pieters", "day": day},
+        "get_forecast": {"city": "Ghent", "day": day},
+    }
+    names = [tool["function"]["name"] for tool in body["tools"]]
+    arguments = [json.dumps(texts[name]) for name in names]
+    pieces: list[bytes | float] = [0.3]
+    for number, name in enumerate(names):
+        call = {
+            "index": number,
+            "id": f"call_7{number}",
+            "type": "function",
+            "function": {"name": name, "arguments": ""},
+        }
+        pieces += [chunk(tool_calls=[call]), PACE]
+    for at in range(0, max(map(len, arguments)), 6):
+        for number, text in enumerate(arguments):
+            if text[at : at + 6]:
+                piece = {"index": number, "function": {"arguments": text[at : at + 6]}}
+                pieces += [chunk(tool_calls=[piece]), PACE * (2.5 if at % 24 == 0 else 0.8)]
+    return _ended(pieces, "tool_calls", {"prompt_tokens": 212, "completion_tokens": 94})
+
+
+class Studio:
+    """JupyterLab with the fonts of the pictures, and the scripted model."""
+
+    def __init__(self, lab: Lab, browser: Browser, url: str) -> None:
+        self.lab, self.browser, self.url = lab, browser, url
+
+    @contextmanager
+    def notebook(self, name: str, cells: list[str], *, width: int = 1060, height: int = 1100) -> Iterator[Notebook]:
+        """Open a notebook whose first cell knows ``model``; nothing has run yet."""
+        birds = f"NOTES = {[note for note, *_ in BIRDS]!r}\n"
+        path = self.lab.write(f"{name}.ipynb", [BEGIN.format(url=self.url) + birds + cells[0], *cells[1:]])
+        view = {"viewport": {"width": width, "height": height}, "device_scale_factor": 1.5}
+        notebook = self.lab.open(self.browser, path, **view)
+        notebook.page.add_style_tag(content=FONTS)
+        notebook.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+        try:
+            yield notebook
+        finally:
+            notebook.shut_down_kernel()
+            notebook.close()
+
+    def both(self, notebook: Notebook, view: Locator, name: str) -> None:
+        """Take a view in light and in dark."""
+        for theme in ("Light", "Dark"):
+            notebook.theme(f"JupyterLab {theme}")
+            notebook.page.mouse.move(5, 5)
+            notebook.page.wait_for_timeout(700)
+            view.screenshot(path=IMAGES / f"{name}-{theme.lower()}.png", animations="disabled")
+        notebook.theme("JupyterLab Light")
+
+
+def extraction_view(studio: Studio) -> None:
+    """A sample, with its forecast; one row opened."""
+    show = SIGHTING + "view = mf.ExtractionView(notes, Sighting, model=model, sample=30, max_concurrency=6)\nview"
+    with studio.notebook("extraction", [show, "view.run(wait=True)"]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-extraction").first
+        view.get_by_role("button", name="Run the other").wait_for(timeout=60_000)
+        view.locator("tr[data-position]:not([data-s])").nth(-4).click()
+        view.locator("tr.mf-detail").wait_for()
+        studio.both(notebook, view, "extraction_view")
+
+
+def tool_call_view(studio: Studio) -> None:
+    """Two calls; one has run, the other waits."""
+    show = TRIP + "calls = mf.ToolCallView(tools=[next_train, get_forecast])\ncalls"
+    ask = "calls.run(model, 'Utrecht to Ghent on Thursday: which train, and will it rain?')"
+    with studio.notebook("calls", [show, ask]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-tool-calls").first
+        approve = view.get_by_role("button", name="Approve")
+        approve.first.wait_for(timeout=30_000)
+        notebook.page.wait_for_timeout(600)
+        approve.first.click()
+        view.get_by_text("08:03").first.wait_for()
+        notebook.page.wait_for_timeout(600)
+        studio.both(notebook, view, "tool_call_view")
+
+
+def schema_picker(studio: Studio) -> None:
+    """A structure, and a form beside it."""
+    form = (
+        '{"name": "Invoice", "fields": [{"name": "number", "kind": "str"}, '
+        '{"name": "total", "kind": "float", "least": "0"}, {"name": "due", "kind": "date"}]}'
+    )
+    show = PERSON + f"picker = mf.SchemaPicker(model, value=Person)\npicker.form = {form}\npicker"
+    with studio.notebook("picker", [show]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-picker").first
+        view.get_by_text("Build one by form").click()
+        studio.both(notebook, view, "schema_picker")
+
+
+def prefill_editor(studio: Studio) -> None:
+    """A start that a model goes on from, with a space at its end."""
+    show = (
+        "local = mf.Model.chat_completion('scripted', base_url=url, profile={'prefill': 'continue'})\n"
+        'mf.PrefillEditor(local, "Let\'s think step by step. ")'
+    )
+    with studio.notebook("prefill", [show]) as notebook:
+        notebook.run_all()
+        studio.both(notebook, notebook.page.locator(".msgflux-prefill").first, "prefill_editor")
+
+
+def message_builder(studio: Studio) -> None:
+    """A conversation with a picture and a name to fill in."""
+    show = """from PIL import Image
+from PIL.ImageDraw import Draw
+
+picture = Image.new("RGB", (640, 420), "#7fb3d5")
+Draw(picture).ellipse((210, 90, 430, 310), fill="#f4d03f")
+builder = mf.MessageBuilder(
+    [
+        {"role": "system", "content": "You describe pictures in {{language}}."},
+        {"role": "user", "content": "What is **in** it?"},
+        {"role": "assistant", "content": "A *yellow* disc on blue:\\n\\n1. the sun, or\\n2. an egg."},
+    ],
+    model=model,
+    variables={"language": "English"},
+)
+builder.attach(picture, "sun.png")
+builder.draft = "And here?"
+builder"""
+    with studio.notebook("builder", [show]) as notebook:
+        notebook.run_all()
+        studio.both(notebook, notebook.page.locator(".msgflux-builder").first, "message_builder")
+
+
+def playground(studio: Studio) -> None:
+    """A structure in light and in dark, and the same in a narrow window."""
+    show = PERSON + (
+        "playground = mf.Playground(model, prompt='Maria Silva, 34, moved to Lisbon to open a bakery.')\n"
+        "playground.schema = 'Person'\nplayground"
+    )
+    with studio.notebook("playground", [show, "playground.run(wait=True)"], width=1240, height=1000) as notebook:
+        notebook.run_all()
+        view = notebook.playground
+        view.get_by_text("Lisbon").first.wait_for()
+        notebook.show_cell(0)
+        studio.both(notebook, view, "playground")
+        notebook.page.set_viewport_size({"width": 620, "height": 1200})
+        view.scroll_into_view_if_needed()
+        notebook.page.wait_for_timeout(500)
+        view.screenshot(path=IMAGES / "playground-narrow.png", animations="disabled")
+
+
+# -- the film ---------------------------------------------------------------------------------------------------------
+
+
+class Film:
+    """Frames of a page, each with the time for which it is seen."""
+
+    def __init__(self, page: Page, clip: dict[str, float]) -> None:
+        self._page, self._clip = page, clip
+        self.frames: list[tuple[float, Image.Image]] = []
+
+    def shoot(self, seconds: float) -> None:
+        """Take frames for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            at = time.monotonic()
+            data = self._page.screenshot(clip=self._clip, scale="css", type="png")  # type: ignore[arg-type]
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+            size = (FILM_WIDTH, round(image.height * FILM_WIDTH / image.width))
+            self.frames.append((at, image.resize(size, Image.Resampling.LANCZOS)))
+            self._page.wait_for_timeout(max(0, 1000 * (at + 0.12 - time.monotonic())))
+
+    def until(self, done: Callable[[], bool], seconds: float) -> None:
+        """Take frames until something is there, for so long at most."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not done():
+            self.shoot(0.2)
+
+    def save(self, path: Path) -> None:
+        """Write a GIF of one palette; frames that are the same are one, which stands longer.
+
+        Raises:
+            ValueError: it is larger than it may be.
+        """
+        images, times = [self.frames[0][1]], [self.frames[0][0]]
+        for at, image in self.frames[1:]:
+            if image.tobytes() != images[-1].tobytes():
+                images.append(image)
+                times.append(at)
+        shown = [
+            max(40, round(1000 * (after - at))) for at, after in zip(times, [*times[1:], times[-1] + 1.5], strict=True)
+        ]
+        for colours in (96, 64, 48, 32):
+            palette = images[len(images) // 2].quantize(colours, dither=Image.Dither.NONE)
+            drawn = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+            drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=shown, loop=0, optimize=True)
+            if path.stat().st_size <= FILM_BYTES:
+                break
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {sum(shown) / 1000:.1f} s, {len(images)} frames")
+        if path.stat().st_size > FILM_BYTES:
+            raise ValueError(f"the film has {path.stat().st_size:,} bytes, more than {FILM_BYTES:,}")
+
+
+def film(studio: Studio) -> None:
+    """Twenty seconds: a message, its structure as it streams, a tool call that is approved, a table that fills."""
+    talk = PERSON + "playground = mf.Playground(model)\nplayground.schema = 'Person'\nplayground"
+    tools = TRIP + "calls = mf.ToolCallView(tools=[next_train, get_forecast])\ncalls"
+    ask = "calls.run(model, 'Utrecht to Ghent on Thursday: which train, and will it rain?')"
+    table = SIGHTING + "view = mf.ExtractionView(notes, Sighting, model=model, max_concurrency=8)\nview"
+    cells = [talk, tools, table, ask, "view.run()"]
+    with studio.notebook("film", cells, width=1060, height=700) as notebook:
+        page = notebook.page
+        for index in range(3):
+            notebook.run_cell(index)
+        box = page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").first.bounding_box()
+        assert box is not None
+        shown = Film(page, {**box, "height": min(box["height"], 620)})
+        _to(notebook, ".msgflux-playground")
+        message = notebook.playground.locator("textarea:visible").first
+        message.click()
+        for part in ("Maria Silva, 34, ", "moved to Lisbon ", "to open a bakery."):
+            page.keyboard.insert_text(part)
+            shown.shoot(0.3)
+        page.keyboard.press("Shift+Enter")
+        shown.shoot(5)
+        notebook.start_cell(3)
+        _to(notebook, ".msgflux-tool-calls")
+        calls = page.locator(".msgflux-tool-calls").first
+        approve = calls.get_by_role("button", name="Approve")
+        shown.until(lambda: approve.count() > 0 and approve.first.is_visible(), 4)
+        shown.shoot(0.8)
+        for _ in range(2):
+            if approve.count():
+                approve.first.click()
+            shown.shoot(0.8)
+        shown.shoot(2)
+        notebook.start_cell(4)
+        _to(notebook, ".msgflux-extraction")
+        shown.shoot(7)
+        shown.save(IMAGES / "film.gif")
+
+
+def _to(notebook: Notebook, selector: str) -> None:
+    """Bring a view to the top of the window."""
+    notebook.page.evaluate("(it) => document.querySelector(it).scrollIntoView({ block: 'start' })", selector)
+    notebook.page.wait_for_timeout(200)
+
+
+PICTURES: dict[str, Callable[[Studio], None]] = {
+    "extraction_view": extraction_view,
+    "tool_call_view": tool_call_view,
+    "schema_picker": schema_picker,
+    "prefill_editor": prefill_editor,
+    "message_builder": message_builder,
+    "playground": playground,
+    "film": film,
+}
+
+
+def main() -> None:
+    """Take the pictures that are named, or all."""
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--only", nargs="+", choices=sorted(PICTURES), default=sorted(PICTURES))
+    chosen = options.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, serving() as server, sync_playwright() as playwright:
+        Answers(server)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        lab = Lab(Path(folder))
+        try:
+            for name in chosen.only:
+                PICTURES[name](Studio(lab, browser, server.url))
+                print(name, flush=True)
+        finally:
+            browser.close()
+            lab.stop()
+
+
+if __name__ == "__main__":
+    main()
