@@ -26,7 +26,10 @@ from .outline import outline
 from .schema import Dialect, WireSchema, wire_schema
 from .tool_forms import check_name, expected_tool, is_server_tool, name_of_tool, read_tool
 
-__all__ = ["Parameter", "Tool", "listed_tools", "tool_schemas", "tools_by_name"]
+__all__ = ["TO_THE_MODEL", "Parameter", "Tool", "listed_tools", "tool_schemas", "tools_by_name"]
+
+TO_THE_MODEL = " Call it again with this put right."
+"""The end of an error about a call's arguments, which goes back to the model; a person is told all but this."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -143,7 +146,7 @@ class Tool(msgspec.Struct, frozen=True):
                 named[parameter.name] = value
         faults += [] if faults else self._broken_limits(arguments)
         if faults:
-            raise ToolCallError(f"{self.name}: {'; '.join(faults)}. Call it again with this put right.")
+            raise ToolCallError(f"{self.name}: {'; '.join(faults)}.{TO_THE_MODEL}")
         return tuple(positional), named
 
     def call(self, arguments: Any) -> Any:

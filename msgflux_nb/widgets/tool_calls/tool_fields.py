@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import ToolCallError
 from ...generation.tool_forms import is_server_tool, read_tool
-from ...generation.tool_schema import Tool, listed_tools, tool_schemas
+from ...generation.tool_schema import TO_THE_MODEL, Tool, listed_tools, tool_schemas
 
 __all__ = ["Field", "checked_arguments", "tool_fields"]
 
@@ -74,8 +74,16 @@ def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
         if read_tool(tool, "tools") is None:
             known = tool if isinstance(tool, Tool) else Tool.of(tool)
             if known.name == name:
-                known.bind(arguments)
+                _check(known, arguments)
     return arguments
+
+
+def _check(tool: Tool, arguments: dict[str, Any]) -> None:
+    """Check arguments that a person wrote; the error speaks to them, and not to the model."""
+    try:
+        tool.bind(arguments)
+    except ToolCallError as error:
+        raise ToolCallError(str(error).removeprefix(f"{tool.name}: ").removesuffix(TO_THE_MODEL)) from error
 
 
 def _fields(node: Node, definitions: Node, path: tuple[str, ...], required: bool = True) -> Iterator[Field]:
