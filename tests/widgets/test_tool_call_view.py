@@ -379,9 +379,9 @@ def test_other_arguments_have_to_fit_the_function(watch: Watch, text: str, messa
     view, thread, said = asking(watch)
     view.asked()
     view.page("decide", lane=0, verdict="edit", arguments=text)
-    said = view.told("refused")[-1]["message"]
-    assert message in said
-    assert "Call it again" not in said  # that is said to a model
+    refused = view.told("refused")[-1]["message"]
+    assert message in refused
+    assert "Call it again" not in refused  # that is said to a model
     assert said == []
     view.page("decide", lane=0, verdict="approve")
     thread.join(5)
