@@ -99,7 +99,7 @@ BIRDS: list[tuple[str, str, int, str | None, str, int | None]] = [
     ("2 Mute swan resting by the Stour, 25 m.", "Mute swan", 2, "Stour", "resting", 25),
 ]
 FIELDS = ("species", "count", "place", "behaviour", "distance")
-MARIA = {"name": "Maria Silva", "age": 34, "home": {"city": "Lisbon"}, "does": "opens a bakery"}
+MARIA = {"name": "Maria Silva", "age": 34, "home": {"city": "Porto"}, "does": "opens a bakery"}
 SEA = (
     "Rain dissolves salt out of rocks, and rivers carry it to the sea. The water leaves again as vapour, "
     "and the salt stays: **3.5 %** of the sea by now."
@@ -288,13 +288,13 @@ builder"""
 def playground(studio: Studio) -> None:
     """A structure in light and in dark, and the same in a narrow window."""
     show = PERSON + (
-        "playground = mf.Playground(model, prompt='Maria Silva, 34, moved to Lisbon to open a bakery.')\n"
+        "playground = mf.Playground(model, prompt='Maria Silva, 34, moved to Porto to open a bakery.')\n"
         "playground.schema = 'Person'\nplayground"
     )
     with studio.notebook("playground", [show, "playground.run(wait=True)"], width=1240, height=1000) as notebook:
         notebook.run_all()
         view = notebook.playground
-        view.get_by_text("Lisbon").first.wait_for()
+        view.get_by_text("Porto").first.wait_for()
         notebook.show_cell(0)
         studio.both(notebook, view, "playground")
         notebook.page.set_viewport_size({"width": 620, "height": 1200})
@@ -372,7 +372,7 @@ def film(studio: Studio) -> None:
         _to(notebook, ".msgflux-playground")
         message = notebook.playground.locator("textarea:visible").first
         message.click()
-        for part in ("Maria Silva, 34, ", "moved to Lisbon ", "to open a bakery."):
+        for part in ("Maria Silva, 34, ", "moved to Porto ", "to open a bakery."):
             page.keyboard.insert_text(part)
             shown.shoot(0.3)
         page.keyboard.press("Shift+Enter")
