@@ -1,0 +1,125 @@
+"""Each view beside the picture of it that was looked at: a rule that breaks another view is seen.
+
+``MSGFLUX_PICTURES=new`` takes the pictures of ``tests/browser/pictures`` again; look at them before they are committed.
+They are set in DejaVu, which comes with the browser that the set-up installs, so that they are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from playwright.sync_api import Page
+
+from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
+from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
+from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
+
+from . import test_extraction_view_esm as extraction
+from . import test_prefill_editor_esm as prefill
+from . import test_schema_picker_esm as picker
+from . import test_tool_call_view_esm as calls
+from .widget_page import WidgetPage
+
+pytestmark = pytest.mark.browser
+
+PICTURES = Path(__file__).parent / "pictures"
+TOLERANCE = 0.004  # of the pixels may be another shade, after a blur that edges of letters do not survive
+SHADE = 24  # of 255
+THEME = """
+:root { --jp-ui-font-family: "DejaVu Sans"; --jp-content-font-family: "DejaVu Sans"; --jp-code-font-family: "DejaVu Sans Mono";
+  --jp-layout-color0: #fff; --jp-ui-font-color0: #000; --jp-brand-color1: #1976d2; --jp-success-color1: #388e3c;
+  --jp-warn-color1: #f57c00; --jp-error-color1: #d32f2f; }
+:root.dark { --jp-layout-color0: #111; --jp-ui-font-color0: #fff; --jp-brand-color1: #2196f3; --jp-success-color1: #4caf50;
+  --jp-warn-color1: #ff9800; --jp-error-color1: #f44336; color-scheme: dark; background: #111; }
+body { margin: 8px; }
+"""  # noqa: E501  # as it is written in CSS
+
+
+def sample(page: Page) -> None:
+    """A sample that was tried, one row of it invalid."""
+    figures = [["rate", "12.4 rows/s"], ["tokens in", "2,640"], ["tokens out", "960"], ["took", "1.6 s"]]
+    rows: list[Any] = [
+        [n, str(7 * n), "ok", [("Ghent", "Ur", "Kyoto")[n % 3], str(n * n * 37)], "", ""] for n in range(9)
+    ]
+    rows[4] = [4, "28", "invalid", [], "ValidationFailedError: people: “a few” is not an integer", ""]
+    counts = dict.fromkeys(extraction.STATES, 0) | {"ok": 19, "invalid": 1}
+    ahead = {"460 more cost about": "$0.0374", "and take": "≈ 37 s", "may fail": "0 – 115, likely 23"}
+    told = extraction.picture(
+        state="sampled", finished=20, total=20, in_flight=0, counts=counts, rows=rows, figures=figures
+    )
+    told |= {"heads": extraction.HEADS, "ahead": ahead, "more_rows": 460, "paid": ["$0.0016", ""]}
+    WidgetPage(page, ExtractionView, {"picture": told | {"action": "go", "action_label": "Run the other 460"}})
+
+
+def waiting(page: Page) -> None:
+    """Two calls: one ran, the other waits."""
+    board = calls.Board(
+        page, *calls.told(*calls.pieces(0, "c", "add", calls.SUM), *calls.pieces(1, "d", "add", calls.SUM))
+    )
+    board.state(tools=calls.told()[0]["tools"], question="How much?", status=["212 in · 94 out", "free"])
+    ran = [(200, "asked"), (300, "running"), (420, "done")]
+    done = calls.card(phase="done", marks=ran, result="42", seconds=0.12)
+    board.batch(_0=done, _1=calls.card(phase="asked", marks=[(260, "asked")]))
+
+
+def fields(page: Page) -> None:
+    """The fields of a type, and a form beside them."""
+    WidgetPage(page, SchemaPicker, picker.seen(picker.Person, **picker.CAT))
+    page.get_by_text("Build one by form").click()
+
+
+def start(page: Page) -> None:
+    """A start that ends with a space."""
+    WidgetPage(page, PrefillEditor, prefill.seen("Let's think step by step. "))
+
+
+VIEWS: dict[str, Callable[[Page], None]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_looks_as_its_picture(page: Page, name: str, theme: str) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": 900, "height": 760})
+    VIEWS[name](page)
+    page.add_style_tag(content=THEME)
+    dark = json.dumps(theme == "dark")
+    page.evaluate(
+        f"""() => {{
+          document.documentElement.classList.toggle("dark", {dark});
+          document.body.dataset.jpThemeLight = String(!{dark});
+        }}"""
+    )
+    page.mouse.move(1, 1)
+    page.wait_for_timeout(400)
+    taken = Image.open(io.BytesIO(page.locator(".msgflux-live").first.screenshot())).convert("RGB")
+    path = PICTURES / f"{name}-{theme}.png"
+    if os.environ.get("MSGFLUX_PICTURES") == "new":
+        taken.save(path, optimize=True)
+    expected = Image.open(path).convert("RGB")
+    assert taken.size == pytest.approx(expected.size, abs=2)
+    assert differing(taken, expected) <= TOLERANCE, f"{path.name} shows something else; take it again if it is meant"
+
+
+def differing(one: Image.Image, other: Image.Image) -> float:
+    """The share of the pixels that differ, after a blur."""
+    size = (min(one.width, other.width), min(one.height, other.height))
+    blurred = [image.crop((0, 0, *size)).filter(ImageFilter.GaussianBlur(2)) for image in (one, other)]
+    shades = [np.asarray(image, dtype=np.int16) for image in blurred]
+    return float((np.abs(shades[0] - shades[1]).max(axis=2) > SHADE).mean())
+
+
+def test_a_picture_that_shows_something_else_is_seen() -> None:
+    page = Image.new("RGB", (900, 400), "white")
+    moved = page.copy()
+    moved.paste((25, 118, 210), (600, 300, 720, 328))  # a button that is not there
+    assert differing(page, page) == 0
+    assert differing(page, moved) > TOLERANCE
