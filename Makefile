@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format unit notebooks browser fuzz weights clean help
+.PHONY: demo test check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -61,6 +61,10 @@ weights:
 	@scripts/install_system.sh chromium
 	@$(BIN)/msgflux-nb models pull
 	@$(BIN)/msgflux-nb models pull smollm2-135m
+
+pictures: .test-ready ## take the pictures of the docs again, and the film of README
+	@scripts/install_system.sh fonts
+	$(BIN)/python scripts/pictures.py
 
 clean:           ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
