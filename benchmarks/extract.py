@@ -44,6 +44,7 @@ PEERS = {
 LATENCY_SECONDS = 0.05
 GOALS = {"ours, `extract`": 0.3, "ours, with a store": 0.7}  # ms of CPU a row where openai's parse takes 4.5
 OURS, REFERENCE, REFERENCE_MILLISECONDS = "ours, `extract`", "openai, `parse`", 4.5
+STORED, STORE_TIMES = "ours, with a store", 1.7  # the CPU of a row without one
 TIMES = 10  # the rows a second of the best peer
 WARM = 300
 Result = dict[str, float]
@@ -220,6 +221,10 @@ def report(results: dict[str, list[Result] | str]) -> None:
         spans = [f"{number(middle[what])} ({span([run[what] for run in runs])})" for what in ("rows", "cpu")]
         ratio = number(middle["rows"] / best) if best else "–"
         print(f"| {name} | {spans[0]} | {ratio} | {spans[1]} | {verdict(name, middle, best, middles)} |")
+    if OURS in middles and STORED in middles:
+        times = middles[STORED]["cpu"] / middles[OURS]["cpu"]
+        said = "reached" if times <= STORE_TIMES else "missed"
+        print(f"\nA row with a store takes {times:.2f} times the CPU of one without (goal {STORE_TIMES}: {said}).")
 
 
 def span(values: list[float]) -> str:

@@ -53,6 +53,7 @@ _HOME = {  # None: a module
     "ServerError": "errors",
     "StalledStreamError": "errors",
     "StoreError": "errors",
+    "StoreWarning": "errors",
     "StreamInterruptedError": "errors",
     "Timeout": "models.timeouts",
     "ToolCall": "protocol.tool_calls",
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .errors import ServerError as ServerError
     from .errors import StalledStreamError as StalledStreamError
     from .errors import StoreError as StoreError
+    from .errors import StoreWarning as StoreWarning
     from .errors import StreamInterruptedError as StreamInterruptedError
     from .errors import ToolCallError as ToolCallError
     from .errors import ToolNotCalledError as ToolNotCalledError

@@ -73,6 +73,7 @@ __all__ = [
     "ServerError",
     "StalledStreamError",
     "StoreError",
+    "StoreWarning",
     "StreamInterruptedError",
     "ToolCallError",
     "ToolNotCalledError",
@@ -379,3 +380,7 @@ class RecordingError(MsgfluxError):
 
 class NotRecordedError(RecordingError):
     """What was asked is in no recording that is being replayed; nothing was sent."""
+
+
+class StoreWarning(RuntimeWarning):
+    """A batch goes on although its store cannot be read or written; told as soon as that is seen."""

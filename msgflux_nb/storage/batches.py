@@ -8,12 +8,14 @@ takes the place of one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ..errors import StoreError
 from .answers import Store
+from .waiting import Table
+from .worker import LATE_SECONDS
 
 __all__ = ["KEY_BYTES", "Record", "Records", "RunRecord"]
 
@@ -54,6 +56,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     warnings: str | None = None
 
 
+class _Report(msgspec.Struct):
+    """What of a run's report is read by its name."""
+
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    states: dict[str, int]
+    cost: float | None
+    seconds: float | None
+    stopped: str | None
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A run over some rows.
 
@@ -70,7 +82,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run: str
-    began: float
+    began: Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
     model: str
     schema: str
     prompt: str | None
@@ -80,13 +92,18 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     labels: str | None = None
 
 
+_TOGETHER = (1, 4, 16, 64, 256)  # keys of one question
 _FIELDS = Record.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 _TAKE = "ON CONFLICT (key) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[2:])
 # The latest answer counts, but no failure takes the place of one.
-_INSERT = (
-    f"INSERT INTO rows ({_COLUMNS}) VALUES ({', '.join('?' * len(_FIELDS))}) {_TAKE} "  # noqa: S608  # our own names
-    "WHERE excluded.state <> 'failed' OR rows.state = 'failed'"
+_ROWS = Table(
+    f"INSERT INTO rows ({_COLUMNS})", len(_FIELDS), f"{_TAKE} WHERE excluded.state <> 'failed' OR rows.state = 'failed'"
+)
+_RUNS = Table(
+    "INSERT INTO runs (run, began, told, keys)",
+    4,
+    "ON CONFLICT (run) DO UPDATE SET told = excluded.told, keys = coalesce(nullif(excluded.keys, x''), keys)",
 )
 _SELECT = f"SELECT {_COLUMNS} FROM rows"  # noqa: S608  # our own names
 # What both have is the same answer or two to the same question: a good one counts more, and else our own.
@@ -104,24 +121,123 @@ _MERGE_DECISIONS = "INSERT INTO decisions SELECT * FROM other.decisions WHERE tr
 
 
 class Records:
-    """The records of one store; safe for threads and for several processes on one machine."""
+    """The records of one store; safe for threads and for several processes on one machine.
+
+    What waits to be written is found as if it were.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def get(self, key: bytes) -> Record | None:
         """Return the record of a request, or None."""
-        row = self.store.row(f"{_SELECT} WHERE key = ?", key)
-        return None if row is None else _record(row)
+        return self.waiting(key) or self.get_all([key]).get(key)
+
+    def waiting(self, key: bytes) -> Record | None:
+        """Return the record of a request that is not written yet, or None."""
+        values = self.store.worker.waiting.get(_ROWS, key)
+        return None if values is None else Record(**dict(zip(_FIELDS, values, strict=True)))
+
+    def get_all(self, keys: list[bytes]) -> dict[bytes, Record]:
+        """Return the records that are written of some requests.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        found: dict[bytes, Record] = {}
+        for start in range(0, len(keys), _TOGETHER[-1]):
+            some = keys[start : start + _TOGETHER[-1]]
+            count = next(count for count in _TOGETHER if count >= len(some))  # few sizes are few statements to read
+            some += some[-1:] * (count - len(some))
+            statement = f"{_SELECT} WHERE key IN ({', '.join('?' * count)})"
+            found |= {one.key: one for one in map(self._record, self.store.rows(statement, *some)) if one is not None}
+        return found
 
     def related(self, question: bytes) -> list[Record]:
         """Return what is known of the same question with other structures, the latest first."""
         rows = self.store.rows(f"{_SELECT} WHERE question = ? ORDER BY rowid DESC", question)
-        return [_record(row) for row in rows]
+        return [one for one in map(self._record, rows) if one is not None]
+
+    def may_know(self, key: bytes) -> bool:
+        """Whether there may be a record with this key or question; without asking the store."""
+        return self.store.may_know(key)
 
     def put(self, record: Record) -> None:
-        """Keep a record; it is committed when this returns."""
-        self.store.row(_INSERT, *(getattr(record, name) for name in _FIELDS))
+        """Keep a record; it is committed when this returns.
+
+        Raises:
+            StoreError: it is not, for now; it is written as soon as that is possible.
+        """
+        self.put_soon(record)
+        if self.flush() and self.trouble is not None:
+            raise StoreError(self.trouble)
+
+    def put_soon(self, record: Record) -> None:
+        """Keep a record; :meth:`kept` says when it is committed.
+
+        Raises:
+            StoreError: the store was closed.
+        """
+        if record.state == "failed":
+            before = self.waiting(record.key)
+            if before is not None and before.state != "failed":
+                return
+        self.store.will_know(record.key, record.question)
+        self.store.worker.put(_ROWS, record.key, msgspec.structs.astuple(record))
+
+    async def kept(self) -> None:
+        """Wait until all that was put so far is committed, or cannot be for now; not where it goes with the process."""
+        if self.store.worker.file.lasts:
+            await self.store.worker.kept()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what was put is not committed, or None while all is well."""
+        return self.store.worker.trouble
+
+    @property
+    def told(self) -> list[str]:
+        """What went wrong with the store so far."""
+        return self.store.worker.told
+
+    @property
+    def unwritten(self) -> int:
+        """How many rows wait to be written."""
+        return len(self.store.worker.waiting)
+
+    @property
+    def has_some(self) -> bool:
+        """Whether there are any.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self.unwritten > 0 or self.store.row("SELECT 1 FROM rows LIMIT 1") is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for a store that cannot be written that nothing more should come."""
+        return self.store.worker.is_full()
+
+    def flush(self, within: float = LATE_SECONDS) -> int:
+        """Try for so many seconds to write all that waits; return how much waits still."""
+        return self.store.worker.flush(within)
+
+    def give(self, other: Records) -> None:
+        """Have others write what could not be written here."""
+        for write in self.store.worker.waiting.everything():
+            other.store.worker.put(*write)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is another process, or a network, that keeps the store from being written, and not the file."""
+        return self.store.worker.held
+
+    def settle(self, within: float = LATE_SECONDS) -> int:
+        """See to it that the store is still the file at its path, and try to write all; return how much waits still."""
+        if self.store.path is not None:
+            self.store.worker.follow(within)
+        return self.flush(within)
 
     def merge(self, other: Records) -> None:
         """Take over what another store on disk has and this one does not: its answers, runs, corrections and decisions.
@@ -133,44 +249,72 @@ class Records:
             raise StoreError("merge: expected a store in a file, got one in memory")
         self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS, _MERGE_DECISIONS)
 
-    def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
+    def put_run(self, run: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:
         """Keep what a run did so far.
 
         Args:
             run: the run.
             keys: those of its rows' requests, by position, one after the other; zeros where nothing was to be sent.
                 None at all leaves those that it has.
+            within: how many seconds this may take.
+
+        Raises:
+            StoreError: it is not kept, for now.
         """
-        self.store.row(
-            "INSERT INTO runs (run, began, told, keys) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (run) DO UPDATE SET told = excluded.told, keys = coalesce(nullif(excluded.keys, x''), keys)",
-            run.run,
-            run.began,
-            msgspec.json.encode(run),
-            keys,
+        told = msgspec.json.encode(run)
+        before = self.store.worker.waiting.get(_RUNS, run.run)
+        self.store.worker.put(
+            _RUNS, run.run, (run.run, run.began, told, keys or (b"" if before is None else before[3]))
         )
+        if self.flush(within) and self.trouble is not None:
+            raise StoreError(self.trouble)
+
+    def drop_run(self, name: str) -> None:
+        """Do not write what a run did that has not begun."""
+        self.store.worker.waiting.drop(_RUNS, name)
 
     def run(self, name: str) -> RunRecord | None:
         """Return what a run did, or None."""
+        values = self.store.worker.waiting.get(_RUNS, name)
+        if values is not None:
+            return self._run(values[2])
         row = self.store.row("SELECT told FROM runs WHERE run = ?", name)
-        return None if row is None else msgspec.json.decode(row[0], type=RunRecord)
+        return None if row is None else self._run(row[0])
 
     def runs(self) -> list[RunRecord]:
         """Return the runs, the oldest first."""
-        found = self.store.rows("SELECT told FROM runs ORDER BY began, rowid")
-        return [msgspec.json.decode(told, type=RunRecord) for (told,) in found]
+        self.flush()
+        return [self._run(told) for (told,) in self.store.rows("SELECT told FROM runs ORDER BY began, rowid")]
 
     def of_row(self, run: str, position: int) -> Record | None:
         """Return the record of the request that was made for one row of a run, or None."""
-        row = self.store.row(
-            "SELECT substr(keys, ?, ?) FROM runs WHERE run = ?", position * KEY_BYTES + 1, KEY_BYTES, run
-        )
-        return None if row is None else self.get(row[0])
+        start = position * KEY_BYTES
+        values = self.store.worker.waiting.get(_RUNS, run)
+        if values is not None and values[3]:
+            return self.get(values[3][start : start + KEY_BYTES])
+        row = self.store.row("SELECT substr(keys, ?, ?) FROM runs WHERE run = ?", start + 1, KEY_BYTES, run)
+        return None if row is None or not isinstance(row[0], bytes) else self.get(row[0])
 
     def __len__(self) -> int:
         row = self.store.row("SELECT count(*) FROM rows")
         return 0 if row is None else int(row[0])
 
+    def _record(self, row: tuple[Any, ...]) -> Record | None:
+        """Return a record as it was written; None, which is told, for what somebody else has written."""
+        try:
+            return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Record)
+        except msgspec.ValidationError as error:
+            self.store.worker.tell(f"the store {self._name} holds a row that msgflux_nb has not written: {error}")
+            return None
 
-def _record(row: tuple[Any, ...]) -> Record:
-    return Record(**dict(zip(_FIELDS, row, strict=True)))
+    def _run(self, told: Any) -> RunRecord:
+        try:
+            run = msgspec.json.decode(told, type=RunRecord)
+            msgspec.convert(run.report, _Report)
+        except (msgspec.DecodeError, TypeError, RecursionError, UnicodeError) as error:
+            raise StoreError(f"the store {self._name} holds a run that msgflux_nb has not written: {error}") from error
+        return run
+
+    @property
+    def _name(self) -> str:
+        return self.store.worker.file.name

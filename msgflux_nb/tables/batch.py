@@ -233,6 +233,7 @@ class Batch:
         await (asyncio.sleep(seconds) if self._crew is None else self._crew.rest(seconds))
 
     async def _take(self) -> int | None:
+        self._heed_store()
         if self.stopped is not None:
             return None
         if self._positions is not None:
@@ -283,10 +284,11 @@ class Batch:
         return together(outcomes, self._judge.agreed([outcome.value for outcome in outcomes])), None
 
     async def _told_or_asked(self, position: int, prepared: Any) -> Ended | None:
-        known = self._memory.recall(prepared)
-        if known is not None:
-            await asyncio.sleep(0)
-            return known, None
+        if self._memory.may_know(prepared):
+            known = await self._memory.recall(prepared)
+            if known is not None:
+                await asyncio.sleep(0)
+                return known, None
         return await self._twins.ask(prepared, lambda: self._ask(position, prepared), lambda: self.stopped is not None)
 
     async def _prepared(self, position: int, model: AsyncModel) -> tuple[Any, BaseException | None]:
@@ -322,10 +324,23 @@ class Batch:
             if response is None:
                 raise
         except Exception as error:
-            return self._given_up(error, prepared, time.perf_counter() - started)
-        return self._answered(response, response.metadata, prepared, time.perf_counter() - started)
+            return await self._given_up(error, prepared, time.perf_counter() - started)
+        return await self._answered(response, response.metadata, prepared, time.perf_counter() - started)
+
+    async def _keep(self, prepared: Any, outcome: Outcome) -> None:
+        try:
+            await self._memory.keep(prepared, outcome)
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise  # else it was paid for, has ended, and is written soon
+
+    def _heed_store(self) -> None:
+        reason = None if self.stopped is not None else self._memory.why_stop()
+        if reason is not None:
+            self.stop(reason)
 
     def _may_send(self) -> bool:
+        self._heed_store()
         if self.stopped is None and self._max_cost is not None:
             all_ = (self, *self.partners)
             answers, in_flight = sum(one._answers for one in all_), sum(len(one.in_flight) for one in all_)
@@ -334,17 +349,17 @@ class Batch:
                 self.stop(reason)
         return self.stopped is None
 
-    def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
+    async def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
         if fault_of(error) is Fault.ACCOUNT:  # the batch's end and not the row's, which is for when there is money
             self.stop(f"the quota is used up: {error}")
             return None
         outcome = failure(error, None, seconds)
-        self._memory.keep(prepared, outcome)
+        await self._keep(prepared, outcome)
         return outcome, error
 
-    def _answered(self, response: Any, metadata: Any, prepared: Any, seconds: float) -> Ended:
+    async def _answered(self, response: Any, metadata: Any, prepared: Any, seconds: float) -> Ended:
         self._answers += 1
         error: BaseException | None = None
         try:
@@ -357,7 +372,7 @@ class Batch:
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
         if self._judge is not None and error is None:
             outcome = self._judged(outcome, prepared, self._judge)
-        self._memory.keep(prepared, outcome)
+        await self._keep(prepared, outcome)
         if self._max_cost is not None and outcome.cost is None:
             self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
         return outcome, error

@@ -43,6 +43,17 @@ class Correction(msgspec.Struct, frozen=True):
     was: bytes
 
 
+_FIELDS = Correction.__struct_fields__
+
+
+def _read(told: Sequence[Any]) -> list[Correction]:
+    """Return a correction as it was written; none for what somebody else has written."""
+    try:
+        return [msgspec.convert(dict(zip(_FIELDS, told, strict=True)), Correction)]
+    except msgspec.ValidationError:
+        return []
+
+
 class Corrections:
     """The corrections to the rows of a run, among all that were made to rows read as the same schema.
 
@@ -95,22 +106,29 @@ class Corrections:
         if subject is None or self._store is None:
             return dict(self._own.get(subject, {}))
         found = self._store.rows(_GET_OF_ONE, self.schema_name, subject)
-        return {field: Correction(field, value, was) for field, value, was in found}
+        return {correction.field: correction for told in found for correction in _read(told)}
 
-    def of_rows(self) -> dict[int, dict[str, Correction]]:
-        """Return the corrections by position, for the rows that have any, and by field."""
-        known = self._all()
+    def of_rows(self, within: float | None = None) -> dict[int, dict[str, Correction]]:
+        """Return the corrections by position, for the rows that have any, and by field.
+
+        Raises:
+            StoreError: the store cannot be read, or not within so many seconds.
+        """
+        known = self._all(within)
         if not known:
             return {}
         found = {position: self.subject(position) for position in range(len(self._rows))}
         return {position: known[subject] for position, subject in found.items() if subject in known}
 
-    def set_right(self, values: list[Any]) -> None:
+    def set_right(self, values: list[Any], within: float | None = None) -> None:
         """Put what is right into decoded answers, by position; a row that has none becomes a dict of what is known.
 
         What does not fit the schema of today is left as it was.
+
+        Raises:
+            StoreError: the store cannot be read, or not within so many seconds.
         """
-        for position, corrections in self.of_rows().items():
+        for position, corrections in self.of_rows(within).items():
             for correction in corrections.values():
                 values[position] = self.applied(values[position], correction)
 
@@ -120,14 +138,15 @@ class Corrections:
         try:
             kind = type_at(self._schema, path, value)
             return replaced(value, path, msgspec.json.decode(correction.value, type=kind))
-        except (LookupError, msgspec.ValidationError):
+        except (LookupError, msgspec.DecodeError, RecursionError):
             return value
 
-    def _all(self) -> dict[bytes | None, dict[str, Correction]]:
+    def _all(self, within: float | None = None) -> dict[bytes | None, dict[str, Correction]]:
         found: dict[bytes | None, dict[str, Correction]] = dict(self._own)
         if self._store is not None:
-            for subject, field, value, was in self._store.rows(_GET, self.schema_name):
-                found.setdefault(subject, {})[field] = Correction(field, value, was)
+            for subject, *told in self._store.rows(_GET, self.schema_name, within=within):
+                for correction in _read(told):
+                    found.setdefault(subject, {})[correction.field] = correction
         return found
 
     def subject(self, position: int) -> bytes | None:

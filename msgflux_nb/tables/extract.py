@@ -21,7 +21,7 @@ from .chunks.chunk import Chunk
 from .distributed.dask import extract_dask, is_dask
 from .interrupts import watch_interrupts
 from .loop import batch_loop
-from .options import KEYWORDS, Options
+from .options import KEYWORDS, OnStoreError, Options
 from .progress import progress_of
 from .run import CLOSING_SECONDS, Run
 
@@ -49,6 +49,7 @@ def extract(
     tpm: float | None = None,
     max_cost: float | None = None,
     store: Any = None,
+    on_store_error: OnStoreError = "keep",
     explode: str | None = None,
     sample: int | None = None,
     confidence: bool | int | None = None,
@@ -89,6 +90,9 @@ def extract(
         max_cost: US dollars; nothing new is sent when the rows in flight might pass it.
         store: an SQLite file in which answers are kept, so that a later session goes on where this one ended; None
             keeps them as long as the kernel lives, False not at all.
+        on_store_error: what happens where answers cannot be kept any more (a full disk, a lock, a deleted file), which
+            a :class:`StoreWarning` says at once: ``"keep"`` goes on, with answers in memory that are written as soon
+            as that is possible; ``"stop"`` sends nothing new.
         explode: a field that holds a list: one row for each of its items, under the same index label.
         sample: try this many rows, chosen by chance but always the same, and forecast the rest in the report.
         confidence: whether to say how sure each row is, in a column ``_confidence``, and each field, by
@@ -112,12 +116,13 @@ def extract(
           where not known; what was billed for this row in this run;
         * ``_confidence`` where it was asked for: that of the least sure field, from 0 to 1; missing where not known.
 
-        ``attrs["report"]`` has the run's name, the counts by state and the sums.
+        ``attrs["report"]`` has the run's name, the counts by state and the sums, ``store_error`` (what went wrong with
+        the store last) and ``not_stored`` (how many answers wait to be written).
 
     Raises:
         ValueError: the prompt names a column that is not there, or an option has a value that it cannot have.
         SchemaError: ``schema`` is no type, or has a field named like one of the columns above.
-        StoreError: ``store`` cannot be used.
+        StoreError: ``store`` cannot be used, which is found before anything is sent.
         MsgfluxError: with ``on_error="raise"``; the frame is its attribute ``result``.
 
     Example::
@@ -143,6 +148,7 @@ def extract(
         tpm=tpm,
         max_cost=max_cost,
         store=store,
+        on_store_error=on_store_error,
         explode=explode,
         sample=sample,
         confidence=confidence,
@@ -173,6 +179,9 @@ class Job(Protocol):
     def interrupt_and_wait(self) -> None:
         """The same, and wait a moment for the connections to close."""
 
+    def warn_of_store(self, above: int) -> None:
+        """Warn of what has gone wrong with the store since the last time."""
+
     def result(self) -> pd.DataFrame:
         """Return the frame as it stands."""
 
@@ -195,6 +204,7 @@ def finish(run: Job, *, progress: bool) -> pd.DataFrame:
                 if attention.wait(_HEARTBEAT_SECONDS) and not done.done():
                     attention.clear()
                     run.feed()
+                run.warn_of_store(3)
                 bar.show(run.batch.ledger)
         except KeyboardInterrupt:
             run.interrupt_and_wait()
@@ -235,6 +245,7 @@ async def afinish(run: Job, *, progress: bool) -> pd.DataFrame:
                 if hungry.is_set():
                     hungry.clear()
                     run.feed()
+                run.warn_of_store(3)
                 bar.show(run.batch.ledger)
         except asyncio.CancelledError as cancelled:
             run.interrupt()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from ..errors import StoreError, ValidationFailedError, described
+from ..errors import StoreError, StoreWarning, ValidationFailedError, described
 from ..generation.decode import decode_answer
 from ..storage.batches import KEY_BYTES, Record, Records
+from ..storage.lookups import Lookups
+from ..storage.slim import without_media
 from .judging.judge import Judge
 from .outcome import BILLED, Outcome, again, failure
 from .reuse import reusable
@@ -22,17 +25,17 @@ _DECODABLE = frozenset(("ok", "invalid"))
 
 
 class Memory:
-    """The records of a run. A disk that fails costs no answer: what was wrong is in ``trouble``.
+    """The records of a run. A store that fails costs no answer: it waits, and what was wrong is said by ``news``.
 
     Args:
         records: where they are; None to remember nothing.
         anew: how an answer that was paid for and is no good may have ended to be asked for again, once.
         keys: those of the rows' requests so far, by position; more are added.
         judge: says how sure answers are; None where nobody asks.
+        stops: whether nothing more is to be sent while answers cannot be kept.
 
     Attributes:
         keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
-        trouble: why answers could not be looked up or kept, or None.
         recalled: the sums of what was once billed for the rows that were recalled; None for what is not known.
     """
 
@@ -43,24 +46,97 @@ class Memory:
         anew: Iterable[str] = (),
         keys: bytearray | None = None,
         judge: Judge | None = None,
+        stops: bool = False,
     ) -> None:
         self.records = records
         self._judge = judge
         self.keys = bytearray() if keys is None else keys
-        self.trouble: str | None = None
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
-        self._anew = frozenset(anew)
+        self._anew, self._stops = frozenset(anew), stops
         self._asked: set[bytes] = set()  # what was no good, and has been asked for once more
-        self._had_some = records is not None and len(records) > 0
+        self._own: list[str] = []  # what went wrong but for what the records say themselves
+        self._heard = self._heard_own = 0  # of what these say, and of the others
+        self._said: dict[str, None] = {}
+        self._had_some = False
+        if records is not None:
+            if records.trouble is not None:
+                records.flush()
+            self._had_some = records.has_some
+            self._heard = len(records.told) - (records.trouble is not None and len(records.told) > 0)
+            self._lookups = Lookups(records, self.fail)
+            records.store.learn_keys()
 
-    def recall(self, prepared: Any) -> Outcome | None:
+    # -- a store that fails -------------------------------------------------------------------------------------------
+
+    def fail(self, error: StoreError | str) -> None:
+        """Something went wrong with the store."""
+        if str(error) not in self._own:
+            self._own.append(str(error))
+
+    def news(self) -> list[str]:
+        """Return what went wrong with the store and was not returned before, each sentence once."""
+        if self.records is None:
+            return []
+        told, own = self.records.told[self._heard :], self._own[self._heard_own :]
+        self._heard, self._heard_own = self._heard + len(told), self._heard_own + len(own)
+        new = [said for said in dict.fromkeys((*told, *own)) if said not in self._said]
+        self._said.update(dict.fromkeys(new))
+        return new
+
+    def warn(self, level: int, *, ended: bool) -> StoreWarning | None:
+        """Warn of the news, and at the end of what is not in the store; return a warning that is an error.
+
+        Args:
+            level: of the frame that is warned, as ``warnings.warn`` counts.
+            ended: whether the batch has ended.
+        """
+        said = self.news()
+        left = self.told()["not_stored"] if ended else 0
+        if left:
+            now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory to be written into the store"
+            said.append(f"{now}, and will be as soon as that is possible; this process must not end before")
+        try:
+            for one in said:
+                warnings.warn(one, StoreWarning, stacklevel=level)
+        except StoreWarning as error:  # where warnings are errors, which must not cost the frame
+            return error
+        return None
+
+    def told(self) -> dict[str, Any]:
+        """Return what a report says of the store."""
+        if self.records is None:
+            return {"store_error": None, "not_stored": 0}
+        said = [*self._said, *self.records.told[self._heard :], *self._own[self._heard_own :]]
+        return {"store_error": said[-1] if said else None, "not_stored": self.records.unwritten}
+
+    def why_stop(self) -> str | None:
+        """Return why nothing more should be sent, or None."""
+        records = self.records
+        if records is None:
+            return None
+        if records.trouble is not None and records.is_full:
+            return f"{records.unwritten:,} answers wait in memory to be written, which is enough: {records.trouble}"
+        if not self._stops or (records.trouble is None and not self._own):
+            return None
+        return f"answers cannot be kept and on_store_error='stop': {records.trouble or self._own[-1]}"
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def may_know(self, prepared: Any) -> bool:
+        """Whether there may be an answer to a request, or to its question; False tells that there is none."""
+        records = self.records
+        if records is None:
+            return False
+        return records.may_know(prepared.key) or (self._had_some and records.may_know(prepared.question))
+
+    async def recall(self, prepared: Any) -> Outcome | None:
         """Return how the same request ended before, or the answer to the same question read in another way."""
         if self.records is None:
             return None
         try:
-            return self._recalled(self.records, prepared)
+            return await self._recalled(self.records, prepared)
         except StoreError as error:
-            self.trouble = self.trouble or str(error)
+            self.fail(error)
             return None
 
     def note(self, position: int, prepared: Any) -> None:
@@ -72,41 +148,26 @@ class Memory:
             self.keys.extend(bytes(start - len(self.keys)))
         self.keys[start : start + KEY_BYTES] = prepared.key
 
-    def keep(self, prepared: Any, outcome: Outcome) -> None:
-        """Keep what came of a request; an answer that was paid for, whatever it is good for, is not paid for again."""
-        if self.records is None:
-            return
-        if self._anew:
-            self._asked.add(prepared.key)
+    async def keep(self, prepared: Any, outcome: Outcome) -> None:
+        """Keep what came of a request; an answer that was paid for, whatever it is good for, is not paid for again.
 
-        def hidden(text: str | None) -> str | None:
-            return None if text is None else prepared.without_key(text.encode("utf-8", "replace")).decode()
-
-        answer = prepared.answer
-        self._put(
-            Record(
-                key=prepared.key,
-                question=prepared.question,
-                state=outcome.state,
-                text=hidden(prepared.text),
-                request=prepared.without_key(prepared.request),
-                answer=None if answer is None else prepared.without_key(answer),
-                error=hidden(outcome.error),
-                attempts=outcome.attempts,
-                prompt_tokens=outcome.prompt_tokens,
-                completion_tokens=outcome.completion_tokens,
-                cost=outcome.cost,
-                seconds=outcome.seconds,
-                warnings=hidden("\n".join(prepared.flaws)) or None,
-            )
-        )
+        It is committed when this returns, unless the store fails or takes longer than a second: then it waits.
+        """
+        if self.records is not None:
+            self._put(_record(prepared, outcome))
+            await self.records.kept()
 
     def keep_unread(self, prepared: Any, metadata: Any) -> None:
         """Keep an answer before code of the schema's own reads it; how the row ends takes its place."""
-        self.keep(prepared, failure(ValidationFailedError(_UNREAD), metadata, None))
+        if self.records is not None:
+            self._put(_record(prepared, failure(ValidationFailedError(_UNREAD), metadata, None)))
+            if self.records.trouble is None:
+                self.records.flush()
 
-    def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
-        record = records.get(prepared.key)
+    async def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
+        record = records.waiting(prepared.key)
+        if record is None and records.may_know(prepared.key):
+            record = await self._lookups.find(prepared.key)
         if record is not None and record.state in PAID_FOR:
             found, problem = _read(record, prepared) if record.state in _DECODABLE else (None, None)
             if found is None:
@@ -120,11 +181,13 @@ class Memory:
             return self._judged(found, record)
         if not self._had_some or prepared.schema is None:
             return None
-        return self._read_otherwise(records, prepared)
+        return await self._read_otherwise(records, prepared)
 
-    def _read_otherwise(self, records: Records, prepared: Any) -> Outcome | None:
+    async def _read_otherwise(self, records: Records, prepared: Any) -> Outcome | None:
         """Read an answer that was given for another structure; what was sent for it stays its request."""
-        for other in records.related(prepared.question):
+        if not records.may_know(prepared.question):
+            return None
+        for other in await self._lookups.related(prepared.question):
             if other.state in _DECODABLE and reusable(prepared.schema, other.request):
                 outcome, _ = _read(other, prepared)
                 if outcome is not None:
@@ -145,11 +208,46 @@ class Memory:
             self.recalled[name] = None if known is None or billed is None else known + billed
 
     def _put(self, record: Record) -> None:
+        if self.records is None:
+            return
+        if self._anew:
+            self._asked.add(record.key)
         try:
-            if self.records is not None:
-                self.records.put(record)
+            self.records.put_soon(record)
         except StoreError as error:  # the answer is in the frame all the same
-            self.trouble = self.trouble or str(error)
+            self.fail(error)
+
+
+def _record(prepared: Any, outcome: Outcome) -> Record:
+    """Return what is kept of a request and what came of it; the caller's key is in none of it."""
+    text = None if prepared.text is None else prepared.text.encode("utf-8", "replace")
+    answer, request = prepared.answer, without_media(prepared.request)
+    whole = b"\0".join((request, answer or b"", text or b""))
+    if prepared.without_key(whole) != whole:  # nearly always there is nothing to hide, which one look tells
+
+        def hidden(data: bytes | None) -> bytes | None:
+            return None if data is None else prepared.without_key(data)
+
+        text, answer, request = hidden(text), hidden(answer), prepared.without_key(request)
+
+    def said(words: str | None) -> str | None:
+        return None if not words else prepared.without_key(words.encode("utf-8", "replace")).decode()
+
+    return Record(
+        key=prepared.key,
+        question=prepared.question,
+        state=outcome.state,
+        text=None if text is None else text.decode(),
+        request=request,
+        answer=answer,
+        error=said(outcome.error),
+        attempts=outcome.attempts,
+        prompt_tokens=outcome.prompt_tokens,
+        completion_tokens=outcome.completion_tokens,
+        cost=outcome.cost,
+        seconds=outcome.seconds,
+        warnings=said("\n".join(prepared.flaws)),
+    )
 
 
 def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFailedError | None]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from ..content.checks import meant
 from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
 from .chunks.chunk import Chunk
 
-__all__ = ["KEYWORDS", "LIMITS", "Options", "at_once", "checked", "completed"]
+__all__ = ["KEYWORDS", "LIMITS", "OnStoreError", "Options", "at_once", "checked", "completed"]
 
-LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost")
+OnStoreError = Literal["keep", "stop"]
+LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost", "on_store_error")
 """What of a run may be changed while it goes on."""
 
 
@@ -33,6 +34,7 @@ class Options(TypedDict, total=False):
     tpm: float | None
     max_cost: float | None
     store: Any
+    on_store_error: OnStoreError
     explode: str | None
     sample: int | None
     confidence: bool | int | None
@@ -50,8 +52,8 @@ def completed(options: Options) -> dict[str, Any]:
     prompt = options.get("system_prompt")
     if prompt is not None and not isinstance(prompt, str):
         raise TypeError(f"system_prompt: expected a str or None, got {type(prompt).__name__}")
-    usual = {**dict.fromkeys(Options.__optional_keys__), "on_error": "keep", "max_concurrency": "auto"}
-    return {**usual, **options}
+    usual = {"on_error": "keep", "max_concurrency": "auto", "on_store_error": "keep"}
+    return {**dict.fromkeys(Options.__optional_keys__), **usual, **options}
 
 
 def checked(limits: dict[str, Any]) -> dict[str, Any]:
@@ -60,11 +62,11 @@ def checked(limits: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: one cannot be.
     """
-    choices = get_args(OnError)
-    if limits["on_error"] not in choices:
-        given = limits["on_error"]
-        near = meant(given, choices) if isinstance(given, str) else ""
-        raise ValueError(f"on_error: expected one of {', '.join(map(repr, choices))}, got {given!r}.{near}")
+    for name, choices in (("on_error", get_args(OnError)), ("on_store_error", get_args(OnStoreError))):
+        given = limits[name]
+        if given not in choices:
+            near = meant(given, choices) if isinstance(given, str) else ""
+            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {given!r}.{near}")
     for name in ("rpm", "tpm", "max_cost"):
         _check_positive(name, limits[name])
     return limits

@@ -33,7 +33,10 @@ def reusable(wanted: WireSchema, request: bytes) -> bool:
         wanted: the structure that is asked for now.
         request: the body of the request that was answered then.
     """
-    asked = _asked_schema(msgspec.json.decode(request))
+    try:
+        asked = _asked_schema(msgspec.json.decode(request))
+    except (msgspec.DecodeError, RecursionError):  # a store of somebody else's
+        return False
     if asked is None:
         return False
     new = _Schema(wanted.schema, wanted.schema.get("$defs", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import os
@@ -17,12 +18,13 @@ from typing import Any, Unpack
 import msgspec
 import pandas as pd
 
-from ..errors import StoreError, described, ends_a_process
+from ..errors import StoreError, StoreWarning, described, ends_a_process
 from ..generation.generics import with_defaults
 from ..models.model import Model
 from ..protocol.cut_prompt import CUT
 from ..storage.answers import Store, open_store
 from ..storage.batches import Records, RunRecord
+from ..storage.worker import LATE_SECONDS
 from .batch import AsyncModel, Batch
 from .chunks.pieced_batch import PiecedBatch
 from .chunks.reading import pieces_of, rows_to_read
@@ -46,6 +48,7 @@ __all__ = ["Run", "kernel_memory", "kernel_records", "known_runs", "model_of", "
 
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
+_HURRIED_SECONDS = 0.1  # for which a store is waited for, each time, after an interrupt
 _KEPT_RUNS = 16
 _KEPT_ROWS = 1_000_000  # of all of these, for they hold their data and their answers in memory
 _CHUNK = 1024
@@ -107,6 +110,7 @@ class Run:
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.unread: BaseException | None = None
+        self._warned: StoreWarning | None = None
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = records_of(asked["store"])
         self.keys = bytearray()
@@ -119,8 +123,18 @@ class Run:
         self.pieces, self.joined = pieces_of(self.rows, asked["chunk"], asked["merge"])
         self.batch = self._batch(anew=anew)
         if gate is None:
-            self._keep()
+            self._begin()
             _list(self)
+
+    def _begin(self) -> None:
+        """Note that it begins: a store that cannot be written is found before anything is sent."""
+        try:
+            self._keep()
+        except StoreError:
+            if self.records is None or not self.records.is_held:
+                if self.records is not None:
+                    self.records.drop_run(self.name)
+                raise
 
     def _batch(
         self,
@@ -135,7 +149,8 @@ class Run:
         if gate is None:
             gate = gate_of(getattr(self.model, "gate_key", self.model))
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
-        self._memory = Memory(self.records, anew=anew, keys=self.piece_keys, judge=self.judge)
+        stops = self._limits["on_store_error"] == "stop"
+        self._memory = Memory(self.records, anew=anew, keys=self.piece_keys, judge=self.judge, stops=stops)
         make = functools.partial(
             Batch,
             self.rows if self.pieces is None else self.pieces,
@@ -190,7 +205,7 @@ class Run:
         batch = self.batch
         ended = self.settled() if isinstance(batch, Batch) else batch.settled_pieces()
         self.batch = self._batch(*ended.reopened(states), anew=anew, further=further)
-        self._keep()
+        self._keep_anyway()
 
     def prepared(self, position: int) -> Any:
         """Return the call that a row makes, without making it; None where there is nothing to send.
@@ -265,17 +280,18 @@ class Run:
 
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()
+        within = LATE_SECONDS if self.batch.stopped != "interrupted" else _HURRIED_SECONDS
         try:
-            self.corrections.set_right(ledger.values)
+            self.corrections.set_right(ledger.values, None if within == LATE_SECONDS else within)
         except StoreError as error:
-            self._memory.trouble = self._memory.trouble or str(error)
+            self._memory.fail(error)
         frame = outcome_frame(self.schema, ledger, self.rows.index, self.explode)
         self._worked = time.monotonic() - self._since
+        if self.records is not None:
+            self.records.settle(within)
         frame.attrs["report"] = self.report(ledger)
-        try:
-            self._keep(frame.attrs["report"], ended=time.time())
-        except StoreError as error:
-            self._memory.trouble = self._memory.trouble or str(error)
+        self._keep_anyway(frame.attrs["report"], ended=time.time(), within=within)
+        frame.attrs["report"].update(self._memory.told())
         return frame
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
@@ -289,11 +305,14 @@ class Run:
             stopped=self.batch.stopped or (self.unread and f"the data could not be read on: {described(self.unread)}"),
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
+        report.update(self._memory.told())
         if self.whole_size is not None:
             report["forecast"] = forecast_of(report, self.whole_size - len(ledger), self._memory.recalled)
         return report
 
-    def _keep(self, report: dict[str, Any] | None = None, *, ended: float | None = None) -> None:
+    def _keep(
+        self, report: dict[str, Any] | None = None, *, ended: float | None = None, within: float = LATE_SECONDS
+    ) -> None:
         """Note what the run did; at its beginning too, so that one that is killed is not forgotten."""
         self.record = RunRecord(
             run=self.name,
@@ -307,7 +326,24 @@ class Run:
             labels=None if ended is None else label_digest(self.rows.index),
         )
         if self.records is not None:
-            self.records.put_run(self.record, bytes(self.piece_keys))
+            self.records.put_run(self.record, bytes(self.piece_keys), within)
+
+    def _keep_anyway(self, *told: Any, **more: Any) -> None:
+        """The same; where the store cannot be written that waits too."""
+        with contextlib.suppress(StoreError):  # which the records say themselves
+            self._keep(*told, **more)
+
+    def warn_of_store(self, above: int, *, ended: bool = False) -> None:
+        """Warn of what has gone wrong with the store since the last time, and at the end of what is not in it.
+
+        Args:
+            above: how many frames above this one the batch was asked for.
+            ended: whether it has ended.
+        """
+        error = self._memory.warn(above + 2, ended=ended)
+        if error is not None:
+            self._warned = self._warned or error
+            batch_loop.call(functools.partial(self.batch.stop, str(error)))
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the frame as a table of the kind that the data was."""
@@ -317,14 +353,12 @@ class Run:
     def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame as the data was, or raise what has to be raised with it as its ``result``."""
         result = self.given_back(frame)
-        if self._memory.trouble is not None:
-            said = f"answers are in the frame but not kept: {self._memory.trouble}"
-            warnings.warn(said, RuntimeWarning, stacklevel=4)
+        self.warn_of_store(4, ended=True)
         if self.batch.view_fault is not None:
             warnings.warn(f"what shows this batch failed: {self.batch.view_fault}", RuntimeWarning, stacklevel=4)
         self._tell_of_cuts()
         of_a_row = self.batch.error if self._limits["on_error"] == "raise" else None
-        error = self.batch.crash or self.unread or of_a_row
+        error = self.batch.crash or self.unread or of_a_row or self._warned
         if error is None:
             return result
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it

@@ -74,7 +74,7 @@ class Twins:
         if told.outcome.state not in PAID_FOR:  # it failed for a key, a limit or a budget that may not be ours
             return None
         if told.memory.records is not self._memory.records:
-            self._memory.keep(told.prepared, told.outcome)
+            await self._memory.keep(told.prepared, told.outcome)
         return told
 
     async def _send(self, asking: _Asking, prepared: Any, send: Callable[[], Awaitable[Ended | None]]) -> Ended | None:

@@ -318,13 +318,13 @@ import os, sys
 from msgflux_nb.storage.answers import Store
 kept = Store(sys.argv[1])
 kept.put("parent", "u", b"{}", b"1")
-kept._lock.acquire()  # as by another thread of the parent, in the middle of something
+kept.worker._lock.acquire()  # as by another thread of the parent, in the middle of something
 child = os.fork()
 if child == 0:
     kept.put("child", "u", b"{}", b"2")
     sys.exit(0 if kept.get("parent") == b"1" else 2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-kept._lock.release()
+kept.worker._lock.release()
 kept.put("later", "u", b"{}", b"3")
 assert [kept.get(key) for key in ("parent", "child", "later")] == [b"1", b"2", b"3"]
 """

@@ -323,23 +323,7 @@ def test_what_does_not_pass_a_new_check_is_asked_for_once_more(counting: Countin
         assert counting.calls == calls
 
 
-# When the disk fails
-
-
-def test_a_disk_that_fails_costs_a_warning_and_no_row(
-    counting: Counting, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any) -> None:
-        raise mf.StoreError("the disk is full")
-
-    open_store(path)
-    monkeypatch.setattr(Records, "put", fail)
-    monkeypatch.setattr(Records, "get", fail)
-    with pytest.warns(RuntimeWarning, match="the disk is full") as warned:
-        frame = counting.extract(["a", "b", "c"], store=path)
-    assert frame["_status"].tolist() == ["ok"] * 3
-    assert len(warned) == 1
-    assert Path(warned[0].filename) == Path(__file__).with_name("counting.py")
+# When it cannot be used
 
 
 def test_a_file_that_cannot_be_used_is_said_before_anything_is_sent(counting: Counting, path: Path) -> None:

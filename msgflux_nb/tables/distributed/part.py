@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ...errors import AuthenticationError, StoreError
 from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
 from ...storage.batches import Record, Records, RunRecord
+from ...storage.file import BusyError
 from ..ledger import Ledger
 from ..loop import batch_loop
 from ..report import outcome_frame, with_warnings
@@ -100,6 +102,7 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
     done = batch_loop.submit(run.batch.run())
     try:
         while not run.batch.ended.wait(_HEARTBEAT_SECONDS):
+            run.warn_of_store(2)
             if cancelled():
                 raise CancelledError("nobody waits for the result any more")
             if done.done():
@@ -126,7 +129,7 @@ def _returned(run: Run, result: pd.DataFrame) -> pd.DataFrame:
 
 def _checked(answer: Any) -> Any:
     if isinstance(answer, dict) and "error" in answer:
-        raise StoreError(answer["error"])
+        raise (BusyError if answer.get("busy") else StoreError)(answer["error"])
     return answer
 
 
@@ -207,7 +210,7 @@ class _SharedGate:
 
 def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Records:
     if begun["path"] is None:
-        return _PartRecords(_DesksStore(None, link, part))
+        return _PartRecords(Store(None, _DesksFile(None, link, part)))
     path = Path(begun["path"])
     place = "file" if begun["flag"] is None else asked.place
     if place == "auto":
@@ -215,7 +218,7 @@ def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Reco
         place = "scheduler" if not same else "file" if begun["machine"] == machine() else "beside"
     if place == "file":  # SQLite's log wants all that write on one machine
         return _PartRecords(open_store(path))
-    desks = _PartRecords(_DesksStore(path, link, part))
+    desks = _PartRecords(Store(path, _DesksFile(path, link, part)))
     if place == "scheduler":
         return desks
     own = own_path(path)
@@ -226,7 +229,7 @@ def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Reco
 class _PartRecords(Records):
     """The records of a part, which is no run of its own."""
 
-    def put_run(self, run: RunRecord, keys: bytes = b"") -> None:
+    def put_run(self, run: RunRecord, keys: bytes = b"", within: float = 0) -> None:
         """Keep nothing."""
 
 
@@ -234,30 +237,62 @@ class _Beside(_PartRecords):
     """New records go into a file of this part's own; known are those of all."""
 
     def __init__(self, all_of_them: Records, own: Store) -> None:
-        super().__init__(all_of_them.store)
-        self._own = Records(own)
+        super().__init__(own)
+        self._all = all_of_them
 
-    def get(self, key: bytes) -> Record | None:
-        return self._own.get(key) or super().get(key)
+    def get_all(self, keys: list[bytes]) -> dict[bytes, Record]:
+        return {**self._all.get_all(keys), **super().get_all(keys)}
 
     def related(self, question: bytes) -> list[Record]:
-        return [*self._own.related(question), *super().related(question)]
+        return [*super().related(question), *self._all.related(question)]
 
-    def put(self, record: Record) -> None:
-        self._own.put(record)
+    def may_know(self, key: bytes) -> bool:
+        return True
+
+    @property
+    def has_some(self) -> bool:
+        return self._all.has_some
 
     def close(self) -> None:
-        """Close the file, so that it can be taken over."""
-        self._own.store.close()
+        """Close the file, so that it can be taken over; what could not be written into it goes to the desk's."""
+        if self.settle():
+            self.give(self._all)
+        self.store.close()
 
 
-class _DesksStore(Store):
-    """The store at the desk, as records see it."""
+class _DesksFile:
+    """The file at the desk, as a store sees it."""
+
+    lasts = True
 
     def __init__(self, path: Path | None, link: Link, part: str) -> None:
-        self.path = path
+        self.name = "of the desk" if path is None else repr(str(path))
         self._link, self._part = link, part
 
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        found = _checked(self._link.ask_and_wait("rows", part=self._part, statement=statement, values=list(values)))
+    def open(self) -> None:
+        """It is open there."""
+
+    def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run one statement; return all that it finds."""
+        return self._run([(statement, list(values))])
+
+    def write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
+        """Run several as one transaction."""
+        self._run([(statement, list(values)) for statement, values in statements])
+
+    def _run(self, statements: list[tuple[str, list[object]]]) -> list[tuple[Any, ...]]:
+        try:
+            found = _checked(self._link.ask_and_wait("rows", part=self._part, statements=statements))
+        except (OSError, TimeoutError, concurrent.futures.TimeoutError) as error:
+            raise StoreError(f"the store {self.name} cannot be reached: {error}") from error
         return [tuple(row) for row in found]
+
+    def followed(self) -> str | None:
+        """The desk sees to that."""
+        return None
+
+    def reopen(self) -> None:
+        """The desk sees to that."""
+
+    def close(self) -> None:
+        """It stays open there."""

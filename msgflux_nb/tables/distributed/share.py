@@ -20,12 +20,14 @@ from ...errors import StoreError
 from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
 from ...storage.batches import Records
+from ...storage.file import BusyError
 from ..gate import Gate, Ticket, over_budget
 
 __all__ = ["Desk", "Link", "Terms", "machine", "own_path", "sees"]
 
 _FLAG = ".flag"
 _OWN = ".part-"
+_STORE_SECONDS = 40.0  # for which a part waits for the store
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -221,12 +223,18 @@ class Desk:
 
     # -- the store ----------------------------------------------------------------------------------------------------
 
-    def _on_rows(self, *, part: str, statement: str, values: list[Any]) -> Any:
+    async def _on_rows(self, *, part: str, statements: list[tuple[str, list[Any]]]) -> Any:
+        """Run statements; return what the last one finds. Other questions are answered meanwhile."""
         path = self._parts[part].terms.store
         if path is False:
             return []
-        records = self._kernel() if path is None else Records(open_store(str(path)))
-        return records.store.rows(statement, *values)
+        try:
+            store = self._kernel().store if path is None else open_store(str(path))
+            return await asyncio.wait_for(asyncio.wrap_future(store.run(statements)), _STORE_SECONDS)
+        except BusyError as error:
+            return {"error": str(error), "busy": True}
+        except (StoreError, TimeoutError) as error:
+            return {"error": str(error) or f"the store has not answered for {_STORE_SECONDS:.0f} s"}
 
     def _flag(self, path: Path) -> str:
         """Put a flag beside the file: whoever sees it sees the same file system."""

@@ -6,14 +6,13 @@ import datetime
 import secrets
 import threading
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from ...errors import StoreError
+from ...errors import StoreError, StoreWarning
 from ...generation.generics import with_defaults
 from ...storage.batches import KEY_BYTES, Record
 from ..batch import Batch
@@ -79,7 +78,7 @@ class GridRun:
     ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n: expected a number of answers to each request of at least 1, got {n!r}")
-        limits = {"on_error": "keep", "rpm": None, "tpm": None, "max_cost": max_cost}
+        limits = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None, "max_cost": max_cost}
         self._max_cost = checked(limits)["max_cost"]
         self.schema = None if schema is None else with_defaults(schema)
         if self.schema is not None:
@@ -91,6 +90,7 @@ class GridRun:
         self.models = read_models(models)
         self.scorer = score
         self._score_fault: Exception | None = None
+        self._warned: StoreWarning | None = None
         self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self.rows = GridRows(self.prompts, len(self.index), len(self.models), n)
         self.records = records_of(store)
@@ -189,6 +189,9 @@ class GridRun:
                 self.marks = marks_of(self, ledger, self.scorer)
             except Exception as fault:  # of a user's function: the answers are paid for, and given with it
                 self._score_fault = fault
+        if self.records is not None:
+            self.records.settle()
+        report.update(self._memory.told())
         self.scores = report["scores"] = score_table(self, ledger, self.marks)
         frame.attrs["report"] = report
         _list(self)
@@ -198,12 +201,17 @@ class GridRun:
         """Return the table as it is: a grid's is always one of pandas."""
         return result
 
+    def warn_of_store(self, above: int, *, ended: bool = False) -> None:
+        """Warn of what has gone wrong with the store since the last time, and at the end of what is not in it."""
+        error = self._memory.warn(above + 2, ended=ended)
+        if error is not None:
+            self._warned = self._warned or error
+            batch_loop.call(self.batch.interrupt)
+
     def returned(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the table, or raise what ended the process's part of it, with the table as its ``result``."""
-        if self._memory.trouble is not None:
-            said = f"answers are in the table but not kept: {self._memory.trouble}"
-            warnings.warn(said, RuntimeWarning, stacklevel=4)
-        error = self.batch.crash or self._score_fault
+        self.warn_of_store(4, ended=True)
+        error = self.batch.crash or self._score_fault or self._warned
         if error is None:
             return result
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it

@@ -1,0 +1,264 @@
+"""One SQLite file: opened, checked, read and written; by one thread at a time, and none of it waits for long.
+
+What another process holds is waited for elsewhere: here a lock is an error after a moment. A file that was deleted or
+exchanged while it was open is noticed, which SQLite does not do, and what it held goes into the file at its path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ..errors import StoreError
+from .layout import TABLES, bring_up_to_date, refuse_foreign
+
+__all__ = ["BusyError", "File", "SqliteFile", "Statement"]
+
+T = TypeVar("T")
+Statement = tuple[str, Sequence[object]]
+
+_BUSY_SECONDS = 0.05  # which a signal has to wait at most, since SQLite waits without Python
+_LONGEST = 600_000_000  # bytes of one cell: two answers of the largest size
+_BUSY, _LOCKED = 5, 6  # of SQLite's codes
+_CHUNK = 256
+_UNSTEADY = 3  # times that a file was exchanged for itself
+
+
+class BusyError(StoreError):
+    """Another process holds the file for now."""
+
+
+class File(Protocol):
+    """What a store needs of its file.
+
+    Attributes:
+        name: what it is called in messages.
+        lasts: whether what is written outlives this process.
+    """
+
+    name: str
+    lasts: bool
+
+    def open(self) -> None:
+        """Open it, unless it is open."""
+
+    def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run one statement as a transaction; return all that it finds."""
+
+    def write(self, statements: Iterable[Statement]) -> None:
+        """Run several as one transaction."""
+
+    def followed(self) -> str | None:
+        """See to it that this is the file at the path; return what had to be done for that, or None."""
+
+    def reopen(self) -> None:
+        """Something failed: open it anew for the next statement, unless that loses what it holds."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class SqliteFile:
+    """A file, or what lives as long as this object where there is no path.
+
+    Every method raises ``BusyError`` where another process holds the file, and ``StoreError`` where it cannot be used.
+
+    Args:
+        path: the file; None for one in memory, and where that gets too much, without a name.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.lasts = path is not None
+        self.name = "in memory" if path is None else repr(str(path))
+        self._connection: sqlite3.Connection | None = None
+        self._pid = os.getpid()
+        self._inherited: list[sqlite3.Connection] = []
+        self._identity: tuple[int, int] | None = None
+        self._rescued: sqlite3.Connection | None = None
+        self._done: str | None = None
+        self._unsteady = 0
+
+    def open(self) -> None:
+        """Open it, unless it is open; create it and its folder if need be."""
+        if self._pid != os.getpid():  # SQLite's connections do not survive a fork, and must not be closed after one
+            self._inherited += [one for one in (self._connection, self._rescued) if one is not None]
+            self._pid, self._connection, self._rescued = os.getpid(), None, None
+        if self._connection is None:
+            self._guarded(self._open)
+        if self._rescued is not None:
+            self._guarded(self._pour_back)
+
+    def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run one statement as a transaction; return all that it finds."""
+        self.open()
+
+        def run(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(statement, values).fetchall()
+
+        return self._guarded(run)
+
+    def write(self, statements: Iterable[Statement]) -> None:
+        """Run several as one transaction."""
+        self.open()
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in statements:
+                    connection.execute(statement, values)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+        self._guarded(run)
+
+    def take_over(self, path: Path, statements: Iterable[str]) -> None:
+        """Run statements as one transaction that read from another store's file, as the database ``other``."""
+        self.execute("ATTACH ? AS other", (str(path),))
+        try:
+            self.write((statement, ()) for statement in statements)
+        finally:
+            self.execute("DETACH other", ())
+
+    def reopen(self) -> None:
+        """Something failed: open it anew for the next statement, unless that loses what it holds."""
+        connection = self._connection
+        with contextlib.suppress(OSError):
+            if connection is not None and self.lasts and _identity(self.path) == self._identity:
+                connection.close()
+                self._connection = None
+
+    def close(self) -> None:
+        """Close it."""
+        for connection in (self._connection, self._rescued):
+            if connection is not None and self._pid == os.getpid():
+                connection.close()
+        self._connection = self._rescued = None
+
+    # -- the file at the path -----------------------------------------------------------------------------------------
+
+    def followed(self) -> str | None:
+        """See to it that this is the file at the path; return what had to be done for that, or None."""
+        if self.path is not None and self._connection is not None and self._identity is not None:
+            now = self._guarded(lambda _: _identity(self.path))
+            if now is None or (now != self._identity and self._unsteady < _UNSTEADY):
+                self._leave(self._connection, gone=now is None)
+        if self._rescued is not None:
+            self.open()
+        done, self._done = self._done, None
+        return done
+
+    def _leave(self, connection: sqlite3.Connection, *, gone: bool) -> None:
+        """Close a file that is not at its path any more; what it held is kept until it is written there again."""
+        self._rescued = self._guarded(_copy_in_memory)
+        connection.close()
+        self._connection = None
+        if gone:
+            _remove_logs(self.path)
+        how = "deleted" if gone else "exchanged for another file"
+        self._done = f"the store {self.name} was {how} while it was in use; what it held was written there again"
+
+    def _pour_back(self, connection: sqlite3.Connection) -> None:
+        rescued = self._rescued
+        assert rescued is not None
+        there, here = (one.execute("SELECT count(*), max(rowid) FROM rows").fetchone() for one in (connection, rescued))
+        # Some file systems of a network give a file new numbers: then it is the same one, time after time.
+        self._unsteady = self._unsteady + 1 if there == here and here[0] else 0
+        _pour(rescued, connection)
+        self._rescued = None
+        rescued.close()
+
+    # -- opening ------------------------------------------------------------------------------------------------------
+
+    def _open(self, _: sqlite3.Connection | None = None) -> None:
+        path = self.path
+        if path is not None and not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(
+            "" if path is None else path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        )
+        try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+            connection.set_authorizer(_authorized)
+            if path is not None:
+                connection.execute("PRAGMA trusted_schema=OFF")
+                refuse_foreign(connection, path)
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+            bring_up_to_date(connection)
+            self._identity = None if path is None else _identity(path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _guarded(self, work: Callable[[Any], T]) -> T:
+        """Say in our words what SQLite and the file system refuse."""
+        try:
+            return work(self._connection)
+        except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED)
+            raise (BusyError if busy else StoreError)(
+                f"the store {self.name} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
+                "where one can be created."
+            ) from error
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    assert path is not None
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _authorized(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
+    """Refuse what a trigger or a view would do: the file of somebody else may have got one after it was looked at."""
+    return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
+
+
+def _copy_in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a copy of what an open file holds; its log is emptied, so that nobody takes it for the new file's."""
+    copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.backup(copy)
+    return copy
+
+
+def _remove_logs(path: Path | None) -> None:
+    assert path is not None
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Write what one file holds into another one; what that has stays, but for a failure in an answer's place."""
+    target.execute("BEGIN IMMEDIATE")
+    try:
+        there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in (table for table in TABLES if table in there):
+            found = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # our own names
+            names = [column[0] for column in found.description]
+            places = ", ".join("?" * len(names))
+            statement = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
+            if table == "rows":
+                better = ", ".join(f"{name} = excluded.{name}" for name in names if name != "key")
+                statement = statement.replace("OR IGNORE ", "") + (
+                    f" ON CONFLICT (key) DO UPDATE SET {better} WHERE rows.state = 'failed'"
+                )
+            while rows := found.fetchmany(_CHUNK):
+                target.executemany(statement, rows)
+        target.execute("COMMIT")
+    except BaseException:
+        if target.in_transaction:
+            target.execute("ROLLBACK")
+        raise

@@ -1,0 +1,101 @@
+"""Answers of earlier runs, looked up off the loop: all that rows ask for in one turn of the loop, in one question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from ..errors import StoreError
+from .batches import Record, Records
+
+__all__ = ["Lookups"]
+
+_LATE_SECONDS, _PATIENCE_SECONDS = 1.0, 31.0
+
+
+class Lookups:
+    """What a batch asks its records.
+
+    Args:
+        records: the records.
+        fail: told where an answer takes long.
+    """
+
+    def __init__(self, records: Records, fail: Callable[[StoreError], object]) -> None:
+        self._records, self._fail = records, fail
+        self._patience = _PATIENCE_SECONDS
+        self._wanted: list[tuple[bytes, asyncio.Future[Record | None]]] = []
+
+    async def find(self, key: bytes) -> Record | None:
+        """Return the record of a request, or None.
+
+        Raises:
+            StoreError: the store cannot be read, or has not answered for half a minute.
+        """
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Record | None] = loop.create_future()
+        self._wanted.append((key, found))
+        if len(self._wanted) == 1:
+            loop.call_soon(self._look_up, loop)
+        return await found
+
+    async def related(self, question: bytes) -> list[Record]:
+        """Return what is known of a question, the latest first.
+
+        Raises:
+            StoreError: likewise.
+        """
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[Record]] = loop.create_future()
+        self._ask(loop, lambda: self._records.related(question), [found], lambda result: [result])
+        return await found
+
+    def _look_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        wanted, self._wanted = self._wanted, []
+        keys = list({key for key, _ in wanted})
+        self._ask(
+            loop,
+            lambda: self._records.get_all(keys),
+            [found for _, found in wanted],
+            lambda result: [result.get(key) for key, _ in wanted],
+        )
+
+    def _ask(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Callable[[], Any],
+        futures: list[asyncio.Future[Any]],
+        results: Callable[[Any], list[Any]],
+    ) -> None:
+        late = loop.call_later(_LATE_SECONDS, self._fail, StoreError("the store has not answered for a second"))
+        over = loop.call_later(self._patience, self._give_up, futures)
+
+        def answered(done: Future[Any]) -> None:
+            self._patience = _PATIENCE_SECONDS
+            late.cancel()
+            over.cancel()
+            error = done.exception()
+            _end(futures, error if error is not None else results(done.result()))
+
+        def tell(done: Future[Any]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(answered, done)
+
+        self._records.store.worker.submit(work).add_done_callback(tell)
+
+    def _give_up(self, futures: list[asyncio.Future[Any]]) -> None:
+        """Nobody waits for half a minute once more, before something was answered."""
+        self._patience, waited = _LATE_SECONDS, self._patience
+        _end(futures, StoreError(f"the store has not answered for {waited:.0f} s"))
+
+
+def _end(futures: list[asyncio.Future[Any]], what: BaseException | list[Any]) -> None:
+    for place, future in enumerate(futures):
+        if future.done():  # nobody waits for it any more
+            continue
+        if isinstance(what, BaseException):
+            future.set_exception(what)
+        else:
+            future.set_result(what[place])

@@ -1,0 +1,216 @@
+"""Rows that wait to be written into a store, and who waits for that; a queue of values, without a file or a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Table", "Turn", "Waiting", "Write"]
+
+_GROUP, _GROUP_BYTES = 256, 16_000_000
+_TOGETHER = (64, 16, 4, 1)  # rows of one statement; few sizes, so that SQLite reads few statements
+
+
+class Table(NamedTuple):
+    """How rows get into a table.
+
+    Attributes:
+        head: the statement up to its values.
+        columns: how many values a row has.
+        tail: the rest of the statement.
+    """
+
+    head: str
+    columns: int
+    tail: str
+
+    def statement(self, count: int) -> str:
+        """Return the statement for so many rows."""
+        row = f"({', '.join('?' * self.columns)})"
+        return f"{self.head} VALUES {', '.join([row] * count)} {self.tail}"
+
+
+class Write(NamedTuple):
+    """One row that is to be written.
+
+    Attributes:
+        table: where.
+        key: what tells it from the others of the table: a later one takes its place.
+        values: the row.
+    """
+
+    table: Table
+    key: Any
+    values: tuple[Any, ...]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return 200 + sum(len(value) for value in self.values if isinstance(value, bytes | str))
+
+
+class Turn:
+    """Those of one loop that wait for the same rows."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.number = 0  # of the last row
+        self.over = False
+        self.late: asyncio.TimerHandle | None = None
+        self._loop, self._event = loop, asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait until it is over."""
+        await self._event.wait()
+
+    def end(self) -> None:
+        """It is over; from any thread."""
+        if not self.over:
+            self.over = True
+            try:
+                self._loop.call_soon_threadsafe(self._end)
+            except RuntimeError:  # the loop was closed, and nobody waits
+                return
+
+    def _end(self) -> None:
+        if self.late is not None:
+            self.late.cancel()
+        self._event.set()
+
+
+class Waiting:
+    """The queue; for any thread.
+
+    Attributes:
+        size: about how many bytes wait.
+        asleep: whether somebody has to be woken for what comes next.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.asleep = True
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._last = 0
+        self._rows: dict[tuple[str, Any], tuple[int, float, Write]] = {}
+        self._turns: list[Turn] = []
+        self._begun: dict[asyncio.AbstractEventLoop, Turn] = {}  # those that wait for rows that are in no group yet
+        self._events: list[threading.Event] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, table: Table, key: Any) -> tuple[Any, ...] | None:
+        """Return a row that waits, or None."""
+        found = self._rows.get((table.head, key))
+        return None if found is None else found[2].values
+
+    def add(self, write: Write) -> None:
+        """Add a row; it takes the place of one with the same key."""
+        place = (write.table.head, write.key)
+        with self._lock:
+            before = self._rows.pop(place, None)
+            self._last = next(self._numbers)
+            self._rows[place] = (self._last, time.monotonic(), write)
+            self.size += write.size - (0 if before is None else before[2].size)
+
+    def everything(self) -> list[Write]:
+        """Return all that waits, the oldest first."""
+        with self._lock:
+            return [write for _, _, write in self._rows.values()]
+
+    def drop(self, table: Table, key: Any) -> None:
+        """Do not write a row."""
+        found = self._rows.get((table.head, key))
+        if found is not None:
+            self.remove([found[2]])
+
+    def age(self) -> float:
+        """Return for how many seconds the first row has waited."""
+        with self._lock:
+            first = next(iter(self._rows.values()), None)
+        return 0.0 if first is None else time.monotonic() - first[1]
+
+    def group(self) -> list[Write]:
+        """Return the rows that are to be written next, the oldest first."""
+        group, size = [], 0
+        with self._lock:
+            for _, _, write in self._rows.values():
+                size += write.size
+                group.append(write)
+                if len(group) == _GROUP or size > _GROUP_BYTES:
+                    break
+            self._begun.clear()
+        return group
+
+    def remove(self, group: list[Write]) -> None:
+        """Rows were written; those who waited for them and for all before them go on."""
+        with self._lock:
+            for write in group:
+                place = (write.table.head, write.key)
+                held = self._rows.get(place)
+                if held is not None and held[2] is write:
+                    del self._rows[place]
+                    self.size -= write.size
+            first = next(iter(self._rows.values()), None)
+            oldest = self._last + 1 if first is None else first[0]
+            over = [turn for turn in self._turns if turn.number < oldest]
+            self._turns = [turn for turn in self._turns if turn.number >= oldest]
+            events, self._events = (self._events, []) if first is None else ([], self._events)
+        for turn in over:
+            turn.end()
+        for event in events:
+            event.set()
+
+    def release(self) -> None:
+        """Let all go on who wait."""
+        with self._lock:
+            turns, self._turns = self._turns, []
+            self._begun.clear()
+        for turn in turns:
+            turn.end()
+
+    def turn(self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]) -> Turn:
+        """Return what to wait for until the rows are written that wait now; on the loop's thread.
+
+        Args:
+            loop: the loop of those who wait.
+            seconds: how long they wait at most.
+            late: called when they have waited for so long.
+        """
+        with self._lock:
+            turn = self._begun.get(loop)
+            if turn is None or turn.over:
+                turn = self._begun[loop] = Turn(loop)
+                turn.late = loop.call_later(seconds, late)
+                self._turns.append(turn)
+            turn.number = self._last
+            if not self._rows:
+                turn.end()
+        return turn
+
+    def event(self) -> threading.Event:
+        """Return what is set when nothing waits any more."""
+        event = threading.Event()
+        with self._lock:
+            if self._rows:
+                self._events.append(event)
+            else:
+                event.set()
+        return event
+
+    @staticmethod
+    def statements(group: list[Write]) -> list[tuple[str, list[Any]]]:
+        """Return what writes some rows, in their order: neighbours of a table by one statement."""
+        found: list[tuple[str, list[Any]]] = []
+        for _, rows in itertools.groupby(group, key=lambda write: write.table.head):
+            neighbours = list(rows)
+            while neighbours:
+                count = next(count for count in _TOGETHER if count <= len(neighbours))
+                now, neighbours = neighbours[:count], neighbours[count:]
+                statement = now[0].table.statement(count)
+                found.append((statement, [value for write in now for value in write.values]))
+        return found

@@ -1,0 +1,333 @@
+"""The thread of one store: what is asked of its file, and what waits to be written.
+
+Nobody else touches the file, so that a lock, a full disk or a network that hangs holds up nothing but this thread.
+What is to be written is known from the moment when it is given here, and is written together with all that came
+meanwhile, in one transaction. What cannot be written waits, is tried again, and is told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import StoreError
+from .file import BusyError, File
+from .waiting import Table, Waiting, Write
+
+__all__ = ["LATE_SECONDS", "Worker"]
+
+T = TypeVar("T")
+LATE_SECONDS = 1.0
+"""How long an answer is waited for to be written before that counts as trouble."""
+_PATIENCE_SECONDS = 30.0  # of a question, while another process holds the file
+_IDLE_SECONDS = 10.0  # after which the thread ends; the next question begins another one
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
+_HELD_SECONDS = 0.1  # for which a file is waited for that has not answered before
+_LOCKED_SECONDS = 0.01  # between two looks at a file that another process holds
+_EXIT_SECONDS = 5.0
+_MOST_BYTES = 256_000_000  # that wait
+_MOST_TOLD = 1_000
+_log = logging.getLogger("msgflux_nb")
+
+
+class _Job(NamedTuple):
+    work: Callable[[], Any]
+    done: Future[Any]
+    until: float
+
+
+class Worker:
+    """A store's thread, begun when it is needed.
+
+    Args:
+        file: the store's file.
+
+    Attributes:
+        held: whether that is since another process holds the file, or since it does not answer.
+        trouble: why what waits is not written, or None while all is well.
+        told: what went wrong so far, a sentence each time.
+        wrote: called when rows were written, on the thread.
+    """
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.wrote: Callable[[], object] = lambda: None
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.trouble: str | None = None
+        self.told: list[str] = []
+        self.held = False
+        self.waiting = Waiting()
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._try_at = self._retry_seconds = 0.0
+        self._tries = 0
+        self._began_to_wait = 0.0
+        self._closed = False
+        self._exits = False
+
+    # -- questions ----------------------------------------------------------------------------------------------------
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have something done with the file, on its thread."""
+        done: Future[T] = Future()
+        if threading.current_thread() is self._thread:
+            _do(work, done)
+        else:
+            self._wake(_Job(work, done, time.monotonic() + _PATIENCE_SECONDS))
+        return done
+
+    def ask(self, work: Callable[[], T], within: float | None = None) -> T:
+        """Have something done with the file, and wait for it; an interrupt ends the wait.
+
+        Args:
+            work: what is done.
+            within: for how many seconds to wait; None for half a minute, or for one where the file hangs already.
+
+        Raises:
+            StoreError: the file cannot be used, or does not answer.
+        """
+        if within is None:
+            within = LATE_SECONDS if self.trouble is not None and self.held else _PATIENCE_SECONDS + LATE_SECONDS
+        try:
+            return self.submit(work).result(within)
+        except TimeoutError:
+            raise StoreError(f"the store {self.file.name} has not answered for {within:g} s") from None
+
+    # -- what is to be written ----------------------------------------------------------------------------------------
+
+    def put(self, table: Table, key: Any, values: tuple[Any, ...]) -> None:
+        """Have a row written soon; from now on it is in ``waiting``.
+
+        Raises:
+            StoreError: the store was closed.
+        """
+        self._after_a_fork()
+        if self._closed:
+            raise StoreError(f"the store {self.file.name} cannot be used: it was closed")
+        self.waiting.add(Write(table, key, values))
+        if self.waiting.asleep:
+            self.waiting.asleep = False
+            self._wake(None)
+
+    def is_full(self) -> bool:
+        """Whether so much waits that no more should come."""
+        return self.waiting.size > _MOST_BYTES
+
+    async def kept(self) -> None:
+        """Wait until all that waits now is written, or there is trouble; a second at most."""
+        if self.trouble is not None or not self.waiting:
+            return
+        turn = self.waiting.turn(asyncio.get_running_loop(), LATE_SECONDS, self._is_late)
+        await turn.wait()
+
+    def flush(self, seconds: float = LATE_SECONDS) -> int:
+        """Try now to write all that waits; return how much waits still, when that has failed or the time is over."""
+        if threading.current_thread() is self._thread or self._closed:
+            return len(self.waiting)
+        self._after_a_fork()
+        if self.trouble is not None and self.held:
+            seconds = min(seconds, _HELD_SECONDS)
+        tried, end = self._tries, time.monotonic() + seconds
+        self._try_at = 0.0
+        written = self.waiting.event()
+        if self.waiting:
+            self._wake(None)
+        while self.waiting and not written.wait(0.02):
+            now = time.monotonic()
+            if now > end:
+                self._is_late()
+                break
+            if self.trouble is not None and self._tries > tried:
+                break
+        return len(self.waiting)
+
+    def follow(self, seconds: float = LATE_SECONDS) -> None:
+        """See to it that the file is still the one at its path; never raises, and never waits for longer."""
+        if self.trouble is not None and self.held:
+            return
+        try:
+            self.submit(self._follow).result(seconds)
+        except TimeoutError:
+            self._is_late()
+        except StoreError as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """Write what waits, as far as that is possible at once, and close the file for good."""
+        self.flush()
+
+        def close() -> None:
+            self._closed = True
+            self.file.close()
+
+        done = self.submit(close)
+        atexit.unregister(self._exit)
+        try:
+            done.result(LATE_SECONDS)
+        except TimeoutError:
+            _log.info("the store %s does not answer, and was left open", self.file.name)
+
+    # -- the thread ---------------------------------------------------------------------------------------------------
+
+    def _wake(self, job: _Job | None) -> None:
+        self._after_a_fork()
+        with self._lock:
+            self._jobs.put(job)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name="msgflux-nb-store", daemon=True)
+                self._thread.start()
+            if job is None and not self._exits and self.file.lasts:
+                self._exits = True
+                atexit.register(self._exit)
+
+    def _after_a_fork(self) -> None:
+        if self._pid != os.getpid():  # what waits is the parent's to write, and its thread is not here
+            self._begin_anew()
+
+    def _exit(self) -> None:
+        end = time.monotonic() + _EXIT_SECONDS
+        while self.flush(end - time.monotonic()) and time.monotonic() < end:
+            time.sleep(_FIRST_RETRY_SECONDS)
+
+    def _serve(self) -> None:
+        while True:
+            job = self._next()
+            if job is not None:
+                self._answer(job)
+            if self.waiting and time.monotonic() >= self._try_at:
+                self._write()
+            elif not self.waiting:
+                with self._lock:
+                    if job is None and self._jobs.empty() and not self.waiting and self._idle_since():
+                        self._thread = None
+                        return
+
+    def _next(self) -> _Job | None:
+        wait = _IDLE_SECONDS
+        self.waiting.asleep = True  # what comes from now on wakes
+        if self.waiting:
+            wait = max(0.0, min(wait, self._try_at - time.monotonic()))
+        self._began_to_wait = time.monotonic()
+        try:
+            return self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _idle_since(self) -> bool:
+        return time.monotonic() - self._began_to_wait >= _IDLE_SECONDS
+
+    def _answer(self, job: _Job) -> None:
+        if self._closed:
+            job.done.set_exception(StoreError(f"the store {self.file.name} cannot be used: it was closed"))
+        elif not _do(job.work, job.done, may_wait=time.monotonic() < job.until):
+            time.sleep(_LOCKED_SECONDS)  # another process holds the file
+            self._jobs.put(job)
+
+    def _follow(self) -> None:
+        done = self.file.followed()
+        if done is not None:
+            self.tell(done)
+
+    def _write(self) -> None:
+        group = self.waiting.group()
+        try:
+            self._follow()
+            self.file.write(self.waiting.statements(group))
+        except BusyError as error:
+            self._tries += 1
+            self._try_at = time.monotonic() + _LOCKED_SECONDS
+            if self.waiting.age() > LATE_SECONDS:
+                self._fail(error)
+        except StoreError as error:
+            self._tries += 1
+            self._leave_out_what_fails(group, error)
+        except Exception as error:  # nothing may end this thread with answers that wait
+            self._tries += 1
+            self._fail(StoreError(f"the store {self.file.name} cannot be written: {type(error).__name__}: {error}"))
+        else:
+            self._wrote(group)
+
+    def _wrote(self, group: list[Write]) -> None:
+        if self.trouble is not None:
+            _log.info("the store %s can be written again", self.file.name)
+        self.trouble, self._try_at, self._retry_seconds = None, 0.0, 0.0
+        self.waiting.remove(group)
+        with contextlib.suppress(StoreError):
+            self.wrote()
+
+    def _leave_out_what_fails(self, group: list[Write], error: StoreError) -> None:
+        """One row that SQLite refuses for what it is must not keep the others from being written."""
+        if not _is_of_a_row(error):
+            self._fail(error)
+            return
+        for one in group:
+            try:
+                self.file.write(self.waiting.statements([one]))
+            except StoreError as problem:
+                if not _is_of_a_row(problem):
+                    self._fail(problem)
+                    return
+                self.tell(f"one answer is not kept: {problem}")
+            self.waiting.remove([one])
+
+    def _fail(self, error: StoreError) -> None:
+        """What waits is not written now; the file is opened anew for the next try."""
+        self._retry_seconds = min(_LAST_RETRY_SECONDS, max(_FIRST_RETRY_SECONDS, 2 * self._retry_seconds))
+        if not isinstance(error, BusyError):
+            self._try_at = time.monotonic() + self._retry_seconds
+            self.file.reopen()
+        self._in_trouble(str(error), held=isinstance(error, BusyError))
+
+    def _is_late(self) -> None:
+        if self.trouble is None and self.waiting.age() > 0.9 * LATE_SECONDS:
+            self._in_trouble(f"the store {self.file.name} has taken nothing for {LATE_SECONDS:.0f} s", held=True)
+
+    def _in_trouble(self, why: str, *, held: bool) -> None:
+        self.held = held
+        if why != self.trouble:
+            self.tell(why)
+        self.trouble = why
+        self.waiting.release()
+
+    def tell(self, what: str) -> None:
+        """Something went wrong that whoever uses the store should know."""
+        if len(self.told) < _MOST_TOLD:
+            self.told.append(what)
+            _log.info("%s", what)
+
+
+def _is_of_a_row(error: StoreError) -> bool:
+    """Whether SQLite refused a value, and not the file."""
+    refused = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)
+    return isinstance(error.__cause__, refused)
+
+
+def _do(work: Callable[[], T], done: Future[T], *, may_wait: bool = False) -> bool:
+    """Do something and say what came of it; return False where it may have to wait, and nothing was said."""
+    if done.cancelled():
+        return True
+    try:
+        result = work()
+    except BusyError as error:
+        if may_wait:
+            return False
+        done.set_exception(error)
+    except BaseException as error:
+        done.set_exception(error)
+    else:
+        done.set_result(result)
+    return True
