@@ -79,6 +79,7 @@ class Run:
     """
 
     task, unit = "extract", "row"
+    _warned: StoreWarning | None = None
     told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
 
     def __init__(
@@ -110,7 +111,6 @@ class Run:
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0
         self.unread: BaseException | None = None
-        self._warned: StoreWarning | None = None
         self.wants_rows: Callable[[], object] = lambda: None
         self.records = records_of(asked["store"])
         self.keys = bytearray()
