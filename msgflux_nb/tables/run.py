@@ -131,9 +131,9 @@ class Run:
         try:
             self._keep()
         except StoreError:
-            if self.records is None or not self.records.is_held:
-                if self.records is not None:
-                    self.records.drop_run(self.name)
+            assert self.records is not None
+            if not self.records.is_held:
+                self.records.drop_run(self.name)
                 raise
 
     def _batch(
@@ -334,12 +334,7 @@ class Run:
             self._keep(*told, **more)
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
-        """Warn of what has gone wrong with the store since the last time, and at the end of what is not in it.
-
-        Args:
-            above: how many frames above this one the batch was asked for.
-            ended: whether it has ended.
-        """
+        """Warn whoever asked, so many frames above, of what is new with the store, and at the end of what is not in it."""
         error = self._memory.warn(above + 2, ended=ended)
         if error is not None:
             self._warned = self._warned or error
