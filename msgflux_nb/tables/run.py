@@ -334,7 +334,7 @@ class Run:
             self._keep(*told, **more)
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
-        """Warn whoever asked, so many frames above, of what is new with the store, and at the end of what is not in it."""
+        """Warn whoever asked, so many frames above, of news of the store, and at the end of what is not in it."""
         error = self._memory.warn(above + 2, ended=ended)
         if error is not None:
             self._warned = self._warned or error
