@@ -377,6 +377,8 @@ def _as_asked(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
         "sample": None if asked["sample"] is None else int(asked["sample"]),
         "confidence": asked["confidence"],
         "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
+        # A function cannot be kept: a run that goes on after a restart wants it again, and says so.
+        "merge": None if asked["merge"] is None else getattr(asked["merge"], "__qualname__", "a function"),
     }
 
 
