@@ -56,7 +56,7 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
         )
         return (
             f'<div style="{_STYLE}"><div>{html.escape(repr(self)[12:-1])}</div>'
-            '<table style="border-collapse: collapse">'
+            '<table style="border-collapse: collapse; font: inherit; color: inherit; margin: 4px 0">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             "<div>bar: where the accuracy lies · dot: the accuracy · line: the confidence that was given</div></div>"
         )
