@@ -426,3 +426,45 @@ def test_confidence_of_pieces_is_that_of_what_was_taken() -> None:
     sure = result.mf.confidence().iloc[0]
     assert sure["title"] == pytest.approx(2.718281828**-0.5)
     assert sure["facts"] == pytest.approx(2.718281828**-1.0)
+
+
+def test_a_run_goes_on_piece_by_piece_and_wants_its_merge_again(tmp_path: Path) -> None:
+    store = tmp_path / "a.sqlite"
+
+    def last(values: list[Any]) -> Any:
+        return values[-1]
+
+    text = document(10)
+    with reading(bad_on("S-0005", error(500))) as server:
+        model = model_at(server.url)
+        options: dict[str, Any] = {"model": model, "chunk": CHUNK, "store": store, "progress": False}
+        first = mf.extract([text], Found, merge=last, **options)
+        assert first["_status"].tolist() == ["failed"]
+        before, server.answer = len(server.bodies), told
+        again = mf.resume(first, progress=False)
+        assert again["_status"].tolist() == ["ok"]
+        assert 1 <= len(server.bodies) - before <= 2
+        with pytest.raises(TypeError, match="merge: expected a function"):
+            mf.resume(first, [text], Found, model=model, store=store, progress=False)
+        whole = mf.resume(first, [text], Found, model=model, store=store, merge=last, progress=False)
+        assert whole["facts"].tolist() == again["facts"].tolist()
+
+
+def test_dask_reads_pieces_and_says_how_sure_they_are() -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    data = pd.DataFrame({"body": [document(6), "Sample S-0100 weighs 5 grams."]}, index=["a", "b"])
+    with reading() as server:
+        lazy = mf.extract(
+            dd.from_pandas(data, npartitions=2),
+            Found,
+            model=model_at(server.url),
+            prompt="{body}",
+            chunk=CHUNK,
+            confidence=2,
+            store=False,
+        )
+        assert "_confidence" in lazy.columns
+        result = lazy.compute(scheduler="synchronous")
+    assert list(result.columns) == list(lazy.columns)
+    assert [len(facts) for facts in result["facts"]] == [6, 1]
+    assert result["_confidence"].tolist() == [1.0, 1.0]
