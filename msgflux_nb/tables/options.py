@@ -11,7 +11,7 @@ from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
 from .chunks.chunk import Chunk
 
-__all__ = ["KEYWORDS", "LIMITS", "OnStoreError", "Options", "at_once", "checked", "completed"]
+__all__ = ["KEYWORDS", "LIMITS", "OnStoreError", "Options", "as_kept", "at_once", "checked", "completed"]
 
 OnStoreError = Literal["keep", "stop"]
 LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost", "on_store_error")
@@ -85,3 +85,23 @@ def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
 def _check_positive(name: str, value: float | None) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
         raise ValueError(f"{name}: expected a number above 0, or None for no limit, got {value!r}")
+
+
+def as_kept(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
+    """Return what a run was asked with as plain values, from which it can be begun again."""
+    return {
+        "system_prompt": asked["system_prompt"],
+        **{name: _names(asked[name]) for name in ("images", "files")},
+        "folder": None if asked["folder"] is None else str(Path(asked["folder"]).expanduser().absolute()),
+        "examples": examples or None,
+        "explode": asked["explode"],
+        "sample": None if asked["sample"] is None else int(asked["sample"]),
+        "confidence": asked["confidence"],
+        "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
+        # A function cannot be kept: a run that goes on after a restart wants it again, and says so.
+        "merge": None if asked["merge"] is None else getattr(asked["merge"], "__qualname__", "a function"),
+    }
+
+
+def _names(given: str | Sequence[str] | None) -> str | list[str] | None:
+    return given if given is None or isinstance(given, str) else list(given)

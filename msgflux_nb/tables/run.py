@@ -11,11 +11,9 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, Unpack
 
-import msgspec
 import pandas as pd
 
 from ..errors import StoreError, StoreWarning, described, ends_a_process
@@ -39,7 +37,7 @@ from .ledger import Ledger
 from .loop import batch_loop
 from .marks import MARKS_NOTE
 from .memory import Memory
-from .options import LIMITS, Options, at_once, checked, completed
+from .options import LIMITS, Options, as_kept, at_once, checked, completed
 from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows
@@ -118,7 +116,7 @@ class Run:
         self.corrections = Corrections(self.records, self.schema, self.rows, self.keys)
         instruction = _INSTRUCTION if self.prompt is None else None
         self._system_prompt = instruction if asked["system_prompt"] is None else asked["system_prompt"]
-        self.options = _as_asked(asked, [example.plain for example in shown])
+        self.options = as_kept(asked, [example.plain for example in shown])
         self._since = time.monotonic()
         self.pieces, self.joined = pieces_of(self.rows, asked["chunk"], asked["merge"])
         self.batch = self._batch(anew=anew)
@@ -366,22 +364,6 @@ class Run:
             warnings.warn(f"{rows}: {cut[0]} See _warnings.", RuntimeWarning, stacklevel=5)
 
 
-def _as_asked(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
-    """Return what a run was asked with as plain values, from which it can be begun again."""
-    return {
-        "system_prompt": asked["system_prompt"],
-        **{name: _names(asked[name]) for name in ("images", "files")},
-        "folder": None if asked["folder"] is None else str(Path(asked["folder"]).expanduser().absolute()),
-        "examples": examples or None,
-        "explode": asked["explode"],
-        "sample": None if asked["sample"] is None else int(asked["sample"]),
-        "confidence": asked["confidence"],
-        "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
-        # A function cannot be kept: a run that goes on after a restart wants it again, and says so.
-        "merge": None if asked["merge"] is None else getattr(asked["merge"], "__qualname__", "a function"),
-    }
-
-
 _runs: OrderedDict[str, Run] = OrderedDict()
 _runs_lock = threading.Lock()  # batches are begun on many threads
 _kernels: list[Records] = []
@@ -446,7 +428,3 @@ def model_of(model: AsyncModel | str | None) -> AsyncModel:
             f"embedded model, got {type(model).__name__!r}"
         )
     return model
-
-
-def _names(given: str | Sequence[str] | None) -> str | list[str] | None:
-    return given if given is None or isinstance(given, str) else list(given)
