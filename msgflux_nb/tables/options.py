@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
+
+import msgspec
 
 from ..content.checks import meant
 from ..content.keywords import refuse_unknown
