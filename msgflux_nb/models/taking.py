@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ import msgspec
 
 from ..errors import MsgfluxError
 from ..protocol.address import without_secrets
+from ..protocol.snapshot import Snapshot
 from ..storage.recordings.hidden import hidden_answer, hidden_headers, hidden_request, hiding
 from ..storage.recordings.lines import Exchange as Line
 from ..storage.recordings.lines import ModelLine, piece_text
@@ -84,7 +86,7 @@ class Take:
         chunks = hidden_answer(self._chunks, hide)
         recorder.keep(
             msgspec.structs.replace(
-                _line(self._exchange, self._asking, recorder, hide),
+                _line(self._exchange, self._asking, recorder, hide, b"".join(data for _, data in self._chunks)),
                 date=self._date,
                 path=hide(without_secrets(_path(self._endpoint.url))),
                 status=self._status,
@@ -118,7 +120,7 @@ def recalled_line(exchange: Exchange, asking: Asking) -> None:
     hide = hiding(recorder.scrub, scrub_kept)
     chunks = hidden_answer([(0, exchange.recalled)], hide)
     line = msgspec.structs.replace(
-        _line(exchange, asking, recorder, hide),
+        _line(exchange, asking, recorder, hide, exchange.recalled),
         status=200,
         chunks=tuple((at, recorder.shrunk(piece_text(data))) for at, data in chunks),
     )
@@ -130,11 +132,23 @@ def model_line(asking: Asking, hide: Callable[[str], str]) -> ModelLine:
     return ModelLine(name=hide(asking.name), settings=hidden_request(asking.settings, hide))
 
 
-def _line(exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str]) -> Line:
+def _answer(exchange: Exchange, received: bytes) -> Snapshot:
+    """What came, as far as it can be read: an answer that came whole is read when it has ended, which is after this."""
+    if exchange.snapshot.usage is not None or not received:
+        return exchange.snapshot
+    again = Exchange(exchange.request, exchange.profile, timeout=exchange.timeout, max_retries=0)
+    again.begin(str)
+    with contextlib.suppress(MsgfluxError):
+        again.feed(received)
+        again.close()
+    return again.snapshot
+
+
+def _line(exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str], received: bytes = b"") -> Line:
     """What the line says of the request, and of who answered."""
     body = msgspec.json.decode(exchange.request.body)
     shown = hidden_request(body, hide)
-    snapshot = exchange.snapshot
+    snapshot = _answer(exchange, received)
     usage = with_request(snapshot.usage, exchange.request.body, snapshot)
     model = body.get("model") if isinstance(body, dict) else None
     cost = cost_of(usage, exchange.profile, str(model), answered=snapshot.model)

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections import deque
+from typing import Any
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
@@ -47,15 +48,21 @@ def task_of(question: str) -> str:
     return f"{question} Think in one short step."
 
 
+def asked_of(body: Any) -> str:
+    """Return the task in a request; the structure's outline stands before it."""
+    content: str = body["messages"][-1]["content"]
+    return content.rpartition("\n\n")[2]
+
+
 def missing(first: int) -> deque[tuple[str, int]]:
     """Return the tasks and samples that are not recorded yet."""
     path = FOLDER / "chains.jsonl"
     known = set()
     if path.exists():
-        known = {(line.body["messages"][-1]["content"], line.sample) for line in Recording(path).exchanges}
+        known = {(asked_of(line.body), line.sample) for line in Recording(path).exchanges}
     questions = list(QUESTIONS)
     tasks = [task_of(one) for one in [*questions[first:], *questions[:first]]]
-    wanted = [(task, number) for task in tasks for number in range(COUNT)]
+    wanted = [(task, number) for number in range(COUNT) for task in tasks]
     return deque(one for one in wanted if one not in known)
 
 

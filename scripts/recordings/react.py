@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgflux_nb as mf
 from scripts.recordings.place import recording
 
-MODEL = "local/qwen2.5-coder-1.5b"
+MODEL = "local/qwen2.5-coder-0.5b"
 _PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
 
 
@@ -36,7 +36,7 @@ TASKS = {
 
 
 def main() -> None:
-    model = mf.Model.chat_completion(MODEL, temperature=0.0, max_tokens=100)
+    model = mf.Model.chat_completion(MODEL, temperature=0.0, max_tokens=60)
     with recording("react", "Three runs that think and use tools; one of them wastes its budget"):
         for task, budget in TASKS.items():
             result = mf.plan.react(model, task, tools=[price, to_dollars], **budget)

@@ -10,7 +10,7 @@ import json
 import msgflux_nb as mf
 from scripts.recordings.place import FOLDER, MODEL, recording
 
-TASK = "Read the text. Answer with JSON only, an object with the fields name, age and city. Text: {text}"
+TASK = 'Answer with JSON only, such as {{"name": "Bo", "age": 5, "city": "Rome"}}. Text: {text}'
 AS_PYTHON = "Write a Python dict literal with single quotes and the keys name, age, city. Only the dict. Text: {text}"
 PEOPLE = [
     ("Ada", 36, "London"),

@@ -92,7 +92,33 @@ def test_a_replayed_answer_says_where_it_comes_from(path: Path) -> None:
     assert again.replayed is not None
     assert (again.replayed.file, again.replayed.date) == ("lesson.jsonl", time.strftime("%Y-%m-%d", time.gmtime()))
     assert (again.cost, again.usage, again.attempts) == (0.0, live.usage, live.attempts)
-    assert again.seconds == pytest.approx(live.seconds, abs=0.05)
+    assert again.seconds == Recording(path).exchanges[0].ms / 1000
+
+
+@pytest.mark.parametrize("stream_it", [False, True], ids=["whole", "stream"])
+def test_what_an_answer_cost_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch, stream_it: bool) -> None:
+    from tests.scripted import chunk
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    bill = b'data: {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7}}\n\n'
+    reply = stream("Hello", chunk(reason="stop"), bill) if stream_it else completion("Hello")
+
+    def asked(url: str) -> Any:
+        model = mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=url, profile={"price_list": "openai"})
+        answer = model("Hi", stream=stream_it)
+        answer.consume()
+        return answer.metadata
+
+    with serving(reply) as server, mf.record(path):
+        live = asked(server.url)
+    line = Recording(path).exchanges[0]
+    assert (line.prompt_tokens, line.completion_tokens) == (4, 3)
+    assert live.cost
+    assert line.cost == pytest.approx(live.cost)
+    assert Recording(path).header.cost == line.cost
+    with mf.replay(path):
+        again = asked("http://x/v1")
+    assert (again.cost, again.recorded_cost) == (0.0, line.cost)
 
 
 def test_equal_requests_get_their_answers_in_turn_and_then_the_first_again(path: Path) -> None:
