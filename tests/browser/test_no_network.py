@@ -209,6 +209,20 @@ CASES = {
         (".msgflux-twin", ".msgflux-twin"),
         structure,
     ),
+    "review": Case(
+        ROW + "result = mf.extract([*texts, text], Row, model=model, prompt='{text}', progress=False)\n"
+        "view = mf.ReviewView(result)\ndisplay(view)\nview._show(len(texts))\n"
+        "view._on_unusable({'position': len(texts)}, [])\nview._show(len(texts))\nview._update_twin()\n"
+        "view.show_error(ValueError(text))",
+        (".msgflux-review", ".msgflux-twin"),
+        structure,
+    ),
+    "grid": Case(
+        "result = mf.grid({text.replace('{', '(').replace('}', ')'): '{text}'}, [*texts, text], models={text: model}, "
+        "progress=False)\nview = mf.GridView(result)\ndisplay(view)\nview.show_error(ValueError(text))",
+        (".msgflux-grid", ".msgflux-twin"),
+        plain,
+    ),
     "batch, failed": Case(
         ROW + "view = mf.ExtractionView([*texts, text], Row, model=model, prompt='{text}')\n"
         "display(view)\nview.run(wait=True)\nview.show_error(ValueError(text))",

@@ -14,6 +14,7 @@ from PIL import Image
 
 import msgflux_nb as mf
 from msgflux_nb.widgets.review.picture import segments_of
+from tests.content.sounds import pdf
 from tests.tables.scripted_model import Scripted
 
 
@@ -167,3 +168,24 @@ def test_a_hundred_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -
 def test_pieces_of_quotes_that_overlap() -> None:
     assert segments_of("abcdef", [(0, 4, 1), (2, 6, 2)]) == [["ab", [1]], ["cd", [1, 2]], ["ef", [2]]]
     assert segments_of("", []) == [["", []]]
+
+
+def test_a_pdf_is_shown_as_it_was_sent(tmp_path: Path) -> None:
+    path = tmp_path / "card.pdf"
+    path.write_bytes(pdf())
+    model = Scripted(lambda messages: Person("Ada"))
+    frame = pd.DataFrame({"scan": [str(path)]})
+    result = mf.extract(frame, Person, model=model, files="scan", progress=False, store=False)
+    [(kind, data)] = mf.ReviewView(result).row["media"]
+    assert kind == "pdf"
+    assert data.startswith("data:application/pdf;base64,")
+
+
+def test_the_results_own_confidence_orders_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = mf.extract(TEXTS, Person, model=Scripted(answer), progress=False, store=False)
+    result["_confidence"] = [0.9, 0.2, 0.8]
+    sure = pd.DataFrame({"name": [0.9, 0.2, 0.8]}, index=result.index)
+    monkeypatch.setattr(type(result.mf), "confidence", lambda self: sure)
+    view = mf.ReviewView(result, random=0)
+    assert view.row["position"] == 1
+    assert view.row["fields"][0]["confidence"] == 0.2

@@ -81,7 +81,7 @@ class Review:
         result: pd.DataFrame,
         *,
         confidence: Any = None,
-        random: float = 0.25,
+        random: float = 0.2,
         budget: int | None = None,
         seed: int = 0,
     ) -> None:

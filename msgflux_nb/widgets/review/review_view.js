@@ -11,7 +11,7 @@
  * }} Status
  */
 
-const ORDERS = /** @type {const} */ ([["least sure first", 0.25], ["at random alone", 1]]);
+const ORDERS = /** @type {const} */ ([["least sure first", 0.2], ["at random alone", 1]]);
 
 export default guarded(() => ({
   /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */

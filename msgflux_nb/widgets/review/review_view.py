@@ -67,7 +67,7 @@ class ReviewView(View):
     value = _Truth()
 
     def __init__(
-        self, result: pd.DataFrame, *, confidence: Any = None, random: float = 0.25, budget: int | None = None
+        self, result: pd.DataFrame, *, confidence: Any = None, random: float = 0.2, budget: int | None = None
     ) -> None:
         self.review = Review(result, confidence=confidence, random=random, budget=budget)
         queue = self.review.order.queue
