@@ -57,6 +57,7 @@ class Store:
 
     Attributes:
         path: the file's.
+        users: how many batches are under way that keep their answers here.
         worker: the thread that has the file.
 
     Raises:
@@ -70,6 +71,7 @@ class Store:
         self._known: KnownKeys | None = None
         self._seen = 0
         self._version: Any = None
+        self.users = 0
         self.worker = Worker(self._file)
         self.worker.ask(self._file.open)
 
@@ -106,6 +108,15 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self.worker.close()
+
+    def begin_again(self) -> None:
+        """The file was deleted: what a batch uses, or is not all written, is written there again; else it is empty."""
+        if self.users or self.worker.waiting:
+            self.worker.follow()
+            return
+        self._known, self._seen = None, 0
+        self.worker.ask(self._file.close)  # first: two open files of one path would share SQLite's log
+        self.worker.ask(self._file.open)
 
     def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         """Run a statement as one transaction; return the first row of what it finds, or None."""
@@ -219,9 +230,10 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     place = _file(Path(path).expanduser()).absolute()
     with _stores_lock:
         store = _stores.get(place)
-        # One that was deleted is begun again, unless there are answers that could not be written into it.
-        if store is None or not (store.worker.waiting or place.exists()):
+        if store is None:
             store = _stores[place] = Store(place)
+        elif not place.exists():
+            store.begin_again()
         return store
 
 

@@ -168,6 +168,7 @@ class Batch:
 
     async def run(self) -> None:
         """Run until every row has ended or the batch has stopped and nothing is in flight; raises nothing."""
+        self._memory.use(True)
         try:
             if not self._interrupted:
                 self._fed = asyncio.Event()
@@ -179,6 +180,7 @@ class Batch:
                 found = await self._crew.run(count)
                 self.crash = self.crash or found
         finally:
+            self._memory.use(False)
             self.ledger.grow(len(self._rows))
             self.ended.set()
 

@@ -120,6 +120,11 @@ class Memory:
             return None
         return f"answers cannot be kept and on_store_error='stop': {records.trouble or self._own[-1]}"
 
+    def use(self, begins: bool) -> None:
+        """The batch begins, or has ended; on the loop's thread."""
+        if self.records is not None:
+            self.records.store.users += 1 if begins else -1
+
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def may_know(self, prepared: Any) -> bool:

@@ -16,11 +16,11 @@ from typing import Any
 
 from tests.tables.scripted_model import bare
 
-__all__ = ["Chaos", "chaos", "ends", "planned"]
+__all__ = ["Chaos", "chaos", "ends", "may_end", "planned"]
 
 # How often, in a hundred attempts, and what becomes of the row: None where it is sent again.
 _PLAN: dict[str, tuple[int, str | None]] = {
-    "good": (62, "ok"),
+    "good": (60, "ok"),
     "good, in pieces": (4, "ok"),
     "good, and then closed": (4, "ok"),
     "reset": (4, None),
@@ -36,14 +36,23 @@ _PLAN: dict[str, tuple[int, str | None]] = {
     "half of the JSON": (2, "invalid"),
     "cut at its limit": (1, "truncated"),
     "no JSON at all": (1, None),
+    "a page, with 200": (1, None),
+    "no choices": (1, None),
 }
 _KINDS, _WEIGHTS = list(_PLAN), [weight for weight, _ in _PLAN.values()]
 _STORM_SECONDS, _CALM_SECONDS = 0.5, 4.0  # at the end of each stretch everything is refused
+_REFUSED = 0.03  # of all others, by chance
 
 
 def planned(row: str, attempt: int) -> str:
     """What an attempt at a row meets, unless a storm does."""
     return random.Random(f"{row}/{attempt}").choices(_KINDS, _WEIGHTS)[0]
+
+
+def may_end(row: str, attempts: int) -> set[str]:
+    """How a row may end that was tried so often in all, by processes of which some were killed."""
+    met = {_PLAN[planned(row, attempt)][1] for attempt in range(attempts)}
+    return {state for state in met if state is not None} | {"failed"}
 
 
 def ends(row: str, attempts: int) -> tuple[str, int]:
@@ -93,7 +102,8 @@ class Chaos:
             writer.close()
 
     async def _answer(self, row: str, writer: asyncio.StreamWriter) -> None:
-        if (time.monotonic() - self._began) % (_CALM_SECONDS + _STORM_SECONDS) > _CALM_SECONDS:
+        storm = (time.monotonic() - self._began) % (_CALM_SECONDS + _STORM_SECONDS) > _CALM_SECONDS
+        if storm or random.random() < _REFUSED:
             self.met["429"] += 1
             wish = b"retry-after-ms: 100\r\n" if random.random() < 0.5 else b""
             writer.write(_message(b'{"error": {"message": "slow down"}}', b"429 Too Many Requests", wish))
@@ -140,27 +150,21 @@ class Chaos:
 
 
 def _wrong(kind: str, good: bytes) -> bytes:
-    match kind:
-        case "closed before the head":
-            return b""
-        case "half a head":
-            return b"HTTP/1.1 200 OK\r\ncontent-ty"
-        case "half a body":
-            return _message(good)[: -len(good) // 2]
-        case "half a chunk":
-            head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-            return head + b"%x\r\n" % len(good) + good[: len(good) // 2]
-        case "500":
-            return _message(b'{"error": {"message": "it broke"}}', b"500 Internal Server Error")
-        case "a page, with 502":
-            return _message(b"<html><title>Bad Gateway</title></html>", b"502 Bad Gateway")
-        case "wrong type":
-            return _message(_completion('{"name": "x", "number": "many"}'))
-        case "half of the JSON":
-            return _message(_completion('{"name": "x", "num'))
-        case "cut at its limit":
-            return _message(_completion('{"name": "x"', reason="length"))
-    return _message(b"no JSON at all")
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    return {
+        "closed before the head": b"",
+        "half a head": b"HTTP/1.1 200 OK\r\ncontent-ty",
+        "half a body": _message(good)[: -len(good) // 2],
+        "half a chunk": chunked + b"%x\r\n" % len(good) + good[: len(good) // 2],
+        "500": _message(b'{"error": {"message": "it broke"}}', b"500 Internal Server Error"),
+        "a page, with 502": _message(b"<html><title>Bad Gateway</title></html>", b"502 Bad Gateway"),
+        "a page, with 200": _message(b"<!doctype html><html><title>Sign in</title><body>Sign in</body></html>"),
+        "no choices": _message(b'{"id": "a", "model": "m", "choices": []}'),
+        "wrong type": _message(_completion('{"name": "x", "number": "many"}')),
+        "half of the JSON": _message(_completion('{"name": "x", "num')),
+        "cut at its limit": _message(_completion('{"name": "x"', reason="length")),
+        "no JSON at all": _message(b"no JSON at all"),
+    }[kind]
 
 
 def _completion(text: str, reason: str = "stop") -> bytes:

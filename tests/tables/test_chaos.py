@@ -1,43 +1,30 @@
 """Everything goes wrong at once, and every row still ends as it has to.
 
-``MSGFLUX_CHAOS_ROWS=10000`` runs it in full size.
+``MSGFLUX_CHAOS_ROWS=10000`` runs it in full size; ``benchmarks/chaos.py`` prints its table.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import threading
+import warnings
+from collections import Counter
 from pathlib import Path
 
-import msgspec
-
 import msgflux_nb as mf
-from tests.tables.chaos import Chaos, chaos, ends
+from msgflux_nb.storage.answers import open_store
+from tests.tables.chaos import chaos, ends
+from tests.tables.chaos_run import RETRIES, Item, checked, model, run_and_kill, trouble
 
-ROWS = int(os.environ.get("MSGFLUX_CHAOS_ROWS", "500"))
-RETRIES = 3
-
-
-class Item(msgspec.Struct):
-    name: str
-    number: int
-
-
-def model(server: Chaos) -> mf.ChatCompletion:
-    return mf.Model.chat_completion(
-        "chaos",
-        base_url=server.url,
-        api_key="none",
-        max_retries=RETRIES,
-        timeout=mf.Timeout(connect=5, total=3),
-        profile={"reasks": 0},
-    )
+ROWS = int(os.environ.get("MSGFLUX_CHAOS_ROWS", "2000"))
 
 
 def test_every_row_ends_as_it_has_to_and_no_answer_is_lost(tmp_path: Path) -> None:
     rows = [f"row {number}" for number in range(ROWS)]
     store = tmp_path / "run.sqlite"
     with chaos() as server:
-        frame = mf.extract(rows, Item, model=model(server), store=store, max_concurrency=128, progress=False)
+        frame = mf.extract(rows, Item, model=model(server.url), store=store, max_concurrency=128, progress=False)
         report = frame.attrs["report"]
         assert report["stopped"] is None
         assert len(frame) == sum(report["states"].values()) == ROWS
@@ -53,6 +40,42 @@ def test_every_row_ends_as_it_has_to_and_no_answer_is_lost(tmp_path: Path) -> No
         assert server.met["429"] > 0
         assert frame.loc[frame["_status"] != "ok", "_error"].str.len().min() > 10
 
-        again = mf.extract(rows, Item, model=model(server), store=store, max_concurrency=128, progress=False)
+        again = mf.extract(rows, Item, model=model(server.url), store=store, max_concurrency=128, progress=False)
         assert (again["_status"] == "cached").sum() >= len(good)
         assert max(server.answered.values()) == 1
+
+
+def test_a_store_that_fails_in_between_costs_nothing(tmp_path: Path) -> None:
+    rows = [f"row {number}" for number in range(ROWS // 8)]
+    store, over, met = tmp_path / "run.sqlite", threading.Event(), Counter[str]()
+    with chaos() as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore", mf.StoreWarning)
+        options = {"model": model(server.url), "store": store, "max_concurrency": 32, "progress": False}
+        open_store(store)
+        thread = threading.Thread(target=trouble, args=(store, random.Random(3), over, met))
+        thread.start()
+        frame = mf.extract(rows, Item, **options)
+        over.set()
+        thread.join()
+        assert sum(met.values()) > 0
+        planned = {row: ends(row, RETRIES + 1)[0] for row in rows}
+        assert dict(zip(rows, frame["_status"], strict=True)) == planned
+        assert open_store(store).worker.flush(5) == 0
+        again = mf.extract(rows, Item, **options)
+        assert (again["_status"] == "cached").sum() >= sum(state == "ok" for state in planned.values())
+        assert max(server.answered.values()) == 1
+
+
+def test_processes_that_are_killed_pay_twice_for_what_was_in_flight_at_most(tmp_path: Path) -> None:
+    with chaos() as server:
+        found, killed = run_and_kill(server, tmp_path / "run.sqlite", ROWS // 4, 2, seed=1)
+        figures = checked(server, found, ROWS // 4, killed)
+    assert killed == 2
+    assert figures["rows"] == ROWS // 4
+    for name in (
+        "wrong values",
+        "rows in no documented state",
+        "of these more than the kills explain",
+        "answers not in the store at the end",
+    ):
+        assert figures[name] == 0, figures
