@@ -1,0 +1,135 @@
+"""A real interrupt acts within a second, whatever text, store or server the process is busy with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.scripted import Reply, completion, serving
+
+# What once froze a kernel, and each reader with what any model can write.
+READING = """
+import json, signal, sys, threading, time
+from tests.fuzz.growth import READERS, TEXTS
+
+slow = [
+    ("an answer as a structure", "an array of escaped quotes"),
+    ("JSON as models write it", "an array of escaped quotes"),
+    ("Markdown", "links that open"), ("Markdown in pieces", "nested lists"), ("Markdown in pieces", "a table"),
+    ("two versions", "lines that differ"), ("JSON in pieces", "nested arrays that end"),
+]
+made = {"titles": "<title" * 50_000, "images": "![" * 100_000, "equal lines": "a\\n" * 100_000,
+        "a list": "- a b c\\n" * 20_000, "letters": "a" * 200_000}
+pairs = [(reader, TEXTS[name](200_000)) for reader, name in slow]
+pairs += [("the body of an error", made["titles"]), ("Markdown", made["images"]), ("two versions", made["equal lines"])]
+pairs += [("Markdown in pieces", made["a list"]), ("a row", made["letters"])]
+pairs += [(reader, TEXTS["an array of escaped quotes"](50_000)) for reader in READERS]
+found = []
+for reader, text in pairs:
+    read, told = READERS[reader], []
+
+    def interrupt():
+        told.append(time.process_time())
+        signal.raise_signal(signal.SIGINT)
+
+    timer = threading.Timer(0.05, interrupt)
+    began = time.process_time()
+    try:
+        timer.start()
+        while True:
+            read(text)
+    except KeyboardInterrupt:
+        found.append((reader, time.process_time() - began))
+    timer.join()
+print(json.dumps(found))
+"""
+
+
+def test_no_text_keeps_an_interrupt_waiting() -> None:
+    """By the time of the processor, since the machine may be busy with other things."""
+    done = subprocess.run(
+        [sys.executable, "-c", READING], capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found) > 30
+    assert [reader for reader, seconds in found if seconds > 1] == []
+
+
+BATCH = """
+import json, sys, threading, msgspec, msgflux_nb as mf
+from msgflux_nb.storage.file import SqliteFile
+
+class City(msgspec.Struct):
+    name: str
+
+url, how, store = sys.argv[1:]
+texts = [str(number) for number in range(20)]
+if how == "store":
+    hangs, write, began = threading.Event(), SqliteFile.write, []
+
+    def hanging(self, statements):
+        began.append(1)
+        if len(began) > 3:
+            print("busy", flush=True)
+            hangs.wait()
+        write(self, statements)
+
+    SqliteFile.write = hanging
+    execute = SqliteFile.execute
+    SqliteFile.execute = lambda self, *a: (hangs.wait() if len(began) > 3 else None) or execute(self, *a)
+if how == "opening":
+    import time
+    SqliteFile.open = lambda self: (print("busy", flush=True), time.sleep(30))
+model = mf.Model.chat_completion("scripted", base_url=url)
+options = {"model": model, "max_concurrency": 4, "progress": False}
+try:
+    if how == "dask":
+        import dask, dask.dataframe, pandas as pd
+        table = dask.dataframe.from_pandas(pd.DataFrame({"text": texts}), npartitions=2)
+        with dask.config.set(scheduler="threads"):
+            mf.extract(table, City, store=None, **options).compute()
+    else:
+        frame = mf.extract(texts, City, store=store if how in ("store", "opening") else None, **options)
+        print(json.dumps(frame["_status"].tolist()), flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+import os
+os._exit(0)
+"""
+CITY = json.dumps({"name": "Ur"})
+HANGS = Reply([30.0, *completion(CITY).pieces], headers=completion(CITY).headers)
+
+
+@pytest.mark.parametrize("how", ["server", "store", "opening", "dask"])
+def test_nothing_that_hangs_keeps_an_interrupt_waiting(how: str, tmp_path: Path) -> None:
+    with serving(*([HANGS] if how in ("server", "dask") else [completion(CITY)])) as server:
+        command = [sys.executable, "-W", "ignore", "-c", BATCH, server.url, how, str(tmp_path / "run.sqlite")]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+        assert child.stdout is not None
+        try:
+            if how in ("server", "dask"):
+                end = time.monotonic() + 60
+                while not server.bodies and time.monotonic() < end:
+                    time.sleep(0.02)
+            else:
+                assert child.stdout.readline() == "busy\n"
+            time.sleep(0.3)
+            began = time.monotonic()
+            os.kill(child.pid, signal.SIGINT)
+            said = child.stdout.readline()
+            while said == "busy\n":
+                said = child.stdout.readline()
+            seconds = time.monotonic() - began
+        finally:
+            child.kill()
+            child.communicate()
+    assert said == "interrupted\n" if how in ("opening", "dask") else len(json.loads(said)) == 20
+    assert seconds < 1.5 + os.getloadavg()[0] / 10  # a second, and what a busy machine takes
