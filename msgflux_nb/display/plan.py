@@ -13,7 +13,7 @@ from .markdown import NO_MATHS, encodable
 from .tool_cards import QUIET
 from .words import shown_text
 
-__all__ = ["plan_bundle"]
+__all__ = ["plan_bundle", "plan_figures", "plan_recorded"]
 
 _ROWS_SHOWN = 40
 _LONGEST = 400
@@ -24,7 +24,7 @@ def plan_bundle(result: Any) -> dict[str, str]:
     rows = _rows(result)
     shown = rows[:_ROWS_SHOWN]
     more = [f"… {len(rows) - len(shown)} more in .trace"] if len(rows) > len(shown) else []
-    figures = _figures(result)
+    figures = " · ".join(plan_figures(result))
     answer = "–" if result.final_answer is None else _cut(str(result.final_answer), 4000)
     items = "".join(f'<li><pre style="{WORDS}">{escape(row)}</pre></li>' for row in [*shown, *more])
     drawn = (
@@ -37,22 +37,23 @@ def plan_bundle(result: Any) -> dict[str, str]:
     return {"text/html": encodable(drawn), "text/plain": shown_text(words)}
 
 
-def _figures(result: Any) -> str:
+def plan_figures(result: Any, *, times: bool = True) -> tuple[str, ...]:
+    """Describe what a plan has cost, and why it stopped, in short words; without seconds the same for the same plan."""
     tokens = None if result.usage is None else result.usage.total_tokens
     parts = [
         f"{result.calls} calls",
         "– tokens" if tokens is None else f"{tokens:,} tokens",
         "– cost" if result.cost is None else dollars(result.cost),
-        f"{_seconds(result):,.2f} s",
+        f"{_seconds(result):,.2f} s" if times else "",
         "" if result.margin is None else f"margin {result.margin:.0%}",
         "answers grouped by a model" if result.judged else "",
         "" if result.stopped is None else f"stopped: {result.stopped}",
-        *_recorded(result),
+        *plan_recorded(result),
     ]
-    return " · ".join(filter(None, parts))
+    return tuple(filter(None, parts))
 
 
-def _recorded(result: Any) -> tuple[str, ...]:
+def plan_recorded(result: Any) -> tuple[str, ...]:
     """When the answers were recorded, and by which model; nothing where one of them came over the network."""
     found = [recorded(response.metadata) for response in result.responses]
     return found[0] if found and all(found) else ()
@@ -60,7 +61,7 @@ def _recorded(result: Any) -> tuple[str, ...]:
 
 def _seconds(result: Any) -> float:
     """How long it took; of a replay, how long the answers took then, which is the same at every speed."""
-    if not _recorded(result):
+    if not plan_recorded(result):
         return float(result.seconds)
     return sum(response.metadata.seconds or 0.0 for response in result.responses)
 

@@ -34,6 +34,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         type: the structure itself, or None.
         tools: functions that the model may call.
         logprobs: whether tokens come with their probabilities.
+        driver: of a plan that is run instead of one call, or None.
+        answer: the type of the plan's answer.
+        plan_options: what else its driver is called with.
+        view: the view of plans that shows it.
     """
 
     messages: list[Message]
@@ -42,6 +46,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     type: Any = None
     tools: tuple[Any, ...] = ()
     logprobs: bool = False
+    driver: Any = None
+    answer: Any = str
+    plan_options: dict[str, Any] = {}
+    view: Any = None
 
 
 class Side:
@@ -113,6 +121,15 @@ class Side:
     def number(self) -> int:
         """The number of the answer that arrives, or that came last."""
         return self._number
+
+    @property
+    def response(self) -> Any:
+        """The answer as it arrives, or what was made of several."""
+        return self.result
+
+    def turns(self) -> list[Message]:
+        """Return what came as turns of a conversation."""
+        return [] if self.stream is None else turns_of(self.stream)
 
     @property
     def seq(self) -> int:

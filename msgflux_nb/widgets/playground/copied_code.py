@@ -62,7 +62,12 @@ def code_of(
     keywords += [f"prefilling={question.prefill!r}"] if question.prefill else []
     keywords += [f"generation_schema={schema}"] if schema else []
     call = "mf.run_tools" if tools else asked
-    arguments = ", ".join([*([asked] if tools else []), "messages", *keywords])
+    if question.driver is not None:
+        call = f"mf.plan.{question.driver.__name__}"
+        keywords += [] if question.answer is str else [f"answer={writer.type(question.answer)}"]
+        keywords += [f"{name}={value!r}" for name, value in question.plan_options.items()]
+    several = bool(tools) or question.driver is not None
+    arguments = ", ".join([*([asked] if several else []), "messages", *keywords])
     lines = [
         "import msgflux_nb as mf",
         *dict.fromkeys(writer.imports),
@@ -70,7 +75,7 @@ def code_of(
         *writer.definitions,
         *_listed(messages),
         f"response = {call}({arguments})",
-        "messages = response.messages" if tools else "messages += response.to_messages()",
+        "messages = response.messages" if several else "messages += response.to_messages()",
         "response",
     ]
     return "\n".join(lines)

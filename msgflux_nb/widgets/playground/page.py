@@ -44,6 +44,9 @@ class PlayPage(View):
     prefill = anywidget.WidgetTrait().tag(sync=True)
     picker = anywidget.WidgetTrait().tag(sync=True)
     calls = anywidget.WidgetTrait().tag(sync=True)
+    plan = anywidget.WidgetTrait().tag(sync=True)
+    plan_driver = t.Unicode("").tag(sync=True)  # what runs the plan schema that is picked; empty for none
+    runs_plan = t.Bool(False).tag(sync=True)
     # What the page needs beside these.
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)

@@ -16,6 +16,7 @@ from ..base.preview import model_of
 from ..conversation.deck import checked
 from ..conversation.message_builder import MessageBuilder
 from ..conversation.variables import filled_message
+from ..plan.plan_view import PlanView
 from ..prefill.prefill_editor import PrefillEditor
 from ..schema.schema_picker import SchemaPicker
 from ..tool_calls.tool_call_view import ToolCallView
@@ -24,6 +25,7 @@ from .copied_code import code_of, grid_code_of
 from .difference import plain_text
 from .model_choice import Models
 from .page import PlayPage
+from .plan_side import driver_name, plan_question
 from .rounds import Rounds
 from .token_lens import start_at
 
@@ -62,6 +64,9 @@ class Playground(PlayPage):
         compare: the second model, or None.
         tools: functions that the model may call.
         logprobs: whether tokens come with their probabilities, for the tab "tokens".
+        plan: the plan that runs, or ran last, a ``PlanView``.
+        runs_plan: whether a plan schema that has a driver is run as a plan, in several calls, instead of one call.
+        plan_options: what a plan's driver is called with, such as ``{"n": 5}`` and its limits.
         running: whether a run is under way.
 
     Example:
@@ -93,6 +98,7 @@ class Playground(PlayPage):
         names = list(tools_by_name(self.tools))
         self._models = Models([first, *([] if second is None else [second]), *models])
         self._model = first
+        self.plan_options: dict[str, Any] = {"max_calls": 40}
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
         builder = MessageBuilder([*given, *checked(messages)], model=first)
         builder.draft = prompt
@@ -102,10 +108,12 @@ class Playground(PlayPage):
             prefill=PrefillEditor(first, prefilling),
             picker=SchemaPicker(first, schemas=schemas),
             calls=ToolCallView(tools=self.tools, approve=approve),
+            plan=PlanView(),
             compare=second,
             tool_names=names,
         )
         t.dlink((self.picker, "value"), (self.prefill, "schema"))
+        t.dlink((self.picker, "value"), (self, "plan_driver"), driver_name)
         if names:
             self.prefill.beside = self.picker.beside = {"tool_schemas": list(self.tools)}
         self._show_models()
@@ -184,7 +192,7 @@ class Playground(PlayPage):
     @property
     def responses(self) -> list[Any]:
         """The answers of the last run: one, or where two models are compared one of each."""
-        return [side.result for side in self._rounds.sides]
+        return [side.response for side in self._rounds.sides]
 
     @property
     def error(self) -> Exception | None:
@@ -320,7 +328,7 @@ class Playground(PlayPage):
         """End the run under way, and the widget with its parts."""
         if self.comm is not None:  # not where the constructor raised, nor a second time
             self.stop()
-            for part in (self.builder, self.prefill, self.picker, self.calls):
+            for part in (self.builder, self.prefill, self.picker, self.calls, self.plan):
                 part.close()
         super().close()
 
@@ -344,6 +352,8 @@ class Playground(PlayPage):
 
     def _question(self, messages: Sequence[Message], prefill: str | None = None) -> Question:
         start = self.prefilling if prefill is None else prefill
+        if self.runs_plan and self.plan_driver and self.compare is None:
+            return plan_question(messages, self.picker.value, self.tools, self.plan_options, self.plan)
         return Question(
             messages=list(messages),
             prefill=start if start.strip() else "",

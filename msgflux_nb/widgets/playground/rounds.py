@@ -10,7 +10,8 @@ from typing import Any
 
 from ...content.messages import Message
 from ...errors import BadRequestError
-from .answerer import Question, Side, turns_of
+from .answerer import Question, Side
+from .plan_side import PlanSide
 
 __all__ = ["Rounds"]
 
@@ -82,8 +83,9 @@ class Rounds:
                 self._builder.changed()
             self._place = self._builder.history.ids
             self.question = question
+            kind = Side if question.driver is None else PlanSide
             self.sides = [
-                Side(
+                kind(
                     index,
                     model,
                     question,
@@ -204,8 +206,8 @@ class Rounds:
                 done.set()
 
     def _end_side(self, side: Side, *, last: bool) -> None:
-        if len(self.sides) == 1 and side.stream is not None:
-            self._settle(side, turns_of(side.stream))
+        if len(self.sides) == 1:
+            self._settle(side, side.turns())
         self._tell({"type": "end", **side.ending()})
         if last:
             self._end_all()
@@ -221,7 +223,7 @@ class Rounds:
 
     def _settle_all(self) -> None:
         """Answers of two models to one question are versions of one turn."""
-        versions = [turns_of(side.stream) if side.stream is not None else [] for side in self.sides]
+        versions = [side.turns() for side in self.sides]
         if not any(versions):
             return
         history, at = self._builder.history, len(self._place)
