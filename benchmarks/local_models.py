@@ -170,9 +170,9 @@ def quickstart_table(name: str) -> dict[str, Any]:
     began = time.monotonic()
     seconds = 0.0
     for cell in cells:
-        if "distributions()" in cell or "mf.extract" in cell or cell.startswith("truth ="):
+        if "distributions()" in cell or "mf.extract(packages" in cell or "truth = " in cell:
             exec(compile(cell, NOTEBOOK.name, "exec", dont_inherit=True), scope)
-        if "mf.extract" in cell:
+        if "mf.extract(packages" in cell:
             seconds = time.monotonic() - began
     right = scope["right"]
     print(scope["table"].to_string(max_colwidth=24), file=sys.stderr)

@@ -160,6 +160,8 @@ class _Vote:
         self._samples: list[Sample] = []
         self._keys: list[Any] = []
         self._counts: list[int] = []
+        self._early_keys: list[Any] = []  # in the order in which answers came
+        self._told: dict[int, Sample] = {}
         self._judged = False
         self._stopped: str | None = None
 
@@ -236,6 +238,10 @@ class _Vote:
     def _job(self, number: int) -> Job:
         def then(done: Done) -> None:
             self._came[number] = done
+            early = None
+            with suppress(Exception):  # key= is the caller's code; what it raises is raised where the sample is counted
+                early = self._read(number, done, self._early_keys)
+            self._tell(early)
 
         if not self._is_model:
             return Job("sample", self._task, function=self._model, about=number, then=then)
@@ -243,34 +249,41 @@ class _Vote:
         return Job("sample", self._task, model=numbered(self._model, number), schema=schema, about=number, then=then)
 
     def _count(self, number: int) -> None:
-        """Count a sample that came; one that cannot be read votes for nothing."""
-        value, problem, _ = self._came.pop(number)
-        reasoning: tuple[str, ...] = ()
-        if problem is None and isinstance(value, ChainOfThoughts):
-            reasoning = tuple(f"{step.explanation}: {step.output}" for step in value.steps)
-            value = value.final_answer
-        elif problem is None:
-            value, problem = read_as(value, self._answer)
-        group = None
+        """Count a sample that came, in order of the numbers; one that cannot be read votes for nothing."""
+        done = self._came.pop(number)
         try:
-            if problem is None:
-                group = self._group_of(value if self._key is None else self._key(value))
-                self._counts[group] += 1
-        except BaseException as error:  # key= is the caller's code; the sample is kept all the same
-            problem = described(error)
+            sample = self._read(number, done, self._keys)
+        except BaseException as error:  # of key=; the sample is kept all the same
+            answer, reasoning, _ = self._parts(done)
+            failed = described(error)
+            self._samples.append(Sample(number=number, answer=answer, reasoning=reasoning, problem=failed))
             raise
-        finally:
-            sample = Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem)
-            self._samples.append(sample)
-        self.log.tell(sample)
+        self._samples.append(sample)
+        if sample.group is not None:
+            self._counts += [0] * (len(self._keys) - len(self._counts))
+            self._counts[sample.group] += 1
+        self._tell(sample)
 
-    def _group_of(self, value: Any) -> int:
-        for group, known in enumerate(self._keys):
-            if isinstance(known, bool) == isinstance(value, bool) and known == value:  # True == 1
-                return group
-        self._keys.append(value)
-        self._counts.append(0)
-        return len(self._keys) - 1
+    def _read(self, number: int, done: Done, keys: list[Any]) -> Sample:
+        """Return a sample with its group among these keys, which a new value joins."""
+        value, reasoning, problem = self._parts(done)
+        group = None if problem is not None else _group_in(keys, value if self._key is None else self._key(value))
+        return Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem)
+
+    def _parts(self, done: Done) -> tuple[Any, tuple[str, ...], str | None]:
+        """Return an answer, the reasoning before it, and why it could not be read."""
+        value, problem, _ = done
+        if problem is None and isinstance(value, ChainOfThoughts):
+            return value.final_answer, tuple(f"{step.explanation}: {step.output}" for step in value.steps), None
+        if problem is None:
+            value, problem = read_as(value, self._answer)
+        return value, (), problem
+
+    def _tell(self, sample: Sample | None) -> None:
+        """Tell a sample: as soon as it came, and again where it is counted as another."""
+        if sample is not None and self._told.get(sample.number) != sample:
+            self._told[sample.number] = sample
+            self.log.tell(sample)
 
     def _judging(self) -> Job:
         answers = "\n".join(f"{number}. {self._first(group)}" for number, group in enumerate(range(len(self._keys)), 1))
@@ -297,7 +310,7 @@ class _Vote:
         self._counts = [sum(sample.group == group for sample in self._samples) for group in joined]
         self._judged = True
         for sample in self._samples:
-            self.log.tell(sample)
+            self._tell(sample)
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result as it stands."""
@@ -321,6 +334,14 @@ class _Vote:
             messages=history_of(self._task, final),
             judged=self._judged,
         )
+
+
+def _group_in(keys: list[Any], value: Any) -> int:
+    for group, known in enumerate(keys):
+        if isinstance(known, bool) == isinstance(value, bool) and known == value:  # True == 1
+            return group
+    keys.append(value)
+    return len(keys) - 1
 
 
 def _warmed(model: Any, temperature: float | None) -> Any:

@@ -12,7 +12,7 @@ from msgflux_nb.widgets.base.view import View
 
 from .widget_page import WidgetPage
 
-PARTS = ("builder", "prefill", "picker", "calls")
+PARTS = ("builder", "prefill", "picker", "calls", "plan")
 ABOUT = {"side": 0, "number": 1, "prefill": "", "schema": "", "model": "scripted/one"}
 
 

@@ -212,7 +212,8 @@ def test_what_is_told_is_what_the_trace_holds(server: Answering, driver: str, tw
     asked = [event for event in told if isinstance(event, mf.plan.Asked)]
     assert tuple(asked) == tuple(entry for entry in result.trace if isinstance(entry, mf.plan.Asked))
     last = {getattr(event, "id", getattr(event, "number", None)): event for event in told if _is_own(event)}
-    assert list(last.values()) == [entry for entry in result.trace if _is_own(entry)]
+    own = [entry for entry in result.trace if _is_own(entry)]
+    assert [last[key] for key in sorted(last)] == own  # side by side, they come in any order
     assert [event.calls for event in told if isinstance(event, mf.plan.Spent)] == list(range(1, 9))
     assert sum(isinstance(event, mf.plan.Asking) for event in told) == 8
 
@@ -245,3 +246,15 @@ def test_a_plan_on_a_thread_says_what_went_wrong() -> None:
     assert failing.state == "failed"
     with pytest.raises(TypeError, match=r"driver: expected one of mf\.plan\.react"):
         mf.plan.start(print, "?")
+
+
+@both
+def test_a_sample_is_told_as_soon_as_it_came(server: Answering, twin: bool) -> None:
+    server.slow_from = 4
+    told: list[Any] = []
+    keywords_ = {"n": 9, **({"max_concurrency": 2} if twin else {})}
+    run("self_consistency", twin, model(server), "?", on_event=told.append, max_seconds=1.0, **keywords_)
+    kinds = [event for event in told if isinstance(event, mf.plan.Sample)]
+    assert [event.number for event in kinds] == [0, 1, 2]  # each once: it is counted as it was told
+    first_cut = next(at for at, event in enumerate(told) if getattr(event, "problem", None))
+    assert all(told.index(event) < first_cut for event in kinds)

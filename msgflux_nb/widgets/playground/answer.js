@@ -9,6 +9,7 @@ const STATES = {
   running: ["●", "streaming"],
   approval: ["?", "waiting for your approval"],
   tools: ["●", "running tools"],
+  plan: ["●", "running the plan"],
   stopping: ["●", "stopping"],
   complete: ["✓", "complete"],
   stopped: ["■", "stopped"],

@@ -34,6 +34,7 @@ class PlayPage(View):
         "playground/answer",
         "playground/token_lens",
         "playground/panels",
+        "playground/plan_panel",
     )
 
     value = t.Any(None)

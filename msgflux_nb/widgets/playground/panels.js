@@ -22,7 +22,8 @@ function tabbed(panels, prefix) {
   list.addEventListener("keydown", ({ key }) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
     if (by === undefined) return;
-    const next = tabs[(tabs.findIndex(({ name }) => name === current) + by + tabs.length) % tabs.length];
+    const shown = tabs.filter(({ tab }) => !tab.hidden);
+    const next = shown[(shown.findIndex(({ name }) => name === current) + by + shown.length) % shown.length];
     open(next.name);
     next.tab.focus();
   });
@@ -41,8 +42,20 @@ function tabbed(panels, prefix) {
     panel?.draw?.();
   }
 
+  /**
+   * Show or hide a tab; of one that is hidden, the first comes to the front.
+   * @param {string} name
+   * @param {boolean} there
+   */
+  function offer(name, there) {
+    const tab = tabs.find((one) => one.name === name)?.tab;
+    if (!tab || tab.hidden === !there) return;
+    tab.hidden = !there;
+    if (!there && current === name) open(panels[0].name);
+  }
+
   open(current);
-  return { node, open, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };
+  return { node, open, offer, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };
 }
 
 /**

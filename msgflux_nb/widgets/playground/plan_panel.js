@@ -39,7 +39,7 @@ function planPanel(play, place, signal) {
   });
 
   /** Whether there is a plan to run, or one to look at. */
-  const there = () => model.get("plan_driver") !== "" || place.querySelector(".mf-budget") !== null;
+  const there = () => model.get("plan_driver") !== "" || place.querySelector(".mf-vote, .mf-steps, .mf-wood") !== null;
 
   function draw() {
     const runs = model.get("runs_plan");

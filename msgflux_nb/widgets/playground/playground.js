@@ -22,10 +22,10 @@ export default guarded(() => {
       rootOf(el, "msgflux-playground", "Playground");
       const left = element("div", { class: "mf-pane mf-talk" });
       el.append(element("div", { class: "mf-panes" }, left));
-      const names = /** @type {const} */ (["builder", "prefill", "picker", "calls"]);
-      const [builder, prefill, picker, calls] = await Promise.all(names.map((name) => host.getWidget(model.get(name))));
+      const names = /** @type {const} */ (["builder", "prefill", "picker", "calls", "plan"]);
+      const [builder, prefill, picker, calls, plan] = await Promise.all(names.map((name) => host.getWidget(model.get(name))));
       play.filled({ builder: builder.exports, prefill: prefill.exports, picker: picker.exports });
-      const places = { structure: element("div"), tools: element("div") };
+      const places = { structure: element("div"), tools: element("div"), plan: element("div") };
       if (leave.signal.aborted) return; // it was removed before it was there
       await draws(builder, left, leave.signal);
       const start = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
@@ -34,6 +34,7 @@ export default guarded(() => {
         draws(prefill, start, leave.signal),
         draws(picker, places.structure, leave.signal),
         draws(calls, places.tools, leave.signal),
+        draws(plan, places.plan, leave.signal),
       ]);
       if (leave.signal.aborted) return;
       whole(model, el, { slot, places, picker: picker.exports, builder: builder.exports, prefill: prefill.exports }, leave.signal);
@@ -44,16 +45,18 @@ export default guarded(() => {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
-   * @param {{ slot: HTMLElement, places: Record<"structure" | "tools", HTMLElement> } & Inner} inner
+   * @param {{ slot: HTMLElement, places: Record<"structure" | "tools" | "plan", HTMLElement> } & Inner} inner
    * @param {AbortSignal} signal
    */
   function whole(model, el, { slot, places, picker, builder, prefill }, signal) {
     playgrounds += 1;
     const lens = tokenLens(play, signal);
     const code = codePanel(play, signal);
+    const plan = planPanel(play, places.plan, signal);
     const panels = [
       { name: "structure", node: places.structure },
       { name: "tools", node: places.tools },
+      plan.panel,
       { name: "tokens", ...lens },
       versionsPanel(play, () => tabs.open("versions"), signal),
       rawPanel(play, signal),
@@ -87,7 +90,7 @@ export default guarded(() => {
       el.addEventListener("mf-compare", (event) => model.send({ type: "compare", position: positionOf(event) }), { signal });
       el.addEventListener("keydown", keys, { signal });
       play.listeners.add(draw);
-      onChange(model, ["model_options", "kept"], draw, signal);
+      onChange(model, ["model_options", "kept", "plan_driver"], draw, signal);
       signal.addEventListener("abort", () => play.listeners.delete(draw));
       draw();
     }
@@ -101,6 +104,7 @@ export default guarded(() => {
 
     /** Which answer was at work when the tools were brought to the front. */
     let toolsOf = 0;
+    let plansOf = 0; // and the plan
 
     const draw = oncePerFrame(() => {
       const [side] = play.sides;
@@ -109,6 +113,11 @@ export default guarded(() => {
       drawAnswers();
       status.draw();
       filling(side);
+      tabs.offer("plan", plan.there());
+      if (side.phase === "plan" && plansOf !== side.number) {
+        plansOf = side.number;
+        tabs.open("plan");
+      }
       tabs.draw();
       const waits = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
       if (waits && toolsOf !== side.number && tabs.current() === "structure" && !side.schema) {
