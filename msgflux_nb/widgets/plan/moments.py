@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ...display.plan import plan_recorded
 from ...display.words import shown_text
 from ...errors import printable
 from ...protocol.events import TextDelta
@@ -190,6 +191,7 @@ def _ended(event: PlanEnded) -> Moment:
         "stopped": result.stopped,
         "margin": result.margin,
         "judged": result.judged,
+        "recorded": " · ".join(plan_recorded(result)),
         "calls": result.calls,
         "tokens": None if usage is None else usage.total_tokens,
         "cost": result.cost,

@@ -99,7 +99,8 @@ function planBoard(store, el, { live, signal }) {
     const line = kind === "react" ? "" : answer.split("\n", 1)[0];
     const judged = end?.judged ? " · grouped by a model" : "";
     const tie = end?.margin === 0 ? " · a tie means nothing" : "";
-    const text = line ? `${line}${judged}${tie}` : "";
+    const recorded = end?.recorded ? ` · ${end.recorded}` : "";
+    const text = `${line}${judged}${tie}${recorded}`;
     if (said.textContent !== text) said.textContent = text;
     const wrong = store.problem ?? (run === "failed" ? end?.error : null);
     error.hidden = !wrong;
