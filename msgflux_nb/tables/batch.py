@@ -345,7 +345,7 @@ class Batch:
         self._heed_store()
         if self.stopped is None and self._max_cost is not None:
             all_ = (self, *self.partners)
-            answers, in_flight = sum(one._answers for one in all_), sum(len(one.in_flight) for one in all_)
+            answers, in_flight = sum(one._answers for one in all_), sum(len(one._turns.in_flight) for one in all_)
             reason = over_budget(self._max_cost, self.ledger.cost, answers, in_flight)
             if reason is not None:
                 self.stop(reason)
