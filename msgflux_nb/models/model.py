@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Never
 from ..content.checks import meant
 from ..content.keywords import check_options, refuse_unknown
 from ..errors import NotFoundError
-from ..local.default import default_weights
+from ..local.default import RECOMMENDED, default_weights
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire, for_model, override
 from ..protocol.wire import WIRES
@@ -275,7 +275,7 @@ def model_of_settings(name: str, settings: dict[str, Any], base_url: str | None 
 
 def _check_local(model: str) -> None:
     """Refuse the name of an embedded model that is one letter off; a path may be anything."""
-    if model == default_weights() or "/" in model or model.endswith(".gguf"):
+    if model == RECOMMENDED or "/" in model or model.endswith(".gguf"):
         return
     from ..local.weights import WEIGHTS
 
