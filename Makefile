@@ -59,6 +59,7 @@ weights:
 	@scripts/install_system.sh libgomp
 	@scripts/install_system.sh libatomic
 	@scripts/install_system.sh chromium
+	@$(BIN)/python -c "from scripts.check_pages import install; install()"
 	@$(BIN)/msgflux-nb models pull
 	@$(BIN)/msgflux-nb models pull smollm2-135m
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["dollars", "flagged", "recorded", "status"]
+__all__ = ["cut_at", "dollars", "flagged", "numbers", "recorded", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
@@ -23,10 +23,12 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
         usage, cost, steps = response.usage, response.cost, len(answers)
     sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
     words = [f"{steps} answers"] if steps > 1 else []
-    words.append("– tokens" if usage is None else f"{_count(sent)} + {_count(received)} tokens")
+    words.append("– tokens" if usage is None else _tokens(sent, received))
     words.append("– cost" if cost is None else dollars(cost))
     if times:
-        words += [f"first {_seconds(metadata.seconds_to_first_token)}", _seconds(metadata.seconds)]
+        first, whole = metadata.seconds_to_first_token, metadata.seconds
+        words += [] if first is None else [f"first word after {first:,.2f} s"]
+        words += [] if whole is None else [f"{whole:,.2f} s"]
     words.append(metadata.finish_reason or "–")
     words += filter(None, [metadata.schema_method, metadata.cached and "cached", *recorded(metadata)])
     return tuple(words)
@@ -46,14 +48,40 @@ def flagged(response: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"⚠ {sentence}" for answer in answers for sentence in answer.metadata.warnings))
 
 
+def cut_at(response: Any) -> int | None:
+    """Return how many tokens an answer has that a limit cut; None for one that ended by itself, or has not."""
+    if response is None or response.metadata.finish_reason != "length":
+        return None
+    usage = response.metadata.usage
+    return None if usage is None else usage.completion_tokens
+
+
+def numbers(response: Any) -> dict[str, Any]:
+    """Return the figures of an answer as numbers, for bars on a common scale; None for what is not known."""
+    metadata = response.metadata
+    answers = getattr(response, "responses", None)
+    usage, cost = (metadata.usage, metadata.cost) if answers is None else (response.usage, response.cost)
+    sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
+    return {
+        "tokens": _tokens(sent, received),
+        "price": "–" if cost is None else dollars(cost),
+        "out": received,
+        "cost": cost,
+        "first": metadata.seconds_to_first_token,
+        "seconds": metadata.seconds,
+    }
+
+
 def dollars(cost: float) -> str:
-    """Write a cost; one that is too small for its digits is not 0."""
+    """Write a cost; one that is too small for its digits is not 0, and none at all is free."""
+    if not cost:
+        return "free"
     return "<$0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
+
+
+def _tokens(sent: int | None, received: int | None) -> str:
+    return f"{_count(sent)} in · {_count(received)} out"
 
 
 def _count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
-
-
-def _seconds(seconds: float | None) -> str:
-    return "– s" if seconds is None else f"{seconds:,.2f} s"

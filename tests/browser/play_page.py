@@ -86,6 +86,10 @@ class PlayPage(WidgetPage):
         )
         return found
 
+    def open_panel(self) -> None:
+        """Show the panel next to the conversation, by the menu of the head."""
+        open_panel(self.view)
+
     def words(self) -> str:
         """The text of the answer that arrives."""
         self.settle()
@@ -95,6 +99,46 @@ class PlayPage(WidgetPage):
         """The word for how it stands."""
         self.settle()
         return self.view.locator(".mf-state").inner_text()
+
+
+def open_panel(view: Locator) -> None:
+    """Show the panel next to the conversation, if it is not shown yet."""
+    if not view.get_by_role("tablist").is_visible():
+        more(view, "Show the panel")
+
+
+def more(view: Locator, name: str) -> None:
+    """Pick an entry of the head's last menu."""
+    view.get_by_role("button", name="more", exact=True).click()
+    view.get_by_role("menuitem", name=name).click()
+
+
+def answer_as(view: Locator, name: str) -> None:
+    """Pick what the answer is read as."""
+    view.get_by_role("button", name="answer as").click()
+    view.get_by_role("menuitemradio", name=name).click()
+
+
+def start_with(view: Locator, text: str) -> Locator:
+    """Write the start of the answer; return its field."""
+    field = view.get_by_role("textbox", name="start the answer with")
+    if not field.is_visible():
+        view.get_by_role("button", name="start the answer", exact=True).click()
+    field.fill(text)
+    return field
+
+
+def add_from(view: Locator, name: str) -> None:
+    """Pick an entry of the composer's + menu."""
+    view.locator(".mf-composer").get_by_role("button", name="add a picture").click()
+    view.get_by_role("menuitem", name=name, exact=name.endswith("…")).click()
+
+
+def turn_menu(turn: Locator, name: str) -> None:
+    """Pick an entry of a turn's menu."""
+    turn.hover()
+    turn.get_by_role("button", name="more for this turn").click()
+    turn.get_by_role("menuitem", name=name).click()
 
 
 def start(**about: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.widgets.conversations import CALL, EVERYTHING
 
 from .bridge import Bridge
 from .hostile import counting, dangerous
+from .play_page import add_from, turn_menu
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -83,19 +84,22 @@ def test_each_kind_of_part_is_shown(open_builder: Open, page: Page) -> None:
 def test_the_total_is_an_estimate_and_what_is_not_known_is_said(open_builder: Open, page: Page) -> None:
     bridge = open_builder(EVERYTHING[:3])
     bridge.exchange()
-    expect(page.locator(".mf-figures")).to_have_text("≈ 12 tokens + 3 unknown")
+    expect(page.locator(".mf-total")).to_have_text("≈ 12 tokens + 3 unknown")
     bridge.widget.model = "openai/gpt-4o"
     bridge.exchange()
-    expect(page.locator(".mf-figures")).to_have_text("≈ 97 tokens + 2 unknown")
+    expect(page.locator(".mf-total")).to_have_text("≈ 97 tokens + 2 unknown")
 
 
 def test_an_answer_is_markdown_and_can_be_shown_as_it_stands(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["q", "a **b**"])
     expect(turn(page, 1).locator("strong")).to_have_text("b")
-    turn(page, 1).hover()
-    turn(page, 1).get_by_role("button", name="show the text as it stands").click()
+    turn_menu(turn(page, 1), "Show as it stands")
     assert drawn(page)[1] == "a **b**"
-    expect(turn(page, 1).get_by_role("button", name="draw it as Markdown")).to_be_focused()
+    more = turn(page, 1).get_by_role("button", name="more for this turn")
+    expect(more).to_be_focused()
+    more.click()
+    expect(page.get_by_role("menuitem", name="Draw it as Markdown")).to_be_visible()
+    page.keyboard.press("Escape")
     bridge.widget.history.replace(1, {"role": "assistant", "content": "c *d*"})
     bridge.widget.changed()
     bridge.exchange()
@@ -226,15 +230,14 @@ def test_keys_double_delete_and_undo(open_builder: Open, page: Page) -> None:
 
 def test_buttons_do_the_same_and_keep_the_focus(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a", "b", "c"])
-    turn(page, 0).hover()
-    turn(page, 0).get_by_role("button", name="move down").click()
+    turn_menu(turn(page, 0), "Move down")
     bridge.exchange()
     assert texts(bridge) == ["b", "a", "c"]
-    expect(turn(page, 1).get_by_role("button", name="move down")).to_be_focused()
-    turn(page, 1).get_by_role("button", name="delete").click()
+    expect(turn(page, 1).get_by_role("button", name="more for this turn")).to_be_focused()
+    turn_menu(turn(page, 1), "Take it out")
     bridge.exchange()
     expect(turn(page, 1)).to_be_focused()
-    page.get_by_role("button", name="↶ undo").click()
+    page.get_by_role("button", name="undo").click()
     bridge.exchange()
     assert texts(bridge) == ["b", "a", "c"]
     page.get_by_role("button", name="clear").click()
@@ -248,7 +251,7 @@ def test_versions_are_walked_through_by_arrows_and_buttons(open_builder: Open, p
         bridge.widget.history.replace(1, {"role": "assistant", "content": text})
     bridge.widget.changed()
     bridge.exchange()
-    expect(turn(page, 1).locator(".mf-versions")).to_have_text("◀3/3▶")
+    expect(turn(page, 1).locator(".mf-versions")).to_have_text("3 of 3")
     turn(page, 1).focus()
     press(bridge, "ArrowLeft")
     assert drawn(page)[1] == "two"
@@ -326,7 +329,8 @@ def test_parts_are_moved_taken_out_and_added(open_builder: Open, page: Page) -> 
     press(bridge, "Enter")
     turn(page, 0).get_by_role("button", name="move text down").click()
     turn(page, 0).get_by_role("button", name="remove file document.pdf").click()
-    turn(page, 0).get_by_role("button", name="text", exact=False).last.click()
+    turn(page, 0).get_by_role("button", name="add a picture").click()
+    page.get_by_role("menuitem", name="Another text").click()
     page.keyboard.type("at the end")
     turn(page, 0).get_by_role("button", name="save").click()
     bridge.exchange()
@@ -376,7 +380,7 @@ def test_a_draft_is_written_added_and_emptied(open_builder: Open, page: Page) ->
     field = page.get_by_role("textbox", name="message")
     page.get_by_role("combobox", name="role").select_option("system")
     field.fill("Be brief.")
-    page.get_by_role("button", name="add", exact=False).last.click()
+    page.get_by_role("button", name="Add", exact=True).click()
     bridge.exchange()
     assert bridge.widget.messages == [{"role": "system", "content": "Be brief."}]
     expect(field).to_have_value("")
@@ -392,7 +396,7 @@ def test_what_is_typed_reaches_the_kernel_after_a_pause(open_builder: Open, page
     until(lambda: bridge.page.sent("draft"))
     bridge.exchange()
     assert texts(bridge) == ["Hello"]
-    expect(page.locator(".mf-figures")).to_have_text("≈ 2 tokens")
+    expect(page.locator(".mf-total")).to_have_text("≈ 2 tokens")
 
 
 def test_an_echo_does_not_overwrite_what_was_typed_since(open_builder: Open, page: Page) -> None:
@@ -415,7 +419,7 @@ def test_while_the_kernel_is_busy_a_message_is_added_once_and_the_next_can_be_wr
     page.keyboard.press("Control+Enter")
     expect(field).to_have_value("")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("button", name="+ add")).to_be_disabled()
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()
     page.keyboard.type("b")
     page.keyboard.press("Tab")
     bridge.exchange()
@@ -636,7 +640,7 @@ def test_the_end_is_followed_while_the_reader_is_there(open_builder: Open, page:
     bridge = open_builder([f"line {n}" for n in range(40)])
     bridge.exchange()
     place = "(n) => Math.round(n.scrollHeight - n.scrollTop - n.clientHeight)"
-    scroller = page.locator(".mf-scroll")
+    scroller = page.locator(".mf-talking")
     until(lambda: scroller.evaluate(place) <= 1, what="the end")
     scroller.evaluate("(n) => { n.scrollTop = 100; }")
     bridge.page.settle()
@@ -680,7 +684,7 @@ def test_dangerous_text_is_text_everywhere(open_builder: Open, page: Page) -> No
         bridge.page.deliver({"type": "problem", "name": text, "message": text})
         bridge.page.deliver({"type": "refused", "id": "x", "message": text})
         bridge.page.deliver({"type": "pictures", "items": [{"name": text, "kind": text, "detail": text}]})
-        page.get_by_role("button", name="variable").last.click()
+        add_from(page.locator(".msgflux-builder"), "Variable of the notebook …")
         bridge.page.deliver({"type": "pictures", "items": [{"name": text, "kind": text, "detail": text}]})
         for position in range(len(messages)):
             turn(page, position).focus()
@@ -703,7 +707,7 @@ def test_an_image_on_the_web_is_passed_on_and_not_loaded(open_builder: Open, pag
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     bridge = open_builder()
-    page.get_by_role("button", name="URL").click()
+    add_from(page.locator(".msgflux-builder"), "Address of a picture …")
     page.get_by_role("textbox", name="address of an image").fill("https://example.com/photo.png")
     page.keyboard.press("Enter")
     bridge.exchange()

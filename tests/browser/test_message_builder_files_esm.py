@@ -21,6 +21,7 @@ from tests.content.sounds import mp3, pdf, tone
 from .bridge import Bridge
 from .chromium import ARGUMENTS
 from .hands import hand
+from .play_page import add_from
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -192,7 +193,7 @@ def test_parts_of_the_draft_stand_in_any_order(bridge: Bridge) -> None:
     give(bridge, "upload", "one.png", to_bytes(two_halves()))
     received(bridge)
     bridge.exchange()
-    page.locator(".mf-composer").get_by_role("button", name="¶ text").click()
+    add_from(page.locator(".msgflux-builder"), "Another text")
     page.keyboard.type("behind it")
     page.get_by_role("textbox", name="message").fill("first")
     page.get_by_role("button", name="move text up").click()
@@ -209,7 +210,7 @@ def test_a_file_for_a_turn_that_is_edited_goes_to_that_turn(bridge: Bridge) -> N
     page.keyboard.press("Enter")
     give(bridge, "paste", "two.png", to_bytes(two_halves()), to=".mf-editor .mf-prompt")
     expect(page.get_by_role("button", name="save")).to_be_disabled()
-    expect(page.get_by_role("button", name="+ add")).to_be_disabled()  # the draft is as empty as it was
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()  # the draft is as empty as it was
     received(bridge)
     bridge.exchange()
     expect(page.locator(".mf-composer .mf-part")).to_have_count(0)
@@ -250,7 +251,7 @@ def test_a_variable_of_the_notebook_is_picked_by_name(bridge: Bridge, monkeypatc
     page = bridge.page.page
     namespace = {"photo": two_halves(), "noise": np.zeros((16, 16)), "number": 7}
     monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", lambda: namespace)
-    page.get_by_role("button", name="variable").click()
+    add_from(page.locator(".msgflux-builder"), "Variable of the notebook")
     bridge.exchange()
     expect(page.locator(".mf-choice")).to_have_text(["noisearray, 16 × 16 px, float64", "photoimage, 40 × 20 px, RGB"])
     page.get_by_role("button", name="photo").click()
@@ -263,12 +264,12 @@ def test_a_variable_of_the_notebook_is_picked_by_name(bridge: Bridge, monkeypatc
 def test_a_notebook_without_pictures_says_so_and_escape_closes(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     page = bridge.page.page
     monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", dict)
-    page.get_by_role("button", name="variable").click()
+    add_from(page.locator(".msgflux-builder"), "Variable of the notebook")
     bridge.exchange()
     expect(page.locator(".mf-panel")).to_contain_text("no variable of this notebook holds an image")
     page.keyboard.press("Escape")
     expect(page.locator(".mf-panel")).to_be_hidden()
-    expect(page.get_by_role("button", name="variable")).to_be_focused()
+    expect(page.get_by_role("button", name="add a picture")).to_be_focused()
 
 
 # Sound
@@ -331,8 +332,9 @@ def secure(browser: Browser, **options: Any) -> Bridge:
 
 
 def test_without_https_camera_and_microphone_say_why_they_are_not_there(bridge: Bridge) -> None:
-    for name in ("camera", "microphone"):
-        button = bridge.page.page.get_by_role("button", name=name)
+    bridge.page.page.locator(".mf-composer").get_by_role("button", name="add a picture").click()
+    for name in ("Camera", "Microphone"):
+        button = bridge.page.page.get_by_role("menuitem", name=name)
         expect(button).to_be_disabled()
         assert "https" in (button.get_attribute("title") or "")
 
@@ -340,8 +342,8 @@ def test_without_https_camera_and_microphone_say_why_they_are_not_there(bridge: 
 def test_a_picture_is_taken_and_the_camera_is_let_go(devices: Browser) -> None:
     bridge = secure(devices)
     page = bridge.page.page
-    page.get_by_role("button", name="camera").click()
-    page.get_by_role("button", name="take the picture").click()
+    add_from(page.locator(".msgflux-builder"), "Camera")
+    page.get_by_role("button", name="Take the picture").click()
     data = received(bridge)
     assert data.startswith(b"\xff\xd8\xff")
     bridge.exchange()
@@ -356,7 +358,7 @@ def test_a_picture_is_taken_and_the_camera_is_let_go(devices: Browser) -> None:
 def test_a_recording_is_a_wav_file_of_its_length(devices: Browser) -> None:
     bridge = secure(devices)
     page = bridge.page.page
-    page.get_by_role("button", name="microphone").click()
+    add_from(page.locator(".msgflux-builder"), "Microphone")
     timer = page.get_by_role("timer")
     until(lambda: float(timer.inner_text().strip("● s")) >= 0.8)
     page.get_by_role("button", name="stop").click()
@@ -388,11 +390,11 @@ def test_a_closed_panel_and_a_view_that_leaves_end_their_devices(devices: Browse
     bridge = secure(devices)
     page = bridge.page.page
     page.evaluate(WATCHED)
-    page.get_by_role("button", name="camera").click()
+    add_from(page.locator(".msgflux-builder"), "Camera")
     expect(page.locator("video")).to_have_count(1)
     page.keyboard.press("Escape")
     assert page.evaluate(STATES) == ["ended"]
-    page.get_by_role("button", name="microphone").click()
+    add_from(page.locator(".msgflux-builder"), "Microphone")
     expect(page.get_by_role("timer")).to_be_visible()
     page.evaluate("leave[0]()")
     assert page.evaluate(STATES) == ["ended", "ended"]
@@ -404,7 +406,11 @@ def test_a_camera_that_is_asked_for_twice_before_it_is_there_is_let_go(devices: 
     bridge = secure(devices)
     page = bridge.page.page
     page.evaluate(WATCHED)
-    page.get_by_role("button", name="camera").dblclick()
+    opener = page.locator(".mf-composer").get_by_role("button", name="add a picture")
+    opener.click()
+    page.get_by_role("menuitem", name="Camera").dispatch_event("click")
+    opener.click()
+    page.get_by_role("menuitem", name="Camera").dispatch_event("click")
     until(lambda: sorted(page.evaluate(STATES)) == ["ended", "live"], what="one camera of two")
     expect(page.locator("video")).to_have_count(1)
     page.keyboard.press("Escape")
@@ -421,7 +427,7 @@ def test_a_device_that_is_not_allowed_says_what_to_do(browser: Browser) -> None:
           navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
         }"""
     )
-    page.get_by_role("button", name="camera").click()
+    add_from(page.locator(".msgflux-builder"), "Camera")
     expect(page.get_by_role("alert")).to_contain_text("the browser did not allow the camera: allow it for this page")
     assert bridge.page.errors() == []
     page.context.close()

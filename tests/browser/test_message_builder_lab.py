@@ -14,6 +14,7 @@ from tests.content.sounds import pdf
 
 from .hands import hand
 from .lab import Notebook
+from .play_page import add_from
 
 pytestmark = pytest.mark.browser
 
@@ -56,7 +57,7 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     data = to_bytes(two_halves())
 
     with page.expect_file_chooser() as chooser:
-        view.get_by_role("button", name="▣ image").click()
+        add_from(view, "Picture …")
     chooser.value.set_files({"name": "chosen.png", "mimeType": "image/png", "buffer": data})
     expect(names(view)).to_have_text(["chosen.png"])
     hand(page, "paste", "pasted.png", data, "image/png", ".mf-composer .mf-prompt")
@@ -92,10 +93,10 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
 
     notebook.run_cell(2)
     expect(view.locator(".mf-turn .mf-text")).to_have_text(HOSTILE)
-    view.get_by_role("button", name="variable").click()
+    add_from(view, "Variable of the notebook")
     view.get_by_role("button", name="noise").click()
     expect(names(view)).to_have_text(["noise"])
-    view.get_by_role("button", name="↶ undo").click()
+    view.get_by_role("button", name="undo").click()
     expect(view.locator(".mf-turn")).to_have_count(2)
     saved = notebook.save()["cells"][0]["outputs"][1]["data"]
     assert "user: What is this?" in "".join(saved["text/plain"])

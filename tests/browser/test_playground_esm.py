@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .hostile import counting, dangerous
-from .play_page import PARTS, PlayPage, batch, end, ending, progress, start
+from .play_page import PARTS, PlayPage, answer_as, batch, end, ending, progress, start, start_with
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def box(view: Locator) -> Locator:
 
 
 def figures(play: PlayPage) -> Locator:
-    return play.view.locator("> .mf-status .mf-figures")
+    return play.view.locator("> .mf-bottom .mf-figures")
 
 
 def hellos(play: PlayPage) -> int:
@@ -49,7 +49,7 @@ def test_batches_are_drawn_in_order_behind_the_prefill(play: PlayPage) -> None:
     play.deliver(start(prefill="Well, "), *(batch(n, f"{n} ") for n in range(1, 101)))
     assert play.words() == "Well, " + "".join(f"{n} " for n in range(1, 101))
     assert play.view.locator(".mf-answers .mf-prefill").inner_text() == "Well, "
-    assert play.said() == "streaming"
+    assert play.said() == "answering"
 
 
 def test_a_batch_that_came_already_is_not_drawn_again(play: PlayPage) -> None:
@@ -103,7 +103,7 @@ def test_a_page_loaded_in_mid_stream_asks_and_goes_on(page: Page) -> None:
     assert hellos(play) == 1
     play.deliver({"type": "running"}, progress(7, "so far", number=3), batch(8, " and on", number=3))
     assert play.words() == "so far and on"
-    expect(play.view.get_by_role("button", name="stop")).to_be_enabled()
+    expect(play.view.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
 
 
 def test_a_page_loaded_after_the_end_shows_how_it_ended_and_no_answer_twice(page: Page) -> None:
@@ -122,7 +122,7 @@ def test_what_ended_while_the_page_had_missed_its_end_is_told_by_the_trait(play:
     play.deliver(start(), batch(1, "a"))
     play.receive(ends=[ending(1)], running=False)
     assert play.said() == "complete"
-    expect(play.view.get_by_role("button", name="run", exact=False).first).to_be_enabled()
+    expect(play.view.get_by_role("button", name="Run", exact=True)).to_be_enabled()
 
 
 def test_an_answer_becomes_a_turn_in_its_place_with_the_words_that_the_page_has(play: PlayPage) -> None:
@@ -172,19 +172,19 @@ def test_a_new_answer_clears_the_last_one(play: PlayPage) -> None:
     play.deliver(start(number=2), batch(1, "new", number=2))
     assert play.words() == "new"
     expect(play.view.get_by_role("alert").filter(has_text="boom")).to_have_count(0)
-    assert figures(play).inner_text() == ""
+    assert "61 + 31 tokens" not in figures(play).inner_text()
 
 
 def test_an_error_is_an_alert_with_its_class_and_the_text_stays(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "half an ans"))
     play.deliver(end(1, "failed", error=["StreamInterruptedError", "the stream ended before the answer did"]))
     assert play.words() == "half an ans"
-    alert = play.view.locator(".mf-slot > .mf-error")
+    alert = play.view.locator(".mf-failed .mf-error")
     expect(alert).to_have_attribute("role", "alert")
     expect(alert).to_have_text("StreamInterruptedError the stream ended before the answer did")
 
 
-def test_two_models_answer_beside_each_other_and_both_stay_until_they_are_turns(play: PlayPage) -> None:
+def test_two_models_answer_next_to_each_other_and_both_stay_until_one_is_chosen(play: PlayPage) -> None:
     play.add("Hi")
     two = {"side": 1, "number": 2, "model": "scripted/two"}
     long = "A long answer of many words." * 9
@@ -207,15 +207,12 @@ def test_two_models_answer_beside_each_other_and_both_stay_until_they_are_turns(
     assert first == second
     play.deliver(end(1, status=["1 token"]), end(1, status=["2 tokens"], **two))
     assert shown() == both  # though both are over
-    expect(figures(play)).to_have_text("1 token | 2 tokens")
     play.deliver({"type": "settled", "side": None})
     play.receive(running=False)
-    play.settle()
-    expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
+    assert shown() == both  # until one of them is chosen, or the next question is asked
     play.deliver(start(number=3), batch(1, "One alone", number=3))
     assert play.words() == "One alone"
     expect(play.view.locator(".mf-answers .mf-by:visible")).to_have_count(0)
-    assert figures(play).inner_text() == ""
 
 
 def test_reasoning_is_folded_when_the_answer_begins_and_a_reader_may_open_it(play: PlayPage) -> None:
@@ -241,7 +238,7 @@ def test_the_answer_is_a_polite_live_region(play: PlayPage) -> None:
     play.deliver(start())
     region = play.view.locator(".mf-answers [aria-live=polite]")
     expect(region).to_have_attribute("aria-busy", "true")
-    assert play.said() == "waiting for the first token"
+    assert play.said() == "waiting for the first word"
     play.deliver(batch(1, "x"), end(1))
     expect(region).to_have_attribute("aria-busy", "false")
 
@@ -249,21 +246,21 @@ def test_the_answer_is_a_polite_live_region(play: PlayPage) -> None:
 def test_the_line_says_whom_a_run_with_tools_waits_for(play: PlayPage) -> None:
     phase = {"type": "phase", "side": 0, "number": 1}
     play.deliver(start())
-    assert play.said() == "waiting for the first token"
+    assert play.said() == "waiting for the first word"
     play.deliver({**phase, "phase": "approval"})
-    assert play.said() == "waiting for your approval"
+    assert play.said() == "a call waits for you"
     play.deliver({**phase, "phase": "tools"})
     assert play.said() == "running tools"
     play.deliver({**phase, "number": 7, "phase": "approval"})
     assert play.said() == "running tools"
     play.deliver(start(number=2))
-    assert play.said() == "waiting for the first token"
+    assert play.said() == "waiting for the first word"
     play.deliver(progress(1, "So", number=2, phase="approval"))
-    assert play.said() == "waiting for your approval"
+    assert play.said() == "a call waits for you"
 
 
 def test_the_view_follows_the_end_only_while_the_reader_is_there(play: PlayPage) -> None:
-    pane = play.view.locator(".mf-scroll")
+    pane = play.view.locator(".mf-talking")
     play.deliver(start(), *(batch(n, f"line {n}\n") for n in range(1, 60)))
     at_end = "(pane) => pane.scrollHeight - pane.scrollTop - pane.clientHeight < 2 && pane.scrollTop > 100"
     until(lambda: pane.evaluate(at_end), what="the end in sight")
@@ -291,12 +288,11 @@ def test_a_structure_fills_while_it_arrives(page: Page) -> None:
 
 def test_run_sends_what_is_in_the_fields_once_from_wherever_it_is_asked(page: Page) -> None:
     play = PlayPage(page, parts={"picker": {"offered": [["Person", "given"]]}})
-    play.view.get_by_role("combobox", name="schema").first.select_option("Person")
-    prefill = play.view.get_by_role("textbox", name="start the answer with")
-    prefill.fill("{")
+    answer_as(play.view, "Person")
+    prefill = start_with(play.view, "{")
     box(play.view).fill("Who?")
     hands: list[Any] = [
-        lambda: play.view.get_by_role("button", name="▶ run").click(),
+        lambda: play.view.get_by_role("button", name="Run", exact=True).click(),
         lambda: box(play.view).press("Shift+Enter"),
         lambda: box(play.view).press("Control+Enter"),
         lambda: prefill.press("Shift+Enter"),
@@ -336,6 +332,7 @@ def test_enter_alone_writes_a_line(play: PlayPage) -> None:
 
 @pytest.mark.parametrize("field", ["message", "start the answer with"])
 def test_escape_stops_once(play: PlayPage, field: str) -> None:
+    start_with(play.view, "{")
     at = play.view.get_by_role("textbox", name=field, exact=field == "message")
     at.press("Escape")
     assert play.sent("stop") == []
@@ -349,11 +346,19 @@ def test_escape_stops_once(play: PlayPage, field: str) -> None:
 
 
 def test_run_and_stop_are_offered_when_they_can_be_done(play: PlayPage) -> None:
-    run, stop = (play.view.get_by_role("button", name=name) for name in ("▶ run", "■ stop"))
+    run, stop = (play.view.get_by_role("button", name=name, exact=True) for name in ("Run", "Stop"))
 
     def offered() -> tuple[bool, bool]:
+        """One of them is there, in the same place with the same width."""
         play.settle()
-        return run.is_enabled(), stop.is_enabled()
+        [shown] = [one for one in (run, stop) if one.is_visible()]
+        box = shown.bounding_box()
+        assert box
+        places.add((box["x"], box["width"]))
+        return run.is_visible() and run.is_enabled(), stop.is_visible() and stop.is_enabled()
+
+    places: set[tuple[float, float]] = set()
+    play.open_panel()
 
     assert offered() == (True, False)
     run.click()
@@ -368,17 +373,21 @@ def test_run_and_stop_are_offered_when_they_can_be_done(play: PlayPage) -> None:
     play.receive(ends=[ending(1, "stopped")], running=False)
     assert offered() == (True, False)
     assert play.said() == "stopped"
+    assert len(places) == 1
 
 
 def test_a_run_that_a_cell_begins_can_be_stopped_here(play: PlayPage) -> None:
     play.receive(running=True)
     play.settle()
-    play.view.get_by_role("button", name="■ stop").click()
+    play.view.get_by_role("button", name="Stop", exact=True).click()
     assert len(play.sent("stop")) == 1
 
 
 def test_a_silent_kernel_is_named_after_three_seconds_and_can_be_asked_again(play: PlayPage) -> None:
-    run, note = play.view.get_by_role("button", name="▶ run"), play.view.locator("> .mf-status .mf-note")
+    run, note = (
+        play.view.get_by_role("button", name="Run", exact=True),
+        play.view.locator("> .mf-bottom .mf-aside-note"),
+    )
     box(play.view).fill("Hi")
     run.click()
     play.page.wait_for_timeout(1500)
@@ -397,6 +406,7 @@ def test_keys_stay_in_the_widget(play: PlayPage) -> None:
         field.press_sequentially("add")
         page.keyboard.press("Shift+Enter")
         page.keyboard.press("Escape")
+    play.open_panel()
     play.view.get_by_role("tab", name="structure").press("x")
     assert page.evaluate("leaked") == []
 
@@ -426,22 +436,25 @@ def test_what_a_turn_offers_is_asked_once_with_its_position(play: PlayPage, name
 
 
 def test_a_model_is_picked_and_another_to_compare_with(page: Page) -> None:
-    play = PlayPage(page, offered=["scripted/one", "scripted/two"], chosen=["scripted/one", ""], model_options="T 0.7")
-    first, second = (play.view.get_by_role("combobox", name=name, exact=True) for name in ("model", "compare with"))
-    expect(first).to_have_value("scripted/one")
-    expect(second).to_have_value("")
-    expect(play.view.locator(".mf-header").first).to_contain_text("T 0.7")
-    first.hover()
-    assert play.sent("models")
+    told = {"model_options": "temperature 0.7", "call_options": {"temperature": 0.7}}
+    play = PlayPage(page, offered=["scripted/one", "scripted/two"], chosen=["scripted/one", ""], **told)
+    first, second = (play.view.get_by_role("button", name=name) for name in ("model: ", "compare with: "))
+    expect(first).to_have_text("scripted/one")
+    expect(second).to_have_count(0)
+    expect(play.view.locator(".mf-top").first).to_contain_text("T 0.7")
     play.receive(offered=["scripted/one", "scripted/two", "scripted/three"])
-    first.select_option("scripted/three")
-    second.select_option("scripted/two")
-    second.select_option("")
+    first.click()
+    assert play.sent("models")
+    play.view.get_by_role("menuitemradio", name="scripted/three").click()
+    play.view.get_by_role("button", name="compare").click()
+    play.view.get_by_role("menuitemradio", name="scripted/two").click()
+    play.receive(chosen=["scripted/one", "scripted/two"])
+    play.view.get_by_role("button", name="end the comparison").click()
     picked = [(message["side"], message["name"]) for message in play.sent("pick")]
     assert picked == [(0, "scripted/three"), (1, "scripted/two"), (1, "")]
     play.receive(chosen=["scripted/three", "scripted/one"])
-    expect(first).to_have_value("scripted/three")
-    expect(second).to_have_value("scripted/one")
+    expect(first).to_have_text("scripted/three")
+    expect(second).to_have_text("scripted/one")
     assert play.errors() == []
 
 
@@ -478,7 +491,7 @@ def test_two_views_show_the_same_and_one_may_leave(play: PlayPage) -> None:
     play.deliver(batch(3, "!"))
     play.settle()
     assert shown.all_inner_texts() == ["before and after", "before and after!"]
-    play.page.locator(".msgflux-playground").nth(1).get_by_role("button", name="■ stop").click()
+    play.page.locator(".msgflux-playground").nth(1).get_by_role("button", name="Stop", exact=True).click()
     assert len(play.sent("stop")) == 1
 
 
@@ -542,6 +555,7 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
         assert play.words() == text + text
         how = {"error": [text, text], "status": [text], "rows": [row], "tokens": True}
         play.deliver(end(1, "failed", **about, **how), end(1, **two, **how))
+        play.open_panel()
         opened = ("tools", "tokens", "versions", "raw", "code")
         for name in opened:
             play.view.get_by_role("tab", name=name).click()
@@ -562,7 +576,7 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
         play.settle()
         shown = play.view.inner_text()
         assert shown.count("<img src=x onerror=alert(1)>") > 5
-        for selector in (".mf-raw", ".mf-difference", ".mf-token", ".mf-other code", ".mf-slot > .mf-error"):
+        for selector in (".mf-raw", ".mf-difference", ".mf-token", ".mf-other code", ".mf-failed .mf-error"):
             assert "<img src=x" in (play.view.locator(selector).first.text_content() or "").replace("␣", " "), selector
         page.wait_for_timeout(300)  # time for whatever should not be asked for
         assert (paths, dialogs) == ([], [])

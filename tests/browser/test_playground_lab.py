@@ -19,6 +19,7 @@ from tests.content.pictures import to_bytes, two_halves
 from tests.scripted import Reply, Server, chunk, serving, stream
 
 from .lab import Lab, Notebook
+from .play_page import add_from, answer_as, start_with
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -46,7 +47,8 @@ def message(view: Locator) -> Locator:
 
 
 def button(view: Locator, name: str) -> Locator:
-    return view.locator(".mf-header").first.get_by_role("button", name=name)
+    named = {"run": "Run", "stop": "Stop", "code": "copy as code that asks the same"}
+    return view.get_by_role("button", name=named[name], exact=True)
 
 
 def run(view: Locator, text: str) -> None:
@@ -55,7 +57,7 @@ def run(view: Locator, text: str) -> None:
 
 
 def state(view: Locator) -> Locator:
-    return view.locator("> .mf-status .mf-state")
+    return view.locator("> .mf-bottom .mf-state")
 
 
 def words(view: Locator) -> str:
@@ -123,11 +125,11 @@ def test_the_full_path_from_an_image_to_code_that_gives_the_same_messages(open_n
         notebook.run_cell(1)
 
         with page.expect_file_chooser() as chooser:
-            view.get_by_role("button", name="▣ image").first.click()
+            add_from(view, "Picture …")
         chooser.value.set_files([PICTURE])
         expect(view.locator(".mf-composer .mf-part .mf-name")).to_have_text(["two halves.png"])
-        view.get_by_role("combobox", name="schema").first.select_option("Person")
-        view.get_by_role("textbox", name="start the answer with").fill("{")
+        answer_as(view, "Person")
+        start_with(view, "{")
         message(view).fill("Who is this?")
         message(view).press("Shift+Enter")
 
@@ -160,7 +162,7 @@ def test_the_full_path_from_an_image_to_code_that_gives_the_same_messages(open_n
 
         # The code, in the next cell.
         button(view, "code").click()
-        expect(view.locator(".mf-side .mf-copy:visible")).to_have_text("✓ copied")
+        expect(view.locator(".mf-side .mf-copy:visible")).to_have_text("copied")
         code = page.evaluate("navigator.clipboard.readText()")
         assert "playground.media[" in code
         assert "mf.run_tools(model, messages, tools=[find_age], prefilling='{', generation_schema=Person)" in code
@@ -205,7 +207,7 @@ def test_an_answer_survives_a_reload_in_mid_stream_and_is_stopped(open_notebook:
     notebook.page.wait_for_timeout(300)
     assert words(view) == partial
     assert image_server.left.wait(5)
-    expect(view.locator("> .mf-status .mf-note")).to_contain_text("the saved notebook keeps an older state")
+    expect(view.locator("> .mf-bottom .mf-aside-note")).to_contain_text("the saved notebook keeps an older state")
 
 
 def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Server) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .play_page import PlayPage, batch, end, ending, start
+from .play_page import PlayPage, batch, end, ending, open_panel, start
 from .test_tool_call_view_esm import pieces, told
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
 
-NAMES = ["structure", "tools", "tokens", "versions", "raw", "code"]
+NAMES = ["Structure", "Tools", "Tokens", "Versions", "Raw", "Code"]
 TOKENS = [
     [" It", -0.1, [[" It", -0.1], [" The", -2.5]]],
     [" is", -0.02, [[" is", -0.02]]],
@@ -20,6 +20,7 @@ TOKENS = [
 
 
 def tab(play: PlayPage, name: str) -> Locator:
+    play.open_panel()
     return play.view.get_by_role("tab", name=name)
 
 
@@ -37,6 +38,7 @@ def answered(play: PlayPage, number: int = 1, **how: object) -> None:
 
 
 def test_tabs_are_one_stop_that_arrows_move_in(play: PlayPage) -> None:
+    play.open_panel()
     expect(play.view.get_by_role("tab")).to_have_text(NAMES)
     tab(play, "structure").focus()
     for name in [*NAMES[1:], NAMES[0]]:
@@ -49,7 +51,7 @@ def test_tabs_are_one_stop_that_arrows_move_in(play: PlayPage) -> None:
     expect(tab(play, "code")).to_be_focused()
     chosen = "(all) => all.map((tab) => [tab.textContent, tab.tabIndex]).filter((one, at) => "
     chosen += "all[at].getAttribute('aria-selected') === 'true' || one[1] === 0)"
-    assert play.view.get_by_role("tab").evaluate_all(chosen) == [["code", 0]]
+    assert play.view.get_by_role("tab").evaluate_all(chosen) == [["Code", 0]]
 
 
 def test_two_views_have_tabs_of_their_own(play: PlayPage) -> None:
@@ -58,7 +60,8 @@ def test_two_views_have_tabs_of_their_own(play: PlayPage) -> None:
     assert len(ids) == len(set(ids))
     tab(play, "raw").click()
     second = play.page.locator(".msgflux-playground").nth(1)
-    expect(second.get_by_role("tab", selected=True)).to_have_text("structure")
+    open_panel(second)
+    expect(second.get_by_role("tab", selected=True)).to_have_text("Structure")
 
 
 # Tools
@@ -73,18 +76,18 @@ def lanes(play: PlayPage) -> None:
 
 def test_calls_come_to_the_front_once_an_answer_and_not_over_what_a_reader_looks_at(page: Page) -> None:
     play = PlayPage(page, tool_names=["get_weather"])
-    expect(play.view.locator(".mf-header").first).to_contain_text("tools 1")
+    expect(play.view.get_by_role("button", name="tools: 1")).to_be_visible()
     lanes(play)
     play.deliver(batch(2, "."))
-    expect(play.view.get_by_role("tab", selected=True)).to_have_text("tools")
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Tools")
     tab(play, "structure").click()
     play.deliver(batch(3, "."))
     play.settle()
-    expect(play.view.get_by_role("tab", selected=True)).to_have_text("structure")
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Structure")
     tab(play, "raw").click()
     play.deliver(end(3), start(number=2), batch(1, "x", number=2))
     play.settle()
-    expect(play.view.get_by_role("tab", selected=True)).to_have_text("raw")
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Raw")
     assert play.errors() == []
 
 
@@ -121,18 +124,21 @@ def test_another_token_can_be_gone_on_from(play: PlayPage) -> None:
     answered(play, tokens=True)
     play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
     tokens, others = play.view.locator(".mf-token"), play.view.locator(".mf-other")
+    expect(tokens.nth(2)).to_have_attribute("aria-current", "true")  # the most surprising one
     tokens.first.focus()
     play.page.keyboard.press("ArrowRight")
     expect(tokens.nth(1)).to_be_focused()
     play.page.keyboard.press("ArrowRight")
     play.page.keyboard.press("Enter")
     expect(tokens.nth(2)).to_have_attribute("aria-current", "true")
-    # The one that was taken is not among the likeliest: it is shown too.
-    expect(others.locator("code")).to_have_text(["⏎", "␣warm", "␣sunny"])
-    expect(others.first.get_by_role("button")).to_have_text("from here")
+    # The one that was taken is not among those that came with it: it is shown too, where its likelihood puts it.
+    expect(others.locator("code")).to_have_text(["␣warm", "⏎", "␣sunny"])
+    expect(others.nth(1).get_by_role("button")).to_have_text("go on from here")
+    expect(others.nth(1)).to_contain_text("taken")
     tokens.first.click()
     expect(play.view.locator(".mf-token[aria-current]")).to_have_count(1)
     expect(others.locator(".mf-figures")).to_have_text(["90.5 %", "8.2 %"])
+    others.nth(1).hover()
     play.view.get_by_role("button", name="branch").click()
     assert [(message["index"], message["token"]) for message in play.sent("branch")] == [(0, " The")]
     assert play.said() == "starting"
@@ -141,17 +147,63 @@ def test_another_token_can_be_gone_on_from(play: PlayPage) -> None:
     expect(play.view.locator(".mf-others")).to_be_hidden()
 
 
+SHARES = """() => [...document.querySelectorAll(".mf-other, .mf-rest")]
+  .map((row) => Number(row.style.getPropertyValue("--mf-share")))"""
+
+
+def test_the_temperature_reweights_the_candidates_in_the_page(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    answered(play, tokens=True)
+    asked = len(play.page.evaluate("model.sent"))
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
+    play.view.locator(".mf-token").first.click()
+    play.settle()
+    usual = play.page.evaluate(SHARES)
+    assert usual == pytest.approx([0.9048, 0.0821, 0.0131], abs=1e-3)  # and all others
+    heat = play.view.get_by_role("slider", name="temperature")
+    heat.fill("0")
+    play.settle()
+    assert play.page.evaluate(SHARES) == [1, 0, 0]
+    heat.fill("2")
+    play.settle()
+    hot = play.page.evaluate(SHARES)
+    assert sum(hot) == pytest.approx(1)
+    root = [share**0.5 for share in usual]
+    assert hot == pytest.approx([share / sum(root) for share in root], abs=1e-3)
+    expect(play.view.locator(".mf-other.mf-moved .mf-was").first).to_have_css("opacity", "0.75")
+    doubt = "(node) => Number(node.style.getPropertyValue('--mf-doubt'))"
+    words = [one.evaluate(doubt) for one in play.view.locator(".mf-token").all()]
+    bars = [one.evaluate(doubt) for one in play.view.locator(".mf-strip > i").all()]
+    assert words == bars  # one ramp for one quantity
+    assert len(play.page.evaluate("model.sent")) == asked  # no call
+
+
+def test_the_lens_is_walked_with_keys(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    answered(play, tokens=True)
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
+    play.view.locator(".mf-token").first.focus()
+    play.page.keyboard.press("End")
+    expect(play.view.locator(".mf-token").last).to_be_focused()
+    play.page.keyboard.press("ArrowDown")
+    play.page.keyboard.press("ArrowDown")
+    play.page.keyboard.press("Enter")
+    assert [(message["index"], message["token"]) for message in play.sent("branch")] == [(2, "\n")]
+    play.page.keyboard.press("t")
+    expect(play.view.get_by_role("slider", name="temperature")).to_be_focused()
+
+
 # Versions
 
 
 def test_two_versions_are_compared_word_by_word_and_others_can_be_picked(play: PlayPage) -> None:
     tab(play, "versions").click()
-    expect(panel(play)).to_contain_text("± compares them")
+    expect(panel(play)).to_contain_text("compare shows two of them")
     tab(play, "raw").click()
     pieces = [["same", "It is "], ["gone", "cold"], ["new", "warm"], ["same", "."]]
     told = {"type": "difference", "position": 3, "count": 3, "left": 0, "right": 2, "pieces": pieces}
     play.deliver(told)
-    expect(play.view.get_by_role("tab", selected=True)).to_have_text("versions")
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Versions")
     expect(panel(play).locator(".mf-difference")).to_have_text("It is coldwarm.")
     expect(panel(play).locator("del")).to_have_text("cold")
     expect(panel(play).locator("ins")).to_have_text("warm")
@@ -199,12 +251,12 @@ def copies(play: PlayPage) -> PlayPage:
 
 def test_the_code_is_copied_by_one_button_and_shown(copies: PlayPage) -> None:
     play = copies
-    play.view.get_by_role("button", name="❐ code").click()
-    expect(play.view.get_by_role("tab", selected=True)).to_have_text("code")
+    play.view.get_by_role("button", name="copy as code").click()
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Code")
     assert len(play.sent("code")) == 1
     play.deliver({"type": "code", "text": "model('a')\n<b>"})
     expect(panel(play).locator("pre")).to_have_text("model('a')\n<b>")
-    expect(panel(play).get_by_role("button")).to_have_text("✓ copied")
+    expect(panel(play).get_by_role("button")).to_have_text("copied")
     assert play.page.evaluate("copies") == ["model('a')\n<b>"]
     tab(play, "raw").click()
     tab(play, "code").click()
@@ -235,9 +287,9 @@ def test_where_there_is_no_clipboard_it_is_said(play: PlayPage) -> None:
           document.execCommand = () => false;
         }"""
     )
-    play.view.get_by_role("button", name="❐ code").click()
+    play.view.get_by_role("button", name="copy as code").click()
     play.deliver({"type": "code", "text": "x"})
-    expect(panel(play).get_by_role("button")).to_have_text("✕ not copied")
+    expect(panel(play).get_by_role("button")).to_have_text("not copied")
 
 
 def test_a_panel_looks_the_same_whichever_style_sheet_comes_last(play: PlayPage) -> None:
@@ -246,4 +298,4 @@ def test_a_panel_looks_the_same_whichever_style_sheet_comes_last(play: PlayPage)
     play.page.evaluate(
         "() => { const [first] = document.querySelectorAll('style'); document.head.append(first.cloneNode(true)); }"
     )
-    assert play.view.locator(".mf-side > .mf-panel").first.evaluate(padding) == before == "8px 12px"
+    assert play.view.locator(".mf-side > .mf-panel").first.evaluate(padding) == before == "12px 16px"

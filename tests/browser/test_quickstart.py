@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .lab import Lab, Notebook
+from .play_page import add_from, answer_as
 from .test_playground_lab import PICTURE, button, growing, message, run, state, words
 
 pytestmark = [pytest.mark.browser, pytest.mark.local]
@@ -38,14 +39,14 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     view.scroll_into_view_if_needed()
     _pick(notebook, "")  # the notebook has picked Person
     with notebook.page.expect_file_chooser() as chooser:
-        view.get_by_role("button", name="▣ image").first.click()
+        add_from(view, "Picture …")
     chooser.value.set_files([PICTURE])
     warning = view.locator(".mf-composer").get_by_role("alert").filter(has_text=f"{MODEL} takes text only")
     expect(warning).to_contain_text("vision models, such as")
     run(view, "Tell me a long story about a lighthouse.")
-    expect(view.locator(".mf-slot > .mf-error")).to_contain_text("MediaError")
+    expect(view.locator(".mf-failed .mf-error")).to_contain_text("MediaError")
     assert words(view) == ""
-    view.get_by_role("button", name="↶ undo").click()
+    view.get_by_role("button", name="undo").click()
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(0)
 
     # An answer in pieces, stopped on its way.
@@ -62,7 +63,7 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     assert words(view) == partial
 
     # A structure of the notebook's own, as a table, in the page and in the file.
-    view.get_by_role("combobox", name="schema").first.select_option("Person")
+    answer_as(view, "Person")
     run(view, "Ada Lovelace was 36 and lived in London.")
     expect(state(view)).to_have_text("complete", timeout=60_000)
     fields = view.get_by_role("table", name="values").get_by_role("row")

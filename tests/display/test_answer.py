@@ -97,7 +97,7 @@ def test_a_text_is_shown_with_its_prefill_marked_and_its_numbers() -> None:
     with serving(completion(" world")) as server:
         answer = model_at(server.url)("Hi", prefilling="Hello")
     assert re.search(r"<mark[^>]*>Hello</mark> world", shown(answer))
-    assert re.search(r"\d+ \+ \d+ tokens · – cost", shown(answer))
+    assert re.search(r"\d+ in · \d+ out · – cost", shown(answer))
     plain = answer._repr_mimebundle_()["text/plain"]
     assert re.fullmatch(r"Hello world\nModelResponse\(text, stop, \d+ tokens\)", plain)
     assert "\n" not in repr(answer)
@@ -194,7 +194,7 @@ def test_an_answer_of_nothing_says_why() -> None:
 
 def test_an_answer_that_has_not_begun_says_nothing_yet() -> None:
     answer = Answer(finish_reason=None, value=EmptyOutputError("no"), usage=None, cost=None, seconds=None)
-    assert words(card(answer)) == "– tokens · – cost · first 0.21 s · – s · –"
+    assert words(card(answer)) == "– tokens · – cost · first word after 0.21 s · –"
 
 
 def test_half_a_surrogate_pair_reaches_the_page() -> None:
@@ -359,20 +359,20 @@ def test_what_is_wrong_is_text_too() -> None:
 def test_the_status_has_units_and_thousands() -> None:
     answer = Answer(cost=1_234.5, schema_method="json_schema", seconds=1_000.0)
     assert " · ".join(status(answer)) == (
-        "61 + 31,000 tokens · $1,234.5000 · first 0.21 s · 1,000.00 s · stop · json_schema"
+        "61 in · 31,000 out · $1,234.5000 · first word after 0.21 s · 1,000.00 s · stop · json_schema"
     )
 
 
 def test_what_is_unknown_is_a_dash_in_the_status() -> None:
     usage = SimpleNamespace(prompt_tokens=None, completion_tokens=None)
     answer = Answer(usage=usage, cost=None, seconds_to_first_token=None, seconds=None, finish_reason=None)
-    assert " · ".join(status(answer)) == "– + – tokens · – cost · first – s · – s · –"
+    assert " · ".join(status(answer)) == "– in · – out · – cost · –"
 
 
 def test_a_cost_below_the_last_digit_is_not_shown_as_nothing() -> None:
     assert status(Answer(cost=0.00002))[1] == "<$0.0001"
-    assert status(Answer(cost=0.0))[1] == "$0.0000"
+    assert status(Answer(cost=0.0))[1] == "free"
 
 
 def test_an_answer_from_the_cache_says_so() -> None:
-    assert status(Answer(cached=True), times=False) == ("61 + 31,000 tokens", "$0.0000", "stop", "cached")
+    assert status(Answer(cached=True), times=False) == ("61 in · 31,000 out", "free", "stop", "cached")

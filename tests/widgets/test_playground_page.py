@@ -55,8 +55,8 @@ def test_the_status_line_has_tokens_cost_times_and_the_reason(bench: Bench) -> N
     bench.ask()
     bench.wait()
     tokens, cost, first, seconds, reason = bench.of("end")[0]["status"]
-    assert (tokens, cost, reason) == ("61 + 31 tokens", "– cost", "stop")
-    assert first.startswith("first 0.")
+    assert (tokens, cost, reason) == ("61 in · 31 out", "– cost", "stop")
+    assert first.startswith("first word after 0.")
     assert seconds.endswith(" s")
 
 

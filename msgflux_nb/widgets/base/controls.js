@@ -184,7 +184,7 @@ function opensMenu(by, label, entries, signal) {
   /** @param {Event} event */
   function scrolled(event) {
     const at = event.target;
-    if (at instanceof Node && at.contains(by) && at !== by) close();
+    if (at instanceof Node && at.contains(by)) place(); // it stays at its button
   }
 
   /** @param {KeyboardEvent} event */

@@ -10,15 +10,15 @@ const SAID_MILLISECONDS = 1500;
  * @returns {HTMLElement}
  */
 function copyButton(label, title, text) {
-  const node = button(label, title, copy, "mf-button mf-copy");
+  const node = element("button", { type: "button", class: "mf-btn mf-copy", title, onclick: copy });
   node.setAttribute("aria-live", "polite");
   /** @type {number | undefined} */
   let timer;
 
   async function copy() {
     const done = await copied(text());
-    node.style.minWidth = `${node.offsetWidth}px`; // what stands beside it does not move
-    say(done ? "✓ copied" : "✕ not copied", "");
+    node.style.minWidth = `${node.offsetWidth}px`; // what stands next to it does not move
+    say(done ? "copied" : "not copied", "", done ? "check" : "cross");
     clearTimeout(timer);
     timer = setTimeout(() => say(label, title), SAID_MILLISECONDS);
   }
@@ -26,9 +26,10 @@ function copyButton(label, title, text) {
   /**
    * @param {string} words
    * @param {string} name
+   * @param {IconName} [mark]
    */
-  function say(words, name) {
-    node.textContent = words;
+  function say(words, name, mark = "copy") {
+    node.replaceChildren(icon(mark), element("span", {}, words));
     node.setAttribute("aria-label", name || words);
   }
 

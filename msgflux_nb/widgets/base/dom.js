@@ -141,6 +141,16 @@ function writes(target) {
   return target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
 }
 
+const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+/**
+ * The direction of a text that is being written. `dir=auto` on a field would have a browser read megabytes at each key.
+ * @param {string} text
+ */
+function directionOf(text) {
+  return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
+}
+
 // As `_typed.py` has it, and what is typed on behind a key that was recognised before its end.
 const KEYS =
   /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;

@@ -5,8 +5,10 @@
  * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
  * @typedef {{ number: number, prefill: string, schema: string, model: string, phase?: string }} About
+ * @typedef {{ tokens: string, price: string, out: number | null, cost: number | null, first: number | null, seconds: number | null }} Figures
  * @typedef {About & {
  *   side: number, seq: number, state: string, error: [string, string] | null, status: string[], rows: Row[], tokens: boolean,
+ *   cut?: number | null, figures?: Figures | null,
  * }} Ending
  */
 
@@ -37,6 +39,12 @@ class Side {
     /** @type {string[]} */
     this.status = [];
     this.tokens = false;
+    /** @type {number | null} of how many tokens it is, where a limit cut it */
+    this.cut = null;
+    /** @type {Figures | null} */
+    this.figures = null;
+    /** When it began here, and when its first word came; 0 for not yet. */
+    this.beganAt = this.firstAt = 0;
     /** @type {string[]} */
     this.pieces = [];
     /** @type {string[]} */
@@ -58,7 +66,8 @@ class Side {
     if (number <= this.number) return;
     this.clear();
     Object.assign(this, { phase, number, prefill, schema, model, seq: 0, state: "running", settled: false });
-    Object.assign(this, { rows: [], error: null, status: [], tokens: false });
+    Object.assign(this, { rows: [], error: null, status: [], tokens: false, cut: null, figures: null });
+    Object.assign(this, { beganAt: performance.now(), firstAt: 0 });
   }
 
   /** @param {Batch & { number: number, seq: number }} message */
@@ -74,6 +83,7 @@ class Side {
    */
   take(seq, { text = "", reasoning = "", refusal = "", html, tail = 0 }) {
     this.seq = seq;
+    if (text || reasoning || refusal) this.firstAt ||= performance.now();
     if (text) this.pieces.push(text);
     this.tail += text;
     this.reasoning += reasoning;
@@ -103,8 +113,8 @@ class Side {
   end(ending) {
     if (ending.number < this.number || (ending.number === this.number && this.over)) return;
     if (ending.number > this.number) this.begin(ending);
-    const { state, rows, error, status, tokens } = ending;
-    Object.assign(this, { state, rows, error, status, tokens });
+    const { state, rows, error, status, tokens, cut = null, figures = null } = ending;
+    Object.assign(this, { state, rows, error, status, tokens, cut, figures });
   }
 
   /** All of the text that the model wrote so far. */

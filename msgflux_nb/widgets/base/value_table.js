@@ -69,7 +69,7 @@ function valueLine(path) {
   const type = document.createTextNode("");
   const typeCell = element("td", { class: "mf-type", role: "cell" }, shape, " ", type);
   const head = element("th", { scope: "row", role: "rowheader", title: path }, path);
-  const node = element("tr", { role: "row" }, head, cell, typeCell);
+  const node = element("tr", { role: "row", "data-field": path }, head, cell, typeCell);
   let whole = "";
   let opened = false;
 

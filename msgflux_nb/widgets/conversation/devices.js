@@ -38,7 +38,7 @@ async function cameraPanel(take, close) {
   const video = /** @type {HTMLVideoElement} */ (element("video", { "aria-label": "camera", playsinline: true }));
   video.muted = true;
   video.srcObject = stream;
-  const shoot = button("◉ take the picture", "take the picture", async () => {
+  const shoot = textButton("Take the picture", "take the picture", async () => {
     const file = await frameOf(video);
     if (file) take(file);
     close();
@@ -112,7 +112,7 @@ async function microphonePanel(take, close, fail) {
     endOf(stream);
   }
 
-  const stop = button("■ stop and keep", "stop the recording and keep it", keep);
+  const stop = textButton("Stop and keep", "stop the recording and keep it", keep, { icon: "stop", kind: "mf-line" });
   return { node: element("div", { class: "mf-microphone" }, time, stop), end };
 }
 

@@ -2,6 +2,7 @@
 // The message being written: its role, text and parts, the same in all views; the kernel is told after a pause.
 
 const PAUSE_MILLISECONDS = 300;
+const HUGE_CHARACTERS = 100_000;
 const TEXT_BYTES = 8e6; // a message above 10 MiB would be lost without a word
 
 class DraftStore {
@@ -87,7 +88,7 @@ class DraftStore {
   /** @param {boolean} [left] whether its field was left: worth keeping in the notebook */
   save(left = false) {
     if (this.timer === undefined && (!left || this.asked)) return;
-    if (this.settle()) this.model.send({ type: "draft", draft: this.whole, left });
+    if (this.settle()) this.model.send({ type: "draft", draft: this.whole, left, at: Date.now() });
   }
 
   /**
@@ -162,7 +163,8 @@ function tooLong(texts) {
 }
 
 /**
- * Where the next message is written.
+ * Where the next message is written: a field that grows, its parts, and one row of controls. A parent puts the start of
+ * the answer into `.mf-start-slot`, and its own buttons into `.mf-start-button` and `.mf-run-slot`.
  * @param {TurnStore} store
  * @param {DraftStore} draft
  * @param {AbortSignal} signal
@@ -171,29 +173,45 @@ function composer(store, draft, signal) {
   const { model, tray } = draft;
   const role = roleSelect(draft.role, (value) => draft.write({ role: value }));
   const field = /** @type {HTMLTextAreaElement} */ (
-    element("textarea", { class: "mf-prompt", rows: 2, "aria-label": "message" })
+    element("textarea", { class: "mf-prompt", rows: 1, "aria-label": "message" })
   );
   const call = /** @type {HTMLInputElement} */ (
     element("input", { class: "mf-field", "aria-label": "id of the call that this answers" })
   );
-  const answers = element("label", { class: "mf-variable", hidden: true }, "answers call", call);
+  const answers = element("label", { class: "mf-variable", hidden: true }, "answers", call);
   const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the message" });
-  const add = button("+ add", "add it to the conversation (Ctrl-Enter)", () => draft.add());
-  const sources = sourceRow(tray, false, { take: () => field.focus(), text: () => focusPart(draft.addText()) }, signal);
+  const add = textButton("Add", "add it to the conversation (Ctrl-Enter)", () => draft.add(), { key: "⌃⏎", class: "mf-add" });
+  const sources = sourceMenu(tray, false, { take: () => field.focus(), text: () => focusPart(draft.addText()) }, signal);
   const notice = refusalNotice(tray, signal, () => model.get("warning"));
   const node = element(
     "section",
     { class: "mf-composer", "aria-label": "message" },
-    element("div", { class: "mf-write" }, role.node, element("div", { class: "mf-shown" }, answers, field, list), add),
-    sources,
-    notice,
+    field,
+    list,
+    sources.place,
     variableForm(store, draft, signal),
     element("div", { class: "mf-start-slot" }),
+    notice,
+    element(
+      "div",
+      { class: "mf-controls" },
+      sources.plus,
+      element("label", { class: "mf-as" }, element("span", {}, "as"), role.node, icon("down")),
+      answers,
+      element("span", { class: "mf-start-button" }),
+      element("span", { class: "mf-grow" }),
+      totalOf(model, signal),
+      add,
+      element("span", { class: "mf-run-slot" }),
+    ),
   );
   /** @type {Map<string, { key: string, row: Row }>} */
   let rows = new Map();
 
-  field.addEventListener("input", () => draft.write({ text: field.value }));
+  field.addEventListener("input", () => {
+    field.classList.toggle("mf-huge", field.value.length > HUGE_CHARACTERS);
+    draft.write({ text: field.value });
+  });
   field.addEventListener("change", () => draft.save(true));
   call.addEventListener("input", () => draft.write({ call: call.value }));
   takeFiles(node, (files) => tray.add(files));
@@ -229,9 +247,11 @@ function composer(store, draft, signal) {
 
   function draw() {
     if (field.value !== draft.text) field.value = draft.text;
+    field.dir = directionOf(draft.text);
     if (call.value !== draft.call) call.value = draft.call;
     const tool = draft.role === "tool";
-    field.placeholder = tool ? "Write the result of the tool" : "Write a message · paste or drop an image";
+    const usual = store.turns.length ? "Write the next message" : "Write a message, or paste or drop a picture";
+    field.placeholder = tool ? "Write the result of the tool" : usual;
     call.placeholder = store.openCalls[0] ?? "id of the call";
     answers.hidden = !tool;
     role.show(draft.role);
@@ -253,6 +273,7 @@ function composer(store, draft, signal) {
     keepOnly(list, [...[...rows.values()].map(({ row }) => row.node), ...waiting]);
     list.hidden = list.childElementCount === 0;
     add.toggleAttribute("disabled", draft.empty);
+    node.classList.toggle("mf-drafted", !draft.empty);
   }
 
   store.listeners.add(draw);
@@ -263,6 +284,23 @@ function composer(store, draft, signal) {
     draft.listeners.delete(draw);
     tray.listeners.delete(draw);
   });
+  draw();
+  return node;
+}
+
+/**
+ * About how many tokens the conversation is.
+ * @param {Model} model
+ * @param {AbortSignal} signal
+ */
+function totalOf(model, signal) {
+  const node = element("span", { class: "mf-total mf-num" });
+  const draw = () => {
+    const { tokens = 0, unknown = 0, rule = "" } = model.get("estimate");
+    node.textContent = tokens || unknown ? tokensText(tokens, unknown) : "";
+    node.title = `all of it, an estimate: text by its letters, images by ${rule || "no rule that is known for this model"}`;
+  };
+  onChange(model, "estimate", draw, signal);
   draw();
   return node;
 }

@@ -29,6 +29,13 @@ export default guarded(() => {
         /** @type {TurnStore["settle"]} */
         settle: (card, words) => store.settle(card, words),
         resync: () => store.resync(),
+        /** Begin a message for a person, who sends it. @param {string} text */
+        write: (text) => draft.write({ text }),
+        blank: () => draft.empty && !store.turns.length,
+        undo: () => store.ask("undo"),
+        clear: () => store.ask("clear"),
+        drafts: draft.listeners,
+        turns: store.listeners,
       };
     },
 
@@ -42,13 +49,14 @@ export default guarded(() => {
       const hint = element(
         "p",
         { class: "mf-hint" },
-        "No messages yet: write one below and add it. Text, images, sound and PDFs; {{names}} become a form.",
+        "No messages yet: write one below and add it. Text, pictures, sound and PDFs; {{names}} become a form.",
       );
       const slot = element("div", { class: "mf-slot" });
       const problem = element("div", { class: "mf-error", role: "alert", hidden: true });
-      const scroller = element("div", { class: "mf-scroll" }, hint, turns.node, slot);
+      const scroller = element("div", { class: "mf-talking mf-scroll" }, hint, turns.node, slot);
       const foot = footer(model, store, leave.signal);
-      write.append(problem, foot.node);
+      write.querySelector(".mf-total")?.before(foot.note, foot.node);
+      write.prepend(problem);
       el.append(scroller, write);
       turns.connect(leave.signal);
       follow(scroller, leave.signal);
@@ -98,27 +106,23 @@ export default guarded(() => {
 });
 
 /**
- * The line below: about how many tokens, undo, and a new beginning.
+ * Undo and a new beginning; a parent has these in its own head. And a note about the saved notebook.
  * @param {Model} model
  * @param {TurnStore} store
  * @param {AbortSignal} signal
  */
 function footer(model, store, signal) {
-  const total = element("span", { class: "mf-figures" });
   const note = element("span", { class: "mf-note" });
-  const undo = button("↶ undo", "take the last change back", () => store.ask("undo"), "mf-quiet");
-  const clear = button("clear", "begin without turns; undo brings them back", () => store.ask("clear"), "mf-quiet");
+  const undo = iconButton("undo", "undo: take the last change back", () => store.ask("undo"));
+  const clear = iconButton("trash", "clear: begin without turns", () => store.ask("clear"));
   const draw = () => {
-    const { tokens = 0, unknown = 0, rule = "" } = model.get("estimate");
-    total.textContent = tokensText(tokens, unknown);
-    total.title = `an estimate: text by its letters, images by ${rule || "no rule that is known for this model"}`;
     undo.toggleAttribute("disabled", !model.get("undoable"));
     clear.toggleAttribute("disabled", !store.turns.length);
   };
-  onChange(model, ["estimate", "undoable", "turns"], draw, signal);
+  onChange(model, ["undoable", "turns"], draw, signal);
   draw();
-  const node = element("footer", { class: "mf-foot" }, total, note, element("span", { class: "mf-space" }), undo, clear);
-  return { node, say: (/** @type {string} */ text) => void (note.textContent = text) };
+  const node = element("span", { class: "mf-alone" }, undo, clear);
+  return { node, note, say: (/** @type {string} */ text) => void (note.textContent = text) };
 }
 
 /**

@@ -94,6 +94,7 @@ class MessageBuilder(Intake):
         self.history = History(checked(messages))
         self._deck = Deck(self.history)
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self._taken_at = 0.0
         self._counter = itertools.count()
         self._setting = False
         self._followers: set[int] = set()
@@ -179,16 +180,19 @@ class MessageBuilder(Intake):
             self.history.add(message)
             self.changed()
 
-    def take_draft(self, draft: Mapping[str, Any] | None = None) -> bool:
+    def take_draft(self, draft: Mapping[str, Any] | None = None, *, at: float = 0) -> bool:
         """Make the draft a turn; False if it is empty.
 
         Args:
             draft: what the page sent of it with the wish, since traits travel in messages of their own.
+            at: when the page sent it, by its clock. A kernel may handle the messages of two widgets side by side: what
+                the page said of this draft before then, and what arrives after it, does not bring it back.
 
         Raises:
             ToolCallError: a result of a tool, and there is no call that it could answer.
         """
         with self._lock:
+            self._taken_at = max(self._taken_at, at)
             if draft is not None:
                 self._take_over(draft)
             added = self._add_draft()
@@ -254,6 +258,8 @@ class MessageBuilder(Intake):
 
     def _on_draft(self, content: dict[str, Any], _buffers: Any) -> None:
         with self._lock:
+            if 0 < content.get("at", 0) <= self._taken_at:
+                return  # it is a turn by now
             if not self._take_over(content["draft"]):
                 self.send_state("attachments")
         self._follow(twin=content["left"])

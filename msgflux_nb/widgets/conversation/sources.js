@@ -1,5 +1,5 @@
 // @ts-check
-// Where parts of a message come from: a row of buttons, and a panel below it for what needs more than a click.
+// Where parts of a message come from: one menu, and a panel for what needs more than a click.
 
 /**
  * @typedef {{ node: HTMLElement, end?: () => void }} Panel
@@ -7,20 +7,19 @@
  */
 
 /**
- * A row of buttons: image, audio, PDF, camera, microphone, URL, variable, text.
+ * A menu of what can be added: picture, sound, PDF, camera, microphone, address, variable, text.
  * @param {FileTray} tray
  * @param {boolean} loose whether files are for a turn that is being edited
  * @param {Taker} taker
  * @param {AbortSignal} signal
- * @returns {HTMLElement}
+ * @returns {{ plus: HTMLElement, place: HTMLElement }} the button, and the place for what needs more than a click
  */
-function sourceRow(tray, loose, taker, signal) {
+function sourceMenu(tray, loose, taker, signal) {
   const place = element("div", { class: "mf-panel", hidden: true });
-  const row = element("div", { class: "mf-sources", role: "group", "aria-label": "add to the message" });
+  const plus = element("span", { class: "mf-from" });
+  const opener = iconButton("plus", "add a picture, a sound, a file …", () => {});
   /** @type {Panel | null} */
   let panel = null;
-  /** @type {HTMLElement | null} */
-  let opener = null;
 
   /** @param {File[]} files */
   const add = (files) => taker.take(tray.add(files, loose));
@@ -30,89 +29,95 @@ function sourceRow(tray, loose, taker, signal) {
     panel = null;
     place.hidden = true;
     place.replaceChildren();
-    opener?.setAttribute("aria-expanded", "false");
-    opener?.focus();
-    opener = null;
+    opener.focus();
   }
 
+  let opening = 0;
+
   /**
-   * @param {HTMLElement} by
    * @param {Panel | Promise<Panel>} opened
+   * @param {string} device
    */
-  async function open(by, opened) {
+  async function open(opened, device) {
+    const number = (opening += 1);
     if (panel) close();
     /** @type {Panel} */
     let made;
     try {
       made = await opened;
     } catch (error) {
-      tray.refuse(deviceError(error, by.dataset.device ?? "device"));
+      tray.refuse(deviceError(error, device));
       return;
     }
-    if (signal.aborted) {
-      made.end?.();
+    if (signal.aborted || number !== opening) {
+      made.end?.(); // something else was opened while a person was asked for this device
       return;
     }
-    if (panel) close(); // opened while a person was asked for this device
     panel = made;
-    opener = by;
-    by.setAttribute("aria-expanded", "true");
-    place.replaceChildren(panel.node, button("✕", "close", close, "mf-quiet"));
+    place.replaceChildren(panel.node, iconButton("cross", "close", close));
     place.hidden = false;
-    /** @type {HTMLElement | null} */ (place.querySelector("input, button, video"))?.focus();
+    /** @type {HTMLElement | null} */ (place.querySelector("input, button:not([disabled]), video"))?.focus();
   }
 
-  /**
-   * @param {string} label
-   * @param {string} title
-   * @param {(by: HTMLElement) => Panel | Promise<Panel>} make
-   */
-  function opening(label, title, make) {
-    const by = button(label, title, () => (opener === by ? close() : open(by, make(by))), "mf-quiet");
-    by.setAttribute("aria-expanded", "false");
-    row.append(by);
-    return by;
-  }
-
-  for (const [label, title, accept] of [
-    ["▣ image", "add images from files; or paste or drop them", "image/*"],
-    ["♪ audio", "add sound from a file", "audio/*"],
-    ["▤ PDF", "add a PDF from a file", "application/pdf,.pdf"],
-  ]) {
-    const input = /** @type {HTMLInputElement} */ (
-      element("input", { type: "file", accept, multiple: true, hidden: true, "aria-label": `${label.slice(2)} files` })
+  /** @param {[name: string, accept: string]} of */
+  const input = ([name, accept]) => {
+    const node = /** @type {HTMLInputElement} */ (
+      element("input", { type: "file", accept, multiple: true, hidden: true, "aria-label": `${name} files` })
     );
-    input.addEventListener("change", () => {
-      add([...(input.files ?? [])]);
-      input.value = ""; // so that the same file can be picked again
+    node.addEventListener("change", () => {
+      add([...(node.files ?? [])]);
+      node.value = ""; // so that the same file can be picked again
     });
-    row.append(button(label, title, () => input.click(), "mf-quiet"), input);
-  }
-  const camera = opening("◉ camera", "take a picture", () => cameraPanel((file) => add([file]), close));
-  const microphone = opening("● microphone", "record sound", () => microphonePanel((file) => add([file]), close, (problem) => tray.refuse(problem)));
-  camera.dataset.device = "camera";
-  microphone.dataset.device = "microphone";
-  const problem = deviceProblem();
-  for (const by of problem ? [camera, microphone] : []) {
-    by.toggleAttribute("disabled", true);
-    by.title = problem;
-  }
-  opening("↗ URL", "an image on the web: passed on by its address, not loaded here", () =>
-    addressPanel((url) => taker.take([tray.find("address", url, { url }, loose)]), close),
-  );
-  opening("𝑥 variable", "an image, array or figure of this notebook", () =>
-    variablePanel(tray, (name) => taker.take([tray.find("pick", name, { name }, loose)]), close, signal),
-  );
-  row.append(button("¶ text", "another text, to stand behind an image", taker.text, "mf-quiet"));
+    return node;
+  };
+  const [image, audio, pdf] = /** @type {[string, string][]} */ ([
+    ["image", "image/*"],
+    ["audio", "audio/*"],
+    ["PDF", "application/pdf,.pdf"],
+  ]).map(input);
 
-  const node = element("div", { class: "mf-from" }, row, place);
-  node.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !panel) return;
-    event.stopPropagation();
-    close();
-  });
+  /** @returns {Entry[]} */
+  function entries() {
+    const problem = deviceProblem();
+    const device = problem ? { disabled: true, title: problem } : {};
+    return [
+      { label: "Picture …", icon: "image", title: "from files; or paste or drop them", pick: () => image.click() },
+      { label: "Sound …", icon: "audio", pick: () => audio.click() },
+      { label: "PDF …", icon: "file", pick: () => pdf.click() },
+      { label: "Camera", icon: "camera", ...device, pick: () => open(cameraPanel((file) => add([file]), close), "camera") },
+      {
+        label: "Microphone",
+        icon: "mic",
+        ...device,
+        pick: () => open(microphonePanel((file) => add([file]), close, (said) => tray.refuse(said)), "microphone"),
+      },
+      {
+        label: "Address of a picture …",
+        icon: "link",
+        title: "passed on by its address, not loaded here",
+        pick: () => open(addressPanel((url) => taker.take([tray.find("address", url, { url }, loose)]), close), ""),
+      },
+      {
+        label: "Variable of the notebook …",
+        icon: "variable",
+        title: "a picture, an array or a figure",
+        pick: () => open(variablePanel(tray, (name) => taker.take([tray.find("pick", name, { name }, loose)]), close, signal), ""),
+      },
+      { label: "Another text", icon: "text", title: "to stand behind a picture", pick: taker.text },
+    ];
+  }
+
+  opensMenu(opener, "add to the message", entries, signal);
+  plus.append(opener, image, audio, pdf);
+  for (const node of [place, plus]) {
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !panel) return;
+      event.stopPropagation();
+      close();
+    });
+  }
   signal.addEventListener("abort", () => panel?.end?.());
-  return node;
+  return { plus, place };
 }
 
 /**
@@ -135,7 +140,7 @@ function addressPanel(take, close) {
     event.stopPropagation();
     add();
   });
-  return { node: element("div", { class: "mf-row" }, field, button("add", "add the image by its address", add)) };
+  return { node: element("div", { class: "mf-row" }, field, textButton("Add", "add the picture by its address", add, { kind: "mf-line" })) };
 }
 
 /**
@@ -176,18 +181,25 @@ function variablePanel(tray, take, close, signal) {
 }
 
 /**
- * Why files were refused, as an alert.
+ * Why files were refused, as an alert that can be closed.
  * @param {FileTray} tray
  * @param {AbortSignal} signal
  * @param {() => string} [more] something else that is wrong
  * @returns {HTMLElement}
  */
 function refusalNotice(tray, signal, more = () => "") {
-  const node = element("p", { class: "mf-notice", role: "alert", hidden: true });
+  const words = element("span", { class: "mf-grow" });
+  let closed = "";
+  const close = iconButton("cross", "close this note", () => {
+    closed = words.textContent ?? "";
+    node.hidden = true;
+  });
+  const node = element("p", { class: "mf-notice", role: "alert", hidden: true }, icon("warning"), words, close);
   const draw = () => {
     const text = [...tray.refusals, more()].filter(Boolean).join("\n");
-    if (node.textContent !== text) node.textContent = text;
-    node.hidden = !text;
+    if (words.textContent !== text) words.textContent = text;
+    if (text !== closed) closed = "";
+    node.hidden = !text || text === closed;
   };
   tray.listeners.add(draw);
   signal.addEventListener("abort", () => tray.listeners.delete(draw));

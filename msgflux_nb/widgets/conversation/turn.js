@@ -1,25 +1,16 @@
 // @ts-check
-// One turn as it is read: its role, its parts, about how many tokens it is, and what can be done with it.
-
-/** What can be done with a turn. */
-const ACTS = /** @type {const} */ ([
-  ["edit", "✎", "edit (Enter)"],
-  ["up", "↑", "move up (Alt-↑)"],
-  ["down", "↓", "move down (Alt-↓)"],
-  ["duplicate", "❐", "duplicate (Ctrl-D)"],
-  ["delete", "✕", "delete (Delete); undo brings it back"],
-]);
+// One turn as it is read: its role, its parts; below them, on hover and focus, its tokens and what can be done with it.
 
 /** What only a parent with a model can do: it listens for these events, and its style sheet shows the buttons. */
 const PARENT_ACTS = /** @type {const} */ ([
-  ["mf-continue", "▶ continue", "let the model go on from the end of this text"],
-  ["mf-rerun", "↻ rerun", "ask for another answer in this place"],
-  ["mf-compare", "± compare", "compare the versions of this turn"],
+  ["mf-continue", "continue", "continue", "let the model go on from the end of this text"],
+  ["mf-rerun", "rerun", "rerun", "ask for another answer in this place"],
+  ["mf-compare", "compare", "compare", "compare the versions of this turn"],
 ]);
 
 /**
  * @typedef {{
- *   does(act: string, id: string): void, choose(id: string, by: number, act: string): void, position(id: string): number,
+ *   does(act: string, id: string, button?: string): void, choose(id: string, by: number, act: string): void, position(id: string): number,
  * }} TurnHands
  */
 
@@ -36,18 +27,21 @@ function turnContent(turn, plain, tray, hands) {
   const unknown = counted.filter(({ tokens }) => tokens === null).length;
   const sum = counted.reduce((total, { tokens }) => total + (tokens ?? 0), 0);
   const nothing = parts.length ? [] : [element("span", { class: "mf-detail" }, "no content")];
-  const count = tokensText(sum, unknown);
-  const short = count.replace(" tokens", "").replace(/ [\d,]+ unknown/, " –");
+  const [gutter, shown] = turnColumns(role, [...parts.map((part) => partNode(part, tray, { role, plain })), ...nothing]);
+  gutter.draggable = true;
+  gutter.title = "drag to another place";
+  gutter.classList.add("mf-handle");
   return [
-    ...turnColumns(role, [...parts.map((part) => partNode(part, tray, { role, plain })), ...nothing]),
+    gutter,
+    shown,
     element(
       "div",
       { class: "mf-beside" },
-      toolbar(turn, plain, hands),
-      element("span", { class: "mf-count", title: `${count}, an estimate` }, short),
       ...(siblings[1] > 1 ? [versions(id, siblings, hands)] : []),
+      ...(note ? [element("span", { class: "mf-by" }, note)] : []),
+      element("span", { class: "mf-count mf-num", title: "an estimate" }, tokensText(sum, unknown)),
+      toolbar(turn, plain, hands),
     ),
-    ...(note ? [element("div", { class: "mf-by" }, note)] : []),
   ];
 }
 
@@ -56,28 +50,42 @@ function turnContent(turn, plain, tray, hands) {
  * @param {boolean} plain
  * @param {TurnHands} hands
  */
-function toolbar({ id, role, parts, siblings }, plain, hands) {
-  const handle = element("span", { class: "mf-handle", draggable: "true", title: "drag to another place" }, "⠿");
+function toolbar(turn, plain, hands) {
+  const { id, role, siblings } = turn;
   const parents = PARENT_ACTS.filter(([name]) => (name === "mf-compare" ? siblings[1] > 1 : role === "assistant"));
-  const events = parents.map(([name, label, title]) => {
-    const by = actButton(name, label, title, () => emit(by, name, { position: hands.position(id) }));
-    by.classList.add("mf-of-parent");
+  const events = parents.map(([name, drawing, label, title]) => {
+    const by = textButton(label, title, () => emit(by, name, { position: hands.position(id) }), { icon: drawing, class: "mf-of-parent" });
+    by.dataset.act = name;
     return by;
   });
-  const acts = ACTS.map(([act, label, title]) => actButton(act, label, title, () => hands.does(act, id)));
-  if (parts.some(({ html }) => html)) {
-    const title = plain ? "draw it as Markdown" : "show the text as it stands";
-    const by = actButton("plain", "¶", title, () => hands.does("plain", id));
-    by.setAttribute("aria-pressed", String(plain));
-    acts.unshift(by);
-  }
-  return element(
-    "div",
-    { class: "mf-tools", role: "toolbar", "aria-label": `${role}'s turn` },
-    ...events,
-    handle,
-    ...acts,
-  );
+  const edit = textButton("edit", "edit (Enter)", () => hands.does("edit", id), { icon: "edit" });
+  edit.dataset.act = "edit";
+  const more = iconButton("more", "more for this turn", () => {});
+  more.dataset.act = "more";
+  opensMenu(more, `${role}'s turn`, () => turnMenu(turn, plain, hands));
+  return element("div", { class: "mf-tools", role: "toolbar", "aria-label": `${role}'s turn` }, ...events, edit, more);
+}
+
+/**
+ * @param {Turn} turn
+ * @param {boolean} plain
+ * @param {TurnHands} hands
+ * @returns {Entry[]}
+ */
+function turnMenu({ id, parts }, plain, hands) {
+  const does = (/** @type {string} */ act) => () => hands.does(act, id, "more");
+  const texts = parts.filter(({ kind }) => kind === "text").map(({ text }) => text ?? "");
+  /** @type {Entry[]} */
+  const markdown = parts.some(({ html }) => html) ? [{ label: plain ? "Draw it as Markdown" : "Show as it stands", icon: "text", pick: does("plain") }] : [];
+  return [
+    ...markdown,
+    { label: "Copy the text", icon: "copy", pick: () => void copied(texts.join("\n\n")), disabled: !texts.length },
+    { label: "Double it", icon: "plus", key: "⌃D", pick: does("duplicate") },
+    { label: "Move up", icon: "arrow-up", key: "⌥↑", pick: does("up") },
+    { label: "Move down", icon: "arrow-down", key: "⌥↓", pick: does("down") },
+    "-",
+    { label: "Take it out", icon: "trash", key: "⌦", title: "undo brings it back", pick: does("delete") },
+  ];
 }
 
 /**
@@ -86,24 +94,14 @@ function toolbar({ id, role, parts, siblings }, plain, hands) {
  * @param {TurnHands} hands
  */
 function versions(id, [index, count], hands) {
-  const back = actButton("back", "◀", "the version before (←)", () => hands.choose(id, -1, "back"));
-  const on = actButton("on", "▶", "the next version (→)", () => hands.choose(id, 1, "on"));
+  const back = iconButton("left", "the version before (←)", () => hands.choose(id, -1, "back"));
+  const on = iconButton("right", "the next version (→)", () => hands.choose(id, 1, "on"));
+  back.dataset.act = "back";
+  on.dataset.act = "on";
   back.toggleAttribute("disabled", index === 0);
   on.toggleAttribute("disabled", index === count - 1);
-  const place = element("span", { class: "mf-place", title: `version ${index + 1} of ${count}` }, `${index + 1}/${count}`);
+  const place = element("span", { class: "mf-place mf-num", title: `version ${index + 1} of ${count}` }, `${index + 1} of ${count}`);
   return element("span", { class: "mf-versions", role: "group", "aria-label": "versions" }, back, place, on);
-}
-
-/**
- * @param {string} act
- * @param {string} label
- * @param {string} title
- * @param {() => void} does
- */
-function actButton(act, label, title, does) {
-  const by = button(label, title, does, "mf-quiet");
-  by.dataset.act = act;
-  return by;
 }
 
 /**

@@ -31,15 +31,16 @@ function turnEditor(turn, store, tray, leave) {
   });
   const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the turn" });
   const taker = { take: (/** @type {string[]} */ ids) => void files.push(...ids), text: () => addText() };
-  const save = button("✓ save", "save this version (Ctrl-Enter)", commit);
+  const save = textButton("Save", "save this version (Ctrl-Enter)", commit, { icon: "check", kind: "mf-line" });
+  const sources = sourceMenu(tray, true, taker, ended.signal);
   const node = element(
     "section",
     { class: "mf-editor", "aria-label": `edit the ${turn.role}'s turn` },
     role.node,
     list,
-    sourceRow(tray, true, taker, ended.signal),
+    sources.place,
     refusalNotice(tray, ended.signal),
-    element("div", { class: "mf-row" }, save, button("cancel", "leave it as it was (Esc)", cancel, "mf-quiet")),
+    element("div", { class: "mf-row" }, sources.plus, save, textButton("Cancel", "leave it as it was (Esc)", cancel)),
   );
   takeFiles(node, (given) => taker.take(tray.add(given, true)));
   node.addEventListener("keydown", (event) => {

@@ -59,7 +59,7 @@ class TurnList {
     const position = this.position(id);
     const last = this.store.turns.length - 1;
     if (act === "edit") this.edit(id);
-    else if (act === "plain") this.toggle(id);
+    else if (act === "plain") this.toggle(id, button);
     else if (act === "up" && position > 0) this.move(id, position - 1, button);
     else if (act === "down" && position < last) this.move(id, position + 1, button);
     else if (act === "duplicate") this.ask("duplicate", { id }, { position: position + 1, act: button });
@@ -113,13 +113,16 @@ class TurnList {
     held.editor.focus();
   }
 
-  /** @param {string} id */
-  toggle(id) {
+  /**
+   * @param {string} id
+   * @param {string} act
+   */
+  toggle(id, act) {
     const held = this.shown.get(id);
     if (!held) return;
     held.plain = !held.plain;
     this.fill(held);
-    this.focusAt({ position: this.position(id), act: "plain" });
+    this.focusAt({ position: this.position(id), act });
   }
 
   /**

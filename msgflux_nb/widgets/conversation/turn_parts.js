@@ -1,12 +1,12 @@
 // @ts-check
 // One part of a message: as it is read, and as a row of an editor. Text is text; a model's Markdown comes from the kernel.
 
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @type {Record<string, [shape: IconName, word: string]>} */
 const SHAPES = {
-  image: ["▣", "image"],
-  audio: ["♪", "sound"],
-  file: ["▤", "file"],
-  address: ["↗", "by address"],
+  image: ["image", "image"],
+  audio: ["audio", "sound"],
+  file: ["file", "file"],
+  address: ["link", "by address"],
 };
 
 /**
@@ -46,7 +46,7 @@ function labelled(head, text) {
  */
 function textNode(text, role) {
   const long = role === "tool" ? { class: "mf-text mf-bounded", tabindex: "0" } : { class: "mf-text" };
-  return element("div", long, ...withNames(text));
+  return element("div", { ...long, dir: "auto" }, ...withNames(text));
 }
 
 /**
@@ -61,7 +61,7 @@ function wordsNode({ text, html, prefill = 0, code }, plain) {
   const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(sanitised));
   const given = element("span", { class: "mf-prefill" }, rest.slice(0, prefill));
   const open = element("div", { class: "mf-tail" }, given, rest.slice(prefill));
-  return element("div", { class: code ? "mf-words mf-code" : "mf-words" }, blocks, open);
+  return element("div", { class: code ? "mf-words mf-code" : "mf-words", dir: "auto" }, blocks, open);
 }
 
 /**
@@ -81,7 +81,7 @@ function mediumNode(part, tray) {
     { class: "mf-medium", title: part.notes || null },
     url
       ? element("img", { src: url, alt: "" })
-      : element("span", { class: "mf-blank", "aria-hidden": "true" }, shape),
+      : element("span", { class: "mf-blank" }, icon(shape)),
     element(
       "div",
       { class: "mf-facts" },
@@ -99,7 +99,7 @@ function mediumNode(part, tray) {
  */
 function listenNode({ media = "", name = "" }, tray) {
   const node = element("span", { class: "mf-listen" });
-  const listen = button("▶ listen", `listen to ${name}`, hear, "mf-quiet");
+  const listen = textButton("listen", `listen to ${name}`, hear, { icon: "run" });
   const play = () => {
     const src = tray.sounds.get(media);
     if (!src) return;
@@ -137,15 +137,21 @@ function partRow(part, tray, hands) {
   const what = part.kind === "text" ? "text" : `${part.kind} ${part.name ?? ""}`.trim();
   const { text: change } = hands;
   const shown = change ? fieldNode(part, what, change) : partNode(part, tray, { role: "", plain: true });
-  const up = button("↑", `move ${what} up`, () => hands.move(-1), "mf-quiet");
-  const down = button("↓", `move ${what} down`, () => hands.move(1), "mf-quiet");
-  const remove = button("✕", `remove ${what}`, hands.remove, "mf-quiet");
+  const up = iconButton("arrow-up", `move ${what} up (Alt-↑)`, () => hands.move(-1));
+  const down = iconButton("arrow-down", `move ${what} down (Alt-↓)`, () => hands.move(1));
+  const remove = iconButton("cross", `remove ${what}`, hands.remove);
   const node = element(
     "li",
     { class: "mf-part" },
     element("div", { class: "mf-shown" }, shown),
     element("div", { class: "mf-acts" }, up, down, remove),
   );
+  node.addEventListener("keydown", (event) => {
+    const by = event.altKey ? { ArrowUp: -1, ArrowDown: 1 }[event.key] : undefined;
+    if (by === undefined || !hands.can(by)) return;
+    event.preventDefault();
+    hands.move(by);
+  });
   return {
     node,
     field: change && node.querySelector("textarea, input"),
@@ -185,7 +191,7 @@ function sendingRow({ id, name, detail, kind, url }, tray) {
     element(
       "div",
       { class: "mf-medium" },
-      url ? element("img", { src: url, alt: "" }) : element("span", { class: "mf-blank", "aria-hidden": "true" }, shape),
+      url ? element("img", { src: url, alt: "" }) : element("span", { class: "mf-blank" }, icon(shape)),
       element(
         "div",
         { class: "mf-facts" },
@@ -193,6 +199,6 @@ function sendingRow({ id, name, detail, kind, url }, tray) {
         element("div", { class: "mf-detail", role: "status" }, detail),
       ),
     ),
-    element("div", { class: "mf-acts" }, button("✕", `remove ${name}`, () => tray.remove([id]), "mf-quiet")),
+    element("div", { class: "mf-acts" }, iconButton("cross", `remove ${name}`, () => tray.remove([id]))),
   );
 }

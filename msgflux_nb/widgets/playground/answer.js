@@ -1,77 +1,167 @@
 // @ts-check
-// Answers as they arrive, in the place where they will stand: reasoning, prefill, words, errors; and the status line.
+// Answers as they arrive, in the place where they will stand: one, or two to compare; what went wrong; the status line.
 
-/** @type {Record<string, [shape: string, word: string]>} */
+/** @type {Record<string, [standing: Standing, word: string, mark: IconName | ""]>} */
 const STATES = {
-  idle: ["○", "ready"],
-  asked: ["●", "starting"],
-  waiting: ["●", "waiting for the first token"],
-  running: ["●", "streaming"],
-  approval: ["?", "waiting for your approval"],
-  tools: ["●", "running tools"],
-  plan: ["●", "running the plan"],
-  stopping: ["●", "stopping"],
-  complete: ["✓", "complete"],
-  stopped: ["■", "stopped"],
-  failed: ["✕", "failed"],
+  idle: ["none", "ready", ""],
+  asked: ["now", "starting", ""],
+  waiting: ["now", "waiting for the first word", ""],
+  running: ["now", "answering", ""],
+  approval: ["look", "a call waits for you", "clock"],
+  tools: ["now", "running tools", ""],
+  plan: ["now", "running the plan", ""],
+  stopping: ["now", "stopping", ""],
+  complete: ["done", "complete", "check"],
+  cut: ["look", "cut off", "warning"],
+  stopped: ["look", "stopped", "stop"],
+  failed: ["bad", "failed", "cross"],
+  gone: ["look", "no kernel", "warning"],
 };
 
 /**
- * The answers of all sides, beside each other.
+ * How a side stands, as the key of its words.
+ * @param {Side} side
+ */
+function standingOf(side) {
+  if (side.state === "running") return side.phase || (side.begun ? "running" : "waiting");
+  return side.state === "complete" && side.cut !== null ? "cut" : side.state;
+}
+
+/**
+ * @param {ReturnType<typeof stateWord>} mark
+ * @param {string} key
+ * @param {Side} side
+ */
+function markState(mark, key, side) {
+  const [standing, word, drawing] = STATES[key] ?? STATES.idle;
+  const text = key === "cut" ? `cut at ${Number(side.cut).toLocaleString("en-US")} tokens` : word;
+  mark.set(standing, text, drawing);
+}
+
+/**
+ * The answers of all sides, next to each other, a call that waits, and what went wrong.
  * @param {Play} play
  * @param {HTMLElement} slot where the builder leaves room for them
+ * @param {{ waiting: HTMLElement, goOn: (side: number) => void }} parts
  * @returns {() => void} draws them
  */
-function answers(play, slot) {
+function answers(play, slot, { waiting, goOn }) {
   /** @type {ReturnType<typeof answerCard>[]} */
   const cards = [];
   const row = element("div", { class: "mf-answers" });
-  const error = element("div", { class: "mf-error", role: "alert", hidden: true });
-  slot.append(row, error);
-  let said = "";
+  const failure = failureCard(play);
+  slot.append(row, element("div", { class: "mf-asking" }, waiting), failure.node);
 
   return () => {
+    const two = play.sides.length > 1;
     while (cards.length < play.sides.length) {
-      const card = answerCard(cards.length);
+      const card = answerCard(cards.length, goOn);
       cards.push(card);
       row.append(card.node);
     }
-    row.classList.toggle("mf-two", play.sides.length > 1);
-    cards.forEach((card, index) => card.draw(play.sides[index] ?? null, play.sides.length > 1));
-    const shown = play.problem ?? play.sides.find((side) => side.error)?.error ?? null;
-    const key = JSON.stringify(shown);
-    if (key === said) return;
-    said = key;
-    error.hidden = !shown;
-    error.replaceChildren(...(shown ? [element("b", {}, shown[0]), " ", shown[1]] : []));
+    row.classList.toggle("mf-two", two && play.choosing);
+    cards.forEach((card, index) => card.draw(play.sides[index] ?? null, play.choosing ? play.sides : null));
+    failure.draw();
   };
 }
 
-/** @param {number} index */
-function answerCard(index) {
+/**
+ * Why the last run failed, in the place of its answer: what happened, and what can be done.
+ * @param {Play} play
+ */
+function failureCard(play) {
+  const error = element("div", { class: "mf-error", role: "alert" });
+  const again = textButton("Ask again", "ask the same again", () => play.ask("again", {}), { icon: "rerun", kind: "mf-line" });
+  const copy = copyButton("copy", "copy what happened", () => error.textContent ?? "");
+  const node = element("section", { class: "mf-card mf-failed", hidden: true }, icon("cross"), error, element("footer", {}, again, copy));
+  let said = "";
+
+  function draw() {
+    const shown = play.problem ?? play.sides.find((side) => side.error)?.error ?? null;
+    again.hidden = play.problem !== null;
+    again.toggleAttribute("disabled", !play.free);
+    const key = JSON.stringify(shown);
+    if (key === said) return;
+    said = key;
+    node.hidden = !shown;
+    error.replaceChildren(...(shown ? [element("b", {}, shown[0]), " ", element("span", {}, shown[1])] : []));
+  }
+
+  return { node, draw };
+}
+
+/**
+ * @param {number} index
+ * @param {(side: number) => void} goOn
+ */
+function answerCard(index, goOn) {
   const reasoning = reasoningFold();
   const words = answerWords(index);
   const refusal = element("p", { class: "mf-refusal" });
-  const name = element("div", { class: "mf-by" });
-  const node = element("div", { class: "mf-turn" }, ...turnColumns("assistant", [name, reasoning.node, words.node, refusal]));
+  const name = element("b", { class: "mf-by" });
+  const state = stateWord({ class: "mf-mid" });
+  const go = textButton("go on with this", `go on from the answer of this model (${index + 1})`, () => goOn(index), { key: String(index + 1), kind: "mf-line" });
+  const head = element("header", { class: "mf-side-head", hidden: true }, name, state.node, element("span", { class: "mf-grow" }), go);
+  const figures = sideFigures();
+  const [gutter, parts] = turnColumns("assistant", [head, reasoning.node, words.node, refusal]);
+  const node = element("div", { class: "mf-turn" }, gutter, parts, figures.node);
 
   /**
    * @param {Side | null} side
-   * @param {boolean} named
+   * @param {Side[] | null} sides all of them, where two are to be compared
    */
-  function draw(side, named) {
-    const shown = side !== null && !side.settled && side.state !== "idle" && (side.begun || side.state === "running");
+  function draw(side, sides) {
+    const two = sides !== null && sides.length > 1;
+    const arrives = side !== null && !side.settled && side.state !== "idle" && (side.begun || (side.state === "running" && !side.phase));
+    const shown = arrives || (two && side !== null && side.state !== "idle");
     node.hidden = !shown;
     if (!shown || !side) {
       words.clear();
       return;
     }
     if (name.textContent !== side.model) name.textContent = side.model;
-    name.hidden = !named;
+    head.hidden = !two;
+    if (two) markState(state, standingOf(side), side);
+    go.toggleAttribute("disabled", !(sides?.every(({ settled, over }) => settled && over) && side.begun));
     reasoning.draw(side);
     words.draw(side);
     if (refusal.textContent !== side.refusal) refusal.textContent = side.refusal;
     refusal.hidden = !side.refusal;
+    figures.draw(side, two ? sides : []);
+  }
+
+  return { node, draw };
+}
+
+/** Four figures of an answer, each with a bar on the scale of both. */
+function sideFigures() {
+  const cells = ["tokens", "cost", "first", "seconds"].map(() => {
+    const [words, bar] = [element("span"), element("i")];
+    return { words, bar, node: element("div", {}, words, element("span", { class: "mf-meter" }, bar)) };
+  });
+  const node = element("div", { class: "mf-side-figures", hidden: true }, ...cells.map((cell) => cell.node));
+
+  /**
+   * @param {Side} side
+   * @param {Side[]} sides
+   */
+  function draw(side, sides) {
+    const { figures } = side;
+    node.hidden = !figures || sides.length < 2;
+    if (!figures || node.hidden) return;
+    const seconds = (/** @type {number | null} */ value) => (value === null ? "–" : `${value.toFixed(2)} s`);
+    /** @type {[string, string, (one: Figures) => number | null][]} */
+    const told = [
+      ["", figures.tokens, (one) => one.out],
+      ["cost ", figures.price, (one) => one.cost],
+      ["first word ", seconds(figures.first), (one) => one.first],
+      ["in all ", seconds(figures.seconds), (one) => one.seconds],
+    ];
+    told.forEach(([label, value, of], at) => {
+      const most = Math.max(...sides.map((one) => (one.figures ? of(one.figures) ?? 0 : 0)));
+      cells[at].words.replaceChildren(label, element("b", {}, value));
+      cells[at].bar.style.width = `${most ? (100 * (of(figures) ?? 0)) / most : 0}%`;
+    });
   }
 
   return { node, draw };
@@ -88,7 +178,7 @@ function answerWords(index) {
   const tail = document.createTextNode("");
   const open = element("div", { class: "mf-tail" }, prefill, tail);
   const label = index ? "second answer" : "answer";
-  const node = element("div", { class: "mf-words", "aria-live": "polite", "aria-label": label }, blocks, open);
+  const node = element("div", { class: "mf-words", dir: "auto", role: "region", "aria-live": "polite", "aria-label": label }, blocks, open);
   let epoch = -1;
 
   function clear() {
@@ -106,6 +196,8 @@ function answerWords(index) {
     }
     node.classList.toggle("mf-code", side.schema !== "");
     node.setAttribute("aria-busy", String(side.state === "running"));
+    // Behind a finished block a caret would be a line of its own, and what follows would jump.
+    node.classList.toggle("mf-arriving", side.state === "running" && !side.phase && (side.tail !== "" || !side.blocks.length));
     if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
     for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(sanitised(block));
     if (side.tail.startsWith(tail.data)) tail.appendData(side.tail.slice(tail.data.length));
@@ -150,26 +242,48 @@ function reasoningFold() {
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
 function statusBar(play, note) {
-  const shape = element("span", { class: "mf-shape", "aria-hidden": "true" });
-  const word = element("span", { class: "mf-state", role: "status" });
-  const figures = element("span", { class: "mf-figures" });
-  const aside = element("span", { class: "mf-note" });
-  const node = element("footer", { class: "mf-status" }, shape, word, figures, aside);
+  const state = stateWord({ class: "mf-state", role: "status" });
+  const figures = element("span", { class: "mf-figs mf-figures" });
+  const aside = element("span", { class: "mf-note mf-aside-note" });
+  const where = element("span", { class: "mf-note mf-mid" });
+  const node = element("footer", { class: "mf-bottom" }, state.node, figures, element("span", { class: "mf-grow" }), aside, where);
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
+  let drawn = "";
 
   function draw() {
     const [first] = play.sides;
     const arriving = play.state === "running" && first.state === "running";
-    const work = arriving ? first.phase || (first.begun ? "" : "waiting") : "";
-    const key = work ? work : play.busy ? play.state : play.problem ? "failed" : first.state;
-    const [symbol, text] = STATES[key] ?? STATES.idle;
-    shape.textContent = symbol;
-    shape.className = `mf-shape mf-${key}`;
-    if (word.textContent !== text) word.textContent = text;
-    const lines = play.sides.map((side) => side.status.join(" · "));
-    figures.textContent = lines.filter(Boolean).join("   |   ");
+    const busy = play.busy ? (arriving ? standingOf(first) : play.state) : "";
+    const key = play.gone ? "gone" : busy || (play.problem ? "failed" : standingOf(first));
+    markState(state, key, first);
+    node.dataset.state = key;
+    tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : first.status);
+    if (arriving) timer ??= setInterval(() => play.tell(), 500);
+    else if (timer !== undefined) timer = void clearInterval(timer);
     const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
-    aside.textContent = play.silent ? silent : note();
+    aside.textContent = play.silent && !play.gone ? silent : note();
+    const local = String(play.model.get("chosen")[0]).startsWith("local/");
+    where.textContent = local && first.state === "idle" && !aside.textContent ? "runs on this machine · free" : "";
+  }
+
+  /** @param {string[]} words */
+  function tell(words) {
+    const key = words.join(" · ");
+    if (key === drawn) return;
+    drawn = key;
+    figures.replaceChildren(...words.map((word) => element("span", { title: /^[\d–].* in · / .test(word) ? "tokens" : null }, word)));
   }
 
   return { node, draw };
+}
+
+/**
+ * What can be said while an answer arrives.
+ * @param {Side} side
+ */
+function figuresSoFar(side) {
+  if (!side.beganAt) return [];
+  const first = side.firstAt ? [`first word after ${((side.firstAt - side.beganAt) / 1000).toFixed(2)} s`] : [];
+  return [...first, `${((performance.now() - side.beganAt) / 1000).toFixed(1)} s`];
 }

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from ...content.messages import Message
-from ...display.figures import flagged, status
+from ...display.figures import cut_at, flagged, numbers, status
 from ...display.structure import rows
 from ...errors import SchemaError, StreamInterruptedError
+from ...protocol.tool_call import json_text
 from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
 from ..base.feed import Batch, Feed
 from ..base.run import Sender
@@ -100,6 +101,7 @@ class Side:
         self._seq = 0
         self._step = 0
         self._phase = ""
+        self._waiting: dict[str, Any] | None = None
         self.job = Job(self._work, on_stop=self._give_up, on_end=self._end)
 
     @property
@@ -145,7 +147,8 @@ class Side:
         """Tell a page that has missed something all of the answer that arrives."""
         sender = self._sender
         if self.state == "running" and sender is not None:
-            told = {"type": "progress", **self._about()}
+            call = {"call": self._waiting} if self._phase == "approval" else {}
+            told = {"type": "progress", **self._about(), **call}
             sender.report(lambda seq, whole: self._tell({**told, **whole, "seq": seq}))
 
     # -- on the thread --------------------------------------------------------------------------------------------
@@ -171,6 +174,7 @@ class Side:
 
     def _approved(self, call: Any) -> Any:
         """Let a person decide on a call; the page says meanwhile whom the run waits for."""
+        self._waiting = _told(call)
         self._turn_to("approval" if self._calls.approve == "ask" else "tools")
         answer = self._calls.ask(call)
         self._turn_to("tools")
@@ -179,7 +183,8 @@ class Side:
     def _turn_to(self, phase: str) -> None:
         if phase != self._phase:
             self._phase = phase
-            self._tell({"type": "phase", "side": self.index, "number": self._number, "phase": phase})
+            told = {"side": self.index, "number": self._number, "phase": phase}
+            self._tell({"type": "phase", **told, **({"call": self._waiting} if phase == "approval" else {})})
 
     def _hear(self, event: Any) -> None:
         if self._calls is not None:
@@ -250,6 +255,8 @@ class Side:
             "status": list(self.status()),
             "rows": self._rows(),
             "tokens": self.stream is not None and bool(self.stream.logprobs),
+            "cut": cut_at(self.stream),
+            "figures": None if self.result is None else numbers(self.result),
         }
 
     def _rows(self) -> list[Any]:
@@ -308,6 +315,15 @@ def _ask(model: Any, messages: list[Message], hear: Callable[[Any], None], keywo
     hear(StepEnded(1, stream))
     hear(RunEnded(stream))
     return stream
+
+
+def _told(call: Any) -> dict[str, Any]:
+    """A call that waits, as the page shows it."""
+    shown = [
+        {"field": name, "value": value if isinstance(value, str) else json_text(value), "type": type(value).__name__}
+        for name, value in call.arguments.items()
+    ]
+    return {"name": call.name, "rows": shown, "arguments": json_text(call.arguments)}
 
 
 def _with_logprobs(model: Any) -> Any:

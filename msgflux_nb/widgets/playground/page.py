@@ -10,6 +10,7 @@ import traitlets as t
 
 from ...display.html import structure_html
 from ...display.structure import rows
+from ...errors import ToolCallError
 from ..base.notebook import notebook_namespace
 from ..base.view import View
 from ..conversation.transcript import transcript_html, transcript_text
@@ -30,11 +31,9 @@ class PlayPage(View):
         "base/turn_columns",
         "base/copy",
         "base/stream",
-        "playground/play",
-        "playground/answer",
-        "playground/token_lens",
-        "playground/panels",
-        "playground/plan_panel",
+        *("playground/play", "playground/answer", "playground/waiting"),
+        *("playground/token_lens", "playground/panels", "playground/side_panel"),
+        *("playground/plan_panel", "playground/starters", "playground/head"),
     )
 
     value = t.Any(None)
@@ -52,12 +51,15 @@ class PlayPage(View):
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
     model_options = t.Unicode("").tag(sync=True)
+    call_options: t.Dict[str, Any] = t.Dict().tag(sync=True)
     tool_names: t.List[Any] = t.List().tag(sync=True)
+    asks_first = t.Bool(True).tag(sync=True)
     ends: t.List[Any] = t.List().tag(sync=True)
 
     _rounds: Rounds
     _models: Models
     _model: Any
+    _as_given: Any
 
     def _drawn(self) -> tuple[str, str]:
         title = " · ".join(filter(None, ["Playground", self._model.name, self.schema, self._rounds.state]))
@@ -84,7 +86,7 @@ class PlayPage(View):
             raise
         self.prefill.set_trait("value", content["prefill"])
         self.picker.set_trait("schema", content["schema"])
-        self.builder.take_draft(content["draft"])
+        self.builder.take_draft(content["draft"], at=content.get("at", 0))
         self._run(wait=False)
 
     def _on_rerun(self, content: dict[str, Any], _buffers: Any) -> None:
@@ -95,6 +97,25 @@ class PlayPage(View):
 
     def _on_branch(self, content: dict[str, Any], _buffers: Any) -> None:
         self.branch(content["index"], content["token"])
+
+    def _on_again(self, _content: dict[str, Any], _buffers: Any) -> None:
+        """The last run failed: ask the same again."""
+        turns = self.builder.history.messages
+        if turns and turns[-1].get("role") == "assistant":
+            self.rerun()
+        else:
+            self._run(wait=False)
+
+    def _on_option(self, content: dict[str, Any], _buffers: Any) -> None:
+        """A setting of the call was moved; the model of the notebook is left as it is, and a copy is asked."""
+        self._set_option(content["name"], content["value"])
+
+    def _on_decide(self, content: dict[str, Any], buffers: Any) -> None:
+        """A person decided on the call that waits."""
+        try:
+            self.calls.decide_open(content)
+        except ToolCallError as error:
+            self.send({"type": "refused", "message": str(error)})
 
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self.stop()
@@ -145,4 +166,5 @@ class PlayPage(View):
         chosen = [self._models.label(model) for model in (self._model, self.compare)]
         self.offered = self._models.labels
         self.chosen = chosen
+        self.call_options = {**self._model.options, "changed": self._model is not self._as_given}
         self.model_options = " · ".join(f"{name} {value}" for name, value in sorted(self._model.options.items()))

@@ -8,12 +8,12 @@
  * @param {string} prefix makes ids that are the page's own
  */
 function tabbed(panels, prefix) {
-  const list = element("div", { class: "mf-tabs", role: "tablist", "aria-label": "beside the conversation" });
+  const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "beside the conversation" });
   const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, list);
   let current = panels[0].name;
   const tabs = panels.map(({ name, node: body }) => {
     const attributes = { type: "button", role: "tab", class: "mf-tab", id: `${prefix}-tab-${name}`, "aria-controls": `${prefix}-${name}` };
-    const tab = element("button", { ...attributes, onclick: () => open(name) }, name);
+    const tab = element("button", { ...attributes, onclick: () => open(name) }, name[0].toUpperCase() + name.slice(1));
     const panel = element("div", { class: "mf-panel", role: "tabpanel", id: `${prefix}-${name}`, "aria-labelledby": attributes.id }, body);
     list.append(tab);
     node.append(panel);
@@ -55,7 +55,20 @@ function tabbed(panels, prefix) {
   }
 
   open(current);
-  return { node, open, offer, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };
+  /**
+   * A small number at a tab.
+   * @param {string} name
+   * @param {string} text
+   */
+  function mark(name, text) {
+    const tab = tabs.find((one) => one.name === name)?.tab;
+    const held = tab?.querySelector("sup");
+    if (!tab || (held?.textContent ?? "") === text) return;
+    held?.remove();
+    if (text) tab.append(element("sup", {}, text));
+  }
+
+  return { node, open, offer, mark, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };
 }
 
 /**
@@ -66,7 +79,7 @@ function tabbed(panels, prefix) {
  * @returns {Panel}
  */
 function versionsPanel(play, show, signal) {
-  const hint = element("p", { class: "mf-hint" }, "Where a turn has versions, its ± compares them, word by word.");
+  const hint = element("p", { class: "mf-hint" }, "Where a turn has versions, its compare shows two of them, word by word.");
   const left = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "first version" }));
   const right = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "second version" }));
   const head = element("div", { class: "mf-versions-of", hidden: true }, left, " → ", right);
@@ -146,12 +159,14 @@ function rawPanel(play, signal) {
  */
 function codePanel(play, signal) {
   const text = element("pre", { class: "mf-raw", tabindex: 0 });
-  const copy = copyButton("❐ copy", "copy this code", () => text.textContent ?? "");
-  const grid = button("as a grid", "copy the code of a grid of this: prompts and models over many inputs, side by side", () => {
+  const copy = copyButton("copy", "copy this code", () => text.textContent ?? "");
+  const asGrid = () => {
     wanted = true;
     play.model.send({ type: "code", grid: true });
-  });
-  const node = element("div", {}, copy, grid, text);
+  };
+  const grid = textButton("as a grid", "copy the code of a grid of this: prompts and models over many inputs, side by side", asGrid);
+  const head = element("header", {}, element("span", { class: "mf-title" }, "The code that asks the same"), element("span", { class: "mf-grow" }), grid, copy);
+  const node = element("div", { class: "mf-code-panel" }, head, text);
   let wanted = false;
 
   /** @param {any} message */
@@ -183,5 +198,6 @@ function codePanel(play, signal) {
     want() {
       wanted = true;
     },
+    grid: asGrid,
   };
 }

@@ -20,6 +20,13 @@ class Play {
     /** @type {string} */
     this.state = "idle";
     this.silent = false;
+    /** Whether the kernel has ended. */
+    this.gone = false;
+    /** @type {WaitingCall | null} the call that waits for a person */
+    this.waitingCall = null;
+    /** Whether two answers stand next to each other until one is chosen; and whether their differences are marked. */
+    this.choosing = false;
+    this.marked = true;
     this.resyncing = false;
     /** Whether the saved output had time to follow the last run. */
     this.kept = false;
@@ -41,7 +48,7 @@ class Play {
     model.on("msg:custom", (message) => this.receive(message));
     model.on("change:ends", () => this.ended());
     model.on("change:running", () => this.runs(model.get("running")));
-    for (const name of /** @type {const} */ (["offered", "chosen", "tool_names", "logprobs"])) {
+    for (const name of /** @type {const} */ (["offered", "chosen", "tool_names", "logprobs", "call_options", "asks_first"])) {
       model.on(`change:${name}`, () => this.tell());
     }
     this.ended();
@@ -83,7 +90,9 @@ class Play {
       this.state = "running";
       this.problem = null;
     }
+    if (message.side === 0) this.waitingCall = null;
     this.sideAt(message).begin(message);
+    this.choosing = this.sides.length > 1;
   }
 
   /** @param {About & Batch & { side: number, seq: number }} message */
@@ -95,11 +104,13 @@ class Play {
 
   /**
    * What a run does while no answer arrives.
-   * @param {{ side: number, number: number, phase?: string }} message
+   * @param {{ side: number, number: number, phase?: string, call?: WaitingCall | null }} message
    */
-  turnTo({ side, number, phase = "" }) {
+  turnTo({ side, number, phase = "", call = null }) {
     const about = this.sides[side];
-    if (about?.number === number) about.phase = phase;
+    if (about?.number !== number) return;
+    about.phase = phase;
+    this.waitingCall = phase === "approval" ? call : null;
   }
 
   /**
@@ -158,6 +169,7 @@ class Play {
     if (running && this.state !== "stopping") this.state = "running";
     if (!running && this.state !== "asked") this.state = "idle";
     if (!running && this.sides.every(({ over }) => over)) this.state = "idle";
+    if (!running) this.waitingCall = null;
     this.kept = false;
     if (!running) {
       setTimeout(() => {
@@ -178,8 +190,27 @@ class Play {
     return this.state !== "idle";
   }
 
+  /** @param {boolean} gone whether the kernel has ended: then nothing more arrives */
+  lose(gone) {
+    this.gone = gone;
+    if (gone) {
+      clearTimeout(this.timer);
+      this.waitingCall = null;
+      this.state = "idle";
+      for (const side of this.sides) if (side.state === "running") side.state = "stopped";
+    }
+    this.tell();
+  }
+
+  /** @param {boolean} marked whether the words that only one of two answers has are marked */
+  mark(marked) {
+    this.marked = marked;
+    this.tell();
+  }
+
   /** Whether a run may be asked for: none is under way, or the last question was never heard. */
   get free() {
+    if (this.gone) return false;
     return !this.busy || (this.state === "asked" && this.silent);
   }
 

@@ -20,16 +20,17 @@ export default guarded(() => {
       const leave = new AbortController();
       signal?.addEventListener("abort", () => leave.abort());
       rootOf(el, "msgflux-playground", "Playground");
+      el.classList.add("mf-view");
       const left = element("div", { class: "mf-pane mf-talk" });
       el.append(element("div", { class: "mf-panes" }, left));
       const names = /** @type {const} */ (["builder", "prefill", "picker", "calls", "plan"]);
       const [builder, prefill, picker, calls, plan] = await Promise.all(names.map((name) => host.getWidget(model.get(name))));
-      play.filled({ builder: builder.exports, prefill: prefill.exports, picker: picker.exports });
+      const inner = { builder: builder.exports, prefill: prefill.exports, picker: picker.exports };
+      play.filled(inner);
       const places = { structure: element("div"), tools: element("div"), plan: element("div") };
       if (leave.signal.aborted) return; // it was removed before it was there
       await draws(builder, left, leave.signal);
       const start = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
-      const slot = /** @type {HTMLElement} */ (left.querySelector(".mf-slot"));
       await Promise.all([
         draws(prefill, start, leave.signal),
         draws(picker, places.structure, leave.signal),
@@ -37,108 +38,195 @@ export default guarded(() => {
         draws(plan, places.plan, leave.signal),
       ]);
       if (leave.signal.aborted) return;
-      whole(model, el, { slot, places, picker: picker.exports, builder: builder.exports, prefill: prefill.exports }, leave.signal);
+      whole(play, el, { left, places, inner }, leave.signal);
       return () => leave.abort();
     },
   };
-
-  /**
-   * @param {Model} model
-   * @param {HTMLElement} el
-   * @param {{ slot: HTMLElement, places: Record<"structure" | "tools" | "plan", HTMLElement> } & Inner} inner
-   * @param {AbortSignal} signal
-   */
-  function whole(model, el, { slot, places, picker, builder, prefill }, signal) {
-    playgrounds += 1;
-    const lens = tokenLens(play, signal);
-    const code = codePanel(play, signal);
-    const plan = planPanel(play, places.plan, signal);
-    const panels = [
-      { name: "structure", node: places.structure },
-      { name: "tools", node: places.tools },
-      plan.panel,
-      { name: "tokens", ...lens },
-      versionsPanel(play, () => tabs.open("versions"), signal),
-      rawPanel(play, signal),
-      code.panel,
-    ];
-    const tabs = tabbed(panels, `mf-play-${playgrounds}`);
-    const status = statusBar(play, () => (play.kept && !play.busy ? staleNote(el, model) : ""));
-    const head = header(play, picker.select(signal), { run, code: copies }, signal);
-    const drawAnswers = answers(play, slot);
-    el.prepend(head.node);
-    el.querySelector(".mf-panes")?.append(tabs.node);
-    el.append(status.node);
-
-    async function run() {
-      if (!play.free) return;
-      await builder.ready(); // a file still on its way belongs to the message
-      const draft = play.free ? builder.draft() : null;
-      if (draft) play.ask("run", { draft, prefill: prefill.value(), schema: picker.model.get("schema") });
-    }
-
-    function copies() {
-      code.want();
-      tabs.open("code");
-    }
-
-    function listen() {
-      el.addEventListener("mf-run", run, { signal });
-      for (const [name, type] of /** @type {const} */ ([["mf-rerun", "rerun"], ["mf-continue", "continue"]])) {
-        el.addEventListener(name, (event) => play.ask(type, { position: positionOf(event) }), { signal });
-      }
-      el.addEventListener("mf-compare", (event) => model.send({ type: "compare", position: positionOf(event) }), { signal });
-      el.addEventListener("keydown", keys, { signal });
-      play.listeners.add(draw);
-      onChange(model, ["model_options", "kept", "plan_driver"], draw, signal);
-      signal.addEventListener("abort", () => play.listeners.delete(draw));
-      draw();
-    }
-
-    /** @param {KeyboardEvent} event */
-    function keys(event) {
-      if (event.key !== "Escape" || play.state !== "running") return;
-      event.preventDefault();
-      play.stop();
-    }
-
-    /** Which answer was at work when the tools were brought to the front. */
-    let toolsOf = 0;
-    let plansOf = 0; // and the plan
-
-    const draw = oncePerFrame(() => {
-      const [side] = play.sides;
-      el.dataset.state = play.busy ? play.state : side.state;
-      head.draw();
-      drawAnswers();
-      status.draw();
-      filling(side);
-      tabs.offer("plan", plan.there());
-      if (side.phase === "plan" && plansOf !== side.number) {
-        plansOf = side.number;
-        tabs.open("plan");
-      }
-      tabs.draw();
-      const waits = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
-      if (waits && toolsOf !== side.number && tabs.current() === "structure" && !side.schema) {
-        toolsOf = side.number;
-        tabs.open("tools");
-      }
-    });
-
-    let filled = "";
-    listen();
-
-    /** @param {Side} side */
-    function filling(side) {
-      const key = `${side.number} ${side.seq} ${side.state}`;
-      if (key === filled || side.state === "idle") return;
-      filled = key;
-      const decoded = { rows: side.state === "complete" && side.rows.length ? side.rows : null, error: side.error };
-      if (side.schema) picker.show({ text: side.prefill + side.text, done: side.over, ...decoded });
-    }
-  }
 });
+
+/**
+ * @param {Play} play
+ * @param {HTMLElement} el
+ * @param {{ left: HTMLElement, places: Record<"structure" | "tools" | "plan", HTMLElement>, inner: Inner }} made
+ * @param {AbortSignal} signal
+ */
+function whole(play, el, { left, places, inner }, signal) {
+  const { model } = play;
+  const { builder, prefill, picker } = inner;
+  const at = (/** @type {string} */ name) => /** @type {HTMLElement} */ (left.querySelector(name));
+  const [slot, scroller, message] = [at(".mf-slot"), at(".mf-talking"), at(".mf-composer > .mf-prompt")];
+  const panes = /** @type {HTMLElement} */ (el.querySelector(".mf-panes"));
+  playgrounds += 1;
+  const code = codePanel(play, signal);
+  const lens = tokenLens(play, signal);
+  const plan = planPanel(play, places.plan, signal);
+  const panels = [
+    { name: "structure", node: places.structure },
+    { name: "tools", node: places.tools },
+    plan.panel,
+    { name: "tokens", ...lens },
+    versionsPanel(play, () => open("versions"), signal),
+    rawPanel(play, signal),
+    code.panel,
+  ];
+  const tabs = tabbed(panels, `mf-play-${playgrounds}`);
+  const side = sidePanel(play, panes, tabs.node, () => Boolean(picker.model.get("schema")));
+  const status = statusBar(play, () => (play.kept && !play.busy ? staleNote(el, model) : ""));
+  const head = playHead(play, el, inner, { code: copies, table: copyTable, grid, panel: side.toggle, hidden: side.hidden, probabilities }, signal);
+  const waiting = waitingCard(play, () => message.focus());
+  const start = startPart(left, prefill, signal);
+  const button = runButton(play, run);
+  const begin = starters(inner, (text, more) => {
+    builder.write(text);
+    if (more?.schema !== undefined) {
+      picker.model.set("schema", more.schema);
+      picker.model.save_changes();
+    }
+    if (more?.prefill) prefill.set(more.prefill);
+    start.draw();
+    message.focus();
+  });
+  const drawAnswers = answers(play, slot, { waiting: waiting.node, goOn });
+  const marks = differenceMarks(slot);
+  at(".mf-run-slot").append(button.node);
+  left.querySelector(".mf-talking")?.before(begin.node);
+  el.prepend(head.node);
+  panes.append(tabs.node);
+  el.append(status.node);
+  linkFields(el, signal);
+
+  /** @param {string} name */
+  function open(name) {
+    side.show();
+    tabs.open(name);
+  }
+
+  async function run() {
+    if (!play.free) return;
+    await builder.ready(); // a file still on its way belongs to the message
+    const draft = play.free ? builder.draft() : null;
+    if (!draft) return;
+    play.choosing = false;
+    play.ask("run", { draft, at: Date.now(), prefill: prefill.value(), schema: picker.model.get("schema") });
+    scroller.scrollTop = scroller.scrollHeight; // what was asked is seen
+  }
+
+  function copies() {
+    code.want();
+    open("code");
+  }
+
+  function grid() {
+    open("code");
+    code.grid();
+  }
+
+  function probabilities() {
+    model.set("logprobs", !model.get("logprobs"));
+    model.save_changes();
+  }
+
+  function copyTable() {
+    const { rows } = play.sides[0];
+    const cell = (/** @type {string | null} */ text) => (text ?? "").replace(/[\t\n]/g, " ");
+    void copied([rows.map(({ field }) => cell(field)), rows.map(({ value }) => cell(value))].map((line) => line.join("\t")).join("\n"));
+  }
+
+  /** One of two answers is the one that the conversation goes on from. @param {number} index */
+  function goOn(index) {
+    const turn = builder.model.get("turns").at(-1);
+    if (!play.choosing || play.busy || !turn) return;
+    const others = play.sides.slice(index).filter(({ begun }) => begun).length;
+    play.choosing = false;
+    builder.model.send({ type: "choose", id: turn.id, sibling: turn.siblings[1] - others });
+    play.tell();
+    message.focus();
+  }
+
+  function listen() {
+    el.addEventListener("mf-run", run, { signal });
+    for (const [name, type] of /** @type {const} */ ([["mf-rerun", "rerun"], ["mf-continue", "continue"]])) {
+      el.addEventListener(name, (event) => play.ask(type, { position: positionOf(event) }), { signal });
+    }
+    el.addEventListener("mf-compare", (event) => model.send({ type: "compare", position: positionOf(event) }), { signal });
+    el.addEventListener("mf-gone", () => play.lose(true), { signal });
+    el.addEventListener("mf-back", () => play.lose(false), { signal });
+    el.addEventListener("keydown", keys, { signal });
+    const told = (/** @type {any} */ said) => said.type === "refused" && waiting.refuse(said.message);
+    play.readers.add(told);
+    play.listeners.add(draw);
+    builder.turns.add(draw);
+    builder.drafts.add(draw);
+    for (const name of ["schema", "offered"]) picker.model.on(`change:${name}`, draw);
+    onChange(model, ["model_options", "kept", "plan_driver"], draw, signal);
+    signal.addEventListener("abort", () => {
+      play.readers.delete(told);
+      play.listeners.delete(draw);
+      builder.turns.delete(draw);
+      builder.drafts.delete(draw);
+      for (const name of ["schema", "offered"]) picker.model.off(`change:${name}`, draw);
+    });
+    draw();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keys(event) {
+    const { key, ctrlKey, metaKey, altKey, target } = event;
+    const plain = !ctrlKey && !metaKey && !altKey && !writes(target);
+    if (key === "Escape" && play.state === "running") play.stop();
+    else if (plain && waiting.key(key.toLowerCase())) scroller.scrollTop += 0;
+    else if (plain && play.choosing && (key === "1" || key === "2")) goOn(Number(key) - 1);
+    else if (plain && key === "?") head.keys();
+    else return;
+    event.preventDefault();
+  }
+
+  /** Which answer was at work when the tools were brought to the front. */
+  let toolsOf = 0;
+  let plansOf = 0; // and the plan
+
+  const draw = oncePerFrame(() => {
+    const [one] = play.sides;
+    el.dataset.state = play.busy ? play.state : one.state;
+    el.toggleAttribute("data-choosing", play.choosing && play.sides.length > 1);
+    head.draw();
+    drawAnswers();
+    waiting.draw(play.waitingCall);
+    button.draw();
+    status.draw();
+    start.draw();
+    begin.node.hidden = !(builder.blank() && one.state === "idle" && play.state === "idle");
+    if (!begin.node.hidden) begin.draw();
+    el.toggleAttribute("data-blank", !begin.node.hidden);
+    filling(one);
+    side.draw();
+    tabs.offer("plan", plan.there());
+    if (one.phase === "plan" && plansOf !== one.number) {
+      plansOf = one.number;
+      open("plan");
+    }
+    tabs.mark("tools", play.waitingCall ? "1" : "");
+    tabs.draw();
+    marks(play.choosing && play.marked && play.sides.length > 1 && play.sides.every(({ over }) => over));
+    const calls = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
+    if (calls && toolsOf !== one.number && tabs.current() === "structure" && !one.schema) {
+      toolsOf = one.number;
+      open("tools");
+    }
+  });
+
+  let filled = "";
+  listen();
+
+  /** @param {Side} from */
+  function filling(from) {
+    const key = `${from.number} ${from.seq} ${from.state}`;
+    if (key === filled || from.state === "idle") return;
+    filled = key;
+    const decoded = { rows: from.state === "complete" && from.rows.length ? from.rows : null, error: from.error };
+    if (from.schema) picker.show({ text: from.prefill + from.text, done: from.over, ...decoded });
+  }
+}
 
 /** @param {Event} event */
 function positionOf(event) {
@@ -158,68 +246,59 @@ async function draws(child, place, signal) {
 }
 
 /**
+ * The one filled button: Run, and while something runs Stop in the same place with the same width. While a call waits
+ * it is not filled: Approve is.
  * @param {Play} play
- * @param {HTMLElement} schema
- * @param {{ run: () => void, code: () => void }} does
- * @param {AbortSignal} signal
+ * @param {() => void} run
  */
-function header(play, schema, does, signal) {
-  const { model } = play;
-  const options = element("span", { class: "mf-options" });
-  const tools = element("span", { class: "mf-options" });
-  const first = modelSelect(play, 0, signal);
-  const second = modelSelect(play, 1, signal);
-  const code = button("❐ code", "copy the code that asks the same", does.code);
-  const stop = button("■ stop", "stop (Esc)", () => play.stop());
-  const run = button("▶ run", "run (Shift-Enter)", does.run);
-  const node = element(
-    "header",
-    { class: "mf-header" },
-    first,
-    options,
-    second,
-    element("label", { class: "mf-schema" }, "schema", schema),
-    tools,
-    element("span", { class: "mf-acts" }, code, stop, run),
-  );
+function runButton(play, run) {
+  const runs = textButton("Run", "run (Shift-Enter)", run, { icon: "run", key: "⇧⏎", kind: "mf-primary", class: "mf-run" });
+  const stops = textButton("Stop", "stop (Esc)", () => play.stop(), { icon: "stop", key: "esc", kind: "mf-line", class: "mf-run" });
+  const node = element("span", { class: "mf-run-stop" }, runs, stops);
 
   function draw() {
-    const names = model.get("tool_names");
-    options.textContent = model.get("model_options");
-    tools.textContent = names.length ? `tools ${names.length}` : "";
-    tools.title = names.join(", ");
-    run.toggleAttribute("disabled", !play.free);
-    stop.toggleAttribute("disabled", play.state !== "running");
+    const busy = play.busy && !play.free;
+    const held = node.contains(document.activeElement);
+    runs.hidden = busy;
+    stops.hidden = !busy;
+    if (held) (busy ? stops : runs).focus();
+    runs.toggleAttribute("disabled", !play.free);
+    stops.setAttribute("aria-disabled", String(play.state !== "running"));
+    stops.toggleAttribute("disabled", play.state !== "running");
   }
 
   return { node, draw };
 }
 
 /**
- * @param {Play} play
- * @param {number} side 1 for the model to compare with
+ * The start of the answer: a button until there is one, then its editor.
+ * @param {HTMLElement} left
+ * @param {any} prefill
  * @param {AbortSignal} signal
  */
-function modelSelect(play, side, signal) {
-  const { model } = play;
-  const label = side ? "compare with" : "model";
-  const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-model", "aria-label": label, title: label }));
-  let drawn = "";
-  const draw = () => {
-    const key = JSON.stringify(model.get("offered"));
-    if (key !== drawn) fill();
-    drawn = key;
-    node.value = model.get("chosen")[side];
-  };
-  const fill = () => {
-    const none = side ? [element("option", { value: "" }, "compare with –")] : [];
-    const offered = model.get("offered").map((name) => element("option", { value: name }, side ? `± ${name}` : name));
-    node.replaceChildren(...none, ...offered);
-  };
-  node.addEventListener("change", () => model.send({ type: "pick", side, name: node.value }));
-  // A cell may have made a model since: look again when somebody is about to pick.
-  for (const event of ["pointerenter", "focus"]) node.addEventListener(event, () => model.send({ type: "models" }));
-  onChange(model, ["offered", "chosen"], draw, signal);
+function startPart(left, prefill, signal) {
+  const slot = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
+  const place = /** @type {HTMLElement} */ (left.querySelector(".mf-start-button"));
+  let wanted = false;
+  const by = textButton("start the answer", "write the beginning of the answer; the model goes on from it", toggle, { icon: "prefill" });
+  place.append(by);
+
+  function toggle() {
+    wanted = slot.hasAttribute("hidden");
+    if (!wanted) prefill.set("");
+    draw();
+    if (wanted) /** @type {HTMLElement | null} */ (slot.querySelector("textarea"))?.focus();
+    else by.focus();
+  }
+
+  function draw() {
+    slot.hidden = !wanted && prefill.value() === "";
+    by.setAttribute("aria-pressed", String(!slot.hasAttribute("hidden")));
+    by.setAttribute("aria-expanded", String(!slot.hasAttribute("hidden")));
+  }
+
+  prefill.model.on("change:value", draw);
+  signal.addEventListener("abort", () => prefill.model.off("change:value", draw));
   draw();
-  return node;
+  return { draw };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class Playground(PlayPage):
         compare: a second model, or its name, that answers beside the first; both answers become siblings. Tools are
             not run then.
         models: models, or names, to offer beside those that the notebook defines.
+        schema: the type that the first answer is read as, or the name of one that is offered.
 
     Attributes:
         value: what the last run was decoded to: a ``str``, or an instance of the schema; None if it is not complete.
@@ -88,6 +90,7 @@ class Playground(PlayPage):
         approve: str = "ask",
         compare: Any = None,
         models: Iterable[Any] = (),
+        schema: Any = None,
     ) -> None:
         first = model_of(model, "Playground")
         second = None if compare is None else model_of(compare, "Playground")
@@ -97,7 +100,7 @@ class Playground(PlayPage):
         self.tools = tuple(listed_tools(tools))
         names = list(tools_by_name(self.tools))
         self._models = Models([first, *([] if second is None else [second]), *models])
-        self._model = first
+        self._model = self._as_given = first
         self.plan_options: dict[str, Any] = {"max_calls": 40}
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
         builder = MessageBuilder([*given, *checked(messages)], model=first)
@@ -111,11 +114,17 @@ class Playground(PlayPage):
             plan=PlanView(),
             compare=second,
             tool_names=names,
+            asks_first=_asks(approve),
         )
         t.dlink((self.picker, "value"), (self.prefill, "schema"))
         t.dlink((self.picker, "value"), (self, "plan_driver"), driver_name)
         if names:
             self.prefill.beside = self.picker.beside = {"tool_schemas": list(self.tools)}
+        if isinstance(schema, str):
+            self.picker.schema = schema
+        elif schema is not None:
+            self.picker.value = schema
+        t.link((self, "asks_first"), (self.calls, "approve"), transform=(_asked, _asks))
         self._show_models()
         self.builder.observe(self._turns_changed, "told")
 
@@ -143,8 +152,22 @@ class Playground(PlayPage):
 
     @model.setter
     def model(self, model: Any) -> None:
-        self._model = model_of(model, "Playground")
-        self.builder.model = self.prefill.model = self.picker.model = self._model
+        self._ask(model_of(model, "Playground"))
+        self._as_given = self._model
+        self._show_models()
+
+    def _ask(self, model: Any) -> None:
+        self._model = model
+        self.builder.model = self.prefill.model = self.picker.model = model
+
+    def _set_option(self, name: str, value: Any) -> None:
+        """Ask with another option than the model that was given has; without a name, with that model itself."""
+        varied = self._as_given
+        if name:
+            varied = copy.copy(self._model)
+            rest = {key: held for key, held in self._model.options.items() if key != name}
+            varied.options = rest if value is None else {**rest, name: value}
+        self._ask(varied)
         self._show_models()
 
     @property
@@ -405,3 +428,11 @@ class Playground(PlayPage):
     def _drafted_files(self) -> dict[str, Any]:
         items = [item for item in self.builder.tray.attachments if item.measured is not None]
         return {item.measured.digest: item.part for item in items}
+
+
+def _asked(asks: bool) -> str:
+    return "ask" if asks else "auto"
+
+
+def _asks(approve: str) -> bool:
+    return approve == "ask"

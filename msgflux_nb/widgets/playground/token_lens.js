@@ -1,9 +1,11 @@
 // @ts-check
-// The token lens: how likely each token of the last answer was, what else it could have been, and going on from that.
+// The token lens: how likely each token of the last answer was, what else it could have been, what another temperature
+// would have made of it, and going on from another token.
 
 const TOKENS_AT_ONCE = 2000;
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
+/** @typedef {{ text: string, share: number, taken: boolean }} Candidate */
 
 /**
  * @param {Play} play
@@ -13,17 +15,22 @@ function tokenLens(play, signal) {
   const { model } = play;
   const ask = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   const hint = element("p", { class: "mf-hint" });
-  const words = element("div", { class: "mf-tokens", role: "group", "aria-label": "tokens" });
-  const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens", hidden: true });
-  const node = element(
+  const words = element("div", { class: "mf-tokens mf-scroll", role: "group", "aria-label": "tokens", dir: "auto" });
+  const strip = element("div", { class: "mf-strip", "aria-hidden": "true" });
+  const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens" });
+  const heat = temperatureSlider(() => drawHeat());
+  const legend = element("div", { class: "mf-legend" }, element("span", {}, "Surprise, token by token"), element("span", { class: "mf-grow" }), "sure", ...rampSteps(), "unlikely");
+  legend.title = "stronger is less likely, in the words, the strip and the bars alike";
+  const wide = textButton("expand", "the whole body for the tokens", expand, { icon: "panel" });
+  const shown = element(
     "div",
-    { class: "mf-lens" },
-    element("label", { class: "mf-ask" }, ask, "ask for the probabilities of tokens"),
-    hint,
-    words,
-    others,
+    { class: "mf-lens-shown", hidden: true },
+    element("section", { class: "mf-lens-read" }, words, legend, strip),
+    element("section", { class: "mf-lens-next" }, others, heat.node),
   );
+  const node = element("div", { class: "mf-lens" }, element("div", { class: "mf-ask" }, element("label", {}, ask, "ask for the probabilities of tokens"), element("span", { class: "mf-grow" }), wide), hint, shown);
   let drawn = 0;
+  let current = 0;
   /** @type {Token[]} */
   let tokens = [];
 
@@ -31,57 +38,123 @@ function tokenLens(play, signal) {
     model.set("logprobs", ask.checked);
     model.save_changes();
   });
-  words.addEventListener("click", ({ target }) => {
+  const choosing = (/** @type {Event} */ { target }) => {
     const at = target instanceof HTMLElement ? target.closest("[data-at]") : null;
     if (at instanceof HTMLElement) choose(Number(at.dataset.at));
-  });
-  words.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const at = event.target instanceof HTMLElement ? event.target.dataset.at : undefined;
-    if (by === undefined || at === undefined) return;
+  };
+  words.addEventListener("click", choosing);
+  words.addEventListener("focusin", choosing);
+  strip.addEventListener("click", choosing);
+  node.addEventListener("keydown", keys);
+
+  /** @param {KeyboardEvent} event */
+  function keys(event) {
+    const { key, target } = event;
+    if (writes(target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const inWords = target instanceof Node && words.contains(target);
+    const steps = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: words.childElementCount - 1 };
+    if (inWords && key in steps) focusToken(steps[/** @type {keyof typeof steps} */ (key)]);
+    else if (key === "ArrowDown" && inWords) candidates()[0]?.focus();
+    else if ((key === "ArrowDown" || key === "ArrowUp") && !inWords && target !== heat.input) walk(key === "ArrowDown" ? 1 : -1);
+    else if (key.toLowerCase() === "t" && !shown.hidden) heat.input.focus();
+    else return;
     event.preventDefault();
-    const next = words.children[Number(at) + by];
+    event.stopPropagation();
+  }
+
+  const candidates = () => /** @type {HTMLElement[]} */ ([...others.querySelectorAll(".mf-other button")]);
+
+  /** @param {number} by */
+  function walk(by) {
+    const all = candidates();
+    const next = all.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + by;
+    if (next < 0) focusToken(current);
+    else all[next]?.focus();
+  }
+
+  /** @param {number} at */
+  function focusToken(at) {
+    const next = words.children[at];
     if (next instanceof HTMLElement) next.focus();
-  });
+  }
+
+  function expand() {
+    const panes = node.closest(".mf-panes");
+    const on = panes?.classList.toggle("mf-lens-wide") ?? false;
+    wide.setAttribute("aria-pressed", String(on));
+    const label = wide.querySelector("span");
+    if (label) label.textContent = on ? "conversation" : "expand";
+    wide.title = on ? "back to the conversation" : "the whole body for the tokens";
+  }
 
   /** @param {any} message */
   function read(message) {
     if (message.type !== "tokens" || message.number !== play.sides[0].number) return;
-    tokens = message.rows;
-    words.replaceChildren(...tokens.slice(0, TOKENS_AT_ONCE).map(tokenNode));
-    others.hidden = true;
+    tokens = message.rows.slice(0, TOKENS_AT_ONCE);
+    current = 0;
+    words.replaceChildren(...tokens.map(tokenNode));
+    strip.replaceChildren(...tokens.map((_, at) => element("i", { "data-at": at })));
+    others.replaceChildren();
+    heat.reset();
+    shown.hidden = false;
+    drawHeat();
+    if (tokens.length) choose(mostSurprising(tokens));
   }
 
   /** @param {number} at */
   function choose(at) {
-    const [text, logprob, top] = tokens[at];
-    const rows = top.some(([other]) => other === text) ? top : [[text, logprob], ...top];
-    others.hidden = false;
-    others.replaceChildren(
-      element("div", { class: "mf-role" }, `token ${at + 1}`),
-      ...rows.map(([other, chance]) => otherRow(at, String(other), Number(chance), other === text)),
-    );
-    for (const one of words.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
-    words.children[at].setAttribute("aria-current", "true");
+    current = at;
+    for (const list of [words, strip]) {
+      for (const one of list.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+      list.children[at]?.setAttribute("aria-current", "true");
+    }
+    for (const [place, one] of [...words.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
+    const before = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
+    const title = element("p", { class: "mf-note mf-cut" }, before ? "After " : "At the beginning", element("b", {}, before ? `…${before}` : ""), " could come");
+    others.replaceChildren(title, ...rowsOf(at), restRow());
+    drawCandidates();
   }
 
-  /**
-   * @param {number} at
-   * @param {string} text
-   * @param {number} logprob
-   * @param {boolean} taken
-   */
-  function otherRow(at, text, logprob, taken) {
-    const share = Math.exp(logprob);
-    const bar = element("span", { class: "mf-bar" });
-    bar.style.setProperty("--mf-share", String(share));
-    const [label, title] = taken
-      ? ["from here", "another answer that goes on from here"]
-      : ["branch", `go on from ${spelled(text)} in its place`];
-    const go = button(label, title, () => play.ask("branch", { index: at, token: text }), "mf-quiet");
-    const kind = taken ? "mf-other mf-taken" : "mf-other";
-    return element("div", { class: kind }, element("code", {}, spelled(text)), bar, element("span", { class: "mf-figures" }, percent(share)), go);
+  /** @param {number} at */
+  function rowsOf(at) {
+    return candidatesOf(tokens[at]).map(({ text, taken }) => {
+      const [label, said] = taken
+        ? ["go on from here", "another answer that goes on from here"]
+        : ["branch", `go on from ${spelled(text)} in its place`];
+      const go = textButton(label, said, () => play.ask("branch", { index: at, token: text }), { kind: "mf-line" });
+      const code = element("code", {}, spelled(text));
+      const name = element("span", { class: "mf-cut" }, code, ...(taken ? [element("small", {}, " taken")] : []));
+      return element("div", { class: taken ? "mf-other mf-taken" : "mf-other" }, name, barTrack(), element("output", { class: "mf-figures" }), go);
+    });
   }
+
+  function drawCandidates() {
+    const token = tokens[current];
+    if (!token) return;
+    const [now, was] = [reweighed(token, heat.value()), reweighed(token, 1)];
+    const rows = /** @type {HTMLElement[]} */ ([...others.querySelectorAll(".mf-other, .mf-rest")]);
+    rows.forEach((row, index) => {
+      const share = [...now.shares, now.rest][index] ?? 0;
+      const before = [...was.shares, was.rest][index] ?? 0;
+      row.style.setProperty("--mf-share", String(share));
+      row.style.setProperty("--mf-was", String(before));
+      row.style.setProperty("--mf-doubt", String(doubtOf(share)));
+      row.classList.toggle("mf-moved", Math.abs(share - before) > 0.002);
+      /** @type {HTMLElement} */ (row.querySelector("output")).textContent = percent(share);
+    });
+  }
+
+  const drawHeat = oncePerFrame(() => {
+    tokens.forEach((token, at) => {
+      const share = takenShare(token, heat.value());
+      const doubt = doubtOf(share).toFixed(3);
+      const [word, bar] = [words.children[at], strip.children[at]];
+      if (word instanceof HTMLElement) word.style.setProperty("--mf-doubt", doubt);
+      if (bar instanceof HTMLElement) bar.style.setProperty("--mf-doubt", doubt);
+      if (word instanceof HTMLElement) word.title = `${spelled(token[0])} ${percent(share)}`;
+    });
+    drawCandidates();
+  });
 
   function draw() {
     ask.checked = model.get("logprobs");
@@ -91,8 +164,8 @@ function tokenLens(play, signal) {
     hint.textContent = model.get("logprobs")
       ? "The next answer comes with them, if its provider gives them."
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
-    words.hidden = !there;
-    if (!there) others.hidden = true;
+    if (!there) shown.hidden = true;
+    wide.hidden = !there;
     if (there && drawn !== side.number) {
       drawn = side.number;
       model.send({ type: "tokens", side: 0 });
@@ -104,20 +177,105 @@ function tokenLens(play, signal) {
   return { node, draw };
 }
 
+/** @returns {HTMLElement} */
+function barTrack() {
+  return element("span", { class: "mf-track" }, element("i", { class: "mf-bar" }), element("i", { class: "mf-was", title: "as the model thinks: at temperature 1" }));
+}
+
+function restRow() {
+  return element("div", { class: "mf-rest", title: "what is not in the list, taken as many tokens that are equally likely" }, element("span", {}, "all others"), barTrack(), element("output", { class: "mf-figures" }));
+}
+
+/** @param {Token[]} tokens */
+function mostSurprising(tokens) {
+  return tokens.reduce((best, [, logprob], at) => (logprob < tokens[best][1] ? at : best), 0);
+}
+
+/** @returns {HTMLElement[]} */
+function rampSteps() {
+  return [0, 0.25, 0.5, 0.75, 1].map((doubt) => element("i", { style: `--mf-doubt: ${doubt}` }));
+}
+
+/** @param {() => void} changed */
+function temperatureSlider(changed) {
+  const input = /** @type {HTMLInputElement} */ (element("input", { type: "range", min: 0, max: 2, step: 0.05, "aria-label": "temperature" }));
+  const shown = element("output", { class: "mf-num" });
+  const write = () => {
+    shown.textContent = Number(input.value).toFixed(2).replace(/0$/, "");
+    input.setAttribute("aria-valuetext", `temperature ${shown.textContent}`);
+  };
+  input.value = "1";
+  input.addEventListener("input", () => {
+    write();
+    changed();
+  });
+  write();
+  const ticks = element("div", { class: "mf-ticks" }, element("span", {}, "0 · always the first"), element("span", {}, "1 · as the model thinks"), element("span", {}, "2 · nearly anything"));
+  return {
+    input,
+    node: element("div", { class: "mf-heat" }, element("b", {}, "Temperature"), shown, input, ticks),
+    value: () => Number(input.value),
+    reset() {
+      input.value = "1";
+      write();
+    },
+  };
+}
+
+/**
+ * What could have stood in a place, the likeliest first; what was taken is among them.
+ * @param {Token} token
+ * @returns {Candidate[]}
+ */
+function candidatesOf([text, logprob, top]) {
+  const rows = top.some(([other]) => other === text) ? top : [.../** @type {[string, number][]} */ (top), /** @type {[string, number]} */ ([text, logprob])];
+  return rows.map(([other, chance]) => ({ text: other, share: Math.exp(chance), taken: other === text })).sort((a, b) => b.share - a.share);
+}
+
+/**
+ * The shares at another temperature: p^(1/T), made to add up to one. What is not in the list counts as tokens of equal
+ * likelihood, none likelier than the last of the list.
+ * @param {Token} token
+ * @param {number} temperature
+ * @returns {{ shares: number[], rest: number }}
+ */
+function reweighed(token, temperature) {
+  const shares = candidatesOf(token).map(({ share }) => share);
+  const rest = Math.max(0, 1 - shares.reduce((sum, share) => sum + share, 0));
+  if (temperature < 0.01) return { shares: shares.map((_, at) => (at ? 0 : 1)), rest: 0 };
+  const least = Math.max(shares.at(-1) ?? 1e-6, 1e-6);
+  const many = Math.max(1, Math.ceil(rest / least));
+  const powers = shares.map((share) => share ** (1 / temperature));
+  const restPower = rest ? many * (rest / many) ** (1 / temperature) : 0;
+  const sum = powers.reduce((total, power) => total + power, restPower) || 1;
+  return { shares: powers.map((power) => power / sum), rest: restPower / sum };
+}
+
+/**
+ * @param {Token} token
+ * @param {number} temperature
+ */
+function takenShare(token, temperature) {
+  const at = candidatesOf(token).findIndex(({ taken }) => taken);
+  return temperature === 1 ? Math.exp(token[1]) : reweighed(token, temperature).shares[at] ?? 0;
+}
+
+/**
+ * From 0, sure, to 1: four bits of surprise or more.
+ * @param {number} share
+ */
+function doubtOf(share) {
+  return Math.min(1, Math.log2(1 / Math.max(share, 0.01)) / 4);
+}
+
 /**
  * @param {Token} token
  * @param {number} at
  * @returns {HTMLElement}
  */
 function tokenNode([text, logprob], at) {
-  const share = Math.exp(logprob);
-  const node = element(
-    "button",
-    { type: "button", class: "mf-token", "data-at": at, title: `${spelled(text)} ${percent(share)}`, tabindex: at ? -1 : 0 },
-    text,
-  );
-  node.style.setProperty("--mf-doubt", String(Math.min(1, -logprob / 4)));
-  return node;
+  const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
+  return element("button", { type: "button", class: "mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, text);
 }
 
 /** @param {number} share */

@@ -388,6 +388,20 @@ class ToolCallView(CallBoard):
                 return
         self._approvals.decide(number, decision)
 
+    def decide_open(self, content: dict[str, Any]) -> None:
+        """Decide on the call that waits, for a view around this one; nothing happens if none waits.
+
+        Args:
+            content: ``verdict``: ``"approve"``, ``"reject"`` with a ``reason``, or ``"edit"`` with ``arguments``.
+
+        Raises:
+            ToolCallError: these arguments do not fit the tool.
+        """
+        for number in self._approvals.open[:1]:
+            if content["verdict"] == "edit":
+                checked_arguments(content["arguments"], self._calls.all[number].state.name, self._tools)
+            self._on_decide({**content, "lane": number}, None)
+
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self.stop()
 

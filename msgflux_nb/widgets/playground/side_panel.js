@@ -1,0 +1,242 @@
+// @ts-check
+// The panel next to the conversation: it comes once there is something to show, and stays until somebody hides it.
+
+/**
+ * @param {Play} play
+ * @param {HTMLElement} panes
+ * @param {HTMLElement} node
+ * @param {() => boolean} picked whether a structure is picked
+ */
+function sidePanel(play, panes, node, picked) {
+  /** @type {boolean | null} what a person wants; null for what there is */
+  let wanted = null;
+  let there = false;
+
+  function draw() {
+    there ||= picked() || play.sides[0].state !== "idle" || play.state !== "idle";
+    const shown = wanted ?? (there && !(play.choosing && play.sides.length > 1));
+    panes.classList.toggle("mf-both", shown);
+    node.hidden = !shown;
+  }
+
+  draw();
+  return {
+    draw,
+    hidden: () => node.hasAttribute("hidden"),
+    show() {
+      wanted = true;
+      draw();
+    },
+    toggle() {
+      wanted = node.hasAttribute("hidden");
+      draw();
+    },
+  };
+}
+
+/**
+ * Link the text of a structure and its table: what is pointed at on one side lights on the other.
+ * @param {HTMLElement} el
+ * @param {AbortSignal} signal
+ */
+function linkFields(el, signal) {
+  const highlight = sharedHighlight("mf-lit");
+  if (!highlight) return; // a browser without it has the table alone
+  signal.addEventListener("abort", () => highlight.clear());
+  const texts = () => /** @type {HTMLElement | undefined} */ ([...el.querySelectorAll(".mf-talk .mf-words.mf-code")].filter((one) => /** @type {HTMLElement} */ (one).offsetParent).at(-1));
+  const rows = () => /** @type {HTMLElement[]} */ ([...el.querySelectorAll(".mf-side [data-field]")]);
+
+  /** @param {string} path */
+  function light(path) {
+    highlight?.clear();
+    for (const row of rows()) row.classList.toggle("mf-on", row.dataset.field === path && path !== "");
+    const text = path ? texts() : undefined;
+    const range = text && fieldRange(text, path);
+    if (range) highlight?.add(range);
+  }
+
+  el.addEventListener(
+    "pointermove",
+    (event) => {
+      const target = event.target instanceof Element ? event.target : null;
+      const row = target?.closest("[data-field]");
+      if (row instanceof HTMLElement) return light(row.dataset.field ?? "");
+      const words = texts();
+      if (!words || !target || !words.contains(target)) return light("");
+      return light(fieldUnder(words, event.clientX, event.clientY));
+    },
+    { signal },
+  );
+  el.addEventListener("pointerleave", () => light(""), { signal });
+  el.addEventListener(
+    "focusin",
+    ({ target }) => {
+      const row = target instanceof Element ? target.closest("[data-field]") : null;
+      if (row instanceof HTMLElement) light(row.dataset.field ?? "");
+    },
+    { signal },
+  );
+}
+
+/**
+ * The page's highlight of a name, which a style sheet draws; null where the browser has none.
+ * @param {string} name
+ */
+function sharedHighlight(name) {
+  if (typeof Highlight !== "function" || !CSS.highlights) return null;
+  const found = CSS.highlights.get(name) ?? new Highlight();
+  CSS.highlights.set(name, found);
+  return found;
+}
+
+/**
+ * Where the values of a JSON text stand: path, start, end; an open text ends where it ends.
+ * @param {string} text
+ * @returns {[path: string, start: number, end: number][]}
+ */
+function fieldPlaces(text) {
+  /** @type {[string, number, number][]} */
+  const found = [];
+  /** @type {{ key: string, index: number, array: boolean, start: number }[]} */
+  const stack = [];
+  const path = () => stack.map(({ key, index, array }) => (array ? `[${index}]` : key)).reduce((all, one) => (one.startsWith("[") ? all + one : all ? `${all}.${one}` : one), "");
+  let expectsKey = false;
+  for (const token of text.matchAll(/"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s{}[\],:"]+/gs)) {
+    const [word] = token;
+    const top = stack.at(-1);
+    if (word === "{" || word === "[") {
+      stack.push({ key: "", index: 0, array: word === "[", start: token.index });
+      expectsKey = word === "{";
+    } else if (word === "}" || word === "]") {
+      const closed = stack.pop();
+      if (closed && stack.length) found.push([path(), closed.start, token.index + 1]);
+      expectsKey = false;
+    } else if (word === ",") {
+      if (top) top.index += 1;
+      expectsKey = top !== undefined && !top.array;
+    } else if (word === ":") expectsKey = false;
+    else if (expectsKey && top) top.key = word.replace(/^"|"$/g, "");
+    else if (top) found.push([path(), token.index, token.index + word.length]);
+  }
+  while (stack.length > 1) {
+    const open = stack.pop();
+    if (open) found.push([path(), open.start, text.length]);
+  }
+  return found;
+}
+
+/**
+ * @param {HTMLElement} words
+ * @param {string} path
+ * @returns {Range | null}
+ */
+function fieldRange(words, path) {
+  const place = fieldPlaces(words.textContent ?? "").find(([of]) => of === path);
+  return place ? rangeIn(words, place[1], place[2]) : null;
+}
+
+/**
+ * @param {HTMLElement} words
+ * @param {number} x
+ * @param {number} y
+ * @returns {string} the path of the field there, or ""
+ */
+function fieldUnder(words, x, y) {
+  const position = document.caretPositionFromPoint?.(x, y);
+  const [node, offset] = position ? [position.offsetNode, position.offset] : [null, 0];
+  if (!node || !words.contains(node)) return "";
+  const before = document.createRange();
+  before.setStart(words, 0);
+  before.setEnd(node, offset);
+  const at = before.toString().length;
+  const inside = fieldPlaces(words.textContent ?? "").filter(([, start, end]) => start <= at && at <= end);
+  return inside.sort((a, b) => a[2] - a[1] - (b[2] - b[1]))[0]?.[0] ?? "";
+}
+
+/**
+ * @param {HTMLElement} words
+ * @param {number} start
+ * @param {number} end
+ * @returns {Range}
+ */
+function rangeIn(words, start, end) {
+  const range = document.createRange();
+  const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
+  let passed = 0;
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const size = node.textContent?.length ?? 0;
+    if (start >= passed && start <= passed + size) range.setStart(node, start - passed);
+    if (end <= passed + size) {
+      range.setEnd(node, end - passed);
+      break;
+    }
+    passed += size;
+  }
+  return range;
+}
+
+/**
+ * Mark the words that only one of two answers has; nothing of what is drawn is changed for it.
+ * @param {HTMLElement} slot
+ * @returns {(on: boolean) => void}
+ */
+function differenceMarks(slot) {
+  const highlight = sharedHighlight("mf-differs");
+  /** @type {Range[]} */
+  const own = [];
+  let drawn = "";
+  return (on) => {
+    if (!highlight) return;
+    const [one, two] = /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(".mf-answers > .mf-turn .mf-words"));
+    const key = on && one && two ? `${one.textContent}\n\n${two.textContent}` : "";
+    if (key === drawn) return;
+    drawn = key;
+    for (const range of own.splice(0)) highlight.delete(range);
+    if (!key) return;
+    const [left, right] = [wordsOf(one), wordsOf(two)];
+    const common = longestCommon(left.map(([word]) => word), right.map(([word]) => word));
+    for (const [words, all, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
+      all.forEach(([word, at], index) => {
+        if (!kept.has(index)) own.push(rangeIn(words, at, at + word.length));
+      });
+    }
+    for (const range of own) highlight.add(range);
+  };
+}
+
+const MOST_WORDS = 1500;
+
+/**
+ * @param {HTMLElement} words
+ * @returns {[word: string, at: number][]}
+ */
+function wordsOf(words) {
+  return [...(words.textContent ?? "").matchAll(/\S+/g)].slice(0, MOST_WORDS).map((found) => [found[0], found.index]);
+}
+
+/**
+ * Which words two lists have in common, in order: the places in each.
+ * @param {string[]} one
+ * @param {string[]} two
+ * @returns {[Set<number>, Set<number>]}
+ */
+function longestCommon(one, two) {
+  const width = two.length + 1;
+  const lengths = new Uint16Array((one.length + 1) * width);
+  for (let i = one.length - 1; i >= 0; i -= 1) {
+    for (let j = two.length - 1; j >= 0; j -= 1) {
+      const at = i * width + j;
+      lengths[at] = one[i] === two[j] ? lengths[at + width + 1] + 1 : Math.max(lengths[at + width], lengths[at + 1]);
+    }
+  }
+  /** @type {[Set<number>, Set<number>]} */
+  const kept = [new Set(), new Set()];
+  for (let i = 0, j = 0; i < one.length && j < two.length; ) {
+    if (one[i] === two[j]) {
+      kept[0].add(i++);
+      kept[1].add(j++);
+    } else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i += 1;
+    else j += 1;
+  }
+  return kept;
+}
