@@ -69,6 +69,7 @@ _HOME = {  # None: a module
     "display": "widgets.base.scale",
     "extract": "tables.extract",
     "grid": "tables.grid.grid",
+    "lesson": "course.lesson",
     "plan": None,
     "record": "storage.recordings.recorder",
     "replay": "storage.recordings.player",
@@ -85,6 +86,7 @@ __all__ = sorted(_HOME)
 if TYPE_CHECKING:
     from . import plan as plan
     from .content.messages import ChatBlock as ChatBlock
+    from .course.lesson import lesson as lesson
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
     from .errors import ConnectionFailedError as ConnectionFailedError

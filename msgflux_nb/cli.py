@@ -1,4 +1,4 @@
-"""The command ``msgflux-nb``: ``models``, ``recordings``, ``doctor`` and ``lab``.
+"""The command ``msgflux-nb``: ``lab``, ``doctor``, ``models``, ``recordings`` and ``course``.
 
 Every command is a function of its parsed arguments that returns an exit code. What a person asked for goes to
 stdout; progress and errors go to stderr. Our own errors are one line without a traceback, because they say what to do.
@@ -53,7 +53,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="msgflux-nb", description="Chat-completion models in Jupyter notebooks.")
     parser.add_argument("--version", action="version", version=f"msgflux-nb {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=first_steps)
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     models = commands.add_parser("models", help="list, fetch and check the weights of embedded models")
     models.set_defaults(run=list_models)
@@ -74,7 +75,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab_.add_argument("notebook", nargs="?", help="a notebook to open")
     lab_.set_defaults(run=lab)
+    course_ = commands.add_parser("course", help="copy the course's notebooks into a folder")
+    course_.add_argument("folder", help="where to; it is made if it is not there")
+    course_.set_defaults(run=copy_course)
     return parser
+
+
+def first_steps(arguments: argparse.Namespace) -> int:
+    """Say the three things to do first."""
+    print(
+        "Three things to do:\n"
+        "  msgflux-nb doctor          see what is installed and what is missing\n"
+        "  msgflux-nb course FOLDER   copy the course, then open its first lesson\n"
+        "  msgflux-nb lab             start JupyterLab\n"
+        "More: msgflux-nb --help"
+    )
+    return 0
+
+
+def copy_course(arguments: argparse.Namespace) -> int:
+    """Copy the course's notebooks; one that is there already is left as it is."""
+    from .course.notebooks_folder import copy_notebooks
+
+    folder = Path(arguments.folder)
+    copied, kept = copy_notebooks(folder)
+    print(f"{len(copied)} notebooks copied to {folder}")
+    if kept:
+        print(f"{len(kept)} were there already and stay as they are: {', '.join(kept)}", file=sys.stderr)
+    print(f"Begin with: msgflux-nb lab {folder / sorted([*copied, *kept])[0]}")
+    return 0
 
 
 # models

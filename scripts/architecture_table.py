@@ -14,7 +14,7 @@ PACKAGE = ROOT / "msgflux_nb"
 PAGE = ROOT / "docs" / "ARCHITECTURE.md"
 ROOMS = (
     *("errors", "content", "generation", "display", "protocol", "http", "storage", "local"),
-    *("models", "reasoning", "tables", "widgets", "doors"),
+    *("models", "reasoning", "tables", "widgets", "course", "doors"),
 )
 """The rooms in their order: a module imports from its own room and from rooms before it."""
 BEGIN, END = "<!-- modules: written by scripts/architecture_table.py -->", "<!-- end of modules -->"

@@ -1,0 +1,138 @@
+"""One exercise: a check of an answer, hints, a solution, and how far its reader has come."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["Exercise", "NotYetError", "Outcome"]
+
+State = Literal["not attempted", "not yet", "right"]
+_SHAPES = {"not attempted": "○", "not yet": "◐", "right": "●"}
+_COLOURS = {
+    "not attempted": "var(--jp-ui-font-color2, #5f6b7a)",
+    "not yet": "var(--jp-warn-color0, #8a5300)",
+    "right": "var(--jp-success-color0, #1b6e2c)",
+}
+
+
+class NotYetError(AssertionError):
+    """An answer is not right yet; the sentence says what is missing.
+
+    It is an ``AssertionError``, so that graders such as otter and nbgrader count it as a test that fails.
+    """
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a check found.
+
+    Attributes:
+        exercise: such as ``"06.a"``.
+        state: ``"not attempted"``, ``"not yet"`` or ``"right"``.
+        sentence: what is right about it, or what is missing.
+    """
+
+    exercise: str
+    state: State
+    sentence: str
+
+    def __bool__(self) -> bool:
+        """Whether it is right."""
+        return self.state == "right"
+
+    def __repr__(self) -> str:
+        return f"{_SHAPES[self.state]} {self.exercise} {self.state}: {self.sentence}"
+
+    def _repr_html_(self) -> str:
+        mark = f'<b style="color: {_COLOURS[self.state]}">{_SHAPES[self.state]} {self.state}</b>'
+        return f"<div>{mark} &nbsp;{html.escape(self.sentence)}</div>"
+
+
+class Exercise:
+    """An exercise of a lesson.
+
+    Args:
+        title: what is to be done, in a few words.
+        test: takes an answer and returns the sentence for a right one, or None; raises :class:`NotYetError`.
+        hints: from the first nudge to nearly all of it.
+        solution: Python source whose last statement assigns ``answer``.
+
+    Attributes:
+        name: such as ``"06.a"``; set by its lesson.
+    """
+
+    def __init__(
+        self, title: str, test: Callable[[Any], str | None], *, hints: tuple[str, ...], solution: str
+    ) -> None:
+        self.name = ""
+        self.title = title
+        self._test = test
+        self._hints = hints
+        self._solution = solution
+        self._shown = 0
+        self.attempts = 0
+        self.latest: Outcome | None = None
+
+    def test(self, answer: Any) -> None:
+        """Check an answer, and raise where it is not right: for graders.
+
+        Raises:
+            NotYetError: it is not right yet; the sentence says what is missing.
+        """
+        found = self.check(answer)
+        if not found:
+            raise NotYetError(f"{self.name}: {found.sentence}")
+
+    def check(self, answer: Any = None) -> Outcome:
+        """Check an answer; nothing is raised, so that a notebook runs to its end.
+
+        Args:
+            answer: what the exercise asks for; None and ``...`` count as not attempted.
+        """
+        if answer is None or answer is ...:
+            self.latest = Outcome(self.name, "not attempted", f"Put your answer in: {self.title}.")
+            return self.latest
+        self.attempts += 1
+        try:
+            said = self._test(answer)
+        except NotYetError as problem:
+            self.latest = Outcome(self.name, "not yet", str(problem))
+        except Exception as problem:  # an answer of a kind that nobody thought of
+            sentence = f"Your answer could not be checked: {type(problem).__name__}: {problem}"
+            self.latest = Outcome(self.name, "not yet", sentence)
+        else:
+            self.latest = Outcome(self.name, "right", said or "That is right.")
+        return self.latest
+
+    def hint(self) -> Text:
+        """Return the next hint; the last one again when there are no more."""
+        number = min(self._shown, len(self._hints) - 1)
+        self._shown = number + 1
+        return Text(f"Hint {number + 1} of {len(self._hints)}: {self._hints[number]}")
+
+    def solution(self) -> Text:
+        """Return a solution, as Python."""
+        return Text(self._solution.strip("\n"), code=True)
+
+    def __repr__(self) -> str:
+        state = "not attempted" if self.latest is None else self.latest.state
+        return f"{_SHAPES[state]} {self.name} {self.title} ({state})"
+
+
+class Text(str):
+    """A text that a notebook shows as it is: a hint, or code."""
+
+    __slots__ = ("_is_code",)
+
+    def __new__(cls, text: str, *, code: bool = False) -> Text:
+        """Make one."""
+        made = super().__new__(cls, text)
+        made._is_code = code
+        return made
+
+    def _repr_html_(self) -> str:
+        tag = "pre" if self._is_code else "div"
+        return f"<{tag}>{html.escape(self)}</{tag}>"

@@ -1,0 +1,80 @@
+"""Lesson 6, answers with types: a type says what you take, also from answers that are broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...errors import MsgfluxError
+from ..checks import need
+from ..exercise import Exercise, NotYetError
+from ..lesson import Lesson
+from ..replayed import truth, typed
+
+
+def decodes_all(answer: Any) -> str:
+    """Read the twelve recorded answers as the given type, and hold them against what is right."""
+    need(isinstance(answer, type) and issubclass(answer, msgspec.Struct), "Expected a class that derives from msgspec.Struct.")
+    fields = answer.__struct_fields__
+    for name in ("name", "age", "city"):
+        need(name in fields, f"The answers have a field {name!r}, and your Struct has {', '.join(fields) or 'none'}.")
+    for place, (text, known) in enumerate(zip(typed(), truth("typed"), strict=True)):
+        value = _read(text, answer, place)
+        for name, right in known["truth"].items():
+            found = getattr(value, name)
+            if known["broken"] and (found is None or str(right).startswith(str(found))):
+                continue
+            need(found == right, f"Answer {place} is {text!r}. {name} should be {right!r} and is {found!r}.")
+    return "Twelve of twelve: ten whole ones, and two broken ones with what they have."
+
+
+def _read(text: str, type_: Any, place: int) -> Any:
+    from ...generation.decode import decode_answer
+    from ...generation.partial import partial_instance
+    from ...generation.schema import wire_schema
+    from ...protocol.partial_json import PartialJSON
+
+    try:
+        return decode_answer(text, wire_schema(type_)).value
+    except MsgfluxError as error:
+        problem = error
+    reader = PartialJSON()
+    reader.feed(text[text.find("{") :])
+    rest = partial_instance(type_, reader.value)
+    missing = [name for name in type_.__struct_fields__ if getattr(rest, name, None) is None]
+    optional = {field.name for field in msgspec.structs.fields(type_) if not field.required}
+    for name in missing:
+        if name not in optional:
+            raise NotYetError(
+                f"Answer {place} ends early: {text!r}. Your Struct insists on {name!r}. Give it a default, such as None."
+            )
+    if len(missing) == len(type_.__struct_fields__):
+        raise NotYetError(f"Answer {place} is {text!r}, and cannot be read: {problem}")
+    return rest
+
+
+LESSON = Lesson(
+    "06",
+    "Answers with types",
+    (
+        Exercise(
+            "a Struct that reads all twelve answers",
+            decodes_all,
+            hints=(
+                "Look at the answers: which fields do they have, and is an age a number or a text?",
+                "Answer 9 was cut after fifteen tokens. What is not there needs a default.",
+                "city: str | None = None takes an answer without a city.",
+            ),
+            solution="""
+class Person(msgspec.Struct):
+    name: str
+    age: int | None = None
+    city: str | None = None
+
+answer = Person
+""",
+        ),
+    ),
+    recording="typed",
+)

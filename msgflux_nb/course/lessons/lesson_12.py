@@ -1,0 +1,79 @@
+"""Lesson 12, is it right: choose a model by how often it is right and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..checks import need, number, wilson
+from ..exercise import Exercise
+from ..lesson import Lesson
+from ..replayed import MODEL, SMALL, right_rows
+
+
+def chosen(answer: Any) -> str:
+    """Hold a choice against the rows that are right in all fields."""
+    right = right_rows()
+    need(isinstance(answer, str), "Expected the name of a model.")
+    need(answer in right, f"Expected {SMALL!r} or {MODEL!r}, got {answer!r}.")
+    best = max(right, key=lambda name: right[name])
+    need(
+        answer == best,
+        f"{answer} has {right[answer]} of 60 rows right in every field, and {best} {right[best]}. Both cost nothing.",
+    )
+    return f"{right[best]} of 60 against {min(right.values())}."
+
+
+def interval(answer: Any) -> str:
+    """Hold an interval against Wilson's for the better model."""
+    need(isinstance(answer, tuple | list) and len(answer) == 2, "Expected both ends: (low, high).")  # noqa: PLR2004
+    low, high = (number(one, "a share from 0 to 1") for one in answer)
+    need(high <= 1, "A share goes from 0 to 1, not to 100.")
+    count = max(right_rows().values())
+    right = wilson(count, 60)
+    need(low < count / 60 < high or count in (0, 60), f"{count} of 60 are right; the interval has to hold {count / 60:.2f}.")
+    need(
+        abs(low - right[0]) < 0.02 and abs(high - right[1]) < 0.02,  # noqa: PLR2004
+        f"Wilson's interval for {count} of 60 is about {right[1] - right[0]:.2f} wide; yours is {high - low:.2f}.",
+    )
+    return f"{right[0]:.0%} to {right[1]:.0%}: sixty rows leave that much open."
+
+
+LESSON = Lesson(
+    "12",
+    "Is it right?",
+    (
+        Exercise(
+            "the name of the model to choose",
+            chosen,
+            hints=(
+                "mf.score(table, truth) counts the cells that are right, a field at a time.",
+                "Count the rows that are right in all three fields.",
+                f"The two are {SMALL} and {MODEL}.",
+            ),
+            solution="""
+from msgflux_nb.course.replayed import right_rows
+
+right = right_rows()
+answer = max(right, key=right.get)
+""",
+        ),
+        Exercise(
+            "the 95 % interval of its share of right rows",
+            interval,
+            hints=(
+                "The share is right / 60. An interval says where the share of all rows may lie.",
+                "Wilson's: ((p + z²/2n) ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n) with z = 1.96.",
+            ),
+            solution="""
+import math
+from msgflux_nb.course.replayed import right_rows
+
+n, z = 60, 1.96
+p = max(right_rows().values()) / n
+middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+answer = ((middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n))
+""",
+        ),
+    ),
+    recording="rows",
+)

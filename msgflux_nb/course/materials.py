@@ -1,0 +1,61 @@
+"""What the recordings of the course were made with: tools, types and prompts, so that the same request is asked again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+__all__ = ["PROMPT", "TASKS", "Release", "Review", "price", "to_dollars", "weather"]
+
+_PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
+PROMPT = "Read this note: {text}"
+TASKS: dict[str, dict[str, Any]] = {
+    "How much does a lamp cost in dollars?": {},
+    "What does a desk cost, in euros?": {},
+    "What does a sofa cost in dollars? Look it up until you find it.": {"max_calls": 5},
+}
+"""The three tasks of lesson 8, with their budgets."""
+
+
+def price(item: str) -> str:
+    """Look up what one item costs, in euros.
+
+    Args:
+        item: such as lamp.
+    """
+    found = _PRICES.get(item.strip().lower())
+    return f"{found} euros" if found is not None else f"No item {item!r} was found. Try another name."
+
+
+def to_dollars(euros: float) -> str:
+    """Convert euros to dollars.
+
+    Args:
+        euros: an amount.
+    """
+    return f"{euros * 1.1:.2f} dollars"
+
+
+def weather(city: str, unit: str = "celsius") -> str:
+    """Say what the weather is like in a city.
+
+    Args:
+        city: its name.
+        unit: celsius or fahrenheit.
+    """
+    return f"{city}: 20 degrees {unit}"
+
+
+class Release(msgspec.Struct):
+    """A note about a package."""
+
+    package: Annotated[str, msgspec.Meta(description="name of the package")]
+    version: str
+    mood: Literal["good", "bad"]
+
+
+class Review(msgspec.Struct):
+    """What a review says of a thing."""
+
+    verdict: Literal["good", "bad"]

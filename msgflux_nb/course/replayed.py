@@ -1,0 +1,169 @@
+"""What the course's recordings hold, read by the same calls that made them; remembered, since checks ask again."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from .lesson import recordings_folder
+from .materials import PROMPT, TASKS, Release, Review, price, to_dollars, weather
+
+__all__ = ["LARGE", "MODEL", "SMALL", "chains", "first_call", "puzzles", "react_runs", "recorded_calls", "right_rows", "rows", "samples", "scores", "sentence", "truth", "typed"]
+
+MODEL = "local/qwen2.5-coder-0.5b"
+SMALL = "local/smollm2-135m"
+LARGE = "local/qwen2.5-coder-1.5b"
+ANIMAL = "Name one animal. Answer with one word only."
+SENTENCE = "Write one short sentence about the sea."
+
+
+def _played(name: str) -> Any:
+    from ..storage.recordings.player import replay
+
+    return replay(recordings_folder() / f"{name}.jsonl", speed=math.inf)
+
+
+def _truth(name: str) -> Any:
+    return json.loads((recordings_folder() / f"{name}.truth.json").read_text(encoding="utf-8"))
+
+
+def _model(name: str = MODEL, **options: Any) -> Any:
+    from ..models.model import Model
+
+    return Model.chat_completion(name, **options)
+
+
+@functools.lru_cache
+def first_call() -> tuple[int, int]:
+    """Return the tokens in and out of the recorded call with a system prompt."""
+    with _played("first_call"):
+        model = _model(temperature=0.0, max_tokens=60)
+        usage = model("What is a token?", system_prompt="You answer in one short sentence.").metadata.usage
+    return usage.prompt_tokens, usage.completion_tokens
+
+
+@functools.lru_cache
+def samples(temperature: float) -> tuple[str, ...]:
+    """Return the forty answers at a temperature."""
+    with _played("samples"):
+        model = _model(temperature=temperature, max_tokens=6, logprobs=True, top_logprobs=20)
+        return tuple(model(ANIMAL).text for _ in range(40))
+
+
+@functools.lru_cache
+def sentence() -> Any:
+    """Return the log probabilities of the sentence about the sea."""
+    with _played("samples"):
+        model = _model(temperature=0.0, max_tokens=24, logprobs=True, top_logprobs=20)
+        response = model(SENTENCE, stream=True)
+        response.consume()
+        return response.logprobs
+
+
+@functools.lru_cache
+def typed() -> tuple[str, ...]:
+    """Return the twelve answers that are to be read as a type."""
+    texts = []
+    with _played("typed"):
+        for number, one in enumerate(_truth("typed")):
+            model = _model(temperature=0.0, max_tokens=15 if number == 9 else 50)  # noqa: PLR2004
+            texts.append(model(one["question"]).text)
+    return tuple(texts)
+
+
+@functools.lru_cache
+def chains() -> tuple[tuple[int, tuple[int | None, ...]], ...]:
+    """Return for each of the twenty questions what is right, and the twenty answers in their order."""
+    from ..reasoning.self_consistency import self_consistency
+    from ..reasoning.trace import Sample
+
+    found = []
+    with _played("chains"):
+        model = _model(max_tokens=80)
+        for question, right in _truth("chains").items():
+            task = f"{question} Think in one short step."
+            result = self_consistency(model, task, n=20, answer=int, temperature=0.7)
+            votes = tuple(entry.answer for entry in result.trace if isinstance(entry, Sample))
+            found.append((right, votes))
+    return tuple(found)
+
+
+@functools.lru_cache
+def puzzles() -> tuple[dict[str, Any], ...]:
+    """Return the fifty puzzles of the Game of 24 with what GPT-4 said (Yao et al. 2023; MIT licence)."""
+    path = Path(__file__).parent / "data" / "game24.jsonl"
+    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def truth(name: str) -> Any:
+    """Return what is known to be right about a recording."""
+    return _truth(name)
+
+
+@functools.lru_cache
+def scores() -> dict[str, dict[str, int]]:
+    """Return for each model how many of the twelve reviews each prompt reads right."""
+    from ..tables.grid.grid import grid
+
+    told = _truth("prompts")
+    models = {name: _model(name, temperature=0.0, max_tokens=20) for name in told["models"]}
+    inputs, right = list(told["inputs"]), list(told["inputs"].values())
+    with _played("prompts"):
+        table = grid(told["prompts"], inputs, models=models, schema=Review, store=False, progress=False)
+    return {
+        model: {
+            prompt: sum(one == verdict for one, verdict in zip(table[(prompt, model)], right, strict=True))
+            for prompt in told["prompts"]
+        }
+        for model in models
+    }
+
+
+@functools.lru_cache
+def recorded_calls() -> tuple[Any, ...]:
+    """Return the three tool calls that were recorded while they arrived side by side."""
+    from ..models.model import Model
+
+    model = Model.chat_completion(f"replay/{recordings_folder() / 'parallel_calls.jsonl'}")
+    question = model.recorded["question"].iloc[0]
+    with _played("parallel_calls"):
+        response = model(question, stream=True, tool_schemas=[weather])
+        response.consume()
+    return tuple(response.tool_calls)
+
+
+@functools.lru_cache
+def react_runs() -> tuple[Any, ...]:
+    """Return the three recorded runs of a model with two tools, as ``mf.plan.react`` returns them."""
+    from ..reasoning.react import react
+
+    with _played("react"):
+        model = _model(LARGE, temperature=0.0, max_tokens=100)
+        return tuple(react(model, task, tools=[price, to_dollars], **budget) for task, budget in TASKS.items())
+
+
+@functools.lru_cache
+def rows(name: str) -> Any:
+    """Return the table of the sixty notes as a model has read them."""
+    from ..tables.extract import extract
+
+    texts = [one["text"] for one in _truth("rows")]
+    with _played("rows"):
+        model = _model(name, temperature=0.0, max_tokens=60)
+        return extract(texts, Release, model=model, prompt=PROMPT, store=False, progress=False)
+
+
+@functools.lru_cache
+def right_rows() -> dict[str, int]:
+    """Return for each model how many of the sixty rows are right in every field."""
+    known = _truth("rows")
+    return {
+        name: sum(
+            all(table[field].iloc[place] == one[field] for field in Release.__struct_fields__)
+            for place, one in enumerate(known)
+        )
+        for name, table in ((name, rows(name)) for name in (SMALL, MODEL))
+    }
