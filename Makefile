@@ -28,7 +28,7 @@ unit: .test-ready
 	$(BIN)/python -m pytest tests --ignore=tests/browser
 
 notebooks: .test-ready
-	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
+	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
 
 browser: .test-ready
 	$(BIN)/python -m pytest tests/browser

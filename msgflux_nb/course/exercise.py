@@ -64,9 +64,7 @@ class Exercise:
         name: such as ``"06.a"``; set by its lesson.
     """
 
-    def __init__(
-        self, title: str, test: Callable[[Any], str | None], *, hints: tuple[str, ...], solution: str
-    ) -> None:
+    def __init__(self, title: str, test: Callable[[Any], str | None], *, hints: tuple[str, ...], solution: str) -> None:
         self.name = ""
         self.title = title
         self._test = test
@@ -125,7 +123,7 @@ class Exercise:
 class Text(str):
     """A text that a notebook shows as it is: a hint, or code."""
 
-    __slots__ = ("_is_code",)
+    _is_code: bool
 
     def __new__(cls, text: str, *, code: bool = False) -> Text:
         """Make one."""

@@ -41,7 +41,9 @@ class Lesson:
         a, b, c: its exercises; None where it has fewer.
     """
 
-    def __init__(self, number: str, title: str, exercises: tuple[Exercise, ...], *, recording: str | None = None) -> None:
+    def __init__(
+        self, number: str, title: str, exercises: tuple[Exercise, ...], *, recording: str | None = None
+    ) -> None:
         self.number, self.title = number, title
         self.exercises = exercises
         self._recording = recording

@@ -1,4 +1,4 @@
-"""What the recordings of the course were made with: tools, types and prompts, so that the same request is asked again."""
+"""What the recordings of the course were made with: tools, types and prompts, to ask the same again."""
 
 from __future__ import annotations
 

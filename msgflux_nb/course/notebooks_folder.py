@@ -22,7 +22,9 @@ def notebooks_folder() -> Path:
     for folder in (installed, clone):
         if next(folder.glob("*.ipynb"), None) is not None:
             return folder
-    raise MsgfluxError(f"expected the course's notebooks in {installed} or {clone}, found none. Install the package anew.")
+    raise MsgfluxError(
+        f"expected the course's notebooks in {installed} or {clone}, found none. Install the package anew."
+    )
 
 
 def copy_notebooks(target: Path) -> tuple[list[str], list[str]]:

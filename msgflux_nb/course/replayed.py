@@ -11,7 +11,23 @@ from typing import Any
 from .lesson import recordings_folder
 from .materials import PROMPT, TASKS, Release, Review, price, to_dollars, weather
 
-__all__ = ["LARGE", "MODEL", "SMALL", "chains", "first_call", "puzzles", "react_runs", "recorded_calls", "right_rows", "rows", "samples", "scores", "sentence", "truth", "typed"]
+__all__ = [
+    "LARGE",
+    "MODEL",
+    "SMALL",
+    "chains",
+    "first_call",
+    "puzzles",
+    "react_runs",
+    "recorded_calls",
+    "right_rows",
+    "rows",
+    "samples",
+    "scores",
+    "sentence",
+    "truth",
+    "typed",
+]
 
 MODEL = "local/qwen2.5-coder-0.5b"
 SMALL = "local/smollm2-135m"
@@ -69,7 +85,7 @@ def typed() -> tuple[str, ...]:
     texts = []
     with _played("typed"):
         for number, one in enumerate(_truth("typed")):
-            model = _model(temperature=0.0, max_tokens=15 if number == 9 else 50)  # noqa: PLR2004
+            model = _model(temperature=0.0, max_tokens=15 if number == 9 else 50)
             texts.append(model(one["question"]).text)
     return tuple(texts)
 
@@ -112,14 +128,11 @@ def scores() -> dict[str, dict[str, int]]:
     models = {name: _model(name, temperature=0.0, max_tokens=20) for name in told["models"]}
     inputs, right = list(told["inputs"]), list(told["inputs"].values())
     with _played("prompts"):
-        table = grid(told["prompts"], inputs, models=models, schema=Review, store=False, progress=False)
-    return {
-        model: {
-            prompt: sum(one == verdict for one, verdict in zip(table[(prompt, model)], right, strict=True))
-            for prompt in told["prompts"]
-        }
-        for model in models
-    }
+        table: Any = grid(
+            told["prompts"], inputs, models=models, schema=Review, score=right, store=False, progress=False
+        )
+    found: Any = table.mf.scores()
+    return {model: {prompt: int(found["right"][prompt, model]) for prompt in told["prompts"]} for model in models}
 
 
 @functools.lru_cache

@@ -14,7 +14,10 @@ QUESTION = "What is a token?"
 
 def meets_the_request(answer: Any) -> str:
     """Hold messages against those that were recorded."""
-    need(isinstance(answer, list), f"Messages are a list of dicts, one for each turn; you gave a {type(answer).__name__}.")
+    need(
+        isinstance(answer, list),
+        f"Messages are a list of dicts, one for each turn; you gave a {type(answer).__name__}.",
+    )
     need(
         all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in answer),
         'Each turn is a dict with "role" and "content".',

@@ -20,7 +20,7 @@ def _likeliest(temperature: float) -> tuple[str, int]:
 def rate(answer: Any) -> str:
     """Hold a share with its interval against that of the forty samples at temperature 1.2."""
     need(
-        isinstance(answer, tuple | list) and len(answer) == 3,  # noqa: PLR2004
+        isinstance(answer, tuple | list) and len(answer) == 3,
         "Expected three numbers: the share, and both ends of its interval, such as (0.4, 0.26, 0.55).",
     )
     share, low, high = (number(one, "a share from 0 to 1") for one in answer)
@@ -41,7 +41,7 @@ def enough(answer: Any) -> str:
     value = number(answer, "how many samples")
     share = _likeliest(1.2)[1] / 40
     right = 1.96**2 * share * (1 - share) / 0.05**2
-    need(value > 40 or right < 40, "Forty samples give an interval of about ±15 points. It takes more for ±5.")  # noqa: PLR2004
+    need(value > 40 or right < 40, "Forty samples give an interval of about ±15 points. It takes more for ±5.")
     need(
         0.9 * right <= value <= max(1.1 * right, 386),
         f"The half width is 1.96 · √(p (1 − p) / n). Set it to 0.05 and solve for n; {value:,.0f} is too "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from ..checks import names, need
@@ -17,7 +18,7 @@ def ranked(answer: Any) -> str:
     need(set(answer) == set(found), f"Expected each of these once: {names(sorted(found))}.")
     need(len(answer) == len(found), "Each prompt stands in the list once.")
     values = [found[name] for name in answer]
-    for place, (one, other) in enumerate(zip(values, values[1:], strict=False)):
+    for place, (one, other) in enumerate(itertools.pairwise(values)):
         need(
             one >= other,
             f"{answer[place]!r} is right {one} times of 12, and {answer[place + 1]!r}, behind it, {other} times.",
@@ -31,7 +32,9 @@ def injected(answer: Any) -> str:
     right = next(place for place, text in enumerate(inputs) if text.startswith("Ignore"))
     need(isinstance(answer, int) and not isinstance(answer, bool), "Expected the position of a review, from 0 to 11.")
     need(0 <= answer < len(inputs), "There are twelve reviews, at the positions 0 to 11.")
-    need(answer == right, f"Review {answer} says {inputs[answer]!r}. That is an opinion; look for one that gives orders.")
+    need(
+        answer == right, f"Review {answer} says {inputs[answer]!r}. That is an opinion; look for one that gives orders."
+    )
     return "It is addressed to the model and not to a reader: an injection."
 
 

@@ -23,7 +23,9 @@ def is_the_function(answer: Any) -> str:
     taken = inspect.signature(answer).parameters
     wanted = {name for call in calls for name in call.arguments}
     for name in sorted(wanted):
-        need(name in taken, f"A recorded call passes {name!r}, and your function takes {', '.join(taken) or 'nothing'}.")
+        need(
+            name in taken, f"A recorded call passes {name!r}, and your function takes {', '.join(taken) or 'nothing'}."
+        )
     for name, parameter in taken.items():
         need(
             parameter.annotation is not inspect.Parameter.empty,
@@ -35,7 +37,9 @@ def is_the_function(answer: Any) -> str:
             result = answer(**call.arguments)
         except TypeError as error:
             need(False, f"{call.name}(**{call.arguments!r}) raises {error}. Which arguments may be left out?")
-        need(result is not None, f"{call.name}(**{call.arguments!r}) returns nothing, so that the model learns nothing.")
+        need(
+            result is not None, f"{call.name}(**{call.arguments!r}) returns nothing, so that the model learns nothing."
+        )
         try:
             json.dumps(result)
         except (TypeError, ValueError):

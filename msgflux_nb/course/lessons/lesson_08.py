@@ -18,7 +18,7 @@ def wasted(answer: Any) -> str:
     right = max(range(len(runs)), key=lambda place: runs[place].calls)
     need(
         answer == right,
-        f"Run {answer} made {runs[answer].calls} calls and stopped for {runs[answer].stopped!r}. Another one made more.",
+        f"Run {answer} made {runs[answer].calls} calls. Another one made more, and found nothing.",
     )
     return f"{runs[right].calls} calls for a price that the shop does not have."
 

@@ -38,7 +38,7 @@ def checks(answer: Any) -> str:
 
         result = tree_of_thoughts(None, numbers, breadth=5, depth=4, propose=propose, value=value, check=check)
         solved += any(solves(path, numbers) or is_right(path, numbers) for path in result.paths)
-    need(solved > 30, f"{solved} of 50: fewer than without a check, which solves 32. You call right paths dead.")  # noqa: PLR2004
+    need(solved > 30, f"{solved} of 50: fewer than without a check, which solves 32. You call right paths dead.")
     need(solved >= _GOAL, f"{solved} of 50. Paths that end in another number than 24 are dead: return False.")
     return f"{solved} of 50 instead of 32, with {asked:,} valuations instead of 4,334."
 

@@ -19,7 +19,10 @@ def paid_once(answer: Any) -> str:
     open_ = states.isin(["pending", "interrupted"]).sum()
     need(open_ == 0, f"{open_} rows were never asked. Run the same call again, with the same store.")
     cached = int((states == "cached").sum())
-    need(cached > 0, "No row came from the store, so that every row was paid for again. Pass the same store= to both runs.")
+    need(
+        cached > 0,
+        "No row came from the store, so that every row was paid for again. Pass the same store= to both runs.",
+    )
     need(cached < len(states), "Every row came from the store: the first run was not stopped, or this is a third one.")
     bad = states[~states.isin(["ok", "cached"])]
     need(bad.empty, f"{len(bad)} rows are {bad.iloc[0] if len(bad) else ''}: look at their _error, and run them again.")

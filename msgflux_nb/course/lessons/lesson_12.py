@@ -25,14 +25,17 @@ def chosen(answer: Any) -> str:
 
 def interval(answer: Any) -> str:
     """Hold an interval against Wilson's for the better model."""
-    need(isinstance(answer, tuple | list) and len(answer) == 2, "Expected both ends: (low, high).")  # noqa: PLR2004
+    need(isinstance(answer, tuple | list) and len(answer) == 2, "Expected both ends: (low, high).")
     low, high = (number(one, "a share from 0 to 1") for one in answer)
     need(high <= 1, "A share goes from 0 to 1, not to 100.")
     count = max(right_rows().values())
     right = wilson(count, 60)
-    need(low < count / 60 < high or count in (0, 60), f"{count} of 60 are right; the interval has to hold {count / 60:.2f}.")
     need(
-        abs(low - right[0]) < 0.02 and abs(high - right[1]) < 0.02,  # noqa: PLR2004
+        low < count / 60 < high or count in (0, 60),
+        f"{count} of 60 are right; the interval has to hold {count / 60:.2f}.",
+    )
+    need(
+        abs(low - right[0]) < 0.02 and abs(high - right[1]) < 0.02,
         f"Wilson's interval for {count} of 60 is about {right[1] - right[0]:.2f} wide; yours is {high - low:.2f}.",
     )
     return f"{right[0]:.0%} to {right[1]:.0%}: sixty rows leave that much open."

@@ -12,13 +12,13 @@ AGAIN = {
     "Too many requests": True,
     "A stream that is cut": True,
     "A refusal": False,
-    "A retired model": False,
+    "A model that was retired": False,
 }
 _WHY = {
     "Too many requests": "the server says when to come back, and the same request is answered then",
     "A stream that is cut": "the network failed, not the request; what had come is in the error's snapshot",
     "A refusal": "the model has answered: it will not do this, however often it is asked",
-    "A retired model": "the name is not there any more; the same request can never succeed",
+    "A model that was retired": "the name is not there any more; the same request can never succeed",
 }
 
 
@@ -48,7 +48,7 @@ answer = {
     "Too many requests": True,
     "A stream that is cut": True,
     "A refusal": False,
-    "A retired model": False,
+    "A model that was retired": False,
 }
 """,
         ),
