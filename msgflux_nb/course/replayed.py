@@ -141,7 +141,8 @@ def recorded_calls() -> tuple[Any, ...]:
     from ..models.model import Model
 
     model = Model.chat_completion(f"replay/{recordings_folder() / 'parallel_calls.jsonl'}")
-    question = model.recorded["question"].iloc[0]
+    recorded: Any = model.recorded
+    question = recorded["question"].iloc[0]
     with _played("parallel_calls"):
         response = model(question, stream=True, tool_schemas=[weather])
         response.consume()
