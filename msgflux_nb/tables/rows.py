@@ -106,6 +106,11 @@ class Rows:
         """How many rows there are; None while that is not known."""
         return len(self) if self._source is None else None
 
+    @property
+    def stay(self) -> bool:
+        """Whether what the rows hold is kept; what an iterator gave is not."""
+        return not self._lazy
+
     def read(self, count: int) -> None:
         """Read up to so many rows more from an iterator; on the thread of whoever owns it."""
         if self._source is None:
