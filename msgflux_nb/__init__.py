@@ -55,7 +55,7 @@ _HOME = {  # None: a module
     "StoreError": "errors",
     "StoreWarning": "errors",
     "StreamInterruptedError": "errors",
-    "Timeout": "models.timeouts",
+    "Timeout": "http.limits",
     "ToolCall": "protocol.tool_calls",
     "ToolCallAggregator": "protocol.tool_calls",
     "ToolCallError": "errors",
@@ -121,9 +121,9 @@ if TYPE_CHECKING:
     from .errors import TruncatedError as TruncatedError
     from .errors import ValidationFailedError as ValidationFailedError
     from .generation.tool_schema import tool_schemas as tool_schemas
+    from .http.limits import Timeout as Timeout
     from .models.chat import ChatCompletion as ChatCompletion
     from .models.model import Model as Model
-    from .models.timeouts import Timeout as Timeout
     from .protocol.tool_calls import ToolCall as ToolCall
     from .protocol.tool_calls import ToolCallAggregator as ToolCallAggregator
     from .reasoning.tools import arun_tools as arun_tools

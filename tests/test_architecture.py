@@ -26,7 +26,7 @@ FILES = {"content.source", "content.generated", "content.messages", "content.med
 UPWARD = {("models.answer", "tables.frame"), ("reasoning.result", "tables.frame")}
 """The arrows that go back: ``to_frame``."""
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}
-HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx")
+HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx", "aiohttp")
 MARKUP = {"HTML", "HTMLMath", "Markdown", "Latex", "SVG", "Javascript"}
 
 

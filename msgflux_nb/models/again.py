@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import MsgfluxError, NotFoundError, RecordingError
+from ..http.limits import Timeout
 from ..protocol.request import ChatRequest
 from ..storage.recordings.lines import Exchange as Line
 from ..storage.recordings.matching import question_of_line
@@ -23,7 +24,6 @@ from .keys import scrub
 from .learnt import Learnt
 from .model import model_of_settings
 from .stream import StreamResponse
-from .timeouts import Timeout
 
 __all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
 

@@ -102,7 +102,7 @@ class AsyncStreamResponse(Arriving):
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
-        from .aio import pause
+        from ..http.limits import pause
         from .taped import aopen_exchange, keep_recalled
 
         recalled = exchange.recall()

@@ -15,6 +15,7 @@ import msgspec
 
 from ..errors import MsgfluxError, NotAnApiError, ProviderError
 from ..generation.schema import WireSchema
+from ..http.route import Headers
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
 from ..protocol.request import ChatRequest
@@ -25,7 +26,6 @@ from .exchange import Exchange
 from .learnt import Known, Learnt
 from .quick import Billed, Quick, QuickAnswer
 from .taped import aopen_exchange, keep_recalled
-from .whole import Headers
 
 __all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from ..content.keywords import refuse_unknown
 from ..errors import AuthenticationError
+from ..http.limits import Timeout
 from ..protocol.address import without_secrets
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire
@@ -26,7 +27,6 @@ from .keys import HiddenValues, Key, find_key, hidden_of
 from .learnt import Known, Learnt
 from .nowhere import anowhere, nowhere
 from .stream import StreamResponse
-from .timeouts import Timeout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ..storage.answers import Store
     from .async_stream import AsyncStreamResponse
     from .batch_call import Prepared
+    from .endpoint import Endpoint
     from .request_template import Form
-    from .transport import Endpoint
 
 __all__ = ["ChatCompletion", "learnt"]
 
@@ -407,7 +407,7 @@ class ChatCompletion:
 
     def _endpoint(self, request: ChatRequest | None) -> Endpoint:
         """Where to send, with the key; starts the embedded server if it is the one."""
-        from .transport import Endpoint
+        from .endpoint import Endpoint
 
         base_url = self._base_url(None if request is None else request.base_url)
         wire: Wire = "chat" if request is None else request.wire

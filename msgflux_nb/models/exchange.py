@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
+from ..http.limits import Timeout
 from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
@@ -24,7 +25,6 @@ from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
 from .asking import Asking, Replayed
 from .retry import retry_delay
-from .timeouts import Timeout
 
 __all__ = ["Entry", "Exchange", "State"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Never
 from ..content.checks import meant
 from ..content.keywords import check_options, refuse_unknown
 from ..errors import NotFoundError
+from ..http.limits import Timeout
 from ..local.default import RECOMMENDED, default_weights
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire, for_model, override
@@ -20,7 +21,6 @@ from .chat import ChatCompletion
 from .keys import HiddenValues, Key
 from .profiles import COMPATIBLE, PROFILES
 from .retry import DEFAULT_MAX_RETRIES
-from .timeouts import Timeout
 
 if TYPE_CHECKING:
     from ..storage.answers import Store

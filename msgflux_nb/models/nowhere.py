@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ..protocol.request import ChatRequest
 
 if TYPE_CHECKING:
-    from .transport import Endpoint
+    from .endpoint import Endpoint
 
 __all__ = ["anowhere", "nowhere"]
 
 
 def nowhere(request: ChatRequest | None) -> Endpoint:
     """Return an endpoint that nothing is sent to."""
-    from .transport import Endpoint
+    from .endpoint import Endpoint
 
     return Endpoint(base_url="http://replay.invalid")
 

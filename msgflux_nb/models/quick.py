@@ -15,14 +15,15 @@ import msgspec
 from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
 from ..generation.decode import decode_answer
 from ..generation.schema import WireSchema
+from ..http.limits import Timeout
+from ..http.route import Headers
+from ..http.whole import Place, aread_whole, asend_whole, place_of
 from ..protocol.cut_prompt import cut_prompt
 from ..protocol.events import Usage
 from ..protocol.plain import read_plain
 from ..protocol.profile import Profile
+from .endpoint import Endpoint
 from .prices import cost_of, unclear_bill, with_request
-from .timeouts import Timeout
-from .transport import Endpoint
-from .whole import Headers, Place, aread_whole, asend_whole, place_of
 
 __all__ = ["Billed", "Quick", "QuickAnswer"]
 

@@ -17,9 +17,9 @@ from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
 from .batch_call import Prepared, Sending
 from .call import Call
+from .endpoint import Endpoint
 from .learnt import Known, Learnt
 from .quick import Quick
-from .transport import Endpoint
 
 __all__ = ["Form"]
 

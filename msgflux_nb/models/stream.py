@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from ..errors import MsgfluxError
+from ..http.limits import Abort
 from ..protocol.events import Event, TextDelta
 from ..protocol.request import ChatRequest
 from .answer import Answer
@@ -18,7 +19,6 @@ from .call import Call
 from .exchange import Exchange
 from .partials import Partials
 from .rows import RowReader
-from .timeouts import Abort
 
 __all__ = ["Arriving", "StreamResponse"]
 

@@ -19,10 +19,10 @@ from ..storage.recordings.lines import Exchange as Line
 from ..storage.recordings.lines import ModelLine, piece_text
 from ..storage.recordings.recorder import now_text
 from .asking import Asking
+from .endpoint import Endpoint
 from .exchange import Exchange
 from .keys import HiddenValues, Key, scrub_kept, secrets_of_address
 from .prices import cost_of, with_request
-from .transport import Endpoint
 
 __all__ = ["Take", "model_line", "recalled_line"]
 

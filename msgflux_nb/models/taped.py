@@ -9,11 +9,12 @@ from typing import Any
 
 from .. import errors
 from ..errors import MsgfluxError, StreamInterruptedError
+from ..http.clients import aopen_bytes, open_bytes
+from ..http.limits import Abort
 from ..protocol.failure import failure_of_status
 from .asking import Asking, Replayed
+from .endpoint import Endpoint
 from .exchange import Exchange
-from .timeouts import Abort
-from .transport import Endpoint, aopen_bytes, open_bytes
 
 __all__ = ["aopen_exchange", "keep_recalled", "open_exchange"]
 
@@ -146,7 +147,7 @@ def _pieces(play: _Play, abort: Abort) -> Iterator[bytes]:
 
 @asynccontextmanager
 async def _aplayed(exchange: Exchange, abort: Abort, asking: Asking, heard: Any) -> AsyncIterator[AsyncIterator[bytes]]:
-    from .aio import pause
+    from ..http.limits import pause
 
     play = _Play(exchange, asking)
     heard([(name.encode(), value.encode("latin-1", "replace")) for name, value in play.line.headers.items()])
@@ -158,7 +159,7 @@ async def _aplayed(exchange: Exchange, abort: Abort, asking: Asking, heard: Any)
 
 
 async def _apieces(play: _Play, abort: Abort) -> AsyncIterator[bytes]:
-    from .aio import pause
+    from ..http.limits import pause
 
     for ms, data in play.chunks:
         wait = play.wait(ms)

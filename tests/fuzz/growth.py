@@ -19,7 +19,6 @@ from msgflux_nb.generation.decode import decode_answer, decode_json
 from msgflux_nb.generation.deviations import repeated_keys
 from msgflux_nb.generation.lenient import read_lenient
 from msgflux_nb.generation.schema import wire_schema
-from msgflux_nb.models.http1 import ProtocolError, ResponseReader
 from msgflux_nb.models.keys import Key, scrub
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.cut_prompt import cut_prompt
@@ -39,6 +38,7 @@ from msgflux_nb.widgets.base.feed import Feed
 from msgflux_nb.widgets.base.typed_keys import without_keys
 from msgflux_nb.widgets.conversation.variables import filled, names_in
 from msgflux_nb.widgets.playground.difference import difference
+from tests.http.readers import READERS as HTTP_READERS
 
 __all__ = ["READERS", "TEXTS", "faults_of", "growth", "seconds_of"]
 
@@ -128,16 +128,12 @@ def _sse(text: str) -> None:
 
 
 def _http(text: str) -> None:
-    data = b"HTTP/1.1 200 OK\r\nA: " + _bytes(text)
-    reader = ResponseReader()
-    for at in range(0, len(data), 1_000):
-        if not reader.ended and reader.fault is None:
-            reader.feed(data[at : at + 1_000])
-
-
-def _no_http(text: str) -> None:
-    with contextlib.suppress(ProtocolError):
-        _http(text)
+    data = _bytes(text)
+    for start in (b"", b"HTTP/1.1 200 OK\r\nA: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
+        for reader in HTTP_READERS.values():
+            reader([start + data])
+    for reader in HTTP_READERS.values():
+        reader([b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", *(data[at : at + 1_000] for at in range(0, len(data), 1_000))])
 
 
 def _markdown_stream(text: str) -> None:
@@ -197,7 +193,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "events": _sse,
     "an answer's bytes": _wire,
     "an answer's content in pieces": _stream,
-    "HTTP": _no_http,
+    "HTTP": _http,
     "the body of an error": _error_body,
     "keys in a text": _scrub,
     "keys in a field": without_keys,

@@ -14,13 +14,13 @@ import msgspec
 from msgflux_nb.errors import MsgfluxError, ToolCallError, ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
 from msgflux_nb.generation.schema import WireSchema, wire_schema
-from msgflux_nb.models.http1 import ProtocolError, ResponseReader
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.profile import Wire
 from msgflux_nb.protocol.sse import ServerEvent, SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 from msgflux_nb.protocol.wire import reader_of
+from tests.http.readers import READERS, Read
 
 from .failure_targets import FAILURE_TARGETS
 from .media import MEDIA_TARGETS
@@ -283,21 +283,13 @@ def decoding(data: bytes) -> None:
 def http(data: bytes) -> None:
     """Any bytes are an answer, or no HTTP; in whatever pieces they come."""
     pieces = cut(Stream(data))
-    assert answered(pieces) == answered([b"".join(pieces)])
+    for reader in READERS.values():
+        assert answered(reader, pieces) == answered(reader, [b"".join(pieces)])
 
 
-def answered(pieces: list[bytes]) -> tuple[Any, ...]:
-    reader = ResponseReader()
-    body = b""
-    try:
-        for piece in pieces:
-            if piece and not reader.ended and reader.fault is None:
-                body += reader.feed(piece)
-        if not reader.ended:
-            reader.close()
-    except ProtocolError:
-        return ("no HTTP",)
-    return reader.head, reader.ended, body if reader.ended else None
+def answered(reader: Callable[..., Read], pieces: list[bytes]) -> tuple[Any, ...]:
+    read = reader(pieces)
+    return ("no HTTP",) if read.error is not None else (read.status, read.headers, read.body)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.http.limits import Timeout
 from msgflux_nb.local.server import ensure_server
-from msgflux_nb.models.timeouts import Timeout
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from tests.models.hosted import ANSWER, hosting
 

@@ -144,8 +144,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waited.append(seconds)
 
     monkeypatch.setattr("msgflux_nb.models.exchange._random", lambda: 0.0)
-    monkeypatch.setattr("msgflux_nb.models.timeouts.Abort.wait", lambda self, seconds: waited.append(seconds))
-    monkeypatch.setattr("msgflux_nb.models.aio.pause", pause)
+    monkeypatch.setattr("msgflux_nb.http.limits.Abort.wait", lambda self, seconds: waited.append(seconds))
+    monkeypatch.setattr("msgflux_nb.http.limits.pause", pause)
     return waited
 
 

@@ -69,7 +69,7 @@ def test_a_row_that_is_cancelled_while_it_connects_shows_no_secret(monkeypatch: 
     async def never(*_: object) -> None:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr("msgflux_nb.models.aio.connected", never)
+    monkeypatch.setattr("msgflux_nb.http.async_client.aconnected", never)
     assert_clean("".join(shown(cancelled(lambda peer: None))))
 
 

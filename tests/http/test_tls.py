@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 import msgflux_nb as mf
-from msgflux_nb.models.environment import certificates
+from msgflux_nb.http.environment import certificates
 from tests.scripted import Ask, Peer, both, completion, listening, model_at, stream, wire
 
 ANSWER = wire(completion())

@@ -1,13 +1,19 @@
-"""How long a call may take, and how another thread ends it."""
+"""How long a call may take, how long each of its waits, and how another thread ends it."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-__all__ = ["Abort", "Timeout"]
+__all__ = ["SLACK_SECONDS", "Abort", "Patience", "Timeout", "call_soon", "pause"]
+
+SLACK_SECONDS = 0.2
+"""How long what came behind a limit is still read: it may have come in time, while this process was busy."""
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,3 +101,60 @@ class Abort:
         with self._lock:
             if self._cut is not None:
                 self._cut()
+
+
+class Patience:
+    """How long each wait of one request may last: looked at before every read, whatever the server sends meanwhile.
+
+    Args:
+        remaining: says how many seconds are left; ``inf`` for no limit.
+    """
+
+    def __init__(self, remaining: Callable[[], float]) -> None:
+        self._remaining = remaining
+        self._late_since: float | None = None
+
+    def next(self) -> float:
+        """Return the seconds that the next wait may last; 0 where the limit has just passed.
+
+        An answer that came while this process was busy is still read, for as long as ``SLACK_SECONDS``.
+
+        Raises:
+            TimeoutError: the limit has passed, and data came behind it for too long.
+        """
+        seconds = self._remaining()
+        if seconds > 0:
+            self._late_since = None
+            return seconds
+        now = time.monotonic()
+        if self._late_since is None:
+            self._late_since = now
+        if now - self._late_since > SLACK_SECONDS:
+            raise TimeoutError
+        return 0.0
+
+
+async def pause(abort: Abort, seconds: float) -> None:
+    """Sleep, but no longer than until another thread asks for the end."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    asked = loop.create_future()
+
+    def finish() -> None:
+        if not asked.done():
+            asked.set_result(None)
+
+    timer = loop.call_later(seconds, finish)
+    abort.watch(lambda: call_soon(loop, finish))
+    try:
+        await asked
+    finally:
+        timer.cancel()
+        abort.watch(None)
+
+
+def call_soon(loop: Any, call: Callable[[], Any]) -> None:
+    """Let an event loop call a function, from any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and with it what was to be ended
+        loop.call_soon_threadsafe(call)

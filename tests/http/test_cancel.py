@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models.timeouts import Abort
+from msgflux_nb.http.limits import Abort
 from tests.scripted import Peer, chunk, completion, error, listening, model_at, stream, wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

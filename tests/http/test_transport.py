@@ -20,9 +20,12 @@ import httpx
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models.aio import AsyncioTransport
-from msgflux_nb.models.timeouts import Abort
-from msgflux_nb.models.transport import Endpoint, aopen_bytes
+from msgflux_nb.http.async_client import AsyncClient
+from msgflux_nb.http.bounds import Bounds
+from msgflux_nb.http.clients import aopen_bytes
+from msgflux_nb.http.limits import Abort
+from msgflux_nb.http.route import Route, request_head
+from msgflux_nb.models.endpoint import Endpoint
 from tests.scripted import Ask, Peer, Reply, both, completion, listening, model_at, stream, wire
 
 ANSWER = wire(completion())
@@ -324,10 +327,20 @@ def test_connections_that_the_server_has_closed_are_not_kept_for_ever() -> None:
 
 def test_a_transport_that_is_closed_keeps_no_connection_that_comes_back_later() -> None:
     async def main(url: str) -> None:
-        transport = AsyncioTransport()
-        response = await transport.handle_async_request(httpx.Request("POST", url, content=b"{}"))
-        await transport.aclose()
-        assert await response.aread() == completion().pieces[0]
+        client = AsyncClient()
+        message = request_head("POST", b"/", [(b"Host", b"x"), (b"Content-Length", b"2")]) + b"{}"
+        answer = await client.open(
+            Route.of(httpx.URL(url)),
+            lambda: message,
+            connect_seconds=5,
+            remaining=lambda: 5.0,
+            abort=Abort(),
+            limits=Bounds(),
+            stream=False,
+        )
+        await client.close()
+        assert b"".join([data async for data in answer]) == completion().pieces[0]
+        answer.close()
         await asyncio.sleep(0.05)
         assert server.peers[0].left.is_set()
 
@@ -367,3 +380,14 @@ def test_nothing_is_left_open_at_the_end_of_a_process() -> None:
             env={**os.environ, "PYTHONTRACEMALLOC": "0"},
         )
     assert ran.stderr == ""
+
+
+def test_a_call_without_await_loads_nothing_of_event_loops() -> None:
+    code = """if True:
+        import sys, msgflux_nb as mf
+        mf.Model.chat_completion("m", base_url=sys.argv[1])("Hi").consume()
+        print({"asyncio", "aiohttp"} & set(sys.modules))
+    """
+    with listening(answering()) as server:
+        ran = subprocess.run([sys.executable, "-c", code, server.url], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")

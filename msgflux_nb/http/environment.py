@@ -28,7 +28,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     Attributes:
         url: its address, without user name and password.
-        scheme: ``http`` for the kind that every transport here speaks; others go through httpx's own.
+        scheme: ``http`` and SOCKS for the kinds that our clients speak to; others go through httpx's own.
         host: its host.
         port: its port.
         auth: user name and password, or None.

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 import msgflux_nb as mf
-from msgflux_nb.models.environment import certificates, proxy_for
+from msgflux_nb.http.environment import certificates, proxy_for
 from tests.scripted import Ask, Listener, Peer, both, completion, error, listening, model_at, stream, wire
 
 ANSWER = wire(completion())

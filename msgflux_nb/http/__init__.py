@@ -1,0 +1,1 @@
+"""The two HTTP clients: kept libraries behind one small seam."""

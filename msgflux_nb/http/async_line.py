@@ -1,0 +1,240 @@
+"""One connection of one event loop: aiohttp's protocol and parser, with limits, and with what came before it broke."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import httpx
+from aiohttp.client_exceptions import ClientPayloadError, ServerDisconnectedError
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import ContentLengthError, HttpProcessingError, LineTooLong, TransferEncodingError
+from aiohttp.http_parser import HttpResponseParser, HttpResponseParserPy, RawResponseMessage
+from aiohttp.streams import EofStream, StreamReader
+
+from ..errors import NotAnApiError
+from .bounds import Bounds, bounds, too_large
+from .greeting import QUOTED_BYTES, foreign_protocol
+from .limits import Patience
+from .route import BLOCK_BYTES
+from .tcp import has_something_to_read
+
+__all__ = ["AsyncLine"]
+
+_HEADS_APART = 4  # of one read: an answer's, and a few that only say "wait"
+_RECEIVED_BYTES = 256 * 1024  # at most, in one go, by asyncio
+# The parser in Python, where aiohttp has no compiled one, keeps what comes behind an answer to itself.
+_SEES_SURPLUS = HttpResponseParser is not HttpResponseParserPy
+T = TypeVar("T")
+
+
+class AsyncLine(ResponseHandler):
+    """A connection that is used for one request after the other.
+
+    Attributes:
+        ended: whether the answer is whole.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.ended = False
+        self._came = 0
+        self._most = 0
+        self._which = "head"
+        self._limits = bounds()
+        self._fault: BaseException | None = None
+        self._reader: StreamReader | None = None
+        self._rest: list[bytes] = []  # what was there when the connection broke
+        self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
+
+    # -- what asyncio and the parser tell -----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Something has come: count it, and let the library read it."""
+        foreign = foreign_protocol(data) if not self._came else None
+        if foreign is not None and self._parser is not None:
+            self._break(httpx.RemoteProtocolError(foreign))
+            return
+        self._came += len(data)
+        if self._came > self._most and self._parser is not None:
+            self._break(too_large(self._which, self._limits))
+            return
+        for _ in range(_HEADS_APART if self._reader is None else 0):
+            at = data.find(b"\r\n\r\n") + 4
+            if at < 4 or at == len(data) or self._reader is not None or self._parser is None:
+                break
+            # A head on its own: the parser forgets it where what comes with it of the body is damaged.
+            super().data_received(data[:at])
+            data = data[at:]
+        if self._fault is None:
+            super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is closed: what came before is still read."""
+        self._save()
+        if self._fault is None and isinstance(exc, OSError):
+            self._fault = exc
+        super().connection_lost(exc)
+        reader = self._reader
+        if reader is not None and not reader.is_eof() and reader.exception() is None:
+            reader.set_exception(exc or ClientPayloadError())
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """A head has come."""
+        if data[0].code >= 200 and self._reader is None:
+            self._reader = data[1]
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, exc_cause: Any = None) -> None:
+        """It is broken: what came before is still read."""
+        if self._fault is None and isinstance(exc_cause, Exception):
+            self._fault = exc_cause
+        reader = self._reader
+        if reader is not None and not reader.is_eof() and reader.exception() is None:
+            self._save()
+            reader.set_exception(self._fault or exc)
+        super().set_exception(exc)
+
+    # -- what a request asks for --------------------------------------------------------------------------------------
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has come and the server has not closed it, as far as this machine knows."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.should_close:
+            return False
+        return not has_something_to_read(transport.get_extra_info("socket"))
+
+    @property
+    def lasts(self) -> bool:
+        """Whether another request can follow: the answer has ended, nothing came behind it, all was sent."""
+        transport = self.transport
+        if not _SEES_SURPLUS or not self.ended or self.should_close or transport is None or transport.is_closing():
+            return False
+        return not transport.get_write_buffer_size()
+
+    def send(self, message: bytes, limits: Bounds) -> None:
+        """Begin a request; what the server says meanwhile can be read at once."""
+        self.ended, self._came, self._reader, self._fault = False, 0, None, None
+        self._rest = []
+        self._limits = limits
+        self._which, self._most = "head", limits.head + _RECEIVED_BYTES
+        self.set_response_params(
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=BLOCK_BYTES,
+            max_line_size=limits.head,
+            max_field_size=limits.head,
+            max_headers=limits.headers,
+        )
+        if self.transport is not None:
+            self.transport.write(message)
+
+    async def head(self, patience: Patience, *, stream: bool) -> RawResponseMessage:
+        """Wait for the head of the answer; heads that only say "wait" are passed over.
+
+        Raises:
+            httpx.TransportError: none comes in time, or it is none.
+            NotAnApiError: it is larger than its limit.
+        """
+        size = 0
+        while True:
+            try:
+                message, reader = await (self.read() if len(self) else self._bounded(self.read, patience))
+            except Exception as error:
+                raise self._said(error) from None
+            size += sum(len(name) + len(value) + 4 for name, value in message.raw_headers) + 16
+            if size > self._limits.head:
+                raise too_large("head", self._limits)
+            if message.code == 101:
+                raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server changes to another one")
+            if message.code >= 200:
+                break
+        self._reader = reader
+        self._which = "stream" if stream else "answer"
+        self._most += 2 * getattr(self._limits, self._which)  # what is around the chunks counts too
+        return message
+
+    async def piece(self, patience: Patience) -> bytes:
+        """Return what has come of the body, or else comes next; empty at its end.
+
+        Raises:
+            httpx.TransportError: nothing comes in time, or the answer is not whole.
+            NotAnApiError: too much comes.
+        """
+        reader = self._reader
+        assert reader is not None, "the head comes first"
+        while True:
+            if self._rest:
+                data, self._rest = b"".join(self._rest), []
+                return data
+            try:
+                data = reader.read_nowait()
+                if not data:
+                    if reader.at_eof():
+                        self.ended, self._most = True, self._came  # what comes behind it breaks the connection
+                        return b""
+                    data = await self._bounded(reader.readany, patience)
+                if data:
+                    return data
+            except Exception as error:
+                if not self._rest:
+                    raise self._said(error) from None
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _bounded(self, waiting: Callable[[], Awaitable[T]], patience: Patience) -> T:
+        """Await, but no longer than the limits allow at this moment."""
+        seconds = patience.next()
+        if seconds == float("inf"):
+            return await waiting()
+        self._alarm = self._loop.call_later(seconds, self._late)
+        try:
+            return await waiting()
+        finally:
+            self._alarm.cancel()
+
+    def _late(self) -> None:
+        """The limit has passed; what came together with it, while the loop was busy, goes first."""
+        self._alarm = self._loop.call_soon(self._break, TimeoutError())
+
+    def _break(self, why: Exception) -> None:
+        self._fault, transport = why, self.transport
+        self.set_exception(why)
+        if transport is not None:
+            transport.abort()
+
+    def _save(self) -> None:
+        """Take what nobody has read yet, since the library forgets it when the connection breaks."""
+        reader = self._reader
+        if reader is None or reader.exception() is not None or reader.at_eof():
+            return
+        with contextlib.suppress(RuntimeError):  # somebody waits, so there is nothing
+            while data := reader.read_nowait():
+                self._rest.append(data)
+
+    def _said(self, error: Exception) -> BaseException:
+        """Say in httpx's words why the answer does not come."""
+        why = self._fault or error
+        if isinstance(why, httpx.HTTPError | NotAnApiError):
+            return why
+        if isinstance(why, TimeoutError):
+            return httpx.ReadTimeout("no answer in time")
+        if isinstance(why, ContentLengthError | TransferEncodingError | ClientPayloadError):
+            return httpx.RemoteProtocolError("the connection was closed before the answer was whole")
+        if isinstance(why, LineTooLong):
+            return too_large("head", self._limits)
+        if isinstance(why, HttpProcessingError):
+            if "Too many headers" in why.message:
+                return too_large("headers", self._limits)
+            return httpx.RemoteProtocolError(f"expected an HTTP answer, got one that is damaged: {_said_by(why)}")
+        if isinstance(why, ServerDisconnectedError | EofStream):
+            return httpx.RemoteProtocolError("the connection was closed before an answer came")
+        return httpx.ReadError(str(why) or type(why).__name__) if isinstance(why, OSError) else why
+
+
+def _said_by(error: HttpProcessingError) -> str:
+    """What the parser says, on one line: it quotes what came and points below it."""
+    return " ".join(error.message.replace("^", "").split())[:QUOTED_BYTES]

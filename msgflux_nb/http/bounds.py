@@ -1,0 +1,131 @@
+"""Every size that a server can make us hold, limited at one place; each error names its limit and how to raise it."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import msgspec
+
+from ..errors import NotAnApiError
+
+__all__ = ["Bounds", "Meter", "bounds", "too_large"]
+
+_MB = 1024 * 1024
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """How much of an answer is read, in bytes, before it is refused.
+
+    Attributes:
+        answer: of a whole answer, as it came and decoded.
+        stream: of a streamed answer, as it came and decoded.
+        event: of one event of a stream.
+        head: of the heads of an answer, those that only say "wait" included.
+        headers: the number of headers in one head.
+        trailers: of what comes behind the last chunk.
+        error: of the body of an error; the rest is not read.
+    """
+
+    answer: int = 64 * _MB
+    stream: int = 96 * _MB
+    event: int = 64 * _MB
+    head: int = 64 * 1024
+    headers: int = 100
+    trailers: int = 64 * 1024
+    error: int = 64 * 1024
+
+
+_VARIABLES = {
+    "answer": "MSGFLUX_MAX_ANSWER_MB",
+    "stream": "MSGFLUX_MAX_STREAM_MB",
+    "event": "MSGFLUX_MAX_EVENT_MB",
+    "head": "MSGFLUX_MAX_HEAD_MB",
+    "trailers": "MSGFLUX_MAX_HEAD_MB",
+}
+_NAMES = {
+    "answer": "the answer",
+    "stream": "the streamed answer",
+    "event": "one event of the stream",
+    "head": "the head of the answer",
+    "headers": "the head of the answer",
+    "trailers": "the part behind the last chunk, the trailers,",
+}
+
+
+def bounds() -> Bounds:
+    """Return the limits as they are now; ``MSGFLUX_MAX_ANSWER_MB`` and its like change them, in a running notebook too.
+
+    Raises:
+        ValueError: a variable holds no number above 0.
+    """
+    return _bounds(tuple(map(os.environ.get, _VARIABLES.values())))
+
+
+@functools.lru_cache(maxsize=16)
+def _bounds(values: tuple[str | None, ...]) -> Bounds:
+    found: dict[str, int] = {}
+    for (field, variable), value in zip(_VARIABLES.items(), values, strict=True):
+        if value is None or not value.strip():
+            continue
+        try:
+            size = float(value)
+        except ValueError:
+            size = 0.0
+        if not 0 < size < float("inf"):
+            raise ValueError(f"{variable}: expected a number of megabytes above 0, got {value!r}")
+        found[field] = max(1, int(size * _MB))
+    return Bounds(**found)
+
+
+def too_large(which: str, limits: Bounds) -> NotAnApiError:
+    """Return the error that says which limit an answer has passed."""
+    size = getattr(limits, which)
+    if which == "headers":
+        return NotAnApiError(f"the answer has more than {size} headers, which is a fixed limit. Check base_url.")
+    said = f"{size // _MB} MB" if size >= _MB and size % _MB == 0 else f"{size:,} bytes"
+    advice = "" if which in ("head", "trailers") else " Ask for less, or"
+    raised = f"{advice or ' Check base_url, or'} raise the limit with the environment variable {_VARIABLES[which]}."
+    return NotAnApiError(f"{_NAMES[which]} is larger than {said}.{raised}")
+
+
+class Meter:
+    """Counts what comes of one body, as it came and decoded.
+
+    Args:
+        limits: how much may come.
+        stream: whether the answer is to come in events.
+    """
+
+    def __init__(self, limits: Bounds, *, stream: bool) -> None:
+        self._limits = limits
+        self._which = "stream" if stream else "answer"
+        self._most: int = getattr(limits, self._which)
+        self._stream = stream
+        self._sum = 0
+        self._event = 0  # bytes since the last blank line
+
+    def take(self, data: bytes) -> None:
+        """Count bytes of the body.
+
+        Raises:
+            NotAnApiError: there are too many.
+        """
+        self._sum += len(data)
+        if self._sum > self._most:
+            raise too_large(self._which, self._limits)
+        if self._stream:
+            self._take_events(data)
+
+    def _take_events(self, data: bytes) -> None:
+        at = data.rfind(b"\n\n")
+        if self._event + len(data) > self._limits.event:
+            begun = data if at < 0 else data[: data.find(b"\n\n")]
+            if self._event + len(begun) > self._limits.event:
+                raise too_large("event", self._limits)
+        if at < 0:
+            at = max(data.rfind(b"\n\r\n"), data.rfind(b"\r\r"))
+        if at >= 0:
+            self._event = len(data) - at
+            return
+        self._event += len(data)

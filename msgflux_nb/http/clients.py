@@ -1,0 +1,342 @@
+"""The seam: a request goes out and its answer's bytes come in, for both drivers, whichever client is behind it.
+
+By default there are two: one of ``http.client`` for the calls without ``await``, one a process and address; one of
+aiohttp for those with it, one an event loop and address. A client or transport that the user handed in is used as it
+is. Redirects are not followed, since a key header must not go to another host.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import weakref
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpx
+
+from ..errors import MsgfluxError
+from .bounds import Bounds, Meter, bounds
+from .coding import Decoder, decoder_of
+from .given import abounded, afrom_client, client_for, foreign_transport, from_client
+from .guard import Target, before_an_answer, failure_of, translated
+from .limits import Abort, Timeout
+from .route import Headers, Route, request_head
+from .sync_client import SyncClient
+
+if TYPE_CHECKING:
+    from .async_client import AsyncClient
+
+__all__ = ["Ear", "aopen_bytes", "async_client", "message_of", "open_bytes", "parsed"]
+
+
+class Ear(Protocol):
+    """Who records an exchange; the pieces of an answer that is no error are seen by whoever reads them."""
+
+    def head(self, status: int, headers: Headers) -> None:
+        """Take the status and the headers of an answer."""
+
+    def body_of_error(self, data: bytes) -> None:
+        """Take the body of an answer with an error status."""
+
+
+_FRAMING = frozenset(("content-length", "transfer-encoding"))  # which follow from the body
+
+
+@contextmanager
+def open_bytes(
+    target: Target,
+    body: bytes,
+    timeout: Timeout,
+    *,
+    stream: bool,
+    abort: Abort,
+    remaining: Callable[[], float],
+    ear: Ear | None = None,
+) -> Iterator[Iterator[bytes]]:
+    """Send a request; yield its answer's bytes as they come, decoded. The connection is closed or reused on every exit.
+
+    Args:
+        target: where to.
+        body: the request's JSON.
+        timeout: the limits; ``remaining`` says what is left of them.
+        stream: whether the answer is to come in pieces.
+        abort: through which another thread ends the answer.
+        remaining: how many seconds the next wait may last.
+        ear: is told the head of the answer, and the body of an error.
+
+    Raises:
+        MsgfluxError: no connection, no answer in time, too much of one, or an answer with an error status.
+    """
+    with translated(target):
+        url, limits = parsed(target.url), bounds()
+        sender: Any = client_for(target, "handle_request", httpx.AsyncClient)
+        route = None if sender is not None else Route.of(url)
+        if route is not None and route.foreign is not None:
+            sender = _foreign_sync(route)
+        if sender is None and route is not None:
+            with before_an_answer(target):
+                answer = _client(target.base_url).open(
+                    route,
+                    message_of(target, url, route, body, stream=stream),
+                    connect_seconds=timeout.connect,
+                    remaining=remaining,
+                    abort=abort,
+                    limits=limits,
+                    stream=stream,
+                )
+            try:
+                chunks = _decoded(iter(answer), answer.headers, limits, stream=stream)
+                _refuse_failure(target, answer.status, answer.headers, chunks, ear)
+                yield chunks
+            finally:
+                answer.close()
+        else:
+            with from_client(target, sender, url, body, timeout, abort, stream=stream) as response:
+                raw = response.headers.raw
+                read = response.is_stream_consumed  # by a hook of the client's
+                given = response.iter_bytes() if read else response.iter_raw()
+                chunks = _decoded(given, [] if read else raw, limits, stream=stream)
+                _refuse_failure(target, response.status_code, raw, chunks, ear)
+                yield chunks
+
+
+@asynccontextmanager
+async def aopen_bytes(
+    target: Target,
+    body: bytes,
+    timeout: Timeout,
+    *,
+    stream: bool,
+    abort: Abort,
+    remaining: Callable[[], float],
+    heard: Callable[[Headers], object] = id,
+    ear: Ear | None = None,
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
+    with translated(target):
+        url, limits = parsed(target.url), bounds()
+        sender: Any = client_for(target, "handle_async_request", httpx.Client)
+        route = None if sender is not None else Route.of(url)
+        if route is not None and route.foreign is not None:
+            sender = await _foreign_async(route)
+        if sender is None and route is not None:
+            client = await async_client(target.base_url)
+            with before_an_answer(target):
+                answer = await client.open(
+                    route,
+                    message_of(target, url, route, body, stream=stream),
+                    connect_seconds=timeout.connect,
+                    remaining=remaining,
+                    abort=abort,
+                    limits=limits,
+                    stream=stream,
+                )
+            heard(answer.headers)
+            try:
+                chunks = _adecoded(aiter(answer), answer.headers, limits, stream=stream)
+                await _arefuse_failure(target, answer.status, answer.headers, chunks, ear)
+                yield chunks
+            finally:
+                answer.close()
+        else:
+            async with afrom_client(
+                target, sender, url, body, timeout, abort, stream=stream, remaining=remaining
+            ) as response:
+                raw = response.headers.raw
+                heard(raw)
+                read = response.is_stream_consumed
+                given = response.aiter_bytes() if read else response.aiter_raw()
+                chunks = _adecoded(abounded(given, remaining), [] if read else raw, limits, stream=stream)
+                await _arefuse_failure(target, response.status_code, raw, chunks, ear)
+                yield chunks
+
+
+def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, stream: bool) -> Callable[[], bytes]:
+    """Return what makes a request as it goes over the wire; the key is written into its header at last.
+
+    A function, since a verbose traceback prints what any other object holds.
+
+    Raises:
+        BadRequestError: a further header cannot be sent.
+    """
+    given = target.all_headers(stream)
+    if target.has_key:
+        target.revealed()  # what cannot be a key is said before anything is sent
+
+    def message() -> bytes:
+        whole_address = route.passes_on
+        path, more = url.raw_path, []
+        if whole_address is not None:
+            path, more = b"http://" + url.netloc + path, whole_address.headers
+        secret = target.revealed() if target.has_key else _basic(url, given)
+        named = target.key_header if target.has_key else "Authorization"
+        headers = [(b"Host", url.netloc)] if "host" not in map(str.lower, given) else []
+        headers += [
+            (name.encode("ascii"), value.encode("ascii"))
+            for name, value in given.items()
+            if name.lower() not in _FRAMING and not (secret and name.lower() == named.lower())
+        ]
+        if secret:
+            headers.append((named.encode("ascii"), secret.encode("ascii")))
+        headers.append((b"Content-Length", b"%d" % len(body)))
+        return request_head("POST", path, [*headers, *more]) + body
+
+    return message
+
+
+def _basic(url: httpx.URL, headers: Mapping[str, str]) -> str:
+    """What user and password in an address become; empty where there are none, or the header is there."""
+    if not url.userinfo or "authorization" in map(str.lower, headers):
+        return ""
+    return "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()
+
+
+@functools.lru_cache(maxsize=256)
+def parsed(url: str) -> httpx.URL:
+    """Parsing an address costs more than all the rest of a request."""
+    return httpx.URL(url)
+
+
+def _value(headers: Headers, wanted: bytes) -> str:
+    return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == wanted)
+
+
+def _reader(headers: Headers, limits: Bounds, *, stream: bool) -> tuple[Decoder | None, Meter]:
+    coding = _value(headers, b"content-encoding")
+    which = "stream" if stream else "answer"
+    return decoder_of(coding, which, limits) if coding else None, Meter(limits, stream=stream)
+
+
+def _decoded(chunks: Iterator[bytes], headers: Headers, limits: Bounds, *, stream: bool) -> Iterator[bytes]:
+    decoder, meter = _reader(headers, limits, stream=stream)
+    for data in chunks:
+        for held in (data,) if decoder is None else decoder.pieces(data):
+            meter.take(held)
+            yield held
+
+
+async def _adecoded(
+    chunks: AsyncIterator[bytes], headers: Headers, limits: Bounds, *, stream: bool
+) -> AsyncIterator[bytes]:
+    decoder, meter = _reader(headers, limits, stream=stream)
+    async for data in chunks:
+        for held in (data,) if decoder is None else decoder.pieces(data):
+            meter.take(held)
+            yield held
+
+
+def _lowered(headers: Headers) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+
+
+def _refuse_failure(target: Target, status: int, headers: Headers, chunks: Iterator[bytes], ear: Ear | None) -> None:
+    """Raise what an answer with an error status says; only the beginning of it is read."""
+    if ear is not None:
+        ear.head(status, headers)
+    if status >= 300:
+        body = _Start()
+        for chunk in chunks:
+            if body.is_full_with(chunk):
+                break
+        raise _failure(target, status, headers, body.data, ear)
+
+
+async def _arefuse_failure(
+    target: Target, status: int, headers: Headers, chunks: AsyncIterator[bytes], ear: Ear | None
+) -> None:
+    """As :func:`_refuse_failure`, for a running event loop."""
+    if ear is not None:
+        ear.head(status, headers)
+    if status >= 300:
+        body = _Start()
+        async for chunk in chunks:
+            if body.is_full_with(chunk):
+                break
+        raise _failure(target, status, headers, body.data, ear)
+
+
+class _Start:
+    """The beginning of the body of an error."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self._most = bounds().error
+
+    def is_full_with(self, chunk: bytes) -> bool:
+        """Take a piece; whether that is enough."""
+        self.data += chunk[: self._most + 1 - len(self.data)]
+        return len(self.data) > self._most
+
+
+def _failure(target: Target, status: int, headers: Headers, body: bytes, ear: Ear | None) -> MsgfluxError:
+    if ear is not None:
+        ear.body_of_error(body)
+    return failure_of(target, status, _lowered(headers), body)
+
+
+# -- which client ------------------------------------------------------------------------------------------------------
+
+_clients: dict[tuple[int, str], SyncClient] = {}
+_foreign: dict[tuple[int, Any], httpx.HTTPTransport] = {}
+_async_clients: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Any, Any]]] = weakref.WeakKeyDictionary()
+
+
+def _client(base_url: str) -> SyncClient:
+    """One client an address; a forked child gets its own, since sockets cannot be shared."""
+    if not _clients:
+        atexit.register(_close_all)
+    # Without a lock, which another thread could hold at the moment of a fork; this is one step of the interpreter.
+    return _clients.setdefault((os.getpid(), base_url), SyncClient())
+
+
+def _foreign_sync(route: Route) -> httpx.HTTPTransport:
+    place = (os.getpid(), route.proxy)
+    if place not in _foreign:
+        assert route.proxy is not None, "a route without a proxy is not foreign"
+        _foreign.setdefault(place, foreign_transport(httpx.HTTPTransport, route.proxy))
+    return _foreign[place]
+
+
+def _close_all() -> None:
+    for clients in (_clients, _foreign):
+        for (pid, _), client in clients.items():
+            if pid == os.getpid():  # what a forked child has inherited is its parent's
+                client.close()
+
+
+async def async_client(base_url: str) -> AsyncClient:
+    """Return the client of this event loop for an address."""
+    from .async_client import AsyncClient
+
+    found: AsyncClient = await _of_this_loop(base_url, AsyncClient, AsyncClient.close)
+    return found
+
+
+async def _foreign_async(route: Route) -> httpx.AsyncHTTPTransport:
+    assert route.proxy is not None, "a route without a proxy is not foreign"
+    make = functools.partial(foreign_transport, httpx.AsyncHTTPTransport, route.proxy)
+    found: httpx.AsyncHTTPTransport = await _of_this_loop(route.proxy, make, httpx.AsyncHTTPTransport.aclose)
+    return found
+
+
+async def _of_this_loop(place: Any, make: Callable[[], Any], close: Callable[[Any], Any]) -> Any:
+    import asyncio  # which takes longer than all the rest
+
+    clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
+    if place not in clients:
+        client = make()
+        clients[place] = (client, keeper := _closed_with_the_loop(client, close))
+        await anext(keeper)
+    return clients[place][0]
+
+
+async def _closed_with_the_loop(client: Any, close: Callable[[Any], Any]) -> AsyncIterator[None]:
+    """Closes a client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook."""
+    try:
+        yield
+    finally:
+        await close(client)

@@ -1,0 +1,120 @@
+"""What the network raises, in our words: without the key, without the frames that hold it, and with what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError, StreamInterruptedError
+from ..protocol.failure import failure_of_status
+
+__all__ = ["Target", "before_an_answer", "failure_of", "translated", "without_frames"]
+
+_SAID_CHARACTERS = 300
+
+
+class Target(Protocol):
+    """Where a request goes, and what goes with it, the key included; what is secret in it shows itself nowhere."""
+
+    @property
+    def url(self) -> str:
+        """Where an answer is asked for."""
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API: each has connections of its own."""
+
+    @property
+    def clients(self) -> tuple[Any, ...]:
+        """Httpx clients and transports of the user's."""
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key."""
+
+    @property
+    def key_header(self) -> str:
+        """The header that the key belongs into."""
+
+    def revealed(self) -> str:
+        """Return what the key's header says, for that header only."""
+
+    def all_headers(self, stream: bool) -> Mapping[str, str]:
+        """Return what is sent with each request, without the key."""
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without anything that is secret."""
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """Return an exception without the frames below: one of them holds the request with the key in its header.
+
+    A verbose traceback prints the variables of every frame.
+    """
+    return error.with_traceback(None)
+
+
+def failure_of(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> MsgfluxError:
+    """Return the exception for an answer with an error status or a redirect; names of headers are in lower case."""
+    return failure_of_status(
+        status, dict(headers), body, url=target.scrub(target.url), now=time.time(), scrub=target.scrub
+    )
+
+
+@contextmanager
+def before_an_answer(target: Target) -> Iterator[None]:
+    """What breaks before an answer begins is a connection that did not come about."""
+    try:
+        yield
+    except (httpx.NetworkError, httpx.ProtocolError) as error:
+        if isinstance(error, httpx.ConnectError):
+            raise
+        # What speaks no HTTP is another server than was meant; a connection that broke says nothing about the address.
+        advice = "Check base_url." if "expected" in str(error) else "Try again."
+        raise ConnectionFailedError(
+            f"the connection to {target.scrub(target.url)} broke before an answer came: "
+            f"{_said(target, error) or type(error).__name__}. {advice}"
+        ) from _bare(target, error)
+
+
+@contextmanager
+def translated(target: Target) -> Iterator[None]:
+    """Say what httpx and our clients raise in our words; the cause is kept scrubbed, without traceback and request."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+        what = "no connection to" if connecting else "no answer from"
+        raise RequestTimeoutError(
+            f"{what} {target.scrub(target.url)} in time. Raise the limit with timeout=, or try again."
+        ) from _bare(target, error)
+    except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
+        said = _said(target, error)
+        advice = "Check base_url and the network, and whether the server runs."
+        if isinstance(error, httpx.ProxyError):
+            advice = "Check the proxy that the environment names, or set NO_PROXY for this address."
+        if "certificate" in said:
+            advice = "If your network has an authority of its own, name its file in SSL_CERT_FILE and start again."
+        raise ConnectionFailedError(
+            f"cannot connect to {target.scrub(target.url)}: {said.rstrip('.')}. {advice}"
+        ) from _bare(target, error)
+    except httpx.HTTPError as error:
+        raise StreamInterruptedError(
+            f"the connection to {target.scrub(target.url)} broke: {_said(target, error) or type(error).__name__}."
+        ) from _bare(target, error)
+
+
+def _said(target: Target, error: Exception) -> str:
+    return target.scrub(str(error))[:_SAID_CHARACTERS]
+
+
+def _bare(target: Target, error: Exception) -> Exception:
+    error.args = (_said(target, error),)
+    if isinstance(error, httpx.RequestError):
+        error.request = None  # type: ignore[assignment]  # httpx reads None as "no request"
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

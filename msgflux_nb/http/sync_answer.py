@@ -1,0 +1,266 @@
+"""One answer as ``http.client`` reads it, from a connection whose every read is limited in time and size."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import httpx
+
+from ..errors import NotAnApiError
+from .bounds import Bounds, too_large
+from .greeting import QUOTED_BYTES, foreign_protocol
+from .limits import Patience
+from .route import BLOCK_BYTES, Headers
+from .tcp import wait
+
+__all__ = ["Line", "SyncAnswer"]
+
+_TOGETHER_BYTES = 256 * 1024  # of chunks that are there already and handed on together
+_SIZE_LINE_BYTES = 64  # more than the line with the size of a chunk: with less there, reading the next chunk may wait
+
+
+class Line(io.RawIOBase):
+    """What comes over a connection, as a file: each read looks at the clock and at what may still come.
+
+    Args:
+        line: the connection.
+        patience: how long each wait may last.
+        limits: how much may come.
+        stream: whether the answer is to come in events.
+
+    Attributes:
+        came: how many bytes have come.
+        over: whether the connection has ended.
+    """
+
+    def __init__(self, line: socket.socket, patience: Patience, limits: Bounds, *, stream: bool) -> None:
+        super().__init__()
+        self.came = 0
+        self.over = False
+        self.limits = limits
+        self.stream = stream
+        self._line, self._patience = line, patience
+        self._greeting = b""
+        self._allow("head", limits.head + BLOCK_BYTES)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """How far it was read; what is left in a buffer above it is told by this."""
+        return self.came
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for bytes, and take them.
+
+        Raises:
+            TimeoutError: a limit of the call has passed.
+            NotAnApiError: too much has come.
+            httpx.RemoteProtocolError: the first bytes are those of another protocol.
+        """
+        wait(self._line, self._patience.next())
+        size = self._line.recv_into(buffer)
+        if self.came < len(b"HTTP/1.1"):
+            self._greeting += bytes(buffer[: min(size, QUOTED_BYTES)])
+            foreign = foreign_protocol(self._greeting) if size else None
+            if foreign is not None:
+                raise httpx.RemoteProtocolError(foreign)
+        if not size and self._which == "head":  # which the library would take as it is
+            raise httpx.RemoteProtocolError("the connection was closed before an answer came")
+        self.over = not size
+        self.came += size
+        if self.came > self._most:
+            raise too_large(self._which, self.limits)
+        return size
+
+    def send(self, data: bytes) -> bool:
+        """Send; return whether all of it went out: a server that refuses may answer and hang up before.
+
+        Raises:
+            TimeoutError: it does not go out in time.
+        """
+        rest = memoryview(data)
+        try:
+            while rest:
+                wait(self._line, self._patience.next())
+                rest = rest[self._line.send(rest) :]
+        except TimeoutError:
+            raise
+        except OSError:
+            return False
+        return True
+
+    def begin_body(self) -> None:
+        """The heads have come."""
+        which = "stream" if self.stream else "answer"
+        self._allow(which, 2 * getattr(self.limits, which) + self._most)  # what is around the chunks counts too
+
+    def begin_trailers(self) -> None:
+        """The last chunk has come."""
+        self._allow("trailers", self.came + self.limits.trailers)
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Say what sockets and ``http.client`` raise in httpx's words."""
+        try:
+            yield
+        except (httpx.HTTPError, NotAnApiError):
+            raise
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("no answer in time") from error
+        except (http.client.HTTPException, ValueError) as error:
+            raise self._said(error) from error
+        except OSError as error:
+            raise httpx.ReadError(str(error) or type(error).__name__) from error
+
+    def _said(self, error: Exception) -> Exception:
+        if isinstance(error, http.client.RemoteDisconnected):
+            return httpx.RemoteProtocolError("the connection was closed before an answer came")
+        if isinstance(error, http.client.IncompleteRead):
+            return httpx.RemoteProtocolError("the connection was closed before the answer was whole")
+        if isinstance(error, http.client.LineTooLong):
+            if self._which in ("head", "trailers"):
+                return too_large(self._which, self.limits)
+            return httpx.RemoteProtocolError("expected the size of a chunk, got a line without end")
+        said = str(error) or type(error).__name__
+        if said.endswith(" headers"):
+            return too_large("headers", self.limits)
+        return httpx.RemoteProtocolError(f"expected an HTTP answer, got {said[:QUOTED_BYTES]!r}")
+
+    def _allow(self, which: str, most: int) -> None:
+        self._which, self._most = which, most
+
+
+class _Buffer(io.BufferedReader):
+    """A buffer above a connection that outlives the answers which close it, so that it can tell what is left in it."""
+
+    def close(self) -> None:
+        """Stay open."""
+
+
+class _Answer(http.client.HTTPResponse):
+    """The library's answer, but that trailers are limited."""
+
+    line: Line
+
+    def _read_and_discard_trailer(self) -> None:
+        self.line.begin_trailers()
+        super()._read_and_discard_trailer()  # type: ignore[misc]  # the library's own, which typeshed leaves out
+
+
+class SyncAnswer:
+    """An answer that comes.
+
+    Args:
+        line: what it comes over.
+        done: told at the end whether the connection can be used again.
+
+    Attributes:
+        status: such as 200.
+        headers: in their order.
+    """
+
+    def __init__(self, line: Line, done: Callable[[bool], None]) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self._line = line
+        self._buffer = _Buffer(line, BLOCK_BYTES)
+        self._done: Callable[[bool], None] | None = done
+        self._sent = False
+        self._ended = False
+        self._answer: _Answer = cast(_Answer, None)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What ``http.client`` asks a socket for."""
+        return self._buffer
+
+    def begin(self, message: bytes) -> None:
+        """Send the request, and read the head of the answer; heads that only say "wait" are passed over."""
+        with self._line.translated():
+            self._sent = self._line.send(message)
+            while self.status < 200:
+                self._answer = _Answer(cast(socket.socket, self), method="POST")
+                self._answer.line = self._line
+                self._answer.begin()
+                self.status = self._answer.status
+                if self._buffer.tell() > self._line.limits.head:
+                    raise too_large("head", self._line.limits)
+                if self.status == http.client.SWITCHING_PROTOCOLS:
+                    raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server changes to another one")
+            self.headers = [(name.encode("latin-1", "replace"), _bytes(value)) for name, value in _items(self._answer)]
+            _check_framing(self._answer)
+            self._line.begin_body()
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._line.translated():
+            while not self._ended:
+                pieces: list[bytes] = []
+                try:
+                    self._read_some(pieces)
+                except Exception:
+                    if pieces:
+                        yield b"".join(pieces)  # what came before it broke counts
+                    raise
+                if pieces:
+                    yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(self._sent and self._ended and self._lasts())
+
+    def _read_some(self, pieces: list[bytes]) -> None:
+        """Wait for a piece of the body, and take what came with it."""
+        read, size, buffer, line = self._answer.read1, 0, self._buffer, self._line
+        while True:
+            data = read(BLOCK_BYTES)
+            if data:
+                pieces.append(data)
+            else:
+                self._end()
+                return
+            size += len(data)
+            if size > _TOGETHER_BYTES or line.came - buffer.tell() < _SIZE_LINE_BYTES:
+                break
+        if not self._answer.chunked and self._answer.length == 0:
+            self._end()
+
+    def _end(self) -> None:
+        left, said = self._answer.length, "the connection was closed before the answer was whole"
+        if self._answer.chunked and self._line.over:  # the library takes a size that was cut as it is
+            raise httpx.RemoteProtocolError(said)
+        if not self._answer.chunked and left:
+            raise httpx.RemoteProtocolError(f"{said}: {left:,} bytes are missing")
+        self._ended = True
+
+    def _lasts(self) -> bool:
+        """Whether the connection can be used again: nothing came behind the answer, and its end is beyond doubt."""
+        headers = self._answer.headers
+        doubtful = self._answer.chunked and "content-length" in headers
+        ends = any("close" in value.lower() for value in headers.get_all("connection", ()))
+        surplus = self._line.came != self._buffer.tell()
+        return not (self._answer.will_close or ends or doubtful or surplus)
+
+
+def _items(answer: http.client.HTTPResponse) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in answer.headers.items()]
+
+
+def _bytes(value: str) -> bytes:
+    return value.replace("\r\n", "").encode("latin-1", "replace")  # a folded line keeps its white space
+
+
+def _check_framing(answer: http.client.HTTPResponse) -> None:
+    lengths = {part.strip() for value in answer.headers.get_all("content-length", ()) for part in value.split(",")}
+    if not answer.chunked and (len(lengths) > 1 or any(not one.isdigit() for one in lengths)):
+        raise httpx.RemoteProtocolError(f"expected the length of the answer, got {sorted(lengths)!r}"[:QUOTED_BYTES])
+    coding = str(answer.headers.get("transfer-encoding", "identity")).strip().lower()
+    if coding not in ("chunked", "identity", ""):
+        raise httpx.RemoteProtocolError(f"expected an answer that is chunked or plain, got {coding!r}"[:QUOTED_BYTES])

@@ -1,0 +1,99 @@
+"""The client of calls without ``await``: the standard library's ``http.client`` over connections that can be cancelled.
+
+A wait lasts as long as the call's limits allow at that moment, and ends at once when another thread asks for it or the
+kernel is interrupted.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+from .bounds import Bounds
+from .connector import connected
+from .guard import without_frames
+from .limits import Abort, Patience
+from .route import IDLE_KEPT, Route
+from .sync_answer import Line, SyncAnswer
+from .tcp import has_something_to_read, shut_down
+
+__all__ = ["SyncClient"]
+
+
+class SyncClient:
+    """Sends requests over connections of its own, which are kept and used again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[Route, list[socket.socket]] = {}
+
+    def open(
+        self,
+        route: Route,
+        message: Callable[[], bytes],
+        *,
+        connect_seconds: float,
+        remaining: Callable[[], float],
+        abort: Abort,
+        limits: Bounds,
+        stream: bool,
+    ) -> SyncAnswer:
+        """Send a request and wait for the head of its answer.
+
+        Args:
+            route: whom to.
+            message: makes the request as it goes over the wire, at the last moment.
+            connect_seconds: until a connection stands.
+            remaining: says how many seconds the next wait may last.
+            abort: through which another thread ends it.
+            limits: how much may come.
+            stream: whether the answer is to come in events.
+
+        Raises:
+            httpx.TransportError: no connection, no answer in time, or none that is HTTP.
+            NotAnApiError: the head is larger than its limit.
+        """
+        seconds = min(connect_seconds, remaining())
+        line = self._take(route) or connected(route, seconds, abort)
+        answer = SyncAnswer(
+            Line(line, Patience(remaining), limits, stream=stream),
+            lambda whole: self._done(route, line, abort, whole),
+        )
+        try:
+            abort.watch(lambda: shut_down(line))
+            answer.begin(message())
+        except BaseException as error:
+            answer.close()
+            raise without_frames(error) from None
+        return answer
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for lines in idle.values():
+            for line in lines:
+                line.close()
+
+    def _take(self, route: Route) -> socket.socket | None:
+        while True:
+            with self._lock:
+                kept = self._idle.get(route)
+                line = kept.pop() if kept else None
+            if line is None or not has_something_to_read(line):
+                return line
+            line.close()  # the server has closed it, or says something that nobody asked for
+
+    def _done(self, route: Route, line: socket.socket, abort: Abort, whole: bool) -> None:
+        abort.watch(None)
+        ended = line
+        with self._lock:
+            kept = self._idle.setdefault(route, [])
+            if whole and not abort.asked and len(kept) < IDLE_KEPT:
+                kept.append(line)
+                if not has_something_to_read(kept[0]):
+                    return
+                ended = kept.pop(0)  # the server has closed the one that was not used for the longest time
+        shut_down(ended)  # a process that was forked meanwhile would keep it open
+        ended.close()

@@ -1,0 +1,180 @@
+"""TCP connections: names looked up and addresses tried, within a limit and until another thread asks for the end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import ipaddress
+import os
+import select
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["adial", "dial", "has_something_to_read", "shut_down", "wait"]
+
+_STAGGER_SECONDS = 0.25  # how long an address has before the next one is tried beside it, as RFC 8305 advises
+_LOOK_SECONDS = 0.05  # between looks at whether another thread wants the end while a connection is made
+
+
+def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
+    """Return a connection to the first of a name's addresses that answers; each has a short start on the next.
+
+    Args:
+        host: a name or a number.
+        port: its port.
+        left: returns the seconds that are left, or raises where another thread wants the end.
+
+    Raises:
+        TimeoutError: none has answered in time.
+        OSError: none answers.
+    """
+    addresses = _addresses(host, port, left)
+    failure = OSError("the name has no address")
+    waiting: dict[int, socket.socket] = {}
+    selector = selectors.DefaultSelector()
+    start = 0.0
+    try:
+        while addresses or waiting:
+            if addresses and (not waiting or time.monotonic() >= start):
+                family, kind, protocol, _, address = addresses[0]
+                addresses, start = addresses[1:], time.monotonic() + _STAGGER_SECONDS
+                try:
+                    line = _begun(family, kind, protocol, address)
+                except OSError as error:
+                    failure = error
+                    continue
+                waiting[line.fileno()] = line
+                selector.register(line, selectors.EVENT_WRITE)
+            if left() <= 0:
+                raise TimeoutError
+            for key, _ in selector.select(min(_LOOK_SECONDS, max(left(), 0.0))):
+                selector.unregister(key.fileobj)
+                line = waiting.pop(key.fd)
+                number = line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not number:
+                    return line
+                line.close()
+                failure, start = OSError(number, os.strerror(number)), 0.0
+        raise failure
+    finally:
+        selector.close()
+        for line in waiting.values():
+            line.close()
+
+
+async def adial(host: str, port: int) -> socket.socket:
+    """As :func:`dial`, in a running loop; whoever awaits it limits it."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    addresses = _numeric_address(host, port) or await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: BaseException = OSError("the name has no address")
+    waiting: dict[asyncio.Future[None], socket.socket] = {}
+    try:
+        while addresses or waiting:
+            if addresses:
+                (family, kind, protocol, _, address), *addresses = addresses
+                try:
+                    line = socket.socket(family, kind, protocol)
+                except OSError as error:
+                    failure = error
+                    continue
+                line.setblocking(False)
+                waiting[asyncio.ensure_future(loop.sock_connect(line, address))] = line
+            limit = _STAGGER_SECONDS if addresses else None
+            done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                line, problem = waiting.pop(attempt), attempt.exception()
+                if problem is None:
+                    return line
+                line.close()
+                failure = problem
+        raise failure
+    finally:
+        for attempt, line in waiting.items():
+            attempt.cancel()
+            attempt.add_done_callback(functools.partial(_drop, line))
+
+
+def _drop(line: socket.socket, attempt: asyncio.Future[None]) -> None:
+    line.close()
+    if not attempt.cancelled():
+        attempt.exception()  # asyncio would report it as one that nobody has looked at
+
+
+def wait(line: socket.socket, seconds: float) -> None:
+    """Let the next wait on a connection last as long as it may."""
+    line.settimeout(None if seconds == float("inf") else max(seconds, 0.001))
+
+
+def has_something_to_read(line: Any) -> bool:
+    """Whether something waits on a connection, the end of it included."""
+    try:
+        if os.name == "nt":
+            return bool(select.select([line], [], [], 0)[0])
+        poll = select.poll()  # select() knows no file number above 1,023
+        poll.register(line, select.POLLIN)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True
+
+
+def shut_down(line: Any) -> None:
+    """End a connection, from any thread: closing it would not wake the thread that reads from it."""
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
+        # Not the method of an SSL socket: for a moment, another thread's next write would go out unencrypted.
+        kind = socket.socket if isinstance(line, socket.socket) else type(line)
+        kind.shutdown(line, socket.SHUT_RDWR)
+
+
+def _numeric_address(host: str, port: int) -> list[Any]:
+    """Return what a look-up returns where the host is a number, which nobody has to be asked for; empty for a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return []
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
+    """Look a name up, in a thread of its own: the system's resolver can be neither limited nor interrupted."""
+    known = _numeric_address(host, port)
+    if known:
+        return known
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            found.append(error)
+        done.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    while not done.wait(min(_LOOK_SECONDS, max(left(), 0.0))):
+        if left() <= 0:
+            raise TimeoutError
+    if isinstance(found[0], Exception):
+        raise found[0]
+    addresses: list[Any] = found[0]
+    return addresses
+
+
+def _begun(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    """Return a socket that begins to connect."""
+    line = socket.socket(family, kind, protocol)
+    line.setblocking(False)
+    number = line.connect_ex(address)
+    if number not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN):
+        line.close()
+        raise OSError(number, os.strerror(number))
+    return line

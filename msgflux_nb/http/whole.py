@@ -1,0 +1,154 @@
+"""A request sent and its whole answer read, in one go: what a batch does a million times.
+
+What is the same from request to request is made once, in a :class:`Place`; the key is written into each at the last
+moment, as everywhere. A user's own client, and proxies that need one, go the usual way, by ``clients``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httpx
+from aiohttp.http_parser import RawResponseMessage
+
+from ..errors import RequestTimeoutError
+from .async_client import AsyncClient
+from .bounds import bounds
+from .clients import aopen_bytes, async_client, parsed
+from .coding import decoder_of
+from .guard import Target, before_an_answer, failure_of, translated
+from .limits import Abort, Timeout
+from .route import Headers, Route, request_head
+
+__all__ = ["Place", "aread_whole", "asend_whole", "place_of"]
+
+_OURS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
+_SLACK_SECONDS = 1.0  # for an answer that came while this process was busy
+
+
+class Place(NamedTuple):
+    """Where requests go.
+
+    Attributes:
+        target: whom they are for.
+        route: whom to connect to.
+        client: that of this event loop.
+        message: makes a request of its body; a function, since a verbose traceback prints what any other object holds.
+    """
+
+    target: Target
+    route: Route
+    client: AsyncClient
+    message: Callable[[bytes], bytes]
+
+
+async def place_of(target: Target) -> Place | None:
+    """Return what requests to a target have in common; None where they have to go another way.
+
+    Raises:
+        BadRequestError: a further header cannot be sent.
+    """
+    url = parsed(target.url)
+    given = target.all_headers(stream=False)
+    if target.clients or url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        return None
+    if _OURS & {name.lower() for name in given}:
+        return None
+    try:
+        route = Route.of(url)
+    except httpx.TransportError:
+        return None
+    if route.foreign is not None or route.passes_on is not None:
+        return None
+    lines = [(b"Host", url.netloc)]
+    for name, value in given.items():
+        if not target.has_key or name.lower() != target.key_header.lower():
+            lines.append((name.encode("ascii"), value.encode("ascii")))
+    try:
+        head = request_head("POST", url.raw_path, lines)[:-2]
+    except httpx.LocalProtocolError:
+        return None
+    return Place(target, route, await async_client(target.base_url), _writer(target, head))
+
+
+async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
+    """Send a request, and return the body of its answer.
+
+    Args:
+        place: where to.
+        body: the request's JSON.
+        timeout: the limits.
+        heard: is told the answer's headers, whatever its status; of a good answer only where some say what may still
+            be sent.
+
+    Raises:
+        MsgfluxError: no connection, no answer in time, too much of one, or an answer with an error status.
+    """
+    target, clock, limits = place.target, asyncio.get_running_loop().time, bounds()
+    end = clock() + timeout.total
+    heads: list[RawResponseMessage] = []
+    try:
+        found = await place.client.whole(
+            place.route,
+            functools.partial(place.message, body),
+            connect_seconds=timeout.connect,
+            remaining=lambda: end - clock(),
+            limits=limits,
+            heard=heads.append,
+        )
+    except httpx.HTTPError:
+        with translated(target):
+            if heads:
+                heard(list(heads[0].raw_headers))
+                raise
+            with before_an_answer(target):
+                raise
+    head = heads[0]
+    coding = head.headers.get("Content-Encoding")
+    if coding is not None:
+        with translated(target):
+            decoder = decoder_of(coding, "answer", limits)
+            if decoder is not None and head.code >= 300:
+                found = decoder.start(found, limits.error)
+            elif decoder is not None:
+                found = decoder.feed(found)
+    if head.code >= 300:
+        heard(list(head.raw_headers))
+        lowered = {name.lower(): value for name, value in head.headers.items()}
+        raise failure_of(target, head.code, lowered, found[: limits.error])
+    if any(b"limit" in name.lower() for name, _ in head.raw_headers):
+        heard(list(head.raw_headers))
+    return found
+
+
+async def aread_whole(target: Target, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
+    """As :func:`asend_whole`, the usual way.
+
+    Raises:
+        MsgfluxError: as there.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + timeout.total
+    found: list[bytes] = []
+    async with aopen_bytes(
+        target, body, timeout, stream=False, abort=Abort(), remaining=lambda: end - clock(), heard=heard
+    ) as chunks:
+        async for data in chunks:
+            found.append(data)
+            if clock() > end + _SLACK_SECONDS:
+                raise RequestTimeoutError(f"the answer took longer than {timeout.total:g} s.")
+    return b"".join(found)
+
+
+def _writer(target: Target, head: bytes) -> Callable[[bytes], bytes]:
+    """Return what makes a request of its body; ``head`` is its head but for the key and the length."""
+    name = target.key_header.encode("ascii")
+
+    def message(body: bytes) -> bytes:
+        secret = b"%b: %b\r\n" % (name, target.revealed().encode("ascii")) if target.has_key else b""
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, secret, len(body), body)
+
+    return message

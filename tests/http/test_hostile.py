@@ -1,0 +1,177 @@
+"""Servers that mean harm: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB.
+
+Each call runs in a process of its own, whose memory is measured, by every driver: sync and async, whole and streamed,
+and in a batch. The tests here use a shorter limit, and the same slack.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from tests.scripted import Peer, listening
+
+LIMIT_SECONDS, LONGEST_SECONDS, MOST_MB = 0.6, 1.1, 300
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+BLOCK = b"x" * 65_536
+
+
+def for_ever(peer: Peer, data: bytes, *, every: float = 0.0) -> None:
+    """Send the same again and again, until the client has left."""
+    while not (peer.wait_for_close(every) if every else peer.left.is_set()):
+        peer.line.sendall(data)
+
+
+def after_a_request(*pieces: bytes, then: bytes, every: float = 0.0) -> Callable[[Peer], None]:
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(*pieces)
+        for_ever(peer, then, every=every)
+
+    return talk
+
+
+def gzipped(data: bytes, *, times: int = 1) -> bytes:
+    for _ in range(times):
+        data = gzip.compress(data, 9)
+    return data
+
+
+def bomb(*, status: int = 200, twice: bool = False) -> Callable[[Peer], None]:
+    """A body of some kilobytes that holds gigabytes."""
+    packer = zlib.compressobj(9, wbits=31)
+    packed = b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    body = gzipped(packed) if twice else packed
+    coding = b"gzip, gzip" if twice else b"gzip"
+    head = b"HTTP/1.1 %d OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (status, coding, len(body))
+    return lambda peer: peer.read_request() and peer.send(head + body)  # type: ignore[func-returns-value]  # read, then answer
+
+
+def extensions(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(CHUNKED + b"1;")
+    for_ever(peer, BLOCK)
+
+
+def slow_extensions(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(CHUNKED + b"1;")
+    for_ever(peer, b"a", every=0.02)
+
+
+def redirect(peer: Peer) -> None:
+    while True:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 307 Go\r\nLocation: /v1/chat/completions\r\nContent-Length: 0\r\n\r\n")
+
+
+EVENT = b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 50_000}}]}).encode() + b"\n\n"
+KINDS: dict[str, Callable[[Peer], None]] = {
+    "a head that drips": after_a_request(b"HTTP/1.1 200 O", then=b"K", every=0.02),
+    "headers that drip": after_a_request(OK, then=b"X: y\r\n", every=0.02),
+    "a header that drips": after_a_request(OK + b"X: ", then=b"y", every=0.02),
+    "a head without end": after_a_request(OK, then=b"X: y\r\n" * 4_000),
+    "a header without end": after_a_request(OK + b"X: ", then=BLOCK),
+    "a status line without end": after_a_request(b"HTTP/1.1 200 ", then=BLOCK),
+    "1xx without end": after_a_request(then=b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000),
+    "early hints without end": after_a_request(then=b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 2_000),
+    "1xx that drip": after_a_request(then=b"HTTP/1.1 100 Continue\r\n\r\n", every=0.02),
+    "trailers without end": after_a_request(CHUNKED + b"1\r\nx\r\n0\r\n", then=b"X: y\r\n" * 4_000),
+    "trailers that drip": after_a_request(CHUNKED + b"1\r\nx\r\n0\r\n", then=b"X: y\r\n", every=0.02),
+    "a trailer without end": after_a_request(CHUNKED + b"0\r\nX: ", then=BLOCK),
+    "an extension without end": extensions,
+    "an extension that drips": slow_extensions,
+    "a body without end": after_a_request(OK + b"\r\n", then=BLOCK),
+    "chunks without end": after_a_request(CHUNKED, then=b"10000\r\n" + BLOCK + b"\r\n"),
+    "small chunks without end": after_a_request(CHUNKED, then=b"1\r\n \r\n" * 10_000),
+    "white space that drips": after_a_request(CHUNKED, then=b"1\r\n \r\n", every=0.02),
+    "an event without end": after_a_request(OK + b"\r\ndata: ", then=BLOCK),
+    "lines of one event without end": after_a_request(OK + b"\r\n", then=b"data: x\n" * 8_000),
+    "content without end": after_a_request(OK + b"\r\n", then=EVENT),
+    "comments without end": after_a_request(OK + b"\r\n", then=b": ping\n\n" * 8_000),
+    "an error without end": after_a_request(b"HTTP/1.1 400 No\r\n\r\n", then=BLOCK),
+    "an error that drips": after_a_request(b"HTTP/1.1 400 No\r\n\r\n", then=b"x", every=0.02),
+    "a bomb": bomb(),
+    "a bomb coded twice": bomb(twice=True),
+    "a bomb as an error": bomb(status=500, twice=True),
+    "redirects without end": redirect,
+}
+
+CALLER = """
+import asyncio, sys, threading, time
+import msgspec, pandas, aiohttp, http.client, httpx
+import msgflux_nb as mf
+import msgflux_nb.http.whole
+
+url, limit = sys.argv[1], float(sys.argv[2])
+
+class Person(msgspec.Struct):
+    name: str
+
+def memory():
+    with open("/proc/self/status") as file:
+        return int(next(line for line in file if line.startswith("VmRSS")).split()[1]) // 1024
+
+model = mf.Model.chat_completion("m", base_url=url, timeout=limit, max_retries=0, profile={"reasks": 0})
+
+async def asked(**keywords):
+    response = await model.acall("Hi", **keywords)
+    return await response.consume() if keywords else response.consume()
+
+calls = {
+    "sync": lambda: model("Hi").consume(),
+    "sync stream": lambda: model("Hi", stream=True).consume(),
+    "async": lambda: asyncio.run(asked()),
+    "async stream": lambda: asyncio.run(asked(stream=True)),
+    "batch": lambda: mf.extract(["a"], Person, model=model, store=False, progress=False, on_error="raise"),
+}
+mf.extract
+peak, over = [0], threading.Event()
+
+def watch():
+    while not over.wait(0.01):
+        peak[0] = max(peak[0], memory())
+
+threading.Thread(target=watch, daemon=True).start()
+for driver, call in calls.items():
+    peak[0] = before = memory()
+    began = time.monotonic()
+    try:
+        call()
+        said = "nothing"
+    except mf.MsgfluxError as error:
+        said = f"{type(error).__name__}: {error}"
+    print(driver, round(time.monotonic() - began, 2), max(peak[0], memory()) - before, said[:300], sep="|")
+over.set()
+"""
+
+
+def called(url: str) -> list[tuple[str, float, int, str]]:
+    """Call by each driver in a process of its own; return the seconds, the megabytes and what was raised."""
+    ran = subprocess.run(
+        [sys.executable, "-c", CALLER, url, str(LIMIT_SECONDS)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    rows = [line.split("|", 3) for line in ran.stdout.splitlines() if line.count("|") >= 3]
+    assert len(rows) == 5
+    return [(driver, float(seconds), int(megabytes), said) for driver, seconds, megabytes, said in rows]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_server_keeps_a_call_or_fills_the_memory(kind: str) -> None:
+    for _ in range(3):  # a machine that is busy with other things may be late once or twice
+        with listening(KINDS[kind]) as server:
+            found = called(server.url)
+        if all(seconds < LONGEST_SECONDS for _, seconds, _, _ in found):
+            break
+    for driver, seconds, megabytes, said in found:
+        assert seconds < LONGEST_SECONDS, (driver, said)
+        assert megabytes < MOST_MB, (driver, said)
+        assert said != "nothing", driver
