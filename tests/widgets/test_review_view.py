@@ -152,16 +152,16 @@ def test_a_hundred_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -
     texts = [f"Name{number} is {number} days old, and well." for number in range(100_000)]
     result = mf.extract(texts, Person, model=Scripted(answer, parallel=256), progress=False, store=None)
     sure = pd.Series([0.5 + (number % 97) / 200 for number in range(100_000)], name="name")
-    began = time.perf_counter()
+    began = time.process_time()
     view = mf.ReviewView(result, confidence=sure)
-    opened = time.perf_counter() - began
-    began = time.perf_counter()
+    opened = time.process_time() - began
+    began = time.process_time()
     for _ in range(20):
         hear(view, "accept")
-    each = (time.perf_counter() - began) / 20
-    began = time.perf_counter()
+    each = (time.process_time() - began) / 20
+    began = time.process_time()
     again = mf.ReviewView(result, confidence=sure)
-    reopened = time.perf_counter() - began
+    reopened = time.process_time() - began
     print(f"opened in {opened:.2f} s, {1000 * each:.1f} ms a decision, opened again in {reopened:.2f} s")
     assert again.status["decided"] == 20
     assert opened < 3
