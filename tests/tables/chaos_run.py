@@ -55,6 +55,8 @@ def model(url: str) -> mf.ChatCompletion:
 
 def trouble(path: Path, chance: random.Random, over: threading.Event, met: Counter[str]) -> None:
     """Lock the store, fill its disk, delete it and exchange it, one after the other, until it is over."""
+    while not open_store(path).users and not over.wait(0.01):
+        pass  # one that fails before a batch has begun is an error, and nothing is sent
     while not over.wait(chance.uniform(0.3, 1.0)):
         what = chance.choice(("locked", "full", "deleted", "exchanged"))
         met[what] += 1
