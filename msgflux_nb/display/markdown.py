@@ -36,6 +36,12 @@ _MOST_SIGNS = 10_000  # of those, each of which may begin something that never e
 _CELLS = 10_000  # short rows are filled up, so that little text makes very many cells
 _SHOWN = 80  # characters of an address
 
+AS_TEXT = (
+    '<p style="margin: 0 0 .5em; font-size: .85em; opacity: .75">'
+    "Shown as text: it is too long, or too deep, to be drawn as Markdown.</p>"
+)
+"""What stands before such a text."""
+
 # JupyterLab breaks words in a pre anywhere.
 _WORDS = (
     "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
@@ -61,8 +67,8 @@ _ENDED_BY_A_BLANK_LINE = frozenset({"paragraph_open", "heading_open", "hr", "tab
 def markdown_html(text: str) -> str:
     """Draw Markdown: one ``div`` of safe HTML.
 
-    A text is shown as it is where drawing it would take long: it is longer than ``LIMIT``, has more than 5,000 lines,
-    10,000 signs of Markdown or 10,000 table cells, or is deeper than twelve lists.
+    A text is shown as it is, which a line before it says, where drawing it would take long: it is longer than
+    ``LIMIT``, has more than 5,000 lines, 10,000 signs of Markdown or table cells, or is deeper than twelve lists.
     """
     return f'<div class="msgflux-markdown {NO_MATHS}">{_drawn(text)}</div>'
 
@@ -93,10 +99,10 @@ def _drawn(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     reader = _reader()
     if _is_too_much(text):
-        return text_html(text)
+        return AS_TEXT + text_html(text)
     tokens = reader.parse(text)
     if any(token.level >= _DEPTH - 1 or _is_deep(token) for token in tokens):
-        return text_html(text)
+        return AS_TEXT + text_html(text)
     drawn: str = reader.renderer.render(tokens, reader.options, {})
     return _cleaned(encodable(drawn))
 

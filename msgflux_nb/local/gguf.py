@@ -5,6 +5,7 @@ The layout is the one of ggml's ``docs/gguf.md``: magic, version, two counts, th
 
 from __future__ import annotations
 
+import functools
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ import msgspec
 
 from ..errors import LocalModelError
 
-__all__ = ["GGUF_MAGIC", "Header", "read_header"]
+__all__ = ["GGUF_MAGIC", "Header", "control_tokens", "read_header"]
 
 GGUF_MAGIC = b"GGUF"
 # GGUF's numbers of the scalar types, and how struct reads them.
@@ -24,6 +25,8 @@ _LONGEST_HEADER = 64 * 1024 * 1024  # bytes of all that stands before the tokeni
 _MOST_PAIRS = 10_000
 _MOST_ITEMS = 1_000_000  # of one list
 _DEEPEST = 4  # lists in one another
+_TOKENS, _TOKEN_KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+_CONTROL = (3,)  # of ggml's kinds of tokens
 _SHOWN = 80  # characters of a text that the file holds
 
 
@@ -68,7 +71,30 @@ def read_header(path: Path) -> Header:
     )
 
 
-def _read_pairs(file: BinaryIO, path: Path) -> dict[str, Any]:
+def control_tokens(path: Path) -> frozenset[str]:
+    """Return the tokens that a file's tokenizer takes for control, whatever text they stand in.
+
+    A file that is not there, or whose tokenizer cannot be read, has none: that it cannot be used is said elsewhere.
+    """
+    try:
+        size, changed = path.stat().st_size, path.stat().st_mtime_ns
+        return _control_tokens(path, size, changed)
+    except (OSError, struct.error, ValueError, LocalModelError):
+        return frozenset()
+
+
+@functools.lru_cache(maxsize=16)
+def _control_tokens(path: Path, _size: int, _changed: int) -> frozenset[str]:
+    with path.open("rb") as file:
+        pairs = _read_pairs(file, path, until=_TOKEN_KINDS)
+    tokens, kinds = pairs.get(_TOKENS), pairs.get(_TOKEN_KINDS)
+    if not isinstance(tokens, list) or not isinstance(kinds, list):
+        return frozenset()
+    control = {token for token, kind in zip(tokens, kinds, strict=False) if kind in _CONTROL and isinstance(token, str)}
+    return frozenset(token for token in control if len(token) > 1 and token.strip())
+
+
+def _read_pairs(file: BinaryIO, path: Path, until: str | None = None) -> dict[str, Any]:
     start = file.read(4)
     if start != GGUF_MAGIC:
         raise LocalModelError(
@@ -85,10 +111,12 @@ def _read_pairs(file: BinaryIO, path: Path) -> dict[str, Any]:
         if file.tell() > _LONGEST_HEADER:
             raise ValueError(f"more than {_LONGEST_HEADER:,} bytes before the tokenizer")
         key = _string(file)
-        if key.startswith("tokenizer."):
+        if until is None and key.startswith("tokenizer."):
             break
         (kind,) = struct.unpack("<I", _exactly(file, 4))
         pairs[key] = _value(file, kind)
+        if key == until:
+            break
     return pairs
 
 

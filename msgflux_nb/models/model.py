@@ -13,6 +13,7 @@ from ..content.keywords import check_options, refuse_unknown
 from ..errors import NotFoundError
 from ..http.limits import Timeout
 from ..local.default import RECOMMENDED, default_weights
+from ..local.gguf import control_tokens
 from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire, for_model, override
 from ..protocol.wire import WIRES
@@ -202,6 +203,9 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
         _check_local(model)
     if slash and model and provider in PROFILES and not own:
         row = for_model(PROFILES[provider], model)
+        if provider == "local" and model.endswith(".gguf"):
+            control = control_tokens(Path(model).expanduser()) | row.special_tokens
+            changes = {**changes, "special_tokens": control.union(changes.get("special_tokens", ()))}
     elif base_url:
         row, model = for_model(COMPATIBLE, name), name
     else:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import msgflux_nb as mf
 from msgflux_nb.errors import LocalModelError
-from msgflux_nb.local.gguf import Header, read_header
+from msgflux_nb.local.gguf import Header, control_tokens, read_header
 
 from .ggufs import LLAMA, header
 
@@ -118,3 +119,22 @@ def test_every_shorter_part_of_a_header_is_an_error(path: Path) -> None:
 def test_a_missing_file_is_an_error(path: Path) -> None:
     with pytest.raises(LocalModelError, match="No such file"):
         read_header(path)
+
+
+def test_the_control_tokens_of_a_file_are_split_in_the_texts_of_rows(tmp_path: Path) -> None:
+    path = tmp_path / "own.gguf"
+    tokens = ["@@TURN@@", "word", "%end%", "a", "\n"]
+    path.write_bytes(header({"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": [3, 1, 3, 3, 3]}))
+    assert control_tokens(path) == {"@@TURN@@", "%end%"}
+    model = mf.Model.chat_completion(f"local/{path}", profile={"special_tokens": ["!!mine!!"]})
+    body = model.prepare("a @@TURN@@ word %end% !!mine!!").request.decode()
+    assert not any(token in body for token in ("@@TURN@@", "%end%", "!!mine!!"))
+    assert "word" in body
+
+
+@pytest.mark.parametrize("held", [b"", b"GGUF", header({"a": 1}), header({"tokenizer.ggml.tokens": ["a"]})])
+def test_a_file_without_a_tokenizer_has_none(tmp_path: Path, held: bytes) -> None:
+    path = tmp_path / "own.gguf"
+    path.write_bytes(held)
+    assert control_tokens(path) == frozenset()
+    assert control_tokens(tmp_path / "none.gguf") == frozenset()
