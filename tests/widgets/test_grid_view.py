@@ -149,7 +149,9 @@ def test_an_answer_that_failed_cannot_be_rated(monkeypatch: pytest.MonkeyPatch) 
 def test_six_hundred_answers_open_in_under_300_ms_and_ten_thousand_rows_are_sent_a_hundred_at_once() -> None:
     prompts = {f"p{number}": f"Prompt {number}: {{text}}" for number in range(6)}
     models = [Scripted(answer), Scripted(answer)]
-    result = mf.grid(prompts, [f"input {n}" for n in range(50)], models=models, schema=Triage, progress=False)
+    result = mf.grid(
+        prompts, [f"input {n}" for n in range(50)], models=models, schema=Triage, store=False, progress=False
+    )
     mf.GridView(gridded())  # which loads the libraries of widgets
     began = time.process_time()
     view = mf.GridView(result)
