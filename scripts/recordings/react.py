@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgflux_nb as mf
 from scripts.recordings.place import recording
 
-MODEL = "local/qwen2.5-coder-0.5b"
+MODEL = "local/qwen2.5-coder-1.5b"
 _PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
 
 
@@ -35,14 +37,15 @@ TASKS = {
 }
 
 
-def main() -> None:
-    model = mf.Model.chat_completion(MODEL, temperature=0.0, max_tokens=60)
-    with recording("react", "Three runs that think and use tools; one of them wastes its budget"):
-        for task, budget in TASKS.items():
+def main(first: int = 0, end: int = len(TASKS)) -> None:
+    model = mf.Model.chat_completion(MODEL, temperature=0.0, max_tokens=70)
+    title = "Three runs that think and use tools; one of them wastes its budget"
+    with recording("react", title, add=first > 0):
+        for task, budget in list(TASKS.items())[first:end]:
             result = mf.plan.react(model, task, tools=[price, to_dollars], **budget)
             print(task, "->", result.final_answer, result.stopped, result.calls, flush=True)
             print(result.to_frame().to_string(max_colwidth=40), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

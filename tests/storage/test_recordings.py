@@ -21,7 +21,9 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.storage.recordings.recording import Recording
-from tests.scripted import completion, error, model_at, serving, stream
+from tests.models.canary import assert_clean, failure, model_with_secrets
+from tests.models.test_key_canary import FAULTS
+from tests.scripted import completion, error, listening, model_at, serving, stream
 
 
 class Person(msgspec.Struct):
@@ -454,6 +456,18 @@ def test_no_key_is_in_a_recording_however_it_was_given(
     assert len(Recording(path).exchanges) == 6
     for secret in (KEY, WORD, KEY[3:], "canary", "battery"):
         assert secret.encode() not in whole
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_of_a_server_brings_a_key_into_a_recording(fault: str, driver: str, path: Path) -> None:
+    with listening(FAULTS[fault]) as server, mf.record(path):
+        caught = failure(model_with_secrets(server.url, timeout=0.5), driver)
+    assert isinstance(caught, mf.MsgfluxError)
+    assert_clean(path.read_text(encoding="utf-8"))
+    with mf.replay(path, speed=math.inf):
+        again = failure(model_with_secrets("http://127.0.0.1:9/v1", timeout=0.5), driver)
+    assert type(again) is type(caught)
 
 
 def test_a_request_of_which_something_was_hidden_is_found_again_and_its_answer_is_whole(path: Path) -> None:

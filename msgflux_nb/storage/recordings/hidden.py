@@ -24,7 +24,7 @@ _NAMES = (
 )
 _SECRET_NAME = re.compile(_NAMES, re.I)
 _SECRET_FIELD = re.compile(rf"""(\\*["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
-_HEADERS = re.compile(r"content-type|retry-after(-ms)?|x-should-retry|[\w-]*(rate-?limit|token-?limit)[\w-]*")
+_HEADERS = re.compile(r"content-type|location|retry-after(-ms)?|x-should-retry|[\w-]*(rate-?limit|token-?limit)[\w-]*")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _PIECES = frozenset(
     ("delta", "text", "content", "arguments", "partial_json", "thinking", "reasoning", "reasoning_content", "input")
@@ -88,9 +88,10 @@ def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
     lines = _LINE.findall(text) if "\ndata:" in f"\n{text}" else [text]
     trees = [_tree(line) for line in lines]
     replaced = _replaced(trees, hide)
-    numbers = {number for number, _ in replaced}
+    names = _hidden_names(trees, hide)
+    numbers = {number for number, _ in replaced} | (set(range(len(trees))) if names else set())
     written = [
-        hide(line) if trees[number] is None else _written(line, number, trees[number], replaced, numbers)
+        hide(line) if trees[number] is None else _written(line, number, trees[number], replaced | names, numbers)
         for number, line in enumerate(lines)
     ]
     if written == lines:
@@ -120,6 +121,24 @@ def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...],
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _texts(inner, (*path, _index(inner, place)))
+
+
+def _hidden_names(trees: list[Any], hide: Hide) -> dict[Any, str]:
+    """Which names of fields change: a server may put a key there too."""
+    found: set[str] = set()
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            found.update(value)
+            for inner in value.values():
+                look(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                look(inner)
+
+    for tree in trees:
+        look(None if tree is None else tree[1])
+    return {name: shown for name in found if (shown := hide(name)) != name}
 
 
 def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]], str]:
@@ -188,7 +207,9 @@ def _changed(value: Any, number: int, path: tuple[Any, ...], replaced: dict[Any,
     if isinstance(value, str):
         return replaced.get((number, path), value)
     if isinstance(value, dict):
-        return {name: _changed(inner, number, (*path, name), replaced) for name, inner in value.items()}
+        return {
+            replaced.get(name, name): _changed(inner, number, (*path, name), replaced) for name, inner in value.items()
+        }
     if isinstance(value, list):
         return [_changed(inner, number, (*path, _index(inner, place)), replaced) for place, inner in enumerate(value)]
     return value
