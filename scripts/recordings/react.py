@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import msgflux_nb as mf
 from scripts.recordings.place import recording
@@ -30,7 +31,7 @@ def to_dollars(euros: float) -> str:
     return f"{euros * 1.1:.2f} dollars"
 
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "How much does a lamp cost in dollars?": {},
     "What does a desk cost, in euros?": {},
     "What does a sofa cost in dollars? Look it up until you find it.": {"max_calls": 5},

@@ -17,7 +17,7 @@ from msgflux_nb.storage.recordings.recording import Recording, read_recordings
 ROOT = Path(mf.__file__).parent.parent
 FOLDER = ROOT / "msgflux_nb" / "course" / "recordings"
 FILES = sorted(FOLDER.glob("*.jsonl"))
-SCRIPTED = {"errors", "parallel_calls"}
+SCRIPTED = {"errors", "parallel_calls", "react"}
 
 
 def of(name: str) -> Recording:
@@ -84,6 +84,16 @@ def test_three_calls_come_at_once_in_a_stream(monkeypatch: pytest.MonkeyPatch) -
     asked = f"What is the weather in {', '.join(CITIES)}?"
     calls = model(asked, tool_schemas=[weather], stream=True).consume().get_calls()
     assert [call.arguments["city"] for call in calls] == list(CITIES)
+
+
+def test_three_runs_reason_and_act_and_one_wastes_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scripts.recordings.react import TASKS, price, to_dollars
+
+    monkeypatch.setenv("MSGFLUX_REPLAY_SPEED", "inf")
+    model = mf.Model.chat_completion(f"replay/{FOLDER / 'react.jsonl'}")
+    runs = [mf.plan.react(model, task, tools=[price, to_dollars], **limits) for task, limits in TASKS.items()]
+    assert [run.stopped for run in runs] == [None, None, "max_calls"]
+    assert "44" in str(runs[0].final_answer)
 
 
 def test_each_kind_of_error_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
