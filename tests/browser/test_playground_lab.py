@@ -235,6 +235,22 @@ def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Se
     expect(message(view)).to_be_focused()
 
 
+def test_a_kernel_that_restarts_is_said_and_the_playground_stays_as_it_was(
+    open_notebook: Open, image_server: Server
+) -> None:
+    notebook = open_notebook([model_cell(image_server), "playground = mf.Playground(model)\nplayground"])
+    notebook.run_all()
+    view = notebook.playground
+    run(view, "Count")
+    growing(view, states=3)
+    notebook.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(view.get_by_role("alert").filter(has_text="run this cell again")).to_be_visible(timeout=20_000)
+    expect(state(view)).to_have_text("no kernel")
+    expect(button(view, "run")).to_be_disabled()
+    assert "word0 word1" in view.inner_text()
+    assert view.get_by_text("met an error of its own").count() == 0
+
+
 # What stays
 
 

@@ -23,6 +23,7 @@ from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 
 from . import test_extraction_view_esm as extraction
+from . import test_playground_hands_esm as playground
 from . import test_prefill_editor_esm as prefill
 from . import test_schema_picker_esm as picker
 from . import test_tool_call_view_esm as calls
@@ -81,7 +82,8 @@ def start(page: Page) -> None:
     WidgetPage(page, PrefillEditor, prefill.seen("Let's think step by step. "))
 
 
-VIEWS: dict[str, Callable[[Page], None]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
+VIEWS: dict[str, Callable[[Page], Any]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
+VIEWS |= {f"playground-{name}": made for name, made in playground.STATES.items()}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

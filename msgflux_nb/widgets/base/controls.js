@@ -108,7 +108,7 @@ function opensMenu(by, label, entries, signal) {
 
   function open() {
     if (menu) return;
-    menu = element("div", { class: "mf-menu", role: "menu", "aria-label": label, popover: "manual" });
+    menu = element("div", { class: "mf-menu", "aria-label": label, popover: "manual" });
     menu.addEventListener("keydown", keys);
     fill();
     by.parentElement?.insertBefore(menu, by.nextSibling);
@@ -122,7 +122,33 @@ function opensMenu(by, label, entries, signal) {
   }
 
   function fill() {
-    menu?.replaceChildren(...entries().map(drawn));
+    const all = entries();
+    const mixed = all.some((entry) => entry !== "-" && "node" in entry);
+    menu?.setAttribute("role", mixed ? "dialog" : "menu");
+    menu?.replaceChildren(...(mixed ? parted(all) : all.map(drawn)));
+  }
+
+  /**
+   * A menu may hold nothing but choices: what stands between things of one's own becomes a menu by itself.
+   * @param {Entry[]} all
+   * @returns {HTMLElement[]}
+   */
+  function parted(all) {
+    /** @type {HTMLElement[]} */
+    const parts = [];
+    /** @type {HTMLElement | null} */
+    let group = null;
+    for (const entry of all) {
+      const own = entry === "-" || !("label" in entry);
+      if (own) {
+        group = null;
+        parts.push(drawn(entry));
+      } else {
+        if (!group) parts.push((group = element("div", { role: "menu", "aria-label": label })));
+        group.append(drawn(entry));
+      }
+    }
+    return parts;
   }
 
   /**
