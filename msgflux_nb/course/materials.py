@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["PROMPT", "TASKS", "Release", "Review", "price", "to_dollars", "weather"]
+__all__ = ["PROMPT", "TASKS", "Release", "price", "to_dollars", "verdict_scorer", "weather"]
 
 _PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
 PROMPT = "Read this note: {text}"
@@ -55,7 +56,15 @@ class Release(msgspec.Struct):
     mood: Literal["good", "bad"]
 
 
-class Review(msgspec.Struct):
-    """What a review says of a thing."""
+def verdict_scorer(truth: dict[str, str]) -> Callable[[str, str], bool]:
+    """Return a score for reviews: whether the first word of an answer is the known verdict.
 
-    verdict: Literal["good", "bad"]
+    Args:
+        truth: ``good`` or ``bad`` by the text of the review.
+    """
+
+    def is_right(answer: str, review: str) -> bool:
+        words = answer.lower().replace(".", " ").split()
+        return bool(words) and words[0] == truth[review]
+
+    return is_right

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .lesson import recordings_folder
-from .materials import PROMPT, TASKS, Release, Review, price, to_dollars, weather
+from .materials import PROMPT, TASKS, Release, price, to_dollars, verdict_scorer, weather
 
 __all__ = [
-    "LARGE",
     "MODEL",
     "SMALL",
     "chains",
@@ -31,7 +30,6 @@ __all__ = [
 
 MODEL = "local/qwen2.5-coder-0.5b"
 SMALL = "local/smollm2-135m"
-LARGE = "local/qwen2.5-coder-1.5b"
 ANIMAL = "Name one animal. Answer with one word only."
 SENTENCE = "Write one short sentence about the sea."
 
@@ -122,16 +120,17 @@ def truth(name: str) -> Any:
 @functools.lru_cache
 def scores() -> dict[str, dict[str, int]]:
     """Return for each model how many of the twelve reviews each prompt reads right."""
+    from ..tables.grid.accessor import scores as scores_of
     from ..tables.grid.grid import grid
 
     told = _truth("prompts")
-    models = {name: _model(name, temperature=0.0, max_tokens=20) for name in told["models"]}
-    inputs, right = list(told["inputs"]), list(told["inputs"].values())
+    models = {name: _model(name, temperature=0.0, max_tokens=6) for name in told["models"]}
+    inputs = list(told["inputs"])
     with _played("prompts"):
         table: Any = grid(
-            told["prompts"], inputs, models=models, schema=Review, score=right, store=False, progress=False
+            told["prompts"], inputs, models=models, score=verdict_scorer(told["inputs"]), store=False, progress=False
         )
-    found: Any = table.mf.scores()
+    found: Any = scores_of(table, None)
     return {model: {prompt: int(found["right"][prompt, model]) for prompt in told["prompts"]} for model in models}
 
 
@@ -155,7 +154,7 @@ def react_runs() -> tuple[Any, ...]:
     from ..reasoning.react import react
 
     with _played("react"):
-        model = _model(LARGE, temperature=0.0, max_tokens=100)
+        model = _model(f"replay/{recordings_folder() / 'react.jsonl'}")
         return tuple(react(model, task, tools=[price, to_dollars], **budget) for task, budget in TASKS.items())
 
 
@@ -176,7 +175,7 @@ def right_rows() -> dict[str, int]:
     known = _truth("rows")
     return {
         name: sum(
-            all(table[field].iloc[place] == one[field] for field in Release.__struct_fields__)
+            all(str(table[field].iloc[place]) == one[field] for field in Release.__struct_fields__)
             for place, one in enumerate(known)
         )
         for name, table in ((name, rows(name)) for name in (SMALL, MODEL))

@@ -72,7 +72,12 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         ("{", "first field"),
         ('{"place": ', "space"),
     ],
-    "05.a": [("bare", "list"), (["bare"], "each of these"), (["bare"] * 6, "each of these")],
+    "05.a": [
+        ("bare", "list"),
+        (["bare"], "each of these"),
+        (["bare"] * 6, "each of these"),
+        (["role"] * 3, "each of these"),
+    ],
     "05.b": [("the last", "position"), (0, "opinion"), (12, "0 to 11")],
     "06.a": [(dict, "Struct"), (TextAge, "age"), (NoDefault, "default"), (Town, "city")],
     "07.a": [("weather", "function"), (get_weather, "not be found"), (weather_of_unit, "type"), (weather, "unit")],
