@@ -50,6 +50,42 @@ import msgflux_nb as mf
 url = {url!r}
 model = mf.Model.chat_completion("openai/gpt-4.1-nano", base_url=url, api_key="sk-...")
 """
+GAME = """
+import operator
+from itertools import permutations
+
+SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+def numbers(path):
+    return path[-1].split("left ")[1].split() if path else "4 5 6 10".split()
+
+
+def propose(path):
+    found = {}
+    for (a, b), rest in ((pair[:2], pair[2:]) for pair in permutations(numbers(path))):
+        for sign, operation in SIGNS.items():
+            if (sign in "+*" and float(a) < float(b)) or (sign == "/" and float(b) == 0):
+                continue
+            result = f"{operation(float(a), float(b)):.4g}"
+            left = " ".join(sorted([*rest, result], key=float))
+            found.setdefault(f"{a} {sign} {b} = {result}, left {left}")
+    return list(found)[:9]
+
+
+def value(path):
+    return 1 / (1 + min(abs(24 - float(one)) for one in numbers(path)))
+
+
+def check(path):
+    left = numbers(path)
+    return float(left[0]) == 24 if len(left) == 1 else None
+
+
+answer = mf.plan.tree_of_thoughts(
+    None, "Make 24 of 4 5 6 10", breadth=5, depth=3, propose=propose, value=value, check=check, max_calls=400
+)
+mf.PlanView(answer)"""
 PERSON = '''
 class Address(msgspec.Struct):
     """Where somebody lives."""
@@ -236,6 +272,15 @@ def tool_call_view(studio: Studio) -> None:
         studio.both(notebook, view, "tool_call_view")
 
 
+def plan_view(studio: Studio) -> None:
+    """A game of 24, solved; it needs no model."""
+    with studio.notebook("plan", [GAME]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-twin .msgflux-plan").first
+        view.get_by_text("solved at step 3").wait_for(timeout=30_000)
+        studio.both(notebook, view, "plan_view")
+
+
 def schema_picker(studio: Studio) -> None:
     """A structure, and a form beside it."""
     form = (
@@ -403,6 +448,7 @@ def _to(notebook: Notebook, selector: str) -> None:
 PICTURES: dict[str, Callable[[Studio], None]] = {
     "extraction_view": extraction_view,
     "tool_call_view": tool_call_view,
+    "plan_view": plan_view,
     "schema_picker": schema_picker,
     "prefill_editor": prefill_editor,
     "message_builder": message_builder,

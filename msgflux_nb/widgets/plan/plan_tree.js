@@ -49,6 +49,7 @@ function treeBody(store) {
   let pinned = null;
   let hide = false;
   let drawnKey = "";
+  let ended = "";
   let unit = 4;
   let sought = "";
   const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
@@ -87,11 +88,27 @@ function treeBody(store) {
     drawCaps(state);
     drawEdges(best);
     drawWhy();
+    showEnd(state);
+  }
+
+  /** Once it has ended, the end of the best path is in sight. @param {PlanState} state */
+  function showEnd({ end }) {
+    const key = end ? String(store.run) : "";
+    if (key === ended || !scroll.clientWidth) return; // not seen yet
+    ended = key;
+    const box = end ? boxes.get(String(end.best))?.box : undefined;
+    if (!box) return;
+    scroll.scrollLeft = Math.max(0, box.offsetLeft + box.offsetWidth + 16 - scroll.clientWidth);
+    scroll.scrollTop = Math.max(0, box.offsetTop - scroll.clientHeight / 2);
   }
 
   function rootText() {
     const line = store.told.head.task.split("\n", 1)[0];
     return line || "start";
+  }
+
+  function rootWidth() {
+    return Math.min(44, widthOf(rootText()) * 1.3 + 2);
   }
 
   function rootY() {
@@ -121,7 +138,7 @@ function treeBody(store) {
       measure.font = `500 ${(size * 11) / 13}px ${style.fontFamily || "sans-serif"}`;
     }
     columns = [2];
-    const root = Math.min(30, widthOf(rootText()) * 1.3 + 2);
+    const root = rootWidth();
     columns.push(columns[0] + root + TREE_GAP);
     for (const nodes of state.levels.slice(1)) {
       const widest = Math.max(10, ...nodes.map(({ text }) => widthOf(text)));
@@ -228,7 +245,7 @@ function treeBody(store) {
    * @param {number} to
    */
   function edge(parent, level, from, to) {
-    const text = level ? widthOf(parent.text) + TREE_VALUE : Math.min(30, widthOf(rootText()) * 1.3 + 2);
+    const text = level ? widthOf(parent.text) + TREE_VALUE : rootWidth();
     const [x1, x2] = [unit * (columns[level] + text), unit * columns[level + 1]];
     const [y1, y2] = [from, to].map((y) => Math.round(10 * unit * (TREE_TOP + TREE_ROW * y)) / 10);
     const middle = x2 - Math.min(unit * 12, (x2 - x1) * 0.62);
@@ -370,6 +387,7 @@ function treeBody(store) {
   new ResizeObserver(() => {
     const now = ((parseFloat(getComputedStyle(canvas).fontSize) || 13) * 4) / 13;
     if (now !== unit) redraw();
+    showEnd(store.state);
   }).observe(node);
 
   /** The moments at which a level begins. */

@@ -31,7 +31,7 @@ def retold(result: PlanResult) -> Iterator[tuple[float, Any]]:
             teller.seconds += event.seconds
         yield teller.seconds, event
     usage = result.usage
-    tokens = None if usage is None else usage.total_tokens
+    tokens = 0 if not result.responses else None if usage is None else usage.total_tokens
     yield teller.seconds, Spent(result.calls, tokens, result.cost, result.seconds)
     yield teller.seconds, PlanEnded(result)
 
