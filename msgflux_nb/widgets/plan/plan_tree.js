@@ -51,6 +51,7 @@ function treeBody(store) {
   let drawnKey = "";
   let ended = "";
   let unit = 4;
+  let font = "";
   let sought = "";
   const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
   /** @type {Map<string, number>} */
@@ -127,15 +128,21 @@ function treeBody(store) {
     return found;
   }
 
-  /** @param {PlanState} state */
-  function place(state) {
+  /** How thoughts are written, once the page shows them; bold ones are the widest. */
+  function fontOf() {
     const style = getComputedStyle(canvas);
     const size = parseFloat(style.fontSize) || 13;
-    const now = (size * 4) / 13;
-    if (now !== unit || measure.font === "10px sans-serif") {
-      unit = now;
+    return { size, font: `700 ${(size * 11) / 13}px ${style.fontFamily || "sans-serif"}` };
+  }
+
+  /** @param {PlanState} state */
+  function place(state) {
+    const { size, font: now } = fontOf();
+    if (now !== font) {
+      font = now;
+      unit = (size * 4) / 13;
       widths.clear();
-      measure.font = `500 ${(size * 11) / 13}px ${style.fontFamily || "sans-serif"}`;
+      measure.font = font;
     }
     columns = [2];
     const root = rootWidth();
@@ -385,8 +392,7 @@ function treeBody(store) {
   }
 
   new ResizeObserver(() => {
-    const now = ((parseFloat(getComputedStyle(canvas).fontSize) || 13) * 4) / 13;
-    if (now !== unit) redraw();
+    if (fontOf().font !== font) redraw();
     showEnd(store.state);
   }).observe(node);
 
