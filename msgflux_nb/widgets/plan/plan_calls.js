@@ -68,3 +68,43 @@ function planSeconds(seconds) {
   const digits = seconds < 10 ? 2 : 1;
   return `${seconds.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} s`;
 }
+
+/** @type {Record<string, string>} */
+const NODE_WORDS = {
+  open: "not judged yet",
+  kept: "kept for the next step",
+  pruned: "pruned: others of its step were better",
+  dead: "dead: your check says that it cannot lead there",
+  solved: "solved: your check says so",
+};
+
+/**
+ * @param {PlanNode} about
+ * @returns {[Standing, string, IconName | ""]}
+ */
+function nodeStanding({ state }) {
+  if (state === "solved") return ["done", NODE_WORDS.solved, "check"];
+  if (state === "dead") return ["none", NODE_WORDS.dead, "cross"];
+  return [state === "open" ? "now" : "none", NODE_WORDS[state] ?? state, ""];
+}
+
+/** @param {number} value */
+function planNumber(value) {
+  return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
+}
+
+/**
+ * The moments at which a level of a tree begins.
+ * @param {PlanStore} store
+ */
+function levelTicks(store) {
+  /** @type {number[]} */
+  const found = [];
+  let level = 0;
+  store.moments.forEach(({ t, l }, index) => {
+    if (t !== "node" || l === undefined || l <= level) return;
+    level = l;
+    found.push(index);
+  });
+  return found.slice(1);
+}

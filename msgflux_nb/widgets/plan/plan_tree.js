@@ -6,14 +6,6 @@ const TREE_TOP = 9;
 const TREE_GAP = 14; // between two columns, for the edges
 const TREE_VALUE = 8; // what stands before a thought, with its room
 const TREE_WIDEST = 52;
-/** @type {Record<string, string>} */
-const NODE_WORDS = {
-  open: "not judged yet",
-  kept: "kept for the next step",
-  pruned: "pruned: others of its step were better",
-  dead: "dead: your check says that it cannot lead there",
-  solved: "solved: your check says so",
-};
 
 /**
  * @param {PlanStore} store
@@ -207,11 +199,8 @@ function treeBody(store) {
     const mark = node?.state === "solved" ? [icon("check")] : share === null ? [element("span", { class: "mf-v mf-no-value" })] : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
     box.replaceChildren(...(level && node ? mark : []), element("span", { class: "mf-cut" }, text));
     box.setAttribute("aria-level", String(level + 1));
-    box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${number(value)}`}, ${node.state}` : text);
+    box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${planNumber(value)}`}, ${node.state}` : text);
   }
-
-  /** @param {number} value */
-  const number = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
 
   /** @param {PlanState} state */
   function drawCaps(state) {
@@ -291,21 +280,11 @@ function treeBody(store) {
       return;
     }
     const path = [...pathOf(about)].reverse();
-    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, number(each.value)))));
-    const parts = [list, ...(about.parent ? [planState(...standingOf(about))] : [])];
+    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, planNumber(each.value)))));
+    const parts = [list, ...(about.parent ? [planState(...nodeStanding(about))] : [])];
     if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
     else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show what was asked and what came (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
     why.replaceChildren(...parts);
-  }
-
-  /**
-   * @param {PlanNode} about
-   * @returns {[Standing, string, IconName | ""]}
-   */
-  function standingOf({ state }) {
-    if (state === "solved") return ["done", NODE_WORDS.solved, "check"];
-    if (state === "dead") return ["none", NODE_WORDS.dead, "cross"];
-    return [state === "open" ? "now" : "none", NODE_WORDS[state] ?? state, ""];
   }
 
   /** @param {PlanNode | null} about */
@@ -396,18 +375,7 @@ function treeBody(store) {
     showEnd(store.state);
   }).observe(node);
 
-  /** The moments at which a level begins. */
-  function ticks() {
-    /** @type {number[]} */
-    const found = [];
-    let level = 0;
-    store.moments.forEach(({ t, l }, index) => {
-      if (t !== "node" || l === undefined || l <= level) return;
-      level = l;
-      found.push(index);
-    });
-    return found.slice(1);
-  }
+  const ticks = () => levelTicks(store);
 
   function told() {
     const { levels, asking, end } = store.state;
