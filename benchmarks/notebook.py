@@ -362,7 +362,7 @@ def main() -> int:
     options.add_argument("--quick", action="store_true")
     chosen = options.parse_args()
     versions = ", ".join(f"{name} {version(name)}" for name in ("msgflux-nb", "ipywidgets", "anywidget"))
-    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.")
+    print(f"{datetime.date.today()}, {machine()}, load {load()} before. {versions}.", flush=True)
     missed = 0
     parts = [] if chosen.only == "page" else [kernels(chosen)]
     parts += [] if chosen.only == "kernel" else [page(chosen)]

@@ -89,20 +89,23 @@ function columnHead(name, head) {
       bar.style.flexGrow = String(count);
     });
     for (const [key, bar] of bars) setText(/** @type {Node} */ (bar.firstChild), key.startsWith("\u0000") ? "" : key);
-    fit();
     const names = shares.slice(0, 2).map(([text]) => text);
     const more = distinct - names.length;
     setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, each another` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
   }
 
-  /** A name stands in its bar where there is room for all of it. Measured together, so that the page is laid out once. */
-  function fit() {
-    const nodes = [...bars.values()].map((bar) => /** @type {HTMLElement} */ (bar.firstChild));
+  /**
+   * A name stands in its bar where there is room for all of it. All columns are measured before any is changed, so that
+   * the page is laid out once.
+   * @returns {() => void} what changes them
+   */
+  function measure() {
+    const nodes = head.kind === "shares" ? [...bars.values()].map((bar) => /** @type {HTMLElement} */ (bar.firstChild)) : [];
     const room = nodes.map((text) => text.offsetWidth + 8 <= (text.parentElement?.clientWidth ?? 0));
-    nodes.forEach((text, place) => text.classList.toggle("mf-cramped", !room[place]));
+    return () => nodes.forEach((text, place) => text.classList.toggle("mf-cramped", !room[place]));
   }
 
-  return { node, draw };
+  return { node, draw, measure };
 }
 
 /** @param {number} share */

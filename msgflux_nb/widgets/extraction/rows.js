@@ -57,6 +57,7 @@ function rowTable(ask) {
       table.style.setProperty("--mf-least", String(18 + 40 * texts + 27 * numbers));
     }
     heads.forEach((one, place) => one.draw(picture.heads[place]));
+    for (const change of heads.map((one) => one.measure())) change();
   }
 
   /** @param {Picture} picture */
