@@ -263,7 +263,7 @@ def tool_call_view(studio: Studio) -> None:
     with studio.notebook("calls", [show, ask]) as notebook:
         notebook.run_all()
         view = notebook.page.locator(".msgflux-tool-calls").first
-        approve = view.get_by_role("button", name="Approve")
+        approve = view.get_by_role("button", name="Approve", exact=True)
         approve.first.wait_for(timeout=30_000)
         notebook.page.wait_for_timeout(600)
         approve.first.click()
@@ -425,7 +425,7 @@ def film(studio: Studio) -> None:
         notebook.start_cell(3)
         _to(notebook, ".msgflux-tool-calls")
         calls = page.locator(".msgflux-tool-calls").first
-        approve = calls.get_by_role("button", name="Approve")
+        approve = calls.get_by_role("button", name="Approve", exact=True)
         shown.until(lambda: approve.count() > 0 and approve.first.is_visible(), 4)
         shown.shoot(0.8)
         for _ in range(2):
