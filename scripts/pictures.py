@@ -40,6 +40,7 @@ FILM_BYTES = 2_000_000
 FILM_WIDTH = 860
 
 BEGIN = """import datetime
+import time
 from typing import Annotated, Literal
 
 import msgspec
@@ -104,11 +105,13 @@ class Person(msgspec.Struct):
 TRIP = '''
 def next_train(origin: str, to: str, day: datetime.date) -> str:
     """Find the next train."""
+    time.sleep(0.32)
     return "08:03, change in Antwerp, arrives 10:51"
 
 
 def get_forecast(city: str, day: datetime.date) -> str:
     """Get the weather of a city."""
+    time.sleep(0.48)
     return "9 °C, light rain until noon"
 '''
 SIGHTING = """
