@@ -158,6 +158,17 @@ def test_a_provider_without_probabilities_is_refused_before_anything_is_sent(nam
         mf.extract(["a"], int, model=model, confidence=True, progress=False)
 
 
+def test_a_provider_whose_logprobs_is_a_number_is_asked_by_one() -> None:
+    old = {"tokens": ['{"value": ', "7", "}"], "token_logprobs": [-9.0, math.log(0.6), -9.0]}
+    choice = {"index": 0, "message": {"content": '{"value": 7}'}, "finish_reason": "stop", "logprobs": old}
+    reply = Reply([json.dumps({"choices": [choice]}).encode()], headers={"Content-Type": "application/json"})
+    with serving(reply) as server:
+        model = mf.Model.chat_completion("together/some", api_key="k", base_url=server.url)
+        result = mf.extract(["a"], int, model=model, store=False, progress=False, confidence=True)
+        assert (server.bodies[0]["logprobs"], "top_logprobs" in server.bodies[0]) == (5, False)
+    assert result["_confidence"].tolist() == pytest.approx([0.6])
+
+
 @pytest.mark.parametrize("given", [1, 0, -1, 65, "yes", 2.5])
 def test_what_is_no_number_of_answers_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="confidence"):

@@ -17,7 +17,8 @@ __all__ = ["Judge", "judge_of"]
 
 _MOST_SAMPLES = 64
 _TOP = 20  # as many as OpenAI, llama.cpp and vLLM give; choices are told apart by them
-_FEWER = {"fireworks": 5, "xai": 8, "together": 5, "deepseek": 20, "gemini": 19}
+_FEWER = {"fireworks": 5, "xai": 8, "gemini": 19}
+_AS_A_NUMBER = {"together": 5}  # whose logprobs says how many, and is no true or false
 _WITHOUT = frozenset(("anthropic", "groq", "mistral", "perplexity"))
 _INSTEAD = "confidence=3 asks each row three times and counts how often the answers agree; it works with every provider"
 
@@ -59,9 +60,12 @@ class Judge:
         wire = getattr(getattr(model, "profile", None), "wire", "chat")
         if provider in _WITHOUT or wire == "messages" or not hasattr(model, "options"):
             raise ValueError(f"confidence=True: {model.name} gives no probabilities of tokens. {_INSTEAD}")
-        top = options.get("top_logprobs") or _FEWER.get(provider, _TOP)
         made = copy.copy(model)
-        made.options = {**options, "logprobs": True, "top_logprobs": top}
+        if provider in _AS_A_NUMBER:
+            made.options = {**options, "logprobs": _AS_A_NUMBER[provider]}
+        else:
+            top = options.get("top_logprobs") or _FEWER.get(provider, _TOP)
+            made.options = {**options, "logprobs": True, "top_logprobs": top}
         return made
 
     def others(self, model: Any) -> list[Any]:
