@@ -48,6 +48,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
             have, ``sample`` any.
         SchemaError: a class of the schema cannot be sent to workers.
     """
+    register()  # Dask may have been loaded after this package
     if options.get("sample") is not None:
         raise ValueError(
             "sample: expected None for a Dask DataFrame; extract a few rows: data.head(20, npartitions=-1)"
