@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import MsgfluxError
 from .figures import status
 from .html import WORDS, answer_html, structure_html
+from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .structure import Row, rows
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
@@ -40,8 +41,24 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     if problem is not None:
         parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
     parts.append(flags(answer.metadata.warnings))
-    parts.append(f'<div><small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>')
+    parts.append(_line(answer, problem))
     return _bundle("msgflux-answer", parts, answer_words(answer, found, problem))
+
+
+def _line(answer: Any, problem: MsgfluxError | None) -> str:
+    """How it ended, with a mark, and the figures: one quiet line."""
+    drawing, colour, word = _standing(answer, problem)
+    mark = f'<span style="color: {colour}">{icon(drawing, word)}</span> ' if drawing else ""
+    return f'<div>{mark}<small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>'
+
+
+def _standing(answer: Any, problem: MsgfluxError | None) -> tuple[str, str, str]:
+    if problem is not None:
+        return "cross", "var(--jp-error-color1, #d32f2f)", "failed"
+    reason = answer.metadata.finish_reason
+    if reason == "length":
+        return "warning", "var(--jp-warn-color1, #f57c00)", "cut off"
+    return ("check", "var(--jp-success-color1, #388e3c)", "complete") if reason else ("", "", "")
 
 
 def aggregator_bundle(aggregator: Any) -> dict[str, str]:

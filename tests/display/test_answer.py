@@ -93,11 +93,22 @@ def model_at(url: str) -> mf.ChatCompletion:
 # Answers of a model
 
 
+@pytest.mark.parametrize(("reason", "mark"), [("stop", "complete"), ("length", "cut off"), (None, "")])
+def test_how_an_answer_ended_is_a_mark_before_its_numbers(reason: str | None, mark: str) -> None:
+    from msgflux_nb.display.answer import _line
+
+    drawn = _line(Answer(finish_reason=reason), None)
+    assert ("aria-label" in drawn) is bool(mark)
+    assert f'aria-label="{mark}"' in drawn or not mark
+    assert 'aria-label="failed"' in _line(Answer(), mf.ValidationFailedError("no"))
+
+
 def test_a_text_is_shown_with_its_prefill_marked_and_its_numbers() -> None:
     with serving(completion(" world")) as server:
         answer = model_at(server.url)("Hi", prefilling="Hello")
     assert re.search(r"<mark[^>]*>Hello</mark> world", shown(answer))
     assert re.search(r"\d+ in · \d+ out · – cost", shown(answer))
+    assert 'aria-label="complete"' in shown(answer)
     plain = answer._repr_mimebundle_()["text/plain"]
     assert re.fullmatch(r"Hello world\nModelResponse\(text, stop, \d+ tokens\)", plain)
     assert "\n" not in repr(answer)
