@@ -68,7 +68,8 @@ class Store:
         self.path = None if path is None else _file(Path(path).expanduser())
         self._own = SqliteFile(self.path) if file is None else None
         self._file = file or self._own or SqliteFile(None)
-        self._known: KnownKeys | None = None
+        self._all: KnownKeys | None = None
+        self._known: KnownKeys | None = None  # the same, while it is up to date
         self._seen = 0
         self._version: Any = None
         self.users = 0
@@ -114,7 +115,7 @@ class Store:
         if self.users or self.worker.waiting:
             self.worker.follow()
             return
-        self._known, self._seen = None, 0
+        self._all, self._known, self._seen = None, None, 0
         self.worker.ask(self._file.close)  # first: two open files of one path would share SQLite's log
         self.worker.ask(self._file.open)
 
@@ -153,6 +154,7 @@ class Store:
     def learn_keys(self) -> None:
         """Begin to find out which keys of rows it knows, so that those that are new need not be looked up."""
         if self._own is not None:
+            self._known = None  # until it is known what other processes have written since the last time
             self.worker.submit(self._learn_keys)
             self.worker.wrote = self._learn_of_others
 
@@ -170,20 +172,23 @@ class Store:
 
     def will_know(self, *keys: bytes) -> None:
         """Keys of a row that is about to be written."""
-        if self._known is not None:
-            self._known.add(keys)
+        if self._all is not None:
+            self._all.add(keys)
 
     def _learn_keys(self) -> None:
         """Read what was written since the last time, by other processes too; on the file's thread."""
         ((most,),) = self._file.execute("SELECT max(rowid) FROM rows", ())
-        known = self._known
+        known = self._all
         if known is None or (most or 0) < self._seen:
             known, self._seen = KnownKeys(2 * (most or 0)), 0
+            known.add(
+                key for write in self.worker.waiting.everything() for key in write.values[:2] if type(key) is bytes
+            )
         statement = "SELECT rowid, key, question FROM rows WHERE rowid > ? ORDER BY rowid LIMIT ?"
         while found := self._file.execute(statement, (self._seen, _CHUNK)):
             known.add(key for row in found for key in row[1:] if isinstance(key, bytes))
             self._seen = found[-1][0]
-        self._known = known
+        self._all = self._known = known
 
 
 class StoreEntry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -27,6 +28,7 @@ from .share import Link, Terms, machine, own_path, sees
 __all__ = ["PLACES", "Asked", "run_part"]
 
 _HEARTBEAT_SECONDS = 0.1
+_STORE_SECONDS = 30.0  # for which the end of a part waits for what is not written
 PLACES = ("auto", "file", "beside", "scheduler")
 _ASKED_AT_ONCE = 8  # questions to the desk that wait for their turn; each holds a connection
 
@@ -91,6 +93,8 @@ def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], boo
         told = gate.told()
         if run.batch.stopped is not None and not gate.was_told:
             link.ask_and_wait("stop", part=part, reason=run.batch.stopped)
+        if records is not None:
+            _written(records)
         if isinstance(records, _Beside):
             records.close()
         return _returned(run, result)
@@ -111,6 +115,13 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
         run.interrupt_and_wait()
         raise
     return run.result()
+
+
+def _written(records: Records) -> None:
+    """Wait until all is written: the desk takes nothing from a part that has ended."""
+    end = time.monotonic() + _STORE_SECONDS
+    while records.flush() and time.monotonic() < end:
+        time.sleep(_HEARTBEAT_SECONDS)
 
 
 def _returned(run: Run, result: pd.DataFrame) -> pd.DataFrame:
