@@ -37,7 +37,28 @@ def test_the_version_is_told(capsys: Output) -> None:
     assert (caught.value.code, capsys.readouterr().out) == (0, f"msgflux-nb {__version__}\n")
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["doctor", "--nonsense"], ["models", "pull", "tiny", "extra"]])
+def test_without_a_command_it_says_the_three_things_to_do(capsys: Output) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert [word in said for word in ("msgflux-nb doctor", "msgflux-nb course FOLDER", "msgflux-nb lab")] == [True] * 3
+
+
+def test_the_course_is_copied_and_nothing_is_overwritten(tmp_path: Path, capsys: Output) -> None:
+    folder = tmp_path / "my course"
+    assert main(["course", str(folder)]) == 0
+    assert "notebooks copied" in capsys.readouterr().out
+    lesson = folder / "01_a_call.ipynb"
+    lesson.write_text("mine", encoding="utf-8")
+    assert main(["course", str(folder)]) == 0
+    assert lesson.read_text(encoding="utf-8") == "mine"
+    assert "01_a_call.ipynb" in capsys.readouterr().err
+    lesson.unlink()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["course", str(tmp_path / "file")]) == 1
+    assert "cannot be copied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["doctor", "--nonsense"], ["models", "pull", "tiny", "extra"]])
 def test_a_wrong_command_line_ends_with_2(words: list[str], capsys: Output) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)

@@ -164,7 +164,7 @@ function codePanel(play, signal) {
     wanted = true;
     play.model.send({ type: "code", grid: true });
   };
-  const grid = textButton("as a grid", "copy the code of a grid of this: prompts and models over many inputs, side by side", asGrid);
+  const grid = textButton("as a grid", "show the code of a grid of this: prompts and models over many inputs, side by side", asGrid);
   const head = element("header", {}, element("span", { class: "mf-title" }, "The code that asks the same"), element("span", { class: "mf-grow" }), grid, copy);
   const node = element("div", { class: "mf-code-panel" }, head, text);
   let wanted = false;
