@@ -50,6 +50,8 @@ class _Computation:
 
 def callers_context() -> contextvars.Context:
     """Return the context of whoever began the local scheduler's computation: Dask's threads do not carry it."""
+    if _worker() is not None:  # a cluster's task: its own context says which worker it runs on
+        return contextvars.copy_context()
     return _latest[0].context.copy()
 
 
