@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format unit notebooks browser fuzz weights pictures clean help
+.PHONY: demo docs test check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -44,6 +44,10 @@ check:           ## linter, format, types of the package and of the widgets' pag
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/check_pages.py
+
+docs:            ## the site, in build/site; a warning or a dead link is an error
+	@PYTHON=$(PYTHON) scripts/make_venv.sh docs local,lab docs
+	$(BIN)/python scripts/site.py
 
 format:
 	$(BIN)/ruff check --fix .

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Build or update .venv with this package and the extras and groups that are named; quick when nothing has changed.
-#   scripts/make_venv.sh demo|test EXTRAS [GROUP]
+#   scripts/make_venv.sh demo|test|docs EXTRAS [GROUP]
 set -eu
 kind=$1 extras=$2 group=${3:-}
 venv=.venv
 key=$(cat pyproject.toml constraints.txt scripts/make_venv.sh | sha256sum | cut -d' ' -f1)
 # An environment that was made for the tests holds all that the demo needs.
-for stamp in "$kind" test; do
+stamps="$kind test"
+[ "$kind" != docs ] || stamps=docs
+for stamp in $stamps; do
     if [ -x "$venv/bin/msgflux-nb" ] && [ "$(cat "$venv/$stamp.stamp" 2>/dev/null)" = "$key" ]; then
         exit 0
     fi

@@ -1,0 +1,115 @@
+"""Build the site into build/site: docs, lessons, an API reference; without a network, and a warning is an error.
+
+``python scripts/site.py``; then open build/site/index.html.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCE, TARGET = ROOT / "build" / "site-source", ROOT / "build" / "site"
+sys.path.insert(0, str(ROOT))
+
+_LESSONS = """# The lessons, as saved
+
+The views in them are pictures that replay in the page, without a kernel.
+
+```{{toctree}}
+:maxdepth: 1
+
+{names}
+```
+"""
+
+
+def assemble() -> None:
+    """Put everything that the site shows into one folder."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", SOURCE)
+    lessons = SOURCE / "lessons"
+    lessons.mkdir()
+    names = []
+    for notebook in [
+        ROOT / "notebooks" / "00_quickstart.ipynb",
+        *sorted((ROOT / "notebooks" / "course").glob("*.ipynb")),
+    ]:
+        shutil.copyfile(notebook, lessons / notebook.name)
+        names.append(f"lessons/{notebook.stem}")
+    (SOURCE / "lessons.md").write_text(_LESSONS.format(names="\n".join(names)), encoding="utf-8")
+    for page in SOURCE.glob("*.md"):  # a notebook lies elsewhere in the site
+        text = page.read_text(encoding="utf-8").replace("](../notebooks/course/", "](lessons/")
+        text = text.replace("](../benchmarks/README.md", "](benchmarks.md")
+        page.write_text(text, encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    (SOURCE / "changelog.md").write_text(changes, encoding="utf-8")
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").replace("](../docs/", "](")
+    (SOURCE / "benchmarks.md").write_text(measured, encoding="utf-8")
+    (SOURCE / "api.md").write_text(reference(), encoding="utf-8")
+
+
+def reference() -> str:
+    """Return the page of the API: each public name by kind, from its docstring."""
+    import msgflux_nb as mf
+
+    classes = [name for name in mf.__all__ if isinstance(getattr(mf, name), type)]
+    errors = [name for name in classes if issubclass(getattr(mf, name), Exception)]
+    others = [name for name in classes if name not in errors]
+    functions = [name for name in mf.__all__ if name not in classes and callable(getattr(mf, name))]
+    parts = ["# Reference\n\nEverything is imported as `import msgflux_nb as mf`.\n"]
+    for title, names, kind in (
+        ("Functions", functions, "function"),
+        ("Classes", others, "class"),
+        ("Errors", errors, "exc"),
+    ):
+        parts.append(f"## {title}\n")
+        for name in names:
+            home = getattr(getattr(mf, name), "__module__", "msgflux_nb")
+            real = getattr(getattr(mf, name), "__qualname__", name)
+            directive = {"function": "autofunction", "class": "autoclass", "exc": "autoexception"}[kind]
+            options = "   :members:\n   :exclude-members: tag\n" if kind == "class" else ""
+            parts.append(f"### {name}\n\n```{{eval-rst}}\n.. {directive}:: {home}.{real}\n{options}```\n")
+    parts.append("## Plans\n")
+    for name in ("react", "self_consistency", "tree_of_thoughts", "start"):
+        function = getattr(mf.plan, name)
+        parts.append(f"### plan.{name}\n\n```{{eval-rst}}\n.. autofunction:: {function.__module__}.{name}\n```\n")
+    return "\n".join(parts)
+
+
+def dead_links() -> list[str]:
+    """Return links of the built pages whose page or anchor is not there."""
+    pages = {page: page.read_text(encoding="utf-8") for page in TARGET.rglob("*.html") if "_static" not in page.parts}
+    anchors = {page: set(re.findall(r'\bid="([^"]+)"', text)) for page, text in pages.items()}
+    dead = []
+    for page, text in pages.items():
+        for link in set(re.findall(r'href="([^"]+)"', text)):
+            if re.match(r"[a-z]+:|//|#$", link) or "_sources" in link:
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path.partition("?")[0]).resolve() if path else page
+            if target.is_dir():
+                target /= "index.html"
+            if not target.exists() or (anchor and target in anchors and anchor not in anchors[target]):
+                dead.append(f"{page.relative_to(TARGET)}: {link}")
+    return sorted(dead)
+
+
+def main() -> int:
+    """Build; return 0, or 1 where there was a warning or a dead link."""
+    assemble()
+    shutil.rmtree(TARGET, ignore_errors=True)
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", str(SOURCE), str(TARGET)]
+    done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603  # our own arguments
+    if done.returncode:
+        return 1
+    dead = dead_links()
+    print("\n".join(dead) or f"{len(list(TARGET.rglob('*.html')))} pages in {TARGET}, no dead link")
+    return 1 if dead else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
