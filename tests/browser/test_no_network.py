@@ -308,11 +308,12 @@ FORBIDDEN = (
     "[data-commandlinker-command], img:not([src^='data:'], [src^='blob:']), "
     "a:not([href^='https:'], [href^='mailto:'], [href^='blob:'])"
 )
-# An answer has nothing to work with, either.
+# An answer has nothing to work with, either; our own icons are nothing but lines.
 FORBIDDEN += ", " + ", ".join(
     f":is(.msgflux-answer, .msgflux-tool-calls:not(.msgflux-live)) {what}"
-    for what in ("style", "form", "button", "input", "svg", "[id]")
+    for what in ("style", "form", "button", "input", "svg:not(.mf-i)", "[id]")
 )
+FORBIDDEN += ", .mf-i :not(path, circle, rect, line, polyline, ellipse, g, title)"
 REPLAYS = [_code()]  # where scripts may run, the twin of a view of tool calls replays them by this one, and no other
 # JupyterLab's own, where a notebook is opened that was saved without the state of its widgets.
 NO_STATE = "widget model not found"
