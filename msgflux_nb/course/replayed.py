@@ -90,16 +90,20 @@ def typed() -> tuple[str, ...]:
 
 @functools.lru_cache
 def chains() -> tuple[tuple[int, tuple[int | None, ...]], ...]:
-    """Return for each of the twenty questions what is right, and the twenty answers in their order."""
+    """Return for each of the twenty questions what is right, and the answers in their order; None could not be read."""
     from ..reasoning.self_consistency import self_consistency
     from ..reasoning.trace import Sample
+    from ..storage.recordings.recording import Recording
 
+    truth = _truth("chains")
+    tasks = {question: f"{question} Think in one short step." for question in truth}
+    asked = [line.body["messages"][-1]["content"] for line in Recording(recordings_folder() / "chains.jsonl").exchanges]
+    count = min(sum(one.endswith(task) for one in asked) for task in tasks.values())
     found = []
     with _played("chains"):
         model = _model(max_tokens=80)
-        for question, right in _truth("chains").items():
-            task = f"{question} Think in one short step."
-            result = self_consistency(model, task, n=20, answer=int, temperature=0.7)
+        for question, right in truth.items():
+            result = self_consistency(model, tasks[question], n=count, answer=int, temperature=0.7)
             votes = tuple(entry.answer for entry in result.trace if isinstance(entry, Sample))
             found.append((right, votes))
     return tuple(found)

@@ -51,7 +51,7 @@ LESSON = Lesson(
             hints=(
                 "It gets a list such as [47, 47, 12] and returns True to stop.",
                 "After a few votes, look at how far the leader is ahead of the second.",
-                "Stop once the leader has three votes more than the second one.",
+                "Stop once the leader has two votes more than the second one.",
             ),
             solution="""
 from collections import Counter
@@ -61,7 +61,7 @@ def stop(votes):
     if not counted:
         return False
     second = counted[1][1] if len(counted) > 1 else 0
-    return counted[0][1] - second >= 3
+    return counted[0][1] - second >= 2
 
 answer = stop
 """,
