@@ -231,8 +231,8 @@ class Accumulator:
 
     def _take(self, received: list[bytes | ServerEvent]) -> list[Event]:
         events: list[Event] = []
-        quick = self._quick_on_wire if self._reader else self._quick
         for item in received:
+            quick = self._quick_on_wire if self._reader else self._quick  # which a gateway's first event may change
             if not (self._ready and quick(item, events)):
                 self._payload(item, events)
         return events

@@ -12,7 +12,7 @@ from .batches import Record, Records
 
 __all__ = ["Lookups"]
 
-_LATE_SECONDS, _PATIENCE_SECONDS = 1.0, 31.0
+_LATE_SECONDS, _PATIENCE_SECONDS = 3.0, 31.0
 
 
 class Lookups:
@@ -69,7 +69,8 @@ class Lookups:
         futures: list[asyncio.Future[Any]],
         results: Callable[[Any], list[Any]],
     ) -> None:
-        late = loop.call_later(_LATE_SECONDS, self._fail, StoreError("the store has not answered for a second"))
+        asked = self._records.store.worker.submit(work)
+        late = loop.call_later(_LATE_SECONDS, self._say_late, asked)
         over = loop.call_later(self._patience, self._give_up, futures)
 
         def answered(done: Future[Any]) -> None:
@@ -83,7 +84,12 @@ class Lookups:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(answered, done)
 
-        self._records.store.worker.submit(work).add_done_callback(tell)
+        asked.add_done_callback(tell)
+
+    def _say_late(self, asked: Future[Any]) -> None:
+        # Where it was answered, it is the loop that was busy; and a store in memory has nobody else to wait for.
+        if not asked.done() and self._records.store.worker.file.lasts:
+            self._fail(StoreError(f"the store has not answered for {_LATE_SECONDS:.0f} s"))
 
     def _give_up(self, futures: list[asyncio.Future[Any]]) -> None:
         """Nobody waits for half a minute once more, before something was answered."""

@@ -111,6 +111,7 @@ class Batch:
         crash: what must not become a row's state (``MemoryError``, ``SystemExit``), to be raised by the caller.
         view_fault: what a view of this batch failed with, or None.
         ended: set when nothing is in flight any more.
+        unwritten_cost: US dollars of answers that have come and wait for the store.
         partners: the other batches that share the ledger and ``max_cost``.
     """
 
@@ -163,6 +164,7 @@ class Batch:
         self._crew: Crew | None = None
         self._interrupted = False
         self._answers = 0
+        self.unwritten_cost = 0.0
         # A batch that goes on asks first for the rows that failed before, which tells nothing about the others.
         self._first = FirstFailures(watched=not self.ledger.finished)
 
@@ -330,11 +332,15 @@ class Batch:
         return await self._answered(response, response.metadata, prepared, time.perf_counter() - started)
 
     async def _keep(self, prepared: Any, outcome: Outcome) -> None:
+        cost = outcome.cost or 0.0
+        self.unwritten_cost += cost
         try:
             await self._memory.keep(prepared, outcome)
         except asyncio.CancelledError:
             if not self._interrupted:
                 raise  # else it was paid for, has ended, and is written soon
+        finally:
+            self.unwritten_cost -= cost
 
     def _heed_store(self) -> None:
         reason = None if self.stopped is not None else self._memory.why_stop()

@@ -167,7 +167,8 @@ class _SharedGate:
 
     def told(self) -> list[float]:
         """What the batch has spent so far, and for how many answers."""
-        return [0.0 if self.batch is None else self.batch.ledger.cost, self._answers]
+        batch = self.batch
+        return [0.0 if batch is None else batch.ledger.cost + batch.unwritten_cost, self._answers]
 
     async def enter(self, tokens: float = 0) -> int | None:
         """Wait until a call may begin; where none may any more, the batch is stopped."""
