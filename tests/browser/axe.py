@@ -23,5 +23,10 @@ def serious(page: Page, selector: str) -> list[str]:
         pytest.fail(f"there is no {_AXE}: `make test` fetches it from npm", pytrace=False)
     if not page.evaluate("typeof axe === 'object'"):
         page.add_script_tag(path=_AXE)
+    # What fades in is measured when it has.
+    page.evaluate(
+        "() => Promise.race([new Promise((done) => setTimeout(done, 1000)),"
+        " Promise.allSettled(document.getAnimations().map((one) => one.finished))])"
+    )
     found: list[dict[str, Any]] = page.evaluate(_RUN, selector)
     return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
