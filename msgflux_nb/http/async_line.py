@@ -52,7 +52,9 @@ class AsyncLine(ResponseHandler):
     # -- what asyncio and the parser tell -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Something has come: count it, and let the library read it."""
+        """Something has come: count it, and let the library read it; nothing more once the line is broken."""
+        if self._fault is not None:  # to save what came makes the library ask for more
+            return
         foreign = foreign_protocol(data) if not self._came else None
         if foreign is not None and self._parser is not None:
             self._break(httpx.RemoteProtocolError(foreign))
