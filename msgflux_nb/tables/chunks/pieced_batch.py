@@ -104,6 +104,11 @@ class PiecedBatch:
         return self.inner.stopped
 
     @property
+    def unwritten_cost(self) -> float:
+        """US dollars of answers that have come and wait for the store."""
+        return self.inner.unwritten_cost
+
+    @property
     def error(self) -> BaseException | None:
         """The error of the first piece that failed."""
         return self.inner.error
