@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -28,11 +30,18 @@ class City(msgspec.Struct):
 @pytest.fixture
 def shell() -> Iterator[Any]:
     InteractiveShell.clear_instance()
+    kept = sys.modules["__main__"], dict(vars(builtins)), sys.displayhook, sys.excepthook
     shell = InteractiveShell.instance()
     shell.run_line_magic("load_ext", "msgflux_nb")
     shell.user_ns.update(City=City, mf=mf)
     yield shell
+    shell.restore_sys_module_state()
     InteractiveShell.clear_instance()
+    sys.modules["__main__"], names, sys.displayhook, sys.excepthook = kept
+    for name in set(vars(builtins)) - set(names):
+        delattr(builtins, name)
+    for name, value in names.items():
+        setattr(builtins, name, value)
 
 
 def model_at(server: Any, **options: Any) -> Any:
