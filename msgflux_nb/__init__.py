@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from .tables.frames.ready import when_made
+
 TYPE_CHECKING = False  # as in typing, which alone costs more than the rest of this import
 
 __version__ = "0.1.0.dev0"
@@ -188,6 +190,12 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])
 
+
+def _give_tables_their_mf() -> None:
+    importlib.import_module(f"{__name__}.tables.accessor").register()
+
+
+when_made.append(_give_tables_their_mf)
 
 if hasattr(sys.modules.get("pandas"), "api"):  # it has none while it is being imported itself
     importlib.import_module(f"{__name__}.pandas")

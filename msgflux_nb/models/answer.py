@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -213,8 +212,6 @@ class Answer:
         """
         from ..tables.frame import to_frame
 
-        # By its name, as the front door does it: the accessor needs the engine, which needs this module.
-        importlib.import_module("msgflux_nb.tables.accessor").register()
         value = self._call.value()
         if isinstance(value, ToolCallAggregator):
             return to_frame([call._asdict() for call in self.tool_calls])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -64,7 +63,6 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
         """Return the trace as a DataFrame: a row for each sample, node, or call of a tool and answer of ``react``."""
         from ..tables.frame import to_frame
 
-        importlib.import_module("msgflux_nb.tables.accessor").register()
         return to_frame([row for entry in self.trace for row in _rows(entry)])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:

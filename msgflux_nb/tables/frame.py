@@ -17,6 +17,7 @@ from ..errors import SchemaError
 from .arrays import infer, objects, to_array
 from .dtypes import Column, columns
 from .fields import Cells, field_names
+from .frames.ready import frame_made
 
 __all__ = ["build_frame", "exploded_frame", "frame_from_columns", "to_frame"]
 
@@ -50,6 +51,7 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
         0  Ghent  265086
         1     Ur    <NA>
     """
+    frame_made()
     rows = list(_iterable(values))
     kinds = set(map(type, rows))
     if any(map(_holds_content, kinds)):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import pandas as pd
+
+from .ready import frame_made
 
 __all__ = ["Foreign", "FrameKind", "foreign_of", "kind_of", "report_of_frame", "to_pandas"]
 
@@ -57,8 +58,7 @@ class Foreign:
                 f"tables of {library} are read by narwhals, which is not installed: run "
                 "`pip install narwhals`, or `pip install 'msgflux-nb[polars]'`"
             ) from None
-        # polars may have been loaded after this package. By its name: the accessor needs the engine, which needs this.
-        importlib.import_module("msgflux_nb.tables.accessor").register()
+        frame_made()  # polars may have been loaded after this package
         self._data: Any = nw.from_native(data, allow_series=True)
         self.is_series = isinstance(self._data, nw.Series)
         self._is_lazy = isinstance(self._data, nw.LazyFrame)
