@@ -92,7 +92,7 @@ SCHEMAS: dict[str, Any] = {"package": package, "person": person, "review": revie
 
 
 def rows_of(kind: str, limit: int) -> list[dict[str, Any]]:
-    """Return the rows of a kind: the first ones, or all where there is no limit."""
+    """Return the rows of one kind; a limit takes the first ones."""
     rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
     return [row for row in rows if row["kind"] == kind][: limit or None]
 

@@ -81,7 +81,7 @@ SPECIES = ["Teal", "Lapwing", "Reed bunting", "Marsh harrier", "Kingfisher", "Li
 
 
 class Felt(NamedTuple):
-    """One figure: ``reached`` is None where there is no goal."""
+    """One figure; ``reached`` is None for a figure without a goal."""
 
     what: str
     value: str

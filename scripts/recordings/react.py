@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import msgflux_nb as mf
+from msgflux_nb.course.materials import TASKS, price, to_dollars
 from scripts.recordings.place import recording
 
 MODEL = "local/qwen2.5-coder-1.5b"
-_PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
-
-
-def price(item: str) -> str:
-    """Look up what one item costs, in euros.
-
-    Args:
-        item: such as lamp.
-    """
-    found = _PRICES.get(item.strip().lower())
-    return f"{found} euros" if found is not None else f"No item {item!r} was found. Try another name."
-
-
-def to_dollars(euros: float) -> str:
-    """Convert euros to dollars.
-
-    Args:
-        euros: an amount.
-    """
-    return f"{euros * 1.1:.2f} dollars"
-
-
-TASKS: dict[str, dict[str, Any]] = {
-    "How much does a lamp cost in dollars?": {},
-    "What does a desk cost, in euros?": {},
-    "What does a sofa cost in dollars? Look it up until you find it.": {"max_calls": 5},
-}
 
 
 def main(first: int = 0, end: int = len(TASKS)) -> None:

@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import json
-import operator
-import os
-import re
 from collections import Counter
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.course.game24 import exact, is_24, is_right
 
-NAMED = os.environ.get("MSGFLUX_PLANS")
-LOGGED = Path(NAMED or Path(__file__).parents[3] / "shared" / "plans") / "game24.jsonl"
-pytestmark = (
-    []
-    if NAMED or LOGGED.exists()
-    else [
-        pytest.mark.skip(
-            reason=f"there are no logged puzzles at {LOGGED}; MSGFLUX_PLANS names the folder of game24.jsonl"
-        )
-    ]
-)
-OPERATORS: dict[Any, Any] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
-STEP = re.compile(r"\(?(-?[\d./]+)\)? ([-+*/]) \(?(-?[\d./]+)\)? [=≈] (-?[\d./]+)")
+LOGGED = Path(mf.__file__).parent / "course" / "data" / "game24.jsonl"
 
 
 @pytest.fixture(scope="module")
 def puzzles() -> list[dict[str, Any]]:
     return [json.loads(line) for line in LOGGED.read_text(encoding="utf-8").splitlines()]
-
-
-def is_24(expression: str, numbers: str) -> bool:
-    """Whether it uses each number once and gives 24."""
-    used: list[int] = []
-
-    def value(node: ast.AST) -> Fraction:
-        match node:
-            case ast.Expression(body=body):
-                return value(body)
-            case ast.BinOp(left=left, op=op, right=right):
-                return Fraction(OPERATORS[type(op)](value(left), value(right)))
-            case ast.Constant(value=int(number)):
-                used.append(number)
-                return Fraction(number)
-        raise ValueError(node)
-
-    try:
-        return value(ast.parse(expression.strip(), mode="eval")) == 24 and Counter(used) == Counter(
-            map(int, numbers.split())
-        )
-    except (ArithmeticError, KeyError, SyntaxError, ValueError):
-        return False
-
-
-def is_right(path: tuple[str, ...], numbers: str) -> bool:
-    last = "".join(path).strip().rpartition("\n")[2]
-    return is_24(last.lower().replace("answer: ", "").partition("=")[0], numbers)
-
-
-def exact(path: tuple[str, ...], numbers: str) -> bool | None:
-    """Follow the steps in exact arithmetic: solved where 24 alone is left, dead where something else is."""
-    left = [Fraction(number) for number in numbers.split()]
-    for thought in path:
-        found = STEP.match(thought.strip())
-        try:
-            first, second = Fraction(found[1]), Fraction(found[3])  # type: ignore[index]  # caught below
-            left.remove(first)
-            left.remove(second)
-            left.append(OPERATORS[found[2]](first, second))  # type: ignore[index]
-            if left[-1] != Fraction(found[4]):  # type: ignore[index]
-                return None
-        except (ArithmeticError, TypeError, ValueError):
-            return None
-    return left == [24] if len(left) == 1 else None
 
 
 def search(puzzle: dict[str, Any], asked: Counter[str], *, checked: bool, twin: bool) -> Any:

@@ -491,7 +491,7 @@ def test_what_is_only_spelt_like_a_key_stays(path: Path) -> None:
     assert text == '{"key_findings": ["Bearer of news", "hf_hub_download"], "[key]": 1}'
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows cannot fork")
 @pytest.mark.filterwarnings("ignore:This process")
 def test_a_forked_child_records_into_the_same_file(path: Path) -> None:
     with serving(completion("Hello")) as server, mf.record(path):
