@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -23,7 +24,7 @@ from .tcp import has_something_to_read
 
 __all__ = ["AsyncLine"]
 
-_HEADS_APART = 4  # of one read: an answer's, and a few that only say "wait"
+_BLANK_LINE = re.compile(rb"\n\r?\n")  # the parser takes a line that ends without a carriage return, too
 _RECEIVED_BYTES = 256 * 1024  # at most, in one go, by asyncio
 # The parser in Python, where aiohttp has no compiled one, keeps what comes behind an answer to itself.
 _SEES_SURPLUS = HttpResponseParser is not HttpResponseParserPy
@@ -47,6 +48,7 @@ class AsyncLine(ResponseHandler):
         self._fault: BaseException | None = None
         self._reader: StreamReader | None = None
         self._rest: list[bytes] = []  # what was there when the connection broke
+        self._tail = b""  # the last two bytes of a head that has not ended: they may begin its blank line
         self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
 
     # -- what asyncio and the parser tell -----------------------------------------------------------------------------
@@ -63,15 +65,17 @@ class AsyncLine(ResponseHandler):
         if self._came > self._most and self._parser is not None:
             self._break(too_large(self._which, self._limits))
             return
-        for _ in range(_HEADS_APART if self._reader is None else 0):
-            at = data.find(b"\r\n\r\n") + 4
-            if at < 4 or at == len(data) or self._reader is not None or self._parser is None:
+        seen, given, looked = self._tail + data, len(self._tail), 0
+        while self._reader is None and self._parser is not None and self._fault is None:
+            end = _BLANK_LINE.search(seen, looked)
+            if end is None:
                 break
             # A head on its own: the parser forgets it where what comes with it of the body is damaged.
-            super().data_received(data[:at])
-            data = data[at:]
-        if self._fault is None:
-            super().data_received(data)
+            super().data_received(seen[given : end.end()])
+            given = looked = end.end()
+        self._tail = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
+        if given < len(seen) and self._fault is None:
+            super().data_received(seen[given:])
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is closed: what came before is still read."""
@@ -87,6 +91,8 @@ class AsyncLine(ResponseHandler):
         """A head has come."""
         if data[0].code >= 200 and self._reader is None:
             self._reader = data[1]
+            # What comes from now on is body, whether or not whoever waits for the head has run since.
+            self._which, self._most = "stream", self._most + 2 * self._limits.stream  # and around chunks
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, exc_cause: Any = None) -> None:
@@ -120,7 +126,7 @@ class AsyncLine(ResponseHandler):
     def send(self, message: bytes, limits: Bounds) -> None:
         """Begin a request; what the server says meanwhile can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
-        self._rest = []
+        self._rest, self._tail = [], b""
         self._limits = limits
         self._which, self._most = "head", limits.head + _RECEIVED_BYTES
         self.set_response_params(
@@ -155,8 +161,8 @@ class AsyncLine(ResponseHandler):
             if message.code >= 200:
                 break
         self._reader = reader
-        self._which = "stream" if stream else "answer"
-        self._most += 2 * getattr(self._limits, self._which)  # what is around the chunks counts too
+        if not stream:
+            self._which, self._most = "answer", self._most + 2 * (self._limits.answer - self._limits.stream)
         return message
 
     async def piece(self, patience: Patience) -> bytes:

@@ -1,5 +1,6 @@
 """``python -m tests.fuzz SECONDS [TARGET ...]``: feed each target for its share of the time; say what broke it.
 
+``--same`` begins chance at the same place each time, so that a change is judged by what it changes.
 With atheris (``pip install atheris``) what is fed follows the code that it reaches; without it, it is chance alone.
 """
 
@@ -34,18 +35,20 @@ NAMES = [
 
 
 def main() -> int:
-    seconds, *chosen = sys.argv[1:] or ["60"]
+    same, words = "--same" in sys.argv, [word for word in sys.argv[1:] if word != "--same"]
+    seconds, *chosen = words or ["60"]
+    seed = 1 if same else int.from_bytes(random.randbytes(3)) + 1
     if seconds == "-":  # one target, in a process of its own
-        return fuzz(chosen[0], float(chosen[1]))
+        return fuzz(chosen[0], float(chosen[1]), int(chosen[2]))
     names = chosen or NAMES
-    broken = [name for name in names if not is_sound(name, float(seconds) / len(names))]
+    broken = [name for name in names if not is_sound(name, float(seconds) / len(names), seed)]
     print(f"BROKEN: {' '.join(broken)}" if broken else f"fuzz: {len(names)} targets, {seconds} s, nothing broke")
     return 1 if broken else 0
 
 
-def is_sound(name: str, seconds: float) -> bool:
+def is_sound(name: str, seconds: float, seed: int) -> bool:
     """Fuzz one target in a process of its own, since libFuzzer ends it; say what came out."""
-    command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds)]
+    command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     count = re.search(r"number_of_executed_units: (\d+)|: (\d+) inputs by chance", done.stderr + done.stdout)
     told = f"{int(count[1] or count[2]):,} inputs" if count is not None else f"ended with {done.returncode}"
@@ -55,11 +58,11 @@ def is_sound(name: str, seconds: float) -> bool:
     return not done.returncode
 
 
-def fuzz(name: str, seconds: float) -> int:
+def fuzz(name: str, seconds: float, seed: int) -> int:
     if name == "growth":
-        return told_growth(seconds)
+        return told_growth(seconds, seed)
     if importlib.util.find_spec("atheris") is None:
-        return by_chance(name, seconds)
+        return by_chance(name, seconds, seed)
     import atheris
 
     with atheris.instrument_imports(include=["msgflux_nb"]):
@@ -69,22 +72,28 @@ def fuzz(name: str, seconds: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         corpus, words = Path(folder, "corpus"), Path(folder, "words")
         corpus.mkdir()
-        for number, seed in enumerate(seeds_of(name)):
-            (corpus / str(number)).write_bytes(seed)
+        for number, start in enumerate(seeds_of(name)):
+            (corpus / str(number)).write_bytes(start)
         words.write_text("".join(f'"{escaped(word)}"\n' for word in WORDS))
         options = [f"-max_total_time={seconds:.0f}", "-timeout=20", "-rss_limit_mb=3000", "-max_len=6000"]
-        options += [f"-dict={words}", f"-artifact_prefix={folder}/", "-verbosity=0", "-print_final_stats=1"]
+        options += [
+            f"-seed={seed}",
+            f"-dict={words}",
+            f"-artifact_prefix={folder}/",
+            "-verbosity=0",
+            "-print_final_stats=1",
+        ]
         atheris.Setup([name, *options, str(corpus)], reporting(name, TARGETS[name]), enable_python_coverage=True)
         atheris.Fuzz()  # ends the process
     return 0
 
 
-def told_growth(seconds: float) -> int:
+def told_growth(seconds: float, seed: int) -> int:
     """Look for readers whose time grows faster than the text, which chance alone would not show."""
     from .growth import growth
 
-    faults, count = growth(seconds)
-    print(f"growth: {count} inputs by chance")
+    faults, count = growth(seconds, seed)
+    print(f"growth: {count} inputs by chance (seed {seed})")
     print("\n".join(faults), file=sys.stderr)
     return 1 if faults else 0
 
@@ -104,12 +113,11 @@ def reporting(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], N
     return fed
 
 
-def by_chance(name: str, seconds: float) -> int:
+def by_chance(name: str, seconds: float, seed: int) -> int:
     from .seeds import WORDS, seeds_of
     from .targets import TARGETS
 
     seeds, target = seeds_of(name), reporting(name, TARGETS[name])
-    seed = int.from_bytes(random.randbytes(4))
     chance, ends, count = random.Random(seed), time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         data = bytearray(chance.choice(seeds))

@@ -377,13 +377,13 @@ def _grows(
     return seconds > times * max(before, least / times / 2)
 
 
-def growth(seconds: float) -> tuple[list[str], int]:
+def growth(seconds: float, seed: int) -> tuple[list[str], int]:
     """Look at readers and texts by chance for some time.
 
     Returns:
         What grew too fast from 10,000 to 1,000,000 characters, and how many pairs were looked at.
     """
-    chance, ends, found = random.Random(), time.monotonic() + seconds, list[str]()
+    chance, ends, found = random.Random(seed), time.monotonic() + seconds, list[str]()
     pairs = [(name, kind) for name in READERS for kind in TEXTS]
     chance.shuffle(pairs)
     count = 0

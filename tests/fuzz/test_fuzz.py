@@ -22,6 +22,10 @@ FOUND: dict[str, tuple[str, bytes]] = {
         "aggregator",
         b"\0" + 3 * (b"$HlContent-Length: 3\r\n\r\n\xb4\xd8\x01%Im\x91\xb5\xd9\x02&Jn\x92\xb6\xda\x03\r" * 2),
     ),
+    "what is damaged behind an answer whose head has bare newlines": (
+        "http",
+        b"1\x00HTTP/1.1 204 Txt;\n\n\r\n0\r\n\r\n",
+    ),
     "a fence with nothing but spaces behind it": ("decoding", b"\0```" + b" " * 100_000 + b"x"),
 }
 

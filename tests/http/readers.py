@@ -55,16 +55,15 @@ def read_sync(pieces: Iterable[bytes], limits: Bounds | None = None) -> Read:
     told: list[bool] = []
     line: Any = _Socket(pieces)
     answer = SyncAnswer(Line(line, Patience(lambda: 5.0), limits or Bounds(), stream=False), told.append)
-    body = b""
+    body: list[bytes] = []
     error: Exception | None = None
     try:
         answer.begin(b"x")
-        for data in answer:
-            body += data
+        body.extend(answer)
     except (httpx.HTTPError, mf.MsgfluxError) as found:
         error = found
     answer.close()
-    return Read(answer.status, answer.headers, body, told[0], error)
+    return Read(answer.status, answer.headers, b"".join(body), told[0], error)
 
 
 class _Transport:
@@ -115,17 +114,17 @@ async def _read_async(pieces: Iterable[bytes], limits: Bounds) -> Read:
         if piece and not transport.closing:
             line.data_received(piece)
     head: Any = None
-    body = b""
+    body: list[bytes] = []
     try:
         if line._reader is None or not line._reader.is_eof():
             transport.closing = True
             line.connection_lost(None)
         head = await line.head(patience, stream=False)
         while data := await line.piece(patience):
-            body += data
+            body.append(data)
     except (httpx.HTTPError, mf.MsgfluxError) as found:
-        return Read(head.code if head else 0, list(head.raw_headers) if head else [], body, False, found)
-    return Read(head.code, list(head.raw_headers), body, line.lasts)
+        return Read(head.code if head else 0, list(head.raw_headers) if head else [], b"".join(body), False, found)
+    return Read(head.code, list(head.raw_headers), b"".join(body), line.lasts)
 
 
 READERS: dict[str, Callable[..., Read]] = {"sync": read_sync, "async": read_async}

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import msgflux_nb as mf
+from msgflux_nb.http.bounds import Bounds
 from msgflux_nb.http.route import request_head
 from tests.http.readers import READERS, Read
 
@@ -209,3 +211,34 @@ def test_a_header_that_would_begin_another_is_refused_without_showing_it(value: 
     with pytest.raises(httpx.LocalProtocolError, match="X-Key") as caught:
         request_head("POST", b"/", [(b"X-Key", value)])
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("size", [1_000, 262_144])
+def test_a_body_that_comes_before_anybody_has_read_the_head_is_body(name: str, size: int) -> None:
+    body = b"x" * 1_000_000
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    for head in (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"):
+        read = READERS[name]([head, *pieces])
+        assert read.error is None
+        assert read.body == body
+
+
+def test_a_line_that_is_broken_by_too_much_reads_nothing_more() -> None:
+    limits = Bounds(answer=100_000, stream=100_000)
+    pieces = [b"x" * 1_000 for _ in range(2_000)]
+    for reader in READERS.values():
+        read = reader([b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", *pieces], limits)
+        assert isinstance(read.error, mf.NotAnApiError)
+        assert len(read.body) < 1_000_000
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\n\r\n", b"\r\n\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("head", [b"HTTP/1.1 204 T", b"HTTP/1.1 100 A\n\nHTTP/1.1 204 T"])
+def test_what_is_damaged_behind_an_answer_takes_nothing_from_it_at_any_split(head: bytes, end: bytes) -> None:
+    data = head + end + b"\r\n0\r\n\r\n"
+    splits = [[data], [data[at : at + 1] for at in range(len(data))]]
+    splits += [[data[:at], data[at:]] for at in range(len(data))]
+    for pieces in splits:
+        read = READERS["async"](pieces)
+        assert (read.status, read.error, read.reusable) == (204, None, False)
