@@ -24,6 +24,7 @@ from .coding import Decoder, decoder_of
 from .given import abounded, afrom_client, client_for, foreign_transport, from_client
 from .guard import Target, before_an_answer, failure_of, translated
 from .limits import Abort, Timeout
+from .log import log_answered, log_sent
 from .route import Headers, Route, request_head
 from .sync_client import SyncClient
 
@@ -73,6 +74,7 @@ def open_bytes(
     """
     with translated(target):
         url, limits = parsed(target.url), bounds()
+        log_sent(url.host, len(body))
         sender: Any = client_for(target, "handle_request", httpx.AsyncClient)
         route = None if sender is not None else Route.of(url)
         if route is not None and route.foreign is not None:
@@ -119,6 +121,7 @@ async def aopen_bytes(
     """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
     with translated(target):
         url, limits = parsed(target.url), bounds()
+        log_sent(url.host, len(body))
         sender: Any = client_for(target, "handle_async_request", httpx.Client)
         route = None if sender is not None else Route.of(url)
         if route is not None and route.foreign is not None:
@@ -235,6 +238,7 @@ def _lowered(headers: Headers) -> dict[str, str]:
 
 def _refuse_failure(target: Target, status: int, headers: Headers, chunks: Iterator[bytes], ear: Ear | None) -> None:
     """Raise what an answer with an error status says; only the beginning of it is read."""
+    log_answered(parsed(target.url).host, status)
     if ear is not None:
         ear.head(status, headers)
     if status >= 300:
@@ -249,6 +253,7 @@ async def _arefuse_failure(
     target: Target, status: int, headers: Headers, chunks: AsyncIterator[bytes], ear: Ear | None
 ) -> None:
     """As :func:`_refuse_failure`, for a running event loop."""
+    log_answered(parsed(target.url).host, status)
     if ear is not None:
         ear.head(status, headers)
     if status >= 300:

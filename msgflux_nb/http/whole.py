@@ -21,6 +21,7 @@ from .clients import aopen_bytes, async_client, parsed
 from .coding import decoder_of
 from .guard import Target, before_an_answer, failure_of, translated
 from .limits import Abort, Timeout
+from .log import log_answered, log_sent
 from .route import Headers, Route, request_head
 
 __all__ = ["Place", "aread_whole", "asend_whole", "place_of"]
@@ -90,6 +91,8 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     target, clock, limits = place.target, asyncio.get_running_loop().time, bounds()
     end = clock() + timeout.total
     heads: list[RawResponseMessage] = []
+    host = parsed(target.url).host
+    log_sent(host, len(body))
     try:
         found = await place.client.whole(
             place.route,
@@ -107,6 +110,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
             with before_an_answer(target):
                 raise
     head = heads[0]
+    log_answered(host, head.code)
     coding = head.headers.get("Content-Encoding")
     if coding is not None:
         with translated(target):

@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
 from ..http.limits import Timeout
+from ..http.log import log_retry
 from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
@@ -291,6 +292,8 @@ class Exchange:
             # Without the driver's frames, which hold the answer's bytes and the request's headers: a verbose traceback
             # prints the variables of every frame. It begins anew where the caller called.
             self.failed = error.with_traceback(None)
+        else:
+            log_retry(self.profile.provider, error, self.waits(delay), self.attempts)
         return delay
 
     def waits(self, delay: float) -> float:

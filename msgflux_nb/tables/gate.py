@@ -7,6 +7,7 @@ wait on an event loop. Everything runs on one event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections import deque
@@ -20,6 +21,7 @@ from .pace import Pace
 
 __all__ = ["Gate", "Ticket", "gate_of", "over_budget"]
 
+_log = logging.getLogger("msgflux_nb")
 _LEAST_SECONDS = 0.001  # of a wait, so that a rounded time is not looked at again and again
 
 
@@ -31,6 +33,9 @@ class Gate:
         most: how many at once at most.
         clock: seconds of the event loop.
         chance: a number from 0 to 1, for waits that do not move in step.
+
+    Attributes:
+        name: the model's, for the log.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Gate:
         clock: Callable[[], float] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self.name = ""
         self._paces = Pace(chance=chance)
         self._rule = Rule(start=start, most=most, pace=self._paces, chance=chance)
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -119,7 +125,10 @@ class Gate:
 
     def congest(self, ticket: Ticket, *, retry_after: float | None = None) -> None:
         """The server said that it is too much."""
+        limit, congestions = self.limit, self.congestions
         self._rule.refuse(ticket, self._clock(), retry_after=retry_after)
+        if self.congestions > congestions:
+            self._log_congestion(limit, retry_after)
         self._settle(ticket, 0)
 
     def heed(self, ticket: Ticket, allowance: Allowance) -> None:
@@ -129,6 +138,13 @@ class Gate:
     def pause(self, seconds: float) -> None:
         """Let nothing begin for a while, and then one after the other; a longer pause under way is not shortened."""
         self._paces.pause(self._clock(), seconds, self._rule.limit)
+
+    def _log_congestion(self, limit: float, retry_after: float | None) -> None:
+        wish = "" if retry_after is None else f" It asks to wait {retry_after:.1f} s."
+        if self._rule.in_storm:
+            _log.info("%s: the server refuses everything; one request at a time tries again.%s", self.name, wish)
+        else:
+            _log.info("%s: at most %d requests at once instead of %d.%s", self.name, self.limit, limit, wish)
 
     def _settle(self, ticket: Ticket, used: float | None) -> None:
         if used is not None:
@@ -186,12 +202,16 @@ _gates: dict[Any, Gate] = {}
 _gates_of_objects: WeakKeyDictionary[Any, Gate] = WeakKeyDictionary()
 
 
-def gate_of(key: Any) -> Gate:
+def gate_of(key: Any, name: str = "") -> Gate:
     """Return the gate for calls that a provider counts together; it remembers what it has learnt.
 
     Args:
         key: what they have in common: address, key, model; or the model itself, where it does not say.
+        name: the model's, for the log.
     """
-    if isinstance(key, tuple):
-        return _gates.setdefault((os.getpid(), key), Gate(start=1))  # what a forked child inherits is its parent's
-    return _gates_of_objects.setdefault(key, Gate(start=1))
+    if isinstance(key, tuple):  # what a forked child inherits is its parent's
+        gate = _gates.setdefault((os.getpid(), key), Gate(start=1))
+    else:
+        gate = _gates_of_objects.setdefault(key, Gate(start=1))
+    gate.name = name
+    return gate

@@ -145,7 +145,7 @@ class Run:
         start, most = at_once(self._limits["max_concurrency"], self.model)
         gate = self._gate
         if gate is None:
-            gate = gate_of(getattr(self.model, "gate_key", self.model))
+            gate = gate_of(getattr(self.model, "gate_key", self.model), getattr(self.model, "name", ""))
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
         stops = self._limits["on_store_error"] == "stop"
         self._memory = Memory(self.records, anew=anew, keys=self.piece_keys, judge=self.judge, stops=stops)

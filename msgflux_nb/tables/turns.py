@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..http.log import log_retry
 from ..models.batch_call import NotSentError
 from ..models.retry import retry_delay
 from .gate import Gate, Ticket
@@ -160,6 +161,7 @@ class Turn:
         if wait is None:
             self._faults = self._refusals = 0
             return False
+        log_retry(f"row {self._position}", error, wait, max(self._faults, self._refusals))
         await turns.rest(wait)
         return True
 

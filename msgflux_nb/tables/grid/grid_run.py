@@ -110,7 +110,7 @@ class GridRun:
         made, names = [], []
         for number, (name, model) in enumerate(self.models):
             start, most = at_once("auto", model)
-            gate = gate_of(getattr(model, "gate_key", model))
+            gate = gate_of(getattr(model, "gate_key", model), name)
             gate.meet(start=start, most=most, rpm=None, tpm=None)
             for sample in range(self.samples):
                 made.append(
