@@ -1,25 +1,23 @@
-"""Type-check the widgets' page code, as each page gets it, against the traits and messages of its Python class.
+"""Type-check the widgets' page code against the traits and messages of its Python class.
 
-``python scripts/check_pages.py [name ...]``. The parts of a widget are joined to one module, as
-``widgets/base/view.py`` does. TypeScript reads that module with types made from the class: the traits that it syncs and
-the messages that it handles. A name that one side has and the other lacks is an error, and so is an export that
-anywidget does not call. Errors name their place in the parts.
+``python scripts/check_pages.py [name ...]``. TypeScript reads a widget's module, and all that it imports, with types
+made from the class: the traits that it syncs and the messages that it handles. A name that one side has and the other
+lacks is an error, and so is an export that anywidget does not call.
 
 """
 
 from __future__ import annotations
 
-import bisect
 import importlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import traitlets as t
 
@@ -41,39 +39,10 @@ _KINDS = {
     t.Tuple: "any[]",
 }
 _CONTRACT = """import type {{ AnyWidget }} from "@anywidget/types";
-import widget from "./{stem}.js";
+import widget from "{page}";
 export const kept: AnyWidget<Traits> = widget;
 """
 _PLACE = re.compile(r"(?P<file>[^\s(]+)\((?P<line>\d+),(?P<column>\d+)\): (?P<said>.*)")
-
-
-class Joined(NamedTuple):
-    """Several files as one text, and where each of them begins.
-
-    Attributes:
-        text: all of them.
-        paths: the files.
-        starts: the line, from 1, at which each begins.
-    """
-
-    text: str
-    paths: tuple[Path, ...]
-    starts: tuple[int, ...]
-
-    def place(self, line: int) -> tuple[Path, int]:
-        """Return the file and the line in it that a line of the text comes from."""
-        index = bisect.bisect_right(self.starts, line) - 1
-        return self.paths[index], line - self.starts[index] + 1
-
-
-def joined(paths: Iterable[Path]) -> Joined:
-    """Join files as ``widgets/base/view.py`` does."""
-    found = tuple(path for path in paths if path.exists())
-    texts = [path.read_text(encoding="utf-8") for path in found]
-    starts = [1]
-    for text in texts:
-        starts.append(starts[-1] + text.count("\n") + 1)
-    return Joined("\n".join(texts), found, tuple(starts[:-1]))
 
 
 def views() -> dict[str, Any]:
@@ -98,13 +67,6 @@ def declared(kind: Any) -> str:
     handled = sorted(name.removeprefix("_on_") for name in dir(kind) if name.startswith("_on_") and name != "_on_msg")
     types = " | ".join(f'"{name}"' for name in handled) or "never"
     return f"interface Traits {{\n{traits}}}\ntype Handled = {types};\n"
-
-
-def icons_declared() -> str:
-    """Return the declaration of the icons that stand before each page: the name of another one is an error."""
-    from msgflux_nb.display.icons import ICONS
-
-    return f"declare const ICONS: Readonly<Record<{' | '.join(map(json.dumps, ICONS))}, string>>;\n"
 
 
 def _type(trait: Any) -> str:
@@ -134,6 +96,11 @@ def install() -> None:
         sys.exit(f"npm did not bring {' '.join(wanted)} into {FOLDER}")
 
 
+def node() -> str:
+    """Return where node is."""
+    return _tool("node")
+
+
 def _tool(name: str) -> str:
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if found is None:
@@ -150,41 +117,37 @@ def _run(*command: str | Path, seconds: float) -> str:
     return done.stdout
 
 
-def compiled(name: str, files: dict[str, str]) -> str:
-    """Let TypeScript read some files, all together, and return what it says."""
+def compiled(name: str, texts: dict[str, str], *paths: Path) -> str:
+    """Let TypeScript read some texts, and files where they stand, all together, and return what it says."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in files.items():
+    for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
-    options = {"extends": str(OPTIONS), "include": [], "files": list(files)}
+    options = {"extends": str(OPTIONS), "include": [], "files": [*texts, *map(str, paths)]}
     (folder / "tsconfig.json").write_text(json.dumps(options))
     tsc = FOLDER / "node_modules" / "typescript" / "bin" / "tsc"
-    return _run(_tool("node"), tsc, "--project", folder, "--pretty", "false", seconds=120)
+    return _run(node(), tsc, "--project", folder, "--pretty", "false", seconds=120)
 
 
 def faults_of_page(stem: str, kind: Any) -> Iterator[str]:
     """Yield what is wrong with one widget's page."""
-    page, name = joined(WIDGETS / f"{part}.js" for part in kind.stems()), Path(stem).name
-    files = {
-        "traits.d.ts": declared(kind) + icons_declared(),
-        f"{name}.js": page.text,
-        "contract.ts": _CONTRACT.format(stem=name),
-    }
-    for line in compiled(name, files).splitlines():
-        found = _PLACE.match(line)
-        if found and found["file"].endswith(f"{name}.js"):
-            path, number = page.place(int(found["line"]))
-            yield f"{path.relative_to(ROOT)}({number},{found['column']}): {found['said']}"
-        elif found:
-            yield f"{stem}, {Path(found['file']).name}({found['line']}): {found['said']}"
-        else:
-            yield line
+    page = WIDGETS / f"{stem}.js"
+    contract = _CONTRACT.format(page=page.as_posix())
+    return placed(compiled(Path(stem).name, {"traits.d.ts": declared(kind), "contract.ts": contract}, page))
 
 
 def faults_of_script(path: Path) -> Iterator[str]:
     """Yield what is wrong with a script that is checked for itself."""
-    for line in compiled(path.stem, {path.name: path.read_text(encoding="utf-8")}).splitlines():
-        yield re.sub(r"^\S*(?=\(\d+,\d+\): )", str(path.relative_to(ROOT)), line)
+    return placed(compiled(path.stem, {}, path))
+
+
+def placed(said: str) -> Iterator[str]:
+    """Yield the lines that TypeScript wrote, with each file named from the project's folder on."""
+    for line in said.splitlines():
+        found = _PLACE.match(line)
+        path = (FOLDER / found["file"]).resolve() if found else ROOT
+        inside = found is not None and path.is_relative_to(ROOT) and not path.is_relative_to(FOLDER)
+        yield f"{path.relative_to(ROOT)}{line[found.end('file') :]}" if found and inside else line
 
 
 def main(stems: list[str]) -> int:
@@ -194,7 +157,7 @@ def main(stems: list[str]) -> int:
     jobs += [(faults_of_script, (path,)) for path in ALONE if not stems]
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(lambda job: list(job[0](*job[1])), jobs))
-    # A part that several widgets are made of is at fault once.
+    # A module that several widgets import is at fault once.
     faults = dict.fromkeys(fault for faults in said for fault in faults)
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"page code: {len(jobs)} pages, {len(faults)} lines of faults")

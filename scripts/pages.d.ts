@@ -4,4 +4,3 @@ interface Traits {
   [name: string]: any;
 }
 type Handled = string;
-declare const ICONS: Readonly<Record<string, string>>;

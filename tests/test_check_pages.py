@@ -11,16 +11,14 @@ import pytest
 import traitlets as t
 
 import msgflux_nb as mf
-from msgflux_nb.widgets.base.view import View, _assets
-from msgflux_nb.widgets.playground.playground import Playground
+from msgflux_nb.widgets.base.view import View
 from scripts import check_pages
 
 
 class Small(View):
     """A widget for the test alone."""
 
-    stem = "small"
-    parts = ("base/dom",)
+    stem = "small/small"
     name = t.Unicode("").tag(sync=True)
     limit = t.Int(None, allow_none=True).tag(sync=True)
     side = t.Enum(["left", "right"]).tag(sync=True)
@@ -39,21 +37,6 @@ def test_types_are_made_of_what_a_class_syncs_and_handles() -> None:
     )
 
 
-def test_a_page_is_checked_as_it_is_sent() -> None:
-    page = check_pages.joined(check_pages.WIDGETS / f"{stem}.js" for stem in Playground.stems())
-    assert page.text == _assets(Playground.stems(), ".js")
-
-
-def test_a_line_is_found_in_the_part_it_comes_from(tmp_path: Path) -> None:
-    texts = {"a.js": "1\n2\n", "b.js": "3", "c.js": "\n4\n"}
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    page = check_pages.joined([tmp_path / "a.js", tmp_path / "missing.js", *(tmp_path / name for name in texts)])
-    for number, line in enumerate(page.text.split("\n"), 1):
-        path, inner = page.place(number)
-        assert texts[path.name].split("\n")[inner - 1] == line
-
-
 def test_every_page_is_checked() -> None:
     pages = {
         path.relative_to(check_pages.WIDGETS).with_suffix("").as_posix()
@@ -66,6 +49,9 @@ def test_every_page_is_checked() -> None:
 
 
 SMALL = """// @ts-check
+import { icon } from "../base/controls.js";
+import { guarded } from "../base/guard.js";
+/** @import { Host, Model } from "../base/dom.js" */
 export default guarded(() => ({
   /** @param {{ model: Model }} props */
   initialize({ model }) {
@@ -74,6 +60,7 @@ export default guarded(() => ({
   /** @param {{ model: Model, el: HTMLElement, host: Host }} props */
   render({ model, el }) {
     el.textContent = model.get("name");
+    el.append(icon("check"));
   },
 }));
 """
@@ -84,15 +71,17 @@ def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     """What is said of a page for ``Small``."""
     if not (check_pages.FOLDER / "node_modules" / "typescript").exists():
         pytest.skip("`make check` has not fetched TypeScript yet")
-    shutil.copytree(
-        check_pages.WIDGETS / "base", tmp_path / "base", ignore=shutil.ignore_patterns("*.py", "__pycache__")
-    )
-    monkeypatch.setattr(check_pages, "WIDGETS", tmp_path)
+    widgets = tmp_path / "msgflux_nb" / "widgets"
+    left_out = shutil.ignore_patterns("*.py", "__pycache__")
+    shutil.copytree(check_pages.WIDGETS / "base", widgets / "base", ignore=left_out)
+    shutil.copytree(check_pages.WIDGETS.parent / "display", widgets.parent / "display", ignore=left_out)
+    (widgets / "small").mkdir()
+    monkeypatch.setattr(check_pages, "WIDGETS", widgets)
     monkeypatch.setattr(check_pages, "ROOT", tmp_path)
 
     def faults_(page: str) -> str:
-        (tmp_path / "small.js").write_text(page)
-        return "\n".join(check_pages.faults_of_page("small", Small))
+        (widgets / "small" / "small.js").write_text(page)
+        return "\n".join(check_pages.faults_of_page("small/small", Small))
 
     return faults_
 
@@ -104,15 +93,16 @@ def test_a_page_that_fits_its_class_has_no_fault(faults: Callable[[str], str]) -
 @pytest.mark.parametrize(
     ("right", "wrong", "fault"),
     [
-        ('get("name")', 'get("nmae")', "small.js(9,32): error"),
-        ('on("change:name"', 'on("change:nmae"', "small.js(5,14): error"),
-        ('type: "go"', 'type: "og"', "small.js(5,48): error"),
+        ('get("name")', 'get("nmae")', "small/small.js(12,32): error"),
+        ('on("change:name"', 'on("change:nmae"', "small/small.js(8,14): error"),
+        ('type: "go"', 'type: "og"', "small/small.js(8,48): error"),
         ("{ model: Model }} props", "{ model: Model, host: Host }} props", "Property 'host' is missing"),
-        ("el.textContent", "el.textContents", "small.js(9,8): error"),
-        ("el.textContent =", 'icon("chek"); el.textContent =', "small.js(9,10): error"),
-        ("Model, el", "Modell, el", "small.js(7,24): error"),
+        ("el.textContent", "el.textContents", "small/small.js(12,8): error"),
+        ("el.textContent =", 'icon("chek"); el.textContent =', "small/small.js(12,10): error"),
+        ("{ guarded }", "{ guardedd }", "small/small.js(3,10): error"),
+        ("Model, el", "Modell, el", "small/small.js(10,24): error"),
     ],
-    ids=["trait", "event", "message", "host", "element", "icon", "type"],
+    ids=["trait", "event", "message", "host", "element", "icon", "import", "type"],
 )
 def test_what_two_sides_call_differently_is_a_fault(
     faults: Callable[[str], str], right: str, wrong: str, fault: str

@@ -9,10 +9,10 @@ from ipywidgets import DOMWidget
 from playwright.sync_api import Page, expect
 
 import msgflux_nb as mf
-from msgflux_nb.widgets.base.view import View, page_code
+from msgflux_nb.widgets.base.view import View, page_style
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 
-from .widget_page import WidgetPage
+from .widget_page import WidgetPage, use_modules
 
 pytestmark = pytest.mark.browser
 
@@ -43,10 +43,8 @@ def kit(page: Page) -> Page:
     """The controls alone, in an empty page."""
     page.route("http://widget.test/", lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
     page.goto("http://widget.test/")
-    from msgflux_nb.widgets.base.view import SHARED, page_style
-
-    page.add_style_tag(content=page_style(SHARED))
-    page.add_script_tag(content=page_code(SHARED[:4]))
+    page.add_style_tag(content=page_style("base/present"))
+    use_modules(page, "base/dom", "base/controls", "base/present")
     page.evaluate(KIT)
     return page
 

@@ -18,7 +18,7 @@ from tests.widgets.conversations import CALL, EVERYTHING
 from .bridge import Bridge
 from .hostile import counting, dangerous
 from .play_page import add_from, turn_menu
-from .widget_page import until
+from .widget_page import until, use_modules
 
 pytestmark = pytest.mark.browser
 
@@ -601,13 +601,12 @@ WHERE = """(selector) => {
 def test_after_it_has_settled_an_answer_looks_as_it_did_live(
     open_builder: Open, page: Page, text: str, prefill: str, code: bool
 ) -> None:
-    from msgflux_nb.widgets.base.view import page_code
     from msgflux_nb.widgets.conversation.turn_cards import _html
 
     bridge = open_builder(["q"])
     bridge.exchange()
     html = [] if prefill or code else _html(text)
-    page.add_script_tag(content=page_code(("base/dom", "base/controls", "playground/answer", "base/turn_columns")))
+    use_modules(page, "base/dom", "playground/answer")
     words = {"blocks": html, "tail": "" if html else text, "prefill": prefill, "schema": "S" if code else ""}
     page.evaluate(LIVE, words)
     live = page.evaluate(WHERE, ".mf-slot .mf-words")

@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from msgflux_nb.widgets.base.join import WIDGETS, join
 from msgflux_nb.widgets.base.view import View, page_code, page_style
 
 # Follows the browser's preference, so that a test can ask for the dark form.
@@ -45,7 +46,7 @@ class WidgetPage:
             page.route(url, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
         page.goto(url)
         for kind in (widget, *(child for child, _ in children.values())):
-            page.add_style_tag(content=page_style(kind.stems()))
+            page.add_style_tag(content=page_style(kind.stem))
         page.add_script_tag(content=_HARNESS)
         parts = {name: [_code(child), traits] for name, (child, traits) in children.items()}
         page.evaluate("(args) => openWidget(...args)", [_code(widget), {"kept": 0, "look": {}, **state}, parts])
@@ -76,7 +77,14 @@ class WidgetPage:
 
 
 def _code(widget: type[View]) -> str:
-    return page_code(widget.stems())
+    return page_code(widget.stem)
+
+
+def use_modules(page: Page, *stems: str) -> None:
+    """Give a page what some modules of ``widgets`` export, under the names that they give it."""
+    for stem in stems:
+        joined = join(WIDGETS / f"{stem}.js")
+        page.add_script_tag(content=f"(() => {{\n{joined.text}\nObject.assign(window, {joined.entry});\n}})();")
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 5, what: str = "the condition") -> Any:

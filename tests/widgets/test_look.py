@@ -10,6 +10,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.display.icons import ICONS, icon
 from msgflux_nb.widgets.base import scale
+from msgflux_nb.widgets.base.join import WIDGETS, join
 from msgflux_nb.widgets.base.scale import current
 from msgflux_nb.widgets.base.sheet import sheet, style
 from msgflux_nb.widgets.base.view import page_code
@@ -49,7 +50,7 @@ def test_display_is_called_by_its_name_also_once_the_room_is_imported() -> None:
 
 
 def test_an_icon_is_the_same_in_pages_and_in_static_html() -> None:
-    code = page_code(("base/controls",))
+    code = join(WIDGETS / "base" / "controls.js").text
     for name, path in ICONS.items():
         assert path in code
         assert path in icon(name)
@@ -58,7 +59,7 @@ def test_an_icon_is_the_same_in_pages_and_in_static_html() -> None:
 
 
 def test_every_icon_that_a_page_names_exists() -> None:
-    named = re.findall(r'(?:\bicon\(|iconButton\(|icon: )"([^"]+)"', page_code(PrefillEditor.stems()))
+    named = re.findall(r'(?:\bicon\(|iconButton\(|icon: )"([^"]+)"', page_code(PrefillEditor.stem))
     assert named
     assert set(named) <= ICONS.keys()
 

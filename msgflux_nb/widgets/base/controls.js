@@ -1,6 +1,9 @@
 // @ts-check
 // The controls of all views, each with one look: buttons, icons, states, menus.
 
+import ICONS from "../../display/icons.json" with { type: "json" };
+import { element, svgElement } from "./dom.js";
+
 /** @typedef {keyof typeof ICONS} IconName */
 /** @typedef {"none" | "now" | "done" | "look" | "bad"} Standing what a state's colour says */
 
@@ -8,23 +11,17 @@
 const SOLID = ["run", "stop"];
 /** @type {readonly IconName[]} */
 const DOTTED = ["more", "drag"];
-const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Draw an icon. It is decoration: a word stands next to it, or its button has a name.
  * @param {IconName} name
  * @returns {SVGElement}
  */
-function icon(name) {
-  const node = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({ class: "mf-i", viewBox: "0 0 16 16", "aria-hidden": "true" })) {
-    node.setAttribute(key, value);
-  }
+export function icon(name) {
+  const node = svgElement("svg", { class: "mf-i", viewBox: "0 0 16 16", "aria-hidden": "true" });
   if (SOLID.includes(name)) node.setAttribute("data-solid", "");
   if (DOTTED.includes(name)) node.setAttribute("data-dots", "");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", ICONS[name]);
-  node.append(path);
+  node.append(svgElement("path", { d: ICONS[name] }));
   return node;
 }
 
@@ -36,7 +33,7 @@ function icon(name) {
  * @param {{ icon?: IconName, key?: string, kind?: "" | "mf-line" | "mf-primary", class?: string }} [more]
  * @returns {HTMLElement}
  */
-function textButton(label, title, onclick, more = {}) {
+export function textButton(label, title, onclick, more = {}) {
   const node = element("button", { type: "button", class: `mf-btn ${more.kind ?? ""} ${more.class ?? ""}`.trim(), title, onclick });
   if (more.icon) node.append(icon(more.icon));
   node.append(element("span", {}, label));
@@ -52,7 +49,7 @@ function textButton(label, title, onclick, more = {}) {
  * @param {string} [kind] further classes
  * @returns {HTMLElement}
  */
-function iconButton(name, title, onclick, kind = "") {
+export function iconButton(name, title, onclick, kind = "") {
   const attributes = { type: "button", class: `mf-icon ${kind}`.trim(), title, "aria-label": title, onclick };
   return element("button", attributes, icon(name));
 }
@@ -61,7 +58,7 @@ function iconButton(name, title, onclick, kind = "") {
  * A state: a mark and a word. `set` draws only what has changed.
  * @param {Record<string, unknown>} [attributes]
  */
-function stateWord(attributes = {}) {
+export function stateWord(attributes = {}) {
   const word = element("span", attributes);
   const node = element("span", { class: "mf-is" }, element("i", { class: "mf-dot" }), word);
   let drawn = "";
@@ -99,7 +96,7 @@ function stateWord(attributes = {}) {
  * @param {AbortSignal} [signal]
  * @returns {{ open(): void, close(): void, redraw(): void }}
  */
-function opensMenu(by, label, entries, signal) {
+export function opensMenu(by, label, entries, signal) {
   by.setAttribute("aria-haspopup", "menu");
   by.setAttribute("aria-expanded", "false");
   /** @type {HTMLElement | null} */
@@ -249,7 +246,7 @@ function opensMenu(by, label, entries, signal) {
  * @param {AbortSignal} [signal]
  * @param {string} [kind] further classes
  */
-function pickButton(title, entries, signal, kind = "") {
+export function pickButton(title, entries, signal, kind = "") {
   const before = element("span", { class: "mf-mid" });
   const chosen = element("b", { class: "mf-cut" });
   const node = element("button", { type: "button", class: `mf-pick ${kind}`.trim(), title }, before, chosen, icon("down"));

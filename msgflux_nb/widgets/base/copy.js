@@ -1,6 +1,10 @@
 // @ts-check
 // A button that copies a text, and says whether it could.
 
+import { icon } from "./controls.js";
+import { element } from "./dom.js";
+/** @import { IconName } from "./controls.js" */
+
 const SAID_MILLISECONDS = 1500;
 
 /**
@@ -9,7 +13,7 @@ const SAID_MILLISECONDS = 1500;
  * @param {() => string} text
  * @returns {HTMLElement}
  */
-function copyButton(label, title, text) {
+export function copyButton(label, title, text) {
   const node = element("button", { type: "button", class: "mf-btn mf-copy", title, onclick: copy });
   node.setAttribute("aria-live", "polite");
   /** @type {number | undefined} */
@@ -41,7 +45,7 @@ function copyButton(label, title, text) {
  * @param {string} text
  * @returns {Promise<boolean>}
  */
-async function copied(text) {
+export async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -25,7 +25,7 @@
  * @param {...(Node | string)} children
  * @returns {HTMLElement}
  */
-function element(tag, attributes = {}, ...children) {
+export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
@@ -36,11 +36,32 @@ function element(tag, attributes = {}, ...children) {
 }
 
 /**
+ * @param {string} tag
+ * @param {Record<string, string | number>} [attributes]
+ * @param {...(Element | string)} children
+ */
+export function svgElement(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children);
+  return node;
+}
+
+/**
+ * Set a text, and nothing where it stands already.
+ * @param {Node} node
+ * @param {string} text
+ */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/**
  * Build elements from HTML of the kernel's one sanitiser (`_markdown.py`); the only place where markup is read.
  * @param {string} html
  * @returns {Node}
  */
-function sanitised(html) {
+export function sanitised(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   return template.content.firstElementChild ?? document.createTextNode("");
@@ -51,7 +72,7 @@ function sanitised(html) {
  * @param {HTMLElement} parent
  * @param {Element[]} children
  */
-function keepOnly(parent, children) {
+export function keepOnly(parent, children) {
   const kept = new Set(children);
   for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
   children.forEach((child, index) => {
@@ -63,7 +84,7 @@ function keepOnly(parent, children) {
  * @param {number} bytes
  * @returns {string}
  */
-function sizeText(bytes) {
+export function sizeText(bytes) {
   const [amount, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
   return `${amount.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${unit}`;
 }
@@ -73,7 +94,7 @@ function sizeText(bytes) {
  * @param {() => void} draw
  * @returns {() => void}
  */
-function oncePerFrame(draw) {
+export function oncePerFrame(draw) {
   let asked = false;
   return () => {
     if (asked) return;
@@ -92,7 +113,7 @@ function oncePerFrame(draw) {
  * @param {string} [kind] the class
  * @returns {HTMLElement}
  */
-function button(label, title, onclick, kind = "mf-button") {
+export function button(label, title, onclick, kind = "mf-button") {
   const spoken = /[a-z]/i.test(label) ? {} : { "aria-label": title };
   return element("button", { type: "button", class: kind, title, onclick, ...spoken }, label);
 }
@@ -104,7 +125,7 @@ function button(label, title, onclick, kind = "mf-button") {
  * @param {() => void} callback
  * @param {AbortSignal} signal
  */
-function onChange(model, names, callback, signal) {
+export function onChange(model, names, callback, signal) {
   for (const name of [names].flat()) {
     model.on(`change:${name}`, callback);
     signal.addEventListener("abort", () => model.off(`change:${name}`, callback));
@@ -117,7 +138,7 @@ function onChange(model, names, callback, signal) {
  * @param {string} kind the class that its style sheet is written for
  * @param {string} label
  */
-function rootOf(el, kind, label) {
+export function rootOf(el, kind, label) {
   // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.classList.add("msgflux-live", "mf", kind);
@@ -136,7 +157,7 @@ function rootOf(el, kind, label) {
  * Whether somebody writes into what has the focus, so that letters are no commands.
  * @param {EventTarget | null} target
  */
-function writes(target) {
+export function writes(target) {
   if (!(target instanceof HTMLElement)) return false;
   return target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
 }
@@ -147,7 +168,7 @@ const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]
  * The direction of a text that is being written. `dir=auto` on a field would have a browser read megabytes at each key.
  * @param {string} text
  */
-function directionOf(text) {
+export function directionOf(text) {
   return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
 }
 
@@ -186,7 +207,7 @@ function guardKeys(el) {
  * @param {Model} model
  * @returns {string}
  */
-function staleNote(el, model) {
+export function staleNote(el, model) {
   const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // in voila there is nothing to be saved
   const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
   const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");

@@ -1,6 +1,11 @@
 // @ts-check
 // What goes wrong in a page is said in its view: an error of its own code, and a kernel that is gone.
 
+import { icon, textButton } from "./controls.js";
+import { copied } from "./copy.js";
+import { element } from "./dom.js";
+/** @import { Model } from "./dom.js" */
+
 /** @typedef {{ el: HTMLElement, shown: Set<string> }} Guarded a view, and the errors that it shows */
 
 const WHAT_TO_DO = "Run this cell again. If it comes back, copy the details into a report of the error.";
@@ -128,7 +133,7 @@ function guardedModel(model, line) {
  * @param {() => W} make
  * @returns {() => W}
  */
-function guarded(make) {
+export function guarded(make) {
   return () => {
     const [widget, line] = [make(), new Line()];
     /** @type {unknown} */

@@ -27,7 +27,7 @@ const JSON_EXPECTED = {
  * Push text; look at any time. The same containers are returned each time and go on growing; objects have no prototype,
  * so that no key is special. After a problem nothing more is read, and what was read before stays readable.
  */
-class PartialJson {
+export class PartialJson {
   /** @type {any} */
   #root = undefined;
   /** @type {any[]} the open containers */

@@ -1,6 +1,9 @@
 // @ts-check
 // Present a view: on the whole screen and larger, for a projector.
 
+import { iconButton } from "./controls.js";
+import { writes } from "./dom.js";
+
 const PRESENTED_SCALE = 1.6;
 
 /**
@@ -9,7 +12,7 @@ const PRESENTED_SCALE = 1.6;
  * @param {AbortSignal} [signal]
  * @returns {HTMLElement}
  */
-function presentButton(el, signal) {
+export function presentButton(el, signal) {
   const node = iconButton("present", "present: full screen, larger (F)", toggle);
   const usual = () => Number(el.style.getPropertyValue("--mf-scale") || 1);
   let before = "";

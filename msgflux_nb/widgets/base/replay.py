@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from .join import WIDGETS, join
 from .sheet import shortened
-from .view import page_code, page_style
+from .view import page_style
 
 __all__ = ["replay_data", "replay_script", "replay_style"]
 
@@ -22,12 +23,13 @@ def replay_data(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def replay_script(parts: tuple[str, ...], function: str) -> str:
-    """Return a script with the page's code, in a function of its own, that calls ``function`` with its element."""
-    body = _COMMENT.sub("", page_code(parts))
-    return f"<script>(() => {{\n{body}\n{function}(document.currentScript);\n}})();</script>"
+def replay_script(stem: str, function: str) -> str:
+    """Return a script that calls a function of a module in ``widgets`` with its own element; its names are its own."""
+    joined = join(WIDGETS / f"{stem}.js")
+    body = _COMMENT.sub("", joined.text)
+    return f"<script>(() => {{\n{body}\n{joined.entry}.{function}(document.currentScript);\n}})();</script>"
 
 
-def replay_style(parts: tuple[str, ...]) -> str:
-    """Return a style element with the sheets of the page."""
-    return f"<style>{shortened(page_style(parts))}</style>"
+def replay_style(stem: str) -> str:
+    """Return a style element with the sheets of a widget's page."""
+    return f"<style>{shortened(page_style(stem))}</style>"

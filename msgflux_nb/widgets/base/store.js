@@ -1,6 +1,8 @@
 // @ts-check
 // What one builder's page knows of its turns: the kernel tells the changed end, views are told that something is new.
 
+/** @import { Model } from "./dom.js" */
+
 /**
  * @typedef {{
  *   kind: string, name?: string, text?: string | null, html?: string[] | null, prefill?: number, code?: boolean,
@@ -12,9 +14,9 @@
  * @typedef {{ text: string, html?: string[], prefill?: string, reasoning?: string }} Words text: behind the prefill
  */
 
-const ROLES = ["system", "developer", "user", "assistant", "tool"];
+export const ROLES = ["system", "developer", "user", "assistant", "tool"];
 
-class TurnStore {
+export class TurnStore {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -119,7 +121,7 @@ class TurnStore {
  * @param {number} [unknown] how many parts are not counted
  * @returns {string}
  */
-function tokensText(tokens, unknown = 0) {
+export function tokensText(tokens, unknown = 0) {
   if (tokens === null || tokens === undefined || (tokens === 0 && unknown)) return "– tokens";
   const more = unknown ? ` + ${unknown.toLocaleString("en-US")} unknown` : "";
   return `≈ ${tokens.toLocaleString("en-US")} tokens${more}`;

@@ -18,7 +18,7 @@
  * A view draws what it has not drawn of `blocks` (sanitised HTML from the kernel), then `tail`, the text behind them.
  * `epoch` changes when what was drawn has to go: another answer, or a text that differs from the one drawn.
  */
-class Side {
+export class Side {
   /** @param {() => void} missed called when something was missed */
   constructor(missed) {
     this.missed = missed;

@@ -1,12 +1,14 @@
 // @ts-check
 // How a turn stands on the page: the same for one that still arrives and for one that is there, so that nothing jumps.
 
+import { element } from "./dom.js";
+
 /**
  * The columns of a turn; a parent puts them into a `div` of class `mf-turn` in the builder's slot.
  * @param {string} role
  * @param {Node[]} parts its reasoning, its words, and so on
  * @returns {HTMLElement[]}
  */
-function turnColumns(role, parts) {
+export function turnColumns(role, parts) {
   return [element("div", { class: "mf-role" }, role), element("div", { class: "mf-parts" }, ...parts)];
 }

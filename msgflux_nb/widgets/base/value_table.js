@@ -1,6 +1,11 @@
 // @ts-check
 // The table of a structure's values: rows are changed in place, so that nothing flickers while they fill.
 
+import { button, element, keepOnly } from "./dom.js";
+import { fieldTree, rowsSoFar, SHOWN_CHARACTERS } from "./values.js";
+/** @import { Described, Field } from "../schema/fields.js" */
+/** @import { FieldNode, Filling, Row, State, ValueRow } from "./values.js" */
+
 /** @type {Record<State, [shape: string, state: string, word: string]>} */
 const MARKS = {
   open: ["○", "idle", "not there yet"],
@@ -14,7 +19,7 @@ const MARKS = {
  * @param {() => Described} described
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
-function valueTable(filling, described) {
+export function valueTable(filling, described) {
   const body = element("tbody");
   const table = element("table", { class: "mf-values", role: "table", "aria-label": "values" }, body);
   const error = element("p", { class: "mf-error", role: "alert", hidden: true });

@@ -1,8 +1,11 @@
 // @ts-check
 // A structure while it arrives: its text is read as far as it has come, and each field shows what it holds by now.
 
+import { PartialJson } from "./partial.js";
+/** @import { Field } from "../schema/fields.js" */
+
 const ROWS = 200; // as many as the kernel tells at the end
-const SHOWN_CHARACTERS = 2000;
+export const SHOWN_CHARACTERS = 2000;
 
 /**
  * @typedef {{ field: Field, children: FieldNode[] }} FieldNode
@@ -13,7 +16,7 @@ const SHOWN_CHARACTERS = 2000;
  */
 
 /** What one answer's text holds so far; only what is new of it is read. */
-class Filling {
+export class Filling {
   constructor() {
     /** @type {Set<() => void>} */
     this.listeners = new Set();
@@ -74,7 +77,7 @@ class Filling {
  * @param {Field[]} fields
  * @returns {FieldNode[]}
  */
-function fieldTree(fields) {
+export function fieldTree(fields) {
   /** @type {FieldNode[]} */
   const roots = [];
   /** @type {FieldNode[]} */
@@ -94,7 +97,7 @@ function fieldTree(fields) {
  * @param {Filling} filling
  * @returns {ValueRow[]}
  */
-function rowsSoFar(nodes, { reader, done }) {
+export function rowsSoFar(nodes, { reader, done }) {
   /** @type {ValueRow[]} */
   const rows = [];
 

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets as t
 
 from ...display.html import boxed
-from ...display.icons import icons_script
 from ...display.words import shown_text
+from .join import WIDGETS, join, modules
 from .scale import current, dress
 from .typed_keys import KEY_REMOVED, without_keys
 
-__all__ = ["SHARED", "View", "page_code", "page_style"]
+__all__ = ["View", "page_code", "page_style"]
 
-SHARED = ("base/dom", "base/controls", "base/copy", "base/present", "base/guard")
-"""The parts of every page: they come before its own, behind the icons, the tokens and the static parts."""
-
-_HERE = Path(__file__).parent.parent
 _WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
 
 
 @functools.cache
-def _assets(stems: tuple[str, ...], suffix: str) -> str:
-    """Join files to one text: anywidget loads a widget from a blob, where a relative import has nowhere to go."""
-    paths = [_HERE / f"{stem}{suffix}" for stem in stems]
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+def page_code(stem: str) -> str:
+    """Return the JavaScript of a widget's page: its module in ``widgets`` and all that this imports, as one module."""
+    joined = join(WIDGETS / f"{stem}.js")
+    return f"{joined.text}export default {joined.entry}.default;\n"
 
 
-def page_code(stems: tuple[str, ...]) -> str:
-    """Return the JavaScript of a page: the icons, then files of ``widgets``."""
-    return icons_script() + _assets(stems, ".js")
-
-
-def page_style(stems: tuple[str, ...]) -> str:
-    """Return the style sheet of a page: tokens and parts of the design system, then files of ``widgets``."""
-    return _assets(("base/tokens", "base/parts", *stems), ".css")
+@functools.cache
+def page_style(stem: str) -> str:
+    """Return the style sheet of a page: tokens and parts of the design system, then those beside its modules."""
+    sheets = [path.with_suffix(".css") for path in modules(WIDGETS / f"{stem}.js")]
+    sheets = [WIDGETS / "base" / "tokens.css", WIDGETS / "base" / "parts.css", *sheets]
+    return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())
 
 
 class View(anywidget.AnyWidget):
-    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, after ``SHARED`` and its own ``parts``.
+    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, with what these import.
 
     A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and draws its last
     state in ``_drawn``. It is displayed as two outputs: the live view, and below it the twin, which the live view
@@ -53,7 +46,6 @@ class View(anywidget.AnyWidget):
     and writes no twin.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ()
     stem: ClassVar[str]
 
     kept = t.Int(0).tag(sync=True)
@@ -69,18 +61,13 @@ class View(anywidget.AnyWidget):
         dress(self)
         self.on_msg(self._receive)
 
-    @classmethod
-    def stems(cls) -> tuple[str, ...]:
-        """Return the files that the page is made of, in their order, each once."""
-        return tuple(dict.fromkeys((*SHARED, *cls.parts, cls.stem)))
-
     @property
     def _esm(self) -> str:
-        return page_code(self.stems())
+        return page_code(self.stem)
 
     @property
     def _css(self) -> str:
-        return page_style(self.stems())
+        return page_style(self.stem)
 
     def _drawn(self) -> tuple[str, str]:
         """Return the last state as HTML, escaped, and as plain text that is the same for the same content."""

@@ -1,6 +1,9 @@
 // @ts-check
 // Camera and microphone: a picture as a JPEG file, a recording as a WAV file.
 
+import { textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+
 const SAMPLES_PER_SECOND = 16000;
 const LONGEST_SECONDS = 600; // of sound, 19 MB
 
@@ -8,7 +11,7 @@ const LONGEST_SECONDS = 600; // of sound, 19 MB
  * Why there is no camera or microphone, or "".
  * @returns {string}
  */
-function deviceProblem() {
+export function deviceProblem() {
   const devices = /** @type {MediaDevices | undefined} */ (navigator.mediaDevices);
   if (devices) return "";
   return "only where the page comes by https or from this machine: the browser offers it nowhere else";
@@ -20,7 +23,7 @@ function deviceProblem() {
  * @param {string} device
  * @returns {string}
  */
-function deviceError(error, device) {
+export function deviceError(error, device) {
   const name = error instanceof Error ? error.name : "";
   if (name === "NotAllowedError") return `the browser did not allow the ${device}: allow it for this page, or use a file`;
   if (name === "NotFoundError") return `there is no ${device} here: use a file`;
@@ -33,7 +36,7 @@ function deviceError(error, device) {
  * @param {() => void} close
  * @returns {Promise<{ node: HTMLElement, end: () => void }>}
  */
-async function cameraPanel(take, close) {
+export async function cameraPanel(take, close) {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1568 } } });
   const video = /** @type {HTMLVideoElement} */ (element("video", { "aria-label": "camera", playsinline: true }));
   video.muted = true;
@@ -74,7 +77,7 @@ async function frameOf(video) {
  * @param {(problem: string) => void} fail
  * @returns {Promise<{ node: HTMLElement, end: () => void }>}
  */
-async function microphonePanel(take, close, fail) {
+export async function microphonePanel(take, close, fail) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
   const recorder = new MediaRecorder(stream);
   /** @type {Blob[]} */
@@ -121,7 +124,7 @@ async function microphonePanel(take, close, fail) {
  * @param {Blob} sound anything that the browser plays
  * @returns {Promise<Blob>}
  */
-async function waveOf(sound) {
+export async function waveOf(sound) {
   const context = new OfflineAudioContext(1, 1, SAMPLES_PER_SECOND);
   const decoded = await context.decodeAudioData(await sound.arrayBuffer());
   const channels = Array.from({ length: decoded.numberOfChannels }, (_, index) => decoded.getChannelData(index));

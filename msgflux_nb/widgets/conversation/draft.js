@@ -1,11 +1,23 @@
 // @ts-check
 // The message being written: its role, text and parts, the same in all views; the kernel is told after a pause.
 
+import { icon, textButton } from "../base/controls.js";
+import { directionOf, element, keepOnly, onChange, sizeText } from "../base/dom.js";
+import { ROLES, tokensText } from "../base/store.js";
+import { takeFiles } from "./media.js";
+import { refusalNotice, sourceMenu } from "./sources.js";
+import { partRow, sendingRow } from "./turn_parts.js";
+import { variableForm } from "./variables.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { TurnStore } from "../base/store.js" */
+/** @import { Attached, FileTray } from "./media.js" */
+/** @import { Row } from "./turn_parts.js" */
+
 const PAUSE_MILLISECONDS = 300;
 const HUGE_CHARACTERS = 100_000;
 const TEXT_BYTES = 8e6; // a message above 10 MiB would be lost without a word
 
-class DraftStore {
+export class DraftStore {
   /**
    * @param {Model} model
    * @param {FileTray} tray
@@ -155,10 +167,10 @@ class DraftStore {
   }
 }
 
-const TOO_LONG = `a text of more than ${sizeText(TEXT_BYTES)} cannot be sent from here: set it in a cell, by .messages or .draft`;
+export const TOO_LONG = `a text of more than ${sizeText(TEXT_BYTES)} cannot be sent from here: set it in a cell, by .messages or .draft`;
 
 /** @param {string[]} texts */
-function tooLong(texts) {
+export function tooLong(texts) {
   return texts.reduce((sum, text) => sum + text.length, 0) * 3 > TEXT_BYTES && new Blob(texts).size > TEXT_BYTES;
 }
 
@@ -169,7 +181,7 @@ function tooLong(texts) {
  * @param {DraftStore} draft
  * @param {AbortSignal} signal
  */
-function composer(store, draft, signal) {
+export function composer(store, draft, signal) {
   const { model, tray } = draft;
   const role = roleSelect(draft.role, (value) => draft.write({ role: value }));
   const field = /** @type {HTMLTextAreaElement} */ (
@@ -310,7 +322,7 @@ function totalOf(model, signal) {
  * @param {string} chosen
  * @param {(role: string) => void} change
  */
-function roleSelect(chosen, change) {
+export function roleSelect(chosen, change) {
   const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-role", "aria-label": "role" }));
   node.addEventListener("change", () => change(node.value));
   /** @param {string} role */

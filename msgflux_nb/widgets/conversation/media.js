@@ -1,6 +1,11 @@
 // @ts-check
 // Files of one page: those on their way to the kernel, pictures and sounds of those that it has, and why one was refused.
 
+import { sizeText } from "../base/dom.js";
+import { waveOf } from "./devices.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Part } from "../base/store.js" */
+
 const PIECE_BYTES = 1024 * 1024; // a message above 10 MiB would be lost without a word
 const UPLOAD_BYTES = 64e6;
 const SILENT_MILLISECONDS = 3000;
@@ -10,7 +15,7 @@ const SILENT_MILLISECONDS = 3000;
  * @typedef {{ id: string, name: string, detail: string, kind: string, url: string, loose: boolean }} Sending
  */
 
-class FileTray {
+export class FileTray {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -248,7 +253,7 @@ async function playable(file) {
  * @param {HTMLElement} node
  * @param {(files: File[]) => void} take
  */
-function takeFiles(node, take) {
+export function takeFiles(node, take) {
   /**
    * @param {Event} event
    * @param {DataTransfer | null} data

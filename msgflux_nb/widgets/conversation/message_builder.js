@@ -1,6 +1,16 @@
 // @ts-check
 // The message builder: the conversation, a place for an answer that arrives, and the next message being written.
 
+import { iconButton } from "../base/controls.js";
+import { element, onChange, rootOf, staleNote } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { TurnStore } from "../base/store.js";
+import { composer, DraftStore } from "./draft.js";
+import { FileTray, takeFiles } from "./media.js";
+import { emit } from "./turn.js";
+import { TurnList } from "./turn_list.js";
+/** @import { Model } from "../base/dom.js" */
+
 const KEEPING_MILLISECONDS = 1500;
 
 /** One widget, any number of views: what is written is kept here, each view draws it. */

@@ -56,25 +56,6 @@ class MessageBuilder(Intake):
     """
 
     stem = "conversation/message_builder"
-    parts = (
-        *(
-            "base/dom",
-            "base/turn_columns",
-            "base/store",
-            "conversation/devices",
-            "conversation/media",
-            "conversation/sources",
-            "conversation/variables",
-            "conversation/draft",
-        ),
-        *(
-            "conversation/turn_parts",
-            "conversation/turn_editor",
-            "conversation/turn",
-            "conversation/turn_drag",
-            "conversation/turn_list",
-        ),
-    )
 
     value: t.List[Any] = t.List()
     turns: t.List[Any] = t.List().tag(sync=True)

@@ -1,6 +1,12 @@
 // @ts-check
 // Where parts of a message come from: one menu, and a panel for what needs more than a click.
 
+import { icon, iconButton, opensMenu, textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { cameraPanel, deviceError, deviceProblem, microphonePanel } from "./devices.js";
+/** @import { Entry } from "../base/controls.js" */
+/** @import { FileTray } from "./media.js" */
+
 /**
  * @typedef {{ node: HTMLElement, end?: () => void }} Panel
  * @typedef {{ take(ids: string[]): void, text(): void }} Taker
@@ -14,7 +20,7 @@
  * @param {AbortSignal} signal
  * @returns {{ plus: HTMLElement, place: HTMLElement }} the button, and the place for what needs more than a click
  */
-function sourceMenu(tray, loose, taker, signal) {
+export function sourceMenu(tray, loose, taker, signal) {
   const place = element("div", { class: "mf-panel", hidden: true });
   const plus = element("span", { class: "mf-from" });
   const opener = iconButton("plus", "add a picture, a sound, a file …", () => {});
@@ -187,7 +193,7 @@ function variablePanel(tray, take, close, signal) {
  * @param {() => string} [more] something else that is wrong
  * @returns {HTMLElement}
  */
-function refusalNotice(tray, signal, more = () => "") {
+export function refusalNotice(tray, signal, more = () => "") {
   const words = element("span", { class: "mf-grow" });
   let closed = "";
   const close = iconButton("cross", "close this note", () => {

@@ -1,6 +1,16 @@
 // @ts-check
 // One turn as it is read: its role, its parts; below them, on hover and focus, its tokens and what can be done with it.
 
+import { iconButton, opensMenu, textButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
+import { element } from "../base/dom.js";
+import { tokensText } from "../base/store.js";
+import { turnColumns } from "../base/turn_columns.js";
+import { partNode } from "./turn_parts.js";
+/** @import { Entry } from "../base/controls.js" */
+/** @import { Turn } from "../base/store.js" */
+/** @import { FileTray } from "./media.js" */
+
 /** What only a parent with a model can do: it listens for these events, and its style sheet shows the buttons. */
 const PARENT_ACTS = /** @type {const} */ ([
   ["mf-continue", "continue", "continue", "let the model go on from the end of this text"],
@@ -21,7 +31,7 @@ const PARENT_ACTS = /** @type {const} */ ([
  * @param {TurnHands} hands
  * @returns {HTMLElement[]}
  */
-function turnContent(turn, plain, tray, hands) {
+export function turnContent(turn, plain, tray, hands) {
   const { id, role, parts, note, siblings } = turn;
   const counted = parts.filter(({ tokens }) => tokens !== undefined);
   const unknown = counted.filter(({ tokens }) => tokens === null).length;
@@ -110,6 +120,6 @@ function versions(id, [index, count], hands) {
  * @param {string} name
  * @param {Record<string, unknown>} [detail]
  */
-function emit(from, name, detail = {}) {
+export function emit(from, name, detail = {}) {
   from.dispatchEvent(new CustomEvent(name, { bubbles: true, composed: true, detail }));
 }

@@ -5,7 +5,7 @@
  * @param {HTMLElement} list
  * @param {(id: string, to: number) => void} drop called with the turn and the place, counted with it still in the list
  */
-function dragging(list, drop) {
+export function dragging(list, drop) {
   /** @type {string | undefined} */
   let dragged;
 

@@ -1,6 +1,16 @@
 // @ts-check
 // A turn that is being edited: its role, and its parts in any order; nothing is changed before it is saved.
 
+import { textButton } from "../base/controls.js";
+import { element, keepOnly } from "../base/dom.js";
+import { roleSelect, TOO_LONG, tooLong } from "./draft.js";
+import { takeFiles } from "./media.js";
+import { refusalNotice, sourceMenu } from "./sources.js";
+import { partRow, sendingRow } from "./turn_parts.js";
+/** @import { Part, Turn, TurnStore } from "../base/store.js" */
+/** @import { FileTray } from "./media.js" */
+/** @import { Row } from "./turn_parts.js" */
+
 /** @typedef {Part & { key?: string, attachment?: string, changed?: boolean, token: string }} Edited */
 
 /**
@@ -10,7 +20,7 @@
  * @param {() => void} leave called when the editor is done
  * @returns {{ node: HTMLElement, focus: () => void, end: () => void }}
  */
-function turnEditor(turn, store, tray, leave) {
+export function turnEditor(turn, store, tray, leave) {
   const ended = new AbortController();
   let numbered = 0;
   let chosen = turn.role;

@@ -1,6 +1,13 @@
 // @ts-check
 // The conversation as a list of turns: walked through by keys, edited in place, and what is drawn is not drawn again.
 
+import { element, keepOnly } from "../base/dom.js";
+import { turnContent } from "./turn.js";
+import { dragging } from "./turn_drag.js";
+import { turnEditor } from "./turn_editor.js";
+/** @import { Turn, TurnStore } from "../base/store.js" */
+/** @import { FileTray } from "./media.js" */
+
 /**
  * @typedef {{
  *   turn: Turn, pictures: string, node: HTMLElement, plain: boolean, editor: ReturnType<typeof turnEditor> | null,
@@ -8,7 +15,7 @@
  * @typedef {{ position: number, act: string }} Place a turn, and the button in it; no button is the turn itself
  */
 
-class TurnList {
+export class TurnList {
   /**
    * @param {TurnStore} store
    * @param {FileTray} tray

@@ -1,6 +1,14 @@
 // @ts-check
 // One part of a message: as it is read, and as a row of an editor. Text is text; a model's Markdown comes from the kernel.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { element, sanitised } from "../base/dom.js";
+import { tokensText } from "../base/store.js";
+import { withNames } from "./variables.js";
+/** @import { IconName } from "../base/controls.js" */
+/** @import { Part } from "../base/store.js" */
+/** @import { FileTray, Sending } from "./media.js" */
+
 /** @type {Record<string, [shape: IconName, word: string]>} */
 const SHAPES = {
   image: ["image", "image"],
@@ -16,7 +24,7 @@ const SHAPES = {
  * @param {{ role: string, plain: boolean }} how
  * @returns {HTMLElement}
  */
-function partNode(part, tray, { role, plain }) {
+export function partNode(part, tray, { role, plain }) {
   const text = part.text ?? "";
   if (part.kind === "text") return role === "assistant" ? wordsNode(part, plain) : textNode(text, role);
   if (part.kind in SHAPES) return mediumNode(part, tray);
@@ -133,7 +141,7 @@ function listenNode({ media = "", name = "" }, tray) {
  * @param {Hands} hands
  * @returns {Row}
  */
-function partRow(part, tray, hands) {
+export function partRow(part, tray, hands) {
   const what = part.kind === "text" ? "text" : `${part.kind} ${part.name ?? ""}`.trim();
   const { text: change } = hands;
   const shown = change ? fieldNode(part, what, change) : partNode(part, tray, { role: "", plain: true });
@@ -183,7 +191,7 @@ function fieldNode(part, what, change) {
  * @param {FileTray} tray
  * @returns {HTMLElement}
  */
-function sendingRow({ id, name, detail, kind, url }, tray) {
+export function sendingRow({ id, name, detail, kind, url }, tray) {
   const shape = SHAPES[kind][0];
   return element(
     "li",

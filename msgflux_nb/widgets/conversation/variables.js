@@ -1,6 +1,10 @@
 // @ts-check
 // {{names}} in texts: which there are, how they stand out, and a form for their values.
 
+import { element, keepOnly, oncePerFrame, onChange } from "../base/dom.js";
+/** @import { TurnStore } from "../base/store.js" */
+/** @import { DraftStore } from "./draft.js" */
+
 // The kernel reads names by the same rule, in _variables.py.
 const NAME = /\{\{[ \t]*([\p{L}\p{Nl}\p{No}_][\p{L}\p{N}_]*)[ \t]*\}\}/gu;
 const NOT_THE_USERS = ["assistant", "tool"];
@@ -19,7 +23,7 @@ function namesIn(texts) {
  * @param {string} text
  * @returns {(string | HTMLElement)[]}
  */
-function withNames(text) {
+export function withNames(text) {
   /** @type {(string | HTMLElement)[]} */
   const pieces = [];
   let end = 0;
@@ -52,7 +56,7 @@ function askedNames(store, draft) {
  * @param {AbortSignal} signal
  * @returns {HTMLElement}
  */
-function variableForm(store, draft, signal) {
+export function variableForm(store, draft, signal) {
   const { model } = draft;
   /** @type {Map<string, { node: HTMLElement, field: HTMLTextAreaElement, timer?: number }>} */
   const rows = new Map();

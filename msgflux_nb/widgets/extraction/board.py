@@ -31,7 +31,6 @@ class ExtractionBoard(OneRun):
     """One run at a time, told to pages as whole pictures of a bounded size: one that is lost is made up by the next."""
 
     stem = "extraction/extraction_view"
-    parts = tuple(f"extraction/{part}" for part in ("interrupt", "states", "heads", "kinds", "rows"))
 
     how_on = ""  # what is said of a run that has rows left
     _blocking = ""  # the kernel's id while a cell waits for the run: the page may interrupt it then

@@ -1,6 +1,20 @@
 // @ts-check
 // The view of a batch: parts stand in front of this text, joined by widgets/base/view.py.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
+import { element, oncePerFrame, rootOf, setText } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { presentButton } from "../base/present.js";
+import { interruptKernel } from "./interrupt.js";
+import { problemList } from "./kinds.js";
+import { rowTable } from "./rows.js";
+import { counted, EXCEPTIONS, progressText, sentence, stateBar } from "./states.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Head } from "./heads.js" */
+/** @import { ToldProblem } from "./kinds.js" */
+/** @import { Opened, ToldRow } from "./rows.js" */
+
 /**
  * @typedef {{
  *   state: string, schema: string, model: string, total: number | null, finished: number, in_flight: number, asking: string[],

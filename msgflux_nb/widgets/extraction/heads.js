@@ -1,6 +1,9 @@
 // @ts-check
 // The heads of the columns: name, type, and the column's picture, which grows while rows arrive.
 
+import { element, keepOnly, setText } from "../base/dom.js";
+import { counted } from "./states.js";
+
 /**
  * @typedef {{
  *   type: string, number: boolean, kind: "bars" | "shares", missing?: number, bars?: number[], ends?: [string, string],
@@ -13,7 +16,7 @@
  * @param {string} name
  * @param {Head} head
  */
-function columnHead(name, head) {
+export function columnHead(name, head) {
   const picture = element("div", { class: `mf-pic mf-${head.kind}`, "aria-hidden": "true" });
   const first = element("span", { class: "mf-cut" });
   const second = element("span");

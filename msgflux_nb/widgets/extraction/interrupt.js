@@ -9,7 +9,7 @@ const KERNEL = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * @param {string} kernel its id
  * @returns {Promise<boolean>} whether the server has done it
  */
-async function interruptKernel(kernel) {
+export async function interruptKernel(kernel) {
   const base = jupyterBase();
   if (!base || !KERNEL.test(kernel)) return false;
   const [, token = ""] = /(?:^|;\s*)_xsrf=([^;]*)/.exec(document.cookie) ?? [];

@@ -1,10 +1,15 @@
 // @ts-check
 // What failed, by kind, of the state whose word was pressed; and the way to its rows alone.
 
+import { textButton } from "../base/controls.js";
+import { element, keepOnly, setText } from "../base/dom.js";
+import { counted } from "./states.js";
+/** @import { Picture } from "./extraction_view.js" */
+
 /** @typedef {[state: string, text: string, count: number, label: string]} ToldProblem */
 
 /** @param {(state: string) => void} only show the rows of one state alone; "" for all */
-function problemList(only) {
+export function problemList(only) {
   const list = element("ul", { class: "mf-problems" });
   const more = element("div", { class: "mf-note mf-more" });
   const these = textButton("show only these rows", "the last rows that ended so", press, { kind: "mf-line" });

@@ -1,6 +1,14 @@
 // @ts-check
 // The rows that ended last, as a table that fills: a gutter of marks, words for exceptions alone, and a row that opens.
 
+import { icon } from "../base/controls.js";
+import { element, keepOnly } from "../base/dom.js";
+import { columnHead } from "./heads.js";
+import { rowState } from "./states.js";
+/** @import { IconName } from "../base/controls.js" */
+/** @import { Picture } from "./extraction_view.js" */
+/** @import { Head } from "./heads.js" */
+
 /**
  * @typedef {[position: number, label: string, state: string, cells: (string | null)[], error: string, flags: string]} ToldRow
  * @typedef {{ position: number, text: string, spans: [number, number, number][], said: string[], error: string, request: string, answer: string }} Opened
@@ -13,7 +21,7 @@ const BUSY = "The kernel is busy: the row opens when its cell has ended.";
  * A table that follows its end as long as the reader is there; what is drawn is not drawn again.
  * @param {(position: number) => void} ask tell the kernel which row somebody wants to see whole
  */
-function rowTable(ask) {
+export function rowTable(ask) {
   const columnsOf = element("colgroup");
   const head = element("tr");
   const body = element("tbody");

@@ -1,6 +1,11 @@
 // @ts-check
 // How many rows ended in which way: a bar in proportion, and a sentence with a word for each state that occurs.
 
+import { stateWord } from "../base/controls.js";
+import { element, setText } from "../base/dom.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { Picture } from "./extraction_view.js" */
+
 /** @type {Record<string, [mark: IconName, standing: Standing, said: string]>} by state of a row, as they are drawn */
 const ROW_STATES = {
   ok: ["check", "done", "ok"],
@@ -14,16 +19,16 @@ const ROW_STATES = {
   pending: ["right", "none", "not asked for"],
 };
 /** States whose rows gave nothing: their words open what went wrong. */
-const EXCEPTIONS = ["invalid", "refused", "truncated", "failed"];
+export const EXCEPTIONS = ["invalid", "refused", "truncated", "failed"];
 
 /** @param {number} count */
-const counted = (count) => count.toLocaleString("en-US");
+export const counted = (count) => count.toLocaleString("en-US");
 
 /** @param {string} state of a row @returns {[mark: IconName, standing: Standing, said: string]} */
-const rowState = (state) => ROW_STATES[state] ?? ["warning", "look", state];
+export const rowState = (state) => ROW_STATES[state] ?? ["warning", "look", state];
 
 /** All states of a run as one bar; a part that is there is at least two pixels wide. */
-function stateBar() {
+export function stateBar() {
   /** @type {Map<string, HTMLElement>} */
   const parts = new Map();
   for (const state of [...Object.keys(ROW_STATES).slice(0, -1), "asking", "pending"]) {
@@ -51,7 +56,7 @@ function stateBar() {
  * The sentence below the bar: how far, what is under way, and each exception as a word that opens its kinds.
  * @param {(state: string) => void} opens
  */
-function sentence(opens) {
+export function sentence(opens) {
   const number = element("span");
   const small = element("small");
   const done = element("b", { class: "mf-done" }, number, " ", small);
@@ -142,17 +147,9 @@ function drawBold(node, value, words) {
 }
 
 /**
- * @param {Node} node
- * @param {string} text
- */
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/**
  * @param {number} finished
  * @param {number | null} total null while that is not known
  */
-function progressText(finished, total) {
+export function progressText(finished, total) {
   return `${counted(finished)}${total === null ? "" : ` of ${counted(total)}`} rows`;
 }

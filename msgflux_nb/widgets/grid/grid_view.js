@@ -1,6 +1,17 @@
 // @ts-check
 // A grid looked at: prompts and models side by side, one answer open, rated by key.
 
+import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
+import { element, onChange, rootOf, writes } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { presentButton } from "../base/present.js";
+import { gridMatrix } from "./matrix.js";
+import { openedAnswer } from "./opened.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { ToldBoard } from "./matrix.js" */
+/** @import { ToldAnswer } from "./opened.js" */
+
 export default guarded(() => ({
   /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
   render({ model, el, signal }) {

@@ -53,7 +53,6 @@ class GridView(View):
     """
 
     stem = "grid/grid_view"
-    parts = ("grid/matrix", "grid/opened")
 
     board = t.Dict().tag(sync=True)
     opened = t.Dict().tag(sync=True)

@@ -1,6 +1,10 @@
 // @ts-check
 // The matrix of a grid: heads with scores and intervals, a row an input, a cell an answer in short.
 
+import { icon } from "../base/controls.js";
+import { element } from "../base/dom.js";
+/** @import { IconName } from "../base/controls.js" */
+
 /**
  * @typedef {{
  *   prompt: string, model: string, text: string, score: number | null, low: number | null, high: number | null,
@@ -27,7 +31,7 @@ function costText(cost) {
  * A table that is drawn from a board; its cells are found by row and column.
  * @param {(row: number, column: number) => void} open
  */
-function gridMatrix(open) {
+export function gridMatrix(open) {
   const table = element("table", { role: "grid" });
   /** @type {ToldBoard | null} */
   let drawn = null;

@@ -1,6 +1,9 @@
 // @ts-check
 // The answer that is open: its input, its words against the first prompt's, what it took, and whether it is good.
 
+import { icon, textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+
 /**
  * @typedef {{
  *   row: number, column: number, label: string, input: string, who: string, against: string, error: string,
@@ -10,7 +13,7 @@
  */
 
 /** @param {(rating: "good" | "bad") => void} rate */
-function openedAnswer(rate) {
+export function openedAnswer(rate) {
   const asked = element("div");
   const said = element("div");
   const good = textButton("good", "good (+)", () => rate("good"), { icon: "good", key: "+", kind: "mf-line" });

@@ -1,6 +1,16 @@
 // @ts-check
 // A plan as it is drawn, live or in a twin: head, what it may spend, its own drawing, the replay.
 
+import { stateWord, textButton } from "../base/controls.js";
+import { element, oncePerFrame, rootOf, writes } from "../base/dom.js";
+import { presentButton } from "../base/present.js";
+import { planSeconds } from "./plan_calls.js";
+import { planRail } from "./plan_rail.js";
+import { reactBody } from "./plan_react.js";
+import { PlanStore } from "./plan_store.js";
+import { treeBody } from "./plan_tree.js";
+import { voteBody } from "./plan_vote.js";
+
 /** @typedef {ReturnType<typeof reactBody>} PlanBody */
 
 /** @type {Record<string, [title: string, body: (store: PlanStore) => PlanBody]>} */
@@ -24,7 +34,7 @@ const NEARLY = 0.8;
  * @param {HTMLElement} el
  * @param {{ live: boolean, signal: AbortSignal }} options
  */
-function planBoard(store, el, { live, signal }) {
+export function planBoard(store, el, { live, signal }) {
   el.classList.add("mf-view");
   const title = element("span", { class: "mf-title" }, "Plan");
   const state = stateWord();
@@ -197,7 +207,7 @@ function dollarsText(cost) {
  * Put the replay into the place of a twin's static drawing.
  * @param {HTMLOrSVGScriptElement | null} script the one that runs
  */
-function replayPlan(script) {
+export function replayPlan(script) {
   const twin = script?.closest(".msgflux-twin");
   const still = twin?.querySelector(".msgflux-static");
   const data = twin?.querySelector("script[type='application/json']")?.textContent;

@@ -1,6 +1,14 @@
 // @ts-check
 // Calls of a plan, opened: those of a model as what was asked and what came, those of tools as their cards.
 
+import { stateWord } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { laneView } from "../tool_calls/lane.js";
+import { Timeline } from "../tool_calls/timeline.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { CallCard } from "../tool_calls/timeline.js" */
+/** @import { PlanCall, PlanNode, PlanStep, PlanStore } from "./plan_store.js" */
+
 /** @type {Record<string, string>} */
 const PURPOSES = {
   sample: "asked for a chain of thoughts",
@@ -15,7 +23,7 @@ const PURPOSES = {
  * @param {PlanCall} call
  * @returns {HTMLElement}
  */
-function modelCall({ purpose, prompt, text, problem, seconds }) {
+export function modelCall({ purpose, prompt, text, problem, seconds }) {
   const head = element("summary", {}, PURPOSES[purpose] ?? purpose, " ", element("span", { class: "mf-num mf-note" }, planSeconds(seconds)));
   const node = element("details", { class: "mf-call" }, head);
   if (prompt !== null) node.append(element("div", { class: "mf-role" }, "asked"), element("pre", { tabindex: "0" }, prompt));
@@ -29,7 +37,7 @@ function modelCall({ purpose, prompt, text, problem, seconds }) {
  * @param {PlanStep[]} steps
  * @returns {HTMLElement}
  */
-function toolCards(steps) {
+export function toolCards(steps) {
   const timeline = new Timeline();
   steps.forEach((step, number) => timeline.take([[number, 0, step.id, step.name, step.arguments ?? ""]], { [number]: cardOf(step) }));
   const board = { tools: () => ({}), timeline: () => timeline, hands: null };
@@ -57,14 +65,14 @@ function cardOf(step) {
  * @param {string} text
  * @param {IconName | ""} [mark]
  */
-function planState(standing, text, mark = "") {
+export function planState(standing, text, mark = "") {
   const state = stateWord();
   state.set(standing, text, mark);
   return state.node;
 }
 
 /** @param {number} seconds */
-function planSeconds(seconds) {
+export function planSeconds(seconds) {
   const digits = seconds < 10 ? 2 : 1;
   return `${seconds.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })} s`;
 }
@@ -82,14 +90,14 @@ const NODE_WORDS = {
  * @param {PlanNode} about
  * @returns {[Standing, string, IconName | ""]}
  */
-function nodeStanding({ state }) {
+export function nodeStanding({ state }) {
   if (state === "solved") return ["done", NODE_WORDS.solved, "check"];
   if (state === "dead") return ["none", NODE_WORDS.dead, "cross"];
   return [state === "open" ? "now" : "none", NODE_WORDS[state] ?? state, ""];
 }
 
 /** @param {number} value */
-function planNumber(value) {
+export function planNumber(value) {
   return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
 }
 
@@ -97,7 +105,7 @@ function planNumber(value) {
  * The moments at which a level of a tree begins.
  * @param {PlanStore} store
  */
-function levelTicks(store) {
+export function levelTicks(store) {
   /** @type {number[]} */
   const found = [];
   let level = 0;

@@ -1,6 +1,8 @@
 // @ts-check
 // Where the nodes of a tree stand: a level a column, families beside their parent, nothing over another.
 
+/** @import { PlanNode, PlanState } from "./plan_store.js" */
+
 const FAMILY_GAP = 0.6; // of a row
 const MOST_ROWS = 36; // of a level, before what was pruned is folded
 
@@ -16,7 +18,7 @@ const MOST_ROWS = 36; // of a level, before what was pruned is folded
  * @param {boolean} hide whether to leave out what was pruned
  * @returns {{ levels: TreeRow[][], height: number }}
  */
-function treeLayout(state, opened, hide) {
+export function treeLayout(state, opened, hide) {
   /** @type {TreeRow[][]} */
   const levels = [];
   let parents = [state.root];

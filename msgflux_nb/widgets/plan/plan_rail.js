@@ -1,12 +1,16 @@
 // @ts-check
 // The replay of a plan: a rail with a tick at each step, dragged or walked; it follows the end until it is touched.
 
+import { icon, iconButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+/** @import { PlanStore } from "./plan_store.js" */
+
 /**
  * @param {PlanStore} store
  * @param {{ ticks: () => number[], words: () => string, touched: () => void }} board ticks: moments at which a step ends
  * @param {AbortSignal} signal
  */
-function planRail(store, board, signal) {
+export function planRail(store, board, signal) {
   const past = element("i", { class: "mf-past" });
   const at = element("i", { class: "mf-at" });
   const ticks = element("span", { class: "mf-ticks" });

@@ -1,11 +1,16 @@
 // @ts-check
 // Reason and act: a thread of numbers; thought, call and result in columns; the answer below as the last number.
 
+import { icon, iconButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { planState, toolCards } from "./plan_calls.js";
+/** @import { PlanState, PlanStep, PlanStore, PlanTurn } from "./plan_store.js" */
+
 /**
  * @param {PlanStore} store
  * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
  */
-function reactBody(store) {
+export function reactBody(store) {
   const heads = ["", "thought", "call", "result"].map((word) => element("span", { class: "mf-cap mf-role" }, word));
   heads[2].append(element("span", { class: "mf-less" }, ", result"));
   const steps = element("div", { class: "mf-steps mf-scroll", role: "list" }, ...heads);

@@ -1,6 +1,8 @@
 // @ts-check
 // What a page knows of a plan: moments in numbered batches, and what they come to up to the moment that is shown.
 
+/** @import { Model } from "../base/dom.js" */
+
 /**
  * @typedef {{ kind: string, task: string, limits: Record<string, number>, options: Record<string, any> }} PlanHead
  * @typedef {{ t: string, ms: number, [more: string]: any }} Moment as `moments.py` makes them
@@ -20,7 +22,7 @@ const LONGEST_PAUSE = 1500; // milliseconds of a replay that a pause takes, howe
 const TIMELESS_MOMENT = 60;
 
 /** A plan up to a moment. */
-class PlanState {
+export class PlanState {
   constructor() {
     this.count = 0;
     /** Counts what was changed, so that a view draws only that. */
@@ -143,7 +145,7 @@ function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
 }
 
 /** What one model's page knows of its plan, for any number of views. */
-class PlanStore {
+export class PlanStore {
   /** @type {Moment[]} */
   moments = [];
   /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */

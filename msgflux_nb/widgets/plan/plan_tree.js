@@ -1,6 +1,13 @@
 // @ts-check
 // Tree of thoughts: left to right, a level a column, its value before each thought; edges as one path a class.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { element, svgElement, writes } from "../base/dom.js";
+import { levelTicks, modelCall, nodeStanding, planNumber, planState } from "./plan_calls.js";
+import { treeLayout } from "./plan_layout.js";
+/** @import { TreeRow } from "./plan_layout.js" */
+/** @import { PlanNode, PlanState, PlanStore } from "./plan_store.js" */
+
 const TREE_ROW = 3.6; // units of 4 px
 const TREE_TOP = 9;
 const TREE_GAP = 14; // between two columns, for the edges
@@ -11,9 +18,9 @@ const TREE_WIDEST = 52;
  * @param {PlanStore} store
  * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
  */
-function treeBody(store) {
-  const edges = drawn("svg", { class: "mf-edges", "aria-hidden": "true" });
-  const lines = Object.fromEntries(["out", "kept", "best", "lit"].map((kind) => [kind, drawn("path", { class: `mf-${kind}` })]));
+export function treeBody(store) {
+  const edges = svgElement("svg", { class: "mf-edges", "aria-hidden": "true" });
+  const lines = Object.fromEntries(["out", "kept", "best", "lit"].map((kind) => [kind, svgElement("path", { class: `mf-${kind}` })]));
   edges.append(...Object.values(lines));
   const caps = element("div", { class: "mf-caps" });
   const canvas = element("div", { class: "mf-canvas", role: "tree", "aria-label": "thoughts" }, /** @type {any} */ (edges), caps);

@@ -15,17 +15,7 @@ from ...errors import printable
 from ..base.replay import replay_data, replay_script, replay_style
 from .moments import Moments
 
-__all__ = ["REPLAY_PARTS", "TITLES", "plan_html", "plan_text", "replay_html"]
-
-REPLAY_PARTS = (
-    "base/dom",
-    "base/controls",
-    "base/partial",
-    *(f"tool_calls/{name}" for name in ("timeline", "call_words", "lane_raw", "lane_fields", "lane_decision", "lane")),
-    *(f"plan/{name}" for name in ("plan_store", "plan_rail", "plan_calls", "plan_react", "plan_vote")),
-    *(f"plan/{name}" for name in ("plan_layout", "plan_tree", "plan_board")),
-)
-"""The page's code that a replay needs, in order."""
+__all__ = ["TITLES", "plan_html", "plan_text", "replay_html"]
 
 REPLAY_MOMENTS = 20_000
 TITLES = {
@@ -74,12 +64,12 @@ def replay_html(told: dict[str, Any], static: str) -> str:
 
 @functools.cache
 def _style() -> str:
-    return replay_style((*REPLAY_PARTS, "plan/plan_view"))
+    return replay_style("plan/plan_view")
 
 
 @functools.cache
 def _script() -> str:
-    return replay_script(REPLAY_PARTS, "replayPlan")
+    return replay_script("plan/plan_board", "replayPlan")
 
 
 def _budget(moments: Moments) -> str:

@@ -1,6 +1,12 @@
 // @ts-check
 // The view of plans: parts stand in front of this text, joined by view.py.
 
+import { rootOf } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { planBoard } from "./plan_board.js";
+import { PlanStore } from "./plan_store.js";
+/** @import { Model } from "../base/dom.js" */
+
 /** One widget, any number of views: what is known is kept here, each view draws it. */
 export default guarded(() => {
   /** @type {PlanStore} */

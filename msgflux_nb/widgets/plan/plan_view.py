@@ -17,7 +17,7 @@ from ..base.feed import Batch
 from ..base.one_run import OneRun
 from ..base.run import Sender
 from .moments import Moments
-from .plan_twin import REPLAY_PARTS, plan_html, plan_text, replay_html
+from .plan_twin import plan_html, plan_text, replay_html
 from .retold import retold
 
 __all__ = ["PlanView"]
@@ -46,7 +46,6 @@ class PlanView(OneRun):
     """
 
     stem = "plan/plan_view"
-    parts = REPLAY_PARTS
 
     plan = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
 

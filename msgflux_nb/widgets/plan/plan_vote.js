@@ -1,8 +1,12 @@
 // @ts-check
 // Ask often, vote: one block an answer, a row for each value; how sure the lead is; the chain of the block that is chosen.
 
+import { iconButton } from "../base/controls.js";
+import { element, keepOnly, svgElement } from "../base/dom.js";
+import { modelCall, planState } from "./plan_calls.js";
+/** @import { PlanSample, PlanStore } from "./plan_store.js" */
+
 const VOTE_SURE = 0.95;
-const DRAWING = "http://www.w3.org/2000/svg";
 
 /**
  * The probability that the leader stays ahead of the second: of Beta(first + 1, second + 1) the part above 1/2.
@@ -21,24 +25,12 @@ function staysAhead(first, second) {
 }
 
 /**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {string} [text]
- */
-function drawn(tag, attributes, text = "") {
-  const node = document.createElementNS(DRAWING, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  if (text) node.textContent = text;
-  return node;
-}
-
-/**
  * @param {PlanStore} store
  * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
  */
-function voteBody(store) {
+export function voteBody(store) {
   const tally = element("div", { class: "mf-tally mf-scroll", role: "group", "aria-label": "answers" });
-  const curve = drawn("svg", { class: "mf-curve", role: "img" });
+  const curve = svgElement("svg", { class: "mf-curve", role: "img" });
   const note = element("span", { class: "mf-note" }, "How likely the leader stays ahead, answer by answer");
   const sure = element("div", { class: "mf-sure" }, note, /** @type {any} */ (curve));
   const which = element("span", { class: "mf-title" });
@@ -177,12 +169,12 @@ function voteBody(store) {
     const points = leads(samples);
     const marks = [1, ...[0.25, 0.5, 0.75, 1].map((share) => Math.round(share * n))].filter((mark, index, all) => mark > 0 && all.indexOf(mark) === index);
     curve.replaceChildren(
-      drawn("line", { class: "mf-goal", x1: 34, x2: width, y1: y(VOTE_SURE), y2: y(VOTE_SURE) }),
-      drawn("text", { x: 28, y: y(VOTE_SURE) + 4, "text-anchor": "end" }, "0.95"),
-      drawn("text", { x: 28, y: y(0.5) + 4, "text-anchor": "end" }, "0.5"),
-      drawn("line", { class: "mf-axis", x1: 34, x2: width, y1: height - 16, y2: height - 16 }),
-      ...marks.map((mark) => drawn("text", { x: x(mark), y: height, "text-anchor": "middle" }, String(mark))),
-      drawn("polyline", { points: points.map((share, index) => `${x(index + 1)},${y(share)}`).join(" ") }),
+      svgElement("line", { class: "mf-goal", x1: 34, x2: width, y1: y(VOTE_SURE), y2: y(VOTE_SURE) }),
+      svgElement("text", { x: 28, y: y(VOTE_SURE) + 4, "text-anchor": "end" }, "0.95"),
+      svgElement("text", { x: 28, y: y(0.5) + 4, "text-anchor": "end" }, "0.5"),
+      svgElement("line", { class: "mf-axis", x1: 34, x2: width, y1: height - 16, y2: height - 16 }),
+      ...marks.map((mark) => svgElement("text", { x: x(mark), y: height, "text-anchor": "middle" }, String(mark))),
+      svgElement("polyline", { points: points.map((share, index) => `${x(index + 1)},${y(share)}`).join(" ") }),
     );
     const last = points.at(-1);
     if (last === undefined) return;
@@ -191,8 +183,8 @@ function voteBody(store) {
     const right = x(points.length) + 220 > width;
     const text = early ? `${last.toFixed(2)} · stopped here, ${left} ${left === 1 ? "call" : "calls"} saved` : last.toFixed(2);
     curve.append(
-      drawn("circle", { class: early ? "mf-stopped-here" : "", cx: x(points.length), cy: y(last), r: 4 }),
-      drawn("text", { class: "mf-told", x: x(points.length) + (right ? 0 : 12), y: y(last) + (right ? 22 : 16), "text-anchor": right ? "end" : "start" }, text),
+      svgElement("circle", { class: early ? "mf-stopped-here" : "", cx: x(points.length), cy: y(last), r: 4 }),
+      svgElement("text", { class: "mf-told", x: x(points.length) + (right ? 0 : 12), y: y(last) + (right ? 22 : 16), "text-anchor": right ? "end" : "start" }, text),
     );
     curve.setAttribute("aria-label", `after ${points.length} answers the leader stays ahead with ${last.toFixed(2)}${early ? "; the vote was stopped" : ""}`);
   }

@@ -1,6 +1,14 @@
 // @ts-check
 // Answers as they arrive, in the place where they will stand: one, or two to compare; what went wrong; the status line.
 
+import { icon, stateWord, textButton } from "../base/controls.js";
+import { copyButton } from "../base/copy.js";
+import { element, sanitised } from "../base/dom.js";
+import { turnColumns } from "../base/turn_columns.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { Figures, Side } from "../base/stream.js" */
+/** @import { Play } from "./play.js" */
+
 /** @type {Record<string, [standing: Standing, word: string, mark: IconName | ""]>} */
 const STATES = {
   idle: ["none", "ready", ""],
@@ -45,7 +53,7 @@ function markState(mark, key, side) {
  * @param {{ waiting: HTMLElement, goOn: (side: number) => void }} parts
  * @returns {() => void} draws them
  */
-function answers(play, slot, { waiting, goOn }) {
+export function answers(play, slot, { waiting, goOn }) {
   /** @type {ReturnType<typeof answerCard>[]} */
   const cards = [];
   const row = element("div", { class: "mf-answers" });
@@ -172,7 +180,7 @@ function sideFigures() {
  * drawn again.
  * @param {number} index
  */
-function answerWords(index) {
+export function answerWords(index) {
   const prefill = element("span", { class: "mf-prefill" });
   const blocks = element("div", { class: "mf-blocks" });
   const tail = document.createTextNode("");
@@ -241,7 +249,7 @@ function reasoningFold() {
  * @param {() => string} note something to add, or ""
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
-function statusBar(play, note) {
+export function statusBar(play, note) {
   const state = stateWord({ class: "mf-state", role: "status" });
   const figures = element("span", { class: "mf-figs mf-figures" });
   const aside = element("span", { class: "mf-note mf-aside-note" });

@@ -1,6 +1,13 @@
 // @ts-check
 // The head of a playground: whom to ask and how, what the answer is read as, which tools; and what is done with all of it.
 
+import { iconButton, opensMenu, pickButton, textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { presentButton } from "../base/present.js";
+/** @import { Entry } from "../base/controls.js" */
+/** @import { Model } from "../base/dom.js" */
+/** @import { Inner, Play } from "./play.js" */
+
 /** @typedef {{ code(): void, table(): void, grid(): void, panel(): void, hidden(): boolean, probabilities(): void }} HeadActs */
 
 /**
@@ -10,7 +17,7 @@
  * @param {HeadActs} acts
  * @param {AbortSignal} signal
  */
-function playHead(play, el, inner, acts, signal) {
+export function playHead(play, el, inner, acts, signal) {
   const { model } = play;
   const first = pickButton("model", () => [...modelEntries(play, 0), "-", ...callEntries(play, acts)], signal);
   const settings = element("button", { type: "button", class: "mf-pick mf-wide", title: "settings of the call", onclick: () => first.menu.open() });

@@ -26,15 +26,6 @@ class PlayPage(View):
     """Traits and messages; :class:`Playground` has the methods that a notebook calls, and these call."""
 
     stem = "playground/playground"
-    parts = (
-        "base/dom",
-        "base/turn_columns",
-        "base/copy",
-        "base/stream",
-        *("playground/play", "playground/answer", "playground/waiting"),
-        *("playground/token_lens", "playground/panels", "playground/side_panel"),
-        *("playground/plan_panel", "playground/starters", "playground/head"),
-    )
 
     value = t.Any(None)
     compare = t.Any(None)

@@ -1,13 +1,18 @@
 // @ts-check
 // What stands beside the conversation, one at a time: structure, tools, tokens, versions, raw, code.
 
+import { textButton } from "../base/controls.js";
+import { copyButton } from "../base/copy.js";
+import { element } from "../base/dom.js";
+/** @import { Play } from "./play.js" */
+
 /** @typedef {{ name: string, node: HTMLElement, draw?: () => void, opened?: () => void }} Panel */
 
 /**
  * @param {Panel[]} panels
  * @param {string} prefix makes ids that are the page's own
  */
-function tabbed(panels, prefix) {
+export function tabbed(panels, prefix) {
   const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "beside the conversation" });
   const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, list);
   let current = panels[0].name;
@@ -78,7 +83,7 @@ function tabbed(panels, prefix) {
  * @param {AbortSignal} signal
  * @returns {Panel}
  */
-function versionsPanel(play, show, signal) {
+export function versionsPanel(play, show, signal) {
   const hint = element("p", { class: "mf-hint" }, "Where a turn has versions, its compare shows two of them, word by word.");
   const left = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "first version" }));
   const right = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "second version" }));
@@ -124,7 +129,7 @@ function differing([kind, text]) {
  * @param {AbortSignal} signal
  * @returns {Panel}
  */
-function rawPanel(play, signal) {
+export function rawPanel(play, signal) {
   const node = element("div", {}, element("p", { class: "mf-hint" }, "What was sent and what came, once something has run."));
 
   /** @param {any} message */
@@ -157,7 +162,7 @@ function rawPanel(play, signal) {
  * @param {Play} play
  * @param {AbortSignal} signal
  */
-function codePanel(play, signal) {
+export function codePanel(play, signal) {
   const text = element("pre", { class: "mf-raw", tabindex: 0 });
   const copy = copyButton("copy", "copy this code", () => text.textContent ?? "");
   const asGrid = () => {

@@ -1,6 +1,11 @@
 // @ts-check
 // The plan of a plan schema: one call that fills the structure, or several calls that run it, drawn below.
 
+import { textButton } from "../base/controls.js";
+import { element, onChange } from "../base/dom.js";
+/** @import { Panel } from "./panels.js" */
+/** @import { Play } from "./play.js" */
+
 /** @type {Record<string, string>} */
 const PLAN_WORDS = {
   react: "think, use the tools, look at what came, until there is an answer",
@@ -13,7 +18,7 @@ const PLAN_WORDS = {
  * @param {HTMLElement} place where the view of the plan is drawn
  * @param {AbortSignal} signal
  */
-function planPanel(play, place, signal) {
+export function planPanel(play, place, signal) {
   const { model } = play;
   const [once, several] = /** @type {const} */ ([["one call", false], ["run the plan", true]]).map(([label, runs]) => {
     const node = textButton(label, runs ? "several calls of the model" : "the model fills the structure in one answer", () => choose(runs), { kind: "mf-line" });

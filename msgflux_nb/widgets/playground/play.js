@@ -1,11 +1,16 @@
 // @ts-check
 // What a page knows of a playground: the sides that answer, what was asked of the kernel, and the widgets inside.
 
+import { Side } from "../base/stream.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { About, Batch, Ending } from "../base/stream.js" */
+/** @import { WaitingCall } from "./waiting.js" */
+
 const SILENCE_MILLISECONDS = 3000;
 
 /** @typedef {{ builder: any, prefill: any, picker: any }} Inner the exports of the widgets inside */
 
-class Play {
+export class Play {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;

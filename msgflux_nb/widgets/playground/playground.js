@@ -1,6 +1,23 @@
 // @ts-check
 // The playground: header, conversation, what stands beside it, status. The widgets inside draw themselves.
 
+import { textButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
+import { element, oncePerFrame, onChange, rootOf, staleNote, writes } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { answers, statusBar } from "./answer.js";
+import { playHead } from "./head.js";
+import { codePanel, rawPanel, tabbed, versionsPanel } from "./panels.js";
+import { planPanel } from "./plan_panel.js";
+import { Play } from "./play.js";
+import { differenceMarks, linkFields, sidePanel } from "./side_panel.js";
+import { starters } from "./starters.js";
+import { tokenLens } from "./token_lens.js";
+import { waitingCard } from "./waiting.js";
+/** @import { Child, Host, Model } from "../base/dom.js" */
+/** @import { Side } from "../base/stream.js" */
+/** @import { Inner } from "./play.js" */
+
 let playgrounds = 0; // so that the tabs of each have ids of their own
 
 /** One widget, any number of views: what runs is kept here, each view draws it. */

@@ -1,13 +1,15 @@
 // @ts-check
 // The panel next to the conversation: it comes once there is something to show, and stays until somebody hides it.
 
+/** @import { Play } from "./play.js" */
+
 /**
  * @param {Play} play
  * @param {HTMLElement} panes
  * @param {HTMLElement} node
  * @param {() => boolean} picked whether a structure is picked
  */
-function sidePanel(play, panes, node, picked) {
+export function sidePanel(play, panes, node, picked) {
   /** @type {boolean | null} what a person wants; null for what there is */
   let wanted = null;
   let there = false;
@@ -39,7 +41,7 @@ function sidePanel(play, panes, node, picked) {
  * @param {HTMLElement} el
  * @param {AbortSignal} signal
  */
-function linkFields(el, signal) {
+export function linkFields(el, signal) {
   const highlight = sharedHighlight("mf-lit");
   if (!highlight) return; // a browser without it has the table alone
   signal.addEventListener("abort", () => highlight.clear());
@@ -180,7 +182,7 @@ function rangeIn(words, start, end) {
  * @param {HTMLElement} slot
  * @returns {(on: boolean) => void}
  */
-function differenceMarks(slot) {
+export function differenceMarks(slot) {
   const highlight = sharedHighlight("mf-differs");
   /** @type {Range[]} */
   const own = [];

@@ -1,6 +1,11 @@
 // @ts-check
 // What an empty playground offers: three beginnings. Each fills the message, and sends nothing.
 
+import { icon } from "../base/controls.js";
+import { element } from "../base/dom.js";
+/** @import { IconName } from "../base/controls.js" */
+/** @import { Inner } from "./play.js" */
+
 const MAIL =
   "Hello! We would love a table on Saturday, 14 March, around half past seven. There are six of us, two are vegetarian. " +
   "My father uses a wheelchair, so the ground floor would be perfect. You reach me at +351 912 555 018. Thank you! Inês Carvalho, 34, Lisbon";
@@ -9,7 +14,7 @@ const MAIL =
  * @param {Inner} inner
  * @param {(text: string, more?: { schema?: string, prefill?: string }) => void} begin
  */
-function starters({ picker }, begin) {
+export function starters({ picker }, begin) {
   const cards = element("div", { class: "mf-starters" });
   const node = element(
     "div",

@@ -2,6 +2,10 @@
 // The token lens: how likely each token of the last answer was, what else it could have been, what another temperature
 // would have made of it, and going on from another token.
 
+import { textButton } from "../base/controls.js";
+import { element, oncePerFrame, writes } from "../base/dom.js";
+/** @import { Play } from "./play.js" */
+
 const TOKENS_AT_ONCE = 2000;
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
@@ -11,7 +15,7 @@ const TOKENS_AT_ONCE = 2000;
  * @param {Play} play
  * @param {AbortSignal} signal
  */
-function tokenLens(play, signal) {
+export function tokenLens(play, signal) {
   const { model } = play;
   const ask = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   const hint = element("p", { class: "mf-hint" });

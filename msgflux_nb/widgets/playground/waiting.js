@@ -1,13 +1,17 @@
 // @ts-check
 // A call that waits for a person, as a card in the conversation: approve it, edit it, or reject it.
 
+import { icon, stateWord, textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+/** @import { Play } from "./play.js" */
+
 /** @typedef {{ name: string, rows: { field: string, value: string, type: string }[], arguments: string }} WaitingCall */
 
 /**
  * @param {Play} play
  * @param {() => void} decided called when the card is gone
  */
-function waitingCard(play, decided) {
+export function waitingCard(play, decided) {
   const name = element("code");
   const state = stateWord();
   const rows = element("ol", { class: "mf-rows" });

@@ -1,6 +1,12 @@
 // @ts-check
 // The start of the answer: a field in the tint of a prefill, starts to choose from, what will be done with it.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { element, onChange, rootOf } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { Model } from "../base/dom.js" */
+
 const PAUSE_MILLISECONDS = 300;
 
 /** @type {Record<string, [standing: Standing, mark: IconName | ""]>} */

@@ -46,7 +46,6 @@ class PrefillEditor(View):
     """
 
     stem = "prefill/prefill_editor"
-    parts = ("base/dom",)
 
     value = t.Unicode("").tag(sync=True)
     schema = t.Any(None)

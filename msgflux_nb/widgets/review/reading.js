@@ -1,6 +1,8 @@
 // @ts-check
 // What was read: the text cut into what each field quotes, or pictures; and words picked in it by keyboard.
 
+import { element } from "../base/dom.js";
+
 /** @typedef {[text: string, numbers: number[]]} Piece */
 /** @typedef {{ texts: [name: string, pieces: Piece[]][], media: [kind: string, data: string][] }} Reading */
 /** @typedef {{ node: Text, start: number, end: number }} Word */
@@ -13,7 +15,7 @@ const PUNCTUATION = /^[([{"'“„«‘]+|[)\]}"'”“»’.,;:!?]+$/g;
  * The field's tint, by its number.
  * @param {number} number from 1
  */
-function tintOf(number) {
+export function tintOf(number) {
   return `--f: var(--mf-f${((number - 1) % TINTS) + 1})`;
 }
 
@@ -22,7 +24,7 @@ function tintOf(number) {
  * @param {Reading} reading
  * @returns {HTMLElement[]}
  */
-function readingNodes({ texts, media }) {
+export function readingNodes({ texts, media }) {
   const several = texts.length > 1;
   const nodes = media.map(([kind, data]) => mediaNode(kind, data));
   for (const [name, pieces] of texts) {
@@ -62,7 +64,7 @@ function pdfAddress(data) {
  * Words picked in a text by the arrow keys: one, or with Shift several.
  * @param {HTMLElement} pane
  */
-function wordPicker(pane) {
+export function wordPicker(pane) {
   let [from, to] = [-1, -1];
 
   /** @returns {Word[]} */

@@ -1,6 +1,10 @@
 // @ts-check
 // The fields of a row as a form: number, name, value, how sure; the open one with its choices, or a place to write.
 
+import { icon } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { tintOf } from "./reading.js";
+
 /**
  * @typedef {{
  *   name: string, type: string, value: string, missing: boolean, confidence: number | null, choices: string[],
@@ -39,7 +43,7 @@ function leastSure(fields) {
  * The list of fields. It is drawn anew for each row; what is open and what is written stays with it.
  * @param {{ set: (field: string, text: string) => void, point: (number: number) => void, leave: () => void }} tell
  */
-function recordForm(tell) {
+export function recordForm(tell) {
   const list = element("ol", { class: "mf-fields mf-scroll" });
   /** @type {ToldField[]} */
   let fields = [];

@@ -1,6 +1,16 @@
 // @ts-check
 // Reviewing rows: what was read on the left, what was made of it on the right, and how right the whole is below.
 
+import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
+import { element, oncePerFrame, onChange, rootOf, writes } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { presentButton } from "../base/present.js";
+import { readingNodes, wordPicker } from "./reading.js";
+import { recordForm } from "./record.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Reading } from "./reading.js" */
+/** @import { ToldField } from "./record.js" */
+
 /**
  * @typedef {Reading & {
  *   position: number, number: number, label: string, fields: ToldField[], state: "" | "accepted" | "unusable", trouble: string,

@@ -60,7 +60,6 @@ class ReviewView(View):
     """
 
     stem = "review/review_view"
-    parts = ("review/reading", "review/record")
 
     row = t.Dict().tag(sync=True)
     status = t.Dict().tag(sync=True)

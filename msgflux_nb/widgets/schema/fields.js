@@ -1,6 +1,9 @@
 // @ts-check
 // The fields of a type as a table: name, type, limits, default, description.
 
+import { icon } from "../base/controls.js";
+import { element } from "../base/dom.js";
+
 /**
  * @typedef {{
  *   path: string, name: string, key: string, depth: number, holds: "value" | "record" | "list" | "map", type: string,
@@ -25,7 +28,7 @@ const COLUMNS = [
  * @param {() => Described} described
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
-function fieldTable(described) {
+export function fieldTable(described) {
   const body = element("tbody");
   const head = element("tr", { role: "row" });
   const node = element(

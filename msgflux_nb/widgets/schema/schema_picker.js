@@ -1,6 +1,19 @@
 // @ts-check
 // Picking what an answer is decoded to: a menu, the fields and what they hold, what is sent, a form for a new one.
 
+import { icon } from "../base/controls.js";
+import { copyButton } from "../base/copy.js";
+import { button, element, oncePerFrame, onChange, rootOf } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { presentButton } from "../base/present.js";
+import { valueTable } from "../base/value_table.js";
+import { Filling } from "../base/values.js";
+import { fieldTable } from "./fields.js";
+import { Draft, structForm } from "./struct_form.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Progress } from "../base/values.js" */
+/** @import { Described } from "./fields.js" */
+
 const GROUPS = [
   ["built", "built here"],
   ["given", "given"],

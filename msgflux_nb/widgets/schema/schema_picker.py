@@ -55,15 +55,6 @@ class SchemaPicker(View):
     """
 
     stem = "schema/schema_picker"
-    parts = (
-        "base/dom",
-        "base/copy",
-        "base/partial",
-        "schema/fields",
-        "base/values",
-        "base/value_table",
-        "schema/struct_form",
-    )
 
     value = t.Any(None)
     schema = t.Unicode("").tag(sync=True)

@@ -1,6 +1,11 @@
 // @ts-check
 // Building a small Struct: a form, the code that the kernel writes of it, and two ways to use that.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { copyButton } from "../base/copy.js";
+import { element, onChange } from "../base/dom.js";
+/** @import { Model } from "../base/dom.js" */
+
 const FORM_PAUSE_MILLISECONDS = 150;
 const KINDS = ["str", "int", "float", "bool", "date", "choice"];
 
@@ -14,7 +19,7 @@ const KINDS = ["str", "int", "float", "bool", "date", "choice"];
  */
 
 /** The form as it is filled in, the same in all views; the kernel is told after a pause. */
-class Draft {
+export class Draft {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -75,7 +80,7 @@ class Draft {
  * @param {() => void} picked called when the Struct was made and picked
  * @returns {HTMLElement}
  */
-function structForm(model, draft, signal, picked) {
+export function structForm(model, draft, signal, picked) {
   const name = textInput("name of the Struct", "Person", (text) => draft.change({ name: text }));
   const rows = element("ol", { class: "mf-form-fields", "aria-label": "fields of the Struct" });
   const problem = element("p", { class: "mf-notice", role: "status" });

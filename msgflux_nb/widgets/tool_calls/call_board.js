@@ -1,6 +1,18 @@
 // @ts-check
 // All calls of a run as they are drawn, live or in a twin: header, slider, lanes, answer.
 
+import { iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
+import { element, oncePerFrame, rootOf, setText, writes } from "../base/dom.js";
+import { presentButton } from "../base/present.js";
+import { CallStore } from "./call_store.js";
+import { countText } from "./call_words.js";
+import { laneView } from "./lane.js";
+import { score } from "./score.js";
+/** @import { Entry } from "../base/controls.js" */
+/** @import { Shown } from "./lane.js" */
+/** @import { LaneTrack, Timeline } from "./timeline.js" */
+
 const MANY = 12; // calls, from which on those out of sight are not laid out
 
 /** @type {Record<string, Shown>} */
@@ -19,7 +31,7 @@ const RUN_STATES = {
  * @param {HTMLElement} el
  * @param {{ live: boolean, signal: AbortSignal }} options
  */
-function callBoard(store, el, { live, signal }) {
+export function callBoard(store, el, { live, signal }) {
   const state = stateWord();
   const title = element("span", { class: "mf-title" });
   const question = element("span", { class: "mf-note mf-cut mf-wide" });
@@ -206,7 +218,7 @@ function callMessages({ timeline }) {
  * Put the replay into the place of a twin's static cards.
  * @param {HTMLOrSVGScriptElement | null} script the one that runs
  */
-function replayInTwin(script) {
+export function replayInTwin(script) {
   const twin = script?.closest(".msgflux-twin");
   const still = twin?.querySelector(".msgflux-static");
   const data = twin?.querySelector("script[type='application/json']")?.textContent;

@@ -1,6 +1,11 @@
 // @ts-check
 // What a page knows of the tool calls of a run: numbered batches in, gaps mended, decisions out.
 
+import { Timeline } from "./timeline.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Hands } from "./lane_decision.js" */
+/** @import { CallCard, CallFragment, ToolField } from "./timeline.js" */
+
 /**
  * @typedef {{
  *   run: number, state: string, running: boolean, tools: Record<string, ToolField[]>, status: string[], answer: string,
@@ -10,7 +15,7 @@
  */
 
 /** What one model's page knows of its run, for any number of views. */
-class CallStore {
+export class CallStore {
   timeline = new Timeline();
   /** @type {CallFragment[]} */
   calls = [];

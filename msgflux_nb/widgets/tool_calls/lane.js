@@ -1,6 +1,17 @@
 // @ts-check
 // One call as it is drawn: who is called, how far it is, its text and its arguments, what became of it.
 
+import { icon, stateWord } from "../base/controls.js";
+import { element, setText } from "../base/dom.js";
+import { countText, secondsText } from "./call_words.js";
+import { decisionBar } from "./lane_decision.js";
+import { fieldsPane } from "./lane_fields.js";
+import { rawPane } from "./lane_raw.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { PartialJson } from "../base/partial.js" */
+/** @import { Hands } from "./lane_decision.js" */
+/** @import { LaneTrack, Timeline, ToolField } from "./timeline.js" */
+
 /** @typedef {[standing: Standing, word: string, mark: IconName | ""]} Shown */
 
 /** @type {Record<string, Shown>} */
@@ -32,7 +43,7 @@ const RESULT_LINE = 120; // characters of a result that stand in one line
  * @param {PartialJson | null} parser null for a text that is no JSON
  * @returns {string} a key of CALL_STATES
  */
-function callState({ final }, parser) {
+export function callState({ final }, parser) {
   if (final) return final.status === "complete" && final.repaired ? "repaired" : final.status;
   if (parser?.problem) return "invalid";
   return parser?.complete ? "complete" : "streaming";
@@ -109,7 +120,7 @@ function waitingText({ phase, begun, final }, hands) {
  *   `first` is the call that is asked about now, `over` whether nothing more comes
  * @returns {{ node: HTMLElement, draw: () => string, decision: ReturnType<typeof decisionBar> | null }} `draw` returns what a reader is told
  */
-function laneView(track, board) {
+export function laneView(track, board) {
   const name = element("code", { class: "mf-name mf-cut" });
   const state = stateWord();
   const error = element("div", { class: "mf-problem", hidden: true });

@@ -1,6 +1,12 @@
 // @ts-check
 // What a person decides on a call: approve it, give it other arguments, or reject it with a reason.
 
+import { textButton } from "../base/controls.js";
+import { element } from "../base/dom.js";
+import { PartialJson } from "../base/partial.js";
+import { valueAt } from "./lane_fields.js";
+/** @import { LaneTrack, ToolField } from "./timeline.js" */
+
 /**
  * @typedef {{ decide: (lane: number, verdict: string, more?: Record<string, unknown>) => void, decided: Map<number, string>, refused: Map<number, string> }} Hands
  */
@@ -43,7 +49,7 @@ function argumentsProblem(text, fields) {
  * @param {Hands} hands
  * @param {() => ToolField[] | undefined} fields
  */
-function decisionBar(track, hands, fields) {
+export function decisionBar(track, hands, fields) {
   const number = track.number + 1;
   const field = /** @type {HTMLTextAreaElement} */ (
     element("textarea", { class: "mf-edit mf-input mf-mono", rows: "6", spellcheck: "false", "aria-label": `arguments of call ${number}` })

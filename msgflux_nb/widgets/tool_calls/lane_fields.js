@@ -1,6 +1,13 @@
 // @ts-check
 // The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
 
+import { stateWord } from "../base/controls.js";
+import { button, element, sizeText } from "../base/dom.js";
+import { Numeral } from "./timeline.js";
+/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { PartialJson } from "../base/partial.js" */
+/** @import { ToolField } from "./timeline.js" */
+
 const VALUE_WINDOW = 1000; // characters
 /** @type {Record<string, [mark: IconName | "", standing: Standing, word: string]>} */
 const TICKS = {
@@ -17,7 +24,7 @@ const TICKS = {
  * @param {any} value
  * @param {string[]} path
  */
-function valueAt(value, path) {
+export function valueAt(value, path) {
   for (const key of path) {
     if (value === null || typeof value !== "object" || value instanceof Numeral) return undefined;
     value = value[key];
@@ -141,7 +148,7 @@ function shownValue(value, parser, text) {
  * The rows of a call.
  * @param {() => Record<string, ToolField[]>} tools
  */
-function fieldsPane(tools) {
+export function fieldsPane(tools) {
   const body = element("tbody");
   const input = valueBox(); // the text of a custom tool, or arguments that are no object
   const node = element(

@@ -1,6 +1,9 @@
 // @ts-check
 // A call's text as it landed: the last fragments apart from each other, the text before them up to a window.
 
+import { button, element, sizeText } from "../base/dom.js";
+/** @import { LaneTrack } from "./timeline.js" */
+
 const RAW_WINDOW = 2000; // characters
 const RAW_PIECES = 120; // fragments that are drawn apart
 
@@ -9,7 +12,7 @@ const RAW_PIECES = 120; // fragments that are drawn apart
  * @param {LaneTrack} track
  * @returns {{ node: HTMLElement, draw: (count: number) => void }}
  */
-function rawPane(track) {
+export function rawPane(track) {
   const older = document.createTextNode("");
   const pieces = element("span");
   const caret = element("span", { class: "mf-caret", "aria-hidden": "true" });

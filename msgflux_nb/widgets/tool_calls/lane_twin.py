@@ -6,42 +6,18 @@ Markup holds escaped text alone. The stream is data in a script element that no 
 from __future__ import annotations
 
 import functools
-import json
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
-
-import msgspec
 
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
 from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
 from ...protocol.tool_call import json_text
-from ..base.sheet import shortened
-from ..base.view import page_code, page_style
+from ..base.replay import replay_data, replay_script, replay_style
 from .lane import Fragment, Lane
 
-__all__ = ["REPLAY_PARTS", "lanes_html", "lanes_text", "replay_html", "thinned"]
-
-REPLAY_PARTS = (
-    *(
-        "base/dom",
-        "base/controls",
-        "base/copy",
-        "base/present",
-        "base/partial",
-        "tool_calls/timeline",
-        "tool_calls/call_words",
-        "tool_calls/score",
-        "tool_calls/lane_raw",
-        "tool_calls/lane_fields",
-        "tool_calls/lane_decision",
-        "tool_calls/lane",
-    ),
-    *("tool_calls/call_store", "tool_calls/call_board"),
-)
-"""The page's code that a replay needs, in order."""
+__all__ = ["lanes_html", "lanes_text", "replay_html", "thinned"]
 
 REPLAY_FRAGMENTS = 3_000
 REPLAY_CHARACTERS = 400_000
@@ -55,7 +31,6 @@ _SHAPES = {
     "rejected": ("■", "rejected"),
     "stopped": ("■", "stopped"),
 }
-_COMMENT = re.compile(r"^\s*(//|/\*\*|\*/|\*(?=\s|$)).*\n?", re.MULTILINE)
 
 
 def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], answer: str, error: str) -> str:
@@ -120,24 +95,20 @@ def replay_html(told: dict[str, Any], static: str) -> str:
     kept = thinned(fragments)
     if len(kept) < len(fragments):
         told = {**told, "note": f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"}
-    data = _data({**told, "calls": kept})
-    style = shortened(page_style((*REPLAY_PARTS, "tool_calls/tool_call_view")))
     return (
-        f'<div class="msgflux-static">{static}</div>'
-        f'<style>{style}</style><script type="application/json">{data}</script><script>{_code()}</script>'
+        f'<div class="msgflux-static">{static}</div>{_style()}'
+        f'<script type="application/json">{replay_data({**told, "calls": kept})}</script>{_script()}'
     )
 
 
-def _data(value: Any) -> str:
-    text = json.dumps(msgspec.to_builtins(value), ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+@functools.cache
+def _style() -> str:
+    return replay_style("tool_calls/tool_call_view")
 
 
 @functools.cache
-def _code() -> str:
-    """The page's code, without comments, in a function of its own."""
-    body = _COMMENT.sub("", page_code(REPLAY_PARTS))
-    return f"(() => {{\n{body}\nreplayInTwin(document.currentScript);\n}})();"
+def _script() -> str:
+    return replay_script("tool_calls/call_board", "replayInTwin")
 
 
 def _card(lane: Lane) -> str:

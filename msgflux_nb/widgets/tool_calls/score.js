@@ -2,6 +2,13 @@
 // All calls on one time axis: a bar a fragment, waiting hatched, running outlined. The picture is the control of the
 // replay: its playhead is dragged, and walked by keys.
 
+import { icon, iconButton, textButton } from "../base/controls.js";
+import { element, setText, svgElement } from "../base/dom.js";
+import { countText, secondsText } from "./call_words.js";
+import { countUpTo } from "./timeline.js";
+/** @import { Look } from "./lane.js" */
+/** @import { LaneTrack, Timeline } from "./timeline.js" */
+
 const SPEEDS = [1, 2, 4, 16, 0.25, 0.5];
 const BAR_PIXELS = 4; // the place that a bar takes
 const TICK_COUNT = 5;
@@ -136,7 +143,7 @@ function scoreRow(track, timelineOf) {
  * @param {{ timeline: () => Timeline, changed: () => void, touched: () => void, busy: () => boolean }} board
  * @param {AbortSignal} signal
  */
-function score(board, signal) {
+export function score(board, signal) {
   const names = element("div", { class: "mf-score-names" });
   const head = element("div", { class: "mf-playhead", role: "slider", tabindex: "0", "aria-label": "replay", "aria-valuemin": "0" });
   const lines = element("div", { class: "mf-score-lines" });

@@ -1,6 +1,8 @@
 // @ts-check
 // Tool calls in time: every fragment and every change of phase is a moment; what is shown is the moments up to one.
 
+import { PartialJson } from "../base/partial.js";
+
 /**
  * @typedef {[call: number, milliseconds: number, id: string | null, name: string | null, text: string | null]} CallFragment
  * @typedef {"" | "asked" | "running" | "done" | "failed" | "rejected" | "stopped"} CallPhase
@@ -19,7 +21,7 @@ const LONGEST_WAIT = 1500; // milliseconds of the slider that a pause takes, how
 const TIMELESS_STEP = 40;
 
 /** A number as it was written: JavaScript's own loses digits. */
-class Numeral {
+export class Numeral {
   /** @param {string} text */
   constructor(text) {
     this.text = text;
@@ -37,7 +39,7 @@ function exactJson() {
  * @param {(index: number) => number} at
  * @param {number} limit
  */
-function countUpTo(count, at, limit) {
+export function countUpTo(count, at, limit) {
   let [low, high] = [0, count];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -48,7 +50,7 @@ function countUpTo(count, at, limit) {
 }
 
 /** One call: its fragments in time, and the arguments that the first so many of them make. */
-class LaneTrack {
+export class LaneTrack {
   /** @param {number} number */
   constructor(number) {
     this.number = number;
@@ -135,7 +137,7 @@ class LaneTrack {
 }
 
 /** All calls of a run. */
-class Timeline {
+export class Timeline {
   constructor() {
     /** @type {LaneTrack[]} */
     this.tracks = [];

@@ -1,6 +1,14 @@
 // @ts-check
 // The view of tool calls: parts stand in front of this text, joined by _base.py.
 
+import { rootOf } from "../base/dom.js";
+import { guarded } from "../base/guard.js";
+import { callBoard } from "./call_board.js";
+import { CallStore } from "./call_store.js";
+import { callState } from "./lane.js";
+/** @import { Model } from "../base/dom.js" */
+/** @import { Timeline } from "./timeline.js" */
+
 /** One widget, any number of views: what is known is kept here, each view draws it. */
 export default guarded(() => {
   /** @type {CallStore} */

@@ -18,7 +18,6 @@ from ...reasoning.tools import RunEnded, StepEnded, StepStarted, ToolRun, run_to
 from .approval import SEEN_SECONDS, Approvals, Decision, Question
 from .call_board import CallBoard
 from .lane import Fragment, Lane
-from .lane_twin import REPLAY_PARTS
 from .tool_fields import checked_arguments, tool_fields
 from .tool_job import Job
 from .tool_source import check_source, figures, fill, tools_of
@@ -53,7 +52,6 @@ class ToolCallView(CallBoard):
     """
 
     stem = "tool_calls/tool_call_view"
-    parts = REPLAY_PARTS
 
     approve = t.Enum(("ask", "auto"), "ask")
     main_waits = False  # a parent says so, where the main thread waits for a run of the parent's
