@@ -21,8 +21,8 @@ ROOT = Path(msgflux_nb.__file__).parent
 
 PURE_ROOMS = ("content", "generation", "display", "protocol")
 IMPURE = {"httpx", "aiohttp", "asyncio", "threading", "time", "os", "pathlib", "socket", "subprocess"}
-FILES = {"content.source", "content.generated", "content.messages", "content.media"}
-"""The modules of pure rooms that know paths: what a person gives as a picture, and where one is saved."""
+FILES = {"content.source", "content.generated", "content.messages", "content.media", "display.shared"}
+"""The modules of pure rooms that know paths: what a person gives as a picture, where one is saved, our own data."""
 UPWARD = {("models.answer", "tables.frame"), ("reasoning.result", "tables.frame")}
 """The arrows that go back: ``to_frame``."""
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
-from pathlib import Path
+
+from .shared import shared
 
 __all__ = ["ICONS", "icon"]
 
-ICONS: dict[str, str] = json.loads((Path(__file__).parent / "icons.json").read_bytes())
+ICONS: dict[str, str] = shared("icons")
 """The drawings, by name: each is one SVG path on a grid of 16 × 16, drawn with a round stroke of 1.5.
 
 They stand in ``icons.json``, which the pages import too.
