@@ -19,7 +19,7 @@ from .prices import cost_of, with_request
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Answer", "Metadata", "ModelResponse"]
+__all__ = ["Answer", "Bill", "Metadata", "ModelResponse"]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +71,22 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     replayed: Replayed | None = None
     recorded_cost: float | None = None
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """What a call took, and what a reader of its value has to know: of all its requests together.
+
+    Attributes:
+        usage: tokens billed, or None if the provider did not say.
+        attempts: how many requests were sent.
+        cost: US dollars, or None when the price is unknown.
+        warnings: sentences about what was changed, repaired, cut or left out.
+    """
+
+    usage: Usage | None
+    attempts: int
+    cost: float | None
+    warnings: tuple[str, ...] = ()
 
 
 class Answer:
@@ -158,21 +174,26 @@ class Answer:
         return f"{made}_generation"
 
     @property
+    def bill(self) -> Bill:
+        """The part of ``metadata`` that a batch asks each of its answers for."""
+        call = self._call
+        return Bill(call.usage, call.attempts, _cost(call), call.warnings)
+
+    @property
     def metadata(self) -> Metadata:
         """Usage, cost, time, and why the answer ended."""
-        call, snapshot, request = self._call, self.snapshot, self._call.request
-        usage = call.usage
+        call, snapshot, request, bill = self._call, self.snapshot, self._call.request, self.bill
         return Metadata(
-            usage=usage,
+            usage=bill.usage,
             finish_reason=snapshot.finish_reason,
             raw_finish_reason=snapshot.raw_finish_reason,
             id=snapshot.id,
             model=snapshot.model,
             provider=call.profile.provider,
-            attempts=call.attempts,
+            attempts=bill.attempts,
             seconds_to_first_token=call.current.seconds_to_first_token,
             seconds=call.seconds,
-            cost=_cost(call),
+            cost=bill.cost,
             cached=call.cached,
             schema_method=request.schema_method,
             wire=call.current.wire,
@@ -180,7 +201,7 @@ class Answer:
             prefill_method=None if not request.prefill else "emulated" if request.emulated else "continued",
             prefill_found=call.current.prefill_found,
             fields=snapshot.fields,
-            warnings=call.warnings,
+            warnings=bill.warnings,
             replayed=call.current.replayed,
             recorded_cost=_recorded_cost(call),
         )
@@ -281,6 +302,5 @@ def _recorded_cost(call: Call) -> float | None:
 
 
 def _cost_of(call: Call, exchange: Exchange) -> float | None:
-    snapshot = exchange.snapshot
-    usage = with_request(snapshot.usage, exchange.request.body, snapshot)
-    return cost_of(usage, call.profile, call.model, answered=snapshot.model)
+    usage = with_request(exchange.usage, exchange.request.body, None if exchange.plain else exchange.snapshot)
+    return cost_of(usage, call.profile, call.model, answered=exchange.answered)

@@ -24,7 +24,7 @@ from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
 from .learnt import Known, Learnt
-from .quick import Billed, Quick, QuickAnswer
+from .quick import Quick
 from .taped import aopen_exchange, keep_recalled
 
 __all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
@@ -37,15 +37,13 @@ class Sending(NamedTuple):
     """What is sent for one row.
 
     Attributes:
-        request: the body of its first request.
-        warnings: sentences about what that had to change or leave out.
-        quick: the short way, which is tried first; None for none.
+        request: its first request.
+        quick: sends it and reads its answer in one go; None where requests go another way in any case.
         call: makes the call that begins with this request, for each attempt.
         known: what was known of the model.
     """
 
-    request: bytes
-    warnings: tuple[str, ...]
+    request: ChatRequest
     quick: Quick | None
     call: Callable[[], Call]
     known: Known
@@ -114,14 +112,12 @@ class Prepared:
 
     __slots__ = (
         "_connect",
-        "_flaws",
         "_hide",
         "_learnt",
         "_made",
         "_now",
         "_question",
         "_sending",
-        "_text",
         "allowance",
         "answer",
         "attempts",
@@ -144,11 +140,9 @@ class Prepared:
     ) -> None:
         self._sending, self._connect, self._hide, self._question = sending, connect, hide, question
         self._made: Call | None = None
-        self._text: str | None = None
         self._learnt = learnt
         self._now = now = sending()
-        self._flaws = now.warnings
-        self.request = now.request
+        self.request = now.request.body
         self.schema = schema
         self.key = key
         self.attempts = 0
@@ -164,16 +158,14 @@ class Prepared:
     @property
     def text(self) -> str | None:
         """What the last answer says: the text of its structure, or None before there is one."""
-        if self._made is None:
-            return self._text
-        return self._made.structure_text or self._made.snapshot.text
+        return None if self._made is None else self._made.text
 
     @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
-        return self._flaws if self._made is None else self._made.flaws
+        return self._now.request.warnings if self._made is None else self._made.flaws
 
-    async def ask(self, turn: Turn = _AT_ONCE) -> ModelResponse | QuickAnswer:
+    async def ask(self, turn: Turn = _AT_ONCE) -> ModelResponse:
         """Send it, and whatever else the answer takes (another way to ask for a structure, a correction).
 
         Args:
@@ -184,67 +176,64 @@ class Prepared:
             MsgfluxError: it failed for good.
         """
         begun = await self._begin(turn)
-        return begun if isinstance(begun, QuickAnswer) else await self._finish(begun)
+        return begun if isinstance(begun, ModelResponse) else await self._finish(begun)
 
     def rescued(self) -> ModelResponse | None:
         """Return the answer that came before a request that was cancelled; None where there is none."""
         return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
 
-    async def _begin(self, turn: Turn) -> QuickAnswer | _Given:
-        """Ask the short way; what it does not get to its end is begun. No frame of a failure holds what came."""
+    async def _begin(self, turn: Turn) -> ModelResponse | _Given:
+        """Send the first request in one go; what is still to be done then is begun. No frame of a failure holds it."""
         while True:
             ticket = await turn.begin(len(self.request))
             try:
                 if self._learnt.known is not self._now.known:  # what was learnt while it waited counts
                     self._now = self._sending()
-                    self.request = self._now.request
-                now, quick = self._now, self._now.quick
-                if quick is None or self.schema is None:
-                    return self._given(turn, now, None, ticket)
+                    self.request = self._now.request.body
+                call, quick = self._now.call(), self._now.quick
+                if quick is None:
+                    return self._given(call, turn, None, ticket)
+                began = time.perf_counter()
                 given = await quick.send(self.request, self._hear)
-                answer = None
-                if type(given) is bytes:
-                    answer = quick.read(given, self.request, self.schema, now.warnings, self._hook(given))
+                plain = type(given) is bytes and call.exchange.take_plain(given, time.perf_counter() - began)
             except BaseException:
                 turn.drop(ticket)
                 raise
-            if answer is not None:
-                turn.succeed(ticket, answer.metadata.usage)
-                self._made, self._text, self.answer = None, answer.text, given  # type: ignore[assignment]  # bytes
-                self._flaws = answer.flaws
-                self.attempts += 1
-                return answer
+            if plain:
+                turn.succeed(ticket, call.usage)
+                return self._read(call, turn)
             if not isinstance(given, MsgfluxError):
-                return self._given(turn, now, given, ticket)
+                return self._given(call, turn, given, ticket)
             if not await turn.fail(ticket, given):
-                return self._given(turn, now, given, None)
+                return self._given(call, turn, given, None)
             self.attempts += 1
 
-    def _given(self, turn: Turn, now: Sending, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
-        self._made = now.call()
-        self._made.found.aloud = False
-        hook = None if self.came is None else self._has_come
-        return _Given(self._made, self._connect, turn, self._hear, given, ticket, hook)
+    def _read(self, call: Call, turn: Turn) -> ModelResponse | _Given:
+        """Go on with a call that has its first answer, which nearly always was all."""
+        call.found.aloud = False
+        self._made, self.answer = call, call.exchange.received
+        self._has_come(call.exchange)
+        call.step()  # the request that was answered
+        following = call.step()
+        if following is None:
+            self.attempts += 1
+            return ModelResponse(call)
+        begun = self._given(call, turn, None, None)
+        begun.go_on_with(following)
+        return begun
 
-    def _hook(self, given: bytes) -> Callable[[str, Billed], object] | None:
-        """Return what takes a plain answer before it is decoded."""
-        came = self.came
-        if came is None:
-            return None
-
-        def take(text: str, billed: Billed) -> None:
-            self._made, self._text, self.answer, self._flaws = None, text, given, billed.warnings
-            came(msgspec.structs.replace(billed, attempts=self.attempts + 1))
-
-        return take
+    def _given(self, call: Call, turn: Turn, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
+        self._made = call
+        call.found.aloud = False
+        return _Given(call, self._connect, turn, self._hear, given, ticket, self._has_come)
 
     def _has_come(self, exchange: Exchange) -> None:
         """An exchange is complete; the one whose answer counts is told before it is decoded."""
         call = self._made
         if self.came is not None and call is not None and exchange is call.exchange and exchange.state == "complete":
             self.answer = exchange.received
-            metadata = ModelResponse(call).metadata
-            self.came(msgspec.structs.replace(metadata, attempts=self.attempts + call.attempts))
+            bill = ModelResponse(call).bill
+            self.came(msgspec.structs.replace(bill, attempts=self.attempts + call.attempts))
 
     async def _finish(self, begun: _Given) -> ModelResponse:
         call = begun.call
@@ -293,15 +282,19 @@ class _Given(AsyncStreamResponse):
         hear: Callable[[Headers], object],
         given: bytes | MsgfluxError | None,
         ticket: Any,
-        came: Callable[[Exchange], object] | None,
+        came: Callable[[Exchange], object],
     ) -> None:
         super().__init__(call, connect)
-        self._came = came or (lambda _: None)
+        self._came = came
         self.call = call
         self.not_sent: NotSentError | None = None
         self._turn, self._hear = turn, hear
         self._given, self._ticket = given, ticket
         self._failures = 0
+
+    def go_on_with(self, exchange: Exchange) -> None:
+        """Let this one follow an answer that was read before."""
+        self._begun, self._silent = True, exchange
 
     def drop(self) -> None:
         """Give a ticket back whose request was not read to its end."""

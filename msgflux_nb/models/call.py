@@ -30,7 +30,7 @@ from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import ITEMS, PROVENANCE
-from .call_in_structure import call_in_structure
+from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange
 from .flaws import Flaws
 from .learnt import Known, Learnt
@@ -160,9 +160,8 @@ class Call:
                 self._give_up(first)
             refused.update(change.get("refused", ()))
             tried += change.get("remedies", ())[len(self._changes["remedies"]) :]
-            self._learnt.learn(
-                (), tried
-            )  # at once: others are about to ask for the same, and nothing else can help them
+            # At once: others are about to ask for the same, and nothing else can help them.
+            self._learnt.learn((), tried)
             self._go_on(**change)
 
     def _let_go_on(self) -> Generator[Exchange, MsgfluxError | None, None]:
@@ -346,24 +345,14 @@ class Call:
         """The calls of the caller's tools, or None where there are none; the same object once the answer has ended."""
         exchange = self.current
         if self._calls is None or self._calls[0] is not exchange:
-            calls = call_in_structure(self.snapshot.text) if self.request.call_as_structure else self._callers_calls()
+            if self.request.call_as_structure:
+                calls = call_in_structure(self.snapshot.text)
+            else:
+                calls = callers_calls(exchange.tool_calls, self.request.schema_tool)
             if exchange.state != "complete":
                 return calls
             self._calls = exchange, calls
         return self._calls[1]
-
-    def _callers_calls(self) -> ToolCallAggregator | None:
-        """The calls without the one that is the structure, which nobody could answer."""
-        calls, name = self.current.tool_calls, self.request.schema_tool
-        others = [state for state in calls.states if state.name != name] if name is not None else []
-        if not len(calls) or (name is not None and not others):
-            return None
-        if name is None or len(others) == len(calls):
-            return calls
-        apart = ToolCallAggregator()
-        for state in others:
-            apart.process(None, state.id, state.name, state.raw, choice=state.choice)
-        return apart
 
     @property
     def structure_text(self) -> str | None:
@@ -374,6 +363,12 @@ class Call:
         name = self.request.schema_tool
         found = (state.raw for state in self.current.tool_calls.states if state.name == name)
         return next(found, None) if name is not None else None
+
+    @property
+    def text(self) -> str:
+        """What the answer says: the text of its structure, where it has one apart from the rest."""
+        plain = self.current.plain
+        return plain.text if plain is not None else self.structure_text or self.snapshot.text
 
     def value(self) -> Any:
         """Return what the answer means: calls, a structure, sound, images or text; decoded once.
@@ -398,6 +393,8 @@ class Call:
         return self._value
 
     def _decoded(self) -> Any:
+        if self.exchange.plain is not None:
+            return self._meant(self.exchange.plain.text)
         calls = self.tool_calls
         if calls is not None:
             calls.message = self.turn()
@@ -411,12 +408,18 @@ class Call:
             )
         if problem is not None:
             raise problem
-        if schema is not None:
-            self.decoded = decode_answer(self.structure_text or snapshot.text, schema)
-            return self.decoded.value
-        if snapshot.audio is not None:
+        if schema is None and snapshot.audio is not None:
             return snapshot.audio
-        return list(snapshot.images) if snapshot.images else snapshot.text
+        if schema is None and snapshot.images:
+            return list(snapshot.images)
+        return self._meant(self.text)
+
+    def _meant(self, text: str) -> Any:
+        schema = self.request.schema
+        if schema is None:
+            return text
+        self.decoded = decode_answer(text, schema)
+        return self.decoded.value
 
     def turn(self) -> dict[str, Any]:
         """Return the assistant's turn but for its calls, as it goes into the history.
@@ -443,5 +446,5 @@ class Call:
 
 
 def _together(exchanges: list[Exchange]) -> Usage | None:
-    known = [exchange.snapshot.usage for exchange in exchanges if exchange.snapshot.usage is not None]
+    known = [usage for usage in (exchange.usage for exchange in exchanges) if usage is not None]
     return sum(known[1:], known[0]) if known and len(known) == len(exchanges) else None

@@ -277,7 +277,7 @@ class ChatCompletion:
         quick = None
         if now is None and self._store is None and (self._wire or self.profile.wire) == "chat":
             connect = functools.partial(self._aendpoint, None)
-            quick = Quick(connect, profile=self.profile, model=self._model, timeout=self._timeout)
+            quick = Quick(connect, timeout=self._timeout)
 
         def builder(messages: Any) -> Callable[..., ChatRequest]:
             return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)

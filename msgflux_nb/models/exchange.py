@@ -8,17 +8,16 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
-
-import msgspec
+from typing import Literal, Protocol
 
 from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
 from ..http.limits import Timeout
 from ..http.log import log_retry
 from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
-from ..protocol.events import Event
+from ..protocol.events import Event, Usage
 from ..protocol.failure import Scrub
+from ..protocol.plain import PlainAnswer, plain_answer
 from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Snapshot
@@ -26,6 +25,7 @@ from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
 from .asking import Asking, Replayed
 from .retry import retry_delay
+from .scrubbed import without_keys
 
 __all__ = ["Entry", "Exchange", "State"]
 
@@ -80,6 +80,7 @@ class Exchange:
         recorded_cost: what the answer cost when it was recorded.
         notes: sentences about who answers in the place of whom.
         recalled: the bytes that came from the cache.
+        plain: the answer, where it came whole and says nothing but a text; all of it is in ``snapshot`` as ever.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Exchange:
         self.recorded_cost: float | None = None
         self.notes: tuple[str, ...] = ()
         self.recalled = b""
+        self.plain: PlainAnswer | None = None
         self.request = request
         self.profile = profile
         self.timeout = timeout
@@ -118,7 +120,7 @@ class Exchange:
         self._received: list[bytes] = []
         self._clock, self._chance = clock, chance or _random
         self._paused: Accumulator | None = None  # holds the answer that this one goes on with
-        self._accumulator = self._fresh(str)
+        self._reading: Accumulator | None = None
         self._began: float | None = None
         self._attempt_began = 0.0
         self._first_content: float | None = None
@@ -131,6 +133,16 @@ class Exchange:
     def snapshot(self) -> Snapshot:
         """The answer so far."""
         return self._accumulator.snapshot
+
+    @property
+    def usage(self) -> Usage | None:
+        """What was billed; None as long as, or where, the provider does not say."""
+        return self._accumulator.snapshot.usage if self.plain is None else self.plain.usage
+
+    @property
+    def answered(self) -> str | None:
+        """The model that answered, as the provider calls it."""
+        return self._accumulator.snapshot.model if self.plain is None else self.plain.model
 
     @property
     def has_answer(self) -> bool:
@@ -149,14 +161,14 @@ class Exchange:
     @property
     def is_paused(self) -> bool:
         """Whether the provider waits to be asked to go on (Anthropic, after many calls of its own tools)."""
-        if not any(name in self.request.body for name in (b'"tools":', b'"mcp_servers":')):
+        if self.plain is not None or not any(name in self.request.body for name in (b'"tools":', b'"mcp_servers":')):
             return False
         return self.state == "complete" and self._accumulator.snapshot.raw_finish_reason == "pause_turn"
 
     def go_on_with(self, before: Exchange) -> None:
         """Let the answer go on with that of an exchange that has paused."""
         self._paused = before._accumulator
-        self._accumulator = self._fresh(str)
+        self._reading = None
 
     @property
     def tool_calls(self) -> ToolCallAggregator:
@@ -171,7 +183,7 @@ class Exchange:
     @property
     def wire(self) -> Wire:
         """How the answer looks, which is how the request looked but for gateways."""
-        return "chat" if self._accumulator.is_chat else self.request.wire
+        return "chat" if self.plain is None and self._accumulator.is_chat else self.request.wire
 
     @property
     def prefill_found(self) -> bool | None:
@@ -194,6 +206,22 @@ class Exchange:
         if self._began is None:
             return None
         return (self._clock() if self._ended is None else self._ended) - self._began
+
+    def take_plain(self, body: bytes, seconds: float) -> bool:
+        """Take a whole answer if it is a plain one; return whether it is, or else nothing is taken.
+
+        Args:
+            body: all of its bytes.
+            seconds: how long it took.
+        """
+        plain = plain_answer(body, self.request, self.profile)
+        if plain is None:
+            return False
+        self.attempts += 1
+        self.plain, self._received = plain, [body]
+        self._end("complete")
+        self._began = None if self._ended is None else self._ended - seconds
+        return True
 
     def begin(self, scrub: Scrub) -> None:
         """Start an attempt, with an empty answer."""
@@ -220,7 +248,7 @@ class Exchange:
             warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=2)
             self._entry, self.cached, self.state = entry, False, "new"
             self._began = self._ended = self._first_content = None
-            self._accumulator = self._fresh(str)
+            self._reading = None
             return None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -288,7 +316,7 @@ class Exchange:
         if delay is None:
             self._end("failed")
             error.attempts = self.attempts
-            error.snapshot = _without_keys(self.snapshot, self._scrub)
+            error.snapshot = without_keys(self.snapshot, self._scrub)
             # Without the driver's frames, which hold the answer's bytes and the request's headers: a verbose traceback
             # prints the variables of every frame. It begins anew where the caller called.
             self.failed = error.with_traceback(None)
@@ -346,7 +374,19 @@ class Exchange:
         self._last_content = self._over_since = self._late_since = None
         self._received = []
         self._scrub = scrub
-        self._accumulator = self._fresh(scrub)
+        self._reading = None
+
+    @property
+    def _accumulator(self) -> Accumulator:
+        """What reads the answer; a plain one is read at length as soon as more is asked of it than a text."""
+        reading = self._reading
+        if reading is None:
+            self._reading = reading = self._fresh(self._scrub)
+            if self.plain is not None:
+                reading.feed(b"".join(self._received))
+                reading.close()
+                reading.finish()
+        return reading
 
     def _fresh(self, scrub: Scrub) -> Accumulator:
         if self._paused is not None:
@@ -391,21 +431,3 @@ class Exchange:
         return StalledStreamError(
             f"the stream stayed open but sent no content for {seconds:g} s. Raise timeout=, or try again."
         )
-
-
-def _without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
-    """Return what is left of a failed answer, as evidence: a server may repeat a key in a field of its own."""
-    choices = tuple(
-        msgspec.structs.replace(one, fields=_scrubbed(one.fields, scrub)) if one.fields else one
-        for one in snapshot.choices
-    )
-    return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
-
-
-def _scrubbed(value: Any, scrub: Scrub) -> Any:
-    try:
-        data = msgspec.json.encode(value)
-        clean = scrub(data.decode())
-        return value if clean == data.decode() else msgspec.json.decode(clean)
-    except (ValueError, TypeError, RecursionError):
-        return {}  # nothing that could be looked through

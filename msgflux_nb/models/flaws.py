@@ -31,9 +31,11 @@ class Flaws:
     def of(self, exchange: Exchange) -> tuple[str, ...]:
         """Return the sentences; decoding may add more."""
         cut = self._cut(exchange)
+        known = (*exchange.request.warnings, *((cut,) if cut else ()), *unclear_bill(exchange.usage, self._profile))
+        if exchange.plain is not None:
+            return known
         calls = (f"call of {state.name}: {said}" for state in exchange.tool_calls.states for said in state.repairs)
-        bill = unclear_bill(exchange.snapshot.usage, self._profile)
-        return (*exchange.request.warnings, *((cut,) if cut else ()), *bill, *exchange.snapshot.warnings, *calls)
+        return (*known, *exchange.snapshot.warnings, *calls)
 
     def tell(self, exchange: Exchange) -> None:
         """Warn where the prompt was cut; once."""
@@ -48,7 +50,6 @@ class Flaws:
         if exchange.state != "complete":
             return None
         if self._known is None or self._known[0] is not exchange:
-            snapshot = exchange.snapshot
-            said = snapshot.fields.get("truncated") is True
-            self._known = exchange, cut_prompt(exchange.request.body, snapshot.usage, self._profile, said=said)
+            said = exchange.plain is None and exchange.snapshot.fields.get("truncated") is True
+            self._known = exchange, cut_prompt(exchange.request.body, exchange.usage, self._profile, said=said)
         return self._known[1]

@@ -103,15 +103,10 @@ class Form:
             self._sent, self._sent_by = self._written_around(known), known
         gap = self._sent
         if text is not None and gap is not None:
-            body, warnings, in_a_call, request = gap.body(text), gap.warnings, gap.in_a_call, None
+            request = gap.request(messages, text)
         else:
             request = self._build(messages, **known._asdict())
-            body, warnings, in_a_call = request.body, request.warnings, _in_a_call(request)
-
-        def call() -> Call:
-            return self._call(messages, request or self._build(messages, **known._asdict()), known)
-
-        return Sending(body, warnings, None if in_a_call else self._quick, call, known)
+        return Sending(request, self._quick, lambda: self._call(messages, request, known), known)
 
     def _written_around(self, known: Known) -> _Gap | None:
         """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""
@@ -121,15 +116,10 @@ class Form:
             question = msgspec.json.encode(self._question(mark), order="deterministic")
             gap = _Gap(request, question, mark, self._place)
             probe = msgspec.json.encode(_PROBE)[1:-1]
-            same = self._build(_PROBE, **known._asdict()).body == gap.body(probe)
+            same = self._build(_PROBE, **known._asdict()) == gap.request(_PROBE, probe)
         except (MsgfluxError, ValueError, TypeError):
             return None
         return gap if same else None
-
-
-def _in_a_call(request: ChatRequest) -> bool:
-    """Whether the answer is no structure in a text, so that the short way cannot read it."""
-    return request.schema is None or request.schema_method == "tool"
 
 
 class _Gap:
@@ -137,8 +127,7 @@ class _Gap:
 
     def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
         self.schema = request.schema
-        self.warnings = request.warnings
-        self.in_a_call = _in_a_call(request)
+        self._mark, self._request = mark, request
         canonical = msgspec.json.encode(msgspec.json.decode(request.body), order="deterministic")
         self._head, self._tail = request.body.split(mark.encode())
         head, self._key_tail = canonical.split(mark.encode())
@@ -146,8 +135,10 @@ class _Gap:
         head, self._question_tail = question.split(mark.encode())
         self._question = hashlib.sha256(place.encode() + b"\n" + head)
 
-    def body(self, text: bytes) -> bytes:
-        return self._head + text + self._tail
+    def request(self, messages: str, text: bytes) -> ChatRequest:
+        """Return the request with a text, which is also given as JSON writes it."""
+        said = [{**one, "content": messages} if one["content"] == self._mark else one for one in self._request.messages]
+        return msgspec.structs.replace(self._request, body=self._head + text + self._tail, messages=said)
 
     def key(self, text: bytes) -> bytes:
         return _ended(self._key, text + self._key_tail)

@@ -11,11 +11,13 @@ from typing import Any, Literal
 import msgspec
 
 from .events import Finished
+from .profile import Profile
 from .reasoning_marks import ReasoningMarks, may_hold_marks
+from .request import ChatRequest
 from .snapshot import GrowingChoice
 from .usage import MOST_TOKENS, Usage, usage_of
 
-__all__ = ["PlainAnswer", "read_plain"]
+__all__ = ["PlainAnswer", "plain_answer", "read_plain"]
 
 Nothing = None | tuple[()] | Literal[""]
 """What some servers send in place of a field that they have nothing for."""
@@ -140,6 +142,19 @@ class _Payload(msgspec.Struct, gc=False):
 
 _decode = msgspec.json.Decoder(_Payload).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
+
+
+def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAnswer | None:
+    """Return what the answer to a request says, or None where it has to be read at length.
+
+    Args:
+        body: the bytes of the answer.
+        request: the request.
+        profile: who answers.
+    """
+    if request.wire != "chat" or request.stream or request.prefill or request.has_tools or request.audio_format:
+        return None
+    return read_plain(body, profile.reasoning_in_content, thoughts_in_total=profile.thoughts_in_total)
 
 
 def read_plain(body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False) -> PlainAnswer | None:

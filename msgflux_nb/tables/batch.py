@@ -329,7 +329,7 @@ class Batch:
                 raise
         except Exception as error:
             return await self._given_up(error, prepared, time.perf_counter() - started)
-        return await self._answered(response, response.metadata, prepared, time.perf_counter() - started)
+        return await self._answered(response, prepared, time.perf_counter() - started)
 
     async def _keep(self, prepared: Any, outcome: Outcome) -> None:
         cost = outcome.cost or 0.0
@@ -367,16 +367,16 @@ class Batch:
         await self._keep(prepared, outcome)
         return outcome, error
 
-    async def _answered(self, response: Any, metadata: Any, prepared: Any, seconds: float) -> Ended:
+    async def _answered(self, response: Any, prepared: Any, seconds: float) -> Ended:
         self._answers += 1
         error: BaseException | None = None
         try:
             value = structure_of(response.consume())
-            outcome = success(value, response.metadata, seconds)  # which knows by now what decoding repaired
+            outcome = success(value, response.bill, seconds)  # which knows by now what decoding repaired
         except BaseException as problem:
             if ends_a_process(problem):
                 raise
-            outcome, error = failure(problem, metadata, seconds), problem
+            outcome, error = failure(problem, response.bill, seconds), problem
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
         if self._judge is not None and error is None:
             outcome = self._judged(outcome, prepared, self._judge)

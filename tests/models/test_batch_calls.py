@@ -82,6 +82,10 @@ def forget(model: mf.ChatCompletion) -> None:
 
 REPLIES: dict[str, Reply] = {
     "plain": GOOD,
+    "with fields of its own": Reply(
+        [json.dumps({**json.loads(GOOD.pieces[0]), "citations": ["x"], "system_fingerprint": "f"}).encode()],  # type: ignore[arg-type]  # bytes
+        headers=GOOD.headers,
+    ),
     "in a fence": completion('```json\n{"name": "Ur"}\n```'),
     "lax": completion('{"name": "Ur", "people": "7"}'),
     "an integer with a point": completion('{"name": "Ur", "people": 7.0}'),
@@ -122,9 +126,7 @@ def told(end: tuple[Any, Any, Any]) -> dict[str, Any]:
         value = {"error": type(value), "says": str(value)} | {name: getattr(value, name, None) for name in named}
     return {
         "value": repr(value) if isinstance(value, mf.ToolCallAggregator) else value,
-        "usage": metadata and metadata.usage,
-        "cost": metadata and metadata.cost,
-        "attempts": metadata and metadata.attempts,
+        "metadata": metadata and msgspec.structs.replace(metadata, seconds=None),
         "sent": call.attempts,
         "text": call.text,
         "answer": call.answer,
@@ -156,6 +158,14 @@ def test_a_plain_answer_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
     assert value == UR
     assert (metadata.usage.prompt_tokens, metadata.attempts, call.attempts) == (4, 1, 1)
     assert call.answer == GOOD.pieces[0]
+
+
+def test_a_text_without_a_structure_takes_the_short_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prepared, "_finish", None)
+    with serving(completion("It is large.")) as server:
+        ((call, value, metadata),) = asked(model_at(server.url), "Ur?", schema=None)
+    assert value == call.text == "It is large."
+    assert (metadata.finish_reason, metadata.usage.prompt_tokens) == ("stop", 4)
 
 
 def test_a_type_whose_wire_form_is_another_is_read_the_short_way_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,10 @@ class Response:
     def __init__(self, value: Any, metadata: Metadata) -> None:
         self._value, self.metadata = value, metadata
 
+    @property
+    def bill(self) -> Metadata:
+        return self.metadata
+
     def consume(self) -> Any:
         if isinstance(self._value, BaseException):
             raise self._value

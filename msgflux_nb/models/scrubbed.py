@@ -1,0 +1,30 @@
+"""What is left of a failed answer, as evidence, without the keys that a server may repeat in fields of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..protocol.failure import Scrub
+from ..protocol.snapshot import Snapshot
+
+__all__ = ["without_keys"]
+
+
+def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
+    """Return an answer without keys in its fields; its texts are the model's own."""
+    choices = tuple(
+        msgspec.structs.replace(one, fields=_scrubbed(one.fields, scrub)) if one.fields else one
+        for one in snapshot.choices
+    )
+    return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
+
+
+def _scrubbed(value: Any, scrub: Scrub) -> Any:
+    try:
+        data = msgspec.json.encode(value)
+        clean = scrub(data.decode())
+        return value if clean == data.decode() else msgspec.json.decode(clean)
+    except (ValueError, TypeError, RecursionError):
+        return {}  # nothing that could be looked through
