@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo docs test check format unit notebooks browser fuzz weights pictures clean help
+.PHONY: demo docs crawl wheel test check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -48,6 +48,13 @@ check:           ## linter, format, types of the package and of the widgets' pag
 docs:            ## the site, in build/site; a warning or a dead link is an error
 	@PYTHON=$(PYTHON) scripts/make_venv.sh docs local,lab docs
 	$(BIN)/python scripts/site.py
+
+crawl: docs      ## walk through the built site in Chromium: links, console, requests, replays, widths
+	@scripts/install_system.sh chromium
+	$(BIN)/python scripts/crawl.py
+
+wheel:           ## wheel and sdist in build/dist; the whole course from the wheel, without a network, timed
+	$(PYTHON) scripts/wheel_course.py
 
 format:
 	$(BIN)/ruff check --fix .

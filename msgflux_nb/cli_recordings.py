@@ -16,7 +16,8 @@ __all__ = ["add_recordings"]
 def add_recordings(commands: Any) -> None:
     """Add the command to a command line."""
     recordings = commands.add_parser("recordings", help="show, check and renew recorded conversations")
-    actions = recordings.add_subparsers(required=True, metavar="ACTION")
+    recordings.set_defaults(run=lambda _: recordings.print_help() or 0)
+    actions = recordings.add_subparsers(metavar="ACTION")
     show_ = actions.add_parser("show", help="print what a recording, or a folder of them, holds")
     show_.set_defaults(run=show)
     check_ = actions.add_parser("check", help="read everything again, and say what cannot be used")

@@ -32,6 +32,8 @@ def notebook(source: str, *, key: bool) -> Any:
     for found in _CELL.finditer(source):
         cells += _texts(source[end : found.start()])
         code = _SOLUTION.sub(r"\1", _PLACEHOLDER.sub("", found[1])) if key else _SOLUTION.sub("", found[1])
+        if not key:
+            code = re.sub(r"(^answer = \.\.\.\n)\n+", r"\1", code, flags=re.M)  # the room around a function of the key
         cells.append(nbformat.v4.new_code_cell(code.strip("\n")))
         end = found.end()
     cells += _texts(source[end:])
@@ -50,8 +52,10 @@ def _texts(text: str) -> list[Any]:
 
 def run(made: Any, folder: Path, name: str) -> None:
     """Run a notebook in a folder; an error in a cell is raised."""
-    os.environ.setdefault("MSGFLUX_REPLAY_SPEED", "inf")
-    NotebookClient(made, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    os.environ.setdefault("MSGFLUX_REPLAY_SPEED", "1")  # so that what replays in the page has its own rhythm
+    # Without the widgets' state, as JupyterLab saves it: what is shown of a view without a kernel is its twin.
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(made, timeout=300, resources=resources, store_widget_state=False).execute()
     for cell in made.cells:
         cell.metadata.pop("execution", None)  # times, which differ in every run
         if cell.cell_type == "code" and folder == FOLDER and not _shows_a_widget(cell) and name not in LIVE:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -46,7 +48,9 @@ def test_without_a_command_it_says_the_three_things_to_do(capsys: Output) -> Non
 def test_the_course_is_copied_and_nothing_is_overwritten(tmp_path: Path, capsys: Output) -> None:
     folder = tmp_path / "my course"
     assert main(["course", str(folder)]) == 0
-    assert "notebooks copied" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "notebooks copied" in said
+    assert shlex.split(said.rpartition("msgflux-nb lab ")[2]) == [str(folder / "01_a_call.ipynb")]
     lesson = folder / "01_a_call.ipynb"
     lesson.write_text("mine", encoding="utf-8")
     assert main(["course", str(folder)]) == 0
@@ -64,6 +68,30 @@ def test_a_wrong_command_line_ends_with_2(words: list[str], capsys: Output) -> N
         main(words)
     assert caught.value.code == 2
     assert "usage: msgflux-nb" in capsys.readouterr().err
+
+
+def test_a_command_that_is_misspelt_names_the_one_that_was_meant(capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        main(["corse", "folder"])
+    assert "Did you mean 'course'?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["recordings", "shwo", "file"])
+    assert "Did you mean 'show'?" in capsys.readouterr().err
+
+
+def test_recordings_alone_say_what_can_be_done_with_them(capsys: Output) -> None:
+    assert main(["recordings"]) == 0
+    assert {"show", "check", "again"} <= set(capsys.readouterr().out.split())
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    told, write = os.pipe()
+    os.close(told)
+    done = subprocess.run(
+        [sys.executable, "-m", "msgflux_nb.cli", "models"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 # models
@@ -148,7 +176,7 @@ def test_verify_without_any_weights_says_how_to_get_them(capsys: Output) -> None
 
 def lines(text: str) -> dict[str, str]:
     """The lines of ``doctor`` by subject: mark and what was found."""
-    return {line[6:24].strip(): f"{line[:4].strip()} {line[25:]}" for line in text.splitlines()[:-1]}
+    return {line[6:28].strip(): f"{line[:4].strip()} {line[29:]}" for line in text.splitlines()[:-1]}
 
 
 def test_the_doctor_is_content_when_everything_is_there(capsys: Output) -> None:
@@ -168,7 +196,7 @@ def test_the_doctor_says_what_mends_missing_weights(capsys: Output) -> None:
     told = capsys.readouterr().out
     assert lines(told)["weights"].startswith("FAIL the weights of tiny are not on this machine")
     assert "msgflux-nb models pull tiny" in told
-    assert told.splitlines()[-1] == "The offline path does not work yet."
+    assert told.splitlines()[-1].startswith("The embedded model does not work yet.")
 
 
 def test_the_doctor_reads_weights_whole(capsys: Output, cache: Path) -> None:
@@ -185,9 +213,8 @@ def test_the_doctor_says_what_mends_a_missing_library(capsys: Output, monkeypatc
     main(["models", "pull"])
     monkeypatch.setattr(cli, "import_library", refuse)
     assert main(["doctor"]) == 1
-    assert 'FAIL  xllamacpp          xllamacpp is not installed. Install it with: pip install "msgflux-nb[local]"' in (
-        capsys.readouterr().out
-    )
+    told = lines(capsys.readouterr().out)["xllamacpp"]
+    assert told == 'FAIL xllamacpp is not installed. Install it with: pip install "msgflux-nb[local]"'
 
 
 def test_a_missing_jupyterlab_is_told_but_chat_works_without(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .exercise import NotYetError
 
-__all__ = ["entropy", "names", "need", "number", "wilson"]
+__all__ = ["an", "entropy", "names", "need", "number", "wilson"]
 
 
 def need(right: object, sentence: str) -> None:
@@ -19,6 +19,14 @@ def need(right: object, sentence: str) -> None:
     """
     if not right:
         raise NotYetError(sentence)
+
+
+def an(value: Any) -> str:
+    """Say what a value is, in words that fit after "you gave"."""
+    if isinstance(value, str):
+        return f"the text {value!r}" if len(value) <= 60 else f"the text {value[:59]!r}…"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def number(answer: Any, what: str) -> float:
@@ -32,10 +40,11 @@ def number(answer: Any, what: str) -> float:
         NotYetError: it is none.
     """
     need(not isinstance(answer, bool), f"Expected {what} as a number, got {answer!r}.")
+    need(not isinstance(answer, str), f"Expected {what} as a number, without quotes and units; you gave {an(answer)}.")
     try:
         value = float(answer)
     except (TypeError, ValueError):
-        raise NotYetError(f"Expected {what} as a number, got {type(answer).__name__}.") from None
+        raise NotYetError(f"Expected {what} as a number, you gave {an(answer)}.") from None
     need(math.isfinite(value), f"Expected {what} as a number, got {value}.")
     return value
 

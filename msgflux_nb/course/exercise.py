@@ -91,7 +91,7 @@ class Exercise:
             answer: what the exercise asks for; None and ``...`` count as not attempted.
         """
         if answer is None or answer is ...:
-            self.latest = Outcome(self.name, "not attempted", f"Put your answer in: {self.title}.")
+            self.latest = Outcome(self.name, "not attempted", f"Write your answer in place of the dots: {self.title}.")
             return self.latest
         self.attempts += 1
         try:

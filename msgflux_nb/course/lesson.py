@@ -82,7 +82,7 @@ class Lesson:
         """Return a recording as a model: it answers what was asked when it was made, without a key or a network."""
         from ..models.model import Model
 
-        return Model.chat_completion(f"replay/{self.recording(name)}")
+        return Model.chat_completion(f"replay/{Path(self.recording(name)).stem}")
 
     def truth(self, name: str | None = None) -> Any:
         """Return what is known to be right about a recording: the content of its ``.truth.json``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
@@ -238,13 +239,22 @@ def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Tim
     from ..storage.recordings.player import Player, speed_of_environment
     from ..storage.recordings.recording import read_recordings, settings_of
 
-    path = name.partition("/")[2]
-    player = Player(read_recordings(path), Path(path), speed=speed_of_environment())
+    path = _recording_path(name.partition("/")[2])
+    player = Player(read_recordings(path), path, speed=speed_of_environment())
     asked, settings = next(iter(settings_of(player.recordings).items()), (f"local/{default_weights()}", {}))
     made = model_of_settings(asked, {**settings, "options": {**settings.get("options", {}), **_given(options)}})
     made.name, made._player = name, player
     made._max_retries, made._timeout = max_retries, timeout
     return made
+
+
+def _recording_path(named: str) -> Path:
+    """Return the path that is named; a bare name that is no file is a recording that comes with the package."""
+    path = Path(named)
+    if path.name == named and not path.suffix and not path.exists():
+        shipped = Path(str(files("msgflux_nb"))) / "course" / "recordings" / f"{named}.jsonl"
+        return shipped if shipped.is_file() else path
+    return path
 
 
 def model_of_settings(name: str, settings: dict[str, Any], base_url: str | None = None) -> ChatCompletion:

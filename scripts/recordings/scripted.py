@@ -55,6 +55,11 @@ def parallel_calls() -> Reply:
     return Reply(pieces, headers={"Content-Type": "text/event-stream"})
 
 
+def in_words() -> Reply:
+    """What the model says once it has the results."""
+    return stream("It is ", 0.05, "20 degrees ", 0.05, "in Lisbon, ", 0.05, "in Oslo ", 0.05, "and in Nairobi.")
+
+
 def failure(status: int, message: str, code: str, **headers: str) -> Reply:
     """An error as OpenAI words it."""
     body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
@@ -93,10 +98,21 @@ def model_at(url: str, **options: Any) -> mf.ChatCompletion:
 
 
 def main() -> None:
+    record_calls()
+    record_errors()
+
+
+def record_calls() -> None:
     title = "Three tool calls at once, in a stream (from a scripted server)"
-    with serving(parallel_calls()) as server, recording("parallel_calls", title, licence="MIT"):
-        asked = f"What is the weather in {', '.join(CITIES)}?"
-        print(model_at(server.url)(asked, tool_schemas=[weather], stream=True).consume().get_calls())
+    with serving(parallel_calls(), in_words()) as server, recording("parallel_calls", title, licence="MIT"):
+        model, asked = model_at(server.url), f"What is the weather in {', '.join(CITIES)}?"
+        calls = model(asked, tool_schemas=[weather], stream=True).consume()
+        calls.insert_results({call.id: weather(**call.arguments) for call in calls.get_calls()})
+        history = [mf.ChatBlock.user(asked), *calls.get_messages()]
+        print(model(history, tool_schemas=[weather], stream=True).consume())
+
+
+def record_errors() -> None:
     with recording("errors", "An error of each kind (from a scripted server)", licence="MIT"):
         for question, (keywords, replies) in ERRORS.items():
             with serving(*replies) as server, contextlib.suppress(mf.MsgfluxError):

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.course.checks import wilson
 from msgflux_nb.course.exercise import Exercise, NotYetError
 from msgflux_nb.course.game24 import exact
 from msgflux_nb.course.lesson import LESSONS, Lesson, recordings_folder
 from msgflux_nb.course.materials import Release
+from msgflux_nb.course.materials import weather as imported_weather
 
 
 class TextAge(msgspec.Struct):
@@ -51,17 +53,28 @@ def weather(city: str) -> str:
     return city
 
 
+def named_weather(source: str) -> Any:
+    """What a person may have typed."""
+    names: dict[str, Any] = {}
+    exec(source, names)  # our own source
+    return names["weather"]
+
+
+DOC = "    'Say what the weather is like.'\n"
+
+
 SYSTEM = {"role": "system", "content": "You answer in one short sentence."}
 USER = {"role": "user", "content": "What is a token?"}
 WRONG: dict[str, list[tuple[Any, str]]] = {
     "01.a": [
-        ("What is a token?", "a list of dicts"),
+        ("What is a token?", "the text 'What is a token?'"),
+        (USER, "a dict"),
         ([USER], "none"),
         ([{**SYSTEM, "role": "user"}, USER], "system"),
         ([USER, SYSTEM], "in this order"),
         ([SYSTEM, {**USER, "content": "What is a tokn?"}], "recorded is"),
     ],
-    "01.b": [("a lot", "as a number"), (0.00001, "million"), (1e9, "price"), (-1, "price")],
+    "01.b": [("$11.30", "without quotes"), ((25, 22), "a tuple"), (0.00001, "million"), (1e9, "price"), (-1, "price")],
     "02.a": [("high", "as a number"), (-1.0, "negative"), (20.0, "candidates")],
     "02.b": [(1.5, "position"), (999, "positions 0 to"), (1, "entropy")],
     "03.a": [(0.5, "three numbers"), ((50, 40, 60), "not to 100"), ((0.99, 0.5, 1.0), "how many say")],
@@ -80,7 +93,24 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
     ],
     "05.b": [("the last", "position"), (0, "opinion"), (12, "0 to 11")],
     "06.a": [(dict, "Struct"), (TextAge, "age"), (NoDefault, "default"), (Town, "city")],
-    "07.a": [("weather", "function"), (get_weather, "not be found"), (weather_of_unit, "type"), (weather, "unit")],
+    "07.a": [
+        ("sunny", "without brackets"),
+        (imported_weather, "yourself"),
+        (get_weather, "not be found"),
+        (weather_of_unit, "type"),
+        (weather, "unit"),
+        (named_weather(f"def weather(**more):\n{DOC}    return 'sunny'"), "by its name"),
+        (named_weather(f"async def weather(city: str, unit: str):\n{DOC}    return 'sunny'"), "async"),
+        (named_weather(f"def weather(city: int, unit: str):\n{DOC}    return 'sunny'"), "Expected `int`"),
+        (named_weather("def weather(city: str, unit: str):\n    return 'sunny'"), "docstring"),
+        (
+            named_weather(f"def weather(city: str, unit: str):\n{DOC}    return {{'Lisbon': 20}}[city]"),
+            "KeyError: 'Oslo'",
+        ),
+        (named_weather(f"def weather(city: str, unit: str, day: str):\n{DOC}    return 'sunny'"), "left out"),
+        (named_weather(f"def weather(city: str, unit: str):\n{DOC}    print('sunny')"), "Printing"),
+        (named_weather(f"def weather(city: str, unit: str):\n{DOC}    return {{city}}"), "a set"),
+    ],
     "08.a": [("the sofa", "position"), (7, "positions"), (1, "calls")],
     "08.b": [(0, "Without a call"), (1, "cut"), (99, "not stopped")],
     "09.a": [
@@ -104,8 +134,22 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         (pd.DataFrame({"_status": ["ok", "pending"]}), "never asked"),
         (pd.DataFrame({"_status": ["cached", "cached"]}), "not stopped"),
     ],
-    "12.a": [(2, "name"), ("gpt", "Expected"), ("local/smollm2-135m", "right in every field")],
-    "12.b": [(0.5, "both ends"), ((50, 60), "100"), ((0.0, 1.0), "wide")],
+    "12.a": [
+        (2, "name"),
+        ("large", "the text 'large'"),
+        (pd.DataFrame({"package": ["numpy"]}), "a DataFrame"),
+        ("local/smollm2-135m", "right in every field"),
+    ],
+    "12.b": [
+        (0.5, "both ends"),
+        ("0.94 to 1", "both ends"),
+        ((94, 100), "not to 100"),
+        ((0.94, 1.06), "at most 1"),
+        ((1.0, 0.94), "comes first"),
+        ((1.0, 1.0), "no width"),
+        (wilson(180, 180), "count the 60 rows"),
+        ((0.0, 1.0), "wide"),
+    ],
     "A.a": [
         (["Too many requests"], "dict"),
         ({"Too many requests": True}, "missing"),

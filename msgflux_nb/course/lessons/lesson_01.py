@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks import need, number
+from ..checks import an, need, number
 from ..exercise import Exercise
 from ..lesson import Lesson
 
@@ -15,8 +15,8 @@ QUESTION = "What is a token?"
 def meets_the_request(answer: Any) -> str:
     """Hold messages against those that were recorded."""
     need(
-        isinstance(answer, list),
-        f"Messages are a list of dicts, one for each turn; you gave a {type(answer).__name__}.",
+        isinstance(answer, list | tuple),
+        f"Messages are a list of dicts, one for each turn: [..., ...]; you gave {an(answer)}.",
     )
     need(
         all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in answer),
@@ -57,7 +57,7 @@ LESSON = Lesson(
             "the messages of the recorded request",
             meets_the_request,
             hints=(
-                "Look at the second row of model.recorded, or at the raw tab: a request is a list of turns.",
+                "A request is a list of turns. The Playground's tab Raw shows this one, under messages.",
                 'A turn is {"role": ..., "content": ...}. The system prompt is a turn, too: the first one.',
                 f"The roles are system and user; the system turn says {SYSTEM!r}.",
             ),
@@ -72,13 +72,12 @@ answer = [
             "the bill for a million calls",
             bill,
             hints=(
-                "The tokens of the call are in response.metadata.usage.",
+                "usage.prompt_tokens are the tokens in, usage.completion_tokens those out.",
                 "Tokens in cost $0.10 for a million, tokens out $0.40 for a million.",
                 "A million calls of p tokens in and c out cost p × 0.10 + c × 0.40 dollars.",
             ),
             solution=f"""
-with q.replay(speed=float("inf")):
-    usage = model({QUESTION!r}, system_prompt={SYSTEM!r}).metadata.usage
+usage = model({QUESTION!r}, system_prompt={SYSTEM!r}).metadata.usage
 answer = usage.prompt_tokens * 0.10 + usage.completion_tokens * 0.40
 """,
         ),

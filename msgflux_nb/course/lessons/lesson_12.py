@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks import need, number, wilson
+from ..checks import an, need, number, wilson
 from ..exercise import Exercise
 from ..lesson import Lesson
 from ..replayed import MODEL, SMALL, right_rows
@@ -13,8 +13,10 @@ from ..replayed import MODEL, SMALL, right_rows
 def chosen(answer: Any) -> str:
     """Hold a choice against the rows that are right in all fields."""
     right = right_rows()
-    need(isinstance(answer, str), "Expected the name of a model.")
-    need(answer in right, f"Expected {SMALL!r} or {MODEL!r}, got {answer!r}.")
+    need(
+        isinstance(answer, str) and answer in right,
+        f"Expected the name of a model, {SMALL!r} or {MODEL!r}; you gave {an(answer)}.",
+    )
     best = max(right, key=lambda name: right[name])
     need(
         answer == best,
@@ -25,11 +27,25 @@ def chosen(answer: Any) -> str:
 
 def interval(answer: Any) -> str:
     """Hold an interval against Wilson's for the better model."""
-    need(isinstance(answer, tuple | list) and len(answer) == 2, "Expected both ends: (low, high).")
+    need(
+        isinstance(answer, tuple | list) and len(answer) == 2,
+        f"Expected both ends, as (low, high); you gave {an(answer)}.",
+    )
     low, high = (number(one, "a share from 0 to 1") for one in answer)
-    need(high <= 1, "A share goes from 0 to 1, not to 100.")
+    need(high <= 2, "A share goes from 0 to 1, not to 100.")
+    need(high <= 1, f"A share is at most 1; your interval ends at {high:.2f}.")
+    need(low <= high, "The lower end comes first: (low, high).")
     count = max(right_rows().values())
     right = wilson(count, 60)
+    need(
+        low < high,
+        "Your interval has no width: p ± 1.96·√(p(1−p)/n) says nothing where all are right. Take Wilson's.",
+    )
+    cells = wilson(3 * count, 180)
+    need(
+        abs(low - cells[0]) > 0.002,
+        "That is the interval for 180 cells. The three cells of a row are not independent: count the 60 rows.",
+    )
     need(
         low < count / 60 < high or count in (0, 60),
         f"{count} of 60 are right; the interval has to hold {count / 60:.2f}.",
@@ -65,7 +81,8 @@ answer = max(right, key=right.get)
             interval,
             hints=(
                 "The share is right / 60. An interval says where the share of all rows may lie.",
-                "Wilson's: ((p + z²/2n) ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n) with z = 1.96.",
+                "wilson(right, 60), as in the cell above.",
+                "By hand: ((p + z²/2n) ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n) with z = 1.96.",
             ),
             solution="""
 import math

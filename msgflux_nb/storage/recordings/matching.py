@@ -102,14 +102,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def explained(asked: Any, recorded: Iterable[Any], path: str) -> str:
-    """Return the sentence of an error: the nearest recorded request, what differs, and how to record this one."""
-    how = f'Record it with: with mf.record("{path}", add=True): …'
+def explained(asked: Any, recorded: Iterable[Any], name: str, how: str) -> str:
+    """Return the sentence of an error: the nearest recorded request, what differs, and what to do.
+
+    Args:
+        asked: the body of the request.
+        recorded: the bodies that are recorded.
+        name: what the recording is called.
+        how: what to do, as a sentence.
+    """
     nearest = _nearest(asked, recorded)
     if nearest is None:
-        return f"{path} holds no recorded request. {how}"
+        return f"{name} holds no recorded request. {how}"
     difference = "\n".join(_difference(nearest, asked))
-    begin = f"this request is not in {path}. The nearest one that is, and what differs (- recorded, + asked):"
+    begin = f"this request is not in {name}. The nearest one that is, and what differs (- recorded, + asked):"
     return f"{begin}\n{difference}\n{how}"
 
 

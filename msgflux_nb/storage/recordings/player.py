@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -156,7 +157,7 @@ class Player:
         numbers, differs = self._candidates(question)
         if not numbers:
             bodies = [one.body for one in self._questions]
-            raise NotRecordedError(explained(question.body, bodies, str(self.path)))
+            raise NotRecordedError(explained(question.body, bodies, *self._called()))
         own = [number for number in numbers if self._lines[number][1].sample == sample]
         if sample == 0:  # whoever asks again and again, as for forty samples, gets the other samples one by one
             own += [number for number in numbers if self._lines[number][1].sample != sample]
@@ -167,6 +168,16 @@ class Player:
         recording, line = self._lines[numbers[place % len(numbers)]]
         words = differing(self._questions[numbers[place % len(numbers)]].body, question.body) if differs else None
         return Found(recording, line, words)
+
+    def _called(self) -> tuple[str, str]:
+        """What the recording is called, and what to do about a request that is not in it."""
+        if Path(str(files("msgflux_nb"))) in self.path.resolve().parents:  # nobody records into an installed package
+            return (
+                self.path.name,
+                "What can be asked stands in the table .recorded of its model. A model of your own answers anything: "
+                "mf.Model.chat_completion() is a small one on this machine.",
+            )
+        return str(self.path), f'Record it with: with mf.record("{self.path}", add=True): …'
 
     def _candidates(self, question: Question) -> tuple[list[int], bool]:
         """The numbers of the exchanges that answer, and whether their options are others."""
