@@ -64,7 +64,9 @@ _HOME = {  # None: a module
     "ToolCallView": "widgets.tool_calls.tool_call_view",
     "ToolNotCalledError": "errors",
     "TruncatedError": "errors",
+    "UnknownNameError": "errors",
     "ValidationFailedError": "errors",
+    "WrongKeyError": "errors",
     "aextract": "tables.extract",
     "agrid": "tables.grid.grid",
     "arun_tools": "reasoning.tools",
@@ -121,7 +123,9 @@ if TYPE_CHECKING:
     from .errors import ToolCallError as ToolCallError
     from .errors import ToolNotCalledError as ToolNotCalledError
     from .errors import TruncatedError as TruncatedError
+    from .errors import UnknownNameError as UnknownNameError
     from .errors import ValidationFailedError as ValidationFailedError
+    from .errors import WrongKeyError as WrongKeyError
     from .generation.tool_schema import tool_schemas as tool_schemas
     from .http.limits import Timeout as Timeout
     from .models.chat import ChatCompletion as ChatCompletion

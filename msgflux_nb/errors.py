@@ -5,8 +5,10 @@
     MsgfluxError
     ├── ProviderError                the server answered, and said no
     │   ├── AuthenticationError      401: the key is missing or wrong
+    │   │   └── WrongKeyError        said by a 400; a BadRequestError too
     │   ├── PermissionDeniedError    403: the key may not do this
     │   ├── NotFoundError            404: no such model or path
+    │   │   └── UnknownNameError     said by a 400; a BadRequestError too
     │   ├── BadRequestError          400, 413, 422: the request is at fault
     │   │   └── ContextLengthError   more tokens than the model holds
     │   ├── RateLimitError           429: slow down
@@ -78,7 +80,9 @@ __all__ = [
     "ToolCallError",
     "ToolNotCalledError",
     "TruncatedError",
+    "UnknownNameError",
     "ValidationFailedError",
+    "WrongKeyError",
     "printable",
 ]
 
@@ -202,6 +206,18 @@ class NotFoundError(ProviderError):
 
 class BadRequestError(ProviderError):
     """The provider cannot take this request (400, 413, 422); sending it again will not help."""
+
+
+class WrongKeyError(AuthenticationError, BadRequestError):
+    """The key is missing, wrong or expired, which this provider says by a 400."""
+
+    fault = Fault.SETTINGS
+
+
+class UnknownNameError(NotFoundError, BadRequestError):
+    """There is no such model, or no such earlier answer, which this provider says by a 400."""
+
+    fault = Fault.SETTINGS
 
 
 class ContextLengthError(BadRequestError):

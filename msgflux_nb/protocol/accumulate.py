@@ -77,6 +77,7 @@ class Accumulator:
         reader: WireReader | None = None,
     ) -> None:
         self._reader = reader
+        marks = "never" if reader is not None and marks == "marked" else marks  # it has a place for reasoning
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
         self._grow = functools.partial(GrowingChoice, **given)
         self._needs_end = needs_end
@@ -390,8 +391,7 @@ class Accumulator:
     def _look_at(self, payload: dict[str, Any]) -> None:
         """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
         self._is_chat = self._is_chat or "choices" in payload or "chat.completion" in str(payload.get("object"))
-        if self._reader is not None:
-            self._is_chat = True
+        self._is_chat = self._is_chat or self._reader is not None
         if self._strange is None and not payload.keys() <= _NO_ANSWER:
             self._strange = payload
 

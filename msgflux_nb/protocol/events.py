@@ -152,9 +152,9 @@ class AnswerFields(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A choice has ended; ``raw`` is the provider's own word."""
+    """A choice has ended; ``raw`` is the provider's own word. The reason is None where the answer is not there yet."""
 
-    reason: FinishReason
+    reason: FinishReason | None
     raw: str
     choice: int = 0
 

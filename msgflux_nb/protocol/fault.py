@@ -115,7 +115,8 @@ _QUOTA = next(row for row in ROWS if row.error is QuotaError)
 
 
 def _of(row: Row, usual: type[ProviderError]) -> Decision:
-    return Decision(row.fault, row.error or usual, row.advice)
+    plain = row.bad_request if usual is BadRequestError else None
+    return Decision(row.fault, row.error or plain or usual, row.advice)
 
 
 def _row_by_code(evidence: Evidence) -> Row | None:

@@ -16,6 +16,8 @@ from ..errors import (
     PromptFilteredError,
     ProviderError,
     QuotaError,
+    UnknownNameError,
+    WrongKeyError,
 )
 
 __all__ = ["ROWS", "Row"]
@@ -32,6 +34,7 @@ class Row(NamedTuple):
         statuses: with which the prose counts; None is an error inside an answer.
         error: the class of the error, where the status does not decide that.
         advice: what to do, for the end of the message.
+        bad_request: the class of the error, where the status says no more than that the request is bad.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Row(NamedTuple):
     statuses: frozenset[int | None] = frozenset()
     error: type[ProviderError] | None = None
     advice: str = ""
+    bad_request: type[ProviderError] | None = None
 
 
 def _codes(*patterns: str) -> re.Pattern[str]:
@@ -243,6 +247,7 @@ ROWS = (
         frozenset((None, 400)),
         None,
         "Check the key for this provider.",
+        WrongKeyError,
     ),
     Row(
         # OpenAI, Azure, Anthropic, Mistral, xAI (400), DeepSeek (400), vLLM, Ollama, Gemini, Groq, Cerebras, LiteLLM.
@@ -269,6 +274,14 @@ ROWS = (
         frozenset((None, 400, 404, 422)),
         None,
         "Check the model's name.",
+        UnknownNameError,
+    ),
+    Row(
+        # OpenAI.
+        "an earlier answer that is not there",
+        Fault.SETTINGS,
+        _codes("previous_response_not_found", "conversation_not_found"),
+        bad_request=UnknownNameError,
     ),
     Row(
         # OpenAI, Azure, Groq: an option that is not taken, and that no remedy of ``remedy.py`` may leave out.

@@ -197,8 +197,8 @@ class MessagesReader:
         elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
             block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
             yield AnnotationDelta(delta["citation"])
-        elif kind == "compaction_delta" and isinstance(delta.get("content"), str):
-            block["content"] = f"{block.get('content') or ''}{delta['content']}"
+        elif kind == "compaction_delta":
+            block |= {name: delta[name] for name in ("content", "encrypted_content") if delta.get(name) is not None}
 
     def _argued(self, index: int, piece: Any) -> Iterator[Piece]:
         if not isinstance(piece, str) or not piece:
@@ -263,12 +263,22 @@ def messages_usage(fields: dict[str, Any]) -> Usage:
     """Read what was billed. ``input_tokens`` leaves out what was written to the cache or read from it; we count all."""
     usage = usage_of({"cache_read_input_tokens": 0, **fields})
     prompt, said, details = usage.prompt_tokens, usage.completion_tokens, fields.get("output_tokens_details")
+    # Each step of the answer is counted; a summary, an advisor and a model that declined stand in no sum.
+    steps = sum(map(_tokens_of, _dicts(fields.get("iterations"))))
     return structs.replace(
         usage,
+        fees=usage.fees or steps > (prompt or 0) + (said or 0),
         total_tokens=None if prompt is None or said is None else prompt + said,
         cached=usage.cached if fields.get("cache_read_input_tokens") is not None else None,
         reasoning=whole_number(details.get("thinking_tokens")) if isinstance(details, dict) else None,
     )
+
+
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def _tokens_of(step: dict[str, Any]) -> int:
+    return sum(whole_number(step.get(name)) or 0 for name in _COUNTS)
 
 
 def _reason(raw: str) -> FinishReason:

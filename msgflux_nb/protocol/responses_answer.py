@@ -107,6 +107,7 @@ class ResponsesReader:
         self._places: dict[str, int] = {}  # output_index, by the id of the item that was added there
         self._texts: dict[tuple[Any, ...], int] = {}  # how many characters of each part were told
         self._begun: set[int] = set()  # calls whose name was told
+        self._custom: set[int] = set()  # calls whose input is a text of its own
         self._calls = 0
         self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
         self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # that were told, by item and part
@@ -161,6 +162,8 @@ class ResponsesReader:
         if name in _TEXTS:
             channel, field = _TEXTS[name]
             key = (channel, index, part if channel != "arguments" else 0)
+            if name.startswith("custom_tool_call"):
+                self._custom.add(index)
             yield from self._grown(key, payload.get(field), grows=field == "delta")
             if channel == "text":
                 yield from self._probabilities(key, payload.get("logprobs"), grows=field == "delta")
@@ -243,7 +246,8 @@ class ResponsesReader:
             self._calls += 1
             name = item.get("call_id") or item.get("id")
             extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
-            call_kind: ToolKind = "custom" if kind == "custom_tool_call" else "function"
+            self._custom |= {index} if kind == "custom_tool_call" else set()
+            call_kind: ToolKind = "custom" if index in self._custom else "function"
             yield ToolFragment(index, _text(name), _text(item.get("name")), None, call_kind, extra or None)
         key, arguments = ("arguments", index, 0), item.get(_CALLS[kind])
         if complete:
@@ -279,7 +283,7 @@ class ResponsesReader:
         if not new:
             return
         if channel == "arguments":
-            yield ToolFragment(index, None, None, new)
+            yield ToolFragment(index, None, None, new, "custom" if index in self._custom else "function")
         elif channel == "text":
             yield TextDelta(new)
         elif channel == "refusal":
@@ -346,7 +350,7 @@ class ResponsesReader:
             self.done = True
             yield Finished("error", status)
         else:  # a background response that is not there yet
-            yield Finished("unknown", status)
+            yield Finished(None, status)
 
 
 def final_text(items: Any) -> str | None:
@@ -382,9 +386,7 @@ def _identity(response: dict[str, Any]) -> Iterator[Piece]:
 def _is_progress(kind: str) -> bool:
     """Whether an event tells how a built-in tool gets on; the complete item says what came of it."""
     head = kind.partition(".")[0]
-    return (
-        head.endswith(("_call", "_tools", "_call_code", "_call_arguments", "_call_output")) or head == "mcp_list_tools"
-    )
+    return "_call" in head or head in ("mcp_list_tools", "compaction")
 
 
 def _number(payload: dict[str, Any], *names: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from msgflux_nb.protocol.accumulate import Accumulator
+from msgflux_nb.protocol.messages_answer import messages_usage
 from msgflux_nb.protocol.usage import Usage, checked, usage_of
 
 
@@ -190,3 +191,12 @@ def test_reports_in_pieces_are_checked_together(size: int) -> None:
     usage = accumulator.finish().usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.unclear) == (32, 103, None)
+
+
+@pytest.mark.parametrize(("kind", "input_tokens", "fees"), [("message", 5, False), ("compaction", 900, True)])
+def test_tokens_that_stand_in_a_step_of_the_answer_and_in_no_sum_have_no_known_price(
+    kind: str, input_tokens: int, fees: bool
+) -> None:
+    steps = [{"type": kind, "input_tokens": input_tokens, "output_tokens": 3}]
+    usage = messages_usage({"input_tokens": 5, "output_tokens": 3, "iterations": steps})
+    assert (usage.prompt_tokens, usage.fees) == (5, fees)
