@@ -48,7 +48,7 @@ class AsyncLine(ResponseHandler):
         self._fault: BaseException | None = None
         self._reader: StreamReader | None = None
         self._rest: list[bytes] = []  # what was there when the connection broke
-        self._tail = b""  # the last two bytes of a head that has not ended: they may begin its blank line
+        self._line_end = b""  # the last two bytes of a head that has not ended: they may begin its blank line
         self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
 
     # -- what asyncio and the parser tell -----------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class AsyncLine(ResponseHandler):
         if self._came > self._most and self._parser is not None:
             self._break(too_large(self._which, self._limits))
             return
-        seen, given, looked = self._tail + data, len(self._tail), 0
+        seen, given, looked = self._line_end + data, len(self._line_end), 0
         while self._reader is None and self._parser is not None and self._fault is None:
             end = _BLANK_LINE.search(seen, looked)
             if end is None:
@@ -73,9 +73,9 @@ class AsyncLine(ResponseHandler):
             # A head on its own: the parser forgets it where what comes with it of the body is damaged.
             super().data_received(seen[given : end.end()])
             given = looked = end.end()
-        self._tail = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
-        if given < len(seen) and self._fault is None:
-            super().data_received(seen[given:])
+        self._line_end = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
+        if (given < len(seen) or not data) and self._fault is None:
+            super().data_received(seen[given:])  # nothing, where the library goes on with what it has kept
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is closed: what came before is still read."""
@@ -126,7 +126,7 @@ class AsyncLine(ResponseHandler):
     def send(self, message: bytes, limits: Bounds) -> None:
         """Begin a request; what the server says meanwhile can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
-        self._rest, self._tail = [], b""
+        self._rest, self._line_end = [], b""
         self._limits = limits
         self._which, self._most = "head", limits.head + _RECEIVED_BYTES
         self.set_response_params(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import h11
 import httpx
 import pytest
+from aiohttp.client_proto import ResponseHandler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import msgflux_nb as mf
+from msgflux_nb.http.async_line import AsyncLine
 from msgflux_nb.http.bounds import Bounds
 from msgflux_nb.http.route import request_head
 from tests.http.readers import READERS, Read
@@ -242,3 +247,13 @@ def test_what_is_damaged_behind_an_answer_takes_nothing_from_it_at_any_split(hea
     for pieces in splits:
         read = READERS["async"](pieces)
         assert (read.status, read.error, read.reusable) == (204, None, False)
+
+
+def test_a_line_names_nothing_as_the_library_does() -> None:
+    """aiohttp's handler keeps its own state in attributes of the same object."""
+    loop = asyncio.new_event_loop()
+    theirs = set(vars(ResponseHandler(loop)))
+    loop.close()
+    ours = set(re.findall(r"self\.(\w+)(?:: [^=\n]+)? = ", inspect.getsource(AsyncLine.__init__)))
+    assert "_rest" in ours
+    assert not theirs & ours
