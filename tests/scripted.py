@@ -71,6 +71,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.replies = list(replies)
         self.bodies: list[dict[str, Any]] = []
+        self.raw: list[bytes] = []  # the same as they came
         self.headers: list[dict[str, str]] = []
         self.left = threading.Event()  # a client closed its connection before the answer ended
         self.lock = threading.Lock()
@@ -110,7 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.raw.append(raw)
+        body = json.loads(raw)
         reply = self.server.next_reply(body, dict(self.headers.items()))
         self.send_response(reply.status)
         for name, value in reply.headers.items():

@@ -14,6 +14,7 @@ from .figures import status
 from .html import WORDS, answer_html, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
+from .server_tools import server_tool_cards, server_tools
 from .structure import Row, rows
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
 from .words import answer_words, calls_words, shown_text
@@ -32,6 +33,7 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     found, problem = _structure(answer, asked=not states and (answer.generation_schema is not None or silent))
     parts = [
         _reasoning(snapshot),
+        server_tool_cards(server_tools(snapshot.choices[0].fields)),
         structure_html(found) if found else _text(answer),
         *(f'<div style="margin: 4px 0">{item}</div>' for item in media),
         tool_cards(states),

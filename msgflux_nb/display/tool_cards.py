@@ -12,7 +12,7 @@ from .html import structure_html
 from .markdown import link_html
 from .structure import Row
 
-__all__ = ["QUIET", "flags", "labelled", "source_list", "tool_cards", "wrong"]
+__all__ = ["CARD", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
 
 QUIET = "opacity: 0.75"
 # Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
@@ -22,7 +22,7 @@ _LOOKS = {
     "repaired": ("◆", "#c07a00"),
     "invalid": ("✗", "#e5484d"),
 }
-_CARD = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
+CARD = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
 _APART = "margin-right: 8px"
 _JSON = (
     "margin: 4px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
@@ -38,7 +38,7 @@ _NAME = 120
 def tool_cards(states: Sequence[Any]) -> str:
     """Draw one card for each call: its name, id and state, its arguments, and what is wrong with it."""
     left = len(states) - _CARDS
-    more = f'<div style="{_CARD}"><small>{left:,} more calls</small></div>' if left > 0 else ""
+    more = f'<div style="{CARD}"><small>{left:,} more calls</small></div>' if left > 0 else ""
     return "".join(map(_card, states[:_CARDS])) + more
 
 
@@ -82,21 +82,21 @@ def _card(state: Any) -> str:
         f'<span style="color: {colour}" aria-hidden="true">{shape}</span> <small>{word}</small>'
     )
     error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
-    return f'<div style="{_CARD}"><div>{head}</div>{_arguments(state)}{error}</div>'
+    return f'<div style="{CARD}"><div>{head}</div>{_arguments(state)}{error}</div>'
 
 
 def _arguments(state: Any) -> str:
     if state.status == "invalid":
-        return _bounded(state.raw)
+        return bounded(state.raw)
     if not state.partial:
         return f'<small style="{QUIET}">no arguments</small>' if state.status == "complete" else ""
     rows = _rows(state.partial)
     if rows:
         return structure_html(rows)
     try:
-        return _bounded(json.dumps(state.partial, indent=2, ensure_ascii=False))
+        return bounded(json.dumps(state.partial, indent=2, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):  # a number of thousands of digits, or a thousand brackets
-        return _bounded(state.raw)
+        return bounded(state.raw)
 
 
 def _rows(arguments: Any) -> list[Row]:
@@ -115,7 +115,8 @@ def _rows(arguments: Any) -> list[Row]:
     return rows if sum(len(row.field) + len(row.value or "") for row in rows) <= _LIMIT else []
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """Draw a text as it is, its beginning where it is long; nothing for an empty one."""
     left = len(text) - _LIMIT
     more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
     return f'<pre style="{_JSON}">{escape(text[:_LIMIT])}</pre>{more}' if text else ""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ..errors import MsgfluxError, printable
 from .markdown import encodable
+from .server_tools import server_tool_words, server_tools
 from .structure import Row
 
 __all__ = ["answer_words", "calls_words", "shown_text"]
@@ -33,6 +34,7 @@ def answer_words(answer: Any, found: Sequence[Row], problem: MsgfluxError | None
     parts: list[str] = []
     if snapshot.reasoning:
         parts.append(f"[reasoning: {len(snapshot.reasoning):,} characters]")
+    parts += server_tool_words(server_tools(snapshot.choices[0].fields))
     parts.append(_fields(found) if found else snapshot.text)
     parts += [_medium(item) for item in (*snapshot.images, snapshot.audio) if item is not None]
     parts += [] if answer.aggregator is None else [calls_words(answer.aggregator)]

@@ -42,6 +42,7 @@ class Ledger:
         self.finished = 0
         self.failed = 0
         self.cost = 0.0
+        self.cached_tokens = 0
         self.counts: Counter[str] = Counter()
         self.values: list[Any] = []
         self.errors: dict[int, str] = {}
@@ -92,6 +93,7 @@ class Ledger:
         self._states[position] = _CODES[outcome.state]
         self.counts[outcome.state] += 1
         self.cost += outcome.cost or 0.0
+        self.cached_tokens += outcome.cached_tokens
         self.finished += 1
         self.failed += outcome.is_failure
 

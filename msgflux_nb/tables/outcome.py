@@ -73,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True):
         seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
         warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
         sure: how sure each field is, from 0 to 1; None where that was not asked for.
+        cached_tokens: of the prompt's, those that the provider read from its cache.
     """
 
     state: State
@@ -85,6 +86,7 @@ class Outcome(msgspec.Struct, frozen=True):
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
     sure: dict[str, float] | None = None
+    cached_tokens: int = 0
 
     @property
     def is_failure(self) -> bool:
@@ -220,4 +222,5 @@ def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
         "completion_tokens": getattr(usage, "completion_tokens", None),
         "cost": getattr(evidence, "cost", None),
         "warnings": getattr(evidence, "warnings", ()),
+        "cached_tokens": getattr(usage, "cached", None) or 0,
     }

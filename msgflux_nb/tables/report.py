@@ -141,7 +141,8 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included: None where one
     that was answered does not know its own, or none was answered. Then ``known`` has the sums over the others, and
     ``unknown`` how many do not know. A row that failed without an answer counts for nothing.
-    ``warnings`` is how many rows have some.
+    ``cached_tokens`` is how many of the prompts' tokens the provider read from its cache; ``warnings`` is how many rows
+    have some.
     """
     about = ledger.columns()
     counts = Counter(about["states"])
@@ -152,6 +153,7 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
         **{name: None if unknown else known for name, (known, unknown) in billed.items()},
         "known": {name: known for name, (known, _) in billed.items()},
         "unknown": {name: unknown for name, (_, unknown) in billed.items()},
+        "cached_tokens": ledger.cached_tokens,
         "warnings": len(ledger.warnings),
         **told,
     }

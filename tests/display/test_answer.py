@@ -37,8 +37,9 @@ class Answer:
         self.generation_schema = given.pop("schema", None)
         self._value = given.pop("value", None)
         nothing = {"reasoning": None, "refusal": None, "images": (), "audio": None, "annotations": ()}
+        choices = (SimpleNamespace(fields=given.pop("fields", {})),)
         self.snapshot = SimpleNamespace(
-            text=prefill + text, continuation=text, **{**nothing, "finish_reason": "stop", **given}
+            choices=choices, text=prefill + text, continuation=text, **{**nothing, "finish_reason": "stop", **given}
         )
         self.aggregator = None if states is None else SimpleNamespace(states=states)
         self.metadata = SimpleNamespace(**{**NUMBERS, "finish_reason": self.snapshot.finish_reason, **of_metadata})

@@ -19,6 +19,10 @@ from tests.wire import missing_2, recorded_on
 TEXT = {"type": "text", "text": "Hello"}
 
 
+class City(msgspec.Struct):
+    name: str
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving(Reply([])) as running:
@@ -323,6 +327,59 @@ def test_what_two_successive_turns_have_in_common_is_sent_byte_for_byte(
         assert second.startswith(first)
 
 
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
+def test_a_request_begins_with_the_very_bytes_of_the_one_before(server: Server, wire: str) -> None:
+    """All but the messages is the same, and the messages go on where they ended."""
+    bodies = {
+        "chat": {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]},
+        "messages": message(THOUGHT, TEXT),
+        "responses": response(REASONING, said("Hello")),
+    }
+    server.replies = [whole(bodies[wire])]
+    model = model_on(server, wire)
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "Grüße"}]
+    for question in ("And now?", "And then?"):
+        turns += [*model(turns, system_prompt="Be brief.", tool_schemas=TOOLS).to_messages()]
+        turns += [{"role": "user", "content": question}]
+    model(turns, system_prompt="Be brief.", tool_schemas=TOOLS)
+    place = "input" if wire == "responses" else "messages"
+    for body, before, after in zip(server.bodies, server.raw, server.raw[1:], strict=False):
+        said_so_far = msgspec.json.encode(body[place])
+        head, found, tail = before.partition(said_so_far)
+        assert found
+        assert after.startswith(head + said_so_far[:-1] + b",")
+        assert after.endswith(tail)
+
+
+def test_examples_are_kept_by_the_provider_too(server: Server) -> None:
+    """A batch pays for system text, tools and examples once: the mark is on the last of them, and never on the row."""
+    server.replies = [whole(message({"type": "text", "text": '{"name": "Oslo"}'}))]
+    shown = [("It snows in Bergen.", City("Bergen")), ("Fog in Tromsø.", City("Tromsø"))]
+    model = model_on(server, "messages", cache_prompt=True)
+    mf.extract(["Rain in Oslo."], schema=City, model=model, examples=shown, system_prompt="Be brief.", store=False)
+    [body] = server.bodies
+    kept = {"cache_control": {"type": "ephemeral"}}
+    marked = [turn for turn in body["messages"] if "cache_control" in json.dumps(turn)]
+    assert marked == [body["messages"][-2]]
+    assert marked[0]["role"] == "assistant"
+    assert marked[0]["content"][-1].items() >= kept.items()
+    assert body["system"][-1].items() >= kept.items()
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_a_report_says_how_much_the_provider_had_kept(server: Server, wire: str) -> None:
+    bills = {
+        "responses": {"input_tokens": 50, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 40}},
+        "messages": {"input_tokens": 10, "output_tokens": 3, "cache_read_input_tokens": 40},
+    }
+    text = '{"name": "Oslo"}'
+    answers = {"responses": response(said(text)), "messages": message({"type": "text", "text": text})}
+    server.replies = [whole({**answers[wire], "usage": bills[wire]})]
+    frame = mf.extract(["Rain in Oslo.", "Oslo again."], schema=City, model=model_on(server, wire), store=False)
+    report = frame.attrs["report"]
+    assert (report["prompt_tokens"], report["cached_tokens"]) == (100, 80)
+
+
 def unmarked(messages: Any) -> Any:
     """Messages without the marks of what is to be kept, which move on with each turn."""
     if isinstance(messages, list):
@@ -498,10 +555,6 @@ def plainly(value: Any, ignored: set[str]) -> Any:
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------
-
-
-class City(msgspec.Struct):
-    name: str
 
 
 @pytest.mark.parametrize("wire", ["responses", "messages"])

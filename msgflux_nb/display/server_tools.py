@@ -1,0 +1,138 @@
+"""What a provider's own tools did for an answer: read from its items or blocks, and drawn. Every value is escaped.
+
+A web search, code that ran, a search in files, an image, a call of an MCP server: the provider ran them, and the caller
+has nothing to run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import msgspec
+
+from .tool_cards import CARD, QUIET, bounded, wrong
+
+__all__ = ["ServerTool", "server_tool_cards", "server_tool_words", "server_tools"]
+
+_MOST = 40
+_NOT_THEIRS = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+_ASKED = ("action", "queries", "code", "arguments", "operation", "revised_prompt", "input", "tools")
+"""Fields of an item that say what was asked, the first that is there."""
+_CAME = ("results", "outputs", "output", "result")
+_QUIET_NAMES = frozenset({"type", "status", "id"})
+
+
+class ServerTool(msgspec.Struct, frozen=True):
+    """What one of them did.
+
+    Attributes:
+        name: the tool, such as ``web search``; for MCP with its server.
+        asked: what it was asked, as text.
+        came: what came of it, as text.
+        failed: whether it failed.
+    """
+
+    name: str
+    asked: str = ""
+    came: str = ""
+    failed: bool = False
+
+
+def server_tools(fields: dict[str, Any]) -> list[ServerTool]:
+    """Return what the provider's own tools did, in their order.
+
+    Args:
+        fields: of a choice: output items of a response (``response_items``), or blocks of a message
+            (``content_blocks``).
+    """
+    return [*_of_items(_dicts(fields.get("response_items"))), *_of_blocks(_dicts(fields.get("content_blocks")))]
+
+
+def server_tool_cards(tools: Sequence[ServerTool]) -> str:
+    """Draw one line for each, which opens: what was asked, and what came."""
+    left = len(tools) - _MOST
+    more = f'<div style="{CARD}"><small>{left:,} more</small></div>' if left > 0 else ""
+    return "".join(map(_card, tools[:_MOST])) + more
+
+
+def server_tool_words(tools: Sequence[ServerTool]) -> list[str]:
+    """Return one line for each."""
+    return [f"[{one.name}: {_line(one.asked)}{' – failed' if one.failed else ''}]" for one in tools[:_MOST]]
+
+
+def _card(tool: ServerTool) -> str:
+    mark = " <small>failed</small>" if tool.failed else ""
+    head = f'<small style="{QUIET}">{escape(tool.name)}</small> {escape(_line(tool.asked))}{mark}'
+    came = wrong(bounded(tool.came)) if tool.failed else bounded(tool.came)
+    inner = f"{bounded(tool.asked)}{came}"
+    drawn = f"<details><summary>{head}</summary>{inner}</details>" if inner else f"<div>{head}</div>"
+    return f'<div style="{CARD}">{drawn}</div>'
+
+
+def _of_items(items: list[dict[str, Any]]) -> Iterator[ServerTool]:
+    for item in items:
+        kind = str(item.get("type") or "")
+        if kind in _NOT_THEIRS or not kind.endswith(("_call", "_list_tools", "_request")):
+            continue
+        name = kind.removesuffix("_call").replace("_", " ")
+        server = [str(item[field]) for field in ("server_label", "name") if item.get(field)]
+        asked = next((_plain(item[field]) for field in _ASKED if item.get(field)), "")
+        # An image shows itself; its letters would be megabytes.
+        came = "" if kind == "image_generation_call" else next((_plain(item[at]) for at in _CAME if item.get(at)), "")
+        failed = bool(item.get("error")) or item.get("status") in ("failed", "incomplete")
+        yield ServerTool(" · ".join([name, *server]), asked, _plain(item.get("error")) or came, failed)
+
+
+def _of_blocks(blocks: list[dict[str, Any]]) -> Iterator[ServerTool]:
+    results = {block["tool_use_id"]: block for block in blocks if isinstance(block.get("tool_use_id"), str)}
+    for block in blocks:
+        if block.get("type") not in ("server_tool_use", "mcp_tool_use"):
+            continue
+        result = results.get(str(block.get("id")), {})
+        content = result.get("content")
+        failed = bool(result.get("is_error")) or (isinstance(content, dict) and _is_error(content))
+        names = [str(block[field]) for field in ("server_name", "name") if block.get(field)]
+        name = " · ".join(names).replace("_", " ")
+        yield ServerTool(name, _plain(block.get("input")), _plain(content), failed)
+
+
+def _is_error(content: dict[str, Any]) -> bool:
+    return "error_code" in content or str(content.get("type")).endswith("_error")
+
+
+def _plain(value: Any) -> str:
+    """A value as text: the words of a list of results, what a program printed, a query; else JSON."""
+    if value is None or value == "" or value == {}:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(_plain, value)))
+    if not isinstance(value, dict):
+        return str(value)
+    kept = {name: one for name, one in value.items() if name not in _QUIET_NAMES and not name.startswith("encrypted")}
+    titled = [str(kept[name]) for name in ("title", "filename", "url") if isinstance(kept.get(name), str)]
+    if titled:
+        return " ".join(titled)
+    for name in ("query", "command", "code", "text", "logs", "error_code", "content"):
+        if isinstance(kept.get(name), str) and kept[name]:
+            return str(kept[name])
+    printed = [str(kept[name]) for name in ("stdout", "stderr") if kept.get(name)]
+    if printed:
+        return "\n".join(printed)
+    try:
+        return json.dumps(kept, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return type(value).__name__
+
+
+def _line(text: str) -> str:
+    first = " ".join(text.split())
+    return first if len(first) <= 120 else f"{first[:120]}…"
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
