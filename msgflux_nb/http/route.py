@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import httpx
 import msgspec
@@ -11,7 +11,7 @@ from .environment import Proxy, proxy_for
 
 __all__ = ["BLOCK_BYTES", "IDLE_KEPT", "Headers", "Route", "request_head"]
 
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 BLOCK_BYTES = 64 * 1024
 IDLE_KEPT = 256

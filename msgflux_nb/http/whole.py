@@ -16,7 +16,7 @@ from aiohttp.http_parser import RawResponseMessage
 
 from ..errors import RequestTimeoutError
 from .async_client import AsyncClient
-from .bounds import bounds
+from .bounds import Bounds, bounds
 from .clients import aopen_bytes, async_client, parsed
 from .coding import decoder_of
 from .guard import Target, before_an_answer, failure_of, translated
@@ -37,12 +37,14 @@ class Place(NamedTuple):
         target: whom they are for.
         route: whom to connect to.
         client: that of this event loop.
+        limits: how much may come.
         message: makes a request of its body; a function, since a verbose traceback prints what any other object holds.
     """
 
     target: Target
     route: Route
     client: AsyncClient
+    limits: Bounds
     message: Callable[[bytes], bytes]
 
 
@@ -72,7 +74,7 @@ async def place_of(target: Target) -> Place | None:
         head = request_head("POST", url.raw_path, lines)[:-2]
     except httpx.LocalProtocolError:
         return None
-    return Place(target, route, await async_client(target.base_url), _writer(target, head))
+    return Place(target, route, await async_client(target.base_url), bounds(), _writer(target, head))
 
 
 async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
@@ -82,13 +84,12 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
         place: where to.
         body: the request's JSON.
         timeout: the limits.
-        heard: is told the answer's headers, whatever its status; of a good answer only where some say what may still
-            be sent.
+        heard: is told the answer's headers, whatever its status.
 
     Raises:
         MsgfluxError: no connection, no answer in time, too much of one, or an answer with an error status.
     """
-    target, clock, limits = place.target, asyncio.get_running_loop().time, bounds()
+    target, clock, limits = place.target, asyncio.get_running_loop().time, place.limits
     end = clock() + timeout.total
     heads: list[RawResponseMessage] = []
     host = parsed(target.url).host
@@ -105,7 +106,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     except httpx.HTTPError:
         with translated(target):
             if heads:
-                heard(list(heads[0].raw_headers))
+                heard(heads[0].raw_headers)
                 raise
             with before_an_answer(target):
                 raise
@@ -119,12 +120,10 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
                 found = decoder.start(found, limits.error)
             elif decoder is not None:
                 found = decoder.feed(found)
+    heard(head.raw_headers)
     if head.code >= 300:
-        heard(list(head.raw_headers))
         lowered = {name.lower(): value for name, value in head.headers.items()}
         raise failure_of(target, head.code, lowered, found[: limits.error])
-    if any(b"limit" in name.lower() for name, _ in head.raw_headers):
-        heard(list(head.raw_headers))
     return found
 
 

@@ -12,14 +12,13 @@ from ..protocol.snapshot import Choice, Snapshot
 from ..protocol.tool_call import ToolCall
 from ..protocol.tool_calls import ToolCallAggregator
 from .asking import Replayed
+from .bill import Bill, recorded_cost
 from .call import Call
-from .exchange import Exchange
-from .prices import cost_of, with_request
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Answer", "Bill", "Metadata", "ModelResponse"]
+__all__ = ["Answer", "Metadata", "ModelResponse"]
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,22 +70,6 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     replayed: Replayed | None = None
     recorded_cost: float | None = None
-
-
-class Bill(msgspec.Struct, frozen=True):
-    """What a call took, and what a reader of its value has to know: of all its requests together.
-
-    Attributes:
-        usage: tokens billed, or None if the provider did not say.
-        attempts: how many requests were sent.
-        cost: US dollars, or None when the price is unknown.
-        warnings: sentences about what was changed, repaired, cut or left out.
-    """
-
-    usage: Usage | None
-    attempts: int
-    cost: float | None
-    warnings: tuple[str, ...] = ()
 
 
 class Answer:
@@ -176,8 +159,7 @@ class Answer:
     @property
     def bill(self) -> Bill:
         """The part of ``metadata`` that a batch asks each of its answers for."""
-        call = self._call
-        return Bill(call.usage, call.attempts, _cost(call), call.warnings)
+        return self._call.bill
 
     @property
     def metadata(self) -> Metadata:
@@ -203,7 +185,7 @@ class Answer:
             fields=snapshot.fields,
             warnings=bill.warnings,
             replayed=call.current.replayed,
-            recorded_cost=_recorded_cost(call),
+            recorded_cost=recorded_cost(call.exchanges),
         )
 
     @property
@@ -281,26 +263,3 @@ class ModelResponse(Answer):
             ValidationFailedError: the text does not fit the schema.
         """
         return self._call.value()
-
-
-def _cost(call: Call) -> float | None:
-    """What all requests of a call cost together; None where that of one is not known."""
-    if call.cached or (call.replayed and not call.billed):
-        return 0.0
-    costs = [_cost_of(call, exchange) for exchange in call.billed]
-    if not costs:
-        return 0.0 if call.profile.free else None
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
-
-
-def _recorded_cost(call: Call) -> float | None:
-    """What the replayed requests of a call cost when they were recorded; None where that of one is not known."""
-    costs = [exchange.recorded_cost for exchange in call.replayed if exchange.has_answer]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known and len(known) == len(costs) else None
-
-
-def _cost_of(call: Call, exchange: Exchange) -> float | None:
-    usage = with_request(exchange.usage, exchange.request.body, None if exchange.plain else exchange.snapshot)
-    return cost_of(usage, call.profile, call.model, answered=exchange.answered)

@@ -30,6 +30,7 @@ from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import ITEMS, PROVENANCE
+from .bill import Bill, cost_together, usage_together
 from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange
 from .flaws import Flaws
@@ -295,27 +296,23 @@ class Call:
     @property
     def attempts(self) -> int:
         """How many requests were sent, of all kinds."""
-        return sum(exchange.attempts for exchange in self._exchanges)
+        return sum([exchange.attempts for exchange in self.exchanges])
 
     @property
     def usage(self) -> Usage | None:
         """The tokens of all answers; None where the provider does not say them of each."""
-        return _together([exchange for exchange in self._exchanges if exchange.has_answer])
+        return usage_together(self.exchanges)
 
     @property
-    def billed(self) -> list[Exchange]:
-        """The exchanges that were billed: those that were answered, if only in part, and not from the cache."""
-        return [one for one in self._exchanges if one.has_answer and not one.cached and one.replayed is None]
-
-    @property
-    def replayed(self) -> list[Exchange]:
-        """The exchanges that were answered by a recording."""
-        return [one for one in self._exchanges if one.replayed is not None]
+    def bill(self) -> Bill:
+        """What it took."""
+        cost = cost_together(self.exchanges, self.profile, self.model)
+        return Bill(self.usage, self.attempts, cost, self.warnings)
 
     @property
     def seconds(self) -> float | None:
         """The time that all of them took."""
-        known = [exchange.seconds for exchange in self._exchanges if exchange.seconds is not None]
+        known = [exchange.seconds for exchange in self.exchanges if exchange.seconds is not None]
         return sum(known) if known else None
 
     @property
@@ -329,7 +326,8 @@ class Call:
         found = () if self.decoded is None else self.decoded.warnings
         other = (_OTHER_WIRE,) if self._learnt.known.wire is not None else ()
         paused = (_PAUSED,) if self.exchange.is_paused else ()
-        return tuple(dict.fromkeys((*self.flaws, *found, *other, *paused)))
+        told = (*self.flaws, *found, *other, *paused)
+        return tuple(dict.fromkeys(told)) if told else ()
 
     @property
     def cached(self) -> bool:
@@ -337,7 +335,8 @@ class Call:
         return self.exchange.cached and not self.attempts
 
     @property
-    def _exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[Exchange]:
+        """All requests, in their order; the one whose answer counts is the last."""
         return [*self._earlier, self.exchange]
 
     @property
@@ -443,8 +442,3 @@ class Call:
         if own or (calls is not None and calls.has_extra):
             own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
         return {"content": text or (None if calls is not None else ""), **own}
-
-
-def _together(exchanges: list[Exchange]) -> Usage | None:
-    known = [usage for usage in (exchange.usage for exchange in exchanges) if usage is not None]
-    return sum(known[1:], known[0]) if known and len(known) == len(exchanges) else None

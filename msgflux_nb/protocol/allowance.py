@@ -110,11 +110,9 @@ def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
     left: dict[_Of, float | None] = {}
     resets: dict[_Of, float] = {}
     found: list[_Limit] = []
-    for raw, value in headers:
-        name = _name(raw)
-        if name is None:
-            continue
-        text = value.decode("latin-1").strip()
+    all_ = headers if isinstance(headers, tuple) else tuple(headers)
+    for place, name in _named(tuple([raw for raw, _ in all_])):
+        text = all_[place][1].decode("latin-1").strip()
         if name == "together":
             found += _together(text)
         elif name.left:
@@ -152,9 +150,15 @@ def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | No
     return least
 
 
+@functools.lru_cache(maxsize=64)
+def _named(names: tuple[bytes, ...]) -> tuple[tuple[int, _Name | Literal["together"]], ...]:
+    """Which headers say something, and what; remembered, for a batch reads the same ones a million times."""
+    return tuple((place, name) for place, name in enumerate(map(_name, names)) if name is not None)
+
+
 @functools.lru_cache(maxsize=512)
 def _name(raw: bytes) -> _Name | Literal["together"] | None:
-    """What a header's name says; remembered, for a batch reads the same ones a million times."""
+    """What a header's name says."""
     name = raw.decode("latin-1").strip().lower()
     if name in ("ratelimit", "x-ratelimit"):
         return "together"

@@ -1,0 +1,69 @@
+"""What a call took, of all its requests together: tokens and dollars, None where one of them does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..protocol.events import Usage
+from ..protocol.profile import Profile
+from .exchange import Exchange
+from .prices import cost_of, with_request
+
+__all__ = ["Bill", "cost_together", "recorded_cost", "usage_together"]
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """What a call took, and what a reader of its value has to know.
+
+    Attributes:
+        usage: tokens billed, or None if the provider did not say.
+        attempts: how many requests were sent.
+        cost: US dollars, or None when the price is unknown.
+        warnings: sentences about what was changed, repaired, cut or left out.
+    """
+
+    usage: Usage | None
+    attempts: int
+    cost: float | None
+    warnings: tuple[str, ...] = ()
+
+
+def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:
+    """Return the tokens of all answers; None where the provider does not say them of each."""
+    usages = [one.usage for one in exchanges if one.has_answer]
+    known = [usage for usage in usages if usage is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(usages) else None
+
+
+def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -> float | None:
+    """Return what the requests cost that were answered over the network, if only in part.
+
+    Args:
+        exchanges: all of them.
+        profile: who answered.
+        model: the model's name as the provider knows it.
+    """
+    billed = [one for one in exchanges if one.has_answer and not one.cached and one.replayed is None]
+    if not billed:
+        sent = any(one.attempts for one in exchanges)
+        free = profile.free or (exchanges[-1].cached and not sent) or any(one.replayed for one in exchanges)
+        return 0.0 if free else None
+    costs = [_cost(one, profile, model) for one in billed]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def recorded_cost(exchanges: Sequence[Exchange]) -> float | None:
+    """Return what the replayed requests cost when they were recorded; None where that of one is not known."""
+    costs = [one.recorded_cost for one in exchanges if one.replayed is not None and one.has_answer]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
+
+
+def _cost(exchange: Exchange, profile: Profile, model: str) -> float | None:
+    usage = exchange.usage
+    if usage is not None and usage.cost is None and profile.price_list is not None:  # else nothing below changes it
+        usage = with_request(usage, exchange.request.body, None if exchange.plain else exchange.snapshot)
+    return cost_of(usage, profile, model, answered=exchange.answered)
