@@ -23,6 +23,7 @@ import msgflux_nb as mf
 from msgflux_nb.content.tokens import text_tokens
 from msgflux_nb.tables.chunks.cut import cut
 from msgflux_nb.tables.chunks.merge import Answered, merged
+from msgflux_nb.tables.chunks.pdf_text import paged_text
 from tests.scripted import Reply, Server, completion, error, model_at
 from tests.tables.scripted_model import Scripted
 
@@ -204,8 +205,16 @@ def test_a_document_of_300_pages_every_fact_once_with_its_place() -> None:
     assert (places["title_start"][0], places["title_end"][0]) == (0, 13)
 
 
-def test_spans_of_exploded_facts_are_of_the_whole_text() -> None:
-    text = document(60).replace("S-0031", "S-0002")  # the same words in another piece
+def assert_exact(text: str, result: pd.DataFrame) -> None:
+    """Every fact of the text was found once, and its span is where it stands."""
+    spans = result.mf.spans(fields=["facts.code"])
+    assert spans["facts.code_start"].tolist() == [match.start(1) for match in FACT.finditer(text)]
+    columns = spans[["facts.code_start", "facts.code_end", "facts.code"]]
+    assert all(text[start:end] == code for start, end, code in columns.itertuples(index=False))
+
+
+def test_spans_of_300_exploded_facts_are_of_the_whole_text() -> None:
+    text = document(300).replace("S-0031", "S-0002")  # the same words in another piece
     with reading() as server:
         result = mf.extract(
             pd.Series([text], index=["report"]),
@@ -215,12 +224,8 @@ def test_spans_of_exploded_facts_are_of_the_whole_text() -> None:
             explode="facts",
             progress=False,
         )
-    spans = result.mf.spans(fields=["facts.code"])
-    starts = [match.start(1) for match in FACT.finditer(text)]
-    assert spans["facts.code_start"].tolist() == starts
-    assert spans.index.tolist() == ["report"] * 60
-    columns = spans[["facts.code_start", "facts.code_end", "facts.code"]]
-    assert all(text[start:end] == code for start, end, code in columns.itertuples(index=False))
+    assert result.index.tolist() == ["report"] * 300
+    assert_exact(text, result)
 
 
 def test_a_kill_in_the_middle_pays_for_nothing_twice(tmp_path: Path) -> None:
@@ -246,7 +251,11 @@ def test_a_kill_in_the_middle_pays_for_nothing_twice(tmp_path: Path) -> None:
         assert 60 <= before < 140
         again = subprocess.run(command, capture_output=True, text=True, check=True)
         counts = Counter(sent(server))
+        options: dict[str, Any] = {"model": model_at(server.url), "store": tmp_path / "a.sqlite", "progress": False}
+        found = mf.extract([document(300)], Found, chunk=CHUNK, explode="facts", **options)
+        assert Counter(sent(server)) == counts
     assert again.stdout == "300 ok\n"
+    assert_exact(document(300), found)
     assert sum(count - 1 for count in counts.values()) <= 2  # what was in flight when it was killed
     assert len(counts) > 140
 
@@ -363,9 +372,8 @@ def pdf(pages: list[str]) -> bytes:
 
 def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: Path) -> None:
     pytest.importorskip("pypdf")
-    pages = [
-        f"Leaf {number}. {FILLER}Sample S-{number:04d} weighs {number * 7} grams. {FILLER}" for number in range(1, 31)
-    ]
+    numbers = range(1, 301)
+    pages = [f"Leaf {number}. {FILLER}Sample S-{number:04d} weighs {number * 7} grams. {FILLER}" for number in numbers]
     (tmp_path / "a.pdf").write_bytes(pdf(pages))
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nothing")
     data = pd.DataFrame({"scan": ["a.pdf", "bad.pdf", None, str(tmp_path / "a.pdf")]})
@@ -385,9 +393,10 @@ def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: 
     assert result.loc[1, "_status"] == "failed"
     assert "expected a PDF whose text can be read" in result.loc[1, "_error"]
     assert result.loc[2, "_status"] == "skipped"
+    assert_exact(str(paged_text(tmp_path / "a.pdf", None)), result.loc[[0]])
     spans = result.loc[[0]].mf.spans(fields=["facts.code"])
-    assert spans["facts.code_page"].tolist() == list(range(1, 31))
-    assert spans["facts.code"].tolist() == [f"S-{number:04d}" for number in range(1, 31)]
+    assert spans["facts.code_page"].tolist() == list(numbers)
+    assert spans["facts.code"].tolist() == [f"S-{number:04d}" for number in numbers]
 
 
 def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
