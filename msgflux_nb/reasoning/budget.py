@@ -75,6 +75,10 @@ class Budget:
             return None
         return max(0.0, float(self._limits["max_seconds"]) - self.seconds)
 
+    def began_before(self, seconds: float) -> None:
+        """Count seconds that were spent before this start."""
+        self._began -= seconds
+
     def close(self) -> None:
         """Let one more call through, whatever is reached: the closing one."""
         self._closing = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from ..errors import StreamInterruptedError
 from ..models.chat import ChatCompletion
 from ..models.stream import Arriving, StreamResponse
 from .budget import Budget
-from .plan_events import OnPlanEvent, PlanEnded, PlanStarted, Spent
+from .plan_events import Asking, OnPlanEvent, PlanEnded, PlanStarted, Spent
 from .trace import Asked
 
 __all__ = ["Log", "numbered", "opened", "running"]
@@ -42,6 +42,23 @@ class Log:
         self._on_event = on_event
         self._lock = threading.Lock()
         self._ends: Callable[[], None] | None = None  # what is in flight
+
+    def take_up(self, trace: Iterable[Any], responses: Iterable[Any], calls: int, seconds: float) -> None:
+        """Go on from a plan that has ended: what it asked and spent counts."""
+        self.entries = [entry for entry in trace if isinstance(entry, Asked)]
+        self.responses = list(responses)
+        for response in self.responses:
+            self.budget.took_response(response)
+        self.budget.calls = calls
+        self.budget.began_before(seconds)
+
+    def tell_again(self) -> None:
+        """Tell what was asked before the plan was taken up."""
+        for entry in self.entries:
+            self.tell(Asking(entry.purpose, entry.about))
+            self.tell(entry)
+        if self.budget.calls:
+            self.tell_spent()
 
     def tell(self, event: Any) -> None:
         """Tell who listens."""

@@ -45,6 +45,7 @@ def self_consistency(
     stop: Stop = None,
     temperature: float | None = 0.7,
     judge: Any = None,
+    before: PlanResult | None = None,
     prompts: Prompts | None = None,
     on_event: OnPlanEvent | None = None,
     **budget: Unpack[Limits],
@@ -66,6 +67,7 @@ def self_consistency(
             (2401.10480). A function: called after each sample with the answers so far; true ends the vote.
         temperature: of the samples; None leaves the model's own.
         judge: a model that decides at the end which answers mean the same, for free text (2311.17311).
+        before: the result of this vote when it stopped early: its samples count, and the others alone are asked for.
         prompts: other texts than the usual ones.
         on_event: told of each thing that happens, as ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; what it
             raises ends the plan. ``mf.PlanView().on_event`` draws it.
@@ -85,6 +87,7 @@ def self_consistency(
         (42, 0.33)
     """
     vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    vote.take_up(before)
     with running(vote.log, vote.result, vote.started()):
         drive(vote.plan(), vote.log)
         return vote.log.ended(vote.result())
@@ -100,6 +103,7 @@ async def aself_consistency(
     stop: Stop = None,
     temperature: float | None = 0.7,
     judge: Any = None,
+    before: PlanResult | None = None,
     prompts: Prompts | None = None,
     on_event: OnPlanEvent | None = None,
     max_concurrency: int = 8,
@@ -110,6 +114,7 @@ async def aself_consistency(
     With a function as ``stop`` they are asked one after the other, since it may end the vote after each.
     """
     vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    vote.take_up(before)
     with running(vote.log, vote.result, vote.started(), awaited=True):
         await adrive(vote.plan(), vote.log, max_concurrency)
         return vote.log.ended(vote.result())
@@ -165,6 +170,17 @@ class _Vote:
         self._judged = False
         self._stopped: str | None = None
 
+    def take_up(self, before: PlanResult | None) -> None:
+        """Go on from a result of the same vote."""
+        if before is None:
+            return
+        if before.kind != "self_consistency" or before.task != self._task:
+            raise ValueError("before: expected the result of a vote over the same task")
+        self.log.take_up(before.trace, before.responses, before.calls, before.seconds)
+        for sample in [entry for entry in before.trace if isinstance(entry, Sample)][: self._n]:
+            group = None if sample.problem is not None else self._group(self._keys, sample.answer)
+            self._enter(msgspec.structs.replace(sample, group=group))
+
     def started(self) -> PlanStarted:
         """What is told first."""
         stop = self._stop if self._stop is None or isinstance(self._stop, str) else "a function"
@@ -174,6 +190,9 @@ class _Vote:
 
     def plan(self) -> Generator[Sequence[Job], list[Done], None]:
         """Say what to sample next, until the vote ends."""
+        self.log.tell_again()
+        for sample in self._samples:
+            self._tell(sample)
         while len(self._samples) < self._n and self._stopped is None:
             start = len(self._samples)
             wanted = min(self._n - start, self._surely_needed())
@@ -258,16 +277,22 @@ class _Vote:
             failed = described(error)
             self._samples.append(Sample(number=number, answer=answer, reasoning=reasoning, problem=failed))
             raise
+        self._enter(sample)
+        self._tell(sample)
+
+    def _enter(self, sample: Sample) -> None:
         self._samples.append(sample)
         if sample.group is not None:
             self._counts += [0] * (len(self._keys) - len(self._counts))
             self._counts[sample.group] += 1
-        self._tell(sample)
+
+    def _group(self, keys: list[Any], value: Any) -> int:
+        return _group_in(keys, value if self._key is None else self._key(value))
 
     def _read(self, number: int, done: Done, keys: list[Any]) -> Sample:
         """Return a sample with its group among these keys, which a new value joins."""
         value, reasoning, problem = self._parts(done)
-        group = None if problem is not None else _group_in(keys, value if self._key is None else self._key(value))
+        group = None if problem is not None else self._group(keys, value)
         return Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem)
 
     def _parts(self, done: Done) -> tuple[Any, tuple[str, ...], str | None]:

@@ -14,9 +14,10 @@ from .plan_events import PlanStarted
 from .react import areact, react
 from .result import PlanResult
 from .self_consistency import aself_consistency, self_consistency
+from .trace import Sample
 from .tree_of_thoughts import atree_of_thoughts, tree_of_thoughts
 
-__all__ = ["PlanRun", "start"]
+__all__ = ["PlanRun", "samples_left", "start"]
 
 Listener = Callable[[float, Any], None]
 
@@ -77,6 +78,17 @@ class PlanRun:
             raise self.error
         return self.result
 
+    def ask_others(self) -> PlanRun:
+        """Ask for the samples that an early stop of a vote has left out, and count all; return the run that does.
+
+        Raises:
+            ValueError: there are none.
+        """
+        result = self.wait()
+        if result is None or not samples_left(result):
+            raise ValueError("there are no other samples to ask for: this is no vote that its rule has stopped early")
+        return start(self._driver, *self._given, **{**self._keywords, "stop": None, "before": result})
+
     def watch(self, listener: Listener) -> None:
         """Tell a listener everything: what was told so far at once, the rest as it happens, on the plan's thread.
 
@@ -119,6 +131,13 @@ class PlanRun:
             event.stop()
         if self._heard is not None:
             self._heard(event)
+
+
+def samples_left(result: PlanResult) -> int:
+    """Return how many samples the early stop of a vote has left out."""
+    if result.kind != "self_consistency" or result.stopped not in ("beta", "window", "stop"):
+        return 0
+    return int(result.options["n"]) - sum(isinstance(entry, Sample) for entry in result.trace)
 
 
 def start(driver: Callable[..., Any], /, *given: Any, **keywords: Any) -> PlanRun:

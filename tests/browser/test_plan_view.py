@@ -231,6 +231,28 @@ def test_stop_is_sent_by_the_button_and_by_escape_and_gone_at_the_end(board: Ope
     expect(view.page.get_by_role("button", name="Stop")).to_have_count(0)
 
 
+def test_the_other_answers_of_an_early_stop_are_asked_for_by_a_button(board: Open) -> None:
+    messages = samples.told(samples.vote)
+    view = board(*messages)
+    button = view.page.get_by_role("button", name="Ask the other")
+    expect(button).to_have_count(0)
+    view.deliver({**messages[-1], "type": "state", "others": 23})
+    expect(button).to_have_text("Ask the other 23")
+    button.click()
+    assert len(view.widget.sent("others")) == 1
+
+
+def test_a_vote_is_copied_as_a_table(board: Open) -> None:
+    view = board(*samples.told(samples.vote))
+    board_ = "{ writeText: async (text) => { window.kept = text; } }"
+    view.page.evaluate(f"() => Object.defineProperty(navigator, 'clipboard', {{ value: {board_} }})")
+    view.page.get_by_role("button", name="copy as a table").click()
+    view.page.wait_for_function("() => window.kept !== undefined")
+    head, first, *_ = view.page.evaluate("() => window.kept").split("\n")
+    assert head == "answer\tvalue\tchain"
+    assert first.split("\t")[:2] == ["1", "8"]
+
+
 def test_a_budget_that_is_nearly_spent_says_so(board: Open) -> None:
     def run(on_event: Any) -> Any:
         return mf.plan.self_consistency(lambda task: 1, "?", n=9, answer=int, max_calls=5, on_event=on_event)

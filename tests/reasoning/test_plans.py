@@ -306,3 +306,25 @@ def test_a_cancelled_vote_keeps_what_came() -> None:
     came: list[str] = []
     kept = asyncio.run(go()).plan
     assert (kept.stopped, kept.final_answer, len(kept.trace)) == ("interrupted", "a", 2)
+
+
+@both
+def test_a_vote_that_stopped_early_goes_on_with_the_samples_that_it_has(twin: bool) -> None:
+    with serving(*[chain(answer) for answer in (8, 10, 8, 8, 9, 10)]) as server:
+        asked = model(server.url)
+        early = run("self_consistency", twin, asked, "when?", n=6, answer=int, stop=lambda votes: len(votes) == 4)
+        assert (early.stopped, len(server.bodies)) == ("stop", 4)
+        whole = run("self_consistency", twin, asked, "when?", n=6, answer=int, before=early)
+        assert len(server.bodies) == 6
+    samples = [entry for entry in whole.trace if isinstance(entry, mf.plan.Sample)]
+    assert [(sample.number, sample.answer, sample.group) for sample in samples[:4]] == [
+        (0, 8, 0),
+        (1, 10, 1),
+        (2, 8, 0),
+        (3, 8, 0),
+    ]
+    assert sorted(sample.answer for sample in samples[4:]) == [9, 10]
+    assert (whole.calls, whole.final_answer, whole.stopped, len(whole.responses)) == (6, 8, None, 6)
+    assert whole.seconds > early.seconds
+    with pytest.raises(ValueError, match="over the same task"):
+        run("self_consistency", twin, asked, "another", n=6, before=early)

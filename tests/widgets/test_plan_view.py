@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -36,6 +36,14 @@ class Telling(PlanView):
 def view() -> Iterator[Telling]:
     with closing(Telling()) as made:
         yield made
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait for something that has to become true."""
+    ends = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 RUNS = {"react": samples.react, "self_consistency": samples.vote, "tree_of_thoughts": samples.asked_tree}
@@ -157,3 +165,26 @@ def test_values_that_json_does_not_know_are_told_as_numbers(view: Telling) -> No
     keywords = {"propose": lambda path: ["a", "b"], "value": lambda path: next(values), "depth": 1}
     mf.plan.tree_of_thoughts(None, "?", on_event=view.on_event, max_seconds=float("inf"), **keywords)
     json.dumps(view.sent, allow_nan=False)
+
+
+def test_the_samples_that_an_early_stop_left_out_are_asked_for_from_the_view() -> None:
+    asked: list[int] = []
+
+    def answer(task: str) -> int:
+        asked.append(len(asked))
+        return 8
+
+    run = mf.plan.start(mf.plan.self_consistency, answer, "?", n=9, answer=int, stop="window")
+    with closing(Telling(run)) as view:
+        run.wait(30)
+        assert (view.state, len(asked)) == ("complete", 5)
+        assert view.sent[-1]["others"] == 4
+        view._rest()
+        assert not view._retired  # there is something to decide
+        view._receive(view, {"type": "others"}, [])
+        until(lambda: view.over and view.result is not None and view.result.calls == 9)
+        assert len(asked) == 9
+        assert [one["v"] for one in view.moments if one["t"] == "sample" and one["n"] == 8] == ["8"]
+        until(lambda: view.sent[-1].get("others") == 0)
+    with closing(Telling(run.result)) as over:  # of a result nobody knows who was asked
+        assert over._told_state()["others"] == 0

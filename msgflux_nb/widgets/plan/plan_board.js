@@ -41,8 +41,9 @@ export function planBoard(store, el, { live, signal }) {
   const said = element("span", { class: "mf-said mf-cut mf-mid" });
   const tools = element("span", { class: "mf-tools" });
   const stop = textButton("Stop", "stop, and keep what came (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
+  const others = textButton("Ask the others", "ask for the answers that stopping early has left out", () => store.model?.send({ type: "others" }), { icon: "plus", kind: "mf-line" });
   const head = element("header", { class: "mf-top" }, title, state.node, said, element("span", { class: "mf-grow" }), tools);
-  if (live) head.append(presentButton(el, signal), stop);
+  if (live) head.append(presentButton(el, signal), others, stop);
   const budget = budgetStrip();
   const hint = element("p", { class: "mf-hint mf-note" }, "A plan appears here while it runs: what it thinks, asks and finds.");
   const error = element("div", { class: "mf-wrong", role: "alert", hidden: true });
@@ -127,6 +128,11 @@ export function planBoard(store, el, { live, signal }) {
     budget.draw(store);
     rail.draw();
     stop.hidden = !store.running;
+    const left = store.told.others ?? 0;
+    others.hidden = left === 0;
+    const text = `Ask the other ${left.toLocaleString("en-US")}`;
+    const label = others.lastElementChild;
+    if (left && label && label.textContent !== text) label.textContent = text;
   });
 
   el.addEventListener("keydown", (event) => {

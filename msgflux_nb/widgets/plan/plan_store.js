@@ -6,7 +6,7 @@
 /**
  * @typedef {{ kind: string, task: string, limits: Record<string, number>, options: Record<string, any> }} PlanHead
  * @typedef {{ t: string, ms: number, [more: string]: any }} Moment as `moments.py` makes them
- * @typedef {{ state: string, head: PlanHead }} PlanTold
+ * @typedef {{ state: string, head: PlanHead, others?: number }} PlanTold
  * @typedef {{ purpose: string, prompt: string | null, text: string, problem: string | null, seconds: number }} PlanCall
  * @typedef {{
  *   id: number, level: number, text: string, value: number | null, state: string, parent: PlanNode | null,
@@ -198,15 +198,15 @@ export class PlanStore {
   }
 
   /** @param {PlanTold & { run: number }} told */
-  start({ run, state, head }) {
+  start({ run, state, head, others }) {
     this.clear();
-    Object.assign(this, { run, seq: 0, asked: false, problem: null, told: { state, head } });
+    Object.assign(this, { run, seq: 0, asked: false, problem: null, told: { state, head, others } });
   }
 
   /** @param {PlanTold & { run: number }} told */
-  hear({ run, state, head }) {
+  hear({ run, state, head, others }) {
     this.asked = false;
-    if (run === this.run) this.told = { state, head };
+    if (run === this.run) this.told = { state, head, others };
     else if (state === "idle") this.start({ run, state, head });
     else this.resync();
     if (run === this.run && !this.running) {
@@ -226,9 +226,9 @@ export class PlanStore {
   }
 
   /** @param {PlanTold & { run: number, seq: number, moments: Moment[] }} told */
-  load({ run, seq, state, head, moments }) {
+  load({ run, seq, state, head, others, moments }) {
     const before = run === this.run && !this.following ? this.state.count : null;
-    this.start({ run, state, head });
+    this.start({ run, state, head, others });
     this.seq = seq;
     this.take(moments);
     if (before !== null) this.show(before);

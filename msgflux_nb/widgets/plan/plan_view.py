@@ -12,7 +12,7 @@ import traitlets as t
 from ...errors import StreamInterruptedError, described
 from ...reasoning.plan_events import PlanEnded, PlanStarted
 from ...reasoning.result import PlanResult
-from ...reasoning.start import PlanRun
+from ...reasoning.start import PlanRun, samples_left
 from ..base.feed import Batch
 from ..base.one_run import OneRun
 from ..base.run import Sender
@@ -51,6 +51,7 @@ class PlanView(OneRun):
 
     def __init__(self, source: Any = None) -> None:
         self._number = 0
+        self._run: PlanRun | None = None
         self._stops: Callable[[], None] | None = None
         self._clear()
         super().__init__()
@@ -76,6 +77,7 @@ class PlanView(OneRun):
         """
         if isinstance(source, PlanRun):
             self._begin()
+            self._run = source
             source.watch(functools.partial(self._hear, self._number))
         elif isinstance(source, PlanResult):
             self._begin()
@@ -116,6 +118,7 @@ class PlanView(OneRun):
         self.result: PlanResult | None = None
         self.error: BaseException | None = None
         self._held = False
+        self._run = None
 
     def _begin(self) -> None:
         self._sender.close()
@@ -151,8 +154,13 @@ class PlanView(OneRun):
 
     def _rest(self) -> None:
         """Nothing has come for a while; called on the thread that sends."""
-        if self.over and not self._held:
+        if self.over and not self._held and not self._others:
             self._retire()
+
+    @property
+    def _others(self) -> int:
+        """How many samples of a vote were left out that can be asked for from here."""
+        return 0 if self._run is None or self.result is None else samples_left(self.result)
 
     # -- what a page is told ---------------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class PlanView(OneRun):
         self.send({"type": "state", "run": self._number, **self._told_state()})
 
     def _told_state(self) -> dict[str, Any]:
-        return {"state": self.state, "head": self._moments.head}
+        return {"state": self.state, "head": self._moments.head, "others": self._others}
 
     def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
         return {"run": self._number, "seq": seq, **self._told_state(), **whole}
@@ -181,6 +189,10 @@ class PlanView(OneRun):
 
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self.stop()
+
+    def _on_others(self, _content: dict[str, Any], _buffers: Any) -> None:
+        if self._run is not None and self.over:
+            self.show(self._run.ask_others())
 
     # -- what stays ------------------------------------------------------------------------------------------------
 

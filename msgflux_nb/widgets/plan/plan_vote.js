@@ -37,6 +37,11 @@ export function voteBody(store) {
   const says = element("span", { class: "mf-says" });
   const before = iconButton("left", "the answer before (←)", () => walk(-1));
   const after = iconButton("right", "the next answer (→)", () => walk(1));
+  const copy = iconButton("copy", "copy as a table", async () => {
+    const done = await copied(tableOf(store.state.samples));
+    copy.replaceChildren(icon(done ? "check" : "cross"));
+    setTimeout(() => copy.replaceChildren(icon("copy")), 1_200);
+  }, "mf-mid");
   const head = element("header", {}, which, says, element("span", { class: "mf-grow" }), before, after);
   const chain = element("div", { class: "mf-chain-text mf-scroll", tabindex: "0", role: "region", "aria-label": "chain of thoughts" });
   const aside = element("aside", { class: "mf-chain" }, head, chain);
@@ -241,5 +246,15 @@ export function voteBody(store) {
     return `answer ${samples.length} of ${n}${flight}`;
   }
 
-  return { nodes: [node], draw, ticks, key, tools: [], state: told };
+  return { nodes: [node], draw, ticks, key, tools: [copy], state: told };
+}
+
+/**
+ * The answers as lines that a spreadsheet takes: number, answer, chain of thoughts.
+ * @param {PlanSample[]} samples
+ */
+function tableOf(samples) {
+  const clean = (/** @type {string} */ cell) => cell.replace(/[\t\n\r]+/g, " ");
+  const lines = samples.map(({ number, value, chain }) => [String(number + 1), value ?? "not readable", chain.join(" → ")]);
+  return [["answer", "value", "chain"], ...lines].map((line) => line.map(clean).join("\t")).join("\n");
 }
