@@ -20,6 +20,10 @@ def _view_of(run: Any) -> Any:
     kernel = sys.modules.get("ipykernel.kernelapp")
     if kernel is None or not kernel.IPKernelApp.initialized() or importlib.util.find_spec("anywidget") is None:
         return None
+    if run.task == "grid":
+        from .widgets.grid.grid_view import shown_in_notebook as shown_grid
+
+        return shown_grid(run)
     from .widgets.extraction.extraction_view import shown_in_notebook
 
     return shown_in_notebook(run)

@@ -71,10 +71,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run: its name.
+        task: ``extract`` or ``grid``.
         began: when, in seconds since 1970.
-        model: the model's name.
+        model: the model's name; of a grid all of them.
         schema: the name of the schema.
-        prompt: the prompt, or None.
+        prompt: the prompt, or None; of a grid the names of its prompts.
         report: what it did so far, as plain values.
         ended: when it ended, in seconds since 1970; None while it runs, and for ever where its process was killed.
         options: what else it was asked with, as plain values.
@@ -87,6 +88,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     prompt: str | None
     report: dict[str, Any]
+    task: str = "extract"
     ended: float | None = None
     options: dict[str, Any] = {}
     labels: str | None = None

@@ -40,7 +40,7 @@ _in_notebook: Callable[[Any], Shown | None] = _nothing
 
 
 def show_in_notebooks(view_of: Callable[[Any], Shown | None]) -> None:
-    """Have batches drawn by what ``view_of`` returns for a ``Run``; where it returns None, as a bar of text.
+    """Have batches drawn by what ``view_of`` returns for a ``Run`` or a grid; where it returns None, as a bar of text.
 
     Tables know no widgets, so a door of the package brings them together.
     """
@@ -52,7 +52,7 @@ def progress_of(run: Any, *, shown: bool) -> Shown:
     """Return what draws a ``Run``."""
 
     def made() -> Shown:
-        view = _in_notebook(run) if shown and run.task == "extract" and run.rows.total != 0 else None
+        view = _in_notebook(run) if shown and run.rows.total != 0 else None
         return Progress(run.rows.total, shown=shown, task=run.task, unit=run.unit) if view is None else view
 
     return _Careful(made)

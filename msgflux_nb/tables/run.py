@@ -42,7 +42,16 @@ from .outcome import Outcome
 from .report import check_schema, forecast_of, outcome_frame, report_of
 from .rows import Rows
 
-__all__ = ["Run", "kernel_memory", "kernel_records", "known_runs", "model_of", "records_of"]
+__all__ = [
+    "Run",
+    "keep_anyway",
+    "kernel_memory",
+    "kernel_records",
+    "known_runs",
+    "model_of",
+    "note_beginning",
+    "records_of",
+]
 
 # How long requests that are cancelled may take to close their connections before the frame is returned without them.
 CLOSING_SECONDS = 0.5
@@ -121,18 +130,9 @@ class Run:
         self.pieces, self.joined = pieces_of(self.rows, asked["chunk"], asked["merge"])
         self.batch = self._batch(anew=anew)
         if gate is None:
-            self._begin()
+            self.record = self._recorded()
+            note_beginning(self.records, self.record)
             _list(self)
-
-    def _begin(self) -> None:
-        """Note that it begins: a store that cannot be written is found before anything is sent."""
-        try:
-            self._keep()
-        except StoreError:
-            assert self.records is not None
-            if not self.records.is_held:
-                self.records.drop_run(self.name)
-                raise
 
     def _batch(
         self,
@@ -203,7 +203,8 @@ class Run:
         batch = self.batch
         ended = self.settled() if isinstance(batch, Batch) else batch.settled_pieces()
         self.batch = self._batch(*ended.reopened(states), anew=anew, further=further)
-        self._keep_anyway()
+        self.record = self._recorded()
+        keep_anyway(self.records, self.record, bytes(self.piece_keys))
 
     def prepared(self, position: int) -> Any:
         """Return the call that a row makes, without making it; None where there is nothing to send.
@@ -288,7 +289,8 @@ class Run:
         if self.records is not None:
             self.records.settle(within)
         frame.attrs["report"] = self.report(ledger)
-        self._keep_anyway(frame.attrs["report"], ended=time.time(), within=within)
+        self.record = self._recorded(frame.attrs["report"], ended=time.time())
+        keep_anyway(self.records, self.record, bytes(self.piece_keys), within)
         frame.attrs["report"].update(self._memory.told())
         return frame
 
@@ -308,11 +310,9 @@ class Run:
             report["forecast"] = forecast_of(report, self.whole_size - len(ledger), self._memory.recalled)
         return report
 
-    def _keep(
-        self, report: dict[str, Any] | None = None, *, ended: float | None = None, within: float = LATE_SECONDS
-    ) -> None:
-        """Note what the run did; at its beginning too, so that one that is killed is not forgotten."""
-        self.record = RunRecord(
+    def _recorded(self, report: dict[str, Any] | None = None, *, ended: float | None = None) -> RunRecord:
+        """Return what is to be kept of it, at its beginning or at its end."""
+        return RunRecord(
             run=self.name,
             began=self.began,
             model=self.model.name,
@@ -323,13 +323,6 @@ class Run:
             options={**self.options, **self._limits},
             labels=None if ended is None else label_digest(self.rows.index),
         )
-        if self.records is not None:
-            self.records.put_run(self.record, bytes(self.piece_keys), within)
-
-    def _keep_anyway(self, *told: Any, **more: Any) -> None:
-        """The same; where the store cannot be written that waits too."""
-        with contextlib.suppress(StoreError):  # which the records say themselves
-            self._keep(*told, **more)
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
         """Warn whoever asked, so many frames above, of news of the store, and at the end of what is not in it."""
@@ -380,6 +373,29 @@ def known_runs() -> list[Run]:
     """Return the runs of this process, the oldest first."""
     with _runs_lock:
         return list(_runs.values())
+
+
+def note_beginning(records: Records | None, record: RunRecord) -> None:
+    """Note that a run begins: a store that cannot be written is found before anything is sent.
+
+    Raises:
+        StoreError: the file cannot be written; one that others hold is waited for later.
+    """
+    if records is None:
+        return
+    try:
+        records.put_run(record)
+    except StoreError:
+        if not records.is_held:
+            records.drop_run(record.run)
+            raise
+
+
+def keep_anyway(records: Records | None, record: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:
+    """Note what a run did so far; where the store cannot be written that waits too."""
+    if records is not None:
+        with contextlib.suppress(StoreError):  # which the records say themselves
+            records.put_run(record, keys, within)
 
 
 def kernel_records() -> list[Records]:

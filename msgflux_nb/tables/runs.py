@@ -18,6 +18,7 @@ from ..errors import StoreError
 from ..storage.answers import open_store, open_stores
 from ..storage.batches import Records, RunRecord
 from .extract import finish
+from .grid.grid_run import GridRun, known_grids
 from .options import LIMITS, Options
 from .outcome import FAILURES, STATES, UNANSWERED
 from .run import Run, kernel_records, known_runs
@@ -28,6 +29,7 @@ _UNSETTLED = (*UNANSWERED, "failed")
 _CLOSING_SECONDS = 5.0
 _DTYPES: dict[str, Any] = {
     "run": "string",
+    "task": "string",
     "began": "datetime64[us, UTC]",
     "state": pd.CategoricalDtype(["running", "complete", "stopped", "unfinished"]),
     "model": "string",
@@ -61,21 +63,22 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def runs(store: str | os.PathLike[str] | None = None) -> pd.DataFrame:
-    """Return the runs that are known, the oldest first.
+    """Return the runs that are known, grids too, the oldest first.
 
     Args:
         store: the file whose runs are wanted; None for those of this kernel, and of every store that it has opened.
 
     Returns:
-        One row for each: ``run`` (its name, for :func:`resume`), ``began``, ``state``, ``model``, ``schema``,
-        ``prompt``, ``rows``, ``done``, ``failed``, ``left`` (not sent, or interrupted), ``cost`` in US dollars,
+        One row for each: ``run`` (its name, for :func:`resume`), ``task`` (``extract`` or ``grid``), ``began``,
+        ``state``, ``model``, ``schema``, ``prompt`` (of a grid their names), ``rows`` (of a grid its answers),
+        ``done``, ``failed``, ``left`` (not sent, or interrupted), ``cost`` in US dollars,
         ``seconds``, ``stopped`` (why it did) and ``store``. The state is ``running``, ``complete``, ``stopped``
         (rows are left), or ``unfinished``: its process was killed, or still works on it; how far it came is not known.
 
     Raises:
         StoreError: there is no such file, or it cannot be used.
     """
-    live = {run.name: run for run in known_runs()}
+    live: dict[str, Run | GridRun] = {**{run.name: run for run in known_runs()}, **known_grids()}
     told: dict[str, dict[str, Any]] = {}
     for records in _stores(store):
         for record in records.runs():
@@ -99,6 +102,8 @@ def resume(
 ) -> pd.DataFrame:
     """Go on with a run: ask for its rows that are pending, interrupted or failed.
 
+    A grid of this kernel goes on in the same way; one of another kernel by the same call of :func:`grid`.
+
     Args:
         run: its name, its report, its result, or its row in :func:`runs`.
         data: its data again, where the kernel that had it has ended; more rows than then are welcome.
@@ -116,6 +121,9 @@ def resume(
         StoreError: the run is not known, or its data, schema or model have to be given again.
         RuntimeError: it is still running.
     """
+    grid = known_grids().get(_name(run)[0])
+    if grid is not None:
+        return _grid_on(grid, data, schema, _UNSETTLED, progress, options, anew=())
     return _go_on(find_run(run, options.get("store")), data, schema, _UNSETTLED, progress, options, anew=())
 
 
@@ -134,6 +142,9 @@ def retry(
     for state in wanted:
         if state not in STATES:
             raise ValueError(f"states: expected some of {', '.join(STATES)}, got {state!r}")
+    grid = known_grids().get(_name(run)[0])
+    if grid is not None:
+        return _grid_on(grid, data, schema, wanted, progress, options, anew=wanted)
     return _go_on(find_run(run, options.get("store")), data, schema, wanted, progress, options, anew=wanted)
 
 
@@ -178,10 +189,27 @@ def _go_on(
     return finish(live, progress=progress)
 
 
+def _grid_on(
+    grid: GridRun, data: Any, schema: Any, states: tuple[str, ...], progress: bool, options: Any, anew: tuple[str, ...]
+) -> pd.DataFrame:
+    others = sorted(set(options) - {"store", "max_cost"})
+    if data is not None or schema is not None or others:
+        raise ValueError("a grid goes on as it was asked, but for max_cost; use mf.grid for another one")
+    if grid.is_running and not grid.batch.ended.wait(_CLOSING_SECONDS if grid.batch.stopped else 0):
+        raise RuntimeError(f"{grid.name!r} is still running; wait for its result, or interrupt it first")
+    grid.again(states, anew=anew, max_cost=options.get("max_cost"))
+    return finish(grid, progress=progress)
+
+
 def _begun_again(found: Found, data: Any, schema: Any, options: Any, anew: tuple[str, ...]) -> Run:
     """The same run over the same data, which are given again; its store has the answers."""
     live, record = found.live, found.record
     assert record is not None
+    if record.task == "grid":
+        raise StoreError(
+            f"the kernel of {found.name!r} has ended: make the same call of mf.grid again, with its prompts, inputs, "
+            "models and store; nothing is paid for twice"
+        )
     schema = live.schema if schema is None and live is not None else schema
     model = live.model if options.get("model") is None and live is not None else options.get("model")
     missing = [name for name, value in (("data", data), ("schema", schema), ("model", model)) if value is None]
@@ -226,7 +254,7 @@ def _stores(store: Any, *, strict: bool = True) -> list[Records]:
     return [Records(open_store(store))]
 
 
-def _told(record: RunRecord, live: Run | None, records: Records | None) -> dict[str, Any]:
+def _told(record: RunRecord, live: Run | GridRun | None, records: Records | None) -> dict[str, Any]:
     report = record.report
     running = live is not None and live.is_running
     states: Mapping[str, int] = live.batch.ledger.counts if live is not None and running else report["states"]
@@ -239,7 +267,7 @@ def _told(record: RunRecord, live: Run | None, records: Records | None) -> dict[
         left = max(0, report["rows"] - sum(states.values()))
     store = None if records is None else records.store.path
     return {
-        **{name: getattr(record, name) for name in ("run", "began", "model", "schema", "prompt")},
+        **{name: getattr(record, name) for name in ("run", "task", "began", "model", "schema", "prompt")},
         "state": state,
         "rows": report["rows"],
         **{name: value if known else None for name, value in (("done", done), ("failed", failed), ("left", left))},

@@ -92,3 +92,30 @@ def test_nothing_lies_outside_where_it_is_narrow(opened: WidgetPage) -> None:
     opened.settle()
     width = opened.page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= 480
+
+
+def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -> None:
+    prompts = {"one": "{text}", "two": "Well: {text}"}
+    view = mf.GridView(prompts, ["a", "b", "c"], models=Scripted(lambda text: f"said {text}"), store=False)
+    widget = WidgetPage(page, mf.GridView, {"board": view.board, "opened": view.opened})
+    button = page.locator(".mf-act")
+    expect(button).to_have_text("Run 6")
+    button.click()
+    assert len(widget.sent("go")) == 1
+    running = {"state": "running", "action": "stop", "action_label": "Stop", "unanswered": 4}
+    heads = [{**head, "done": 1} for head in view.board["heads"]]
+    view.run(wait=True)
+    row = view._board.row(1)
+    page.evaluate("() => (window.kept = document.querySelector('tr[data-row=\"0\"]'))")
+    widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})
+    expect(page.locator('[data-place="1 1"]')).to_have_text("said Well: b")
+    expect(page.locator('[data-place="2 1"]')).to_have_text("")
+    expect(page.locator("th.mf-model").nth(1)).to_contain_text("1 of 3")
+    expect(page.locator(".mf-top .mf-is")).to_have_text("2 of 6")
+    assert page.evaluate("() => window.kept.isConnected")  # what has not changed is not drawn anew
+    expect(button).to_have_text("Stop")
+    button.click()
+    assert len(widget.sent("stop")) == 1
+    page.evaluate("(board) => model.receive({ board })", {**view.board})
+    expect(button).to_be_hidden()
+    assert widget.errors() == []

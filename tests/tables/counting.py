@@ -13,6 +13,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.storage import answers as store
 from msgflux_nb.tables import run
+from msgflux_nb.tables.grid import grid_run
 from tests.scripted import Reply, Server, completion, serving
 from tests.tables.scripted_model import bare
 
@@ -86,5 +87,6 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
 def restart_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget all runs, all answers in memory, and all stores that are open."""
     monkeypatch.setattr(run, "_runs", type(run._runs)())
+    monkeypatch.setattr(grid_run, "_grids", type(grid_run._grids)())
     monkeypatch.setattr(run, "_kernels", [])
     monkeypatch.setattr(store, "_stores", {})

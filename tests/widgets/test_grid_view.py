@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,3 +183,98 @@ def test_the_twin_escapes_and_says_the_scores() -> None:
 def test_a_frame_that_is_no_grid_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a result of mf\.grid"):
         mf.GridView(pd.DataFrame({"a": [1]}))
+
+
+# While it runs
+
+
+class Held(Scripted):
+    """Answers so many texts, and the others when they are let go."""
+
+    def __init__(self, free: int) -> None:
+        super().__init__(lambda text: f"said {text}", parallel=2)
+        self.free, self.begun, self.go = free, 0, threading.Event()
+
+    async def acall(self, messages: Any, **options: Any) -> Any:
+        self.begun += 1
+        number = self.begun
+        response = await super().acall(messages, **options)
+        while number > self.free and not self.go.is_set():
+            await asyncio.sleep(0.005)
+        return response
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait for something that has to become true."""
+    ends = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def test_cells_fill_in_while_it_runs_and_it_is_stopped_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Held(free=7)
+    view = mf.GridView(PROMPTS, [f"input {n}" for n in range(8)], models=model, store=False)
+    told: list[Any] = []
+    monkeypatch.setattr(view, "send", lambda content, **_: told.append(content))
+    assert (view.state, view.result, view.board["action_label"]) == ("idle", None, "Run 16")
+    view.run()
+    until(lambda: view.board["answers"] - view.board["unanswered"] == 7)
+    until(lambda: sum(cell["mark"] == "asking" for row in view.board["rows"] for cell in row["cells"]) == 2)
+    assert (view.state, view.board["action"]) == ("running", "stop")
+    assert sum(head["done"] for head in view.board["heads"]) == 7
+    assert view.board["rows"][0]["cells"][1]["parts"][0][0].startswith("said Think well")
+    filled = [one for one in told if one["type"] == "filled"]
+    assert filled[-1]["unanswered"] == 9
+    assert {row["row"] for one in filled for row in one["rows"]} >= {0, 1, 2, 3}
+    with pytest.raises(RuntimeError, match="under way"):
+        view.run()
+    hear(view, "stop")
+    assert view.wait(30)
+    assert (view.state, view.board["action_label"]) == ("stopped", "Go on with 9")
+    assert isinstance(view.result, pd.DataFrame)
+    assert int(view.result.notna().to_numpy().sum()) == 7
+    model.go.set()
+    hear(view, "go")
+    assert view.wait(30)
+    assert view.state == "complete"
+    assert view.result.notna().to_numpy().all()
+    assert len(model.sent) == 16 + 2  # what was in flight
+    assert [head["done"] for head in view.board["heads"]] == [None, None]
+    assert view.board["action"] == ""
+
+
+def test_an_answer_is_rated_while_the_grid_runs_and_stays_rated() -> None:
+    model = Held(free=2)
+    view = mf.GridView(PROMPTS, ["a", "b"], models=model, store=False)
+    view.run()
+    until(lambda: view.board["unanswered"] == 2)
+    hear(view, "rate", row=0, column=0, rating="good")
+    model.go.set()
+    assert view.wait(30)
+    assert view.ratings["rating"].tolist() == ["good"]
+    assert view.board["heads"][0]["score"] == 1.0
+
+
+def test_a_grid_that_is_waited_for_has_its_scores_and_an_error_of_the_score_is_shown() -> None:
+    view = mf.GridView(PROMPTS, INPUTS, models=Scripted(answer), schema=Triage, score=TRUTH, store=False)
+    view.run(wait=True)
+    assert view.board["heads"][1]["score"] == 1.0
+    assert view.result is not None
+    assert mf.GridView(view.result).board["heads"] == view.board["heads"]
+
+    def broken(given: Any) -> bool:
+        raise KeyError("no")
+
+    failing = mf.GridView(PROMPTS, INPUTS, models=Scripted(answer), schema=Triage, score=broken, store=False)
+    failing.run()
+    assert failing.wait(30)
+    assert (failing.state, failing.board["error"]) == ("failed", "KeyError: 'no'")
+    assert failing.result is not None
+
+
+def test_a_view_of_neither_a_result_nor_prompts_and_inputs_is_refused() -> None:
+    with pytest.raises(TypeError, match="prompts and inputs"):
+        mf.GridView(PROMPTS)
+    with pytest.raises(TypeError, match="prompts and inputs"):
+        mf.GridView(gridded(), models="x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 from ..batch import Batch
@@ -29,14 +30,18 @@ class Batches:
         self._batches, self._names = batches, names
         self.ledger = ledger
         self.ended = threading.Event()
+        self._began: float | None = None
+        self._ran = 0.0
         for batch in batches:
             batch.partners = [other for other in batches if other is not batch]
 
     async def run(self) -> None:
         """Run all of them to their end; raises nothing."""
+        self._began = time.monotonic()
         try:
             await asyncio.gather(*(batch.run() for batch in self._batches))
         finally:
+            self._ran = time.monotonic() - self._began
             self.ended.set()
 
     def interrupt(self) -> None:
@@ -67,4 +72,9 @@ class Batches:
     @property
     def running(self) -> bool:
         """Whether they were started and have not ended."""
-        return any(batch.started for batch in self._batches) and not self.ended.is_set()
+        return self._began is not None and not self.ended.is_set()
+
+    @property
+    def seconds(self) -> float:
+        """How long they have run."""
+        return self._ran if self._began is None or self.ended.is_set() else time.monotonic() - self._began

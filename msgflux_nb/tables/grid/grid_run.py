@@ -7,23 +7,24 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
 from ...errors import StoreError, StoreWarning
 from ...generation.generics import with_defaults
-from ...storage.batches import KEY_BYTES, Record
+from ...storage.batches import KEY_BYTES, Record, RunRecord
 from ..batch import Batch
 from ..gate import gate_of
 from ..ledger import Ledger
 from ..loop import batch_loop
 from ..memory import PAID_FOR, Memory
 from ..options import at_once, checked
+from ..outcome import Outcome
 from ..report import check_schema, report_of
-from ..run import CLOSING_SECONDS, records_of
-from .asked import Cell, GridRows
+from ..run import CLOSING_SECONDS, keep_anyway, note_beginning, records_of
+from .asked import GridRows
 from .batches import Batches
 from .models import numbered, read_models
 from .prompts import read_inputs, read_prompts
@@ -33,6 +34,7 @@ from .wide import wide_frame
 __all__ = ["GridRun", "known_grids"]
 
 _KEPT_GRIDS = 16
+_LIMITS = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None}
 
 
 class GridRun:
@@ -60,9 +62,13 @@ class GridRun:
         marks: which answers are right; None without ``score``, and before the end.
         scores: what each prompt and model scored and took, at the end.
         keys: those of the requests, by position.
+        record: what is kept of it, as of its last beginning or end.
+        made: its table, at its end.
+        told: called with each answer that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
 
     task, unit = "grid", "answer"
+    told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
 
     def __init__(
         self,
@@ -78,8 +84,7 @@ class GridRun:
     ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n: expected a number of answers to each request of at least 1, got {n!r}")
-        limits = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None, "max_cost": max_cost}
-        self._max_cost = checked(limits)["max_cost"]
+        self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]
         self.schema = None if schema is None else with_defaults(schema)
         if self.schema is not None:
             check_schema(self.schema)
@@ -92,27 +97,43 @@ class GridRun:
         self._score_fault: Exception | None = None
         self._warned: StoreWarning | None = None
         self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.began = time.time()
         self.rows = GridRows(self.prompts, len(self.index), len(self.models), n)
         self.records = records_of(store)
         self.keys = bytearray()
         if score is not None:
             check_scorer(self, score)
         self.wants_rows: Callable[[], object] = lambda: None
-        self._began = time.monotonic()
-        self._memory = Memory(self.records, keys=self.keys)
-        self.batch = self._batches()
+        self._seconds_before = 0.0  # it went on
         self.marks: Marks | None = None
         self.scores: list[dict[str, Any]] = []
-
-    def _batches(self) -> Batches:
+        self.made: pd.DataFrame | None = None
         ledger = Ledger()
         ledger.grow(len(self.rows))
+        self.batch = self._batches(ledger, range(len(self.rows)))
+        self.record = self._recorded(self.report(Ledger()) | {"rows": len(self.rows)})
+        note_beginning(self.records, self.record)
+        _list(self)
+
+    def _batches(self, ledger: Ledger, wanted: Iterable[int], *, anew: Iterable[str] = ()) -> Batches:
+        """Return what asks for some answers: a batch for each model and sample."""
+        self._memory = Memory(self.records, anew=anew, keys=self.keys)
+        positions: dict[tuple[int, int], list[int]] = {}
+        for position in wanted:
+            cell = self.rows.cell(position)
+            positions.setdefault((cell.model, cell.sample), []).append(position)
         made, names = [], []
+
+        def told(position: int, outcome: Outcome) -> None:
+            self.told(position, outcome)
+
         for number, (name, model) in enumerate(self.models):
             start, most = at_once("auto", model)
             gate = gate_of(getattr(model, "gate_key", model), name)
             gate.meet(start=start, most=most, rpm=None, tpm=None)
             for sample in range(self.samples):
+                if (number, sample) not in positions:
+                    continue
                 made.append(
                     Batch(
                         self.rows,
@@ -125,16 +146,28 @@ class GridRun:
                         memory=self._memory,
                         max_cost=self._max_cost,
                         ledger=ledger,
-                        positions=self._positions(number, sample),
+                        positions=positions[number, sample],
                         further=False,
+                        told=told,
                     )
                 )
                 names.append(name)
         return Batches(made, ledger, names)
 
-    def _positions(self, model: int, sample: int) -> list[int]:
-        places, prompts = range(len(self.index)), range(len(self.prompts))
-        return [self.rows.position(Cell(place, sample, prompt, model)) for place in places for prompt in prompts]
+    def again(self, states: Iterable[str], *, anew: Iterable[str] = (), max_cost: float | None = None) -> None:
+        """Make ready to go on with the answers that ended in these states.
+
+        Args:
+            states: which answers.
+            anew: how an answer that was paid for may have ended to be asked for again.
+            max_cost: US dollars for the whole grid, from now on; None for what it was.
+        """
+        if max_cost is not None:
+            self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]
+        self._seconds_before += self.batch.seconds
+        self.marks, self.scores, self.made, self._score_fault, self._warned = None, [], None, None, None
+        self.batch = self._batches(*self.settled().reopened(states), anew=anew)
+        self._keep(self.report(self.settled()))
 
     # -- while it runs --------------------------------------------------------------------------------------------
 
@@ -174,16 +207,7 @@ class GridRun:
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()
         frame = wide_frame(self, ledger)
-        report = report_of(
-            ledger,
-            run=self.name,
-            prompts={prompt.name: prompt.text for prompt in self.prompts},
-            models=[name for name, _ in self.models],
-            samples=self.samples,
-            seconds=time.monotonic() - self._began,
-            stopped=self.batch.stopped,
-            store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
-        )
+        report = self.report(ledger)
         if self.scorer is not None:
             try:
                 self.marks = marks_of(self, ledger, self.scorer)
@@ -192,10 +216,40 @@ class GridRun:
         if self.records is not None:
             self.records.settle()
         report.update(self._memory.told())
-        self.scores = report["scores"] = score_table(self, ledger, self.marks)
-        frame.attrs["report"] = report
-        _list(self)
+        self.scores = score_table(self, ledger, self.marks)
+        self._keep(report, ended=time.time())
+        frame.attrs["report"] = report | {"scores": self.scores}
+        self.made = frame
         return frame
+
+    def report(self, ledger: Ledger) -> dict[str, Any]:
+        """Return what the grid did so far, as plain values."""
+        return report_of(
+            ledger,
+            run=self.name,
+            prompts={prompt.name: prompt.text for prompt in self.prompts},
+            models=[name for name, _ in self.models],
+            samples=self.samples,
+            seconds=self._seconds_before + self.batch.seconds,
+            stopped=self.batch.stopped,
+            store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
+        )
+
+    def _keep(self, report: dict[str, Any], *, ended: float | None = None) -> None:
+        self.record = self._recorded(report, ended=ended)
+        keep_anyway(self.records, self.record)
+
+    def _recorded(self, report: dict[str, Any], *, ended: float | None = None) -> RunRecord:
+        return RunRecord(
+            run=self.name,
+            task=self.task,
+            began=self.began,
+            model=", ".join(name for name, _ in self.models),
+            schema="" if self.schema is None else getattr(self.schema, "__name__", str(self.schema)),
+            prompt=", ".join(prompt.name for prompt in self.prompts),
+            report=report,
+            ended=ended,
+        )
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the table as it is: a grid's is always one of pandas."""
@@ -217,7 +271,7 @@ class GridRun:
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
         raise error
 
-    def record(self, position: int) -> Record | None:
+    def _kept(self, position: int) -> Record | None:
         """Return what is kept of a cell's request, or None."""
         key = bytes(self.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
         if self.records is None or not any(key):
@@ -230,7 +284,7 @@ class GridRun:
     def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
         """Return what the answer of a cell took: in this run, or, where it was known already, when it was asked for."""
         if ledger.state(position) in ("cached", *PAID_FOR):
-            record = self.record(position)
+            record = self._kept(position)
             if record is not None:
                 names = ("prompt_tokens", "completion_tokens", "cost", "seconds")
                 return {name: getattr(record, name) for name in names}

@@ -28,14 +28,19 @@ class Ratings:
     """
 
     def __init__(self, run: GridRun, ledger: Ledger) -> None:
-        self._run, self._ledger = run, ledger
+        self._run = run
         self._store = None if run.records is None else run.records.store
         self._own: dict[int, bool] = {}
+        self.look_at(ledger)
+
+    def look_at(self, ledger: Ledger) -> None:
+        """Go on with more answers: those that were rated before are known again."""
+        self._ledger = ledger
         known = {} if self._store is None else dict(self._store.rows(_GET, _KIND))
         if known:
-            subjects = {position: self._subject(position) for position in range(len(run.rows))}
+            subjects = {position: self._subject(position) for position in range(len(self._run.rows))}
             found = {position: known[one] for position, one in subjects.items() if one in known}
-            self._own = {position: msgspec.json.decode(told, type=bool) for position, told in found.items()}
+            self._own |= {position: msgspec.json.decode(told, type=bool) for position, told in found.items()}
 
     def get(self, position: int) -> bool | None:
         """Return whether an answer was found good; None for one that is not rated."""

@@ -13,11 +13,13 @@ from ...tables.grid.grid_run import GridRun
 from ...tables.grid.models import options_of
 from ...tables.grid.ratings import Ratings
 from ...tables.grid.wide import is_record
+from ...tables.ledger import Ledger
 from ...tables.outcome import FAILURES, UNANSWERED
 from ...tables.paths import at
 from ...tables.reviewing.intervals import wilson
 from ...tables.reviewing.written import shown_value
 from ..playground.difference import difference
+from .filling import Filling
 
 __all__ = ["FILTERS", "Board"]
 
@@ -39,16 +41,37 @@ class Board:
         run: the grid.
         ratings: what was found good and bad.
         blind: whether it is hidden which prompt and model an answer is of, until it is rated.
+        filling: how far it is; None where it does not run.
     """
 
     def __init__(self, run: GridRun) -> None:
         self.run = run
-        self._ledger = run.settled()
+        self._ledger = run.batch.ledger if run.made is None else run.settled()
         self.ratings = Ratings(run, self._ledger)
         self.blind = False
+        self.filling: Filling | None = None
         self._columns: tuple[Column, ...] = columns(run.schema) if is_record(run.schema) else ()
-        self._scores = run.scores
         self._width = len(run.prompts) * len(run.models)
+
+    def follow(self) -> None:
+        """Show answers as they come from now on; the grid has not been started yet."""
+        self._take(self.run.batch.ledger)
+        self.filling = Filling(self.run)
+
+    def settle(self) -> None:
+        """Show the answers as they are now that the grid has ended."""
+        self.filling = None
+        self._take(self.run.settled())
+
+    def _take(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.ratings.look_at(ledger)
+
+    @property
+    def left(self) -> int:
+        """How many answers were not asked for, or were interrupted."""
+        ledger = self.run.batch.ledger
+        return ledger.counts["pending"] + ledger.counts["interrupted"] + len(self.run.rows) - ledger.finished
 
     # -- where things are -----------------------------------------------------------------------------------------
 
@@ -56,6 +79,10 @@ class Board:
     def rows(self) -> int:
         """How many rows the matrix has."""
         return len(self.run.index) * self.run.samples
+
+    def row_of(self, position: int) -> int:
+        """Return the row that the answer at a position is in."""
+        return position // self._width
 
     def position(self, row: int, shown: int) -> int:
         """Return the position of the answer in a row and a column as they are shown."""
@@ -88,7 +115,7 @@ class Board:
     def _unlike(self, one: int, other: int) -> bool:
         values = self._ledger.values
         if values[one] is None or values[other] is None:
-            return self._ledger.state(one) != self._ledger.state(other)
+            return self._state(one) != self._state(other)
         return not same_cell(values[one], values[other])
 
     # -- what is shown --------------------------------------------------------------------------------------------
@@ -102,18 +129,29 @@ class Board:
         if self.blind and not seen:
             letters = [_LETTERS[number] if number < 26 else f"{number + 1}" for number in range(self._width)]
             return [{"prompt": letter, "model": "", "text": "", **_no_score()} for letter in letters]
-        rated = self.run.marks is None
         heads = []
-        for number, scored in enumerate(self._scores):
-            told = self._rated(number) if rated else {name: scored[name] for name in ("score", "low", "high")}
-            bill = {name: scored[name] for name in ("cost", "seconds", "failed")}
-            prompt = self.run.prompts[number // len(self.run.models)]
-            asked = {"prompt": prompt.name, "model": scored["model"], "text": prompt.text[:_SHORT]}
-            heads.append({**asked, **told, **bill, "best": False})
+        for number in range(self._width):
+            prompt_number, model_number = divmod(number, len(self.run.models))
+            prompt, (model, _) = self.run.prompts[prompt_number], self.run.models[model_number]
+            asked = {"prompt": prompt.name, "model": model, "text": prompt.text[:_SHORT]}
+            heads.append({**asked, **_no_score(), **self._scored(number), **self._filled(number)})
         best = max((head["score"] for head in heads if head["score"] is not None), default=None)
         for head in heads:
             head["best"] = best is not None and len(heads) > 1 and head["score"] == best
         return heads
+
+    def _scored(self, column: int) -> dict[str, Any]:
+        """Return what a column scored and took; before the grid's end only what its ratings say."""
+        rated = self._rated(column) if self.run.marks is None else {}
+        if not self.run.scores:
+            return rated
+        scored = self.run.scores[column]
+        return {name: scored[name] for name in ("score", "low", "high", "cost", "seconds", "failed")} | rated
+
+    def _filled(self, column: int) -> dict[str, Any]:
+        if self.filling is None:
+            return {}
+        return {"done": self.filling.done[column], "failed": self.filling.failed[column]}
 
     def _rated(self, column: int) -> dict[str, Any]:
         """Return the share of good answers among those of a column that were rated."""
@@ -144,17 +182,23 @@ class Board:
         told = {"mark": mark, "rating": "" if rating is None else "good" if rating else "bad"}
         if self._ledger.values[position] is None:
             error = self._ledger.errors.get(position, "")
-            return {**told, "parts": [[_cut(error, _SHORT) or self._ledger.state(position), False]]}
+            state = "" if mark == "asking" or self._ledger.is_open(position) else self._ledger.state(position)
+            return {**told, "parts": [[_cut(error, _SHORT) or state, False]]}
         return {
             **told,
             "parts": [[_cut(text, _SHORT) or "–", wrong] for _, text, wrong in self._parts(position)[:_PARTS]],
         }
 
+    def _state(self, position: int) -> str:
+        return "open" if self._ledger.is_open(position) else self._ledger.state(position)
+
     def _mark(self, position: int) -> str:
-        state = self._ledger.state(position)
+        state = self._state(position)
         if state in FAILURES:
             return "failed"
-        if state in UNANSWERED:
+        if self.filling is not None and state == "open" and position in self.filling.asked:
+            return "asking"
+        if state in UNANSWERED or state == "open":
             return "open"
         mark = None if self.run.marks is None else self.run.marks.marks[position]
         return "" if mark is None else "right" if mark >= 1 else "wrong" if mark <= 0 else "partly"
@@ -176,7 +220,7 @@ class Board:
         position = self.position(row, shown)
         cell = self.run.rows.cell(position)
         rating = self.ratings.get(position)
-        hidden = self.blind and rating is None
+        hidden, is_open = self.blind and rating is None, self._ledger.is_open(position)
         first = self.run.rows.position(Cell(cell.place, cell.sample, 0, cell.model))
         against = self.run.prompts[0].name if cell.prompt and not self.blind else ""
         model = self.run.models[cell.model][0]
@@ -189,7 +233,7 @@ class Board:
             "against": against,
             "fields": self._differences(position, first if against else position),
             "error": self._ledger.errors.get(position, ""),
-            "figures": [] if hidden else _figures(self.run.bill(position, self._ledger)),
+            "figures": [] if hidden or is_open else _figures(self.run.bill(position, self._ledger)),
             "rating": "" if rating is None else "good" if rating else "bad",
             "rateable": self._ledger.values[position] is not None,
             "code": "" if hidden else self._code(cell),
@@ -227,7 +271,7 @@ class Board:
 
 
 def _no_score() -> dict[str, Any]:
-    return {**dict.fromkeys(("score", "low", "high", "cost", "seconds")), "failed": 0, "best": False}
+    return {**dict.fromkeys(("score", "low", "high", "cost", "seconds", "done")), "failed": 0, "best": False}
 
 
 def _cut(text: str, most: int) -> str:

@@ -6,6 +6,7 @@ import { copied } from "../base/copy.js";
 import { element, onChange, rootOf, writes } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { presentButton } from "../base/present.js";
+import { gridAct } from "./act.js";
 import { gridMatrix } from "./matrix.js";
 import { openedAnswer } from "./opened.js";
 /** @import { Model } from "../base/dom.js" */
@@ -36,6 +37,7 @@ function gridBoard(model, el, signal) {
   let gone = false;
   /** The cell that was asked for last; keys do not wait for the kernel. @type {[number, number]} */
   let at = [opened().row ?? 0, opened().column ?? 0];
+  let filling = false; // the board is set by what has come, which is drawn by itself
 
   /** @param {number} row @param {number} column */
   function open(row, column) {
@@ -55,6 +57,7 @@ function gridBoard(model, el, signal) {
   const show = pickButton("show", () => board().filters.map((filter) => ({
     label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }),
   })), signal, "mf-wide");
+  const act = gridAct(model, board, say, signal);
   const more = iconButton("more", "more: copy as code, show", () => {});
   opensMenu(more, "more", () => [
     { label: "Copy as code", icon: "code", disabled: !opened().code, pick: () => void copied(opened().code) },
@@ -71,20 +74,20 @@ function gridBoard(model, el, signal) {
   }
   const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
   el.append(
-    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more),
+    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), act.node, blind, show.node, presentButton(el, signal), more),
     note, wrap, answer.node,
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
 
   function drawBoard() {
+    if (filling) return;
     const told = board();
     const top = wrap.scrollTop;
     matrix.draw(told);
     wrap.scrollTop = top;
     matrix.mark(...at);
     title.textContent = told.title;
-    state.node.hidden = told.unanswered === 0;
-    state.set("look", `${told.unanswered.toLocaleString("en-US")} not answered`, "warning");
+    drawStanding(told);
     blind.setAttribute("aria-pressed", String(told.blind));
     show.set(told.filter, "show");
     further.hidden = told.rows.length >= told.kept;
@@ -98,12 +101,46 @@ function gridBoard(model, el, signal) {
     said.textContent = `${rows} · ${told.blind ? "heads are hidden, and each row has an order of its own" : words[told.judged]}`;
   }
 
+  /** @param {ToldBoard} told */
+  function drawStanding(told) {
+    const done = told.answers - told.unanswered;
+    const busy = told.state === "running" || told.state === "stopping";
+    state.node.hidden = !busy && (told.state === "idle" || told.unanswered === 0);
+    if (busy) state.set("now", `${done.toLocaleString("en-US")} of ${told.answers.toLocaleString("en-US")}`);
+    else state.set("look", `${told.unanswered.toLocaleString("en-US")} not answered`, "warning");
+    act.draw(told);
+    say(told.error);
+    el.dataset.state = told.state;
+  }
+
+  /** @param {string} sentence */
+  function say(sentence) {
+    note.textContent = sentence;
+    note.hidden = !sentence;
+  }
+
+  /**
+   * What has come while the grid runs.
+   * @param {ToldBoard & { type: string }} message its rows are those that have changed
+   */
+  function fill({ type: _type, rows, ...standing }) {
+    const told = { ...board(), ...standing };
+    const changed = new Map(rows.map((one) => [one.row, one]));
+    told.rows = told.rows.map((one) => changed.get(one.row) ?? one);
+    filling = true;
+    model.set("board", told);
+    filling = false;
+    matrix.fill(told, rows);
+    matrix.current(...at);
+    drawStanding(told);
+  }
+
   function drawOpened() {
     const told = opened();
     if (told.row !== undefined) at = [told.row, told.column];
     answer.draw(told);
     matrix.mark(...at);
-    note.hidden = true;
+    say(board().error);
   }
 
   /** @param {KeyboardEvent} event */
@@ -130,11 +167,10 @@ function gridBoard(model, el, signal) {
   el.addEventListener("mf-back", () => (gone = false), { signal });
   onChange(model, "board", drawBoard, signal);
   onChange(model, "opened", drawOpened, signal);
-  /** @param {{ type: string, message: string }} message */
+  /** @param {any} message */
   const heard = (message) => {
-    if (message.type !== "problem") return;
-    note.textContent = message.message;
-    note.hidden = false;
+    if (message.type === "filled") fill(message);
+    if (message.type === "problem") say(message.message);
   };
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));

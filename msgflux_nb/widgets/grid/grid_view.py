@@ -1,7 +1,8 @@
-"""``GridView``: the answers of prompts × models as a matrix; opened, compared, rated, blind if wanted."""
+"""``GridView``: the answers of prompts × models as a matrix; as they come, opened, compared, rated, blind if wanted."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pandas as pd
@@ -9,11 +10,13 @@ import traitlets as t
 from traitlets.utils.bunch import Bunch
 
 from ...tables.grid.accessor import find_grid
-from ..base.view import View
+from ...tables.grid.grid_run import GridRun
+from ..base.notebook import kernel_id
 from .board import FILTERS, Board
+from .running import RunningGrid
 from .twin import grid_html, grid_text
 
-__all__ = ["GridView"]
+__all__ = ["GridView", "shown_in_notebook"]
 
 _WINDOW = 100  # rows that a page is sent at once
 
@@ -26,8 +29,11 @@ class _Ratings(t.Any):
         return obj.ratings
 
 
-class GridView(View):
+class GridView(RunningGrid):
     """Look at a grid: inputs as rows, prompts and models as columns, each with its score, interval, cost and time.
+
+    Of a result, or of prompts and inputs: then ``run`` asks, on a thread, and cells fill in as answers come. Stop keeps
+    what has come, and ``run`` goes on with what is left.
 
     A cell opens to its whole answer, with what differs from the first prompt's, and what it took. Good and bad are
     kept in the grid's store at once, by request and answer. Blind hides which prompt and model an answer is of until
@@ -36,20 +42,28 @@ class GridView(View):
     Keys: arrows go to another cell, + and - rate it, b is blind, Enter opens the whole answer.
 
     Args:
-        result: a result of :func:`grid`.
+        prompts: a result of :func:`grid`; or prompts, as :func:`grid` takes them.
+        inputs: with prompts, likewise.
+        options: with prompts, the other keywords of :func:`grid`, but for ``progress``.
 
     Attributes:
         value: the ratings: a row for each answer that was rated, under its input's label, with ``prompt``, ``model``,
             ``sample`` and ``rating`` (``good`` or ``bad``). Observers are called at each rating.
+        result: the table, as :func:`grid` returns it; None before the first run has ended.
+        state: ``idle``, ``running``, ``stopping``, ``complete``, ``stopped`` (answers are left) or ``failed``.
+        error: what ended the last run, or None.
 
     Raises:
-        TypeError: this is no result of a grid.
+        TypeError: this is no result of a grid, or a keyword is none of ``grid``.
         StoreError: the grid's kernel has ended; make the same call of ``mf.grid`` again, which asks for nothing twice.
 
     Example::
 
         result = mf.grid(prompts, mails["text"], models=models, schema=Triage, store="mails.sqlite")
         mf.GridView(result)
+
+        view = mf.GridView(prompts, mails["text"], models=models)
+        view.run()
     """
 
     stem = "grid/grid_view"
@@ -58,14 +72,24 @@ class GridView(View):
     opened = t.Dict().tag(sync=True)
     value = _Ratings()
 
-    def __init__(self, result: pd.DataFrame) -> None:
-        self._board = Board(find_grid(result))
+    def __init__(self, prompts: Any, inputs: Any = None, **options: Any) -> None:
+        if isinstance(prompts, GridRun):
+            self.grid, result = prompts, None
+        elif inputs is None:
+            if options or not isinstance(prompts, pd.DataFrame):
+                raise TypeError(
+                    "expected a result of mf.grid alone, or prompts and inputs with the keywords of mf.grid"
+                )
+            self.grid, result = find_grid(prompts), prompts
+        else:
+            self.grid, result = GridRun(prompts, inputs, **options), None
+        self._board = Board(self.grid)
         self._window = _WINDOW
-        differing = self._board.kept(FILTERS[0])
+        differing = [] if result is None else self._board.kept(FILTERS[0])
         self._filter = FILTERS[0] if differing else "all"
         self._kept = differing or self._board.kept("all")
         self._place = (self._kept[0], 0) if self._kept else None
-        super().__init__(board=self._told(), opened=self._open())
+        super().__init__(result)
 
     def __repr__(self) -> str:
         return f"GridView({self.board['title']})"
@@ -128,17 +152,34 @@ class GridView(View):
 
     def _on_more(self, _content: dict[str, Any], _buffers: Any) -> None:
         self._window += _WINDOW
-        self.board = self._told()
+        self._show()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        self.board = self._told()
-        self.opened = self._open()
+        with self._telling:
+            self.board = self._told()
+            self.opened = self._open()
+
+    def _fill(self, news: set[int]) -> None:
+        """Tell what has come: the rows that it is in, as far as they are shown, and the heads."""
+        shown = self._kept[: self._window]
+        rows = {self._board.row_of(position) for position in news}
+        changed = {row: self._board.row(row) for row in shown if row in rows}
+        told = {"heads": self._board.heads(), **self._standing()}
+        before = self.board["rows"]
+        self._set_unsent(board={**self.board, **told, "rows": [changed.get(row["row"], row) for row in before]})
+        self.send({"type": "filled", "rows": list(changed.values()), **told})
+        if self._place is not None and self._place[0] in changed:
+            self.opened = self._open()
+
+    def _settle_board(self) -> None:
+        """Show what the grid came to."""
+        self._board.settle()
+        self._kept = self._board.kept(self._filter)
 
     def _told(self) -> dict[str, Any]:
         board, run = self._board, self._board.run
-        answers = board.run.batch.ledger
         sizes = (len(run.prompts), "prompt"), (len(run.models), "model"), (len(run.index), "input")
         title = " × ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in sizes)
         return {
@@ -152,7 +193,7 @@ class GridView(View):
             "filters": list(FILTERS),
             "blind": board.blind,
             "judged": "" if run.marks is None else "truth" if run.marks.truth is not None else "score",
-            "unanswered": answers.counts["pending"] + answers.counts["interrupted"] + len(run.rows) - answers.finished,
+            **self._standing(),
         }
 
     def _open(self) -> dict[str, Any]:
@@ -166,3 +207,31 @@ class GridView(View):
         heads = self._board.heads(seen=True)
         rows = [self._board.row(row) for row in self._kept[:20]] if not self._board.blind else []
         return grid_html(self.board, heads, rows), grid_text(self.board, heads)
+
+
+class _Watching:
+    """The view of a grid that ``mf.grid`` runs in a cell, which stays when the grid has ended."""
+
+    def __init__(self, view: GridView) -> None:
+        self._view = view
+
+    def show(self, _ledger: Any) -> None:
+        """Nothing to do: what has come is told by a thread of its own."""
+
+    def end(self, _ledger: Any, _stopped: str | None) -> None:
+        """The table is made."""
+        self._view._end(None)
+
+    def __enter__(self) -> _Watching:
+        self._view._ipython_display_()
+        self._view._follow(kernel_id())
+        return self
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
+        self._view._end(None, error)
+
+
+def shown_in_notebook(grid: GridRun) -> _Watching | None:
+    """Return a view that is displayed where the cell that runs speaks; None where no notebook would show it."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return None if getattr(shell, "kernel", None) is None else _Watching(GridView(grid))

@@ -8,13 +8,14 @@ import { element } from "../base/dom.js";
 /**
  * @typedef {{
  *   prompt: string, model: string, text: string, score: number | null, low: number | null, high: number | null,
- *   cost: number | null, seconds: number | null, failed: number, best: boolean,
+ *   cost: number | null, seconds: number | null, done: number | null, failed: number, best: boolean,
  * }} ToldHead
- * @typedef {{ mark: "" | "right" | "wrong" | "partly" | "failed" | "open", rating: "" | "good" | "bad", parts: [text: string, wrong: boolean][] }} ToldCell
+ * @typedef {{ mark: "" | "right" | "wrong" | "partly" | "failed" | "open" | "asking", rating: "" | "good" | "bad", parts: [text: string, wrong: boolean][] }} ToldCell
  * @typedef {{ row: number, label: string, text: string, cells: ToldCell[] }} ToldRow
  * @typedef {{
  *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], kept: number, of: number, filter: string,
- *   filters: string[], blind: boolean, judged: "" | "truth" | "score", unanswered: number,
+ *   filters: string[], blind: boolean, judged: "" | "truth" | "score", unanswered: number, answers: number,
+ *   state: string, action: "" | "go" | "stop", action_label: string, blocking: string, error: string,
  * }} ToldBoard
  */
 
@@ -47,13 +48,13 @@ export function gridMatrix(open) {
         const name = element("th", { class: "mf-edge", colspan: blind ? 1 : models, scope: "colgroup", title: one.text }, element("b", {}, one.prompt), element("span", {}, one.text));
         first.append(name);
       }
-      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one)));
+      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one, board.of)));
     });
     return element("thead", {}, first, second);
   }
 
-  /** @param {ToldHead} head */
-  function scoreNodes({ model, score, low, high, cost, seconds, failed }) {
+  /** @param {ToldHead} head @param {number} of */
+  function scoreNodes({ model, score, low, high, cost, seconds, done, failed }, of) {
     const nodes = [element("span", { title: model }, model)];
     if (score !== null) {
       const [from, to] = [100 * (low ?? 0), 100 * (high ?? 1)];
@@ -61,14 +62,14 @@ export function gridMatrix(open) {
       nodes.push(element("span", { class: "mf-interval", role: "img", "aria-label": `between ${from.toFixed(0)} and ${to.toFixed(0)} %`, title: `between ${from.toFixed(0)} and ${to.toFixed(0)} %` },
         element("i", { style: `left: ${from}%; width: ${to - from}%` }), element("b", { style: `left: ${100 * score}%` })));
     }
-    const figures = [cost === null ? "" : costText(cost), seconds === null ? "" : `${seconds.toFixed(1)} s`, failed ? `${failed} failed` : ""];
+    const figures = [done === null ? "" : `${done.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`, cost === null ? "" : costText(cost), seconds === null ? "" : `${seconds.toFixed(1)} s`, failed ? `${failed} failed` : ""];
     nodes.push(element("small", {}, figures.filter(Boolean).join(" · ")));
     return nodes;
   }
 
   /** @param {ToldRow} told @param {ToldBoard} board */
   function row(told, board) {
-    const node = element("tr", {}, element("td", { class: "mf-asked", title: told.text }, element("small", {}, told.label), told.text));
+    const node = element("tr", { "data-row": told.row }, element("td", { class: "mf-asked", title: told.text }, element("small", {}, told.label), told.text));
     told.cells.forEach((cell, column) => {
       const edge = board.blind || column % board.models === 0 ? "mf-edge" : "";
       node.append(element("td", { class: edge }, cellNode(cell, told.row, column)));
@@ -80,11 +81,23 @@ export function gridMatrix(open) {
   function cellNode(cell, row, column) {
     const node = element("button", { type: "button", class: "mf-cell", tabindex: -1, "data-place": `${row} ${column}`, onclick: () => open(row, column) });
     const mark = MARKS[cell.mark];
+    node.classList.toggle("mf-asking", cell.mark === "asking");
     if (mark) node.append(element("span", { class: `mf-mark mf-${cell.mark}`, role: "img", "aria-label": mark[1] }, icon(mark[0])));
     const words = element("span", { class: "mf-cut" });
     cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));
     node.append(words);
     if (cell.rating) node.append(element("span", { class: "mf-rated", role: "img", "aria-label": cell.rating }, icon(cell.rating)));
+    return node;
+  }
+
+  /**
+   * Show which answer is open.
+   * @param {number} row @param {number} column
+   */
+  function current(row, column) {
+    for (const node of table.querySelectorAll("[aria-current]")) node.removeAttribute("aria-current");
+    const node = table.querySelector(`[data-place="${row} ${column}"]`);
+    node?.setAttribute("aria-current", "true");
     return node;
   }
 
@@ -97,12 +110,19 @@ export function gridMatrix(open) {
       table.replaceChildren(head(board), body);
       drawn = board;
     },
+    /**
+     * Draw the heads and some rows anew; the others stay as they are.
+     * @param {ToldBoard} board @param {ToldRow[]} rows
+     */
+    fill(board, rows) {
+      table.querySelector("thead")?.replaceWith(head(board));
+      for (const told of rows) table.querySelector(`tr[data-row="${told.row}"]`)?.replaceWith(row(told, board));
+      drawn = board;
+    },
+    current,
     /** @param {number} row @param {number} column */
     mark(row, column) {
-      for (const node of table.querySelectorAll("[aria-current]")) node.removeAttribute("aria-current");
-      const node = table.querySelector(`[data-place="${row} ${column}"]`);
-      node?.setAttribute("aria-current", "true");
-      node?.scrollIntoView({ block: "nearest", inline: "nearest" });
+      current(row, column)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     },
     /**
      * The place that lies beside another one.

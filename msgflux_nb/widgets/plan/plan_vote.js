@@ -1,7 +1,8 @@
 // @ts-check
 // Ask often, vote: one block an answer, a row for each value; how sure the lead is; the chain of the block that is chosen.
 
-import { iconButton } from "../base/controls.js";
+import { icon, iconButton } from "../base/controls.js";
+import { copied } from "../base/copy.js";
 import { element, keepOnly, svgElement } from "../base/dom.js";
 import { modelCall, planState } from "./plan_calls.js";
 /** @import { PlanSample, PlanStore } from "./plan_store.js" */

@@ -16,6 +16,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.tables.reviewing.intervals import wilson
 from tests.scripted import Reply, Server, completion, error, model_at, serving
+from tests.tables.counting import restart_kernel
 from tests.tables.scripted_model import Metadata, Scripted
 
 
@@ -246,3 +247,67 @@ def test_a_grid_that_is_cancelled_keeps_what_has_come() -> None:
     table = asyncio.run(cancelled())
     assert table["prompt 1", "scripted/one"].tolist() == ["said"]
     assert table.mf.cells()["_status"].tolist() == ["ok", "interrupted"]
+
+
+# Listed, and gone on with
+
+
+def slowly(text: str) -> str:
+    return f"said {text}"
+
+
+def test_a_grid_is_listed_while_it_runs_and_afterwards(server: Server, tmp_path: Path) -> None:
+    store = tmp_path / "grid.sqlite"
+    result = quiet(PROMPTS, INPUTS, models=model_at(server.url), store=store)
+    row = mf.runs(store).iloc[-1]
+    assert row["run"] == result.attrs["report"]["run"]
+    told = [row[name] for name in ("task", "state", "prompt", "rows", "done", "failed", "left")]
+    assert told == ["grid", "complete", "plain, rules", 6, 6, 0, 0]
+    held = threading.Event()
+    model = Scripted(slowly, delay=lambda text: 0.0 if held.is_set() else 0.02)
+    made: list[pd.DataFrame] = []
+    thread = threading.Thread(target=lambda: made.append(quiet("{text}", [str(n) for n in range(40)], models=model)))
+    thread.start()
+    while not (len(mf.runs()) and mf.runs().iloc[-1]["state"] == "running" and mf.runs().iloc[-1]["done"] > 0):
+        assert thread.is_alive()
+    held.set()
+    thread.join()
+    assert mf.runs().iloc[-1][["state", "done"]].tolist() == ["complete", 40]
+
+
+def test_a_grid_goes_on_with_what_is_left_and_with_what_failed() -> None:
+    bad = {"2", "5"}
+
+    def script(text: str) -> str:
+        if text in bad:
+            raise mf.BadRequestError(f"no {text}")
+        return f"said {text}"
+
+    model = Scripted(script)
+    first = quiet("{text}", [str(n) for n in range(8)], models=model)
+    assert first.mf.cells()["_status"].tolist().count("failed") == 2
+    bad.clear()
+    again = mf.resume(first, progress=False)
+    assert again.iloc[:, 0].tolist() == [f"said {n}" for n in range(8)]
+    assert len(model.sent) == 10
+    assert mf.runs().iloc[-1]["failed"] == 0
+    assert again.mf.scores()["answers"].tolist() == [8]
+    with pytest.raises(ValueError, match=r"use mf\.grid for another one"):
+        mf.resume(first, ["a"], progress=False)
+
+
+def test_a_grid_of_another_kernel_is_listed_and_goes_on_by_the_same_call(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "grid.sqlite"
+    first = quiet(PROMPTS, INPUTS, models=model_at(server.url), store=store)
+    restart_kernel(monkeypatch)
+    assert mf.runs(store)["task"].tolist() == ["grid"]
+    with pytest.raises(mf.StoreError, match=r"same call of mf\.grid again"):
+        mf.resume(first, store=store)
+    with pytest.raises(mf.StoreError, match=r"same call of mf\.grid again"):
+        mf.GridView(first)
+    before = len(server.bodies)
+    again = quiet(PROMPTS, INPUTS, models=model_at(server.url), store=store)
+    assert len(server.bodies) == before
+    pd.testing.assert_frame_equal(again, first)

@@ -1,0 +1,55 @@
+"""What a view of a grid counts while it runs: answers by column, and what has changed since it last looked."""
+
+from __future__ import annotations
+
+import threading
+
+from ...tables.grid.grid_run import GridRun
+from ...tables.outcome import FAILURES, Outcome
+
+__all__ = ["Filling"]
+
+
+class Filling:
+    """How far each column of a grid is.
+
+    Args:
+        run: the grid, which has not been started yet.
+
+    Attributes:
+        done: how many answers have ended, by column.
+        failed: how many of them failed, by column.
+        asked: the positions that are in flight, as of the last news.
+    """
+
+    def __init__(self, run: GridRun) -> None:
+        self._run = run
+        self._width = len(run.prompts) * len(run.models)
+        self._lock = threading.Lock()
+        self._ended: list[int] = []
+        self.asked: frozenset[int] = frozenset()
+        self.done, self.failed = [0] * self._width, [0] * self._width
+        ledger = run.batch.ledger
+        for position in range(len(run.rows)):
+            if not ledger.is_open(position):
+                self._count(position, ledger.state(position))
+        run.told = self._told
+
+    def _told(self, position: int, outcome: Outcome) -> None:
+        with self._lock:
+            self._ended.append(position)
+            self._count(position, outcome.state)
+
+    def _count(self, position: int, state: str) -> None:
+        column = position % self._width  # positions go through the columns first
+        self.done[column] += 1
+        self.failed[column] += state in FAILURES
+
+    def news(self) -> set[int]:
+        """Return the positions that have ended, and those that are or were in flight, since this was asked for last."""
+        asked = self._run.batch.in_flight
+        with self._lock:
+            ended, self._ended = self._ended, []
+        found = {*ended, *(asked ^ self.asked)}
+        self.asked = asked
+        return found
