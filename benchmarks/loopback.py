@@ -3,7 +3,7 @@
 The model's name says what comes: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
 arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs. ``paced`` sends them one by one,
 each at its time (``paced2000``: every 2,000 µs), and ``padded`` with an ``obfuscation`` in each, letters by chance as
-OpenAI adds them unless asked not to. One event is one HTTP chunk.
+OpenAI adds them unless asked not to; ``responses`` and ``messages`` are the other wires. One event is one HTTP chunk.
 A request that asks for no stream gets a short answer in one piece. The server is another process, on a core of its own
 where there are two.
 """
@@ -22,6 +22,8 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+
+from loopback_wires import events_on
 
 WORDS = [
     " the",
@@ -91,7 +93,11 @@ def _answer_all(line: socket.socket) -> None:
                 line.sendall(_whole())
                 continue
             kind, pieces, wire = request["model"].split("-")
-            chunks = _rendered(kind, int(pieces), wire == "padded")
+            chunks = (
+                _rendered_on(wire, kind, int(pieces))
+                if wire in ("responses", "messages")
+                else _rendered(kind, int(pieces), wire == "padded")
+            )
             began = time.perf_counter()
             paced = wire.startswith("paced")
             pace = int(wire.removeprefix("paced") or PACE) if paced else 0
@@ -140,7 +146,18 @@ def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
     chance = random.Random(7)
     for event in events if padded else ():
         event["obfuscation"] = "".join(chance.choices(string.ascii_letters, k=chance.randint(1, 16)))
-    payloads = [f"data: {body}\n\n".encode() for body in [*map(_json, events), "[DONE]"]]
+    return _framed([f"data: {body}\n\n".encode() for body in [*map(_json, events), "[DONE]"]])
+
+
+@functools.cache
+def _rendered_on(wire: str, kind: str, pieces: int) -> list[bytes]:
+    """The same answer on another wire."""
+    words = [_word(kind, place) for place in range(pieces)]
+    events = events_on(wire, TOOLS if kind == "tools" else (), words, lambda place: _part(place, pieces))
+    return _framed([f"event: {event['type']}\ndata: {_json(event)}\n\n".encode() for event in events])
+
+
+def _framed(payloads: list[bytes]) -> list[bytes]:
     chunks = [b"%x\r\n%b\r\n" % (len(payload), payload) for payload in payloads]
     return [
         HEAD.format("text/event-stream; charset=utf-8", "Transfer-Encoding: chunked").encode(),

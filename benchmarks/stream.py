@@ -1,13 +1,13 @@
 """CPU time of reading a streamed answer, a chunk: ours beside openai, litellm, langchain-openai and pydantic-ai.
 
-    python benchmarks/stream.py [--runs 5] [--peers FOLDER] [--quick]
+    python benchmarks/stream.py [--runs 5] [--peers FOLDER] [--quick] [--wires]
 
-Each peer gets a virtual environment of its own, since together they resolve to old versions: made at the first run,
-and brought to the newest at each, in FOLDER; nothing is installed into this environment. ``--quick`` makes and
-refreshes none, and measures those that are there. The answers come from a server on the loopback interface that
-rendered them before; it is another process, whose time does not count. What counts is user and system time of all
-threads of the client's process. In each run every client has a fresh process, and they take turns in random order.
-Absolute times are this machine's; the ratio to openai in the same run decides.
+Each peer gets a virtual environment of its own, since together they resolve to old versions: made at the first run, and
+brought to the newest at each, in FOLDER; nothing is installed into this environment. ``--quick`` makes and refreshes
+none, and measures those that are there; ``--wires`` measures our three wires alone. The answers come from a server on
+the loopback interface that rendered them before; it is another process, whose time does not count. What counts is user
+and system time of all threads of the client's process. In each run every client has a fresh process, and they take
+turns in random order. Absolute times are this machine's; the ratio to openai in the same run decides.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ WIRES = {
     "padded": (", with an `obfuscation` in each chunk, as OpenAI adds it by default.", [OURS[0], REFERENCE]),
     "paced": (f", one each {PACE} µs, so that each is read on its own.", [OURS[0], REFERENCE]),
 }
+CHAT = "plain"
+OTHER_WIRES = ("responses", "messages")
+OTHER_WIRES_MOST = 2  # times what chat completions cost a piece
 WARM = 99  # pieces of the answer that is read before the measured ones
 Cell = tuple[str, str, str, str]  # client, kind, mode, wire
 Results = dict[Cell, list[float] | str]
@@ -159,9 +162,12 @@ def serve(environment: str, url: str) -> None:
     os._exit(0)  # some leave threads behind that would be waited for
 
 
-def cells(environments: list[str]) -> list[Cell]:
-    """Everything that is measured in a run."""
-    return [
+def cells(environments: list[str], *, alone: bool) -> list[Cell]:
+    """Everything that is measured in a run; alone: our wires, and no peer."""
+    wires = [(OURS[0], kind, mode, wire) for wire in (CHAT, *OTHER_WIRES) for kind in GOALS for mode in MODES]
+    if alone:
+        return wires
+    return [cell for cell in wires if cell[3] != CHAT] + [
         (name, kind, mode, wire)
         for wire, (_, names) in WIRES.items()
         for name in names
@@ -180,7 +186,7 @@ def measure(python: dict[str, str], options: argparse.Namespace) -> tuple[Result
             processes = {name: Process(path, name, server.url, log) for name, path in python.items()}
             ready = {name: process for name, process in processes.items() if process.ready()}
             versions |= {name: process.versions for name, process in ready.items()}
-            order = cells(list(ready))
+            order = cells(list(ready), alone=options.wires)
             random.shuffle(order)
             for cell in order:
                 taken = ready[CLIENTS[cell[0]].environment].ask(cell, options.pieces, options.seconds)
@@ -246,6 +252,26 @@ def report(results: Results) -> None:
         print(f"\n({place}) {note}")
 
 
+def report_wires(results: Results) -> None:
+    """Print what a piece costs on each of our wires, and how many times what it costs on chat completions."""
+    for kind, title in TITLES.items():
+        print(f"\n{title}, on each wire. Goal: at most {OTHER_WIRES_MOST} times what chat completions cost.\n")
+        print("| wire | µs a piece, sync (from–to) | ÷ chat | µs a piece, async (from–to) | ÷ chat | goal |")
+        print("|---|--:|--:|--:|--:|---|")
+        for wire in (CHAT, *OTHER_WIRES):
+            parts, verdicts = [{CHAT: "chat"}.get(wire, wire)], []
+            for mode in MODES:
+                times, chat = (results[OURS[0], kind, mode, one] for one in (wire, CHAT))
+                if isinstance(times, str) or isinstance(chat, str):
+                    parts += [f"raises: {times}", "–"]
+                    continue
+                ratio = statistics.median(times) / statistics.median(chat)
+                middle = number(statistics.median(times))
+                parts += [f"{middle} ({number(min(times))}–{number(max(times))})", number(ratio)]
+                verdicts += [f"{mode} {'reached' if ratio <= OTHER_WIRES_MOST else 'missed'}"] if wire != CHAT else []
+            print(f"| {' | '.join([*parts, ', '.join(verdicts) or '–'])} |")
+
+
 def machine() -> str:
     """What this runs on."""
     kind = platform.processor() or platform.machine()
@@ -273,10 +299,13 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=2_000, help="pieces of an answer")
     parser.add_argument("--peers", type=Path, default=peer_folder(), help="where the peers' environments stay")
     parser.add_argument("--quick", action="store_true", help="a short run with the peers that are there")
+    parser.add_argument("--wires", action="store_true", help="our three wires alone")
     options = parser.parse_args()
     options.runs = options.runs or (2 if options.quick else 5)
     options.seconds = 0.1 if options.quick else 0.3
-    peers = {name: peer_python(options.peers, name, PEERS, quick=options.quick) for name in PEERS}
+    peers = {
+        name: peer_python(options.peers, name, PEERS, quick=options.quick) for name in (() if options.wires else PEERS)
+    }
     python = {"ours": sys.executable, **{name: found for name, found in peers.items() if found is not None}}
     before = load()
     results, versions = measure(python, options)
@@ -284,9 +313,11 @@ def main() -> None:
     print(f"{datetime.date.today()}, {there}. Medians of {options.runs} runs, answers of {options.pieces:,} pieces.")
     print(f"{'; '.join(map(', '.join, versions.values()))}.")
     missing = [name for name in ENVIRONMENTS if name not in versions]
-    if missing:
+    if missing and not options.wires:
         print(f"Without {', '.join(missing)}.")
-    report(results)
+    if not options.wires:
+        report(results)
+    report_wires(results)
 
 
 if __name__ == "__main__":

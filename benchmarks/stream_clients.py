@@ -104,14 +104,19 @@ class Ours(Client):
     def asked(self, model: str) -> dict[str, Any]:
         return {"stream": True, "tool_schemas": tools() if model.startswith("tools") else None}
 
+    def wire(self, model: str) -> str:
+        """The wire that the model's name asks for."""
+        last = model.rpartition("-")[2]
+        return last if last in ("responses", "messages") else "chat"
+
     def read(self, model: str) -> Answer:
-        stream: Any = self.new(model, **self.more)(QUESTION, **self.asked(model))
+        stream: Any = self.new(model, wire=self.wire(model), **self.more)(QUESTION, **self.asked(model))
         for _ in stream.events():
             pass
         return self.whole(stream.consume())
 
     async def aread(self, model: str) -> Answer:
-        stream: Any = await self.new(model, **self.more).acall(QUESTION, **self.asked(model))
+        stream: Any = await self.new(model, wire=self.wire(model), **self.more).acall(QUESTION, **self.asked(model))
         async for _ in stream.events():
             pass
         return self.whole(await stream.consume())
