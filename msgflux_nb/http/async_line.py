@@ -74,7 +74,8 @@ class AsyncLine(ResponseHandler):
             super().data_received(seen[given : end.end()])
             given = looked = end.end()
         self._line_end = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
-        if (given < len(seen) or not data) and self._fault is None:
+        unread = self._reader is not None and not self._reader.is_eof()
+        if (given < len(seen) or (unread and not data)) and self._fault is None:
             super().data_received(seen[given:])  # nothing, where the library goes on with what it has kept
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from ..content.generated import Audio, Image
 from ..protocol.events import FinishReason, TokenLogprob, Usage
+from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Choice, Snapshot
 from ..protocol.tool_call import ToolCall
 from ..protocol.tool_calls import ToolCallAggregator
@@ -189,9 +190,18 @@ class Answer:
         )
 
     @property
+    def request(self) -> ChatRequest:
+        """The request whose answer this is."""
+        return self._call.request
+
+    def turn(self) -> dict[str, Any]:
+        """Return the assistant's turn but for its calls; ``to_messages`` has those with their results."""
+        return self._call.turn()
+
+    @property
     def generation_schema(self) -> Any:
         """The type that the answer is decoded to, or None for a text."""
-        schema = self._call.request.schema
+        schema = self.request.schema
         return None if schema is None else schema.type
 
     def to_messages(self) -> list[dict[str, Any]]:
@@ -203,7 +213,7 @@ class Answer:
         calls = self.aggregator
         if calls is not None:
             return calls.get_messages()
-        return [{"role": "assistant", **self._call.turn()}]
+        return [{"role": "assistant", **self.turn()}]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the answer as a DataFrame.

@@ -14,9 +14,9 @@ from ..errors import MsgfluxError
 from ..http.limits import Abort
 from ..protocol.events import Event, TextDelta
 from ..protocol.request import ChatRequest
-from .answer import Answer
+from .answer import Answer, ModelResponse
 from .call import Call
-from .exchange import Exchange
+from .exchange import Exchange, State
 from .partials import Partials
 from .rows import RowReader
 
@@ -48,6 +48,25 @@ class Arriving(Answer):
         self._watchers = (*self._watchers, (on_event, on_end))
         self._let_look(self._call.exchange)
 
+    @property
+    def state(self) -> State:
+        """Where the answer stands that is shown."""
+        return self._call.current.state
+
+    @property
+    def failed(self) -> MsgfluxError | None:
+        """The error that has ended it, or None."""
+        return self._call.current.failed
+
+    def response(self) -> ModelResponse:
+        """Return the answer as a whole one, once it is complete.
+
+        Raises:
+            StreamInterruptedError: it was cancelled or left, or still arrives.
+        """
+        self._call.current.check_complete()
+        return ModelResponse(self._call)
+
     def cancel(self) -> None:
         """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
         self._abort()
@@ -71,7 +90,7 @@ class Arriving(Answer):
 
     @property
     def _over(self) -> bool:
-        return self._call.current.state not in ("new", "running")
+        return self.state not in ("new", "running")
 
     def _let_look(self, exchange: Exchange) -> None:
         exchange.watchers = tuple(on_event for on_event, _ in self._watchers)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import IncompleteOutputError, StreamInterruptedError, ValidationFailedError, described
-from ..models.answer import ModelResponse
 from .log import Log, opened
 from .plan_events import Asking
 from .trace import Asked
@@ -176,8 +175,7 @@ def _run(job: Job, log: Log) -> Done | None:
         if answer is not None:
             with log.cutting(answer):
                 answer.finish()
-                answer._call.current.check_complete()
-            given = ModelResponse(answer._call)
+                given = answer.response()
         elif job.model is not None:
             given = job.model(job.argument, **_keywords(job))
         else:

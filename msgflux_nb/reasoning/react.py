@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Unpack, cast
 
 from ..errors import StreamInterruptedError, ToolCallError
-from ..models.answer import Answer, ModelResponse
+from ..models.answer import Answer
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .budget import Budget, Limits
 from .log import Log, opened, running
@@ -125,8 +125,7 @@ def _turn(model: Any, loop: _ReactLoop) -> Answer:
             if loop.on_event is not None:
                 return _answer(model, loop, answer)
             answer.finish()
-            answer._call.current.check_complete()
-            return ModelResponse(answer._call)
+            return answer.response()
     except StreamInterruptedError:
         if not loop.log.late:
             raise

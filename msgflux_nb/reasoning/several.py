@@ -35,7 +35,7 @@ def with_choices(model: ChatCompletion, count: int) -> ChatCompletion:
 
 def choices_of(response: ModelResponse) -> list[Done]:
     """Return what each answer of a response means, or why it cannot be read; of a call's arguments, the first alone."""
-    request = response._call.request
+    request = response.request
     if request.schema is None or request.schema_method == "tool":
         return [_read(response.consume)]
 

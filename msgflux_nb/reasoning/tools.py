@@ -20,7 +20,7 @@ from ..protocol.events import Event, Usage
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .tool_results import as_text, tried, waited_for
 
-__all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools"]
+__all__ = ["RunEnded", "StepEnded", "StepStarted", "ToolRun", "arun_tools", "run_tools", "told_step"]
 
 Messages = str | Sequence[dict[str, Any]]
 OnRequest = Callable[[ToolCall], Any]
@@ -95,6 +95,26 @@ class ToolRun(ModelResponse):
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
+@contextmanager
+def told_step(step: int, stream: Any, on_event: OnEvent) -> Iterator[None]:
+    """Tell that an answer starts, and that it has ended; one that was cancelled is an error here.
+
+    Args:
+        step: which answer of the run it is, from 1.
+        stream: the answer.
+        on_event: is told.
+    """
+    try:
+        on_event(StepStarted(step, stream))
+        yield
+        stream.response()
+    except BaseException as error:
+        stream.cancel()
+        on_event(StepEnded(step, stream, error))
+        raise
+    on_event(StepEnded(step, stream))
+
+
 class _Loop:
     """One conversation; no waiting. Both drivers ask for its next turn, and tell what came of it."""
 
@@ -157,16 +177,8 @@ class _Loop:
     @contextmanager
     def told(self, stream: Any, on_event: OnEvent) -> Iterator[None]:
         """Tell that an answer starts, and that it has ended; one that was cancelled is an error here."""
-        step = len(self.responses) + 1
-        try:
-            on_event(StepStarted(step, stream))
+        with told_step(len(self.responses) + 1, stream, on_event):
             yield
-            stream._call.current.check_complete()
-        except BaseException as error:
-            stream.cancel()
-            on_event(StepEnded(step, stream, error))
-            raise
-        on_event(StepEnded(step, stream))
 
     def took(self, response: Answer) -> ToolCallAggregator | None:
         """Take an answer; return the calls to run, or None where it is the final one.

@@ -98,3 +98,16 @@ def test_a_probe_for_the_echo_is_not_shown_to_a_watcher() -> None:
         assert response.consume() == "Well, a"
         assert len(server.bodies) == 2
     assert (watcher.texts, watcher.ends) == (["a"], 1)
+
+
+def test_a_stream_says_where_it_stands_and_is_a_whole_answer_once_it_is_complete() -> None:
+    with serving(stream("a", "b")) as server:
+        arriving = model_at(server.url)("Hi", stream=True)
+        assert arriving.state == "new"
+        with pytest.raises(mf.StreamInterruptedError):
+            arriving.response()
+        arriving.consume()
+    assert (arriving.state, arriving.failed, arriving.response().text) == ("complete", None, "ab")
+    assert arriving.request.messages == [{"role": "user", "content": "Hi"}]
+    assert (arriving.bill.attempts, arriving.bill.usage) == (1, arriving.metadata.usage)
+    assert [{"role": "assistant", **arriving.turn()}] == arriving.to_messages()

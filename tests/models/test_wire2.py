@@ -130,6 +130,6 @@ def check_answer(response: Any, expected: dict[str, Any]) -> None:
             assert call.arguments == {"input": one["args_raw"]}
         else:
             assert call.arguments == ((one["args"] or {}) if one["args_valid_json"] else None)
-    kept = json.dumps(response._call.turn(), ensure_ascii=False)
+    kept = json.dumps(response.turn(), ensure_ascii=False)
     for carried in said.get("carry", ()):  # what must go back to the provider is in the turn
         assert carried.get("id") is None or carried["id"] in kept

@@ -15,7 +15,7 @@ from ...display.figures import cut_at, flagged, numbers, status
 from ...display.structure import rows
 from ...errors import SchemaError, StreamInterruptedError
 from ...protocol.tool_call import json_text
-from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools
+from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools, told_step
 from ..base.feed import Batch, Feed
 from ..base.run import Sender
 from ..tool_calls.tool_job import Job
@@ -294,7 +294,7 @@ def turns_of(stream: Any) -> list[Message]:
     seen = stream.snapshot
     if not (seen.continuation or seen.refusal or seen.images or seen.audio):
         return []
-    turn = {"role": "assistant", **stream._call.turn()}
+    turn = {"role": "assistant", **stream.turn()}
     return [turn] if turn["content"] or len(turn) > 2 else []
 
 
@@ -302,17 +302,13 @@ def _ask(model: Any, messages: list[Message], hear: Callable[[Any], None], keywo
     """Ask once, telling events as ``run_tools`` does."""
     stream = model(messages, stream=True, **keywords)
     try:
-        hear(StepStarted(1, stream))
-        for event in stream.events():
-            hear(event)
-        stream.finish()
-        stream._call.current.check_complete()
+        with told_step(1, stream, hear):
+            for event in stream.events():
+                hear(event)
+            stream.finish()
     except BaseException as error:
-        stream.cancel()
-        hear(StepEnded(1, stream, error))
         hear(RunEnded(error=error))
         raise
-    hear(StepEnded(1, stream))
     hear(RunEnded(stream))
     return stream
 

@@ -137,8 +137,7 @@ class Rounds:
         found = []
         for side in self.sides:
             if side.stream is not None:
-                call = side.stream._call
-                found.append([f"{side.model.name}: request", _pretty(call.request.body)])
+                found.append([f"{side.model.name}: request", _pretty(side.stream.request.body)])
                 found.append([f"{side.model.name}: answer", _pretty(_answer(side.stream))])
         return [[title, text[:_SHOWN_CHARACTERS]] for title, text in found]
 

@@ -248,7 +248,7 @@ class ToolCallView(CallBoard):
                 asyncio.run(stream.finish())
             else:
                 stream.finish()  # type: ignore[attr-defined]  # the one other kind
-            stream._call.current.check_complete()
+            stream.response()
 
         return work
 
@@ -288,10 +288,10 @@ class ToolCallView(CallBoard):
     def _end_source(self) -> None:
         """The stream that the view was given has ended, however it did."""
         try:
-            calls, exchange = self._source.aggregator, self._source._call.current
+            calls, ended = self._source.aggregator, self._source.state
             self._calls.end(() if calls is None else calls.states)
-            state = exchange.state if exchange.state in ("complete", "failed") else "stopped"
-            self._finish(state, error=exchange.failed, told=figures(self._source))
+            state = ended if ended in ("complete", "failed") else "stopped"
+            self._finish(state, error=self._source.failed, told=figures(self._source))
         except Exception as error:
             self.show_error(error)  # the reader of the stream is not to blame
 

@@ -32,7 +32,7 @@ def tools_of(source: Any) -> list[dict[str, Any]]:
     """Return the schemas of the tools that an answer's request offered; none where that is not known."""
     if not isinstance(source, Answer):
         return []
-    body = msgspec.json.decode(source._call.request.body)
+    body = msgspec.json.decode(source.request.body)
     offered = body.get("tools")
     return [tool for tool in offered if _is_tool(tool)] if isinstance(offered, list) else []
 
@@ -45,7 +45,7 @@ def fill(lanes: LaneSet, source: Any) -> None:
                 _fill_step(lanes, response.aggregator)
         case Answer():
             calls = source.aggregator
-            if isinstance(source, Arriving) and source._call.current.state in ("new", "running"):
+            if isinstance(source, Arriving) and source.state in ("new", "running"):
                 _fill_begun(lanes, [] if calls is None else calls.states)
             else:
                 _fill_step(lanes, calls)
