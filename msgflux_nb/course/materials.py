@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["PROMPT", "TASKS", "Release", "price", "to_dollars", "verdict_scorer", "weather"]
+__all__ = ["PROMPT", "TASKS", "Release", "chain_task", "price", "to_dollars", "verdict_scorer", "weather"]
 
 _PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
 PROMPT = "Read this note: {text}"
@@ -17,6 +17,16 @@ TASKS: dict[str, dict[str, Any]] = {
     "What does a sofa cost in dollars? Look it up until you find it.": {"max_calls": 5},
 }
 """The three tasks of lesson 8, with their budgets."""
+
+
+_EXAMPLE = """Q: Ann has 3 bags of 4 apples and eats 2. How many are left?
+A: {"steps": [{"explanation": "3 * 4", "output": "12"}, {"explanation": "12 - 2", "output": "10"}], "final_answer": 10}
+"""
+
+
+def chain_task(question: str) -> str:
+    """Return what a model is asked for a chain of thoughts: an example step by step, then the question."""
+    return f"{_EXAMPLE}\nQ: {question}\nA:"
 
 
 def price(item: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .lesson import recordings_folder
-from .materials import PROMPT, TASKS, Release, price, to_dollars, verdict_scorer, weather
+from .materials import PROMPT, TASKS, Release, chain_task, price, to_dollars, verdict_scorer, weather
 
 __all__ = [
     "MODEL",
@@ -96,12 +96,12 @@ def chains() -> tuple[tuple[int, tuple[int | None, ...]], ...]:
     from ..storage.recordings.recording import Recording
 
     truth = _truth("chains")
-    tasks = {question: f"{question} Think in one short step." for question in truth}
+    tasks = {question: chain_task(question) for question in truth}
     asked = [line.body["messages"][-1]["content"] for line in Recording(recordings_folder() / "chains.jsonl").exchanges]
     count = min(sum(one.endswith(task) for one in asked) for task in tasks.values())
     found = []
     with _played("chains"):
-        model = _model(max_tokens=80)
+        model = _model(max_tokens=100)
         for question, right in truth.items():
             result = self_consistency(model, tasks[question], n=count, answer=int, temperature=0.7)
             votes = tuple(entry.answer for entry in result.trace if isinstance(entry, Sample))

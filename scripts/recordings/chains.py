@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any
 
 import msgflux_nb as mf
+from msgflux_nb.course.materials import chain_task
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.storage.recordings.recording import Recording
 from scripts.recordings.place import FOLDER, MODEL, recording
@@ -25,53 +26,48 @@ QUESTIONS = {
     "What is 90 / 6 + 14?": 29,
     "What is 25 + 38 - 17?": 46,
     "What is 9 * 9 - 18?": 63,
-    "What is 15 * 6 - 40?": 50,
     "What is (20 - 6) * 4?": 56,
     "A box holds 8 pens. How many pens are in 5 boxes after 6 are taken out?": 34,
-    "A pack of 6 eggs costs 3 euros. What do 24 eggs cost?": 12,
-    "Ann is 7. Ben is twice as old. How old is Ben in 3 years?": 17,
-    "Tom has 30 sweets and eats 4 a day. How many are left after 5 days?": 10,
+    "A pack of eggs costs 3 euros. What do 4 packs cost?": 12,
+    "Ann is 7, and Ben is twice as old. How old is Ben?": 14,
+    "Tom has 30 sweets and eats 4 a day for 5 days. How many are left?": 10,
+    "A bus has 40 seats, and 26 are taken. How many are free?": 14,
     "A bus has 40 seats. 17 people get in, then 9 more. How many seats are free?": 14,
-    "A film begins at 20 and lasts 3 hours. How many hours before 24 does it end?": 1,
-    "Three shirts cost 45 euros. What do two cost?": 30,
-    "A rope of 48 m is cut into 6 equal parts. How long are two parts, in m?": 16,
+    "Three shirts cost 45 euros. What does one cost?": 15,
+    "A rope of 48 m is cut into 6 equal parts. How long is one part, in m?": 8,
     "Eva reads 12 pages a day. How many days does she need for 96 pages?": 8,
     "A farm has 9 cows and 14 hens. How many legs are there?": 64,
     "There are 5 rows of 11 chairs. 13 are broken. How many can be used?": 42,
-    "Lea has 50 euros, buys 3 books of 9 euros each. How many euros are left?": 23,
+    "Lea has 50 euros and buys 3 books for 9 euros each. How many euros are left?": 23,
+    "A baker makes 24 rolls an hour. How many are that in 3 hours?": 72,
 }
 COUNT = 20
-
-
-def task_of(question: str) -> str:
-    """Return what the model is asked."""
-    return f"{question} Think in one short step."
-
-
-def asked_of(body: Any) -> str:
-    """Return the task in a request; the structure's outline stands before it."""
-    content: str = body["messages"][-1]["content"]
-    return content.rpartition("\n\n")[2]
+MAX_TOKENS = 100
 
 
 def missing(first: int) -> deque[tuple[str, int]]:
-    """Return the tasks and samples that are not recorded yet."""
+    """Return the questions and samples that are not recorded yet."""
     path = FOLDER / "chains.jsonl"
     known = set()
     if path.exists():
-        known = {(asked_of(line.body), line.sample) for line in Recording(path).exchanges}
+        known = {(question_in(line.body), line.sample) for line in Recording(path).exchanges}
     questions = list(QUESTIONS)
-    tasks = [task_of(one) for one in [*questions[first:], *questions[:first]]]
-    wanted = [(task, number) for number in range(COUNT) for task in tasks]
+    wanted = [(one, number) for number in range(COUNT) for one in [*questions[first:], *questions[:first]]]
     return deque(one for one in wanted if one not in known)
 
 
+def question_in(body: Any) -> str:
+    """Return the question of a request; an outline of the structure and an example stand before it."""
+    content: str = body["messages"][-1]["content"]
+    return content.rpartition("Q: ")[2].removesuffix("\nA:")
+
+
 async def ask(left: deque[tuple[str, int]], until: float) -> None:
-    model = mf.Model.chat_completion(MODEL, max_tokens=80, temperature=0.7)
+    model = mf.Model.chat_completion(MODEL, max_tokens=MAX_TOKENS, temperature=0.7)
     while left and time.monotonic() < until:
-        task, number = left.popleft()
-        response = await model.numbered(number).acall(task, generation_schema=ChainOfThoughts[int])
-        print(number, task, response.text.replace("\n", " ")[:80], flush=True)
+        question, number = left.popleft()
+        response = await model.numbered(number).acall(chain_task(question), generation_schema=ChainOfThoughts[int])
+        print(number, question, response.text.replace("\n", " ")[-60:], QUESTIONS[question], flush=True)
 
 
 async def ask_side_by_side(left: deque[tuple[str, int]], seconds: float) -> None:

@@ -21,7 +21,7 @@ def winner(votes: Any) -> Any:
 
 
 def stops(answer: Any) -> str:
-    """Let a rule look at the votes one by one, and hold its winners and its calls against asking twenty times."""
+    """Let a rule look at the votes one by one, and hold its winners and its calls against asking to the end."""
     need(callable(answer), f"Expected a function that takes the votes so far, got {type(answer).__name__}.")
     same = asked = 0
     for _, votes in chains():
