@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -567,3 +568,16 @@ def test_a_batch_reads_its_rows_on_every_wire(server: Server, wire: str) -> None
     asked = "".join(body[place][-1]["content"] for body in server.bodies)
     assert all(asked.count(text) == 1 for text in ("It rains in Oslo.", "Oslo again."))
     assert len(server.bodies) == 2
+
+
+def test_a_row_whose_answer_was_paused_is_stored_whole_and_never_asked_again(server: Server, tmp_path: Path) -> None:
+    first, second = {"type": "text", "text": '{"name": '}, {"type": "text", "text": '"Oslo"}'}
+    paused = whole(message(first, SEARCH, FOUND, reason="pause_turn"))
+    server.replies = [paused, whole(message(second)), whole(message(), 500)]
+    asked: dict[str, Any] = {"schema": City, "model": model_on(server, "messages", **SEARCHES)}
+    for expected in (["ok", 2, 10, 6], ["cached", 0, 0, 0]):
+        frame = mf.extract(["Rain in Oslo."], store=str(tmp_path / "run.sqlite"), **asked)
+        columns = ["_status", "_attempts", "_prompt_tokens", "_completion_tokens"]
+        assert [frame["name"].iloc[0], *frame[columns].iloc[0]] == ["Oslo", *expected]
+    assert len(server.bodies) == 2
+    assert server.bodies[1]["messages"][-1] == {"role": "assistant", "content": [first, SEARCH, FOUND]}
