@@ -5,6 +5,9 @@ author = "the msgflux_nb developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_design", "sphinx_copybutton"]
 html_theme = "pydata_sphinx_theme"
 html_title = "msgflux_nb"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/mark.svg"
 html_theme_options = {
     "show_prev_next": True,
     "navigation_depth": 2,
@@ -13,7 +16,7 @@ html_theme_options = {
 }
 html_show_sourcelink = False
 html_copy_source = False
-exclude_patterns = ["conf.py", "lessons/source"]
+exclude_patterns = ["conf.py", "lessons/source", "lessons/saved"]
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["colon_fence"]

@@ -19,18 +19,19 @@ from typing import Any
 from urllib.parse import unquote, urldefrag
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
 
 SITE = Path(__file__).parent.parent / "build" / "site"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = (1280, 800, 400)
-REPLAYS = ".msgflux-twin input[type=range][aria-label=replay]"
+REPLAYS = ".msgflux-twin :is(input[type=range], [role=slider])[aria-label=replay]"
 _LINKS = "() => [...document.querySelectorAll('a[href]')].map((link) => link.href)"
 _IDS = "() => [...document.querySelectorAll('[id]')].map((node) => node.id)"
-_TO_BEGIN = "(slider) => { slider.value = slider.min; slider.dispatchEvent(new Event('input', { bubbles: true })); }"
 _PLAY = """(slider) => [...slider.closest('.msgflux-twin').querySelectorAll('button')]
   .find((button) => /^play/.test(button.getAttribute('aria-label') ?? button.textContent.trim())).click()"""
-_MOVES = "([selector, place]) => Number(document.querySelectorAll(selector)[place].value) > 1"
+_PLACE = "(slider) => Number(slider.value ?? slider.getAttribute('aria-valuenow'))"
+_ELSEWHERE = f"([selector, place, was]) => ({_PLACE})(document.querySelectorAll(selector)[place]) !== was"
 _WIDER = "() => document.scrollingElement.scrollWidth - window.innerWidth"
 
 
@@ -100,11 +101,13 @@ class Crawl:
         sliders = page.locator(REPLAYS)
         for place in range(sliders.count()):
             slider = sliders.nth(place)
-            slider.evaluate(_TO_BEGIN)
+            saved = slider.evaluate(_PLACE)  # at its end
             slider.evaluate(_PLAY)
             try:
-                page.wait_for_function(_MOVES, arg=[REPLAYS, place], timeout=30_000)
-            except Exception as error:
+                page.wait_for_function(_ELSEWHERE, arg=[REPLAYS, place, saved], timeout=30_000)
+                begun = slider.evaluate(_PLACE)
+                page.wait_for_function(_ELSEWHERE, arg=[REPLAYS, place, begun], timeout=30_000)
+            except TookTooLong as error:
                 self._note(f"replay {place + 1} does not play: {str(error).splitlines()[0]}")
             self.replays += 1
 
@@ -113,7 +116,7 @@ class Crawl:
         self.open(page, "search.html?q=token")
         try:
             page.wait_for_selector("#search-results li a", timeout=30_000)
-        except Exception:
+        except TookTooLong:
             self._note("a search for token finds nothing")
 
     def dead_links(self) -> list[str]:

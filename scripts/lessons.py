@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks" / "course"
 _CELL = re.compile(r"^```python\n(.*?)^```$\n?", re.M | re.S)
 _SOLUTION = re.compile(r"^# SOLUTION\n(.*?)^# END\n", re.M | re.S)
+_WATCH_FOR = re.compile(r"^<!-- watch for: (.*?) -->\n\n")
 _PLACEHOLDER = re.compile(r"^answer = \.\.\.\n(?=# SOLUTION\n)", re.M)
 MINUTES = 25
 LIVE = frozenset(("11_from_texts_to_a_table",))  # which ask a model, and whose outputs differ
@@ -28,7 +29,8 @@ LIVE = frozenset(("11_from_texts_to_a_table",))  # which ask a model, and whose 
 
 def notebook(source: str, *, key: bool) -> Any:
     """Return a notebook without outputs."""
-    cells, end = [], 0
+    watch_for = _WATCH_FOR.match(source)
+    cells, end = [], watch_for.end() if watch_for else 0
     for found in _CELL.finditer(source):
         cells += _texts(source[end : found.start()])
         code = _SOLUTION.sub(r"\1", _PLACEHOLDER.sub("", found[1])) if key else _SOLUTION.sub("", found[1])
@@ -39,10 +41,13 @@ def notebook(source: str, *, key: bool) -> Any:
     cells += _texts(source[end:])
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number:02d}"
+        heading = cell.cell_type == "markdown" and cell.source.startswith("#")
+        cell.metadata["slideshow"] = {"slide_type": "slide" if heading else "-"}
     made = nbformat.v4.new_notebook(cells=cells)
     made.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     made.metadata["language_info"] = {"name": "python"}
-    cells[0].metadata["msgflux_nb"] = {"minutes": MINUTES, "recorded_cost_dollars": 0.0}
+    told = {"minutes": MINUTES, "recorded_cost_dollars": 0.0, "watch_for": watch_for[1] if watch_for else ""}
+    cells[0].metadata["msgflux_nb"] = told
     return made
 
 

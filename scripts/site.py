@@ -38,7 +38,7 @@ def assemble() -> None:
         ROOT / "notebooks" / "00_quickstart.ipynb",
         *sorted((ROOT / "notebooks" / "course").glob("*.ipynb")),
     ]:
-        shutil.copyfile(notebook, lessons / notebook.name)
+        _show(notebook, lessons / notebook.name)
         names.append(f"lessons/{notebook.stem}")
     (SOURCE / "lessons.md").write_text(_LESSONS.format(names="\n".join(names)), encoding="utf-8")
     for page in SOURCE.glob("*.md"):  # a notebook lies elsewhere in the site
@@ -50,6 +50,18 @@ def assemble() -> None:
     measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").replace("](../docs/", "](")
     (SOURCE / "benchmarks.md").write_text(measured, encoding="utf-8")
     (SOURCE / "api.md").write_text(reference(), encoding="utf-8")
+
+
+def _show(notebook: Path, target: Path) -> None:
+    """Copy a notebook, with a line below its title that says how to get it and how to run it."""
+    import nbformat
+
+    (target.parent / "saved").mkdir(exist_ok=True)
+    shutil.copyfile(notebook, target.parent / "saved" / notebook.name)
+    shown = nbformat.read(notebook, as_version=4)
+    line = f"{{download}}`This notebook <saved/{notebook.name}>` · [how to run it](../begin.md)"
+    shown.cells.insert(1, nbformat.v4.new_markdown_cell(line, id="how-to-get-it"))
+    nbformat.write(shown, target)
 
 
 def reference() -> str:
