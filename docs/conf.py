@@ -1,5 +1,8 @@
 """How Sphinx builds the site; scripts/site.py calls it."""
 
+from pathlib import Path
+
+_HERE = Path(__file__).parent
 project = "msgflux_nb"
 author = "the msgflux_nb developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_design", "sphinx_copybutton"]
@@ -14,6 +17,9 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
 }
+# Only the lessons have neighbours to list at the side.
+_PAGES = [page.relative_to(_HERE).with_suffix("").as_posix() for page in _HERE.rglob("*.md")]
+html_sidebars: dict[str, list[str]] = {page: [] for page in _PAGES if page != "lessons"}
 html_show_sourcelink = False
 html_copy_source = False
 exclude_patterns = ["conf.py", "lessons/source", "lessons/saved"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import sys
 import types
@@ -104,6 +105,24 @@ def test_what_a_page_links_to_is_there(path: Path) -> None:
         assert page.exists(), target
         titles = re.findall(r"^#+ (.*)$", read(page), flags=re.M) if heading else []
         assert not heading or heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_each_item_of_the_gallery_begins_with_its_picture() -> None:
+    items = read(ROOT / "docs" / "gallery.md").split("\n## ")[1:]
+    assert len(items) >= 20
+    for item in items:
+        assert re.match(r".*\n\n!\[.+\]\(images/gallery/\w+\.png\)\n\n```python\n", item), item.partition("\n")[0]
+    assert sum(path.stat().st_size for path in (ROOT / "docs" / "images" / "gallery").iterdir()) < 1.5e6
+
+
+def test_what_to_watch_for_stands_in_each_lesson_and_in_the_guide() -> None:
+    guide = read(ROOT / "docs" / "teaching.md")
+    lessons = sorted((ROOT / "notebooks" / "course").glob("*.ipynb"))
+    assert len(lessons) == 13
+    for lesson in lessons:
+        told = json.loads(read(lesson))["cells"][0]["metadata"]["msgflux_nb"]
+        assert told["minutes"] == 25
+        assert f"*Watch for:* {told['watch_for']}\n" in guide
 
 
 PAGE = """\

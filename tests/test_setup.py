@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent
@@ -176,3 +177,51 @@ def test_the_oldest_ipykernel_of_the_browser_tests_is_the_oldest_that_is_allowed
 def test_scripts_can_be_executed() -> None:
     names = [*SCRIPTS.glob("*.sh"), ROOT / ".ci" / "run", ROOT / "binder" / "postBuild"]
     assert [path.name for path in names if not os.access(path, os.X_OK)] == []
+
+
+# .ci/run
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone in which make says what it was asked for, and does nothing."""
+    folder = tmp_path / "work" / "clone"
+    (folder / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
+    (tmp_path / "bin").mkdir()
+    make = tmp_path / "bin" / "make"
+    make.write_text('#!/bin/sh\necho "make $* ${MSGFLUX_WIRE:-none} ${MSGFLUX_WIRE2:-none}"\n')
+    make.chmod(0o755)
+    return folder
+
+
+def ci(clone: Path, **variables: str) -> tuple[int, list[str]]:
+    code, told = run(".ci/run", folder=clone, path=f"{clone.parents[1]}/bin:/usr/bin:/bin", **variables)
+    return code, told.splitlines()
+
+
+def test_a_public_checkout_runs_all_but_what_reads_recorded_exchanges_and_says_so(clone: Path) -> None:
+    code, told = ci(clone)
+    assert code == 0
+    missing = [line.split()[:2] for line in told[:2]]
+    assert missing == [["WITHOUT", "exchanges.jsonl:"], ["WITHOUT", "dev_responses.jsonl:"]]
+    assert told[2:] == ["make check none none", "make test none none"]
+
+
+def test_recorded_exchanges_beside_the_clone_are_used(clone: Path) -> None:
+    for folder, name in (("wire", "exchanges.jsonl"), ("wire2", "dev_responses.jsonl")):
+        (clone.parent / "shared" / folder).mkdir(parents=True)
+        (clone.parent / "shared" / folder / name).touch()
+    shared = f"{clone}/../shared"
+    assert ci(clone) == (0, [f"make {part} {shared}/wire {shared}/wire2" for part in ("check", "test")])
+
+
+def test_recorded_exchanges_that_are_named_and_missing_are_an_error(clone: Path) -> None:
+    code, told = ci(clone, MSGFLUX_WIRE="/nowhere")
+    assert (code, told) == (1, ["there is no /nowhere/exchanges.jsonl; MSGFLUX_WIRE names its folder"])
+
+
+def test_the_workflow_runs_what_a_change_has_to_pass() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert commands == [".ci/run", "make crawl"]

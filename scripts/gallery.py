@@ -1,0 +1,172 @@
+"""Takes the pictures of docs/gallery.md: what each item shows in a notebook, from the page's own code and recordings.
+
+``python scripts/gallery.py`` runs the page's blocks in order, draws for each item the value that ``SHOWN`` names, and
+writes docs/images/gallery/*.png: small, in few colours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import re
+import shutil
+import sys
+import tempfile
+import types
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+PAGE, FOLDER = ROOT / "docs" / "gallery.md", ROOT / "docs" / "images" / "gallery"
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTH, HEIGHT, COLOURS = 640, 420, 48
+
+# By the item's heading: the name of its picture, and the value that is drawn.
+SHOWN = {
+    "Ask, and see the bill": ("ask", "response"),
+    "Stream": ("stream", "pieces(model)"),
+    "Go on with a conversation": ("go_on", "mf.MessageBuilder(history)"),
+    "See what a token could have been": ("candidates", "bars(first.top[:8])"),
+    "Draw many times": ("draws", "bars(Counter(text.lower().strip('. ') for text in texts).most_common(8))"),
+    "Begin the answer": ("begin", 'mf.PrefillEditor(cold, value=\'{"place": "\')'),
+    "Compare prompts and models": ("compare", "table.mf.scores()[['right', 'low', 'high']].round(2)"),
+    "Decode to a type": ("decode", "mf.to_frame([Person('Ada', 36), Person('Bruno', 41)])"),
+    "Put a streamed call together": ("streamed_call", "mf.to_frame(aggregator.get_calls())"),
+    "Give a model functions": ("functions", "mf.tool_schemas([add])[0]"),
+    "Answer calls, and go on": ("answer_calls", "mf.MessageBuilder(aggregator.get_messages())"),
+    "Let it reason and act": ("react", "mf.PlanView(run)"),
+    "Vote": ("vote", "mf.PlanView(vote)"),
+    "Search a tree": ("tree", "mf.PlanView(tree)"),
+    "Texts to a table": ("table", "releases[['package', 'version', 'mood', '_status']].head(6)"),
+    "Find where a value stands": ("spans", "mf.ReviewView(releases)"),
+    "Score against a truth": ("score", "mf.score(releases, truth)"),
+    "Catch what failed, and keep what came": ("catch", "caught(flaky)"),
+    "Retry by itself": ("retry", "answer"),
+    "Look into a recording": ("recording", "model.recorded[['question', 'options', 'status', 'seconds']]"),
+    "Plan what a batch will cost": (
+        "forecast",
+        "mf.to_frame([tried.attrs['report']['forecast']]).T.rename(columns={0: 'forecast'})",
+    ),
+    "Check an exercise": ("check", "mf.lesson('04').a.check('{')"),
+}
+STYLE = """<meta charset="utf-8"><style>
+body { margin: 0; background: #fff; color: #1f2328; font: 14px/1.45 sans-serif; }
+#shown { width: max-content; min-width: 320px; max-width: 600px; padding: 16px; }
+#shown:has(.msgflux-twin) { width: 600px; }
+table.dataframe { border-collapse: collapse; font-size: 13px; }
+table.dataframe td, table.dataframe th { padding: 3px 10px; text-align: right; }
+table.dataframe tr { border-bottom: 1px solid #d8dee4; } pre { margin: 0; font-size: 12px; white-space: pre-wrap; }
+.piece { padding: 1px 0; }
+.piece:nth-child(odd) { background: #ddeafc; }
+.piece:nth-child(even) { background: #eef4e4; }
+.bar { display: grid; grid-template-columns: 110px 1fr 50px; gap: 8px; width: 380px; font-size: 13px; margin: 2px 0; }
+.bar i { background: #8ab4f8; border-radius: 2px; display: block; height: 14px; margin-top: 3px; }
+</style>"""
+
+
+class Html(str):
+    """Markup of our own."""
+
+
+def pieces(model: Any) -> Html:
+    """Draw the pieces of a stream."""
+    told = model("What is a token?", system_prompt="You answer in one short sentence.", stream=True)
+    return Html("".join(f'<span class="piece">{html.escape(text)}</span>' for text in told))
+
+
+def bars(counted: Any) -> Html:
+    """Draw names with numbers; logarithms as probabilities."""
+    import math
+
+    rows = [(name, math.exp(value) if value < 0 else value) for name, value in counted]
+    most = max(value for _, value in rows)
+    drawn = (
+        f'<div class="bar"><span>{html.escape(name)}</span><i style="width: {100 * value / most:.0f}%"></i>'
+        f"<span>{value if isinstance(value, int) else round(value, 2)}</span></div>"
+        for name, value in rows
+    )
+    return Html("".join(drawn))
+
+
+def caught(model: Any) -> Html:
+    """Draw an error with what it has kept."""
+    import msgflux_nb as mf
+
+    try:
+        model("A stream that is cut", stream=True).consume()
+    except mf.StreamInterruptedError as error:
+        return Html(
+            f"<pre><b>{type(error).__name__}</b>: {html.escape(str(error))}\n\nkept: {error.snapshot.text!r}</pre>"
+        )
+    raise AssertionError("the recorded stream ends before its end")
+
+
+def drawn(value: Any) -> str:
+    """Return the markup that a saved notebook shows of a value."""
+    if isinstance(value, Html):
+        return value
+    for way in ("_twin", "_repr_mimebundle_"):
+        if hasattr(value, way):
+            bundle = getattr(value, way)()
+            bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+            if "text/html" in bundle:
+                return str(bundle["text/html"])
+    if hasattr(value, "_repr_html_"):
+        return str(value._repr_html_())
+    import json
+
+    return f"<pre>{html.escape(json.dumps(value, indent=2))}</pre>"
+
+
+def values() -> dict[str, str]:
+    """Run the page; return the markup of each item by the name of its picture."""
+    module = types.ModuleType("gallery")
+    sys.modules[module.__name__] = module
+    module.__dict__.update(pieces=pieces, bars=bars, caught=caught)
+    found = {}
+    for part in re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.M):
+        with contextlib.redirect_stdout(io.StringIO()):
+            for code in re.findall(r"^```python\n(.*?)^```", part, flags=re.M | re.S):
+                exec(code, module.__dict__)  # noqa: S102  # our own page
+            title = part.partition("\n")[0].strip()
+            if title in SHOWN:
+                name, expression = SHOWN[title]
+                found[name] = drawn(eval(expression, module.__dict__))  # noqa: S307  # our own table
+    return found
+
+
+def take(page: Page, markup: str, target: Path) -> None:
+    """Draw some markup, and keep its picture in few colours."""
+    page.set_content(STYLE + f'<div id="shown">{markup}</div>')
+    page.wait_for_timeout(400)
+    box = page.locator("#shown").bounding_box() or {"width": WIDTH, "height": HEIGHT}
+    clip = {"x": 0, "y": 0, "width": min(box["width"], WIDTH), "height": min(box["height"], HEIGHT)}
+    picture = Image.open(io.BytesIO(page.screenshot(clip=clip)))  # type: ignore[arg-type]  # a dict of that form
+    picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        target, optimize=True
+    )
+
+
+def main() -> int:
+    """Take all pictures."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    chromium = next(filter(None, map(shutil.which, CHROMIUMS)))
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty), sync_playwright() as playwright:
+        markups = values()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context(viewport={"width": WIDTH, "height": 900}, device_scale_factor=2)
+        for name, markup in markups.items():
+            take(context.new_page(), markup, FOLDER / f"{name}.png")
+        browser.close()
+    total = sum(path.stat().st_size for path in FOLDER.glob("*.png"))
+    print(f"{len(markups)} pictures, {total / 1e3:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
