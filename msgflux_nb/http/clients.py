@@ -8,6 +8,7 @@ is. Redirects are not followed, since a key header must not go to another host.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import weakref
@@ -285,6 +286,8 @@ def _failure(target: Target, status: int, headers: Headers, body: bytes, ear: Ea
 
 # -- which client ------------------------------------------------------------------------------------------------------
 
+_CLOSING_SECONDS = 1.0  # in which a client closes the connections that it has kept
+
 _clients: dict[tuple[int, str], SyncClient] = {}
 _foreign: dict[tuple[int, Any], httpx.HTTPTransport] = {}
 _async_clients: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Any, Any]]] = weakref.WeakKeyDictionary()
@@ -340,8 +343,14 @@ async def _of_this_loop(place: Any, make: Callable[[], Any], close: Callable[[An
 
 
 async def _closed_with_the_loop(client: Any, close: Callable[[Any], Any]) -> AsyncIterator[None]:
-    """Closes a client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook."""
+    """Closes a client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook.
+
+    A server that never answers the close, or a proxy, is not waited for.
+    """
+    import asyncio
+
     try:
         yield
     finally:
-        await close(client)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(close(client), _CLOSING_SECONDS)

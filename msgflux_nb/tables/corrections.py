@@ -14,19 +14,12 @@ from typing import Any
 import msgspec
 
 from ..storage.batches import KEY_BYTES, Records
+from ..storage.notes import Notes
 from .cells import CellError
 from .paths import replaced, type_at
 from .rows import Rows
 
 __all__ = ["Correction", "Corrections"]
-
-_PUT = (
-    "INSERT INTO corrections (subject, schema, field, value, was) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (subject, schema, field) DO UPDATE SET value = excluded.value"
-)
-_DROP = "DELETE FROM corrections WHERE subject = ? AND schema = ? AND field = ?"
-_GET_OF_ONE = "SELECT field, value, was FROM corrections WHERE schema = ? AND subject = ? ORDER BY rowid"
-_GET = "SELECT subject, field, value, was FROM corrections WHERE schema = ? ORDER BY rowid"
 
 
 class Correction(msgspec.Struct, frozen=True):
@@ -69,17 +62,19 @@ class Corrections:
 
     def __init__(self, records: Records | None, schema: Any, rows: Rows, keys: bytearray) -> None:
         self._rows, self._keys = rows, keys
-        self._store = None if records is None else records.store
+        key, values = ("subject", "schema", "field"), ("value", "was")
+        self._notes = None if records is None else Notes(records.store, "corrections", key, values, fixed=("was",))
         self._schema = schema
         self.schema_name = str(getattr(schema, "__qualname__", schema))
         self._own: dict[bytes | None, dict[str, Correction]] = {}
         self._subjects: dict[int, bytes] = {}  # of rows that stay; finding out takes some 10 µs a row
 
     def put(self, position: int, correction: Correction) -> None:
-        """Keep a correction; it is committed when this returns. A later one of the same field takes its place.
+        """Keep a correction; :meth:`keep` says that it is written. A later one of the same field takes its place.
 
         Raises:
             ValueError: the row is not known any more: one of an iterator, without a store.
+            StoreError: the store was closed.
         """
         subject = self.subject(position)
         if subject is None:
@@ -87,27 +82,30 @@ class Corrections:
                 "correct: what this row holds was not kept, so that nothing can be kept with it. It is blank, or came "
                 "from an iterator, or has an image that is no path and no bytes: give `extract` a list or a DataFrame"
             )
-        if self._store is None:
-            known = self._own.setdefault(subject, {}).get(correction.field, correction)
-            self._own[subject][correction.field] = msgspec.structs.replace(correction, was=known.was)
-            return
-        self._store.row(_PUT, subject, self.schema_name, correction.field, correction.value, correction.was)
+        known = self._own.setdefault(subject, {}).get(correction.field, correction)
+        if self._notes is not None:
+            self._notes.put((subject, self.schema_name, correction.field), (correction.value, correction.was))
+        self._own[subject][correction.field] = msgspec.structs.replace(correction, was=known.was)
 
     def drop(self, position: int, field: str) -> None:
         """Forget the correction of a field; nothing happens where there is none."""
         subject = self.subject(position)
-        if self._store is None:
-            self._own.get(subject, {}).pop(field, None)
-        else:
-            self._store.row(_DROP, subject, self.schema_name, field)
+        if self._notes is not None and subject is not None:
+            self._notes.drop((subject, self.schema_name, field))
+        self._own.get(subject, {}).pop(field, None)
+
+    def keep(self) -> None:
+        """Wait until all corrections are written, for a second at most.
+
+        Raises:
+            StoreError: they are not, for now; they are written as soon as that is possible.
+        """
+        if self._notes is not None:
+            self._notes.keep()
 
     def of_row(self, position: int) -> dict[str, Correction]:
-        """Return the corrections of one row by field."""
-        subject = self.subject(position)
-        if subject is None or self._store is None:
-            return dict(self._own.get(subject, {}))
-        found = self._store.rows(_GET_OF_ONE, self.schema_name, subject)
-        return {correction.field: correction for told in found for correction in _read(told)}
+        """Return the corrections of one row by field, as of the last look at all of them; no store is asked."""
+        return dict(self._own.get(self.subject(position), {}))
 
     def of_rows(self, within: float | None = None) -> dict[int, dict[str, Correction]]:
         """Return the corrections by position, for the rows that have any, and by field.
@@ -143,12 +141,13 @@ class Corrections:
             return value
 
     def _all(self, within: float | None = None) -> dict[bytes | None, dict[str, Correction]]:
-        found: dict[bytes | None, dict[str, Correction]] = dict(self._own)
-        if self._store is not None:
-            for subject, *told in self._store.rows(_GET, self.schema_name, within=within):
-                for correction in _read(told):
+        if self._notes is not None:
+            found: dict[bytes | None, dict[str, Correction]] = {}
+            for (subject, _, field), told in self._notes.find(within, schema=self.schema_name).items():
+                for correction in _read((field, *told)):
                     found.setdefault(subject, {})[correction.field] = correction
-        return found
+            self._own = found
+        return self._own
 
     def subject(self, position: int) -> bytes | None:
         """Return what a row is known by; the key of its request where the row was not kept."""

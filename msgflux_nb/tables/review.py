@@ -48,6 +48,7 @@ def correct(
         was=msgspec.json.encode(plain(at(answered, path))),
     )
     run.corrections.put(place, correction)
+    run.corrections.keep()
     return _changed(result, here, run.schema, path, run.corrections.applied(values[place], correction))
 
 

@@ -261,6 +261,12 @@ class Run:
         except KeyboardInterrupt:
             return
 
+    @property
+    def on_store_error(self) -> str:
+        """What happens where the store cannot be written."""
+        asked: str = self._limits["on_store_error"]
+        return asked
+
     def settled(self) -> Ledger:
         """Return how every row has ended as things stand."""
         batch = self.batch

@@ -85,7 +85,9 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
 
 
 def restart_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget all runs, all answers in memory, and all stores that are open."""
+    """Forget all runs, all answers in memory, and all stores that are open; what waits there is written first."""
+    for open_one in store.open_stores():
+        open_one.worker.flush()
     monkeypatch.setattr(run, "_runs", type(run._runs)())
     monkeypatch.setattr(grid_run, "_grids", type(grid_run._grids)())
     monkeypatch.setattr(run, "_kernels", [])

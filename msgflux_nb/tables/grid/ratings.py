@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from ...storage.batches import KEY_BYTES
+from ...storage.notes import Notes
 from ..fields import plain
 from ..ledger import Ledger
 from .grid_run import GridRun
@@ -14,9 +15,6 @@ from .grid_run import GridRun
 __all__ = ["Ratings"]
 
 _KIND = "rating"
-_PUT = "INSERT INTO decisions (subject, kind, told) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET told = excluded.told"
-_DROP = "DELETE FROM decisions WHERE subject = ? AND kind = ?"
-_GET = "SELECT subject, told FROM decisions WHERE kind = ?"
 
 
 class Ratings:
@@ -25,22 +23,33 @@ class Ratings:
     Args:
         run: the grid.
         ledger: its answers.
+
+    Attributes:
+        notes: what writes them; None where they are not written.
+
+    Raises:
+        StoreError: the store cannot be read.
     """
 
     def __init__(self, run: GridRun, ledger: Ledger) -> None:
         self._run = run
-        self._store = None if run.records is None else run.records.store
+        records = run.records
+        self.notes = None if records is None else Notes(records.store, "decisions", ("subject", "kind"), ("told",))
         self._own: dict[int, bool] = {}
         self.look_at(ledger)
 
     def look_at(self, ledger: Ledger) -> None:
-        """Go on with more answers: those that were rated before are known again."""
+        """Go on with more answers: those that were rated before are known again.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         self._ledger = ledger
-        known = {} if self._store is None else dict(self._store.rows(_GET, _KIND))
+        known = {} if self.notes is None else self.notes.find(kind=_KIND)
         if known:
             subjects = {position: self._subject(position) for position in range(len(self._run.rows))}
-            found = {position: known[one] for position, one in subjects.items() if one in known}
-            self._own |= {position: msgspec.json.decode(told, type=bool) for position, told in found.items()}
+            found = {position: _read(*known.get((one, _KIND), (b"",))) for position, one in subjects.items()}
+            self._own |= {position: good for position, good in found.items() if good is not None}
 
     def get(self, position: int) -> bool | None:
         """Return whether an answer was found good; None for one that is not rated."""
@@ -51,7 +60,7 @@ class Ratings:
         return dict(self._own)
 
     def put(self, position: int, good: bool | None) -> None:
-        """Rate an answer, or take its rating back with None; it is kept when this returns."""
+        """Rate an answer, or take its rating back with None; it is written soon."""
         if self._ledger.values[position] is None:
             raise ValueError("there is no answer to rate here")
         if good is None:
@@ -59,12 +68,12 @@ class Ratings:
         else:
             self._own[position] = good
         subject = self._subject(position)
-        if self._store is None or subject is None:
+        if self.notes is None or subject is None:
             return
         if good is None:
-            self._store.row(_DROP, subject, _KIND)
+            self.notes.drop((subject, _KIND))
         else:
-            self._store.row(_PUT, subject, _KIND, msgspec.json.encode(good))
+            self.notes.put((subject, _KIND), (msgspec.json.encode(good),))
 
     def _subject(self, position: int) -> bytes | None:
         """Return what an answer is known by: its request, and what it says."""
@@ -73,3 +82,8 @@ class Ratings:
         if not any(key) or value is None:
             return None
         return hashlib.sha256(key + msgspec.json.encode(plain(value), enc_hook=str)).digest()
+
+
+def _read(told: object) -> bool | None:
+    """Return a rating as it was written; None for what somebody else has written."""
+    return {b"true": True, b"false": False}.get(told) if isinstance(told, bytes) else None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from ...storage.batches import Records
+from ...storage.notes import Notes
 from ..corrections import Corrections
 
 __all__ = ["Decision", "Decisions"]
-
-_PUT = "INSERT INTO decisions (subject, kind, told) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET told = excluded.told"
-_DROP = "DELETE FROM decisions WHERE subject = ? AND kind = ?"
-_GET = "SELECT subject, told FROM decisions WHERE kind = ?"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -38,18 +35,23 @@ class Decisions:
     Args:
         records: the store in which they are kept; None to keep them as long as this object.
         corrections: of the same run; they know what a row is known by.
+
+    Attributes:
+        notes: what writes them; None where they are not written.
     """
 
     def __init__(self, records: Records | None, corrections: Corrections) -> None:
-        self._store = None if records is None else records.store
+        key, values = ("subject", "kind"), ("told",)
+        self.notes = None if records is None else Notes(records.store, "decisions", key, values)
         self._subject = corrections.subject
         self._kind = f"review {corrections.schema_name}"
         self._own: dict[bytes, bytes] = {}
 
     def put(self, position: int, decision: Decision) -> None:
-        """Keep a decision; it is committed when this returns. It counts for every row that holds the same.
+        """Keep a decision, which is written soon. It counts for every row that holds the same.
 
         Raises:
+            StoreError: the store was closed.
             ValueError: what the row holds is not known, so that nothing can be kept with it.
         """
         subject = self._subject(position)
@@ -59,24 +61,45 @@ class Decisions:
                 "or has an image that is no path and no bytes: give `extract` a list or a DataFrame"
             )
         told = msgspec.json.encode(decision)
-        if self._store is None:
+        if self.notes is None:
             self._own[subject] = told
         else:
-            self._store.row(_PUT, subject, self._kind, told)
+            self.notes.put((subject, self._kind), (told,))
 
     def drop(self, position: int) -> None:
         """Forget a row's decision."""
         subject = self._subject(position)
-        if self._store is None:
-            self._own.pop(subject or b"", None)
+        if subject is None:
+            return
+        if self.notes is None:
+            self._own.pop(subject, None)
         else:
-            self._store.row(_DROP, subject, self._kind)
+            self.notes.drop((subject, self._kind))
 
     def of_rows(self, positions: list[int]) -> dict[int, Decision]:
-        """Return the decisions by position, for the rows that have one."""
-        known = dict(self._own) if self._store is None else dict(self._store.rows(_GET, self._kind))
+        """Return the decisions by position, for the rows that have one.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        known = {subject: _read(told) for subject, told in self._known().items()}
         if not known:
             return {}
-        decisions = {subject: msgspec.json.decode(told, type=Decision) for subject, told in known.items()}
-        found = {position: self._subject(position) for position in positions}
-        return {position: decisions[subject] for position, subject in found.items() if subject in decisions}
+        found = {position: known.get(self._subject(position)) for position in positions}
+        return {position: decision for position, decision in found.items() if decision is not None}
+
+    def _known(self) -> dict[Any, Any]:
+        if self.notes is None:
+            return dict(self._own)
+        return {key[0]: told for key, (told,) in self.notes.find(kind=self._kind).items()}
+
+
+def _read(told: Any) -> Decision | None:
+    """Return a decision as it was written; None for what somebody else has written."""
+    try:
+        decision = msgspec.json.decode(told, type=Decision)
+        for value in (decision.value, *decision.before.values()):
+            msgspec.json.decode("null" if value is None else value)
+    except (msgspec.DecodeError, TypeError, RecursionError, UnicodeError):
+        return None
+    return decision

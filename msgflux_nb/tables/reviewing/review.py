@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from ...errors import StoreError
 from ..compare import same_cell
 from ..corrections import Correction
 from ..dtypes import Column, columns
@@ -44,7 +45,7 @@ class _Draft:
 class Review:
     """Decide row by row whether a result is right.
 
-    What is decided is kept at once in the run's store, by what the row holds: after a restart, in a later run of the
+    What is decided is kept in the run's store, by what the row holds: after a restart, in a later run of the
     same rows and with another model, the row is decided already.
 
     Args:
@@ -63,6 +64,7 @@ class Review:
         budget: as given.
         random: how many of the rows that are read are drawn at random.
         decided: the decisions by position.
+        notes: what writes the decisions; None where they are not written.
 
     Raises:
         StoreError: the run's kernel has ended.
@@ -114,7 +116,9 @@ class Review:
         self.reorder(random=random)
         self._decisions = Decisions(run.records, run.corrections)
         self.decided = self._decisions.of_rows(positions)
+        self.notes = self._decisions.notes
         self._drafts: dict[int, _Draft] = {}
+        self._verdicts: dict[int, tuple[Decision, set[str]]] = {}
 
     def reorder(self, *, random: float) -> None:
         """Put the rows into another order: with another share of rows that are drawn at random.
@@ -181,12 +185,13 @@ class Review:
     # -- decisions ------------------------------------------------------------------------------------------------
 
     def accept(self, position: int) -> None:
-        """Decide that a row is right as it stands, with what was set in it; it is kept when this returns.
+        """Decide that a row is right as it stands, with what was set in it; it is written by the store's thread.
 
         Raises:
             ValueError: it is no whole answer yet, or what the row holds was not kept.
-            StoreError: the decision cannot be kept.
+            StoreError: earlier decisions cannot be written, and ``on_store_error`` is ``"stop"``.
         """
+        self._check_store()
         value = self.value(position)
         encoded = msgspec.json.encode(plain(value) if isinstance(value, dict) else value)
         try:
@@ -200,6 +205,7 @@ class Review:
 
     def reject(self, position: int) -> None:
         """Decide that a row is unusable: there is no right answer to it, and it counts for nothing."""
+        self._check_store()
         self._forget(position)
         self._decide(position, Decision("unusable", None, time.time()))
 
@@ -232,7 +238,7 @@ class Review:
         names = [column.name for column in self.columns] if field is None else [self._column(field).name]
         verdicts: dict[int, bool | None] = {}
         for position, decision in self.decided.items():
-            verdicts[position] = None if decision.value is None else self._is_right(position, decision.value, names)
+            verdicts[position] = None if decision.value is None else self._is_right(position, decision, names)
         return estimate_of(self.order, verdicts)
 
     def accuracy(self) -> pd.DataFrame:
@@ -272,6 +278,11 @@ class Review:
         if found is None:
             raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in self.columns)}")
         return found
+
+    def _check_store(self) -> None:
+        trouble = None if self.notes is None else self.notes.trouble
+        if trouble is not None and self.run.on_store_error == "stop":
+            raise StoreError(f"decisions cannot be kept and on_store_error='stop': {trouble}")
 
     def _decide(self, position: int, decision: Decision) -> None:
         self._decisions.put(position, decision)
@@ -320,13 +331,18 @@ class Review:
         except msgspec.ValidationError:
             return msgspec.json.decode(value)
 
-    def _is_right(self, position: int, value: str, names: Iterable[str]) -> bool:
+    def _is_right(self, position: int, decision: Decision, names: Iterable[str]) -> bool:
+        known = self._verdicts.get(position)
+        if known is None or known[0] is not decision:  # a decision is read once, however large its answer is
+            known = self._verdicts[position] = decision, self._right_fields(position, decision)
+        return all(name in known[1] for name in names)
+
+    def _right_fields(self, position: int, decision: Decision) -> set[str]:
         answer = self._answers[position]
         if answer is None:
-            return False
-        truth = self._decoded(value, None)
-        paths = [column.path for column in self.columns if column.name in names]
-        return all(same_cell(at(answer, path), at(truth, path)) for path in paths)
+            return set()
+        truth = self._decoded(decision.value, None)
+        return {one.name for one in self.columns if same_cell(at(answer, one.path), at(truth, one.path))}
 
 
 def _changed(found: Sequence[Column], answer: Any, whole: Any) -> list[tuple[str, ...]]:

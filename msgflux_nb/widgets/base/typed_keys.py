@@ -26,8 +26,9 @@ def without_keys(value: Any) -> Any:
     What holds none is returned itself, so that ``is`` tells whether something was found.
     """
     if isinstance(value, str):
-        # Pixels are no text, and by chance look like anything.
-        clean: Any = value if _DATA.match(value) else _WORD.sub(_masked, value)
+        # Pixels are no text, and by chance look like anything; of a long text the whole is looked at first.
+        holds_none = _DATA.match(value) or scrub(value) == value
+        clean: Any = value if holds_none else _WORD.sub(_masked, value)
         return value if clean == value else clean
     if isinstance(value, dict):
         items = [(key, item, without_keys(key), without_keys(item)) for key, item in value.items()]

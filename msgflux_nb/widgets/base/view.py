@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import anywidget
@@ -11,6 +12,8 @@ import traitlets as t
 from ...display.html import boxed
 from ...display.words import shown_text
 from .join import WIDGETS, join, modules
+from .message_size import MessageTooLargeError, check_size
+from .run import start_thread
 from .scale import current, dress
 from .typed_keys import KEY_REMOVED, without_keys
 
@@ -77,6 +80,17 @@ class View(anywidget.AnyWidget):
         """Show an error on the widget: what a callback raises would otherwise go to a log that nobody reads."""
         self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
 
+    def _aside(self, work: Callable[[], None], name: str) -> None:
+        """Do on a thread what may wait for a file or a run; what it raises is shown."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:
+                self.show_error(error)
+
+        start_thread(guarded, name)
+
     def _set_unsent(self, **state: Any) -> None:
         """Set traits that the open pages know already; a page that is loaded later is told them with all others.
 
@@ -94,15 +108,23 @@ class View(anywidget.AnyWidget):
         return not known and bool(super()._should_send_property(key, value))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take traits from the page, without the keys that somebody typed into a field."""
+        """Take traits from the page, without the keys that somebody typed into a field; none that are too large."""
+        try:
+            check_size(sync_data)
+        except MessageTooLargeError as error:
+            self.send_state(list(self._own_names()))
+            self.show_error(error)
+            return
         clean = without_keys(sync_data)
         super().set_state(clean)
         if clean is not sync_data:
             self._tell_key(*sync_data)
 
     def _receive(self, _widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        clean = without_keys(content)
+        clean = content
         try:
+            check_size(content)
+            clean = without_keys(content)
             getattr(self, f"_on_{clean['type']}")(clean, buffers)
         except Exception as error:
             self.show_error(error)

@@ -15,6 +15,7 @@ from .parts import embedded, file_bytes, thumbnail
 __all__ = ["Intake"]
 
 _NAME_LIMIT = 120  # characters
+_AT_ONCE = 1_000  # files that one message is about
 
 
 class Intake(View):
@@ -92,14 +93,15 @@ class Intake(View):
         self._take(id_, lambda: _from_notebook(id_, name), loose=content["loose"])
 
     def _on_remove(self, content: dict[str, Any], _buffers: Any) -> None:
-        for id_ in content["ids"]:
+        ids = list(content["ids"])[:_AT_ONCE]
+        for id_ in ids:
             self._uploads.drop(id_)
-        self.tray.drop(*content["ids"])
+        self.tray.drop(*ids)
         self._took()
 
     def _on_thumbnails(self, content: dict[str, Any], _buffers: Any) -> None:
         """A page has no pixels for some images."""
-        digests = list(content["media"])
+        digests = list(content["media"])[:_AT_ONCE]
         start_thread(lambda: self._send_thumbnails(digests), "msgflux-thumbnails")
 
     def _send_thumbnails(self, digests: list[str]) -> None:

@@ -140,9 +140,11 @@ class ExtractionBoard(OneRun):
     def _on_open(self, content: dict[str, Any], _buffers: Any) -> None:
         """Tell a page what was asked for a row, and what came."""
         position = content.get("position")
-        if self._tally is None or not isinstance(position, int):
+        tally = self._tally
+        if tally is None or not isinstance(position, int):
             return
-        self.send({"type": "opened", **row_detail(self._tally.run, position)})
+        # What was sent and what came is in the store, which another process may hold.
+        self._aside(lambda: self.send({"type": "opened", **row_detail(tally.run, position)}), "msgflux-opened")
 
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
         raise RuntimeError("there is nothing to go on with here; run the cell again")

@@ -35,7 +35,7 @@ class _Table(t.Any):
 
     def get(self, obj: Any, cls: Any = None) -> Any:
         """The frame at the end, or as it stands."""
-        return obj._so_far() if obj._frame is None and obj.running else obj._frame
+        return obj._so_far() if obj._frame is None and obj.running and obj._run is not None else obj._frame
 
 
 class ExtractionView(ExtractionBoard):
@@ -170,15 +170,26 @@ class ExtractionView(ExtractionBoard):
         return run
 
     def _begin(self, make: Callable[[], Run], *, wait: bool) -> None:
+        self._claim()
+        self._start(make, wait=wait)
+
+    def _claim(self) -> None:
         with self._guard:
             if self.running:
                 raise RuntimeError("a run is under way; stop it first, or wait for its end")
-            run = self._run = make()
-            self.error = self._frame = None
-            job = self._job = None if wait else self._job_of(run)
             self._ended.clear()
+
+    def _start(self, make: Callable[[], Run], *, wait: bool) -> None:
+        """Begin what was claimed; the store and the data are read here, which may take its time."""
+        try:
+            run = make()
+            self._run, self.error, self._frame = run, None, None
+            job = self._job = None if wait else self._job_of(run)
             self._blocking = kernel_id() if wait else ""
             self._follow(run)
+        except BaseException:
+            self._ended.set()
+            raise
         if job is None:
             self._run_here(run)
         else:
@@ -251,7 +262,8 @@ class ExtractionView(ExtractionBoard):
 
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
         if not self.running:
-            self.resume()
+            self._claim()
+            self._aside(lambda: self._start(self._again, wait=False), "msgflux-go")
 
 
 class _Watching(ExtractionBoard):

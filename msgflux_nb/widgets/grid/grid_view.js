@@ -66,6 +66,7 @@ function gridBoard(model, el, signal) {
     ...board().filters.map((filter) => ({ label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }) })),
   ], signal);
   const further = textButton("show more rows", "show the next rows", () => model.send({ type: "more" }), { class: "mf-further" });
+  const unkept = element("p", { class: "mf-trouble mf-unkept", role: "alert", hidden: true });
   const note = element("p", { class: "mf-trouble", role: "alert", hidden: true });
   const said = element("span", { class: "mf-cut" });
   const keysNode = element("span", { class: "mf-keys mf-wide" });
@@ -75,7 +76,7 @@ function gridBoard(model, el, signal) {
   const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
   el.append(
     element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), act.node, blind, show.node, presentButton(el, signal), more),
-    note, wrap, answer.node,
+    unkept, note, wrap, answer.node,
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
 
@@ -87,6 +88,8 @@ function gridBoard(model, el, signal) {
     wrap.scrollTop = top;
     matrix.mark(...at);
     title.textContent = told.title;
+    unkept.textContent = told.unkept;
+    unkept.hidden = !told.unkept;
     drawStanding(told);
     blind.setAttribute("aria-pressed", String(told.blind));
     show.set(told.filter, "show");

@@ -11,6 +11,7 @@ from traitlets.utils.bunch import Bunch
 
 from ...tables.grid.accessor import find_grid
 from ...tables.grid.grid_run import GridRun
+from ..base.keeper import Keeper
 from ..base.notebook import kernel_id
 from .board import FILTERS, Board
 from .running import RunningGrid
@@ -36,8 +37,8 @@ class GridView(RunningGrid):
     what has come, and ``run`` goes on with what is left.
 
     A cell opens to its whole answer, with what differs from the first prompt's, and what it took. Good and bad are
-    kept in the grid's store at once, by request and answer. Blind hides which prompt and model an answer is of until
-    it is rated; each row has an order of its own then.
+    kept in the grid's store, by request and answer; the view says while that fails, and goes on. Blind hides which
+    prompt and model an answer is of until it is rated; each row has an order of its own then.
 
     Keys: arrows go to another cell, + and - rate it, b is blind, Enter opens the whole answer.
 
@@ -89,10 +90,18 @@ class GridView(RunningGrid):
         self._filter = FILTERS[0] if differing else "all"
         self._kept = differing or self._board.kept("all")
         self._place = (self._kept[0], 0) if self._kept else None
+        self._unkept = ""
+        self._keeper = Keeper(self._board.ratings.notes, self._tell_unkept)
         super().__init__(result)
 
     def __repr__(self) -> str:
         return f"GridView({self.board['title']})"
+
+    def close(self) -> None:
+        """End the widget; what was rated is written all the same."""
+        if self.comm is not None:
+            self._keeper.close()
+        super().close()
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -132,6 +141,7 @@ class GridView(RunningGrid):
         position = self._board.position(row, column)
         good = {"good": True, "bad": False}.get(content["rating"])
         self._board.ratings.put(position, None if self._board.ratings.get(position) == good else good)
+        self._keeper.wake()
         self._show()
         self.notify_change(Bunch(name="value", old=None, new=self.ratings, owner=self, type="change"))
         self._update_twin()
@@ -178,6 +188,12 @@ class GridView(RunningGrid):
         self._board.settle()
         self._kept = self._board.kept(self._filter)
 
+    def _tell_unkept(self, why: str) -> None:
+        """Say what of the ratings is not written; from the thread that looks on."""
+        with self._telling:
+            self._unkept = why
+            self.board = {**self.board, "unkept": why}
+
     def _told(self) -> dict[str, Any]:
         board, run = self._board, self._board.run
         sizes = (len(run.prompts), "prompt"), (len(run.models), "model"), (len(run.index), "input")
@@ -192,6 +208,7 @@ class GridView(RunningGrid):
             "filter": self._filter,
             "filters": list(FILTERS),
             "blind": board.blind,
+            "unkept": self._unkept,
             "judged": "" if run.marks is None else "truth" if run.marks.truth is not None else "score",
             **self._standing(),
         }

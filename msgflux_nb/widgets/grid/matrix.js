@@ -14,7 +14,7 @@ import { element } from "../base/dom.js";
  * @typedef {{ row: number, label: string, text: string, cells: ToldCell[] }} ToldRow
  * @typedef {{
  *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], kept: number, of: number, filter: string,
- *   filters: string[], blind: boolean, judged: "" | "truth" | "score", unanswered: number, answers: number,
+ *   filters: string[], blind: boolean, unkept: string, judged: "" | "truth" | "score", unanswered: number, answers: number,
  *   state: string, action: "" | "go" | "stop", action_label: string, blocking: string, error: string,
  * }} ToldBoard
  */

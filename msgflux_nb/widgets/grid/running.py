@@ -47,7 +47,7 @@ class RunningGrid(View):
         self._telling = threading.RLock()
         self._over = threading.Event()
         self._over.set()
-        self._stopping = False
+        self._stopping = self._beginning = False
         self._blocking = ""  # the kernel's id while a cell waits for the grid: the page may interrupt it then
         super().__init__(board=self._told(), opened=self._open())
 
@@ -213,8 +213,16 @@ class RunningGrid(View):
         }
 
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
-        if not self.running:
+        if not self.running and not self._beginning:
+            self._beginning = True
+            self._aside(self._go, "msgflux-go")
+
+    def _go(self) -> None:
+        """Begin on a thread: what was in flight may have to end, and the store to be read."""
+        try:
             self.run()
+        finally:
+            self._beginning = False
 
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self._interrupt()

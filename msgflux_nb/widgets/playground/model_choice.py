@@ -11,6 +11,9 @@ from ..base.preview import model_of
 __all__ = ["Models"]
 
 
+_LONGEST_NAME = 1_000
+
+
 class Models:
     """Offers models by labels: their names, and where two have one name, a number behind it.
 
@@ -52,8 +55,14 @@ class Models:
         return found
 
     def named(self, label: str) -> Any:
-        """Return the model with a label, or make the one of that name."""
+        """Return the model with a label, or make the one of that name.
+
+        Raises:
+            ValueError: it is too long for a name.
+        """
         offered = self._offers.get(label)
+        if offered is None and len(label) > _LONGEST_NAME:
+            raise ValueError(f"expected the name of a model, got {len(label):,} characters")
         return model_of(label, "Playground") if offered is None else offered
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from msgspec import inspect
@@ -18,7 +18,9 @@ __all__ = ["Picture", "row_picture", "segments_of", "status_picture"]
 
 Picture = dict[str, Any]
 
-_TEXT_LIMIT = 200_000  # characters of a row that are shown
+_TEXT_LIMIT = 100_000  # characters of a row that are shown
+_VALUE_LIMIT = 20_000  # characters of a value that are shown; a longer one is set from a cell
+_QUOTES = 60  # values of a row that are looked for in its texts
 _CHOICES = 9
 _WORDS: dict[str, str] = {
     "string": "text",
@@ -46,22 +48,26 @@ def row_picture(review: Review, position: int) -> Picture:
     media = _media(review, position)
     edited = review.edited(position)
     fields, spans = [], []
+    left = _QUOTES
     for number, column in enumerate(review.columns, 1):
         cell = at(value, column.path) if not column.tags else None
-        quotes = [] if media else _quotes(texts, cell)
+        items = [] if media else _items(cell)[:left]
+        left -= len(items)
+        quotes = _quotes(texts, items)
         spans += [(text, start, end, number) for text, start, end in quotes]
-        choices = [shown_value(choice) for choice in choices_of(column)]
+        choices = [shown_value(choice) for choice in choices_of(column)[:_CHOICES]]
+        value_text = shown_value(cell) if not column.tags else type(value).__name__
         fields.append(
             {
                 "name": column.name,
                 "type": _type_of(column),
-                "value": shown_value(cell) if not column.tags else type(value).__name__,
+                "value": value_text if len(value_text) <= _VALUE_LIMIT else f"{value_text[:_VALUE_LIMIT]}…",
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
-                "choices": choices[:_CHOICES],
-                "found": "" if media else _found(column, cell, quotes),
+                "choices": choices,
+                "found": _found(column, cell, quotes) if items else "",
                 "edited": column.name in edited,
-                "fixed": bool(column.tags),
+                "fixed": bool(column.tags) or len(value_text) > _VALUE_LIMIT,
             }
         )
     decision = review.decided.get(position)
@@ -119,12 +125,12 @@ def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
         found = review.run.rows.texts(position)
     except CellError as error:
         return [], str(error)
-    shown, trouble = [], ""
+    shown, left, whole = [], _TEXT_LIMIT, sum(map(len, found.values()))
     for name, text in found.items():
-        if len(text) > _TEXT_LIMIT:
-            trouble = f"only the first {_TEXT_LIMIT:,} of {len(text):,} characters are shown"
-        shown.append((name, text[:_TEXT_LIMIT]))
-    return shown, trouble
+        shown.append((name, text[:left]))
+        left -= len(shown[-1][1])
+    said = f"only the first {_TEXT_LIMIT:,} of {whole:,} characters are shown" if whole > _TEXT_LIMIT else ""
+    return shown, said
 
 
 def _media(review: Review, position: int) -> list[list[str]]:
@@ -149,10 +155,15 @@ def _part(part: dict[str, Any]) -> list[str]:
     return ["words", f"an address that is not loaded here: {image}" if image else "something that cannot be shown here"]
 
 
-def _quotes(texts: list[tuple[str, str]], cell: Any) -> list[tuple[int, int, int]]:
-    """Return where the texts hold a value, or each item of a list."""
+def _items(cell: Any) -> list[Any]:
+    """Return a value, or the items of a list, as far as they are looked for."""
+    return list(islice(cell, _QUOTES)) if isinstance(cell, list | tuple | set | frozenset) else [cell]
+
+
+def _quotes(texts: list[tuple[str, str]], items: list[Any]) -> list[tuple[int, int, int]]:
+    """Return where the texts hold some values."""
     found = []
-    for item in cell if isinstance(cell, list | tuple | set | frozenset) else [cell]:
+    for item in items:
         for place, (_, text) in enumerate(texts):
             span = next((span for one in writings_of(item) if (span := span_of(text, one)) is not None), None)
             if span is not None:

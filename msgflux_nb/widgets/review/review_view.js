@@ -17,7 +17,7 @@ import { recordForm } from "./record.js";
  * }} ToldRow
  * @typedef {{
  *   decided: number, of: number, rows: number, share: number | null, low: number, high: number, said: string,
- *   fields: [name: string, share: number | null, low: number, high: number][], random: number,
+ *   fields: [name: string, share: number | null, low: number, high: number][], random: number, unkept: string,
  * }} Status
  */
 
@@ -64,7 +64,8 @@ function reviewBoard(model, el, signal) {
   ];
   const standing = stateWord({ class: "mf-decided" });
   const note = element("p", { class: "mf-trouble", role: "alert", hidden: true });
-  const record = element("section", { class: "mf-record", "aria-label": "the record" }, note, form.node,
+  const unkept = element("p", { class: "mf-trouble mf-unkept", role: "alert", hidden: true });
+  const record = element("section", { class: "mf-record", "aria-label": "the record" }, unkept, note, form.node,
     element("footer", {}, accept, edit, standing.node, element("span", { class: "mf-grow" }), reject));
   const panes = element("div", { class: "mf-panes" }, pane, record);
   const foot = footOf();
@@ -150,6 +151,8 @@ function reviewBoard(model, el, signal) {
   function drawStatus() {
     const status = statusNow();
     head.order.set(ORDERS.find(([, random]) => random === status.random)?.[0] ?? `${percent(status.random)} at random`);
+    unkept.textContent = status.unkept;
+    unkept.hidden = !status.unkept;
     head.count.textContent = `${status.decided.toLocaleString("en-US")} of ${status.of.toLocaleString("en-US")} read`;
     head.bar.style.width = `${status.of ? Math.min(100, (100 * status.decided) / status.of) : 0}%`;
     const known = status.share !== null;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import traitlets as t
 from traitlets.utils.bunch import Bunch
 
 from ...tables.reviewing.review import Review
+from ..base.keeper import Keeper
 from ..base.view import View
 from .picture import row_picture, status_picture
 from .twin import review_html, review_text
@@ -28,8 +30,9 @@ class _Truth(t.Any):
 class ReviewView(View):
     """Decide row by row whether a result is right, by keyboard: the least sure rows first, some drawn at random.
 
-    What is decided is kept at once in the run's store, by what the row holds. After a restart, in a later run and with
-    another model the row is decided already.
+    What is decided is kept in the run's store, by what the row holds. After a restart, in a later run and with another
+    model the row is decided already. A store that is locked or full holds nothing up: the view says what is not written
+    yet, and it is written as soon as that is possible. With ``on_store_error="stop"`` nothing more is decided then.
 
     Keys: Enter accepts, e edits the field that is open, 1 to 9 choose of its choices, arrows go to another field, n and
     p go on and back, u undoes, x marks the row as unusable. t goes into the text: arrows pick a word, with Shift more
@@ -72,10 +75,19 @@ class ReviewView(View):
         queue = self.review.order.queue
         first = self.review.after(None)
         self._position = first if first is not None else (queue[0] if queue else None)
-        super().__init__(row=self._row(), status=status_picture(self.review))
+        self._unkept = ""
+        self._telling = threading.Lock()
+        self._keeper = Keeper(self.review.notes, self._tell_unkept)
+        super().__init__(row=self._row(), status=self._status())
 
     def __repr__(self) -> str:
         return f"ReviewView({self.review.estimate()})"
+
+    def close(self) -> None:
+        """End the widget; what was decided is written all the same."""
+        if self.comm is not None:
+            self._keeper.close()
+        super().close()
 
     # -- what a notebook asks -------------------------------------------------------------------------------------
 
@@ -116,13 +128,14 @@ class ReviewView(View):
     def _on_undo(self, _content: dict[str, Any], _buffers: Any) -> None:
         position = self.review.undo()
         if position is not None:
+            self._keeper.wake()
             self._show(position)
             self._tell()
 
     def _on_order(self, content: dict[str, Any], _buffers: Any) -> None:
         self.review.reorder(random=content["random"])
         self._show(self.review.after(None))
-        self.status = status_picture(self.review)
+        self._tell_status()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -131,6 +144,7 @@ class ReviewView(View):
         if position != self._position:  # the key was pressed again before the next row had come
             return
         decide(position)
+        self._keeper.wake()
         self._show(self.review.after(position))
         self._tell()
 
@@ -144,9 +158,22 @@ class ReviewView(View):
 
     def _tell(self) -> None:
         """Say what was decided: to the page, to observers, and to the saved notebook."""
-        self.status = status_picture(self.review)
+        self._tell_status()
         self.notify_change(Bunch(name="value", old=None, new=self.truth, owner=self, type="change"))
         self._update_twin()
+
+    def _status(self) -> dict[str, Any]:
+        return {**status_picture(self.review), "unkept": self._unkept}
+
+    def _tell_status(self) -> None:
+        with self._telling:
+            self.status = self._status()
+
+    def _tell_unkept(self, why: str) -> None:
+        """Say what of the decisions is not written; from the thread that looks on."""
+        with self._telling:
+            self._unkept = why
+            self.status = {**self.status, "unkept": why}
 
     def _drawn(self) -> tuple[str, str]:
         return review_html(self.row, self.status), review_text(self.review)

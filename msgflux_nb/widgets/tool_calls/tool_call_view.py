@@ -369,8 +369,9 @@ class ToolCallView(CallBoard):
     def _on_seen(self, content: dict[str, Any], _buffers: Any) -> None:
         """A page shows these questions."""
         self._approvals.heard()
-        for number in content["lanes"]:
-            self._approvals.see(number)
+        for number in self._approvals.open:
+            if number in content["lanes"]:
+                self._approvals.see(number)
 
     def _on_decide(self, content: dict[str, Any], _buffers: Any) -> None:
         number, verdict = content["lane"], content["verdict"]

@@ -1,0 +1,107 @@
+"""What a person says of rows, one note at a time: known from the moment it is said, written by the store's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import StoreError
+from .answers import Store
+from .waiting import Table
+from .worker import LATE_SECONDS
+
+__all__ = ["Notes"]
+
+Key = tuple[Any, ...]
+
+
+class Notes:
+    """The notes in one table of a store. Only :meth:`find` and :meth:`keep` wait for the file.
+
+    Args:
+        store: where they are kept.
+        table: the table's name.
+        key: the columns that tell a note from the others.
+        values: its other columns.
+        fixed: which of these a later note with the same key leaves as they were.
+    """
+
+    def __init__(
+        self, store: Store, table: str, key: Sequence[str], values: Sequence[str], *, fixed: Sequence[str] = ()
+    ) -> None:
+        names, told = [*key, *values], ", ".join(key)
+        taken = ", ".join(f"{name} = excluded.{name}" for name in values if name not in fixed)
+        self._worker, self._store = store.worker, store
+        self._key, self._fixed = tuple(key), [number for number, name in enumerate(values) if name in fixed]
+        self._put = Table(
+            f"INSERT INTO {table} ({', '.join(names)})", len(names), f"ON CONFLICT ({told}) DO UPDATE SET {taken}"
+        )
+        self._drop = Table(f"DELETE FROM {table} WHERE ({told}) IN (", len(key), ")")  # noqa: S608  # our own names
+        self._select = f"SELECT {', '.join(names)} FROM {table} WHERE"  # noqa: S608  # our own names
+
+    def put(self, key: Key, values: tuple[Any, ...]) -> None:
+        """Keep a note; a later one with the same key takes its place.
+
+        Raises:
+            StoreError: the store was closed.
+        """
+        before = self._worker.waiting.get(self._put, key)
+        if before is not None and self._worker.waiting.get(self._drop, key) is None:
+            values = self._replaced(before[len(self._key) :], values)
+        self._worker.put(self._put, key, (*key, *values))
+
+    def drop(self, key: Key) -> None:
+        """Forget a note; nothing happens where there is none.
+
+        Raises:
+            StoreError: the store was closed.
+        """
+        self._worker.put(self._drop, key, key)
+
+    def find(self, within: float | None = None, **where: Any) -> dict[Key, tuple[Any, ...]]:
+        """Return the notes whose columns of the key have these values, what waits to be written included.
+
+        Raises:
+            StoreError: the store cannot be read, or not within so many seconds.
+        """
+        waiting = self._waiting()  # before the file is asked, so that nothing is in neither of them
+        condition = " AND ".join(f"{name} = ?" for name in where)
+        width = len(self._key)
+        rows = self._store.rows(f"{self._select} {condition} ORDER BY rowid", *where.values(), within=within)
+        found: dict[Key, tuple[Any, ...]] = {row[:width]: row[width:] for row in rows}
+        for is_put, row in waiting:
+            key = row[:width]
+            if any(value != where.get(name, value) for name, value in zip(self._key, key, strict=True)):
+                continue
+            if not is_put:
+                found.pop(key, None)
+            else:
+                found[key] = self._replaced(found[key], row[width:]) if key in found else row[width:]
+        return found
+
+    @property
+    def unwritten(self) -> int:
+        """How many notes wait to be written."""
+        return len(self._waiting())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what waits is not written, or None while all is well."""
+        return self._worker.trouble if self._worker.trouble is not None and self._waiting() else None
+
+    def keep(self, within: float = LATE_SECONDS) -> None:
+        """Wait until all notes are written, for so many seconds at most.
+
+        Raises:
+            StoreError: they are not, for now; they are written as soon as that is possible.
+        """
+        if self._worker.flush(within) and self.trouble is not None:
+            raise StoreError(self.trouble)
+
+    def _replaced(self, before: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(before[number] if number in self._fixed else value for number, value in enumerate(values))
+
+    def _waiting(self) -> list[tuple[bool, tuple[Any, ...]]]:
+        ours = (self._put.head, self._drop.head)
+        waits = [write for write in self._worker.waiting.everything() if write.table.head in ours]
+        return [(write.table.head == self._put.head, write.values) for write in waits]
