@@ -218,11 +218,11 @@ def test_a_review_that_stops_with_its_store_decides_nothing_more(
     view.close()
 
 
-def test_a_grid_is_rated_while_the_store_is_held_and_says_so(tmp_path: Path, held: Any, counting: Counting) -> None:
+def test_a_grid_is_rated_while_the_store_is_locked_and_says_so(tmp_path: Path, counting: Counting) -> None:
     store = tmp_path / "grid.sqlite"
     made = mf.grid({"a": "{text}"}, ["Ada"], models=counting.model(), schema=None, store=store, progress=False)
     view = mf.GridView(made)
-    with held(store):
+    with locked(store):
         view._receive(view, {"type": "rate", "row": 0, "column": 0, "rating": "good"}, [])
         assert view.ratings["rating"].tolist() == ["good"]
         wait_until(lambda: view.board["unkept"] != "", 18)

@@ -47,7 +47,9 @@ class RunningGrid(View):
         self._telling = threading.RLock()
         self._over = threading.Event()
         self._over.set()
-        self._stopping = self._beginning = False
+        self._begun = threading.Event()  # not while a click on the button is being followed
+        self._begun.set()
+        self._stopping = False
         self._blocking = ""  # the kernel's id while a cell waits for the grid: the page may interrupt it then
         super().__init__(board=self._told(), opened=self._open())
 
@@ -123,7 +125,7 @@ class RunningGrid(View):
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the end; False if the time is over first."""
-        return self._over.wait(timeout_seconds)
+        return self._begun.wait(timeout_seconds) and self._over.wait(timeout_seconds)
 
     def close(self) -> None:
         """Stop the grid if it is under way, and end the widget."""
@@ -213,8 +215,8 @@ class RunningGrid(View):
         }
 
     def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
-        if not self.running and not self._beginning:
-            self._beginning = True
+        if not self.running and self._begun.is_set():
+            self._begun.clear()
             self._aside(self._go, "msgflux-go")
 
     def _go(self) -> None:
@@ -222,7 +224,7 @@ class RunningGrid(View):
         try:
             self.run()
         finally:
-            self._beginning = False
+            self._begun.set()
 
     def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
         self._interrupt()
