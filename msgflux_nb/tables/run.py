@@ -80,6 +80,7 @@ class Run:
         joined: what puts the answers to pieces together.
         corrections: what a person has set right in such rows.
         options: what else it was asked with, as plain values.
+        stops_without_store: whether nothing is done whose result cannot be kept.
         record: what is kept of it, as of its last beginning or end.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
         told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
@@ -147,8 +148,10 @@ class Run:
         if gate is None:
             gate = gate_of(getattr(self.model, "gate_key", self.model), getattr(self.model, "name", ""))
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
-        stops = self._limits["on_store_error"] == "stop"
-        self._memory = Memory(self.records, anew=anew, keys=self.piece_keys, judge=self.judge, stops=stops)
+        self.stops_without_store = self._limits["on_store_error"] == "stop"
+        self._memory = Memory(
+            self.records, anew=anew, keys=self.piece_keys, judge=self.judge, stops=self.stops_without_store
+        )
         make = functools.partial(
             Batch,
             self.rows if self.pieces is None else self.pieces,
@@ -260,12 +263,6 @@ class Run:
             self.batch.ended.wait(CLOSING_SECONDS)
         except KeyboardInterrupt:
             return
-
-    @property
-    def on_store_error(self) -> str:
-        """What happens where the store cannot be written."""
-        asked: str = self._limits["on_store_error"]
-        return asked
 
     def settled(self) -> Ledger:
         """Return how every row has ended as things stand."""

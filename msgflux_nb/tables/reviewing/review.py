@@ -281,7 +281,7 @@ class Review:
 
     def _check_store(self) -> None:
         trouble = None if self.notes is None else self.notes.trouble
-        if trouble is not None and self.run.on_store_error == "stop":
+        if trouble is not None and self.run.stops_without_store:
             raise StoreError(f"decisions cannot be kept and on_store_error='stop': {trouble}")
 
     def _decide(self, position: int, decision: Decision) -> None:
