@@ -47,8 +47,7 @@ def row_picture(review: Review, position: int) -> Picture:
     texts, trouble = _texts(review, position)
     media = _media(review, position)
     edited = review.edited(position)
-    fields, spans = [], []
-    left = _QUOTES
+    fields, spans, left = [], [], _QUOTES
     for number, column in enumerate(review.columns, 1):
         cell = at(value, column.path) if not column.tags else None
         items = [] if media else _items(cell)[:left]
@@ -61,7 +60,7 @@ def row_picture(review: Review, position: int) -> Picture:
             {
                 "name": column.name,
                 "type": _type_of(column),
-                "value": value_text if len(value_text) <= _VALUE_LIMIT else f"{value_text[:_VALUE_LIMIT]}…",
+                "value": value_text[:_VALUE_LIMIT] + ("…" if len(value_text) > _VALUE_LIMIT else ""),
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
                 "choices": choices,
