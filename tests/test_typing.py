@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +39,28 @@ def test_a_wrong_assertion_is_found(tmp_path: Path, line: str) -> None:
     head = "from typing import assert_type\nfrom msgflux_nb.generation.plan import ChainOfThoughts\n"
     wrong.write_text(f"{head}def f(chain: ChainOfThoughts[int]) -> None:\n    {line}\n", encoding="utf-8")
     assert mypy(wrong).returncode == 1
+
+
+def test_a_misspelt_attribute_of_a_widget_is_found_in_every_module(tmp_path: Path) -> None:
+    """In a copy of each module that has a view, the first call of a method of its own is misspelt."""
+    wrong: dict[Path, Path] = {}
+    for path in modules_of_views():
+        text, count = re.subn(r"\bself\.([a-z_]+)\(", r"self.\1_misspelt(", path.read_text(encoding="utf-8"), count=1)
+        assert count, path
+        wrong[path] = tmp_path / f"{len(wrong)}.py"
+        wrong[path].write_text(text, encoding="utf-8")
+    assert len(wrong) > 8
+    shadows = [word for path, copy in wrong.items() for word in ("--shadow-file", str(path), str(copy))]
+    command = [sys.executable, "-m", "mypy", "--config-file", str(SETTINGS), "--cache-dir", str(tmp_path / "cache")]
+    done = subprocess.run([*command, *shadows], capture_output=True, text=True, cwd=SETTINGS.parent)
+    for path in wrong:
+        named = re.escape(path.relative_to(SETTINGS.parent).as_posix())
+        assert re.search(rf"^{named}:.*_misspelt", done.stdout, re.MULTILINE), f"{path}\n{done.stdout}{done.stderr}"
+
+
+def modules_of_views() -> set[Path]:
+    """The modules in which a class of widgets stands."""
+    from scripts.check_pages import views
+
+    kinds = {base for view in views().values() for base in view.__mro__ if base.__module__.startswith("msgflux_nb.")}
+    return {Path(inspect.getfile(kind)) for kind in kinds}

@@ -212,7 +212,8 @@ CASES = {
     "review": Case(
         ROW + "result = mf.extract([*texts, text], Row, model=model, prompt='{text}', progress=False)\n"
         "view = mf.ReviewView(result)\ndisplay(view)\nview._show(len(texts))\n"
-        "view._on_unusable({'position': len(texts)}, [])\nview._show(len(texts))\nview._update_twin()\n"
+        "view._receive(view, {'type': 'unusable', 'position': len(texts)}, [])\n"
+        "view._show(len(texts))\nview._update_twin()\n"
         "view.show_error(ValueError(text))",
         (".msgflux-review", ".msgflux-twin"),
         structure,

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from playwright.sync_api import Page
 
 from msgflux_nb.widgets.base.join import WIDGETS, join
+from msgflux_nb.widgets.base.messages import message_type
 from msgflux_nb.widgets.base.view import View, page_code, page_style
 
 # Follows the browser's preference, so that a test can ask for the dark form.
@@ -40,6 +42,7 @@ class WidgetPage:
             children: widgets that it is composed of, with their traits, by the reference that stands in its own.
         """
         self.page = page
+        self._widget = widget
         children = children or {}
         if not url:
             url = "http://widget.test/"
@@ -62,8 +65,10 @@ class WidgetPage:
         self.page.evaluate("(state) => model.receive(state)", state)
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        """The custom messages of one type that the page has sent."""
+        """The custom messages of one type that the page has sent; each has the shape that the kernel takes."""
         found: list[dict[str, Any]] = self.page.evaluate("(kind) => model.sent.filter((m) => m.type === kind)", kind)
+        for message in found:
+            msgspec.convert(message, message_type(getattr(self._widget, f"_on_{kind}")))
         return found
 
     def errors(self) -> list[str]:

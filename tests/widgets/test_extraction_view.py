@@ -467,13 +467,14 @@ def test_a_row_is_opened_with_its_text_and_what_was_found_in_it(view_of: Make) -
     view.send = lambda content, buffers=None: sent.append(content)  # type: ignore[method-assign]
     for position in (0, 1, 7, "x", None):
         view._receive(view, {"type": "open", "position": position}, [])
-    first, second, outside = sent
+    first, second, outside, *refused = sent
     assert first["text"] == rows[0]
     assert [rows[0][start:end] for start, end, _ in first["spans"]] == ["Ghent", "265,086"]
     assert [place for *_, place in first["spans"]] == [0, 1]
     assert (second["text"], second["spans"]) == (rows[1], [])
     assert "people: expected a number" in second["error"]
     assert outside["name"] == "IndexError"
+    assert [message["name"] for message in refused] == ["RefusedError"] * 2
 
 
 def test_a_forecast_stands_at_the_button(view_of: Make) -> None:

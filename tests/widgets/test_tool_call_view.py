@@ -414,7 +414,9 @@ def test_a_wait_that_would_keep_the_click_from_being_handled_is_an_error(
     view.begin()
     with pytest.raises(mf.ToolCallError, match=r"view\.run\(model, messages"):
         view.ask(mf.ToolCall("c", "add", {"a": 1, "b": 2}))  # no page
-    view._on_hello({"run": 0, "seq": 0}, [])  # here messages are handled on the thread that would wait
+    view._receive(
+        view, {"type": "hello", "run": 0, "seq": 0}, []
+    )  # here messages are handled on the thread that would wait
     with pytest.raises(mf.ToolCallError, match="a click would be handled only after this cell"):
         view.ask(mf.ToolCall("d", "add", {"a": 1, "b": 2}))
 

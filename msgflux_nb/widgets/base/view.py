@@ -13,6 +13,7 @@ from ...display.html import boxed
 from ...display.words import shown_text
 from .join import WIDGETS, join, modules
 from .message_size import MessageTooLargeError, check_size
+from .messages import decoded
 from .run import start_thread
 from .scale import current, dress
 from .typed_keys import KEY_REMOVED, without_keys
@@ -40,9 +41,10 @@ def page_style(stem: str) -> str:
 class View(anywidget.AnyWidget):
     """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, with what these import.
 
-    A subclass handles a message ``{"type": "run"}`` of the page in ``_on_run(content, buffers)`` and draws its last
-    state in ``_drawn``. It is displayed as two outputs: the live view, and below it the twin, which the live view
-    hides by its style sheet as long as it is there. A saved notebook keeps the twin.
+    A subclass handles a message ``{"type": "run", ...}`` of the page in ``_on_run(message, buffers)``, whose first
+    parameter says its type, a :class:`PageMessage`; and it draws its last state in ``_drawn``. It is displayed as two
+    outputs: the live view, and below it the twin, which the live view hides by its style sheet as long as it is there.
+    A saved notebook keeps the twin.
 
     A view that others are composed of is a trait ``anywidget.WidgetTrait().tag(sync=True)`` of theirs: their page gets
     it by ``host.getWidget(model.get(name))`` and draws it in a place of its own. It is not displayed for itself then,
@@ -125,7 +127,8 @@ class View(anywidget.AnyWidget):
         try:
             check_size(content)
             clean = without_keys(content)
-            getattr(self, f"_on_{clean['type']}")(clean, buffers)
+            handler, message = decoded(self, clean)
+            handler(message, buffers)
         except Exception as error:
             self.show_error(error)
         if clean is not content:

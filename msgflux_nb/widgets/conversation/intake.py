@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import MediaError
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.run import start_thread
 from ..base.view import View
+from . import messages as page
 from .attachments import Attachment, Tray, Uploads, attachment, pictures_in
 from .parts import embedded, file_bytes, thumbnail
 
@@ -69,39 +71,39 @@ class Intake(View):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_piece(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        id_, name = content["id"], str(content["name"])[:_NAME_LIMIT]
+    def _on_piece(self, message: page.Piece, buffers: Buffers) -> None:
+        id_, name = message.id, message.name[:_NAME_LIMIT]
         try:
-            data = self._uploads.add(id_, content["index"], content["count"], buffers[0])
+            data = self._uploads.add(id_, message.index, message.count, buffers[0])
         except MediaError as error:
             self._refuse(id_, f"{name}: {error}")
             return
         if data is not None:
-            self._take(id_, lambda: attachment(id_, data, name), loose=content["loose"])
+            self._take(id_, lambda: attachment(id_, data, name), loose=message.loose)
 
-    def _on_address(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_address(self, message: page.Address, _buffers: Buffers) -> None:
         """An image on the web: passed on by its address, and fetched by nobody here."""
-        id_, url = content["id"], str(content["url"]).strip()
-        self._take(id_, lambda: _from_address(id_, url), loose=content["loose"])
+        id_, url = message.id, message.url.strip()
+        self._take(id_, lambda: _from_address(id_, url), loose=message.loose)
 
-    def _on_pictures(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_pictures(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody is about to pick a variable of the notebook."""
         self.send({"type": "pictures", "items": pictures_in(notebook_namespace())})
 
-    def _on_pick(self, content: dict[str, Any], _buffers: Any) -> None:
-        id_, name = content["id"], content["name"]
-        self._take(id_, lambda: _from_notebook(id_, name), loose=content["loose"])
+    def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:
+        id_, name = message.id, message.name
+        self._take(id_, lambda: _from_notebook(id_, name), loose=message.loose)
 
-    def _on_remove(self, content: dict[str, Any], _buffers: Any) -> None:
-        ids = list(content["ids"])[:_AT_ONCE]
+    def _on_remove(self, message: page.Remove, _buffers: Buffers) -> None:
+        ids = message.ids[:_AT_ONCE]
         for id_ in ids:
             self._uploads.drop(id_)
         self.tray.drop(*ids)
         self._took()
 
-    def _on_thumbnails(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_thumbnails(self, message: page.Thumbnails, _buffers: Buffers) -> None:
         """A page has no pixels for some images."""
-        digests = list(content["media"])[:_AT_ONCE]
+        digests = message.media[:_AT_ONCE]
         start_thread(lambda: self._send_thumbnails(digests), "msgflux-thumbnails")
 
     def _send_thumbnails(self, digests: list[str]) -> None:
@@ -109,9 +111,9 @@ class Intake(View):
             pixels = thumbnail(self._media_part(digest))
             self.send({"type": "thumbnail", "media": digest}, [] if pixels is None else [pixels])
 
-    def _on_sound(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_sound(self, message: page.Sound, _buffers: Buffers) -> None:
         """Somebody wants to listen."""
-        digest = content["media"]
+        digest = message.media
         part = self._media_part(digest)
         if embedded(part) is not None:
             self.send({"type": "sound", "media": digest}, [file_bytes(part)])

@@ -14,7 +14,9 @@ from ...content.history import History
 from ...content.messages import ChatBlock, Message
 from ...content.tokens import image_rule, text_tokens
 from ...display.markdown import encodable
+from ..base.messages import Buffers, PageMessage
 from ..base.preview import model_of
+from . import messages as page
 from .attachments import Attachment, attachment
 from .deck import Deck, checked, drafted, first_difference
 from .intake import Intake
@@ -161,7 +163,7 @@ class MessageBuilder(Intake):
             self.history.add(message)
             self.changed()
 
-    def take_draft(self, draft: Mapping[str, Any] | None = None, *, at: float = 0) -> bool:
+    def take_draft(self, draft: page.DraftFields | None = None, *, at: float = 0) -> bool:
         """Make the draft a turn; False if it is empty.
 
         Args:
@@ -232,73 +234,73 @@ class MessageBuilder(Intake):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_resync(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_resync(self, _message: PageMessage, _buffers: Buffers) -> None:
         """A page has missed something."""
         with self._lock:
             self.send_state(["turns", "told"])
 
-    def _on_draft(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_draft(self, message: page.Draft, _buffers: Buffers) -> None:
         with self._lock:
-            if 0 < content.get("at", 0) <= self._taken_at:
+            if 0 < message.at <= self._taken_at:
                 return  # it is a turn by now
-            if not self._take_over(content["draft"]):
+            if not self._take_over(message.draft):
                 self.send_state("attachments")
-        self._follow(twin=content["left"])
+        self._follow(twin=message.left)
 
-    def _on_add(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_add(self, message: page.Add, _buffers: Buffers) -> None:
         """The page has emptied its draft already."""
         with self._lock:
-            known = self._take_over(content["draft"])
+            known = self._take_over(message.draft)
             try:
                 self._add_draft()
             finally:
                 if not known or self._drafted() is not None:
                     self.send_state(_DRAFT)
 
-    def _on_edit(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_edit(self, message: page.Edit, _buffers: Buffers) -> None:
         with self._lock:
-            position, turn = self._deck.find(content["id"])
+            position, turn = self._deck.find(message.id)
             loose = self.tray.loose
-            new = rebuilt(turn, content["role"], content["parts"], {id_: item.part for id_, item in loose.items()})
-            used = [part["attachment"] for part in content["parts"] if "attachment" in part]
+            new = rebuilt(turn, message.role, message.parts, {id_: item.part for id_, item in loose.items()})
+            used = [part["attachment"] for part in message.parts if "attachment" in part]
             self._deck.remember(loose[id_] for id_ in used)
             self.tray.drop(*used)
             messages = self.history.messages
             self._show([*messages[:position], new, *messages[position + 1 :]])
 
-    def _on_move(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_move(self, message: page.Move, _buffers: Buffers) -> None:
         with self._lock:
-            position, _ = self._deck.find(content["id"])
+            position, _ = self._deck.find(message.id)
             messages = self.history.messages
-            messages.insert(content["to"], messages.pop(position))
+            messages.insert(message.to, messages.pop(position))
             self._show(messages)
 
-    def _on_duplicate(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_duplicate(self, message: page.Turn, _buffers: Buffers) -> None:
         with self._lock:
-            position, turn = self._deck.find(content["id"])
+            position, turn = self._deck.find(message.id)
             messages = self.history.messages
             self._show([*messages[: position + 1], turn.message, *messages[position + 1 :]])
 
-    def _on_delete(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_delete(self, message: page.Turn, _buffers: Buffers) -> None:
         with self._lock:
-            position, _ = self._deck.find(content["id"])
+            position, _ = self._deck.find(message.id)
             messages = self.history.messages
             self._show([*messages[:position], *messages[position + 1 :]])
 
-    def _on_choose(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_choose(self, message: page.Choose, _buffers: Buffers) -> None:
         with self._lock:
-            position, _ = self._deck.find(content["id"])
-            self.history.choose(position, content["sibling"])
+            position, _ = self._deck.find(message.id)
+            self.history.choose(position, message.sibling)
             self.changed()
 
-    def _on_undo(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_undo(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.undo()
 
-    def _on_clear(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_clear(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.clear()
 
-    def _on_variable(self, content: dict[str, Any], _buffers: Any) -> None:
-        name, value = str(content["name"]), encodable(str(content["value"]))
+    def _on_variable(self, message: page.Variable, _buffers: Buffers) -> None:
+        name, value = message.name, encodable(message.value)
         with self._lock:
             others = {key: kept for key, kept in self.variables.items() if key != name}
             self._set_unsent(variables={**others, **({name: value} if value else {})})
@@ -326,7 +328,7 @@ class MessageBuilder(Intake):
             self.changed()
         return message is not None
 
-    def _take_over(self, draft: Mapping[str, Any]) -> bool:
+    def _take_over(self, draft: page.DraftFields) -> bool:
         """Take the draft as the page has it, which is not told; False if it did not know all files."""
         self.tray.arrange(draft["ids"], draft["texts"])
         cards = [self._card_of(item) for item in self.tray.attachments]

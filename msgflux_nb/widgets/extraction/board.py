@@ -10,6 +10,7 @@ import msgspec
 import traitlets as t
 
 from ...tables.run import Run
+from ..base.messages import Buffers, PageMessage
 from ..base.one_run import OneRun
 from ..base.run import start_thread
 from .batch_figures import rows_text
@@ -25,6 +26,18 @@ TWIN_SECONDS = 10.0
 TOLD_BYTES_A_SECOND = 36_000  # a page gets less often what is larger
 _HEAD_BYTES = 1_000  # what Jupyter adds to a message
 _QUIET_TICKS = 10  # without news, the rate and the time left are told this seldom
+
+
+class Only(PageMessage, frozen=True):
+    """Only rows that ended in this way are shown; empty for all."""
+
+    state: str = ""
+
+
+class Open(PageMessage, frozen=True):
+    """A row is opened."""
+
+    position: int
 
 
 class ExtractionBoard(OneRun):
@@ -123,12 +136,12 @@ class ExtractionBoard(OneRun):
 
     # -- what the page asks, and what stays -----------------------------------------------------------------------
 
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self._interrupt()
 
-    def _on_only(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_only(self, message: Only, _buffers: Buffers) -> None:
         """Show the last rows of one kind of failure alone, or those of all kinds."""
-        self._only = str(content.get("state", ""))
+        self._only = message.state
         tally = self._tally
         if tally is None:
             return
@@ -137,16 +150,15 @@ class ExtractionBoard(OneRun):
             found = picture_of(tally, only=self._only)
             self.picture = {**self.picture, "rows": found["rows"], "only": found["only"]}
 
-    def _on_open(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_open(self, message: Open, _buffers: Buffers) -> None:
         """Tell a page what was asked for a row, and what came."""
-        position = content.get("position")
         tally = self._tally
-        if tally is None or not isinstance(position, int):
+        if tally is None:
             return
         # What was sent and what came is in the store, which another process may hold.
-        self._aside(lambda: self.send({"type": "opened", **row_detail(tally.run, position)}), "msgflux-opened")
+        self._aside(lambda: self.send({"type": "opened", **row_detail(tally.run, message.position)}), "msgflux-opened")
 
-    def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_go(self, _message: PageMessage, _buffers: Buffers) -> None:
         raise RuntimeError("there is nothing to go on with here; run the cell again")
 
     def _drawn(self) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from ...tables.loop import batch_loop
 from ...tables.options import Options
 from ...tables.report import check_schema, outcome_frame
 from ...tables.run import Run
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
 from ..tool_calls.tool_job import Job
 from .batch_figures import rows_text
@@ -260,7 +261,7 @@ class ExtractionView(ExtractionBoard):
             return "Run all"
         return f"Run all {size:,}" if self._options.get("store") is False else f"Run the other {size - tried:,}"
 
-    def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_go(self, _message: PageMessage, _buffers: Buffers) -> None:
         if not self.running:
             self._claim()
             self._aside(lambda: self._start(self._again, wait=False), "msgflux-go")

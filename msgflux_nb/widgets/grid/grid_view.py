@@ -12,6 +12,7 @@ from traitlets.utils.bunch import Bunch
 from ...tables.grid.accessor import find_grid
 from ...tables.grid.grid_run import GridRun
 from ..base.keeper import Keeper
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
 from .board import FILTERS, Board
 from .running import RunningGrid
@@ -28,6 +29,31 @@ class _Ratings(t.Any):
     def get(self, obj: Any, cls: Any = None) -> Any:
         """The ratings so far."""
         return obj.ratings
+
+
+class Open(PageMessage, frozen=True):
+    """An answer is opened."""
+
+    row: int
+    column: int
+
+
+class Rate(Open, frozen=True):
+    """An answer is rated ``good`` or ``bad``; the same rating again takes it back."""
+
+    rating: str
+
+
+class Blind(PageMessage, frozen=True):
+    """Whether names of models are hidden."""
+
+    on: bool
+
+
+class Filter(PageMessage, frozen=True):
+    """Only some rows are shown."""
+
+    filter: str
 
 
 class GridView(RunningGrid):
@@ -132,35 +158,35 @@ class GridView(RunningGrid):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_open(self, content: dict[str, Any], _buffers: Any) -> None:
-        self._place = int(content["row"]), int(content["column"])
+    def _on_open(self, message: Open, _buffers: Buffers) -> None:
+        self._place = message.row, message.column
         self.opened = self._open()
 
-    def _on_rate(self, content: dict[str, Any], _buffers: Any) -> None:
-        row, column = int(content["row"]), int(content["column"])
+    def _on_rate(self, message: Rate, _buffers: Buffers) -> None:
+        row, column = message.row, message.column
         position = self._board.position(row, column)
-        good = {"good": True, "bad": False}.get(content["rating"])
+        good = {"good": True, "bad": False}.get(message.rating)
         self._board.ratings.put(position, None if self._board.ratings.get(position) == good else good)
         self._keeper.wake()
         self._show()
         self.notify_change(Bunch(name="value", old=None, new=self.ratings, owner=self, type="change"))
         self._update_twin()
 
-    def _on_blind(self, content: dict[str, Any], _buffers: Any) -> None:
-        self._board.blind = bool(content["on"])
+    def _on_blind(self, message: Blind, _buffers: Buffers) -> None:
+        self._board.blind = message.on
         self._show()
 
-    def _on_filter(self, content: dict[str, Any], _buffers: Any) -> None:
-        if content["filter"] not in FILTERS:
-            raise ValueError(f"filter: expected one of {', '.join(FILTERS)}, got {content['filter']!r}")
-        self._filter = content["filter"]
+    def _on_filter(self, message: Filter, _buffers: Buffers) -> None:
+        if message.filter not in FILTERS:
+            raise ValueError(f"filter: expected one of {', '.join(FILTERS)}, got {message.filter!r}")
+        self._filter = message.filter
         self._kept = self._board.kept(self._filter)
         self._window = _WINDOW
         if self._kept and (self._place is None or self._place[0] not in self._kept):
             self._place = self._kept[0], 0
         self._show()
 
-    def _on_more(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_more(self, _message: PageMessage, _buffers: Buffers) -> None:
         self._window += _WINDOW
         self._show()
 

@@ -14,6 +14,7 @@ from ...reasoning.plan_events import PlanEnded, PlanStarted
 from ...reasoning.result import PlanResult
 from ...reasoning.start import PlanRun, samples_left
 from ..base.feed import Batch
+from ..base.messages import Buffers, Hello, PageMessage
 from ..base.one_run import OneRun
 from ..base.run import Sender
 from .moments import Moments
@@ -176,18 +177,18 @@ class PlanView(OneRun):
     def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
         return {"run": self._number, "seq": seq, **self._told_state(), **whole}
 
-    def _on_hello(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_hello(self, message: Hello, _buffers: Buffers) -> None:
         """A page has loaded, or has missed something."""
-        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._sender.number):
+        if self.state != "idle" and (message.run, message.seq) != (self._number, self._sender.number):
             self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
         else:
             self._tell_state()
 
-    def _on_keep(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_keep(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody is busy with the replay: it is not taken out of their hands."""
         self._held = True
 
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.stop()
 
     def _on_others(self, _content: dict[str, Any], _buffers: Any) -> None:

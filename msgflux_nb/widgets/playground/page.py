@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Protocol
 
-import anywidget
 import traitlets as t
+from anywidget import WidgetTrait
 
 from ...display.html import structure_html
 from ...display.structure import rows
 from ...errors import ToolCallError
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.view import View
+from ..conversation.message_builder import MessageBuilder
+from ..conversation.messages import Draft
 from ..conversation.transcript import transcript_html, transcript_text
+from ..plan.plan_view import PlanView
+from ..prefill.prefill_editor import PrefillEditor
+from ..schema.schema_picker import SchemaPicker
+from ..tool_calls.messages import DecideOpen
+from ..tool_calls.tool_call_view import ToolCallView
+from . import messages as page
 from .difference import difference, plain_text
 from .model_choice import Models
 from .rounds import Rounds
 from .token_lens import token_rows
 
 __all__ = ["PlayPage"]
+
+
+class PlayActs(Protocol):
+    """What the page asks of the playground that it is of: mostly what a notebook calls, too."""
+
+    model: Any
+    schema: str
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def grid_code(self) -> str: ...
+    def rerun(self, position: int = -1) -> None: ...
+    def continue_from(self, position: int = -1) -> None: ...
+    def branch(self, index: int, token: str) -> None: ...
+    def stop(self) -> None: ...
+    def _run(self, *, wait: bool) -> None: ...
+    def _set_option(self, name: str, value: Any) -> None: ...
 
 
 class PlayPage(View):
@@ -31,11 +58,11 @@ class PlayPage(View):
     compare = t.Any(None)
     logprobs = t.Bool(False).tag(sync=True)
     running = t.Bool(False).tag(sync=True)
-    builder = anywidget.WidgetTrait().tag(sync=True)
-    prefill = anywidget.WidgetTrait().tag(sync=True)
-    picker = anywidget.WidgetTrait().tag(sync=True)
-    calls = anywidget.WidgetTrait().tag(sync=True)
-    plan = anywidget.WidgetTrait().tag(sync=True)
+    builder: WidgetTrait[MessageBuilder] = WidgetTrait().tag(sync=True)
+    prefill: WidgetTrait[PrefillEditor] = WidgetTrait().tag(sync=True)
+    picker: WidgetTrait[SchemaPicker] = WidgetTrait().tag(sync=True)
+    calls: WidgetTrait[ToolCallView] = WidgetTrait().tag(sync=True)
+    plan: WidgetTrait[PlanView] = WidgetTrait().tag(sync=True)
     plan_driver = t.Unicode("").tag(sync=True)  # what runs the plan schema that is picked; empty for none
     runs_plan = t.Bool(False).tag(sync=True)
     # What the page needs beside these.
@@ -47,13 +74,14 @@ class PlayPage(View):
     asks_first = t.Bool(True).tag(sync=True)
     ends: t.List[Any] = t.List().tag(sync=True)
 
+    _acts: PlayActs
     _rounds: Rounds
     _models: Models
     _model: Any
     _as_given: Any
 
     def _drawn(self) -> tuple[str, str]:
-        title = " · ".join(filter(None, ["Playground", self._model.name, self.schema, self._rounds.state]))
+        title = " · ".join(filter(None, ["Playground", self._model.name, self._acts.schema, self._rounds.state]))
         turns, sides = self.builder.shown, self._rounds.sides
         drawn, lines = [f"<small>{html.escape(title)}</small>", transcript_html(turns)], [title, transcript_text(turns)]
         for side in sides:
@@ -68,50 +96,50 @@ class PlayPage(View):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_run(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_run(self, message: page.Run, _buffers: Buffers) -> None:
         # The fields come along: traits travel in messages of their own, which could be handled later.
         try:
             self._rounds.check_free()
         except RuntimeError:
-            self.builder._on_draft({"draft": content["draft"], "left": True}, None)
+            self.builder._on_draft(Draft(draft=message.draft, left=True), [])
             raise
-        self.prefill.set_trait("value", content["prefill"])
-        self.picker.set_trait("schema", content["schema"])
-        self.builder.take_draft(content["draft"], at=content.get("at", 0))
-        self._run(wait=False)
+        self.prefill.set_trait("value", message.prefill)
+        self.picker.set_trait("schema", message.schema)
+        self.builder.take_draft(message.draft, at=message.at)
+        self._acts._run(wait=False)
 
-    def _on_rerun(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.rerun(content["position"])
+    def _on_rerun(self, message: page.At, _buffers: Buffers) -> None:
+        self._acts.rerun(message.position)
 
-    def _on_continue(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.continue_from(content["position"])
+    def _on_continue(self, message: page.At, _buffers: Buffers) -> None:
+        self._acts.continue_from(message.position)
 
-    def _on_branch(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.branch(content["index"], content["token"])
+    def _on_branch(self, message: page.Branch, _buffers: Buffers) -> None:
+        self._acts.branch(message.index, message.token)
 
-    def _on_again(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_again(self, _message: PageMessage, _buffers: Buffers) -> None:
         """The last run failed: ask the same again."""
         turns = self.builder.history.messages
         if turns and turns[-1].get("role") == "assistant":
-            self.rerun()
+            self._acts.rerun()
         else:
-            self._run(wait=False)
+            self._acts._run(wait=False)
 
-    def _on_option(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_option(self, message: page.Option, _buffers: Buffers) -> None:
         """A setting of the call was moved; the model of the notebook is left as it is, and a copy is asked."""
-        self._set_option(content["name"], content["value"])
+        self._acts._set_option(message.name, message.value)
 
-    def _on_decide(self, content: dict[str, Any], buffers: Any) -> None:
+    def _on_decide(self, message: DecideOpen, _buffers: Buffers) -> None:
         """A person decided on the call that waits."""
         try:
-            self.calls.decide_open(content)
+            self.calls.decide_open(message)
         except ToolCallError as error:
             self.send({"type": "refused", "message": str(error)})
 
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
-        self.stop()
+    def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
+        self._acts.stop()
 
-    def _on_hello(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_hello(self, _message: PageMessage, _buffers: Buffers) -> None:
         """A page has loaded, perhaps in the middle of a run, or has missed something."""
         self.send({"type": "running" if self.running else "idle"})
         for side in self._rounds.sides:
@@ -119,37 +147,39 @@ class PlayPage(View):
         if not self.running:
             self.send_state("ends")
 
-    def _on_models(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_models(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody is about to pick one."""
         self._show_models()
 
-    def _on_pick(self, content: dict[str, Any], _buffers: Any) -> None:
-        found = self._models.named(content["name"]) if content["name"] else None
-        if content["side"]:
+    def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:
+        found = self._models.named(message.name) if message.name else None
+        if message.side:
             self.compare = found
         elif found is not None:
-            self.model = found
+            self._acts.model = found
 
-    def _on_compare(self, content: dict[str, Any], _buffers: Any) -> None:
-        position = content["position"]
+    def _on_compare(self, message: page.Compare, _buffers: Buffers) -> None:
+        position = message.position
         versions = self.builder.history.versions(position)
         shown, _ = self.builder.history.siblings(position)
-        after = content.get("right", shown)
-        before = content.get("left", after - 1 if after else min(1, len(versions) - 1))
+        after = shown if message.right is None else message.right
+        before = message.left
+        if before is None:
+            before = after - 1 if after else min(1, len(versions) - 1)
         pieces = difference(plain_text(versions[before]), plain_text(versions[after]))
         told = {"position": position, "count": len(versions), "left": before, "right": after, "pieces": pieces}
         self.send({"type": "difference", **told})
 
-    def _on_tokens(self, content: dict[str, Any], _buffers: Any) -> None:
-        side = self._rounds.sides[content["side"]]
+    def _on_tokens(self, message: page.Tokens, _buffers: Buffers) -> None:
+        side = self._rounds.sides[message.side]
         self.send(
             {"type": "tokens", "side": side.index, "number": side.number, "rows": token_rows(side.stream.logprobs)}
         )
 
-    def _on_code(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.send({"type": "code", "text": self.grid_code if content.get("grid") else self.code})
+    def _on_code(self, message: page.Code, _buffers: Buffers) -> None:
+        self.send({"type": "code", "text": self._acts.grid_code if message.grid else self._acts.code})
 
-    def _on_raw(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_raw(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.send({"type": "raw", "parts": self._rounds.raw()})
 
     def _show_models(self) -> None:

@@ -102,6 +102,7 @@ class Playground(PlayPage):
         self._models = Models([first, *([] if second is None else [second]), *models])
         self._model = self._as_given = first
         self.plan_options: dict[str, Any] = {"max_calls": 40}
+        self._acts = self
         self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
         builder = MessageBuilder([*given, *checked(messages)], model=first)
         builder.draft = prompt
@@ -426,8 +427,8 @@ class Playground(PlayPage):
             self.running = self._rounds.busy
 
     def _drafted_files(self) -> dict[str, Any]:
-        items = [item for item in self.builder.tray.attachments if item.measured is not None]
-        return {item.measured.digest: item.part for item in items}
+        items = [(item.measured, item.part) for item in self.builder.tray.attachments]
+        return {measured.digest: part for measured, part in items if measured is not None}
 
 
 def _asked(asks: bool) -> str:

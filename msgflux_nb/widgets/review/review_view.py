@@ -12,6 +12,7 @@ from traitlets.utils.bunch import Bunch
 
 from ...tables.reviewing.review import Review
 from ..base.keeper import Keeper
+from ..base.messages import Buffers, PageMessage
 from ..base.view import View
 from .picture import row_picture, status_picture
 from .twin import review_html, review_text
@@ -25,6 +26,31 @@ class _Truth(t.Any):
     def get(self, obj: Any, cls: Any = None) -> Any:
         """The right answers so far."""
         return obj.review.truth
+
+
+class Row(PageMessage, frozen=True):
+    """The row that is shown is decided on; None where none is left."""
+
+    position: int | None = None
+
+
+class Set(Row, frozen=True, kw_only=True):
+    """A field was set right."""
+
+    field: str
+    text: str
+
+
+class Go(PageMessage, frozen=True):
+    """To the next row, or to the one before."""
+
+    by: int
+
+
+class Order(PageMessage, frozen=True):
+    """Another share of the rows is drawn at random."""
+
+    random: float
 
 
 class ReviewView(View):
@@ -108,40 +134,40 @@ class ReviewView(View):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_accept(self, content: dict[str, Any], _buffers: Any) -> None:
-        self._decide(content, self.review.accept)
+    def _on_accept(self, message: Row, _buffers: Buffers) -> None:
+        self._decide(message, self.review.accept)
 
-    def _on_unusable(self, content: dict[str, Any], _buffers: Any) -> None:
-        self._decide(content, self.review.reject)
+    def _on_unusable(self, message: Row, _buffers: Buffers) -> None:
+        self._decide(message, self.review.reject)
 
-    def _on_set(self, content: dict[str, Any], _buffers: Any) -> None:
-        if content["position"] == self._position:
-            self.review.set_field(content["position"], content["field"], content["text"])
+    def _on_set(self, message: Set, _buffers: Buffers) -> None:
+        if message.position is not None and message.position == self._position:
+            self.review.set_field(message.position, message.field, message.text)
             self.row = self._row()
 
-    def _on_go(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_go(self, message: Go, _buffers: Buffers) -> None:
         queue = self.review.order.queue
         if self._position is not None:
-            number = self.review.number(self._position) + (1 if content["by"] > 0 else -1)
+            number = self.review.number(self._position) + (1 if message.by > 0 else -1)
             self._show(queue[min(max(number, 1), len(queue)) - 1])
 
-    def _on_undo(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_undo(self, _message: PageMessage, _buffers: Buffers) -> None:
         position = self.review.undo()
         if position is not None:
             self._keeper.wake()
             self._show(position)
             self._tell()
 
-    def _on_order(self, content: dict[str, Any], _buffers: Any) -> None:
-        self.review.reorder(random=content["random"])
+    def _on_order(self, message: Order, _buffers: Buffers) -> None:
+        self.review.reorder(random=message.random)
         self._show(self.review.after(None))
         self._tell_status()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _decide(self, content: dict[str, Any], decide: Callable[[int], None]) -> None:
-        position = content["position"]
-        if position != self._position:  # the key was pressed again before the next row had come
+    def _decide(self, message: Row, decide: Callable[[int], None]) -> None:
+        position = message.position
+        if position is None or position != self._position:  # the key was pressed again before the next row had come
             return
         decide(position)
         self._keeper.wake()

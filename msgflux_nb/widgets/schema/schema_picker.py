@@ -12,6 +12,7 @@ import traitlets as t
 
 from ...display.structure import type_name
 from ...errors import MsgfluxError
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.preview import model_of
 from ..base.view import View
@@ -23,6 +24,12 @@ from .struct_code import Problem, StructForm, built, code_of, problems
 __all__ = ["SchemaPicker"]
 
 _EMPTY_FORM = {"name": "", "fields": [{"name": "", "kind": "str"}]}
+
+
+class Use(PageMessage, frozen=True):
+    """Build the structure that a form describes."""
+
+    form: dict[str, Any]
 
 
 class SchemaPicker(View):
@@ -170,11 +177,11 @@ class SchemaPicker(View):
             told.setdefault("error", [type(error).__name__, str(error)])
         return told
 
-    def _on_offers(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_offers(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody is about to pick."""
         self.refresh()
 
-    def _on_details(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_details(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody wants to see what is sent."""
         name, type_ = self.schema, self.value
         parts = () if type_ is None else sending(self.model, type_, self.beside).parts
@@ -213,9 +220,9 @@ class SchemaPicker(View):
             self.problems = [list(problem) for problem in found]
             self.written = self.form
 
-    def _on_use(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_use(self, message: Use, _buffers: Buffers) -> None:
         # The form comes along: traits travel in messages of their own, which could be handled later.
-        self.set_trait("form", content["form"])
+        self.set_trait("form", message.form)
         self.build()
 
     # -- twin -----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import msgspec
 import traitlets as t
 
 from ..base.feed import Batch
+from ..base.messages import Buffers, Hello, PageMessage
 from ..base.one_run import OneRun
 from ..base.run import Sender
 from .lane_set import LaneSet
@@ -129,14 +130,14 @@ class CallBoard(OneRun):
     def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
         return {"run": self._number, "seq": seq, **self._told_state(), **whole}
 
-    def _on_hello(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_hello(self, message: Hello, _buffers: Buffers) -> None:
         """A page has loaded, or has missed something."""
-        if self.state != "idle" and (content["run"], content["seq"]) != (self._number, self._sender.number):
+        if self.state != "idle" and (message.run, message.seq) != (self._number, self._sender.number):
             self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
         else:
             self.send({"type": "state", "run": self._number, **self._told_state()})
 
-    def _on_keep(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_keep(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Somebody is busy with the replay: it is not taken out of their hands."""
         self._held = True
 

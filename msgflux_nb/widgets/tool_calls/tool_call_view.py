@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import traitlets as t
 
 from ...errors import StreamInterruptedError, ToolCallError
@@ -15,6 +16,8 @@ from ...protocol.events import Event, ToolCallDelta
 from ...protocol.tool_call import ToolCall, ToolCallState
 from ...protocol.tool_calls import ToolCallAggregator
 from ...reasoning.tools import RunEnded, StepEnded, StepStarted, ToolRun, run_tools
+from ..base.messages import Buffers, Hello, PageMessage
+from . import messages as page
 from .approval import SEEN_SECONDS, Approvals, Decision, Question
 from .call_board import CallBoard
 from .lane import Fragment, Lane
@@ -362,46 +365,43 @@ class ToolCallView(CallBoard):
 
     # -- what the page asks ---------------------------------------------------------------------------------------
 
-    def _on_hello(self, content: dict[str, Any], buffers: Any) -> None:
+    def _on_hello(self, message: Hello, buffers: Buffers) -> None:
         self._approvals.heard()
-        super()._on_hello(content, buffers)
+        super()._on_hello(message, buffers)
 
-    def _on_seen(self, content: dict[str, Any], _buffers: Any) -> None:
+    def _on_seen(self, message: page.Seen, _buffers: Buffers) -> None:
         """A page shows these questions."""
         self._approvals.heard()
         for number in self._approvals.open:
-            if number in content["lanes"]:
+            if number in message.lanes:
                 self._approvals.see(number)
 
-    def _on_decide(self, content: dict[str, Any], _buffers: Any) -> None:
-        number, verdict = content["lane"], content["verdict"]
+    def _on_decide(self, message: page.Decide, _buffers: Buffers) -> None:
+        number, verdict = message.lane, message.verdict
         decision: Decision = None
         if verdict == "reject":
-            decision = content["reason"] or False
+            decision = message.reason or False
         elif verdict == "edit":
             lane = self._calls.all[number]
             try:
-                decision = checked_arguments(content["arguments"], lane.state.name, self._tools)
+                decision = checked_arguments(message.arguments, lane.state.name, self._tools)
             except ToolCallError as error:
                 self.send({"type": "refused", "run": self._number, "lane": number, "message": str(error)})
                 return
         self._approvals.decide(number, decision)
 
-    def decide_open(self, content: dict[str, Any]) -> None:
+    def decide_open(self, message: page.DecideOpen) -> None:
         """Decide on the call that waits, for a view around this one; nothing happens if none waits.
-
-        Args:
-            content: ``verdict``: ``"approve"``, ``"reject"`` with a ``reason``, or ``"edit"`` with ``arguments``.
 
         Raises:
             ToolCallError: these arguments do not fit the tool.
         """
         for number in self._approvals.open[:1]:
-            if content["verdict"] == "edit":
-                checked_arguments(content["arguments"], self._calls.all[number].state.name, self._tools)
-            self._on_decide({**content, "lane": number}, None)
+            if message.verdict == "edit":
+                checked_arguments(message.arguments, self._calls.all[number].state.name, self._tools)
+            self._on_decide(page.Decide(**msgspec.structs.asdict(message), lane=number), [])
 
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.stop()
 
 

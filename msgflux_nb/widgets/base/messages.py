@@ -1,0 +1,66 @@
+"""What a page sends, with types: a message of another shape than its handler's is refused and logged."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+__all__ = ["Buffers", "Hello", "PageMessage", "RefusedError", "decoded", "message_type"]
+
+Buffers = list[memoryview]
+"""The bytes that come with a message."""
+
+_LOG = logging.getLogger("msgflux_nb")
+
+
+class PageMessage(msgspec.Struct, frozen=True):
+    """A message of a page; a subclass names its fields."""
+
+
+class Hello(PageMessage, frozen=True):
+    """A page has loaded, or has missed something: what it knows is of this run, up to the batch of this number."""
+
+    run: int
+    seq: int
+
+
+class RefusedError(ValueError):
+    """A message that nobody handles, or of another shape than its handler takes."""
+
+
+def decoded(view: Any, content: dict[str, Any]) -> tuple[Callable[[Any, Buffers], None], PageMessage]:
+    """Return the method of a view that handles a message, and the message as the type that this method takes.
+
+    Args:
+        view: a widget with a method ``_on_<type>(message, buffers)`` for each type of message.
+        content: what its page sent.
+
+    Raises:
+        RefusedError: nobody handles it, or a field is missing or of another type. It is logged, without what it says.
+    """
+    name = content.get("type")
+    handler = getattr(view, f"_on_{name}", None) if isinstance(name, str) and name.isidentifier() else None
+    if handler is None:
+        raise _refused(view, f"nobody handles a message of type {str(name)[:40]!r}")
+    try:
+        return handler, msgspec.convert(content, message_type(handler.__func__))
+    except msgspec.ValidationError as error:
+        raise _refused(view, f"a message of type {name!r} has another shape than expected: {error}") from None
+
+
+@functools.cache
+def message_type(handler: Callable[..., None]) -> type[PageMessage]:
+    """Return the type of message that a handler takes: what its first parameter is annotated with."""
+    annotations = inspect.get_annotations(handler, eval_str=True)
+    kind: type[PageMessage] = annotations[next(iter(annotations))]
+    return kind
+
+
+def _refused(view: Any, what: str) -> RefusedError:
+    _LOG.warning("the page of %s: %s", type(view).__name__, what)
+    return RefusedError(f"{what}. Nothing was done.")

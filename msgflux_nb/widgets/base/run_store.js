@@ -1,0 +1,123 @@
+// @ts-check
+// What a page knows of one run: numbered batches in, gaps mended. What a batch holds is the business of a subclass.
+
+/** @import { Model, TraitName } from "./dom.js" */
+
+/**
+ * @typedef {{ run: number, state: string, [more: string]: any }} ToldState what the kernel says of a run beside its batches
+ */
+
+/** @template {ToldState} Told */
+export class RunStore {
+  /**
+   * @param {Model | null} model null in a twin, which knows all from its start
+   * @param {string} trait where the last run is kept as a whole, for pages that are loaded later
+   */
+  constructor(model, trait) {
+    this.model = model;
+    this.trait = /** @type {TraitName} */ (trait);
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    this.run = 0;
+    this.seq = 0;
+    /** Whether the kernel was asked for what was missed. */
+    this.asked = false;
+    /** @type {[string, string] | null} */
+    this.problem = null;
+    this.told = this.nothing;
+  }
+
+  // -- what a subclass says
+
+  /** What is told before there is a run. @returns {Told} */
+  get nothing() {
+    throw new Error("a subclass says it");
+  }
+
+  /** Forget what came of the last run. */
+  clear() {}
+
+  /** Take what a batch holds. @param {Record<string, any>} _news */
+  take(_news) {}
+
+  /** All that came, as it is kept for pages that are loaded later. @returns {Record<string, any>} */
+  whole() {
+    return {};
+  }
+
+  /** Take a message of another type; false if there is none. @param {any} _message @returns {boolean} */
+  other(_message) {
+    return false;
+  }
+
+  // -- what is the same of all runs
+
+  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  connect() {
+    const kept = /** @type {any} */ (this.model?.get(this.trait) ?? {});
+    if (kept.run) this.load(kept);
+    this.model?.on("msg:custom", (message) => this.receive(message));
+    this.resync();
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    const { type, ...told } = message;
+    if (type === "problem") this.problem = [message.name, message.message];
+    else if (message.run < this.run) return;
+    else if (type === "start") this.start(told);
+    else if (type === "batch") this.append(told);
+    else if (type === "progress") this.load(told);
+    else if (type === "state") this.hear(told);
+    else if (!this.other(message)) return;
+    this.tell();
+  }
+
+  /** @param {Told} told */
+  start(told) {
+    this.clear();
+    Object.assign(this, { run: told.run, seq: 0, asked: false, problem: null, told });
+  }
+
+  /** @param {Told} told */
+  hear(told) {
+    this.asked = false;
+    if (told.run === this.run) this.told = told;
+    else if (told.state === "idle") this.start(told);
+    else this.resync();
+    if (told.run === this.run && told.state !== "running") {
+      this.model?.set(this.trait, /** @type {any} */ ({ ...told, seq: this.seq, ...this.whole() }));
+    }
+  }
+
+  /** @param {{ run: number, seq: number, [more: string]: any }} batch */
+  append({ run, seq, ...news }) {
+    if (run === this.run && seq <= this.seq) return;
+    if (run !== this.run || seq !== this.seq + 1) {
+      this.resync();
+      return;
+    }
+    this.seq = seq;
+    this.take(news);
+  }
+
+  /**
+   * Take a run as a whole.
+   * @param {Told & { seq: number }} told
+   */
+  load(told) {
+    this.start(told);
+    this.seq = told.seq;
+    this.take(told);
+  }
+
+  /** Ask for what was missed, once: the answer has everything. */
+  resync() {
+    if (!this.asked) /** @type {any} */ (this.model)?.send({ type: "hello", run: this.run, seq: this.seq });
+    this.asked = true;
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener();
+  }
+}
