@@ -44,6 +44,7 @@ check:           ## linter, format, types of the package and of the widgets' pag
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/check_pages.py
+	$(BIN)/python scripts/check_typing.py
 
 docs:            ## the site, in build/site; a warning or a dead link is an error
 	@PYTHON=$(PYTHON) scripts/make_venv.sh docs local,lab docs

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 WIDGETS = ROOT / "msgflux_nb" / "widgets"
 FOLDER = ROOT / ".venv" / "page-types"
 OPTIONS = ROOT / "tsconfig.json"
-VERSIONS = {"typescript": "7.0.2", "@anywidget/types": "0.4.0", "axe-core": "4.10.3"}
-"""What npm brings; axe-core is for the tests of the pages."""
+VERSIONS = {"typescript": "7.0.2", "@anywidget/types": "0.4.0", "axe-core": "4.10.3", "pyright": "1.1.414"}
+"""What npm brings; axe-core is for the tests of the pages, pyright for ``check_typing.py``."""
 ALONE = (ROOT / "tests" / "browser" / "fake_model.js",)
 """Scripts that are checked for themselves."""
 

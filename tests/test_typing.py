@@ -1,4 +1,4 @@
-"""What a type checker says to users: mypy, strict, over tests/typing. Those files are checked, not run."""
+"""What a type checker says to users: mypy, strict, and pyright over tests/typing. Those files are checked, not run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from scripts.check_typing import pyright
 
 TYPING = Path(__file__).parent / "typing"
 SETTINGS = TYPING.parent.parent / "pyproject.toml"
@@ -24,6 +26,18 @@ def test_the_public_types_are_what_the_files_assert() -> None:
     done = mypy(*sorted(TYPING.glob("check_*.py")))
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
+
+
+def test_pyright_says_the_same(tmp_path: Path) -> None:
+    done = pyright(*sorted(TYPING.glob("check_*.py")))
+    assert done.returncode == 0, done.stdout
+    wrong = tmp_path / "wrong.py"
+    head = "from typing import assert_type\nfrom msgflux_nb.generation.plan import ChainOfThoughts\n"
+    lines = "    assert_type(chain.final_answer, str)\n    chain.final_answr\n"
+    wrong.write_text(f"{head}def f(chain: ChainOfThoughts[int]) -> None:\n{lines}", encoding="utf-8")
+    done = pyright(wrong)
+    assert done.returncode == 1
+    assert "2 errors" in done.stdout
 
 
 @pytest.mark.parametrize(

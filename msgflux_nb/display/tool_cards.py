@@ -10,18 +10,12 @@ from urllib.parse import urlsplit
 
 from .html import structure_html
 from .markdown import link_html
+from .states import CALLS, COLOURS
 from .structure import Row
 
 __all__ = ["CARD", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
 
 QUIET = "opacity: 0.75"
-# Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
-_LOOKS = {
-    "streaming": ("●", "#2f81f7"),
-    "complete": ("✓", "#2e9e4f"),
-    "repaired": ("◆", "#c07a00"),
-    "invalid": ("✗", "#e5484d"),
-}
 CARD = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
 _APART = "margin-right: 8px"
 _JSON = (
@@ -59,14 +53,12 @@ def labelled(label: str, inner: str) -> str:
 
 def wrong(inner: str) -> str:
     """Draw what is wrong, marked as such."""
-    return (
-        f'<div style="border-left: 3px solid {_LOOKS["invalid"][1]}; padding: 0 0 0 8px; margin: 4px 0">{inner}</div>'
-    )
+    return f'<div style="border-left: 3px solid {COLOURS["bad"]}; padding: 0 0 0 8px; margin: 4px 0">{inner}</div>'
 
 
 def flags(sentences: Sequence[str]) -> str:
     """Draw what was changed, repaired, cut or left out: a mark and a sentence for each."""
-    colour = _LOOKS["repaired"][1]
+    colour = COLOURS["look"]
     return "".join(
         f'<div><small><span style="color: {colour}" aria-hidden="true">⚠</span> {escape(sentence)}</small></div>'
         for sentence in sentences
@@ -75,7 +67,7 @@ def flags(sentences: Sequence[str]) -> str:
 
 def _card(state: Any) -> str:
     word = "repaired" if state.status == "complete" and state.repaired else state.status
-    shape, colour = _LOOKS[word]
+    shape, colour, _ = CALLS[word]
     head = (
         f'<b style="font-family: monospace; {_APART}">{escape(_cut(state.name, _NAME)) or "…"}</b>'
         f'<small style="{QUIET}; {_APART}">{escape(_cut(state.id, _NAME))}</small>'

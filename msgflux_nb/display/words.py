@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ..errors import MsgfluxError, printable
 from .markdown import encodable
 from .server_tools import server_tool_words, server_tools
+from .states import CALLS
 from .structure import Row
 
 __all__ = ["answer_words", "calls_words", "shown_text"]
@@ -71,7 +72,7 @@ def _call(state: Any, results: dict[str, Any]) -> list[str]:
     word = "repaired" if state.status == "complete" and state.repaired else state.status
     mark = "" if word == "complete" else f" [{word}]"
     lines = [f"{state.name or '…'}({_cut(_arguments(state))}){mark}"]
-    lines += [f"  ✗ {_cut(state.error)}"] if state.error else []
+    lines += [f"  {CALLS['invalid'].sign} {_cut(state.error)}"] if state.error else []
     if state.id in results:
         lines.append(f"  → {_cut(_result(results[state.id]))}")
     return lines

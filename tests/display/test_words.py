@@ -51,7 +51,7 @@ def test_a_structure_that_does_not_fit_has_its_text_and_the_reason() -> None:
         ({"partial": {}}, "get_age()"),
         ({"partial": {"places": [{"x": 1}]}}, "get_age(places=[{'x': 1}])"),
         ({"partial": {"a": 1}, "status": "streaming"}, "get_age(a=1) [streaming]"),
-        ({"raw": '{"a": ', "status": "invalid", "error": "it was cut"}, 'get_age({"a": ) [invalid]\n  ✗ it was cut'),
+        ({"raw": '{"a": ', "status": "invalid", "error": "it was cut"}, 'get_age({"a": ) [invalid]\n  ✕ it was cut'),
     ],
 )
 def test_a_call_is_written_as_one_would_write_it(given: dict[str, Any], line: str) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -375,3 +376,27 @@ def test_any_document_takes_time_in_proportion_to_its_length(start: str, piece: 
     parser = PartialJSON()
     parser.feed(start)
     assert cost_late_over_early(lambda: parser.feed(piece)) < 10
+
+
+VECTORS = json.loads((Path(__file__).parent.parent / "data" / "partial_json.json").read_bytes())
+"""What the page's reader, under node, is held to as well: tests/pages/partial.test.js."""
+
+
+def test_the_page_reads_the_same() -> None:
+    for case in VECTORS["growing"]:
+        parser = PartialJSON()
+        for piece, value in zip(case["pieces"], case["values"], strict=True):
+            parser.feed(piece)
+            assert repr(parser.value) == repr(value), case["pieces"]
+        parser.close()
+        assert parser.complete
+    for text in VECTORS["right"]:
+        assert (read(*text).value, read(text).complete) == (json.loads(text), True)
+    for text in VECTORS["wrong"]:
+        for parser in (read(text), read(*text)):
+            assert parser.error is not None, text
+            assert not parser.complete
+    for text in VECTORS["unfinished"]:
+        parser = PartialJSON()
+        parser.feed(text)
+        assert (parser.error, parser.complete) == (None, False), text

@@ -91,6 +91,7 @@ def test_every_page_is_whole_and_has_what_stands_beside_its_modules() -> None:
     for stem in views():
         code, style = page_code(stem), page_style(stem)
         assert code.count("export default ") == 1
+        assert "\nconst default$ = guarded(" in code  # what it throws is shown in its view, with a copy
         assert not re.search(r"^import ", code, re.MULTILINE)
         for path in join(WIDGETS / f"{stem}.js").paths:
             sheet = path.with_suffix(".css")

@@ -1,6 +1,8 @@
 // @ts-check
 // Shared parts of the widgets: building elements, keys, and sizes with units.
 
+import { KEY_REMOVED, withoutKeys } from "./texts.js";
+
 /**
  * What a page gets of its widget. `Traits` are what the widget's class syncs, `Handled` the types of message for which
  * it has a method `_on_…`: `make check` reads both off the class.
@@ -81,15 +83,6 @@ export function keepOnly(parent, children) {
 }
 
 /**
- * @param {number} bytes
- * @returns {string}
- */
-export function sizeText(bytes) {
-  const [amount, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
-  return `${amount.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${unit}`;
-}
-
-/**
  * Call `draw` at most once a frame, however often it is asked for.
  * @param {() => void} draw
  * @returns {() => void}
@@ -162,22 +155,6 @@ export function writes(target) {
   return target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=file])");
 }
 
-const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
-
-/**
- * The direction of a text that is being written. `dir=auto` on a field would have a browser read megabytes at each key.
- * @param {string} text
- */
-export function directionOf(text) {
-  return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
-}
-
-// As `_typed.py` has it, and what is typed on behind a key that was recognised before its end.
-const KEYS =
-  /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
-const KEY_REMOVED =
-  "What looks like an API key was taken out of the field and is kept nowhere. A key belongs into an environment variable, or into api_key= of the model.";
-
 /**
  * Take a key out of the field that it is typed or pasted into, before any other code of ours sees it; and say so.
  * @param {HTMLElement} el
@@ -191,7 +168,7 @@ function guardKeys(el) {
       const field = event.composedPath()[0];
       const written = field instanceof HTMLTextAreaElement || (field instanceof HTMLInputElement && field.type !== "file");
       if (!written) return;
-      const clean = field.value.replace(KEYS, "[key]");
+      const clean = withoutKeys(field.value);
       if (clean === field.value) return;
       field.value = clean;
       el.prepend(note);

@@ -12,8 +12,9 @@ export class RunStore {
   /**
    * @param {Model | null} model null in a twin, which knows all from its start
    * @param {string} trait where the last run is kept as a whole, for pages that are loaded later
+   * @param {Told} nothing what is told before there is a run
    */
-  constructor(model, trait) {
+  constructor(model, trait, nothing) {
     this.model = model;
     this.trait = /** @type {TraitName} */ (trait);
     /** @type {Set<() => void>} */
@@ -24,15 +25,10 @@ export class RunStore {
     this.asked = false;
     /** @type {[string, string] | null} */
     this.problem = null;
-    this.told = this.nothing;
+    this.told = nothing;
   }
 
   // -- what a subclass says
-
-  /** What is told before there is a run. @returns {Told} */
-  get nothing() {
-    throw new Error("a subclass says it");
-  }
 
   /** Forget what came of the last run. */
   clear() {}
@@ -76,7 +72,7 @@ export class RunStore {
   /** @param {Told} told */
   start(told) {
     this.clear();
-    Object.assign(this, { run: told.run, seq: 0, asked: false, problem: null, told });
+    Object.assign(this, { run: told.run, seq: 0, asked: false, problem: null, told: { ...told } });
   }
 
   /** @param {Told} told */
@@ -109,6 +105,7 @@ export class RunStore {
     this.start(told);
     this.seq = told.seq;
     this.take(told);
+    for (const name of ["seq", ...Object.keys(this.whole())]) delete (/** @type {any} */ (this.told)[name]);
   }
 
   /** Ask for what was missed, once: the answer has everything. */

@@ -2,7 +2,8 @@
 // The message being written: its role, text and parts, the same in all views; the kernel is told after a pause.
 
 import { icon, textButton } from "../base/controls.js";
-import { directionOf, element, keepOnly, onChange, sizeText } from "../base/dom.js";
+import { element, keepOnly, onChange } from "../base/dom.js";
+import { directionOf, sizeText } from "../base/texts.js";
 import { ROLES, tokensText } from "../base/store.js";
 import { takeFiles } from "./media.js";
 import { refusalNotice, sourceMenu } from "./sources.js";

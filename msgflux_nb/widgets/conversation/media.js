@@ -1,7 +1,7 @@
 // @ts-check
 // Files of one page: those on their way to the kernel, pictures and sounds of those that it has, and why one was refused.
 
-import { sizeText } from "../base/dom.js";
+import { sizeText } from "../base/texts.js";
 import { waveOf } from "./devices.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Part } from "../base/store.js" */

@@ -9,7 +9,8 @@ import { presentButton } from "../base/present.js";
 import { interruptKernel } from "./interrupt.js";
 import { problemList } from "./kinds.js";
 import { rowTable } from "./rows.js";
-import { counted, EXCEPTIONS, progressText, sentence, stateBar } from "./states.js";
+import { counted, EXCEPTIONS, progressText } from "./row_words.js";
+import { sentence, stateBar } from "./states.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Head } from "./heads.js" */
 /** @import { ToldProblem } from "./kinds.js" */

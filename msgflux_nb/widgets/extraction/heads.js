@@ -2,7 +2,7 @@
 // The heads of the columns: name, type, and the column's picture, which grows while rows arrive.
 
 import { element, keepOnly, setText } from "../base/dom.js";
-import { counted } from "./states.js";
+import { counted } from "./row_words.js";
 
 /**
  * @typedef {{

@@ -3,7 +3,7 @@
 
 import { textButton } from "../base/controls.js";
 import { element, keepOnly, setText } from "../base/dom.js";
-import { counted } from "./states.js";
+import { counted } from "./row_words.js";
 /** @import { Picture } from "./extraction_view.js" */
 
 /** @typedef {[state: string, text: string, count: number, label: string]} ToldProblem */

@@ -4,7 +4,7 @@
 import { icon } from "../base/controls.js";
 import { element, keepOnly } from "../base/dom.js";
 import { columnHead } from "./heads.js";
-import { rowState } from "./states.js";
+import { rowState } from "./row_words.js";
 /** @import { IconName } from "../base/controls.js" */
 /** @import { Picture } from "./extraction_view.js" */
 /** @import { Head } from "./heads.js" */
@@ -120,7 +120,7 @@ export function rowTable(ask) {
    * @param {Picture} picture
    */
   function tableRow([position, label, state, cells, error, flags], picture) {
-    const [mark, standing, said] = rowState(state);
+    const [standing, said, mark] = rowState(state);
     const exception = standing === "bad" || standing === "look";
     const shown = flags && !exception ? /** @type {const} */ (["warning", "look"]) : [mark, standing];
     const gutter = element("th", { scope: "row", class: "mf-gutter", title: label }, label);

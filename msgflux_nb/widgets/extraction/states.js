@@ -3,29 +3,8 @@
 
 import { stateWord } from "../base/controls.js";
 import { element, setText } from "../base/dom.js";
-/** @import { IconName, Standing } from "../base/controls.js" */
+import { counted, EXCEPTIONS, ofText, progressText, ROW_STATES, STATE_TITLES } from "./row_words.js";
 /** @import { Picture } from "./extraction_view.js" */
-
-/** @type {Record<string, [mark: IconName, standing: Standing, said: string]>} by state of a row, as they are drawn */
-const ROW_STATES = {
-  ok: ["check", "done", "ok"],
-  cached: ["check", "done", "known before"],
-  invalid: ["cross", "bad", "invalid"],
-  refused: ["cross", "bad", "refused"],
-  truncated: ["warning", "look", "truncated"],
-  failed: ["cross", "bad", "failed"],
-  skipped: ["right", "none", "skipped"],
-  interrupted: ["stop", "look", "interrupted"],
-  pending: ["right", "none", "not asked for"],
-};
-/** States whose rows gave nothing: their words open what went wrong. */
-export const EXCEPTIONS = ["invalid", "refused", "truncated", "failed"];
-
-/** @param {number} count */
-export const counted = (count) => count.toLocaleString("en-US");
-
-/** @param {string} state of a row @returns {[mark: IconName, standing: Standing, said: string]} */
-export const rowState = (state) => ROW_STATES[state] ?? ["warning", "look", state];
 
 /** All states of a run as one bar; a part that is there is at least two pixels wide. */
 export function stateBar() {
@@ -66,7 +45,7 @@ export function sentence(opens) {
   const about = element("span", { class: "mf-money" });
   const left = element("span", { class: "mf-left" });
   const node = element("div", { class: "mf-say" }, done, now.node);
-  for (const [state, [, , said]] of Object.entries(ROW_STATES)) {
+  for (const [state, [, said]] of Object.entries(ROW_STATES)) {
     const mark = stateWord();
     const exception = EXCEPTIONS.includes(state);
     const title = exception ? `${said}: what went wrong, and which rows` : STATE_TITLES[state];
@@ -93,7 +72,7 @@ export function sentence(opens) {
     const over = !["idle", "running", "stopping"].includes(state);
     const plain = over && Object.entries(counts).every(([name, count]) => name === "ok" || !count);
     for (const [name, { node: word, mark }] of words) {
-      const [icon, standing, said] = ROW_STATES[name];
+      const [standing, said, icon] = ROW_STATES[name];
       const shown = counts[name] > 0 && (name === "ok" ? over : name !== "pending" || over);
       word.hidden = !shown;
       if (!shown) continue;
@@ -114,25 +93,6 @@ export function sentence(opens) {
   return { node, draw };
 }
 
-/** @type {Record<string, string>} */
-const STATE_TITLES = {
-  ok: "answered, and read as the schema says",
-  cached: "known from before, or the same as another row: nothing was sent",
-  skipped: "there was nothing in the row",
-  interrupted: "was being answered when it was stopped",
-  pending: "was not sent",
-};
-
-/**
- * What stands behind the number of rows.
- * @param {Picture} picture
- */
-function ofText({ state, total, finished, more_rows }) {
-  if (state === "idle") return total === null ? "rows: as many as there are" : `row${total === 1 ? "" : "s"}, none asked about yet`;
-  if (more_rows) return `tried of ${counted(finished + more_rows)}`;
-  return total === null ? "rows so far" : `of ${counted(total)}`;
-}
-
 /**
  * A figure and the words behind it.
  * @param {HTMLElement} node
@@ -146,10 +106,3 @@ function drawBold(node, value, words) {
   node.replaceChildren(...(value ? [element("b", {}, value), words ? ` ${words}` : ""] : []));
 }
 
-/**
- * @param {number} finished
- * @param {number | null} total null while that is not known
- */
-export function progressText(finished, total) {
-  return `${counted(finished)}${total === null ? "" : ` of ${counted(total)}`} rows`;
-}

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from ...display.markdown import encodable
+from ...display.states import COLOURS, ROWS
 from ...display.tool_cards import QUIET, wrong
 from ...tables.outcome import FAILURES, STATES
 from .batch_figures import rows_text
@@ -14,20 +15,6 @@ from .picture import Picture
 
 __all__ = ["extraction_html", "extraction_text"]
 
-# Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
-_GREEN, _AMBER, _RED, _GREY = "#2e9e4f", "#c07a00", "#e5484d", "#8a8a8a"
-_LOOKS = {
-    "ok": ("✓", _GREEN),
-    "cached": ("✓", _GREEN),
-    "invalid": ("✕", _RED),
-    "refused": ("✕", _RED),
-    "truncated": ("⚠", _AMBER),
-    "failed": ("✕", _RED),
-    "skipped": ("›", _GREY),
-    "interrupted": ("■", _AMBER),
-    "pending": ("›", _GREY),
-}
-_WORDS = {"cached": "known before", "pending": "not asked for"}
 _LINE = "rgba(128, 128, 128, .28)"
 _CELL = (
     f"border-bottom: 1px solid {_LINE}; max-width: 24em; overflow: hidden; padding: 3px 12px; "
@@ -73,7 +60,7 @@ def extraction_text(picture: Picture) -> str:
 def _bar(picture: Picture) -> str:
     whole = (sum(picture["counts"].values()) + picture["more_rows"]) or 1
     parts = [
-        f'<div style="min-width: 2px; width: {picture["counts"][state] / whole:.2%}; background: {_LOOKS[state][1]}; '
+        f'<div style="min-width: 2px; width: {picture["counts"][state] / whole:.2%}; background: {ROWS[state].colour}; '
         f'opacity: {0.55 if state in ("cached", "refused", "interrupted") else 1}"></div>'
         for state in STATES
         if picture["counts"][state] and state != "pending"
@@ -89,9 +76,9 @@ def _sentence(picture: Picture) -> str:
     parts = [f'<span style="{_APART}">{done}</span>']
     for state, count in picture["counts"].items():
         if count:
-            shape, colour = _LOOKS[state]
+            shape, colour, word = ROWS[state]
             mark = f'<span style="color: {colour}" aria-hidden="true">{shape}</span>'
-            parts.append(f'<span style="{_APART}">{mark} {count:,} {_WORDS.get(state, state)}</span>')
+            parts.append(f'<span style="{_APART}">{mark} {count:,} {word}</span>')
     cost, words = picture["paid"]
     if cost:
         parts.append(
@@ -108,7 +95,7 @@ def _figures(picture: Picture) -> str:
 
 def _problem(problem: tuple[str, str, int, str]) -> str:
     state, text, count, label = problem
-    shape, colour = _LOOKS[state]
+    shape, colour, _ = ROWS[state]
     return wrong(
         f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state} × {count:,} '
         f'<small style="{QUIET}">the last: row {escape(label)}</small>'
@@ -182,10 +169,10 @@ def _caption(head: Mapping[str, Any]) -> str:
 
 def _row(row: Sequence[Any], numbers: Sequence[bool]) -> str:
     _position, label, state, cells, error, flags = row
-    shape, colour = _LOOKS[state]
+    shape, colour, _ = ROWS[state]
     mark = ""
     if state in FAILURES or flags:
-        shape, colour = (shape, colour) if state in FAILURES else ("⚠", _AMBER)
+        shape, colour = (shape, colour) if state in FAILURES else ("⚠", COLOURS["look"])
         mark = f' <span style="color: {colour}" aria-hidden="true">{shape}</span>'
     first = f'<td style="{_CELL}; {QUIET}">{escape(label)}{mark}</td>'
     if error or not cells:

@@ -9,6 +9,7 @@ import msgspec
 
 from ...tables.extract import finish
 from ...tables.grid.grid_run import GridRun
+from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
 from ..base.run import start_thread
 from ..base.view import View
@@ -214,7 +215,7 @@ class RunningGrid(View):
             "error": said,
         }
 
-    def _on_go(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_go(self, _message: PageMessage, _buffers: Buffers) -> None:
         if not self.running and self._begun.is_set():
             self._begun.clear()
             self._aside(self._go, "msgflux-go")
@@ -226,5 +227,5 @@ class RunningGrid(View):
         finally:
             self._begun.set()
 
-    def _on_stop(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self._interrupt()

@@ -1,12 +1,13 @@
 // @ts-check
 // What a page knows of a plan: moments in numbered batches, and what they come to up to the moment that is shown.
 
+import { RunStore } from "../base/run_store.js";
 /** @import { Model } from "../base/dom.js" */
 
 /**
  * @typedef {{ kind: string, task: string, limits: Record<string, number>, options: Record<string, any> }} PlanHead
  * @typedef {{ t: string, ms: number, [more: string]: any }} Moment as `moments.py` makes them
- * @typedef {{ state: string, head: PlanHead, others?: number }} PlanTold
+ * @typedef {{ run: number, state: string, head: PlanHead, others?: number }} PlanTold
  * @typedef {{ purpose: string, prompt: string | null, text: string, problem: string | null, seconds: number }} PlanCall
  * @typedef {{
  *   id: number, level: number, text: string, value: number | null, state: string, parent: PlanNode | null,
@@ -144,8 +145,11 @@ function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
   return { id, thought, name, arguments: x, result, left, cut };
 }
 
-/** What one model's page knows of its plan, for any number of views. */
-export class PlanStore {
+/**
+ * What one model's page knows of its plan, for any number of views.
+ * @extends {RunStore<PlanTold>}
+ */
+export class PlanStore extends RunStore {
   /** @type {Moment[]} */
   moments = [];
   /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */
@@ -156,16 +160,7 @@ export class PlanStore {
 
   /** @param {Model | null} model null in a twin, which knows all from its start */
   constructor(model) {
-    this.model = model;
-    /** @type {Set<() => void>} */
-    this.listeners = new Set();
-    this.run = 0;
-    this.seq = 0;
-    this.asked = false;
-    /** @type {PlanTold} */
-    this.told = { state: "idle", head: { kind: "", task: "", limits: {}, options: {} } };
-    /** @type {[string, string] | null} */
-    this.problem = null;
+    super(model, "plan", { run: 0, state: "idle", head: { kind: "", task: "", limits: {}, options: {} } });
   }
 
   clear() {
@@ -176,66 +171,19 @@ export class PlanStore {
     this.heard = 0;
   }
 
-  /** Register for messages; called while the widget is made, or the first ones would be missed. */
-  connect() {
-    const kept = this.model?.get("plan") ?? {};
-    if (kept.run) this.load(kept);
-    this.model?.on("msg:custom", (message) => this.receive(message));
-    this.resync();
+  whole() {
+    return { moments: this.moments };
   }
 
-  /** @param {any} message */
-  receive(message) {
-    const { type, run } = message;
-    if (type === "problem") this.problem = [message.name, message.message];
-    else if (run < this.run) return;
-    else if (type === "start") this.start(message);
-    else if (type === "batch") this.append(message);
-    else if (type === "progress") this.load(message);
-    else if (type === "state") this.hear(message);
-    else return;
-    this.tell();
-  }
-
-  /** @param {PlanTold & { run: number }} told */
-  start({ run, state, head, others }) {
-    this.clear();
-    Object.assign(this, { run, seq: 0, asked: false, problem: null, told: { state, head, others } });
-  }
-
-  /** @param {PlanTold & { run: number }} told */
-  hear({ run, state, head, others }) {
-    this.asked = false;
-    if (run === this.run) this.told = { state, head, others };
-    else if (state === "idle") this.start({ run, state, head });
-    else this.resync();
-    if (run === this.run && !this.running) {
-      this.model?.set("plan", { run, seq: this.seq, ...this.told, moments: this.moments });
-    }
-  }
-
-  /** @param {{ run: number, seq: number, moments: Moment[] }} batch */
-  append({ run, seq, moments }) {
-    if (run === this.run && seq <= this.seq) return;
-    if (run !== this.run || seq !== this.seq + 1) {
-      this.resync();
-      return;
-    }
-    this.seq = seq;
-    this.take(moments);
-  }
-
-  /** @param {PlanTold & { run: number, seq: number, moments: Moment[] }} told */
-  load({ run, seq, state, head, others, moments }) {
-    const before = run === this.run && !this.following ? this.state.count : null;
-    this.start({ run, state, head, others });
-    this.seq = seq;
-    this.take(moments);
+  /** @param {PlanTold & { seq: number, moments: Moment[] }} told */
+  load(told) {
+    const before = told.run === this.run && !this.following ? this.state.count : null;
+    super.load(told);
     if (before !== null) this.show(before);
   }
 
-  /** @param {Moment[]} moments */
-  take(moments) {
+  /** @param {{ moments?: Moment[] }} news */
+  take({ moments = [] }) {
     for (const moment of moments) {
       const last = this.moments.length - 1;
       const pause = last < 0 ? 0 : Math.max(0, moment.ms - this.moments[last].ms);
@@ -244,12 +192,6 @@ export class PlanStore {
     }
     this.heard = performance.now();
     if (this.following) this.catchUp(this.moments.length);
-  }
-
-  /** Ask for what was missed, once: the answer has everything. */
-  resync() {
-    if (!this.asked) this.model?.send({ type: "hello", run: this.run, seq: this.seq });
-    this.asked = true;
   }
 
   get running() {
@@ -308,9 +250,5 @@ export class PlanStore {
     const last = this.state.count ? this.moments[this.state.count - 1].ms / 1000 : 0;
     if (!this.running || !this.following) return Math.max(spent.seconds, this.timeless ? 0 : last);
     return Math.max(spent.seconds, last + (performance.now() - this.heard) / 1000);
-  }
-
-  tell() {
-    for (const listener of this.listeners) listener();
   }
 }

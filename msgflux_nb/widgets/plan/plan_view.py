@@ -191,7 +191,7 @@ class PlanView(OneRun):
     def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.stop()
 
-    def _on_others(self, _content: dict[str, Any], _buffers: Any) -> None:
+    def _on_others(self, _message: PageMessage, _buffers: Buffers) -> None:
         if self._run is not None and self.over:
             self.show(self._run.ask_others())
 

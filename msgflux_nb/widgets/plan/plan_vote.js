@@ -5,25 +5,10 @@ import { icon, iconButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, keepOnly, svgElement } from "../base/dom.js";
 import { modelCall, planState } from "./plan_calls.js";
+import { staysAhead } from "./plan_sure.js";
 /** @import { PlanSample, PlanStore } from "./plan_store.js" */
 
 const VOTE_SURE = 0.95;
-
-/**
- * The probability that the leader stays ahead of the second: of Beta(first + 1, second + 1) the part above 1/2.
- * @param {number} first
- * @param {number} second
- */
-function staysAhead(first, second) {
-  const together = first + second + 1;
-  let sum = 0;
-  let log = -together * Math.LN2; // of the binomial's terms, which are too large for many answers
-  for (let k = 0; k <= first; k++) {
-    sum += Math.exp(log);
-    log += Math.log((together - k) / (k + 1));
-  }
-  return Math.min(1, sum);
-}
 
 /**
  * @param {PlanStore} store

@@ -1,6 +1,7 @@
 // @ts-check
 // The panel next to the conversation: it comes once there is something to show, and stays until somebody hides it.
 
+import { fieldPlaces } from "./json_places.js";
 /** @import { Play } from "./play.js" */
 
 /**
@@ -88,42 +89,6 @@ function sharedHighlight(name) {
   if (typeof Highlight !== "function" || !CSS.highlights) return null;
   const found = CSS.highlights.get(name) ?? new Highlight();
   CSS.highlights.set(name, found);
-  return found;
-}
-
-/**
- * Where the values of a JSON text stand: path, start, end; an open text ends where it ends.
- * @param {string} text
- * @returns {[path: string, start: number, end: number][]}
- */
-function fieldPlaces(text) {
-  /** @type {[string, number, number][]} */
-  const found = [];
-  /** @type {{ key: string, index: number, array: boolean, start: number }[]} */
-  const stack = [];
-  const path = () => stack.map(({ key, index, array }) => (array ? `[${index}]` : key)).reduce((all, one) => (one.startsWith("[") ? all + one : all ? `${all}.${one}` : one), "");
-  let expectsKey = false;
-  for (const token of text.matchAll(/"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s{}[\],:"]+/gs)) {
-    const [word] = token;
-    const top = stack.at(-1);
-    if (word === "{" || word === "[") {
-      stack.push({ key: "", index: 0, array: word === "[", start: token.index });
-      expectsKey = word === "{";
-    } else if (word === "}" || word === "]") {
-      const closed = stack.pop();
-      if (closed && stack.length) found.push([path(), closed.start, token.index + 1]);
-      expectsKey = false;
-    } else if (word === ",") {
-      if (top) top.index += 1;
-      expectsKey = top !== undefined && !top.array;
-    } else if (word === ":") expectsKey = false;
-    else if (expectsKey && top) top.key = word.replace(/^"|"$/g, "");
-    else if (top) found.push([path(), token.index, token.index + word.length]);
-  }
-  while (stack.length > 1) {
-    const open = stack.pop();
-    if (open) found.push([path(), open.start, text.length]);
-  }
   return found;
 }
 

@@ -10,7 +10,7 @@ import { countText } from "./call_words.js";
 import { laneView } from "./lane.js";
 import { score } from "./score.js";
 /** @import { Entry } from "../base/controls.js" */
-/** @import { Shown } from "./lane.js" */
+/** @import { Shown } from "./call_states.js" */
 /** @import { LaneTrack, Timeline } from "./timeline.js" */
 
 const MANY = 12; // calls, from which on those out of sight are not laid out

@@ -3,70 +3,19 @@
 
 import { icon, stateWord } from "../base/controls.js";
 import { element, setText } from "../base/dom.js";
-import { countText, secondsText } from "./call_words.js";
+import { countText } from "./call_words.js";
+import { CALL_PHASES, callState, laneState } from "./call_states.js";
 import { decisionBar } from "./lane_decision.js";
 import { fieldsPane } from "./lane_fields.js";
 import { rawPane } from "./lane_raw.js";
-/** @import { IconName, Standing } from "../base/controls.js" */
-/** @import { PartialJson } from "../base/partial.js" */
+/** @import { Look } from "./call_states.js" */
 /** @import { Hands } from "./lane_decision.js" */
 /** @import { LaneTrack, Timeline, ToolField } from "./timeline.js" */
 
-/** @typedef {[standing: Standing, word: string, mark: IconName | ""]} Shown */
-
-/** @type {Record<string, Shown>} */
-const CALL_STATES = {
-  streaming: ["now", "being written", ""],
-  complete: ["done", "complete", "check"],
-  repaired: ["look", "repaired", "warning"],
-  invalid: ["bad", "invalid", "cross"],
-};
-/** @type {Record<string, Shown>} */
-const CALL_PHASES = {
-  asked: ["look", "waits for you", "clock"],
-  running: ["now", "runs", ""],
-  done: ["done", "ran", "check"],
-  failed: ["bad", "failed", "cross"],
-  rejected: ["look", "rejected", "stop"],
-  stopped: ["look", "stopped", "stop"],
-};
 const LATE = "late id: the id came after the arguments had begun";
 const UNKNOWN = "no such tool: none of the tools that were given has this name";
 const REPAIRED = "repaired: the text was no JSON object, and was read as the fields above";
 const RESULT_LINE = 120; // characters of a result that stand in one line
-
-/** @typedef {ReturnType<Timeline["look"]>} Look */
-
-/**
- * How far a call is at a place of the stream.
- * @param {Look} look
- * @param {PartialJson | null} parser null for a text that is no JSON
- * @returns {string} a key of CALL_STATES
- */
-export function callState({ final }, parser) {
-  if (final) return final.status === "complete" && final.repaired ? "repaired" : final.status;
-  if (parser?.problem) return "invalid";
-  return parser?.complete ? "complete" : "streaming";
-}
-
-/**
- * The one state of a call: what became of it, or else how far its arguments are.
- * @param {Look} look
- * @param {string} key of CALL_STATES
- * @param {{ unknown: boolean, fields: string, seconds: number | null, over: boolean }} more
- * @returns {Shown}
- */
-function laneState({ begun, phase, late }, key, { unknown, fields, seconds, over }) {
-  if (!begun) return ["none", "not begun", ""];
-  if (key === "streaming" && over && !phase) return CALL_PHASES.stopped;
-  const [standing, word, mark] = CALL_PHASES[phase] ?? CALL_STATES[key];
-  if (phase === "done" && seconds !== null) return [standing, `ran ${secondsText(seconds * 1000)}`, mark];
-  if (phase) return [standing, word, mark];
-  if (key === "streaming") return ["now", fields || word, ""];
-  if (key !== "invalid" && unknown) return ["bad", "no such tool", "cross"];
-  if (key === "complete" && late) return ["look", "late id", "clock"];
-  return [standing, word, mark];
-}
 
 /**
  * What came back: in one line if it is short. What is known but not shown yet keeps its room, so that nothing moves.

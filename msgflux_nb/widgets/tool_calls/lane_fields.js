@@ -2,7 +2,8 @@
 // The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
 
 import { stateWord } from "../base/controls.js";
-import { button, element, sizeText } from "../base/dom.js";
+import { button, element } from "../base/dom.js";
+import { sizeText } from "../base/texts.js";
 import { Numeral } from "./timeline.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
 /** @import { PartialJson } from "../base/partial.js" */

@@ -1,7 +1,8 @@
 // @ts-check
 // A call's text as it landed: the last fragments apart from each other, the text before them up to a window.
 
-import { button, element, sizeText } from "../base/dom.js";
+import { button, element } from "../base/dom.js";
+import { sizeText } from "../base/texts.js";
 /** @import { LaneTrack } from "./timeline.js" */
 
 const RAW_WINDOW = 2000; // characters

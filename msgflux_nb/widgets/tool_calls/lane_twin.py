@@ -12,6 +12,7 @@ from typing import Any
 
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
+from ...display.states import PHASES
 from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
 from ...protocol.tool_call import json_text
 from ..base.replay import replay_data, replay_script, replay_style
@@ -23,13 +24,13 @@ REPLAY_FRAGMENTS = 3_000
 REPLAY_CHARACTERS = 400_000
 _CARDS = 40
 _RESULT = 2_000  # characters
-_SHAPES = {
-    "asked": ("?", "waiting for approval"),
-    "running": ("●", "running"),
-    "done": ("→", "result"),
-    "failed": ("✕", "failed"),
-    "rejected": ("■", "rejected"),
-    "stopped": ("■", "stopped"),
+_SAID = {
+    "asked": "waiting for approval",
+    "running": "running",
+    "done": "result",
+    "failed": "failed",
+    "rejected": "rejected",
+    "stopped": "stopped",
 }
 
 
@@ -117,14 +118,15 @@ def _card(lane: Lane) -> str:
     said += [f"rejected{': ' if lane.reason else ''}{lane.reason}"] if lane.phase == "rejected" else []
     lines = "".join(f"<div><small>{escape(_cut(line))}</small></div>" for line in said)
     if lane.result is not None and lane.phase != "rejected":
-        shape, word = _SHAPES.get(lane.phase, _SHAPES["done"])
+        shape = "→" if lane.phase not in PHASES or lane.phase == "done" else PHASES[lane.phase].sign
+        word = _SAID.get(lane.phase, _SAID["done"])
         time = "" if lane.seconds is None else f' <small style="{QUIET}">{lane.seconds:,.2f} s</small>'
         lines += (
             f'<div><span aria-hidden="true">{shape}</span> <small style="{QUIET}">{word}</small>{time}'
             f'<div style="{WORDS}">{text_html(_cut(lane.result))}</div></div>'
         )
     elif lane.phase in ("asked", "running", "stopped"):
-        lines += f"<div><small>{_SHAPES[lane.phase][1]}</small></div>"
+        lines += f"<div><small>{_SAID[lane.phase]}</small></div>"
     return card + lines
 
 

@@ -6,7 +6,7 @@ import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, setText, svgElement } from "../base/dom.js";
 import { countText, secondsText } from "./call_words.js";
 import { countUpTo } from "./timeline.js";
-/** @import { Look } from "./lane.js" */
+/** @import { Look } from "./call_states.js" */
 /** @import { LaneTrack, Timeline } from "./timeline.js" */
 
 const SPEEDS = [1, 2, 4, 16, 0.25, 0.5];

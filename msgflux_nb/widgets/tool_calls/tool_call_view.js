@@ -5,7 +5,7 @@ import { rootOf } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { callBoard } from "./call_board.js";
 import { CallStore } from "./call_store.js";
-import { callState } from "./lane.js";
+import { callState } from "./call_states.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Timeline } from "./timeline.js" */
 

@@ -1,0 +1,36 @@
+// @ts-check
+// Texts and figures, without a page: sizes with units, the direction of a text, the keys in it.
+
+/**
+ * @param {number} bytes
+ * @returns {string}
+ */
+export function sizeText(bytes) {
+  const [amount, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
+  return `${amount.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${unit}`;
+}
+
+const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
+
+/**
+ * The direction of a text that is being written. `dir=auto` on a field would have a browser read megabytes at each key.
+ * @param {string} text
+ */
+export function directionOf(text) {
+  return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
+}
+
+// As `typed_keys.py` has it, and what is typed on behind a key that was recognised before its end.
+const KEYS =
+  /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
+
+/**
+ * A text without the keys in it.
+ * @param {string} text
+ */
+export function withoutKeys(text) {
+  return text.replace(KEYS, "[key]");
+}
+
+export const KEY_REMOVED =
+  "What looks like an API key was taken out of the field and is kept nowhere. A key belongs into an environment variable, or into api_key= of the model.";
