@@ -67,7 +67,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def again(arguments: argparse.Namespace) -> int:
-    """Record everything anew; each file is replaced when all of it has been asked."""
+    """Record everything again; each file is replaced when all its requests are answered."""
     from .models.again import record_again
 
     if os.environ.get("MSGFLUX_REPLAY"):

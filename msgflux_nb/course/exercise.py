@@ -106,7 +106,7 @@ class Exercise:
         return self.latest
 
     def hint(self) -> Text:
-        """Return the next hint; the last one again when there are no more."""
+        """Return the next hint; after the last one, the last one again."""
         number = min(self._shown, len(self._hints) - 1)
         self._shown = number + 1
         return Text(f"Hint {number + 1} of {len(self._hints)}: {self._hints[number]}")

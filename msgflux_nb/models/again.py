@@ -160,7 +160,7 @@ def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> 
 def record_again(
     path: Any, base_url: str | None = None, told: Callable[[int, Line, str], object] = lambda *_: None
 ) -> Recorder:
-    """Record everything that is in a recording anew; it takes its place when all has been asked.
+    """Record every request of a recording again; the new file replaces the old one when all are answered.
 
     An attempt that failed and was made again is not made twice. What cannot be sent, since something was hidden in it,
     stays as it is.

@@ -42,8 +42,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         wire: how request and answer looked: ``chat``, ``responses`` or ``messages``.
         lax: whether a structure fitted its schema only after conversion, such as ``"1"`` for an int.
         prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
-        prefill_found: whether what the provider sent began with the prefill, where it was expected to: by an
-            instruction, or since this server repeats it; None where there is no such sign.
+        prefill_found: whether the provider's text began with the prefill, as an instruction asked or as this server
+            repeats it; None if neither applies.
         fields: what else the provider said of the answer, such as ``citations``.
         warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
             known once it was decoded, as ``consume`` does.

@@ -66,7 +66,7 @@ class Turn(Protocol):
         """Take the failure of a request, wait as long as it takes, and return whether to send it again."""
 
     def drop(self, ticket: Any) -> None:
-        """Take an end that is no answer."""
+        """Take an end without an answer."""
 
 
 class _AnyTime:

@@ -1,8 +1,8 @@
 """One call of a model: the requests that it takes, one after the other; no waiting.
 
-Nearly always it is one request. It is more where a structure has to be asked for in another way, where a server has to
-be tried first, where a forced call did not come, and where an answer that does not fit its schema goes back once. The
-plan is a generator that both drivers follow: it yields an exchange, and is sent the error with which that ended.
+A call is nearly always one request. It takes more if a structure has to be asked for in another way, if a server has to
+be tried first, if a forced call did not come, or if an answer does not fit its schema and goes back once. The plan is a
+generator that both drivers follow: it yields an exchange, and is sent the error with which the exchange ended.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Call:
         raise offer from error
 
     def _other_way(self, error: MsgfluxError) -> dict[str, Any] | None:
-        """What to change where a server has refused a request for what it cannot take; None where that is no help."""
+        """Return what to change after a server refused a request; None if no change would help."""
         if refuses_signatures(error) and not self._changes.get("plain_history"):
             return {"plain_history": True}
         request = self.request

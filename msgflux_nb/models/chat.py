@@ -46,7 +46,7 @@ Tools = Sequence[dict[str, Any] | Callable[..., Any]]
 
 
 class CallOptions(TypedDict, total=False):
-    """The keywords of a call beside ``stream``, for type checkers."""
+    """The keywords of a call except ``stream``, for type checkers."""
 
     system_prompt: str | None
     prefilling: str | None

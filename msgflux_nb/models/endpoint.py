@@ -54,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return without_secrets(super().__repr__())
 
     def revealed(self) -> str:
-        """Return what the key's header says, for that header only; empty where there is no key."""
+        """Return the value of the key's header, for that header only; empty without a key."""
         bearer = "Bearer " if self.key_header == "Authorization" else ""
         return "" if self.key is None else bearer + self.key.reveal()
 

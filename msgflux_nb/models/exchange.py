@@ -317,8 +317,8 @@ class Exchange:
             self._end("failed")
             error.attempts = self.attempts
             error.snapshot = without_keys(self.snapshot, self._scrub)
-            # Without the driver's frames, which hold the answer's bytes and the request's headers: a verbose traceback
-            # prints the variables of every frame. It begins anew where the caller called.
+            # A verbose traceback prints the variables of every frame, and the driver's frames hold the answer's bytes
+            # and the request's headers. So the traceback starts at the caller.
             self.failed = error.with_traceback(None)
         else:
             log_retry(self.profile.provider, error, self.waits(delay), self.attempts)

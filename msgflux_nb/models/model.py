@@ -229,7 +229,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _built(changes: dict[str, Any], base_url: str | None) -> dict[str, Any]:
-    """What a recording has to know of how a model was built, beside its options."""
+    """What a recording needs to know about a model in addition to its options."""
     plain = {field: value for field, value in changes.items() if "base_url" not in field and "key" not in field}
     return {"profile": plain, "own_server": base_url is not None}
 
@@ -249,7 +249,7 @@ def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Tim
 
 
 def _recording_path(named: str) -> Path:
-    """Return the path that is named; a bare name that is no file is a recording that comes with the package."""
+    """Return the path; a bare name that is not a file names a recording of the package."""
     path = Path(named)
     if path.name == named and not path.suffix and not path.exists():
         shipped = Path(str(files("msgflux_nb"))) / "course" / "recordings" / f"{named}.jsonl"

@@ -41,7 +41,7 @@ _NEEDED = {
     "output_audio_tokens": "output_audio_mtok",
     "output_image_tokens": "output_image_mtok",
 }
-# Billed beside or among the tokens without a count of them in an answer: requests, reasoning, citations.
+# Billed in addition to the tokens or as part of them, but not counted in an answer: requests, reasoning, citations.
 _APART = ("requests_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 

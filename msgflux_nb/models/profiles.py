@@ -145,7 +145,7 @@ _OPENAI = Profile(
         "gpt-3.5-*": {"schema_methods": ["tool", "json_object", "prompt"], "modalities": ["text"]},
         "*audio*": {"schema_methods": ["tool", "prompt"], "modalities": ["text", "audio"]},
         "o3-mini*": {"modalities": ["text"]},
-        # Models that reason refuse tools beside an effort on chat completions; Responses takes their thoughts back.
+        # On chat completions, reasoning models refuse tools with an effort; Responses accepts their reasoning back.
         **{
             name: {"wire": "responses", "encrypted_reasoning": True}
             for name in (
@@ -232,8 +232,8 @@ _HOSTED = (
         schema_in_prompt=True,
         echo_reasoning="tool_turns",
     ),
-    # No json_schema. While it thinks, as v4 does unless it is told not to, no call can be forced, and every earlier
-    # turn with calls needs its reasoning_content, an empty one at least.
+    # No json_schema. While it thinks (v4 does unless told not to), no call can be forced, and every earlier turn with
+    # calls needs a reasoning_content, which may be empty.
     Profile(
         provider="deepseek",
         base_url="https://api.deepseek.com",

@@ -1,8 +1,8 @@
 """When to send a request again, and how long to wait first; pure rules that both drivers follow.
 
-The policy of the openai SDK, which providers are used to: connection errors, timeouts, 408, 409, 429 and 5xx, two
-retries, 0.5 s doubling up to 8 s with up to a quarter less by chance, the provider's own wish first. Who is at fault
-says whether a retry may help; then ``x-should-retry``, where it is there.
+This is the policy of the openai SDK, which providers are used to. It retries connection errors, timeouts, 408, 409, 429
+and 5xx, twice. The wait is what the provider asks for, or else 0.5 s, doubling up to 8 s, minus up to a quarter at
+random. Who is at fault decides whether a retry may help; then ``x-should-retry`` does, if it is sent.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def retry_delay(
         max_retries: how many further times it may be sent.
         had_content: whether any text or reasoning had arrived; then nothing is sent again.
         chance: a number from 0 to 1 that shortens the wait by up to a quarter, so that clients do not move in step.
-        no_answer_passes: whether a body with status 200 that is no answer may be a proxy's or a server's moment, as
-            among thousands of requests, and not a wrong address, as at a first one.
+        no_answer_passes: whether a body with status 200 that is not an answer may be a passing fault of a proxy or a
+            server, as among thousands of requests; at a first request it means a wrong address.
     """
     passes = _may_pass(error) or (no_answer_passes and isinstance(error, NotAnApiError) and error.status == 200)
     if had_content or attempt > max_retries or not passes:

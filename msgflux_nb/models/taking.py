@@ -108,7 +108,7 @@ class Take:
 
 
 def _secrets_of(endpoint: Endpoint) -> list[Key | HiddenValues]:
-    """What an endpoint is reached with; of its further headers, the words that are no plain words."""
+    """What an endpoint is reached with; of its extra headers, the words that are not plain words."""
     words = {word for value in endpoint.headers.values() for word in (value, *value.split()) if not word.isalpha()}
     found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
     return [*found, HiddenValues({word: word for word in words}), secrets_of_address(endpoint.base_url)]

@@ -10,7 +10,7 @@ __all__ = ["Budget", "Limits"]
 
 
 class Limits(TypedDict, total=False):
-    """The limits of a plan, as keywords; None or absent is no limit.
+    """The limits of a plan, as keywords; None or absent means no limit.
 
     ``max_calls`` counts calls of the model, ``max_tokens`` all tokens billed, ``max_cost`` US dollars, ``max_seconds``
     the time since the start.
@@ -111,7 +111,7 @@ class Budget:
         return next((name for name, limit in self._limits.items() if spent[name] >= limit), None)
 
     def admits(self, in_flight: int) -> bool:
-        """Tell whether another call may start beside those in flight.
+        """Return whether another call may start while the others are in flight.
 
         A call's tokens and cost are known when it ends. So calls run at once only as far as they fit if each takes as
         much as the largest so far; the first one runs alone.

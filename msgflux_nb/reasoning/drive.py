@@ -29,7 +29,7 @@ class Job(NamedTuple):
         argument: messages for the model, or what the function is called with.
         model: what to ask; None for a function.
         schema: the type of the model's answer; None for text.
-        function: called with ``argument`` where there is no model.
+        function: called with ``argument`` if there is no model.
         counted: whether it counts towards the budget.
         about: what the trace says it is about: the number of a sample, or the path of a node.
         then: called with what came of it, as soon as it came, so that nothing is lost whatever happens to other jobs.

@@ -52,9 +52,9 @@ def self_consistency(
 ) -> PlanResult:
     """Ask the same ``n`` times and take the answer that most samples give; of a tie, the one that came first.
 
-    Each sample is a chain of thoughts. Answers are equal where they are equal values of the type ``answer``. One that
-    cannot be read votes for nothing, and is shown. Where a provider gives several answers to one request and bills its
-    prompt once, samples that are surely needed are asked for together, unless tokens or money are limited.
+    Each sample is a chain of thoughts. Answers are equal if they are equal values of the type ``answer``. An answer
+    that cannot be read has no vote, and is shown. Samples that are surely needed are asked for in one request if the
+    provider bills the prompt once for several answers, unless tokens or money are limited.
 
     Args:
         model: from ``Model.chat_completion``; or a function that is called with the task and returns an answer.

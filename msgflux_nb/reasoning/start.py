@@ -152,7 +152,7 @@ def start(driver: Callable[..., Any], /, *given: Any, **keywords: Any) -> PlanRu
         The run: ``mf.PlanView(run)`` draws it, ``run.stop()`` ends it, ``run.wait()`` gives its result.
 
     Raises:
-        TypeError: it is no driver.
+        TypeError: it is not a driver.
 
     Example:
         >>> run = start(self_consistency, lambda task: 42, "6 times 7?", n=3, answer=int)

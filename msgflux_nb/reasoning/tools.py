@@ -270,7 +270,7 @@ def run_tools(
     Args:
         model: from ``Model.chat_completion``.
         messages: a text, or a list of message dicts; read, never changed.
-        tools: Python functions; hints and docstrings tell the model what they take. Beside them, what runs at the
+        tools: Python functions, whose hints and docstrings tell the model what they take; and tools that run at the
             provider, such as ``{"type": "web_search_preview"}``.
         max_steps: how often the model is asked, at most.
         on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,

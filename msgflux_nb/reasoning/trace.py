@@ -74,7 +74,7 @@ class ToolStep(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a tool.
 
     Attributes:
-        thought: what the model said beside it.
+        thought: what the model said with it.
         name: the tool.
         arguments: as it was run with them; None where they could not be read.
         result: the whole result, as text.
@@ -93,7 +93,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: counts from 1.
-        text: what the model wrote beside its calls, or its answer.
+        text: what the model wrote with its calls, or its answer.
         closing: whether it was asked without tools, at a limit.
         steps: its calls that came to an end.
     """

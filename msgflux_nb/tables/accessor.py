@@ -51,7 +51,7 @@ class FrameAccessor(SeriesAccessor):
         """What the run did, as plain values.
 
         Raises:
-            TypeError: this is no result.
+            TypeError: this is not a result.
         """
         report = self._data.attrs.get("report")
         if not isinstance(report, dict):
@@ -67,7 +67,7 @@ class FrameAccessor(SeriesAccessor):
         progress: bool = True,
         **options: Unpack[Options],
     ) -> pd.DataFrame:
-        """Ask again for the rows of the run that failed, also where an answer that is no good was paid for.
+        """Ask again for the failed rows of the run, even if an unusable answer was paid for.
 
         Args:
             data: the run's data again, where the kernel that had it has ended.
@@ -103,7 +103,7 @@ class FrameAccessor(SeriesAccessor):
             IndexError: there is no such position or piece.
             ValueError: the label stands for several rows; the message names their positions.
             StoreError: the run is not known any more.
-            TypeError: this is no result.
+            TypeError: this is not a result.
         """
         from .explain import explain
 
@@ -113,8 +113,8 @@ class FrameAccessor(SeriesAccessor):
         """Return how sure each field of each row is: a column a field, from 0 to 1, missing where it is not known.
 
         Needs a result of ``extract(..., confidence=True)``, or of a number of answers. For ``True`` a value is as
-        sure as the tokens that it was written in; a ``Literal``, an Enum or a ``bool`` is as sure as it is beside the
-        other legal values. For a number it is the share of the answers that say the same.
+        sure as the tokens that it was written in; a ``Literal``, an Enum or a ``bool`` is compared with the other
+        legal values. For a number it is the share of the answers that say the same.
 
         Raises:
             ValueError: confidence was not asked for.
@@ -139,7 +139,7 @@ class FrameAccessor(SeriesAccessor):
         return score(found, truth, fields=fields, **options)
 
     def correct(self, row: Any, field: str | None, value: Any, *, position: int | None = None) -> pd.DataFrame:
-        """Return the result with one cell set right, and keep the correction beside the answer.
+        """Return the result with one cell corrected, and keep the correction with the answer.
 
         It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name:
         the same call comes back corrected, also with another model, prompt or examples. The answer itself is not
@@ -211,7 +211,7 @@ class FrameAccessor(SeriesAccessor):
             for one on average; of an answer that was known already, what it took when it was asked for.
 
         Raises:
-            TypeError: this is no grid.
+            TypeError: this is not a grid.
             StoreError: ``score`` is given, and the grid's kernel has ended.
         """
         from .grid.accessor import scores
@@ -224,7 +224,7 @@ class FrameAccessor(SeriesAccessor):
         Its columns are ``prompt``, ``model``, ``sample``, the answer, and those that :func:`msgflux_nb.extract` adds.
 
         Raises:
-            TypeError: this is no grid.
+            TypeError: this is not a grid.
             StoreError: the grid's kernel has ended.
         """
         from .grid.accessor import cells

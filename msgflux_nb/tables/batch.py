@@ -198,7 +198,7 @@ class Batch:
         self.stopped = self.stopped or reason
 
     def fed(self) -> None:
-        """More rows were read, or there are no more. On the loop's thread only."""
+        """More rows were read, or the rows have ended. On the loop's thread only."""
         if self._fed is not None:
             self._fed.set()
 

@@ -38,7 +38,7 @@ def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalise
     * Numbers are equal as numbers, 3 and 3.0 too; floats up to a billionth of them.
     * Moments are equal as moments; one without a zone is read in UTC; a day is its midnight.
     * Lists are equal item by item, in order; records and dicts field by field, where a missing field equals None.
-    * A text beside anything else is read as that: ``"3"``, ``"true"``, ``"2026-01-02"``, ``'["a"]'``.
+    * A text compared with another type is read as that type: ``"3"``, ``"true"``, ``"2026-01-02"``, ``'["a"]'``.
 
     Args:
         found: one cell.
@@ -104,7 +104,7 @@ def _close(one: Any, other: Any) -> bool:
 
 
 def _read(text: str, like: Any, normalise: Normalise | None) -> Any:
-    """Return the value that a text stands for beside another one; None where it stands for none."""
+    """Return the value that a text stands for when it is compared with another value; None if it stands for none."""
     try:
         if isinstance(like, bool):
             return _TRUTH[text.casefold()]

@@ -1,4 +1,4 @@
-"""What a person set right in a result, kept beside the answers, so that the same row is right in every later run.
+"""What a person corrected in a result, kept with the answers, so that the same row is right in every later run.
 
 A correction belongs to a row by what the row holds, and not by its label, its place or the request that was made for
 it: it stays when rows move, when the prompt's wording, the examples or the model change, and it holds for every row of

@@ -34,7 +34,7 @@ class Crew:
         self._resting = self._stand_ins = 0
 
     async def run(self, count: int) -> BaseException | None:
-        """Work with so many until there are no more rows; return the first error that ended one of them, or None."""
+        """Work with so many until the rows end; return the first error that ended one of them, or None."""
         for _ in range(count):
             self._begin(self._member())
         crash: BaseException | None = None

@@ -18,7 +18,7 @@ Decimal, bytes, UUID, time, dict, ...     ``object``: Python's own values
 
 ``X | None`` has the dtype of ``X``. The dtype follows from the schema alone, with no rows and with nothing but missing
 values too. One rule stands above it: a value that its dtype cannot hold exactly (an integer beyond 64 bits, a naive
-``datetime`` beside one with a zone, a level that is not in the Literal) makes its column ``object``; nothing is
+``datetime`` next to one with a zone, a level that is not in the Literal) makes its column ``object``; nothing is
 rounded, cast or lost.
 
 What is called ``object`` here is :class:`.ValuesDtype`, which behaves so and keeps its cells in Parquet and Feather.
@@ -76,7 +76,7 @@ class Column(msgspec.Struct, frozen=True):
     """One column of a schema.
 
     Attributes:
-        name: the field's name; ``outer.inner`` for a field of a nested record; ``value`` if the schema is no record.
+        name: the field's name; ``outer.inner`` for a field of a nested record; ``value`` if the schema is not a record.
         path: the field names that lead from a value to the cell; empty for the value itself.
         kind: what the cells are.
         levels: the categories of a ``category`` column, in declared order.

@@ -41,7 +41,7 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
         schema: the type of the answers.
 
     Raises:
-        ValueError: an example is no pair, or its answer does not fit the schema.
+        ValueError: an example is not a pair, or its answer does not fit the schema.
     """
     if examples is not None and not isinstance(examples, Iterable):
         raise TypeError(f"examples: expected a list of pairs of a row and its answer, got {type(examples).__name__}")

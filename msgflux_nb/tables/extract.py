@@ -121,7 +121,7 @@ def extract(
 
     Raises:
         ValueError: the prompt names a column that is not there, or an option has a value that it cannot have.
-        SchemaError: ``schema`` is no type, or has a field named like one of the columns above.
+        SchemaError: ``schema`` is not a type, or has a field named like one of the columns above.
         StoreError: ``store`` cannot be used, which is found before anything is sent.
         MsgfluxError: with ``on_error="raise"``; the frame is its attribute ``result``.
 

@@ -83,7 +83,7 @@ def field_of(record: Any, name: str) -> Any:
 
 
 def field_names(kind: Any) -> tuple[str, ...]:
-    """Return the names of a record class's fields; none if it is no record."""
+    """Return the names of a record class's fields; none if it is not a record."""
     return _field_names(kind)
 
 

@@ -26,7 +26,7 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
     """Turn Structs, responses or dicts into a typed DataFrame.
 
     ``tables/dtypes.py`` lists which type becomes which dtype. Dicts have no schema: their columns are the keys in
-    order of first appearance, and the dtype is what a column's cells have in common. Values that are no records (a
+    order of first appearance, and the dtype is what a column's cells have in common. Values that are not records (a
     list of numbers, say) become one column, ``value``.
 
     Args:
@@ -71,7 +71,7 @@ def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any])
     """Return the table of ``schema``: its dtypes follow from the schema, whatever is missing.
 
     Args:
-        schema: a type that msgspec knows; one that is no record gives the single column ``value``.
+        schema: a type that msgspec knows; one that is not a record gives the single column ``value``.
         values: decoded instances; None makes a row of missing cells.
         index: the index of the result, taken as it is; duplicates and a MultiIndex are kept.
     """
@@ -93,7 +93,7 @@ def exploded_frame(
         field: the column of the list.
 
     Raises:
-        SchemaError: ``field`` is no list.
+        SchemaError: ``field`` is not a list.
     """
     found = columns(schema, explode=field)
     path = next(column.path for column in found if column.item is not None)

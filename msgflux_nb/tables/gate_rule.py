@@ -323,7 +323,7 @@ class Rule:
         self._new_round()
 
     def _anew(self) -> None:
-        """Begin to count anew: what began before is one event."""
+        """Start a new count: what began before is one event."""
         self._epoch += 1
         self._window.clear()
         self._event = None

@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["Interrupts", "watch_interrupts"]
 
-_HELD_SECONDS = 10.0  # for which further interrupts are held back; then something is stuck, and one gets through
+_HELD_SECONDS = 10.0  # further interrupts are held back this long; then something is stuck, and one gets through
 _QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows
 
 # Changed on the main thread only, where signals are handled.

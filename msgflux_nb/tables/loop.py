@@ -1,7 +1,7 @@
 """One private event loop on a daemon thread, for a process's batches.
 
 A kernel's own loop is running while a cell runs, so a batch can neither run on it from ordinary code nor start a
-second one on the same thread; and work on this loop goes on while a cell's own code is busy.
+second one on the same thread. Work on this loop goes on while a cell's own code is busy.
 """
 
 from __future__ import annotations

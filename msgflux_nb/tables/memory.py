@@ -29,7 +29,7 @@ class Memory:
 
     Args:
         records: where they are; None to remember nothing.
-        anew: how an answer that was paid for and is no good may have ended to be asked for again, once.
+        anew: states whose rows are asked again, once, although they were paid for.
         keys: those of the rows' requests so far, by position; more are added.
         judge: says how sure answers are; None where nobody asks.
         stops: whether nothing more is to be sent while answers cannot be kept.
@@ -269,7 +269,7 @@ def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFail
 
 
 def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
-    """Return how a row ends whose answer was paid for and is no good; by what its own code says today."""
+    """Return how a row ends whose paid answer is unusable, by what its own code says today."""
     state: Any = record.state
     own_code = problem is not None and problem.own_code
     error = described(problem) if problem is not None and own_code else record.error

@@ -46,7 +46,7 @@ class Options(TypedDict, total=False):
 
 
 KEYWORDS = ("schema", *Options.__annotations__, "progress")
-"""What ``extract`` may be given beside the data."""
+"""What ``extract`` takes in addition to the data."""
 
 
 def completed(options: Options) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def success(value: Any, metadata: Any, seconds: float) -> Outcome:
 
 
 def structure_of(value: Any) -> Any:
-    """Return what an answer means, which is no call of a tool: none was offered.
+    """Return what an answer means; it cannot be a tool call, since no tool was offered.
 
     Raises:
         ValidationFailedError: it is one.

@@ -19,7 +19,7 @@ _NEVER = float("-inf")
 
 
 class Budget:
-    """How much of one thing may still begin until the provider counts anew, by the latest request that it spoke of.
+    """How much of one thing may begin before the provider's count restarts, by the latest request that it spoke of.
 
     Attributes:
         begun: how much has begun in all.
@@ -31,7 +31,7 @@ class Budget:
         self._until = float("inf")
         self._told = _NEVER
         self._most = 0.0  # that was ever left
-        self._anew: float | None = None  # what had begun when it was counted anew, and no answer has said more since
+        self._anew: float | None = None  # what had begun when the count restarted, if no answer has said more since
 
     def set(self, left: float, before: float, until: float) -> None:
         """Take what is left. The provider has not counted what began after the request in whose answer it says so."""
@@ -45,8 +45,8 @@ class Budget:
             self._anew, self._end, self._until = None, float("inf"), float("inf")
 
     def wait_until(self, now: float, amount: float) -> float:
-        """Return until when so much has to wait."""
-        if now >= self._until:  # counted anew: as much as there ever was, until an answer says how much there is
+        """Return until when this amount has to wait."""
+        if now >= self._until:  # the count restarted: assume the most ever left, until an answer tells
             self._anew, self._end = self.begun, self.begun + max(self._most, amount)
             self._until = now + _LONGEST_ALLOWANCE_SECONDS
         return self._until if self.begun + amount > self._end else _NEVER

@@ -2,8 +2,8 @@
 
 msgspec writes a list of floats, of truth values or of moments in a fraction of the time that numpy and pandas take to
 look at the objects, and each cell with a mark of its type and a fixed width, so that numpy reads the bytes as they are.
-Where each mark stands where it should, there is no cell of another type; else what comes is None, and the cells have to
-be looked at one by one.
+If every mark stands where it should, no cell has another type. If not, the result is None, and the cells have to be
+looked at one by one.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def at(value: Any, path: Sequence[str]) -> Any:
 
 
 def replaced(value: Any, path: Sequence[str], new: Any) -> Any:
-    """Return a value with another one in place of a field; a dict of what is known where there is no record."""
+    """Return a value with one field replaced; a dict of what is known if there is no record."""
     if not path:
         return new
     name, *rest = path

@@ -52,8 +52,8 @@ def check_schema(schema: Any, explode: str | None = None) -> None:
     """Refuse a schema whose table could not be told apart from the columns about the run.
 
     Raises:
-        SchemaError: ``schema`` is no type, one of its fields is called like one of those columns, or ``explode`` is
-            the name of no list.
+        SchemaError: ``schema`` is not a type, one of its fields has the name of one of those columns, or ``explode``
+            does not name a list.
     """
     for column in columns(schema, explode):
         if column.name in RUN_COLUMNS:

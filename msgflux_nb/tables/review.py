@@ -151,7 +151,7 @@ def _python(value: Any) -> Any:
 
 
 def _changed(result: pd.DataFrame, place: int, schema: Any, path: tuple[str, ...], value: Any) -> pd.DataFrame:
-    """Return a copy with the cells of one field of one row made anew."""
+    """Return a copy with the cells of one field of one row made again."""
     changed = result.copy()
     names = list(changed.columns)
     for column in columns(schema):

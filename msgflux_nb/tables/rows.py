@@ -29,7 +29,7 @@ _TEXT = "text"
 
 
 class Media(msgspec.Struct, frozen=True):
-    """Which columns are no text.
+    """Which columns are not text.
 
     Attributes:
         images: columns of images: paths, bytes, pictures, arrays, addresses, or lists of these.
@@ -52,12 +52,12 @@ class Rows:
 
     Args:
         columns: by name, the cells that a prompt may ask for. Lists, since reading a frame row by row would bring
-            every cell to a common type: 2**60+1 beside a float is damaged.
+            every cell to a common type: 2**60+1 in a row with a float is damaged.
         template: the prompt; None sends every column that is not blank as a line ``name: value``, or, where ``bare``,
             the cell alone.
         index: the index of the result; None for 0, 1, 2, ...
         bare: whether the rows are single values without names.
-        media: which columns are no text.
+        media: which columns are not text.
         source: where further cells of the only column come from.
         wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
 
@@ -136,7 +136,7 @@ class Rows:
         """Keep so many rows, chosen by chance but always the same ones; return how many there were.
 
         Raises:
-            ValueError: it is no number of rows.
+            ValueError: it is not a number of rows.
         """
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise ValueError(f"sample: expected a number of at least 1, or None for all rows, got {count!r}")
@@ -175,7 +175,7 @@ class Rows:
     def text(self, position: int, texts: dict[str, str] | None = None) -> str | None:
         """Return the text to send for a row; None if every cell it would be made of is missing or blank.
 
-        A blank cell beside one that is not is an empty text in a template, and no line without one.
+        If another cell is filled, a blank cell is an empty text in a template; without a template it adds no line.
 
         Args:
             position: the row.
@@ -249,7 +249,7 @@ class Rows:
 
         Raises:
             CellError: a cell has no text.
-            MediaError: a cell is no image or file that can be sent.
+            MediaError: a cell is not an image or file that can be sent.
         """
         text = self.text(position, texts)
         if not self._media.names:
@@ -296,7 +296,7 @@ def rows_of(
         wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
 
     Raises:
-        TypeError: ``data`` is no table and no iterable of rows, or ``prompt`` no text.
+        TypeError: ``data`` is neither a table nor an iterable of rows, or ``prompt`` is not text.
         ValueError: a column is named that is not there, or that is there twice; ``folder`` is none.
     """
     if prompt is not None and not isinstance(prompt, str):

@@ -195,7 +195,7 @@ class Run:
 
         Args:
             states: which rows.
-            anew: how an answer that was paid for may have ended to be asked for again.
+            anew: states whose rows are asked again although they were paid for.
             further: whether to read on from an iterator that was not read to its end.
             model: who is asked instead, from now on.
             limits: what is to be another from now on, of ``LIMITS``.
@@ -417,7 +417,7 @@ def records_of(store: Any) -> Records | None:
     """Return where answers are kept, by the keyword ``store``.
 
     Raises:
-        TypeError: it is no path, None or False.
+        TypeError: it is not a path, None or False.
         StoreError: the file cannot be used.
     """
     if store is False:
@@ -435,7 +435,7 @@ def model_of(model: AsyncModel | str | None) -> AsyncModel:
     """Return the model that is meant: by its name, or the embedded one for None.
 
     Raises:
-        TypeError: it is no model.
+        TypeError: it is not a model.
     """
     if model is None:
         return Model.chat_completion()

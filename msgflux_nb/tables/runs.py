@@ -153,7 +153,7 @@ def find_run(run: Any, store: Any = None) -> Found:
 
     Raises:
         StoreError: it is not there.
-        TypeError: ``run`` is no run.
+        TypeError: ``run`` is not a run.
     """
     name, place = _name(run)
     store = place if store is None or store is False else store

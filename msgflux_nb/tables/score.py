@@ -1,4 +1,4 @@
-"""A result beside the truth: how many cells of each field are right, and which are not."""
+"""A result compared with the truth: how many cells of each field are right, and which are not."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class Score:
     """How right a result is. In a notebook it shows itself as tables.
 
     Attributes:
-        fields: a row for each field, with ``accuracy`` from 0 to 1, the number of cells that are ``right`` of so many
-            ``rows``, and of those that are not: ``missing`` (the result has no value), ``extra`` (the truth has none),
-            ``different``.
+        fields: a row for each field, with ``accuracy`` from 0 to 1, how many of the ``rows`` are ``right``, and how
+            many are wrong: ``missing`` (the result has no value), ``extra`` (the truth has none), ``different``.
         differences: a row for each cell that is not right, under the row's label: ``field, found, expected``.
         rows: how many rows were compared.
         unanswered: how many were not, since they were never sent or were interrupted.
@@ -101,19 +100,19 @@ def score(
 ) -> Score:
     """Compare a result with the truth, field by field.
 
-    Rows belong together by their label. Where a label is there several times, they do in order, and where one side has
-    more of them (a list that was exploded), the rest is compared with nothing. A truth for some rows only will do.
-    A row that failed is wrong in every field, since nothing came of it; one that was never sent is not counted.
+    Rows are matched by their label. Rows that share a label are matched in order. If one side has more of them (a list
+    that was exploded), the rest is compared with nothing. The truth may cover only some rows.
+    A row that failed is wrong in every field; a row that was never sent is not counted.
 
     Two cells are the same if they say the same: texts in composed Unicode with single spaces, numbers as numbers
-    (floats up to a billionth), moments as moments, missing as missing and blank as missing; a text beside a number, a
-    truth value, a moment or a list is read as that, since a truth often comes from CSV. Case counts; for texts that
-    may differ in it, ``normalise=lambda text: text.casefold()``.
+    (floats up to a billionth), moments as moments, missing as missing and blank as missing. A text compared with a
+    number, a truth value, a moment or a list is read as that type, since a truth often comes from CSV. Case counts; to
+    ignore it, pass ``normalise=lambda text: text.casefold()``.
 
     Args:
         result: the frame of :func:`extract`, or any other; or values that :func:`to_frame` takes.
-        truth: a DataFrame with the same labels and columns of the same names (others do not matter), a Series of one
-            field, or a list of as many Structs or dicts as the result has rows, in its order.
+        truth: a DataFrame with the same labels and column names (other columns do not matter), a Series of one field,
+            or a list of Structs or dicts, one for each row of the result, in its order.
         fields: which columns; None for all that both have.
         normalise: what is done to texts before they are compared; None for nothing.
 

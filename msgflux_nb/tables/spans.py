@@ -20,9 +20,8 @@ _WORK = 10  # characters compared for each of the text
 def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
     """Return a result with two columns more for each text field, ``field_start`` and ``field_end``.
 
-    ``text[start:end]`` is the cell, character by character; both are missing where the text does not hold it. Of
-    several places the first is taken, and one that is a word of its own before one that is part of another, as far as
-    10,000 places are looked at.
+    ``text[start:end]`` is the cell, character by character; both are missing if the text does not hold it. Of several
+    places the first counts, and a whole word counts before a part of a word. At most 10,000 places are looked at.
 
     Args:
         result: any table.
@@ -53,7 +52,7 @@ def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None
 
 
 def span_of(text: Any, quote: Any) -> tuple[int, int] | None:
-    """Return where a text holds a quote, as a range of characters; None where it does not, or either is no text."""
+    """Return where a text holds a quote, as a range of characters; None if it does not, or if either is not text."""
     if not isinstance(text, str) or not isinstance(quote, str) or not quote.strip():
         return None
     first = start = text.find(quote)

@@ -1,7 +1,7 @@
 """A prompt with ``{column}`` in it → parts, and the parts with a row's texts → what is sent.
 
-Not ``str.format``: a name between braces is only ever a column's name, so that nothing in a prompt reaches an
-attribute or an index, and what a row holds is put in as it is, braces and all.
+This is not ``str.format``. A name between braces is always a column's name, so nothing in a prompt reaches an attribute
+or an index. The text of a row is inserted as it is, braces included.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parse_template(prompt: str, known: Collection[str], *, fixed: bool = False) 
     Args:
         prompt: the text, with each column's name in braces.
         known: the names there are.
-        fixed: whether it may name no column, as beside an image.
+        fixed: whether it may name no column, as next to an image.
 
     Raises:
         ValueError: a name that is not known, a single brace, or no name at all, which would send every row the same.

@@ -166,7 +166,7 @@ class Turn:
         return True
 
     def drop(self, ticket: Ticket) -> None:
-        """A request was cancelled, or ended in a way that is no answer."""
+        """A request was cancelled, or ended without an answer."""
         self._turns.leave(ticket)
 
 

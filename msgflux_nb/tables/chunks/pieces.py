@@ -119,7 +119,7 @@ class Pieces:
 
         Raises:
             CellError: a cell has no text.
-            MediaError: a cell is no image or file that can be sent.
+            MediaError: a cell is not an image or file that can be sent.
         """
         piece = self.pieces[number]
         texts = self.rows.texts(piece.row)

@@ -49,7 +49,7 @@ def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[Pieces | Non
     """Return what rows are cut into, and what puts their answers together; neither without ``chunk``.
 
     Raises:
-        TypeError: ``chunk`` is no Chunk, or ``merge`` is given without one.
+        TypeError: ``chunk`` is not a Chunk, or ``merge`` is given without one.
     """
     chunk = chunk_of(chunk)
     if merge is not None and (chunk is None or not callable(merge)):

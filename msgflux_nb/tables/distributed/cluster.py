@@ -123,7 +123,7 @@ class _LocalLink:
 
 @functools.cache
 def local_desk() -> Desk:
-    """Return the desk of this process, for where there is no cluster."""
+    """Return the desk of this process, for work without a cluster."""
     return Desk(kernel_memory)
 
 

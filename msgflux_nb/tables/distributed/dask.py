@@ -38,10 +38,10 @@ def is_dask(data: Any) -> bool:
 def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
     """Return the Dask DataFrame that :func:`extract` gives for one; nothing is sent until it is computed.
 
-    Its index, order, partitions and divisions are the input's, its columns those of the local result with the same
-    dtypes, and always ``_warnings``, since it is not known beforehand whether a partition has some. Limits hold for all
-    workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for what no earlier one has:
-    without ``store`` the scheduler remembers, with it a file does.
+    It has the input's index, order, partitions and divisions, and the columns and dtypes of the local result. The
+    column ``_warnings`` is always there, since nobody knows beforehand whether a partition has some. Limits hold for
+    all workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for rows that no earlier one
+    asked for: without ``store`` the scheduler remembers them, with it a file does.
 
     Raises:
         ValueError: the model was given a key, which is not sent to workers; or a keyword has a value that it cannot

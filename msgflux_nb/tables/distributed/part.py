@@ -41,8 +41,8 @@ class Asked(msgspec.Struct, frozen=True):
         schema: what answers are decoded to.
         options: the other keywords of a run.
         terms: what holds for all parts together.
-        place: where a part keeps answers: ``auto``, or one of ``file`` (the named one itself), ``beside`` (one of its
-            own beside it, which is merged into it), ``scheduler`` (through the desk).
+        place: where a part keeps answers: ``auto``, or one of ``file`` (the named file itself), ``beside`` (a file of
+            its own next to it, which is merged into it), ``scheduler`` (through the desk).
     """
 
     model: Any
@@ -239,7 +239,7 @@ def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Reco
 
 
 class _PartRecords(Records):
-    """The records of a part, which is no run of its own."""
+    """The records of a part, which is not a run of its own."""
 
     def put_run(self, run: RunRecord, keys: bytes = b"", within: float = 0) -> None:
         """Keep nothing."""

@@ -130,7 +130,7 @@ class Desk:
             spent.stopped = None
 
     def close(self) -> None:
-        """Remove the flags beside the files."""
+        """Remove the flags next to the files."""
         for flag in self._flags:
             flag.with_name(flag.name + _FLAG).unlink(missing_ok=True)
         self._flags = {}
@@ -237,7 +237,7 @@ class Desk:
             return {"error": str(error) or f"the store has not answered for {_STORE_SECONDS:.0f} s"}
 
     def _flag(self, path: Path) -> str:
-        """Put a flag beside the file: whoever sees it sees the same file system."""
+        """Put a flag next to the file: whoever sees the flag sees the same file system."""
         if path not in self._flags:
             self._flags[path] = secrets.token_hex(8)
             path.with_name(path.name + _FLAG).write_text(self._flags[path])
@@ -272,7 +272,7 @@ def machine() -> str:
 
 
 def sees(path: Path, flag: str) -> bool:
-    """Whether a flag that another process has put beside a file is seen from here."""
+    """Return whether this process sees a flag that another process has put next to a file."""
     try:
         return path.with_name(path.name + _FLAG).read_text() == flag
     except OSError:
@@ -280,5 +280,5 @@ def sees(path: Path, flag: str) -> bool:
 
 
 def own_path(path: Path) -> Path:
-    """Return a name for a file of one's own beside another."""
+    """Return a name for a file of one's own next to another."""
     return path.with_name(f"{path.stem}{_OWN}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")

@@ -1,8 +1,8 @@
 """A schema as bytes that another process reads, wherever its class was written.
 
-A class of a module that both can import travels by its name. One that was written in a notebook has no such home, and
-cloudpickle, which sends other classes of a notebook whole, makes a Struct without fields of it: here it is described,
-and defined anew where it arrives. Models travel without their key (:func:`without_key`).
+A class of a module that both can import travels by its name. A class written in a notebook has no module to import.
+cloudpickle sends other classes of a notebook whole, but turns a Struct into one without fields. So a Struct is
+described here and defined again where it arrives. Models travel without their key (:func:`without_key`).
 """
 
 from __future__ import annotations

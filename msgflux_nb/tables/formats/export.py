@@ -177,7 +177,7 @@ class _Sheet:
             return text
         cell = WriteOnlyCell(self._sheet, value=text)
         cell.data_type = "s"  # openpyxl makes a formula of "=1" and an error of "#REF!".
-        cell.quotePrefix = is_live  # So that it is no formula either once somebody has edited it.
+        cell.quotePrefix = is_live  # So that it does not become a formula once somebody edits it.
         for name, value in style.items():
             setattr(cell, name, value)
         return cell

@@ -173,7 +173,7 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         return pd.factorize(self._ndarray, use_na_sentinel=use_na_sentinel)
 
     def _values_for_json(self) -> Any:
-        """Return what ``to_json`` writes: it knows no UUID, and stops at bytes that are no text."""
+        """Return what ``to_json`` can write: it does not know UUID, and stops at bytes that are not text."""
         return _objects(map(json_cell, self._ndarray))
 
     def _wrap_ndarray_result(self, result: Any) -> Any:

@@ -39,7 +39,7 @@ class PolarsAccessor:
         """What the run did, as plain values.
 
         Raises:
-            TypeError: this is no result, or was made of one by a method of polars.
+            TypeError: this is not a result, or a method of polars made it from one.
         """
         found: dict[str, Any] = self._pandas().mf.report
         return found

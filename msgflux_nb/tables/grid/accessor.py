@@ -18,7 +18,7 @@ def find_grid(result: pd.DataFrame) -> GridRun:
     """Return the grid behind a table.
 
     Raises:
-        TypeError: it is no result of a grid.
+        TypeError: it is not the result of a grid.
         StoreError: its kernel has ended.
     """
     name = _report(result)["run"]

@@ -38,8 +38,8 @@ def grid(
         models: a model or its name, or several; a dict of them by name; None for the embedded one.
         schema: what answers are decoded to; None for their text.
         n: how many answers to ask for in each cell; each has a row of its own, and is kept by itself.
-        score: what is right: a list in the inputs' order, or a Series or DataFrame with their labels, of which the
-            fields that it has count; or a function of an answer, or of an answer and its input (a text, or a dict of
+        score: the truth, as a list in the inputs' order, or as a Series or DataFrame with their labels (only the
+            fields that it has count). Or a function of an answer, or of an answer and its input (a text, or a dict of
             cells), that returns True, False, a mark from 0 to 1, or None for no mark.
         store: an SQLite file in which answers are kept; None keeps them as long as the kernel lives, False not at all.
         max_cost: US dollars for the whole grid; nothing new is sent when the answers in flight might pass it.
@@ -54,7 +54,7 @@ def grid(
     Raises:
         ValueError: a prompt names a column that is not there, the truth does not belong to the inputs, or ``n`` or
             ``max_cost`` cannot be.
-        SchemaError: ``schema`` is no type.
+        SchemaError: ``schema`` is not a type.
         StoreError: ``store`` cannot be used.
 
     Example::

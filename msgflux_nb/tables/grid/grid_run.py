@@ -159,7 +159,7 @@ class GridRun:
 
         Args:
             states: which answers.
-            anew: how an answer that was paid for may have ended to be asked for again.
+            anew: states whose answers are asked for again although they were paid for.
             max_cost: US dollars for the whole grid, from now on; None for what it was.
         """
         if max_cost is not None:

@@ -20,7 +20,7 @@ def read_models(models: Any) -> list[tuple[str, AsyncModel]]:
 
     Raises:
         ValueError: there is none.
-        TypeError: one is no model.
+        TypeError: one is not a model.
     """
     if isinstance(models, Mapping):
         found = [(str(name), model_of(model)) for name, model in models.items()]

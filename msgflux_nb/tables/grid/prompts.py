@@ -91,7 +91,7 @@ def read_prompts(prompts: Any, inputs: Any) -> list[Prompt]:
 
     Raises:
         ValueError: there is none, or one names a column that is not there.
-        TypeError: one is no prompt.
+        TypeError: one is not a prompt.
     """
     if isinstance(prompts, Mapping):
         named = [(str(name), told) for name, told in prompts.items()]

@@ -30,7 +30,7 @@ class Marks(msgspec.Struct, frozen=True):
     """What is known of the answers by a truth or by a function.
 
     Attributes:
-        marks: by position, from 0 (wrong) to 1 (right); None where there is no answer to judge, or no truth for it.
+        marks: by position, from 0 (wrong) to 1 (right); None without an answer to judge, or without a truth for it.
         truth: by input, the right value, or the right values by field; None without a truth.
         fields: the fields that the truth has; empty for an answer without fields, or without a truth.
     """
@@ -232,6 +232,6 @@ def _by_truth(run: Asked, ledger: Ledger, truth: list[Any], fields: tuple[str, .
 
 
 def _is_unknown(right: Any) -> bool:
-    """Whether there is no truth for an input: nothing at all, which is no answer either."""
+    """Return whether an input has no truth: nothing at all, which does not count as an answer either."""
     cells = right.values() if isinstance(right, dict) else (right,)
     return all(python_value(cell) is None for cell in cells)

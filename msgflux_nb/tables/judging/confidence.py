@@ -39,7 +39,7 @@ def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
 
 
 def confidence_or_none(frame: pd.DataFrame) -> pd.DataFrame | None:
-    """Return how sure each field of a result is; None where that is not known, or this is no result."""
+    """Return how sure each field of a result is; None if that is not known, or this is not a result."""
     if CONFIDENCE not in frame.columns:
         return None
     try:

@@ -18,7 +18,7 @@ __all__ = ["Judge", "judge_of"]
 _MOST_SAMPLES = 64
 _TOP = 20  # as many as OpenAI, llama.cpp and vLLM give; choices are told apart by them
 _FEWER = {"fireworks": 5, "xai": 8, "gemini": 19}
-_AS_A_NUMBER = {"together": 5}  # whose logprobs says how many, and is no true or false
+_AS_A_NUMBER = {"together": 5}  # whose ``logprobs`` is the number of them, not true or false
 _WITHOUT = frozenset(("anthropic", "groq", "mistral", "perplexity"))
 _INSTEAD = "confidence=3 asks each row three times and counts how often the answers agree; it works with every provider"
 
@@ -92,7 +92,7 @@ class Judge:
         """Return for each field the share of the answers that say the same as the first.
 
         Args:
-            values: the answers; None for one that is no good, which agrees with nothing.
+            values: the answers; None for one that is unusable, which agrees with nothing.
         """
         cells, found = Cells(values), {}
         for column in self._columns:

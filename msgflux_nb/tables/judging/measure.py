@@ -1,8 +1,8 @@
 """How sure a model was of each field of a structure, from the probabilities of the tokens that it wrote them in.
 
 * A value is as sure as its tokens together: their probabilities multiplied. Braces, keys and quotes do not count.
-* A choice (``Literal``, ``Enum``, ``bool``) is as sure as it is beside the other legal values: at each token where they
-  part, the share of the tokens that go on to this value among those that go on to any of them.
+* A choice (``Literal``, ``Enum``, ``bool``) is compared with the other legal values: at each token where they part, it
+  is the share of the tokens that go on to this value among those that go on to any of them.
 * A field of several values (a list, a dict) is as sure as the least sure of them.
 """
 
@@ -76,7 +76,7 @@ def _sureness(
 
 
 def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, legal: Sequence[str]) -> float | None:
-    """How likely a legal value is beside the others; legal values are ASCII as JSON writes them, or taken as bytes."""
+    """Compares a legal value with the others; legal values are ASCII as JSON writes them, or taken as bytes."""
     written, sure = literal.encode(), 1.0
     others = [one.encode() for one in legal]
     for at, token in tokens:
@@ -95,8 +95,8 @@ def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, leg
 def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]) -> float | None:
     """The weight of the tokens that go on to one value, of those that go on to any.
 
-    A value that none of the given tokens goes on to weighs at most as much as the least likely of these, and so much
-    is taken for it.
+    A value that none of the given tokens leads to is at most as likely as the least likely of them; that probability
+    is used.
     """
     weights = dict(token.top) | {token.token: token.logprob}
     own = every = 0.0
@@ -131,7 +131,7 @@ def _in_bytes(text: str, places: Sequence[Place]) -> Iterator[tuple[Place, int, 
 
 
 def _legal(column: Column, kind: inspect.Type) -> tuple[str, ...]:
-    """The values that a choice may have, as JSON; none for what is no choice."""
+    """The values that a choice may have, as JSON; none if it is not a choice."""
     null = ("null",) if _takes_null(kind) else ()
     if column.kind == "boolean":
         return ("true", "false", *null)

@@ -31,11 +31,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class _NotJSONError(ValueError):
-    """The text is no JSON as the standard has it."""
+    """The text is not JSON by the standard."""
 
 
 def places_of(text: str) -> list[Place]:
-    """Return the values in a JSON text, in their order; none where it is no JSON.
+    """Return the values in a JSON text, in their order; none if it is not JSON.
 
     Example:
         >>> [(one.path, text[one.start : one.end]) for text in ['{"a": [1, "b"]}'] for one in places_of(text)]

@@ -1,4 +1,4 @@
-"""The tokens of a kept answer with their probabilities, laid beside the text of its structure."""
+"""The tokens of a kept answer with their probabilities, aligned with the text of its structure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Decision(msgspec.Struct, frozen=True):
     """What was decided about a row.
 
     Attributes:
-        state: ``accepted``, or ``unusable``: there is no right answer to this row.
+        state: ``accepted``, or ``unusable``: this row has no right answer.
         value: the right answer as JSON; None of an unusable row.
         made: when, in seconds since 1970.
         before: the fields that this decision corrected, each with the correction that it had before, as JSON, or None.

@@ -29,8 +29,8 @@ class Order:
 def mixed_order(positions: Sequence[int], doubts: Sequence[float], *, random_share: float, seed: int = 0) -> Order:
     """Return the order in which rows are read.
 
-    Chance depends on nothing but the seed and how many rows there are, so that what was drawn stays the same after a
-    restart, and for another model's answers to the same rows.
+    The draw depends only on the seed and the number of rows. So it stays the same after a restart, and for another
+    model's answers to the same rows.
 
     Args:
         positions: the rows.

@@ -124,7 +124,7 @@ class Review:
         """Put the rows into another order: with another share of rows that are drawn at random.
 
         Raises:
-            ValueError: it is no share.
+            ValueError: it is not a share.
         """
         self.order = mixed_order(self._positions, self._doubts, random_share=random, seed=self._seed)
         self.random = float(random)
@@ -174,7 +174,7 @@ class Review:
 
         Raises:
             KeyError: there is no such field.
-            ValueError: it is no value of the field's type.
+            ValueError: it is not a value of the field's type.
         """
         column = self._column(field)
         before = self.value(position)
@@ -188,7 +188,7 @@ class Review:
         """Decide that a row is right as it stands, with what was set in it; it is written by the store's thread.
 
         Raises:
-            ValueError: it is no whole answer yet, or what the row holds was not kept.
+            ValueError: the answer is not whole yet, or what the row holds was not kept.
             StoreError: earlier decisions cannot be written, and ``on_store_error`` is ``"stop"``.
         """
         self._check_store()
@@ -204,7 +204,7 @@ class Review:
         self._decide(position, Decision("accepted", encoded.decode(), time.time(), before))
 
     def reject(self, position: int) -> None:
-        """Decide that a row is unusable: there is no right answer to it, and it counts for nothing."""
+        """Decide that a row is unusable: it has no right answer, and it is not counted."""
         self._check_store()
         self._forget(position)
         self._decide(position, Decision("unusable", None, time.time()))
@@ -346,7 +346,7 @@ class Review:
 
 
 def _changed(found: Sequence[Column], answer: Any, whole: Any) -> list[tuple[str, ...]]:
-    """Return the paths of the fields that differ; the whole answer's where that is no record or is another one."""
+    """Return the paths of the fields that differ; the whole answer's if it is not a record or is another one."""
     if type(answer) is not type(whole) or any(column.tags for column in found):
         return [] if plain(answer) == plain(whole) else [()]
     return [column.path for column in found if plain(at(answer, column.path)) != plain(at(whole, column.path))]

@@ -147,7 +147,7 @@ export function rootOf(el, kind, label) {
 }
 
 /**
- * Whether somebody writes into what has the focus, so that letters are no commands.
+ * Whether somebody types into the focused element, so that letters are not commands.
  * @param {EventTarget | null} target
  */
 export function writes(target) {

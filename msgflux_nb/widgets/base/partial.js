@@ -11,7 +11,7 @@ const JSON_ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n"
 /** @type {Map<string, boolean | null>} */
 const JSON_WORDS = new Map(Object.entries({ true: true, false: false, null: null }));
 const JSON_SPAN = Symbol("where a container stands in the text");
-/** What may come next beside white space, by what was read last; the mark `v` stands for the start of any value. */
+/** What may come next besides white space, by what was read last; the mark `v` stands for the start of any value. */
 const JSON_EXPECTED = {
   value: ["a value", "v"],
   firstValue: ["a value or ']'", "v]"],

@@ -42,13 +42,13 @@ def planned(
         model: who would be asked.
         prefilling: the start of the answer.
         schema: the type to decode to, or None for text.
-        beside: further keywords of the call, such as ``tool_schemas``; a ``prefilling`` in it counts where no
-            other is given.
+        beside: further keywords of the call, such as ``tool_schemas``; its ``prefilling`` counts if no other is
+            given.
 
     Raises:
         PrefillError: the start cannot be continued.
         SchemaError: the type has no JSON form.
-        BadRequestError: what stands beside does not fit.
+        BadRequestError: the further keywords do not fit.
     """
     name = model.name.removeprefix(f"{model.profile.provider}/")
     known = learnt(model.profile, name)

@@ -1,4 +1,4 @@
-"""Threads beside the notebook, and one that tells a page in batches what has come."""
+"""Background threads, and one that sends a page in batches what has come."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 /** @import { Model, TraitName } from "./dom.js" */
 
 /**
- * @typedef {{ run: number, state: string, [more: string]: any }} ToldState what the kernel says of a run beside its batches
+ * @typedef {{ run: number, state: string, [more: string]: any }} ToldState what the kernel says of a run in addition to its batches
  */
 
 /** @template {ToldState} Told */

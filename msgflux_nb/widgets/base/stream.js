@@ -27,7 +27,7 @@ export class Side {
     this.epoch = 0;
     /** idle, running, complete, stopped, failed */
     this.state = "idle";
-    /** What a run does beside an answer: "approval" while a person is asked, "tools" while they run; else "". */
+    /** What a run does other than answer: "approval" while a person is asked, "tools" while they run; else "". */
     this.phase = "";
     this.prefill = this.schema = this.model = "";
     /** Whether its words are a turn of the conversation by now. */

@@ -26,7 +26,7 @@ def without_keys(value: Any) -> Any:
     What holds none is returned itself, so that ``is`` tells whether something was found.
     """
     if isinstance(value, str):
-        # Pixels are no text, and by chance look like anything; of a long text the whole is looked at first.
+        # Pixels are not text, and by chance look like anything; a long text is searched as a whole first.
         holds_none = _DATA.match(value) or scrub(value) == value
         clean: Any = value if holds_none else _WORD.sub(_masked, value)
         return value if clean == value else clean

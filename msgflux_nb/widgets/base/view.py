@@ -32,7 +32,7 @@ def page_code(stem: str) -> str:
 
 @functools.cache
 def page_style(stem: str) -> str:
-    """Return the style sheet of a page: tokens and parts of the design system, then those beside its modules."""
+    """Return the style sheet of a page: tokens and parts of the design system, then those next to its modules."""
     sheets = [path.with_suffix(".css") for path in modules(WIDGETS / f"{stem}.js")]
     sheets = [WIDGETS / "base" / "tokens.css", WIDGETS / "base" / "parts.css", *sheets]
     return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())

@@ -32,7 +32,7 @@ class Attachment(msgspec.Struct, frozen=True):
     Attributes:
         id: what the page calls it.
         part: the content part that is sent.
-        facts: what is known of it beside.
+        facts: what else is known of it.
         measured: its file, if one is embedded.
     """
 

@@ -25,7 +25,7 @@ class Deck:
     """The cards of a history.
 
     Args:
-        history: the conversation; whoever changes it asks for ``cards`` anew.
+        history: the conversation; whoever changes it asks for ``cards`` again.
 
     Attributes:
         model: the name of the model that counts the tokens.
@@ -41,7 +41,7 @@ class Deck:
 
     @property
     def model(self) -> str:
-        """The name of the model that counts the tokens; the cards are made anew for another."""
+        """The name of the model that counts the tokens; another model gets new cards."""
         return self._model
 
     @model.setter
@@ -74,14 +74,14 @@ class Deck:
         self._looks[id_] = look
 
     def remember(self, attachments: Iterable[Attachment]) -> None:
-        """Keep what is known of files beside what they say, for the turns that hold them."""
+        """Keep what is known of files in addition to their content, for the turns that hold them."""
         self._facts |= {item.measured.digest: item.facts for item in attachments if item.measured is not None}
 
     def add(self, message: Message, attachments: Iterable[Attachment]) -> None:
         """Put a message at the end, and keep what is known of its files.
 
         Raises:
-            ToolCallError: it is a result of a tool, and there is no call that it could answer.
+            ToolCallError: it is a result of a tool, but no call waits for one.
         """
         if message["role"] == "tool" and not message["tool_call_id"]:
             raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
@@ -89,7 +89,7 @@ class Deck:
         self.history.add(message)
 
     def card_of(self, message: Message) -> Card:
-        """Return the card of a message that is no turn yet."""
+        """Return the card of a message that is not a turn yet."""
         return Turn(message, model=self._model, facts=self._facts).card
 
     def problem(self, model: Any, files: Mapping[str, Part]) -> str:
@@ -97,7 +97,7 @@ class Deck:
 
         Args:
             model: who would be sent it, or None.
-            files: those of the message that is no turn yet, by id.
+            files: those of the message that is not a turn yet, by id.
         """
         turns = [*(turn.media for _, turn in self._shown()), files]
         if model is None or not any(turns):
@@ -141,7 +141,7 @@ def checked(messages: Iterable[Message]) -> list[Message]:
     """Return the messages as a list; there may be none, and what a model would refuse in one is shown as it is.
 
     Raises:
-        TypeError: they are no messages, or one of them is no dict with a role.
+        TypeError: they are not messages, or one of them is not a dict with a role.
         BadRequestError: a role is one letter off.
     """
     if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):

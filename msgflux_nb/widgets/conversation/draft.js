@@ -59,7 +59,7 @@ export class DraftStore {
     this.tell();
   }
 
-  /** Its parts beside the text. */
+  /** Its parts other than the text. */
   get parts() {
     return this.tray.cards.map((card) => ({ ...card, text: this.newer.get(card.id) ?? card.text }));
   }
@@ -272,7 +272,7 @@ export function composer(store, draft, signal) {
     const next = new Map();
     for (const part of draft.parts) {
       const text = part.kind === "text" ? part.text ?? "" : null;
-      // A text that is being typed is not drawn anew.
+      // A text that is being typed is not drawn again.
       const key = JSON.stringify([text === null ? part : part.id, tray.picture(part)]);
       const held = rows.get(part.id);
       const shown = held?.key === key ? held : { key, row: made(part) };

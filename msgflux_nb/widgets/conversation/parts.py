@@ -116,7 +116,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def thumbnail(part: Any) -> bytes | None:
-    """Return a PNG of at most 192 pixels along its longer edge, or None where there is no picture that can be drawn."""
+    """Return a PNG of at most 192 pixels along its longer edge, or None if no picture can be drawn."""
     data = file_bytes(part)
     kind = sniff(data)
     if kind not in READABLE:
@@ -133,7 +133,7 @@ def part_card(part: Any, *, model: str = "", facts: Facts | None = None, measure
     Args:
         part: the part, of any shape.
         model: the model's name, for its tokens.
-        facts: what is known of it beside.
+        facts: what else is known of it.
         measured: its file, if it was measured already.
     """
     match part:

@@ -48,7 +48,7 @@ class Turn:
     Args:
         message: the message.
         model: the model's name, for tokens.
-        facts: what is known of embedded files beside what they say, by digest.
+        facts: what is known of embedded files in addition to their content, by digest.
         look: how it is shown, if it was watched as it arrived.
     """
 

@@ -52,8 +52,8 @@ class ExtractionView(ExtractionBoard):
             rows and forecasts the others, and ``resume`` goes on with all.
 
     Attributes:
-        value: the frame of the last run, as ``extract`` returns it; while one is under way, as it stands, made anew
-            whenever it is asked for. None before the first. Observers are called at the end of each run.
+        value: the frame of the last run, as ``extract`` returns it. During a run it is the frame so far, made new each
+            time it is asked for. None before the first run. Observers are called at the end of each run.
         report: what the run did, with the forecast of a sample; empty before the first.
         state: ``idle``, ``running``, ``stopping``, ``complete``, ``sampled``, ``stopped`` (rows are left) or
             ``failed``.
@@ -61,7 +61,7 @@ class ExtractionView(ExtractionBoard):
 
     Raises:
         TypeError: a keyword is none of ``extract``.
-        SchemaError: ``schema`` is no type that a table can be made of.
+        SchemaError: ``schema`` is not a type that a table can be made of.
 
     Example::
 

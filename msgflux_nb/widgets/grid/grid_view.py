@@ -81,7 +81,7 @@ class GridView(RunningGrid):
         error: what ended the last run, or None.
 
     Raises:
-        TypeError: this is no result of a grid, or a keyword is none of ``grid``.
+        TypeError: this is not the result of a grid, or a keyword is not one of ``grid``.
         StoreError: the grid's kernel has ended; make the same call of ``mf.grid`` again, which asks for nothing twice.
 
     Example::

@@ -111,7 +111,7 @@ export function gridMatrix(open) {
       drawn = board;
     },
     /**
-     * Draw the heads and some rows anew; the others stay as they are.
+     * Draw the heads and some rows again; the others stay as they are.
      * @param {ToldBoard} board @param {ToldRow[]} rows
      */
     fill(board, rows) {
@@ -125,7 +125,7 @@ export function gridMatrix(open) {
       current(row, column)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     },
     /**
-     * The place that lies beside another one.
+     * The place next to another one.
      * @param {number} row @param {number} column @param {number} down @param {number} right
      * @returns {[row: number, column: number] | null}
      */

@@ -21,7 +21,7 @@ from ..base.feed import Batch
 
 __all__ = ["Moments"]
 
-_PROMPT = 2_000  # characters of a prompt, and of an answer beside it, that a page is sent
+_PROMPT = 2_000  # characters of a prompt, and of its answer, that a page is sent
 _THOUGHT = 8_000
 _RESULT = 8_000
 _TREE = "tree_of_thoughts"

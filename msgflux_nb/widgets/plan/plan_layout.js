@@ -1,5 +1,5 @@
 // @ts-check
-// Where the nodes of a tree stand: a level a column, families beside their parent, nothing over another.
+// Where the nodes of a tree stand: one column a level, children next to their parent, no overlap.
 
 /** @import { PlanNode, PlanState } from "./plan_store.js" */
 

@@ -238,7 +238,7 @@ def _with_references(value: Any, files: str | None) -> Any:
 
 
 def _options(model: Any) -> dict[str, Any]:
-    """The keywords that ``Model.chat_completion`` needs beside the name, but for what is secret."""
+    """The keywords that ``Model.chat_completion`` needs in addition to the name, without secrets."""
     profile, usual, address = model.profile, _usual(model.name, None), {}
     if usual is None or usual.base_url != profile.base_url:
         usual, address = _usual(model.name, profile.base_url), {"base_url": _shown(profile.base_url)}

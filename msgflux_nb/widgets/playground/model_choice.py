@@ -33,7 +33,7 @@ class Models:
         return list(self._offers)
 
     def look(self, namespace: Mapping[str, Any]) -> None:
-        """Look for models in a notebook anew."""
+        """Look for models in a notebook again."""
         found = [value for name, value in list(namespace.items()) if _is_model(name, value)]
         offers: dict[str, Any] = {}
         for model in [*self._given, *found]:

@@ -65,7 +65,7 @@ class PlayPage(View):
     plan: WidgetTrait[PlanView] = WidgetTrait().tag(sync=True)
     plan_driver = t.Unicode("").tag(sync=True)  # what runs the plan schema that is picked; empty for none
     runs_plan = t.Bool(False).tag(sync=True)
-    # What the page needs beside these.
+    # What else the page needs.
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
     model_options = t.Unicode("").tag(sync=True)

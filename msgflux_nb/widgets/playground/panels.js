@@ -1,5 +1,5 @@
 // @ts-check
-// What stands beside the conversation, one at a time: structure, tools, tokens, versions, raw, code.
+// The panels next to the conversation, one at a time: structure, tools, tokens, versions, raw, code.
 
 import { textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";

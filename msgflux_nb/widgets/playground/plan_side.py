@@ -1,4 +1,4 @@
-"""A plan in a playground: the driver of a plan schema, its run beside the conversation, its answer as a turn."""
+"""A plan in a playground: the driver of a plan schema, its run next to the conversation, its answer as a turn."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PlanSide(Side):
         return self.plan
 
     def turns(self) -> list[Message]:
-        """Return the final answer as a turn; none where there is no answer."""
+        """Return the final answer as a turn; none without an answer."""
         final = None if self.plan is None or self.state == "stopped" else self.plan.final_answer
         return [] if final is None else [{"role": "assistant", "content": text_of(final)}]
 

@@ -1,5 +1,5 @@
 // @ts-check
-// The playground: header, conversation, what stands beside it, status. The widgets inside draw themselves.
+// The playground: header, conversation, the panels next to it, status. The widgets inside draw themselves.
 
 import { textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";

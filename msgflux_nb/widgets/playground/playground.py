@@ -48,13 +48,13 @@ class Playground(PlayPage):
         prompt: the message to begin with.
         system_prompt: instructions; they become the first turn.
         prefilling: the start of the answer.
-        schemas: types to offer beside the plan schemas and the Structs that the notebook defines: by name, or alone.
+        schemas: types to offer with the plan schemas and the Structs that the notebook defines: by name, or alone.
         tools: functions that the model may call; each call is approved in the tab "tools", unless ``approve`` is
             ``"auto"``.
         approve: ``"ask"`` or ``"auto"``.
-        compare: a second model, or its name, that answers beside the first; both answers become siblings. Tools are
+        compare: a second model, or its name, that answers with the first; both answers become siblings. Tools are
             not run then.
-        models: models, or names, to offer beside those that the notebook defines.
+        models: models, or names, to offer with those that the notebook defines.
         schema: the type that the first answer is read as, or the name of one that is offered.
 
     Attributes:
@@ -332,7 +332,7 @@ class Playground(PlayPage):
             wait: as for ``run``.
 
         Raises:
-            BadRequestError: there is no such token, or that answer is not shown any more.
+            BadRequestError: the answer has no such token, or is not shown any more.
         """
         at, side = self._rounds.last_answer()
         tokens = side.stream.logprobs

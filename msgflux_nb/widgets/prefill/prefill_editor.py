@@ -35,7 +35,7 @@ class PrefillEditor(View):
         value: the start; empty for none.
         schema: the type that the answer is decoded to; a start that no such structure has is said to be impossible.
         model: whom the line speaks of.
-        beside: further keywords of the call, such as ``{"tool_schemas": [...]}``: some providers take no start then.
+        beside: further keywords of the call, such as ``{"tool_schemas": [...]}``: some providers then take no prefill.
         outlook: what will happen, as a dict of ``kind``, ``word``, ``text`` and ``space``.
         warning: what happened to it in the answer that was looked at last; empty if nothing speaks against it.
 
@@ -52,7 +52,7 @@ class PrefillEditor(View):
     model = t.Any(None)
     beside: t.Dict[str, Any] = t.Dict()
     warning = t.Unicode("").tag(sync=True)
-    # What the page needs beside these.
+    # What else the page needs.
     model_name = t.Unicode("").tag(sync=True)
     presets: t.List[Any] = t.List().tag(sync=True)
     outlook: t.Dict[str, Any] = t.Dict().tag(sync=True)
@@ -102,7 +102,7 @@ class PrefillEditor(View):
     def _look(self, change: Any = None) -> None:
         with self._lock:
             found = outlook_of(self.model, self.value, self.schema, self.beside)
-            # The page shows no outlook beside a text that it was not found for.
+            # The page shows an outlook only next to the text that it was found for.
             self.outlook = {**msgspec.to_builtins(found), "value": self.value}
             if change is not None:
                 self.warning = ""  # it was about another start

@@ -133,7 +133,7 @@ def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
 
 
 def _media(review: Review, position: int) -> list[list[str]]:
-    """Return what was read that is no text, as it was sent: its kind, and a data address, or words in place of it."""
+    """Return what was read that is not text, as it was sent: its kind, and a data address or words in its place."""
     rows = review.run.rows
     if not rows.has_media:
         return []

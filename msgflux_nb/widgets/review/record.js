@@ -40,7 +40,7 @@ function leastSure(fields) {
 }
 
 /**
- * The list of fields. It is drawn anew for each row; what is open and what is written stays with it.
+ * The list of fields. It is drawn again for each row; what is open and what is written stays with it.
  * @param {{ set: (field: string, text: string) => void, point: (number: number) => void, leave: () => void }} tell
  */
 export function recordForm(tell) {

@@ -181,7 +181,7 @@ def _limits(info: Any) -> Iterator[str]:
 
 
 def _wishes(info: Any) -> Iterator[str]:
-    """Limits that are said beside the type; those of ``Meta(extra_json_schema=...)`` no decoder holds an answer to."""
+    """Limits that are shown next to the type; no decoder enforces those of ``Meta(extra_json_schema=...)``."""
     if isinstance(info, inspect.Metadata):
         extra, wish = info.extra_json_schema or {}, " (a wish)" if keeps(info) is None else ""
         yield from (words.format(extra[word]) + wish for word, words in IN_WORDS.items() if word in extra)

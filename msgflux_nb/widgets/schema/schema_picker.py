@@ -35,13 +35,13 @@ class Use(PageMessage, frozen=True):
 class SchemaPicker(View):
     """Picks what an answer is decoded to, and explains it.
 
-    It offers the types that were given, the Structs that the notebook defines, looked up anew whenever somebody is
-    about to pick, and the plan schemas. Of the one picked it shows the fields, the schema that the model's provider is
-    sent, and what that cannot express. A small Struct can be built by a form, which writes its code.
+    It offers the types that were given, the plan schemas, and the Structs that the notebook defines, looked up again
+    whenever somebody is about to pick. It shows the fields of the picked type, the schema that the model's provider is
+    sent, and what that schema cannot express. A form builds a small Struct and writes its code.
 
     Args:
         model: a model, or its name; by default the embedded one.
-        schemas: types to offer beside the others: by name, or alone.
+        schemas: types to offer with the others: by name, or alone.
         value: the type to begin with; None for text.
 
     Attributes:
@@ -70,7 +70,7 @@ class SchemaPicker(View):
     form: t.Dict[str, Any] = t.Dict(_EMPTY_FORM).tag(sync=True)
     code = t.Unicode("").tag(sync=True)
     problems: t.List[Any] = t.List().tag(sync=True)
-    # What the page needs beside these: names and groups of what is offered, and the fields of what is picked.
+    # What else the page needs: names and groups of what is offered, and the fields of what is picked.
     offered: t.List[Any] = t.List().tag(sync=True)
     described: t.Dict[str, Any] = t.Dict().tag(sync=True)
     model_name = t.Unicode("").tag(sync=True)
@@ -98,7 +98,7 @@ class SchemaPicker(View):
         return f"SchemaPicker({self.schema or 'text'})"
 
     def refresh(self) -> None:
-        """Look for types anew; a class that was defined again takes the place of the old one."""
+        """Look for types again; a class that was defined again takes the place of the old one."""
         namespace = notebook_namespace()
         with self._lock:
             self._built = {

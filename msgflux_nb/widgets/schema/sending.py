@@ -53,7 +53,7 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
 
     Raises:
         SchemaError: the type has no form that this provider takes.
-        BadRequestError: what stands beside does not fit.
+        BadRequestError: the further keywords do not fit.
     """
     try:
         request = planned(model, schema=type_, beside=beside)

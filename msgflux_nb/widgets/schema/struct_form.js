@@ -259,7 +259,7 @@ function kindSelect(draft, index) {
   node.addEventListener("change", () => {
     const [many, kind] = node.value.split(" ");
     draft.changeField(index, { kind, many: many === "list" });
-    node.closest("ol")?.querySelectorAll("select")[index]?.focus(); // the row was drawn anew
+    node.closest("ol")?.querySelectorAll("select")[index]?.focus(); // the row was drawn again
   });
   return node;
 }

@@ -18,7 +18,7 @@ export const CALL_PHASES = /** @type {any} */ (STATES.phases);
 /**
  * How far a call is at a place of the stream.
  * @param {Look} look
- * @param {PartialJson | null} parser null for a text that is no JSON
+ * @param {PartialJson | null} parser null for a text that is not JSON
  * @returns {string} a key of CALL_STATES
  */
 export function callState({ final }, parser) {

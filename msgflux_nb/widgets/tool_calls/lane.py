@@ -149,7 +149,7 @@ class Lane:
         return None if end is None or "running" not in times else (end - times["running"]) / 1000
 
     def card(self) -> dict[str, Any]:
-        """Return what a page has to know beside the fragments."""
+        """Return what a page has to know in addition to the fragments."""
         state = self.state if self.ended else None
         result = self.result
         told: dict[str, Any] = {

@@ -151,7 +151,7 @@ function shownValue(value, parser, text) {
  */
 export function fieldsPane(tools) {
   const body = element("tbody");
-  const input = valueBox(); // the text of a custom tool, or arguments that are no object
+  const input = valueBox(); // the text of a custom tool, or arguments that are not an object
   const node = element(
     "div",
     { class: "mf-parsed", role: "group", "aria-label": "arguments so far" },
@@ -195,7 +195,7 @@ export function fieldsPane(tools) {
 
   /**
    * @param {string} name the tool's
-   * @param {PartialJson | null} parser null for a text that is no JSON
+   * @param {PartialJson | null} parser null for a text that is not JSON
    * @param {string} text what was read
    * @param {boolean} over whether nothing follows
    * @returns {[filled: number, all: number]}

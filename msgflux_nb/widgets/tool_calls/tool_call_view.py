@@ -110,7 +110,7 @@ class ToolCallView(CallBoard):
         self._start(tool_fields((self._tools if tools is None else tools) or ()))
 
     def add(self, event: Event | StepStarted | StepEnded | RunEnded) -> None:
-        """Take an event of a stream, from any thread; what is no part of a tool call is passed over.
+        """Take an event of a stream, from any thread; events that are not part of a tool call are skipped.
 
         ``run_tools(..., on_event=view.add)`` calls it. It never raises, since that would end the stream: errors are
         shown.
@@ -406,7 +406,7 @@ class ToolCallView(CallBoard):
 
 
 def _last_question(messages: Any) -> str:
-    """What a person asked last, as one line; empty where that is no text."""
+    """What a person asked last, as one line; empty if that is not text."""
     if isinstance(messages, list):
         asked = [one for one in messages if isinstance(one, dict) and one.get("role") == "user"]
         messages = asked[-1].get("content") if asked else ""

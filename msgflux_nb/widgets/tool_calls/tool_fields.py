@@ -62,7 +62,7 @@ def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
     """Return what a person wrote as a call's arguments.
 
     Raises:
-        ToolCallError: it is no JSON object, or does not fit the function; the message says why.
+        ToolCallError: it is not a JSON object, or does not fit the function; the message says why.
     """
     try:
         arguments = msgspec.json.decode(text)
@@ -106,7 +106,7 @@ def _resolved(node: Any, definitions: Node) -> Node:
 
 
 def _object(node: Node, definitions: Node) -> Node | None:
-    """The object that a node describes, or the one that it describes beside null."""
+    """The object that a node describes, alone or as an alternative to null."""
     if "properties" in node:
         return node
     branches = [_resolved(branch, definitions) for branch in node.get("anyOf", ())]
