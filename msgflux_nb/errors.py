@@ -17,7 +17,7 @@
     ├── ConnectionFailedError        no answer: refused, unknown host, broken TLS
     ├── RequestTimeoutError          no answer in time
     │   └── StalledStreamError       a stream that stays open and says nothing
-    ├── NotAnApiError                something answered that is no chat-completion API
+    ├── NotAnApiError                something answered that is not a chat-completion API
     ├── StreamInterruptedError       a stream that ended before it was complete
     ├── IncompleteOutputError        an answer that cannot be used as it stands
     │   ├── TruncatedError           cut at the token limit
@@ -111,7 +111,7 @@ class Fault(StrEnum):
     CONTENT = "content"
     """This request's content is refused; others are not."""
     UNKNOWN = "unknown"
-    """Nothing is known of it: the request is not sent again, and a batch sees whether the first rows all fail so."""
+    """Unknown: the request is not sent again, and a batch checks whether its first rows all fail this way."""
 
 
 def ends_a_process(error: BaseException) -> bool:
@@ -215,7 +215,7 @@ class WrongKeyError(AuthenticationError, BadRequestError):
 
 
 class UnknownNameError(NotFoundError, BadRequestError):
-    """There is no such model, or no such earlier answer, which this provider says by a 400."""
+    """The model or the earlier answer does not exist; this provider reports that with a 400."""
 
     fault = Fault.SETTINGS
 
@@ -311,7 +311,7 @@ class FilteredError(IncompleteOutputError):
 
 
 class PromptFilteredError(FilteredError, BadRequestError):
-    """A content filter refused what was sent, and no answer was begun; ``body`` holds what the provider says of it."""
+    """A content filter refused the request before any answer began; ``body`` holds the provider's reason."""
 
 
 class EmptyOutputError(IncompleteOutputError):

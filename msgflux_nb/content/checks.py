@@ -65,7 +65,7 @@ def check_messages(messages: Any, parts: Collection[str] = ()) -> list[dict[str,
         parts: further types of content parts that this provider knows.
 
     Raises:
-        BadRequestError: they are no messages; the error says which one, what was expected and what to do.
+        BadRequestError: a message is malformed; the error says which one, what was expected and what to do.
     """
     if isinstance(messages, str):
         if not messages.strip():
@@ -153,7 +153,7 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
     """Check one content part.
 
     Raises:
-        BadRequestError: it is none, or of a type that is not known.
+        BadRequestError: it is not a content part, or its type is unknown.
     """
     if isinstance(part, str):
         raise BadRequestError(

@@ -118,7 +118,7 @@ def _key_mask(image: Image, samples: Samples) -> Image:
     if bits is not None:
         keys = tuple(value * 255 // ((1 << bits) - 1) for value in keys)
     bands = list((image if image.mode != "1" else image.convert("L")).split())
-    if samples.low is not None or max(keys) > 255:  # sixteen bits, of which Pillow keeps the upper eight
+    if samples.low is not None or max(keys) > 255:  # sixteen bits; Pillow keeps the upper eight
         lower, keys = [value & 255 for value in keys], tuple(value >> 8 for value in keys)
         if samples.low is not None:
             bands, keys = [*bands, *samples.low.split()], (*keys, *lower)

@@ -1,4 +1,4 @@
-"""What a model made that is no text: images and sound, which show themselves in a notebook.
+"""Images and sound that a model made; they show themselves in a notebook.
 
 They are data from outside: an image that is not embedded is never fetched, and only bytes that are what they claim to
 be become markup.
@@ -52,12 +52,12 @@ class Image(msgspec.Struct, frozen=True):
 
     @property
     def media_type(self) -> str | None:
-        """What the bytes are, such as ``"image/png"``; None where there are none, or none that are known."""
+        """The type of the bytes, such as ``"image/png"``; None if there are no bytes or their type is unknown."""
         data = self._data_or_none()
         return None if data is None else sniff(data)
 
     def described(self) -> dict[str, Any]:
-        """Return ``media_type``, ``data`` and ``url``; of a data URL, which holds the image, ``url`` is None."""
+        """Return ``media_type``, ``data`` and ``url``; ``url`` is None for a data URL, which holds the image."""
         is_held = self.url[:5].lower() == "data:"
         return {"media_type": self.media_type, "data": self._data_or_none(), "url": None if is_held else self.url}
 
@@ -75,7 +75,7 @@ class Image(msgspec.Struct, frozen=True):
         """Return the image as a Pillow image, upright, in mode L, RGB, LA or RGBA.
 
         Raises:
-            MediaError: only its address came, or it is no picture, damaged, or larger than 80 megapixels.
+            MediaError: only its address came, or it is not a picture, is damaged, or is larger than 80 megapixels.
         """
         data = self._held()
         kind = sniff(data)

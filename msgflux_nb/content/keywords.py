@@ -13,7 +13,7 @@ __all__ = ["check_keywords", "check_options", "refuse_unknown"]
 
 
 def check_keywords(system_prompt: Any, prefilling: Any, generation_schema: Any, stream: Any) -> None:
-    """Check what a call is given beside its messages and tools.
+    """Check a call's keywords, apart from its messages and tools.
 
     Raises:
         TypeError: a value has another type than it must have.

@@ -21,7 +21,7 @@ def to_bytes(values: Any, name: str, *, pillow: bool = False) -> tuple[Any, tupl
         pillow: whether they come from Pillow's modes I and F, which hold 16 bits too.
 
     Raises:
-        MediaError: they are no numbers, or of a range that does not say what is white.
+        MediaError: they are not numbers, or their range does not say what is white.
     """
     import numpy as np
 
@@ -56,7 +56,7 @@ def brightness(values: Any, top: int, *, inverted: bool = False) -> Any:
 
 
 def _finite(values: Any, name: str) -> tuple[Any, tuple[str, ...]]:
-    """Show what is no number as black, and what is infinite as black or white."""
+    """Turn NaN into black, and infinity into black or white."""
     import numpy as np
 
     if values.dtype.kind != "f":

@@ -115,7 +115,7 @@ def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
         limits: how large it may be; by default 1,568 pixels along the longer edge and 3,750,000 bytes.
 
     Raises:
-        MediaError: it is no image that can be sent: SVG, HEIC, a damaged file, too many pixels, ...
+        MediaError: it is not an image that can be sent: SVG, HEIC, a damaged file, too many pixels, ...
     """
     return _load(resolve(src), limits or picture.Limits())
 
@@ -215,7 +215,7 @@ def file_part(src: object, *, filename: str | None = None) -> dict[str, Any]:
         filename: what the model is told; by default the file's own name without its folder, or ``document.pdf``.
 
     Raises:
-        MediaError: it is no PDF, or larger than 32,000,000 bytes.
+        MediaError: it is not a PDF, or is larger than 32,000,000 bytes.
     """
     source = _file_of(src, "a file")
     kind = sniff(source.data)
@@ -239,7 +239,7 @@ def video_part(url: str) -> dict[str, Any]:
     """Build a ``video_url`` part; the URL is passed on, never fetched.
 
     Raises:
-        MediaError: it is no https URL of a public host.
+        MediaError: it is not an https URL of a public host.
     """
     if not is_url(url):
         raise MediaError(f"{short(str(url))} is no https URL; a video is passed on by its URL only.")

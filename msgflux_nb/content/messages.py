@@ -104,11 +104,11 @@ class ChatBlock:
         """A PDF: a path, bytes, an open binary file or a data URL.
 
         Args:
-            src: where it is.
+            src: the file.
             filename: what the model is told; by default the file's own name without its folder, or ``document.pdf``.
 
         Raises:
-            MediaError: it is no PDF, or larger than 32,000,000 bytes.
+            MediaError: it is not a PDF, or is larger than 32,000,000 bytes.
         """
         return _media.file_part(src, filename=filename)
 
@@ -117,7 +117,7 @@ class ChatBlock:
         """A video on the web; the https URL is passed on, never fetched.
 
         Raises:
-            MediaError: it is no https URL of a public host.
+            MediaError: it is not an https URL of a public host.
         """
         return _media.video_part(url)
 

@@ -25,7 +25,7 @@ _INSTEAD = {
 def resolve(src: object) -> object:
     """Turn what a notebook holds into a ``Source`` or a web address; what needs no turning is returned as it is.
 
-    Taken are figures and axes (drawn as the notebook shows them), whatever shows itself as PNG or JPEG, the ``Image``
+    Accepts figures and axes (drawn as the notebook shows them), whatever shows itself as PNG or JPEG, the ``Image``
     and ``Audio`` of a response and of IPython, an ipywidgets ``FileUpload`` and the entries of its value.
 
     Raises:
@@ -126,7 +126,7 @@ def _only(items: list[object]) -> object:
 
 
 def _stored(src: Mapping[Any, Any]) -> object:
-    """A cell of an image column of Hugging Face's datasets: the file itself, or where it is."""
+    """A cell of an image column of Hugging Face's datasets: the file itself, or its path."""
     data, path = src.get("bytes"), src.get("path")
     if set(src) == {"bytes", "path"} and (isinstance(data, bytes) or isinstance(path, str)):
         return data if isinstance(data, bytes) else path

@@ -34,7 +34,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
 _URL_LETTERS = bytes.maketrans(b"-_", b"+/")
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
-# Numbers that are no address in the usual spelling (2130706433, 0x7f.1) are read as one by many resolvers.
+# Many resolvers read odd spellings of numbers (2130706433, 0x7f.1) as an address.
 _ODD_ADDRESS = re.compile(r"(?:0x[0-9a-f]*+|\d++)(?:\.(?:0x[0-9a-f]*+|\d++))*+")
 _HOST_LETTERS = 253  # of a name, at most
 # Addresses of IPv4 within IPv6: of everybody (RFC 6052), and of a network's own (RFC 8215).
@@ -189,7 +189,7 @@ def _read_path(src: Any) -> Source:
         with path.open("rb") as file:
             data = file.read(length)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        # Too long a name, a NUL, no permission, no home folder: text that is no path, or a path that cannot be read.
+        # Too long a name, a NUL, no permission, no home folder: text that is not a path, or a path that cannot be read.
         said = getattr(error, "strerror", None) or reason(error)  # without the name, which may be long
         raise MediaError(f"{shown} cannot be read as a file: {said}. Expected {SOURCES}.") from error
     return Source(data=data, name=path.name, file_name=path.name)

@@ -1,9 +1,9 @@
 """How many tokens a text, an image or a sound will be, told before anything is sent.
 
-Estimates. A text is counted by its letters: a quarter of a token for a Latin letter, digit, sign or space, half a token
-for a letter of another alphabet, one for a Chinese, Japanese or Korean character, two for what lies beyond U+FFFF, such
-as an emoji. An image and a sound are counted by the rule that the model's maker has published; where none is known, the
-answer is None.
+Estimates. A letter, digit, sign or space of Latin text counts as a quarter of a token, a letter of another alphabet as
+half a token, a Chinese, Japanese or Korean character as one, and a character beyond U+FFFF, such as an emoji, as two.
+An image or a sound is counted by the rule that the model's maker has published; the answer is None if no rule is
+known.
 
 The rules are found by the model's own name, whoever serves it.
 """

@@ -88,8 +88,9 @@ def link_html(label: str, url: str) -> str:
 def blocks(text: str) -> tuple[list[str], str]:
     """Split a Markdown text that still grows into finished blocks, drawn, and the open rest, as text.
 
-    A finished block is what it is, whatever follows; a paragraph is finished by a blank line, a list by a line that
-    is certainly not of it. So a view draws each block once, and calls this with the rest and what came since.
+    A finished block does not change, whatever follows: a paragraph is finished by a blank line, a list by a line that
+    certainly does not belong to it. So a view draws each block once, and calls this with the unfinished rest and the
+    new text.
     """
     sources, rest = _split(text)
     return [markdown_html(source) for source in sources], rest
@@ -143,7 +144,7 @@ def _cells(lines: Iterable[str]) -> Iterator[int]:
 
 class _Reader(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 (markdown-it's name)
-        """Read every address as one; what becomes of it is decided where it is written."""
+        """Accept every address; whether it becomes a link is decided when it is written."""
         return True
 
 
@@ -199,7 +200,7 @@ def _link(url: str, label: str) -> tuple[str, str]:
 
 
 def _place(url: str) -> str:
-    """Where an image lies: its host, or the start of what is no address of a host."""
+    """The place of an image: its host, or the start of its address if that has no host."""
     match = _ANY_HOST.match(url)
     if match:
         return _short(match[1])

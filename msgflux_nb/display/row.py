@@ -1,4 +1,4 @@
-"""An explained row as a notebook shows it: how it ended, what was asked, what came. Every value is escaped."""
+"""An explained row as a notebook shows it: how it ended, the request, the answer. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .words import shown_text
 __all__ = ["explanation_bundle"]
 
 _LIMIT = 20_000  # characters of one text that are shown
-_SCROLLS = "max-height: 320px; overflow: auto"  # a whole document is no reason to scroll past ten pages of it
+_SCROLLS = "max-height: 320px; overflow: auto"  # a long document does not make the reader scroll past ten pages
 _ROLE = f"{QUIET}; padding: 2px 12px 2px 0; text-align: left; vertical-align: top; white-space: nowrap"
 _CELL = "padding: 2px 0; text-align: left; vertical-align: top"
 _PLAIN = "background: transparent; border: 0"  # no stripes: these are turns and no records
@@ -60,7 +60,7 @@ def _folded(title: str, value: Any) -> str:
 
 
 def _value(answer: str | None) -> Any:
-    """An answer as JSON, to be indented, where it is some."""
+    """An answer indented, if it is JSON."""
     try:
         return None if answer is None else json.loads(answer)
     except (ValueError, RecursionError):

@@ -30,8 +30,8 @@ class ServerTool(msgspec.Struct, frozen=True):
 
     Attributes:
         name: the tool, such as ``web search``; for MCP with its server.
-        asked: what it was asked, as text.
-        came: what came of it, as text.
+        asked: the request to the tool, as text.
+        came: the tool's result, as text.
         failed: whether it failed.
     """
 
@@ -52,7 +52,7 @@ def server_tools(fields: dict[str, Any]) -> list[ServerTool]:
 
 
 def server_tool_cards(tools: Sequence[ServerTool]) -> str:
-    """Draw one line for each, which opens: what was asked, and what came."""
+    """Draw each call as one line that opens onto its request and its result."""
     left = len(tools) - _MOST
     more = f'<div style="{CARD}"><small>{left:,} more</small></div>' if left > 0 else ""
     return "".join(map(_card, tools[:_MOST])) + more

@@ -1,4 +1,4 @@
-"""What pages and static HTML draw alike, as data: the JSON files beside this module, which pages import too."""
+"""What pages and static HTML draw alike, as data: the JSON files next to this module, which pages import too."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
     """One line of a structure.
 
     Attributes:
-        field: where it is, as one would write it in Python: ``steps[0].output``.
+        field: its path, as written in Python: ``steps[0].output``.
         value: its text, or None while it is not known.
         type: its declared type.
     """

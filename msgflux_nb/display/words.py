@@ -47,7 +47,7 @@ def answer_words(answer: Any, found: Sequence[Row], problem: MsgfluxError | None
 
 
 def calls_words(aggregator: Any) -> str:
-    """Return one line for each call, and its result below it where there is one."""
+    """Return one line for each call, with its result below it if there is one."""
     states, results = aggregator.states, getattr(aggregator, "results", {})
     lines = [line for state in states[:_CALLS] for line in _call(state, results)]
     left = len(states) - _CALLS

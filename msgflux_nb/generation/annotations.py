@@ -1,4 +1,4 @@
-"""What stands in ``Annotated`` beside a type → texts for its description and limits for its values.
+"""The metadata in ``Annotated`` → texts for a type's description and limits for its values.
 
 msgspec's own ``Meta`` is read by msgspec. Here is what others write: pydantic's ``Field`` and its constraints, those of
 annotated-types, ``Doc``, and plain texts. They are known by their names and attributes, so that none of these packages
@@ -19,7 +19,7 @@ __all__ = ["Said", "is_default_of_another", "said_in"]
 
 LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
 
-# What pydantic's Field takes beside limits. The first are said; the second change nothing that a model reads or writes.
+# Other arguments of pydantic's Field. The first are described; the second change nothing that a model reads or writes.
 _WORDS = ("title", "description", "examples")
 _PASSED = {"annotation", "default", "default_factory", "repr", "init", "init_var", "kw_only", "frozen", "exclude"}
 _PASSED |= {"field_title_generator", "alias_priority", "validate_default"}

@@ -81,7 +81,7 @@ def decode_json(text: str) -> Any:
     """Return the JSON value in ``text``, found as :func:`decode_answer` finds it.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no JSON.
     """
     budget = _LENIENT_CHARACTERS
     for candidate in _candidates(text):
@@ -99,7 +99,7 @@ def decode_json(text: str) -> Any:
 def _decoded(text: str, wire: WireSchema) -> tuple[Any, BaseException | None]:
     """Decode in one go, which is quick and gives a Decimal its digits; UNSET where it does not fit.
 
-    Beside it stands what the code of the type raised, or None.
+    The second value is the exception that the type's own code raised, or None.
     """
     if wire.checked is not None:
         return msgspec.UNSET, None

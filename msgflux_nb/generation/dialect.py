@@ -20,7 +20,7 @@ class Dialect(enum.Enum):
 
     ``OPENAI``: strict mode of ``response_format``: every key required, objects closed, no map, no tuple.
     ``GRAMMAR``: llama.cpp's conversion to a grammar: integer bounds, lengths, anchored patterns.
-    ``ANTHROPIC``: hardly any limit beside type, enum and format; no recursion.
+    ``ANTHROPIC``: hardly any limit except type, enum and format; no recursion.
     ``GEMINI``: no pattern, no length; optional keys are left out of ``required``, and only those may recurse.
     ``VLLM``: xgrammar, which vLLM and SGLang use: patterns, lengths and bounds; no ``multipleOf``.
     ``PLAIN``: ordinary JSON Schema, for the parameters of tools and for prompts: every limit is kept, a dict is an
@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What one dialect understands beside type, properties, items, enum, anyOf and description.
+    """What one dialect understands, apart from type, properties, items, enum, anyOf and description.
 
     Attributes:
         keywords: the limits it enforces; the others are said in the description.
@@ -77,7 +77,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         any_json: whether ``Any`` is written as a ``cycle`` of all types, as ``types`` that end at arrays inside
             arrays, or as JSON inside a ``text``.
         measured: whether it stays as it was measured, without what was learnt since: the zone in the pattern of a
-            datetime with ``Meta(tz=...)``, a dict told from a list beside it in a union by ``{"entries": [pairs]}``,
+            datetime with ``Meta(tz=...)``, a dict told from a list in the same union by ``{"entries": [pairs]}``,
             and a type that holds itself written out where a field describes it.
         limits: the provider's limits of size, if it has any.
     """
@@ -173,7 +173,7 @@ RULES: dict[Dialect, Rules] = {
         any_json="text",
     ),
     # https://xgrammar.mlc.ai/docs, "Supported JSON Schema", and has_xgrammar_unsupported_json_features in vLLM, which
-    # leaves xgrammar for another backend where it meets multipleOf, uniqueItems or a pattern beside lengths.
+    # leaves xgrammar for another backend where it meets multipleOf, uniqueItems or a pattern together with lengths.
     Dialect.VLLM: Rules(
         keywords=BOUNDS | {"pattern", "format", "minLength", "maxLength", "minItems", "maxItems"},
         formats=frozenset(
@@ -196,7 +196,7 @@ RULES: dict[Dialect, Rules] = {
 
 
 class TextForm(NamedTuple):
-    """How a type that is no JSON type of its own is written as text: as a regular expression, a format, in words."""
+    """How a type that JSON lacks is written as text: as a regular expression, as a format, and in words."""
 
     pattern: str
     format: str | None

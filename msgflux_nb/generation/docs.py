@@ -95,14 +95,14 @@ def class_doc(cls: type) -> Doc:
 
 
 def _written(cls: type) -> str | None:
-    """The docstring that somebody wrote for this very class; dataclasses write their signature where there is none."""
+    """The docstring that somebody wrote for this very class; a dataclass without one gets its signature instead."""
     doc = cls.__dict__.get("__doc__")
     generated = not isinstance(doc, str) or doc.startswith(f"{cls.__name__}(") or doc == "An enumeration."
     return None if generated or cls.__module__ in ("msgspec", "enum", "typing", "builtins") else doc
 
 
 def _below_fields(cls: type) -> dict[str, str]:
-    """The texts that stand below fields in the source of a class, where there is a source."""
+    """The texts below fields in the source of a class; none if the source is not available."""
     if cls.__module__ in ("msgspec", "msgspec._core", "enum", "typing", "builtins"):
         return {}
     try:
@@ -131,7 +131,7 @@ def _end_of_block(lines: list[str], start: int, *, blank: bool = True) -> int:
 
 
 def _end_of_numpy(lines: list[str], start: int, *, entries: bool = True) -> int:
-    """Where a NumPy section ends: before the next header, and one of entries before a line that is no entry."""
+    """The end of a NumPy section: the next header, or in a list of entries the first line that is not an entry."""
     position = start
     while position < len(lines):
         line = lines[position]

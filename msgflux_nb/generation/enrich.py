@@ -1,6 +1,6 @@
-"""What msgspec reads of a type, with all that is said of it elsewhere: in docstrings, and in ``Annotated`` by others.
+"""What msgspec reads of a type, plus what docstrings and other libraries' ``Annotated`` metadata say about it.
 
-The tree that ``msgspec.inspect`` gives is made anew for each call, so it is changed in place here.
+``msgspec.inspect`` makes a new tree for each call, so the tree is changed in place here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Limits that msgspec does not know, checked on a value as msgspec checks its own: what comes back has to keep them."""
+"""Limits that msgspec does not know, checked on decoded values as msgspec checks its own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Keep(msgspec.Struct, frozen=True):
         """Make one for a type as msgspec reads it.
 
         Raises:
-            SchemaError: a limit is no value that such a value can be compared with.
+            SchemaError: a limit cannot be compared with values of this type.
         """
         found = next(((type_, noun) for kind, type_, noun in _PYTHON if isinstance(info, kind)), None)
         type_, noun = found or (_type_of(info), type(info).__name__.removesuffix("Type").lower())
@@ -86,7 +86,7 @@ class Keep(msgspec.Struct, frozen=True):
             holds, said = _CHECKS[name]
             try:
                 kept = holds(converted, limit)
-            except TypeError:  # a time with a zone beside one without
+            except TypeError:  # a time with a zone compared to one without
                 kept = False
             if not kept:
                 place = self.path.replace("[]", "[...]")

@@ -14,7 +14,7 @@ import msgspec
 
 __all__ = ["Reading", "read_lenient"]
 
-_LIMIT = 1_000_000  # characters; a longer text that is no JSON is refused
+_LIMIT = 1_000_000  # characters; a longer text that is not JSON is refused
 _MOST_ITEMS = 60_000
 _DEPTH_LIMIT = 500
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -58,8 +58,8 @@ class Reading(msgspec.Struct, frozen=True):
     """What a text means.
 
     Attributes:
-        text: the same as JSON; where it holds numbers that are not finite, with a mark for each in their place.
-        warnings: a sentence for each way in which it was no JSON.
+        text: the same as JSON, with a mark in place of each number that is not finite.
+        warnings: a sentence for each way in which it was not JSON.
         marks: the numbers that are not finite, by their marks.
     """
 
@@ -71,14 +71,14 @@ class Reading(msgspec.Struct, frozen=True):
         """Return it as plain values.
 
         Raises:
-            ValueError: it is no JSON after all.
+            ValueError: it is not JSON after all.
         """
         decoded = msgspec.json.decode(self.text)
         return _with_numbers(decoded, self.marks) if self.marks else decoded
 
 
 def read_lenient(text: str) -> Reading | None:
-    """Read an object or a list as a model may write it; None where it is none, is cut, or could mean several things."""
+    """Read an object or a list as a model may write it; None if it is something else, cut off or ambiguous."""
     if len(text) > _LIMIT or text.lstrip()[:1] not in ("{", "["):
         return None
     try:
@@ -88,7 +88,7 @@ def read_lenient(text: str) -> Reading | None:
 
 
 class _Reader:
-    """Goes through a text once, and writes it anew."""
+    """Goes through a text once, and writes it again as JSON."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -45,7 +45,7 @@ def list_items(wire: WireSchema) -> ListItems:
     """Find the list of a type: the type itself, or the only field that is one.
 
     Raises:
-        SchemaError: there is none, or there are several.
+        SchemaError: the type has no list, or several.
     """
     hint, _ = taken_apart(wire.type)
     info = _collection(inspect.type_info(wire.type))

@@ -28,8 +28,8 @@ def anything(definition: str | None) -> Node:
     """Any JSON value, every node typed.
 
     Args:
-        definition: the name under which the same stands in ``$defs``; None: what is inside an array is no array.
-            An array has to say its items (OpenAI: "array schema missing items").
+        definition: the name under which the same stands in ``$defs``; None if an array's items are not arrays.
+            An array has to declare its items (OpenAI: "array schema missing items").
     """
     if definition is None:
         free: Node = {"type": "object", "additionalProperties": True}
@@ -53,7 +53,7 @@ def joined(*texts: str | None) -> str:
 
 
 def words_of(extra: dict[str, Any]) -> str:
-    """What is said of a value beside its limits, as one text: every dialect takes a description, and few take more.
+    """A value's title, description and examples as one text: every dialect takes a description, few take more.
 
     Example:
         >>> words_of({"title": "Amount", "description": "In cents.", "examples": [-250, 300]})

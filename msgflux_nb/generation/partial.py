@@ -1,4 +1,4 @@
-"""A structure as far as it has come: an instance of its own type whose missing fields are None."""
+"""A structure that is still arriving: an instance of its own type whose missing fields are None."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _sequence(info: Any, value: list[Any]) -> Any:
 
 
 def _leaf(info: Any, value: Any) -> Any:
-    """A value of its own type where it is whole, such as a date; else as it was read."""
+    """A whole value in its own type, such as a date; an unfinished one as it was read."""
     cls = getattr(info, "cls", None) or _LEAVES.get(type(info))
     if cls is None or value is None:
         return value

@@ -45,7 +45,7 @@ def apply(restore: Restore | None, value: Any) -> Any:
 
 
 def unwrap(restore: Restore | None, name: str = "value") -> Restore:
-    """Take what is no object out of ``{name: ...}``."""
+    """Unwrap a value that is not an object from ``{name: ...}``."""
 
     def unwrap_value(value: Any) -> Any:
         if isinstance(value, dict) and set(value) == {name}:
@@ -83,7 +83,7 @@ def checked(restore: Restore | None, check: Callable[[Any], None]) -> Restore:
 
 
 def from_text(value: Any) -> Any:
-    """Read JSON that travels as text; a text that is none stands for itself."""
+    """Read JSON that travels as text; a text that is not JSON stands for itself."""
     if not isinstance(value, str):
         return value
     try:
@@ -143,7 +143,7 @@ def fields(
             it when it is absent, which raises ``LookupError`` for a field that has to be there; else None.
 
     Returns:
-        None where there is nothing to do.
+        None if there is nothing to undo.
     """
     if not restores and not droppable and defaults is None:
         return None

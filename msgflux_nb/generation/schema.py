@@ -46,7 +46,7 @@ class WireSchema(msgspec.Struct, frozen=True):
         type: the type that answers are decoded to.
         name: a name for it in the letters that providers allow.
         schema: the JSON Schema to send; its root is always an object.
-        wrapped: whether the root was no object and so travels under ``"value"``.
+        wrapped: whether the root was not an object and so travels under ``"value"``.
         restore: turns a decoded answer into what ``msgspec.convert`` takes for ``type``; None: nothing to do.
         checked: the same for a whole answer; it raises ``msgspec.ValidationError`` for a value that breaks a limit
             that msgspec does not know, such as one of pydantic's ``Field``.
@@ -207,7 +207,7 @@ class _Writer:
         return self.object({name: schema for name, (schema, _) in pairs.items()}, path), restores.in_order(back)
 
     def _mapping(self, info: inspect.DictType, path: str) -> Pair:
-        """A dict travels as a list of pairs where there are no open objects, or where its keys are no text."""
+        """A dict travels as a list of pairs if the dialect lacks open objects, or if its keys are not text."""
         key_type = inspect.StrType() if isinstance(info.key_type, inspect.AnyType) else info.key_type
         key, restore_key = self.write(key_type, f"{path}.key")
         value, restore_value = self.write(info.value_type, f"{path}.value")
@@ -239,7 +239,7 @@ class _Writer:
         return {"anyOf": schemas}, restores.by_branch(branches, self.defs)
 
     def _entries(self, info: inspect.Type, branch: Pair, path: str) -> Pair:
-        """Tell a dict from a list beside it where both are arrays: an empty one could be either."""
+        """Tell a dict from a list in the same union when both are arrays: an empty one could be either."""
         info = info.type if isinstance(info, inspect.Metadata) else info
         if not isinstance(info, inspect.DictType):
             return branch

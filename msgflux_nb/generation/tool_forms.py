@@ -19,7 +19,7 @@ _FUNCTION_FIELDS = ("name", "description", "strict")
 
 
 def read_tool(tool: Any, place: str) -> list[dict[str, Any]] | None:
-    """Return the entries that a tool becomes; None where it is none that was written as data.
+    """Return the entries that a tool becomes; None if it is not a tool written as data.
 
     Args:
         tool: a dict in the form of chat completions, of the Responses API, of Anthropic or of Gemini; or an object with
@@ -49,7 +49,7 @@ def read_tool(tool: Any, place: str) -> list[dict[str, Any]] | None:
 
 
 def is_server_tool(tool: dict[str, Any]) -> bool:
-    """Whether an entry of ``tools`` runs at the provider, so that no call of it comes back to the caller."""
+    """Whether an entry of ``tools`` runs at the provider, so that the caller never receives a call of it."""
     return tool.get("type") not in ("function", "custom")
 
 
@@ -70,7 +70,7 @@ def check_name(name: str, place: str) -> None:
 
 
 def expected_tool(tool: Any, place: str) -> SchemaError:
-    """The error for what is no tool."""
+    """The error for a value that is not a tool."""
     kind = tool.get("type") if isinstance(tool, dict) else None
     near = f' Did you mean "type": "function"? It is {kind!r}.' if kind and _is_near("function", str(kind)) else ""
     return SchemaError(
@@ -110,7 +110,7 @@ def _custom(tool: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _function(tool: Any, place: str) -> dict[str, Any]:
-    """A function in the form of chat completions; what stands beside it stays there."""
+    """A function in the form of chat completions; other keys of the entry stay."""
     if isinstance(tool, dict) and isinstance(tool.get("function"), dict):
         name = tool["function"].get("name")
         if isinstance(name, str):

@@ -37,7 +37,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
     Attributes:
         name: as in the function, and on the wire.
-        type: what an argument is converted to; ``Any`` where there is no hint.
+        type: what an argument is converted to; ``Any`` if there is no hint.
         positional: whether it can only be given by position.
         default: its default, or ``inspect.Parameter.empty`` where it has to be given.
     """
@@ -78,7 +78,7 @@ class Tool(msgspec.Struct, frozen=True):
     def of(cls, function: Callable[..., Any]) -> Tool:
         """Read a function's hints and docstring.
 
-        The docstring describes the tool, all of it but what it says of parameters. A parameter is described by its
+        The docstring describes the tool, except for its section about parameters. A parameter is described by its
         ``Annotated`` (a text, ``Doc``, ``msgspec.Meta``, pydantic's ``Field``), else by the docstring in the style of
         Google, NumPy or Sphinx. Limits in its ``Annotated`` hold for the arguments that come back.
 
@@ -87,8 +87,8 @@ class Tool(msgspec.Struct, frozen=True):
                 async.
 
         Raises:
-            SchemaError: it takes ``*args`` or ``**kwargs``, a hint has no JSON form, or its name is none that providers
-                take; the message says which.
+            SchemaError: it takes ``*args`` or ``**kwargs``, a hint has no JSON form, or providers do not accept its
+                name; the message says which.
         """
         name = _name_of(function)
         signature = _signature_of(function, name)

@@ -44,7 +44,7 @@ class AsyncClient:
         """Send a request and wait for the head of its answer; as :meth:`SyncClient.open`.
 
         Raises:
-            httpx.TransportError: no connection, no answer in time, or none that is HTTP.
+            httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
             NotAnApiError: the head is larger than its limit.
         """
         loop = asyncio.get_running_loop()
@@ -72,18 +72,18 @@ class AsyncClient:
         limits: Bounds,
         heard: Callable[[RawResponseMessage], object],
     ) -> bytes:
-        """Send a request, and return the body of its answer as it came, when all of it is there.
+        """Send a request, wait for the whole answer, and return its body as received.
 
         Args:
             route: whom to.
-            message: makes the request, at the last moment: a verbose traceback prints the variables of every frame.
-            connect_seconds: until a connection stands.
-            remaining: says how many seconds are left.
-            limits: how much may come; of the body of an error only its beginning is read.
-            heard: is told the answer's head as soon as it has come.
+            message: builds the request at the last moment: a verbose traceback prints the variables of every frame.
+            connect_seconds: limit for connecting.
+            remaining: returns the seconds that are left.
+            limits: limits on size; only the beginning of an error's body is read.
+            heard: called with the answer's head as soon as it arrives.
 
         Raises:
-            httpx.TransportError: no connection, no answer in time, or none that is HTTP.
+            httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
             NotAnApiError: too much comes.
         """
         line = self._take(route)
@@ -112,7 +112,7 @@ class AsyncClient:
             self._keep(route, line, reusable)
 
     async def close(self) -> None:
-        """Close the connections that nobody uses, and from now on each at the end of its request."""
+        """Close idle connections now, and every other one at the end of its request."""
         self._closed = True
         lines = [line for kept in self._idle.values() for line in kept]
         self._idle = {}
@@ -131,7 +131,7 @@ class AsyncClient:
             line = kept.pop()
             if line.is_fresh:
                 return line
-            line.abort()  # the server has closed it, or says something that nobody asked for
+            line.abort()  # the server has closed it, or sent something unasked
         return None
 
     def _done(self, route: Route, line: AsyncLine, abort: Abort, whole: bool) -> None:
@@ -150,10 +150,10 @@ class AsyncAnswer:
     """An answer that comes.
 
     Args:
-        line: what it comes over.
+        line: the connection.
         head: its head.
-        patience: how long each wait may last.
-        done: told at the end whether the connection can be used again.
+        patience: limits each wait.
+        done: called at the end with whether the connection can be reused.
 
     Attributes:
         status: such as 200.
@@ -180,7 +180,7 @@ class AsyncAnswer:
 
 
 async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, AsyncLine]) -> AsyncLine:
-    """Await, but no longer than until another thread asks for the end."""
+    """Await, but stop when another thread cancels."""
     task = asyncio.ensure_future(connecting)
     loop = asyncio.get_running_loop()
     abort.watch(lambda: call_soon(loop, task.cancel))
@@ -191,7 +191,7 @@ async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, AsyncLine]) -> A
         if abort.asked and task.cancelled() and (me is None or not me.cancelling()):
             raise httpx.ReadError("the answer was cancelled") from None
         if task.done() and not task.cancelled() and task.exception() is None:
-            task.result().abort()  # it came about at the very moment
+            task.result().abort()  # it connected at the very moment
         raise
     finally:
         abort.watch(None)

@@ -1,4 +1,4 @@
-"""One connection of one event loop: aiohttp's protocol and parser, with limits, and with what came before it broke."""
+"""One connection of one event loop: aiohttp's protocol and parser, with limits; bytes before a break are kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["AsyncLine"]
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")  # the parser takes a line that ends without a carriage return, too
 _RECEIVED_BYTES = 256 * 1024  # at most, in one go, by asyncio
-# The parser in Python, where aiohttp has no compiled one, keeps what comes behind an answer to itself.
+# The parser in Python, where aiohttp has no compiled one, swallows bytes that follow an answer.
 _SEES_SURPLUS = HttpResponseParser is not HttpResponseParserPy
 T = TypeVar("T")
 
@@ -47,15 +47,15 @@ class AsyncLine(ResponseHandler):
         self._limits = bounds()
         self._fault: BaseException | None = None
         self._reader: StreamReader | None = None
-        self._rest: list[bytes] = []  # what was there when the connection broke
+        self._rest: list[bytes] = []  # bytes that were unread when the connection broke
         self._line_end = b""  # the last two bytes of a head that has not ended: they may begin its blank line
         self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
 
     # -- what asyncio and the parser tell -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Something has come: count it, and let the library read it; nothing more once the line is broken."""
-        if self._fault is not None:  # to save what came makes the library ask for more
+        """Count the bytes that arrived, and let the library read them; ignore them once the line is broken."""
+        if self._fault is not None:  # saving the unread bytes makes the library ask for more
             return
         foreign = foreign_protocol(data) if not self._came else None
         if foreign is not None and self._parser is not None:
@@ -70,16 +70,16 @@ class AsyncLine(ResponseHandler):
             end = _BLANK_LINE.search(seen, looked)
             if end is None:
                 break
-            # A head on its own: the parser forgets it where what comes with it of the body is damaged.
+            # Feed the head alone: the parser forgets it if the body bytes that came with it are damaged.
             super().data_received(seen[given : end.end()])
             given = looked = end.end()
         self._line_end = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
         unread = self._reader is not None and not self._reader.is_eof()
         if (given < len(seen) or (unread and not data)) and self._fault is None:
-            super().data_received(seen[given:])  # nothing, where the library goes on with what it has kept
+            super().data_received(seen[given:])  # empty if the library continues with what it has kept
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is closed: what came before is still read."""
+        """The connection is closed: bytes received before are still read."""
         self._save()
         if self._fault is None and isinstance(exc, OSError):
             self._fault = exc
@@ -92,12 +92,12 @@ class AsyncLine(ResponseHandler):
         """A head has come."""
         if data[0].code >= 200 and self._reader is None:
             self._reader = data[1]
-            # What comes from now on is body, whether or not whoever waits for the head has run since.
+            # From now on bytes belong to the body, whether or not the task that waits for the head has run.
             self._which, self._most = "stream", self._most + 2 * self._limits.stream  # and around chunks
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, exc_cause: Any = None) -> None:
-        """It is broken: what came before is still read."""
+        """The connection is broken: bytes received before are still read."""
         if self._fault is None and isinstance(exc_cause, Exception):
             self._fault = exc_cause
         reader = self._reader
@@ -110,7 +110,7 @@ class AsyncLine(ResponseHandler):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing has come and the server has not closed it, as far as this machine knows."""
+        """Whether the connection is open and silent, as far as this machine knows."""
         transport = self.transport
         if transport is None or transport.is_closing() or self.should_close:
             return False
@@ -118,14 +118,14 @@ class AsyncLine(ResponseHandler):
 
     @property
     def lasts(self) -> bool:
-        """Whether another request can follow: the answer has ended, nothing came behind it, all was sent."""
+        """Whether another request can follow: the answer has ended, nothing followed it, and all was sent."""
         transport = self.transport
         if not _SEES_SURPLUS or not self.ended or self.should_close or transport is None or transport.is_closing():
             return False
         return not transport.get_write_buffer_size()
 
     def send(self, message: bytes, limits: Bounds) -> None:
-        """Begin a request; what the server says meanwhile can be read at once."""
+        """Begin a request; an early answer can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
         self._rest, self._line_end = [], b""
         self._limits = limits
@@ -142,10 +142,10 @@ class AsyncLine(ResponseHandler):
             self.transport.write(message)
 
     async def head(self, patience: Patience, *, stream: bool) -> RawResponseMessage:
-        """Wait for the head of the answer; heads that only say "wait" are passed over.
+        """Wait for the head of the answer; skip interim (1xx) heads.
 
         Raises:
-            httpx.TransportError: none comes in time, or it is none.
+            httpx.TransportError: no head arrives in time, or it is not HTTP.
             NotAnApiError: it is larger than its limit.
         """
         size = 0
@@ -167,10 +167,10 @@ class AsyncLine(ResponseHandler):
         return message
 
     async def piece(self, patience: Patience) -> bytes:
-        """Return what has come of the body, or else comes next; empty at its end.
+        """Return the received part of the body, or wait for the next; empty at its end.
 
         Raises:
-            httpx.TransportError: nothing comes in time, or the answer is not whole.
+            httpx.TransportError: nothing arrives in time, or the answer is incomplete.
             NotAnApiError: too much comes.
         """
         reader = self._reader
@@ -183,7 +183,7 @@ class AsyncLine(ResponseHandler):
                 data = reader.read_nowait()
                 if not data:
                     if reader.at_eof():
-                        self.ended, self._most = True, self._came  # what comes behind it breaks the connection
+                        self.ended, self._most = True, self._came  # any byte after the answer breaks the connection
                         return b""
                     data = await self._bounded(reader.readany, patience)
                 if data:
@@ -195,7 +195,7 @@ class AsyncLine(ResponseHandler):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     async def _bounded(self, waiting: Callable[[], Awaitable[T]], patience: Patience) -> T:
-        """Await, but no longer than the limits allow at this moment."""
+        """Await, within the limits of this moment."""
         seconds = patience.next()
         if seconds == float("inf"):
             return await waiting()
@@ -206,7 +206,7 @@ class AsyncLine(ResponseHandler):
             self._alarm.cancel()
 
     def _late(self) -> None:
-        """The limit has passed; what came together with it, while the loop was busy, goes first."""
+        """The limit has passed; bytes that arrived at the same time, while the loop was busy, are read first."""
         self._alarm = self._loop.call_soon(self._break, TimeoutError())
 
     def _break(self, why: Exception) -> None:
@@ -216,7 +216,7 @@ class AsyncLine(ResponseHandler):
             transport.abort()
 
     def _save(self) -> None:
-        """Take what nobody has read yet, since the library forgets it when the connection breaks."""
+        """Save the unread bytes, since the library forgets them when the connection breaks."""
         reader = self._reader
         if reader is None or reader.exception() is not None or reader.at_eof():
             return
@@ -225,7 +225,7 @@ class AsyncLine(ResponseHandler):
                 self._rest.append(data)
 
     def _said(self, error: Exception) -> BaseException:
-        """Say in httpx's words why the answer does not come."""
+        """Raise the failure as an httpx exception."""
         why = self._fault or error
         if isinstance(why, httpx.HTTPError | NotAnApiError):
             return why
@@ -245,5 +245,5 @@ class AsyncLine(ResponseHandler):
 
 
 def _said_by(error: HttpProcessingError) -> str:
-    """What the parser says, on one line: it quotes what came and points below it."""
+    """The parser's message on one line: it quotes the bytes and points at the fault on the line below."""
     return " ".join(error.message.replace("^", "").split())[:QUOTED_BYTES]

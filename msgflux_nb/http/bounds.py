@@ -1,4 +1,4 @@
-"""Every size that a server can make us hold, limited at one place; each error names its limit and how to raise it."""
+"""Limits on every size that a server controls; each error names its limit and how to raise it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Bounds(msgspec.Struct, frozen=True):
     """How much of an answer is read, in bytes, before it is refused.
 
     Attributes:
-        answer: of a whole answer, as it came and decoded.
-        stream: of a streamed answer, as it came and decoded.
+        answer: of a whole answer, as received and decoded.
+        stream: of a streamed answer, as received and decoded.
         event: of one event of a stream.
-        head: of the heads of an answer, those that only say "wait" included.
+        head: of the heads of an answer, interim (1xx) heads included.
         headers: the number of headers in one head.
-        trailers: of what comes behind the last chunk.
+        trailers: of the trailers after the last chunk.
         error: of the body of an error; the rest is not read.
     """
 
@@ -54,10 +54,10 @@ _NAMES = {
 
 
 def bounds() -> Bounds:
-    """Return the limits as they are now; ``MSGFLUX_MAX_ANSWER_MB`` and its like change them, in a running notebook too.
+    """Return the current limits; ``MSGFLUX_MAX_ANSWER_MB`` and its like change them, in a running notebook too.
 
     Raises:
-        ValueError: a variable holds no number above 0.
+        ValueError: a variable is not a number above 0.
     """
     return _bounds(tuple(map(os.environ.get, _VARIABLES.values())))
 
@@ -90,10 +90,10 @@ def too_large(which: str, limits: Bounds) -> NotAnApiError:
 
 
 class Meter:
-    """Counts what comes of one body, as it came and decoded.
+    """Counts the bytes of one body, as received and decoded.
 
     Args:
-        limits: how much may come.
+        limits: the limits on size.
         stream: whether the answer is to come in events.
     """
 
@@ -109,7 +109,7 @@ class Meter:
         """Count bytes of the body.
 
         Raises:
-            NotAnApiError: there are too many.
+            NotAnApiError: the body is too large.
         """
         self._sum += len(data)
         if self._sum > self._most:

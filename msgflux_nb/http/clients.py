@@ -1,4 +1,4 @@
-"""The seam: a request goes out and its answer's bytes come in, for both drivers, whichever client is behind it.
+"""The seam: sends a request and yields its answer's bytes, for both drivers, whichever client is behind it.
 
 By default there are two: one of ``http.client`` for the calls without ``await``, one a process and address; one of
 aiohttp for those with it, one an event loop and address. A client or transport that the user handed in is used as it
@@ -36,7 +36,7 @@ __all__ = ["Ear", "aopen_bytes", "async_client", "message_of", "open_bytes", "pa
 
 
 class Ear(Protocol):
-    """Who records an exchange; the pieces of an answer that is no error are seen by whoever reads them."""
+    """Records an exchange; the pieces of a successful answer are recorded by their reader."""
 
     def head(self, status: int, headers: Headers) -> None:
         """Take the status and the headers of an answer."""
@@ -45,7 +45,7 @@ class Ear(Protocol):
         """Take the body of an answer with an error status."""
 
 
-_FRAMING = frozenset(("content-length", "transfer-encoding"))  # which follow from the body
+_FRAMING = frozenset(("content-length", "transfer-encoding"))  # derived from the body
 
 
 @contextmanager
@@ -64,14 +64,14 @@ def open_bytes(
     Args:
         target: where to.
         body: the request's JSON.
-        timeout: the limits; ``remaining`` says what is left of them.
+        timeout: the limits; ``remaining`` returns what is left of them.
         stream: whether the answer is to come in pieces.
-        abort: through which another thread ends the answer.
+        abort: lets another thread end the answer.
         remaining: how many seconds the next wait may last.
-        ear: is told the head of the answer, and the body of an error.
+        ear: receives the head of the answer, and the body of an error.
 
     Raises:
-        MsgfluxError: no connection, no answer in time, too much of one, or an answer with an error status.
+        MsgfluxError: no connection, no answer in time, an answer that is too large, or one with an error status.
     """
     with translated(target):
         url, limits = parsed(target.url), bounds()
@@ -119,7 +119,7 @@ async def aopen_bytes(
     heard: Callable[[Headers], object] = id,
     ear: Ear | None = None,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """As :func:`open_bytes`, for a running event loop; ``heard`` is told the answer's headers, whatever its status."""
+    """As :func:`open_bytes`, for a running event loop; ``heard`` gets the answer's headers, whatever its status."""
     with translated(target):
         url, limits = parsed(target.url), bounds()
         log_sent(url.host, len(body))
@@ -160,7 +160,7 @@ async def aopen_bytes(
 
 
 def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, stream: bool) -> Callable[[], bytes]:
-    """Return what makes a request as it goes over the wire; the key is written into its header at last.
+    """Return a function that builds the request for the wire; it writes the key into its header last.
 
     A function, since a verbose traceback prints what any other object holds.
 
@@ -169,7 +169,7 @@ def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, str
     """
     given = target.all_headers(stream)
     if target.has_key:
-        target.revealed()  # what cannot be a key is said before anything is sent
+        target.revealed()  # an impossible key raises before anything is sent
 
     def message() -> bytes:
         whole_address = route.passes_on
@@ -193,7 +193,7 @@ def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, str
 
 
 def _basic(url: httpx.URL, headers: Mapping[str, str]) -> str:
-    """What user and password in an address become; empty where there are none, or the header is there."""
+    """The header for user and password in an address; empty if there are none, or the header is already set."""
     if not url.userinfo or "authorization" in map(str.lower, headers):
         return ""
     return "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()
@@ -238,7 +238,7 @@ def _lowered(headers: Headers) -> dict[str, str]:
 
 
 def _refuse_failure(target: Target, status: int, headers: Headers, chunks: Iterator[bytes], ear: Ear | None) -> None:
-    """Raise what an answer with an error status says; only the beginning of it is read."""
+    """Raise the exception for an answer with an error status; only the beginning of its body is read."""
     log_answered(parsed(target.url).host, status)
     if ear is not None:
         ear.head(status, headers)
@@ -273,7 +273,7 @@ class _Start:
         self._most = bounds().error
 
     def is_full_with(self, chunk: bytes) -> bool:
-        """Take a piece; whether that is enough."""
+        """Take a piece; return whether that is enough."""
         self.data += chunk[: self._most + 1 - len(self.data)]
         return len(self.data) > self._most
 
@@ -297,7 +297,7 @@ def _client(base_url: str) -> SyncClient:
     """One client an address; a forked child gets its own, since sockets cannot be shared."""
     if not _clients:
         atexit.register(_close_all)
-    # Without a lock, which another thread could hold at the moment of a fork; this is one step of the interpreter.
+    # No lock: another thread could hold it at the moment of a fork; this is one step of the interpreter.
     return _clients.setdefault((os.getpid(), base_url), SyncClient())
 
 
@@ -312,7 +312,7 @@ def _foreign_sync(route: Route) -> httpx.HTTPTransport:
 def _close_all() -> None:
     for clients in (_clients, _foreign):
         for (pid, _), client in clients.items():
-            if pid == os.getpid():  # what a forked child has inherited is its parent's
+            if pid == os.getpid():  # a forked child's inherited clients belong to its parent
                 client.close()
 
 
@@ -345,7 +345,7 @@ async def _of_this_loop(place: Any, make: Callable[[], Any], close: Callable[[An
 async def _closed_with_the_loop(client: Any, close: Callable[[Any], Any]) -> AsyncIterator[None]:
     """Closes a client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook.
 
-    A server that never answers the close, or a proxy, is not waited for.
+    It does not wait for a server or a proxy that never answers the close.
     """
     import asyncio
 

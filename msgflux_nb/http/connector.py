@@ -32,12 +32,12 @@ def connected(route: Route, seconds: float, abort: Abort) -> socket.socket:
     """Return a connection over a route.
 
     Args:
-        route: whom to, and through whom.
-        seconds: how long it may take, all of it together.
-        abort: through which another thread ends the wait.
+        route: the host to reach, and the proxy in between.
+        seconds: limit for all steps together.
+        abort: lets another thread end the wait.
 
     Raises:
-        httpx.TransportError: there is none.
+        httpx.TransportError: no connection could be made.
     """
     end = time.monotonic() + seconds
 
@@ -94,7 +94,7 @@ async def aconnected(route: Route, seconds: float, protocol: Callable[[], T]) ->
     try:
         async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0.001)):
             talk = conversation(route)
-            # Dialled by ourselves, since asyncio leaves sockets open where it is cancelled at the wrong moment.
+            # We dial ourselves, since asyncio leaves sockets open when it is cancelled at the wrong moment.
             line = await adial(*route.first_stop)
             try:
                 if talk is not None:

@@ -45,7 +45,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What the proxy itself is sent."""
+        """The headers for the proxy itself."""
         if self.auth is None:
             return []
         return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(":".join(self.auth).encode()))]
@@ -59,7 +59,7 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     through a proxy, which would look for it on a machine of its own.
 
     Raises:
-        httpx.ProxyError: what they name is no address.
+        httpx.ProxyError: a variable does not hold an address.
     """
     return _proxy_for(url.scheme, url.host, url.port, tuple(map(os.environ.get, _VARIABLES)))
 
@@ -101,7 +101,7 @@ def _is_this_machine(host: str) -> bool:
 
 @functools.cache
 def certificates() -> ssl.SSLContext:
-    """Return whom to trust: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` where one is set, else the authorities of certifi.
+    """Return the trusted authorities: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` if one is set, else those of certifi.
 
     Raises:
         OSError: the file cannot be read.

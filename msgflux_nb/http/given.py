@@ -80,7 +80,7 @@ async def afrom_client(
 
 
 def _arguments(target: Target, url: httpx.URL, body: bytes, timeout: Timeout, *, stream: bool) -> dict[str, Any]:
-    """Return what a request of httpx is built from, without the key."""
+    """Return the arguments for an httpx request, without the key."""
     total, read = timeout.total, max(timeout.first, timeout.between) if stream else timeout.total
     limits = {"connect": timeout.connect, "read": min(read, total), "write": total, "pool": total}
     seconds = {name: None if value == float("inf") else value for name, value in limits.items()}
@@ -99,7 +99,7 @@ def _request(target: Target, sender: Any, arguments: dict[str, Any]) -> httpx.Re
     request: httpx.Request = build(**arguments)
     if target.has_key:
         request.headers[target.key_header] = target.revealed()
-    elif request.url.userinfo and not hasattr(sender, "send"):  # httpx's clients see to it themselves
+    elif request.url.userinfo and not hasattr(sender, "send"):  # httpx's clients do this themselves
         user, password = request.url.username, request.url.password
         request.headers.setdefault("Authorization", "Basic " + b64encode(f"{user}:{password}".encode()).decode())
     return request
@@ -108,8 +108,8 @@ def _request(target: Target, sender: Any, arguments: dict[str, Any]) -> httpx.Re
 def _sent(sender: Any, request: httpx.Request) -> Any:
     """Send a request and wait for the head of its answer.
 
-    An interrupt, and a cancelled task, leave without the frames of the library that sends: they hold the header with
-    the key, and a verbose traceback would print it.
+    After an interrupt or a cancelled task, the exception leaves without the frames of the sending library: they hold
+    the header with the key, and a verbose traceback would print it.
     """
     try:
         if hasattr(sender, "handle_request"):
@@ -136,7 +136,7 @@ async def _asent(sender: Any, request: httpx.Request) -> Any:
 async def _within(remaining: Callable[[], float], waiting: Coroutine[Any, Any, T]) -> T:
     """Await, but not much longer than the call's limits allow: httpx limits each of its waits, and not their sum.
 
-    Its own limits come first, since it leaves a connection open where it is cancelled at the wrong moment.
+    Its own limits come first, since it leaves a connection open when it is cancelled at the wrong moment.
     """
     import asyncio  # which a call without await does not load
 
@@ -149,7 +149,7 @@ async def _within(remaining: Callable[[], float], waiting: Coroutine[Any, Any, T
 
 
 async def abounded(chunks: AsyncIterator[bytes], remaining: Callable[[], float]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body, each of which comes within the call's limits."""
+    """Yield the pieces of a body, each within the call's limits."""
     while True:
         data = await _within(remaining, _next(chunks))
         if data is None:

@@ -1,4 +1,4 @@
-"""The first bytes that a server says → the protocol that it speaks, where that is another than HTTP/1.1; pure."""
+"""A server's first bytes → the protocol that it speaks, if that is not HTTP/1.1; pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 __all__ = ["QUOTED_BYTES", "foreign_protocol", "tls_advice"]
 
 QUOTED_BYTES = 1_000
-"""Long enough that a key in it is whole, and can be told and hidden, before what is shown is cut."""
+"""Long enough to hold a whole key, so that the key is recognised and hidden before the text is cut."""
 
 _HTTP2 = "HTTP/2 alone. Use a gateway or a setting of the server that offers HTTP/1.1 too"
 _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
@@ -35,7 +35,7 @@ _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 
 
 def foreign_protocol(start: bytes) -> str | None:
-    """Return what a server speaks whose first bytes are not those of an HTTP/1.1 answer; None where they may be.
+    """Return the protocol of a server whose first bytes are not an HTTP/1.1 answer; None if they may be one.
 
     Example:
         >>> foreign_protocol(b"SSH-2.0-OpenSSH_9.6")
@@ -51,7 +51,7 @@ def foreign_protocol(start: bytes) -> str | None:
 
 
 def tls_advice(said: str) -> str:
-    """Return what to add to what a TLS library says; empty where there is nothing."""
+    """Return a hint to add to a TLS library's message; empty if there is none."""
     lower = said.lower().replace("_", " ")
     if "no application protocol" in lower:
         return f" (the server speaks {_HTTP2})"

@@ -1,4 +1,4 @@
-"""What the network raises, in our words: without the key, without the frames that hold it, and with what to do."""
+"""Network exceptions as ours: without the key, without the frames that hold it, and with advice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SAID_CHARACTERS = 300
 
 
 class Target(Protocol):
-    """Where a request goes, and what goes with it, the key included; what is secret in it shows itself nowhere."""
+    """Where a request goes, and its headers, the key included; nothing secret in it is ever shown."""
 
     @property
     def url(self) -> str:
-        """Where an answer is asked for."""
+        """The address of a request."""
 
     @property
     def base_url(self) -> str:
@@ -38,13 +38,13 @@ class Target(Protocol):
 
     @property
     def key_header(self) -> str:
-        """The header that the key belongs into."""
+        """The header for the key."""
 
     def revealed(self) -> str:
-        """Return what the key's header says, for that header only."""
+        """Return the value of the key's header, for that header only."""
 
     def all_headers(self, stream: bool) -> Mapping[str, str]:
-        """Return what is sent with each request, without the key."""
+        """Return the headers of each request, without the key."""
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without anything that is secret."""
@@ -67,13 +67,13 @@ def failure_of(target: Target, status: int, headers: Mapping[str, str], body: by
 
 @contextmanager
 def before_an_answer(target: Target) -> Iterator[None]:
-    """What breaks before an answer begins is a connection that did not come about."""
+    """A break before the answer begins counts as a failed connection."""
     try:
         yield
     except (httpx.NetworkError, httpx.ProtocolError) as error:
         if isinstance(error, httpx.ConnectError):
             raise
-        # What speaks no HTTP is another server than was meant; a connection that broke says nothing about the address.
+        # A server without HTTP is the wrong server; a broken connection says nothing about the address.
         advice = "Check base_url." if "expected" in str(error) else "Try again."
         raise ConnectionFailedError(
             f"the connection to {target.scrub(target.url)} broke before an answer came: "
@@ -83,7 +83,7 @@ def before_an_answer(target: Target) -> Iterator[None]:
 
 @contextmanager
 def translated(target: Target) -> Iterator[None]:
-    """Say what httpx and our clients raise in our words; the cause is kept scrubbed, without traceback and request."""
+    """Turn exceptions of httpx and our clients into ours; the cause is kept scrubbed, without traceback and request."""
     try:
         yield
     except httpx.TimeoutException as error:

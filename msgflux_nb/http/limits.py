@@ -13,7 +13,7 @@ import msgspec
 __all__ = ["SLACK_SECONDS", "Abort", "Patience", "Timeout", "call_soon", "pause"]
 
 SLACK_SECONDS = 0.2
-"""How long what came behind a limit is still read: it may have come in time, while this process was busy."""
+"""How long late bytes are still read after a limit: they may have arrived in time, while this process was busy."""
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +33,10 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     total: float = 600.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no limit.
+        """Check the limits.
 
         Raises:
-            TypeError: a limit is no number.
+            TypeError: a limit is not a number.
             ValueError: a limit is not above 0.
         """
         for name in self.__struct_fields__:
@@ -70,7 +70,7 @@ def _checked(name: str, seconds: object) -> float:
 class Abort:
     """Lets another thread end an answer at once.
 
-    Whoever waits says how its wait is cut: a socket, for one, is shut down, since closing it would not wake the thread
+    Each waiting thread says how to cut its wait: a socket is shut down, since closing it would not wake the thread
     that reads from it.
     """
 
@@ -85,11 +85,11 @@ class Abort:
         return self._asked.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than until the end is asked for."""
+        """Sleep, but wake when the end is asked for."""
         self._asked.wait(seconds)
 
     def watch(self, cut: Callable[[], None] | None) -> None:
-        """Note how the wait that begins now is cut; None for no wait. Cuts at once if the end was asked for."""
+        """Set how to cut the wait that begins now; None for no wait. Cuts at once if the end was asked for."""
         with self._lock:
             self._cut = cut
         if cut is not None and self.asked:
@@ -107,7 +107,7 @@ class Patience:
     """How long each wait of one request may last: looked at before every read, whatever the server sends meanwhile.
 
     Args:
-        remaining: says how many seconds are left; ``inf`` for no limit.
+        remaining: returns the seconds that are left; ``inf`` for no limit.
     """
 
     def __init__(self, remaining: Callable[[], float]) -> None:
@@ -115,12 +115,12 @@ class Patience:
         self._late_since: float | None = None
 
     def next(self) -> float:
-        """Return the seconds that the next wait may last; 0 where the limit has just passed.
+        """Return the seconds that the next wait may last; 0 if the limit has just passed.
 
         An answer that came while this process was busy is still read, for as long as ``SLACK_SECONDS``.
 
         Raises:
-            TimeoutError: the limit has passed, and data came behind it for too long.
+            TimeoutError: the limit has passed, and so has the time for late data.
         """
         seconds = self._remaining()
         if seconds > 0:
@@ -135,7 +135,7 @@ class Patience:
 
 
 async def pause(abort: Abort, seconds: float) -> None:
-    """Sleep, but no longer than until another thread asks for the end."""
+    """Sleep, but wake when another thread asks for the end."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -156,5 +156,5 @@ async def pause(abort: Abort, seconds: float) -> None:
 
 def call_soon(loop: Any, call: Callable[[], Any]) -> None:
     """Let an event loop call a function, from any thread."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed, and with it what was to be ended
+    with contextlib.suppress(RuntimeError):  # the loop is closed, so there is nothing left to end
         loop.call_soon_threadsafe(call)

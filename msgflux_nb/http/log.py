@@ -10,10 +10,10 @@ _log = logging.getLogger("msgflux_nb")
 
 
 def log_sent(host: str, size: int) -> None:
-    """Say that a request goes out; DEBUG, since a batch sends thousands.
+    """Log a request that goes out; DEBUG, since a batch sends thousands.
 
     Args:
-        host: where to; path and query are not logged, since they may hold a key.
+        host: the server's host; path and query are not logged, since they may hold a key.
         size: of the body, in bytes.
     """
     if _log.isEnabledFor(logging.DEBUG):
@@ -21,16 +21,16 @@ def log_sent(host: str, size: int) -> None:
 
 
 def log_answered(host: str, status: int) -> None:
-    """Say that the head of an answer has come; DEBUG."""
+    """Log the head of an answer; DEBUG."""
     if _log.isEnabledFor(logging.DEBUG):
         _log.debug("%s: answers with status %d.", host, status)
 
 
 def log_retry(what: str, error: Exception, seconds: float, attempt: int) -> None:
-    """Say that a request failed and is sent again after a wait; INFO.
+    """Log a failed request that is sent again after a wait; INFO.
 
     Args:
-        what: what is asked, by the model's name or the row's number.
+        what: the name of the model, or the number of the row.
         error: what went wrong; only its kind and its status are logged, since its text may quote the request.
         seconds: the wait.
         attempt: how many times the request was sent.

@@ -1,4 +1,4 @@
-"""Whom a request is for and through whom, and the head that it begins with."""
+"""The route of a request: its host, and the proxy in between; and the request's head."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 BLOCK_BYTES = 64 * 1024
 IDLE_KEPT = 256
-"""Connections to one place that are kept although nobody uses them."""
+"""Idle connections that are kept for one route."""
 
 _OURS = ("http", "socks4", "socks4a", "socks5", "socks5h")  # proxies that our clients speak to
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Whom a request is for, and through whom; connections of the same route are interchangeable.
+    """The host of a request, and the proxy in between; connections of the same route are interchangeable.
 
     Attributes:
         secure: whether it is encrypted.
@@ -40,8 +40,8 @@ class Route(msgspec.Struct, frozen=True):
         """Return the route to an address.
 
         Raises:
-            httpx.UnsupportedProtocol: it is neither http nor https, or no place on the net.
-            httpx.ProxyError: the proxy that the environment names is no address.
+            httpx.UnsupportedProtocol: it is neither http nor https, or has no host.
+            httpx.ProxyError: the environment's proxy is not an address.
         """
         if url.scheme not in ("http", "https") or not url.host:
             raise httpx.UnsupportedProtocol("expected an address with http:// or https:// and a host")
@@ -53,12 +53,12 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def foreign(self) -> Proxy | None:
-        """The proxy, where it is of a kind that only httpx speaks to."""
+        """The proxy, if only httpx speaks to its kind."""
         return self.proxy if self.proxy is not None and self.proxy.scheme not in _OURS else None
 
     @property
     def passes_on(self) -> Proxy | None:
-        """The proxy, where it is asked for the whole address and passes the request on."""
+        """The proxy, if it takes the whole address and passes the request on."""
         return self.proxy if self.proxy is not None and self.proxy.scheme == "http" and not self.secure else None
 
     @property
@@ -67,7 +67,7 @@ class Route(msgspec.Struct, frozen=True):
         return (self.host, self.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
 
     def failure(self, error: BaseException) -> httpx.ConnectError | httpx.ProxyError:
-        """Say in httpx's words that a connection does not come about."""
+        """Return the httpx exception for a failed connection."""
         kind = httpx.ConnectError if self.proxy is None else httpx.ProxyError
         through = "" if self.proxy is None else f"through the proxy {self.proxy.url}: "
         return kind(f"{through}{error or type(error).__name__}")

@@ -1,6 +1,6 @@
-"""What is said to a proxy before a connection through it stands: CONNECT, SOCKS 4 and SOCKS 5; bytes in, bytes out.
+"""The handshake with a proxy: CONNECT, SOCKS 4 and SOCKS 5; bytes in, bytes out.
 
-A conversation is a generator: it yields what is to be sent, and takes what comes. An HTTP proxy's answer is read by the
+A handshake is a generator: it yields bytes to send, and takes received bytes. An HTTP proxy's answer is read by the
 standard library's ``http.client``, the two protocols of SOCKS by ``socksio``, which is optional.
 """
 
@@ -26,7 +26,7 @@ Conversation = Generator[bytes, bytes, None]
 
 
 def conversation(route: Route) -> Conversation | None:
-    """Return what has to be said before a connection stands; None where nothing has.
+    """Return the handshake that a route's proxy needs; None if it needs none.
 
     Raises:
         httpx.ProxyError: a package is missing.
@@ -81,7 +81,7 @@ def _end_of_head(held: bytes) -> int:
 
 
 def _status(head: bytes) -> int:
-    """Read a head; one that says only "wait" is followed by nothing, and is read as an answer of its own."""
+    """Read a head; an interim (1xx) head has no body and is read as an answer of its own."""
     if head[:5] == b"HTTP/" and head[8:10] == b" 1":
         return 100
     answer = http.client.HTTPResponse(cast(socket.socket, _Held(head)), method="CONNECT")
@@ -105,14 +105,14 @@ class _Held:
 
 
 class _Said:
-    """What a SOCKS proxy has said and nobody has read yet."""
+    """The unread bytes of a SOCKS proxy."""
 
     def __init__(self) -> None:
         self._held = b""
         self._begun = False
 
     def read(self, send: bytes, size: int) -> Generator[bytes, bytes, bytes]:
-        """Send, then wait for so many bytes; only the first of several calls sends."""
+        """Send, then wait for the given number of bytes; only the first of several calls sends."""
         while len(self._held) < size or send:
             came = yield send
             send = b""
@@ -159,7 +159,7 @@ def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     numeric = route.host.replace(".", "").isdigit()
     kind = v4.SOCKS4Request if numeric else v4.SOCKS4ARequest
     try:
-        # An empty user is one too; the package takes it for none, unless it is bytes that are not empty.
+        # An empty user counts too; the package ignores it unless it is non-empty bytes.
         request = kind.from_address(v4.SOCKS4Command.CONNECT, place, user_id=user or b"msgflux")
         talk.send(request)
         reply = talk.receive_data((yield from said.read(talk.data_to_send(), 8)))

@@ -21,20 +21,20 @@ from .tcp import wait
 __all__ = ["Line", "SyncAnswer"]
 
 _TOGETHER_BYTES = 256 * 1024  # of chunks that are there already and handed on together
-_SIZE_LINE_BYTES = 64  # more than the line with the size of a chunk: with less there, reading the next chunk may wait
+_SIZE_LINE_BYTES = 64  # longer than a chunk's size line: with less buffered, reading the next chunk may wait
 
 
 class Line(io.RawIOBase):
-    """What comes over a connection, as a file: each read looks at the clock and at what may still come.
+    """A connection as a file: each read checks the time and the size limits.
 
     Args:
         line: the connection.
-        patience: how long each wait may last.
-        limits: how much may come.
+        patience: limits each wait.
+        limits: the limits on size.
         stream: whether the answer is to come in events.
 
     Attributes:
-        came: how many bytes have come.
+        came: how many bytes have arrived.
         over: whether the connection has ended.
     """
 
@@ -53,7 +53,7 @@ class Line(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """How far it was read; what is left in a buffer above it is told by this."""
+        """The read position; it tells how much is left in a buffer above."""
         return self.came
 
     def readinto(self, buffer: Any) -> int:
@@ -61,7 +61,7 @@ class Line(io.RawIOBase):
 
         Raises:
             TimeoutError: a limit of the call has passed.
-            NotAnApiError: too much has come.
+            NotAnApiError: the answer is too large.
             httpx.RemoteProtocolError: the first bytes are those of another protocol.
         """
         wait(self._line, self._patience.next())
@@ -71,7 +71,7 @@ class Line(io.RawIOBase):
             foreign = foreign_protocol(self._greeting) if size else None
             if foreign is not None:
                 raise httpx.RemoteProtocolError(foreign)
-        if not size and self._which == "head":  # which the library would take as it is
+        if not size and self._which == "head":  # the library would accept the cut head
             raise httpx.RemoteProtocolError("the connection was closed before an answer came")
         self.over = not size
         self.came += size
@@ -80,10 +80,10 @@ class Line(io.RawIOBase):
         return size
 
     def send(self, data: bytes) -> bool:
-        """Send; return whether all of it went out: a server that refuses may answer and hang up before.
+        """Send; return whether everything went out: a server that refuses may answer and hang up early.
 
         Raises:
-            TimeoutError: it does not go out in time.
+            TimeoutError: sending takes too long.
         """
         rest = memoryview(data)
         try:
@@ -99,15 +99,15 @@ class Line(io.RawIOBase):
     def begin_body(self) -> None:
         """The heads have come."""
         which = "stream" if self.stream else "answer"
-        self._allow(which, 2 * getattr(self.limits, which) + self._most)  # what is around the chunks counts too
+        self._allow(which, 2 * getattr(self.limits, which) + self._most)  # the framing of chunks counts too
 
     def begin_trailers(self) -> None:
-        """The last chunk has come."""
+        """The last chunk has arrived."""
         self._allow("trailers", self.came + self.limits.trailers)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
-        """Say what sockets and ``http.client`` raise in httpx's words."""
+        """Turn exceptions of sockets and ``http.client`` into httpx's."""
         try:
             yield
         except (httpx.HTTPError, NotAnApiError):
@@ -138,14 +138,14 @@ class Line(io.RawIOBase):
 
 
 class _Buffer(io.BufferedReader):
-    """A buffer above a connection that outlives the answers which close it, so that it can tell what is left in it."""
+    """A buffer above a connection. It survives an answer's ``close``, so it still tells how much it holds."""
 
     def close(self) -> None:
         """Stay open."""
 
 
 class _Answer(http.client.HTTPResponse):
-    """The library's answer, but that trailers are limited."""
+    """The library's answer, with limited trailers."""
 
     line: Line
 
@@ -155,11 +155,11 @@ class _Answer(http.client.HTTPResponse):
 
 
 class SyncAnswer:
-    """An answer that comes.
+    """An answer that is arriving.
 
     Args:
-        line: what it comes over.
-        done: told at the end whether the connection can be used again.
+        line: the connection.
+        done: called at the end with whether the connection can be reused.
 
     Attributes:
         status: such as 200.
@@ -177,11 +177,11 @@ class SyncAnswer:
         self._answer: _Answer = cast(_Answer, None)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """What ``http.client`` asks a socket for."""
+        """Return the buffer: ``http.client`` calls this method of its socket."""
         return self._buffer
 
     def begin(self, message: bytes) -> None:
-        """Send the request, and read the head of the answer; heads that only say "wait" are passed over."""
+        """Send the request, and read the head of the answer; skip interim (1xx) heads."""
         with self._line.translated():
             self._sent = self._line.send(message)
             while self.status < 200:
@@ -205,7 +205,7 @@ class SyncAnswer:
                     self._read_some(pieces)
                 except Exception:
                     if pieces:
-                        yield b"".join(pieces)  # what came before it broke counts
+                        yield b"".join(pieces)  # the part before the break counts
                     raise
                 if pieces:
                     yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -217,7 +217,7 @@ class SyncAnswer:
             done(self._sent and self._ended and self._lasts())
 
     def _read_some(self, pieces: list[bytes]) -> None:
-        """Wait for a piece of the body, and take what came with it."""
+        """Wait for a piece of the body, and take all that has arrived."""
         read, size, buffer, line = self._answer.read1, 0, self._buffer, self._line
         while True:
             data = read(BLOCK_BYTES)
@@ -234,14 +234,14 @@ class SyncAnswer:
 
     def _end(self) -> None:
         left, said = self._answer.length, "the connection was closed before the answer was whole"
-        if self._answer.chunked and self._line.over:  # the library takes a size that was cut as it is
+        if self._answer.chunked and self._line.over:  # the library accepts a cut size line
             raise httpx.RemoteProtocolError(said)
         if not self._answer.chunked and left:
             raise httpx.RemoteProtocolError(f"{said}: {left:,} bytes are missing")
         self._ended = True
 
     def _lasts(self) -> bool:
-        """Whether the connection can be used again: nothing came behind the answer, and its end is beyond doubt."""
+        """Whether the connection can be used again: nothing followed the answer, and its end is certain."""
         headers = self._answer.headers
         doubtful = self._answer.chunked and "content-length" in headers
         ends = any("close" in value.lower() for value in headers.get_all("connection", ()))

@@ -22,7 +22,7 @@ __all__ = ["SyncClient"]
 
 
 class SyncClient:
-    """Sends requests over connections of its own, which are kept and used again."""
+    """Sends requests over connections of its own, and reuses them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,15 +43,15 @@ class SyncClient:
 
         Args:
             route: whom to.
-            message: makes the request as it goes over the wire, at the last moment.
-            connect_seconds: until a connection stands.
-            remaining: says how many seconds the next wait may last.
-            abort: through which another thread ends it.
-            limits: how much may come.
+            message: builds the request for the wire, at the last moment.
+            connect_seconds: limit for connecting.
+            remaining: returns the seconds that the next wait may last.
+            abort: lets another thread end it.
+            limits: the limits on size.
             stream: whether the answer is to come in events.
 
         Raises:
-            httpx.TransportError: no connection, no answer in time, or none that is HTTP.
+            httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
             NotAnApiError: the head is larger than its limit.
         """
         seconds = min(connect_seconds, remaining())
@@ -69,7 +69,7 @@ class SyncClient:
         return answer
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close idle connections."""
         with self._lock:
             idle, self._idle = self._idle, {}
         for lines in idle.values():
@@ -83,7 +83,7 @@ class SyncClient:
                 line = kept.pop() if kept else None
             if line is None or not has_something_to_read(line):
                 return line
-            line.close()  # the server has closed it, or says something that nobody asked for
+            line.close()  # the server has closed it, or sent something unasked
 
     def _done(self, route: Route, line: socket.socket, abort: Abort, whole: bool) -> None:
         abort.watch(None)
@@ -94,6 +94,6 @@ class SyncClient:
                 kept.append(line)
                 if not has_something_to_read(kept[0]):
                     return
-                ended = kept.pop(0)  # the server has closed the one that was not used for the longest time
+                ended = kept.pop(0)  # the longest idle one, which the server has closed
         shut_down(ended)  # a process that was forked meanwhile would keep it open
         ended.close()

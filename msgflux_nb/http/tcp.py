@@ -1,4 +1,4 @@
-"""TCP connections: names looked up and addresses tried, within a limit and until another thread asks for the end."""
+"""TCP connections: look a name up and try its addresses, within a limit, and cancellable from another thread."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = ["adial", "dial", "has_something_to_read", "shut_down", "wait"]
 
-_STAGGER_SECONDS = 0.25  # how long an address has before the next one is tried beside it, as RFC 8305 advises
-_LOOK_SECONDS = 0.05  # between looks at whether another thread wants the end while a connection is made
+_STAGGER_SECONDS = 0.25  # the head start of an address before the next one is tried in parallel, as RFC 8305 advises
+_LOOK_SECONDS = 0.05  # between checks for cancellation while a connection is made
 
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
-    """Return a connection to the first of a name's addresses that answers; each has a short start on the next.
+    """Return a connection to the first of a name's addresses that answers; each has a short head start.
 
     Args:
         host: a name or a number.
         port: its port.
-        left: returns the seconds that are left, or raises where another thread wants the end.
+        left: returns the seconds that are left, or raises if another thread cancels.
 
     Raises:
         TimeoutError: none has answered in time.
@@ -71,7 +71,7 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 
 
 async def adial(host: str, port: int) -> socket.socket:
-    """As :func:`dial`, in a running loop; whoever awaits it limits it."""
+    """As :func:`dial`, in a running loop; the caller limits its time."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ async def adial(host: str, port: int) -> socket.socket:
 def _drop(line: socket.socket, attempt: asyncio.Future[None]) -> None:
     line.close()
     if not attempt.cancelled():
-        attempt.exception()  # asyncio would report it as one that nobody has looked at
+        attempt.exception()  # else asyncio reports it as never retrieved
 
 
 def wait(line: socket.socket, seconds: float) -> None:
@@ -116,11 +116,11 @@ def wait(line: socket.socket, seconds: float) -> None:
 
 
 def has_something_to_read(line: Any) -> bool:
-    """Whether something waits on a connection, the end of it included."""
+    """Whether a connection has something to read, its end included."""
     try:
         if os.name == "nt":
             return bool(select.select([line], [], [], 0)[0])
-        poll = select.poll()  # select() knows no file number above 1,023
+        poll = select.poll()  # select() fails for file numbers above 1,023
         poll.register(line, select.POLLIN)
         return bool(poll.poll(0))
     except (OSError, ValueError):
@@ -136,7 +136,7 @@ def shut_down(line: Any) -> None:
 
 
 def _numeric_address(host: str, port: int) -> list[Any]:
-    """Return what a look-up returns where the host is a number, which nobody has to be asked for; empty for a name."""
+    """Return a look-up's result for a numeric host, without asking the resolver; empty for a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -145,7 +145,7 @@ def _numeric_address(host: str, port: int) -> list[Any]:
 
 
 def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
-    """Look a name up, in a thread of its own: the system's resolver can be neither limited nor interrupted."""
+    """Look a name up in its own thread: the system's resolver can be neither limited nor interrupted."""
     known = _numeric_address(host, port)
     if known:
         return known

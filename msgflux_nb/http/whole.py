@@ -1,7 +1,7 @@
 """A request sent and its whole answer read, in one go: what a batch does a million times.
 
-What is the same from request to request is made once, in a :class:`Place`; the key is written into each at the last
-moment, as everywhere. A user's own client, and proxies that need one, go the usual way, by ``clients``.
+What requests have in common is made once, in a :class:`Place`; the key is written into each request at the last
+moment, as everywhere. A user's own client, and proxies that need one, go through ``clients``.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Place(NamedTuple):
     """Where requests go.
 
     Attributes:
-        target: whom they are for.
-        route: whom to connect to.
-        client: that of this event loop.
-        limits: how much may come.
-        message: makes a request of its body; a function, since a verbose traceback prints what any other object holds.
+        target: the target of the requests.
+        route: the route to connect over.
+        client: the client of this event loop.
+        limits: the limits on size.
+        message: builds a request from its body; a function, since verbose tracebacks print any other object's contents.
     """
 
     target: Target
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 async def place_of(target: Target) -> Place | None:
-    """Return what requests to a target have in common; None where they have to go another way.
+    """Return what requests to a target have in common; None if they must go through ``clients``.
 
     Raises:
         BadRequestError: a further header cannot be sent.
@@ -84,10 +84,10 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
         place: where to.
         body: the request's JSON.
         timeout: the limits.
-        heard: is told the answer's headers, whatever its status.
+        heard: called with the answer's headers, whatever its status.
 
     Raises:
-        MsgfluxError: no connection, no answer in time, too much of one, or an answer with an error status.
+        MsgfluxError: no connection, no answer in time, an answer that is too large, or one with an error status.
     """
     target, clock, limits = place.target, asyncio.get_running_loop().time, place.limits
     end = clock() + timeout.total
@@ -128,7 +128,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
 
 
 async def aread_whole(target: Target, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
-    """As :func:`asend_whole`, the usual way.
+    """As :func:`asend_whole`, through ``clients``.
 
     Raises:
         MsgfluxError: as there.
@@ -147,7 +147,7 @@ async def aread_whole(target: Target, body: bytes, timeout: Timeout, *, heard: C
 
 
 def _writer(target: Target, head: bytes) -> Callable[[bytes], bytes]:
-    """Return what makes a request of its body; ``head`` is its head but for the key and the length."""
+    """Return a function that builds a request from its body; ``head`` lacks the key and the length."""
     name = target.key_header.encode("ascii")
 
     def message(body: bytes) -> bytes:
