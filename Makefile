@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo docs crawl wheel test check format unit notebooks browser fuzz weights pictures clean help
+.PHONY: demo docs crawl wheel test versions check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -25,7 +25,7 @@ test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 unit: .test-ready
-	$(BIN)/python -m pytest tests --ignore=tests/browser
+	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25
 
 notebooks: .test-ready
 	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
@@ -37,6 +37,12 @@ FUZZ_SECONDS ?= 600
 fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
+versions: .test-ready ## the lowest versions allowed, Python 3.12 and 3.13 where they are here, 3.14 under node
+	scripts/versions.sh lowest
+	@for python in python3.12 python3.13; do \
+	if command -v $$python >/dev/null; then echo $$python; scripts/versions.sh $$python || exit 1; else echo "there is no $$python here"; fi; done
+	scripts/versions.sh 3.14
 
 check:           ## linter, format, types of the package and of the widgets' pages
 	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
