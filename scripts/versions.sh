@@ -37,5 +37,5 @@ if [ ! -x "$venv/bin/pytest" ]; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c $constraints -e . $tools
 fi
 # pandas 2.2.0 says at each import what pandas 3 will need.
-exec "$venv/bin/python" -m pytest -p no:cacheprovider -W "ignore:\nPyarrow:DeprecationWarning" \
+exec "$venv/bin/python" -m pytest -p no:cacheprovider -W ignore::DeprecationWarning \
     tests/generation tests/protocol tests/display tests/storage/test_answers.py
