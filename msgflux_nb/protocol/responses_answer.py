@@ -64,6 +64,13 @@ _TEXTS = {
     "custom_tool_call_input.done": ("arguments", "input"),
 }
 """Events that bring text: what kind of text it is, and the field that holds it."""
+_OF_PARTS = frozenset(
+    {
+        *("content_part.added", "content_part.done", "output_text.delta", "output_text.done"),
+        *("refusal.delta", "refusal.done"),
+    }
+)
+"""Events of a message's parts."""
 _INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _TEXT_PARTS = ("output_text", "text", None)
 _PENDING = ("queued", "in_progress")
@@ -111,7 +118,8 @@ class ResponsesReader:
         self._calls = 0
         self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
         self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # that were told, by item and part
-        self._ahead: dict[tuple[Any, ...], str] = {}  # texts that stood in an item when it was added
+        self._ahead: dict[tuple[str, int, int], str] = {}  # texts that stood in an item when it was added
+        self._first: dict[int, int] = {}  # the number of each message's first part: Bedrock counts from 1
         self._over = False  # whether the whole response has come
         self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were told
 
@@ -159,6 +167,10 @@ class ResponsesReader:
     def _event(self, kind: str, payload: dict[str, Any]) -> Iterator[Piece]:
         index, name = self._index(payload), kind.removeprefix("response.")
         part = _number(payload, "content_index", "summary_index")
+        if name in _OF_PARTS:
+            inner = payload.get("part")
+            text = (inner if isinstance(inner, dict) else payload).get("text")
+            yield from self._numbered(index, part, text or payload.get("delta"))
         if name in _TEXTS:
             channel, field = _TEXTS[name]
             key = (channel, index, part if channel != "arguments" else 0)
@@ -201,18 +213,23 @@ class ResponsesReader:
         if kind in _CALLS:
             yield from self._call(index, item, str(kind), complete)
         elif kind == "message" or (kind is None and "content" in item):
-            content = item.get("content")
-            parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else _dicts(content)
-            first = self._first_part(index)
-            for number, part in enumerate(parts):
-                if complete:
-                    yield from self._part(index, number + first, part)
-                elif isinstance(part.get("text"), str) and part.get("type") in _TEXT_PARTS:
-                    self._ahead["text", index, number + first] = part["text"]
+            yield from self._message(index, item, complete)
         elif kind == "reasoning" and complete:
             yield from self._reasoning(index, item)
         elif kind == "image_generation_call" and complete and isinstance(item.get("result"), str) and item["result"]:
             yield ImageDelta(f"data:image/{item.get('output_format') or 'png'};base64,{item['result']}")
+
+    def _message(self, index: int, item: dict[str, Any], complete: bool) -> Iterator[Piece]:
+        content = item.get("content")
+        parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else _dicts(content)
+        first = self._first.get(index, 0)
+        if complete:
+            self._compare(index, parts)
+        for number, part in enumerate(parts, first):
+            if complete:
+                yield from self._part(index, number, part)
+            elif isinstance(part.get("text"), str) and part.get("type") in _TEXT_PARTS:
+                self._ahead["text", index, number] = part["text"]
 
     def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
         """The summary; the raw reasoning only where no summary has come."""
@@ -222,10 +239,31 @@ class ResponsesReader:
         for number, text in enumerate(summary if channel == "summary" else content):
             yield from self._grown((channel, index, number), text)
 
-    def _first_part(self, index: int) -> int:
-        """The number of a message's first part: Bedrock counts from 1."""
-        numbers = [key[2] for key in self._texts if key[0] in ("text", "refusal") and key[1] == index]
-        return min(numbers, default=0)
+    def _numbered(self, index: int, part: int, text: Any) -> Iterator[Piece]:
+        """Learn from an event how a message's parts are numbered, and tell what stood in front of this one."""
+        begun = sorted(key for key in self._ahead if key[:2] == ("text", index))
+        if index in self._first or not begun:
+            self._first[index] = min(self._first.get(index, part), part)
+        elif part == 0 or (isinstance(text, str) and text):
+            mine, before = (self._ahead.get(("text", index, number), "") for number in (part, part - 1))
+            clear = _repeats(before, text) != _repeats(mine, text)
+            first = int(part > 0 and (_repeats(before, text) if clear else part == 1))
+            self._first[index] = first
+            for key in reversed(begun) if first else ():
+                self._ahead["text", index, key[2] + 1] = self._ahead.pop(key)
+        if index not in self._first:
+            return
+        for key in sorted(key for key in self._ahead if key[:2] == ("text", index) and key[2] < part):
+            yield from self._grown(key, self._ahead[key])
+
+    def _compare(self, index: int, parts: list[dict[str, Any]]) -> None:
+        """Tell nothing again where all of a message was told already, in parts that were numbered in another way."""
+        texts = [part["text"] if isinstance(part.get("text"), str) else "" for part in parts]
+        told = sum(count for key, count in self._texts.items() if key[:2] == ("text", index))
+        if told >= sum(map(len, texts)):
+            for number, text in enumerate(texts, self._first.get(index, 0)):
+                key = ("text", index, number)
+                self._texts[key] = max(self._texts.get(key, 0), len(text))
 
     def _part(self, index: int, number: int, part: Any) -> Iterator[Piece]:
         if not isinstance(part, dict):
@@ -277,7 +315,7 @@ class ResponsesReader:
         begins = key not in self._texts
         if isinstance(text, str) and text:
             ahead = self._ahead.pop(key, "")
-            if ahead and grows and not ahead.startswith(text):  # the pieces go on where the item began
+            if ahead and grows and not _repeats(ahead, text):  # the pieces go on where the item began
                 text = ahead + text
         new = self._new(key, text, grows)
         if not new:
@@ -387,6 +425,11 @@ def _is_progress(kind: str) -> bool:
     """Whether an event tells how a built-in tool gets on; the complete item says what came of it."""
     head = kind.partition(".")[0]
     return "_call" in head or head in ("mcp_list_tools", "compaction")
+
+
+def _repeats(begun: str, text: Any) -> bool:
+    """Whether a text says again what stood in an item that began."""
+    return bool(begun and text) and isinstance(text, str) and (begun.startswith(text) or text.startswith(begun))
 
 
 def _number(payload: dict[str, Any], *names: str) -> int:

@@ -192,3 +192,43 @@ def check(
     assert (snapshot.usage.prompt_tokens, snapshot.usage.completion_tokens) == (5, 3), named
     fields = snapshot.choices[0].fields
     assert (fields.get("response_items") or fields.get("content_blocks")) == kept, named
+
+
+LETTERS = [chr(code) for first, last in ((97, 123), (65, 91), (0x3B1, 0x3C9)) for code in range(first, last)]
+
+
+def message_in_parts(draw: random.Random) -> tuple[str, str, list[Part]]:
+    """A message of several parts, some of whose text stands in the item that begins: its text, its kind, its events."""
+    letters = draw.sample(LETTERS, len(LETTERS))
+    texts = ["".join(letters.pop() for _ in range(draw.randint(1, 6))) for _ in range(draw.randint(1, 3))]
+    kind, first, begun = draw.choice(["bare", "again", "goes on"]), draw.choice([0, 1]), draw.randint(1, len(texts))
+    heads = [text[: draw.randint(0, len(text))] if kind != "bare" and n < begun else "" for n, text in enumerate(texts)]
+    says_parts, says_texts, says_item = draw.random() < 0.5, draw.random() < 0.8, draw.random() < 0.9
+
+    def item(of: list[str]) -> Part:
+        return {"id": "m", "type": "message", "content": [{"type": "output_text", "text": text} for text in of]}
+
+    def event(kind: str, **fields: Any) -> Part:
+        return {"type": f"response.{kind}", "output_index": 0, **fields}
+
+    events = [event("output_item.added", item=item(heads[:begun]))]
+    for number, (head, text) in enumerate(zip(heads, texts, strict=True), first):
+        if says_parts:
+            events += [event("content_part.added", content_index=number, part={"type": "output_text", "text": ""})]
+        rest = text if kind == "again" else text[len(head) :]
+        pieces = [rest[at : at + 2] for at in range(0, len(rest), 2)]
+        events += [event("output_text.delta", content_index=number, delta=piece) for piece in pieces]
+        # A part without any event would leave it open how the others are numbered.
+        if says_texts or not pieces:
+            events += [event("output_text.done", content_index=number, text=text)]
+    events += [event("output_item.done", item=item(texts))] if says_item else []
+    whole = {"id": "r", "status": "completed", "output": [] if says_item and draw.random() < 0.2 else [item(texts)]}
+    return "".join(texts), f"{kind} from {first}", [*events, event("completed", response=whole)]
+
+
+def test_a_text_of_an_item_that_begins_is_told_once_however_its_parts_are_numbered() -> None:
+    for seed in range(600):
+        text, kind, events = message_in_parts(random.Random(seed))
+        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+        accumulator, told = read("responses", body, 10_000)
+        assert (accumulator.snapshot.text, told) == (text, text), f"seed {seed}: {kind}"
