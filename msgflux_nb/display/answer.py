@@ -1,27 +1,49 @@
 """An answer as a notebook shows it: text, structure, tool calls, media and sources, and a line of numbers.
 
 Reading only: drawing an answer that still arrives does not advance it. What a model wrote is escaped, or goes through
-the one sanitiser.
+the one sanitiser. There is no script: what differs from the text as it came opens below the line of figures, where one
+click selects it whole.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from ..errors import MsgfluxError
-from .figures import status
-from .html import WORDS, answer_html, structure_html
+from .figures import cut_at, status
+from .html import WORDS, answer_html, card_html, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .server_tools import server_tool_cards, server_tools
-from .structure import Row, rows
+from .structure import Row, rows, type_name
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
 from .words import answer_words, calls_words, shown_text
 
 __all__ = ["aggregator_bundle", "answer_bundle"]
 
-_ASIDE = f"{QUIET}; border-left: 2px solid rgba(128, 128, 128, 0.35); padding: 0 0 0 12px; margin: 4px 0"
+_ASIDE = f"{QUIET}; border-left: 2px solid rgba(128, 128, 128, 0.35); padding: 0 0 0 12px; margin: 4px 0 8px"
+_READ = "max-width: 76ch; font-size: 14px; line-height: 1.6"
+_LINE = (
+    "display: flex; flex-wrap: wrap; align-items: center; gap: 0 14px; font-size: 12px; line-height: 24px; "
+    "margin: 4px 0 0"
+)
+_RAW = (
+    f"{WORDS}; font-family: monospace; font-size: 12px; line-height: 1.5; padding: 8px 12px; margin: 4px 0; "
+    "max-height: 320px; overflow: auto; background: rgba(128, 128, 128, 0.08); border-radius: 5px; user-select: all"
+)
+_RAW_LIMIT = 20_000  # characters
+# The one thing that an attribute cannot say: what can be opened is named when it is pointed at. An untrusted notebook
+# drops the sheet, and names it always.
+_SHEET = (
+    "<style>.msgflux-answer summary{list-style:none;cursor:pointer}.msgflux-answer summary::-webkit-details-marker"
+    "{display:none}.msgflux-answer .mf-opens{opacity:0}.msgflux-answer:is(:hover,:focus-within) .mf-opens,"
+    ".msgflux-answer [open]>summary .mf-opens{opacity:.75}@media print{.msgflux-answer .mf-opens{display:none}}</style>"
+)
+_FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
+_NUMBER = re.compile(r"([\d,.]+(?: s)?)")
+_SAID = ("stop", "length")  # ends that the state says in words
 
 
 def answer_bundle(answer: Any) -> dict[str, str]:
@@ -31,36 +53,75 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     media = [item.html() for item in (*snapshot.images, snapshot.audio) if item is not None]
     silent = not (snapshot.text or states or media or snapshot.refusal)
     found, problem = _structure(answer, asked=not states and (answer.generation_schema is not None or silent))
+    drawn = _fields(answer, found) if found else _text(answer)
     parts = [
-        _reasoning(snapshot),
+        _SHEET,
+        _reasoning(answer),
         server_tool_cards(server_tools(snapshot.choices[0].fields)),
-        structure_html(found) if found else _text(answer),
+        drawn,
         *(f'<div style="margin: 4px 0">{item}</div>' for item in media),
         tool_cards(states),
         wrong(labelled("refusal", text_html(snapshot.refusal))) if snapshot.refusal else "",
         source_list(snapshot.annotations),
     ]
     if problem is not None:
-        parts.append(wrong(_words(f"<b>{type(problem).__name__}</b> {html.escape(str(problem))}")))
+        parts.append(_problem(problem))
     parts.append(flags(answer.metadata.warnings))
-    parts.append(_line(answer, problem))
+    raw = snapshot.text if found or _read(drawn) != _read(html.escape(snapshot.text)) else ""
+    parts.append(_line(answer, problem, raw, fits=bool(found)))
     return _bundle("msgflux-answer", parts, answer_words(answer, found, problem))
 
 
-def _line(answer: Any, problem: MsgfluxError | None) -> str:
-    """How it ended, with a mark, and the figures: one quiet line."""
-    drawing, colour, word = _standing(answer, problem)
-    mark = f'<span style="color: {colour}">{icon(drawing, word)}</span> ' if drawing else ""
-    return f'<div>{mark}<small style="{QUIET}">{html.escape(" · ".join(status(answer)))}</small></div>'
+def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: bool = False) -> str:
+    """How it ended, a mark and words, and the figures: one quiet line. It opens the text as it came."""
+    drawing, colour, word = _standing(answer, problem, fits=fits)
+    mark = f'<span><span style="color: {colour}">{icon(drawing)}</span> {html.escape(word)}</span> ' if drawing else ""
+    ended = answer.metadata.finish_reason
+    told = [one for one in status(answer) if not (drawing and one == ended and one in _SAID)]
+    line = f"{mark}{' '.join(map(_figure, told))}"
+    if not raw:
+        return f'<div style="{_LINE}">{line}</div>'
+    opens = f'<span class="mf-opens" style="margin-left: auto">{icon("code")} raw</span>'
+    return f'<details><summary style="{_LINE}">{line} {opens}</summary>{_raw(raw)}</details>'
 
 
-def _standing(answer: Any, problem: MsgfluxError | None) -> tuple[str, str, str]:
+def _figure(words: str) -> str:
+    """One figure: its numbers stand out, its unit does not."""
+    drawn = html.escape(words)
+    if _FIGURE.fullmatch(words):
+        drawn = _NUMBER.sub(r'<b style="font-weight: 500">\1</b>', drawn)
+    return f'<span style="{QUIET}">{drawn}</span>'
+
+
+def _raw(text: str) -> str:
+    """The text as it came, which one click selects whole."""
+    left = len(text) - _RAW_LIMIT
+    more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
+    return f'<pre style="{_RAW}">{html.escape(text[:_RAW_LIMIT])}</pre>{more}'
+
+
+def _problem(problem: MsgfluxError) -> str:
+    """What is wrong, as a card."""
+    cross = f'<span style="color: var(--jp-error-color1, #d32f2f)">{icon("cross")}</span>'
+    words = f'<p style="{WORDS}; margin: 6px 0">{html.escape(str(problem))}</p>'
+    return f'<div style="margin: 8px 0">{card_html(f"{cross} <b>{type(problem).__name__}</b>", words)}</div>'
+
+
+def _standing(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
     if problem is not None:
         return "cross", "var(--jp-error-color1, #d32f2f)", "failed"
     reason = answer.metadata.finish_reason
     if reason == "length":
-        return "warning", "var(--jp-warn-color1, #f57c00)", "cut off"
-    return ("check", "var(--jp-success-color1, #388e3c)", "complete") if reason else ("", "", "")
+        tokens = cut_at(answer)
+        word = "cut off" if tokens is None else f"cut at {tokens:,} tokens"
+        return "warning", "var(--jp-warn-color1, #f57c00)", word
+    if not reason:
+        return "", "", ""
+    calls = 0 if answer.aggregator is None else len(answer.aggregator.states)
+    if calls:
+        return "tools", "inherit", f"asks for {calls:,} call{'' if calls == 1 else 's'}"
+    fit = f", fits {type_name(answer.generation_schema)}" if fits else ""
+    return "check", "var(--jp-success-color1, #388e3c)", f"complete{fit}"
 
 
 def aggregator_bundle(aggregator: Any) -> dict[str, str]:
@@ -86,6 +147,16 @@ def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | N
         return [], error
 
 
+def _fields(answer: Any, found: list[Row]) -> str:
+    head = f"<b>{html.escape(type_name(answer.generation_schema))}</b>"
+    return f'<div style="margin: 4px 0">{card_html(head, structure_html(found))}</div>'
+
+
+def _read(markup: str) -> str:
+    """What a person reads of it."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
 def _text(answer: Any) -> str:
     """The text as Markdown, but a structure or an answer with a prefill as it is.
 
@@ -95,16 +166,19 @@ def _text(answer: Any) -> str:
     prefill = text.removesuffix(continuation)
     if not text:
         return ""
-    if prefill or answer.generation_schema is not None:
-        return _words(answer_html(prefill, continuation))
-    return markdown_html(text)
+    whole = prefill or answer.generation_schema is not None
+    drawn = _words(answer_html(prefill, continuation)) if whole else markdown_html(text)
+    return f'<div style="{_READ}">{drawn}</div>'
 
 
-def _reasoning(snapshot: Any) -> str:
+def _reasoning(answer: Any) -> str:
+    snapshot = answer.snapshot
     if not snapshot.reasoning:
         return ""
     open_ = " open" if snapshot.finish_reason is None else ""
-    title = f"<small>reasoning · {len(snapshot.reasoning):,} characters</small>"
+    tokens = getattr(answer.metadata.usage, "reasoning", None)
+    size = f"{len(snapshot.reasoning):,} characters" if tokens is None else f"{tokens:,} tokens"
+    title = f"{icon('right')} <small>thought · {size}</small>"
     words = f'<div style="{_ASIDE}">{text_html(snapshot.reasoning)}</div>'
     return f'<details{open_} style="margin: 0 0 8px"><summary style="{QUIET}">{title}</summary>{words}</details>'
 

@@ -3,9 +3,9 @@
 markdown-it reads CommonMark with tables and strikethrough; raw HTML is text to it. Nothing that a page would load by
 itself is written, a link shows its host, and nh3 lets nothing pass but the few tags and attributes written here.
 
-Maths is left as text, between whatever dollars it stands: prices are more frequent than formulas, and two of them look
-like one. What Markdown does to a text it does to a formula too, such as taking the backslash before a bracket away.
-MathJax 3 obeys ``mathjax_ignore`` (JupyterLab 4, Notebook 7), MathJax 2 ``tex2jax_ignore`` (nbconvert).
+Formulas are kept as they came. MathJax looks for none by itself, since two prices look like one; those that ``maths``
+finds it draws. MathJax 3 obeys ``mathjax_ignore`` and ``mathjax_process`` (JupyterLab 4, Notebook 7), MathJax 2
+``tex2jax_ignore`` (nbconvert).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
+
+from .maths import drawable, read_maths
 
 __all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "link_html", "markdown_html", "text_html"]
 
@@ -47,13 +49,21 @@ _WORDS = (
     "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 )
 _LINE = "solid rgba(128, 128, 128, 0.35)"
-_CODE_BLOCK = f"margin: 8px 0; padding: 4px 8px; border-left: 2px {_LINE}; overflow-x: auto"
-_CODE = "white-space: pre; word-break: normal"
+_CODE_BLOCK = (
+    "margin: 8px 0; padding: 8px 12px; background: rgba(128, 128, 128, 0.08); border-radius: 5px; overflow-x: auto"
+)
+_CODE = "white-space: pre; word-break: normal; background: transparent"
 _RULE = f"margin: 12px 0; border: 0; border-top: 1px {_LINE}"
 _CELL = {side: f"padding: 4px 12px 4px 4px; text-align: {side}" for side in ("left", "center", "right")}
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, **{tag: {"style"} for tag in ("code", "hr", "pre", "td", "th")}}
-_STYLES = frozenset({_WORDS, _CODE_BLOCK, _CODE, _RULE, *_CELL.values()})
-_TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "strong"}
+_DRAWN = "mathjax_process"
+_ATTRIBUTES = {
+    "a": {"href"},
+    "ol": {"start"},
+    "span": {"class"},
+    **{tag: {"style"} for tag in ("code", "hr", "pre", "td", "th")},
+}
+_WRITTEN = {"style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, *_CELL.values()}, "class": {_DRAWN}}
+_TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "span", "strong"}
 _BLOCK_TAGS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 
 # Strict, since a browser repairs more than any parser of ours would; other letters than these were encoded before.
@@ -120,7 +130,7 @@ def _cleaned(drawn: str) -> str:
         drawn,
         tags=_TEXT_TAGS | _BLOCK_TAGS,
         attributes=_ATTRIBUTES,
-        attribute_filter=lambda _, name, value: value if name != "style" or value in _STYLES else None,
+        attribute_filter=lambda _, name, value: value if value in _WRITTEN.get(name, {value}) else None,
         url_schemes={"https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
@@ -170,6 +180,10 @@ class _Renderer(RendererHTML):
         return f'<{tokens[idx].tag} style="{_CELL.get(side, _CELL["left"])}">'
 
     td_open = th_open
+
+    def maths(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        formula = tokens[idx].content
+        return f'<span class="{_DRAWN}">{_safe(formula)}</span>' if drawable(formula) else _safe(formula)
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         alt = self.renderInlineAsText(tokens[idx].children, options, env)
@@ -223,6 +237,7 @@ def encodable(text: str) -> str:
 @functools.cache
 def _reader() -> MarkdownIt:
     reader = _Reader("commonmark", {"html": False, "maxNesting": _DEPTH}, renderer_cls=_Renderer)
+    read_maths(reader)
     # Without definitions of references, since one would change what stands before it.
     return reader.enable(["table", "strikethrough"]).disable("reference")
 
@@ -231,6 +246,7 @@ def _reader() -> MarkdownIt:
 def _block_reader() -> MarkdownIt:
     """Reads blocks and not what is in them."""
     reader = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEPTH}).enable("table").disable("reference")
+    read_maths(reader)
     reader.core.ruler.enableOnly(["normalize", "block"])
     return reader
 

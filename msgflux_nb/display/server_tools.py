@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .tool_cards import CARD, QUIET, bounded, wrong
+from .tool_cards import LINE, QUIET, bounded, wrong
 
 __all__ = ["ServerTool", "server_tool_cards", "server_tool_words", "server_tools"]
 
@@ -54,7 +54,7 @@ def server_tools(fields: dict[str, Any]) -> list[ServerTool]:
 def server_tool_cards(tools: Sequence[ServerTool]) -> str:
     """Draw each call as one line that opens onto its request and its result."""
     left = len(tools) - _MOST
-    more = f'<div style="{CARD}"><small>{left:,} more</small></div>' if left > 0 else ""
+    more = f'<div style="{LINE}"><small>{left:,} more</small></div>' if left > 0 else ""
     return "".join(map(_card, tools[:_MOST])) + more
 
 
@@ -69,7 +69,7 @@ def _card(tool: ServerTool) -> str:
     came = wrong(bounded(tool.came)) if tool.failed else bounded(tool.came)
     inner = f"{bounded(tool.asked)}{came}"
     drawn = f"<details><summary>{head}</summary>{inner}</details>" if inner else f"<div>{head}</div>"
-    return f'<div style="{CARD}">{drawn}</div>'
+    return f'<div style="{LINE}">{drawn}</div>'
 
 
 def _of_items(items: list[dict[str, Any]]) -> Iterator[ServerTool]:

@@ -8,18 +8,24 @@ from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
-from .html import structure_html
+from .html import card_html, structure_html
+from .icons import icon
 from .markdown import link_html
 from .states import CALLS, COLOURS
 from .structure import Row
 
-__all__ = ["CARD", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
+__all__ = ["BESIDE", "LINE", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
 
 QUIET = "opacity: 0.75"
-CARD = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
+LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
+BESIDE = (
+    "display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); "
+    "align-items: start; max-width: 800px; margin: 4px 0"
+)
+"""Cards beside each other, as many as there is room for."""
 _APART = "margin-right: 8px"
 _JSON = (
-    "margin: 4px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
+    "margin: 8px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
     "overflow-wrap: anywhere"
 )
 _LIMIT = 2_000  # characters of arguments
@@ -32,8 +38,9 @@ _NAME = 120
 def tool_cards(states: Sequence[Any]) -> str:
     """Draw one card for each call: its name, id and state, its arguments, and what is wrong with it."""
     left = len(states) - _CARDS
-    more = f'<div style="{CARD}"><small>{left:,} more calls</small></div>' if left > 0 else ""
-    return "".join(map(_card, states[:_CARDS])) + more
+    more = f'<div style="{LINE}"><small>{left:,} more calls</small></div>' if left > 0 else ""
+    cards = "".join(map(_card, states[:_CARDS]))
+    return f'<div style="{BESIDE}">{cards}</div>{more}' if cards else ""
 
 
 def source_list(annotations: Sequence[Any]) -> str:
@@ -53,7 +60,7 @@ def labelled(label: str, inner: str) -> str:
 
 def wrong(inner: str) -> str:
     """Draw what is wrong, marked as such."""
-    return f'<div style="border-left: 3px solid {COLOURS["bad"]}; padding: 0 0 0 8px; margin: 4px 0">{inner}</div>'
+    return f'<div style="border-left: 3px solid {COLOURS["bad"]}; padding: 0 0 0 8px; margin: 6px 0">{inner}</div>'
 
 
 def flags(sentences: Sequence[str]) -> str:
@@ -69,19 +76,23 @@ def _card(state: Any) -> str:
     word = "repaired" if state.status == "complete" and state.repaired else state.status
     shape, colour, _ = CALLS[word]
     head = (
+        f'<span style="{_APART}">{icon("tools")}</span>'
         f'<b style="font-family: monospace; {_APART}">{escape(_cut(state.name, _NAME)) or "…"}</b>'
         f'<small style="{QUIET}; {_APART}">{escape(_cut(state.id, _NAME))}</small>'
-        f'<span style="color: {colour}" aria-hidden="true">{shape}</span> <small>{word}</small>'
+        f'<span style="float: right"><span style="color: {colour}" aria-hidden="true">{shape}</span> '
+        f"<small>{word}</small></span>"
     )
     error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
-    return f'<div style="{CARD}"><div>{head}</div>{_arguments(state)}{error}</div>'
+    return card_html(head, f"{_arguments(state)}{error}")
 
 
 def _arguments(state: Any) -> str:
     if state.status == "invalid":
         return bounded(state.raw)
     if not state.partial:
-        return f'<small style="{QUIET}">no arguments</small>' if state.status == "complete" else ""
+        return (
+            f'<p style="{QUIET}; margin: 6px 0"><small>no arguments</small></p>' if state.status == "complete" else ""
+        )
     rows = _rows(state.partial)
     if rows:
         return structure_html(rows)

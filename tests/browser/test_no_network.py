@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page
 
-from msgflux_nb.widgets.tool_calls.lane_twin import _code
+from msgflux_nb.widgets.tool_calls.lane_twin import _script
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 from .hostile import counting, dangerous
@@ -315,7 +315,7 @@ FORBIDDEN += ", " + ", ".join(
     for what in ("style", "form", "button", "input", "svg:not(.mf-i)", "[id]")
 )
 FORBIDDEN += ", .mf-i :not(path, circle, rect, line, polyline, ellipse, g, title)"
-REPLAYS = [_code()]  # where scripts may run, the twin of a view of tool calls replays them by this one, and no other
+REPLAYS = [_script()]  # where scripts may run, the twin of a view of tool calls replays them by this one, and no other
 # JupyterLab's own, where a notebook is opened that was saved without the state of its widgets.
 NO_STATE = "widget model not found"
 LOOK = """([index, selector, forbidden, replays]) => {

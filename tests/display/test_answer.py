@@ -75,6 +75,7 @@ def card(answer: Answer) -> str:
 
 def words(markup: str) -> str:
     """What a person reads."""
+    markup = re.sub(r"<style>.*?</style>", "", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
@@ -94,22 +95,47 @@ def model_at(url: str) -> mf.ChatCompletion:
 # Answers of a model
 
 
-@pytest.mark.parametrize(("reason", "mark"), [("stop", "complete"), ("length", "cut off"), (None, "")])
-def test_how_an_answer_ended_is_a_mark_before_its_numbers(reason: str | None, mark: str) -> None:
-    from msgflux_nb.display.answer import _line
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(), "complete 61"),
+        (Answer("{}", schema=Person, value=Person("Ada", 36)), "complete, fits Person 61"),
+        (Answer("Hi", finish_reason="length"), "cut at 31,000 tokens 61"),
+        (Answer("Hi", finish_reason="length", usage=None), "cut off – tokens"),
+        (Answer(states=[state({})], finish_reason="tool_calls"), "asks for 1 call 61"),
+        (Answer("Hi", finish_reason=None), "Hi 61"),
+        (Answer(value=ValidationFailedError("no"), schema=Person), "failed 61"),
+    ],
+)
+def test_how_an_answer_ended_is_said_before_its_numbers(answer: Answer, said: str) -> None:
+    assert said in words(card(answer))
 
-    drawn = _line(Answer(finish_reason=reason), None)
-    assert ("aria-label" in drawn) is bool(mark)
-    assert f'aria-label="{mark}"' in drawn or not mark
-    assert 'aria-label="failed"' in _line(Answer(), mf.ValidationFailedError("no"))
+
+def test_an_end_that_the_state_does_not_say_stands_behind_the_numbers() -> None:
+    assert words(card(Answer("Hi"))).endswith("0.74 s")
+    assert words(card(Answer("Hi", finish_reason="content_filter"))).endswith("0.74 s content_filter")
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "kept"),
+    [
+        ("a **b**", {}, ["a **b**"]),
+        ('{"name": "Ada", "age": 36}', {"schema": Person, "value": Person("Ada", 36)}, ['{"name": "Ada", "age": 36}']),
+        ("just words &\n\nand more", {}, []),
+        ("a **b**", {"prefill": "So "}, []),
+        ("a " * 20_000 + "*b*", {}, [("a " * 10_000)]),
+    ],
+)
+def test_a_text_that_is_drawn_otherwise_opens_as_it_came(text: str, given: dict[str, Any], kept: list[str]) -> None:
+    opened = re.findall(r"user-select: all\">(.*?)</pre>", card(Answer(text, **given)), re.DOTALL)
+    assert [html.unescape(one) for one in opened] == kept
 
 
 def test_a_text_is_shown_with_its_prefill_marked_and_its_numbers() -> None:
     with serving(completion(" world")) as server:
         answer = model_at(server.url)("Hi", prefilling="Hello")
     assert re.search(r"<mark[^>]*>Hello</mark> world", shown(answer))
-    assert re.search(r"\d+ in · \d+ out · – cost", shown(answer))
-    assert 'aria-label="complete"' in shown(answer)
+    assert re.search(r"Hello world complete \d+ in · \d+ out – cost", words(shown(answer)))
     plain = answer._repr_mimebundle_()["text/plain"]
     assert re.fullmatch(r"Hello world\nModelResponse\(text, stop, \d+ tokens\)", plain)
     assert "\n" not in repr(answer)
@@ -136,7 +162,7 @@ def test_what_a_model_writes_is_text_and_never_markup() -> None:
         answer = model_at(server.url)("Hi")
     assert "<img" not in shown(answer)
     assert "<script" not in shown(answer)
-    assert shown(answer).count("&lt;img src=x onerror=alert(1)&gt;") == 2
+    assert shown(answer).count("&lt;img src=x onerror=alert(1)&gt;") == 2  # the reasoning and the words
 
 
 def test_showing_an_arriving_answer_does_not_advance_it() -> None:
@@ -180,12 +206,12 @@ def test_a_structure_that_still_arrives_is_shown_as_it_is() -> None:
 
 def test_reasoning_is_open_while_the_answer_runs_and_folded_afterwards() -> None:
     running, ended = (card(Answer(reasoning="a *b*", finish_reason=reason)) for reason in (None, "stop"))
-    assert re.search(r"<details open.*reasoning · 5 characters.*>a \*b\*</pre></div></details>", running)
+    assert re.search(r"<details open.*thought · 5 characters.*>a \*b\*</pre></div></details>", running)
     assert re.search(r"<details style.*>a \*b\*</pre></div></details>", ended)
 
 
 def test_a_refusal_is_shown_with_its_name() -> None:
-    assert "refusal I cannot. 61" in words(card(Answer(refusal="I cannot.")))
+    assert "refusal I cannot. complete 61" in words(card(Answer(refusal="I cannot.")))
 
 
 def test_a_refusal_is_not_said_twice() -> None:
@@ -201,12 +227,12 @@ def test_an_answer_without_text_has_no_place_for_one() -> None:
 
 def test_an_answer_of_nothing_says_why() -> None:
     answer = Answer(value=EmptyOutputError("the answer holds no text."))
-    assert "EmptyOutputError the answer holds no text. 61" in words(card(answer))
+    assert "EmptyOutputError the answer holds no text. failed 61" in words(card(answer))
 
 
 def test_an_answer_that_has_not_begun_says_nothing_yet() -> None:
     answer = Answer(finish_reason=None, value=EmptyOutputError("no"), usage=None, cost=None, seconds=None)
-    assert words(card(answer)) == "– tokens · – cost · first word after 0.21 s · –"
+    assert words(card(answer)) == "– tokens – cost first word after 0.21 s –"
 
 
 def test_half_a_surrogate_pair_reaches_the_page() -> None:
@@ -362,7 +388,7 @@ def test_nothing_that_a_model_writes_is_markup_anywhere() -> None:
 
 def test_what_is_wrong_is_text_too() -> None:
     drawn = card(Answer("{}", schema=Person, value=ValidationFailedError(HOSTILE)))
-    assert f"<b>ValidationFailedError</b> {html.escape(HOSTILE)}" in drawn
+    assert f">{html.escape(HOSTILE)}</p>" in drawn
 
 
 # The line of numbers
