@@ -34,13 +34,6 @@ _RAW = (
     "max-height: 320px; overflow: auto; background: rgba(128, 128, 128, 0.08); border-radius: 5px; user-select: all"
 )
 _RAW_LIMIT = 20_000  # characters
-# The one thing that an attribute cannot say: what can be opened is named when it is pointed at. An untrusted notebook
-# drops the sheet, and names it always.
-_SHEET = (
-    "<style>.msgflux-answer summary{list-style:none;cursor:pointer}.msgflux-answer summary::-webkit-details-marker"
-    "{display:none}.msgflux-answer .mf-opens{opacity:0}.msgflux-answer:is(:hover,:focus-within) .mf-opens,"
-    ".msgflux-answer [open]>summary .mf-opens{opacity:.75}@media print{.msgflux-answer .mf-opens{display:none}}</style>"
-)
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
 _SAID = ("stop", "length")  # ends that the state says in words
@@ -55,7 +48,6 @@ def answer_bundle(answer: Any) -> dict[str, str]:
     found, problem = _structure(answer, asked=not states and (answer.generation_schema is not None or silent))
     drawn = _fields(answer, found) if found else _text(answer)
     parts = [
-        _SHEET,
         _reasoning(answer),
         server_tool_cards(server_tools(snapshot.choices[0].fields)),
         drawn,
@@ -81,8 +73,8 @@ def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: boo
     line = f"{mark}{' '.join(map(_figure, told))}"
     if not raw:
         return f'<div style="{_LINE}">{line}</div>'
-    opens = f'<span class="mf-opens" style="margin-left: auto">{icon("code")} raw</span>'
-    return f'<details><summary style="{_LINE}">{line} {opens}</summary>{_raw(raw)}</details>'
+    opens = f'<span style="margin-left: auto; {QUIET}">{icon("code")} raw</span>'
+    return f'<details><summary style="{_LINE}; cursor: pointer">{line} {opens}</summary>{_raw(raw)}</details>'
 
 
 def _figure(words: str) -> str:
@@ -178,7 +170,7 @@ def _reasoning(answer: Any) -> str:
     open_ = " open" if snapshot.finish_reason is None else ""
     tokens = getattr(answer.metadata.usage, "reasoning", None)
     size = f"{len(snapshot.reasoning):,} characters" if tokens is None else f"{tokens:,} tokens"
-    title = f"{icon('right')} <small>thought · {size}</small>"
+    title = f"<small>thought · {size}</small>"
     words = f'<div style="{_ASIDE}">{text_html(snapshot.reasoning)}</div>'
     return f'<details{open_} style="margin: 0 0 8px"><summary style="{QUIET}">{title}</summary>{words}</details>'
 

@@ -305,7 +305,8 @@ class Seen(NamedTuple):
 
 # A widget has buttons, fields and a style sheet, and shows its own pictures; the rest is nobody's.
 FORBIDDEN = (
-    "script, iframe, object, embed, link, base, meta, mjx-container, [onerror], [onclick], [onload], "
+    "script, iframe, object, embed, link, base, meta, [onerror], [onclick], [onload], "
+    ":not(.mathjax_process) > mjx-container, mjx-container :is(a, [href], [id]), "
     "[data-commandlinker-command], img:not([src^='data:'], [src^='blob:']), "
     "a:not([href^='https:'], [href^='mailto:'], [href^='blob:'])"
 )
@@ -315,7 +316,8 @@ FORBIDDEN += ", " + ", ".join(
     for what in ("style", "form", "button", "input", "svg:not(.mf-i)", "[id]")
 )
 FORBIDDEN += ", .mf-i :not(path, circle, rect, line, polyline, ellipse, g, title)"
-REPLAYS = [_script()]  # where scripts may run, the twin of a view of tool calls replays them by this one, and no other
+# Where scripts may run, the twin of a view of tool calls replays them by this one, and no other.
+REPLAYS = [_script().removeprefix("<script>").removesuffix("</script>")]
 # JupyterLab's own, where a notebook is opened that was saved without the state of its widgets.
 NO_STATE = "widget model not found"
 LOOK = """([index, selector, forbidden, replays]) => {

@@ -160,7 +160,7 @@ def test_the_html_holds_no_markup_of_the_content(saved: nbformat.NotebookNode, n
     html = twin(saved, name)["text/html"]
     seen = Reader(html)
     ours = {"div", "span", "small", "pre", "mark", "b", "style", "table", "tbody", "thead", "tr", "td", "th", "code"}
-    ours |= {"p", "details", "summary", "ul", "li", "script"}
+    ours |= {"p", "details", "summary", "ul", "li", "script", "svg", "path"}
     assert seen.tags <= ours
     assert seen.handlers == []
     assert "<img" not in html

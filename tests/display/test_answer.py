@@ -75,7 +75,6 @@ def card(answer: Answer) -> str:
 
 def words(markup: str) -> str:
     """What a person reads."""
-    markup = re.sub(r"<style>.*?</style>", "", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
