@@ -1,7 +1,7 @@
 """Bytes of an answer → events, and the answer so far.
 
-One class for a streamed answer and a whole one: what a server sends is told by its first bytes and not by its
-content type, since servers mislabel both.
+One class for a streamed answer and a whole one: the first bytes tell which it is, not the content type, since servers
+mislabel both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BOM = b"\xef\xbb\xbf"
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 _ENDS = frozenset({"done", "end"})
 _NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
-# What some servers send so that a connection stays open: nothing, a word, the time, a comment.
+# What some servers send to keep a connection open: nothing, a word, the time, a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
@@ -49,10 +49,10 @@ class Accumulator:
     """Feed it an answer's bytes; read events as they come, the snapshot at any time, and ``finish`` at the end.
 
     Args:
-        prefill: the start of the answer that was sent, which the text begins with.
+        prefill: the start of the answer that was sent; the text begins with it.
         echoed: whether this server repeats the prefill at the head of its answer.
         needs_end: whether an answer without a ``finish_reason`` and ``[DONE]`` was cut.
-        audio_format: what sound was asked for.
+        audio_format: the requested format of sound.
         marks: where reasoning may stand in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         scrub: removes keys from a provider's error text.
@@ -60,8 +60,8 @@ class Accumulator:
 
     Attributes:
         failure: what the provider reported inside the answer; ``finish`` raises it.
-        done: whether the answer has said that it is over.
-        has_content: whether text, reasoning, a call or sound has come, so that the request must not be sent again.
+        done: whether the answer has announced its end.
+        has_content: whether text, reasoning, a call or sound has arrived, so that the request must not be sent again.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Accumulator:
         reader: WireReader | None = None,
     ) -> None:
         self._reader = reader
-        marks = "never" if reader is not None and marks == "marked" else marks  # it has a place for reasoning
+        marks = "never" if reader is not None and marks == "marked" else marks  # its wire has a field for reasoning
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
         self._grow = functools.partial(GrowingChoice, **given)
         self._needs_end = needs_end
@@ -86,20 +86,20 @@ class Accumulator:
         self._sse: SSEDecoder | None = None
         self._body: list[bytes] = []
         self._body_size = 0
-        self._is_stream: bool | None = None  # None until that is known
-        self._in_object = False  # whether that will be known with the first line end
+        self._is_stream: bool | None = None  # None until known
+        self._in_object = False  # whether the first line end will tell
         self._first = self._grow(index=0)
         self._choices = {0: self._first}
-        self._has_first = False  # whether anything of choice 0 has come
+        self._has_first = False  # whether anything of choice 0 has arrived
         self._fields = Fields(repeated=True)
         self._repeated: list[Any] = [None] * len(_REPEATED)
         self._usage: Usage | None = None
         self._id: str | None = None
         self._model: str | None = None
         self._final: Snapshot | None = None  # once it has ended
-        self._cut = ""  # a chunk that the end of the bytes has cut
-        self._is_chat = False  # whether it is chat completions that come
-        self._strange: dict[str, Any] | None = None  # what comes instead
+        self._cut = ""  # a chunk that was cut at the end of the bytes
+        self._is_chat = False  # whether these are chat completions
+        self._strange: dict[str, Any] | None = None  # the payload that came instead
         self._ready = False  # whether the quick way may be tried
         self._frames = Frames()
         self._said: tuple[str | None, ...] | None = None
@@ -114,11 +114,11 @@ class Accumulator:
 
     @property
     def prefill_found(self) -> bool | None:
-        """Whether the answer began with the prefill that was to be repeated; None while, or where, that is unknown."""
+        """Whether the answer repeated the prefill, as expected; None if that is unknown, or not yet known."""
         return self._first.content.echo.found
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take some bytes, return what they say. Never raises: ``finish`` raises what is in ``failure``."""
+        """Take some bytes, return their events. Never raises: ``finish`` raises what is in ``failure``."""
         if self._sse is not None:
             return self._take(self._sse.feed(data))
         self._body.append(data)
@@ -134,7 +134,7 @@ class Accumulator:
         return []
 
     def close(self) -> list[Event]:
-        """Take the end of the bytes, return what it completes."""
+        """Take the end of the bytes, return the events that it completes."""
         if self._sse is None:
             events = self._whole(b"".join(self._body))
         else:
@@ -191,7 +191,7 @@ class Accumulator:
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
-        if self._final is not None:  # nothing follows, and it is looked at again and again
+        if self._final is not None:  # nothing follows, and it is read often
             return self._final
         return Snapshot(
             choices=tuple(choice.choice for choice in self._seen),
@@ -215,11 +215,11 @@ class Accumulator:
 
     @property
     def _spoken(self) -> GrowingChoice:
-        """The choice that the answer speaks of."""
+        """The choice that the answer stands for."""
         return self._seen[0]
 
     def _told(self, data: bytes) -> bool | None:
-        """Whether what came is an event stream; None while that is open. White space before it says nothing."""
+        """Whether the bytes are an event stream; None while unknown. Leading white space does not count."""
         if self._in_object and b"\n" not in data and b"\r" not in data:
             return None
         start = b"".join(self._body)
@@ -247,7 +247,7 @@ class Accumulator:
         return found is not None
 
     def _quick(self, payload: bytes | ServerEvent, events: list[Event]) -> bool:
-        """Take a chunk that holds one piece of choice 0 and nothing else that is new; False if it is another."""
+        """Take a chunk whose only news is one piece of choice 0; False if it is another."""
         if type(payload) is not bytes:
             return False
         for head, behind, tail, channel, index in self._frames.known:
@@ -317,13 +317,13 @@ class Accumulator:
             self._frames.learn(payload, found[0][0], call.index if call is not None else None, found[0][1])
 
     def _is_news(self, said: tuple[str | None, ...]) -> bool:
-        """Whether a chunk says anything of the answer that no chunk before it said."""
+        """Whether a chunk says anything that no earlier chunk said."""
         *repeated, id_, model = said
         changed = any(new and new != known for new, known in zip(repeated, self._repeated, strict=True))
         return changed or bool(id_ and not self._id) or bool(model and not self._model)
 
     def _payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
-        """Take what one event holds; the last one may be cut."""
+        """Take the data of one event; the last event may be cut."""
         name, data = (item.name.lower(), item.data) if isinstance(item, ServerEvent) else ("", item)
         if name in _PINGS:
             return
@@ -346,7 +346,7 @@ class Accumulator:
             self.failure = self.failure or failure_in_stream(text, scrub=self._scrub)
 
     def _whole(self, body: bytes) -> list[Event]:
-        """Take an answer that came in one piece; or a stream that was not known for one by its start."""
+        """Take an answer in one piece, or a stream whose start did not look like one."""
         events: list[Event] = []
         values, rest = json_values(body)
         answered = False
@@ -379,9 +379,9 @@ class Accumulator:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
             if self._reader is not None and self.failure is None and isinstance(value, dict):
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
-            if isinstance(value, dict):  # what was billed may come with the error, or after it
+            if isinstance(value, dict):  # the bill may come with the error, or after it
                 if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
-                    self._reader = None  # a gateway that answers in its own way, whatever it was asked
+                    self._reader = None  # the gateway answers on its own wire, whatever was asked
                 self._look_at(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
@@ -410,7 +410,7 @@ class Accumulator:
             self._keep(piece, events)
 
     def _keep(self, piece: Piece, events: list[Event]) -> None:
-        """Add one piece to the answer, and to the events what a reader sees of it."""
+        """Add one piece to the answer, and its visible part to the events."""
         event: Event | None = None
         match piece:
             case Identified(id=id_, model=model, latest=True):

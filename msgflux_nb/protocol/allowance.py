@@ -1,4 +1,4 @@
-"""What a provider's headers say may still be sent, and for how long that holds; pure.
+"""A provider's headers → how much may still be sent, and until when; pure.
 
 Providers spell these headers in many ways: ``x-ratelimit-remaining-tokens``, ``anthropic-ratelimit-tokens-remaining``,
 ``x-ratelimit-remaining-tokens-minute``, ``x-ratelimit-reset-requests-day``. So a name is read word by word, in any
@@ -26,7 +26,7 @@ _LEFT = frozenset(("remaining", "left", "available"))
 _RESET = frozenset(("reset", "resets", "resetting"))
 _OF_REQUESTS = frozenset(("request", "requests", "req", "reqs", "calls"))
 _OF_TOKENS = frozenset(("token", "tokens", "tok"))
-_OF_ANSWERS = frozenset(("output", "completion", "generated"))  # of the answer's tokens, which nobody knows beforehand
+_OF_ANSWERS = frozenset(("output", "completion", "generated"))  # of the answer's tokens, which are unknown beforehand
 _NO_MATTER = frozenset(("x", "ms", "azure", "anthropic", "openai", "groq", "after", "at", "time", "in", "project"))
 _OTHERS = frozenset(("limit", "policy", "used", "cost", "type", "resource", "over", "scope", "timeremaining", "query"))
 _NOTHING: tuple[None, float] = (None, 0.0)
@@ -38,10 +38,10 @@ class Allowance(msgspec.Struct, frozen=True):
     """What may still be sent.
 
     Attributes:
-        requests: how many requests; None where nothing is said.
-        requests_seconds: until they are counted again from the start.
+        requests: how many requests; None if unknown.
+        requests_seconds: until that count is reset.
         tokens: how many tokens, likewise.
-        tokens_seconds: until these are counted again.
+        tokens_seconds: until that count is reset.
     """
 
     requests: float | None = None
@@ -66,7 +66,7 @@ class _Name(NamedTuple):
     """What a header counts.
 
     Attributes:
-        left: what is left; else when that is counted again.
+        left: whether this is the count that is left; else it is the time of the reset.
         of: of what.
     """
 
@@ -81,7 +81,7 @@ class _Limit(NamedTuple):
 
 
 def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allowance | None:
-    """Return what an answer's headers allow; None where they say nothing of it.
+    """Return what an answer's headers allow; None if they do not say.
 
     Args:
         headers: names and values as they came.
@@ -102,7 +102,7 @@ def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allow
 
 
 def resets_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> list[tuple[float | None, float]]:
-    """Return how much is left of each limit, or None, and the seconds until that is counted again."""
+    """Return how much is left of each limit, or None, and the seconds until it is reset."""
     return [(one.left, one.seconds) for one in _limits(headers, now)]
 
 
@@ -152,13 +152,13 @@ def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | No
 
 @functools.lru_cache(maxsize=64)
 def _named(names: tuple[bytes, ...]) -> tuple[tuple[int, _Name | Literal["together"]], ...]:
-    """Which headers say something, and what; remembered, for a batch reads the same ones a million times."""
+    """The known headers and their meaning; cached, since a batch reads the same ones a million times."""
     return tuple((place, name) for place, name in enumerate(map(_name, names)) if name is not None)
 
 
 @functools.lru_cache(maxsize=512)
 def _name(raw: bytes) -> _Name | Literal["together"] | None:
-    """What a header's name says."""
+    """The meaning of a header's name."""
     name = raw.decode("latin-1").strip().lower()
     if name in ("ratelimit", "x-ratelimit"):
         return "together"
@@ -175,7 +175,7 @@ def _name(raw: bytes) -> _Name | Literal["together"] | None:
 
 @functools.lru_cache(maxsize=512)
 def _span(text: str) -> float | None:
-    """The seconds of a duration, which says the same whenever it is read; None for a point in time."""
+    """The seconds of a duration, which never change; None for a point in time."""
     return seconds_in(text)
 
 

@@ -70,11 +70,11 @@ class AudioFragment(msgspec.Struct, frozen=True):
 
 
 class MessageSoFar(msgspec.Struct, frozen=True):
-    """A message in a stream: all of the answer so far, beside or after its pieces; or the answer, where none came.
+    """A message in a stream: the answer so far, sent with or after its pieces; or all of it, if no pieces came.
 
     Attributes:
         message: the message.
-        beside: whether a delta came with it.
+        beside: whether a delta came with the message.
     """
 
     message: dict[str, Any]
@@ -114,7 +114,7 @@ _IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # base64 of the
 
 
 def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total: bool = False) -> Iterator[Piece]:
-    """Yield what a chunk or a whole answer says, in the order in which it says it."""
+    """Yield the pieces of a chunk or a whole answer, in order."""
     if payload.get("id") or payload.get("model"):
         yield Identified(id=_text(payload.get("id")), model=_text(payload.get("model")))
     found = payload.get("choices")
@@ -133,11 +133,11 @@ def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total
 
 def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piece]:
     delta, message = _message(choice.get("delta")), _message(choice.get("message"))
-    # Perplexity and ModelScope put an empty delta beside the message of a whole answer.
+    # Perplexity and ModelScope put an empty delta next to the message of a whole answer.
     taken = (message or delta) if whole else delta
     if taken is not None:
         yield from pieces_of_message(taken, index)
-    if message and not whole:  # Perplexity and Foundry Local beside each delta, MiniMax at the end
+    if message and not whole:  # Perplexity and Foundry Local with each delta, MiniMax at the end
         yield MessageSoFar(message, delta is not None, index)
     if delta is None and message is None and _text(choice.get("text")):
         yield TextDelta(choice["text"], index)
@@ -162,7 +162,7 @@ def _of_end(choice: dict[str, Any], index: int) -> Iterator[Piece]:
 
 
 def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePiece | AnswerFields]:
-    """Yield what a message, or a delta of one, says."""
+    """Yield the pieces of a message or a delta."""
     reasoning = _reasoning(message)
     if reasoning:
         yield ReasoningDelta(reasoning, index)
@@ -187,7 +187,7 @@ def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePie
 
 
 def _reasoning(message: dict[str, Any]) -> str:
-    """The reasoning, which some servers send in two fields at once; the detailed one only where nothing else is."""
+    """The reasoning. Some servers send it in two fields at once; the detailed one counts only if the other is empty."""
     for name in (*_REASONING, *_THOUGHTS):
         text = _thought(message.get(name))
         if text:
@@ -250,7 +250,7 @@ def _of_odd_part(part: dict[str, Any], kind: str, index: int) -> ImageDelta | An
 
 
 def _image_url(image: Any) -> str | None:
-    """The address of an image, in any of the forms in which servers give one; its bytes become a data URL."""
+    """The address of an image, in any form that servers use; its bytes become a data URL."""
     if isinstance(image, str):
         return image if image.startswith(("data:", "http://", "https://")) else _data_url(image)
     if not isinstance(image, dict):
@@ -281,12 +281,12 @@ def _of_audio(audio: dict[str, Any], index: int) -> Iterator[AudioFragment]:
 def _of_calls(message: dict[str, Any], index: int) -> Iterator[ToolFragment]:
     found = message.get("tool_calls")
     calls = [found] if isinstance(found, dict) else _dicts(found)
-    # Those of one list are different calls, even where neither number nor id tells them apart.
+    # Calls in one list are different, even if neither number nor id tells them apart.
     unnumbered = len(calls) > 1 and all(whole_number(call.get("index")) is None for call in calls)
     for position, call in enumerate(calls):
         yield from _of_call(call, position if unnumbered else whole_number(call.get("index")), index)
     legacy = message.get("function_call")
-    # Snowflake fills it with empty texts beside the real call; older servers send the same call in both forms.
+    # Snowflake fills it with empty texts next to the real call; older servers send the same call in both forms.
     if isinstance(legacy, dict) and not calls and (legacy.get("name") or legacy.get("arguments")):
         yield ToolFragment(None, None, _text(legacy.get("name")), legacy.get("arguments"), "function_call", None, index)
 
@@ -305,7 +305,7 @@ def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[To
 
 
 def token_pieces(tokens: Any, index: int = 0) -> Iterator[LogprobsDelta]:
-    """Yield the tokens of a list as one piece; nothing where it holds none."""
+    """Yield the tokens of a list as one piece; nothing if it is empty."""
     kept = tuple(token for token in map(token_of, _dicts(tokens)) if token is not None)
     if kept:
         yield LogprobsDelta(kept, index)
@@ -336,7 +336,7 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _others(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields that are not known and say something."""
+    """The unknown fields that are not empty."""
     return {name: value for name, value in fields.items() if name not in known and value not in (None, "", [], {})}
 
 
@@ -348,8 +348,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-# The quick way: nearly all chunks hold a piece of text, reasoning or arguments and else only what is known. These
-# types decode them and nothing else; whatever has another field or type goes the long way.
+# The quick way: nearly all chunks hold a piece of text, reasoning or arguments, and apart from that only known fields.
+# These types decode them and nothing else; a chunk with another field or type is read in full.
 
 
 class _Function(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -400,4 +400,4 @@ class _QuickChunk(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
 
 
 decode_quick = msgspec.json.Decoder(_QuickChunk).decode
-"""Decode a chunk that holds nothing but such pieces; raises ``ValueError`` where it holds anything else."""
+"""Decode a chunk that holds only such pieces; raises ``ValueError`` if it holds anything else."""

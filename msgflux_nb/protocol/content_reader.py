@@ -25,9 +25,9 @@ class ContentReader:
     Attributes:
         echo: finds the repeated prefill.
         passed: whether everything that follows is new text.
-        prefill_text: what of the prefill is text; a prefill may begin with reasoning too.
-        prefill_reasoning: what of it is reasoning.
-        begun: whether anything has come.
+        prefill_text: the text in the prefill, which may begin with reasoning.
+        prefill_reasoning: the reasoning in the prefill.
+        begun: whether anything has arrived.
     """
 
     def __init__(self, prefill: str, *, echoed: bool, marks: ReasoningMarks) -> None:
@@ -40,7 +40,7 @@ class ContentReader:
         self.prefill_text = "".join(part.text for part in parts if not part.reasoning)
         self.prefill_reasoning = "".join(part.text for part in parts if part.reasoning)
         self._no_text = not self.prefill_text.strip()
-        if echoed:  # what comes begins with the prefill, or with reasoning and then the prefill
+        if echoed:  # the content begins with the prefill, or with reasoning and then the prefill
             self._filter = ReasoningFilter(marks)
             self.prefill_reasoning = ""
         self.echo = EchoFilter(self.prefill_text if echoed else "")
@@ -49,7 +49,7 @@ class ContentReader:
         self._found = False  # whether any of it was reasoning
 
     def feed(self, content: str) -> list[Part]:
-        """Take some content, return what is known of it."""
+        """Take some content, return the pieces that are certain."""
         self.begun = self.begun or bool(content)
         return self._heard(self._filter.feed(content))
 
@@ -64,7 +64,7 @@ class ContentReader:
         return [*parts, Part(False, rest)] if rest else parts
 
     def taken_back(self, *, ended: bool) -> str | None:
-        """Return what was taken for reasoning and is text after all, since it was never closed; None where nothing is.
+        """Return reasoning that turned out to be text, since it was never closed; None if there is none.
 
         Args:
             ended: whether the model ended by itself.
@@ -73,14 +73,14 @@ class ContentReader:
         return None if said is None else self.echo.feed(said) + self.echo.close()
 
     def split_late(self, text: str) -> tuple[str, str] | None:
-        """Return the reasoning and the text of a content that was all told as text; None where that was right."""
+        """Return the reasoning and the text of content that was all read as text; None if that was right."""
         if self._marks == "never" or self._found or not self._no_text or not self._filter.passed:
             return None
         return split_at_lone_mark(text)
 
     @staticmethod
     def late_warning() -> str:
-        """Say what a reader of the stream has seen of such a content."""
+        """Note what a reader of the stream has seen of such content."""
         return _LATE
 
     def _heard(self, parts: list[Part]) -> list[Part]:

@@ -1,7 +1,6 @@
 """Which number of a context error is the model's context, and which was sent; pure.
 
-Each number is taken by what the sentence says of it. Where it says nothing that is known, the number stays unknown: a
-wrong one is worse.
+A number counts only if a known phrase explains it. Without one it stays unknown: a wrong number is worse.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a server has cut the prompt without saying so, told by its own count of the prompt's tokens; pure.
+"""Whether a server has silently cut the prompt, judged by its own count of the prompt's tokens; pure.
 
 Ollama and others drop what does not fit their context, and answer as if nothing had happened. A word of Latin, Greek or
 Cyrillic letters is at least one token for every tokenizer, so that a count far below the number of words is a cut.
@@ -19,9 +19,9 @@ from .usage import Usage
 
 __all__ = ["CUT", "cut_prompt"]
 
-CUT = "the prompt was cut"  # how the sentence begins
+CUT = "the prompt was cut"  # the start of the sentence
 
-_BYTES_A_TOKEN = 6  # below which a prompt is not looked at
+_BYTES_A_TOKEN = 6  # a shorter prompt is not checked
 _FEWEST_TOKENS = 500  # that a cut prompt has; less is what a server counts that leaves out what it had cached
 _SHARE = 0.8  # of the words, at least, are tokens: some tokenizers join a few frequent pairs
 _LONG_WORD = 16  # letters a token, at most
@@ -30,11 +30,11 @@ _EMBEDDED = b";base64,"
 
 
 def cut_prompt(body: bytes, usage: Usage | None, profile: Profile, *, said: bool = False) -> str | None:
-    """Return a sentence where the server read far less than it was sent; None where it may have read all.
+    """Return a sentence if the server read far less than it was sent; None if it may have read everything.
 
     Args:
         body: the request as it was sent.
-        usage: what the server counted.
+        usage: the server's count.
         profile: who it is.
         said: whether the server says itself that it has cut something, as llama.cpp does.
     """

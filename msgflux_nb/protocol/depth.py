@@ -1,4 +1,4 @@
-"""How deep JSON is nested, told without recursion; a request that is too deep is refused before it is sent; pure.
+"""The depth of JSON, measured without recursion; a request that is too deep is refused before it is sent; pure.
 
 Readers of JSON call themselves for each level. A server of open weights ends with a crash where that is too deep, and
 the embedded one takes the kernel with it.
@@ -19,7 +19,7 @@ DEEPEST = 512
 an answer."""
 
 _MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-_JSON_TEXTS = frozenset(("arguments", "input"))  # what a server reads as JSON again
+_JSON_TEXTS = frozenset(("arguments", "input"))  # fields whose text a server reads as JSON
 
 
 def check_depth(body: dict[str, Any]) -> None:
@@ -29,7 +29,7 @@ def check_depth(body: dict[str, Any]) -> None:
         body: the request; texts that hold the arguments of calls are looked into.
 
     Raises:
-        BadRequestError: it is; the error says where.
+        BadRequestError: the request is too deep; the error says where.
     """
     for name, value in body.items():
         for level, inner in _nested(value):
@@ -48,7 +48,7 @@ def is_too_deep(text: str) -> bool:
 def depth_of_text(text: str) -> int:
     """Return how deep the JSON in a text is nested at most, whole or not."""
     if text.count("[") + text.count("{") <= DEEPEST:
-        return 0  # not to be told from any other that is flat enough
+        return 0  # flat enough; no need to measure it
     deepest = depth = 0
     for found in _MARK.finditer(text):
         mark = found.group()

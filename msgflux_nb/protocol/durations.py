@@ -1,4 +1,4 @@
-"""A text → the seconds that it says; pure.
+"""A text → the seconds that it names; pure.
 
 A number of seconds, a duration such as ``6m0s``, ``250ms`` or ``1 minute 30 seconds``, a point in time (seconds or
 milliseconds since 1970, RFC 3339, an HTTP date), or a sentence such as *try again in 1.5s*.
@@ -35,11 +35,11 @@ _MILLISECONDS = 1e12
 
 
 def seconds_in(value: Any, *, now: float | None = None) -> Wait:
-    """Return the seconds that a value says: a number, a duration, a point in time; None where it says none.
+    """Return the seconds that a value names: a number, a duration, a point in time; None if it names none.
 
     Args:
         value: a number or a text.
-        now: seconds since 1970; without it, a point in time says nothing.
+        now: seconds since 1970; without it, a point in time counts as None.
 
     Example:
         >>> seconds_in("1m30s"), seconds_in("250ms"), seconds_in("soon")

@@ -1,4 +1,4 @@
-"""The typed events that an answer is made of: what a stream yields, and what a whole answer is read as."""
+"""The typed events of an answer: a stream yields them, and a whole answer is read as them."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the words with which a model declines."""
+    """A piece of the model's refusal."""
 
     text: str
     choice: int = 0
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
-    """A fragment of a tool call, as it came.
+    """A fragment of a tool call, as received.
 
     Attributes:
         call: which call of the choice it belongs to, counted from 0 in order of appearance.
@@ -70,7 +70,7 @@ class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
         arguments: a piece of the arguments' text; whole arguments, where a server sends them as an object.
         choice: the choice that it belongs to.
         kind: ``function``, ``custom`` (its input is text), or the deprecated ``function_call``.
-        extra: fields of the provider that have to go back as they came.
+        extra: the provider's own fields, to be sent back unchanged.
     """
 
     call: int
@@ -83,13 +83,13 @@ class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class AudioDelta(msgspec.Struct, frozen=True):
-    """A piece of sound: its bytes so far decodable, its words, or both.
+    """A piece of sound: the bytes that can be decoded so far, its words, or both.
 
     Attributes:
-        data: sound in the format that was asked for.
+        data: sound in the requested format.
         transcript: a piece of what is said.
         id: the provider's name for the sound, with which a later message can refer to it.
-        expires_at: until when it can, in seconds since the epoch.
+        expires_at: when that id expires, in seconds since the epoch.
     """
 
     data: bytes = b""
@@ -139,20 +139,20 @@ class LogprobsDelta(msgspec.Struct, frozen=True):
 
 
 class ProviderFields(msgspec.Struct, frozen=True):
-    """Fields of a message that are nobody's standard; kept, and sent back to the same provider and model only."""
+    """Non-standard fields of a message; kept, and sent back to the same provider and model only."""
 
     fields: dict[str, Any]
     choice: int = 0
 
 
 class AnswerFields(msgspec.Struct, frozen=True):
-    """Fields beside the message that are nobody's standard, such as ``citations``; kept, and never sent back."""
+    """Non-standard fields outside the message, such as ``citations``; kept, and never sent back."""
 
     fields: dict[str, Any]
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A choice has ended; ``raw`` is the provider's own word. The reason is None where the answer is not there yet."""
+    """A choice has ended; ``raw`` is the provider's own word. The reason is None while the answer is not ready."""
 
     reason: FinishReason | None
     raw: str
@@ -166,12 +166,12 @@ class UsageReported(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Which answer this is, and of which model.
+    """The answer's id and model.
 
     Attributes:
         id: the provider's name for the answer.
         model: the model that answers.
-        latest: whether this replaces what was said before; else the first word counts.
+        latest: whether this replaces an earlier one; else the first one counts.
     """
 
     id: str | None
@@ -203,7 +203,7 @@ class Fields:
     ``reasoning_details``); dicts are merged; of anything else the last one stays.
 
     Args:
-        repeated: whether a chunk may say again what one before it said, all or more of it, as Perplexity does with
+        repeated: whether a chunk may repeat earlier content, all or more of it, as Perplexity does with
             ``citations``; a message's own fields are pieces.
     """
 
@@ -212,7 +212,7 @@ class Fields:
         self._values: dict[str, list[Any]] = {}
 
     def add(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Take some more of them, return what is new."""
+        """Take more fields, return the new ones."""
         new = {}
         for name, value in fields.items():
             values = self._values.setdefault(name, [])

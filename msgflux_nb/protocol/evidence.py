@@ -1,4 +1,4 @@
-"""The body of an error → what it says, field by field; pure.
+"""The body of an error → its fields, read one by one; pure.
 
 Error bodies come as ``{"error": {...}}``, ``{"error": "text"}``, ``{"object": "error", ...}``, ``{"type": "error",
 "error": {...}}``, ``{"detail": ...}``, ``{"errors": [...]}``, ``{"base_resp": {...}}`` (MiniMax), ``{"code": ...,
@@ -40,13 +40,13 @@ _INNER_NAMES = (
 )
 # Fields that exist only where a filter has found something.
 _FLAGS = frozenset(("flagged_input", "content_filter_result", "content_filter_results", "contentFilter", "reasons"))
-# An address, also one without a scheme: what stands in it is nobody's statement.
+# An address, with or without a scheme: its words say nothing about the error.
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.\-]{0,20}://\S+|\bwww\.\S+|\b(?:[a-z0-9\-]{1,63}\.){1,8}(?:com|ai|io|org|net|dev|cn)\b(?:[/?#]\S*)?",
     re.I,
 )
 _NUMBERS = ("n_prompt_tokens", "n_ctx")  # llama.cpp
-_TEXTS = 20_000  # characters of prose that are looked at
+_TEXTS = 20_000  # characters of prose that are searched
 _LAYERS = 12
 
 
@@ -58,13 +58,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         code: the provider's own word for the error, as it spells it.
         words: every such word in the body, without marks and capitals, the most particular first.
         param: the field of the request that it names, or None.
-        message: what it says to a person.
-        prose: all that, and what the providers behind it say, without addresses.
-        quotas: what Google calls the limits that were met, in small letters.
-        flagged: whether it lists what a filter has found.
+        message: the message for a person.
+        prose: that message and those of providers behind a gateway, without addresses.
+        quotas: Google's names of the limits that were reached, in lower case.
+        flagged: whether it lists findings of a filter.
         wait: the seconds that it asks to wait, or None.
-        prompt_tokens: how many tokens were sent, where a field says so.
-        context_tokens: how many fit, where a field says so.
+        prompt_tokens: how many tokens were sent, if a field says so.
+        context_tokens: how many fit, if a field says so.
     """
 
     status: int | None = None
@@ -81,11 +81,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -> Evidence:
-    """Return what a body says.
+    """Return the evidence in a body.
 
     Args:
         status: the HTTP status; None for an error inside an answer.
-        payload: the body, parsed where it is JSON, else its text.
+        payload: the body, parsed if it is JSON, else its text.
         now: seconds since 1970, for a wait that is a point in time.
     """
     inner = _inner(payload)
@@ -115,7 +115,7 @@ def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -
 
 
 def plain_word(word: str) -> str:
-    """Return a code without marks and capitals, in which providers differ.
+    """Return a code in lower case without punctuation, since providers differ in both.
 
     ``DataInspectionFailed`` and ``data_inspection_failed`` are the same word.
     """

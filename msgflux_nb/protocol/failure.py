@@ -44,7 +44,7 @@ _FINE: tuple[Any, ...] = (
     "OK",
     [],
     {},
-)  # what says that nothing is wrong
+)  # values that mean no error
 
 
 def failure_of_status(
@@ -56,7 +56,7 @@ def failure_of_status(
         status: the HTTP status, 300 or more.
         headers: the answer's headers, names in lower case.
         body: its body, whole or the first part.
-        url: what was asked; must not hold a key.
+        url: the requested address; must not hold a key.
         now: the time in seconds since the epoch, for a wait that is a point in time.
         scrub: removes keys from text.
     """
@@ -73,7 +73,7 @@ def failure_of_status(
         if body.lstrip()[:1] == b"<":
             if status < 500 and status not in (408, 429):
                 return _html(body, url, status, scrub)
-            payload = f"{_page(payload, scrub)}."  # a proxy says that it cannot reach the server, which may pass
+            payload = f"{_page(payload, scrub)}."  # a proxy cannot reach the server; that may pass
     error = _provider_error(status, payload, scrub, headers=headers, now=now)
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
     return error
@@ -90,7 +90,7 @@ def failure_of_body(body: bytes, *, url: str = "the server", scrub: Scrub = str)
 
 
 def failure_in_stream(text: str, *, scrub: Scrub = str) -> ServerError:
-    """Return the exception for a chunk that is no JSON."""
+    """Return the exception for a chunk that is not JSON."""
     got = _page(text, scrub) if text.lstrip()[:1] == "<" else repr(scrub(text)[:120])
     return ServerError(f"expected JSON in the stream, got {got}.")
 
@@ -125,7 +125,7 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def _is_flat_error(body: dict[str, Any]) -> bool:
-    """Whether an object without choices is an error, though nothing in it is called so."""
+    """Whether an object without choices is an error, though no field in it is called one."""
     names = ("errors", "error_msg", "error_code", "fault")
     if body.get("success") is False or any(_says(body.get(name)) for name in names):
         return True
@@ -140,14 +140,14 @@ def _is_flat_error(body: dict[str, Any]) -> bool:
 
 
 def _says(error: Any) -> bool:
-    """Whether an ``error`` says that there is one: gateways in Go fill it with empty texts where there is none."""
+    """Whether an ``error`` field reports one: gateways in Go fill it with empty texts if there is none."""
     if isinstance(error, dict):
         return any(error.get(name) not in _FINE for name in error)
     return error not in _FINE and error is not False
 
 
 def _parsed(body: bytes) -> Any:
-    """The first JSON value of a body; it may be framed as an event, although it is no stream."""
+    """The first JSON value of a body; it may be framed as an event, although it is not a stream."""
     values, _ = json_values(body)
     if not values:
         found = _EVENT_DATA.search(body)
@@ -203,7 +203,7 @@ def _filtered_prompt(body: dict[str, Any]) -> PromptFilteredError | None:
 
 
 def _is_completion(payload: Any) -> bool:
-    """Whether a body without an answer comes from the right place all the same."""
+    """Whether a body without an answer still comes from a chat-completion API."""
     return isinstance(payload, dict) and ("choices" in payload or "chat.completion" in str(payload.get("object")))
 
 

@@ -1,8 +1,8 @@
-"""What an error says → who is at fault. One decision, by one table; pure.
+"""The evidence in an error → who is at fault. One decision, by one table; pure.
 
-It alone says whether a request is sent again, whether a batch waits, and whether its other rows are still sent. What is
-written for programs is asked first: the numbers and codes of a body. What is written for people decides only where
-those say nothing, and never by what stands in an address. The status has the last word.
+Only this decides whether a request is sent again, whether a batch waits, and whether its other rows are still sent.
+Numbers and codes of a body, which are written for programs, count first. Its prose, written for people, counts only if
+they decide nothing, and never by words in an address. The status has the last word.
 
 To check a row of ``fault_rows.py`` against a provider's documents, look for its codes there. To add one, add it
 there, and a body in the shape that the provider sends to ``tests/protocol/test_fault.py``.
@@ -39,7 +39,7 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     429: RateLimitError,
 }
 _FAULT_BY_STATUS = {405: Fault.SETTINGS, 413: Fault.SIZE, 503: Fault.LOAD, 529: Fault.LOAD}
-# What is said of an error inside a stream or an answer with status 200, where no status is.
+# The wording for an error inside a stream or an answer with status 200, which has no error status.
 _BY_WORD: list[tuple[re.Pattern[str], int]] = [
     (re.compile(r"authentication_error|(invalid|incorrect)[ _](api|access)[ _]?key|unauthori[sz]ed", re.I), 401),
     (re.compile(r"permission_(error|denied)|forbidden", re.I), 403),
@@ -62,8 +62,8 @@ _DAILY = re.compile(
     r"|当日|今日",
     re.I,
 )
-_PATIENCE_SECONDS = 900.0  # a limit of the day that lets something pass sooner is a wait
-_COUNTED = frozenset((None, 413, 429))  # with which a provider says that it counts
+_PATIENCE_SECONDS = 900.0  # a daily limit that frees something sooner is a wait
+_COUNTED = frozenset((None, 413, 429))  # statuses that report a limit
 _ALONE_TOO_LARGE = (
     "This request alone is larger than the limit: shorten it, or lower max_tokens. Other requests are not affected."
 )
@@ -76,7 +76,7 @@ class Decision(NamedTuple):
     Attributes:
         fault: that.
         error: the class of the error.
-        advice: what to do; empty where there is nothing to say.
+        advice: what to do; empty if there is no advice.
     """
 
     fault: Fault
@@ -88,8 +88,8 @@ def decide(evidence: Evidence, *, wait: Wait = None) -> Decision:
     """Return who is at fault.
 
     Args:
-        evidence: what the body says.
-        wait: the seconds that the headers ask to wait, if they do.
+        evidence: the evidence in the body.
+        wait: the seconds that the headers ask to wait, or None.
     """
     usual = _class_by_status(evidence)
     wait = evidence.wait if wait is None else wait
@@ -128,7 +128,7 @@ def _row_by_code(evidence: Evidence) -> Row | None:
 
 
 def _row_by_prose(evidence: Evidence, wait: Wait) -> Row | None:
-    """A message that asks to wait a moment speaks of no empty account, whatever it advertises."""
+    """A message that asks to wait a moment does not mean an empty account, whatever it advertises."""
     for row in ROWS:
         if row.prose is None or evidence.status not in row.statuses or not row.prose.search(evidence.prose):
             continue
@@ -139,7 +139,7 @@ def _row_by_prose(evidence: Evidence, wait: Wait) -> Row | None:
 
 
 def _is_too_large(evidence: Evidence) -> bool:
-    """Whether more is asked for in one request than the limit of a whole minute or day."""
+    """Whether one request exceeds the limit of a whole minute or day."""
     if evidence.status not in _COUNTED:
         return False
     limits, requested = _LIMIT.findall(evidence.prose), _REQUESTED.findall(evidence.prose)

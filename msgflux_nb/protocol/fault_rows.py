@@ -1,4 +1,4 @@
-"""The table of what providers say, and who is at fault then: data only.
+"""The table of providers' errors, and who is at fault for each: data only.
 
 A row's codes are compared with every code, type and status word of a body, without marks and capitals; ``*`` stands for
 anything. Its prose is a pattern for what is said to people, where no code decides, and only with the statuses named.
@@ -24,17 +24,17 @@ __all__ = ["ROWS", "Row"]
 
 
 class Row(NamedTuple):
-    """What some providers say in one case.
+    """How some providers report one case.
 
     Attributes:
         name: the case.
-        fault: who is at fault then.
+        fault: who is at fault.
         codes: of codes, types and status words.
         prose: of the message, where no code decides; None where a message is not enough.
         statuses: with which the prose counts; None is an error inside an answer.
-        error: the class of the error, where the status does not decide that.
+        error: the class of the error, if the status does not decide it.
         advice: what to do, for the end of the message.
-        bad_request: the class of the error, where the status says no more than that the request is bad.
+        bad_request: the class of the error, if the status only says that the request is bad.
     """
 
     name: str
@@ -284,7 +284,7 @@ ROWS = (
         bad_request=UnknownNameError,
     ),
     Row(
-        # OpenAI, Azure, Groq: an option that is not taken, and that no remedy of ``remedy.py`` may leave out.
+        # OpenAI, Azure, Groq: an option that is not accepted, and that no remedy of ``remedy.py`` may leave out.
         "an option that is not taken",
         Fault.SETTINGS,
         _codes("unsupported_parameter", "unknown_parameter", "unsupported_country*", "model_not_active"),

@@ -1,6 +1,6 @@
-"""What of a caller's request was changed or left out on the way to a provider, as sentences; pure.
+"""Sentences about what was changed in a caller's request, or left out, on the way to a provider; pure.
 
-Only what a caller would want to know: what is always done for a provider, and changes no meaning, is not said.
+Only what a caller wants to know: routine changes that keep the meaning are not mentioned.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def left_out(
     Args:
         given: the messages as the caller gave them.
         body: the request without the caller's own fields.
-        profile: to whom it goes.
+        profile: the provider that is asked.
         prefill: the start of the answer, if it is sent as one.
         extra_body: the caller's own fields.
-        plain: whether this provider's own fields were left out of earlier turns, since it has refused them.
+        plain: whether this provider's own fields were left out of earlier turns, since it refused them.
     """
     found: list[str] = []
     sent = body["messages"]
@@ -86,11 +86,11 @@ def _replaces(name: str, value: Any, body: dict[str, Any]) -> bool:
     return name in body and name not in _OWN and body[name] != value
 
 
-# What of earlier turns cannot go to the provider that is asked now.
+# Parts of earlier turns that the current provider cannot take.
 
 
 def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, str]) -> tuple[str, ...]:
-    """Return a sentence for each kind of reason why something of a turn stays out of the request.
+    """Return a sentence for each reason why part of a turn stays out of the request.
 
     Args:
         messages: the history as the caller gave it.
@@ -119,7 +119,7 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
 
 
 def _kinds(things: list[Any]) -> Iterator[str]:
-    """What some items or blocks hold that no other provider understands."""
+    """The contents of items or blocks that no other provider understands."""
     for thing in things:
         if not isinstance(thing, dict):
             continue
