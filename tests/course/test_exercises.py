@@ -118,7 +118,7 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         (lambda votes: False, "never stops"),
         (lambda votes: True, "Stop later"),
         (lambda votes: len(votes), "True to stop"),
-        (lambda votes: len(votes) >= 10, "calls of"),
+        (lambda votes: len(votes) >= 19, "calls of"),
     ],
     "10.a": [
         (24, "function"),
