@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except MsgfluxError as error:
         print(f"msgflux-nb: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever reads has enough, as `head` has
+    except BrokenPipeError:  # the reader has enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -37,7 +37,7 @@ def number(answer: Any, what: str) -> float:
         what: what it is to be, with its unit.
 
     Raises:
-        NotYetError: it is none.
+        NotYetError: it is not one.
     """
     need(not isinstance(answer, bool), f"Expected {what} as a number, got {answer!r}.")
     need(not isinstance(answer, str), f"Expected {what} as a number, without quotes and units; you gave {an(answer)}.")

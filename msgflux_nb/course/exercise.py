@@ -75,7 +75,7 @@ class Exercise:
         self.latest: Outcome | None = None
 
     def test(self, answer: Any) -> None:
-        """Check an answer, and raise where it is not right: for graders.
+        """Check an answer, and raise if it is wrong: for graders.
 
         Raises:
             NotYetError: it is not right yet; the sentence says what is missing.

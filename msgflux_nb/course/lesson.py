@@ -38,7 +38,7 @@ class Lesson:
         recording: the name of its main recording.
 
     Attributes:
-        a, b, c: its exercises; None where it has fewer.
+        a, b, c: its exercises; None if it has fewer.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Lesson:
         """Return the path of one of the course's recordings, by default this lesson's.
 
         Raises:
-            ValueError: there is none of that name; the error lists those that there are.
+            ValueError: no lesson has that name; the error lists those that exist.
         """
         name = name or self._recording
         path = recordings_folder() / f"{name}.jsonl"

@@ -1,4 +1,4 @@
-"""Recorded requests, read again offline, or sent again as they were: what still holds, and what has changed."""
+"""Check recorded requests: read them again offline, or send them again, and say what has changed."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def record_again(
     Args:
         path: the file.
         base_url: where models of one's own server live.
-        told: is told the number of each exchange, the exchange, and what came of it.
+        told: is told the number of each exchange, the exchange, and its result.
     """
     recording = Recording(path)
     header = recording.header

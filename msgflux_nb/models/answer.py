@@ -33,7 +33,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         model: the model that answered, as the provider calls it.
         provider: who answered.
         attempts: how many requests were sent; 0 for an answer from the cache.
-        seconds_to_first_token: None where the answer came whole.
+        seconds_to_first_token: None if the answer came whole.
         seconds: the whole call, retries included.
         cost: US dollars, or None when the price is unknown; 0 for an answer from the cache.
         cached: whether the answer was taken from the cache.
@@ -48,7 +48,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
             known once it was decoded, as ``consume`` does.
         replayed: where the answer was recorded: its date and file; None for one that came over the network.
-        recorded_cost: US dollars that a replayed answer cost when it was recorded, or None where it is not known.
+        recorded_cost: US dollars that a replayed answer cost when it was recorded, or None if it is not known.
     """
 
     usage: Usage | None

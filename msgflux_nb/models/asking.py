@@ -1,4 +1,4 @@
-"""How a model asks inside a recording: who answers in the place of the network, what is kept, and whose time counts."""
+"""How a model asks inside a recording: who answers instead of the network, what is kept, and whose time counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Replayed(NamedTuple):
 
 
 def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
-    """Return what answers and what is kept at this moment; None where nothing is recorded or replayed.
+    """Return what answers and what is kept at this moment; None if nothing is recorded or replayed.
 
     Args:
         own: the replay that a model is itself.
@@ -53,7 +53,7 @@ class Asking:
     Args:
         now: what answers, and what is kept.
         name: the model as it was asked for.
-        settings: what it was built with, but for what is secret.
+        settings: what it was built with, without secrets.
         sample: of several answers to one request, which is wanted.
 
     Attributes:

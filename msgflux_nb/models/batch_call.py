@@ -106,8 +106,8 @@ class Prepared:
         schema: what the answer is decoded to, or None for text.
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
-        allowance: what the provider said last may still be sent; None where it said nothing.
-        came: is told what was billed for an answer that has come whole, before it is decoded; None if nobody asks.
+        allowance: what the provider said last may still be sent; None if it said nothing.
+        came: is told what a whole answer cost, before it is decoded; None if nobody asks.
     """
 
     __slots__ = (
@@ -179,11 +179,11 @@ class Prepared:
         return begun if isinstance(begun, ModelResponse) else await self._finish(begun)
 
     def rescued(self) -> ModelResponse | None:
-        """Return the answer that came before a request that was cancelled; None where there is none."""
+        """Return the answer that came before a request that was cancelled; None if there is none."""
         return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
 
     async def _begin(self, turn: Turn) -> ModelResponse | _Given:
-        """Send the first request in one go; what is still to be done then is begun. No frame of a failure holds it."""
+        """Send the first request in one go, then begin the rest of the call. No frame of a failure holds it."""
         while True:
             ticket = await turn.begin(len(self.request))
             try:
@@ -254,7 +254,7 @@ class Prepared:
         self.allowance = allowance_of(headers, now=time.time())
 
     def without_key(self, data: bytes) -> bytes:
-        """Return what was sent or received without the caller's key, which a gateway wants in a body or repeats."""
+        """Remove the caller's key, which a gateway wants in a body or repeats, from what was sent or received."""
         return self._hide(data)
 
 
@@ -266,9 +266,9 @@ class _Given(AsyncStreamResponse):
         connect: where further requests go.
         turn: when each of them may be sent.
         hear: is told the headers of each answer.
-        given: the body that came, or why there is none for good; None where nothing was sent.
+        given: the body that came, or the error that ended the request for good; None if nothing was sent.
         came: is told each exchange that is complete, before its answer is decoded.
-        ticket: of the request that was sent, where how it ended is not told yet.
+        ticket: of the request that was sent, if its end has not been reported yet.
 
     Attributes:
         not_sent: why a request was not sent; None where all were.

@@ -1,4 +1,4 @@
-"""What a call took, of all its requests together: tokens and dollars, None where one of them does not say."""
+"""What a call took, of all its requests together: tokens and dollars, None if one of them does not say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:
-    """Return the tokens of all answers; None where the provider does not say them of each."""
+    """Return the tokens of all answers; None if the provider does not say them of each."""
     usages = [one.usage for one in exchanges if one.has_answer]
     known = [usage for usage in usages if usage is not None]
     return sum(known[1:], known[0]) if known and len(known) == len(usages) else None
@@ -56,7 +56,7 @@ def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -
 
 
 def recorded_cost(exchanges: Sequence[Exchange]) -> float | None:
-    """Return what the replayed requests cost when they were recorded; None where that of one is not known."""
+    """Return what the replayed requests cost when they were recorded; None if that of one is not known."""
     costs = [one.recorded_cost for one in exchanges if one.replayed is not None and one.has_answer]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None

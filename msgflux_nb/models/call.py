@@ -55,8 +55,8 @@ class Call:
         model: the model's name as the provider knows it.
         learnt: what is known of this model at this endpoint; what this call learns is added.
         exchange: makes an exchange of a request.
-        request: what ``build`` gives for the first one, where it was built before.
-        known: what was known of the model then, where that is not what is known now.
+        request: what ``build`` gives for the first one, if it was built before.
+        known: what was known of the model then, if more is known now.
 
     Attributes:
         exchange: the one whose answer counts.
@@ -300,7 +300,7 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of all answers; None where the provider does not say them of each."""
+        """The tokens of all answers; None if the provider does not say them of each."""
         return usage_together(self.exchanges)
 
     @property
@@ -341,7 +341,7 @@ class Call:
 
     @property
     def tool_calls(self) -> ToolCallAggregator | None:
-        """The calls of the caller's tools, or None where there are none; the same object once the answer has ended."""
+        """The calls of the caller's tools, or None if there are none; the same object once the answer has ended."""
         exchange = self.current
         if self._calls is None or self._calls[0] is not exchange:
             if self.request.call_as_structure:
@@ -355,7 +355,7 @@ class Call:
 
     @property
     def structure_text(self) -> str | None:
-        """The text of a structure that came as a tool's arguments; None where it did not."""
+        """The text of a structure that came as a tool's arguments; None if it did not."""
         items = self.snapshot.choices[0].fields.get(ITEMS)
         if items is not None and self.request.schema is not None and self.request.schema_method != "tool":
             return final_text(items)

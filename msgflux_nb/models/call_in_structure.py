@@ -9,7 +9,7 @@ __all__ = ["call_in_structure", "callers_calls"]
 
 
 def call_in_structure(text: str) -> ToolCallAggregator | None:
-    """Return the call that an answer's text holds, or None where it holds none."""
+    """Return the call that an answer's text holds, or None if it holds none."""
     try:
         found = decode_json(text)
     except ValueError:
@@ -23,11 +23,11 @@ def call_in_structure(text: str) -> ToolCallAggregator | None:
 
 
 def callers_calls(calls: ToolCallAggregator, structure: str | None) -> ToolCallAggregator | None:
-    """Return the calls of the caller's tools, or None where there are none.
+    """Return the calls of the caller's tools, or None if there are none.
 
     Args:
         calls: all that came.
-        structure: the tool whose arguments are the structure, which nobody could answer; None where there is none.
+        structure: the tool whose arguments are the structure, which nobody could answer; None if there is none.
     """
     others = [state for state in calls.states if state.name != structure] if structure is not None else []
     if not len(calls) or (structure is not None and not others):

@@ -357,11 +357,11 @@ class ChatCompletion:
         return (call, None) if other is None else other._call(messages, stream, **asked)
 
     def _under_way(self) -> Inside | None:
-        """What answers in the place of the network, and what is kept; None where nothing is."""
+        """What answers in the place of the network, and what is kept; None if nothing is."""
         return under_way(self._player, live=self._is_live)
 
     def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
-        """The model that answers what is not recorded; None where that is not needed, or there is none."""
+        """The model that answers what is not recorded; None if that is not needed, or there is none."""
         player = None if now is None else now.player
         if player is None or not isinstance(player.otherwise, ChatCompletion) or player.has(wire, body):
             return None

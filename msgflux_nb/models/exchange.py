@@ -74,7 +74,7 @@ class Exchange:
         attempts: how many times the request was sent.
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
-        allowance: what the provider says may still be sent, where ``received`` is wanted too; None where it does not.
+        allowance: what the provider says may still be sent, where ``received`` is wanted too; None if it does not.
         watchers: called with each event as it arrives, by whoever reads.
         replayed: where its answer was recorded; None for one that came over the network.
         recorded_cost: what the answer cost when it was recorded.
@@ -189,13 +189,13 @@ class Exchange:
     def prefill_found(self) -> bool | None:
         """Whether the answer began with the prefill, where a server that repeats it or an instruction led to expect so.
 
-        None where it was not expected, and as long as it is not known.
+        None if it was not expected, and as long as it is not known.
         """
         return self._accumulator.prefill_found
 
     @property
     def seconds_to_first_token(self) -> float | None:
-        """From the first attempt to the first content; None where the answer came whole, or not at all."""
+        """From the first attempt to the first content; None if the answer came whole, or not at all."""
         if self._began is None or self._first_content is None or not self.request.stream:
             return None
         return self._first_content - self._began
@@ -234,7 +234,7 @@ class Exchange:
             self.allowance = allowance_of(headers, now=time.time())
 
     def recall(self) -> list[Event] | None:
-        """Take the whole answer from the cache, return what it says; None where it has none that can be used."""
+        """Take the whole answer from the cache, return what it says; None if it has none that can be used."""
         entry = self._entry
         try:
             data = None if entry is None else entry.get()
@@ -304,7 +304,7 @@ class Exchange:
         return error
 
     def delay_after(self, error: MsgfluxError) -> float | None:
-        """Return the seconds to wait before the next attempt; None where there is none, and ``failed`` says why."""
+        """Return the seconds to wait before the next attempt; None if there is none, and ``failed`` says why."""
         error = self.reason(error)
         delay = retry_delay(
             error,

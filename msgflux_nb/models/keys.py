@@ -124,7 +124,7 @@ _named: dict[str, Key] = {}  # as they were found last
 
 
 def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
-    """Return the key given, or the one in the environment; None where a provider needs none.
+    """Return the key given, or the one in the environment; None if a provider needs none.
 
     Raises:
         AuthenticationError: the provider needs a key and there is none; the message says where it was looked for.

@@ -20,7 +20,7 @@ class Known(NamedTuple):
 
     Attributes:
         refused: ways of asking for a structure that the server does not take.
-        remedies: what it named of requests that it does not take, and what is sent instead.
+        remedies: the parts of requests that it said it does not take, and what is sent instead.
         wire: the wire that is left, where the provider's own does not exist there.
     """
 

@@ -12,7 +12,7 @@ from .call import Call
 
 __all__ = ["Partials", "StructureText"]
 
-_SHARE = 9.0  # of the time, at most a tenth goes into building what is shown
+_SHARE = 9.0  # at most a tenth of the time goes into building what is shown
 
 
 class StructureText:

@@ -116,7 +116,7 @@ def _is_usual(usage: Usage) -> bool:
 
 
 def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
-    """Return what tokens of several kinds, or of another tier, cost; None where one of their prices is not listed."""
+    """Return what tokens of several kinds, or of another tier, cost; None if one of their prices is not listed."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -144,7 +144,7 @@ def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
 
 
 def _context(model: Any, usage: Usage) -> dict[str, str] | None:
-    """Return how a price list names the tier of an answer; None where it has no price for it."""
+    """Return how a price list names the tier of an answer; None if it has no price for it."""
     tier = (usage.tier or "").lower()
     if not tier or tier in _USUAL_TIERS:
         return {}
@@ -163,7 +163,7 @@ def _context(model: Any, usage: Usage) -> dict[str, str] | None:
 
 @functools.cache
 def _price(price_list: str, model: str) -> Price | None:
-    """A function of (prompt tokens, completion tokens, cached) for one model; None where it has no price."""
+    """A function of (prompt tokens, completion tokens, cached) for one model; None if it has no price."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -186,9 +186,9 @@ def _price(price_list: str, model: str) -> Price | None:
 
 
 def _even(price: Callable[..., Decimal | None]) -> Price | None:
-    """The price where it is the same for each token, at any time and for any number: looking it up takes a while.
+    """Return a price that is the same for each token, at any time and for any number: looking one up takes a while.
 
-    None where it is not, such as where more tokens than so many cost more each.
+    None if it varies, for instance if tokens beyond a number cost more each.
     """
     parts = [price(*(_MILLION if place == part else 0 for place in range(3))) for part in range(2)]
     whole_cached = price(_MILLION, 0, _MILLION)

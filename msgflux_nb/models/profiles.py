@@ -82,7 +82,7 @@ _OWN_SERVERS = (
     ),
     _VLLM,
     structs.replace(_VLLM, provider="sglang", base_url="http://localhost:30000/v1", reasoning_name="reasoning_content"),
-    # Its compatible API passes tool_choice over, whatever it is.
+    # Its compatible API ignores tool_choice, whatever it is.
     Profile(
         provider="ollama",
         base_url="http://localhost:11434/v1",

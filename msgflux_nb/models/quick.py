@@ -1,6 +1,6 @@
 """Whole answers of one endpoint, each in one go: what the rows of a batch have in common is made once a second.
 
-What came and is not plain, an error too, is handed on to be read as if it had come in any other way.
+An answer that is not plain, or an error, is handed on and read like the answer of any other request.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Quick:
         self._found: _Found | None = None
 
     async def send(self, body: bytes, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
-        """Send a request once; return the answer's body, or why there is none; None where nothing was sent."""
+        """Send a request once; return the answer's body, or why there is none; None if nothing was sent."""
         try:
             place = await self._now()
         except MsgfluxError:  # the long way says so

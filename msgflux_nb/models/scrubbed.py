@@ -1,4 +1,4 @@
-"""What is left of a failed answer, as evidence, without the keys that a server may repeat in fields of its own."""
+"""Keeps a failed answer as evidence, without the keys that a server may repeat in fields of its own."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Take:
 
     Args:
         endpoint: where it goes.
-        exchange: what is asked.
+        exchange: the exchange to run.
         asking: for whom it is kept.
     """
 

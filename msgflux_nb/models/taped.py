@@ -1,4 +1,4 @@
-"""An exchange opened: over the network, kept where it is recorded, or out of a recording; one door for each driver."""
+"""Opens an exchange over the network or from a recording, and records it if asked; one function for each driver."""
 
 from __future__ import annotations
 

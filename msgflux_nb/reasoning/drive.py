@@ -32,7 +32,7 @@ class Job(NamedTuple):
         function: called with ``argument`` if there is no model.
         counted: whether it counts towards the budget.
         about: what the trace says it is about: the number of a sample, or the path of a node.
-        then: called with what came of it, as soon as it came, so that nothing is lost whatever happens to other jobs.
+        then: called with the result as soon as it is there, so that nothing is lost if other jobs fail.
     """
 
     purpose: str
@@ -46,7 +46,7 @@ class Job(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What came of a job: a value, or why it could not be read."""
+    """The result of a job: a value, or why it could not be read."""
 
     value: Any
     problem: str | None = None

@@ -1,4 +1,4 @@
-"""``Log``: what a plan did so far, kept whatever ends it; told to whoever listens; ended by whoever stops it."""
+"""``Log``: keeps what a plan did so far, however the plan ends; tells listeners; lets anybody stop the plan."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What the plan has spent so far; None where a call did not say its tokens, or its price is not known."""
+    """What the plan has spent so far; None if a call did not say its tokens, or its price is not known."""
 
     calls: int
     tokens: int | None

@@ -24,16 +24,16 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: ``react``, ``self_consistency`` or ``tree_of_thoughts``.
         task: what was asked.
-        final_answer: of the type ``answer``; None where there is none.
+        final_answer: of the type ``answer``; None if there is none.
         trace: calls of the model, then samples, nodes or turns, each in order.
         paths: of a tree the last beam, best first; of a vote the reasoning of each sample; of ``react`` its thoughts.
         stopped: what ended it before its plan did: the name of a limit, ``solved``, ``exhausted``, the rule of
-            ``stop``, ``max_steps``, ``error`` or ``interrupted``; None where it came to its end.
+            ``stop``, ``max_steps``, ``error`` or ``interrupted``; None if it came to its end.
         margin: of a vote: by which share of all samples the answer is ahead of the next one; 0 is a tie, which means
             nothing. None for others.
         calls: how often the model was asked; without a model, how often the functions in its place were called.
-        usage: tokens of all responses together; None where one is not known.
-        cost: US dollars of all responses together; None where one is not known.
+        usage: tokens of all responses together; None if one is not known.
+        cost: US dollars of all responses together; None if one is not known.
         seconds: from start to end.
         responses: every answer of the model.
         messages: the task and its answer as a history that can go on; of ``react`` the whole conversation.

@@ -210,7 +210,7 @@ class _Vote:
             yield [self._judging()]
 
     def _surely_needed(self) -> int:
-        """How many samples are needed whatever they say, so that none is asked for in vain."""
+        """Return how many samples are needed whatever they say, so that no call is wasted."""
         if self._stop is None:
             return self._n
         if self._stop == "window":

@@ -59,7 +59,7 @@ class PlanRun:
         return not self._done.is_set()
 
     def stop(self) -> None:
-        """End the plan, keeping what came: what is in flight is cancelled. From any thread; again without harm."""
+        """End the plan and keep its results; calls in flight are cancelled. From any thread, as often as wanted."""
         with self._lock:
             self._stop_asked = True
             started = self._started

@@ -1,4 +1,4 @@
-"""What a tool returns or raises → what the model reads: whatever it is, it ends no conversation."""
+"""What a tool returns or raises → what the model reads; nothing that a tool does ends the conversation."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class RunEnded(msgspec.Struct, frozen=True):
     """The whole conversation has ended.
 
     Attributes:
-        run: what ``run_tools`` returns, a :class:`ToolRun`; None where it raises.
+        run: what ``run_tools`` returns, a :class:`ToolRun`; None if it raises.
         error: what it raises, an interrupt included.
     """
 
@@ -116,7 +116,7 @@ def told_step(step: int, stream: Any, on_event: OnEvent) -> Iterator[None]:
 
 
 class _Loop:
-    """One conversation; no waiting. Both drivers ask for its next turn, and tell what came of it."""
+    """One conversation, without waiting. Both drivers ask for its next turn, and report the result."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Loop:
             yield
 
     def took(self, response: Answer) -> ToolCallAggregator | None:
-        """Take an answer; return the calls to run, or None where it is the final one.
+        """Take an answer; return the calls to run, or None if it is the final one.
 
         Raises:
             ToolCallError: the model still calls tools although ``max_steps`` is reached.

@@ -17,9 +17,9 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         purpose: ``sample``, ``propose``, ``value``, ``judge`` or ``close``.
         about: the number of the sample, or the path of the node.
-        prompt: the text that was sent, or None where the caller's messages were sent as they are.
+        prompt: the text that was sent, or None if the caller's messages were sent as they are.
         text: what came.
-        problem: why it could not be read; None where it could.
+        problem: why it could not be read; None if it could.
         seconds: how long it took.
     """
 
@@ -36,10 +36,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: counts from 0.
-        answer: the value; None where it could not be read.
+        answer: the value; None if it could not be read.
         reasoning: the steps before it.
         group: number of the group of equal answers, in order of first appearance; None votes for nothing.
-        problem: why it could not be read; None where it could.
+        problem: why it could not be read; None if it could.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         parent: id of the thought it continues; None for a first one.
         level: 1 for a first thought.
         path: all thoughts up to this one.
-        value: how promising it is; None where nobody said.
+        value: how promising it is; None if nobody said.
         state: ``kept`` for the next level, ``pruned``, ``dead`` or ``solved`` by ``check``, ``open`` where the search
             ended before it was judged.
     """
@@ -76,7 +76,7 @@ class ToolStep(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         thought: what the model said with it.
         name: the tool.
-        arguments: as it was run with them; None where they could not be read.
+        arguments: as it was run with them; None if they could not be read.
         result: the whole result, as text.
         cut: whether the model saw only its beginning.
     """

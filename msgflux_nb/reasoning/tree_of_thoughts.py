@@ -351,7 +351,7 @@ def _verdict(value: Any) -> bool | None:
 
 
 def _decoded(text: str, answer: Any) -> Any:
-    """Read a text as a type, such as ``"22"`` as an int; None where it is none."""
+    """Read a text as a type, such as ``"22"`` as an int; None if it is none."""
     try:
         return msgspec.convert(text.strip(), answer, strict=False)
     except (msgspec.ValidationError, TypeError):

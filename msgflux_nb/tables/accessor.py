@@ -41,7 +41,7 @@ class SeriesAccessor:
 
 
 class FrameAccessor(SeriesAccessor):
-    """``df.mf``: ask a model about each row; of a result, also what came of it.
+    """``df.mf``: ask a model about each row; a result also tells about its run.
 
     A result, and whatever rows are taken of it, knows its run by ``attrs["report"]``.
     """
@@ -110,7 +110,7 @@ class FrameAccessor(SeriesAccessor):
         return explain(self._data, row, position=position, piece=piece)
 
     def confidence(self) -> pd.DataFrame:
-        """Return how sure each field of each row is: a column a field, from 0 to 1, missing where it is not known.
+        """Return how sure each field of each row is: a column a field, from 0 to 1, missing if it is not known.
 
         Needs a result of ``extract(..., confidence=True)``, or of a number of answers. For ``True`` a value is as
         sure as the tokens that it was written in; a ``Literal``, an Enum or a ``bool`` is compared with the other
@@ -184,11 +184,11 @@ class FrameAccessor(SeriesAccessor):
         return examples(self._data)
 
     def spans(self, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the result with the range of characters that each text field quotes, or nothing where it does not.
+        """Return the result with the range of characters that each text field quotes, or nothing if it does not.
 
         Args:
             texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the
-                name of a column of the input; None where a row has one text only.
+                name of a column of the input; None if a row has one text only.
             fields: which columns; None for all texts.
 
         Raises:

@@ -155,7 +155,7 @@ def _quick_category(column: Column, cells: Sequence[Any]) -> Any:
         return None
 
 
-# One maker a kind. It is given the types of the cells that are there, and whether all are; it returns None where they
+# One maker a kind. It is given the types of the cells that are there, and whether all are; it returns None if they
 # do not fit. Missing numbers are NaN on the way, which numpy makes of None by itself.
 
 
@@ -245,7 +245,7 @@ def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool)
 
 
 def _moments_by_pandas(column: Column, cells: Sequence[Any]) -> Any:
-    """Return moments as pandas understands them; None where that is not what is wanted, or it cannot."""
+    """Return moments as pandas understands them; None if that is not what is wanted, or it cannot."""
     try:
         found = pd.DatetimeIndex(list(cells))
     except (ValueError, TypeError):  # several zones; before pandas 3, what nanoseconds do not reach

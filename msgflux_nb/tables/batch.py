@@ -102,7 +102,7 @@ class Batch:
         ledger: how rows have ended so far, if this is not the beginning.
         positions: which rows to work on first; None for all.
         further: whether to go on after these with what an iterator still gives.
-        judge: says how sure answers are; None where nobody asks.
+        judge: says how sure answers are; None if nobody asks.
 
     Attributes:
         ledger: how rows have ended.
@@ -198,7 +198,7 @@ class Batch:
         self.stopped = self.stopped or reason
 
     def fed(self) -> None:
-        """More rows were read, or the rows have ended. On the loop's thread only."""
+        """More rows were read, or no rows are left. On the loop's thread only."""
         if self._fed is not None:
             self._fed.set()
 
@@ -259,7 +259,7 @@ class Batch:
         return position
 
     async def _answer(self, position: int) -> Ended | None:
-        """Return how a row ended; None where it did not, since the batch has stopped."""
+        """Return how a row ended; None if it did not, since the batch has stopped."""
         prepared, error = await self._prepared(position, self._model)
         if error is not None:
             await asyncio.sleep(0)  # A million rows that need no request must let an interrupt in.
@@ -274,7 +274,7 @@ class Batch:
         return await self._several(position, ended)
 
     async def _several(self, position: int, first: Ended) -> Ended | None:
-        """Ask a row again, and count how often the answers agree; None where the batch has stopped before."""
+        """Ask a row again, and count how often the answers agree; None if the batch has stopped before."""
         outcomes = [first[0]]
         for model in self._others:
             prepared, error = await self._prepared(position, model)

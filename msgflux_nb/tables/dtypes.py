@@ -81,7 +81,7 @@ class Column(msgspec.Struct, frozen=True):
         kind: what the cells are.
         levels: the categories of a ``category`` column, in declared order.
         tags: for the tags of a union, which class has which; the path then leads to the instance.
-        type: what the cells of a ``list`` or an ``object`` column are; None where they are of several types.
+        type: what the cells of a ``list`` or an ``object`` column are; None if they are of several types.
         item: for a column of an exploded list, the field names that lead from an item to the cell.
     """
 
@@ -255,7 +255,7 @@ def _meant(hint: Any, bound: Hints) -> Any:
 
 
 def _item_hint(hint: Any, bound: Hints) -> Any:
-    """Return the annotation of a list's items; None where it cannot be found."""
+    """Return the annotation of a list's items; None if it cannot be found."""
     hint = _meant(hint, bound)
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:

@@ -34,9 +34,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         position: its place in the input.
         state: how it ended.
         error: what went wrong, or None.
-        note: what has to be known to read this, or None: where the answer comes from, or why there is none.
-        request: the body of the request, or None where there was nothing to send, or it is not known any more.
-        answer: the provider's answer, byte for byte as text; None where none came whole, or it was not kept.
+        note: what a reader has to know: where the answer comes from, or why there is none; None if nothing.
+        request: the body of the request, or None if there was nothing to send, or it is not known any more.
+        answer: the provider's answer, byte for byte as text; None if none came whole, or it was not kept.
         text: the text of the structure in it, or None.
         attempts: how many requests the answer took, in whichever run it was asked for; None if that is not known.
         prompt_tokens: as they were billed for it, or None.
@@ -190,7 +190,7 @@ def _input_index(found: Found, frame: pd.DataFrame) -> pd.Index[Any]:
 
 
 def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, Any]:
-    """What the result says of the row, without what is missing; nothing where it is not known which row that is."""
+    """What the result says of the row, without what is missing; nothing if the row is not known."""
     if not frame.index.equals(index):
         there = label_places(index, index[place])
         try:

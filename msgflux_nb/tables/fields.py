@@ -37,7 +37,7 @@ class Cells:
         }
 
     def of(self, column: Column) -> Sequence[Any]:
-        """Return a column's cells; None where a record on the way is missing."""
+        """Return a column's cells; None if a record on the way is missing."""
         path = column.path if column.item is None else column.item
         of_item = column.item is not None
         if column.tags:
@@ -66,7 +66,7 @@ class Records:
         self._names = field_names(kinds.pop()) if len(kinds) == 1 else ()
 
     def take(self, name: str) -> list[Any]:
-        """Return one field of each record; None where it has none, or is missing itself."""
+        """Return one field of each record; None if it has none, or is missing itself."""
         if name not in self._names:
             return [field_of(record, name) for record in self.values]
         get = attrgetter(name)
@@ -76,7 +76,7 @@ class Records:
 
 
 def field_of(record: Any, name: str) -> Any:
-    """Return one field of a record; None where it has none, or is none."""
+    """Return one field of a record; None if it has no such field, or is not a record."""
     if isinstance(record, Mapping):
         return record.get(name)
     return getattr(record, name) if name in field_names(type(record)) else None

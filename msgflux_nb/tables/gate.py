@@ -1,6 +1,6 @@
 """The gate before one endpoint: requests wait here until they may begin.
 
-How many may be under way, :mod:`.gate_rule` decides; when the next one may begin, :mod:`.pace`. What is here lets them
+:mod:`.gate_rule` decides how many may be under way, :mod:`.pace` when the next one may begin. What is here lets them
 wait on an event loop. Everything runs on one event loop.
 """
 
@@ -206,7 +206,7 @@ def gate_of(key: Any, name: str = "") -> Gate:
     """Return the gate for calls that a provider counts together; it remembers what it has learnt.
 
     Args:
-        key: what they have in common: address, key, model; or the model itself, where it does not say.
+        key: what they have in common: address, key, model; or the model itself if its address is not known.
         name: the model's, for the log.
     """
     if isinstance(key, tuple):  # what a forked child inherits is its parent's

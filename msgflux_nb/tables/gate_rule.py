@@ -38,7 +38,7 @@ _FIRST_PROBE_SECONDS, _LATER, _LONGEST_PROBE_SECONDS = 0.25, 1.5, 10.0
 
 # A refusal keeps its place for as long as an answer usually takes, within these bounds.
 _UNKNOWN_SECONDS, _SHORTEST_COOLING_SECONDS, _LONGEST_COOLING_SECONDS = 0.25, 0.1, 1.0
-_AT_FLOOR = 3.0  # times as long where there is one place only: that makes it less than one at once
+_AT_FLOOR = 3.0  # times as long if only one place is left: that makes it less than one at once
 
 # What a refused row waits itself: half a second at first, or as long as an answer takes where that is less.
 _LONGEST_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
@@ -74,7 +74,7 @@ class Rule:
 
     Attributes:
         limit: how many at once, as it stands; whole numbers count.
-        most: how many at once at most, whatever happens.
+        most: the most at once.
         under_way: how many there are.
         congestions: how often it was lowered.
         in_storm: whether everything is refused, so that single requests try whether that is over.
@@ -103,7 +103,7 @@ class Rule:
         self._suspected: float | None = None  # the share of refusals for which the limit was lowered
         self._before = self.limit
         # Growth.
-        self._known = self.limit  # what was borne for a whole round
+        self._known = self.limit  # the limit that held for a whole round
         self._ceiling = float("inf")
         self._step, self._hold, self._patience = 1.0, 0, 1
         self._tried = self._refused = 0.0
@@ -224,7 +224,7 @@ class Rule:
         trial = max(_SMALL_ROUND, min(_TRIAL_ROUND, 2 / added)) if added > 0 else _SMALL_ROUND
         self._round += 1
         self._size = max(int(trial), int(self.limit))
-        # More refusals than usual, by half of what was added, are too many for what is tried.
+        # The trial fails if refusals exceed the usual number by half of what was added.
         self._bearable = (
             min(self._refused / max(1.0, self._tried), self._tolerated / 2) + added / 2 if added > 0 else 1.0
         )
@@ -232,14 +232,14 @@ class Rule:
         self._full = False
 
     def _take_back(self) -> None:
-        """What was tried is too much."""
+        """The trial failed: the limit is too high."""
         self.limit = self._ceiling = self._known
         self._patience = min(2 * self._patience, _PATIENCE)
         self._step, self._hold = 1.0, self._patience
         self._new_round()
 
     def _end_round(self) -> None:
-        """What was tried is borne: know it, and try more."""
+        """The trial succeeded: keep the limit, and try a higher one."""
         self._explain(self._heard_refused / self._size)
         usual = self._heard_refused <= self._tolerated * self._size
         if usual:
@@ -254,7 +254,7 @@ class Rule:
         self._new_round()
 
     def _explain(self, share: float) -> None:
-        """See whether fewer at once are refused less; where they are not, their number was not the reason."""
+        """See whether fewer at once are refused less often; if not, their number was not the reason."""
         if self._suspected is not None and share > self._suspected / 2:
             self._tolerated = max(self._tolerated, min(1.5 * share, _MOST_TOLERATED))
             self._ceiling = max(self._ceiling, self._before)
@@ -311,7 +311,7 @@ class Rule:
             self._lower(now, self.limit, found, of_these)
 
     def _lower(self, now: float, before: float, begun: int, refused: int) -> None:
-        """Leave room for what was accepted of the requests that were under way together; half of them at least."""
+        """Lower the limit to the number of requests that were accepted together; to half of them at least."""
         self._event = before, begun, refused
         share = min(1.0, refused / begun)
         accepted = max(0.0, 1 - refused / max(begun, before))
@@ -341,8 +341,8 @@ def row_wait(refusals: int, wish: float | None, usual: float | None, chance: flo
 
     Args:
         refusals: how often it was refused before.
-        wish: the seconds that the provider asks for; None where it does not.
-        usual: the seconds that an answer takes; None where that is not known.
+        wish: the seconds that the provider asks for; None if it does not.
+        usual: the seconds that an answer takes; None if that is not known.
         chance: a number from 0 to 1, so that rows do not move in step.
     """
     if wish is not None:

@@ -25,7 +25,7 @@ _before: Any = None
 
 
 class Interrupts:
-    """What has come since it was begun."""
+    """The interrupts since it began."""
 
     def __init__(self) -> None:
         self._first: float | None = None

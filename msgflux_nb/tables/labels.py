@@ -50,7 +50,7 @@ def label_place(index: pd.Index[Any], label: Any) -> int:
 
 
 def row_place(index: pd.Index[Any], row: Any, position: int | None) -> int:
-    """Return the position of the row that is meant: by its label, or by its place, from the end where it is negative.
+    """Return the position of a row: by its label, or by its place, counted from the end if negative.
 
     Raises:
         TypeError: it is said in both ways, or in none.

@@ -17,7 +17,7 @@ _OPEN = len(STATES)
 _PENDING = _CODES["pending"]
 _UNKNOWN = -1
 BILLED_UNKNOWN = -2
-"""In the columns of what was billed: something was, and nobody says how much."""
+"""In the columns of bills: something was billed, but nobody says how much."""
 _NAN = float("nan")
 
 
@@ -35,7 +35,7 @@ class Ledger:
         values: the decoded answers, None for a row without one.
         errors: what went wrong, by position, but for rows that were never sent.
         warnings: what was changed, repaired, cut or left out on the way to a value, by position.
-        sure: how sure each field is, by position; None where that was not asked for.
+        sure: how sure each field is, by position; None if that was not asked for.
     """
 
     def __init__(self, *, sure: bool = False) -> None:
@@ -73,7 +73,7 @@ class Ledger:
         self._states += bytes([_OPEN]) * more
 
     def end(self, position: int, outcome: Outcome) -> None:
-        """Enter how a row ended; what it took is added to what it took before, if it was asked for again."""
+        """Enter how a row ended; if it was asked again, its cost is added to the earlier cost."""
         self.values[position] = outcome.value
         if outcome.error is not None:
             self.errors[position] = outcome.error

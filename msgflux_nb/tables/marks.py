@@ -1,4 +1,4 @@
-"""A row's text between marks, so that a model can tell it from what is asked of it.
+"""A row's text between marks, so that a model can tell the text from the instruction.
 
 The marks are made from the text, so that the same row is the same request tomorrow. What stands between them cannot
 hold them, not in capitals or look-alikes either.

@@ -1,4 +1,4 @@
-"""What is paid for is not asked for again: answers of earlier runs, and where the new ones go."""
+"""Finds answers of earlier runs, so that no answer is paid for twice, and keeps the new ones."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _DECODABLE = frozenset(("ok", "invalid"))
 
 
 class Memory:
-    """The records of a run. A store that fails costs no answer: it waits, and what was wrong is said by ``news``.
+    """The records of a run. If the store fails, no answer is lost: answers wait, and ``news`` says what went wrong.
 
     Args:
         records: where they are; None to remember nothing.
         anew: states whose rows are asked again, once, although they were paid for.
         keys: those of the rows' requests so far, by position; more are added.
-        judge: says how sure answers are; None where nobody asks.
+        judge: says how sure answers are; None if nobody asks.
         stops: whether nothing more is to be sent while answers cannot be kept.
 
     Attributes:
         keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
-        recalled: the sums of what was once billed for the rows that were recalled; None for what is not known.
+        recalled: the sums once billed for the recalled rows; None for a sum that is not known.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Memory:
         self.keys = bytearray() if keys is None else keys
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
         self._anew, self._stops = frozenset(anew), stops
-        self._asked: set[bytes] = set()  # what was no good, and has been asked for once more
+        self._asked: set[bytes] = set()  # unusable answers that have been asked for once more
         self._own: list[str] = []  # what went wrong but for what the records say themselves
         self._heard = self._heard_own = 0  # of what these say, and of the others
         self._said: dict[str, None] = {}
@@ -154,7 +154,7 @@ class Memory:
         self.keys[start : start + KEY_BYTES] = prepared.key
 
     async def keep(self, prepared: Any, outcome: Outcome) -> None:
-        """Keep what came of a request; an answer that was paid for, whatever it is good for, is not paid for again.
+        """Keep the result of a request; an answer that was paid for, usable or not, is not paid for again.
 
         It is committed when this returns, unless the store fails or takes longer than a second: then it waits.
         """
@@ -224,7 +224,7 @@ class Memory:
 
 
 def _record(prepared: Any, outcome: Outcome) -> Record:
-    """Return what is kept of a request and what came of it; the caller's key is in none of it."""
+    """Return the record of a request and its result, without the caller's key."""
     text = None if prepared.text is None else prepared.text.encode("utf-8", "replace")
     answer, request = prepared.answer, without_media(prepared.request)
     whole = b"\0".join((request, answer or b"", text or b""))
@@ -277,5 +277,5 @@ def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
 
 
 def _told(record: Record) -> tuple[str, ...]:
-    """What was changed or cut on the way to its answer; what decoding it repairs, decoding it again says."""
+    """What was changed or cut on the way to the answer; what decoding repairs is said when it is decoded again."""
     return tuple((record.warnings or "").splitlines())

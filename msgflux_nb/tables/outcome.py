@@ -55,7 +55,7 @@ _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
     (FilteredError, "refused"),
     (TruncatedError, "truncated"),
 )
-# What differs between two texts of the same error: numbers and what is quoted.
+# Two texts of the same error may differ in numbers and in what is quoted.
 _PARTICULAR = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\d+")
 
 
@@ -72,7 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
         cost: US dollars; None when the price is not known.
         seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
         warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
-        sure: how sure each field is, from 0 to 1; None where that was not asked for.
+        sure: how sure each field is, from 0 to 1; None if that was not asked for.
         cached_tokens: of the prompt's, those that the provider read from its cache.
     """
 
@@ -147,7 +147,7 @@ def _sum(amounts: Sequence[Any]) -> Any:
 
 
 def congestion(error: BaseException) -> bool:
-    """Tell whether the provider says that there is too much to do, whoever asks."""
+    """Return whether the provider says that it is overloaded, for every caller."""
     return fault_of(error) is Fault.LOAD
 
 
@@ -178,7 +178,7 @@ def is_of_one_row(error: BaseException) -> bool:
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Return who is at fault; what is not an error of ours says nothing of it."""
+    """Return who is at fault; errors of other libraries do not say."""
     return error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
 
 

@@ -34,7 +34,7 @@ class Budget:
         self._anew: float | None = None  # what had begun when the count restarted, if no answer has said more since
 
     def set(self, left: float, before: float, until: float) -> None:
-        """Take what is left. The provider has not counted what began after the request in whose answer it says so."""
+        """Take what is left. The provider has not counted requests that began after the one whose answer says so."""
         if before >= self._told:
             self._told, self._end, self._until = before, before + left, until
             self._most, self._anew = max(self._most, left), None

@@ -138,7 +138,7 @@ def _repeated(name: str, array: Any, positions: np.ndarray[Any, Any]) -> Any:
 def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     """Return what a run did, as plain JSON values: pandas copies ``attrs`` around, compares and writes them.
 
-    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included: None where one
+    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included: None if one
     that was answered does not know its own, or none was answered. Then ``known`` has the sums over the others, and
     ``unknown`` how many do not know. A row that failed without an answer counts for nothing.
     ``cached_tokens`` is how many of the prompts' tokens the provider read from its cache; ``warnings`` is how many rows
@@ -179,7 +179,7 @@ def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | N
         recalled: what was once billed for rows that were tried before; in the report they cost nothing.
 
     Returns:
-        ``rows``; ``prompt_tokens``, ``completion_tokens`` and ``cost``, None where they are not known; ``failed``, how
+        ``rows``; ``prompt_tokens``, ``completion_tokens`` and ``cost``, None if they are not known; ``failed``, how
         many rows give nothing, and ``failed_at_most`` in 19 cases of 20 (Wilson 1927).
     """
     states = report["states"]
@@ -196,7 +196,7 @@ def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | N
 
 
 def _mean(billed: float | None, once: float | None, tried: int, states: dict[str, int]) -> float | None:
-    """What a row costs; with nothing billed, what it cost once."""
+    """What a row costs; if nothing was billed now, what it cost once."""
     if billed is None and states["skipped"] == tried:
         billed = 0
     return None if billed is None or once is None or not tried else (billed + once) / tried

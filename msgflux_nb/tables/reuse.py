@@ -27,7 +27,7 @@ _Pairs = frozenset[tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def reusable(wanted: WireSchema, request: bytes) -> bool:
-    """Return whether the answer to a request may be decoded as what is wanted now.
+    """Return whether the answer to a request may be decoded with the schema that is wanted now.
 
     Args:
         wanted: the structure that is asked for now.
@@ -72,7 +72,7 @@ class _Schema(msgspec.Struct, frozen=True):
 
 
 def _asked_schema(body: Any) -> dict[str, Any] | None:
-    """The schema in a request of any wire; None where it was only said in words."""
+    """The schema in a request of any wire; None if it was only said in words."""
     try:
         form = body.get("response_format") or {}
         if form.get("type") == "json_schema":

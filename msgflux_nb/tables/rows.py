@@ -179,7 +179,7 @@ class Rows:
 
         Args:
             position: the row.
-            texts: its texts by column, where these are to be others than they are.
+            texts: its texts by column, to use instead of the cells.
 
         Raises:
             CellError: a cell has no text.
@@ -245,7 +245,7 @@ class Rows:
 
         Args:
             position: the row.
-            texts: its texts by column, where these are to be others than they are.
+            texts: its texts by column, to use instead of the cells.
 
         Raises:
             CellError: a cell has no text.

@@ -1,4 +1,4 @@
-"""One batch: its arguments, read and checked before anything is sent, and what came of it."""
+"""One batch: its arguments, read and checked before anything is sent, and its result."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Run:
         keys: those of the requests that its rows make, by position.
         unread: what an iterator of rows raised, after which it is not read on.
         piece_keys: those of the requests that are made; where rows are cut, by piece.
-        pieces: what its rows are cut into; None where they are sent whole.
+        pieces: what its rows are cut into; None if they are sent whole.
         joined: what puts the answers to pieces together.
         corrections: what a person has set right in such rows.
         options: what else it was asked with, as plain values.
         stops_without_store: whether nothing is done whose result cannot be kept.
-        record: what is kept of it, as of its last beginning or end.
+        record: what the store keeps of the run, written at its last start or end.
         wants_rows: called when rows of an iterator are wanted; on the loop's thread.
         told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
@@ -198,7 +198,7 @@ class Run:
             anew: states whose rows are asked again although they were paid for.
             further: whether to read on from an iterator that was not read to its end.
             model: who is asked instead, from now on.
-            limits: what is to be another from now on, of ``LIMITS``.
+            limits: new values for some of ``LIMITS``, from now on.
         """
         self._limits = checked({**self._limits, **limits})
         self.model = self.model if model is None else self._asked_model(model)
@@ -210,7 +210,7 @@ class Run:
         keep_anyway(self.records, self.record, bytes(self.piece_keys))
 
     def prepared(self, position: int) -> Any:
-        """Return the call that a row makes, without making it; None where there is nothing to send.
+        """Return the call that a row makes, without making it; None if there is nothing to send.
 
         Raises:
             CellError: a cell has no text.
@@ -274,7 +274,7 @@ class Run:
         return batch.ledger.settled(in_flight, batch.stopped)
 
     def result(self) -> pd.DataFrame:
-        """Return the frame as it stands; one more interrupt meanwhile does not lose what was paid for."""
+        """Return the frame so far; another interrupt meanwhile does not lose what was paid for."""
         try:
             return self._frame()
         except KeyboardInterrupt:
@@ -314,7 +314,7 @@ class Run:
         return report
 
     def _recorded(self, report: dict[str, Any] | None = None, *, ended: float | None = None) -> RunRecord:
-        """Return what is to be kept of it, at its beginning or at its end."""
+        """Return the record to keep of the run, at its start or its end."""
         return RunRecord(
             run=self.name,
             began=self.began,
@@ -328,7 +328,7 @@ class Run:
         )
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
-        """Warn whoever asked, so many frames above, of news of the store, and at the end of what is not in it."""
+        """Warn the caller, so many frames above, of troubles of the store, and at the end of what is not in it."""
         error = self._memory.warn(above + 2, ended=ended)
         if error is not None:
             self._warned = self._warned or error
@@ -340,7 +340,7 @@ class Run:
         return table
 
     def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame as the data was, or raise what has to be raised with it as its ``result``."""
+        """Return the result as the kind of table that the data was, or raise the run's error with it as ``result``."""
         result = self.given_back(frame)
         self.warn_of_store(4, ended=True)
         if self.batch.view_fault is not None:

@@ -1,7 +1,7 @@
 """Runs after their beginning: which there were, going on with one, asking again for what failed.
 
-A run of this kernel goes on with what it has. Of one whose kernel has ended, its store knows the answers and how it
-was asked, but neither its data nor its model: these are given again.
+A run of this kernel goes on with its own options and answers. If the kernel of a run has ended, its store knows the
+answers and how it was asked, but neither its data nor its model: these are given again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def resume(
         data: its data again, where the kernel that had it has ended; more rows than then are welcome.
         schema: likewise its schema; another one reads the answers that there are as far as it can.
         progress: whether to show a progress bar.
-        options: of a run of this kernel, what is to be another from now on: ``model``, ``on_error``,
+        options: of a run of this kernel, what changes from now on: ``model``, ``on_error``,
             ``max_concurrency``, ``rpm``, ``tpm``, ``max_cost`` (of the whole run). Otherwise ``model``, which has to
             be given again, and whatever else of :func:`extract` is to be another; ``store`` is where the run is, if
             this kernel has not opened it.
@@ -231,7 +231,7 @@ def _begun_again(found: Found, data: Any, schema: Any, options: Any, anew: tuple
 
 
 def _name(run: Any) -> tuple[str, Any]:
-    """A run's name, and where it is if that is said."""
+    """A run's name, and the store that it is in, if given."""
     if isinstance(run, str):
         return run, None
     report = run.attrs.get("report") if isinstance(run, pd.DataFrame) else run

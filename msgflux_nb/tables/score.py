@@ -40,7 +40,7 @@ class Score:
         rows: how many rows were compared.
         unanswered: how many were not, since they were never sent or were interrupted.
         unmatched: how many rows of the result have no truth, or of the truth no result.
-        calibration: how often cells are right by how sure they are; None where the result was extracted without
+        calibration: how often cells are right by how sure they are; None if the result was extracted without
             ``confidence=``, or its run is not known any more.
     """
 

@@ -1,7 +1,7 @@
 """One ticket a request: each request of a batch waits for its turn at the gate, and tells the gate how it ended.
 
 It does not matter what a request is for: a row, another way to ask for its structure, a probe, a correction. A failure
-that may pass is that request's wait; what was answered before it is not asked again.
+that may pass is that request's wait; requests answered before it are not sent again.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Turn:
         return ticket
 
     def succeed(self, ticket: Ticket, usage: Any) -> None:
-        """A request was answered, and has used so many tokens; None where that is not known."""
+        """A request was answered, and has used so many tokens; None if that is not known."""
         self._turns.heed(ticket, self._prepared)
         self._turns.succeed(ticket, usage, asyncio.get_running_loop().time() - self._began)
         self._paid = True

@@ -47,7 +47,7 @@ class Twins:
 
         Args:
             prepared: the request.
-            send: sends it; returns None where the batch has stopped before it ended.
+            send: sends it; returns None if the batch has stopped before it ended.
             stopped: whether the batch has stopped.
         """
         asking = self._asking()
@@ -60,7 +60,7 @@ class Twins:
         return await self._send(asking, prepared, send)
 
     async def _told(self, twin: asyncio.Future[_Told]) -> _Told | None:
-        """Wait for another request's end; None where it says nothing of this one."""
+        """Wait for another request's end; None if it says nothing of this one."""
         try:
             told = await asyncio.shield(twin)
         except asyncio.CancelledError:

@@ -28,7 +28,7 @@ class PagedText(str):
 
 
 class _Unreadable:
-    """A cell in place of a file that cannot be read; whoever wants its text is told why."""
+    """A cell in place of a file that cannot be read; asking for its text says why."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -62,7 +62,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
             source = Path(source).expanduser().read_bytes()
         reader = PdfReader(io.BytesIO(bytes(source)))
         pages = [page.extract_text().strip() for page in reader.pages]
-    except Exception as error:  # pypdf raises whatever a damaged file makes it meet
+    except Exception as error:  # a damaged file can make pypdf raise anything
         return _Unreadable(MediaError(f"expected a PDF whose text can be read, got one that cannot: {error}"))
     text = PagedText(_BETWEEN.join(pages))
     text.pages = tuple(itertools.accumulate((len(page) + len(_BETWEEN) for page in pages[:-1]), initial=0))

@@ -71,7 +71,7 @@ class Pieces:
         return [Piece(position, number, column, place) for number, place in enumerate(ranges)] or [Piece(position)]
 
     def pages(self, position: int, column: str) -> tuple[int, ...]:
-        """Return where the pages of a row's text begin; nothing where it has none."""
+        """Return where the pages of a row's text begin; nothing if it has none."""
         cell = self.rows.cell(column, position)
         return cell.pages if isinstance(cell, PagedText) else ()
 

@@ -1,4 +1,4 @@
-"""What the parts of one batch share, wherever they run: a gate, a budget, a reason to stop, a store.
+"""What the parts of one batch share on any worker: a gate, a budget, a reason to stop, a store.
 
 All of it lives on one event loop: that of Dask's scheduler, or this process's own. A part asks by a :class:`Link`, with
 plain values, since between them there may be a network.

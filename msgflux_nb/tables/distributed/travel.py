@@ -1,4 +1,4 @@
-"""A schema as bytes that another process reads, wherever its class was written.
+"""A schema as bytes that another process can read, even if its class was written in a notebook.
 
 A class of a module that both can import travels by its name. A class written in a notebook has no module to import.
 cloudpickle sends other classes of a notebook whole, but turns a Struct into one without fields. So a Struct is

@@ -31,7 +31,7 @@ class InexactError(ValueError):
 
 
 def arrow_type(kind: inspect.Type | None) -> Any:
-    """Return the Arrow type that holds every value of a type exactly; None where there is none, or no pyarrow."""
+    """Return the Arrow type that holds every value of a type exactly; None if there is none, or no pyarrow."""
     if pa is None or kind is None:
         return None
     try:

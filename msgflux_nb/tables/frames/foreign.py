@@ -111,7 +111,7 @@ def to_pandas(data: Any) -> Any:
 
 
 def report_of_frame(data: Any) -> dict[str, Any] | None:
-    """Return the report that a result of polars or Arrow carries; None where it has none."""
+    """Return the report that a result of polars or Arrow carries; None if it has none."""
     if kind_of(data) == "pyarrow":
         found = (data.schema.pandas_metadata or {}).get("attributes") or {}
     else:

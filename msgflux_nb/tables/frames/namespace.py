@@ -14,7 +14,7 @@ __all__ = ["PolarsAccessor", "register_polars"]
 
 
 class PolarsAccessor:
-    """``df.mf`` of a DataFrame, LazyFrame or Series of polars; of a result, also what came of it.
+    """``df.mf`` of a DataFrame, LazyFrame or Series of polars; a result also tells about its run.
 
     A result knows its run as long as it is the object that ``extract`` returned: polars' methods do not pass that on.
     """

@@ -1,4 +1,4 @@
-"""What is to be done when a table is made; the front door says it, so that ``to_frame`` need not know the engine."""
+"""What to do when a table is made. The front door sets it, so that ``to_frame`` does not need to know the engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ when_made: list[Callable[[], object]] = []
 
 
 def frame_made() -> None:
-    """A table is made: do what is to be done."""
+    """Do what was set, because a table is made."""
     for call in when_made:
         call()

@@ -1,4 +1,4 @@
-"""One grid: its arguments, read and checked before anything is sent, and what came of it."""
+"""One grid: its arguments, read and checked before anything is sent, and its result."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class GridRun:
         marks: which answers are right; None without ``score``, and before the end.
         scores: what each prompt and model scored and took, at the end.
         keys: those of the requests, by position.
-        record: what is kept of it, as of its last beginning or end.
+        record: what the store keeps of the run, written at its last start or end.
         made: its table, at its end.
         told: called with each answer that has ended, its position and its outcome; on the loop's thread, so quickly.
     """
@@ -160,7 +160,7 @@ class GridRun:
         Args:
             states: which answers.
             anew: states whose answers are asked for again although they were paid for.
-            max_cost: US dollars for the whole grid, from now on; None for what it was.
+            max_cost: US dollars for the whole grid, from now on; None leaves it as it was.
         """
         if max_cost is not None:
             self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]

@@ -48,7 +48,7 @@ def numbered(model: AsyncModel, number: int) -> AsyncModel:
 
 
 def options_of(model: AsyncModel) -> dict[str, Any]:
-    """Return what is sent with each request of a model, by name; nothing where it does not say."""
+    """Return what is sent with each request of a model, by name; nothing if it does not say."""
     options = getattr(model, "options", None)
     return dict(options) if isinstance(options, Mapping) else {}
 

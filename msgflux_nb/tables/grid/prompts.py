@@ -90,7 +90,7 @@ def read_prompts(prompts: Any, inputs: Any) -> list[Prompt]:
         inputs: the inputs.
 
     Raises:
-        ValueError: there is none, or one names a column that is not there.
+        ValueError: there is none, or one names a column that does not exist.
         TypeError: one is not a prompt.
     """
     if isinstance(prompts, Mapping):

@@ -25,7 +25,7 @@ class Ratings:
         ledger: its answers.
 
     Attributes:
-        notes: what writes them; None where they are not written.
+        notes: what writes them; None if they are not written.
 
     Raises:
         StoreError: the store cannot be read.
@@ -76,7 +76,7 @@ class Ratings:
             self.notes.put((subject, _KIND), (msgspec.json.encode(good),))
 
     def _subject(self, position: int) -> bytes | None:
-        """Return what an answer is known by: its request, and what it says."""
+        """Return what identifies an answer: its request and its content."""
         key = bytes(self._run.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
         value = self._ledger.values[position]
         if not any(key) or value is None:

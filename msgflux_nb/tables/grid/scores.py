@@ -27,7 +27,7 @@ SCORE_COLUMNS = ("score", "low", "high", "right", "answers", "failed", "cost", "
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """What is known of the answers by a truth or by a function.
+    """The marks of the answers, by a truth or by a function.
 
     Attributes:
         marks: by position, from 0 (wrong) to 1 (right); None without an answer to judge, or without a truth for it.

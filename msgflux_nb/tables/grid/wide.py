@@ -40,7 +40,7 @@ def wide_frame(run: Asked, ledger: Ledger) -> pd.DataFrame:
 
 
 def cell_frame(run: Asked, ledger: Ledger) -> pd.DataFrame:
-    """Return a row a cell: its prompt, model and sample, the answer, and what became of it and what it took."""
+    """Return a row a cell: its prompt, model and sample, the answer, its state and its cost."""
     made = _values_frame(run.schema, ledger.values, pd.RangeIndex(len(run.rows)))
     cells = [run.rows.cell(position) for position in range(len(run.rows))]
     names = [prompt.name for prompt in run.prompts]

@@ -73,7 +73,7 @@ class Judge:
         return [model.numbered(number) for number in range(1, self.samples)]
 
     def measured(self, answer: bytes | None, text: str | None) -> dict[str, float] | None:
-        """Return how sure each field of an answer is by its tokens; None where that is not how it is told."""
+        """Return how sure each field of an answer is by its tokens; None if that is not how it is told."""
         return None if self._meter is None else self._meter.measured(answer, text)
 
     def impossible(self, answer: bytes | None) -> MsgfluxError | None:

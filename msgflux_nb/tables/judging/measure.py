@@ -158,7 +158,7 @@ def _json_path(info: inspect.Type, column: Column) -> tuple[tuple[str, ...], ins
             return (*found, name), inspect.AnyType()
         found.append(field.encode_name)
         info = field.type
-    if column.tags:  # which are never null where there is a record
+    if column.tags:  # which are never null if there is a record
         found.append(next(str(member.tag_field) for member in alternatives(info) if getattr(member, "tag_field", None)))  # type: ignore[attr-defined]  # looked at
         info = inspect.AnyType()
     return tuple(found), info

@@ -46,7 +46,7 @@ class TokenText:
 
 
 def token_text(answer: bytes, text: str) -> TokenText | None:
-    """Return the tokens of an answer from where a text in it begins; None where there are none, or not that text."""
+    """Return the tokens of an answer from where a text in it begins; None if there are none, or not that text."""
     tokens = _tokens(answer)
     start = b"".join(map(_bytes, tokens)).rfind(text.encode("utf-8", "replace")) if tokens else -1
     return None if start < 0 else TokenText(tokens, start)
@@ -71,7 +71,7 @@ def _tokens(answer: bytes) -> list[TokenLogprob]:
 
 
 def _wire_of(answer: bytes) -> Wire | None:
-    """Return which wire an answer came on; None where it holds no probabilities at all."""
+    """Return which wire an answer came on; None if it holds no probabilities at all."""
     if b'"logprob"' not in answer and b'"token_logprobs"' not in answer:
         return None
     try:

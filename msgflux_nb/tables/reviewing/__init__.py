@@ -1,1 +1,1 @@
-"""Review by a person: which rows first, what was decided, and how sure the result is by now."""
+"""Review by a person: which rows come first, what was decided, and how sure the result is so far."""

@@ -37,7 +37,7 @@ class Decisions:
         corrections: of the same run; they know what a row is known by.
 
     Attributes:
-        notes: what writes them; None where they are not written.
+        notes: what writes them; None if they are not written.
     """
 
     def __init__(self, records: Records | None, corrections: Corrections) -> None:

@@ -20,7 +20,7 @@ _UNKNOWN = 0.5  # of a row whose confidence is missing
 
 
 def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
-    """Return the confidence by field, under the result's labels; None where nothing is known of it.
+    """Return the confidence by field, under the result's labels; None if nothing is known of it.
 
     Args:
         result: the result.
@@ -54,7 +54,7 @@ def doubts_of(
         values: its answers by position.
         states: how its rows ended, by position.
         positions: the rows that are asked about.
-        confidence: by field, a row for each of the positions; None where it is not known. Then a row is more doubtful
+        confidence: by field, a row for each of the positions; None if it is not known. Then a row is more doubtful
             the more of its values its text does not hold.
     """
     if confidence is None:

@@ -92,7 +92,7 @@ def _counted(verdicts: list[bool | None]) -> tuple[int, int]:
 
 
 def _interval(right: int, count: int, of: float) -> tuple[float, float]:
-    """Return Wilson's interval for a share of finitely many rows; what was read of them is known."""
+    """Return Wilson's interval for a share of finitely many rows, some of which were read."""
     if count == 0:
         return 0.0, 1.0
     left = of - count
@@ -100,7 +100,7 @@ def _interval(right: int, count: int, of: float) -> tuple[float, float]:
         return right / count, right / count
     worth = _as_good_as(count, of)
     low, high = wilson(right / count * worth, worth, cautious=True)
-    # What was read cannot be more or less right than it is.
+    # The rows that were read bound the share: they are known to be right or wrong.
     return max(low, right / of), min(high, (right + left) / of)
 
 

@@ -1,4 +1,4 @@
-"""A review: rows in the order in which they are read, what is decided about them, and what is known by then."""
+"""A review: rows in the order of reading, the decisions about them, and the estimate so far."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Review:
         budget: as given.
         random: how many of the rows that are read are drawn at random.
         decided: the decisions by position.
-        notes: what writes the decisions; None where they are not written.
+        notes: what writes the decisions; None if they are not written.
 
     Raises:
         StoreError: the run's kernel has ended.
@@ -210,7 +210,7 @@ class Review:
         self._decide(position, Decision("unusable", None, time.time()))
 
     def undo(self) -> int | None:
-        """Take back what was decided last; return the row's position, or None where nothing is decided."""
+        """Take back what was decided last; return the row's position, or None if nothing is decided."""
         if not self.decided:
             return None
         position = max(self.decided, key=lambda one: self.decided[one].made)
@@ -333,7 +333,7 @@ class Review:
 
     def _is_right(self, position: int, decision: Decision, names: Iterable[str]) -> bool:
         known = self._verdicts.get(position)
-        if known is None or known[0] is not decision:  # a decision is read once, however large its answer is
+        if known is None or known[0] is not decision:  # a decision is read once, since its answer may be large
             known = self._verdicts[position] = decision, self._right_fields(position, decision)
         return all(name in known[1] for name in names)
 

@@ -20,7 +20,7 @@ _DAYS = ("%d %B %Y", "%B %d, %Y", "%d.%m.%Y", "%d/%m/%Y", "%d %b %Y")
 
 
 def choices_of(column: Column) -> list[Any]:
-    """Return the values that a field chooses from; none where it may be anything."""
+    """Return the values that a field chooses from; none if it may be anything."""
     return [True, False] if column.kind == "boolean" else list(column.levels)
 
 

@@ -126,7 +126,7 @@ export function opensMenu(by, label, entries, signal) {
   }
 
   /**
-   * A menu may hold nothing but choices: what stands between things of one's own becomes a menu by itself.
+   * A menu may hold only choices: those between other elements become a menu of their own.
    * @param {Entry[]} all
    * @returns {HTMLElement[]}
    */
@@ -176,7 +176,7 @@ export function opensMenu(by, label, entries, signal) {
     return node;
   }
 
-  /** Below its button where there is room, else above. */
+  /** Below its button if there is room, else above. */
   function place() {
     if (!menu) return;
     const [anchor, size] = [by.getBoundingClientRect(), menu.getBoundingClientRect()];

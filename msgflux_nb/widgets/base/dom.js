@@ -50,7 +50,7 @@ export function svgElement(tag, attributes = {}, ...children) {
 }
 
 /**
- * Set a text, and nothing where it stands already.
+ * Set a text, and nothing if it stands already.
  * @param {Node} node
  * @param {string} text
  */

@@ -18,9 +18,8 @@ _SHORT = 4_000  # characters of an open block that are read in next to no time
 class Feed:
     """Collects what a page has to be told of an answer's words.
 
-    A batch holds what is new under ``text``, ``reasoning`` and ``refusal``. Of Markdown, blocks that are finished are
-    in ``html``, and ``tail`` says how much of the text so far is not in a block yet, in the units that JavaScript
-    counts.
+    A batch holds what is new under ``text``, ``reasoning`` and ``refusal``. Finished blocks of Markdown are in
+    ``html``. ``tail`` says how much of the text so far is not in a block yet, in the units that JavaScript counts.
 
     Args:
         markdown: whether the text is drawn as Markdown.

@@ -18,7 +18,7 @@ class Keeper:
     """Looks on while notes are written, on a thread that ends with the last of them.
 
     Args:
-        notes: what was decided; None where it is not written at all.
+        notes: what was decided; None if it is not written at all.
         tell: called on that thread with what a person should know, and with nothing when all is well again.
     """
 

@@ -23,7 +23,7 @@ class PageMessage(msgspec.Struct, frozen=True):
 
 
 class Hello(PageMessage, frozen=True):
-    """A page has loaded, or has missed something: what it knows is of this run, up to the batch of this number."""
+    """A page has loaded, or has missed something: it knows this run, up to the batch of this number."""
 
     run: int
     seq: int
@@ -41,7 +41,7 @@ def decoded(view: Any, content: dict[str, Any]) -> tuple[Callable[[Any, Buffers]
         content: what its page sent.
 
     Raises:
-        RefusedError: nobody handles it, or a field is missing or of another type. It is logged, without what it says.
+        RefusedError: nobody handles it, or a field is missing or of another type. It is logged without its content.
     """
     name = content.get("type")
     handler = getattr(view, f"_on_{name}", None) if isinstance(name, str) and name.isidentifier() else None

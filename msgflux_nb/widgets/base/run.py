@@ -83,7 +83,7 @@ class Sender:
                 self._send_batch()
 
     def close(self) -> None:
-        """Send what is left, and end; what comes after it is dropped."""
+        """Send what is left, and end; anything later is dropped."""
         with self._lock:
             self._closed.set()
             self._some.set()

@@ -30,7 +30,7 @@ export class RunStore {
 
   // -- what a subclass says
 
-  /** Forget what came of the last run. */
+  /** Forget the results of the last run. */
   clear() {}
 
   /** Take what a batch holds. @param {Record<string, any>} _news */
@@ -46,7 +46,7 @@ export class RunStore {
     return false;
   }
 
-  // -- what is the same of all runs
+  // -- the same for all runs
 
   /** Register for messages; called while the widget is made, or the first ones would be missed. */
   connect() {

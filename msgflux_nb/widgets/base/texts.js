@@ -20,7 +20,7 @@ export function directionOf(text) {
   return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
 }
 
-// As `typed_keys.py` has it, and what is typed on behind a key that was recognised before its end.
+// The same as in `typed_keys.py`, and what is typed after a key that was recognised before its end.
 const KEYS =
   /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
 

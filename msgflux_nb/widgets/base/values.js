@@ -1,5 +1,5 @@
 // @ts-check
-// A structure while it arrives: its text is read as far as it has come, and each field shows what it holds by now.
+// A structure while it arrives: its text is read as far as it goes, and each field shows its value so far.
 
 import { PartialJson } from "./partial.js";
 /** @import { Field } from "../schema/fields.js" */

@@ -83,7 +83,7 @@ class View(anywidget.AnyWidget):
         self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
 
     def _aside(self, work: Callable[[], None], name: str) -> None:
-        """Do on a thread what may wait for a file or a run; what it raises is shown."""
+        """Do on a thread what may wait for a file or a run; an error is shown."""
 
         def guarded() -> None:
             try:
@@ -172,6 +172,6 @@ class View(anywidget.AnyWidget):
         self._publish(self._twin())
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """One output with everything, for whoever asks for it: a console, marimo, a container of widgets."""
+        """One output with everything: for a console, marimo, a container of widgets."""
         data, metadata = self._live()
         return {_WIDGET_TYPE: data[_WIDGET_TYPE], **self._twin()}, metadata

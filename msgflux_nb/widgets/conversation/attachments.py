@@ -161,9 +161,9 @@ class Tray:
                 self._loose.pop(id_, None)
 
     def arrange(self, ids: Iterable[str], texts: Mapping[str, str]) -> None:
-        """Bring the files of the message into an order; what is not named stays behind them.
+        """Bring the files of the message into an order; files that are not named come last.
 
-        A page names what it knows, and a file may have been read since: it goes by ``drop`` alone.
+        A page names the files that it knows, and another may have been read since: only ``drop`` removes a file.
 
         Args:
             ids: the files, in order.

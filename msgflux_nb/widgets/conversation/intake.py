@@ -54,7 +54,7 @@ class Intake(View):
         except MediaError as error:
             self._refuse(id_, str(error))
         except Exception as error:
-            # Whatever it is, the page waits for this file and has to be told.
+            # The page waits for this file and has to be told of any error.
             self._refuse(id_, f"{type(error).__name__}: {error}")
         else:
             if not self.tray.put(item):

@@ -103,7 +103,7 @@ class MessageBuilder(Intake):
     def _value_set(self, change: Any) -> None:
         who = threading.get_ident()
         if who in self._followers:
-            self._followers.discard(who)  # the rest of this notification may set it anew
+            self._followers.discard(who)  # the rest of this notification may set it again
         else:
             self.messages = change.new
 
@@ -172,7 +172,7 @@ class MessageBuilder(Intake):
                 the page said of this draft before then, and what arrives after it, does not bring it back.
 
         Raises:
-            ToolCallError: a result of a tool, and there is no call that it could answer.
+            ToolCallError: a result of a tool, but no call waits for one.
         """
         with self._lock:
             self._taken_at = max(self._taken_at, at)
@@ -190,7 +190,7 @@ class MessageBuilder(Intake):
         return done
 
     def clear(self) -> None:
-        """Begin anew, without turns; ``undo`` brings them back, and the draft stays."""
+        """Remove all turns; ``undo`` brings them back, and the draft stays."""
         self._show([])
 
     # -- what a parent does ---------------------------------------------------------------------------------------

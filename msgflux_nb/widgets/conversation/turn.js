@@ -115,7 +115,7 @@ function versions(id, [index, count], hands) {
 }
 
 /**
- * Tell whoever is around a view, a parent widget for instance.
+ * Tell what is around a view, such as a parent widget.
  * @param {HTMLElement} from
  * @param {string} name
  * @param {Record<string, unknown>} [detail]

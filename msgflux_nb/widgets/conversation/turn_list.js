@@ -169,7 +169,7 @@ export class TurnList {
     /** @type {HTMLElement} */ (by ?? held.node).focus();
   }
 
-  /** One turn at a time is reached by Tab, and its buttons. */
+  /** Tab reaches one turn at a time, and its buttons. */
   rove() {
     if (!this.shown.has(this.current)) this.current = this.store.turns.at(-1)?.id ?? "";
     for (const [id, { node, editor }] of this.shown) {

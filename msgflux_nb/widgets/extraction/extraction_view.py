@@ -60,7 +60,7 @@ class ExtractionView(ExtractionBoard):
         error: what ended the last run, or None.
 
     Raises:
-        TypeError: a keyword is none of ``extract``.
+        TypeError: a keyword is not one of ``extract``.
         SchemaError: ``schema`` is not a type that a table can be made of.
 
     Example::
@@ -297,7 +297,7 @@ class _Watching(ExtractionBoard):
 
 
 def shown_in_notebook(run: Run) -> _Watching | None:
-    """Return a view that is displayed where the cell that runs speaks; None where no notebook would show it."""
+    """Return a view that is displayed where the cell that runs speaks; None if no notebook would show it."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return None if getattr(shell, "kernel", None) is None else _Watching(run)
 

@@ -25,7 +25,7 @@ export async function interruptKernel(kernel) {
   }
 }
 
-/** Where the server of this page is; null where the page is none of Jupyter's, or the server is elsewhere. */
+/** Where the server of this page is; null if the page is not Jupyter's, or the server is elsewhere. */
 function jupyterBase() {
   try {
     const told = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}").baseUrl;

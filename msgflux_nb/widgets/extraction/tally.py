@@ -116,7 +116,7 @@ class Tally:
         return None if self.total is None else self.total - self.finished
 
     def billed(self, name: str) -> float | None:
-        """What was billed; None where one row that was asked does not know."""
+        """What was billed; None if one row that was asked does not know."""
         known, unknown = self._billed[name]
         return None if unknown else known
 

@@ -41,7 +41,7 @@ class Board:
         run: the grid.
         ratings: what was found good and bad.
         blind: whether it is hidden which prompt and model an answer is of, until it is rated.
-        filling: how far it is; None where it does not run.
+        filling: how far it is; None if it does not run.
     """
 
     def __init__(self, run: GridRun) -> None:
@@ -124,7 +124,7 @@ class Board:
         """Return the head of each column: whose answers it has, and what they scored and took.
 
         Args:
-            seen: say so when blind too, where there are letters else.
+            seen: name the models when blind too, instead of letters.
         """
         if self.blind and not seen:
             letters = [_LETTERS[number] if number < 26 else f"{number + 1}" for number in range(self._width)]

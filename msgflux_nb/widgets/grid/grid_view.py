@@ -275,6 +275,6 @@ class _Watching:
 
 
 def shown_in_notebook(grid: GridRun) -> _Watching | None:
-    """Return a view that is displayed where the cell that runs speaks; None where no notebook would show it."""
+    """Return a view that is displayed where the cell that runs speaks; None if no notebook would show it."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return None if getattr(shell, "kernel", None) is None else _Watching(GridView(grid))

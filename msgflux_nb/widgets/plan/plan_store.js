@@ -203,7 +203,7 @@ export class PlanStore extends RunStore {
   /** @param {number} count of moments */
   show(count) {
     const wanted = Math.max(0, Math.min(count, this.moments.length));
-    this.following = wanted === this.moments.length; // whoever goes to the end goes on with it
+    this.following = wanted === this.moments.length; // at the end, follow what comes
     this.catchUp(wanted);
   }
 

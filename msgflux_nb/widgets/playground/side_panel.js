@@ -82,7 +82,7 @@ export function linkFields(el, signal) {
 }
 
 /**
- * The page's highlight of a name, which a style sheet draws; null where the browser has none.
+ * The page's highlight of a name, which a style sheet draws; null if the browser has none.
  * @param {string} name
  */
 function sharedHighlight(name) {

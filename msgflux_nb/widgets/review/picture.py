@@ -41,7 +41,7 @@ def row_picture(review: Review, position: int) -> Picture:
     """Return what a page shows of a row.
 
     Its ``texts`` are pieces, each with the numbers of the fields that quote it. ``found`` of a field is ``yes``, ``no``
-    where the row's text does not hold its value, and empty where it need not.
+    where the row's text does not hold its value, and empty if it need not.
     """
     value, sure = review.value(position), review.confidence(position)
     texts, trouble = _texts(review, position)

@@ -29,7 +29,7 @@ class _Truth(t.Any):
 
 
 class Row(PageMessage, frozen=True):
-    """The row that is shown is decided on; None where none is left."""
+    """The row that is shown is decided on; None if none is left."""
 
     position: int | None = None
 

@@ -76,7 +76,7 @@ def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[lis
 
 
 def doc_of(type_: Any) -> str:
-    """Return the first paragraph of the docstring of a class; empty where nobody wrote one."""
+    """Return the first paragraph of the docstring of a class; empty if nobody wrote one."""
     cls = getattr(type_, "__origin__", type_)
     return class_doc(cls).text.partition("\n")[0] if isinstance(cls, type) and cls.__module__ != "builtins" else ""
 

@@ -85,7 +85,7 @@ def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
 
 
 def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
-    """The part of the body that holds the schema; empty where none does."""
+    """The part of the body that holds the schema; empty if none does."""
     if request.schema_method == "json_schema":
         asked = _format(body)[1]
         inner = asked.get("json_schema", asked)
@@ -98,7 +98,7 @@ def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _format(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Where each wire says the form of the answer, and what it says; empty where it says none."""
+    """Where each wire says the form of the answer, and what it says; empty if it says none."""
     for title, place in (
         ("response_format", body),
         ("text.format", body.get("text")),

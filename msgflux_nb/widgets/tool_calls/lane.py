@@ -109,7 +109,7 @@ class Lane:
 
     @property
     def own_id(self) -> str:
-        """The id that the server gave it, or the run; empty where there is none yet."""
+        """The id that the server gave it, or the run; empty if there is none yet."""
         return self.given_id if self._final is None else self._final.id
 
     @property
@@ -143,7 +143,7 @@ class Lane:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; None where that is not known."""
+        """How long it ran; None if that is not known."""
         times = {phase: when for when, phase in self._marks}
         end = times.get("done", times.get("failed"))
         return None if end is None or "running" not in times else (end - times["running"]) / 1000
@@ -176,7 +176,7 @@ class Lane:
         return told
 
     def _other_reading(self, state: ToolCallState) -> str | None:
-        """The arguments where they are not what the fragments read as, one after the other."""
+        """The arguments, if they differ from what the joined fragments say."""
         self._shown[:] = ["".join(self._shown)]
         plain = not state.repaired and (state.raw == self._shown[0] or state.status != "complete")
         return None if plain or self._assembly.kind == "custom" else json_text(state.partial)

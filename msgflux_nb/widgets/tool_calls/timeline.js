@@ -219,7 +219,7 @@ export class Timeline {
    */
   show(count) {
     this.shown = Math.max(0, Math.min(count, this.times.length));
-    this.following = this.shown === this.times.length; // whoever goes to the end goes on with it
+    this.following = this.shown === this.times.length; // at the end, follow what comes
   }
 
   follow() {

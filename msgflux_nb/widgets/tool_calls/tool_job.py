@@ -1,4 +1,4 @@
-"""Work on a thread that a person can stop: one end, quick, whatever the work is waiting for."""
+"""Work on a thread that a person can stop: it ends once, and quickly, whatever the work is waiting for."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def check_source(source: Any) -> None:
 
 
 def tools_of(source: Any) -> list[dict[str, Any]]:
-    """Return the schemas of the tools that an answer's request offered; none where that is not known."""
+    """Return the schemas of the tools that an answer's request offered; none if that is not known."""
     if not isinstance(source, Answer):
         return []
     body = msgspec.json.decode(source.request.body)
