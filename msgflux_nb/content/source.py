@@ -40,9 +40,14 @@ _HOST_LETTERS = 253  # of a name, at most
 # Addresses of IPv4 within IPv6: of everybody (RFC 6052), and of a network's own (RFC 8215).
 _NAT64 = int(ipaddress.IPv6Address("64:ff9b::")) >> 32
 _OWN_NAT64 = int(ipaddress.IPv6Address("64:ff9b:1::")) >> 80
+_TRANSLATED = 0xFFFF_0000  # ::ffff:0:a.b.c.d (RFC 2765)
+# Special too, though Python's ipaddress calls them public in some versions: the network's own of old, documentation,
+# segments of a route, and of IPv4 the addresses of protocols and of relays (https://www.iana.org/assignments/
+# iana-ipv6-special-registry and iana-ipv4-special-registry).
+_SPECIAL = tuple(map(ipaddress.ip_network, ("fec0::/10", "3fff::/20", "5f00::/16", "192.0.0.0/24", "192.88.99.0/24")))
 _LOCAL_SUFFIXES = (
     *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".home", ".corp"),
-    *(".private", ".svc", ".test", ".invalid", ".onion"),
+    *(".localdomain4", ".localdomain6", ".private", ".svc", ".test", ".invalid", ".onion", ".arpa"),
     *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io"),  # public names of any address
 )
 
@@ -277,15 +282,17 @@ def _is_private(host: str) -> bool:
 
 def _is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether an address is a public one, and no other way to write one that is not."""
+    if any(address in network for network in _SPECIAL):
+        return False
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast
     number = int(address)
     if number >> 80 == _OWN_NAT64:
         return False
     within = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if number >> 32 in (0, _NAT64):
+    if number >> 32 in (0, _NAT64, _TRANSLATED):
         within.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
     inner = [one for one in within if one is not None]
-    if inner and not all(one.is_global for one in inner):
+    if inner and not all(_is_global(one) for one in inner):
         return False
     return (address.is_global or bool(inner)) and not address.is_multicast

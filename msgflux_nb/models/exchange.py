@@ -25,7 +25,7 @@ from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
 from .asking import Asking, Replayed
 from .retry import retry_delay
-from .scrubbed import without_keys
+from .scrubbed import texts_of, without_keys
 
 __all__ = ["Entry", "Exchange", "State"]
 
@@ -51,8 +51,8 @@ class Entry(Protocol):
     def get(self) -> bytes | None:
         """Return the bytes of its answer, or None."""
 
-    def put(self, data: bytes) -> None:
-        """Keep the bytes of its complete answer."""
+    def put(self, data: bytes, *, texts: bytes) -> None:
+        """Keep the bytes of its complete answer, of whose texts each is whole in ``texts``."""
 
 
 class Exchange:
@@ -363,7 +363,7 @@ class Exchange:
 
     def _keep(self, entry: Entry) -> None:
         try:
-            entry.put(b"".join(self._received))
+            entry.put(b"".join(self._received), texts=texts_of(self.snapshot))
         except StoreError as error:  # the answer is here, and was paid for: it must not be lost for that
             warnings.warn(f"the answer was not kept in the cache: {error}", RuntimeWarning, stacklevel=2)
 

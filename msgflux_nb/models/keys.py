@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
+import json
 import os
 import re
 import urllib.parse
@@ -181,13 +183,34 @@ def _without(text: str, secret: str) -> str:
 
 
 def _spellings(secret: str) -> list[str]:
-    """A secret, and what it looks like in base64, by how many bytes stand before it."""
-    found = [secret] if secret else []
+    """A secret; how it is written in JSON, HTML and addresses; and in base64, by how many bytes stand before it."""
+    found = _written(secret) if secret else []
     for before in range(3 if len(secret) >= _SHORTEST_KEY else 0):
         coded = base64.b64encode(b"\0" * before + secret.encode())
         part = coded[(8 * before + 5) // 6 : 8 * (before + len(secret.encode())) // 6].decode()
         found += {part, part.replace("+", "-").replace("/", "_")}
     return found
+
+
+def _written(secret: str) -> list[str]:
+    """A secret as it is and as it is escaped, the longest first: nearly always the first alone."""
+    if secret.isalnum():
+        return [secret]
+    quoted = [urllib.parse.quote(secret, safe=safe) for safe in ("", "/")]
+    written = json.dumps(secret)[1:-1]
+    more = [
+        *quoted,
+        *map(_in_small_hex, quoted),
+        written,
+        written.replace("/", "\\/"),
+        html.escape(secret),
+        repr(secret)[1:-1],
+    ]
+    return [secret, *sorted({*more} - {secret}, key=len, reverse=True)]
+
+
+def _in_small_hex(quoted: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
 
 
 def _problem(text: object) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from ..protocol.failure import Scrub
 from ..protocol.snapshot import Snapshot
 
-__all__ = ["without_keys"]
+__all__ = ["texts_of", "without_keys"]
 
 
 def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
@@ -19,6 +19,22 @@ def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
         for one in snapshot.choices
     )
     return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
+
+
+def texts_of(snapshot: Snapshot) -> bytes:
+    """Return all texts of an answer, each in one piece, however many it came in."""
+    texts = [_written(snapshot.fields)]
+    for choice in snapshot.choices:
+        calls = [f"{call.name}{_written(call.arguments)}" for call in choice.tool_calls]
+        texts += [choice.continuation, choice.reasoning or "", choice.refusal or "", *calls, _written(choice.fields)]
+    return "\n".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _written(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except (ValueError, TypeError, RecursionError):
+        return repr(value)
 
 
 def _scrubbed(value: Any, scrub: Scrub) -> Any:

@@ -29,6 +29,7 @@ _BARRED = rf"<(?=[|\uff5c]{_LETTERS}>|/?(?![|\uff5c]>){_LETTERS}(?<=[|\uff5c])>)
 _ANGLED = (
     *("s", "bos", "eos", "pad", "unk", "mask", "sep", "cls", "eot", "eom", "sop", "eop", "eod", "EOT", "BOT", "EOS"),
     *("BOS_TOKEN", "EOS_TOKEN", "PAD_TOKEN", "start_of_turn", "end_of_turn", "start_of_image", "end_of_image"),
+    *("end_of_utterance", "fake_token_around_image"),
     *("image_soft_token", "audio_soft_token", "start_of_audio", "end_of_audio", "__media__", "__image__"),
     *("tool_call", "tool_response", "tool_calls", "think", "thinking", "TOOLCALL", "AVAILABLE_TOOLS"),
     *("repo_name", "reponame", "file_sep", "filename", "gh_stars", "issue_start", "issue_comment", "issue_closed"),

@@ -24,6 +24,7 @@ import msgspec
 from ..errors import StoreError
 from .file import File, SqliteFile
 from .known import KnownKeys
+from .recordings.hidden import hidden_answer
 from .waiting import Table
 from .worker import Worker
 
@@ -211,9 +212,20 @@ class StoreEntry:
         """Return the bytes of its answer, or None."""
         return self._store.get(self._key)
 
-    def put(self, data: bytes) -> None:
-        """Keep the bytes of its complete answer."""
-        self._store.put(self._key, self._url, self._hide(self._body), self._hide(data))
+    def put(self, data: bytes, *, texts: bytes = b"") -> None:
+        """Keep the bytes of its complete answer.
+
+        Args:
+            data: the bytes, as they came.
+            texts: what they say, each text in one piece: a key may have come in several.
+        """
+        data = self._hide(data)
+        if self._hide(texts) != texts:
+            data = hidden_answer([(0, data)], self._hidden)[0][1]
+        self._store.put(self._key, self._url, self._hide(self._body), data)
+
+    def _hidden(self, text: str) -> str:
+        return self._hide(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 _stores: dict[Path, Store] = {}

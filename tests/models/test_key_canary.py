@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+import html
+import json
 import os
 import pickle
 import signal
 import socket
 import threading
 import traceback
+import urllib.parse
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp  # noqa: F401  # loaded now, or the first call of a loop would be late
 import httpx
 import msgspec
 import pytest
@@ -325,6 +329,42 @@ def test_the_cache_keeps_no_key_that_a_server_repeats(tmp_path: Path) -> None:
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert files
     assert_clean("".join(file.read_bytes().decode("latin-1") for file in files))
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_the_cache_keeps_no_key_that_a_server_repeats_in_pieces(coded: bool, tmp_path: Path) -> None:
+    key = CODED if coded else KEY
+    answer = stream(*["Your key is "], *[key[at : at + 4] for at in range(0, len(key), 4)], ", I think.")
+    with listening(echoing(lambda head: wire(answer))) as server:
+        model = model_with_secrets(server.url, cache=tmp_path / "kept.sqlite")
+        model("Hi", stream=True).consume()
+        again = model("Hi", stream=True).consume()
+        assert len(server.requests) == 1
+    assert again.startswith("Your key is ")
+    assert "[key]" in again
+    assert_clean(again)
+    assert key not in again
+
+
+ODD = "ab/CANARY+0123=<9>&z"
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        ODD,
+        urllib.parse.quote(ODD),
+        urllib.parse.quote(ODD, safe=""),
+        urllib.parse.quote(ODD, safe="").lower().replace("canary", "CANARY"),
+        html.escape(ODD),
+        json.dumps(ODD).strip('"').replace("/", "\\/"),
+    ],
+)
+def test_a_key_that_a_server_repeats_in_another_spelling_is_not_shown(spelt: str) -> None:
+    with listening(echoing(lambda head: answer(401, f"who is {spelt}?"))) as server:
+        caught = failure(model_with_secrets(server.url, api_key=ODD), "sync")
+    assert "who is [key]?" in str(caught)
+    assert_clean("".join(shown(caught)))
 
 
 def test_the_snapshot_of_an_error_shows_no_key_that_a_server_repeats() -> None:
