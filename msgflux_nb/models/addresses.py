@@ -1,4 +1,4 @@
-"""Where an API lives → where a request goes: the path is added to the path, and the query stays behind it."""
+"""The address of an API → the address of a request: the path is extended, and the query stays behind it."""
 
 from __future__ import annotations
 

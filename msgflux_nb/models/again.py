@@ -135,7 +135,7 @@ def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> 
     """Send a recorded request as it was, once.
 
     Args:
-        recording: where it stands.
+        recording: its path.
         line: the exchange.
         base_url: where models of one's own server live.
 

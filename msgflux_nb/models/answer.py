@@ -26,7 +26,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """About an answer.
 
     Attributes:
-        usage: tokens billed, or None if the provider did not say; of all requests together, where it took several.
+        usage: tokens billed, or None if the provider did not say; of all requests together, if it took several.
         finish_reason: why it ended, in our words; None while it runs.
         raw_finish_reason: the same in the provider's word.
         id: the provider's name for the answer.
@@ -137,7 +137,7 @@ class Answer:
 
     @property
     def aggregator(self) -> ToolCallAggregator | None:
-        """The calls as they are put together: what ``consume`` returns where there are some, else None."""
+        """The calls as they are put together: what ``consume`` returns if there are some, else None."""
         calls = self._call.tool_calls
         if calls is not None:
             calls.message = self._call.turn()
@@ -195,7 +195,7 @@ class Answer:
         return self._call.request
 
     def turn(self) -> dict[str, Any]:
-        """Return the assistant's turn but for its calls; ``to_messages`` has those with their results."""
+        """Return the assistant's turn without its calls; ``to_messages`` has those with their results."""
         return self._call.turn()
 
     @property

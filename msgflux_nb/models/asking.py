@@ -15,7 +15,7 @@ _LONGEST_WAIT_SECONDS = 1.5
 
 
 class Replayed(NamedTuple):
-    """Where an answer comes from that was recorded.
+    """Where a recorded answer comes from.
 
     Attributes:
         date: when it was recorded, such as ``"2026-11-20"``.
@@ -70,7 +70,7 @@ class Asking:
         return self.seconds
 
     def waits(self, delay: float) -> float:
-        """Return how long to wait really where the exchange waits."""
+        """Return how long to really wait when the exchange waits."""
         if self.player is None:
             return delay
         self.seconds += delay
@@ -78,7 +78,7 @@ class Asking:
 
 
 def settings_of(model: Any) -> dict[str, Any]:
-    """Return what a model was built with, but for keys, headers and addresses, as JSON."""
+    """Return what a model was built with, except keys, headers and addresses, as JSON."""
     built = {
         "options": model.options,
         "extra_body": model._extra_body,

@@ -97,7 +97,7 @@ class Prepared:
         connect: where requests go.
         schema: what the answer is decoded to, or None for text.
         key: of the whole request.
-        question: gives the key of the request but for its structure.
+        question: gives the key of the request without its structure.
         hide: returns bytes without the caller's key.
 
     Attributes:
@@ -152,7 +152,7 @@ class Prepared:
 
     @property
     def question(self) -> bytes:
-        """The key of the request but for its structure."""
+        """The key of the request without its structure."""
         return self._question()
 
     @property
@@ -228,7 +228,7 @@ class Prepared:
         return _Given(call, self._connect, turn, self._hear, given, ticket, self._has_come)
 
     def _has_come(self, exchange: Exchange) -> None:
-        """An exchange is complete; the one whose answer counts is told before it is decoded."""
+        """An exchange is complete; the one whose answer counts is reported before it is decoded."""
         call = self._made
         if self.came is not None and call is not None and exchange is call.exchange and exchange.state == "complete":
             self.answer = exchange.received

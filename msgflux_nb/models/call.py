@@ -136,7 +136,7 @@ class Call:
         self.exchange = self._new_exchange(self._request())
 
     def _ask(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Ask, and ask in another way where the server refuses this one."""
+        """Ask, and ask in another way if the server refuses this one."""
         first: MsgfluxError | None = None
         refused: set[Way] = set()
         tried: list[Remedy] = []
@@ -177,7 +177,7 @@ class Call:
                 self._give_up(error)
 
     def _other_wire(self) -> Wire | None:
-        """The wire that is left, where the provider's own does not exist at this endpoint."""
+        """The wire that is left, if the provider's own does not exist at this endpoint."""
         answered, wanted = self.exchange.wire, self.profile.wire
         asked_for = self.request.wire == wanted or self._changes.get("wire") is not None
         return answered if answered != wanted and asked_for else None
@@ -210,7 +210,7 @@ class Call:
         return None if remedy is None else (*known, remedy)
 
     def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Ask for a forced call that did not come as a structure, where the profile says so."""
+        """Ask for a forced call that did not come as a structure, if the profile says so."""
         if not self.request.forced or len(self.exchange.tool_calls) or not self.profile.forced_call_fallback:
             return
         before = self.exchange
@@ -365,7 +365,7 @@ class Call:
 
     @property
     def text(self) -> str:
-        """What the answer says: the text of its structure, where it has one apart from the rest."""
+        """What the answer says: the text of its structure, if it has one apart from the rest."""
         plain = self.current.plain
         return plain.text if plain is not None else self.structure_text or self.snapshot.text
 
@@ -421,7 +421,7 @@ class Call:
         return self.decoded.value
 
     def turn(self) -> dict[str, Any]:
-        """Return the assistant's turn but for its calls, as it goes into the history.
+        """Return the assistant's turn without its calls, as it goes into the history.
 
         What only this provider understands stays in it; ``_msgflux`` then says whose it is.
         """

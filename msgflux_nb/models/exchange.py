@@ -177,12 +177,12 @@ class Exchange:
 
     @property
     def received(self) -> bytes | None:
-        """The bytes of the answer as they came, where they are kept; None if there are none."""
+        """The bytes of the answer as they came, if they are kept; None if there are none."""
         return b"".join(self._received) or None
 
     @property
     def wire(self) -> Wire:
-        """How the answer looks, which is how the request looked but for gateways."""
+        """The wire of the answer: that of the request, except at gateways."""
         return "chat" if self.plain is None and self._accumulator.is_chat else self.request.wire
 
     @property

@@ -38,7 +38,7 @@ class Flaws:
         return (*known, *exchange.snapshot.warnings, *calls)
 
     def tell(self, exchange: Exchange) -> None:
-        """Warn where the prompt was cut; once."""
+        """Warn if the prompt was cut; once."""
         if not self.aloud or self._told is exchange:
             return
         self._told = exchange

@@ -21,7 +21,7 @@ class Known(NamedTuple):
     Attributes:
         refused: ways of asking for a structure that the server does not take.
         remedies: the parts of requests that it said it does not take, and what is sent instead.
-        wire: the wire that is left, where the provider's own does not exist there.
+        wire: the wire that is left, if the provider's own does not exist there.
     """
 
     refused: frozenset[Way] = frozenset()

@@ -78,7 +78,7 @@ class Model:
             max_tokens: the longest answer, in tokens.
             top_p: the share of probability to draw from, 0 to 1.
             stop: texts that end the answer.
-            seed: for answers that repeat, where the provider offers it.
+            seed: for answers that repeat, if the provider offers it.
             presence_penalty: against tokens that have occurred.
             frequency_penalty: against tokens that occur often.
             logprobs: whether each token comes with its probability.
@@ -96,7 +96,7 @@ class Model:
             extra_headers: sent with each request.
             extra_body: fields to add to each request; they win over ours.
             profile: changes to what is known of the provider, such as ``{"modalities": ["text", "image"]}``.
-            prefill_mode: ``"auto"`` for a real prefill, or an error where the provider has none; ``"emulate"`` for an
+            prefill_mode: ``"auto"`` for a real prefill, or an error if the provider has none; ``"emulate"`` for an
                 instruction in its place.
             cache: a file or folder in which answers are kept; the same request is then answered from there.
             wire: how requests and answers look, where that is not the provider's own choice: ``"chat"`` (chat
@@ -177,7 +177,7 @@ def _hidden(api_key: Any, headers: Any) -> tuple[Key | None, HiddenValues, str |
 def _checked_name(
     name: Any, wrong: str | None, unknown: dict[str, Any], cache: Any, words: tuple[object, object]
 ) -> str:
-    """Return the name of the model, the embedded one's where there is none; raise for what else cannot be built."""
+    """Return the name of the model, the embedded one's if there is none; raise for what else cannot be built."""
     names = [one for one in inspect.signature(Model.chat_completion).parameters if one != "name"]
     refuse_unknown("Model.chat_completion", unknown, names)
     if name is None:
@@ -235,7 +235,7 @@ def _built(changes: dict[str, Any], base_url: str | None) -> dict[str, Any]:
 
 
 def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Timeout) -> ChatCompletion:
-    """Return the model of a recording: as it was built then, but for the options that are given now."""
+    """Return the model of a recording: as it was built then, except the options that are given now."""
     from ..storage.recordings.player import Player, speed_of_environment
     from ..storage.recordings.recording import read_recordings, settings_of
 

@@ -34,7 +34,7 @@ _COUNTED = {
     "output_audio_tokens": "audio_completion",
     "output_image_tokens": "image_completion",
 }
-# Without a price of its own, genai-prices reckons these tokens as text, which is wrong by far.
+# If these tokens have no price of their own, genai-prices counts them as text, which is far off.
 _NEEDED = {
     "cache_write_1h_tokens": "cache_write_1h_mtok",
     "input_audio_tokens": "input_audio_mtok",

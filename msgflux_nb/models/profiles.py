@@ -23,7 +23,7 @@ _SEES_AND_HEARS = frozenset({"text", "image", "audio"})
 
 # A llama.cpp server. Whether a whole answer begins with the prefill again depends on its age: builds until mid-2026 do
 # so, later ones have an option for it. The grammar constrains the output, but the model is not shown the schema; and
-# tool_choice is passed over where the model's template knows no tools, so a call that did not come is asked for again.
+# tool_choice is ignored if the model's template has no tools, so a call that did not come is asked for again.
 _LLAMACPP = Profile(
     provider="llamacpp",
     base_url="http://localhost:8080/v1",

@@ -60,7 +60,7 @@ class Quick:
 
 
 class _Found(NamedTuple):
-    """Where the requests of one event loop go, and until when that counts."""
+    """Where the requests of one event loop go, and how long that is valid."""
 
     place: Place | Endpoint
     loop: asyncio.AbstractEventLoop

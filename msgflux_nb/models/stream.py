@@ -1,6 +1,6 @@
 """The driver of calls without ``await``: it opens, reads, waits before a retry and closes.
 
-The other driver is ``async_response``. Every line that need not be awaited stands in ``exchange``, ``call`` or
+The other driver is ``async_response``. Every line that does not wait is in ``exchange``, ``call`` or
 ``answer``.
 """
 
@@ -50,7 +50,7 @@ class Arriving(Answer):
 
     @property
     def state(self) -> State:
-        """Where the answer stands that is shown."""
+        """The state of the answer that is shown."""
         return self._call.current.state
 
     @property

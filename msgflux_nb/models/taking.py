@@ -1,4 +1,4 @@
-"""What a recorder is told of an exchange while it goes over the network, and the line that it becomes."""
+"""Reports an exchange to a recorder while it goes over the network, and makes a line of the recording of it."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class _ReactLoop(_Loop):
             yield
 
     def cut(self, text: str) -> None:
-        """Keep what came of a turn that ``max_seconds`` cut, and close."""
+        """Keep the results of a turn that ``max_seconds`` cut, and close."""
         self.log.late = True
         self._add_turn(text)
         self.log.cut(None)
@@ -313,7 +313,7 @@ class _ReactLoop(_Loop):
         return result
 
     def result(self, stopped: str | None = None) -> PlanResult:
-        """Return the result as it stands."""
+        """Return the result so far."""
         self._fold()
         thoughts = tuple(step.thought for turn in self._turns for step in turn.steps)
         before = self._conversation if self._conversation is not None else self._so_far()

@@ -338,7 +338,7 @@ class _Vote:
             self._tell(sample)
 
     def result(self, stopped: str | None = None) -> PlanResult:
-        """Return the result as it stands."""
+        """Return the result so far."""
         for number in sorted(self._came):  # of a round that something ended
             with suppress(Exception):  # key= may be what ended it
                 self._count(number)

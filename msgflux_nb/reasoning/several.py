@@ -1,4 +1,4 @@
-"""Several samples by one request (``n``), where the provider has that and bills its prompt once."""
+"""Several samples by one request (``n``), if the provider has that and bills its prompt once."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class PlanRun:
         """Wait for the end, and return the result; None if the time is over first.
 
         Raises:
-            Exception: what the driver raised, but for a stop, whose result is as far as it came.
+            Exception: what the driver raised. A stop raises nothing; it returns the result so far.
         """
         if not self._done.wait(timeout_seconds):
             return None

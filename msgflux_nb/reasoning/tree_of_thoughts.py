@@ -300,7 +300,7 @@ class _Tree:
         return Job(purpose, filled, model=numbered(self._model, number), schema=schema, about=path, then=then)
 
     def result(self, stopped: str | None = None) -> PlanResult:
-        """Return the result as it stands, with what came of a level that did not end."""
+        """Return the result so far, with the results of a level that did not end."""
         self._grow()
         for path in self._values:
             if self._nodes[path].value is None:

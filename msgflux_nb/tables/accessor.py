@@ -70,7 +70,7 @@ class FrameAccessor(SeriesAccessor):
         """Ask again for the failed rows of the run, even if an unusable answer was paid for.
 
         Args:
-            data: the run's data again, where the kernel that had it has ended.
+            data: the run's data again, if the kernel that had it has ended.
             schema: likewise its schema.
             states: how the rows ended that are asked for again; None for ``invalid``, ``refused``, ``truncated`` and
                 ``failed``.
@@ -251,7 +251,7 @@ class FrameAccessor(SeriesAccessor):
 
 
 def register() -> None:
-    """Give DataFrames and Series their ``mf``, Dask's and polars' too where they are loaded; again changes nothing."""
+    """Give DataFrames and Series their ``mf``, Dask's and polars' too if they are loaded; again changes nothing."""
     register_polars()
     if "dask.dataframe" in sys.modules:
         from .distributed.dask import register as register_dask

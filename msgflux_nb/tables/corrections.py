@@ -88,7 +88,7 @@ class Corrections:
         self._own[subject][correction.field] = msgspec.structs.replace(correction, was=known.was)
 
     def drop(self, position: int, field: str) -> None:
-        """Forget the correction of a field; nothing happens where there is none."""
+        """Forget the correction of a field; nothing happens if there is none."""
         subject = self.subject(position)
         if self._notes is not None and subject is not None:
             self._notes.drop((subject, self.schema_name, field))
@@ -150,7 +150,7 @@ class Corrections:
         return self._own
 
     def subject(self, position: int) -> bytes | None:
-        """Return what a row is known by; the key of its request where the row was not kept."""
+        """Return what identifies a row; the key of its request if the row was not kept."""
         if position in self._subjects:
             return self._subjects[position]
         try:

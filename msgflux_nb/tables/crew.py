@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Crew"]
 
-_SHORT_SECONDS = 0.25  # of a rest in which nobody stands in
+_SHORT_SECONDS = 0.25  # of a rest in which no other worker takes over
 
 
 class Crew:

@@ -25,7 +25,7 @@ _LIMIT = 4_000  # characters of one text that are printed
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for one row, and what came of it; a key is in none of it.
+    """The request of one row and its answer, without keys.
 
     Attributes:
         run: the run's name.
@@ -224,7 +224,7 @@ def _record(found: Found, place: int) -> Record | None:
 
 
 def _request(found: Found, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
-    """The request, and a note where there is none."""
+    """The request, and a note if there is none."""
     if record is not None:
         return _shown(record.request), None
     if found.live is None:

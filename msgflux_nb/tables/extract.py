@@ -60,7 +60,7 @@ def extract(
 ) -> pd.DataFrame:
     """Ask a model about each row, and return its answers as typed columns, one row per input row.
 
-    An interrupt (Stop in a notebook, Ctrl+C) cancels what is in flight and returns the frame as it stands; the same
+    An interrupt (Stop in a notebook, Ctrl+C) cancels what is in flight and returns the frame so far; the same
     call again goes on. What was paid for is never asked for again: neither by the same call, nor for equal rows.
 
     Args:
@@ -96,7 +96,7 @@ def extract(
         explode: a field that holds a list: one row for each of its items, under the same index label.
         sample: try this many rows, chosen by chance but always the same, and forecast the rest in the report.
         confidence: whether to say how sure each row is, in a column ``_confidence``, and each field, by
-            ``result.mf.confidence()``. True goes by the probabilities of tokens, where the provider gives them; a
+            ``result.mf.confidence()``. True goes by the probabilities of tokens, if the provider gives them; a
             number asks each row so many times and counts how often the answers agree with the first, the row's own.
         chunk: how a row is read whose text is too long: in pieces, each asked and kept by itself. PDF files of
             ``files`` are then read as text, page by page. None for whole rows.
@@ -114,7 +114,7 @@ def extract(
         * ``_error``: what went wrong, or why nothing was sent;
         * ``_attempts``, ``_prompt_tokens``, ``_completion_tokens``, ``_cost`` (US dollars), ``_seconds``: missing
           where not known; what was billed for this row in this run;
-        * ``_confidence`` where it was asked for: that of the least sure field, from 0 to 1; missing where not known.
+        * ``_confidence`` if it was asked for: that of the least sure field, from 0 to 1; missing where not known.
 
         ``attrs["report"]`` has the run's name, the counts by state and the sums, ``store_error`` (what went wrong with
         the store last) and ``not_stored`` (how many answers wait to be written).
@@ -183,7 +183,7 @@ class Job(Protocol):
         """Warn of what has gone wrong with the store since the last time."""
 
     def result(self) -> pd.DataFrame:
-        """Return the frame as it stands."""
+        """Return the frame so far."""
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
         """Return the frame as a table of the kind that was given."""
@@ -217,7 +217,7 @@ def finish(run: Job, *, progress: bool) -> pd.DataFrame:
 async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **options: Unpack[Options]) -> pd.DataFrame:
     """As :func:`extract`, to be awaited; the same arguments and the same result.
 
-    An interrupt by a person (Stop in a notebook, Ctrl+C) returns the frame as it stands. A cancellation by the
+    An interrupt by a person (Stop in a notebook, Ctrl+C) returns the frame so far. A cancellation by the
     program (``task.cancel()``, ``asyncio.timeout``) stops the batch in the same way and raises ``CancelledError``, as
     it must; the frame is its attribute ``result``.
     """

@@ -177,7 +177,7 @@ def _tag_field(kind: Any) -> str | None:
 
 
 def _described(kind: Any) -> tuple[Column, ...]:
-    """Return the columns of a type, or of its field names where the annotations cannot be read."""
+    """Return the columns of a type, or of its field names if the annotations cannot be read."""
     if not (field_names(kind) or isinstance(kind, types.UnionType)):
         return (Column("value", (), "any"),)
     try:

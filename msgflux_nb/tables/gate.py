@@ -113,7 +113,7 @@ class Gate:
 
         Args:
             ticket: the request's.
-            used: tokens, where the server says so.
+            used: tokens, if the server says so.
         """
         self._rule.leave(ticket)
         self._settle(ticket, used)

@@ -40,7 +40,7 @@ _FIRST_PROBE_SECONDS, _LATER, _LONGEST_PROBE_SECONDS = 0.25, 1.5, 10.0
 _UNKNOWN_SECONDS, _SHORTEST_COOLING_SECONDS, _LONGEST_COOLING_SECONDS = 0.25, 0.1, 1.0
 _AT_FLOOR = 3.0  # times as long if only one place is left: that makes it less than one at once
 
-# What a refused row waits itself: half a second at first, or as long as an answer takes where that is less.
+# What a refused row waits itself: half a second at first, or as long as an answer takes if that is less.
 _LONGEST_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 
 # A request that takes much longer than usual gives its place to another one.

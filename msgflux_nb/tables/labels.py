@@ -1,4 +1,4 @@
-"""An index: where a label stands in it, and whether it is the one that it was."""
+"""An index: the position of a label in it, and whether the index has changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def label_digest(index: pd.Index[Any]) -> str | None:
 
 
 def label_places(index: pd.Index[Any], label: Any) -> list[int]:
-    """Return at which positions a label stands.
+    """Return the positions of a label.
 
     Raises:
         KeyError: nowhere.
@@ -34,7 +34,7 @@ def label_places(index: pd.Index[Any], label: Any) -> list[int]:
 
 
 def label_place(index: pd.Index[Any], label: Any) -> int:
-    """Return at which position a label stands.
+    """Return the position of a label.
 
     Raises:
         KeyError: nowhere.
@@ -55,7 +55,7 @@ def row_place(index: pd.Index[Any], row: Any, position: int | None) -> int:
     Raises:
         TypeError: it is said in both ways, or in none.
         KeyError: there is no such label.
-        IndexError: there is no such place.
+        IndexError: there is no such position.
         ValueError: the label stands for several rows; the message names their positions.
     """
     if (row is None) == (position is None):

@@ -33,7 +33,7 @@ class Ledger:
         cost: US dollars of all that were billed, as far as they are known.
         counts: how many ended in each state.
         values: the decoded answers, None for a row without one.
-        errors: what went wrong, by position, but for rows that were never sent.
+        errors: what went wrong, by position, except rows that were never sent.
         warnings: what was changed, repaired, cut or left out on the way to a value, by position.
         sure: how sure each field is, by position; None if that was not asked for.
     """

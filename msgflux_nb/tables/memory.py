@@ -54,7 +54,7 @@ class Memory:
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
         self._anew, self._stops = frozenset(anew), stops
         self._asked: set[bytes] = set()  # unusable answers that have been asked for once more
-        self._own: list[str] = []  # what went wrong but for what the records say themselves
+        self._own: list[str] = []  # what went wrong, except what the records say themselves
         self._heard = self._heard_own = 0  # of what these say, and of the others
         self._said: dict[str, None] = {}
         self._had_some = False

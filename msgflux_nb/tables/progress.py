@@ -40,7 +40,7 @@ _in_notebook: Callable[[Any], Shown | None] = _nothing
 
 
 def show_in_notebooks(view_of: Callable[[Any], Shown | None]) -> None:
-    """Have batches drawn by what ``view_of`` returns for a ``Run`` or a grid; where it returns None, as a bar of text.
+    """Have batches drawn by what ``view_of`` returns for a ``Run`` or a grid; if it returns None, as a bar of text.
 
     Tables know no widgets, so a door of the package brings them together.
     """

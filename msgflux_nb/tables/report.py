@@ -77,7 +77,7 @@ def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]
 
 
 def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: str | None = None) -> pd.DataFrame:
-    """Return one row per entry: the schema's columns, then those about the run; ``_warnings`` where there are some.
+    """Return one row per entry: the schema's columns, then those about the run; ``_warnings`` if there are some.
 
     With ``explode``, one row per item of that list; what was billed stands in the first row of an entry, and its other
     rows have 0, so that sums are right.

@@ -205,7 +205,7 @@ class Rows:
         """Return what would be sent for a row that is not there.
 
         Args:
-            asked: the texts of its cells by column; or its text, where that is one.
+            asked: the texts of its cells by column; or its text, if that is one.
 
         Raises:
             ValueError: a column that a row is made of is missing.

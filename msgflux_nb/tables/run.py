@@ -395,7 +395,7 @@ def note_beginning(records: Records | None, record: RunRecord) -> None:
 
 
 def keep_anyway(records: Records | None, record: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:
-    """Note what a run did so far; where the store cannot be written that waits too."""
+    """Note what a run did so far; if the store cannot be written, this waits too."""
     if records is not None:
         with contextlib.suppress(StoreError):  # which the records say themselves
             records.put_run(record, keys, within)

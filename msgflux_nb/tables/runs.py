@@ -106,7 +106,7 @@ def resume(
 
     Args:
         run: its name, its report, its result, or its row in :func:`runs`.
-        data: its data again, where the kernel that had it has ended; more rows than then are welcome.
+        data: its data again, if the kernel that had it has ended; more rows than then are welcome.
         schema: likewise its schema; another one reads the answers that there are as far as it can.
         progress: whether to show a progress bar.
         options: of a run of this kernel, what changes from now on: ``model``, ``on_error``,

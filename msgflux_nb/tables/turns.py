@@ -32,7 +32,7 @@ class Turns:
         max_retries: how many further times a request is sent after a failure that may pass.
         may_send: whether anything more may be sent.
         stop: ends the batch, for a reason.
-        rest: waits for so many seconds, in which the row keeps nobody from being asked for.
+        rest: waits for some seconds, during which other rows can be asked for.
 
     Attributes:
         in_flight: the rows that are being asked for: a request is under way, or was answered and another one follows.

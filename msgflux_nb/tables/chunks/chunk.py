@@ -14,7 +14,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     Attributes:
         tokens: a row with a text of more than so many tokens, by estimate, is read in pieces of at most so many.
-        overlap: how many tokens two pieces have in common at most, so that what stands at a cut is whole in one.
+        overlap: how many tokens two pieces share at most, so that text at a cut is whole in one of them.
 
     Raises:
         ValueError: a number cannot be.

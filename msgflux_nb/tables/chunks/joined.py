@@ -33,7 +33,7 @@ class Joined:
         self.origins: dict[int, dict[str, Any]] = {}
 
     def outcome(self, ledger: Ledger, row: int) -> Outcome:
-        """Return how a row ended whose pieces have: with all that its good pieces say, also where one is bad.
+        """Return how a row ended whose pieces have: with all that its good pieces say, also if one is bad.
 
         Args:
             ledger: how the pieces ended.

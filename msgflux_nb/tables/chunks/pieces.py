@@ -1,4 +1,4 @@
-"""The rows of a batch, cut: each piece is a row of its own for the engine, and knows where in its row it stands."""
+"""The rows of a batch, cut: each piece is a row of its own for the engine, and knows its place in its row."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ class Pieces:
 
 
 def page_of(pages: Sequence[int], character: int) -> int:
-    """Return on which page a character stands, from 1."""
+    """Return the page of a character, from 1."""
     return bisect.bisect_right(pages, character)

@@ -17,7 +17,7 @@ __all__ = ["with_piece_spans"]
 
 
 def with_piece_spans(result: pd.DataFrame, run: Run, fields: Sequence[str] | None) -> pd.DataFrame:
-    """Return a result with ``field_start`` and ``field_end`` of the whole text, and ``field_page`` where it has pages.
+    """Return a result with ``field_start`` and ``field_end`` of the whole text, and ``field_page`` if it has pages.
 
     A quote is looked for in the piece that the field came from, and only then in all of the text. Pages begin with 1.
 

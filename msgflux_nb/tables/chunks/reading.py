@@ -1,4 +1,4 @@
-"""The rows of a batch as they are read: whole, or in pieces; with PDF files as text where they are cut."""
+"""The rows of a batch as they are read: whole, or in pieces; with PDF files as text if they are cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways to the desk: on the scheduler of a cluster, or in this process where there is none."""
+"""The ways to the desk: on the scheduler of a cluster, or in this process if there is none."""
 
 from __future__ import annotations
 

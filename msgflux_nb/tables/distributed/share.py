@@ -120,7 +120,7 @@ class Desk:
             return {"error": str(error)}
 
     def forget_worker(self, worker: str) -> None:
-        """Take back what a worker that is gone has held; what it kept in a file of its own is taken over."""
+        """Take back what a lost worker held, and take over the answers in its own file."""
         for name in [name for name, part in self._parts.items() if part.worker == worker]:
             self._on_end(part=name)
 

@@ -209,7 +209,7 @@ def values_array(cells: Iterable[Any], dtype: ValuesDtype) -> ValuesArray:
 
 
 def dtype_of(storage: Any, stored: str) -> ValuesDtype:
-    """Return the dtype of a column that Arrow stores so; where it is stored as JSON instead, the one that it had."""
+    """Return the dtype of a column that Arrow stores so; if it is stored as JSON instead, the one that it had."""
     stored, _, had = stored.partition(_INSTEAD)
     if had in _TEXTS:
         return ValuesDtype(had)

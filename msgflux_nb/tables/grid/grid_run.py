@@ -198,7 +198,7 @@ class GridRun:
     # -- at its end -----------------------------------------------------------------------------------------------
 
     def result(self) -> pd.DataFrame:
-        """Return the table as it stands; one more interrupt meanwhile does not lose what was paid for."""
+        """Return the table so far; one more interrupt meanwhile does not lose what was paid for."""
         try:
             return self._frame()
         except KeyboardInterrupt:
@@ -282,7 +282,7 @@ class GridRun:
             return None
 
     def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
-        """Return what the answer of a cell took: in this run, or, where it was known already, when it was asked for."""
+        """Return what the answer of a cell took: in this run, or, if it was known already, when it was asked for."""
         if ledger.state(position) in ("cached", *PAID_FOR):
             record = self._kept(position)
             if record is not None:

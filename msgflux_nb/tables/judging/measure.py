@@ -39,7 +39,7 @@ class FieldMeter:
             self._fields.append((column.name, path, _legal(column, kind)))
 
     def measured(self, answer: bytes | None, text: str | None) -> dict[str, float]:
-        """Return for each field how sure the model was, from 0 to 1; a field is left out where that is not known.
+        """Return for each field how sure the model was, from 0 to 1; a field is left out if that is not known.
 
         Args:
             answer: the provider's bytes.
@@ -110,7 +110,7 @@ def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]
         weight = math.exp(min(0.0, logprob))
         every += weight
         own += weight if _agree(rest, mine) else 0.0
-    if not token.top:  # of the others nothing is known: its own probability, where it tells values apart
+    if not token.top:  # of the others nothing is known: its own probability, if it tells values apart
         return own if unseen else 1.0
     every += len(unseen) * math.exp(min(0.0, min(logprob for _, logprob in token.top)))
     return own / every if every > 0.0 else None

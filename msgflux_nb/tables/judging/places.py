@@ -1,4 +1,4 @@
-"""Where the values of a structure stand in its JSON text: each text, number, truth value and null, by its path."""
+"""The places of a structure's values in its JSON text: each text, number, truth value and null, by its path."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ..run import Run
 
 __all__ = ["confidence_of", "doubts_of"]
 
-_FAILED = 2.0  # nothing came of it: more doubtful than any answer
+_FAILED = 2.0  # it has no answer: more doubtful than any answer
 _UNKNOWN = 0.5  # of a row whose confidence is missing
 
 

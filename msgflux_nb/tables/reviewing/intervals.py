@@ -17,7 +17,7 @@ def wilson(right: float, count: float, *, cautious: bool = False) -> tuple[float
             than it should be, since such marks vary at most as much as zeros and ones of the same mean.
         count: how many cases there are; of none, the share may be anything.
         cautious: whether it has to hold in 19 cases of 20 for any share, and not for shares on average: with a
-            continuity correction (Newcombe 1998, method 4), which makes it wider where there are few cases.
+            continuity correction (Newcombe 1998, method 4), which makes it wider if there are few cases.
 
     Example:
         >>> low, high = wilson(56, 60)

@@ -51,7 +51,7 @@ class Review:
     Args:
         result: a result of :func:`extract`, or some of its rows.
         confidence: how sure each field is, from 0 to 1: a frame with the result's labels and a column a field, or a
-            Series for the row as a whole. None for the result's own; where it has none, rows whose answers their texts
+            Series for the row as a whole. None for the result's own; if it has none, rows whose answers their texts
             do not hold come first.
         random: how many of the rows that are read are drawn at random, from 0 to 1; the estimate needs some.
         budget: how many rows are to be read; None for no limit.
@@ -147,7 +147,7 @@ class Review:
         return self._values[position]
 
     def number(self, position: int) -> int:
-        """Return where a row stands in the queue, from 1."""
+        """Return the place of a row in the queue, from 1."""
         return self._numbers[position]
 
     def confidence(self, position: int) -> dict[str, float]:

@@ -63,7 +63,7 @@ class Feed:
             return told
 
     def _finished(self) -> list[str]:
-        """Return the blocks that are finished by now. A long open one is looked at again once it has grown by much."""
+        """Return the finished blocks. A long open block is looked at again once it has grown by much."""
         if len(self._rest) < self._enough:
             return []
         drawn, self._rest = blocks(self._rest)

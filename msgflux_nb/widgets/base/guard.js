@@ -1,5 +1,5 @@
 // @ts-check
-// What goes wrong in a page is said in its view: an error of its own code, and a kernel that is gone.
+// Shows a page's troubles in its view: an error of its own code, and a kernel that is gone.
 
 import { icon, textButton } from "./controls.js";
 import { copied } from "./copy.js";

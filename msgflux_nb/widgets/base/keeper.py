@@ -1,4 +1,4 @@
-"""What a person decided in a view is written by its store's own thread; the view is told while that fails."""
+"""Writes what a person decided in a view, on its store's own thread; tells the view while that fails."""
 
 from __future__ import annotations
 

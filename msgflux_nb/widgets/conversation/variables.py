@@ -31,7 +31,7 @@ def as_template(text: str) -> str:
 
 
 def filled_message(message: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Fill the texts of a message; the same message where there is nothing to fill."""
+    """Fill the texts of a message; the same message if there is nothing to fill."""
     content = message.get("content")
     if isinstance(content, str):
         text = filled(content, values)

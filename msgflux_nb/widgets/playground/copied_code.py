@@ -93,7 +93,7 @@ def grid_code_of(
 ) -> str:
     """Write the code of a grid of what is asked: one prompt and one input, to which a person adds more.
 
-    The values of ``{{names}}`` become the input; where there are none, the text of the last message does.
+    The values of ``{{names}}`` become the input; if there are none, the text of the last message does.
 
     Args:
         turns: what is asked, with its ``{{names}}``.

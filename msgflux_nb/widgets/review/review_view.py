@@ -67,7 +67,7 @@ class ReviewView(View):
     Args:
         result: a result of :func:`extract`, or some of its rows.
         confidence: how sure each field is, from 0 to 1: a frame with the result's labels and a column a field, or a
-            Series for the row as a whole. None for the result's own; where it has none, rows whose answers their texts
+            Series for the row as a whole. None for the result's own; if it has none, rows whose answers their texts
             do not hold come first.
         random: how many of the rows that are read are drawn at random, from 0 to 1; the estimate needs some.
         budget: how many rows are to be read; None for no limit.
@@ -175,7 +175,7 @@ class ReviewView(View):
         self._tell()
 
     def _show(self, position: int | None) -> None:
-        """Show a row; the last one stays where there is none."""
+        """Show a row; the last one stays if there is none."""
         self._position = self._position if position is None else position
         self.row = self._row()
 
