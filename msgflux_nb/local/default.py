@@ -1,4 +1,4 @@
-"""Which embedded model a person gets who names none."""
+"""The embedded model for a person who does not name one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of a GGUF file: whether it is one at all, and how much memory its model will take.
+"""The header of a GGUF file: a check of its format, and how much memory its model will take.
 
 The layout is the one of ggml's ``docs/gguf.md``: magic, version, two counts, then typed key-value pairs.
 """
@@ -21,7 +21,7 @@ GGUF_MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _LONGEST_BYTES = 16 * 1024 * 1024  # of one string; a damaged length field would ask for gigabytes
-_LONGEST_HEADER = 64 * 1024 * 1024  # bytes of all that stands before the tokenizer's lists
+_LONGEST_HEADER = 64 * 1024 * 1024  # bytes before the tokenizer's lists
 _MOST_PAIRS = 10_000
 _MOST_ITEMS = 1_000_000  # of one list
 _DEEPEST = 4  # lists in one another
@@ -31,7 +31,7 @@ _SHOWN = 80  # characters of a text that the file holds
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What a GGUF file says of its model.
+    """The facts in a GGUF file about its model.
 
     Attributes:
         architecture: such as ``llama`` or ``qwen2``; the empty string when the file does not say.
@@ -74,7 +74,7 @@ def read_header(path: Path) -> Header:
 def control_tokens(path: Path) -> frozenset[str]:
     """Return the tokens that a file's tokenizer takes for control, whatever text they stand in.
 
-    A file that is not there, or whose tokenizer cannot be read, has none: that it cannot be used is said elsewhere.
+    Empty for a file that is missing or whose tokenizer cannot be read: the error is raised elsewhere.
     """
     try:
         size, changed = path.stat().st_size, path.stat().st_mtime_ns

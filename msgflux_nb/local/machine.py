@@ -21,7 +21,7 @@ def usable_cores(root: Path = _ROOT) -> int:
 
 
 def available_memory_bytes(root: Path = _ROOT) -> int | None:
-    """Return the bytes that can still be taken without swapping; None where the system does not say (not Linux).
+    """Return the bytes that can still be taken without swapping; None if the system does not say (not Linux).
 
     The kernel's own estimate, which counts the page cache as free, cut to what a container's limit leaves.
     """
@@ -43,7 +43,7 @@ def available_memory_bytes(root: Path = _ROOT) -> int | None:
 
 
 def _cpu_quota(root: Path) -> tuple[int | None, int | None]:
-    """Microseconds of processor time in a period; None where there is no limit. Version 2 of cgroups, then 1."""
+    """Microseconds of processor time in a period; None if there is no limit. Version 2 of cgroups, then 1."""
     words = _text(root / "sys/fs/cgroup/cpu.max").split()
     if len(words) == 2:
         return (int(words[0]) if words[0].isdigit() else None, int(words[1]))

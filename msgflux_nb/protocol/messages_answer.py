@@ -151,7 +151,7 @@ class MessagesReader:
     def _start(self, index: int, block: Any) -> Iterator[Piece]:
         if not isinstance(block, dict):
             return
-        if index in self._open:  # a server that numbers blocks anew without stopping them
+        if index in self._open:  # a server that restarts its numbers without stopping blocks
             yield from self._stop(index)
         self._open[index] = grown = dict(block)
         self._blocks.append(grown)

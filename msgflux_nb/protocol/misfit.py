@@ -23,8 +23,8 @@ from .tool_call import json_text
 
 __all__ = ["failed_generation", "lacks_path", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
 
-# What servers say that do not take a way of asking for a structure. What they say of calls in the history, of parallel
-# calls or of the schema of somebody's function is about something else.
+# How servers refuse a way of asking for a structure. What they say of calls in the history, of parallel calls or of the
+# schema of a user's function is another matter.
 _ABOUT_FORMAT = re.compile(
     r"response.?(format|mime|schema)|output_(config|format)|text\.format"
     r"|json.?(schema|object|mode)|structured|schema(?! for function)|grammar",
@@ -42,7 +42,7 @@ _ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
 
 
 def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
-    """Whether a server says that it does not take this way of asking for a structure."""
+    """Whether a server refuses this way of asking for a structure."""
     about = _ABOUT.get(method) if method is not None else None
     if about is None or not isinstance(error, BadRequestError) or error.fault in (Fault.SIZE, Fault.CONTENT):
         return False
@@ -50,14 +50,14 @@ def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
 
 
 def refuses_signatures(error: MsgfluxError) -> bool:
-    """Whether Gemini does not take a signature in the history: not its own, of another model, or damaged."""
+    """Whether Gemini refuses a signature in the history: foreign, of another model, or damaged."""
     return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
 
 
 def lacks_path(error: MsgfluxError) -> bool:
     """Whether a server says that the path does not exist, as a gateway does that has chat completions only.
 
-    A model that does not exist is another matter: what providers say of it names the model.
+    A missing model is another matter: that message names the model.
     """
     if getattr(error, "status", None) not in (404, 405, 501):
         return False
@@ -66,7 +66,7 @@ def lacks_path(error: MsgfluxError) -> bool:
 
 
 def refused_prefill(error: MsgfluxError) -> PrefillError | None:
-    """Return the error that offers the other way, where a server does not continue a prefill after all."""
+    """Return the error that advises emulation, if a server does not continue a prefill after all."""
     if not isinstance(error, BadRequestError) or not _ABOUT_PREFILL.search(str(error)):
         return None
     return PrefillError(
@@ -77,7 +77,7 @@ def refused_prefill(error: MsgfluxError) -> PrefillError | None:
 
 
 def failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
-    """What a model wrote and its server then found not to fit the schema, which Groq says by a 400; None otherwise."""
+    """The model's text that its server rejected by the schema, as Groq does with a 400; None otherwise."""
     body = error.body if isinstance(error, ProviderError) else None
     inner = body.get("error") if isinstance(body, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get("failed_generation"), str):
@@ -98,7 +98,7 @@ def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> Inc
     Args:
         snapshot: the answer.
         structured: whether it has to be a structure.
-        text: the structure's text, where it came as a tool's arguments.
+        text: the structure's text, if it came as a tool's arguments.
     """
     if snapshot.refusal or snapshot.finish_reason == "refusal":
         return RefusedError(f"the model declined: {snapshot.refusal or _explanation(snapshot) or repr(snapshot.text)}")
@@ -117,7 +117,7 @@ def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> Inc
 
 
 def _explanation(snapshot: Snapshot) -> str:
-    """Why a model has declined, where the provider says so beside the answer (Anthropic)."""
+    """Why a model declined, if the provider says so outside the answer (Anthropic)."""
     details = snapshot.fields.get("stop_details")
     found = [details.get(name) for name in ("explanation", "category")] if isinstance(details, dict) else []
     return next((text for text in found if isinstance(text, str) and text), "")
@@ -131,7 +131,7 @@ _SPENT = (
 
 
 def _silence(snapshot: Snapshot) -> str:
-    """Say why an answer without text has none, as far as that shows."""
+    """Return the likely reason for an answer without text."""
     reasoning = (snapshot.reasoning or "").strip()
     if not reasoning:
         return "the answer holds no text."

@@ -3,8 +3,8 @@
 A parser that starts again on each piece reads a document of n pieces n times. This one keeps its place: containers
 grow where they are, and a string that is still arriving is joined only when somebody reads the whole of it.
 
-https://datatracker.ietf.org/doc/html/rfc8259, without its leave to accept anything else: ``NaN`` is an error. Where
-the standard leaves a choice, as with equal keys or half a surrogate pair, the value is that of ``json.loads``.
+https://datatracker.ietf.org/doc/html/rfc8259, without its permission to accept more: ``NaN`` is an error. Where the
+standard leaves a choice, as with equal keys or half a surrogate pair, the value is that of ``json.loads``.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class OpenString(msgspec.Struct, frozen=True):
 
     Attributes:
         path: the keys and indices that lead to it from the root; empty where it is the root.
-        place: the character of the document at which it begins; no other string has the same.
-        length: how many characters of it have arrived.
-        tail: those of them that are new since the look before.
+        place: the position in the document at which it begins, unique to this string.
+        length: how many characters have arrived.
+        tail: the characters that are new since the last look.
     """
 
     path: tuple[str | int, ...]
@@ -69,10 +69,10 @@ class PartialJSON:
         self.length = 0
         self._root: Any = None
         self._stack: list[Any] = []  # the open containers
-        self._path: list[Any] = []  # for each: the key or index of what comes next in it
+        self._path: list[Any] = []  # for each: the key or index of its next value
         self._expected = _VALUE
         self._read: _Reader | None = None  # reads on within a string, an escape, a number or a word
-        self._growing = False  # whether a string that is a value is open; a key does not show
+        self._growing = False  # whether a string value is open; keys are not shown
         self._place = 0  # where that string begins
         self._text = ""  # the open string's last characters; short, because each piece copies it
         self._chunks: list[str] = []  # those before
@@ -113,7 +113,7 @@ class PartialJSON:
 
     @property
     def value(self) -> Any:
-        """What has arrived, an open string as far as it goes; None before anything has.
+        """The value so far, an open string included; None before anything has arrived.
 
         The same containers are returned each time and go on growing; copy what is to stay as it is. A look costs as
         much as the open string is long; where that may be megabytes, follow it by ``open_string``.
@@ -123,13 +123,13 @@ class PartialJSON:
         return self._root
 
     def open_string(self, last: OpenString | None = None) -> OpenString | None:
-        """Return the string that is arriving, or None where none is; a look costs as much as its ``tail`` is long.
+        """Return the string that is arriving, or None; a look costs as much as its ``tail`` is long.
 
         For a view that polls: while ``place`` is that of its last look, nothing but this string has changed, and by
         ``tail`` alone. Otherwise ``value`` is to be read afresh.
 
         Args:
-            last: the look before; without it, or where that saw another string, ``tail`` is all of this one.
+            last: the last look; without it, or if it saw another string, ``tail`` is the whole string.
         """
         if not self._growing:
             return None
@@ -141,7 +141,7 @@ class PartialJSON:
         length = self._chunks_length + len(self._text)
         return OpenString(tuple(self._path), self._place, length, "".join(reversed(pieces))[start:])
 
-    # Between values: one mark at a time. Who takes which mark stands in the tables below.
+    # Between values: one mark at a time. The tables below say which method takes which mark.
 
     def _begin_container(self, mark: str, position: int) -> None:
         if len(self._stack) >= _DEPTH_LIMIT:
@@ -181,7 +181,7 @@ class PartialJSON:
         self._expected = _KEY
 
     def _put(self, value: Any) -> None:
-        """Put a value where it belongs, over what an earlier look has put there."""
+        """Put a value where it belongs, over the one from an earlier look."""
         if not self._stack:
             self._root = value
             return
@@ -316,7 +316,7 @@ _READ_SCALAR: _Reader = PartialJSON._read_scalar
 
 
 class _Expected(NamedTuple):
-    """What may come next, besides white space, and who takes it."""
+    """The marks that may come next, besides white space, and the methods that take them."""
 
     name: str
     marks: dict[str, Callable[[PartialJSON, str, int], None]]

@@ -16,7 +16,7 @@ class Pieces:
         self.half = ""  # of a surrogate pair: servers that count in UTF-16 cut letters in two
 
     def whole(self, text: str) -> str:
-        """Return a piece with the half letter before it, and without one at its end, which the next piece gets."""
+        """Return a piece with the half letter held back before; a half letter at its end waits for the next piece."""
         if text.isascii() and not self.half:
             return text
         text, self.half = self.half + text, ""
@@ -25,7 +25,7 @@ class Pieces:
         return joined(text)
 
     def after(self, text: str) -> str:
-        """Return what is new in a text that begins with all that came before; all of it where it does not."""
+        """Return the new part of a text that repeats all before it; the whole text if it does not."""
         if not self.list or not text.startswith(self.list[0]):
             return text
         return text.removeprefix(str(self))

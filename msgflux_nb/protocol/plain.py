@@ -1,7 +1,7 @@
 """The plainest whole answer, read in one go: one message of text that ended by itself. A batch gets millions of them.
 
-What a provider says of it that is nobody's standard is passed over. Whatever would change what the answer means makes
-it no plain one, and it is read at length, by ``accumulate``.
+Non-standard fields are ignored. An answer with anything that changes its meaning is not plain; ``accumulate`` reads it
+in full.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAn
 
 
 def read_plain(body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False) -> PlainAnswer | None:
-    """Return what a body says, or None where it is no plain answer.
+    """Return what a body says, or None if it is not a plain answer.
 
     Args:
         body: the bytes of an answer.

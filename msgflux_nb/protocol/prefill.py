@@ -21,10 +21,10 @@ _IN_ORDER = frozenset({Dialect.GRAMMAR, Dialect.VLLM})  # grammars let the field
 
 
 def checked_prefill(prefilling: str | None, schema: WireSchema | None, dialect: Dialect) -> str:
-    """Return the start of the answer; one of nothing but white space is none.
+    """Return the start of the answer; white space alone counts as none.
 
     Raises:
-        PrefillError: the answer has to be a structure, and no such structure begins so.
+        PrefillError: the answer has to be a structure, and that cannot begin this way.
     """
     if prefilling is None or not prefilling.strip():
         return ""
@@ -42,7 +42,7 @@ def checked_prefill(prefilling: str | None, schema: WireSchema | None, dialect: 
 
 
 def _misfit(prefill: str, fields: list[str], *, ordered: bool) -> str | None:
-    """Why a structure cannot begin so; None if it can, as far as its keys tell."""
+    """Why a structure cannot begin this way; None if its keys allow it."""
     parser = PartialJSON()
     parser.feed(prefill)
     if not prefill.startswith("{"):
@@ -67,7 +67,7 @@ def prefilled_messages(
     An assistant message that is already last is joined with the prefill, since llama.cpp refuses two of them.
 
     Args:
-        messages: what comes before.
+        messages: the messages before it.
         prefill: the start of the answer; empty for none.
         profile: to whom.
         tools: whether tools are offered.
@@ -101,7 +101,7 @@ def prefilled_messages(
 
 
 def emulated_messages(messages: list[dict[str, Any]], prefill: str) -> list[dict[str, Any]]:
-    """Return the messages with an instruction to begin with ``prefill``, for a provider that continues none."""
+    """Return the messages with an instruction to begin with ``prefill``, for a provider that cannot continue it."""
     if not prefill:
         return list(messages)
     note = (
@@ -123,7 +123,7 @@ class EchoFilter:
 
     Attributes:
         passed: whether the head of the answer is known, so that what follows is new.
-        found: whether the prefill was there; None before that is known, and where it is not expected.
+        found: whether the prefill was there; None before that is known, and if it is not expected.
     """
 
     def __init__(self, expected: str) -> None:
@@ -133,7 +133,7 @@ class EchoFilter:
         self.found: bool | None = None
 
     def feed(self, text: str) -> str:
-        """Return the part of the answer that is new."""
+        """Return the new part of the answer."""
         if self.passed:
             return text
         self._held += text

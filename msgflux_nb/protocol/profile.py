@@ -43,51 +43,51 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         provider: the name before the slash in ``"provider/model"``.
-        base_url: where the API lives, without a trailing slash; None when the user has to say.
+        base_url: where the API lives, without a trailing slash; None if the user has to give it.
         base_url_variable: the environment variable that says where the API lives.
-        base_url_path: what is added to its value.
+        base_url_path: the path to append to its value.
         key_variables: the environment variables that may hold the key, the first that is set counts; none where no key
             is needed.
         key_header: the header for the key; in ``Authorization`` it is a bearer token.
         price_list: the provider's name in genai-prices, or None when it has no prices there.
         free: whether calls cost nothing, so that a cost of 0 is a fact and not a guess.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
-        parallel: how many requests the server answers at once, as far as is known; a batch begins with so many.
-        parallel_most: how many a batch tries at most, as long as the server bears it.
+        parallel: how many requests the server answers at once, if known; a batch begins with that many.
+        parallel_most: how many a batch tries at most, while the server copes.
         several_choices: whether one request may ask for several answers (``n``), and its prompt is billed once.
-        option_names: options that are called otherwise in this provider's requests.
-        parts: types of content parts beside those that are known of all wires.
+        option_names: options that have another name in this provider's requests.
+        parts: further types of content parts, beyond those of all wires.
         modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
-        image_long_edge: pixels of an image's longer side, at most.
-        image_max_bytes: bytes of an image, at most, before base64.
-        image_max_count: images of one request, at most; None for no limit.
+        image_long_edge: maximum pixels of an image's longer side.
+        image_max_bytes: maximum bytes of an image, before base64.
+        image_max_count: maximum images in one request; None for no limit.
         dialect: which JSON Schema the provider's structured output takes.
         schema_methods: how a structure can be asked for, the best first; a method that the server refuses is followed
             by the next.
-        schema_methods_streamed: the same for streamed answers, where these differ; None where they do not.
-        strict_schemas: whether a schema may be sent as strict; else as a wish that the server tries to meet.
+        schema_methods_streamed: the same for streamed answers; None if they do not differ.
+        strict_schemas: whether a schema may be sent as strict; else the server only tries to follow it.
         schema_in_prompt: the server only constrains the output and does not show the schema to the model, so the
             request has to.
         reasks: how often an answer that does not fit its schema is sent back with the error.
         tools_with_schema: whether tools and a structure can be asked for at once.
         tool_keywords_dropped: JSON Schema keywords that tools must not have here.
         named_tool_choice: whether a tool can be forced by its name; else it is the only one offered, and forced.
-        required_word: what ``tool_choice="required"`` is called.
+        required_word: this provider's word for ``tool_choice="required"``.
         forced_tool_choice: whether a call can be forced at all; else ``auto`` is sent in its place, and a structure is
             not asked for as a tool.
-        forced_call: what makes the model call where ``tool_choice`` does not.
+        forced_call: how to make the model call if ``tool_choice`` does not.
         forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
-        tool_ids: which ids of tool calls are taken; others are replaced in what is sent.
+        tool_ids: which ids of tool calls are accepted; others are replaced in requests.
         call_fields: fields that the first call of an earlier turn gets where it has none of its own, since another
             provider wrote it.
         prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
             or ``none``.
-        prefill_body: fields that a prefilled request has beside the others.
+        prefill_body: additional fields of a prefilled request.
         prefill_base_url: where prefilled requests go, if elsewhere.
-        prefill_with_tools: whether there may be tools beside a prefill.
-        prefill_with_reasoning: whether the model may reason beside a prefill.
-        prefill_trimmed: whether white space at the end of a prefill is refused, and so left out of what is sent.
-        echo: whether a whole answer begins with the prefill again; None when that has to be tried.
+        prefill_with_tools: whether tools can be combined with a prefill.
+        prefill_with_reasoning: whether reasoning can be combined with a prefill.
+        prefill_trimmed: whether white space at the end of a prefill is refused, and so stripped before sending.
+        echo: whether a whole answer begins with the prefill again; None if that has to be tried.
         echo_stream: the same for a streamed answer.
         reasoning_in_content: where reasoning may stand in an answer's content: ``marked``, at its beginning between
             marks such as ``<think>``; ``begun``, from its beginning, since the chat template holds the opening mark;
@@ -99,13 +99,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         split_special_tokens: whether control tokens of chat templates in the texts of messages, such as ``<|im_end|>``,
             are split before they are sent: a server of open weights takes them for its own.
         special_tokens: further ones of this model that are split.
-        context_advice: what to do where the server's context is too small for a prompt.
+        context_advice: what to do if the server's context is too small for a prompt.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
         wire: how requests and answers look: chat completions, OpenAI's Responses, or Anthropic's Messages.
         encrypted_reasoning: whether reasoning comes encrypted, to go back with the next turn (Responses).
         thinking: how a Messages model is asked to think: not at all, by a number of tokens, or by a word.
-        max_tokens: tokens of an answer where the caller sets no limit, on a wire that wants one (Messages).
+        max_tokens: tokens of an answer if the caller sets no limit, on a wire that needs one (Messages).
         models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
             that fits counts, in their order.
     """

@@ -27,10 +27,10 @@ _OPENINGS: dict[str, tuple[str, ...]] = {
     "<|start_thinking|>": ("<|end_thinking|>",),  # Cohere
     "here is my thought process:": ("here is my response:",),  # Granite
 }
-"""By each opening mark, in lower case, what ends the reasoning."""
+"""The marks that end the reasoning, by opening mark, in lower case."""
 _PLAIN_WORDS = frozenset(("here is my thought process:",))
 _PASSED_OVER = ("<|start|>assistant", "<|channel|>final<|message|>", "<|start_response|>", "<|begin_of_solution|>")
-"""What may stand between reasoning and answer, or before both, and belongs to neither."""
+"""Filler between reasoning and answer, or before both, that belongs to neither."""
 
 _HEADS = (*_OPENINGS, *_PASSED_OVER)
 _LONGEST_HEAD = max(map(len, _HEADS))
@@ -63,14 +63,14 @@ class Part(NamedTuple):
 
 
 class ReasoningFilter:
-    """Tells reasoning from text while the content arrives, whatever the pieces it comes in.
+    """Separates reasoning from text while the content arrives, however it is cut into pieces.
 
     Args:
         marks: where reasoning may stand.
 
     Attributes:
         passed: whether everything that follows is text.
-        inside: whether what came last is reasoning.
+        inside: whether the last content was reasoning.
     """
 
     def __init__(self, marks: ReasoningMarks) -> None:
@@ -80,12 +80,12 @@ class ReasoningFilter:
         self._held = ""
         self._closings: tuple[str, ...] = ()
         self._find: re.Pattern[str] | None = None
-        self._blank = False  # whether white space that comes next is dropped: it stands beside a mark
+        self._blank = False  # whether white space that follows is dropped, since it is next to a mark
         self._opening = ""  # the mark that opened the reasoning; empty where a template did
-        self._since: list[str] = []  # what has come since the reasoning began, the mark included
+        self._since: list[str] = []  # everything since the reasoning began, the mark included
 
     def feed(self, text: str) -> list[Part]:
-        """Take some content, return what is known of it."""
+        """Take some content, return the pieces that are certain."""
         if self.passed:
             return [Part(False, text)] if text else []
         self._held += text
@@ -108,7 +108,7 @@ class ReasoningFilter:
         self._begun = False
 
     def taken_back(self, *, ended: bool) -> str | None:
-        """Return the content whose reasoning was never closed where it was none after all; None where it was.
+        """Return content that looked like reasoning but was not, since it was never closed; None if it was reasoning.
 
         Args:
             ended: whether the model ended by itself; an answer that was cut is cut in its reasoning.
@@ -126,13 +126,13 @@ class ReasoningFilter:
         return self._inside(parts) if self.inside else self._at_head(parts)
 
     def _at_head(self, parts: list[Part]) -> bool:
-        """Look for a mark at the head of what is held."""
+        """Look for a mark at the start of the held content."""
         body = self._held.lstrip()
         if not body and len(self._held) <= _BLANK_LIMIT:
             return False
         start = body[:_LONGEST_HEAD].lower()
         head = None
-        if start[:1] in _FIRST_SIGNS:  # which nearly no answer has
+        if start[:1] in _FIRST_SIGNS:  # rare in an answer
             head = next((head for head in _HEADS if start.startswith(head)), None)
             if head is None and start and any(head.startswith(start) for head in _HEADS):
                 return False
@@ -173,7 +173,7 @@ class ReasoningFilter:
         return True
 
     def _kept(self) -> int:
-        """How many characters at the end of what is held may be the beginning of a closing mark."""
+        """How many characters at the end of the held content may begin a closing mark."""
         end = self._held[-_LONGEST_HEAD:].lower()
         for start in range(len(end)):
             if any(closing.startswith(end[start:]) for closing in self._closings):
@@ -182,10 +182,10 @@ class ReasoningFilter:
 
 
 def split_at_lone_mark(text: str) -> tuple[str, str] | None:
-    """Return what stands before and behind a closing mark whose opening stood in the prompt; None where there is none.
+    """Return the text before and after a closing mark whose opening was in the prompt; None if there is none.
 
-    A mark that is quoted, that stands in a block of code, behind an opening one or in the middle of a sentence is one
-    that the text speaks of.
+    A mark that is quoted, in a block of code, after an opening mark or in the middle of a sentence does not count:
+    there the text only mentions it.
     """
     if text.lstrip()[:3].startswith(("{", "[", "```")):  # JSON, whose texts may hold a mark
         return None
@@ -210,7 +210,7 @@ def _ends_reasoning(text: str, start: int, end: int) -> bool:
 
 
 def may_hold_marks(text: str) -> bool:
-    """Whether a whole content may hold marks at all; quick, since nearly none does."""
+    """Whether a whole content may hold marks at all; a quick check, since hardly any does."""
     first = text[:1] if not text[:1].isspace() else text.lstrip()[:1]
     if first == "[" and text.lstrip()[:7].lower() == "[think]":
         return True

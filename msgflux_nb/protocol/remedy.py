@@ -1,4 +1,4 @@
-"""What a server says that it does not take of a request → what to send instead; pure.
+"""A server's refusal of part of a request → what to send instead; pure.
 
 Only what the server names is changed, and only where an answer keeps its meaning, or where it is said: what is left
 out of what the caller asked for stands in ``metadata.warnings``. What has no such remedy stays an error: ``stop`` and
@@ -80,7 +80,7 @@ class Remedy(msgspec.Struct, frozen=True):
 def remedy_of(
     error: MsgfluxError, body: dict[str, Any], *, fixed: Collection[str] = (), known: Collection[Remedy] = ()
 ) -> Remedy | None:
-    """Return what to change where a server names what it does not take; None where there is no such remedy.
+    """Return the change for a part that a server refuses by name; None if there is no such remedy.
 
     Args:
         error: what it answered.
@@ -128,7 +128,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 def _of_tools(said: _Said, body: dict[str, Any]) -> Remedy | None:
-    """A model that reasons by itself, and does not beside tools: OpenAI says to switch it off."""
+    """A model that reasons by default cannot do so with tools: OpenAI says to switch reasoning off."""
     if not body.get("tools") or body.get("reasoning_effort") == "none" or not _TOOLS_AND_EFFORT.search(said.prose):
         return None
     return Remedy("reasoning_effort", "set beside tools", "none") if _REFUSED.search(said.prose) else None

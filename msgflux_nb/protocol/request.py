@@ -53,8 +53,8 @@ OPTIONS = frozenset(
 
 
 Way = tuple[SchemaMethod, bool, bool, bool]
-"""A way of asking for a structure, and whether it is streamed, beside tools, beside a prefill: a server that refuses it
-in one of these cases may take it in another."""
+"""A way of asking for a structure, and whether it is streamed, with tools, with a prefill: a server that refuses it in
+one of these cases may accept it in another."""
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,16 +64,16 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         body: the JSON body; nothing in it is shared with the caller's lists.
         messages: the messages as the caller meant them, system prompt included, prefill not.
         prefill: the start of the answer; empty when there is none.
-        emulated: whether the prefill was asked for in words.
+        emulated: whether the prefill was requested in words.
         schema: what the answer is decoded to, or None for text.
         schema_method: how the structure is asked for, or None for text.
         stream: whether the answer is to come in pieces.
-        echoed: whether the answer may begin with the prefill again; None where that has to be tried first.
-        base_url: where this request goes, if not where the others go.
+        echoed: whether the answer may begin with the prefill again; None if that has to be tried first.
+        base_url: where this request goes, if not to the model's usual address.
         has_tools: whether the caller's tools are offered.
         forced: whether a call of one of them is required.
         call_as_structure: whether that call is asked for as a structure.
-        audio_format: what sound was asked for, or None.
+        audio_format: the requested format of sound, or None.
         wire: how request and answer look.
         later_methods: how else the structure can be asked for, should the server refuse this way.
         warnings: sentences about what the caller asked for that was changed or left out.
@@ -100,7 +100,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def way(self) -> Way | None:
-        """How the structure is asked for, and beside what; None for text."""
+        """How the structure is asked for, and together with what; None for text."""
         if self.schema_method is None:
             return None
         return self.schema_method, self.stream, self.has_tools, bool(self.prefill)
@@ -114,7 +114,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 def schema_methods(
     profile: Profile, *, prefill: bool = False, tools: bool = False, stream: bool = False
 ) -> tuple[SchemaMethod, ...]:
-    """Return how a structure can be asked for beside these, the best first."""
+    """Return the ways to ask for a structure together with these, the best first."""
     if tools and not profile.tools_with_schema:
         return ("prompt",)
     streamed = profile.schema_methods_streamed if stream else None
@@ -127,7 +127,7 @@ def schema_methods(
 def _methods_left(
     profile: Profile, beside: tuple[bool, bool, bool], refused: Collection[Way]
 ) -> tuple[SchemaMethod, ...]:
-    """The ways of asking for a structure that were not refused; the last of all where every one was."""
+    """The ways to ask for a structure that were not refused; if all were, the last one."""
     stream, tools, prefill = beside
     known = schema_methods(profile, prefill=prefill, tools=tools, stream=stream)
     return tuple(method for method in known if (method, *beside) not in refused) or known[-1:]
@@ -173,17 +173,17 @@ def build_request(
         stream: whether the answer is to come in pieces.
         extra_body: further fields, sent as they are; they win over ours.
         refused: ways of asking for a structure that this server is known to refuse.
-        echo: whether the answer begins with the prefill again, where the profile does not know and it was tried.
-        call_as_structure: whether a forced call is asked for as a structure, since as a call it did not come.
-        plain_history: whether what only this provider understands is left out of earlier turns.
-        remedies: what this server named of earlier requests that it does not take, and what is sent instead.
-        wire: the wire that is left at this endpoint, where the provider's own does not exist there.
+        echo: whether the answer begins with the prefill again, if the profile does not know and it was tried.
+        call_as_structure: whether a forced call is asked for as a structure, since the model did not make the call.
+        plain_history: whether this provider's own fields are left out of earlier turns.
+        remedies: what this server refused of earlier requests, and what is sent instead.
+        wire: the wire to use at this endpoint, if the provider's own does not exist there.
         only_wire: the wire that the caller insists on.
-        cache_prompt: whether the provider is to keep what stays the same from request to request (Messages).
+        cache_prompt: whether the provider caches what stays the same from request to request (Messages).
 
     Raises:
-        BadRequestError: the messages are no messages, a tool is unknown, or the request cannot be written as JSON.
-        MediaError: a message holds what this model does not take.
+        BadRequestError: a message is malformed, a tool is unknown, or the request cannot be written as JSON.
+        MediaError: a message holds media that this model does not take.
         PrefillError: the prefill cannot be continued.
         SchemaError: the type has no JSON form.
     """
@@ -230,7 +230,7 @@ def build_request(
 
 
 def _asked(messages: Any, system_prompt: str | None, profile: Profile, beside: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the messages, once it is known that neither they nor what is sent beside them are too deep."""
+    """Return the messages after checking that neither they nor the rest of the request is nested too deep."""
     asked = with_system(check_messages(messages, profile.parts), system_prompt)
     check_depth({"messages": asked, **beside})
     return asked
@@ -246,7 +246,7 @@ def _turns(
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:
     if not tools:
         return []
-    from ..generation.tool_schema import tool_schemas  # and with it what reads signatures and docstrings
+    from ..generation.tool_schema import tool_schemas  # which imports the readers of signatures and docstrings
 
     return tool_schemas(tools)
 
@@ -272,7 +272,7 @@ def _echoed(prefill: str, mode: PrefillMode, profile: Profile, stream: bool, tri
 
 
 def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *, reasoning: bool) -> dict[str, Any]:
-    """Begin the answer: with a forced call where that takes it, or with the prefill."""
+    """Begin the answer: with a forced call if the provider needs that, or with the prefill."""
     messages, prefill = body["messages"], request.prefill
     if request.forced and profile.forced_call is not None and not request.call_as_structure:
         if prefill:
@@ -294,7 +294,7 @@ def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *,
 
 
 def _tools(tools: list[dict[str, Any]], choice: Choice, profile: Profile) -> dict[str, Any]:
-    """The fields that offer tools; none where there are no tools."""
+    """The fields that offer tools; empty without tools."""
     if not tools:
         return {}
     offered = [_fitting_tool(tool, profile.tool_keywords_dropped) for tool in tools]
@@ -391,7 +391,7 @@ def schema_note(schema: WireSchema) -> str:
 
 
 def _with_schema_note(request: ChatRequest, profile: Profile) -> list[dict[str, Any]]:
-    """Say the schema in the messages, where the server is not told it or does not show it to the model."""
+    """State the schema in the messages, if the server does not receive it or does not show it to the model."""
     schema, method = request.schema, request.schema_method
     if schema is None or method == "tool" or (method == "json_schema" and not profile.schema_in_prompt):
         return request.messages

@@ -1,7 +1,7 @@
 """OpenAI's Responses wire on the way out: the body of a chat completion → the body of a response; pure.
 
 What is said stays the same; only names and places differ. Nothing is kept at the provider (``store: false``), so the
-output items of earlier turns, encrypted reasoning among them, go back in their order beside the calls that they led to.
+output items of earlier turns, encrypted reasoning among them, go back in their order with the calls that they led to.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create, and recorded exchanges.
 """

@@ -1,4 +1,4 @@
-"""An answer as far as it has come, as values; and one choice of it while it grows."""
+"""The answer so far, as values; and one choice of it while it grows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         text: the prefill and everything after it.
         continuation: the part that the model wrote.
         reasoning: its reasoning, or None.
-        refusal: the words with which it declined, or None.
+        refusal: the model's refusal, or None.
         tool_calls: every call that came, in order; the arguments of one that is broken or still arrives are None.
         audio: sound, or None.
         images: images, in order.
@@ -58,7 +58,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         logprobs: the tokens with their probabilities; empty unless asked for.
         finish_reason: why it ended, in our words; None while it runs.
         raw_finish_reason: the same in the provider's word.
-        fields: fields of the message that are nobody's standard, as they came.
+        fields: non-standard fields of the message, as received.
     """
 
     index: int = 0
@@ -77,14 +77,14 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as far as it has come. What it says itself is said of choice 0.
+    """The answer so far. Its own ``text``, ``reasoning`` and so on are those of choice 0.
 
     Attributes:
         choices: all choices, by their numbers; at least choice 0.
         usage: what was billed, or None if the provider has not said.
         id: the provider's name for the answer.
         model: the model that answered, as the provider calls it.
-        fields: fields of the whole answer that are nobody's standard, such as ``citations``.
+        fields: non-standard fields of the whole answer, such as ``citations``.
         warnings: sentences about what reading the answer found or changed.
     """
 
@@ -112,12 +112,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def refusal(self) -> str | None:
-        """The words with which it declined, or None."""
+        """The model's refusal, or None."""
         return self.choices[0].refusal
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls of choice 0; where it has none, those of the first choice that has."""
+        """The calls of choice 0; if it has none, those of the first choice that has some."""
         return next((choice.tool_calls for choice in self.choices if choice.tool_calls), ())
 
     @property
@@ -168,29 +168,29 @@ class GrowingChoice:
         self.content = ContentReader(prefill, echoed=echoed, marks=marks)
         self.warnings: list[str] = []
         self._thought = Pieces()  # reasoning that stood in the content
-        self._messages = Pieces()  # the content as it came in messages
+        self._messages = Pieces()  # the content that came in messages
         self.calls = ToolCallAggregator(streaming=True)
         self.images: list[Image] = []
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[TokenLogprob] = []
         self.finished: Finished | None = None
         self.fields = Fields()
-        self._message: dict[str, Any] | None = None  # what a stream says of the whole of it
+        self._message: dict[str, Any] | None = None  # the whole message, if a stream sends it
         self._only_messages = False  # whether its text has come in messages, without deltas
         self._prefill = self.content.prefill_text
         self._audio_format = audio_format
         self._sound: list[bytes] = []
         self._words = Pieces()
-        self._letters = ""  # base64 that is no whole byte yet
+        self._letters = ""  # base64 that does not make a whole byte yet
         self._audio_id: str | None = None
         self._audio_expires_at: int | None = None
 
     def say(self, content: str) -> list[Event]:
-        """Take some of the content, return what a reader sees of it."""
+        """Take some content, return its visible part."""
         return self._told(self.content.feed(self.text.whole(content)))
 
     def add(self, piece: ChoicePiece) -> Event | None:
-        """Take a piece that is no content, return what a reader sees of it."""
+        """Take a piece that is not content, return its visible part."""
         match piece:
             case TextDelta():
                 raise TypeError("expected a piece that is no content, which say takes")
@@ -213,7 +213,7 @@ class GrowingChoice:
 
         Args:
             message: the message.
-            beside: whether a delta came with it; then what the deltas leave out is added by ``close``.
+            beside: whether a delta came with it; then ``close`` adds what the deltas leave out.
         """
         self._message = message
         if beside:
@@ -257,7 +257,7 @@ class GrowingChoice:
         return [tail for tail in tails if tail is not None]
 
     def _settle(self, streamed: bool) -> list[Event | None]:
-        """Set right what could not be told before the end: reasoning that was none, or that had no opening mark."""
+        """Correct what only the end reveals: reasoning that was text, or that had no opening mark."""
         reason = None if self.finished is None else self.finished.reason
         text = self.content.taken_back(ended=reason not in (None, "length"))
         if text is not None:
@@ -278,7 +278,7 @@ class GrowingChoice:
         return bool(self.text.half or self.reasoning.half)
 
     def _missing(self) -> frozenset[type]:
-        """The kinds of pieces of which none has come."""
+        """The kinds of pieces that have not arrived."""
         found: dict[type, Any] = {
             TextDelta: self.content.begun,
             ReasoningDelta: self.reasoning.list,
@@ -386,5 +386,5 @@ class GrowingChoice:
 def _bytes_of(letters: str) -> bytes:
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4))
-    except ValueError:  # one letter too many: no sound is in it
+    except ValueError:  # one letter too many: it holds no sound
         return b""

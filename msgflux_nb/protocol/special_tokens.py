@@ -1,4 +1,4 @@
-"""Texts that a chat template's tokenizer takes for its own control tokens → the same texts, as text; pure.
+"""Texts that a tokenizer would read as control tokens → the same texts, read as plain text; pure.
 
 A server of open weights writes the messages into the model's template and reads the whole as tokens. There
 ``<|im_end|>`` in a row ends the row's turn, whoever wrote it. With a zero-width space behind its first character it is
@@ -19,7 +19,7 @@ __all__ = ["as_texts", "holds_special_token", "split_special_tokens", "without_s
 
 _SPLIT = "\u200b"
 _SHOWN = 3
-_STARTS = ("<", "[", "]")  # one of which stands in every token below
+_STARTS = ("<", "[", "]")  # every token below contains one of these
 
 # Between these brackets no other text stands: ChatML, Llama 3 and 4, Phi, Qwen, GLM, Command R, Granite, gpt-oss,
 # Gemma 4 (<|turn>), DeepSeek and Hunyuan (with full-width bars), EXAONE ([|user|]).
@@ -82,9 +82,9 @@ def split_special_tokens(text: str, further: Collection[str] = ()) -> str:
 
 
 def as_texts(messages: list[dict[str, Any]], profile: Profile) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages as this provider has to get them, and a sentence where that changed them.
+    """Return the messages in the form that this provider needs, and a sentence if that changed them.
 
-    A prefill comes behind them later, since it is the caller's own.
+    A prefill is added after this, since it is the caller's own.
     """
     return without_special_tokens(messages, profile.special_tokens) if profile.split_special_tokens else (messages, ())
 
@@ -92,9 +92,9 @@ def as_texts(messages: list[dict[str, Any]], profile: Profile) -> tuple[list[dic
 def without_special_tokens(
     messages: Sequence[dict[str, Any]], further: Collection[str] = ()
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages with every control token in their texts split, and a sentence where there was one.
+    """Return the messages with every control token in their texts split, and a sentence if there was one.
 
-    What names the speaker, embedded media and the rest of the request stay: they are the caller's own.
+    Names of speakers, embedded media and the rest of the request stay: they are the caller's own.
 
     Args:
         messages: read, never changed.
@@ -106,7 +106,7 @@ def without_special_tokens(
         if isinstance(value, str):
             if name in _NOT_TEXT:
                 return value
-            # A template reads and writes arguments anew, so that an escape in them hides nothing from it.
+            # A template decodes arguments and writes them again, so an escape in them hides nothing.
             text = _unescaped(value) if name == "arguments" and "\\" in value else value
             if not holds_special_token(text, further):
                 return value
@@ -135,7 +135,7 @@ _NOT_TEXT = frozenset(("role", "type", "id", "tool_call_id", "url", "data", "fil
 
 
 def _unescaped(arguments: str) -> str:
-    """Return arguments without escapes of letters that need none; as they are, where they are no JSON."""
+    """Return arguments without needless escapes; unchanged if they are not JSON."""
     try:
         return msgspec.json.encode(msgspec.json.decode(arguments)).decode()
     except (ValueError, RecursionError):

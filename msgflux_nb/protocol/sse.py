@@ -1,7 +1,7 @@
 """Server-sent events from bytes, at any split point; and the JSON that an event holds.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, with what real servers need
-beside it:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, plus what real servers need
+in addition:
 
 * an error in a field of its own;
 * ``[DONE]``, or the next chunk, right under the last one without a blank line between;
@@ -172,7 +172,7 @@ def _take_named(lines: list[bytes], events: list[bytes | ServerEvent]) -> int:
 
 _PADDING = re.compile(rb'"(?:obfuscation|p)": ?"([A-Za-z0-9]+)"}$')
 decode_text = msgspec.json.Decoder(str).decode
-"""Decode a payload that is one text; raises ``ValueError`` where it is not."""
+"""Decode a payload that is one text; raises ``ValueError`` if it is not."""
 
 
 class Frames:
@@ -232,11 +232,11 @@ def _is_chunk(line: bytes) -> bool:
     return isinstance(choices, list) and any(isinstance(one, dict) and "delta" in one for one in choices)
 
 
-# What may stand between two values, or around one: nothing of it says anything.
+# Filler between two values, or around one.
 _BETWEEN = re.compile(r"(?:[\s,\0\ufeff]|data:)*")
 _LENIENT = json.JSONDecoder(strict=False)
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Where half a letter may stand whose other half comes with the next chunk; anywhere else it is none.
+# Fields in which a lone surrogate may be half of a letter that the next chunk completes; elsewhere it is not.
 _TEXT: dict[str, Any] = {}
 _CALL = {"function": {"arguments": _TEXT}, "custom": {"input": _TEXT}}
 _MESSAGE = {
@@ -249,10 +249,10 @@ _PLACES = {"choices": {"delta": _MESSAGE, "message": _MESSAGE}, "delta": _DELTA}
 
 
 def json_values(data: bytes) -> tuple[list[Any], str]:
-    """Return the JSON values that an event's data holds, and what behind them is none.
+    """Return the JSON values in an event's data, and the rest that is not JSON.
 
-    It is one value, but for servers that put several on a line, repeat ``data:`` before it, or write what only looks
-    like JSON: NaN, bytes that are no UTF-8, half of a surrogate pair, a line end within a string.
+    It is usually one value, but some servers put several on a line, repeat ``data:`` before it, or write what only
+    looks like JSON: NaN, bytes that are not UTF-8, half of a surrogate pair, a line end within a string.
     """
     try:
         return [msgspec.json.decode(data)], ""

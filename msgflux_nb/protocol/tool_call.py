@@ -40,14 +40,14 @@ class ToolCallState(msgspec.Struct, frozen=True):
     Attributes:
         id: the provider's, or one of ours where it sent none.
         name: the tool's name, as far as it has come.
-        raw: the arguments' text as it came.
-        partial: what is parsed of it so far.
+        raw: the arguments' text as received.
+        partial: the value parsed so far.
         status: ``streaming``, ``complete``, or ``invalid``: then ``error`` says why, and nothing may be executed.
         repaired: whether the arguments are only valid in another reading than the plain one.
         error: what is wrong, or None.
         choice: the choice that it belongs to.
         late_id: whether the id came after the first fragment.
-        repairs: sentences about how arguments that are no JSON were read.
+        repairs: sentences about how arguments that are not JSON were read.
     """
 
     id: str
@@ -109,7 +109,7 @@ class Assembly:
 
     @property
     def begun(self) -> bool:
-        """Whether any of the arguments has come."""
+        """Whether any of the arguments have arrived."""
         return bool(self.arrived or self._pieces)
 
     @property
@@ -137,7 +137,7 @@ class Assembly:
         return self._parser.value, "invalid", False, self._problem()
 
     def identify(self, tool_id: str, name: str) -> None:
-        """Take id and name where they are new; a blank never overwrites, and "null" is one once there is a name."""
+        """Take id and name if they are new; a blank never overwrites, nor does "null" once there is a name."""
         if tool_id and not self.id and not (tool_id == "null" and self.name):
             self.id = tool_id
             self.late_id = self.begun
@@ -149,10 +149,10 @@ class Assembly:
             self.name += name
 
     def state(self, *, ended: bool) -> ToolCallState:
-        """Return the call as far as it has come.
+        """Return the call so far.
 
         Args:
-            ended: whether nothing follows, so that what is not complete is cut.
+            ended: whether nothing follows, so that an incomplete call is cut.
         """
         partial, status, repaired, error = self._read(ended)
         if status == "complete" and not self.name:
@@ -201,7 +201,7 @@ class Assembly:
         return joined(text)
 
     def _lenient(self) -> dict[str, Any] | None:
-        """Read arguments that are JSON as models write it, which can mean one thing only."""
+        """Read arguments in JSON as models write it, if they can mean one thing only."""
         raw = self.raw
         if self._read_as is None or self._read_as[0] != raw:
             self._repairs, value = (), None

@@ -18,7 +18,7 @@ from .tool_call import Assembly, ToolCall, ToolCallState, json_text
 __all__ = ["ToolCall", "ToolCallAggregator", "ToolCallState"]
 
 _MISSING: Any = object()
-_NAMELESS = "unknown"  # providers take no call without a name
+_NAMELESS = "unknown"  # providers refuse a call without a name
 
 
 class ToolCallAggregator:
@@ -35,7 +35,7 @@ class ToolCallAggregator:
         ['assistant', 'tool']
 
     Attributes:
-        message: what the assistant's turn holds beside its calls: text, and fields that go back to the provider.
+        message: the rest of the assistant's turn: text, and fields that go back to the provider.
     """
 
     def __init__(self, *, streaming: bool = False) -> None:
@@ -75,7 +75,7 @@ class ToolCallAggregator:
             arguments: a piece of the arguments' text, or the whole arguments as an object.
             choice: the choice that it belongs to.
             kind: ``function``, ``custom`` (its input is text), or the deprecated ``function_call``.
-            extra: fields of the provider that have to go back as they came.
+            extra: the provider's own fields, to be sent back unchanged.
 
         Returns:
             The position of the call it belongs to, in order of appearance.
@@ -95,7 +95,7 @@ class ToolCallAggregator:
         return call.lane
 
     def finish(self) -> None:
-        """Take the end of the stream: what is not complete now is cut."""
+        """Take the end of the stream: calls that are incomplete now are cut."""
         self._ended = True
         self._tell(None)
 
@@ -108,7 +108,7 @@ class ToolCallAggregator:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is waited for: its stream has ended, or it has none that would say so."""
+        """Whether nothing more is expected: its stream has ended, or no stream will announce an end."""
         return self._ended
 
     @property
@@ -118,7 +118,7 @@ class ToolCallAggregator:
 
     @property
     def results(self) -> dict[str, Any]:
-        """What ``insert_results`` took, by call id."""
+        """The results given to ``insert_results``, by call id."""
         return dict(self._results)
 
     def get_calls(self, *, strict: bool = False, choice: int | None = None) -> list[ToolCall]:
@@ -128,7 +128,7 @@ class ToolCallAggregator:
         those of the choice that the response speaks of; ``response.choices[i].tool_calls`` has the others.
 
         Args:
-            choice: of which choice; None for all that were fed.
+            choice: the choice; None for all that were fed.
             strict: whether a call that is not complete is an error.
 
         Raises:
@@ -214,7 +214,7 @@ class ToolCallAggregator:
     def _identified(
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind
     ) -> Assembly:
-        """The call that a fragment belongs to, with what the fragment says of its id and name."""
+        """The call that a fragment belongs to, with the fragment's id and name."""
         for what, given, type_ in (("call_index", index, int), ("tool_id", tool_id, str), ("name", name, str)):
             if given is not None and not isinstance(given, type_):
                 raise TypeError(
@@ -237,7 +237,7 @@ class ToolCallAggregator:
         return call
 
     def _find(self, index: int | None, tool_id: str, name: str, text: str, choice: int) -> Assembly | None:
-        """The call that a fragment continues, or None where it starts one."""
+        """The call that a fragment continues, or None if it starts one."""
         same = self._ids.get((choice, tool_id)) if tool_id else None
         if same is not None:
             return None if _is_namesake(same, index, name, text) else same
@@ -264,7 +264,7 @@ def _whole_text(arguments: Any) -> str:
 
 
 def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> bool:
-    """Whether a fragment with the id of a call is of another one, since servers give an id twice."""
+    """Whether a fragment with a known id belongs to another call, since some servers use an id twice."""
     if name in ("", "null") or not call.whole or call.repeats(text):
         return False
     renamed = bool(call.name) and name != call.name
@@ -277,7 +277,7 @@ def _starts_another(last: Assembly, tool_id: str, name: str, text: str, *, index
         tool_id = ""
     if name == "null" and last.name:
         name = ""
-    if tool_id and last.id:  # another id; but some servers number every fragment anew
+    if tool_id and last.id:  # another id; but some servers give every fragment a new one
         if last.begun and text.strip() and last.kind != "custom" and text.lstrip()[0] != "{" and not last.whole:
             return False
         return bool(name) or not indexed or last.whole
@@ -303,7 +303,7 @@ def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[st
 
 
 def _is_legacy(kept: list[tuple[Assembly, ToolCallState, Any]]) -> bool:
-    """Whether it is the one call that the deprecated form has room for."""
+    """Whether this is the only call that the deprecated form allows."""
     return len(kept) == 1 and kept[0][0].kind == "function_call"
 
 

@@ -19,7 +19,7 @@ def choice_of(given: Any, tools: list[dict[str, Any]]) -> Choice:
     """Read a choice among ``tools``.
 
     Returns:
-        ``"auto"``, ``"required"`` or ``"none"``; the name of a tool; None where nothing was chosen; or a dict of a form
+        ``"auto"``, ``"required"`` or ``"none"``; the name of a tool; None if nothing was chosen; or a dict of a form
         that is not ours, which goes as it is.
 
     Raises:

@@ -71,7 +71,7 @@ def outgoing(
     if profile.tool_ids == "nine_letters":
         sent = [_with_short_ids(message) for message in sent]
     limits = Limits(profile.image_long_edge, profile.image_max_bytes)
-    if limits != _USUAL:  # whatever ChatBlock made keeps the usual ones
+    if limits != _USUAL:  # images from ChatBlock keep the usual ones
         sent = [_with_fitting_images(message, limits) for message in sent]
     return sent
 
@@ -119,7 +119,7 @@ def _own_turn(message: dict[str, Any], profile: Profile) -> dict[str, Any]:
     wanted = {"never": False, "tool_turns": bool(sent.get("tool_calls")), "always": True}[profile.echo_reasoning]
     if reasoning and wanted:
         sent[profile.reasoning_name] = reasoning
-    if "audio" in sent:  # the provider has the sound under its id; its words beside it would be said twice
+    if "audio" in sent:  # the provider has the sound under its id; its transcript would be a repetition
         sent["content"] = None
     return sent
 
@@ -163,7 +163,7 @@ def _with_fitting_images(message: dict[str, Any], limits: Limits) -> dict[str, A
 
 
 def _fitting(part: Any, limits: Limits) -> Any:
-    """Make an embedded image smaller, where it is larger than the provider allows."""
+    """Shrink an embedded image that is larger than the provider allows."""
     source = part.get("image_url") if isinstance(part, dict) else None
     url = source.get("url") if isinstance(source, dict) else None
     if not isinstance(url, str) or url[:5].lower() != "data:":

@@ -1,4 +1,4 @@
-"""What was billed for an answer: its tokens, checked against their total, and what the provider says it cost.
+"""The bill of an answer: its tokens, checked against their total, and the cost that the provider reports.
 
 Providers count in different ways. Reasoning stands inside ``completion_tokens`` (OpenAI) or apart from it (xAI,
 Gemini); cached tokens stand inside ``prompt_tokens`` (OpenAI) or apart from ``input_tokens`` (Anthropic).
@@ -16,13 +16,13 @@ import msgspec
 __all__ = ["MOST_TOKENS", "Usage", "checked", "usage_of", "usages_in"]
 
 MOST_TOKENS = 2**53
-"""A count that is larger is none."""
+"""A larger number is not a count."""
 _DIGITS = 16
 _TICKS_A_DOLLAR = 10_000_000_000  # xAI's unit
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")  # Moonshot, DeepSeek, Anthropic
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 _TOOL_PROMPT = ("tool_use_prompt_tokens", "tool_use_prompt_token_count", "toolUsePromptTokenCount")
-# What is billed beside tokens: Perplexity's searches and citations, xAI's sources, Anthropic's and xAI's server tools.
+# Fees besides tokens: Perplexity's searches and citations, xAI's sources, Anthropic's and xAI's server tools.
 _FEES = (
     *("num_search_queries", "search_context_size", "citation_tokens", "num_sources_used", "web_search_requests"),
     *("num_server_side_tools_used", "server_tool_use", "server_side_tool_usage_details"),
@@ -35,18 +35,18 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     Attributes:
         prompt_tokens: tokens of the messages, those read from and written to the provider's cache included.
         completion_tokens: tokens of the answer, reasoning included.
-        total_tokens: the sum, as the provider says it; some leave out of it what is counted above.
+        total_tokens: the provider's total; some leave out part of the counts above.
         cached: prompt tokens that were read from the provider's cache.
         reasoning: answer tokens that were reasoning.
-        cost: US dollars, where the provider itself says what it took.
+        cost: US dollars, if the provider itself reports them.
         cache_write: prompt tokens that were written to the provider's cache.
         cache_write_hour: of these, the ones that are kept for an hour.
         audio_prompt: prompt tokens that were sound.
         audio_completion: answer tokens that were sound.
         image_completion: answer tokens that were images.
-        tier: how the provider says that it worked on the request, such as ``flex``; None where it does not say.
-        fees: whether something is billed beside tokens, such as searches.
-        unclear: why these numbers contradict each other, as a sentence; None where they agree.
+        tier: how the provider says that it worked on the request, such as ``flex``; None if it does not say.
+        fees: whether something other than tokens is billed, such as searches.
+        unclear: why these numbers contradict each other, as a sentence; None if they agree.
     """
 
     prompt_tokens: int | None = None
@@ -65,12 +65,12 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     unclear: str | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        """Return both together; what one of them does not say is not known of both."""
+        """Return the sum; a count that one of them lacks is unknown."""
         pairs = zip(self.__struct_fields__, _values(self), _values(other), strict=True)
         return Usage(**{name: _sum(name, a, b) for name, a, b in pairs})
 
     def updated(self, later: Usage, thoughts_in_total: bool = False) -> Usage:
-        """Return the count after a later report of the same answer, which may leave some of it out."""
+        """Return the count after a later report of the same answer, which may be incomplete."""
         pairs = zip(self.__struct_fields__, _values(self), _values(later), strict=True)
         merged = {name: b if b or (b is not None and name in _NUMBERS) else a for name, a, b in pairs}
         usage = Usage(**{**merged, "unclear": later.unclear})
@@ -97,7 +97,7 @@ def usage_of(fields: dict[str, Any], *, tier: Any = None, thoughts_in_total: boo
 
     Args:
         fields: the ``usage`` of an answer.
-        tier: the ``service_tier`` beside it.
+        tier: the ``service_tier`` of the answer.
         thoughts_in_total: whether tokens that only the total counts are the model's thoughts.
     """
     counts = _Counts(fields)
@@ -133,7 +133,7 @@ def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int =
     """Return a count in which ``prompt_tokens`` and ``completion_tokens`` are all that was billed.
 
     Args:
-        usage: the count as it came; one that was checked before stays as it is.
+        usage: the count as received; one that was checked before is unchanged.
         thoughts_in_total: whether tokens that only the total counts are the model's thoughts.
         tool_prompt: prompt tokens that server tools have added, if they are counted apart.
     """
@@ -141,7 +141,7 @@ def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int =
     thought, kept = usage.reasoning or 0, (usage.cached or 0) + usage.cache_write
     if prompt is None:
         return usage
-    if completion is None:  # Gemini leaves it out where nothing but thoughts has come
+    if completion is None:  # Gemini leaves it out while only thoughts have arrived
         rest = -1 if total is None else total - prompt
         return _counted(usage, prompt, rest) if rest >= 0 and (thoughts_in_total or 0 < thought == rest) else usage
     gap = 0 if total is None else total - prompt - completion
@@ -162,7 +162,7 @@ def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int =
 
 
 class _Counts:
-    """Reads the counts of one report, and notes the first that is none."""
+    """Reads the counts of one report, and notes the first invalid one."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.problem: str | None = None
@@ -200,7 +200,7 @@ def _with_cache(usage: Usage) -> Usage:
     if prompt is None or not kept:
         return usage
     naive = total is not None and completion is not None and total == prompt + completion
-    if naive and kept <= prompt:  # a proxy's total: whether its prompt has the cache in it, nothing tells
+    if naive and kept <= prompt:  # a proxy's total: whether its prompt includes the cache is unknown
         return _unclear(usage)
     return msgspec.structs.replace(usage, prompt_tokens=prompt + kept)
 
@@ -222,7 +222,7 @@ def _unclear(usage: Usage) -> Usage:
 
 
 def _said_cost(fields: dict[str, Any]) -> tuple[float | None, bool]:
-    """Return what the provider says it took, and whether something more was billed that it does not say."""
+    """Return the cost that the provider reports, and whether it billed something more that it does not report."""
     cost = fields.get("cost")
     if isinstance(cost, dict):  # Perplexity
         total = _amount(cost.get("total_cost"))
@@ -238,7 +238,7 @@ def _said_cost(fields: dict[str, Any]) -> tuple[float | None, bool]:
     # OpenRouter, with a key of one's own for the provider behind it: that one's bill comes on top.
     upstream = _amount(_dict(fields.get("cost_details")).get("upstream_inference_cost"))
     own_key = fields.get("is_byok")
-    if own_key is None:  # not said in its earlier answers, in which an upstream cost stood only beside a fee
+    if own_key is None:  # missing in its earlier answers, where an upstream cost came only with a fee
         own_key = amount is not None and upstream is not None and upstream > amount
     if own_key is not True:
         return amount, more

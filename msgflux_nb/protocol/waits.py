@@ -22,7 +22,7 @@ _DEPTH = 6
 def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
     """Return how long the provider asks to wait: ``retry-after-ms`` first, then ``retry-after``.
 
-    None where there is no such header, or none that makes sense (negative, not finite).
+    None if there is no such header, or its value makes no sense (negative, not finite).
     """
     milliseconds = number_in(headers.get("retry-after-ms", ""))
     if milliseconds is not None:

@@ -24,12 +24,12 @@ __all__ = ["WIRES", "WireForm", "chosen_wire", "reader_of", "wire_body", "with_e
 
 
 class WireForm(msgspec.Struct, frozen=True):
-    """What is fixed of a wire.
+    """The constants of a wire.
 
     Attributes:
-        path: what is added to the base address.
+        path: appended to the base address.
         headers: sent with each request.
-        key_header: the header for the key, where the provider's row names no other.
+        key_header: the header for the key, unless the provider's row names another.
     """
 
     path: str
@@ -49,7 +49,7 @@ def chosen_wire(profile: Profile, wanted: Wire | None, chat: dict[str, Any]) -> 
 
     Args:
         profile: to whom.
-        wanted: by the caller, or learnt of this endpoint; None for neither.
+        wanted: the caller's choice, or the one learnt for this endpoint; None for neither.
         chat: the body of a chat completion.
     """
     if wanted is not None:
@@ -74,7 +74,7 @@ def wire_body(
         wire: how the request is sent.
         profile: to whom.
         given: the messages as the caller gave them.
-        cache_prompt: whether the provider is to keep what stays the same from request to request (Messages).
+        cache_prompt: whether the provider caches what stays the same from request to request (Messages).
 
     Raises:
         BadRequestError: the request holds what this wire does not have.

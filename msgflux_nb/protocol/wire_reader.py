@@ -1,4 +1,4 @@
-"""What reads an answer on another wire than chat completions, as the accumulator sees it."""
+"""The reader of a wire other than chat completions, as the accumulator sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .chunks import Piece
 __all__ = ["QuickPiece", "WireReader"]
 
 QuickPiece = tuple[Literal["content", "reasoning", "arguments"], int | None, str]
-"""A piece of a text that has begun: what it is of, the number of the call, and the piece."""
+"""A piece of a text that has begun: its kind, the number of the call, and the piece."""
 
 
 class WireReader(Protocol):
@@ -28,7 +28,7 @@ class WireReader(Protocol):
         """Yield what a payload adds to the answer."""
 
     def quick(self, payload: bytes) -> QuickPiece | None:
-        """Take a payload that only goes on with a text; return whose, or None, and take nothing, for another."""
+        """Take a payload that only continues a text, and return its piece; take no other payload, and return None."""
 
     def close(self) -> Iterator[Piece]:
-        """Yield what is left when nothing more comes."""
+        """Yield what is left at the end."""

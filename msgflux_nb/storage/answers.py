@@ -1,10 +1,10 @@
-"""What was paid for is on disk: answers by the whole request that they answer.
+"""Paid answers on disk, each under the whole request that it answers.
 
-SQLite: killing the process loses no answer that was acknowledged, and a power cut at most the last moments'. What is
-kept are the bytes that the provider sent, never objects: an answer is read again by the code of the day, and a file
-from elsewhere can run nothing. The key is a hash of where the request goes and of its whole body, and of nothing
-secret: headers are not part of it. So a streamed answer is not found by the same request without stream, as it must not
-be: a server that echoes a prefill may do so in one of them only.
+SQLite: killing the process loses no answer that was acknowledged, and a power cut loses at most the last moments'. The
+file holds the bytes that the provider sent, never objects: an answer is read by the current code, and a file from
+elsewhere cannot run anything. The key is a hash of the request's address and its whole body. Headers, which may hold
+secrets, are not part of it. A streamed answer is not found by the same request without stream, and must not be: a
+server that echoes a prefill may do so in one of them only.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ def request_key(url: str, body: bytes) -> str:
 class Store:
     """Answers in one SQLite file; safe for threads and for several processes on one machine.
 
-    All that is done with the file is done on a thread of its own: whoever waits can be interrupted.
+    The file is used on a thread of its own, so that a waiting caller can be interrupted.
 
     Args:
         path: a file, which is created if need be; a folder, or a name without one of SQLite's endings, gets the file
             ``answers.sqlite`` in it. A folder that is created is its owner's alone. None for one that lives as long as
             this object: in memory, and where that gets too much, in a file that has no name.
-        file: what takes the place of a file here: one that is elsewhere.
+        file: a file elsewhere that replaces the local one.
 
     Attributes:
         path: the file's.
-        users: how many batches are under way that keep their answers here.
-        worker: the thread that has the file.
+        users: how many running batches keep their answers here.
+        worker: the thread that uses the file.
 
     Raises:
-        StoreError: it cannot be created, read or written, or is no such file.
+        StoreError: the file cannot be created, read or written, or is not a store.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, file: File | None = None) -> None:
@@ -70,7 +70,7 @@ class Store:
         self._own = SqliteFile(self.path) if file is None else None
         self._file = file or self._own or SqliteFile(None)
         self._all: KnownKeys | None = None
-        self._known: KnownKeys | None = None  # the same, while it is up to date
+        self._known: KnownKeys | None = None  # the same filter, while it is up to date
         self._seen = 0
         self._version: Any = None
         self.users = 0
@@ -94,7 +94,7 @@ class Store:
         """Keep an answer; it is on disk when this returns.
 
         Raises:
-            StoreError: it is not, for now; it is written as soon as that is possible.
+            StoreError: it is not on disk yet; it is written as soon as that is possible.
         """
         self.worker.put(_PUT, key, (key, url, request, answer))
         if self.worker.flush() and self.worker.trouble is not None:
@@ -112,7 +112,7 @@ class Store:
         self.worker.close()
 
     def begin_again(self) -> None:
-        """The file was deleted: what a batch uses, or is not all written, is written there again; else it is empty."""
+        """The file was deleted: write it again if a batch uses it or entries are pending; else leave it empty."""
         if self.users or self.worker.waiting:
             self.worker.follow()
             return
@@ -125,7 +125,7 @@ class Store:
         return next(iter(self.rows(statement, *values)), None)
 
     def rows(self, statement: str, *values: object, within: float | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement as one transaction; return all that it finds, which takes so many seconds at most.
+        """Run a statement as one transaction; return all that it finds, within the given number of seconds.
 
         Raises:
             StoreError: the file cannot be used, or another process holds it for half a minute.
@@ -153,9 +153,9 @@ class Store:
     # -- which keys there may be --------------------------------------------------------------------------------------
 
     def learn_keys(self) -> None:
-        """Begin to find out which keys of rows it knows, so that those that are new need not be looked up."""
+        """Begin to load the known keys of rows, so that new ones need not be looked up."""
         if self._own is not None:
-            self._known = None  # until it is known what other processes have written since the last time
+            self._known = None  # until writes of other processes have been read
             self.worker.submit(self._learn_keys)
             self.worker.wrote = self._learn_of_others
 
@@ -177,7 +177,7 @@ class Store:
             self._all.add(keys)
 
     def _learn_keys(self) -> None:
-        """Read what was written since the last time, by other processes too; on the file's thread."""
+        """Read the entries written since the last time, by other processes too; on the file's thread."""
         ((most,),) = self._file.execute("SELECT max(rowid) FROM rows", ())
         known = self._all
         if known is None or (most or 0) < self._seen:
@@ -197,7 +197,7 @@ class StoreEntry:
 
     Args:
         store: the store.
-        url: where the request goes; a user name and password in it are not kept. Users do not see each other's answers.
+        url: where the request goes; without user name and password. Users do not see each other's answers.
         body: its body.
         hide: returns bytes without the caller's key, which a gateway wants in a body or repeats.
     """
@@ -242,7 +242,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     """Return the store at a path; the same object for the same path.
 
     Raises:
-        StoreError: it cannot be created, read or written, or is no such file.
+        StoreError: the file cannot be created, read or written, or is not a store.
     """
     place = _file(Path(path).expanduser()).absolute()
     with _stores_lock:

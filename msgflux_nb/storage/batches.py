@@ -1,4 +1,4 @@
-"""What a batch keeps: one record for each request, and one for each run, in the store of answers.
+"""The records of a batch: one for each request and one for each run, in the store of answers.
 
 A record is committed before its row is shown as done. It holds the request, the provider's bytes, and the text of the
 structure in them, so that the same request is never paid for twice, and an answer can be read again when the schema
@@ -23,22 +23,22 @@ KEY_BYTES = 32  # of a request's key
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one request.
+    """The result of one request.
 
     Attributes:
         key: of the whole request.
-        question: of the request but for its structure.
+        question: of the request without its structure.
         state: how the row ended: ``ok``, ``invalid``, ``refused``, ``truncated``, ``failed``.
         text: the text of the structure.
         request: the body of the request that was answered.
         answer: the provider's bytes, or None where an answer never came whole.
-        error: what went wrong, or None.
+        error: the error, or None.
         attempts: how many requests were sent.
         prompt_tokens: as billed, or None.
         completion_tokens: likewise.
         cost: US dollars, or None.
         seconds: how long it took, or None.
-        warnings: what was changed or cut on the way to the answer, one sentence a line; None for nothing.
+        warnings: what was changed or cut on the way to the answer, one sentence a line; None if nothing was.
     """
 
     key: bytes
@@ -57,7 +57,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Report(msgspec.Struct):
-    """What of a run's report is read by its name."""
+    """The fields of a run's report that are read by name."""
 
     rows: Annotated[int, msgspec.Meta(ge=0)]
     states: dict[str, int]
@@ -76,10 +76,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         model: the model's name; of a grid all of them.
         schema: the name of the schema.
         prompt: the prompt, or None; of a grid the names of its prompts.
-        report: what it did so far, as plain values.
-        ended: when it ended, in seconds since 1970; None while it runs, and for ever where its process was killed.
-        options: what else it was asked with, as plain values.
-        labels: what tells its index from another one, once it has ended.
+        report: its progress so far, as plain values.
+        ended: when it ended, in seconds since 1970; None while it runs, and for ever if its process was killed.
+        options: its other options, as plain values.
+        labels: the fingerprint of its index, once it has ended.
     """
 
     run: str
@@ -98,7 +98,7 @@ _TOGETHER = (1, 4, 16, 64, 256)  # keys of one question
 _FIELDS = Record.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 _TAKE = "ON CONFLICT (key) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[2:])
-# The latest answer counts, but no failure takes the place of one.
+# The latest answer counts, but a failure never replaces an answer.
 _ROWS = Table(
     f"INSERT INTO rows ({_COLUMNS})", len(_FIELDS), f"{_TAKE} WHERE excluded.state <> 'failed' OR rows.state = 'failed'"
 )
@@ -108,7 +108,7 @@ _RUNS = Table(
     "ON CONFLICT (run) DO UPDATE SET told = excluded.told, keys = coalesce(nullif(excluded.keys, x''), keys)",
 )
 _SELECT = f"SELECT {_COLUMNS} FROM rows"  # noqa: S608  # our own names
-# What both have is the same answer or two to the same question: a good one counts more, and else our own.
+# If both stores have an answer to a question, a good one counts more, else our own.
 _MERGE = (
     f"INSERT INTO rows ({_COLUMNS}) SELECT {_COLUMNS} FROM other.rows WHERE true {_TAKE} "  # noqa: S608
     "WHERE excluded.state <> 'failed' AND (rows.state = 'failed' OR (excluded.state = 'ok' AND rows.state <> 'ok'))"
@@ -125,7 +125,7 @@ _MERGE_DECISIONS = "INSERT INTO decisions SELECT * FROM other.decisions WHERE tr
 class Records:
     """The records of one store; safe for threads and for several processes on one machine.
 
-    What waits to be written is found as if it were.
+    Records that wait to be written are found too.
     """
 
     def __init__(self, store: Store) -> None:
@@ -149,7 +149,7 @@ class Records:
         found: dict[bytes, Record] = {}
         for start in range(0, len(keys), _TOGETHER[-1]):
             some = keys[start : start + _TOGETHER[-1]]
-            count = next(count for count in _TOGETHER if count >= len(some))  # few sizes are few statements to read
+            count = next(count for count in _TOGETHER if count >= len(some))  # few sizes mean few statements to parse
             some += some[-1:] * (count - len(some))
             statement = f"{_SELECT} WHERE key IN ({', '.join('?' * count)})"
             found |= {one.key: one for one in map(self._record, self.store.rows(statement, *some)) if one is not None}
@@ -168,7 +168,7 @@ class Records:
         """Keep a record; it is committed when this returns.
 
         Raises:
-            StoreError: it is not, for now; it is written as soon as that is possible.
+            StoreError: it is not committed yet; it is written as soon as that is possible.
         """
         self.put_soon(record)
         if self.flush() and self.trouble is not None:
@@ -188,18 +188,18 @@ class Records:
         self.store.worker.put(_ROWS, record.key, msgspec.structs.astuple(record))
 
     async def kept(self) -> None:
-        """Wait until all that was put so far is committed, or cannot be for now; not where it goes with the process."""
+        """Wait until all records are committed, or cannot be for now; return at once for a store in memory."""
         if self.store.worker.file.lasts:
             await self.store.worker.kept()
 
     @property
     def trouble(self) -> str | None:
-        """Why what was put is not committed, or None while all is well."""
+        """Why records are not committed, or None while all is well."""
         return self.store.worker.trouble
 
     @property
     def told(self) -> list[str]:
-        """What went wrong with the store so far."""
+        """The store's errors so far."""
         return self.store.worker.told
 
     @property
@@ -218,31 +218,31 @@ class Records:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits for a store that cannot be written that nothing more should come."""
+        """Whether so much waits for a broken store that nothing more should be added."""
         return self.store.worker.is_full()
 
     def flush(self, within: float = LATE_SECONDS) -> int:
-        """Try for so many seconds to write all that waits; return how much waits still."""
+        """Try for some seconds to write everything pending; return how much still waits."""
         return self.store.worker.flush(within)
 
     def give(self, other: Records) -> None:
-        """Have others write what could not be written here."""
+        """Hand the pending records to others to write."""
         for write in self.store.worker.waiting.everything():
             other.store.worker.put(*write)
 
     @property
     def is_held(self) -> bool:
-        """Whether it is another process, or a network, that keeps the store from being written, and not the file."""
+        """Whether another process or a network, and not the file, keeps the store from being written."""
         return self.store.worker.held
 
     def settle(self, within: float = LATE_SECONDS) -> int:
-        """See to it that the store is still the file at its path, and try to write all; return how much waits still."""
+        """Check that the store is still the file at its path, and try to write everything; return what still waits."""
         if self.store.path is not None:
             self.store.worker.follow(within)
         return self.flush(within)
 
     def merge(self, other: Records) -> None:
-        """Take over what another store on disk has and this one does not: its answers, runs, corrections and decisions.
+        """Copy the answers, runs, corrections and decisions of another store on disk that this one lacks.
 
         Raises:
             StoreError: one of them cannot be used.
@@ -252,16 +252,16 @@ class Records:
         self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS, _MERGE_DECISIONS)
 
     def put_run(self, run: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:
-        """Keep what a run did so far.
+        """Keep a run's progress.
 
         Args:
             run: the run.
-            keys: those of its rows' requests, by position, one after the other; zeros where nothing was to be sent.
-                None at all leaves those that it has.
+            keys: the keys of its rows' requests, joined by position; zeros for a row without a request.
+                Empty to leave them as they are.
             within: how many seconds this may take.
 
         Raises:
-            StoreError: it is not kept, for now.
+            StoreError: it is not kept yet.
         """
         told = msgspec.json.encode(run)
         before = self.store.worker.waiting.get(_RUNS, run.run)
@@ -272,11 +272,11 @@ class Records:
             raise StoreError(self.trouble)
 
     def drop_run(self, name: str) -> None:
-        """Do not write what a run did that has not begun."""
+        """Discard the pending record of a run that has not begun."""
         self.store.worker.waiting.drop(_RUNS, name)
 
     def run(self, name: str) -> RunRecord | None:
-        """Return what a run did, or None."""
+        """Return the record of a run, or None."""
         values = self.store.worker.waiting.get(_RUNS, name)
         if values is not None:
             return self._run(values[2])
@@ -302,7 +302,7 @@ class Records:
         return 0 if row is None else int(row[0])
 
     def _record(self, row: tuple[Any, ...]) -> Record | None:
-        """Return a record as it was written; None, which is told, for what somebody else has written."""
+        """Return a record as it was written; None, with a warning, for a row that we have not written."""
         try:
             return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Record)
         except msgspec.ValidationError as error:

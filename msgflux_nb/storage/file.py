@@ -1,7 +1,7 @@
-"""One SQLite file: opened, checked, read and written; by one thread at a time, and none of it waits for long.
+"""One SQLite file: opened, checked, read and written by one thread at a time, without long waits.
 
-What another process holds is waited for elsewhere: here a lock is an error after a moment. A file that was deleted or
-exchanged while it was open is noticed, which SQLite does not do, and what it held goes into the file at its path.
+Waiting for another process happens elsewhere: here a lock is an error after a moment. If an open file is deleted or
+replaced, this notices, which SQLite does not, and writes its contents to the file at the path.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["BusyError", "File", "SqliteFile", "Statement"]
 T = TypeVar("T")
 Statement = tuple[str, Sequence[object]]
 
-_BUSY_SECONDS = 0.05  # which a signal has to wait at most, since SQLite waits without Python
+_BUSY_SECONDS = 0.05  # the longest delay of a signal, since SQLite waits without Python
 _LONGEST = 600_000_000  # bytes of one cell: two answers of the largest size
 _BUSY, _LOCKED = 5, 6  # of SQLite's codes
 _CHUNK = 256
-_UNSTEADY = 3  # times that a file was exchanged for itself
+_UNSTEADY = 3  # times that a file was replaced by itself
 
 
 class BusyError(StoreError):
@@ -33,11 +33,11 @@ class BusyError(StoreError):
 
 
 class File(Protocol):
-    """What a store needs of its file.
+    """The methods that a store needs of its file.
 
     Attributes:
-        name: what it is called in messages.
-        lasts: whether what is written outlives this process.
+        name: its name in messages.
+        lasts: whether its contents outlive this process.
     """
 
     name: str
@@ -53,22 +53,22 @@ class File(Protocol):
         """Run several as one transaction."""
 
     def followed(self) -> str | None:
-        """See to it that this is the file at the path; return what had to be done for that, or None."""
+        """Make sure that this is the file at the path; return what had to be done for that, or None."""
 
     def reopen(self) -> None:
-        """Something failed: open it anew for the next statement, unless that loses what it holds."""
+        """After a failure: reopen it for the next statement, unless that loses its contents."""
 
     def close(self) -> None:
         """Close it."""
 
 
 class SqliteFile:
-    """A file, or what lives as long as this object where there is no path.
+    """A file, or without a path a database that lives as long as this object.
 
-    Every method raises ``BusyError`` where another process holds the file, and ``StoreError`` where it cannot be used.
+    Every method raises ``BusyError`` if another process holds the file, and ``StoreError`` if it cannot be used.
 
     Args:
-        path: the file; None for one in memory, and where that gets too much, without a name.
+        path: the file; None for one in memory, or without a name if it grows too large.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -128,7 +128,7 @@ class SqliteFile:
             self.execute("DETACH other", ())
 
     def reopen(self) -> None:
-        """Something failed: open it anew for the next statement, unless that loses what it holds."""
+        """After a failure: reopen it for the next statement, unless that loses its contents."""
         connection = self._connection
         with contextlib.suppress(OSError):
             if connection is not None and self.lasts and _identity(self.path) == self._identity:
@@ -145,7 +145,7 @@ class SqliteFile:
     # -- the file at the path -----------------------------------------------------------------------------------------
 
     def followed(self) -> str | None:
-        """See to it that this is the file at the path; return what had to be done for that, or None."""
+        """Make sure that this is the file at the path; return what had to be done for that, or None."""
         if self.path is not None and self._connection is not None and self._identity is not None:
             now = self._guarded(lambda _: _identity(self.path))
             if now is None or (now != self._identity and self._unsteady < _UNSTEADY):
@@ -156,7 +156,7 @@ class SqliteFile:
         return done
 
     def _leave(self, connection: sqlite3.Connection, *, gone: bool) -> None:
-        """Close a file that is not at its path any more; what it held is kept until it is written there again."""
+        """Close a file that is no longer at its path; its contents are kept until they are written there again."""
         self._rescued = self._guarded(_copy_in_memory)
         connection.close()
         self._connection = None
@@ -169,7 +169,7 @@ class SqliteFile:
         rescued = self._rescued
         assert rescued is not None
         there, here = (one.execute("SELECT count(*), max(rowid) FROM rows").fetchone() for one in (connection, rescued))
-        # Some file systems of a network give a file new numbers: then it is the same one, time after time.
+        # Some network file systems give the same file new numbers, time after time.
         self._unsteady = self._unsteady + 1 if there == here and here[0] else 0
         _pour(rescued, connection)
         self._rescued = None
@@ -201,7 +201,7 @@ class SqliteFile:
         self._connection = connection
 
     def _guarded(self, work: Callable[[Any], T]) -> T:
-        """Say in our words what SQLite and the file system refuse."""
+        """Turn errors of SQLite and the file system into ours."""
         try:
             return work(self._connection)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
@@ -222,12 +222,12 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 
 
 def _authorized(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
-    """Refuse what a trigger or a view would do: the file of somebody else may have got one after it was looked at."""
+    """Refuse the actions of triggers and views: another user's file may have gained one after the check."""
     return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
 
 
 def _copy_in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Return a copy of what an open file holds; its log is emptied, so that nobody takes it for the new file's."""
+    """Return a copy of an open file's contents; its log is emptied, so that it is not mistaken for the new file's."""
     copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.backup(copy)
@@ -241,7 +241,7 @@ def _remove_logs(path: Path | None) -> None:
 
 
 def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Write what one file holds into another one; what that has stays, but for a failure in an answer's place."""
+    """Write one file's contents into another; existing entries stay, except failures that an answer replaces."""
     target.execute("BEGIN IMMEDIATE")
     try:
         there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

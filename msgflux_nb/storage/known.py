@@ -1,4 +1,4 @@
-"""Which keys a store may know, told without asking it: a key that is surely new need not be looked up."""
+"""A filter of the keys that a store may know: a key that is surely new need not be looked up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class KnownKeys:
     """A Bloom filter (Bloom 1970) with one function: the keys are hashes already, so some of their bits will do.
 
     Args:
-        count: how many keys are to be expected.
+        count: the expected number of keys.
     """
 
     def __init__(self, count: int = 0) -> None:

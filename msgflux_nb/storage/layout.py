@@ -1,4 +1,4 @@
-"""What is in a store's file: its tables, and whether a file holds these and nothing else."""
+"""The tables of a store's file, and a check that a file holds these and nothing else."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ _LONGEST = 4_000  # characters of the statement that made a table
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """See to it that a file holds our tables only, and what a process that was killed while it made them has left.
+    """Check that a file holds only our tables, or the part of them that a killed process has made.
 
-    A view, a trigger, a check or a default in a file of somebody else's would run whenever a table is read or written.
+    A view, a trigger, a check or a default in another user's file would run whenever a table is read or written.
 
     Raises:
         StoreError: it holds something else.

@@ -1,4 +1,4 @@
-"""Answers of earlier runs, looked up off the loop: all that rows ask for in one turn of the loop, in one question."""
+"""Answers of earlier runs, looked up off the event loop: one query for all rows that ask in one turn of the loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LATE_SECONDS, _PATIENCE_SECONDS = 3.0, 31.0
 
 
 class Lookups:
-    """What a batch asks its records.
+    """The lookups of a batch in its records.
 
     Args:
         records: the records.
-        fail: told where an answer takes long.
+        fail: called if an answer takes long.
     """
 
     def __init__(self, records: Records, fail: Callable[[StoreError], object]) -> None:
@@ -42,7 +42,7 @@ class Lookups:
         return await found
 
     async def related(self, question: bytes) -> list[Record]:
-        """Return what is known of a question, the latest first.
+        """Return the records of a question, the latest first.
 
         Raises:
             StoreError: likewise.
@@ -87,12 +87,12 @@ class Lookups:
         asked.add_done_callback(tell)
 
     def _say_late(self, asked: Future[Any]) -> None:
-        # Where it was answered, it is the loop that was busy; and a store in memory has nobody else to wait for.
+        # If it was answered, the loop was busy; and a store in memory waits for no other process.
         if not asked.done() and self._records.store.worker.file.lasts:
             self._fail(StoreError(f"the store has not answered for {_LATE_SECONDS:.0f} s"))
 
     def _give_up(self, futures: list[asyncio.Future[Any]]) -> None:
-        """Nobody waits for half a minute once more, before something was answered."""
+        """Until something is answered, nobody waits another half a minute."""
         self._patience, waited = _LATE_SECONDS, self._patience
         _end(futures, StoreError(f"the store has not answered for {waited:.0f} s"))
 

@@ -1,4 +1,4 @@
-"""What a person says of rows, one note at a time: known from the moment it is said, written by the store's thread."""
+"""A person's notes on rows: known at once, written by the store's thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Notes:
     Args:
         store: where they are kept.
         table: the table's name.
-        key: the columns that tell a note from the others.
+        key: the columns that identify a note.
         values: its other columns.
         fixed: which of these a later note with the same key leaves as they were.
     """
@@ -51,7 +51,7 @@ class Notes:
         self._worker.put(self._put, key, (*key, *values))
 
     def drop(self, key: Key) -> None:
-        """Forget a note; nothing happens where there is none.
+        """Forget a note, if there is one.
 
         Raises:
             StoreError: the store was closed.
@@ -64,7 +64,7 @@ class Notes:
         Raises:
             StoreError: the store cannot be read, or not within so many seconds.
         """
-        waiting = self._waiting()  # before the file is asked, so that nothing is in neither of them
+        waiting = self._waiting()  # read before the file, so that no note is missed between the two
         condition = " AND ".join(f"{name} = ?" for name in where)
         width = len(self._key)
         rows = self._store.rows(f"{self._select} {condition} ORDER BY rowid", *where.values(), within=within)
@@ -86,14 +86,14 @@ class Notes:
 
     @property
     def trouble(self) -> str | None:
-        """Why what waits is not written, or None while all is well."""
+        """Why pending notes are not written, or None while all is well."""
         return self._worker.trouble if self._worker.trouble is not None and self._waiting() else None
 
     def keep(self, within: float = LATE_SECONDS) -> None:
         """Wait until all notes are written, for so many seconds at most.
 
         Raises:
-            StoreError: they are not, for now; they are written as soon as that is possible.
+            StoreError: they are not written yet; they are written as soon as that is possible.
         """
         if self._worker.flush(within) and self.trouble is not None:
             raise StoreError(self.trouble)

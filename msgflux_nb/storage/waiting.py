@@ -193,7 +193,7 @@ class Waiting:
         return turn
 
     def event(self) -> threading.Event:
-        """Return what is set when nothing waits any more."""
+        """Return an event that is set when nothing waits any more."""
         event = threading.Event()
         with self._lock:
             if self._rows:

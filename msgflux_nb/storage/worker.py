@@ -1,4 +1,4 @@
-"""The thread of one store: what is asked of its file, and what waits to be written.
+"""The thread of one store: it answers questions to the file and writes pending entries.
 
 Nobody else touches the file, so that a lock, a full disk or a network that hangs holds up nothing but this thread.
 What is to be written is known from the moment when it is given here, and is written together with all that came
@@ -218,7 +218,7 @@ class Worker:
 
     def _next(self) -> _Job | None:
         wait = _IDLE_SECONDS
-        self.waiting.asleep = True  # what comes from now on wakes
+        self.waiting.asleep = True  # new entries wake it from now on
         if self.waiting:
             wait = max(0.0, min(wait, self._try_at - time.monotonic()))
         self._began_to_wait = time.monotonic()
@@ -285,7 +285,7 @@ class Worker:
             self.waiting.remove([one])
 
     def _fail(self, error: StoreError) -> None:
-        """What waits is not written now; the file is opened anew for the next try."""
+        """Pending entries are not written now; the file is reopened for the next try."""
         self._retry_seconds = min(_LAST_RETRY_SECONDS, max(_FIRST_RETRY_SECONDS, 2 * self._retry_seconds))
         if not isinstance(error, BusyError):
             self._try_at = time.monotonic() + self._retry_seconds
@@ -317,7 +317,7 @@ def _is_of_a_row(error: StoreError) -> bool:
 
 
 def _do(work: Callable[[], T], done: Future[T], *, may_wait: bool = False) -> bool:
-    """Do something and say what came of it; return False where it may have to wait, and nothing was said."""
+    """Do the work and settle the future; return False, with the future open, if the work may have to wait."""
     if done.cancelled():
         return True
     try:

@@ -1,4 +1,4 @@
-"""What may not stand in a recording, replaced: in a request, in headers, and in an answer whatever its pieces; pure.
+"""Removes secrets from a recording: from requests, headers, and answers however they are cut into pieces; pure.
 
 A key that a model repeats arrives in pieces, each in JSON of its own. So what belongs together is put together first,
 and is looked through as one text.
@@ -32,7 +32,7 @@ _PIECES = frozenset(
 
 
 def hiding(given: Iterable[str | re.Pattern[str] | Hide], own: Hide) -> Hide:
-    """Return what replaces all that is secret in a text.
+    """Return a function that replaces all secrets in a text.
 
     Args:
         given: texts and patterns that a person names, or functions of a text.
@@ -61,7 +61,7 @@ def _step(given: str | re.Pattern[str] | Hide) -> Hide:
 
 
 def hidden_request(body: Any, hide: Hide) -> Any:
-    """Return a request's JSON without what is secret."""
+    """Return a request's JSON without secrets."""
     if isinstance(body, dict):
         return {hide(name): _hidden_field(name, value, hide) for name, value in body.items()}
     if isinstance(body, list):
@@ -82,7 +82,7 @@ def hidden_headers(headers: Iterable[tuple[bytes, bytes]], hide: Hide) -> dict[s
 
 
 def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
-    """Return the pieces of an answer without what is secret; each that holds nothing of it stays as it is."""
+    """Return the pieces of an answer without secrets; a piece without any stays as it is."""
     whole = b"".join(data for _, data in chunks)
     text = whole.decode("utf-8", "surrogateescape")
     lines = _LINE.findall(text) if "\ndata:" in f"\n{text}" else [text]
@@ -100,7 +100,7 @@ def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
 
 
 def _tree(line: str) -> tuple[str, Any, str] | None:
-    """What stands before JSON in a line, the JSON, and what stands behind it; None where there is none."""
+    """The text before the JSON in a line, the JSON, and the text after it; None if there is none."""
     start = line.find("{")
     if start < 0 or line[:start].strip() not in ("", "data:", "["):
         return None
@@ -196,7 +196,7 @@ def _alike(one: str, other: str) -> int:
 
 
 def _written(line: str, number: int, tree: Any, replaced: dict[Any, str], numbers: set[int]) -> str:
-    """A line is written anew only where one of its texts changes."""
+    """A line is rewritten only if one of its texts changes."""
     before, payload, behind = tree
     if number not in numbers:
         return line

@@ -1,4 +1,4 @@
-"""Which recording the code that runs now is inside of: a context variable, which threads and tasks carry."""
+"""The recording that the running code is inside of: a context variable, which threads and tasks inherit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Inside(NamedTuple):
     """What is under way.
 
     Attributes:
-        player: answers in the place of the network; None for the network.
-        recorder: keeps what is asked; None for nothing.
+        player: answers instead of the network; None for the network.
+        recorder: keeps the exchanges; None for no recording.
     """
 
     player: Any = None
@@ -25,14 +25,14 @@ _inside: ContextVar[Inside] = ContextVar("msgflux_nb_recording", default=_NOTHIN
 
 
 def inside() -> Inside:
-    """Return what is under way here."""
+    """Return the current state."""
     return _inside.get()
 
 
 def set_inside(now: Inside) -> Inside:
-    """Change what is under way here, and return what was before.
+    """Change the current state, and return the previous one.
 
-    It is set back by setting what was before: a cell of a notebook may have a context of its own.
+    To go back, set the previous state: a notebook cell may have a context of its own.
     """
     before = _inside.get()
     _inside.set(now)

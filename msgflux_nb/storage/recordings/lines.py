@@ -54,7 +54,7 @@ class ModelLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="exchange", omit_defaults=True):
-    """One request and what came back.
+    """One request and its answer.
 
     Attributes:
         date: when it was sent, in UTC.
@@ -111,7 +111,7 @@ def from_line(data: bytes) -> Line:
     """Return what a line says; its end may be missing.
 
     Raises:
-        RecordingError: it was changed after it was written, or is no line of a recording.
+        RecordingError: it was changed after it was written, or is not a line of a recording.
     """
     sealed = _SEALED.fullmatch(data.removesuffix(b"\n"))
     if sealed is None:

@@ -74,7 +74,7 @@ def _hash(wire: str, value: Any) -> bytes:
 
 
 def is_same(recorded: Any, asked: Any) -> bool:
-    """Whether a request is the recorded one, of which something was hidden: a mask stands for any text."""
+    """Whether a request equals a recorded one with hidden parts: a mask stands for any text."""
     if isinstance(recorded, str) and isinstance(asked, str):
         if recorded == asked:
             return True

@@ -1,4 +1,4 @@
-"""Long base64 in a text → a mark with its hash, and back: what is large lies beside a recording; pure."""
+"""Long base64 in a text → a mark with its hash, and back: large media are stored next to a recording; pure."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = No
 
     Raises:
         RecordingError: there is no recording, or it was changed by hand, or is of a later version.
-        NotRecordedError: where something is asked inside that is not recorded, and there is no other model.
+        NotRecordedError: a request inside the block is not recorded, and there is no other model.
         ValueError: ``speed`` is not above 0.
 
     Example::
@@ -78,7 +78,7 @@ class Pace:
         self._speed, self._due, self._ms = speed, now, 0
 
     def wait(self, ms: int, now: float) -> float:
-        """Return the seconds to wait for what came at this millisecond."""
+        """Return the seconds to wait for a chunk recorded at this millisecond."""
         pause = min((ms - self._ms) / 1000, _LONGEST_PAUSE_SECONDS)
         self._ms = ms
         self._due += pause / self._speed
@@ -248,7 +248,7 @@ def player_of_environment() -> Player | None:
 
     Raises:
         RecordingError: its recording cannot be used.
-        ValueError: ``MSGFLUX_REPLAY_SPEED`` is no speed.
+        ValueError: ``MSGFLUX_REPLAY_SPEED`` is not a speed.
     """
     named = os.environ.get("MSGFLUX_REPLAY", "").strip()
     if not named:
@@ -260,7 +260,7 @@ def speed_of_environment() -> float:
     """Return the speed that ``MSGFLUX_REPLAY_SPEED`` names, 1.0 where it names none.
 
     Raises:
-        ValueError: it is no speed.
+        ValueError: it is not a speed.
     """
     said = os.environ.get("MSGFLUX_REPLAY_SPEED", "").strip() or "1.0"
     try:

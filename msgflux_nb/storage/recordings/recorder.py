@@ -38,19 +38,19 @@ def record(
 ) -> Recorder:
     """Record everything that is asked inside, by any model: streams, batches, errors and retries too.
 
-    The file is written beside its place, as ``….partial``, and takes its place when the block ends without an error;
+    The file is written as ``….partial`` in the same folder, and gets its name when the block ends without an error;
     after an error, or when the process is killed, the ``.partial`` stays, and can be replayed. No key is written, and
     no header of a request.
 
     Args:
-        path: the file; its name usually ends in ``.jsonl``. Media lie beside it, in a folder ``….media``.
-        add: whether to add to what is there; else it is replaced.
+        path: the file; its name usually ends in ``.jsonl``. Media go into a folder ``….media`` next to it.
+        add: whether to add to an existing recording; else it is replaced.
         scrub: further texts, patterns or functions of a text that hide what must not be written.
         title: what it is, for its first line.
         licence: under which it may be passed on.
 
     Raises:
-        RecordingError: the file cannot be written, or is no recording.
+        RecordingError: the file cannot be written, or is not a recording.
 
     Example::
 
@@ -146,11 +146,11 @@ class Recorder:
             self._write(line)
 
     def shrunk(self, value: Any) -> Any:
-        """Return JSON or a text with long media replaced by their hash, and put them beside the file."""
+        """Return JSON or a text with long media replaced by their hash, and store them next to the file."""
         return each_text(value, lambda text: shrunk(text, self._keep_media))
 
     def copy_media(self, line: Exchange, source: Recording) -> None:
-        """Put the media of another recording's exchange beside this one."""
+        """Store the media of another recording's exchange next to this one."""
         folder = media_folder(source.path)
         if folder.is_dir():
             marks = re.findall(r"<media:([0-9a-f]{64}):", to_line(line).decode())
@@ -177,7 +177,7 @@ class Recorder:
             raise RecordingError(f"the recording {self.partial} cannot be written: {error.strerror}") from error
 
     def _open(self) -> None:
-        """Begin a file of our own beside the place; what an earlier one has left there stays."""
+        """Begin a new file next to the target; leftovers of an earlier one stay."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for number in range(1, 1000):
@@ -230,7 +230,7 @@ def write_recording(path: Path, header: Header, models: list[ModelLine], exchang
 
 
 def _id_at(path: Path) -> str | None:
-    """The name of the recording at a path; None where there is no file."""
+    """The name of the recording at a path; None if there is no file."""
     try:
         with open(path, "rb") as file:
             first = file.readline()

@@ -107,7 +107,7 @@ def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
     """Return the recording at a path, or all of a folder in the order of their names.
 
     Raises:
-        RecordingError: there is none, or one cannot be used.
+        RecordingError: there is no recording, or it cannot be used.
     """
     place = Path(path).expanduser()
     if not place.is_dir():
