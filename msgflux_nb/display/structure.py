@@ -12,6 +12,7 @@ from msgspec import inspect
 from ..errors import SchemaError
 from ..generation.faults import REFUSALS
 from ..generation.generics import with_defaults
+from .literals import as_written
 
 __all__ = ["Row", "info_name", "is_record", "rows", "type_info", "type_name"]
 
@@ -61,7 +62,7 @@ def type_name(type_: Any) -> str:
             return type_.__name__
         if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
             return f"{origin.__name__}[{', '.join(map(type_name, typing.get_args(type_)))}]"
-        return info_name(inspect.type_info(type_))
+        return info_name(as_written(inspect.type_info(type_), type_))
     except REFUSALS:
         return str(type_)
 
@@ -73,7 +74,8 @@ def type_info(type_: Any) -> inspect.Type:
         SchemaError: it cannot be read.
     """
     try:
-        return inspect.type_info(with_defaults(type_))
+        meant = with_defaults(type_)
+        return as_written(inspect.type_info(meant), meant)
     except REFUSALS as error:
         raise SchemaError(f"{type_name(type_)} cannot be a generation_schema: {error}") from None
 

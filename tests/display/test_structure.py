@@ -219,3 +219,26 @@ def test_a_plan_with_brackets_in_the_notebook_is_the_users_own() -> None:
 
 def test_without_a_notebook_the_main_script_is_searched() -> None:
     assert "__name__" in notebook_namespace()
+
+
+class Inner(msgspec.Struct):
+    size: Literal["small", "medium", "large"]
+
+
+class Choices(msgspec.Struct):
+    size: Literal["small", "medium", "large"]
+    back: Literal["large", "medium", "small"]
+    many: list[Annotated[Literal["low", "high"], msgspec.Meta(description="how")]] | None
+    inner: dict[str, Inner]
+    number: Literal[3, 1, 2]
+
+
+def test_choices_stand_in_the_order_in_which_they_are_written() -> None:
+    assert [row.type for row in rows(Choices)] == [
+        "'small' | 'medium' | 'large'",
+        "'large' | 'medium' | 'small'",
+        "list['low' | 'high'] | None",
+        "'small' | 'medium' | 'large'",
+        "3 | 1 | 2",
+    ]
+    assert type_name(Literal["b", "a"]) == "'b' | 'a'"
