@@ -91,6 +91,24 @@ def test_a_lost_start_is_mended_like_a_gap(play: PlayPage) -> None:
     assert play.words() == "Pab"
 
 
+def test_code_in_an_answer_is_copied_by_its_button(page: Page, play: PlayPage) -> None:
+    page.evaluate(
+        """() => {
+          window.copied = [];
+          document.addEventListener("copy", () => copied.push(document.activeElement.value));
+        }"""
+    )
+    code = "<div><p>So:</p><pre><code>a &lt; b\n  c</code></pre></div>"
+    play.deliver(start(), batch(1, "So:\n\n```\na < b\n  c\n```\n\n", html=[code], tail=0))
+    block = play.view.locator(".mf-answers .mf-code-block")
+    button = block.get_by_role("button", name="copy this code")
+    expect(button).to_have_css("opacity", "0")
+    block.hover()
+    expect(button).to_have_css("opacity", "1")
+    button.click()
+    assert page.evaluate("copied") == ["a < b\n  c"]
+
+
 def test_another_text_than_the_one_drawn_is_drawn_anew(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "Wrong.\n\nte", html=["<div><p>Wrong.</p></div>"], tail=2))
     assert play.words() == "Wrong.\n\nte"

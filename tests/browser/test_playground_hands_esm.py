@@ -317,3 +317,17 @@ def test_right_to_left_texts_are_laid_out_from_the_right(page: Page) -> None:
     assert set(texts.evaluate_all(direction)) == {"rtl"}
     play.view.get_by_role("textbox", name="message", exact=True).fill("Hello")
     assert play.view.locator(".mf-composer > .mf-prompt").evaluate("(node) => node.dir") == "ltr"
+
+
+def test_run_is_not_cut_beside_the_tabs_of_a_narrow_view(page: Page) -> None:
+    page.set_viewport_size({"width": 640, "height": 620})
+    play = PlayPage(page)
+    play.open_panel()
+    field = play.view.locator(".mf-composer > .mf-prompt")
+    field.fill("Hello")
+    expect(play.view.get_by_role("button", name="Add only")).to_be_visible()
+    run = play.view.locator(".mf-run.mf-primary").bounding_box()
+    composer = play.view.locator(".mf-composer").bounding_box()
+    assert run is not None
+    assert composer is not None
+    assert run["x"] + run["width"] <= composer["x"] + composer["width"]

@@ -2,7 +2,7 @@
 // A button that copies a text, and says whether it could.
 
 import { icon } from "./controls.js";
-import { element } from "./dom.js";
+import { element, sanitised } from "./dom.js";
 /** @import { IconName } from "./controls.js" */
 
 const SAID_MILLISECONDS = 1500;
@@ -38,6 +38,23 @@ export function copyButton(label, title, text) {
   }
 
   say(label, title);
+  return node;
+}
+
+/**
+ * Draw a block of a model's Markdown; each piece of code in it can be copied.
+ * @param {string} html of the kernel's sanitiser
+ * @returns {Node}
+ */
+export function markdownBlock(html) {
+  const node = sanitised(html);
+  if (!(node instanceof Element)) return node;
+  for (const code of node.querySelectorAll("pre > code")) {
+    const block = element("div", { class: "mf-code-block" });
+    const pre = /** @type {HTMLElement} */ (code.parentElement);
+    pre.replaceWith(block);
+    block.append(pre, copyButton("", "copy this code", () => code.textContent ?? ""));
+  }
   return node;
 }
 

@@ -2,7 +2,8 @@
 // One part of a message: as it is read, and as a row of an editor. Text is text; a model's Markdown comes from the kernel.
 
 import { icon, iconButton, textButton } from "../base/controls.js";
-import { element, sanitised } from "../base/dom.js";
+import { markdownBlock } from "../base/copy.js";
+import { element } from "../base/dom.js";
 import { tokensText } from "../base/store.js";
 import { withNames } from "./variables.js";
 /** @import { IconName } from "../base/controls.js" */
@@ -66,7 +67,7 @@ function wordsNode({ text, html, prefill = 0, code }, plain) {
   const words = text ?? "";
   const drawn = html && !plain ? html : [];
   const rest = html && !plain ? "" : words;
-  const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(sanitised));
+  const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(markdownBlock));
   const given = element("span", { class: "mf-prefill" }, rest.slice(0, prefill));
   const open = element("div", { class: "mf-tail" }, given, rest.slice(prefill));
   return element("div", { class: code ? "mf-words mf-code" : "mf-words", dir: "auto" }, blocks, open);

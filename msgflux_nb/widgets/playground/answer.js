@@ -2,8 +2,8 @@
 // Answers as they arrive, in the place where they will stand: one, or two to compare; what went wrong; the status line.
 
 import { icon, stateWord, textButton } from "../base/controls.js";
-import { copyButton } from "../base/copy.js";
-import { element, sanitised } from "../base/dom.js";
+import { copyButton, markdownBlock } from "../base/copy.js";
+import { element } from "../base/dom.js";
 import { turnColumns } from "../base/turn_columns.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
 /** @import { Figures, Side } from "../base/stream.js" */
@@ -207,7 +207,7 @@ export function answerWords(index) {
     // Behind a finished block a caret would be a line of its own, and what follows would jump.
     node.classList.toggle("mf-arriving", side.state === "running" && !side.phase && (side.tail !== "" || !side.blocks.length));
     if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
-    for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(sanitised(block));
+    for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(markdownBlock(block));
     if (side.tail.startsWith(tail.data)) tail.appendData(side.tail.slice(tail.data.length));
     else tail.data = side.tail;
   }
