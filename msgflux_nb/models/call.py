@@ -24,7 +24,7 @@ from ..protocol.misfit import (
     refuses_signatures,
 )
 from ..protocol.profile import Profile, Wire
-from ..protocol.remedy import Remedy, remedy_of
+from ..protocol.remedy import Remedy, remedy_on
 from ..protocol.request import ChatRequest, Way, schema_note
 from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
@@ -206,7 +206,7 @@ class Call:
 
     def _with_remedy(self, error: MsgfluxError, request: ChatRequest) -> tuple[Remedy, ...] | None:
         known = self._changes["remedies"]
-        remedy = remedy_of(error, msgspec.json.decode(request.body), fixed=request.fixed, known=known)
+        remedy = remedy_on(request.wire, error, msgspec.json.decode(request.body), fixed=request.fixed, known=known)
         return None if remedy is None else (*known, remedy)
 
     def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:

@@ -7,16 +7,18 @@ out of what the caller asked for stands in ``metadata.warnings``. What has no su
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from ..errors import BadRequestError, Fault, MsgfluxError
 from .evidence import evidence_of
+from .profile import Profile, Wire
 
-__all__ = ["Remedy", "remedied", "remedy_of"]
+__all__ = ["Remedy", "on_wire", "profile_with", "remedied", "remedy_of", "remedy_on"]
 
 _RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _LEFT_OUT = (
@@ -63,7 +65,9 @@ class Remedy(msgspec.Struct, frozen=True):
     """
 
     field: str
-    does: Literal["rename", "leave out", "set beside tools", "give role", "drop strict"]
+    does: Literal[
+        "rename", "leave out", "set beside tools", "give role", "drop strict", "set", "raise", "leave out beside"
+    ]
     to: str | None = None
 
     def __str__(self) -> str:
@@ -73,12 +77,20 @@ class Remedy(msgspec.Struct, frozen=True):
             "set beside tools": f"{self.field} is {self.to!r} beside tools",
             "give role": f"{self.field} messages are sent as {self.to} messages",
             "drop strict": "strict is left out",
+            "set": f"{self.field} is asked for as {self.to}",
+            "raise": f"{self.field} is at least {self.to}",
+            "leave out beside": f"{self.field} is left out beside {self.to}",
         }
         return said[self.does]
 
 
 def remedy_of(
-    error: MsgfluxError, body: dict[str, Any], *, fixed: Collection[str] = (), known: Collection[Remedy] = ()
+    error: MsgfluxError,
+    body: dict[str, Any],
+    *,
+    fixed: Collection[str] = (),
+    known: Collection[Remedy] = (),
+    first: Callable[[_Said], Remedy | None] | None = None,
 ) -> Remedy | None:
     """Return the change for a part that a server refuses by name; None if there is no such remedy.
 
@@ -87,13 +99,21 @@ def remedy_of(
         body: what it was sent.
         fixed: fields that the caller has written himself, which stay.
         known: what was changed already; nothing is changed back.
+        first: finds what only another wire than chat completions has.
     """
     if not isinstance(error, BadRequestError) or error.fault not in (Fault.UNKNOWN, Fault.SETTINGS):
         return None
     evidence = evidence_of(error.status, error.body)
     places = [*_locations(error.body), *([evidence.param] if evidence.param else [])]
     said = _Said(evidence.prose, places, bool(_WORDS & {*evidence.words}))
-    found = _of_tools(said, body) or _of_roles(said, body) or _of_fields(said, body, fixed) or _of_strict(said, body)
+    found = first(said) if first is not None else None
+    found = (
+        found
+        or _of_tools(said, body)
+        or _of_roles(said, body)
+        or _of_fields(said, body, fixed)
+        or _of_strict(said, body)
+    )
     if found is None or found.field in fixed or (found.does == "give role" and "messages" in fixed):
         return None
     touched = {one.field for one in known} | {one.to for one in known if one.does in ("rename", "give role")}
@@ -117,7 +137,7 @@ class _Said(msgspec.Struct, frozen=True):
     def refuses(self, name: str) -> bool:
         """Whether it says that this field is not taken."""
         if self.places:
-            return any(_last(place) == name for place in self.places) and self._refuses_something
+            return any(name in (place, _last(place)) for place in self.places) and self._refuses_something
         word = rf"(?<![\w.]){re.escape(name)}(?!\w)"
         near = rf"{word}.{{0,120}}?{_NOT_TAKEN}|{_NOT_TAKEN}.{{0,120}}?{word}"
         return re.search(near, self.prose, re.I | re.S) is not None
@@ -205,7 +225,7 @@ def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str
         if not body.get("tools") or body.get(name) == to:
             return body, None
         return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason beside tools here."
-    if name not in body:
+    if name not in body or remedy.does in ("set", "raise", "leave out beside"):  # what another wire has
         return body, None
     if remedy.does == "rename":
         return {(to if key == name and to else key): value for key, value in body.items()}, None
@@ -252,3 +272,123 @@ def _without_strict(body: dict[str, Any]) -> dict[str, Any]:
 
 def _less(form: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in form.items() if name != "strict"}
+
+
+# What only the Responses and the Messages wire have.
+
+_OURS = {"responses": ("store", "stream_options")}
+"""Fields that this package writes by itself."""
+_NESTED = {
+    "responses": {"reasoning.effort": "reasoning_effort", "text.verbosity": "verbosity"},
+    "messages": {"output_config.effort": "reasoning_effort"},
+}
+"""Where a wire has an option inside an object, and the option's name."""
+_LEAST = re.compile(r"max_output_tokens.{0,80}(?:>=|at least|minimum(?: value)? (?:of|is)) ?(\d+)", re.I | re.S)
+_ENCRYPTED = re.compile(r"encrypted.{0,20}not supported|reasoning\.encrypted_content", re.I)
+_NO_BUDGET = re.compile(r"thinking\.type\.enabled\W{0,3} is not supported", re.I)
+_NO_ADAPTIVE = re.compile(r"adaptive.{0,30}(?:is not supported|not support)|not support.{0,20}adaptive", re.I)
+_NOT_BOTH = re.compile(r"temperature\W.{0,20}top_p\W.{0,20}cannot both", re.I)
+_BESIDE_THINKING = re.compile(r"\b(temperature|top_p|top_k)\b.{0,100}\b(?:when|if|while) thinking", re.I | re.S)
+_LEVEL = re.compile(r"effort level|supported levels|unsupported value|supported values|invalid value", re.I)
+
+
+def remedy_on(
+    wire: Wire,
+    error: MsgfluxError,
+    body: dict[str, Any],
+    *,
+    fixed: Collection[str] = (),
+    known: Collection[Remedy] = (),
+) -> Remedy | None:
+    """Return what to change where a server names what it does not take; None where there is no such remedy.
+
+    Args:
+        wire: how it was asked.
+        error: what it answered.
+        body: what it was sent.
+        fixed: fields of the body that the caller has written himself, which stay.
+        known: what was changed already; nothing is changed back.
+    """
+    ours = {name: value for name, value in body.items() if name not in fixed}
+    first = None if wire == "chat" else functools.partial(_of_responses if wire == "responses" else _of_messages, ours)
+    return remedy_of(error, body, fixed=fixed, known=known, first=first)
+
+
+def _of_responses(body: dict[str, Any], said: _Said) -> Remedy | None:
+    least = _LEAST.search(said.prose)
+    if least is not None and body.get("max_output_tokens", 10**9) < int(least[1]):
+        return Remedy("max_output_tokens", "raise", least[1])
+    if "include" in body and (_ENCRYPTED.search(said.prose) or said.refuses("include")):
+        return Remedy("include", "leave out")
+    if "store" in body and said.refuses("store"):
+        return Remedy("store", "leave out")
+    return _of_nested(said, body, "responses")
+
+
+def _of_messages(body: dict[str, Any], said: _Said) -> Remedy | None:
+    thinking = body.get("thinking")
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind == "enabled" and _NO_BUDGET.search(said.prose):
+        return Remedy("thinking", "set", "adaptive")
+    if kind == "adaptive" and _NO_ADAPTIVE.search(said.prose):
+        return Remedy("thinking", "set", "budget")
+    if {"temperature", "top_p"} <= body.keys() and _NOT_BOTH.search(said.prose):
+        return Remedy("top_p", "leave out beside", "temperature")
+    beside = _BESIDE_THINKING.search(said.prose)
+    if beside is not None and beside[1] in body and kind in ("enabled", "adaptive"):
+        return Remedy(beside[1], "leave out beside", "thinking")
+    return _of_nested(said, body, "messages")
+
+
+def _of_nested(said: _Said, body: dict[str, Any], wire: str) -> Remedy | None:
+    for path, option in _NESTED[wire].items():
+        place, name = path.split(".")
+        holder = body.get(place)
+        if not isinstance(holder, dict) or name not in holder or _LEVEL.search(said.prose):
+            continue
+        if said.refuses(path) or said.refuses(name):
+            return Remedy(option, "leave out")
+    return None
+
+
+def profile_with(profile: Profile, remedies: Iterable[Remedy]) -> Profile:
+    """Return what is particular about a provider with what was learnt of it."""
+    for remedy in remedies:
+        if remedy.does == "set" and remedy.to in ("adaptive", "budget"):
+            profile = msgspec.structs.replace(profile, thinking=remedy.to)
+        elif remedy == Remedy("include", "leave out"):
+            profile = msgspec.structs.replace(profile, encrypted_reasoning=False)
+    return profile
+
+
+def on_wire(
+    body: dict[str, Any], remedies: Iterable[Remedy], wire: Wire, model: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return a body as a wire has it with what was learnt of the model, and sentences about what that changes."""
+    warnings: list[str] = []
+    for remedy in remedies if wire != "chat" else ():
+        name, to = remedy.field, str(remedy.to)
+        value = body.get(name)
+        if value is None:
+            continue
+        if remedy.does == "leave out" and name in _OURS.get(wire, ()):
+            body = _without(body, name)
+            if name == "store":
+                warnings.append(
+                    f"store=False was left out, so that the provider may keep the answer: {model} refuses it."
+                )
+        elif remedy.does == "raise" and value < int(to):
+            body = {**body, name: int(to)}
+            warnings.append(f"{name}={value} was sent as {to}, the least that {model} takes.")
+        elif remedy.does == "leave out beside" and _is_asked(body.get(to)):
+            body = _without(body, name)
+            warnings.append(f"{name}={value!r} was left out: {model} does not take it beside {to}.")
+    return body, tuple(warnings)
+
+
+def _without(body: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != name}
+
+
+def _is_asked(value: Any) -> bool:
+    return value is not None and not (isinstance(value, dict) and value.get("type") == "disabled")

@@ -221,10 +221,10 @@ def build_request(
     if stream:
         body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
     body, warnings = remedied(body, remedies, model)
-    own, continued = extra_body or {}, "" if request.emulated else prefill
-    warnings = split + warnings + left_out(asked, body, profile, prefill=continued, extra_body=own, plain=plain_history)
+    own, begun = extra_body or {}, "" if request.emulated else prefill
+    warnings = split + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire or wire, body)
-    body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt)
+    body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt, remedies=remedies)
     written = {"wire": chosen, "warnings": warnings + more, "fixed": frozenset(own)}
     return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
 

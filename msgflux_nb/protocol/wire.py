@@ -6,6 +6,7 @@ package. The other two wires are translations of that body, and readers of their
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from .left_out import left_behind
 from .messages_answer import MessagesReader
 from .messages_request import messages_body
 from .profile import Profile, Wire
+from .remedy import Remedy, on_wire, profile_with
 from .responses_answer import ResponsesReader
 from .responses_request import CHAT_ONLY, responses_body
 from .turns import BLOCKS, ITEMS
@@ -66,6 +68,7 @@ def wire_body(
     *,
     given: list[dict[str, Any]],
     cache_prompt: bool = False,
+    remedies: Sequence[Remedy] = (),
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return a body for ``wire`` that asks for what ``chat`` asks for, and sentences about what was left out of it.
 
@@ -75,16 +78,20 @@ def wire_body(
         profile: to whom.
         given: the messages as the caller gave them.
         cache_prompt: whether the provider caches what stays the same from request to request (Messages).
+        remedies: what this server named of earlier requests that it does not take, and what is sent instead.
 
     Raises:
         BadRequestError: the request holds what this wire does not have.
     """
     left = left_behind(given, wire, {"provider": profile.provider, "model": chat["model"]})
+    learnt = profile_with(profile, remedies)
     if wire == "responses":
-        return responses_body(chat, profile), left
-    if wire == "messages":
-        body, more = messages_body(chat, profile, cache_prompt=cache_prompt)
+        body, more = on_wire(responses_body(chat, learnt), remedies, wire, chat["model"])
         return body, left + more
+    if wire == "messages":
+        body, missing = messages_body(chat, learnt, cache_prompt=cache_prompt)
+        body, more = on_wire(body, remedies, wire, chat["model"])
+        return body, left + missing + more
     if any(ITEMS in message or BLOCKS in message for message in chat["messages"]):
         kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in chat["messages"]]
         return {**chat, "messages": kept}, left

@@ -1,0 +1,156 @@
+"""What a server of the Responses or the Messages wire does not take: sent in another way from then on, and said."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from msgflux_nb.errors import BadRequestError
+from msgflux_nb.models import chat
+from msgflux_nb.protocol.profile import Wire
+from tests.scripted import Ask, Reply, both, model_at, serving
+
+ANSWERS = {
+    "responses": {
+        "id": "r", "object": "response", "status": "completed",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}],
+    },
+    "messages": {
+        "id": "m", "type": "message", "role": "assistant", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "Hello"}], "usage": {"input_tokens": 5, "output_tokens": 3},
+    },
+}  # fmt: skip
+BUDGET = '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'  # noqa: E501
+
+
+@pytest.fixture(autouse=True)
+def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is used again is not the server it was."""
+    monkeypatch.setattr(chat, "_known", {})
+
+
+def refusal(message: str, **fields: Any) -> Reply:
+    body = {"type": "error", "error": {"message": message, "type": "invalid_request_error", **fields}}
+    return Reply([json.dumps(body).encode()], status=400)
+
+
+def answer(wire: Wire) -> Reply:
+    return Reply([json.dumps(ANSWERS[wire]).encode()])
+
+
+def holds(body: dict[str, Any], path: str) -> Any:
+    value: Any = body
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+LEFT_OUT: list[tuple[Wire, dict[str, Any], str, Reply, str]] = [
+    ("responses", {"temperature": 0.2}, "temperature",
+     refusal("Unsupported parameter: 'temperature' is not supported with this model.", param="temperature"),
+     "temperature=0.2 was left out: scripted does not take it."),
+    ("responses", {"reasoning_effort": "low"}, "reasoning.effort",
+     refusal("Unsupported parameter: 'reasoning.effort' is not supported with this model.", param="reasoning.effort"),
+     "reasoning_effort='low' was left out: scripted does not take it."),
+    ("responses", {"verbosity": "low"}, "text.verbosity",
+     refusal("Unsupported parameter: 'text.verbosity' is not supported with this model.", param="text.verbosity"),
+     "verbosity='low' was left out: scripted does not take it."),
+    ("responses", {}, "store", refusal("Unknown parameter: 'store'.", param="store", code="unknown_parameter"),
+     "store=False was left out, so that the provider may keep the answer: scripted refuses it."),
+    ("messages", {"temperature": 0.2, "reasoning_effort": "low"}, "temperature",
+     refusal("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."),
+     "temperature=0.2 was left out: scripted does not take it beside thinking."),
+    ("messages", {"temperature": 0.2, "top_p": 0.5}, "top_p",
+     refusal("`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
+     "top_p=0.5 was left out: scripted does not take it beside temperature."),
+    ("messages", {"temperature": 0.2}, "temperature", refusal("`temperature` is deprecated for this model."),
+     "temperature=0.2 was left out: scripted does not take it."),
+]  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize(("wire", "options", "path", "reply", "warning"), LEFT_OUT, ids=lambda value: str(value)[:24])
+def test_what_is_refused_is_left_out_with_a_warning(
+    ask: Ask, wire: Wire, options: dict[str, Any], path: str, reply: Reply, warning: str
+) -> None:
+    with serving(reply, answer(wire)) as server:
+        model = model_at(server.url, wire=wire, profile={"thinking": "budget"}, **options)
+        assert ask(model, "Hi", "Ho") == ["Hello"] * 2
+        assert [holds(body, path) is not None for body in server.bodies] == [True, False, False]
+        assert model("Hi").metadata.warnings == (warning,)
+
+
+@both
+def test_the_least_number_of_tokens_is_sent_and_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    said = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 5 instead."
+    reply = refusal(said, param="max_output_tokens", code="integer_below_min_value")
+    with serving(reply, answer("responses")) as server, caplog.at_level(logging.INFO, logger="msgflux_nb"):
+        model = model_at(server.url, wire="responses", max_tokens=5)
+        assert ask(model, "Hi", "Ho") == ["Hello"] * 2
+        assert [body["max_output_tokens"] for body in server.bodies] == [5, 16, 16]
+        assert model("Hi").metadata.warnings == ("max_output_tokens=5 was sent as 16, the least that scripted takes.",)
+    assert "scripted: max_output_tokens is at least 16 from now on, as the server asks." in caplog.messages
+
+
+def test_encrypted_reasoning_is_not_asked_for_where_a_model_has_none() -> None:
+    reply = refusal("Encrypted content is not supported with this model.", param="include", code=None)
+    with serving(reply, answer("responses")) as server:
+        model = model_at(server.url, wire="responses", profile={"encrypted_reasoning": True}, logprobs=True)
+        assert model("Hi").metadata.warnings == ()
+        assert [body["include"] for body in server.bodies] == [
+            ["reasoning.encrypted_content", "message.output_text.logprobs"],
+            ["message.output_text.logprobs"],
+        ]
+
+
+@both
+def test_thinking_is_asked_for_by_a_word_where_a_number_is_refused(ask: Ask) -> None:
+    with serving(refusal(BUDGET), answer("messages")) as server:
+        model = model_at(server.url, wire="messages", profile={"thinking": "budget"}, reasoning_effort="low")
+        assert ask(model, "Hi", "Ho") == ["Hello"] * 2
+        assert model("Hi").metadata.warnings == ()
+        assert [body["thinking"]["type"] for body in server.bodies] == ["enabled"] + ["adaptive"] * 3
+        assert server.bodies[-1]["output_config"] == {"effort": "low"}
+
+
+def test_thinking_is_asked_for_by_a_number_where_a_word_is_refused() -> None:
+    with serving(refusal("adaptive thinking is not supported on this model"), answer("messages")) as server:
+        model = model_at(server.url, wire="messages", profile={"thinking": "adaptive"}, reasoning_effort="low")
+        assert model("Hi").metadata.warnings == ()
+        sent = server.bodies[-1]
+        assert sent["thinking"]["type"] == "enabled"
+        assert 1_024 <= sent["thinking"]["budget_tokens"] < sent["max_tokens"]
+
+
+def test_beside_something_else_only_is_left_out_only_there() -> None:
+    reply = refusal("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+    with serving(reply, answer("messages")) as server:
+        model_at(server.url, wire="messages", temperature=0.2, top_p=0.5)("Hi")
+        assert model_at(server.url, wire="messages", top_p=0.5)("Hi").metadata.warnings == ()
+        assert server.bodies[-1]["top_p"] == 0.5
+
+
+@both
+@pytest.mark.parametrize(
+    ("wire", "options", "reply"),
+    [
+        ("responses", {"reasoning_effort": "minimal"},
+         refusal("Unsupported value: 'minimal' is not supported with the 'o4-mini' model.", param="reasoning.effort")),
+        ("messages", {"reasoning_effort": "xhigh"},
+         refusal("This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")),
+        ("responses", {"extra_body": {"reasoning": {"effort": "low"}}},
+         refusal("Unsupported parameter: 'reasoning.effort' is not supported.", param="reasoning.effort")),
+        ("responses", {"extra_body": {"max_output_tokens": 5}}, refusal("max_output_tokens: Expected a value >= 16")),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_value_and_a_field_of_the_callers_own_stay_an_error(
+    ask: Ask, wire: Wire, options: dict[str, Any], reply: Reply
+) -> None:
+    with serving(reply, answer(wire)) as server:
+        with pytest.raises(BadRequestError):
+            ask(model_at(server.url, wire=wire, profile={"thinking": "adaptive"}, **options), "Hi")
+        assert len(server.bodies) == 1
