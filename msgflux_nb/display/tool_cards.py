@@ -1,4 +1,4 @@
-"""Parts of a shown answer beside its text and its structure: tool calls and sources. Every value is escaped."""
+"""Tool calls and sources of a shown answer. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BESIDE = (
     "display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); "
     "align-items: start; max-width: 800px; margin: 4px 0"
 )
-"""Cards beside each other, as many as there is room for."""
+"""Cards side by side, as many as there is room for."""
 _APART = "margin-right: 8px"
 _JSON = (
     "margin: 8px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "

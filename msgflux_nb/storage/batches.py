@@ -2,8 +2,8 @@
 
 A record is committed before its row is shown as done. It holds the request, the provider's bytes, and the text of the
 structure in them, so that the same request is never paid for twice, and an answer can be read again when the schema
-that it is decoded to has changed. A request that failed has a record too, which says why; it is no answer, and never
-takes the place of one.
+that it is decoded to has changed. A request that failed has a record too, which says why; it never replaces
+an answer.
 """
 
 from __future__ import annotations
