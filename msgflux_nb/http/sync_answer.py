@@ -153,6 +153,9 @@ class _Answer(http.client.HTTPResponse):
         self.line.begin_trailers()
         super()._read_and_discard_trailer()  # type: ignore[misc]  # the library's own, which typeshed leaves out
 
+    def flush(self) -> None:
+        """Write nothing: an answer that is forgotten may outlive its buffer, and Python 3.13 would print that."""
+
 
 class SyncAnswer:
     """An answer that is arriving.
