@@ -1,4 +1,4 @@
-"""The driver of calls with ``await``; line for line like ``response``, except for the awaits."""
+"""The driver of calls with ``await``; line for line like ``stream``, except for the awaits."""
 
 from __future__ import annotations
 
