@@ -18,6 +18,7 @@ from .tool_cards import LINE, QUIET, bounded, wrong
 __all__ = ["ServerTool", "server_tool_cards", "server_tool_words", "server_tools"]
 
 _MOST = 40
+_DEEPEST = 20  # lists in lists
 _NOT_THEIRS = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 _ASKED = ("action", "queries", "code", "arguments", "operation", "revised_prompt", "input", "tools")
 """Fields of an item that say what was asked, the first that is there."""
@@ -103,14 +104,15 @@ def _is_error(content: dict[str, Any]) -> bool:
     return "error_code" in content or str(content.get("type")).endswith("_error")
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, depth: int = 0) -> str:
     """A value as text: the words of a list of results, what a program printed, a query; else JSON."""
     if value is None or value == "" or value == {}:
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "\n".join(filter(None, map(_plain, value)))
+        inner = (_plain(one, depth + 1) for one in value) if depth < _DEEPEST else ("…",)
+        return "\n".join(filter(None, inner))
     if not isinstance(value, dict):
         return str(value)
     kept = {name: one for name, one in value.items() if name not in _QUIET_NAMES and not name.startswith("encrypted")}

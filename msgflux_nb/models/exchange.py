@@ -321,7 +321,7 @@ class Exchange:
             # and the request's headers. So the traceback starts at the caller.
             self.failed = error.with_traceback(None)
         else:
-            log_retry(self.profile.provider, error, self.waits(delay), self.attempts)
+            log_retry(self.profile.provider, error, delay, self.attempts)
         return delay
 
     def waits(self, delay: float) -> float:

@@ -77,8 +77,10 @@ class Accumulator:
         reader: WireReader | None = None,
     ) -> None:
         self._reader = reader
-        marks = "never" if reader is not None and marks == "marked" else marks  # its wire has a field for reasoning
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
+        self._grow_chat = functools.partial(GrowingChoice, **given)
+        if reader is not None and marks == "marked":
+            given["marks"] = "never"  # its wire has a field for reasoning
         self._grow = functools.partial(GrowingChoice, **given)
         self._needs_end = needs_end
         self._thoughts_in_total = thoughts_in_total
@@ -381,12 +383,20 @@ class Accumulator:
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
             if isinstance(value, dict):  # the bill may come with the error, or after it
                 if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
-                    self._reader = None  # the gateway answers on its own wire, whatever was asked
+                    self._read_as_chat()
                 self._look_at(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
+
+    def _read_as_chat(self) -> None:
+        """The gateway answers with a chat completion, whatever was asked for."""
+        self._reader = None
+        self._grow = self._grow_chat
+        if not self.has_content:
+            self._first = self._grow(index=0)
+            self._choices = {0: self._first}
 
     def _look_at(self, payload: dict[str, Any]) -> None:
         """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""

@@ -283,7 +283,8 @@ _NESTED = {
     "messages": {"output_config.effort": "reasoning_effort"},
 }
 """Where a wire has an option inside an object, and the option's name."""
-_LEAST = re.compile(r"max_output_tokens.{0,80}(?:>=|at least|minimum(?: value)? (?:of|is)) ?(\d+)", re.I | re.S)
+_MOST_LEAST = 1_024  # tokens that a server may ask for in place of fewer; OpenAI's least is 16
+_LEAST = re.compile(r"max_output_tokens.{0,80}(?:>=|at least|minimum(?: value)? (?:of|is)) ?(\d{1,6})\b", re.I | re.S)
 _ENCRYPTED = re.compile(r"encrypted.{0,20}not supported|reasoning\.encrypted_content", re.I)
 _NO_BUDGET = re.compile(r"thinking\.type\.enabled\W{0,3} is not supported", re.I)
 _NO_ADAPTIVE = re.compile(r"adaptive.{0,30}(?:is not supported|not support)|not support.{0,20}adaptive", re.I)
@@ -316,7 +317,7 @@ def remedy_on(
 
 def _of_responses(body: dict[str, Any], said: _Said) -> Remedy | None:
     least = _LEAST.search(said.prose)
-    if least is not None and body.get("max_output_tokens", 10**9) < int(least[1]):
+    if least is not None and body.get("max_output_tokens", 10**9) < int(least[1]) <= _MOST_LEAST:
         return Remedy("max_output_tokens", "raise", least[1])
     if "include" in body and (_ENCRYPTED.search(said.prose) or said.refuses("include")):
         return Remedy("include", "leave out")

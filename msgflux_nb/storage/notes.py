@@ -85,6 +85,11 @@ class Notes:
         return len(self._waiting())
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing is written any more."""
+        return self._worker.closed
+
+    @property
     def trouble(self) -> str | None:
         """Why pending notes are not written, or None while all is well."""
         return self._worker.trouble if self._worker.trouble is not None and self._waiting() else None
@@ -97,6 +102,8 @@ class Notes:
         """
         if self._worker.flush(within) and self.trouble is not None:
             raise StoreError(self.trouble)
+        if self._worker.closed and self._waiting():
+            raise StoreError("the store was closed before everything was written.")
 
     def _replaced(self, before: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(before[number] if number in self._fixed else value for number, value in enumerate(values))

@@ -79,6 +79,11 @@ class Worker:
         self._closed = False
         self._exits = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is written any more."""
+        return self._closed
+
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def submit(self, work: Callable[[], T]) -> Future[T]:

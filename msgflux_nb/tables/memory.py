@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from ..errors import StoreError, StoreWarning, ValidationFailedError, described
 from ..generation.decode import decode_answer
 from ..storage.batches import KEY_BYTES, Record, Records
 from ..storage.lookups import Lookups
+from ..storage.recordings.hidden import hidden_answer
 from ..storage.slim import without_media
 from .judging.judge import Judge
 from .outcome import BILLED, Outcome, again, failure
@@ -21,6 +23,7 @@ __all__ = ["PAID_FOR", "Memory"]
 
 PAID_FOR = frozenset(("ok", "invalid", "refused", "truncated"))
 _UNREAD = "the process ended while the answer was decoded; the code of the schema may be at fault"
+_ESCAPED = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 _DECODABLE = frozenset(("ok", "invalid"))
 
 
@@ -223,17 +226,28 @@ class Memory:
             self.fail(error)
 
 
+def _without_escapes(answer: bytes) -> bytes:
+    """Return JSON with those letters of ASCII as letters that some servers write as numbers."""
+    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), answer) if b"\\u00" in answer else answer
+
+
 def _record(prepared: Any, outcome: Outcome) -> Record:
     """Return the record of a request and its result, without the caller's key."""
     text = None if prepared.text is None else prepared.text.encode("utf-8", "replace")
     answer, request = prepared.answer, without_media(prepared.request)
-    whole = b"\0".join((request, answer or b"", text or b""))
+    whole = b"\0".join((request, _without_escapes(answer or b""), text or b""))
     if prepared.without_key(whole) != whole:  # nearly always there is nothing to hide, which one look tells
 
         def hidden(data: bytes | None) -> bytes | None:
             return None if data is None else prepared.without_key(data)
 
-        text, answer, request = hidden(text), hidden(answer), prepared.without_key(request)
+        def hide(words: str) -> str:
+            clean: bytes = prepared.without_key(words.encode("utf-8", "surrogatepass"))
+            return clean.decode("utf-8", "surrogatepass")
+
+        text, request = hidden(text), prepared.without_key(request)
+        if answer is not None:
+            answer = hidden_answer([(0, prepared.without_key(answer))], hide)[0][1]
 
     def said(words: str | None) -> str | None:
         return None if not words else prepared.without_key(words.encode("utf-8", "replace")).decode()

@@ -138,7 +138,12 @@ def together(outcomes: Sequence[Outcome], sure: dict[str, float]) -> Outcome:
     told = {name: _sum([getattr(one, name) for one in outcomes]) for name in ("attempts", *BILLED)}
     seconds = [one.seconds for one in outcomes if one.seconds is not None]
     return msgspec.structs.replace(
-        first, state="ok" if asked else first.state, seconds=sum(seconds) if seconds else None, sure=sure, **told
+        first,
+        state="ok" if asked else first.state,
+        seconds=sum(seconds) if seconds else None,
+        sure=sure,
+        cached_tokens=sum(one.cached_tokens for one in outcomes),
+        **told,
     )
 
 

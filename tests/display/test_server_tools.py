@@ -103,3 +103,12 @@ def test_a_long_list_is_cut() -> None:
     tools = [ServerTool("web search", f"query {number}") for number in range(50)]
     assert "10 more" in server_tool_cards(tools)
     assert len(server_tool_words(tools)) == 40
+
+
+@pytest.mark.parametrize("field", ["action", "results"])
+def test_lists_in_lists_are_shown_as_far_as_anybody_reads(field: str) -> None:
+    deep: Any = "rain"
+    for _ in range(5_000):
+        deep = [deep]
+    (tool,) = server_tools({"response_items": [{"type": "web_search_call", field: deep}]})
+    assert "…" in (tool.asked, tool.came)

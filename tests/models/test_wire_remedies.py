@@ -154,3 +154,13 @@ def test_a_value_and_a_field_of_the_callers_own_stay_an_error(
         with pytest.raises(BadRequestError):
             ask(model_at(server.url, wire=wire, profile={"thinking": "adaptive"}, **options), "Hi")
         assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("least", ["4096", "100000000000000000000"])
+def test_a_least_that_nobody_means_is_no_remedy(least: str) -> None:
+    """It would take the caller's limit of what an answer may cost away."""
+    said = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {least}, but got 5 instead."
+    with serving(refusal(said, param="max_output_tokens"), answer("responses")) as server:
+        with pytest.raises(BadRequestError):
+            model_at(server.url, wire="responses", max_tokens=5)("Hi")
+        assert [body["max_output_tokens"] for body in server.bodies] == [5]

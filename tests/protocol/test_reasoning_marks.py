@@ -16,6 +16,7 @@ from msgflux_nb.protocol.events import ReasoningDelta, TextDelta
 from msgflux_nb.protocol.plain import read_plain
 from msgflux_nb.protocol.reasoning_marks import split_at_lone_mark
 from msgflux_nb.protocol.snapshot import Choice, Snapshot
+from msgflux_nb.protocol.wire import reader_of
 
 APART = {
     "deepseek": ("<think>\nHm, {1}.\n</think>\n\nParis", "Hm, {1}.", "Paris"),
@@ -265,3 +266,22 @@ def test_long_contents_take_time_in_proportion(piece: str) -> None:
         return time.perf_counter() - began
 
     assert seconds(50_000) < 30 * max(seconds(5_000), 0.005)
+
+
+@pytest.mark.parametrize("asked", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_gateway_that_answers_as_a_chat_completion_is_read_as_one(asked: Any, streamed: bool) -> None:
+    """Whatever wire it was asked on."""
+    accumulator = Accumulator(reader=reader_of(asked))
+    texts = ["<think>hm", ", 3?</think>\n\n", "4"]
+    if streamed:
+        for text in texts:
+            chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]}
+            accumulator.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        accumulator.feed(b"data: [DONE]\n\n")
+    else:
+        choice = {"message": {"content": "".join(texts)}, "finish_reason": "stop"}
+        accumulator.feed(json.dumps({"object": "chat.completion", "choices": [choice]}).encode())
+    accumulator.close()
+    assert accumulator.is_chat
+    assert (accumulator.snapshot.continuation, accumulator.snapshot.reasoning) == ("4", "hm, 3?")

@@ -198,6 +198,15 @@ def test_errors_and_retries_are_replayed_and_not_waited_for(ask: Callable[..., A
     assert (again.value.status, again.value.body) == (404, live.value.body)
 
 
+def test_a_wait_before_a_retry_counts_once_in_the_time_of_a_replay(path: Path) -> None:
+    with serving(error(429, "slow down", Retry_After="0.3"), completion("after")) as server, mf.record(path):
+        model_at(server.url, max_retries=1)("Hi")
+    took = sum(one.ms for one in Recording(path).exchanges) / 1000
+    with mf.replay(path, speed=math.inf):
+        replayed = model_at("http://x/v1", max_retries=1)("Hi").metadata.seconds
+    assert replayed == pytest.approx(took + 0.3, abs=0.01)
+
+
 @BOTH
 def test_a_cut_stream_is_cut_again_with_what_had_arrived(ask: Callable[..., Any], path: Path) -> None:
     with (

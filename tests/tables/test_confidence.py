@@ -14,6 +14,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.tables.judging.measure import FieldMeter
 from msgflux_nb.tables.judging.places import places_of
+from msgflux_nb.tables.outcome import Outcome, together
 from tests.scripted import Reply, completion, model_at, serving
 
 Mood = Literal["happy", "sad", "sadder"]
@@ -322,3 +323,9 @@ def test_a_choice_without_the_others_probabilities_is_its_own() -> None:
 
     reply = one_token('{"sure": true}', 0.5, "true", {})
     assert FieldMeter(Maybe).measured(reply, '{"sure": true}') == pytest.approx({"sure": 0.5})
+
+
+def test_what_was_read_from_the_cache_is_counted_for_every_sample() -> None:
+    one = Outcome("ok", 1, prompt_tokens=1_000, completion_tokens=5, cached_tokens=900)
+    several = together([one, one, one], {})
+    assert (several.prompt_tokens, several.cached_tokens) == (3_000, 2_700)

@@ -13,7 +13,7 @@ import pytest
 import msgflux_nb as mf
 from tests.models.canary import GATEWAY, KEY, assert_clean, everything_logged, model_with_secrets, shown, walked
 from tests.models.test_key_canary import FAULTS, INTERRUPTED
-from tests.scripted import Peer, completion, listening, wire
+from tests.scripted import Peer, Reply, completion, listening, wire
 
 
 class Place(msgspec.Struct):
@@ -57,6 +57,28 @@ def test_an_answer_is_kept_without_a_secret(words: str, tmp_path: Path) -> None:
         assert frame["_status"].tolist() == ["invalid" if KEY in words else "ok"]
         assert KEY in server.requests[0][0]
     assert_clean(written(tmp_path) + "".join(lines) + "".join(walked(model)))
+
+
+@pytest.mark.parametrize("where", ["content", "reasoning_content", "note"])
+def test_a_key_whose_letters_come_as_numbers_is_hidden_too(where: str, tmp_path: Path) -> None:
+    """Servers differ in which letters of JSON they write as numbers; some write all."""
+    spelled = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
+    message = json.dumps({"content": '{"name": "Ur"}', where: "HERE"}).replace("HERE", f"I was sent {spelled}")
+    body = f'{{"choices": [{{"index": 0, "message": {message}, "finish_reason": "stop"}}]}}'
+
+    def talk(peer: Peer) -> None:
+        while True:
+            peer.read_request()
+            peer.send(wire(Reply([body.encode()], headers={"Content-Type": "application/json"})))
+
+    with listening(talk) as server:
+        model = model_with_secrets(server.url, profile={"reasks": 0})
+        frame = mf.extract(["a"], Place, model=model, store=tmp_path, progress=False)
+    assert frame["_status"].tolist() == ["invalid" if where == "content" else "ok"]
+    kept = written(tmp_path)
+    assert "I was sent" in kept
+    assert spelled not in kept
+    assert_clean(kept)
 
 
 @pytest.mark.parametrize("waiting_for", INTERRUPTED)

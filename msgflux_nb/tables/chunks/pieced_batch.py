@@ -44,6 +44,7 @@ class PiecedBatch:
         if not unfinished(self.inner.ledger, self._pieces.of_rows[row]):
             ended = self._joined.outcome(self.inner.ledger, row)
             self.ledger.end(row, ended)
+            self.ledger.cached_tokens = self.inner.ledger.cached_tokens
             self._told(row, ended)
 
     def settled_pieces(self) -> Ledger:
@@ -64,6 +65,7 @@ class PiecedBatch:
         for row, numbers in enumerate(self._pieces.of_rows):
             if whole or not unfinished(pieces, numbers):
                 ledger.end(row, self._joined.outcome(pieces, row))
+        ledger.cached_tokens = pieces.cached_tokens
         return ledger
 
     # -- the engine, by another name ------------------------------------------------------------------------------

@@ -54,7 +54,9 @@ class Keeper:
             if why != self._told and not self._closed.is_set():
                 self._told = why
                 self._tell(why)
-            if notes.unwritten:
+            if notes.is_closed:
+                self.close()
+            elif notes.unwritten:
                 self._closed.wait(_AGAIN_SECONDS)
 
     def _is_over(self, notes: Notes) -> bool:
