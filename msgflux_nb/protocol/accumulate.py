@@ -12,19 +12,9 @@ import re
 from typing import Any
 
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
+from . import events as event_types
 from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
-from .events import (
-    AnswerFields,
-    Event,
-    Fields,
-    Finished,
-    Identified,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-    UsageReported,
-)
+from .events import AnswerFields, Event, Fields, Finished, Identified, ReasoningDelta, TextDelta, Usage, UsageReported
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
 from .reasoning_marks import ReasoningMarks
 from .snapshot import GrowingChoice, Snapshot
@@ -77,11 +67,10 @@ class Accumulator:
         reader: WireReader | None = None,
     ) -> None:
         self._reader = reader
-        given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed, "marks": marks}
-        self._grow_chat = functools.partial(GrowingChoice, **given)
-        if reader is not None and marks == "marked":
-            given["marks"] = "never"  # its wire has a field for reasoning
-        self._grow = functools.partial(GrowingChoice, **given)
+        given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed}
+        self._grow_chat = functools.partial(GrowingChoice, **given, marks=marks)
+        has_field = reader is not None and marks == "marked"  # its wire has a field for reasoning
+        self._grow = functools.partial(self._grow_chat, marks="never") if has_field else self._grow_chat
         self._needs_end = needs_end
         self._thoughts_in_total = thoughts_in_total
         self._scrub = scrub
@@ -299,7 +288,7 @@ class Accumulator:
                 events += first.say(text)
         elif channel == "arguments":
             lane = first.calls.process(index, None, None, text)
-            events.append(ToolCallDelta(lane, None, None, text))
+            events.append(event_types.ToolCallDelta(lane, None, None, text))
         else:
             first.reasoning.add(text)
             events.append(ReasoningDelta(text))
@@ -308,7 +297,7 @@ class Accumulator:
         name, arguments = call.function.name or None, call.function.arguments
         if arguments or name or call.id:
             lane = self._first.calls.process(call.index, call.id, name, arguments)
-            events.append(ToolCallDelta(lane, call.id or None, name, arguments))
+            events.append(event_types.ToolCallDelta(lane, call.id or None, name, arguments))
 
     def _learn(self, payload: bytes, delta: QuickDelta) -> None:
         call = delta.tool_calls[0] if delta.tool_calls else None
@@ -383,20 +372,15 @@ class Accumulator:
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
             if isinstance(value, dict):  # the bill may come with the error, or after it
                 if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
-                    self._read_as_chat()
+                    self._reader, self._grow = None, self._grow_chat  # the gateway answers on a wire of its own
+                    if not self.has_content:
+                        self._first = self._grow(index=0)
+                        self._choices = {0: self._first}
                 self._look_at(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
-
-    def _read_as_chat(self) -> None:
-        """The gateway answers with a chat completion, whatever was asked for."""
-        self._reader = None
-        self._grow = self._grow_chat
-        if not self.has_content:
-            self._first = self._grow(index=0)
-            self._choices = {0: self._first}
 
     def _look_at(self, payload: dict[str, Any]) -> None:
         """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
