@@ -130,6 +130,7 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.left = 0  # of what was there at the last ``flush``, how much waited still
 
     def get(self, key: bytes) -> Record | None:
         """Return the record of a request, or None."""
@@ -223,7 +224,8 @@ class Records:
 
     def flush(self, within: float = LATE_SECONDS) -> int:
         """Try for some seconds to write everything pending; return how much still waits."""
-        return self.store.worker.flush(within)
+        self.left = self.store.worker.flush(within)
+        return self.left
 
     def give(self, other: Records) -> None:
         """Hand the pending records to others to write."""

@@ -158,7 +158,7 @@ class Worker:
                 break
             if self.trouble is not None and self._tries > tried:
                 break
-        return len(self.waiting)
+        return 0 if written.is_set() else len(self.waiting)  # what others have added since is not meant
 
     def follow(self, seconds: float = LATE_SECONDS) -> None:
         """See to it that the file is still the one at its path; never raises, and never waits for longer."""

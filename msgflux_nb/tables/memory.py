@@ -94,7 +94,7 @@ class Memory:
             ended: whether the batch has ended.
         """
         said = self.news()
-        left = self.told()["not_stored"] if ended else 0
+        left = self.records.left if ended and self.records is not None else 0
         if left:
             now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory to be written into the store"
             said.append(f"{now}, and will be as soon as that is possible; this process must not end before")

@@ -123,7 +123,7 @@ def test_the_gate_hears_of_every_request(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for name in ("enter", "succeed", "congest", "leave"):
         counted(name)
-    monkeypatch.setattr(run_module, "gate_of", lambda key: gate)
+    monkeypatch.setattr(run_module, "gate_of", lambda key, name: gate)
     frame, asked = extracted(corrected(error(429)), ["a", "b", "c", "d"])
     assert frame["_status"].tolist() == ["ok"] * 4
     assert heard["enter"] == asked.all == 12
