@@ -73,8 +73,9 @@ def read(path: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_folder_and_quick_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MSGFLUX_REPLAY_SPEED", "inf")
 
 
 # Dask's own reading and writing of Parquet, with pandas 3.1.
