@@ -67,7 +67,7 @@ def main() -> None:
     print("|---|--:|--:|--:|--:|")
     for cached, runs in found.items():
         best = {what: min(run[what] for run in runs) for what in runs[0]}
-        how = "shared, read once" if cached else "read anew for each row"
+        how = "shared, read once" if cached else "read again for each row"
         print(f"| {how} | {best['prompt']:.0f} | {best['read']:.0f} | {best['reading']:.2f} | {best['row']:.2f} |")
     print(f"\nload {load()} after")
 

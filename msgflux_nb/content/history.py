@@ -28,7 +28,7 @@ class _Node:
         self.chosen: _Node | None = None  # the child that was shown last
 
     def follow(self, message: Message, *, anew: bool) -> _Node:
-        """Choose the child with this message; make one if there is none, or if ``anew`` asks for another."""
+        """Choose the child with this message; make one if none has it, or always with ``anew=True``."""
         same = None if anew else next((child for child in self.children if child.message == message), None)
         if same is None:
             same = _Node(copy.deepcopy(message))

@@ -1,7 +1,8 @@
 """Twenty small questions × twenty chains of thought, with their truth; ``chains.truth.json`` lies beside it.
 
 ``python -m scripts.recordings.chains [FIRST [SECONDS]]`` asks what is not recorded yet, from a question on and for so
-many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``.
+many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``. The questions were
+chosen with answers of the model in sight, so that a vote has something to show; docs/plans.md says how.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def test_a_draft_is_taken_at_once(what: str) -> None:
     }
     for name, message in messages.items():
         seconds[name] = seconds_of(lambda message=message: builder._receive(None, message, []))  # type: ignore[misc]
-    assert {name: taken for name, taken in seconds.items() if taken > 0.25} == {}
+    assert {name: taken for name, taken in seconds.items() if taken > 0.05} == {}
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -19,7 +19,8 @@ def names_in(texts: Iterable[str]) -> list[str]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """Put values in the place of their names, once: a name in a value stays. So does one without a value."""
-    return _NAME.sub(lambda found: values.get(found[1]) or found[0], text)
+    given = {name: value for name, value in values.items() if value}
+    return _NAME.sub(lambda found: given.get(found[1], found[0]), text) if given else text
 
 
 def as_template(text: str) -> str:

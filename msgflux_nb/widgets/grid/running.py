@@ -57,19 +57,19 @@ class RunningGrid(View):
     # -- what the view says ---------------------------------------------------------------------------------------
 
     def _told(self) -> dict[str, Any]:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _open(self) -> dict[str, Any]:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _show(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _fill(self, news: set[int]) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     def _settle_board(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as in View
 
     # -- what a notebook does -------------------------------------------------------------------------------------
 
