@@ -42,6 +42,7 @@ class AsyncLine(ResponseHandler):
         super().__init__(loop)
         self.ended = False
         self._came = 0
+        self._greeting = b""  # the first bytes of an answer: they may come in pieces
         self._most = 0
         self._which = "head"
         self._limits = bounds()
@@ -57,10 +58,12 @@ class AsyncLine(ResponseHandler):
         """Count the bytes that arrived, and let the library read them; ignore them once the line is broken."""
         if self._fault is not None:  # saving the unread bytes makes the library ask for more
             return
-        foreign = foreign_protocol(data) if not self._came else None
-        if foreign is not None and self._parser is not None:
-            self._break(httpx.RemoteProtocolError(foreign))
-            return
+        if self._came < len(b"HTTP/1.1") and self._parser is not None:
+            self._greeting += data[:QUOTED_BYTES]
+            foreign = foreign_protocol(self._greeting)
+            if foreign is not None:
+                self._break(httpx.RemoteProtocolError(foreign))
+                return
         self._came += len(data)
         if self._came > self._most and self._parser is not None:
             self._break(too_large(self._which, self._limits))
@@ -127,7 +130,7 @@ class AsyncLine(ResponseHandler):
     def send(self, message: bytes, limits: Bounds) -> None:
         """Begin a request; an early answer can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
-        self._rest, self._line_end = [], b""
+        self._rest, self._line_end, self._greeting = [], b"", b""
         self._limits = limits
         self._which, self._most = "head", limits.head + _RECEIVED_BYTES
         self.set_response_params(

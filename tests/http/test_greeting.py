@@ -6,11 +6,13 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import httpx
 import pytest
 import trustme
 
 import msgflux_nb as mf
 from msgflux_nb.http.greeting import foreign_protocol
+from tests.http.readers import READERS, Read
 from tests.http.test_proxies import authority, presenting  # noqa: F401  # a fixture
 from tests.scripted import Ask, Peer, both, listening, model_at
 
@@ -45,6 +47,22 @@ def test_a_greeting_is_told(said: bytes, name: str) -> None:
 @pytest.mark.parametrize("said", [b"", b"H", b"HTTP/1.", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 500"])
 def test_the_beginning_of_an_answer_is_none(said: bytes) -> None:
     assert foreign_protocol(said) is None
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("said", GREETINGS, ids=list(GREETINGS.values()))
+def test_a_greeting_in_single_bytes_is_no_answer_either(reader: Callable[..., Read], said: bytes) -> None:
+    """Not even one that goes on as an answer would: HTTP/2.0 is refused however it is cut."""
+    for size in (1, 3, 6, len(said)):
+        read = reader([said[at : at + size] for at in range(0, len(said), size)])
+        assert isinstance(read.error, httpx.RemoteProtocolError), size
+        assert "expected an HTTP answer" in str(read.error)
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_a_version_that_comes_in_single_bytes_is_read(reader: Callable[..., Read]) -> None:
+    whole = b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nHi"
+    assert "HTTP/2 alone" in str(reader([bytes([byte]) for byte in whole]).error)
 
 
 def saying(said: bytes) -> Callable[[Peer], None]:
