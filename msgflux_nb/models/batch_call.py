@@ -194,7 +194,7 @@ class Prepared:
                 if quick is None:
                     return self._given(call, turn, None, ticket)
                 began = time.perf_counter()
-                given = await quick.send(self.request, self._hear)
+                given = await quick.send(self._now.request, self._hear)
                 plain = type(given) is bytes and call.exchange.take_plain(given, time.perf_counter() - began)
             except BaseException:
                 turn.drop(ticket)

@@ -275,9 +275,8 @@ class ChatCompletion:
         known = learnt(self.profile, self._model, now)
         exchange = functools.partial(self._exchange, now=now, max_retries=0, keep=True)
         quick = None
-        if now is None and self._store is None and (self._wire or self.profile.wire) == "chat":
-            connect = functools.partial(self._aendpoint, None)
-            quick = Quick(connect, timeout=self._timeout)
+        if now is None and self._store is None:
+            quick = Quick(self._aendpoint, timeout=self._timeout)
 
         def builder(messages: Any) -> Callable[..., ChatRequest]:
             return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)

@@ -13,6 +13,8 @@ from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
 from ..http.limits import Timeout
 from ..http.route import Headers
 from ..http.whole import Place, aread_whole, asend_whole, place_of
+from ..protocol.profile import Wire
+from ..protocol.request import ChatRequest
 from .endpoint import Endpoint
 
 __all__ = ["Quick"]
@@ -28,15 +30,16 @@ class Quick:
         timeout: the limits of each.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Endpoint]], *, timeout: Timeout) -> None:
+    def __init__(self, connect: Callable[[ChatRequest], Awaitable[Endpoint]], *, timeout: Timeout) -> None:
         self._connect = connect
         self._timeout = timeout
         self._found: _Found | None = None
 
-    async def send(self, body: bytes, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
+    async def send(self, request: ChatRequest, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
         """Send a request once; return the answer's body, or why there is none; None if nothing was sent."""
+        body = request.body
         try:
-            place = await self._now()
+            place = await self._now(request)
         except MsgfluxError:  # the long way says so
             return None
         try:
@@ -48,14 +51,14 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    async def _now(self) -> Place | Endpoint:
-        """Return where requests go at the moment."""
+    async def _now(self, request: ChatRequest) -> Place | Endpoint:
+        """Return where a request goes at the moment; another wire, which may be learnt on the way, is elsewhere."""
         # Looked at once: another thread may have a loop of its own.
         loop, found = asyncio.get_running_loop(), self._found
-        if found is None or found.loop is not loop or loop.time() >= found.until:
-            endpoint = await self._connect()
+        if found is None or found.loop is not loop or found.wire != request.wire or loop.time() >= found.until:
+            endpoint = await self._connect(request)
             until = loop.time() + _REFRESH_SECONDS
-            self._found = found = _Found(await place_of(endpoint) or endpoint, loop, until)
+            self._found = found = _Found(await place_of(endpoint) or endpoint, request.wire, loop, until)
         return found.place
 
 
@@ -63,5 +66,6 @@ class _Found(NamedTuple):
     """Where the requests of one event loop go, and how long that is valid."""
 
     place: Place | Endpoint
+    wire: Wire
     loop: asyncio.AbstractEventLoop
     until: float

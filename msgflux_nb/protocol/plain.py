@@ -1,7 +1,7 @@
 """The plainest whole answer, read in one go: one message of text that ended by itself. A batch gets millions of them.
 
-Non-standard fields are ignored. An answer with anything that changes its meaning is not plain; ``accumulate`` reads it
-in full.
+Non-standard fields are ignored, and so is reasoning in a field, an item or a block of its own: it stands in the bytes
+for whoever asks. An answer with anything that changes its meaning is not plain; ``accumulate`` reads it in full.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any, Literal
 import msgspec
 
 from .events import Finished
-from .profile import Profile
+from .messages_answer import messages_usage
+from .profile import Profile, Wire
 from .reasoning_marks import ReasoningMarks, may_hold_marks
 from .request import ChatRequest
 from .snapshot import GrowingChoice
 from .usage import MOST_TOKENS, Usage, usage_of
 
-__all__ = ["PlainAnswer", "plain_answer", "read_plain"]
+__all__ = ["PlainAnswer", "plain_answer", "plain_on"]
 
 Nothing = None | tuple[()] | Literal[""]
 """What some servers send in place of a field that they have nothing for."""
@@ -140,31 +141,129 @@ class _Payload(msgspec.Struct, gc=False):
     service_tier: str | None = None
 
 
+class _OtherWire(msgspec.Struct, gc=False):
+    """An answer without what would make it an error, or a chat completion."""
+
+    choices: None = None
+    error: Nothing = None
+    errors: Nothing = None
+    error_msg: Nothing = None
+    error_code: Nothing = None
+    fault: Nothing = None
+    detail: Nothing = None
+    message: None = None
+    Message: None = None
+    msg: None = None
+    success: None = None
+    base_resp: None = None
+    response: None = None
+    prompt_feedback: None = None
+    promptFeedback: None = None  # noqa: N815  # Gemini's own name
+
+
+class _OutputText(msgspec.Struct, tag_field="type", tag="output_text", gc=False):
+    text: str
+
+
+class _OutputMessage(msgspec.Struct, tag_field="type", tag="message", gc=False):
+    content: tuple[_OutputText]
+    phase: Literal["final_answer"] | None = None
+
+
+class _Reasoning(msgspec.Struct, tag_field="type", tag="reasoning", gc=False):
+    pass
+
+
+class _Response(_OtherWire, gc=False, kw_only=True):
+    object: Literal["response"]
+    status: Literal["completed"]
+    output: list[_OutputMessage | _Reasoning]
+    type: None = None
+    incomplete_details: None = None
+    model: str | None = None
+    service_tier: str | None = None
+    usage: dict[str, Any] | None = None
+
+    @property
+    def plain(self) -> PlainAnswer | None:
+        texts = [item.content[0].text for item in self.output if type(item) is _OutputMessage]
+        usage = usage_of(self.usage, tier=self.service_tier) if self.usage else None
+        return PlainAnswer(texts[0], usage, self.model or None) if len(texts) == 1 else None
+
+
+class _Text(msgspec.Struct, tag_field="type", tag="text", gc=False):
+    text: str
+
+
+class _Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
+    pass
+
+
+class _Redacted(msgspec.Struct, tag_field="type", tag="redacted_thinking", gc=False):
+    pass
+
+
+class _AnthropicMessage(_OtherWire, gc=False, kw_only=True):
+    """A message of Anthropic's."""
+
+    type: Literal["message"]
+    content: list[_Text | _Thinking | _Redacted]
+    stop_reason: Literal["end_turn"]
+    object: None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+
+    @property
+    def plain(self) -> PlainAnswer | None:
+        texts = [block.text for block in self.content if type(block) is _Text]
+        said = {name: value for name, value in (self.usage or {}).items() if value is not None}
+        usage = messages_usage(said) if self.usage else None
+        return PlainAnswer(texts[0], usage, self.model or None) if len(texts) == 1 else None
+
+
 _decode = msgspec.json.Decoder(_Payload).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_message = msgspec.json.Decoder(_AnthropicMessage).decode
 
 
 def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAnswer | None:
-    """Return what the answer to a request says, or None where it has to be read at length.
+    """Return what the answer to a request says, or None where it has to be read in full.
 
     Args:
         body: the bytes of the answer.
         request: the request.
         profile: who answers.
     """
-    if request.wire != "chat" or request.stream or request.prefill or request.has_tools or request.audio_format:
+    if request.stream or request.prefill or request.has_tools or request.audio_format:
         return None
-    return read_plain(body, profile.reasoning_in_content, thoughts_in_total=profile.thoughts_in_total)
+    marks = profile.reasoning_in_content
+    return plain_on(request.wire, body, marks, thoughts_in_total=profile.thoughts_in_total)
 
 
-def read_plain(body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False) -> PlainAnswer | None:
-    """Return what a body says, or None if it is not a plain answer.
+def plain_on(
+    wire: Wire, body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False
+) -> PlainAnswer | None:
+    """Return what a body says, or None if it is not a plain answer of its wire.
 
     Args:
-        body: the bytes of an answer.
-        marks: where reasoning may stand in the content.
+        wire: how the answer looks.
+        body: its bytes.
+        marks: where reasoning may stand in the content; only chat completions lack a field for it.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
     """
+    if wire == "chat":
+        return _read_chat(body, marks, thoughts_in_total)
+    if marks == "begun":
+        return None
+    try:
+        found = (_decode_response(body) if wire == "responses" else _decode_message(body)).plain
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return found if found is not None and found.text.strip() else None
+
+
+def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> PlainAnswer | None:
     try:
         payload = _decode(body)
     except (msgspec.MsgspecError, RecursionError):

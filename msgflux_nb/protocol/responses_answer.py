@@ -408,10 +408,10 @@ def final_text(items: Any) -> str | None:
 
 def _places(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
     """Return the output_index of each item of a whole response, which may leave out items that a stream had."""
-    ids = {item.get("id"): place for place, item in known.items() if item.get("id")}
+    ids = {name: place for place, item in known.items() if (name := _text(item.get("id")))}
     places: list[int] = []
     for number, item in enumerate(output):
-        place = ids.get(item.get("id"), number)
+        place = ids.get(_text(item.get("id")) or "", number)
         places.append(place if place not in places else max(places) + 1)
     return places
 

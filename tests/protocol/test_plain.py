@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgflux_nb.errors import MsgfluxError
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.misfit import problem_of
-from msgflux_nb.protocol.plain import read_plain
+from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.snapshot import Snapshot
 
 USAGE = {
@@ -45,7 +45,7 @@ def at_length(body: bytes) -> Snapshot:
 
 def check(body: bytes) -> bool:
     """Whether the short way takes it; then it has to mean what the long way says."""
-    found = read_plain(body)
+    found = plain_on("chat", body)
     if found is None:
         return False
     snapshot = at_length(body)
@@ -122,7 +122,7 @@ def test_a_plain_answer_is_read_as_it_is_at_length(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", OTHER.values(), ids=OTHER)
 def test_every_other_answer_is_left_to_the_long_way(body: bytes) -> None:
-    assert read_plain(body) is None
+    assert plain_on("chat", body) is None
 
 
 ODD = st.one_of(

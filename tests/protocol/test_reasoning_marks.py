@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.content_reader import ContentReader
 from msgflux_nb.protocol.events import ReasoningDelta, TextDelta
-from msgflux_nb.protocol.plain import read_plain
+from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.reasoning_marks import split_at_lone_mark
 from msgflux_nb.protocol.snapshot import Choice, Snapshot
 from msgflux_nb.protocol.wire import reader_of
@@ -240,7 +240,7 @@ PIECES = st.sampled_from([*MARKS, *WORDS])
 @given(st.lists(PIECES, max_size=9).map("".join), st.sampled_from(["marked", "begun", "never"]))
 def test_the_quick_way_reads_what_the_long_way_reads(content: str, marks: Any) -> None:
     body = json.dumps({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}).encode()
-    found = read_plain(body, marks)
+    found = plain_on("chat", body, marks)
     if found is not None:
         assert found.text == whole(content, marks=marks).text
 
