@@ -1,7 +1,8 @@
 """``python -m tests.fuzz SECONDS [TARGET ...]``: feed each target for its share of the time; say what broke it.
 
-``--same`` begins chance at the same place each time, so that a change is judged by what it changes.
-With atheris (``pip install atheris``) what is fed follows the code that it reaches; without it, it is chance alone.
+``--same`` in place of SECONDS feeds each target the same inputs each time, on fast and on slow machines, so that a
+change is judged by what it changes; they are by chance alone, since which code was reached depends on the moment too.
+Else, with atheris (``pip install atheris``), what is fed follows the code that it reaches; without it, chance alone.
 """
 
 from __future__ import annotations
@@ -34,35 +35,39 @@ NAMES = [
 ]
 
 
+SAME_INPUTS = 4_000
+"""How many a target is fed by ``--same``: seconds would be more inputs on a fast machine, and others."""
+
+
 def main() -> int:
-    same, words = "--same" in sys.argv, [word for word in sys.argv[1:] if word != "--same"]
-    seconds, *chosen = words or ["60"]
+    span, *chosen = sys.argv[1:] or ["60"]
+    if span == "-":  # one target, in a process of its own
+        return fuzz(chosen[0], float(chosen[1]), int(chosen[2]), int(chosen[3]))
+    names, same = chosen or NAMES, span == "--same"
     seed = 1 if same else int.from_bytes(random.randbytes(3)) + 1
-    if seconds == "-":  # one target, in a process of its own
-        return fuzz(chosen[0], float(chosen[1]), int(chosen[2]))
-    names = chosen or NAMES
-    broken = [name for name in names if not is_sound(name, float(seconds) / len(names), seed)]
-    print(f"BROKEN: {' '.join(broken)}" if broken else f"fuzz: {len(names)} targets, {seconds} s, nothing broke")
+    seconds, count = (0.0, SAME_INPUTS) if same else (float(span) / len(names), 0)
+    broken = [name for name in names if not is_sound(name, seconds, count, seed)]
+    print(f"BROKEN: {' '.join(broken)}" if broken else f"fuzz: {len(names)} targets, nothing broke")
     return 1 if broken else 0
 
 
-def is_sound(name: str, seconds: float, seed: int) -> bool:
+def is_sound(name: str, seconds: float, count: int, seed: int) -> bool:
     """Fuzz one target in a process of its own, since libFuzzer ends it; say what came out."""
-    command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds), str(seed)]
+    command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds), str(count), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    count = re.search(r"number_of_executed_units: (\d+)|: (\d+) inputs by chance", done.stderr + done.stdout)
-    told = f"{int(count[1] or count[2]):,} inputs" if count is not None else f"ended with {done.returncode}"
-    print(f"{name}: {told}{' by chance' if count is not None and count[2] else ''}", flush=True)
+    fed = re.search(r"number_of_executed_units: (\d+)|: (\d+) inputs by chance", done.stderr + done.stdout)
+    told = f"{int(fed[1] or fed[2]):,} inputs" if fed is not None else f"ended with {done.returncode}"
+    print(f"{name}: {told}{' by chance' if fed is not None and fed[2] else ''}", flush=True)
     if done.returncode:
         print(done.stdout[-4_000:], done.stderr[-12_000:], sep="\n", flush=True)
     return not done.returncode
 
 
-def fuzz(name: str, seconds: float, seed: int) -> int:
+def fuzz(name: str, seconds: float, count: int, seed: int) -> int:
     if name == "growth":
-        return told_growth(seconds, seed)
-    if importlib.util.find_spec("atheris") is None:
-        return by_chance(name, seconds, seed)
+        return told_growth(seconds or 5, seed)
+    if count or importlib.util.find_spec("atheris") is None:
+        return by_chance(name, seconds, count, seed)
     import atheris
 
     with atheris.instrument_imports(include=["msgflux_nb"]):
@@ -113,13 +118,15 @@ def reporting(name: str, target: Callable[[bytes], None]) -> Callable[[bytes], N
     return fed
 
 
-def by_chance(name: str, seconds: float, seed: int) -> int:
+def by_chance(name: str, seconds: float, count: int, seed: int) -> int:
     from .seeds import WORDS, seeds_of
     from .targets import TARGETS
 
     seeds, target = seeds_of(name), reporting(name, TARGETS[name])
-    chance, ends, count = random.Random(seed), time.monotonic() + seconds, 0
-    while time.monotonic() < ends:
+    chance, ends, fed = random.Random(seed), time.monotonic() + seconds, 0
+    for seed_input in seeds:
+        target(seed_input)
+    while fed < count if count else time.monotonic() < ends:
         data = bytearray(chance.choice(seeds))
         for _ in range(chance.randint(0, 6)):
             at = chance.randint(0, len(data))
@@ -132,8 +139,8 @@ def by_chance(name: str, seconds: float, seed: int) -> int:
         if not chance.randrange(5):
             del data[chance.randint(0, len(data)) :]
         target(bytes(data))
-        count += 1
-    print(f"{name}: {count} inputs by chance (seed {seed})")
+        fed += 1
+    print(f"{name}: {fed} inputs by chance (seed {seed})")
     return 0
 
 

@@ -38,7 +38,9 @@ def seeds_of(target: str) -> list[bytes]:
         heads = [b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"]
         chunked = [heads[0] + b"%x\r\n%b\r\n0\r\n\r\n" % (len(wire), wire) for wire in wires]
         counted = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(wire), wire) for wire in wires]
-        return [b"\0" + wire for wire in (wires if target == "sse" else chunked[::4] + counted[1::4])]
+        broke = [b"\xdd\0HTTP/2.0 200 OK\r\nContent-Length: 3\r\n\r\nHi!"]  # cut into single bytes
+        broke += [b"\xdd\0HTTP/1.1 200 OK\nContent-Length: 3\n\nHi!\0\xff"]  # lines that end without a carriage return
+        return [b"\0" + wire for wire in (wires if target == "sse" else chunked[::4] + counted[1::4])] + broke
     if target == "accumulator":
         return [b"\0\0\0" + wire for wire in wires] + [b"\0\0\1\0" + wire for wire in wires[::3]]
     if target == "aggregator":
