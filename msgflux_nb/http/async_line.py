@@ -24,7 +24,9 @@ from .tcp import has_something_to_read
 
 __all__ = ["AsyncLine"]
 
-_BLANK_LINE = re.compile(rb"\n\r?\n")  # the parser takes a line that ends without a carriage return, too
+# What may end a head: the parser takes lines without a carriage return, and some with blanks in them.
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+_REST_OF_BLANK_LINE = re.compile(rb"[ \t\r]*\n")
 _RECEIVED_BYTES = 256 * 1024  # at most, in one go, by asyncio
 # The parser in Python, where aiohttp has no compiled one, swallows bytes that follow an answer.
 _SEES_SURPLUS = HttpResponseParser is not HttpResponseParserPy
@@ -49,7 +51,7 @@ class AsyncLine(ResponseHandler):
         self._fault: BaseException | None = None
         self._reader: StreamReader | None = None
         self._rest: list[bytes] = []  # bytes that were unread when the connection broke
-        self._line_end = b""  # the last two bytes of a head that has not ended: they may begin its blank line
+        self._in_blank_line = False  # the line of the head that has not ended yet is blank so far
         self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
 
     # -- what asyncio and the parser tell -----------------------------------------------------------------------------
@@ -68,18 +70,21 @@ class AsyncLine(ResponseHandler):
         if self._came > self._most and self._parser is not None:
             self._break(too_large(self._which, self._limits))
             return
-        seen, given, looked = self._line_end + data, len(self._line_end), 0
+        given = 0
         while self._reader is None and self._parser is not None and self._fault is None:
-            end = _BLANK_LINE.search(seen, looked)
+            end = _REST_OF_BLANK_LINE.match(data, given) if self._in_blank_line else None
+            end = end or _BLANK_LINE.search(data, given)
             if end is None:
                 break
             # Feed the head alone: the parser forgets it if the body bytes that came with it are damaged.
-            super().data_received(seen[given : end.end()])
-            given = looked = end.end()
-        self._line_end = seen[max(looked, len(seen) - 2) :] if self._reader is None else b""
+            super().data_received(data[given : end.end()])
+            given, self._in_blank_line = end.end(), True
+        if self._reader is None:
+            _, newline, line = data[given:].rpartition(b"\n")
+            self._in_blank_line = not line.strip(b" \t\r") and (self._in_blank_line or bool(newline))
         unread = self._reader is not None and not self._reader.is_eof()
-        if (given < len(seen) or (unread and not data)) and self._fault is None:
-            super().data_received(seen[given:])  # empty if the library continues with what it has kept
+        if (given < len(data) or (unread and not data)) and self._fault is None:
+            super().data_received(data[given:])  # empty if the library continues with what it has kept
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is closed: bytes received before are still read."""
@@ -130,7 +135,7 @@ class AsyncLine(ResponseHandler):
     def send(self, message: bytes, limits: Bounds) -> None:
         """Begin a request; an early answer can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
-        self._rest, self._line_end, self._greeting = [], b"", b""
+        self._rest, self._in_blank_line, self._greeting = [], False, b""
         self._limits = limits
         self._which, self._most = "head", limits.head + _RECEIVED_BYTES
         self.set_response_params(

@@ -40,6 +40,7 @@ def seeds_of(target: str) -> list[bytes]:
         counted = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(wire), wire) for wire in wires]
         broke = [b"\xdd\0HTTP/2.0 200 OK\r\nContent-Length: 3\r\n\r\nHi!"]  # cut into single bytes
         broke += [b"\xdd\0HTTP/1.1 200 OK\nContent-Length: 3\n\nHi!\0\xff"]  # lines that end without a carriage return
+        broke += [b"M\0HTTP/1.1 204 nc\n \r\n\xff"]  # a line with a blank ends the head
         return [b"\0" + wire for wire in (wires if target == "sse" else chunked[::4] + counted[1::4])] + broke
     if target == "accumulator":
         return [b"\0\0\0" + wire for wire in wires] + [b"\0\0\1\0" + wire for wire in wires[::3]]

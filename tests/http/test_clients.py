@@ -190,7 +190,7 @@ def test_the_limits_of_the_call_hold_for_a_client_too(ask: Ask, make: Callable[.
         began = time.monotonic()
         with pytest.raises(mf.RequestTimeoutError):
             ask(model, "Hi", stream=streamed)
-        assert 0.3 < time.monotonic() - began < 0.9
+        assert 0.3 < time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("given", [httpx.Client, httpx.HTTPTransport])

@@ -137,6 +137,24 @@ def test_what_is_no_answer_is_refused(reader: Reader, wire: bytes) -> None:
 
 
 @both_readers
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n", b" \r\n", b"\t\r\r\n"])
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 204 x\n", b"HTTP/1.1 204 x\r\nA:\n", b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 204 x\n"]
+)
+def test_whatever_ends_a_head_ends_it_however_it_is_cut(reader: Reader, line: bytes, end: bytes) -> None:
+    """A damaged byte that comes together with the head does not change what the head says."""
+    wire = line + end + b"\xff"
+    one_by_one = reader(in_pieces(wire, [1] * len(wire)))
+    for size in (2, 3, len(wire) - 1, len(wire)):
+        found = reader(in_pieces(wire, [size] * (len(wire) // size)))
+        assert (found.status, found.headers, found.error is None) == (
+            one_by_one.status,
+            one_by_one.headers,
+            one_by_one.error is None,
+        ), size
+
+
+@both_readers
 def test_a_long_body_that_comes_with_its_head_is_no_long_head(reader: Reader) -> None:
     wire = FIXED.replace(b"5", b"300005") + b"x" * 300_000
     assert len(reader([wire[:250_000], wire[250_000:]]).body) == 300_005

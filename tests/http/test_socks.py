@@ -211,5 +211,5 @@ def test_a_proxy_that_says_nothing_meets_the_limit_for_connecting(
         began = time.monotonic()
         with pytest.raises(mf.RequestTimeoutError, match="no connection to"):
             ask(model_at("http://api.invalid/v1", timeout=mf.Timeout(connect=0.4)), "Hi")
-        assert 0.3 < time.monotonic() - began < 0.9
+        assert 0.3 < time.monotonic() - began < 4
         assert proxy.peers[0].left.wait(5)
