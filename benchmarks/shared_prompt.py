@@ -4,7 +4,8 @@
 
 `mf.extract` over packages of `data/local_models.jsonl` with two examples before each row. The same rows are asked with
 `cache_prompt` (llama.cpp's default, and so ours) and without, one after the other, in turns; a first row, which nobody
-shares, warms up. What was read and how long that took is what the server says of each answer.
+shares, warms up. What was read and how long that took is what the server says of each answer. The last line says the
+same of the chains of thought that come with the course.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from local_models import SCHEMAS, rows_of
 from stream import load, machine
 
 import msgflux_nb as mf
+from msgflux_nb.course.lesson import recordings_folder
 from msgflux_nb.storage.answers import open_store
+from msgflux_nb.storage.recordings.recording import Recording
 
 EXAMPLES = (
     ("numpy 2.1.3 came out in November.", SCHEMAS["package"]("numpy", "2.1.3", 2)),
@@ -49,6 +52,15 @@ def asked(name: str, texts: list[str], *, cached: bool) -> dict[str, float]:
     return {**{what: statistics.median(values) for what, values in told.items()}, "row": seconds / len(texts)}
 
 
+def recorded() -> str:
+    """Say what was read for the chains of thought of the course."""
+    recording = Recording(recordings_folder() / "chains.jsonl")
+    answers = [json.loads(b"".join(piece for _, piece in recording.chunks(line))) for line in recording.exchanges]
+    read = statistics.median(answer["timings"]["prompt_n"] for answer in answers)
+    prompt = statistics.median(answer["usage"]["prompt_tokens"] for answer in answers)
+    return f"{len(answers)} recorded chains of thought: {read:.0f} of {prompt:.0f} tokens read (medians)"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -69,7 +81,7 @@ def main() -> None:
         best = {what: min(run[what] for run in runs) for what in runs[0]}
         how = "shared, read once" if cached else "read again for each row"
         print(f"| {how} | {best['prompt']:.0f} | {best['read']:.0f} | {best['reading']:.2f} | {best['row']:.2f} |")
-    print(f"\nload {load()} after")
+    print(f"\nload {load()} after\n{recorded()}")
 
 
 if __name__ == "__main__":

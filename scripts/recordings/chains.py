@@ -1,8 +1,8 @@
 """Twenty small questions × twenty chains of thought, with their truth; ``chains.truth.json`` lies beside it.
 
 ``python -m scripts.recordings.chains [FIRST [SECONDS]]`` asks what is not recorded yet, from a question on and for so
-many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``. The questions were
-chosen with answers of the model in sight, so that a vote has something to show; docs/plans.md says how.
+many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``. The questions are
+the first ones, of which none was replaced; the prompt got its example after a first measurement.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ QUESTIONS = {
     "What is 90 / 6 + 14?": 29,
     "What is 25 + 38 - 17?": 46,
     "What is 9 * 9 - 18?": 63,
+    "What is 15 * 6 - 40?": 50,
     "What is (20 - 6) * 4?": 56,
     "A box holds 8 pens. How many pens are in 5 boxes after 6 are taken out?": 34,
-    "A pack of eggs costs 3 euros. What do 4 packs cost?": 12,
-    "Ann is 7, and Ben is twice as old. How old is Ben?": 14,
-    "Tom has 30 sweets and eats 4 a day for 5 days. How many are left?": 10,
-    "A bus has 40 seats, and 26 are taken. How many are free?": 14,
+    "A pack of 6 eggs costs 3 euros. What do 24 eggs cost?": 12,
+    "Ann is 7. Ben is twice as old. How old is Ben in 3 years?": 17,
+    "Tom has 30 sweets and eats 4 a day. How many are left after 5 days?": 10,
     "A bus has 40 seats. 17 people get in, then 9 more. How many seats are free?": 14,
-    "Three shirts cost 45 euros. What does one cost?": 15,
-    "A rope of 48 m is cut into 6 equal parts. How long is one part, in m?": 8,
+    "A film begins at 20 and lasts 3 hours. How many hours before 24 does it end?": 1,
+    "Three shirts cost 45 euros. What do two cost?": 30,
+    "A rope of 48 m is cut into 6 equal parts. How long are two parts, in m?": 16,
     "Eva reads 12 pages a day. How many days does she need for 96 pages?": 8,
     "A farm has 9 cows and 14 hens. How many legs are there?": 64,
     "There are 5 rows of 11 chairs. 13 are broken. How many can be used?": 42,
-    "Lea has 50 euros and buys 3 books for 9 euros each. How many euros are left?": 23,
-    "A baker makes 24 rolls an hour. How many are that in 3 hours?": 72,
+    "Lea has 50 euros, buys 3 books of 9 euros each. How many euros are left?": 23,
 }
 COUNT = 20
 MAX_TOKENS = 100
