@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -88,13 +89,13 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
 
 
 def _largest(folder: Path) -> int:
-    """The size of the largest file, the one that is arriving. It may be moved at any moment."""
+    """The size of the largest file, the one that is arriving. It, and its folder, may be moved at any moment."""
     sizes = [0]
-    for path in folder.rglob("*.whl"):
-        try:
-            sizes.append(path.stat().st_size)
-        except OSError:
-            continue
+    for place, _, names in os.walk(folder):  # which passes over a folder that is gone, as rglob does not
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(OSError):
+                    sizes.append(os.stat(os.path.join(place, name)).st_size)
     return max(sizes)
 
 

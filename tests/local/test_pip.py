@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,21 @@ def test_progress_is_the_size_of_what_is_arriving(tmp_path: Path) -> None:
     seen: list[int] = []
     (tmp_path / "pip-unpack-x").mkdir()
     (tmp_path / "pip-unpack-x" / "thing.whl").write_bytes(b"12345")
+    download("thing==1.0", tmp_path, seen.append, run=FakeRun("thing.whl"))
+    assert seen == [7]
+
+
+def test_a_folder_that_pip_takes_away_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip-unpack-x").mkdir()
+    seen: list[int] = []
+    scan = os.scandir
+
+    def late(place: Any) -> Any:
+        if str(place).endswith("pip-unpack-x"):
+            raise FileNotFoundError(place)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", late)
     download("thing==1.0", tmp_path, seen.append, run=FakeRun("thing.whl"))
     assert seen == [7]
 
