@@ -25,7 +25,7 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from .maths import drawable, read_maths
 
-__all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "link_html", "markdown_html", "text_html"]
+__all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html", "markdown_html", "text_html"]
 
 LIMIT = 100_000
 """How many characters are read as Markdown; a longer text is shown as it is, for time's sake."""
@@ -71,6 +71,9 @@ _HTTPS = re.compile(r"https://([a-z0-9._-]+(?::[0-9]{1,5})?)(?=[/?#]|\Z)", re.IG
 _MAILTO = re.compile(r"mailto:([a-z0-9._%+-]+@[a-z0-9.-]+)(?=\?|\Z)", re.IGNORECASE)
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//([^/?#]+)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r(?=[\s\S])")  # a carriage return at the very end may be half a line end
+_FORMATS = re.compile(r"[*_`~\[|#>=\\$-]|^[ ]{0,3}[0-9+]", re.MULTILINE)  # without one of these nothing is formatted
+_FORMATTED = frozenset({"maths", "strong_open", "em_open", "s_open", "code_inline", "link_open", "heading_open", "hr"})
+_FORMATTED |= {"bullet_list_open", "ordered_list_open", "fence", "table_open", "blockquote_open"}
 _ENDED_BY_A_BLANK_LINE = frozenset({"paragraph_open", "heading_open", "hr", "table_open", "blockquote_open", "fence"})
 
 
@@ -81,6 +84,24 @@ def markdown_html(text: str) -> str:
     ``LIMIT``, has more than 5,000 lines, 10,000 signs of Markdown or table cells, or is deeper than twelve lists.
     """
     return f'<div class="msgflux-markdown {NO_MATHS}">{_drawn(text)}</div>'
+
+
+def formatted_html(text: str) -> str:
+    """Draw what a person wrote if it is formatted, each of its line ends kept; "" if it is better shown as it stands.
+
+    It is formatted if it has at least one sign of Markdown that changes how it looks; indented lines alone are none.
+    """
+    if _is_too_much(text) or not _FORMATS.search(text):
+        return ""
+    reader = _reader(breaks=True)
+    tokens = reader.parse(text)
+    if any(token.level >= _DEPTH - 1 or _is_deep(token) for token in tokens):
+        return ""
+    kinds = {one.type for token in tokens for one in (token, *(token.children or ()))}
+    if not kinds & _FORMATTED:
+        return ""
+    drawn: str = reader.renderer.render(tokens, reader.options, {})
+    return f'<div class="msgflux-markdown {NO_MATHS}">{_cleaned(encodable(drawn))}</div>'
 
 
 def text_html(text: str) -> str:
@@ -235,8 +256,8 @@ def encodable(text: str) -> str:
 
 
 @functools.cache
-def _reader() -> MarkdownIt:
-    reader = _Reader("commonmark", {"html": False, "maxNesting": _DEPTH}, renderer_cls=_Renderer)
+def _reader(*, breaks: bool = False) -> MarkdownIt:
+    reader = _Reader("commonmark", {"html": False, "maxNesting": _DEPTH, "breaks": breaks}, renderer_cls=_Renderer)
     read_maths(reader)
     # Without definitions of references, since one would change what stands before it.
     return reader.enable(["table", "strikethrough"]).disable("reference")

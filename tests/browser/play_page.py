@@ -139,6 +139,12 @@ def add_from(view: Locator, name: str) -> None:
     view.get_by_role("menuitem", name=name, exact=name.endswith("…")).click()
 
 
+def pick_role(scope: Locator | Page, name: str) -> None:
+    """Pick the role of the message being written, or of the turn being edited."""
+    scope.get_by_role("button", name="role: ").last.click()
+    scope.get_by_role("menuitemradio", name=name, exact=True).click()
+
+
 def turn_menu(turn: Locator, name: str) -> None:
     """Pick an entry of a turn's menu."""
     turn.hover()

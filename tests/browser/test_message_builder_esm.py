@@ -17,7 +17,7 @@ from tests.widgets.conversations import CALL, EVERYTHING
 
 from .bridge import Bridge
 from .hostile import counting, dangerous
-from .play_page import add_from, turn_menu
+from .play_page import add_from, pick_role, turn_menu
 from .widget_page import until, use_modules
 
 pytestmark = pytest.mark.browser
@@ -104,6 +104,34 @@ def test_an_answer_is_markdown_and_can_be_shown_as_it_stands(open_builder: Open,
     bridge.widget.changed()
     bridge.exchange()
     expect(turn(page, 1).locator("em")).to_have_text("d")
+
+
+def test_what_a_person_wrote_is_drawn_too_if_it_is_formatted(open_builder: Open, page: Page) -> None:
+    texts_ = ["What is **in** {{it}}?\nAnd `there`?", "ok", "  just\n    as it <b>stands</b>"]
+    bridge = open_builder(texts_)
+    first = turn(page, 0)
+    expect(first.locator("strong")).to_have_text("in")
+    expect(first.locator(".mf-name-in-text")).to_have_text("{{it}}")
+    assert drawn(page) == ["What is in {{it}}?\nAnd there?", "ok", texts_[2]]
+    turn_menu(first, "Show as it stands")
+    assert drawn(page)[0] == texts_[0]
+    first.focus()
+    press(bridge, "Enter")
+    expect(first.get_by_role("textbox", name="text")).to_have_value(texts_[0])
+
+
+def test_alone_its_one_filled_button_adds(open_builder: Open, page: Page) -> None:
+    open_builder(["q"])
+    expect(page.locator(".mf-primary")).to_have_text("Add⌃⏎")
+
+
+def test_all_turns_are_copied_as_text(open_builder: Open, page: Page) -> None:
+    open_builder(["Why?", "So."])
+    page.get_by_role("button", name="more", exact=True).click()
+    page.get_by_role("menuitem", name="Copy all as text").click()
+    page.get_by_role("textbox", name="message").focus()
+    page.keyboard.press("Control+V")
+    expect(page.get_by_role("textbox", name="message")).to_have_value("user: Why?\n\nassistant: So.")
 
 
 def test_an_empty_conversation_teaches_in_one_line(open_builder: Open, page: Page) -> None:
@@ -240,7 +268,8 @@ def test_buttons_do_the_same_and_keep_the_focus(open_builder: Open, page: Page) 
     page.get_by_role("button", name="undo").click()
     bridge.exchange()
     assert texts(bridge) == ["b", "a", "c"]
-    page.get_by_role("button", name="clear").click()
+    page.get_by_role("button", name="more", exact=True).click()
+    page.get_by_role("menuitem", name="Begin anew").click()
     bridge.exchange()
     assert texts(bridge) == []
 
@@ -305,7 +334,7 @@ def test_a_turn_is_edited_in_place_and_saved_as_a_version(open_builder: Open, pa
     field = turn(page, 0).get_by_role("textbox", name="text")
     expect(field).to_be_focused()
     field.fill("A")
-    turn(page, 0).get_by_role("combobox", name="role").select_option("system")
+    pick_role(turn(page, 0), "system")
     field.press("Control+Enter")
     bridge.exchange()
     assert bridge.widget.messages[0] == {"role": "system", "content": "A"}
@@ -352,7 +381,7 @@ def test_a_turn_that_becomes_a_tools_says_which_call_it_answers(open_builder: Op
     bridge = open_builder([calls, {"role": "user", "content": "21"}])
     turn(page, 1).focus()
     press(bridge, "Enter")
-    turn(page, 1).get_by_role("combobox", name="role").select_option("tool")
+    pick_role(turn(page, 1), "tool")
     expect(turn(page, 1).get_by_role("textbox", name="id of the call")).to_have_value("call_1")
     turn(page, 1).get_by_role("button", name="save").click()
     bridge.exchange()
@@ -378,7 +407,7 @@ def test_an_edit_goes_on_while_other_turns_come(open_builder: Open, page: Page) 
 def test_a_draft_is_written_added_and_emptied(open_builder: Open, page: Page) -> None:
     bridge = open_builder()
     field = page.get_by_role("textbox", name="message")
-    page.get_by_role("combobox", name="role").select_option("system")
+    pick_role(page, "system")
     field.fill("Be brief.")
     page.get_by_role("button", name="Add", exact=True).click()
     bridge.exchange()
@@ -430,7 +459,7 @@ def test_while_the_kernel_is_busy_a_message_is_added_once_and_the_next_can_be_wr
 
 def test_what_was_refused_can_be_added_again(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a"])
-    page.locator(".mf-composer select").select_option("tool")
+    pick_role(page, "tool")
     page.get_by_role("textbox", name="message").fill("7")
     for count in (1, 2):
         press(bridge, "Control+Enter")
@@ -499,7 +528,7 @@ def test_names_become_a_form_and_its_values_fill_the_messages(open_builder: Open
 )
 def test_page_and_kernel_read_the_same_names(open_builder: Open, page: Page, text: str) -> None:
     open_builder([text]).exchange()
-    found = page.locator(".mf-variable:has(textarea) code").all_inner_texts()
+    found = page.locator(".mf-pill > code").all_inner_texts()
     assert found == [f"{{{{{name}}}}}" for name in names_in([text])]
 
 
@@ -535,7 +564,7 @@ def test_a_parent_is_told_of_keys_and_buttons_by_events(open_builder: Open, page
 
 def test_a_parent_takes_the_draft_along_with_its_own_wish(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a", "b"])
-    page.get_by_role("combobox", name="role").last.select_option("developer")
+    pick_role(page, "developer")
     page.get_by_role("textbox", name="message").fill("c")
     draft = page.evaluate("widgetExports.draft()")
     assert draft == {"text": "c", "role": "developer", "call": "", "ids": [], "texts": {}}

@@ -45,7 +45,7 @@ def give(
     if way == "upload":
         label = {"image": "image files", "audio": "audio files", "application": "PDF files"}[type_.partition("/")[0]]
         inputs = page.locator(".mf-composer").get_by_label(label, exact=True)
-        inputs.set_input_files({"name": name, "mimeType": type_, "buffer": data})
+        inputs.set_input_files({"name": name, "mimeType": type_, "buffer": data}, timeout=60_000)
     else:
         hand(page, way, name, data, type_, to)
 
@@ -253,7 +253,9 @@ def test_a_variable_of_the_notebook_is_picked_by_name(bridge: Bridge, monkeypatc
     monkeypatch.setattr("msgflux_nb.widgets.conversation.intake.notebook_namespace", lambda: namespace)
     add_from(page.locator(".msgflux-builder"), "Variable of the notebook")
     bridge.exchange()
-    expect(page.locator(".mf-choice")).to_have_text(["noisearray, 16 × 16 px, float64", "photoimage, 40 × 20 px, RGB"])
+    expect(page.locator(".mf-variables .mf-btn")).to_have_text(
+        ["noisearray, 16 × 16 px, float64", "photoimage, 40 × 20 px, RGB"]
+    )
     page.get_by_role("button", name="photo").click()
     bridge.exchange()
     expect(page.locator(".mf-part .mf-name")).to_have_text("photo")

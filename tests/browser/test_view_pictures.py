@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page
 
+from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
@@ -27,6 +28,7 @@ from . import test_playground_hands_esm as playground
 from . import test_prefill_editor_esm as prefill
 from . import test_schema_picker_esm as picker
 from . import test_tool_call_view_esm as calls
+from .bridge import Bridge
 from .widget_page import WidgetPage
 
 pytestmark = pytest.mark.browser
@@ -82,7 +84,23 @@ def start(page: Page) -> None:
     WidgetPage(page, PrefillEditor, prefill.seen("Let's think step by step. "))
 
 
+def messages(page: Page) -> None:
+    """Turns of people and of a model, a name to fill in, a picture in the next message."""
+    picture = Image.new("RGB", (640, 420), "#7fb3d5")
+    told = [
+        {"role": "system", "content": "Describe pictures in {{language}}."},
+        {"role": "user", "content": "What is **in** it?"},
+        {"role": "assistant", "content": "A *yellow* disc on blue: the sun, or an egg."},
+    ]
+    builder = MessageBuilder(told, model="openai/gpt-4o")
+    builder.attach(picture, "sun.png")
+    builder.draft = "And here?"
+    Bridge(page, builder).exchange()
+    builder.close()
+
+
 VIEWS: dict[str, Callable[[Page], Any]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
+VIEWS |= {"messages": messages}
 VIEWS |= {f"playground-{name}": made for name, made in playground.STATES.items()}
 
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from msgflux_nb.display.markdown import AS_TEXT, LIMIT, _reader, blocks, link_html, markdown_html, text_html
+from msgflux_nb.display.markdown import (
+    AS_TEXT,
+    LIMIT,
+    _reader,
+    blocks,
+    formatted_html,
+    link_html,
+    markdown_html,
+    text_html,
+)
 
 OPENING = '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore">'
 # Written down once more, so that the module cannot allow itself something new unnoticed.
@@ -89,6 +98,19 @@ def inner(text: str) -> str:
 
 
 # What is drawn
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "  a\n    b", "<b>a</b> &amp; 3 * 4 - 1", "a\\*b", "x" * (LIMIT + 1), "{{a_b_c}}"]
+)
+def test_what_a_person_wrote_without_markdown_stands_as_it_is(text: str) -> None:
+    assert formatted_html(text) == ""
+
+
+def test_what_a_person_wrote_with_markdown_keeps_its_lines() -> None:
+    drawn = formatted_html("a **b**\nc\n\n* <b>d</b>")
+    assert "<p>a <strong>b</strong><br>\nc</p>" in drawn
+    assert "<li>&lt;b&gt;d&lt;/b&gt;</li>" in drawn
 
 
 @pytest.mark.parametrize(

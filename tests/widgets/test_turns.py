@@ -105,11 +105,12 @@ def test_a_note_says_who_wrote_it() -> None:
     assert Turn(EVERYTHING[6]).card["note"] == "Ada"
 
 
-def test_an_answer_is_drawn_as_markdown_and_a_question_is_not() -> None:
+def test_an_answer_and_a_question_are_drawn_as_markdown_and_a_tools_result_is_not() -> None:
     text = "one **two**\n\n* three"
     answer, question = ({"role": role, "content": text} for role in ("assistant", "user"))
-    assert "<strong>two</strong>" in "".join(parts(answer)[0]["html"])
-    assert "html" not in parts(question)[0]
+    for message in (answer, question):
+        assert "<strong>two</strong>" in "".join(parts(message)[0]["html"])
+    assert "html" not in parts({"role": "tool", "tool_call_id": "a", "content": text})[-1]
 
 
 def test_a_structure_is_shown_as_it_stands() -> None:

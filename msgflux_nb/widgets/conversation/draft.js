@@ -1,7 +1,7 @@
 // @ts-check
 // The message being written: its role, text and parts, the same in all views; the kernel is told after a pause.
 
-import { icon, textButton } from "../base/controls.js";
+import { pickButton, textButton } from "../base/controls.js";
 import { element, keepOnly, onChange } from "../base/dom.js";
 import { directionOf, sizeText } from "../base/texts.js";
 import { ROLES, tokensText } from "../base/store.js";
@@ -177,23 +177,23 @@ export function tooLong(texts) {
 
 /**
  * Where the next message is written: a field that grows, its parts, and one row of controls. A parent puts the start of
- * the answer into `.mf-start-slot`, and its own buttons into `.mf-start-button` and `.mf-run-slot`.
+ * the answer into `.mf-start-slot`, its own buttons into `.mf-start-button` and `.mf-run-slot`; *Add* is then its second.
  * @param {TurnStore} store
  * @param {DraftStore} draft
  * @param {AbortSignal} signal
  */
 export function composer(store, draft, signal) {
   const { model, tray } = draft;
-  const role = roleSelect(draft.role, (value) => draft.write({ role: value }));
+  const role = rolePick(draft.role, (value) => draft.write({ role: value }), signal, "mf-dim");
   const field = /** @type {HTMLTextAreaElement} */ (
     element("textarea", { class: "mf-prompt", rows: 1, "aria-label": "message" })
   );
   const call = /** @type {HTMLInputElement} */ (
-    element("input", { class: "mf-field", "aria-label": "id of the call that this answers" })
+    element("input", { class: "mf-input", "aria-label": "id of the call that this answers" })
   );
   const answers = element("label", { class: "mf-variable", hidden: true }, "answers", call);
   const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the message" });
-  const add = textButton("Add", "add it to the conversation (Ctrl-Enter)", () => draft.add(), { key: "⌃⏎", class: "mf-add" });
+  const add = textButton("Add", "add it to the conversation (Ctrl-Enter)", () => draft.add(), { icon: "plus", key: "⌃⏎", kind: "mf-primary", class: "mf-add" });
   const sources = sourceMenu(tray, false, { take: () => field.focus(), text: () => focusPart(draft.addText()) }, signal);
   const notice = refusalNotice(tray, signal, () => model.get("warning"));
   const node = element(
@@ -209,7 +209,7 @@ export function composer(store, draft, signal) {
       "div",
       { class: "mf-controls" },
       sources.plus,
-      element("label", { class: "mf-as" }, element("span", {}, "as"), role.node, icon("down")),
+      role.node,
       answers,
       element("span", { class: "mf-start-button" }),
       element("span", { class: "mf-grow" }),
@@ -319,20 +319,28 @@ function totalOf(model, signal) {
 }
 
 /**
- * A select of roles; one that a message has and that is not among ours is offered too.
+ * A menu of roles; one that a message has and that is not among ours is offered too.
  * @param {string} chosen
  * @param {(role: string) => void} change
+ * @param {AbortSignal} signal
+ * @param {string} [kind] further classes
  */
-export function roleSelect(chosen, change) {
-  const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-role", "aria-label": "role" }));
-  node.addEventListener("change", () => change(node.value));
+export function rolePick(chosen, change, signal, kind = "") {
+  let shown = chosen;
+  const names = () => (ROLES.includes(shown) ? ROLES : [...ROLES, shown]);
+  const entry = (/** @type {string} */ role) => ({
+    label: role,
+    checked: role === shown,
+    pick() {
+      show(role);
+      change(role);
+    },
+  });
+  const { node, set } = pickButton("role", () => names().map(entry), signal, kind);
   /** @param {string} role */
   function show(role) {
-    const names = ROLES.includes(role) ? ROLES : [...ROLES, role];
-    if (node.options.length !== names.length || node.value !== role) {
-      node.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-      node.value = role;
-    }
+    shown = role;
+    set(role, "as");
   }
   show(chosen);
   return { node, show };

@@ -1,7 +1,8 @@
 // @ts-check
 // The message builder: the conversation, a place for an answer that arrives, and the next message being written.
 
-import { iconButton } from "../base/controls.js";
+import { iconButton, opensMenu } from "../base/controls.js";
+import { copied } from "../base/copy.js";
 import { element, onChange, rootOf, staleNote } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { TurnStore } from "../base/store.js";
@@ -65,7 +66,8 @@ export default guarded(() => {
       const problem = element("div", { class: "mf-error", role: "alert", hidden: true });
       const scroller = element("div", { class: "mf-talking mf-scroll" }, hint, turns.node, slot);
       const foot = footer(model, store, leave.signal);
-      write.querySelector(".mf-total")?.before(foot.note, foot.node);
+      write.querySelector(".mf-total")?.before(foot.note);
+      write.querySelector(".mf-total")?.after(foot.node);
       write.prepend(problem);
       el.append(scroller, write);
       turns.connect(leave.signal);
@@ -116,7 +118,7 @@ export default guarded(() => {
 });
 
 /**
- * Undo and a new beginning; a parent has these in its own head. And a note about the saved notebook.
+ * Undo and a menu, which a parent has in its own head; and a note about the saved notebook.
  * @param {Model} model
  * @param {TurnStore} store
  * @param {AbortSignal} signal
@@ -124,14 +126,17 @@ export default guarded(() => {
 function footer(model, store, signal) {
   const note = element("span", { class: "mf-note" });
   const undo = iconButton("undo", "undo: take the last change back", () => store.ask("undo"));
-  const clear = iconButton("trash", "clear: begin without turns", () => store.ask("clear"));
-  const draw = () => {
-    undo.toggleAttribute("disabled", !model.get("undoable"));
-    clear.toggleAttribute("disabled", !store.turns.length);
-  };
-  onChange(model, ["undoable", "turns"], draw, signal);
+  const more = iconButton("more", "more", () => {});
+  const all = () => store.turns.map(({ role, parts }) => `${role}: ${parts.map(({ text }) => text ?? "").join("\n\n")}`).join("\n\n");
+  const entries = () => [
+    { label: "Copy all as text", icon: /** @type {const} */ ("copy"), disabled: !store.turns.length, pick: () => void copied(all()) },
+    { label: "Begin anew", icon: /** @type {const} */ ("trash"), title: "undo brings it back", disabled: !store.turns.length, pick: () => store.ask("clear") },
+  ];
+  opensMenu(more, "more", entries, signal);
+  const draw = () => undo.toggleAttribute("disabled", !model.get("undoable"));
+  onChange(model, "undoable", draw, signal);
   draw();
-  const node = element("span", { class: "mf-alone" }, undo, clear);
+  const node = element("span", { class: "mf-alone" }, undo, more);
   return { node, note, say: (/** @type {string} */ text) => void (note.textContent = text) };
 }
 

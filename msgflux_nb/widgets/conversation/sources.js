@@ -133,7 +133,7 @@ export function sourceMenu(tray, loose, taker, signal) {
  */
 function addressPanel(take, close) {
   const field = /** @type {HTMLInputElement} */ (
-    element("input", { type: "url", class: "mf-field", "aria-label": "address of an image", placeholder: "https://…" })
+    element("input", { type: "url", class: "mf-input", "aria-label": "address of an image", placeholder: "https://…" })
   );
   const add = () => {
     if (!field.value.trim()) return;
@@ -176,7 +176,7 @@ function variablePanel(tray, take, close, signal) {
       close();
     };
     const words = element("span", { class: "mf-detail" }, [kind, detail].filter(Boolean).join(", "));
-    return element("button", { type: "button", class: "mf-choice", onclick: pick }, element("code", {}, name), words);
+    return element("button", { type: "button", class: "mf-btn mf-line", onclick: pick }, element("code", {}, name), words);
   }
 
   const end = () => tray.listeners.delete(draw);
@@ -196,10 +196,11 @@ function variablePanel(tray, take, close, signal) {
 export function refusalNotice(tray, signal, more = () => "") {
   const words = element("span", { class: "mf-grow" });
   let closed = "";
-  const close = iconButton("cross", "close this note", () => {
+  const hide = () => {
     closed = words.textContent ?? "";
     node.hidden = true;
-  });
+  };
+  const close = iconButton("cross", "close this note", hide, "mf-small");
   const node = element("p", { class: "mf-notice", role: "alert", hidden: true }, icon("warning"), words, close);
   const draw = () => {
     const text = [...tray.refusals, more()].filter(Boolean).join("\n");

@@ -64,13 +64,13 @@ function toolbar(turn, plain, hands) {
   const { id, role, siblings } = turn;
   const parents = PARENT_ACTS.filter(([name]) => (name === "mf-compare" ? siblings[1] > 1 : role === "assistant"));
   const events = parents.map(([name, drawing, label, title]) => {
-    const by = textButton(label, title, () => emit(by, name, { position: hands.position(id) }), { icon: drawing, class: "mf-of-parent" });
+    const by = textButton(label, title, () => emit(by, name, { position: hands.position(id) }), { icon: drawing, class: "mf-of-parent mf-dim mf-small" });
     by.dataset.act = name;
     return by;
   });
-  const edit = textButton("edit", "edit (Enter)", () => hands.does("edit", id), { icon: "edit" });
+  const edit = textButton("edit", "edit (Enter)", () => hands.does("edit", id), { icon: "edit", class: "mf-dim mf-small" });
   edit.dataset.act = "edit";
-  const more = iconButton("more", "more for this turn", () => {});
+  const more = iconButton("more", "more for this turn", () => {}, "mf-small");
   more.dataset.act = "more";
   opensMenu(more, `${role}'s turn`, () => turnMenu(turn, plain, hands));
   return element("div", { class: "mf-tools", role: "toolbar", "aria-label": `${role}'s turn` }, ...events, edit, more);
@@ -104,8 +104,8 @@ function turnMenu({ id, parts }, plain, hands) {
  * @param {TurnHands} hands
  */
 function versions(id, [index, count], hands) {
-  const back = iconButton("left", "the version before (←)", () => hands.choose(id, -1, "back"));
-  const on = iconButton("right", "the next version (→)", () => hands.choose(id, 1, "on"));
+  const back = iconButton("left", "the version before (←)", () => hands.choose(id, -1, "back"), "mf-small");
+  const on = iconButton("right", "the next version (→)", () => hands.choose(id, 1, "on"), "mf-small");
   back.dataset.act = "back";
   on.dataset.act = "on";
   back.toggleAttribute("disabled", index === 0);

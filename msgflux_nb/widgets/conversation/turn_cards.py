@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ...content.tokens import text_tokens
-from ...display.markdown import blocks, encodable, markdown_html
+from ...display.markdown import blocks, encodable, formatted_html, markdown_html
 from ...errors import MediaError
 from .parts import Card, Facts, json_text, medium, part_card
 from .variables import filled
@@ -24,6 +24,7 @@ __all__ = ["Look", "Turn", "open_calls", "rebuilt", "without_texts"]
 
 Message = dict[str, Any]
 
+_PEOPLE = frozenset({"user", "system", "developer"})
 _REASONING = ("reasoning_content", "reasoning")
 _PROVENANCE = "_msgflux"
 _ANSWERS = "field:tool_call_id"
@@ -101,11 +102,15 @@ class Turn:
         card = {"key": key, **part_card(part, model=self._model, facts=facts, measured=measured)}
         if measured is not None:
             self.media[measured.digest] = part
-        if card["kind"] == "text" and self.message.get("role") == "assistant":
+        if card["kind"] == "text":
             card |= self._drawn(card["text"])
         return card
 
     def _drawn(self, text: str) -> Card:
+        role = self.message.get("role")
+        if role != "assistant":
+            html = formatted_html(text) if role in _PEOPLE else ""
+            return {"html": [html]} if html else {}
         if self.look is None:
             code = _is_structure(text)
             return {"code": True} if code else {"html": _html(text)}

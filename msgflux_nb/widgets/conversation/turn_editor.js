@@ -3,7 +3,7 @@
 
 import { textButton } from "../base/controls.js";
 import { element, keepOnly } from "../base/dom.js";
-import { roleSelect, TOO_LONG, tooLong } from "./draft.js";
+import { rolePick, TOO_LONG, tooLong } from "./draft.js";
 import { takeFiles } from "./media.js";
 import { refusalNotice, sourceMenu } from "./sources.js";
 import { partRow, sendingRow } from "./turn_parts.js";
@@ -31,14 +31,15 @@ export function turnEditor(turn, store, tray, leave) {
   /** @type {Map<string, { picture?: string, row: Row }>} */
   const rows = new Map();
 
-  const role = roleSelect(turn.role, (value) => {
+  const chooses = (/** @type {string} */ value) => {
     chosen = value;
     if (value === "tool" && !parts.some(({ kind }) => kind === "answers")) {
       const key = "field:tool_call_id";
       parts = [{ kind: "answers", key, token: key, text: store.openCalls[0] ?? "", changed: true }, ...parts];
     }
     draw();
-  });
+  };
+  const role = rolePick(turn.role, chooses, ended.signal, "mf-line");
   const list = element("ul", { class: "mf-part-list", "aria-label": "parts of the turn" });
   const taker = { take: (/** @type {string[]} */ ids) => void files.push(...ids), text: () => addText() };
   const save = textButton("Save", "save this version (Ctrl-Enter)", commit, { icon: "check", kind: "mf-line" });

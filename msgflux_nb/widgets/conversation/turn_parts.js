@@ -1,11 +1,11 @@
 // @ts-check
-// One part of a message: as it is read, and as a row of an editor. Text is text; a model's Markdown comes from the kernel.
+// One part of a message: as it is read, and as a row of an editor. Text is text; drawn Markdown comes from the kernel.
 
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { markdownBlock } from "../base/copy.js";
 import { element } from "../base/dom.js";
 import { tokensText } from "../base/store.js";
-import { withNames } from "./variables.js";
+import { markNames, withNames } from "./variables.js";
 /** @import { IconName } from "../base/controls.js" */
 /** @import { Part } from "../base/store.js" */
 /** @import { FileTray, Sending } from "./media.js" */
@@ -27,7 +27,7 @@ const SHAPES = {
  */
 export function partNode(part, tray, { role, plain }) {
   const text = part.text ?? "";
-  if (part.kind === "text") return role === "assistant" ? wordsNode(part, plain) : textNode(text, role);
+  if (part.kind === "text") return role === "assistant" ? wordsNode(part, plain) : textNode(text, role, (!plain && part.html) || []);
   if (part.kind in SHAPES) return mediumNode(part, tray);
   if (part.kind === "reasoning") {
     const summary = element("summary", {}, `reasoning · ${text.length.toLocaleString("en-US")} characters`);
@@ -50,10 +50,17 @@ function labelled(head, text) {
 }
 
 /**
+ * What a person wrote, drawn if it is formatted; what a tool gave back, as it stands.
  * @param {string} text
  * @param {string} role
+ * @param {string[]} html
  */
-function textNode(text, role) {
+function textNode(text, role, html) {
+  if (html.length) {
+    const blocks = element("div", { class: "mf-blocks" }, ...html.map(markdownBlock));
+    markNames(blocks);
+    return element("div", { class: "mf-text mf-words", dir: "auto" }, blocks);
+  }
   const long = role === "tool" ? { class: "mf-text mf-bounded", tabindex: "0" } : { class: "mf-text" };
   return element("div", { ...long, dir: "auto" }, ...withNames(text));
 }
@@ -108,7 +115,7 @@ function mediumNode(part, tray) {
  */
 function listenNode({ media = "", name = "" }, tray) {
   const node = element("span", { class: "mf-listen" });
-  const listen = textButton("listen", `listen to ${name}`, hear, { icon: "run" });
+  const listen = textButton("listen", `listen to ${name}`, hear, { icon: "run", class: "mf-small" });
   const play = () => {
     const src = tray.sounds.get(media);
     if (!src) return;
@@ -179,7 +186,7 @@ export function partRow(part, tray, hands) {
 function fieldNode(part, what, change) {
   const answers = part.kind === "answers";
   const label = answers ? "id of the call that this answers" : what;
-  const attributes = { class: answers ? "mf-field" : "mf-prompt", "aria-label": label, ...(answers ? {} : { rows: 1 }) };
+  const attributes = { class: answers ? "mf-input" : "mf-prompt", "aria-label": label, ...(answers ? {} : { rows: 1 }) };
   const field = /** @type {HTMLTextAreaElement} */ (element(answers ? "input" : "textarea", attributes));
   field.value = part.text ?? "";
   field.addEventListener("input", () => change(field.value));

@@ -35,6 +35,21 @@ export function withNames(text) {
 }
 
 /**
+ * Let the names in a drawn text stand out.
+ * @param {HTMLElement} node
+ */
+export function markNames(node) {
+  const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+  /** @type {Text[]} */
+  const texts = [];
+  while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
+  for (const text of texts) {
+    const pieces = withNames(text.data);
+    if (pieces.some((piece) => typeof piece !== "string")) text.replaceWith(...pieces);
+  }
+}
+
+/**
  * The names that are asked for: those in the texts of people, and those that have a value already. A model that writes
  * one asks for nothing.
  * @param {TurnStore} store
@@ -67,9 +82,9 @@ export function variableForm(store, draft, signal) {
   /** @param {string} name */
   function rowOf(name) {
     const field = /** @type {HTMLTextAreaElement} */ (
-      element("textarea", { rows: 1, class: "mf-field", "aria-label": `value of ${name}`, placeholder: "not filled" })
+      element("textarea", { rows: 1, "aria-label": `value of ${name}`, placeholder: "not filled" })
     );
-    const label = element("label", { class: "mf-variable" }, element("code", {}, `{{${name}}}`), field);
+    const label = element("label", { class: "mf-pill" }, element("code", {}, `{{${name}}}`), field);
     /** @type {{ node: HTMLElement, field: HTMLTextAreaElement, timer?: number }} */
     const row = { node: label, field };
     const save = () => {

@@ -106,6 +106,7 @@ function whole(play, el, { left, places, inner }, signal) {
   const drawAnswers = answers(play, slot, { waiting: waiting.node, goOn });
   const marks = differenceMarks(slot);
   at(".mf-run-slot").append(button.node);
+  at(".mf-add").classList.replace("mf-primary", "mf-dim"); // one filled button a view
   left.querySelector(".mf-talking")?.before(begin.node);
   el.prepend(head.node);
   panes.append(tabs.node);
@@ -297,7 +298,7 @@ function startPart(left, prefill, signal) {
   const slot = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
   const place = /** @type {HTMLElement} */ (left.querySelector(".mf-start-button"));
   let wanted = false;
-  const by = textButton("start the answer", "write the beginning of the answer; the model goes on from it", toggle, { icon: "prefill" });
+  const by = textButton("start the answer", "write the beginning of the answer; the model goes on from it", toggle, { icon: "prefill", class: "mf-dim" });
   place.append(by);
 
   function toggle() {
