@@ -99,6 +99,7 @@ ROWS = (
             r"|considered high risk",
             r"sensitive (?:content|words|information)|new_sensitive|敏感|不安全|违规|inappropriate content"
             r"|prohibited_content",
+            r"limited access to this content for safety",
             r"input (?:text )?data may contain|blocked by (?:\w+ ){0,3}(?:safety|guardrail|polic)|responsible ai p",
         ),
         _REFUSALS,
@@ -135,7 +136,7 @@ ROWS = (
         # Anthropic (413), OpenAI, Azure, nginx; Groq and OpenAI say it by numbers, see ``fault.py``.
         "a body or a picture that is too large",
         Fault.SIZE,
-        _codes("request_too_large", "*payload_too_large*", "*entity_too_large*", "image_too_large", "file_too_large"),
+        _codes("request_too_large", "*payload_too_large*", "*entity_too_large*", "image*_too_large", "file_too_large"),
         _prose(
             r"request (?:entity|body)? ?(?:is )?too large|payload too large"
             r"|image (?:\w+ ){0,3}exceeds .{0,40}(?:mb|bytes|pixels)"
@@ -149,7 +150,10 @@ ROWS = (
         # OpenAI, Anthropic, Fireworks.
         "a picture or file that cannot be read",
         Fault.CONTENT,
-        _codes("invalid_image*", "image_parse_error", "image_content_policy*", "unsupported_image*", "empty_image*"),
+        _codes(
+            *("invalid_image*", "image_parse_error", "image_content_policy*", "unsupported_image*", "empty_image*"),
+            *("invalid_base64_image", "failed_to_download_image", "image_file_not_found", "image_too_small"),
+        ),
         _prose(
             r"could not process image|failed to (?:download|decode|load|fetch|process|open) (?:the )?(?:image"
             r"|file|pdf|audio)",

@@ -170,8 +170,9 @@ class MessagesReader:
             extra = {"caller": block["caller"]} if _is_of_another(block.get("caller")) else None
             yield ToolFragment(lane, _text(block.get("id")), _text(block.get("name")), None, "function", extra)
         elif kind == "fallback":
-            model = block.get("model") or (block.get("to") or {}).get("model") if isinstance(block, dict) else None
-            if isinstance(model, str) and model:
+            to = block.get("to")
+            model = _text(block.get("model")) or (_text(to.get("model")) if isinstance(to, dict) else None)
+            if model is not None:
                 yield Identified(id=None, model=model, latest=True)
 
     def _delta(self, index: int, delta: Any) -> Iterator[Piece]:
@@ -195,7 +196,7 @@ class MessagesReader:
         elif kind == "input_json_delta":
             yield from self._argued(index, delta.get("partial_json"))
         elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
-            block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+            block["citations"] = [*_dicts(block.get("citations")), delta["citation"]]
             yield AnnotationDelta(delta["citation"])
         elif kind == "compaction_delta":
             block |= {name: delta[name] for name in ("content", "encrypted_content") if delta.get(name) is not None}
@@ -217,7 +218,7 @@ class MessagesReader:
         for name in _TEXTS.values() if block is not None else ():
             texts = self._pieces.pop((index, name), None)
             if texts is not None and block is not None:
-                block[name] = joined("".join([block.get(name) or "", *texts]))
+                block[name] = joined("".join([_text(block.get(name)) or "", *texts]))
         if block is not None and pieces:
             try:
                 block["input"] = json.loads(joined("".join(pieces)))

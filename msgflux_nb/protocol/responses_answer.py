@@ -210,8 +210,8 @@ class ResponsesReader:
         if complete:
             self._items[index] = item
         kind = item.get("type")
-        if kind in _CALLS:
-            yield from self._call(index, item, str(kind), complete)
+        if isinstance(kind, str) and kind in _CALLS:
+            yield from self._call(index, item, kind, complete)
         elif kind == "message" or (kind is None and "content" in item):
             yield from self._message(index, item, complete)
         elif kind == "reasoning" and complete:
@@ -365,7 +365,7 @@ class ResponsesReader:
         usage = response.get("usage")
         if isinstance(usage, dict) and usage:
             yield UsageReported(usage_of(usage, tier=response.get("service_tier")))
-        fields = {name: response[name] for name in ("service_tier", "conversation") if response.get(name)}
+        fields = {name: response[name] for name in ("service_tier", "conversation", "moderation") if response.get(name)}
         if fields:
             yield AnswerFields(fields)
         yield from self._finished(response)
