@@ -5,7 +5,7 @@ BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo docs crawl wheel test versions check format unit notebooks browser fuzz weights pictures clean help
+.PHONY: demo docs crawl wheel test coverage versions check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -24,8 +24,9 @@ test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
 	@failed=; for part in unit notebooks browser fuzz; do $(MAKE) --no-print-directory $$part FUZZ_SECONDS=--same || failed="$$failed $$part"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
+WORKERS ?= 2
 unit: .test-ready
-	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25
+	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25 -n $(WORKERS) --dist loadfile
 
 notebooks: .test-ready
 	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
@@ -37,6 +38,9 @@ FUZZ_SECONDS ?= 600
 fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
+coverage: .test-ready ## how many lines and branches the unit tests run; the browser tests come on top
+	$(BIN)/python -m pytest tests --ignore=tests/browser -n $(WORKERS) --dist loadfile --cov=msgflux_nb --cov-branch --cov-report=term:skip-covered
 
 versions: .test-ready ## the lowest versions allowed, Python 3.12 and 3.13 where they are here, 3.14 under node
 	scripts/versions.sh lowest
