@@ -251,6 +251,10 @@ class Records:
         """
         if other.store.path is None:
             raise StoreError("merge: expected a store in a file, got one in memory")
+        if waiting := other.flush():  # what is copied is read from the file
+            raise StoreError(
+                f"merge: {waiting} entries of {other.store.path} wait to be written. {other.trouble or ''}".strip()
+            )
         self.store.take_over(other.store.path, _MERGE, _MERGE_RUNS, _MERGE_CORRECTIONS, _MERGE_DECISIONS)
 
     def put_run(self, run: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:

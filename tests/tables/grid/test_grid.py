@@ -264,12 +264,13 @@ def test_a_grid_is_listed_while_it_runs_and_afterwards(server: Server, tmp_path:
     told = [row[name] for name in ("task", "state", "prompt", "rows", "done", "failed", "left")]
     assert told == ["grid", "complete", "plain, rules", 6, 6, 0, 0]
     held = threading.Event()
-    model = Scripted(slowly, delay=lambda text: 0.0 if held.is_set() else 0.02)
+    model = Scripted(slowly, delay=lambda text: 0.0 if held.is_set() or int(text) < 3 else 0.5)
     made: list[pd.DataFrame] = []
     thread = threading.Thread(target=lambda: made.append(quiet("{text}", [str(n) for n in range(40)], models=model)))
     thread.start()
     while not (len(mf.runs()) and mf.runs().iloc[-1]["state"] == "running" and mf.runs().iloc[-1]["done"] > 0):
         assert thread.is_alive()
+        time.sleep(0.01)
     held.set()
     thread.join()
     assert mf.runs().iloc[-1][["state", "done"]].tolist() == ["complete", 40]
