@@ -1,7 +1,7 @@
 """Servers that mean harm: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB.
 
 Each call runs in a process of its own, whose memory is measured, by every driver: sync and async, whole and streamed,
-and in a batch. The tests here use a shorter limit and a longer slack, since machines that run tests do other things too;
+and in a batch. The limit is shorter here and the slack longer, since machines that run tests do other things too;
 ``benchmarks/hostile.py`` measures the promise.
 """
 
