@@ -94,6 +94,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     labels: str | None = None
 
 
+_BILL = ("prompt_tokens", "completion_tokens", "cost", "seconds")
 _TOGETHER = (1, 4, 16, 64, 256)  # keys of one question
 _FIELDS = Record.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
@@ -155,6 +156,27 @@ class Records:
             statement = f"{_SELECT} WHERE key IN ({', '.join('?' * count)})"
             found |= {one.key: one for one in map(self._record, self.store.rows(statement, *some)) if one is not None}
         return found
+
+    def bills(self, keys: list[bytes], within: float | None = None) -> dict[bytes, dict[str, Any]]:
+        """Return what some requests took, what waits to be written included.
+
+        Args:
+            keys: of the requests.
+            within: for how many seconds each question to the store is waited for.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        found = {key: record for key in keys if (record := self.waiting(key)) is not None}
+        bills = {key: {name: getattr(record, name) for name in _BILL} for key, record in found.items()}
+        left = [key for key in keys if key not in bills]
+        statement = f"SELECT key, {', '.join(_BILL)} FROM rows WHERE key IN"  # noqa: S608  # our own names
+        for start in range(0, len(left), _TOGETHER[-1]):
+            some = left[start : start + _TOGETHER[-1]]
+            for key, *told in self.store.rows(f"{statement} ({', '.join('?' * len(some))})", *some, within=within):
+                if all(amount is None or isinstance(amount, int | float) for amount in told):
+                    bills[key] = dict(zip(_BILL, told, strict=True))
+        return bills
 
     def related(self, question: bytes) -> list[Record]:
         """Return what is known of the same question with other structures, the latest first."""

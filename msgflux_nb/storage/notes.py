@@ -46,7 +46,7 @@ class Notes:
             StoreError: the store was closed.
         """
         before = self._worker.waiting.get(self._put, key)
-        if before is not None and self._worker.waiting.get(self._drop, key) is None:
+        if before is not None:
             values = self._replaced(before[len(self._key) :], values)
         self._worker.put(self._put, key, (*key, *values))
 
@@ -57,6 +57,7 @@ class Notes:
             StoreError: the store was closed.
         """
         self._worker.put(self._drop, key, key)
+        self._worker.waiting.drop(self._put, key)  # a later note takes nothing over from this one
 
     def find(self, within: float | None = None, **where: Any) -> dict[Key, tuple[Any, ...]]:
         """Return the notes whose columns of the key have these values, what waits to be written included.
@@ -98,12 +99,14 @@ class Notes:
         """Wait until all notes are written, for so many seconds at most.
 
         Raises:
-            StoreError: they are not written yet; they are written as soon as that is possible.
+            StoreError: they are not written yet; they are written as soon as that is possible, unless the store was
+                closed.
         """
-        if self._worker.flush(within) and self.trouble is not None:
-            raise StoreError(self.trouble)
+        left = self._worker.flush(within)
         if self._worker.closed and self._waiting():
             raise StoreError("the store was closed before everything was written.")
+        if left and self.trouble is not None:
+            raise StoreError(self.trouble)
 
     def _replaced(self, before: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(before[number] if number in self._fixed else value for number, value in enumerate(values))

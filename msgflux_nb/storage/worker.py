@@ -173,6 +173,8 @@ class Worker:
 
     def close(self) -> None:
         """Write what waits, as far as that is possible at once, and close the file for good."""
+        if self._closed:
+            return
         self.flush()
 
         def close() -> None:

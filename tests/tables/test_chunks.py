@@ -24,6 +24,7 @@ from msgflux_nb.content.tokens import text_tokens
 from msgflux_nb.tables.chunks.cut import cut
 from msgflux_nb.tables.chunks.merge import Answered, merged
 from msgflux_nb.tables.chunks.pdf_text import paged_text
+from msgflux_nb.tables.run import known_runs
 from tests.scripted import Reply, Server, completion, error, model_at
 from tests.tables.scripted_model import Scripted
 
@@ -284,6 +285,24 @@ def test_one_bad_piece_is_one_bad_piece_and_is_asked_again_alone() -> None:
         assert len(server.bodies) - before <= 2  # the pieces that hold it
     assert again["_status"].tolist() == ["ok"]
     assert [fact["code"] for fact in again["facts"][0]] == [f"S-{number:04d}" for number in range(1, 41)]
+
+
+def told_from_a_cache(message: str) -> Reply:
+    body = json.loads(bytes(told(message).pieces[0]))
+    body["usage"] = {"prompt_tokens": 1_200, "completion_tokens": 3, "total_tokens": 1_203}
+    body["usage"]["prompt_tokens_details"] = {"cached_tokens": 1_024}
+    return Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+
+
+def test_the_report_counts_the_cached_tokens_of_every_piece() -> None:
+    with reading(told_from_a_cache) as server:
+        options: dict[str, Any] = {"model": model_at(server.url), "chunk": CHUNK, "progress": False}
+        result = mf.extract([document(12), document(5)], Found, **options)
+        count = len(server.bodies)
+        assert count > 4
+        assert result.attrs["report"]["cached_tokens"] == 1_024 * count
+        run = known_runs()[-1]
+        assert run.report(run.batch.ledger)["cached_tokens"] == 1_024 * count  # as a view reads it while it runs
 
 
 def test_the_same_call_again_costs_nothing() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 
 import msgflux_nb as mf
@@ -18,7 +19,8 @@ from msgflux_nb.widgets.base.messages import message_type
 from msgflux_nb.widgets.base.view import View
 from msgflux_nb.widgets.playground.difference import difference
 from tests.fuzz.growth import TEXTS
-from tests.tables.counting import Counting, counting
+from tests.scripted import Reply
+from tests.tables.counting import Counting, counting, named
 from tests.tables.scripted_model import Scripted
 from tests.tables.test_store_faults import hanging, locked, wait_until
 
@@ -232,11 +234,11 @@ def test_a_review_that_stops_with_its_store_decides_nothing_more(
     view.close()
 
 
-def test_a_grid_is_rated_while_the_store_is_locked_and_says_so(tmp_path: Path, counting: Counting) -> None:
+def test_a_grid_is_rated_while_the_store_is_held_and_says_so(counting: Counting, tmp_path: Path, held: Any) -> None:
     store = tmp_path / "grid.sqlite"
     made = mf.grid({"a": "{text}"}, ["Ada"], models=counting.model(), schema=None, store=store, progress=False)
     view = mf.GridView(made)
-    with locked(store):
+    with held(store):
         view._receive(view, {"type": "rate", "row": 0, "column": 0, "rating": "good"}, [])
         assert view.ratings["rating"].tolist() == ["good"]
         wait_until(lambda: view.board["unkept"] != "", 18)
@@ -261,4 +263,77 @@ def test_a_row_is_opened_and_a_batch_gone_on_with_while_the_store_is_held(
     goes_on.set()
     wait_until(lambda: any(one["type"] == "opened" for one in said))
     assert view.wait(20)
+    view.close()
+
+
+@pytest.mark.filterwarnings("ignore::msgflux_nb.StoreWarning")
+def test_a_grid_that_ends_while_the_store_hangs_ends_and_says_what_it_took(counting: Counting, tmp_path: Path) -> None:
+    store = tmp_path / "grid.sqlite"
+    view = mf.GridView({"a": "{text}", "b": "Well: {text}"}, ["Ada", "Bo"], models=counting.model(), store=store)
+    goes_on, held = threading.Event(), list[Any]()
+
+    def answered(text: str) -> Reply:
+        if counting.calls == 4 and not held:  # no answer is looked up any more
+            held.append(open_store(store).worker.submit(lambda: goes_on.wait(60)))
+        return named(text)
+
+    counting.reply = answered
+    view.run()
+    try:
+        assert view.wait(30)
+        assert (view.state, view.error) == ("complete", None)
+        view._receive(view, {"type": "open", "row": 0, "column": 1}, [])
+        assert len(view.opened["figures"]) == 3  # two kinds of tokens, and seconds
+        view._receive(view, {"type": "rate", "row": 0, "column": 1, "rating": "good"}, [])
+        assert view.ratings["rating"].tolist() == ["good"]
+        assert not held[0].done()
+    finally:
+        goes_on.set()
+        assert held
+    wait_until(lambda: view._board.ratings.notes.unwritten == 0)
+    view.close()
+
+
+@pytest.mark.parametrize("kind", ["review", "grid"])
+def test_a_view_whose_store_was_closed_says_so_and_keeps_what_it_knew(
+    counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    store = tmp_path / "run.sqlite"
+    view: Any
+    if kind == "review":
+        view = mf.ReviewView(counting.extract(["Ada", "Bo"], Person, model=Scripted(answer), store=store))
+        first, second = (
+            {"type": "accept", "position": view.row["position"]},
+            {"type": "accept", "position": view.review.order.queue[1]},
+        )
+    else:
+        view = mf.GridView(
+            mf.grid({"a": "{text}"}, ["Ada", "Bo"], models=counting.model(), store=store, progress=False)
+        )
+        first, second = ({"type": "rate", "row": row, "column": 0, "rating": "good"} for row in (0, 1))
+    said: list[Any] = []
+    monkeypatch.setattr(view, "show_error", said.append)
+    view._receive(view, first, [])
+    view._keeper._notes.keep(10)
+    known = view.value.copy()
+    open_store(store).close()
+    view._receive(view, second, [])
+    view._receive(view, {"type": "undo"} if kind == "review" else first, [])
+    assert [type(error) for error in said] == [mf.StoreError, mf.StoreError]
+    assert "was closed" in str(said[0])
+    pd.testing.assert_frame_equal(view.value, known)
+    view.close()
+
+
+def test_what_waits_when_the_store_is_closed_is_said_once_and_nobody_looks_on(
+    counting: Counting, tmp_path: Path
+) -> None:
+    store = tmp_path / "run.sqlite"
+    view = mf.ReviewView(counting.extract(["Ada", "Bo"], Person, model=Scripted(answer), store=store))
+    with locked(store):
+        view._receive(view, {"type": "accept", "position": view.row["position"]}, [])
+        open_store(store).close()
+        wait_until(lambda: view._keeper._closed.is_set(), 20)
+        assert "closed before everything was written" in view.status["unkept"]
+    wait_until(lambda: not any(one.name == "msgflux-kept" for one in threading.enumerate()))
     view.close()

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...errors import StoreError, StoreWarning
 from ...generation.generics import with_defaults
-from ...storage.batches import KEY_BYTES, Record, RunRecord
+from ...storage.batches import KEY_BYTES, RunRecord
 from ..batch import Batch
 from ..gate import gate_of
 from ..ledger import Ledger
@@ -34,6 +34,7 @@ from .wide import wide_frame
 __all__ = ["GridRun", "known_grids"]
 
 _KEPT_GRIDS = 16
+_BILLS_SECONDS = 5.0
 _LIMITS = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None}
 
 
@@ -96,6 +97,7 @@ class GridRun:
         self.scorer = score
         self._score_fault: Exception | None = None
         self._warned: StoreWarning | None = None
+        self._bills: dict[bytes, dict[str, Any]] = {}
         self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self.began = time.time()
         self.rows = GridRows(self.prompts, len(self.index), len(self.models), n)
@@ -215,6 +217,7 @@ class GridRun:
                 self._score_fault = fault
         if self.records is not None:
             self.records.settle()
+        self._bills = self._known_bills(ledger)
         report.update(self._memory.told())
         self.scores = score_table(self, ledger, self.marks)
         self._keep(report, ended=time.time())
@@ -271,24 +274,26 @@ class GridRun:
         error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
         raise error
 
-    def _kept(self, position: int) -> Record | None:
-        """Return what is kept of a cell's request, or None."""
-        key = bytes(self.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
-        if self.records is None or not any(key):
-            return None
+    def _known_bills(self, ledger: Ledger) -> dict[bytes, dict[str, Any]]:
+        """Return what the store says that answers took, by request; nothing if it does not say so soon."""
+        if self.records is None:
+            return {}
+        told = {self._key(at) for at in range(len(self.rows)) if ledger.state(at) in ("cached", *PAID_FOR)}
         try:
-            return self.records.get(key)
+            return self.records.bills([key for key in told if any(key)], within=_BILLS_SECONDS)
         except StoreError:
-            return None
+            return {}
+
+    def _key(self, position: int) -> bytes:
+        return bytes(self.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
 
     def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
-        """Return what the answer of a cell took: in this run, or, if it was known already, when it was asked for."""
-        if ledger.state(position) in ("cached", *PAID_FOR):
-            record = self._kept(position)
-            if record is not None:
-                names = ("prompt_tokens", "completion_tokens", "cost", "seconds")
-                return {name: getattr(record, name) for name in names}
-        return ledger.bill(position)
+        """Return what the answer of a cell took: in this run, or, if it was known already, when it was asked for.
+
+        No store is asked: what it knows is read at the grid's end.
+        """
+        known = self._bills.get(self._key(position))
+        return ledger.bill(position) if known is None else known
 
 
 _grids: OrderedDict[str, GridRun] = OrderedDict()

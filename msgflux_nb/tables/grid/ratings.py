@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import msgspec
 
+from ...errors import StoreError
 from ...storage.batches import KEY_BYTES
 from ...storage.notes import Notes
+from ...storage.worker import LATE_SECONDS
 from ..fields import plain
 from ..ledger import Ledger
 from .grid_run import GridRun
@@ -36,16 +39,18 @@ class Ratings:
         records = run.records
         self.notes = None if records is None else Notes(records.store, "decisions", ("subject", "kind"), ("told",))
         self._own: dict[int, bool] = {}
-        self.look_at(ledger)
+        self._known = {} if self.notes is None else self.notes.find(kind=_KIND)
+        self._recall(ledger)
 
     def look_at(self, ledger: Ledger) -> None:
-        """Go on with more answers: those that were rated before are known again.
+        """Go on with more answers: those that were rated before are known again, as far as the store says so now."""
+        if self.notes is not None:
+            with contextlib.suppress(StoreError):
+                self._known = self.notes.find(within=LATE_SECONDS, kind=_KIND)
+        self._recall(ledger)
 
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        self._ledger = ledger
-        known = {} if self.notes is None else self.notes.find(kind=_KIND)
+    def _recall(self, ledger: Ledger) -> None:
+        self._ledger, known = ledger, self._known
         if known:
             subjects = {position: self._subject(position) for position in range(len(self._run.rows))}
             found = {position: _read(*known.get((one, _KIND), (b"",))) for position, one in subjects.items()}
@@ -60,20 +65,24 @@ class Ratings:
         return dict(self._own)
 
     def put(self, position: int, good: bool | None) -> None:
-        """Rate an answer, or take its rating back with None; it is written soon."""
+        """Rate an answer, or take its rating back with None; it is written soon.
+
+        Raises:
+            StoreError: the store was closed; the rating stays as it was.
+            ValueError: there is no answer.
+        """
         if self._ledger.values[position] is None:
             raise ValueError("there is no answer to rate here")
+        subject = self._subject(position)
+        if self.notes is not None and subject is not None:
+            if good is None:
+                self.notes.drop((subject, _KIND))
+            else:
+                self.notes.put((subject, _KIND), (msgspec.json.encode(good),))
         if good is None:
             self._own.pop(position, None)
         else:
             self._own[position] = good
-        subject = self._subject(position)
-        if self.notes is None or subject is None:
-            return
-        if good is None:
-            self.notes.drop((subject, _KIND))
-        else:
-            self.notes.put((subject, _KIND), (msgspec.json.encode(good),))
 
     def _subject(self, position: int) -> bytes | None:
         """Return what identifies an answer: its request and its content."""

@@ -189,7 +189,8 @@ class Review:
 
         Raises:
             ValueError: the answer is not whole yet, or what the row holds was not kept.
-            StoreError: earlier decisions cannot be written, and ``on_store_error`` is ``"stop"``.
+            StoreError: the store was closed, or earlier decisions cannot be written and ``on_store_error`` is
+                ``"stop"``.
         """
         self._check_store()
         value = self.value(position)
@@ -210,9 +211,14 @@ class Review:
         self._decide(position, Decision("unusable", None, time.time()))
 
     def undo(self) -> int | None:
-        """Take back what was decided last; return the row's position, or None if nothing is decided."""
+        """Take back what was decided last; return the row's position, or None if nothing is decided.
+
+        Raises:
+            StoreError: the store was closed.
+        """
         if not self.decided:
             return None
+        self._check_open()
         position = max(self.decided, key=lambda one: self.decided[one].made)
         self._forget(position)
         self._drafts.pop(position, None)
@@ -279,7 +285,12 @@ class Review:
             raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in self.columns)}")
         return found
 
+    def _check_open(self) -> None:
+        if self.notes is not None and self.notes.is_closed:
+            raise StoreError("the run's store was closed: what is decided now cannot be kept")
+
     def _check_store(self) -> None:
+        self._check_open()
         trouble = None if self.notes is None else self.notes.trouble
         if trouble is not None and self.run.stops_without_store:
             raise StoreError(f"decisions cannot be kept and on_store_error='stop': {trouble}")
