@@ -25,20 +25,14 @@ _LEFT_OUT = (
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "random_seed", "parallel_tool_calls"),
     *("verbosity", "reasoning_effort", "stream_options"),
 )
-_VALUES_MATTER = frozenset(
-    ("verbosity", "reasoning_effort")
-)  # another value of them may be taken: the caller says which
+_VALUES_MATTER = ("verbosity", "reasoning_effort")  # another value may be taken: the caller says which
 _ROLES = ("system", "developer")
 _NOT_TAKEN = (
-    r"(?:unsupported|not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|available|enabled"
-    r"|recognized|compatible)"
-    r"|n[o']t (?:currently )?(?:support|accept|allow|recognize|take)|unrecognized|unknown (?:name"
-    r"|parameter|field|argument"
-    r"|request|variant|property)|extra (?:inputs|fields)|deprecated|unexpected|cannot find field"
-    r"|only the default|instead"
-    r"|incompatible|no longer supported|additional propert|only \d(?:\.\d+)? is allowed"
-    r"|may only be set to 1|is not one of"
-    r"|argument not supported|invalid role)"
+    r"(?:unsupported|not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|available|enabled|recognized"
+    r"|compatible)|n[o']t (?:currently )?(?:support|accept|allow|recognize|take)|unrecognized|unknown (?:name|parameter"
+    r"|field|argument|request|variant|property)|extra (?:inputs|fields)|deprecated|unexpected|cannot find field"
+    r"|only the default|instead|incompatible|no longer supported|additional propert|only \d(?:\.\d+)? is allowed"
+    r"|may only be set to 1|is not one of|argument not supported|invalid role)"
 )
 _REFUSED = re.compile(_NOT_TAKEN, re.I)
 _WORDS = frozenset(("unsupportedparameter", "unknownparameter", "extraforbidden", "unsupportedvalue"))
@@ -52,6 +46,18 @@ _ABOUT_ROLES = re.compile(
     r"|['\"`](?:system|developer)['\"`] is not one of",
     re.I,
 )
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_MOST = re.compile(
+    r"(?:at most|<=|less than or equal to|(?:not|cannot) exceed|\d >|range\D{0,40}\[\d+, ?)\W{0,3}(\d[\d,_]{0,11})",
+    re.I,
+)
+_ABOUT_PROMPT = re.compile(r"context[ _]length|prompt|input tokens", re.I)
+# Anthropic compiles all strict tools of a request into one grammar, which has limits.
+_NO_STRICT = re.compile(
+    r"strict tools|compiled grammar|\.strict: extra inputs|too complex for compil|too many (?:optional )?parameters",
+    re.I,
+)
+_BAD_TOOL = re.compile(r"invalid schema for function '([^']{1,64})'|tools\.(\d{1,3})\.custom: invalid schema", re.I)
 _TOOLS_AND_EFFORT = re.compile(r"tools? .{0,40}reasoning_effort|reasoning_effort.{0,80}\btools?\b", re.I)
 
 
@@ -66,7 +72,15 @@ class Remedy(msgspec.Struct, frozen=True):
 
     field: str
     does: Literal[
-        "rename", "leave out", "set beside tools", "give role", "drop strict", "set", "raise", "leave out beside"
+        "rename",
+        "leave out",
+        "set beside tools",
+        "give role",
+        "drop strict",
+        "set",
+        "raise",
+        "lower",
+        "leave out beside",
     ]
     to: str | None = None
 
@@ -76,9 +90,10 @@ class Remedy(msgspec.Struct, frozen=True):
             "leave out": f"{self.field} is left out",
             "set beside tools": f"{self.field} is {self.to!r} beside tools",
             "give role": f"{self.field} messages are sent as {self.to} messages",
-            "drop strict": "strict is left out",
+            "drop strict": "strict is left out" + (f" of the tool {self.to!r}" if self.to else ""),
             "set": f"{self.field} is asked for as {self.to}",
             "raise": f"{self.field} is at least {self.to}",
+            "lower": f"{self.field} is at most {self.to}",
             "leave out beside": f"{self.field} is left out beside {self.to}",
         }
         return said[self.does]
@@ -107,17 +122,13 @@ def remedy_of(
     places = [*_locations(error.body), *([evidence.param] if evidence.param else [])]
     said = _Said(evidence.prose, places, bool(_WORDS & {*evidence.words}))
     found = first(said) if first is not None else None
-    found = (
-        found
-        or _of_tools(said, body)
-        or _of_roles(said, body)
-        or _of_fields(said, body, fixed)
-        or _of_strict(said, body)
-    )
+    found = found or _of_most(said, body) or _of_tools(said, body) or _of_roles(said, body)
+    found = found or _of_fields(said, body, fixed) or _of_strict(said, body)
     if found is None or found.field in fixed or (found.does == "give role" and "messages" in fixed):
         return None
     touched = {one.field for one in known} | {one.to for one in known if one.does in ("rename", "give role")}
-    changed_back = found.field in touched and (found.does, found.to) != ("give role", "user")
+    goes_on = found.does == "lower" or (found.does, found.to) == ("give role", "user") or found.field == "strict"
+    changed_back = found in known or (found.field in touched and not goes_on)
     return None if changed_back else found
 
 
@@ -166,6 +177,19 @@ def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Rem
     return None
 
 
+def _of_most(said: _Said, body: dict[str, Any]) -> Remedy | None:
+    """Lower a limit to the model's largest, which the server names; the context is another matter."""
+    text = " ".join([said.prose, *said.places])
+    if not any(name in text for name in _LIMITS) or _ABOUT_PROMPT.search(text):
+        return None
+    for name in _LIMITS:
+        sent, named = body.get(name), (int(re.sub("[,_]", "", number)) for number in _MOST.findall(text))
+        most = next((number for number in named if type(sent) is int and 0 < number < sent), None)
+        if most is not None:
+            return Remedy(name, "lower", str(most))
+    return None
+
+
 def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
     messages = body.get("messages")
     roles = {one.get("role") for one in messages if isinstance(one, dict)} if isinstance(messages, list) else set()
@@ -183,7 +207,14 @@ def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
 
 
 def _of_strict(said: _Said, body: dict[str, Any]) -> Remedy | None:
-    return Remedy("strict", "drop strict") if said.refuses("strict") and _without_strict(body) != body else None
+    """Leave ``strict`` out: of all tools where there are too many or the server has none, else of the one it names."""
+    tools = body.get("tools") or ()
+    strict = {_name(tool): n for n, tool in enumerate(tools) if _inner(tool).get("strict")}
+    if said.refuses("strict") or _NO_STRICT.search(said.prose):
+        return Remedy("strict", "drop strict") if strict or _without_strict(body) != body else None
+    found = _BAD_TOOL.search(said.prose)
+    name = found and next((name for name, n in strict.items() if found[1] == name or found[2] == str(n)), None)
+    return Remedy("strict", "drop strict", name) if name else None
 
 
 def _last(place: str) -> str:
@@ -218,14 +249,16 @@ def remedied(body: dict[str, Any], remedies: Iterable[Remedy], model: str) -> tu
 def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str, Any], str | None]:
     name, to = remedy.field, remedy.to
     if remedy.does == "drop strict":
-        return _without_strict(body), None
+        left = _without_strict(body, to)
+        of = f"of the tool {to!r}: {model} refuses its schema with it" if to else f"of the tools: {model} refuses it"
+        return left, f"strict was left out {of}." if left.get("tools") != body.get("tools") else None
     if remedy.does == "give role":
         return _with_role(body, name, str(to), model)
     if remedy.does == "set beside tools":
         if not body.get("tools") or body.get(name) == to:
             return body, None
         return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason beside tools here."
-    if name not in body or remedy.does in ("set", "raise", "leave out beside"):  # what another wire has
+    if name not in body or remedy.does in ("set", "raise", "lower", "leave out beside"):  # see on_wire
         return body, None
     if remedy.does == "rename":
         return {(to if key == name and to else key): value for key, value in body.items()}, None
@@ -254,27 +287,38 @@ def _joined(first: str, content: Any) -> Any:
     return [{"type": "text", "text": first}, *content] if isinstance(content, list) else f"{first}\n\n{content}"
 
 
-def _without_strict(body: dict[str, Any]) -> dict[str, Any]:
-    """Leave ``strict`` out of the schemas; answers are checked here in any case."""
+def _without_strict(body: dict[str, Any], tool: str | None = None) -> dict[str, Any]:
+    """Leave ``strict`` out of all schemas, or of one tool's; answers are checked here in any case."""
     found = dict(body)
     form = found.get("response_format")
-    if isinstance(form, dict) and isinstance(form.get("json_schema"), dict):
+    if isinstance(form, dict) and isinstance(form.get("json_schema"), dict) and tool is None:
         found["response_format"] = {**form, "json_schema": _less(form["json_schema"])}
     if isinstance(found.get("tools"), list):
-        found["tools"] = [
-            {**_less(tool), "function": _less(tool["function"])}
-            if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
-            else tool
-            for tool in found["tools"]
-        ]
+        found["tools"] = [_eased(one) if tool in (None, _name(one)) else one for one in found["tools"]]
     return found
+
+
+def _eased(tool: Any) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return {**_less(tool), "function": _less(function)} if isinstance(function, dict) else tool
+
+
+def _inner(tool: Any) -> dict[str, Any]:
+    """A tool's name, schema and strictness, which chat completions have in ``function``."""
+    function = tool.get("function") if isinstance(tool, dict) else {}
+    found: dict[str, Any] = tool if function is None else function
+    return found if isinstance(found, dict) else {}
+
+
+def _name(tool: Any) -> Any:
+    return _inner(tool).get("name")
 
 
 def _less(form: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in form.items() if name != "strict"}
 
 
-# What only the Responses and the Messages wire have.
+# What depends on the wire.
 
 _OURS = {"responses": ("store", "stream_options")}
 """Fields that this package writes by itself."""
@@ -367,7 +411,7 @@ def on_wire(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return a body as a wire has it with what was learnt of the model, and sentences about what that changes."""
     warnings: list[str] = []
-    for remedy in remedies if wire != "chat" else ():
+    for remedy in remedies:
         name, to = remedy.field, str(remedy.to)
         value = body.get(name)
         if value is None:
@@ -381,10 +425,21 @@ def on_wire(
         elif remedy.does == "raise" and value < int(to):
             body = {**body, name: int(to)}
             warnings.append(f"{name}={value} was sent as {to}, the least that {model} takes.")
+        elif remedy.does == "lower" and value > int(to):
+            body = _with_thinking_below({**body, name: int(to)}, int(to))
+            warnings.append(f"{name}={value} was sent as {to}, the most that {model} takes.")
         elif remedy.does == "leave out beside" and _is_asked(body.get(to)):
             body = _without(body, name)
             warnings.append(f"{name}={value!r} was left out: {model} does not take it beside {to}.")
     return body, tuple(warnings)
+
+
+def _with_thinking_below(body: dict[str, Any], most: int) -> dict[str, Any]:
+    """Let thinking have half of all tokens, where it would have them all."""
+    thinking = body.get("thinking")
+    if not isinstance(thinking, dict) or thinking.get("budget_tokens", 0) < most:
+        return body
+    return {**body, "thinking": {**thinking, "budget_tokens": max(1_024, most // 2)}}
 
 
 def _without(body: dict[str, Any], name: str) -> dict[str, Any]:

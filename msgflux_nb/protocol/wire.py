@@ -92,10 +92,11 @@ def wire_body(
         body, missing = messages_body(chat, learnt, cache_prompt=cache_prompt)
         body, more = on_wire(body, remedies, wire, chat["model"])
         return body, left + missing + more
+    body, more = on_wire(chat, remedies, wire, chat["model"])
     if any(ITEMS in message or BLOCKS in message for message in chat["messages"]):
         kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in chat["messages"]]
-        return {**chat, "messages": kept}, left
-    return chat, left
+        body = {**body, "messages": kept}
+    return body, left + more
 
 
 def with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:

@@ -164,3 +164,138 @@ def test_a_least_that_nobody_means_is_no_remedy(least: str) -> None:
         with pytest.raises(BadRequestError):
             model_at(server.url, wire="responses", max_tokens=5)("Hi")
         assert [body["max_output_tokens"] for body in server.bodies] == [5]
+
+
+# -- a limit above the model's ---------------------------------------------------------------------------------------
+
+MOST: list[tuple[Wire, str, int, Reply]] = [
+    ("chat", "max_tokens", 16_384, refusal(
+        "max_tokens is too large: 900000. This model supports at most 16384 completion tokens, whereas you provided "
+        "900000.", param="max_tokens", code="invalid_value")),
+    ("chat", "max_tokens", 8_192, refusal(
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model", param="max_tokens")),
+    ("chat", "max_tokens", 8_192, refusal("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]")),
+    ("responses", "max_output_tokens", 128_000, refusal(
+        "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 128000, but got 900000 instead.",
+        param="max_output_tokens", code="integer_above_max_value")),
+    ("messages", "max_tokens", 64_000, refusal(
+        "max_tokens: 900000 > 64000, which is the maximum allowed number of output tokens for claude-x")),
+]  # fmt: skip
+ANSWERS["chat"] = {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}
+
+
+@both
+@pytest.mark.parametrize(("wire", "name", "most", "reply"), MOST, ids=lambda value: str(value)[:24])
+def test_a_limit_above_the_models_is_sent_as_the_models_and_said(
+    ask: Ask, wire: Wire, name: str, most: int, reply: Reply
+) -> None:
+    with serving(reply, answer(wire)) as server:
+        model = model_at(server.url, wire=wire, max_tokens=900_000)
+        assert ask(model, "Hi", "Ho") == ["Hello"] * 2
+        assert [body[name] for body in server.bodies] == [900_000, most, most]
+        assert model("Hi").metadata.warnings == (f"{name}=900000 was sent as {most}, the most that scripted takes.",)
+        smaller = model_at(server.url, wire=wire, max_tokens=9)("Hi")
+        assert (server.bodies[-1][name], smaller.metadata.warnings) == (9, ())
+
+
+def test_a_limit_of_another_name_is_lowered_after_it_is_renamed() -> None:
+    renamed = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    )
+    above = (
+        "Invalid 'max_completion_tokens': integer above maximum value. Expected a value <= 128000, but got 900000 "
+        "instead."
+    )
+    replies = refusal(renamed, param="max_tokens"), refusal(above, param="max_completion_tokens"), answer("chat")
+    with serving(*replies) as server:
+        assert model_at(server.url, max_tokens=900_000)("Hi").text == "Hello"
+        assert "max_tokens" not in server.bodies[-1]
+        assert [body.get("max_completion_tokens") for body in server.bodies] == [None, 900_000, 128_000]
+
+
+def test_thinking_leaves_something_of_a_lowered_limit_for_the_answer() -> None:
+    reply = refusal("max_tokens: 24976 > 8192, which is the maximum allowed number of output tokens for claude-x")
+    with serving(reply, answer("messages")) as server:
+        options: dict[str, Any] = {"reasoning_effort": "high", "max_tokens": 400, "profile": {"thinking": "budget"}}
+        assert model_at(server.url, wire="messages", **options)("Hi").text == "Hello"
+        sent = server.bodies[-1]
+        assert (sent["max_tokens"], sent["thinking"]["budget_tokens"]) == (8_192, 4_096)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 900010 tokens (10 in the messages, "
+        "900000 in max_tokens).",
+        "max_tokens: expected a value >= 1000000",
+        "max_tokens must be at most 1000000",
+    ],
+)
+def test_a_context_and_a_number_that_is_not_smaller_lower_nothing(said: str) -> None:
+    with serving(refusal(said, param="max_tokens"), answer("chat")) as server:
+        with pytest.raises(BadRequestError):
+            model_at(server.url, max_tokens=900_000)("Hi")
+        assert len(server.bodies) == 1
+
+
+# -- strict ------------------------------------------------------------------------------------------------------------
+
+
+def tool(name: str, strict: bool = True) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "function",
+        "function": {"name": name, "parameters": schema, **({"strict": True} if strict else {})},
+    }
+
+
+def strict_ones(body: dict[str, Any]) -> list[str]:
+    functions = [one.get("function", one) for one in body["tools"]]
+    return [function["name"] for function in functions if function.get("strict")]
+
+
+TOO_STRICT: list[tuple[Wire, str, list[str], str]] = [
+    ("messages", "Too many strict tools (21). The maximum number of strict tools supported is 20. Try reducing the "
+     "number of tools marked as strict.", [], "of the tools: scripted refuses it."),
+    ("messages", "The compiled grammar is too large, which would cause performance issues. Simplify your tool schemas "
+     "or reduce the number of strict tools.", [], "of the tools: scripted refuses it."),
+    ("messages", "Schemas contains too many optional parameters (25), which would make grammar compilation "
+     "inefficient. Reduce the number of optional parameters in your tool schemas (limit: 24).", [],
+     "of the tools: scripted refuses it."),
+    ("messages", "tools.0.custom.strict: Extra inputs are not permitted", [], "of the tools: scripted refuses it."),
+    ("messages", "tools.1.custom: Invalid schema: Circular reference detected in schema definitions: Node -> Node.",
+     ["one"], "of the tool 'two': scripted refuses its schema with it."),
+    *((wire, "Invalid schema for function 'two': In context=(), 'required' is required to be supplied and to be an "
+       "array including every key in properties. Missing 'unit'.", ["one"],
+       "of the tool 'two': scripted refuses its schema with it.") for wire in ("chat", "responses")),
+]  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize(("wire", "said", "left", "warning"), TOO_STRICT, ids=lambda value: str(value)[:24])
+def test_strict_is_left_out_where_it_is_refused_and_said(
+    ask: Ask, wire: Wire, said: str, left: list[str], warning: str
+) -> None:
+    tools = [tool("one"), tool("two"), tool("three", strict=False)]
+    with serving(refusal(said), answer(wire)) as server:
+        model = model_at(server.url, wire=wire)
+        assert ask(model, "Hi", "Ho", tool_schemas=tools) == ["Hello"] * 2
+        assert [strict_ones(body) for body in server.bodies] == [["one", "two"], left, left]
+        answered = model("Hi", tool_schemas=tools)
+        assert answered.metadata.warnings == (f"strict was left out {warning}",)
+        assert model("Hi").metadata.warnings == ()
+
+
+def test_one_tool_after_the_other_is_sent_without_strict() -> None:
+    said = "Invalid schema for function '{}': In context=(), 'required' is required to be supplied."
+    replies = refusal(said.format("one")), refusal(said.format("two")), refusal(said.format("two"))
+    with serving(*replies) as server:
+        with pytest.raises(BadRequestError, match="function 'one'"):
+            model_at(server.url)("Hi", tool_schemas=[tool("one"), tool("two")])
+        assert [strict_ones(body) for body in server.bodies] == [["one", "two"], ["two"], []]
