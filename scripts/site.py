@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import shutil
 import subprocess
@@ -64,32 +65,47 @@ def _show(notebook: Path, target: Path) -> None:
     nbformat.write(shown, target)
 
 
+REFERENCE = {
+    "Ask a model": "Model ChatCompletion ChatBlock Timeout",
+    "Tools": "run_tools arun_tools tool_schemas ToolCall ToolCallAggregator",
+    "Plans": "plan.react plan.self_consistency plan.tree_of_thoughts plan.start",
+    "Tables": "to_frame extract aextract Chunk runs resume",
+    "Judge": "grid agrid score",
+    "Record and teach": "record replay lesson",
+    "Views": "Playground MessageBuilder PrefillEditor SchemaPicker ToolCallView PlanView ExtractionView GridView "
+    "ReviewView display",
+    "Errors": "Fault",
+}
+"""The public names, in the order in which somebody meets them; the errors follow by themselves."""
+
+
 def reference() -> str:
-    """Return the page of the API: each public name by kind, from its docstring."""
+    """Return the page of the API: each public name below what it is for, from its docstring."""
     import msgflux_nb as mf
 
-    classes = [name for name in mf.__all__ if isinstance(getattr(mf, name), type)]
-    errors = [name for name in classes if issubclass(getattr(mf, name), Exception)]
-    others = [name for name in classes if name not in errors]
-    functions = [name for name in mf.__all__ if name not in classes and callable(getattr(mf, name))]
+    errors = [name for name in mf.__all__ if _is_error(getattr(mf, name))]
+    groups = {title: names.split() for title, names in REFERENCE.items()}
+    groups["Errors"] += errors
+    told = {name.partition(".")[0] for names in groups.values() for name in names}
+    if missing := set(mf.__all__) - told:
+        raise SystemExit(f"scripts/site.py: REFERENCE lacks {', '.join(sorted(missing))}")
     parts = ["# Reference\n\nEverything is imported as `import msgflux_nb as mf`.\n"]
-    for title, names, kind in (
-        ("Functions", functions, "function"),
-        ("Classes", others, "class"),
-        ("Errors", errors, "exc"),
-    ):
+    for title, names in groups.items():
         parts.append(f"## {title}\n")
         for name in names:
-            home = getattr(getattr(mf, name), "__module__", "msgflux_nb")
-            real = getattr(getattr(mf, name), "__qualname__", name)
-            directive = {"function": "autofunction", "class": "autoclass", "exc": "autoexception"}[kind]
-            options = "   :members:\n   :exclude-members: tag\n" if kind == "class" else ""
-            parts.append(f"### {name}\n\n```{{eval-rst}}\n.. {directive}:: {home}.{real}\n{options}```\n")
-    parts.append("## Plans\n")
-    for name in ("react", "self_consistency", "tree_of_thoughts", "start"):
-        function = getattr(mf.plan, name)
-        parts.append(f"### plan.{name}\n\n```{{eval-rst}}\n.. autofunction:: {function.__module__}.{name}\n```\n")
+            thing = operator.attrgetter(name)(mf)
+            home = f"{getattr(thing, '__module__', 'msgflux_nb')}.{getattr(thing, '__qualname__', name)}"
+            directive, options = "autofunction", ""
+            if name in errors:
+                directive = "autoexception"
+            elif isinstance(thing, type):
+                directive, options = "autoclass", "   :members:\n   :exclude-members: tag\n"
+            parts.append(f"### {name}\n\n```{{eval-rst}}\n.. {directive}:: {home}\n{options}```\n")
     return "\n".join(parts)
+
+
+def _is_error(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Exception)
 
 
 def dead_links() -> list[str]:
