@@ -56,7 +56,7 @@ class History:
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._root = _Node(None)
-        self._before: list[list[_Node]] = []
+        self._before: list[tuple[_Node, list[_Node]]] = []
         self._show(list(messages), anew_from=None)
 
     @property
@@ -76,6 +76,15 @@ class History:
         """Make ``messages`` the conversation; turns at its beginning that are there already are not made again."""
         self._remember()
         self._show(list(messages), anew_from=None)
+
+    def begin(self) -> None:
+        """Begin anew: what comes next is no version of what was shown, which only ``undo`` and ``go_to`` show again."""
+        self._remember()
+        self._root = _Node(None)
+
+    def holds(self, ids: Sequence[int]) -> bool:
+        """Whether turns with these numbers were ever shown since it last began anew."""
+        return not ids or any(child.id == ids[0] for child in self._root.children)
 
     def add(self, message: Message) -> None:
         """Put a turn at the end; always a new one, so that the same answer given twice is two."""
@@ -101,13 +110,17 @@ class History:
         Raises:
             LookupError: they were never shown one after the other.
         """
-        path = [self._root]
-        for id_ in ids:
+        wanted = list(ids)
+        roots = [self._root, *(root for root, _ in reversed(self._before))]
+        begins = (root for root in roots if any(child.id == wanted[0] for child in root.children)) if wanted else ()
+        path = [next(iter(begins), self._root)]
+        for id_ in wanted:
             found = next((child for child in path[-1].children if child.id == id_), None)
             if found is None:
                 raise LookupError(f"turn {id_} never stood in place {len(path) - 1}")
             path.append(found)
         self._remember()
+        self._root = path[0]
         for node, child in itertools.pairwise(path):
             node.chosen = child
         path[-1].chosen = None
@@ -160,8 +173,9 @@ class History:
         """Show the conversation as it was before the last change; False if there was none."""
         if not self._before:
             return False
+        self._root, path = self._before.pop()
         node = self._root
-        for child in self._before.pop():
+        for child in path:
             node.chosen = child
             node = child
         node.chosen = None
@@ -179,7 +193,7 @@ class History:
         node.chosen = None
 
     def _remember(self) -> None:
-        self._before.append(self._path())
+        self._before.append((self._root, self._path()))
 
     def _path(self) -> list[_Node]:
         path = []

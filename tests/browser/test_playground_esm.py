@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .hostile import counting, dangerous
-from .play_page import PARTS, PlayPage, answer_as, batch, end, ending, progress, start, start_with
+from .play_page import PARTS, PlayPage, answer_as, batch, end, ending, more, progress, start, start_with
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -605,3 +605,19 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
     inside = "document.querySelectorAll('.msgflux-live :is(script, style, a, [onerror], [data-commandlinker-command])')"
     assert page.evaluate(f"{inside}.length") == 0
     assert play.errors() == []
+
+
+def test_a_new_beginning_ends_what_runs_and_forgets_how_the_last_answer_ended(play: PlayPage) -> None:
+    play.add("Hi")
+    play.deliver(start(), batch(1, "Hello"))
+    more(play.view, "Begin again")
+    assert len(play.sent("stop")) == len(play.sent_in("builder", "clear")) == 1
+    play.deliver(end(1, "stopped", status=["48 in · 2 out"]), {"type": "settled", "side": None})
+    play.receive(running=False)
+    play.settle()
+    expect(play.view.locator("> .mf-bottom")).to_contain_text("48 in")
+    play.kernel.builder.clear()
+    play.show_turns()
+    expect(play.view.locator("> .mf-bottom")).not_to_contain_text("48 in")
+    expect(play.view.locator("> .mf-bottom")).to_contain_text("ready")
+    expect(play.view.locator(".mf-begin")).to_be_visible()

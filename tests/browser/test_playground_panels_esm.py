@@ -119,6 +119,40 @@ def test_tokens_are_asked_for_by_a_box_and_shown_when_somebody_looks(play: PlayP
     assert play.view.locator(".mf-token").last.get_attribute("title") == "⏎ 20.2 %"
 
 
+def test_tokens_come_while_the_answer_does(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    play.view.get_by_role("checkbox").check()
+    play.receive(logprobs=True, running=True)
+    play.deliver(start(), batch(1, "It"))
+    until(lambda: play.sent("tokens"), what="a question for the tokens that are there")
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 0, "rows": TOKENS[:1]})
+    shown = play.view.locator(".mf-token")
+    expect(shown).to_have_text(["It"])
+    until(lambda: play.deliver(batch(2)) or play.sent("tokens")[-1]["since"] == 1, what="a question for the next")
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 1, "rows": TOKENS[1:]})
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 1, "rows": TOKENS[1:]})  # told twice
+    expect(shown).to_have_count(3)
+    expect(panel(play).locator(".mf-others")).to_contain_text("… It is could come")
+    shown.first.click()  # a reader's choice stays
+    play.deliver(end(2, tokens=True))
+    until(lambda: play.sent("tokens")[-1]["since"] == 0, what="a question for all")
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 0, "rows": TOKENS})
+    expect(shown).to_have_count(3)
+    expect(shown.first).to_have_attribute("aria-current", "true")
+    assert play.errors() == []
+
+
+def test_the_given_beginning_stands_before_the_tokens(play: PlayPage) -> None:
+    tab(play, "tokens").click()
+    play.deliver(start(prefill="So far: "), batch(1, " It"), end(1, tokens=True, prefill="So far: "))
+    play.receive(running=False)
+    play.settle()
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 0, "rows": TOKENS})
+    expect(panel(play).locator(".mf-tokens .mf-prefill")).to_have_text("So far: ", use_inner_text=False)
+    play.view.locator(".mf-token").first.click()
+    expect(panel(play).locator(".mf-others")).to_contain_text("After …So far: could come")
+
+
 def test_another_token_can_be_gone_on_from(play: PlayPage) -> None:
     tab(play, "tokens").click()
     answered(play, tokens=True)

@@ -241,3 +241,20 @@ def test_nothing_that_was_shown_is_ever_lost(steps: list[tuple[str, int, str]]) 
 
     walk(history._root, ())
     assert shown <= reachable
+
+
+def test_a_new_beginning_has_no_versions_of_what_was_before_and_is_taken_back() -> None:
+    history = History([turn("a"), turn("b")])
+    ids = history.ids
+    history.begin()
+    assert (len(history), history.undoable) == (0, True)
+    history.add(turn("c"))
+    assert history.siblings(0) == (0, 1)
+    assert not history.holds(ids)
+    history.go_to(ids)
+    assert history.holds(ids)
+    assert history.ids == ids
+    assert history.siblings(0) == (0, 1)
+    for _ in range(3):
+        history.undo()
+    assert history.ids == ids

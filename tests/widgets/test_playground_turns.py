@@ -141,6 +141,24 @@ def test_a_rerun_during_a_run_is_refused_and_cuts_nothing(bench: Bench) -> None:
     bench.wait()
 
 
+@answers(slow(), stream("Red"))
+def test_who_begins_anew_while_an_answer_comes_keeps_an_empty_conversation(bench: Bench) -> None:
+    bench.playground.prompt = "Hi"
+    bench.playground.run()
+    eventually(lambda: bench.of("batch"), "a batch")
+    bench.playground.builder.clear()
+    bench.playground.stop()
+    bench.wait()
+    assert bench.playground.messages == []
+    playground = ask(bench)
+    assert playground.builder.turns[0]["siblings"] == [0, 1]  # no version of what was there before
+    assert len(bench.server.bodies[1]["messages"]) == 1
+    for _ in range(3):
+        playground.undo()
+    assert playground.messages[0] == {"role": "user", "content": "Hi"}
+    assert str(last(playground)).startswith("word0")
+
+
 # Going on from a text, or from a token
 
 

@@ -43,6 +43,7 @@ export default guarded(() => {
         /** Begin a message for a person, who sends it. @param {string} text */
         write: (text) => draft.write({ text }),
         blank: () => draft.empty && !store.turns.length,
+        empty: () => !store.turns.length,
         undo: () => store.ask("undo"),
         clear: () => store.ask("clear"),
         drafts: draft.listeners,

@@ -190,8 +190,11 @@ class MessageBuilder(Intake):
         return done
 
     def clear(self) -> None:
-        """Remove all turns; ``undo`` brings them back, and the draft stays."""
-        self._show([])
+        """Begin anew, without turns and their versions; ``undo`` brings them back, and the draft stays."""
+        with self._lock:
+            if len(self.history):
+                self.history.begin()
+            self.changed()
 
     # -- what a parent does ---------------------------------------------------------------------------------------
 

@@ -54,6 +54,12 @@ export function playHead(play, el, inner, acts, signal) {
     more,
   );
 
+  /** What still arrives belongs to what was shown: it ends, and undo brings it back. */
+  function beginAgain() {
+    play.stop();
+    inner.builder.clear();
+  }
+
   /** @returns {Entry[]} */
   function moreEntries() {
     return [
@@ -65,7 +71,7 @@ export function playHead(play, el, inner, acts, signal) {
       { label: "Compare with another model …", icon: "compare", pick: () => setTimeout(() => (second.node.hidden ? comparing : second.menu).open()) },
       { label: "Present", icon: "present", key: "F", pick: () => present.click() },
       "-",
-      { label: "Begin again", icon: "trash", title: "without turns; undo brings them back", pick: () => inner.builder.clear() },
+      { label: "Begin again", icon: "trash", title: "without turns; undo brings them back", pick: beginAgain },
       "-",
       { heading: "keys" },
       ...KEYS_SAID.map(([key, does]) => ({ node: element("div", { class: "mf-key-line" }, element("span", {}, does), element("kbd", {}, key)) })),

@@ -53,9 +53,10 @@ class Compare(PageMessage, frozen=True):
 
 
 class Tokens(PageMessage, frozen=True):
-    """The tokens of a side's answer are asked for."""
+    """The tokens of a side's answer are asked for, from one on."""
 
     side: int
+    since: int = 0
 
 
 class Code(PageMessage, frozen=True):

@@ -172,9 +172,8 @@ class PlayPage(View):
 
     def _on_tokens(self, message: page.Tokens, _buffers: Buffers) -> None:
         side = self._rounds.sides[message.side]
-        self.send(
-            {"type": "tokens", "side": side.index, "number": side.number, "rows": token_rows(side.stream.logprobs)}
-        )
+        rows = [] if side.stream is None else token_rows(side.stream.logprobs[message.since :])
+        self.send({"type": "tokens", "side": side.index, "number": side.number, "since": message.since, "rows": rows})
 
     def _on_code(self, message: page.Code, _buffers: Buffers) -> None:
         self.send({"type": "code", "text": self._acts.grid_code if message.grid else self._acts.code})

@@ -185,6 +185,12 @@ export class Play {
     this.tell();
   }
 
+  /** The conversation has begun anew: nothing is told of the answers of the last one. */
+  forget() {
+    this.sides.splice(0, this.sides.length, this.newSide());
+    this.choosing = false;
+  }
+
   resync() {
     if (this.resyncing) return;
     this.resyncing = true; // once: the answer to it has everything

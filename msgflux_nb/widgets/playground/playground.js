@@ -202,8 +202,14 @@ function whole(play, el, { left, places, inner }, signal) {
   /** Which answer was at work when the tools were brought to the front. */
   let toolsOf = 0;
   let plansOf = 0; // and the plan
+  let talked = false; // whether there was a conversation, which can begin anew
 
   const draw = oncePerFrame(() => {
+    if (!builder.empty()) talked = true;
+    else if (talked && !play.busy && play.sides.every(({ over, settled }) => over && settled)) {
+      talked = false;
+      play.forget();
+    }
     const [one] = play.sides;
     el.dataset.state = play.busy ? play.state : one.state;
     el.toggleAttribute("data-choosing", play.choosing && play.sides.length > 1);

@@ -45,6 +45,7 @@ class Rounds:
         self._done = threading.Event()
         self._cut = False  # whether the answer and the change before it are one
         self._place: list[int] = []  # the turns that the answer follows
+        self._elsewhere: list[int] | None = None  # the turns that are shown instead, where somebody has begun anew
         self._answered: int | None = None  # the id of the turn that is the last answer
 
     @property
@@ -163,6 +164,7 @@ class Rounds:
     def _return(self) -> list[Message]:
         """Go back to what was asked, should somebody have changed the conversation since; returns what stood behind."""
         history, ids = self._builder.history, self._builder.history.ids
+        self._elsewhere = None if history.holds(self._place) else ids
         if ids == self._place:
             return []
         behind: list[Message] = history.messages[len(self._place) :] if self._stands(ids) else []
@@ -182,6 +184,10 @@ class Rounds:
         for turn in behind:
             history.add(turn)
             history.join_changes()
+        if self._elsewhere:
+            history.go_to(self._elsewhere)
+        elif self._elsewhere is not None:
+            history.begin()  # the answer is where it was asked for, and undo shows it
         self._builder.changed()
 
     def _join_cut(self) -> None:

@@ -7,6 +7,7 @@ import { element, oncePerFrame, writes } from "../base/dom.js";
 /** @import { Play } from "./play.js" */
 
 const TOKENS_AT_ONCE = 2000;
+const PAUSE_MILLISECONDS = 400; // between two questions for the tokens that have come meanwhile
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
 /** @typedef {{ text: string, share: number, taken: boolean }} Candidate */
@@ -20,6 +21,9 @@ export function tokenLens(play, signal) {
   const ask = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   const hint = element("p", { class: "mf-hint" });
   const words = element("div", { class: "mf-tokens mf-scroll", role: "group", "aria-label": "tokens", dir: "auto" });
+  const given = element("span", { class: "mf-prefill", title: "the beginning that was given" });
+  const list = element("span");
+  words.append(given, list);
   const strip = element("div", { class: "mf-strip", "aria-hidden": "true" });
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens" });
   const heat = temperatureSlider(() => drawHeat());
@@ -33,8 +37,11 @@ export function tokenLens(play, signal) {
     element("section", { class: "mf-lens-next" }, others, heat.node),
   );
   const node = element("div", { class: "mf-lens" }, element("div", { class: "mf-ask" }, element("label", {}, ask, "ask for the probabilities of tokens"), element("span", { class: "mf-grow" }), wide), hint, shown);
-  let drawn = 0;
   let current = 0;
+  let of = 0; // the number of the answer whose tokens these are
+  let chosen = false; // whether a reader has chosen one of them
+  /** @type {{ number: number, whole: boolean, at: number }} of which answer, whether all, and when the tokens were asked for */
+  let asked = { number: 0, whole: false, at: 0 };
   /** @type {Token[]} */
   let tokens = [];
 
@@ -44,7 +51,9 @@ export function tokenLens(play, signal) {
   });
   const choosing = (/** @type {Event} */ { target }) => {
     const at = target instanceof HTMLElement ? target.closest("[data-at]") : null;
-    if (at instanceof HTMLElement) choose(Number(at.dataset.at));
+    if (!(at instanceof HTMLElement)) return;
+    chosen = true;
+    choose(Number(at.dataset.at));
   };
   words.addEventListener("click", choosing);
   words.addEventListener("focusin", choosing);
@@ -56,7 +65,7 @@ export function tokenLens(play, signal) {
     const { key, target } = event;
     if (writes(target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const inWords = target instanceof Node && words.contains(target);
-    const steps = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: words.childElementCount - 1 };
+    const steps = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: tokens.length - 1 };
     if (inWords && key in steps) focusToken(steps[/** @type {keyof typeof steps} */ (key)]);
     else if (key === "ArrowDown" && inWords) candidates()[0]?.focus();
     else if ((key === "ArrowDown" || key === "ArrowUp") && !inWords && target !== heat.input) walk(key === "ArrowDown" ? 1 : -1);
@@ -78,7 +87,7 @@ export function tokenLens(play, signal) {
 
   /** @param {number} at */
   function focusToken(at) {
-    const next = words.children[at];
+    const next = list.children[at];
     if (next instanceof HTMLElement) next.focus();
   }
 
@@ -94,26 +103,45 @@ export function tokenLens(play, signal) {
   /** @param {any} message */
   function read(message) {
     if (message.type !== "tokens" || message.number !== play.sides[0].number) return;
-    tokens = message.rows.slice(0, TOKENS_AT_ONCE);
-    current = 0;
-    words.replaceChildren(...tokens.map(tokenNode));
-    strip.replaceChildren(...tokens.map((_, at) => element("i", { "data-at": at })));
-    others.replaceChildren();
-    heat.reset();
-    shown.hidden = false;
+    const [side] = play.sides;
+    const since = message.since ?? 0;
+    if (since !== (since ? tokens.length : 0)) return; // it was asked for before another answer began
+    const news = message.rows.slice(0, TOKENS_AT_ONCE - since);
+    const [stays, focused] = [chosen && of === side.number ? current : -1, list.contains(document.activeElement)];
+    if (!since) begin(side.number);
+    tokens = [...tokens, ...news];
+    list.append(...news.map((/** @type {Token} */ token, /** @type {number} */ at) => tokenNode(token, since + at)));
+    strip.append(...news.map((/** @type {Token} */ _, /** @type {number} */ at) => element("i", { "data-at": since + at })));
+    if (given.textContent !== side.prefill) given.textContent = side.prefill;
+    hint.hidden = tokens.length > 0;
+    shown.hidden = !tokens.length;
     drawHeat();
-    if (tokens.length) choose(mostSurprising(tokens));
+    chosen ||= stays >= 0 && stays < tokens.length;
+    if (chosen && !since) choose(stays);
+    else if (tokens.length && !chosen) choose(side.over ? mostSurprising(tokens) : tokens.length - 1);
+    if (focused && !since) focusToken(current);
+  }
+
+  /** @param {number} number of the answer */
+  function begin(number) {
+    of = number;
+    tokens = [];
+    current = 0;
+    chosen = false;
+    for (const node of [list, strip, others]) node.replaceChildren();
+    heat.reset();
   }
 
   /** @param {number} at */
   function choose(at) {
     current = at;
-    for (const list of [words, strip]) {
-      for (const one of list.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
-      list.children[at]?.setAttribute("aria-current", "true");
+    for (const places of [list, strip]) {
+      for (const one of places.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+      places.children[at]?.setAttribute("aria-current", "true");
     }
-    for (const [place, one] of [...words.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
-    const before = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
+    for (const [place, one] of [...list.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
+    const nearby = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
+    const before = at < 6 ? play.sides[0].prefill.slice(-24) + nearby : nearby;
     const title = element("p", { class: "mf-note mf-cut" }, before ? "After " : "At the beginning", element("b", {}, before ? `…${before}` : ""), " could come");
     others.replaceChildren(title, ...rowsOf(at), restRow());
     drawCandidates();
@@ -152,7 +180,7 @@ export function tokenLens(play, signal) {
     tokens.forEach((token, at) => {
       const share = takenShare(token, heat.value());
       const doubt = doubtOf(share).toFixed(3);
-      const [word, bar] = [words.children[at], strip.children[at]];
+      const [word, bar] = [list.children[at], strip.children[at]];
       if (word instanceof HTMLElement) word.style.setProperty("--mf-doubt", doubt);
       if (bar instanceof HTMLElement) bar.style.setProperty("--mf-doubt", doubt);
       if (word instanceof HTMLElement) word.title = `${spelled(token[0])} ${percent(share)}`;
@@ -163,17 +191,21 @@ export function tokenLens(play, signal) {
   function draw() {
     ask.checked = model.get("logprobs");
     const [side] = play.sides;
+    const comes = side.state === "running" && side.begun && model.get("logprobs");
     const there = side.over && side.tokens;
-    hint.hidden = there;
+    const held = asked.number === side.number && tokens.length > 0;
+    hint.hidden = there || (comes && held);
     hint.textContent = model.get("logprobs")
       ? "The next answer comes with them, if its provider gives them."
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
-    if (!there) shown.hidden = true;
+    if (!hint.hidden) shown.hidden = true;
     wide.hidden = !there;
-    if (there && drawn !== side.number) {
-      drawn = side.number;
-      model.send({ type: "tokens", side: 0 });
-    }
+    const now = performance.now();
+    const due = there ? !(asked.number === side.number && asked.whole) : comes && now - asked.at > PAUSE_MILLISECONDS;
+    if (!due) return;
+    const since = held && !there ? tokens.length : 0;
+    asked = { number: side.number, whole: there, at: now };
+    if (since < TOKENS_AT_ONCE) model.send({ type: "tokens", side: 0, since });
   }
 
   play.readers.add(read);
