@@ -37,6 +37,7 @@ PARTS: dict[str, tuple[str, Any] | None] = {
     "document_url": None,
     "image_file": None,
     "reference": None,
+    "container_upload": None,
     "thinking": None,
     "redacted_thinking": None,
     "reasoning": None,

@@ -450,6 +450,127 @@ def test_run_tools_sends_what_was_recorded_request_for_request(
     assert plainly(server.bodies[0], ignored) == before
 
 
+# Recorded answers with thoughts before their calls: signed ones (Messages), encrypted ones (Responses).
+THOUGHT_ABOUT = ("fantasy-eeb469cd8f", "pydantic-ai-7379780c56", "rig-d0376d74c9", "llm-anthropic-40e1294e76")
+OURS = ("model", "input", "messages", "system", "instructions", "tools", *NAMED)
+
+
+def recorded_as(ids: tuple[str, ...]) -> list[Any]:
+    found = [(wire, one) for wire in ("responses", "messages") for one in recorded_on(wire) if one["id"] in ids]
+    cases = [pytest.param(wire, one, id=one["id"]) for wire, one in found]
+    return cases or [pytest.param("", {}, marks=missing_2(), id="none")]
+
+
+def model_of(server: Server, wire: str, asked: dict[str, Any]) -> mf.ChatCompletion:
+    """The model that a recorded request asks, with whatever else the request holds."""
+    more = {name: value for name, value in asked.items() if name not in OURS and value is not None}
+    name = {"responses": "openai/", "messages": "anthropic/"}[wire] + asked["model"]
+    return model_on(server, wire, name, extra_body=more)
+
+
+def opened(wire: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a recorded request, as a caller has them."""
+    system = asked.get("instructions") or as_text(asked.get("system"))
+    first = [{"role": "system", "content": system}] if system else []
+    turns = asked["input" if wire == "responses" else "messages"]
+    return [*first, *({"role": turn["role"], "content": said_in(turn["content"])} for turn in turns)]
+
+
+def said_in(content: Any) -> Any:
+    if isinstance(content, str):
+        return content
+    return [part if part["type"] not in ("input_text", "text") else mf.ChatBlock.text(part["text"]) for part in content]
+
+
+@pytest.mark.parametrize(("wire", "exchange"), recorded_as(THOUGHT_ABOUT))
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_run_tools_gives_recorded_thoughts_back_as_they_came_before_their_calls(
+    server: Server, wire: str, exchange: dict[str, Any], driver: str
+) -> None:
+    asked, expected = exchange["request"], exchange["expected"]["choices"][0]
+    server.replies = [Reply([exchange["body"].encode()]), whole(message(TEXT) if wire == "messages" else response())]
+    given = opened(wire, asked), [tool_of(tool, ["done"] * 9) for tool in asked["tools"]]
+    model = model_of(server, wire, asked)
+    if driver == "sync":
+        mf.run_tools(model, given[0], tools=given[1])
+    else:
+        asyncio.run(mf.arun_tools(model, given[0], tools=given[1]))
+    first, second = server.bodies
+    place = "input" if wire == "responses" else "messages"
+    assert plainly(as_texts(first, place), set()) == plainly(as_texts(asked, place), set())
+    assert {**second, place: second[place][: len(first[place])]} == first
+    turn = second[place][len(first[place]) :]
+    things = turn if wire == "responses" else [*turn[0]["content"], *turn[1]["content"]]
+    said, calls = expected["carry"], expected["tool_calls"]
+    thoughts = [one for one in things if one["type"] in ("reasoning", "thinking")]
+    for one, meant in zip(thoughts, [one for one in said if one["type"] != "message"], strict=True):
+        assert all(is_as_meant(one.get(name), value) for name, value in meant.items())
+        assert one.get("signature") or one.get("encrypted_content")
+    assert [one.get("call_id") or one["id"] for one in things if one["type"] in ("function_call", "tool_use")] == [
+        call["id"] for call in calls
+    ]
+    kinds = [one["type"] for one in things]
+    assert kinds[0] == ("reasoning" if wire == "responses" else "thinking")
+    assert kinds[-len(calls) :] == ["function_call_output" if wire == "responses" else "tool_result"] * len(calls)
+
+
+# Recorded requests that go on with a conversation in which the provider's own tools, or the caller's, were used between
+# thoughts that go back as they came.
+GONE_ON = ("pydantic-ai-0e294dc500", "pydantic-ai-0335c6641f", "pydantic-ai-c7ee7da9c8", "pydantic-ai-94065b2fc7")
+
+
+@pytest.mark.parametrize(("wire", "exchange"), recorded_as(GONE_ON))
+def test_a_conversation_goes_on_as_it_was_recorded_request_for_request(
+    server: Server, wire: str, exchange: dict[str, Any]
+) -> None:
+    asked = exchange["request"]
+    place = "input" if wire == "responses" else "messages"
+    turns = asked[place]
+    at, end = turns[0:1], turns[-1:]
+    between = turns[1:-1]
+    results = (
+        [item["output"] for item in between if item["type"] == "function_call_output"] if wire != "messages" else []
+    )
+    if wire == "responses":
+        first = response(*(item for item in between if item["type"] != "function_call_output"))
+    else:
+        first = message(*between[0]["content"])
+    status = Reply([exchange["body"].encode()], status=exchange["status"])
+    server.replies = [whole(first), status]
+    model = model_of(server, wire, asked)
+    history = opened(wire, {**asked, place: at})
+    tools = {"tool_schemas": [{"type": "function", "function": {
+        "name": tool["name"], "parameters": tool["parameters"], "strict": False}}
+        if tool.get("type") == "function" else tool for tool in asked["tools"]]}  # fmt: skip
+    answer = model(history, **tools)
+    if answer.aggregator is not None:
+        answer.aggregator.insert_results(dict(zip([call.id for call in answer.tool_calls], results, strict=True)))
+    history += json.loads(json.dumps(answer.to_messages()))
+    history += opened(wire, {"input": end, "messages": end})
+    if exchange["status"] == 200:
+        assert model(history, **tools).metadata.warnings == ()
+    else:
+        with pytest.raises(mf.BadRequestError):
+            model(history, **tools)
+    assert plainly(as_texts(server.bodies[-1], place), set()) == plainly(as_texts(asked, place), set())
+
+
+def as_texts(asked: dict[str, Any], place: str) -> dict[str, Any]:
+    """A recorded request in which one text is a text, a developer's message the instructions, and nothing is null."""
+    turns = [{**turn, "content": as_text(turn["content"])} if "content" in turn else turn for turn in asked[place]]
+    system = {"system": as_text(asked["system"])} if "system" in asked else {}
+    if turns[0].get("role") == "developer":
+        system = {"instructions": turns.pop(0)["content"]}
+    tools = [{name: value for name, value in tool.items() if value is not None} for tool in asked["tools"]]
+    same = {name: value for name, value in asked.items() if value is not None}
+    return {**same, place: turns, "tools": tools, **system}
+
+
+def as_text(content: Any) -> Any:
+    plain = isinstance(content, list) and len(content) == 1 and content[0].get("type") in ("text", "input_text")
+    return content[0]["text"] if plain else content
+
+
 def called() -> list[Any]:
     """Recorded answers with calls that can run."""
     found = [
@@ -538,9 +659,14 @@ def tool_of(tool: dict[str, Any], results: list[str]) -> Tool:
     def by_isbn(isbn: str) -> str:
         return next(given)
 
+    def by_place(city: str = "", location: str = "", country: str = "") -> str:
+        return next(given)
+
     schema = tool.get("input_schema") or tool["parameters"]
-    function = {"user": by_user, "a": by_numbers, "isbn": by_isbn}[next(iter(schema["properties"]))]
+    named = {"user": by_user, "a": by_numbers, "isbn": by_isbn}
+    function = named.get(next(iter(schema["properties"]), ""), by_place)
     form = {"name": tool["name"], "description": tool["description"], "parameters": schema}
+    form = {name: value for name, value in form.items() if value is not None}
     form["strict"] = bool(tool.get("strict"))
     recorded = {"name": tool["name"], "schema": {"type": "function", "function": form}}
     return msgspec.structs.replace(Tool.of(function), **recorded)
