@@ -25,6 +25,18 @@ FILES = {"content.source", "content.generated", "content.messages", "content.med
 """The modules of pure rooms that know paths: what a person gives as a picture, where one is saved, our own data."""
 UPWARD = {("models.answer", "tables.frame"), ("reasoning.result", "tables.frame")}
 """The arrows that go back: ``to_frame``."""
+TUPLES = {"_replace", "_asdict", "_fields", "_missing_"}
+"""Public names of named tuples and enums."""
+FOREIGN = {
+    ("generation.annotations", "_attributes_set"),  # pydantic says nowhere else which limits a Field was given
+    ("generation.hints", "_name"),  # typing's qualifiers have no other name
+    ("local.server", "_exit"),  # a function of the C library
+    ("widgets.base.messages", "_on_"),  # ours: how a page's message finds its handler, said in docs/ARCHITECTURE.md
+    ("tables.distributed.dask", "_meta"),  # how Dask's own guide says that a frame's columns are read
+    ("tables.formats.values", "_ndarray"),  # of pandas' own base class: the cells, without a copy
+    ("tables.formats.values", "_str_map"),  # pandas asks its arrays for it: its own answer is handed on
+}
+"""Private names that are used all the same: mostly of other libraries, which have no public twin."""
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}
 HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx", "aiohttp")
 MARKUP = {"HTML", "HTMLMath", "Markdown", "Latex", "SVG", "Javascript"}
@@ -174,6 +186,53 @@ def markup_faults(name: str, source: str) -> list[str]:
     return faults
 
 
+def private_faults(name: str, source: str) -> list[str]:
+    """Rule 7: a name that begins with ``_`` is used by its own class and module only."""
+    tree = ast.parse(source)
+    own = _own_names(tree)
+    faults = []
+    for node in ast.walk(tree):
+        attribute = ""
+        if isinstance(node, ast.Attribute) and not _is_own(node.value, node.attr in own):
+            attribute = node.attr
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "setattr", "hasattr"):
+            named = node.args[1].values[0] if isinstance(node.args[1], ast.JoinedStr) else node.args[1]
+            attribute = str(getattr(named, "value", "")) if not _is_own(node.args[0], False) else ""
+        elif isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("msgflux_nb")):
+            attribute = next((alias.name for alias in node.names if alias.name.startswith("_")), "")
+        if _is_private(attribute) and (name, attribute) not in FOREIGN:
+            faults.append(f"{name}:{node.lineno} reaches for {attribute}, which is private to another module")
+    return faults
+
+
+def _is_private(attribute: str) -> bool:
+    shown = attribute.startswith(("_repr_", "_ipython_display_"))
+    return attribute.startswith("_") and not attribute.startswith("__") and not shown and attribute not in TUPLES
+
+
+def _is_own(value: ast.expr, known: bool) -> bool:
+    """Whether what stands before the dot is this object, its parent or class, or an object of this module."""
+    if isinstance(value, ast.Call):
+        return getattr(value.func, "id", "") in ("super", "type")
+    return isinstance(value, ast.Name) and (known or value.id in ("self", "cls"))
+
+
+def _own_names(tree: ast.Module) -> set[str]:
+    """The attributes that this module's classes define: methods, fields, slots, and what is set on ``self``."""
+    own = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                targets = inner.targets if isinstance(inner, ast.Assign) else [getattr(inner, "target", None)]
+                own |= {target.id for target in targets if isinstance(target, ast.Name)}
+                own |= {getattr(inner, "name", "")}
+                if any(getattr(target, "id", "") == "__slots__" for target in targets):
+                    own |= {slot.value for slot in ast.walk(inner) if isinstance(slot, ast.Constant)}
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            own |= {node.attr} if getattr(node.value, "id", "") in ("self", "cls") else set()
+    return own
+
+
 def length_faults(name: str, source: str) -> list[str]:
     """Budget: 450 lines a module (aim at 400), 40 lines a function's body without signature and docstring."""
     faults = []
@@ -189,7 +248,7 @@ def length_faults(name: str, source: str) -> list[str]:
     return faults
 
 
-RULES = [order_faults, display_faults, purity_faults, markup_faults, length_faults]
+RULES = [order_faults, display_faults, purity_faults, markup_faults, private_faults, length_faults]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -239,6 +298,17 @@ def test_no_folder_has_more_than_40_files() -> None:
             "builds H from",
         ),
         (markup_faults, "widgets.playground.playground", "HTML(**options)", "builds HTML"),
+        (private_faults, "models.again", "def f(model):\n  return model._exchange", "reaches for _exchange"),
+        (
+            private_faults,
+            "models.again",
+            "class A:\n  def f(self):\n    self.view._end()\n  def _end(self): ...",
+            "_end",
+        ),
+        (private_faults, "models.again", "def f():\n  made()._end", "reaches for _end"),
+        (private_faults, "models.again", "value = getattr(model, '_wire', None)", "reaches for _wire"),
+        (private_faults, "models.again", "value = getattr(model, f'_{name}', None)", "reaches for _"),
+        (private_faults, "reasoning.react", "from .tools import _Loop, run_tools", "reaches for _Loop"),
         (length_faults, "errors", "x = 1\n" * 451, "451 lines"),
         (length_faults, "errors", "def f():\n" + "    x = 1\n" * 41, "f has 41 lines"),
         (length_faults, "errors", "class A:\n  async def f(self):\n" + "    x = 1\n" * 41, "f has 41 lines"),
@@ -264,6 +334,13 @@ def test_each_rule_bites(rule: Any, name: str, source: str, fault: str) -> None:
             "widgets.playground.playground",
             "box = HTML()\nbox.data = clean\nHTML('<hr>')\nhtml.HTML(layout=wide)",
         ),
+        (private_faults, "a", "class A:\n  __slots__ = ('_x',)\n  def f(self, other):\n    return self._y, other._x"),
+        (
+            private_faults,
+            "a",
+            "class A(B):\n  def f(self, other: A):\n    self._z = super()._z, other._z, type(self)._z",
+        ),
+        (private_faults, "a", "from typing import _Final\npair._replace(a=1)._asdict()\nview._repr_html_()"),
         (length_faults, "errors", "def f():\n    '''One.\n" + "\n" * 50 + "    '''\n" + "    x = 1\n" * 40),
     ],
 )

@@ -133,7 +133,7 @@ def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | N
     if not asked or answer.snapshot.finish_reason is None:
         return [], None
     try:
-        value = answer._whole()
+        value = answer.decoded()
         return ([] if answer.generation_schema is None else rows(answer.generation_schema, value)), None
     except MsgfluxError as error:
         return [], error

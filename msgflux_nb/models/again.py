@@ -10,6 +10,7 @@ import msgspec
 from ..errors import MsgfluxError, NotFoundError, RecordingError
 from ..http.limits import Timeout
 from ..protocol.request import ChatRequest
+from ..protocol.tool_calls import ToolCallAggregator
 from ..storage.recordings.lines import Exchange as Line
 from ..storage.recordings.matching import question_of_line
 from ..storage.recordings.media import each_text, grown
@@ -17,13 +18,10 @@ from ..storage.recordings.player import Player
 from ..storage.recordings.recorder import Recorder, record
 from ..storage.recordings.recording import Recording, settings_of
 from .answer import ModelResponse
-from .call import Call
 from .chat import ChatCompletion
 from .exchange import Exchange
 from .keys import scrub
-from .learnt import Learnt
 from .model import model_of_settings
-from .stream import StreamResponse
 
 __all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
 
@@ -117,14 +115,14 @@ def _compared(recording: Recording, line: Line, now: ModelResponse) -> str:
         before = _read(recording, line)
     except MsgfluxError as error:
         return ", ".join([f"an answer now, where {type(error).__name__} was recorded", *words])
-    said = "the same answer" if _value(before) == _value(now._call.exchange) else "another answer"
+    told, said_before = _value(now.text, now.aggregator), _value(before.snapshot.text, before.tool_calls)
+    said = "the same answer" if told == said_before else "another answer"
     return ", ".join([said, *words])
 
 
-def _value(exchange: Exchange) -> Any:
+def _value(text: str, aggregator: ToolCallAggregator | None) -> Any:
     """What an answer means, whatever its white space."""
-    calls = [(call.name, call.raw) for call in exchange.tool_calls.states]
-    text = exchange.snapshot.text
+    calls = [] if aggregator is None else [(call.name, call.raw) for call in aggregator.states]
     try:
         return msgspec.json.decode(text), calls
     except ValueError:
@@ -145,16 +143,8 @@ def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> 
     """
     if line.hidden:
         raise RecordingError("something secret was hidden in this request, so that it cannot be sent again")
-    model = _model(recording, line, base_url, live=True)
-    model._sample = line.sample
-    request = _request(recording, line)
-
-    def exchange(request: ChatRequest) -> Exchange:
-        return model._exchange(request, now=model._under_way(), max_retries=0)
-
-    call = Call(lambda **_: request, model.profile, model._model, Learnt(), exchange)
-    StreamResponse(call, model._endpoint).finish()
-    return ModelResponse(call)
+    model = _model(recording, line, base_url, live=True).numbered(line.sample)
+    return model.resend(_request(recording, line))
 
 
 def record_again(

@@ -76,8 +76,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 class Answer:
     """What a whole answer and an arriving one have in common: both read their call."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, of: Call | Answer) -> None:
+        self._call: Call = of._call if isinstance(of, Answer) else of
 
     @property
     def snapshot(self) -> Snapshot:
@@ -241,8 +241,12 @@ class Answer:
 
         return answer_bundle(self)
 
-    def _whole(self) -> Any:
-        """The decoded value, for displays."""
+    def decoded(self) -> Any:
+        """Return what an answer that has ended means, as ``consume`` does; this never reads on.
+
+        Raises:
+            MsgfluxError: as ``consume``.
+        """
         return self._call.value()
 
     def __repr__(self) -> str:

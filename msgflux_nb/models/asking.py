@@ -77,16 +77,10 @@ class Asking:
         return min(delay, _LONGEST_WAIT_SECONDS) / float(self.player.speed)
 
 
-def settings_of(model: Any) -> dict[str, Any]:
-    """Return what a model was built with, except keys, headers and addresses, as JSON."""
-    built = {
-        "options": model.options,
-        "extra_body": model._extra_body,
-        "prefill_mode": model._prefill_mode,
-        "wire": model._wire,
-        "cache_prompt": model._cache_prompt,
-        **model._built,
-    }
+def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recording keeps of the arguments that a model was built with, as JSON."""
+    kept = ("options", "extra_body", "prefill_mode", "wire", "cache_prompt")
+    built = {**{name: arguments[name] for name in kept}, **arguments["built"]}
     found: dict[str, Any] = msgspec.to_builtins(
         {name: value for name, value in built.items() if value not in (None, {}, False, "auto")}, enc_hook=str
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from ..content.keywords import refuse_unknown
 from ..errors import AuthenticationError
 from ..http.limits import Timeout
 from ..protocol.address import without_secrets
@@ -16,15 +15,15 @@ from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest, build_request
 from ..protocol.special_tokens import holds_special_token
-from ..protocol.wire import WIRES
 from ..storage.recordings.inside import Inside
 from .addresses import base_url_of
 from .answer import ModelResponse
 from .asking import Asking, settings_of, under_way
 from .call import Call
+from .call_options import CallOptions, Messages, Tools, asked_for
 from .exchange import Entry, Exchange
-from .keys import HiddenValues, Key, find_key, hidden_of
-from .learnt import Known, Learnt
+from .keys import HiddenValues, Key, find_key, hidden_of, hide_in_bytes
+from .learnt import Known, Learnt, learnt
 from .nowhere import anowhere, nowhere
 from .stream import StreamResponse
 
@@ -32,31 +31,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..storage.answers import Store
+    from ..storage.recordings.player import Player
     from .async_stream import AsyncStreamResponse
     from .batch_call import Prepared
     from .endpoint import Endpoint
     from .request_template import Form
 
-__all__ = ["ChatCompletion", "learnt"]
+__all__ = ["ChatCompletion"]
 
 _FORMS_KEPT = 16
-
-Messages = str | Sequence[dict[str, Any]]
-Tools = Sequence[dict[str, Any] | Callable[..., Any]]
-
-
-class CallOptions(TypedDict, total=False):
-    """The keywords of a call except ``stream``, for type checkers."""
-
-    system_prompt: str | None
-    prefilling: str | None
-    prefill: str | None
-    generation_schema: Any
-    tool_schemas: Tools | None
-    tool_choice: str | dict[str, Any] | None
-
-
-_CALL_KEYWORDS = (*CallOptions.__annotations__, "stream")
 
 
 class ChatCompletion:
@@ -66,6 +49,9 @@ class ChatCompletion:
         name: as it was asked for, such as ``"openai/gpt-4.1-nano"``.
         profile: what is known of the provider and this model of it.
         options: what is sent with each request.
+        extra_body: what else is, in the provider's words; None for nothing.
+        prefill_mode: ``"auto"``, or ``"emulate"`` for a start in words only.
+        player: the recording that it is itself; None if it is none.
     """
 
     def __init__(
@@ -86,23 +72,24 @@ class ChatCompletion:
         store: Store | None,
         clients: tuple[Any, ...],
         built: dict[str, Any] | None = None,
+        player: Player | None = None,
     ) -> None:
         self.name = name
         self.profile = profile
         self.options = options
+        self.extra_body = extra_body
+        self.player = player
         self._model = model
         self._key = key
         self._headers = headers
         self._timeout = timeout
         self._max_retries = max_retries
-        self._extra_body = extra_body
-        self._prefill_mode: PrefillMode = prefill_mode
+        self.prefill_mode: PrefillMode = prefill_mode
         self._wire: Wire | None = wire
         self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
         self._built = built or {}  # what else it was built with that a recording has to know
-        self._player: Any = None  # the recording that it is itself
         self._note: str | None = None  # what a reader has to know of its answers
         self._is_live = False  # whether the network answers, whatever is replayed
         self._sample = 0  # of several answers to one request, which: a cache keeps each
@@ -154,21 +141,19 @@ class ChatCompletion:
         Raises:
             MsgfluxError: whatever went wrong, by kind; see ``errors.py``.
         """
-        if unknown:
-            refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        answer = self.arriving(
-            messages,
-            stream,
-            system_prompt=system_prompt,
-            prefilling=_either(prefilling, prefill),
-            generation_schema=generation_schema,
-            tool_schemas=tool_schemas,
-            tool_choice=tool_choice,
-        )
+        asked = {
+            "system_prompt": system_prompt,
+            "prefilling": prefilling,
+            "prefill": prefill,
+            "generation_schema": generation_schema,
+            "tool_schemas": tool_schemas,
+            "tool_choice": tool_choice,
+        }
+        answer = self.arriving(messages, stream, **asked_for({**asked, **unknown}))
         if stream:
             return answer
         answer.finish()
-        return ModelResponse(answer._call)
+        return answer.response()
 
     @overload
     async def acall(
@@ -196,21 +181,40 @@ class ChatCompletion:
         **unknown: Any,
     ) -> ModelResponse | AsyncStreamResponse:
         """Ask the model from a coroutine; the same keywords and values as calling it."""
-        if unknown:
-            refuse_unknown("model(...)", unknown, _CALL_KEYWORDS)
-        answer = self._aarriving(
-            messages,
-            stream,
-            system_prompt=system_prompt,
-            prefilling=_either(prefilling, prefill),
-            generation_schema=generation_schema,
-            tool_schemas=tool_schemas,
-            tool_choice=tool_choice,
-        )
+        asked = {
+            "system_prompt": system_prompt,
+            "prefilling": prefilling,
+            "prefill": prefill,
+            "generation_schema": generation_schema,
+            "tool_schemas": tool_schemas,
+            "tool_choice": tool_choice,
+        }
+        answer = self._aarriving(messages, stream, **asked_for({**asked, **unknown}))
         if stream:
             return answer
         await answer.finish()
-        return ModelResponse(answer._call)
+        return answer.response()
+
+    def plan(self, messages: Messages, *, stream: bool = False, **keywords: Unpack[CallOptions]) -> ChatRequest:
+        """Return the request that a call with the same arguments would send first; nothing is sent.
+
+        Raises:
+            MsgfluxError: it cannot be built: a start that cannot be continued, a type without a schema, wrong keywords.
+        """
+        build = self._build(messages, stream=stream, **asked_for(keywords))
+        known = learnt(self.profile, self._model, self._under_way())
+        return build(**known.known._asdict(), echo=known.echo.get(stream))
+
+    def resend(self, request: ChatRequest) -> ModelResponse:
+        """Send a request as it is, once: without a retry, and without what is known of the server.
+
+        Raises:
+            MsgfluxError: it failed.
+        """
+        exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=0)
+        answer = StreamResponse(Call(lambda **_: request, self.profile, self._model, Learnt(), exchange), self.endpoint)
+        answer.finish()
+        return answer.response()
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
@@ -219,12 +223,45 @@ class ChatCompletion:
     @property
     def recorded(self) -> pd.DataFrame | None:
         """What can be asked of a recording, as a table; None for a model that is none."""
-        return None if self._player is None else self._player.recorded
+        return None if self.player is None else self.player.recorded
 
     @property
     def max_retries(self) -> int:
         """How many further times a request is sent after a failure that may pass."""
         return self._max_retries
+
+    @property
+    def wire(self) -> Wire:
+        """How its requests look."""
+        return self._wire or self.profile.wire
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it was built with, except what ``kept_here`` names and a recording."""
+        return {
+            "name": self.name,
+            "model": self._model,
+            "profile": self.profile,
+            "options": self.options,
+            "timeout": self._timeout,
+            "max_retries": self._max_retries,
+            "extra_body": self.extra_body,
+            "prefill_mode": self.prefill_mode,
+            "wire": self._wire,
+            "cache_prompt": self._cache_prompt,
+            "built": self._built,
+        }
+
+    @property
+    def kept_here(self) -> list[str]:
+        """What it was given that must not leave this process, by the keywords of ``Model.chat_completion``."""
+        kept = {
+            "api_key": self._key is not None,
+            "extra_headers": bool(self._headers),
+            "http_client": bool(self._clients),
+            "cache": self._store is not None,
+        }
+        return [name for name, given in kept.items() if given]
 
     def numbered(self, number: int) -> ChatCompletion:
         """Return this model for one of several answers to each request; caches and batches keep each of them.
@@ -246,17 +283,18 @@ class ChatCompletion:
         """
         now_under_way = self._under_way()
         place = self._place(now_under_way)
-        key = (place, system_prompt, id(generation_schema), str(self.options), str(self._extra_body))
+        key = (place, system_prompt, id(generation_schema), str(self.options), str(self.extra_body))
         now = [*vars(self).values()]
         before, form = self._forms.get(key, (None, None))
         if form is None or before != now:
             if len(self._forms) >= _FORMS_KEPT:
                 self._forms.clear()
             # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their forms.
-            form = copy.copy(self)._form(place, system_prompt, generation_schema, now_under_way)
+            model = copy.copy(self)
+            form = model._form(place, system_prompt, generation_schema, now_under_way)
             self._forms[key] = now, form
         prepared = form.prepare(messages)
-        other = self._otherwise(now_under_way, self._wire or self.profile.wire, prepared.request)
+        other = self._otherwise(now_under_way, self.wire, prepared.request)
         if other is None:
             return prepared
         return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
@@ -264,8 +302,8 @@ class ChatCompletion:
     def _place(self, now: Inside | None) -> str:
         """Where requests go, as a part of the keys of answers that are kept; of a replay, its own."""
         if now is None:
-            return self._numbered_place(self._base_url(None))
-        base_url = None if now.player is not None else self._base_url(None)
+            return self._numbered_place(base_url_of(self.profile))
+        base_url = None if now.player is not None else base_url_of(self.profile)
         return f"{self._numbered_place(base_url)}#{(now.player or now.recorder).token}"
 
     def _form(self, place: str, system_prompt: str | None, generation_schema: Any, now: Inside | None) -> Form:
@@ -276,7 +314,7 @@ class ChatCompletion:
         exchange = functools.partial(self._exchange, now=now, max_retries=0, keep=True)
         quick = None
         if now is None and self._store is None:
-            quick = Quick(self._aendpoint, timeout=self._timeout)
+            quick = Quick(self.aendpoint, timeout=self._timeout)
 
         def builder(messages: Any) -> Callable[..., ChatRequest]:
             return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
@@ -288,9 +326,9 @@ class ChatCompletion:
         return Form(
             build=lambda messages, **changes: builder(messages)(**changes),
             call=call,
-            connect=anowhere if now is not None and now.player is not None else self._aendpoint,
+            connect=anowhere if now is not None and now.player is not None else self.aendpoint,
             place=place,
-            question=lambda messages: (self._model, messages, system_prompt, self.options, self._extra_body),
+            question=lambda messages: (self._model, messages, system_prompt, self.options, self.extra_body),
             hide=self._hide,
             learnt=known,
             is_changed=self._is_changed,
@@ -306,12 +344,7 @@ class ChatCompletion:
         key: Key | None = None
         with contextlib.suppress(AuthenticationError):  # no key at all, which is said when it is needed
             key = find_key(self._key, self.profile.key_variables, self.profile.provider)
-        secrets = hidden_of(self.profile.base_url or "")
-        if not self._headers and not secrets and (key is None or not key.occurs_in(data)):
-            return data
-        text = data.decode("utf-8", "surrogateescape")
-        text = text if key is None else key.hide_in(text)
-        return secrets.hide_in(self._headers.hide_in(text)).encode("utf-8", "surrogateescape")
+        return hide_in_bytes(data, key, self._headers, hidden_of(self.profile.base_url or ""))
 
     @property
     def gate_key(self) -> tuple[Any, ...]:
@@ -325,10 +358,10 @@ class ChatCompletion:
             model=self._model,
             profile=self.profile,
             options=self.options,
-            prefill_mode=self._prefill_mode,
+            prefill_mode=self.prefill_mode,
             only_wire=self._wire,
             cache_prompt=self._cache_prompt,
-            extra_body=self._extra_body,
+            extra_body=self.extra_body,
             stream=stream,
             **asked,
         )
@@ -336,13 +369,13 @@ class ChatCompletion:
     def arriving(self, messages: Messages, stream: bool, **asked: Any) -> StreamResponse:
         """Return an answer that was not asked for yet and can be cancelled, streamed or not."""
         call, model = self._call(messages, stream, **asked)
-        return StreamResponse(call, nowhere if model is None else model._endpoint)
+        return StreamResponse(call, nowhere if model is None else model.endpoint)
 
     def _aarriving(self, messages: Messages, stream: bool, **asked: Any) -> AsyncStreamResponse:
         from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
 
         call, model = self._call(messages, stream, **asked)
-        return AsyncStreamResponse(call, anowhere if model is None else model._aendpoint)
+        return AsyncStreamResponse(call, anowhere if model is None else model.aendpoint)
 
     def _call(self, messages: Messages, stream: bool, **asked: Any) -> tuple[Call, ChatCompletion | None]:
         """Return a call, and the model whose endpoint it goes to; None for a recording."""
@@ -357,7 +390,7 @@ class ChatCompletion:
 
     def _under_way(self) -> Inside | None:
         """What answers in the place of the network, and what is kept; None if nothing is."""
-        return under_way(self._player, live=self._is_live)
+        return under_way(self.player, live=self._is_live)
 
     def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
         """The model that answers what is not recorded; None if that is not needed, or there is none."""
@@ -373,7 +406,8 @@ class ChatCompletion:
         self, request: ChatRequest, *, now: Inside | None = None, max_retries: int | None = None, keep: bool = False
     ) -> Exchange:
         retries = self._max_retries if max_retries is None else max_retries
-        asking = None if now is None else Asking(now, name=self.name, settings=settings_of(self), sample=self._sample)
+        settings = {} if now is None else settings_of(self.arguments)
+        asking = None if now is None else Asking(now, name=self.name, settings=settings, sample=self._sample)
         made = Exchange(
             request,
             self.profile,
@@ -392,7 +426,7 @@ class ChatCompletion:
             return None
         from ..storage.answers import StoreEntry
 
-        place = self._numbered_place(self._base_url(request.base_url))
+        place = self._numbered_place(request.base_url or base_url_of(self.profile))
         return StoreEntry(self._store, place, request.body, hide=self._hide)
 
     def _numbered_place(self, base_url: str | None) -> str:
@@ -400,49 +434,16 @@ class ChatCompletion:
         place = without_secrets(base_url or self.profile.provider)
         return f"{place}#sample={self._sample}" if self._sample else place
 
-    def _base_url(self, own: str | None) -> str | None:
-        """Where a request goes that may have an address of its own; None for the embedded server before it runs."""
-        return own or base_url_of(self.profile)
+    def endpoint(self, request: ChatRequest | None = None) -> Endpoint:
+        """Return where a request goes, with the key; starts the embedded server if it is the one."""
+        from .endpoint import endpoint_of
 
-    def _endpoint(self, request: ChatRequest | None) -> Endpoint:
-        """Where to send, with the key; starts the embedded server if it is the one."""
-        from .endpoint import Endpoint
+        return endpoint_of(self.profile, self._model, request, self._key, self._headers, self._clients)
 
-        base_url = self._base_url(None if request is None else request.base_url)
-        wire: Wire = "chat" if request is None else request.wire
-        own = self.profile.key_header
-        if base_url is None:
-            from ..local.server import ensure_server
-
-            server = ensure_server(self._model)
-            return Endpoint(base_url=server.base_url, wire=wire, key=Key(server.key), headers=self._headers)
-        return Endpoint(
-            base_url=base_url,
-            wire=wire,
-            key=find_key(self._key, self.profile.key_variables, self.profile.provider),
-            key_header=(WIRES[wire].key_header or own) if own == "Authorization" else own,
-            headers=self._headers,
-            clients=self._clients,
-        )
-
-    async def _aendpoint(self, request: ChatRequest | None) -> Endpoint:
+    async def aendpoint(self, request: ChatRequest | None = None) -> Endpoint:
+        """As :meth:`endpoint`, for drivers that wait."""
         if self.profile.base_url is None:  # loading a model takes a second or more
             import asyncio
 
-            return await asyncio.to_thread(self._endpoint, request)
-        return self._endpoint(request)
-
-
-_known: dict[tuple[str, str], Learnt] = {}
-
-
-def learnt(profile: Profile, model: str, now: Inside | None = None) -> Learnt:
-    """What this process has learnt of a model at its endpoint; a recording learns for itself, or it lacks something."""
-    known = _known if now is None else (now.player or now.recorder).learnt
-    return known.setdefault((profile.base_url or profile.provider, model), Learnt(model))
-
-
-def _either(prefilling: str | None, prefill: str | None) -> str | None:
-    if prefilling is not None and prefill is not None:
-        raise TypeError("prefilling and prefill are two names of the same; give one of them")
-    return prefill if prefilling is None else prefilling
+            return await asyncio.to_thread(self.endpoint, request)
+        return self.endpoint(request)

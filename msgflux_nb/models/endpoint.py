@@ -8,12 +8,13 @@ import msgspec
 
 from ..errors import BadRequestError
 from ..protocol.address import without_secrets
-from ..protocol.profile import Wire
+from ..protocol.profile import Profile, Wire
+from ..protocol.request import ChatRequest
 from ..protocol.wire import WIRES
-from .addresses import under
-from .keys import HiddenValues, Key, hidden_of, scrub
+from .addresses import base_url_of, under
+from .keys import HiddenValues, Key, find_key, hidden_of, scrub
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "endpoint_of"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,45 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         }
         theirs = {name.lower() for name in self.headers}
         return HiddenValues({name: text for name, text in ours.items() if name.lower() not in theirs} | self.headers)
+
+
+def endpoint_of(
+    profile: Profile,
+    model: str,
+    request: ChatRequest | None,
+    key: Key | None,
+    headers: HiddenValues,
+    clients: tuple[Any, ...],
+) -> Endpoint:
+    """Return where a request goes; starts the embedded server if it is the one.
+
+    Args:
+        profile: of the provider.
+        model: the model's name there.
+        request: what is to be sent; None for any of the model's usual ones.
+        key: the caller's; None for the environment's.
+        headers: further headers.
+        clients: httpx clients and transports of the user's.
+
+    Raises:
+        AuthenticationError: there is no key.
+    """
+    wire: Wire = "chat" if request is None else request.wire
+    base_url = (None if request is None else request.base_url) or base_url_of(profile)
+    if base_url is None:
+        from ..local.server import ensure_server
+
+        server = ensure_server(model)
+        return Endpoint(base_url=server.base_url, wire=wire, key=Key(server.key), headers=headers)
+    own = profile.key_header
+    return Endpoint(
+        base_url=base_url,
+        wire=wire,
+        key=find_key(key, profile.key_variables, profile.provider),
+        key_header=(WIRES[wire].key_header or own) if own == "Authorization" else own,
+        headers=headers,
+        clients=clients,
+    )
 
 
 def _fits(name: object, value: object) -> bool:

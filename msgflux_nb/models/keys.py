@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import AuthenticationError
 from ..protocol.address import address_secrets, without_secrets
 
-__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "scrub", "scrub_kept", "secrets_of_address"]
+__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "hide_in_bytes", "scrub", "scrub_kept", "secrets_of_address"]
 
 _MASK = "[key]"
 _SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a word; and of what base64 is looked for
@@ -142,6 +142,16 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
     raise AuthenticationError(
         f"{provider} needs an API key: set the environment variable {' or '.join(variables)}, or pass api_key=."
     )
+
+
+def hide_in_bytes(data: bytes, key: Key | None, *values: HiddenValues) -> bytes:
+    """Return what was sent or received without a key and without these values."""
+    if not any(values) and (key is None or not key.occurs_in(data)):
+        return data
+    text = data.decode("utf-8", "surrogateescape")
+    for hidden in (key, *values):
+        text = text if hidden is None else hidden.hide_in(text)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:

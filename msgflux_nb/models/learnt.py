@@ -6,11 +6,12 @@ import logging
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from ..protocol.profile import Wire
+from ..protocol.profile import Profile, Wire
 from ..protocol.remedy import Remedy
 from ..protocol.request import Way
+from ..storage.recordings.inside import Inside
 
-__all__ = ["Known", "Learnt"]
+__all__ = ["Known", "Learnt", "learnt"]
 
 _log = logging.getLogger("msgflux_nb")
 
@@ -70,3 +71,12 @@ class Learnt:
             _log.info(
                 "%s: a structure is not asked for by %s from now on, which the server refuses.", self._model, way[0]
             )
+
+
+_known: dict[tuple[str, str], Learnt] = {}
+
+
+def learnt(profile: Profile, model: str, now: Inside | None = None) -> Learnt:
+    """What this process has learnt of a model at its endpoint; a recording learns for itself, or it lacks something."""
+    known = _known if now is None else (now.player or now.recorder).learnt
+    return known.setdefault((profile.base_url or profile.provider, model), Learnt(model))

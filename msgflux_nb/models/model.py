@@ -242,10 +242,8 @@ def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Tim
     path = _recording_path(name.partition("/")[2])
     player = Player(read_recordings(path), path, speed=speed_of_environment())
     asked, settings = next(iter(settings_of(player.recordings).items()), (f"local/{default_weights()}", {}))
-    made = model_of_settings(asked, {**settings, "options": {**settings.get("options", {}), **_given(options)}})
-    made.name, made._player = name, player
-    made._max_retries, made._timeout = max_retries, timeout
-    return made
+    settings = {**settings, "options": {**settings.get("options", {}), **_given(options)}}
+    return model_of_settings(asked, settings, name=name, player=player, max_retries=max_retries, timeout=timeout)
 
 
 def _recording_path(named: str) -> Path:
@@ -257,26 +255,28 @@ def _recording_path(named: str) -> Path:
     return path
 
 
-def model_of_settings(name: str, settings: dict[str, Any], base_url: str | None = None) -> ChatCompletion:
+def model_of_settings(
+    asked: str, settings: dict[str, Any], base_url: str | None = None, **others: Any
+) -> ChatCompletion:
     """Return a model as it was built when it was recorded.
 
     Args:
-        name: as it was asked for.
+        asked: as it was asked for.
         settings: what the recording says of how it was built.
         base_url: where its server is, for one that is nobody else's.
+        others: arguments of :class:`ChatCompletion` that are not as they were.
     """
     if settings.get("own_server") and base_url is None:
         base_url = "http://replay.invalid/v1"
-    row, model = _row_and_model(name, base_url, settings.get("profile", {}))
+    row, model = _row_and_model(asked, base_url, settings.get("profile", {}))
+    usual: dict[str, Any] = {"name": asked, "timeout": Timeout.of(None), "max_retries": DEFAULT_MAX_RETRIES}
     return ChatCompletion(
-        name=name,
+        **{**usual, **others},
         model=model,
         profile=row,
         options=settings.get("options", {}),
         key=None,
         headers=HiddenValues(),
-        timeout=Timeout.of(None),
-        max_retries=DEFAULT_MAX_RETRIES,
         extra_body=settings.get("extra_body"),
         prefill_mode=settings.get("prefill_mode", "auto"),
         wire=settings.get("wire"),

@@ -15,8 +15,8 @@ from .log import Log, opened, running
 from .plan_events import Asking, PlanEnded, PlanStarted, StepTaken
 from .prompts import Prompts
 from .result import PlanResult, result_of, text_of
+from .tool_loop import OnEvent, OnRequest, OnResult, ToolLoop, aanswer_of, answer_of, arun_call, run_call
 from .tool_results import as_text
-from .tools import OnEvent, OnRequest, OnResult, _aanswer, _answer, _arun, _Loop, _run
 from .trace import ToolStep, Turn
 
 __all__ = ["areact", "react"]
@@ -77,7 +77,7 @@ def react(
         while (calls := loop.took(_turn(model, loop))) is not None:
             for call in calls.get_calls():
                 if not loop.late_for(call):
-                    _run(loop, call)
+                    run_call(loop, call)
             loop.took_results(calls)
         return loop.finish()
 
@@ -105,7 +105,7 @@ async def areact(
             limit = asyncio.timeout(loop.log.budget.seconds_left())
             try:
                 async with limit:
-                    await asyncio.gather(*(_arun(loop, call) for call in calls.get_calls()))
+                    await asyncio.gather(*(arun_call(loop, call) for call in calls.get_calls()))
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -119,11 +119,11 @@ def _turn(model: Any, loop: _ReactLoop) -> Answer:
     loop.log.check()
     answer = opened(model, loop.messages, loop.keywords())
     if answer is None:
-        return _answer(model, loop)
+        return answer_of(model, loop)
     try:
         with loop.log.cutting(answer):
             if loop.on_event is not None:
-                return _answer(model, loop, answer)
+                return answer_of(model, loop, answer)
             answer.finish()
             return answer.response()
     except StreamInterruptedError:
@@ -137,15 +137,15 @@ async def _aturn(model: Any, loop: _ReactLoop) -> Answer:
     limit = asyncio.timeout(loop.log.budget.seconds_left())
     try:
         async with limit:
-            return await _aanswer(model, loop)
+            return await aanswer_of(model, loop)
     except TimeoutError:
         if not limit.expired():
             raise
     loop.cut(getattr(loop.arriving, "text", ""))
-    return await _aanswer(model, loop)
+    return await aanswer_of(model, loop)
 
 
-class _ReactLoop(_Loop):
+class _ReactLoop(ToolLoop):
     """The loop of ``run_tools`` with thoughts, a budget and a trace."""
 
     def __init__(
@@ -305,7 +305,7 @@ class _ReactLoop(_Loop):
     def finish(self) -> PlanResult:
         """Read the final answer, tell that the run has ended, and return the result."""
         final = self.responses[-1]
-        self._final = final.text if final.aggregator is not None else final._whole()
+        self._final = final.text if final.aggregator is not None else final.decoded()
         if final.aggregator is None:
             self.end()
         result = self.result()

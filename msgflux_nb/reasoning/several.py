@@ -22,7 +22,7 @@ def offers_several(model: Any) -> bool:
     """Whether several answers of a model can come by one request."""
     if not isinstance(model, ChatCompletion) or not model.profile.several_choices:
         return False
-    return (model._wire or model.profile.wire) == "chat" and "n" not in {**model.options, **(model._extra_body or {})}
+    return model.wire == "chat" and "n" not in {**model.options, **(model.extra_body or {})}
 
 
 def with_choices(model: ChatCompletion, count: int) -> ChatCompletion:

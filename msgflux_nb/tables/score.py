@@ -90,7 +90,7 @@ class Score:
         return (
             f'<div style="{_STYLE}"><div>{html.escape(self._summary())}</div>{_table(heads, body)}'
             + (f"<details><summary>{unlike}</summary>{details}</details>" if cells else f"<div>{unlike}</div>")
-            + ("" if self.calibration is None else self.calibration._drawn())
+            + ("" if self.calibration is None else self.calibration.to_html())
             + "</div>"
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import msgflux_nb as mf
 from scripts.recordings.place import MODEL, recording
 
@@ -18,9 +16,7 @@ def main() -> None:
                 MODEL, temperature=temperature, max_tokens=6, logprobs=True, top_logprobs=20
             )
             for number in range(40):
-                one = copy.copy(model)
-                one._sample = number
-                one(PROMPT)
+                model.numbered(number)(PROMPT)
         for temperature in (0.0, 0.7):
             model = mf.Model.chat_completion(
                 MODEL, temperature=temperature, max_tokens=24, logprobs=True, top_logprobs=20

@@ -44,7 +44,7 @@ class Answer:
         self.aggregator = None if states is None else SimpleNamespace(states=states)
         self.metadata = SimpleNamespace(**{**NUMBERS, "finish_reason": self.snapshot.finish_reason, **of_metadata})
 
-    def _whole(self) -> Any:
+    def decoded(self) -> Any:
         if isinstance(self._value, Exception):
             raise self._value
         return self._value

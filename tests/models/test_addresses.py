@@ -260,7 +260,7 @@ def test_the_query_of_azures_variable_stays_behind_its_path(monkeypatch: pytest.
         ),
     ):
         monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", named)
-        assert mf.Model.chat_completion("azure/x")._endpoint(None).url == asked
+        assert mf.Model.chat_completion("azure/x").endpoint(None).url == asked
 
 
 @both
@@ -274,7 +274,7 @@ def test_a_key_in_a_query_is_shown_nowhere(ask: Ask, name: str) -> None:
         model = model_at(f"{server.url}?a=1&{name}={secret}")
         with pytest.raises(mf.BadRequestError) as caught:
             ask(model, "Hi")
-    shown = (caught.value, caught.value.body, model, model.profile, model._endpoint(None), vars(caught.value))
+    shown = (caught.value, caught.value.body, model, model.profile, model.endpoint(None), vars(caught.value))
     assert "CANARY" not in "".join(f"{one!r} {one!s}" for one in shown)
     with pytest.raises(mf.ConnectionFailedError) as failed:
         ask(model_at(f"http://127.0.0.1:9/v1?{name}={secret}"), "Hi")

@@ -72,9 +72,9 @@ def asked(model: mf.ChatCompletion, *texts: Any, schema: Any = City, **options: 
 
 def forget(model: mf.ChatCompletion) -> None:
     """What one test's server taught is not for the next one's, which may have the same port."""
-    from msgflux_nb.models import chat
+    from msgflux_nb.models import learnt
 
-    chat._known.clear()
+    learnt._known.clear()
 
 
 # Both ways
@@ -348,7 +348,7 @@ def changed(model: mf.ChatCompletion, **values: Any) -> mf.ChatCompletion:
 CHANGES: dict[str, Callable[[mf.ChatCompletion], mf.ChatCompletion]] = {
     "an option": lambda model: model.options.update(stop=["y"]) or model,  # type: ignore[func-returns-value]  # None
     "an option from within": lambda model: model.options["stop"].append("y") or model,
-    "a further field": lambda model: model._extra_body["a"].append(2) or model,  # type: ignore[index]  # it has one
+    "a further field": lambda model: model.extra_body["a"].append(2) or model,  # type: ignore[index]  # it has one
     "the profile": lambda model: changed(model, profile=mf.Model.chat_completion("gemini/m", api_key="x").profile),
     "a copy's options": lambda model: changed(copy.copy(model), options={"seed": 7}),
     "a copy's profile": lambda model: changed(

@@ -65,7 +65,7 @@ def test_a_prefill_with_a_structure_decodes(model: mf.ChatCompletion, driver: st
     response = answer(
         model, "Maria Silva, 34, lives in Lisbon.", generation_schema=Person, prefilling=prefill, driver=driver
     )
-    assert response._whole().name.startswith("M")
+    assert response.decoded().name.startswith("M")
     assert response.text.startswith(prefill.lstrip())
 
 

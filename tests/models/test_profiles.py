@@ -243,7 +243,7 @@ def test_azures_path_is_added_once(given: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", given)
     model = mf.Model.chat_completion("azure/my-deployment", api_key="k")
     request = build_request("Hi", model="m", profile=model.profile, options={})
-    assert model._endpoint(request).url == "https://x.openai.azure.com/openai/v1/chat/completions"
+    assert model.endpoint(request).url == "https://x.openai.azure.com/openai/v1/chat/completions"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_ollama_is_where_its_own_variable_says(
     else:
         monkeypatch.setenv("OLLAMA_HOST", given)
     model = mf.Model.chat_completion("ollama/qwen3")
-    assert model._endpoint(build_request("Hi", model="m", profile=model.profile, options={})).base_url == address
+    assert model.endpoint(build_request("Hi", model="m", profile=model.profile, options={})).base_url == address
 
 
 def test_azure_without_an_address_says_which_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
 import msgflux_nb as mf
-from msgflux_nb.models import chat
+from msgflux_nb.models import learnt
 from tests.models.test_chat import Call, both
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it rests for a while."
@@ -45,7 +45,7 @@ def server() -> Iterator[LLMockServer]:
 
 @pytest.fixture
 def llmock(server: LLMockServer, monkeypatch: pytest.MonkeyPatch) -> LLMock:
-    monkeypatch.setattr(chat, "_known", {})
+    monkeypatch.setattr(learnt, "_known", {})
     return LLMock(server).reset()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.reasoning.budget import Budget
-from msgflux_nb.reasoning.tools import RunEnded
+from msgflux_nb.reasoning.tool_loop import RunEnded
 from tests.reasoning.test_tools import add, calling
 from tests.scripted import Reply, completion, serving, stream
 

@@ -14,7 +14,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
-from msgflux_nb.reasoning.tools import RunEnded, StepEnded, StepStarted
+from msgflux_nb.reasoning.tool_loop import RunEnded, StepEnded, StepStarted
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 

@@ -686,11 +686,8 @@ def test_other_wires_are_recorded_and_replayed(ask: Callable[..., Any], path: Pa
 def test_samples_that_a_driver_asked_for_answer_plain_calls_one_after_the_other(path: Path) -> None:
     with serving(*[completion(text) for text in ("a", "b", "c")]) as server, mf.record(path):
         for number in range(3):
-            one = model_at(server.url)
-            one._sample = number
-            one("Say a letter.")
+            model_at(server.url).numbered(number)("Say a letter.")
     with mf.replay(path, speed=math.inf):
         plain = model_at("http://127.0.0.1:9/v1")
         assert [plain("Say a letter.").text for _ in range(4)] == ["a", "b", "c", "a"]
-        plain._sample = 2
-        assert plain("Say a letter.").text == "c"
+        assert plain.numbered(2)("Say a letter.").text == "c"

@@ -240,7 +240,8 @@ def test_a_call_that_hangs_is_left_after_the_grace_period(bench: Bench, monkeypa
     class Loading:
         """A model that is loading."""
 
-        name, profile, options = model.name, model.profile, model.options
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
 
         def __call__(self, *args: Any, **keywords: Any) -> Any:
             gate.wait(5)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.reasoning.tools import StepEnded
+from msgflux_nb.reasoning.tool_loop import StepEnded
 from msgflux_nb.widgets.tool_calls import approval as _approval
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from tests.scripted import Reply, chunk, error, serving, stream

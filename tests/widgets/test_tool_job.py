@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from msgflux_nb.errors import ServerError, StreamInterruptedError
-from msgflux_nb.reasoning.tools import StepEnded, StepStarted
+from msgflux_nb.reasoning.tool_loop import StepEnded, StepStarted
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from msgflux_nb.widgets.tool_calls.tool_job import Job
 

@@ -73,26 +73,23 @@ def without_key(model: Any) -> Any:
         if variables
         else ("name the variable of the workers' environment that holds it: profile={'key_variables': ('MY_KEY',)}")
     )
-    held = vars(model)
-    if held["_key"] is not None:
-        raise ValueError(
-            f"api_key: a key is not sent to Dask's workers, where others may read it. Leave it out, and {instead}."
-        )
-    for name, given in (("extra_headers", "_headers"), ("http_client", "_clients"), ("cache", "_store")):
-        if held[given] is not None and held[given] != {} and held[given] != ():
-            raise ValueError(f"{name}: it is not sent to Dask's workers. Leave it out" + _WHY[name])
+    for name in model.kept_here:
+        if name == "api_key":
+            raise ValueError(
+                f"api_key: a key is not sent to Dask's workers, where others may read it. Leave it out, and {instead}."
+            )
+        raise ValueError(f"{name}: it is not sent to Dask's workers. Leave it out" + _WHY[name])
     address = model.profile.base_url or ""
     if "@" in address or address_secrets(address):
         raise ValueError(
             f"base_url: a password or key in an address is not sent to Dask's workers. Leave it out, and {instead}."
         )
-    arguments = {name.removeprefix("_"): value for name, value in held.items() if name not in _STAYS}
-    if model._player is not None:
-        arguments["replayed"] = str(model._player.path.absolute()), model._player.speed
+    arguments = model.arguments
+    if model.player is not None:
+        arguments["replayed"] = str(model.player.path.absolute()), model.player.speed
     return _Model(arguments)
 
 
-_STAYS = ("_key", "_headers", "_clients", "_store", "_forms", "_sample", "_player", "_note", "_is_live")
 _WHY = {
     "extra_headers": ", since a key may be among them.",
     "http_client": ", since its connections are this process's.",
@@ -113,9 +110,8 @@ class _Model:
 def _made(arguments: dict[str, Any]) -> ChatCompletion:
     own = {name: value for name, value in arguments.items() if name != "replayed"}
     replayed = arguments.get("replayed")
-    made = ChatCompletion(**own, key=None, headers=HiddenValues(), store=None, clients=())
-    made._player = None if replayed is None else replay(replayed[0], speed=replayed[1])
-    return made
+    player = None if replayed is None else replay(replayed[0], speed=replayed[1])
+    return ChatCompletion(**own, key=None, headers=HiddenValues(), store=None, clients=(), player=player)
 
 
 # -- classes without a home --------------------------------------------------------------------------------------------

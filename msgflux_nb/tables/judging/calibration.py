@@ -42,9 +42,10 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
         return f"Calibration({cells:,} cells · off by {100 * self.error:.1f} points on average{missing})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self._drawn(), "text/plain": f"{self!r}\n{self.bands.to_string()}"}
+        return {"text/html": self.to_html(), "text/plain": f"{self!r}\n{self.bands.to_string()}"}
 
-    def _drawn(self) -> str:
+    def to_html(self) -> str:
+        """Return it as a notebook shows it."""
         heads = ("sure", "right", "right at least – at most", "", "cells")
         head = "".join(f'<th style="{_CELL}">{one}</th>' for one in heads)
         body = "".join(

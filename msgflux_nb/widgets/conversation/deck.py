@@ -9,8 +9,7 @@ from typing import Any
 from ...content.checks import ROLES, check_role, meant
 from ...content.history import History
 from ...content.messages import ChatBlock, Message, Part
-from ...errors import MediaError, ToolCallError
-from ...protocol.request import build_request
+from ...errors import MediaError, MsgfluxError, ToolCallError
 from .attachments import Attachment
 from .parts import Card, Facts
 from .turn_cards import Look, Turn, open_calls
@@ -199,10 +198,11 @@ def _media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
         model: who would be sent them.
         turns: the files of each turn; which turn it is, is in the message.
     """
-    name = model.name.removeprefix(f"{model.profile.provider}/")
     messages = [ChatBlock.user("…", media=list(parts)) for parts in turns]
     try:
-        build_request(messages, model=name, profile=model.profile, options={})
+        model.plan(messages)
     except MediaError as error:
         return str(error)
+    except MsgfluxError:  # the call says the rest
+        return ""
     return ""

@@ -11,11 +11,11 @@ from typing import Any
 import traitlets as t
 
 from ...content.history import History
-from ...content.messages import ChatBlock, Message
+from ...content.messages import ChatBlock, Message, Part
 from ...content.tokens import image_rule, text_tokens
 from ...display.markdown import encodable
+from ..base.given_model import model_of
 from ..base.messages import Buffers, PageMessage
-from ..base.preview import model_of
 from . import messages as page
 from .attachments import Attachment, attachment
 from .deck import Deck, checked, drafted, first_difference
@@ -76,7 +76,7 @@ class MessageBuilder(Intake):
     ) -> None:
         self.history = History(checked(messages))
         self._deck = Deck(self.history)
-        self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self.lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
         self._taken_at = 0.0
         self._counter = itertools.count()
         self._setting = False
@@ -112,7 +112,7 @@ class MessageBuilder(Intake):
     @property
     def messages(self) -> list[Message]:
         """The conversation, with the draft as its last message if it has content, and variables filled in."""
-        with self._lock:
+        with self.lock:
             draft = self._drafted()
             messages = [*self.history.messages, *([] if draft is None else [draft])]
             return [filled_message(message, self.variables) for message in messages]
@@ -120,7 +120,7 @@ class MessageBuilder(Intake):
     @messages.setter
     def messages(self, messages: Iterable[Message]) -> None:
         wanted = checked(messages)
-        with self._lock:
+        with self.lock:
             self._empty_draft(self.tray.attachments)
             self.send_state(_DRAFT)
             self._show(wanted)
@@ -132,7 +132,7 @@ class MessageBuilder(Intake):
 
     @model.setter
     def model(self, model: Any) -> None:
-        with self._lock:
+        with self.lock:
             self._model = None if model is None else model_of(model, "MessageBuilder")
             self._deck.model = self._name
             self._took()
@@ -141,7 +141,7 @@ class MessageBuilder(Intake):
     @property
     def unfilled(self) -> list[str]:
         """The ``{{names}}`` of the texts that have no value yet, and so stay as they stand."""
-        with self._lock:
+        with self.lock:
             names = [*self._deck.names(self._drafted()), *self.variables]
         return [name for name in dict.fromkeys(names) if not self.variables.get(name)]
 
@@ -159,7 +159,7 @@ class MessageBuilder(Intake):
     def add(self, message: Message | str) -> None:
         """Put a turn at the end; a text is one of the user."""
         [message] = checked([ChatBlock.user(message) if isinstance(message, str) else message])
-        with self._lock:
+        with self.lock:
             self.history.add(message)
             self.changed()
 
@@ -174,7 +174,7 @@ class MessageBuilder(Intake):
         Raises:
             ToolCallError: a result of a tool, but no call waits for one.
         """
-        with self._lock:
+        with self.lock:
             self._taken_at = max(self._taken_at, at)
             if draft is not None:
                 self._take_over(draft)
@@ -184,7 +184,7 @@ class MessageBuilder(Intake):
 
     def undo(self) -> bool:
         """Show the conversation as it was before its last change; False if there was none."""
-        with self._lock:
+        with self.lock:
             done = self.history.undo()
             self.changed()
         return done
@@ -201,13 +201,24 @@ class MessageBuilder(Intake):
     @property
     def shown(self) -> list[Card]:
         """The cards of all turns, and of the draft if it has content."""
-        with self._lock:
+        with self.lock:
             draft = self._drafted()
             return [*self.turns, *([] if draft is None else [self._deck.card_of(draft)])]
 
+    @property
+    def files(self) -> dict[str, Part]:
+        """The parts of messages that hold a file, by a hash of it; those of the draft too."""
+        with self.lock:
+            items = [(item.measured, item.part) for item in self.tray.attachments]
+            return {**self._deck.files(), **{one.digest: part for one, part in items if one is not None}}
+
+    def hold_draft(self, draft: page.DraftFields) -> None:
+        """Take the draft as the page has it, without making it a turn."""
+        self._on_draft(page.Draft(draft=draft, left=True), [])
+
     def changed(self) -> None:
         """Show the history after a change of it; the page is told the turns from the first that differs."""
-        with self._lock:
+        with self.lock:
             cards, before = self._deck.cards(), self.turns
             start = first_difference(cards, before)
             if start is not None:
@@ -227,7 +238,7 @@ class MessageBuilder(Intake):
             The new turn's card without its words, for the page's ``exports.settle``.
         """
         given = prefill if any(text.startswith(prefill) for text in texts_of(message)) else ""
-        with self._lock:
+        with self.lock:
             self.history.add(message)
             self._deck.look_at_last(Look(len(given.encode("utf-16-le", "surrogatepass")) // 2, code))
             self._set_unsent(turns=self._deck.cards(), told=self.told + 1)
@@ -239,11 +250,11 @@ class MessageBuilder(Intake):
 
     def _on_resync(self, _message: PageMessage, _buffers: Buffers) -> None:
         """A page has missed something."""
-        with self._lock:
+        with self.lock:
             self.send_state(["turns", "told"])
 
     def _on_draft(self, message: page.Draft, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             if 0 < message.at <= self._taken_at:
                 return  # it is a turn by now
             if not self._take_over(message.draft):
@@ -252,7 +263,7 @@ class MessageBuilder(Intake):
 
     def _on_add(self, message: page.Add, _buffers: Buffers) -> None:
         """The page has emptied its draft already."""
-        with self._lock:
+        with self.lock:
             known = self._take_over(message.draft)
             try:
                 self._add_draft()
@@ -261,7 +272,7 @@ class MessageBuilder(Intake):
                     self.send_state(_DRAFT)
 
     def _on_edit(self, message: page.Edit, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             position, turn = self._deck.find(message.id)
             loose = self.tray.loose
             new = rebuilt(turn, message.role, message.parts, {id_: item.part for id_, item in loose.items()})
@@ -272,26 +283,26 @@ class MessageBuilder(Intake):
             self._show([*messages[:position], new, *messages[position + 1 :]])
 
     def _on_move(self, message: page.Move, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             position, _ = self._deck.find(message.id)
             messages = self.history.messages
             messages.insert(message.to, messages.pop(position))
             self._show(messages)
 
     def _on_duplicate(self, message: page.Turn, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             position, turn = self._deck.find(message.id)
             messages = self.history.messages
             self._show([*messages[: position + 1], turn.message, *messages[position + 1 :]])
 
     def _on_delete(self, message: page.Turn, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             position, _ = self._deck.find(message.id)
             messages = self.history.messages
             self._show([*messages[:position], *messages[position + 1 :]])
 
     def _on_choose(self, message: page.Choose, _buffers: Buffers) -> None:
-        with self._lock:
+        with self.lock:
             position, _ = self._deck.find(message.id)
             self.history.choose(position, message.sibling)
             self.changed()
@@ -304,14 +315,14 @@ class MessageBuilder(Intake):
 
     def _on_variable(self, message: page.Variable, _buffers: Buffers) -> None:
         name, value = message.name, encodable(message.value)
-        with self._lock:
+        with self.lock:
             others = {key: kept for key, kept in self.variables.items() if key != name}
             self._set_unsent(variables={**others, **({name: value} if value else {})})
 
     # -- helpers --------------------------------------------------------------------------------------------------
 
     def _show(self, messages: Sequence[Message]) -> None:
-        with self._lock:
+        with self.lock:
             if messages != self.history.messages:
                 self.history.show(messages)
             self.changed()
@@ -348,7 +359,7 @@ class MessageBuilder(Intake):
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
         """Set several traits of the draft; whoever does it calls ``_follow``, so that no half of it is seen."""
-        with self._lock:
+        with self.lock:
             self._setting = True
             try:
                 yield
@@ -356,7 +367,7 @@ class MessageBuilder(Intake):
                 self._setting = False
 
     def _took(self) -> None:
-        with self._lock:
+        with self.lock:
             self.attachments = [self._card_of(item) for item in self.tray.attachments]
         self._follow(twin=False)
 
@@ -364,7 +375,7 @@ class MessageBuilder(Intake):
         return item.card(self._name)
 
     def _media_part(self, digest: str) -> Any:
-        with self._lock:
+        with self.lock:
             files = [*self.tray.attachments, *self.tray.loose.values()]
             found = (item.part for item in files if item.measured is not None and item.measured.digest == digest)
             return next(found, None) or self._deck.media_part(digest)
@@ -375,7 +386,7 @@ class MessageBuilder(Intake):
 
     def _follow(self, *, twin: bool = True) -> None:
         """Bring up to date what follows from the turns, the draft and the variables."""
-        with self._lock:
+        with self.lock:
             self.undoable = self.history.undoable
             self.estimate = self._estimate()
             files = {item.id: item.part for item in self.tray.attachments if "text" not in item.part}

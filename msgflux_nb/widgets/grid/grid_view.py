@@ -263,15 +263,15 @@ class _Watching:
 
     def end(self, _ledger: Any, _stopped: str | None) -> None:
         """The table is made."""
-        self._view._end(None)
+        self._view.end_run(None)
 
     def __enter__(self) -> _Watching:
         self._view._ipython_display_()
-        self._view._follow(kernel_id())
+        self._view.look_on(kernel_id())
         return self
 
     def __exit__(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-        self._view._end(None, error)
+        self._view.end_run(None, error)
 
 
 def shown_in_notebook(grid: GridRun) -> _Watching | None:

@@ -108,16 +108,16 @@ class RunningGrid(View):
             if self.state != "idle":
                 self.grid.again(_LEFT)
             self._job = None if wait else Job(self._work, on_stop=self.grid.interrupt, on_end=self._job_ended)
-            self._follow(kernel_id() if wait else "")
+            self.look_on(kernel_id() if wait else "")
         if self._job is not None:
             self._job.start()
             return
         try:
             result = finish(self.grid, progress=False)
         except BaseException as error:
-            self._end(getattr(error, "result", None), error)
+            self.end_run(getattr(error, "result", None), error)
             raise
-        self._end(result)
+        self.end_run(result)
 
     def stop(self) -> None:
         """Send nothing more and cancel what is in flight; returns when ``result`` has the table, or after 3 s."""
@@ -141,9 +141,9 @@ class RunningGrid(View):
 
     def _job_ended(self, job: Job) -> None:
         error = job.error
-        self._end(job.value if error is None else getattr(error, "result", None), error)
+        self.end_run(job.value if error is None else getattr(error, "result", None), error)
 
-    def _follow(self, blocking: str) -> None:
+    def look_on(self, blocking: str) -> None:
         """Look on while the grid runs; it has not been started yet."""
         self._over = over = threading.Event()
         self._stopping, self._blocking, self.error = False, blocking, None
@@ -183,7 +183,7 @@ class RunningGrid(View):
             if self.running:
                 self._fill(set())
 
-    def _end(self, result: pd.DataFrame | None, error: BaseException | None = None) -> None:
+    def end_run(self, result: pd.DataFrame | None, error: BaseException | None = None) -> None:
         """Take the end of the run: its table, or what went wrong, or both."""
         with self._telling:
             if self._over.is_set():

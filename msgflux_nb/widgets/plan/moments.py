@@ -15,7 +15,7 @@ from ...errors import printable
 from ...protocol.events import TextDelta
 from ...reasoning.plan_events import Asking, PlanEnded, PlanStarted, Spent, StepTaken
 from ...reasoning.result import text_of
-from ...reasoning.tools import StepStarted
+from ...reasoning.tool_loop import StepStarted
 from ...reasoning.trace import Asked, Node, Sample, Turn
 from ..base.feed import Batch
 

@@ -15,7 +15,8 @@ from ...display.figures import cut_at, flagged, numbers, status
 from ...display.structure import rows
 from ...errors import SchemaError, StreamInterruptedError
 from ...protocol.tool_call import json_text
-from ...reasoning.tools import RunEnded, StepEnded, StepStarted, run_tools, told_step
+from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, one_answer
+from ...reasoning.tools import run_tools
 from ..base.feed import Batch, Feed
 from ..base.run import Sender
 from ..tool_calls.tool_job import Job
@@ -169,7 +170,7 @@ class Side:
                 **keywords,
             )
         else:
-            self.result = _ask(model, question.messages, hear, keywords)
+            self.result = one_answer(model, question.messages, hear, keywords)
         return self.result.consume()
 
     def _approved(self, call: Any) -> Any:
@@ -296,21 +297,6 @@ def turns_of(stream: Any) -> list[Message]:
         return []
     turn = {"role": "assistant", **stream.turn()}
     return [turn] if turn["content"] or len(turn) > 2 else []
-
-
-def _ask(model: Any, messages: list[Message], hear: Callable[[Any], None], keywords: dict[str, Any]) -> Any:
-    """Ask once, telling events as ``run_tools`` does."""
-    stream = model(messages, stream=True, **keywords)
-    try:
-        with told_step(1, stream, hear):
-            for event in stream.events():
-                hear(event)
-            stream.finish()
-    except BaseException as error:
-        hear(RunEnded(error=error))
-        raise
-    hear(RunEnded(stream))
-    return stream
 
 
 def _told(call: Any) -> dict[str, Any]:

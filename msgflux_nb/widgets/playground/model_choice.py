@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...models.chat import ChatCompletion
-from ..base.preview import model_of
+from ..base.given_model import model_of
 
 __all__ = ["Models"]
 

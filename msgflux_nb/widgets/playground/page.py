@@ -15,7 +15,6 @@ from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.view import View
 from ..conversation.message_builder import MessageBuilder
-from ..conversation.messages import Draft
 from ..conversation.transcript import transcript_html, transcript_text
 from ..plan.plan_view import PlanView
 from ..prefill.prefill_editor import PrefillEditor
@@ -45,8 +44,8 @@ class PlayActs(Protocol):
     def continue_from(self, position: int = -1) -> None: ...
     def branch(self, index: int, token: str) -> None: ...
     def stop(self) -> None: ...
-    def _run(self, *, wait: bool) -> None: ...
-    def _set_option(self, name: str, value: Any) -> None: ...
+    def ask(self, *, wait: bool) -> None: ...
+    def set_option(self, name: str, value: Any) -> None: ...
 
 
 class PlayPage(View):
@@ -101,12 +100,12 @@ class PlayPage(View):
         try:
             self._rounds.check_free()
         except RuntimeError:
-            self.builder._on_draft(Draft(draft=message.draft, left=True), [])
+            self.builder.hold_draft(message.draft)
             raise
         self.prefill.set_trait("value", message.prefill)
         self.picker.set_trait("schema", message.schema)
         self.builder.take_draft(message.draft, at=message.at)
-        self._acts._run(wait=False)
+        self._acts.ask(wait=False)
 
     def _on_rerun(self, message: page.At, _buffers: Buffers) -> None:
         self._acts.rerun(message.position)
@@ -123,11 +122,11 @@ class PlayPage(View):
         if turns and turns[-1].get("role") == "assistant":
             self._acts.rerun()
         else:
-            self._acts._run(wait=False)
+            self._acts.ask(wait=False)
 
     def _on_option(self, message: page.Option, _buffers: Buffers) -> None:
         """A setting of the call was moved; the model of the notebook is left as it is, and a copy is asked."""
-        self._acts._set_option(message.name, message.value)
+        self._acts.set_option(message.name, message.value)
 
     def _on_decide(self, message: DecideOpen, _buffers: Buffers) -> None:
         """A person decided on the call that waits."""

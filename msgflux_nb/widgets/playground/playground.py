@@ -12,8 +12,8 @@ import traitlets as t
 from ...content.messages import ChatBlock, Message
 from ...errors import BadRequestError
 from ...generation.tool_schema import listed_tools, tools_by_name
+from ..base.given_model import model_of
 from ..base.notebook import notebook_namespace
-from ..base.preview import model_of
 from ..conversation.deck import checked
 from ..conversation.message_builder import MessageBuilder
 from ..conversation.variables import filled_message
@@ -153,22 +153,22 @@ class Playground(PlayPage):
 
     @model.setter
     def model(self, model: Any) -> None:
-        self._ask(model_of(model, "Playground"))
+        self._choose(model_of(model, "Playground"))
         self._as_given = self._model
         self._show_models()
 
-    def _ask(self, model: Any) -> None:
+    def _choose(self, model: Any) -> None:
         self._model = model
         self.builder.model = self.prefill.model = self.picker.model = model
 
-    def _set_option(self, name: str, value: Any) -> None:
+    def set_option(self, name: str, value: Any) -> None:
         """Ask with another option than the model that was given has; without a name, with that model itself."""
         varied = self._as_given
         if name:
             varied = copy.copy(self._model)
             rest = {key: held for key, held in self._model.options.items() if key != name}
             varied.options = rest if value is None else {**rest, name: value}
-        self._ask(varied)
+        self._choose(varied)
         self._show_models()
 
     @property
@@ -226,7 +226,7 @@ class Playground(PlayPage):
     @property
     def media(self) -> dict[str, Any]:
         """The parts of messages that hold a file, by a hash of it; the code that is copied names them so."""
-        return {**self.builder._deck.files(), **self._drafted_files()}
+        return dict(self.builder.files)
 
     @property
     def code(self) -> str:
@@ -295,7 +295,7 @@ class Playground(PlayPage):
         """
         self._rounds.check_free()
         self.builder.take_draft()
-        self._run(wait=wait)
+        self.ask(wait=wait)
 
     def rerun(self, position: int = -1, *, wait: bool = False) -> None:
         """Ask for another answer in the place of one; both are kept, as siblings.
@@ -304,7 +304,7 @@ class Playground(PlayPage):
             position: the turn of the assistant; the last turn by default.
             wait: as for ``run``.
         """
-        self._run(at=self._assistants(position), wait=wait)
+        self.ask(at=self._assistants(position), wait=wait)
 
     def continue_from(self, position: int = -1, text: str | None = None, *, wait: bool = False) -> None:
         """Ask for another answer in the place of one, which goes on from its text.
@@ -321,7 +321,7 @@ class Playground(PlayPage):
         start = plain_text(self.builder.history.messages[at]) if text is None else text
         if not start.strip():
             raise BadRequestError("that turn has no text to go on from. Nothing was sent.")
-        self._run(at=at, prefill=start, wait=wait)
+        self.ask(at=at, prefill=start, wait=wait)
 
     def branch(self, index: int, token: str, *, wait: bool = False) -> None:
         """Go on from another token of the last answer: the text up to it, then the token, then what the model adds.
@@ -338,7 +338,7 @@ class Playground(PlayPage):
         tokens = side.stream.logprobs
         if not 0 <= index < len(tokens):
             raise BadRequestError(f"the answer has {len(tokens)} tokens; there is no number {index}. Nothing was sent.")
-        self._run(at=at, prefill=start_at(side.prefill, tokens, index, token), wait=wait)
+        self.ask(at=at, prefill=start_at(side.prefill, tokens, index, token), wait=wait)
 
     def stop(self) -> None:
         """End the run under way, keeping what came; nothing happens if there is none."""
@@ -358,7 +358,18 @@ class Playground(PlayPage):
 
     # -- a run ----------------------------------------------------------------------------------------------------
 
-    def _run(self, *, at: int | None = None, prefill: str | None = None, wait: bool) -> None:
+    def ask(self, *, at: int | None = None, prefill: str | None = None, wait: bool = False) -> None:
+        """Ask about the conversation as it stands; ``run`` makes the message being written a turn first.
+
+        Args:
+            at: the turn that the answer becomes a sibling of; None for a new turn at the end.
+            prefill: the start of the answer; None for the one that is set.
+            wait: as for ``run``.
+
+        Raises:
+            RuntimeError: a run is under way.
+            BadRequestError: there is nothing to answer.
+        """
         with self._lock:
             self.picker.refresh()
             messages = self.messages if at is None else self._before(at)
@@ -425,10 +436,6 @@ class Playground(PlayPage):
     def _rest(self) -> None:
         with self._lock:  # another run may have begun
             self.running = self._rounds.busy
-
-    def _drafted_files(self) -> dict[str, Any]:
-        items = [(item.measured, item.part) for item in self.builder.tray.attachments]
-        return {measured.digest: part for measured, part in items if measured is not None}
 
 
 def _asked(asks: bool) -> str:

@@ -150,7 +150,7 @@ class Rounds:
             return
         answer, *others = turns
         history = self._builder.history
-        with self._builder._lock:
+        with self._builder.lock:
             behind = self._return()
             card = self._builder.settle(answer, prefill=side.prefill, code=bool(side.question.schema))
             self._tell({"type": "settled", "side": side.index, "number": side.number, "seq": side.seq, "card": card})
@@ -220,7 +220,7 @@ class Rounds:
     def _end_all(self) -> None:
         if len(self.sides) > 1:
             self._settle_all()
-        with self._builder._lock:
+        with self._builder.lock:
             if self._cut and self._builder.history.ids == self._place:
                 self._builder.history.undo()  # nothing came: what was shown in its place is shown again
                 self._builder.changed()
@@ -232,7 +232,7 @@ class Rounds:
         if not any(versions):
             return
         history, at = self._builder.history, len(self._place)
-        with self._builder._lock:
+        with self._builder.lock:
             behind = self._return()
             history.add_versions(versions)
             self._answered = history.ids[at] if versions[0] else None

@@ -10,7 +10,6 @@ import msgspec
 from ...display.structure import type_name
 from ...errors import MsgfluxError
 from ...protocol.request import ChatRequest
-from ..base.preview import planned
 
 __all__ = ["Outlook", "outlook_of", "starts"]
 
@@ -51,12 +50,12 @@ def outlook_of(model: Any, start: str, schema: Any = None, beside: Mapping[str, 
         beside: further keywords of the call.
     """
     try:
-        request = planned(model, prefilling=start, beside=beside)
+        request = _planned(model, start, None, beside)
     except MsgfluxError as error:
         return Outlook(kind="rejected", word="rejected", text=str(error))
     if schema is not None:
         try:
-            request = planned(model, prefilling=start, schema=schema, beside=beside)
+            request = _planned(model, start, schema, beside)
         except MsgfluxError as error:
             return Outlook(kind="impossible", word=f"impossible for {type_name(schema)}", text=str(error))
     if not request.prefill:
@@ -88,7 +87,7 @@ def _of_structure(model: Any, schema: Any) -> Iterator[tuple[str, str]]:
     """The first key of a structure, as its request names it."""
     yield "an object", "{"
     try:
-        wire = planned(model, schema=schema).schema
+        wire = _planned(model, "", schema).schema
     except MsgfluxError:
         return
     if wire is None or not wire.schema["properties"]:
@@ -96,6 +95,13 @@ def _of_structure(model: Any, schema: Any) -> Iterator[tuple[str, str]]:
     name, node = next(iter(wire.schema["properties"].items()))
     key = msgspec.json.encode(name).decode()
     yield "its first field", f"{{{key}:" + (' "' if node.get("type") == "string" else "")
+
+
+def _planned(model: Any, start: str, schema: Any, beside: Mapping[str, Any] | None = None) -> ChatRequest:
+    """The request that a streamed call would send first; a start among ``beside`` counts if there is no other."""
+    keywords = {**(beside or {}), **({"prefilling": start} if start else {})}
+    request: ChatRequest = model.plan("…", stream=True, generation_schema=schema, **keywords)
+    return request
 
 
 def _treatment(request: ChatRequest, name: str) -> tuple[str, str, str]:
@@ -115,7 +121,7 @@ def _remarks(request: ChatRequest, model: Any, schema: Any, beside: Mapping[str,
         yield f"It is sent to {request.base_url}."
     if schema is None:
         return
-    without = planned(model, schema=schema, beside=beside).schema_method
+    without = _planned(model, "", schema, beside).schema_method
     if without != request.schema_method:
         yield f"Beside a start, {type_name(schema)} is asked for by {request.schema_method}, not by {without}."
 

@@ -11,7 +11,7 @@ import msgspec
 import traitlets as t
 
 from ...display.html import WORDS, answer_html
-from ..base.preview import model_of
+from ..base.given_model import model_of
 from ..base.view import View
 from .forecast import outlook_of, starts
 from .verdict import verdict

@@ -12,9 +12,9 @@ import traitlets as t
 
 from ...display.structure import type_name
 from ...errors import MsgfluxError
+from ..base.given_model import model_of
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
-from ..base.preview import model_of
 from ..base.view import View
 from .fields import Field, doc_of, fields
 from .offers import Offer, offers

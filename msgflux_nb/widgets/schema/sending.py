@@ -9,7 +9,6 @@ import msgspec
 
 from ...errors import PrefillError
 from ...protocol.request import ChatRequest, schema_note
-from ..base.preview import planned
 
 __all__ = ["Sending", "sending"]
 
@@ -55,10 +54,11 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
         SchemaError: the type has no form that this provider takes.
         BadRequestError: the further keywords do not fit.
     """
+    keywords = {**(beside or {}), "generation_schema": type_}
     try:
-        request = planned(model, schema=type_, beside=beside)
+        request = model.plan("…", stream=True, **keywords)
     except PrefillError:  # told where the start is written
-        request = planned(model, schema=type_, beside={**(beside or {}), "prefilling": None})
+        request = model.plan("…", stream=True, **{**keywords, "prefilling": None})
     body = msgspec.json.decode(request.body)
     wire, method = request.schema, request.schema_method or "prompt"
     assert wire is not None

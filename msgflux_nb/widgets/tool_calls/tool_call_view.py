@@ -15,7 +15,8 @@ from ...models.stream import Arriving
 from ...protocol.events import Event, ToolCallDelta
 from ...protocol.tool_call import ToolCall, ToolCallState
 from ...protocol.tool_calls import ToolCallAggregator
-from ...reasoning.tools import RunEnded, StepEnded, StepStarted, ToolRun, run_tools
+from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, ToolRun
+from ...reasoning.tools import run_tools
 from ..base.messages import Buffers, Hello, PageMessage
 from . import messages as page
 from .approval import SEEN_SECONDS, Approvals, Decision, Question

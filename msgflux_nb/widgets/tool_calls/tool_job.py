@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import StreamInterruptedError
-from ...reasoning.tools import RunEnded, StepEnded, StepStarted
+from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted
 from ..base.run import start_thread
 
 __all__ = ["Job"]

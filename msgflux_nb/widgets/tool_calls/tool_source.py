@@ -13,7 +13,7 @@ from ...models.stream import Arriving
 from ...protocol.events import ToolCallDelta, ToolKind
 from ...protocol.tool_call import ToolCallState
 from ...protocol.tool_calls import ToolCallAggregator
-from ...reasoning.tools import ToolRun
+from ...reasoning.tool_loop import ToolRun
 from .lane_set import LaneSet
 
 __all__ = ["check_source", "figures", "fill", "tools_of"]

@@ -1,0 +1,45 @@
+"""The keywords of a call, for type checkers and as what the request is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from ..content.keywords import refuse_unknown
+
+__all__ = ["CallOptions", "Messages", "Tools", "asked_for"]
+
+Messages = str | Sequence[dict[str, Any]]
+Tools = Sequence[dict[str, Any] | Callable[..., Any]]
+
+
+class CallOptions(TypedDict, total=False):
+    """The keywords of a call except ``stream``, for type checkers."""
+
+    system_prompt: str | None
+    prefilling: str | None
+    prefill: str | None
+    generation_schema: Any
+    tool_schemas: Tools | None
+    tool_choice: str | dict[str, Any] | None
+
+
+def asked_for(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a call asks for in addition to its messages, as ``build_request`` takes it.
+
+    Args:
+        keywords: as they were given.
+
+    Raises:
+        TypeError: one is unknown, or ``prefilling`` is given twice.
+    """
+    unknown = {name: value for name, value in keywords.items() if name not in CallOptions.__annotations__}
+    if unknown:
+        refuse_unknown("model(...)", unknown, (*CallOptions.__annotations__, "stream"))
+    asked = {name: value for name, value in keywords.items() if name != "prefill"}
+    prefill = keywords.get("prefill")
+    if prefill is None:
+        return asked
+    if asked.get("prefilling") is not None:
+        raise TypeError("prefilling and prefill are two names of the same; give one of them")
+    return {**asked, "prefilling": prefill}

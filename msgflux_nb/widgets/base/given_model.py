@@ -1,0 +1,29 @@
+"""The model of a widget: the one given, the one of that name, or the embedded one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["model_of"]
+
+
+def model_of(model: Any, asker: str) -> Any:
+    """Return a model: the one given, the one of that name, or for None the embedded one.
+
+    Args:
+        model: a model, its name, or None.
+        asker: who wants it, for the error.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if model is None or isinstance(model, str):
+        from ...models.model import Model
+
+        return Model.chat_completion() if model is None else Model.chat_completion(model)
+    if not (callable(model) and hasattr(model, "plan")):
+        raise TypeError(
+            f"{asker}: expected a model or its name, got {type(model).__name__}. "
+            'Model.chat_completion("provider/model") makes one.'
+        )
+    return model
