@@ -191,7 +191,7 @@ class MessageBuilder(Intake):
 
     def clear(self) -> None:
         """Begin anew, without turns and their versions; ``undo`` brings them back, and the draft stays."""
-        with self._lock:
+        with self.lock:
             if len(self.history):
                 self.history.begin()
             self.changed()
