@@ -115,3 +115,18 @@ test("calls are kept whole at the end, too", (t) => {
   const kept = model.state.lanes;
   t.assert.deepEqual([kept.run, kept.seq, kept.state, kept.calls.length, kept.lanes[0].phase], [1, 1, "complete", 1, "done"]);
 });
+
+test("a plan that was over at once is replayed evenly, in at most eight seconds; one with times keeps them", (t) => {
+  const replayed = (moments) => {
+    const { model, store } = plan();
+    model.deliver({ type: "progress", run: 1, seq: 1, state: "done", head, moments });
+    return store;
+  };
+  const quick = replayed([text("a", 1), text("b", 3), text("c", 70)]);
+  t.assert.equal(quick.timeless, true);
+  t.assert.deepEqual([quick.total, quick.countAt(59), quick.countAt(60), quick.countAt(180)], [180, 0, 1, 3]);
+  const many = replayed(Array.from({ length: 1000 }, (_, at) => text("a", at / 10)));
+  t.assert.deepEqual([many.total, many.countAt(many.place(700)), many.countAt(8000)], [8000, 700, 1000]);
+  const slow = replayed([text("a", 0), text("b", 1200)]);
+  t.assert.deepEqual([slow.timeless, slow.total, slow.countAt(1199)], [false, 1200, 1]);
+});

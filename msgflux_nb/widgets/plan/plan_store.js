@@ -21,6 +21,8 @@ import { RunStore } from "../base/run_store.js";
 
 const LONGEST_PAUSE = 1500; // milliseconds of a replay that a pause takes, however long it was
 const TIMELESS_MOMENT = 60;
+const TIMELESS_PLAN = 8000;
+const TOO_QUICK = 1000; // milliseconds: nobody can follow a whole plan in less, such as one from a recording at full speed
 
 /** A plan up to a moment. */
 export class PlanState {
@@ -213,9 +215,14 @@ export class PlanStore extends RunStore {
     while (this.state.count < count) this.state.take(this.moments[this.state.count]);
   }
 
-  /** Whether there are no times to go by. */
+  /** Whether its times are none to go by: its moments are replayed evenly then. */
   get timeless() {
-    return this.moments.length > 1 && this.places[this.places.length - 1] === 0;
+    return !this.running && this.moments.length > 1 && this.places[this.places.length - 1] < TOO_QUICK;
+  }
+
+  /** Milliseconds of a moment in the replay of a plan without times. */
+  get beat() {
+    return Math.min(TIMELESS_MOMENT, TIMELESS_PLAN / this.moments.length);
   }
 
   /**
@@ -224,7 +231,7 @@ export class PlanStore extends RunStore {
    */
   place(count) {
     if (count === 0) return 0;
-    return this.timeless ? count * TIMELESS_MOMENT : this.places[count - 1];
+    return this.timeless ? count * this.beat : this.places[count - 1];
   }
 
   get total() {
@@ -233,7 +240,7 @@ export class PlanStore extends RunStore {
 
   /** @param {number} place on the rail */
   countAt(place) {
-    if (this.timeless) return Math.min(this.moments.length, Math.floor(place / TIMELESS_MOMENT));
+    if (this.timeless) return Math.min(this.moments.length, Math.floor(place / this.beat + 1e-9));
     let [low, high] = [0, this.places.length];
     while (low < high) {
       const middle = (low + high) >> 1;
