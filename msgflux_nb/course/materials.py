@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["PROMPT", "TASKS", "Release", "chain_task", "price", "to_dollars", "verdict_scorer", "weather"]
+__all__ = [
+    "PROMPT",
+    "TASKS",
+    "Release",
+    "chain_task",
+    "price",
+    "solver",
+    "to_dollars",
+    "verdict_scorer",
+    "weather",
+]
 
 _PRICES = {"lamp": 40.0, "chair": 65.0, "desk": 120.0}
 PROMPT = "Read this note: {text}"
@@ -18,6 +28,10 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 """The three tasks of lesson 8, with their budgets."""
 
+_SOLVERS = dict(
+    zip(TASKS, ("local/qwen2.5-coder-1.5b", "local/qwen2.5-coder-1.5b", "local/qwen2.5-coder-0.5b"), strict=True)
+)
+
 
 _EXAMPLE = """Q: Ann has 3 bags of 4 apples and eats 2. How many are left?
 A: {"steps": [{"explanation": "3 * 4", "output": "12"}, {"explanation": "12 - 2", "output": "10"}], "final_answer": 10}
@@ -27,6 +41,13 @@ A: {"steps": [{"explanation": "3 * 4", "output": "12"}, {"explanation": "12 - 2"
 def chain_task(question: str) -> str:
     """Return what a model is asked for a chain of thoughts: an example step by step, then the question."""
     return f"{_EXAMPLE}\nQ: {question}\nA:"
+
+
+def solver(task: str) -> Any:
+    """Return the model that was asked to do a task of lesson 8."""
+    from ..models.model import Model
+
+    return Model.chat_completion(_SOLVERS[task], temperature=0.0, max_tokens=120)
 
 
 def price(item: str) -> str:

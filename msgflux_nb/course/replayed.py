@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .lesson import recordings_folder
-from .materials import PROMPT, TASKS, Release, chain_task, price, to_dollars, verdict_scorer, weather
+from .materials import PROMPT, TASKS, Release, chain_task, price, solver, to_dollars, verdict_scorer, weather
 
 __all__ = [
     "MODEL",
@@ -154,12 +154,14 @@ def recorded_calls() -> tuple[Any, ...]:
 
 @functools.lru_cache
 def react_runs() -> tuple[Any, ...]:
-    """Return the three recorded runs of a model with two tools, as ``mf.plan.react`` returns them."""
+    """Return the three recorded runs with two tools, as ``mf.plan.react`` returns them."""
     from ..reasoning.react import react
 
     with _played("react"):
-        model = _model(f"replay/{recordings_folder() / 'react.jsonl'}")
-        return tuple(react(model, task, tools=[price, to_dollars], **budget) for task, budget in TASKS.items())
+        return tuple(
+            react(solver(task), task, tools=[price, to_dollars], answer_tool=True, **budget)
+            for task, budget in TASKS.items()
+        )
 
 
 @functools.lru_cache

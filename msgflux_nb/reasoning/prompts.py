@@ -16,6 +16,7 @@ class Prompts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         react: the system prompt of ``react``.
         thought: describes the parameter in which a call of a tool says its thought.
+        final_answer: describes the tool by which a model answers, with ``answer_tool=True``.
         react_close: asks for the answer at a limit; ``{steps}`` are the calls and their results.
         propose: asks for next thoughts.
         value: asks how promising a path is.
@@ -25,6 +26,7 @@ class Prompts(msgspec.Struct, frozen=True, kw_only=True):
 
     react: str = "Think before you act: use the tools step by step, and answer when you know enough."
     thought: str = "what is known, and why this call is made now"
+    final_answer: str = "Give the final answer, once you know enough."
     react_close: str = (
         "{task}\n\nThis was done so far:\n{steps}\n\nNo more tools can be used. Give the best answer that follows."
     )

@@ -10,6 +10,7 @@ from typing import Any, Unpack, cast
 from ..errors import StreamInterruptedError, ToolCallError
 from ..models.answer import Answer
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
+from .answer_tool import AnswerTool
 from .budget import Budget, Limits
 from .log import Log, opened, running
 from .plan_events import Asking, PlanEnded, PlanStarted, StepTaken
@@ -31,6 +32,7 @@ def react(
     *,
     tools: Iterable[Any],
     answer: Any = str,
+    answer_tool: bool = False,
     max_steps: int = 8,
     on_event: OnEvent | None = None,
     on_request: OnRequest | None = None,
@@ -48,6 +50,8 @@ def react(
         task: a text, or a list of message dicts.
         tools: as for ``run_tools``.
         answer: the type of the answer.
+        answer_tool: whether the model has to call a tool in each turn, and answers by one more, ``final_answer``. Small
+            models use their tools then, where they would make an answer up.
         max_steps: how often the model is asked, at most; the last time without tools.
         on_event: as for ``run_tools``; and told of the plan, as the other drivers tell it.
         on_request: as for ``run_tools``: approves, changes or refuses a call.
@@ -68,7 +72,18 @@ def react(
         >>> result = react(model, "How much is 17 + 25?", tools=[add], answer=int)  # doctest: +SKIP
     """
     loop = _ReactLoop(
-        model, task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+        model,
+        task,
+        tools,
+        answer,
+        answer_tool,
+        max_steps,
+        on_event,
+        on_request,
+        on_result,
+        result_max_characters,
+        prompts,
+        budget,
     )
     for tool in loop.tools.values():
         if tool.is_async:
@@ -88,6 +103,7 @@ async def areact(
     *,
     tools: Iterable[Any],
     answer: Any = str,
+    answer_tool: bool = False,
     max_steps: int = 8,
     on_event: OnEvent | None = None,
     on_request: OnRequest | None = None,
@@ -98,7 +114,18 @@ async def areact(
 ) -> PlanResult:
     """As :func:`react`, from a coroutine: the calls of one turn run side by side, as in ``arun_tools``."""
     loop = _ReactLoop(
-        model, task, tools, answer, max_steps, on_event, on_request, on_result, result_max_characters, prompts, budget
+        model,
+        task,
+        tools,
+        answer,
+        answer_tool,
+        max_steps,
+        on_event,
+        on_request,
+        on_result,
+        result_max_characters,
+        prompts,
+        budget,
     )
     with running(loop.log, loop.result, loop.started(), awaited=True), loop.telling():
         while (calls := loop.took(await _aturn(model, loop))) is not None:
@@ -154,6 +181,7 @@ class _ReactLoop(ToolLoop):
         task: Any,
         tools: Iterable[Any],
         answer: Any,
+        answer_tool: bool,
         max_steps: int,
         on_event: OnEvent | None,
         on_request: OnRequest | None,
@@ -173,6 +201,11 @@ class _ReactLoop(ToolLoop):
             name for name, tool in self.tools.items() if all(one.name != _THOUGHT for one in tool.parameters)
         }
         self.schemas = [_thoughtful(schema, self._with_thought, self._prompts.thought) for schema in self.schemas]
+        self._answer_tool = AnswerTool(answer, self._prompts.final_answer) if answer_tool else None
+        if self._answer_tool is not None:
+            if AnswerTool.name in self.tools:
+                raise ValueError(f"answer_tool: {AnswerTool.name} is a tool of yours. Give it another name.")
+            self.schemas.append(self._answer_tool.schema)
         self._task, self._max_steps, self._longest = task, max_steps, result_max_characters
         self.log = Log(Budget(budget, reserved=1), on_event)
         self.arriving: Any = None  # the answer that is being read
@@ -230,15 +263,20 @@ class _ReactLoop(ToolLoop):
         keywords = super().keywords()
         if self._closing:
             keywords.pop("tool_schemas", None)
+        elif self._answer_tool is not None:
+            keywords.pop("generation_schema", None)
+            keywords["tool_choice"] = "required"
         return keywords
 
     def took(self, response: Answer) -> ToolCallAggregator | None:
         self.log.responses.append(response)
-        self._add_turn(response.text)
+        tool = self._answer_tool
+        answered = tool is not None and tool.takes(response)
+        self._add_turn(text_of(tool.answer) if tool is not None and answered else response.text)
         calls = super().took(response)
         self.log.budget.took_response(response)
         self.log.tell_spent()
-        return None if self._closing else calls
+        return None if self._closing or answered else calls
 
     def took_results(self, calls: ToolCallAggregator) -> None:
         super().took_results(calls)
@@ -273,10 +311,13 @@ class _ReactLoop(ToolLoop):
         self.messages = [{"role": "user", "content": prompt}]
 
     def prepared(self, call: ToolCall, answer: Any) -> Any:
+        if self._answer_tool is not None and call.name == AnswerTool.name:
+            return None, call, self._answer_tool.refused
         return super().prepared(self._plain(call), answer)
 
     def ask(self, call: ToolCall) -> Any:
-        return super().ask(self._plain(call))
+        own = self._answer_tool is not None and call.name == AnswerTool.name
+        return None if own else super().ask(self._plain(call))
 
     def _plain(self, call: ToolCall) -> ToolCall:
         """Return a call without its thought, which is kept."""
@@ -305,7 +346,10 @@ class _ReactLoop(ToolLoop):
     def finish(self) -> PlanResult:
         """Read the final answer, tell that the run has ended, and return the result."""
         final = self.responses[-1]
-        self._final = final.text if final.aggregator is not None else final.decoded()
+        if self._answer_tool is not None and self._answer_tool.taken:
+            self._final = self._answer_tool.answer
+        else:
+            self._final = final.text if final.aggregator is not None else final.decoded()
         if final.aggregator is None:
             self.end()
         result = self.result()

@@ -12,13 +12,30 @@ import msgflux_nb as mf
 from msgflux_nb.reasoning.budget import Budget
 from msgflux_nb.reasoning.tool_loop import RunEnded
 from tests.reasoning.test_tools import add, calling
-from tests.scripted import Reply, completion, serving, stream
+from tests.scripted import Reply, chunk, completion, serving, stream
 
 PRICED = {"max_calls": 3, "max_tokens": 14, "max_seconds": 0.000001}
 
 
 def chain(answer: Any) -> Reply:
     return completion(json.dumps({"steps": [{"explanation": "so", "output": "it is"}], "final_answer": answer}))
+
+
+def calling_in_a_stream(*calls: tuple[str, str, Any]) -> Reply:
+    pieces: list[Any] = [
+        chunk(
+            tool_calls=[
+                {
+                    "index": number,
+                    "id": call_id,
+                    "type": "function",
+                    "function": {"name": name, "arguments": json.dumps(given)},
+                }
+            ]
+        )
+        for number, (call_id, name, given) in enumerate(calls)
+    ]
+    return stream(*pieces)
 
 
 def run(driver: str, twin: bool, *given: Any, **keywords: Any) -> Any:
@@ -47,6 +64,62 @@ def test_react_runs_tools_and_keeps_a_thought_beside_each_call(twin: bool) -> No
     assert second["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "42"}
     assert result.messages[-1] == {"role": "assistant", "content": "42"}
     assert len(result.to_frame()) == 2
+
+
+@both
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_a_model_that_has_to_call_answers_by_a_tool(twin: bool, streamed: bool) -> None:
+    told: list[Any] = []
+    asked: list[str] = []
+    listening: dict[str, Any] = {"on_event": told.append} if streamed else {}
+    calls = (
+        [("c1", "add", {"thought": "sum", "a": 17, "b": 25}), ("c2", "final_answer", {"answer": 42})],
+        [("c3", "final_answer", {"answer": "many"})],
+        [("c4", "final_answer", {"answer": "42"})],
+    )
+    with serving(*((calling_in_a_stream if streamed else calling)(*one) for one in calls)) as server:
+        result = run(
+            "react",
+            twin,
+            model(server.url),
+            "17 + 25?",
+            tools=[add],
+            answer=int,
+            answer_tool=True,
+            on_request=lambda call: asked.append(call.name),
+            **listening,
+        )
+        bodies = server.bodies
+    assert (result.final_answer, result.calls, result.stopped) == (42, 3, None)
+    assert {body["tool_choice"] for body in bodies} == {"required"}
+    assert not any("response_format" in body for body in bodies)
+    assert bodies[0]["tools"][1]["function"]["parameters"]["properties"]["answer"]["type"] == "integer"
+    both_at_once = {step.name: step.result for step in result.trace[0].steps}
+    assert both_at_once["add"] == "42"
+    assert "call final_answer alone" in both_at_once["final_answer"]
+    assert "expected int" in result.trace[1].steps[0].result
+    assert (result.trace[2].text, result.trace[2].steps) == ("42", ())
+    assert asked == ["add"]
+    assert result.messages[-1] == {"role": "assistant", "content": "42"}
+    assert not streamed or told[-1].result == result
+
+
+@both
+def test_a_model_that_only_answers_by_a_tool_is_closed_at_a_limit_like_any_other(twin: bool) -> None:
+    with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
+        result = run("react", twin, model(server.url), "add", tools=[add], answer=int, answer_tool=True, max_calls=2)
+        last = server.bodies[-1]
+    assert (result.final_answer, result.stopped, result.calls) == (2, "max_calls", 2)
+    assert not {"tools", "tool_choice"} & set(last)
+
+
+@both
+def test_a_tool_of_the_name_of_the_answer_is_refused(twin: bool) -> None:
+    def final_answer() -> str:
+        return ""
+
+    with pytest.raises(ValueError, match="Give it another name"):
+        run("react", twin, model("http://127.0.0.1:9"), "add", tools=[final_answer], answer_tool=True)
 
 
 @both

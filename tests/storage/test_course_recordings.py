@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.course.replayed import react_runs
 from msgflux_nb.models.again import check
 from msgflux_nb.storage.recordings.recording import Recording, read_recordings
 
 ROOT = Path(mf.__file__).parent.parent
 FOLDER = ROOT / "msgflux_nb" / "course" / "recordings"
 FILES = sorted(FOLDER.glob("*.jsonl"))
-SCRIPTED = {"errors", "parallel_calls", "react"}
+SCRIPTED = {"errors", "parallel_calls"}
 
 
 def of(name: str) -> Recording:
@@ -86,14 +87,15 @@ def test_three_calls_come_at_once_in_a_stream(monkeypatch: pytest.MonkeyPatch) -
     assert [call.arguments["city"] for call in calls] == list(CITIES)
 
 
-def test_three_runs_reason_and_act_and_one_wastes_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scripts.recordings.react import TASKS, price, to_dollars
-
-    monkeypatch.setenv("MSGFLUX_REPLAY_SPEED", "inf")
-    model = mf.Model.chat_completion(f"replay/{FOLDER / 'react.jsonl'}")
-    runs = [mf.plan.react(model, task, tools=[price, to_dollars], **limits) for task, limits in TASKS.items()]
+def test_three_runs_reason_and_act_and_one_wastes_its_budget() -> None:
+    runs = react_runs()
     assert [run.stopped for run in runs] == [None, None, "max_calls"]
-    assert "44" in str(runs[0].final_answer)
+    assert not any(response.metadata.warnings for run in runs for response in run.responses)
+    first, second, third = runs
+    assert "44" in first.final_answer
+    assert "120" in second.final_answer
+    steps = [(step.name, step.arguments) for turn in third.trace for step in turn.steps]
+    assert steps == [("price", {"item": "sofa"})] * 4
 
 
 def test_each_kind_of_error_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,57 @@
+"""The tool by which a model answers, where it has to call one in each turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ToolCallError
+from ..generation.tool_schema import Tool
+from ..models.answer import Answer
+from .tool_results import tried
+
+__all__ = ["AnswerTool"]
+
+
+class AnswerTool:
+    """One more tool, whose argument is the answer.
+
+    Args:
+        answer: the type of the answer.
+        description: what the model is told about the tool.
+
+    Attributes:
+        name: of the tool.
+        schema: what the model is sent.
+        taken: whether the model has answered.
+        answer: what it answered.
+        refused: what a call that is no answer is told.
+    """
+
+    name = "final_answer"
+
+    def __init__(self, answer: Any, description: str) -> None:
+        def final_answer(answer: Any) -> Any:
+            return answer
+
+        final_answer.__doc__ = description
+        final_answer.__annotations__ = {"answer": answer}
+        self._tool = Tool.of(final_answer)
+        self.schema = self._tool.schema
+        self.taken = False
+        self.answer: Any = None
+        self.refused: BaseException = ToolCallError("")
+
+    def takes(self, response: Answer) -> bool:
+        """Whether a turn is the answer; one beside other calls was given before their results were seen."""
+        calls = [] if response.aggregator is None else response.aggregator.get_calls()
+        if self.name not in [call.name for call in calls]:
+            return False
+        if len(calls) > 1:
+            self.refused = ToolCallError(f"not an answer yet: call {self.name} alone, once you have seen the results")
+            return False
+        given = tried(self._tool.call, calls[0].arguments)
+        if isinstance(given, BaseException):
+            self.refused = given
+            return False
+        self.taken, self.answer = True, given
+        return True
