@@ -18,6 +18,7 @@ from ..generation.schema import WireSchema
 from ..http.route import Headers
 from ..protocol.allowance import Allowance, allowance_of
 from ..protocol.events import Event
+from ..protocol.profile import Wire
 from ..protocol.request import ChatRequest
 from .answer import ModelResponse
 from .async_stream import AsyncStreamResponse
@@ -27,26 +28,51 @@ from .learnt import Known, Learnt
 from .quick import Quick
 from .taped import aopen_exchange, keep_recalled
 
-__all__ = ["NotSentError", "Prepared", "Sending", "Turn"]
+__all__ = ["NotSentError", "Prepared", "Turn", "Written"]
 
 
 _MOST_FAILURES_REPLAYED = 100  # of one request: a recording that holds nothing else gives no answer
 
 
-class Sending(NamedTuple):
-    """What is sent for one row.
+class Written(NamedTuple):
+    """The first request of one row, as it is sent.
 
     Attributes:
-        request: its first request.
-        quick: sends it and reads its answer in one go; None where requests go another way in any case.
-        call: makes the call that begins with this request, for each attempt.
-        known: what was known of the model.
+        body: its bytes.
+        wire: how it looks.
+        known: what was known of the model when it was written.
+        whole: gives the request, as the call needs it.
     """
 
-    request: ChatRequest
-    quick: Quick | None
-    call: Callable[[], Call]
+    body: bytes
+    wire: Wire
     known: Known
+    whole: Callable[[Any, bytes], ChatRequest]
+
+
+class Common(Protocol):
+    """What the calls of a batch have in common.
+
+    Attributes:
+        learnt: what is known of the model.
+        connect: where requests go.
+        quick: sends a request and returns its answer in one go; None where requests go another way in any case.
+        hide: returns bytes without the caller's key.
+    """
+
+    learnt: Learnt
+    connect: Callable[[ChatRequest], Awaitable[Any]]
+    quick: Quick | None
+    hide: Callable[[bytes], bytes]
+
+    def written(self, messages: Any, text: bytes | None) -> Written:
+        """Write the request for some messages by what is known of the model at that moment."""
+
+    def call(self, messages: Any, request: ChatRequest, known: Known) -> Call:
+        """Return a new call that begins with a request, written by what was known then."""
+
+    def question(self, messages: Any, text: bytes | None) -> bytes:
+        """Return the key of the request without its structure."""
 
 
 class NotSentError(MsgfluxError):
@@ -89,20 +115,17 @@ _AT_ONCE = _AnyTime()
 
 
 class Prepared:
-    """A call that may be made.
+    """A call that may be made. Thousands wait at once, so each holds only what it has for itself.
 
     Args:
-        sending: gives what is sent by what is known of the model at that moment.
-        learnt: what is known of the model.
-        connect: where requests go.
+        common: what it has in common with others.
+        messages: what is asked.
+        text: the same as JSON writes it, if it is one text that goes out as it is; else None.
         schema: what the answer is decoded to, or None for text.
         key: of the whole request.
-        question: gives the key of the request without its structure.
-        hide: returns bytes without the caller's key.
 
     Attributes:
         key: of the whole request; the same request to the same place has the same.
-        request: the request's body.
         schema: what the answer is decoded to, or None for text.
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
@@ -111,38 +134,25 @@ class Prepared:
     """
 
     __slots__ = (
-        "_connect",
-        "_hide",
-        "_learnt",
+        "_common",
         "_made",
-        "_now",
-        "_question",
-        "_sending",
+        "_messages",
+        "_text",
+        "_written",
         "allowance",
         "answer",
         "attempts",
         "came",
         "key",
-        "request",
         "schema",
     )
 
     def __init__(
-        self,
-        sending: Callable[[], Sending],
-        learnt: Learnt,
-        connect: Callable[[ChatRequest], Awaitable[Any]],
-        *,
-        schema: WireSchema | None,
-        key: bytes,
-        question: Callable[[], bytes],
-        hide: Callable[[bytes], bytes],
+        self, common: Common, messages: Any, text: bytes | None, *, schema: WireSchema | None, key: bytes
     ) -> None:
-        self._sending, self._connect, self._hide, self._question = sending, connect, hide, question
+        self._common, self._messages, self._text = common, messages, text
         self._made: Call | None = None
-        self._learnt = learnt
-        self._now = now = sending()
-        self.request = now.request.body
+        self._written = common.written(messages, text)
         self.schema = schema
         self.key = key
         self.attempts = 0
@@ -151,9 +161,14 @@ class Prepared:
         self.came: Callable[[Any], object] | None = None
 
     @property
+    def request(self) -> bytes:
+        """The body of the request, as it was written last."""
+        return self._written.body
+
+    @property
     def question(self) -> bytes:
         """The key of the request without its structure."""
-        return self._question()
+        return self._common.question(self._messages, self._text)
 
     @property
     def text(self) -> str | None:
@@ -163,7 +178,7 @@ class Prepared:
     @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
-        return self._now.request.warnings if self._made is None else self._made.flaws
+        return self._request().warnings if self._made is None else self._made.flaws
 
     async def ask(self, turn: Turn = _AT_ONCE) -> ModelResponse:
         """Send it, and whatever else the answer takes (another way to ask for a structure, a correction).
@@ -184,22 +199,22 @@ class Prepared:
 
     async def _begin(self, turn: Turn) -> ModelResponse | _Given:
         """Send the first request in one go, then begin the rest of the call. No frame of a failure holds it."""
+        quick = self._common.quick
         while True:
-            ticket = await turn.begin(len(self.request))
+            ticket = await turn.begin(len(self._written.body))
             try:
-                if self._learnt.known is not self._now.known:  # what was learnt while it waited counts
-                    self._now = self._sending()
-                    self.request = self._now.request.body
-                call, quick = self._now.call(), self._now.quick
+                if self._common.learnt.known is not self._written.known:  # what was learnt while it waited counts
+                    self._written = self._common.written(self._messages, self._text)
                 if quick is None:
-                    return self._given(call, turn, None, ticket)
+                    return self._given(self._new_call(), turn, None, ticket)
                 began = time.perf_counter()
-                given = await quick.send(self._now.request, self._hear)
-                plain = type(given) is bytes and call.exchange.take_plain(given, time.perf_counter() - began)
+                given = await quick.send(self._written.body, self._hear, wire=self._written.wire, request=self._request)
+                call = self._new_call()  # not before: many wait for their answers at once
+                whole = type(given) is bytes and call.exchange.take_whole(given, time.perf_counter() - began)
             except BaseException:
                 turn.drop(ticket)
                 raise
-            if plain:
+            if whole:
                 turn.succeed(ticket, call.usage)
                 return self._read(call, turn)
             if not isinstance(given, MsgfluxError):
@@ -207,6 +222,12 @@ class Prepared:
             if not await turn.fail(ticket, given):
                 return self._given(call, turn, given, None)
             self.attempts += 1
+
+    def _request(self) -> ChatRequest:
+        return self._written.whole(self._messages, self._written.body)
+
+    def _new_call(self) -> Call:
+        return self._common.call(self._messages, self._request(), self._written.known)
 
     def _read(self, call: Call, turn: Turn) -> ModelResponse | _Given:
         """Go on with a call that has its first answer, which nearly always was all."""
@@ -225,7 +246,7 @@ class Prepared:
     def _given(self, call: Call, turn: Turn, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
         self._made = call
         call.found.aloud = False
-        return _Given(call, self._connect, turn, self._hear, given, ticket, self._has_come)
+        return _Given(call, self._common.connect, turn, self._hear, given, ticket, self._has_come)
 
     def _has_come(self, exchange: Exchange) -> None:
         """An exchange is complete; the one whose answer counts is reported before it is decoded."""
@@ -255,7 +276,7 @@ class Prepared:
 
     def without_key(self, data: bytes) -> bytes:
         """Remove the caller's key, which a gateway wants in a body or repeats, from what was sent or received."""
-        return self._hide(data)
+        return self._common.hide(data)
 
 
 class _Given(AsyncStreamResponse):

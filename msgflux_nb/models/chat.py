@@ -316,15 +316,16 @@ class ChatCompletion:
         if now is None and self._store is None:
             quick = Quick(self.aendpoint, timeout=self._timeout)
 
-        def builder(messages: Any) -> Callable[..., ChatRequest]:
-            return self._build(messages, stream=False, system_prompt=system_prompt, generation_schema=generation_schema)
+        def build(messages: Any, **changes: Any) -> ChatRequest:
+            asked = {"system_prompt": system_prompt, "generation_schema": generation_schema}
+            return self._build(messages, stream=False, **asked)(**changes)
 
         def call(messages: Any, request: ChatRequest, then: Known) -> Call:
-            made = builder(messages)
+            made = functools.partial(build, messages=messages)
             return Call(made, self.profile, self._model, known, exchange, request=request, known=then)
 
         return Form(
-            build=lambda messages, **changes: builder(messages)(**changes),
+            build=build,
             call=call,
             connect=anowhere if now is not None and now.player is not None else self.aendpoint,
             place=place,

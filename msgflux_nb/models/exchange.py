@@ -207,21 +207,37 @@ class Exchange:
             return None
         return (self._clock() if self._ended is None else self._ended) - self._began
 
-    def take_plain(self, body: bytes, seconds: float) -> bool:
-        """Take a whole answer if it is a plain one; return whether it is, or else nothing is taken.
+    def take_whole(self, body: bytes, seconds: float) -> bool:
+        """Take a whole answer; return whether it is one, or else nothing is taken.
 
         Args:
             body: all of its bytes.
             seconds: how long it took.
         """
-        plain = plain_answer(body, self.request, self.profile)
-        if plain is None:
+        self.plain = plain_answer(body, self.request, self.profile)
+        if self.plain is not None:
+            self._received = [body]
+            self._end("complete")
+        elif not self._holds_answer(body):
             return False
         self.attempts += 1
-        self.plain, self._received = plain, [body]
-        self._end("complete")
         self._began = None if self._ended is None else self._ended - seconds
         return True
+
+    def _holds_answer(self, body: bytes) -> bool:
+        """Read an answer that came whole; if it is an error, incomplete or empty, whoever reads it again says so."""
+        self._restart(str)
+        try:
+            self.feed(body)
+            self.close()
+            if not self.is_empty:
+                return True
+        except MsgfluxError:
+            pass
+        self.state = "new"
+        self._began = self._ended = self._first_content = None
+        self._reading = None
+        return False
 
     def begin(self, scrub: Scrub) -> None:
         """Start an attempt, with an empty answer."""

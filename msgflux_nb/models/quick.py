@@ -35,11 +35,19 @@ class Quick:
         self._timeout = timeout
         self._found: _Found | None = None
 
-    async def send(self, request: ChatRequest, heard: Callable[[Headers], object]) -> bytes | MsgfluxError | None:
-        """Send a request once; return the answer's body, or why there is none; None if nothing was sent."""
-        body = request.body
+    async def send(
+        self, body: bytes, heard: Callable[[Headers], object], *, wire: Wire, request: Callable[[], ChatRequest]
+    ) -> bytes | MsgfluxError | None:
+        """Send a request once; return the answer's body, or why there is none; None if nothing was sent.
+
+        Args:
+            body: the request as it is sent.
+            heard: is told the headers of the answer.
+            wire: how the request looks.
+            request: gives it, where it has to be asked where it goes.
+        """
         try:
-            place = await self._now(request)
+            place = await self._now(wire, request)
         except MsgfluxError:  # the long way says so
             return None
         try:
@@ -51,14 +59,14 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    async def _now(self, request: ChatRequest) -> Place | Endpoint:
+    async def _now(self, wire: Wire, request: Callable[[], ChatRequest]) -> Place | Endpoint:
         """Return where a request goes at the moment; another wire, which may be learnt on the way, is elsewhere."""
         # Looked at once: another thread may have a loop of its own.
         loop, found = asyncio.get_running_loop(), self._found
-        if found is None or found.loop is not loop or found.wire != request.wire or loop.time() >= found.until:
-            endpoint = await self._connect(request)
+        if found is None or found.loop is not loop or found.wire != wire or loop.time() >= found.until:
+            endpoint = await self._connect(request())
             until = loop.time() + _REFRESH_SECONDS
-            self._found = found = _Found(await place_of(endpoint) or endpoint, request.wire, loop, until)
+            self._found = found = _Found(await place_of(endpoint) or endpoint, wire, loop, until)
         return found.place
 
 

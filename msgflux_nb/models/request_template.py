@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
-from .batch_call import Prepared, Sending
+from .batch_call import Prepared, Written
 from .call import Call
 from .endpoint import Endpoint
 from .learnt import Known, Learnt
@@ -54,10 +54,8 @@ class Form:
         is_changed: Callable[[str], bool],
         quick: Quick | None,
     ) -> None:
-        self._place = place
-        self._build, self._call, self._connect = build, call, connect
-        self._question, self._hide, self._learnt, self._quick = question, hide, learnt, quick
-        self._is_changed = is_changed
+        self.learnt, self.connect, self.quick, self.hide, self.call = learnt, connect, quick, hide, call
+        self._place, self._build, self._question, self._is_changed = place, build, question, is_changed
         self._gap = self._sent = self._written_around(Known())  # as the caller asks; and with what was learnt
         self._sent_by = Known()
 
@@ -74,39 +72,29 @@ class Form:
             text = msgspec.json.encode(messages)[1:-1]
         except (UnicodeEncodeError, ValueError):
             return self._as_usual(messages)
-        return Prepared(
-            lambda: self._sending(messages, text),
-            self._learnt,
-            self._connect,
-            schema=gap.schema,
-            key=gap.key(text),
-            question=lambda: gap.question(text),
-            hide=self._hide,
-        )
+        return Prepared(self, messages, text, schema=gap.schema, key=gap.key(text))
 
     def _as_usual(self, messages: Any) -> Prepared:
         request = self._build(messages)
-        return Prepared(
-            lambda: self._sending(messages, None),
-            self._learnt,
-            self._connect,
-            schema=request.schema,
-            key=_hash(self._place, msgspec.json.decode(request.body)),
-            question=lambda: _hash(self._place, self._question(messages)),
-            hide=self._hide,
-        )
+        key = _hash(self._place, msgspec.json.decode(request.body))
+        return Prepared(self, messages, None, schema=request.schema, key=key)
 
-    def _sending(self, messages: Any, text: bytes | None) -> Sending:
-        """Return what is sent for some messages by what is known now."""
-        known = self._learnt.known
+    def written(self, messages: Any, text: bytes | None) -> Written:
+        """Write the request for some messages by what is known now."""
+        known = self.learnt.known
         if known is not self._sent_by:
             self._sent, self._sent_by = self._written_around(known), known
         gap = self._sent
         if text is not None and gap is not None:
-            request = gap.request(messages, text)
-        else:
-            request = self._build(messages, **known._asdict())
-        return Sending(request, self._quick, lambda: self._call(messages, request, known), known)
+            return Written(gap.body(text), gap.wire, known, gap.request)
+        request = self._build(messages, **known._asdict())
+        return Written(request.body, request.wire, known, lambda messages, body: request)
+
+    def question(self, messages: Any, text: bytes | None) -> bytes:
+        """Return the key of the request without its structure."""
+        if text is None or self._gap is None:
+            return _hash(self._place, self._question(messages))
+        return self._gap.question(text)
 
     def _written_around(self, known: Known) -> _Gap | None:
         """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""
@@ -116,7 +104,7 @@ class Form:
             question = msgspec.json.encode(self._question(mark), order="deterministic")
             gap = _Gap(request, question, mark, self._place)
             probe = msgspec.json.encode(_PROBE)[1:-1]
-            same = self._build(_PROBE, **known._asdict()) == gap.request(_PROBE, probe)
+            same = self._build(_PROBE, **known._asdict()) == gap.request(_PROBE, gap.body(probe))
         except (MsgfluxError, ValueError, TypeError):
             return None
         return gap if same else None
@@ -126,7 +114,7 @@ class _Gap:
     """A request, and what its keys are made of, without one text."""
 
     def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
-        self.schema = request.schema
+        self.schema, self.wire = request.schema, request.wire
         self._mark, self._request = mark, request
         canonical = msgspec.json.encode(msgspec.json.decode(request.body), order="deterministic")
         self._head, self._tail = request.body.split(mark.encode())
@@ -135,10 +123,14 @@ class _Gap:
         head, self._question_tail = question.split(mark.encode())
         self._question = hashlib.sha256(place.encode() + b"\n" + head)
 
-    def request(self, messages: str, text: bytes) -> ChatRequest:
-        """Return the request with a text, which is also given as JSON writes it."""
+    def body(self, text: bytes) -> bytes:
+        """Return the body with a text, given as JSON writes it."""
+        return self._head + text + self._tail
+
+    def request(self, messages: str, body: bytes) -> ChatRequest:
+        """Return the request with a text, whose body is written."""
         said = [{**one, "content": messages} if one["content"] == self._mark else one for one in self._request.messages]
-        return msgspec.structs.replace(self._request, body=self._head + text + self._tail, messages=said)
+        return msgspec.structs.replace(self._request, body=body, messages=said)
 
     def key(self, text: bytes) -> bytes:
         return _ended(self._key, text + self._key_tail)
