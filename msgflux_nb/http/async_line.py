@@ -162,9 +162,10 @@ class AsyncLine(ResponseHandler):
                 message, reader = await (self.read() if len(self) else self._bounded(self.read, patience))
             except Exception as error:
                 raise self._said(error) from None
-            size += sum(len(name) + len(value) + 4 for name, value in message.raw_headers) + 16
-            if size > self._limits.head:
-                raise too_large("head", self._limits)
+            if self._came > self._limits.head:  # else no head in it can be larger
+                size += sum(len(name) + len(value) + 4 for name, value in message.raw_headers) + 16
+                if size > self._limits.head:
+                    raise too_large("head", self._limits)
             if message.code == 101:
                 raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server changes to another one")
             if message.code >= 200:
@@ -189,12 +190,11 @@ class AsyncLine(ResponseHandler):
                 return data
             try:
                 data = reader.read_nowait()
-                if not data:
-                    if reader.at_eof():
-                        self.ended, self._most = True, self._came  # any byte after the answer breaks the connection
-                        return b""
+                if not data and not reader.at_eof():
                     data = await self._bounded(reader.readany, patience)
-                if data:
+                if reader.at_eof():
+                    self.ended, self._most = True, self._came  # any byte after the answer breaks the connection
+                if data or self.ended:
                     return data
             except Exception as error:
                 if not self._rest:

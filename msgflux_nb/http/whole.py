@@ -35,6 +35,7 @@ class Place(NamedTuple):
 
     Attributes:
         target: the target of the requests.
+        host: its host, for the log.
         route: the route to connect over.
         client: the client of this event loop.
         limits: the limits on size.
@@ -42,6 +43,7 @@ class Place(NamedTuple):
     """
 
     target: Target
+    host: str
     route: Route
     client: AsyncClient
     limits: Bounds
@@ -74,7 +76,7 @@ async def place_of(target: Target) -> Place | None:
         head = request_head("POST", url.raw_path, lines)[:-2]
     except httpx.LocalProtocolError:
         return None
-    return Place(target, route, await async_client(target.base_url), bounds(), _writer(target, head))
+    return Place(target, url.host, route, await async_client(target.base_url), bounds(), _writer(target, head))
 
 
 async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
@@ -92,8 +94,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
     target, clock, limits = place.target, asyncio.get_running_loop().time, place.limits
     end = clock() + timeout.total
     heads: list[RawResponseMessage] = []
-    host = parsed(target.url).host
-    log_sent(host, len(body))
+    log_sent(place.host, len(body))
     try:
         found = await place.client.whole(
             place.route,
@@ -111,7 +112,7 @@ async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Cal
             with before_an_answer(target):
                 raise
     head = heads[0]
-    log_answered(host, head.code)
+    log_answered(place.host, head.code)
     coding = head.headers.get("Content-Encoding")
     if coding is not None:
         with translated(target):

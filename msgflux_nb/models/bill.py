@@ -32,9 +32,14 @@ class Bill(msgspec.Struct, frozen=True):
 
 def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:
     """Return the tokens of all answers; None if the provider does not say them of each."""
-    usages = [one.usage for one in exchanges if one.has_answer]
-    known = [usage for usage in usages if usage is not None]
-    return sum(known[1:], known[0]) if known and len(known) == len(usages) else None
+    whole: Usage | None = None
+    for one in exchanges:
+        if one.has_answer:
+            usage = one.usage
+            if usage is None:
+                return None
+            whole = usage if whole is None else whole + usage
+    return whole
 
 
 def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -> float | None:
@@ -50,9 +55,13 @@ def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -
         sent = any(one.attempts for one in exchanges)
         free = profile.free or (exchanges[-1].cached and not sent) or any(one.replayed for one in exchanges)
         return 0.0 if free else None
-    costs = [_cost(one, profile, model) for one in billed]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    whole = 0.0
+    for one in billed:
+        cost = _cost(one, profile, model)
+        if cost is None:
+            return None
+        whole += cost
+    return whole
 
 
 def recorded_cost(exchanges: Sequence[Exchange]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ..protocol.profile import Profile, Wire
@@ -55,8 +55,10 @@ class Learnt:
                 "%s: what the server named is taken back, since it refuses the request all the same.", self._model
             )
 
-    def learn(self, refused: Iterable[Way], remedies: Iterable[Remedy], wire: Wire | None = None) -> None:
-        """Remember what an answer has told."""
+    def learn(self, refused: Collection[Way], remedies: Collection[Remedy], wire: Wire | None = None) -> None:
+        """Remember what an answer has told; nearly always nothing."""
+        if not refused and not remedies and wire is None:
+            return
         ways = frozenset(refused) - self.known.refused
         new = [remedy for remedy in remedies if remedy not in self.known.remedies]
         found = self.known.wire is None and wire is not None

@@ -1,7 +1,8 @@
 """The plainest whole answer, read in one go: one message of text that ended by itself. A batch gets millions of them.
 
-Non-standard fields are ignored, and so is reasoning in a field, an item or a block of its own: it stands in the bytes
-for whoever asks. An answer with anything that changes its meaning is not plain; ``accumulate`` reads it in full.
+The text may come in parts. Non-standard fields are ignored, and so is reasoning in a field, an item, a block or a part of
+its own: it stands in the bytes for whoever asks. An answer with anything that changes its meaning is not plain;
+``accumulate`` reads it in full.
 """
 
 from __future__ import annotations
@@ -40,8 +41,20 @@ class PlainAnswer(msgspec.Struct, frozen=True):
     model: str | None
 
 
+class _Text(msgspec.Struct, tag_field="type", tag="text", gc=False):
+    text: str
+
+
+class _Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
+    pass
+
+
+class _Reasoning(msgspec.Struct, tag_field="type", tag="reasoning", gc=False):
+    pass
+
+
 class _Message(msgspec.Struct, gc=False):
-    content: str
+    content: str | tuple[_Text | _Thinking | _Reasoning, ...]
     refusal: Nothing = None
     tool_calls: Nothing = None
     function_call: Nothing = None
@@ -170,10 +183,6 @@ class _OutputMessage(msgspec.Struct, tag_field="type", tag="message", gc=False):
     phase: Literal["final_answer"] | None = None
 
 
-class _Reasoning(msgspec.Struct, tag_field="type", tag="reasoning", gc=False):
-    pass
-
-
 class _Response(_OtherWire, gc=False, kw_only=True):
     object: Literal["response"]
     status: Literal["completed"]
@@ -189,14 +198,6 @@ class _Response(_OtherWire, gc=False, kw_only=True):
         texts = [item.content[0].text for item in self.output if type(item) is _OutputMessage]
         usage = usage_of(self.usage, tier=self.service_tier) if self.usage else None
         return PlainAnswer(texts[0], usage, self.model or None) if len(texts) == 1 else None
-
-
-class _Text(msgspec.Struct, tag_field="type", tag="text", gc=False):
-    text: str
-
-
-class _Thinking(msgspec.Struct, tag_field="type", tag="thinking", gc=False):
-    pass
 
 
 class _Redacted(msgspec.Struct, tag_field="type", tag="redacted_thinking", gc=False):
@@ -268,7 +269,8 @@ def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> P
         payload = _decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    text = payload.choices[0].message.content
+    content = payload.choices[0].message.content
+    text = content if type(content) is str else "".join([part.text for part in content if type(part) is _Text])
     if marks == "begun":
         return None
     if marks == "marked" and may_hold_marks(text):

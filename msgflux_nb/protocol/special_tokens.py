@@ -19,7 +19,6 @@ __all__ = ["as_texts", "holds_special_token", "split_special_tokens", "without_s
 
 _SPLIT = "\u200b"
 _SHOWN = 3
-_STARTS = ("<", "[", "]")  # every token below contains one of these
 
 # Between these brackets no other text stands: ChatML, Llama 3 and 4, Phi, Qwen, GLM, Command R, Granite, gpt-oss,
 # Gemma 4 (<|turn>), DeepSeek and Hunyuan (with full-width bars), EXAONE ([|user|]).
@@ -54,6 +53,10 @@ _TOKEN = re.compile(
 _SHAPE = re.compile(r"\S[^\s>\]\[]{0,80}[>\]\[]?")
 
 
+def _may_hold_token(text: str) -> bool:
+    return "<" in text or "[" in text or "]" in text  # every token above begins with one of these
+
+
 def holds_special_token(text: str, further: Collection[str] = ()) -> bool:
     """Whether a text holds what a template's tokenizer may take for a control token.
 
@@ -63,7 +66,7 @@ def holds_special_token(text: str, further: Collection[str] = ()) -> bool:
     """
     if further and any(token in text for token in further):
         return True
-    return any(start in text for start in _STARTS) and _TOKEN.search(text) is not None
+    return _may_hold_token(text) and _TOKEN.search(text) is not None
 
 
 def split_special_tokens(text: str, further: Collection[str] = ()) -> str:
@@ -76,7 +79,7 @@ def split_special_tokens(text: str, further: Collection[str] = ()) -> str:
     for token in sorted(further, key=len, reverse=True):
         if token:
             text = text.replace(token, f"{token[0]}{_SPLIT}{token[1:]}")
-    if not any(start in text for start in _STARTS):
+    if not _may_hold_token(text):
         return text
     return _TOKEN.sub(lambda found: found[0] + _SPLIT, text)
 

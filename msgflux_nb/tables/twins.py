@@ -24,7 +24,7 @@ class _Told(NamedTuple):
     prepared: Any
 
 
-_Asking = dict[bytes, asyncio.Future[_Told]]
+_Asking = dict[bytes, asyncio.Future[_Told] | None]  # None as long as nobody waits for that end
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asking] = WeakKeyDictionary()
 
 
@@ -51,7 +51,10 @@ class Twins:
             stopped: whether the batch has stopped.
         """
         asking = self._asking()
-        while (twin := asking.get(prepared.key)) is not None:
+        while prepared.key in asking:
+            twin = asking[prepared.key]
+            if twin is None:
+                asking[prepared.key] = twin = asyncio.get_running_loop().create_future()
             told = await self._told(twin)
             if told is not None:
                 return again(told.outcome), told.error
@@ -67,8 +70,6 @@ class Twins:
             if not twin.cancelled():
                 raise
             return None
-        except Exception:
-            return None  # the other batch has crashed
         if told.memory is self._memory:
             return told
         if told.outcome.state not in PAID_FOR:  # it failed for a key, a limit or a budget that may not be ours
@@ -78,20 +79,17 @@ class Twins:
         return told
 
     async def _send(self, asking: _Asking, prepared: Any, send: Callable[[], Awaitable[Ended | None]]) -> Ended | None:
-        twin: asyncio.Future[_Told] = asyncio.get_running_loop().create_future()
-        asking[prepared.key] = twin
+        asking[prepared.key] = None
+        ended: Ended | None = None
         try:
             ended = await send()
-            if ended is not None:
-                twin.set_result(_Told(*ended, self._memory, prepared))
             return ended
-        except Exception as error:
-            twin.set_exception(error)
-            twin.exception()  # it is raised here; nobody need have waited for it
-            raise
         finally:
-            del asking[prepared.key]
-            twin.cancel()  # unless it has ended
+            twin = asking.pop(prepared.key)
+            if twin is not None and ended is not None:
+                twin.set_result(_Told(*ended, self._memory, prepared))
+            elif twin is not None:
+                twin.cancel()  # the batch has stopped, or crashed
 
     def _asking(self) -> _Asking:
         if self._memory.records is None:

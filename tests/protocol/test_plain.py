@@ -22,6 +22,7 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 4},
 }
+TEXT = {"type": "text", "text": "x"}
 MESSAGE = {"role": "assistant", "content": "Hello \u2028 é", "refusal": None, "annotations": []}
 CHOICE = {"index": 0, "message": MESSAGE, "logprobs": None, "finish_reason": "stop"}
 ANSWER = {
@@ -73,6 +74,16 @@ PLAIN = {
     "llama.cpp": answer(timings={"prompt_n": 1, "prompt_ms": 2.5}, __verbose={"x": 1}),
     "openrouter": answer(provider="Groq", usage={**USAGE, "cost": 0.25, "cost_details": {}}),
     "reasoning": answer(message={"reasoning_content": "I think."}),
+    "parts": answer(message={"content": [TEXT, {"type": "text", "text": " é", "annotations": []}], "vendor": {"a": 1}}),
+    "parts with reasoning among them": answer(
+        message={"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, TEXT]}
+    ),
+    "parts with another's reasoning among them": answer(
+        message={"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}, TEXT]}
+    ),
+    "parts with marked reasoning": answer(
+        message={"content": [{"type": "text", "text": "<thi"}, {"type": "text", "text": "nk>Hm.</think>x"}]}
+    ),
     "usage in words": answer(usage={"prompt_tokens": "7", "completion_tokens": 3.0}),
     "usage of anthropic": answer(usage={"input_tokens": 7, "output_tokens": 3}),
     "usage of deepseek": answer(usage={**USAGE, "prompt_cache_hit_tokens": 9, "prompt_tokens_details": None}),
@@ -96,7 +107,14 @@ OTHER = {
     "a refusal": answer(message={"refusal": "No."}),
     "no text": answer(message={"content": None}),
     "blank text": answer(message={"content": " \n"}),
-    "parts": answer(message={"content": [{"type": "text", "text": "x"}]}),
+    "an image among parts": answer(message={"content": [TEXT, {"type": "image_url", "image_url": {"url": "x"}}]}),
+    "a refusal among parts": answer(message={"content": [TEXT, {"type": "refusal", "refusal": "No."}]}),
+    "a part without a kind": answer(message={"content": [{"text": "x"}]}),
+    "a part of another kind": answer(message={"content": [{"type": "output_text", "text": "x"}]}),
+    "reasoning in parts and no text": answer(message={"content": [{"type": "thinking", "thinking": "Hm."}]}),
+    "half a letter in each of two parts": answer(
+        message={"content": [{"type": "text", "text": "\ud83d"}, {"type": "text", "text": "\ude00"}]}
+    ),
     "a call": answer(message={"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}),
     "an old call": answer(message={"function_call": {"name": "f", "arguments": "{}"}}),
     "sound": answer(message={"audio": {"data": "AAAA", "id": "x"}}),
@@ -127,7 +145,7 @@ def test_every_other_answer_is_left_to_the_long_way(body: bytes) -> None:
 
 ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-1, 99), st.floats(allow_nan=False), st.just(""), st.just("stop"), st.text(),
-    st.just([]), st.just({}), st.just([{"type": "text", "text": "x"}]), st.just({"message": "x"}),
+    st.just([]), st.just({}), st.just([TEXT, {"type": "thinking"}]), st.just({"message": "x"}),
 )  # fmt: skip
 NAMES = {
     "payload": [
