@@ -294,8 +294,6 @@ class ChatCompletion:
             form = model._form(place, system_prompt, generation_schema, now_under_way)
             self._forms[key] = now, form
         prepared = form.prepare(messages)
-        if now_under_way is None:
-            return prepared
         other = self._otherwise(now_under_way, self.wire, prepared.request)
         if other is None:
             return prepared

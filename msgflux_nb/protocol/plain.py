@@ -1,7 +1,7 @@
 """The plainest whole answer, read in one go: one message of text that ended by itself. A batch gets millions of them.
 
-The text may come in parts. Non-standard fields are ignored, and so is reasoning in a field, an item, a block or a part of
-its own: it stands in the bytes for whoever asks. An answer with anything that changes its meaning is not plain;
+The text may come in parts. Non-standard fields are ignored, and so is reasoning in a field, an item, a block or a part
+of its own: it stands in the bytes for whoever asks. An answer with anything that changes its meaning is not plain;
 ``accumulate`` reads it in full.
 """
 
