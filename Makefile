@@ -29,10 +29,10 @@ unit: .test-ready
 	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25 -n $(WORKERS) --dist loadfile
 
 notebooks: .test-ready
-	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
+	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 -n $(WORKERS) --dist loadfile notebooks
 
 browser: .test-ready
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist loadfile --durations=10
 
 FUZZ_SECONDS ?= 600
 fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
