@@ -15,7 +15,7 @@ from ..http.limits import Timeout
 from ..http.log import log_retry
 from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
-from ..protocol.events import Event, Usage
+from ..protocol.events import Event, Usage, Watchers
 from ..protocol.failure import Scrub
 from ..protocol.plain import PlainAnswer, plain_answer
 from ..protocol.profile import Profile, Wire
@@ -75,7 +75,7 @@ class Exchange:
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
         allowance: what the provider says may still be sent, where ``received`` is wanted too; None if it does not.
-        watchers: called with each event as it arrives, by whoever reads.
+        watchers: told of each event as it arrives, by whoever reads; None for nobody.
         replayed: where its answer was recorded; None for one that came over the network.
         recorded_cost: what the answer cost when it was recorded.
         notes: sentences about who answers in the place of whom.
@@ -112,7 +112,7 @@ class Exchange:
         self.failed: MsgfluxError | None = None
         self.cached = False
         self.allowance: Allowance | None = None
-        self.watchers: tuple[Callable[[Event], None], ...] = ()
+        self.watchers: Watchers[Event] | None = None
         self._max_retries = max_retries
         self._entry = entry
         self._scrub: Scrub = str
@@ -275,9 +275,9 @@ class Exchange:
         """
         accumulator = self._accumulator
         events = accumulator.feed(data)
-        for watcher in self.watchers:
+        if self.watchers is not None:
             for event in events:
-                watcher(event)
+                self.watchers.tell(event)
         if self._keeps or self._entry is not None:
             self._received.append(data)
         now = self._clock()
@@ -297,9 +297,9 @@ class Exchange:
             MsgfluxError: the answer is not complete, or is an error.
         """
         events = self._accumulator.close()
-        for watcher in self.watchers:
+        if self.watchers is not None:
             for event in events:
-                watcher(event)
+                self.watchers.tell(event)
         self._accumulator.finish()
         self._end("complete")
         if self._entry is not None:

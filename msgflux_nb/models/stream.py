@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import MsgfluxError
 from ..http.limits import Abort
-from ..protocol.events import Event, TextDelta
+from ..protocol.events import Event, TextDelta, Watchers
 from ..protocol.request import ChatRequest
 from .answer import Answer, ModelResponse
 from .call import Call
@@ -31,22 +31,20 @@ class Arriving(Answer):
         self._abort = Abort()
         self._begun = False
         self._silent: Exchange | None = None  # what is still to be done once the shown answer has ended
-        self._watchers: tuple[tuple[Callable[[Event], None], Callable[[], None]], ...] = ()
+        self._watchers: Watchers[Event] = Watchers()
 
-    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[], None]) -> None:
+    def watch(self, watcher: Callable[[Event | None], object]) -> None:
         """Look on while somebody else reads: this reads nothing.
 
-        Both are called on the thread that reads, and must not raise.
-
         Args:
-            on_event: called with each event that arrives from now on.
-            on_end: called once when the shown answer has ended, however it did; at once if it has already.
+            watcher: told each event that arrives from now on, and None once when the shown answer has ended, however it
+                did; at once if it has already. It is called on the thread that reads, and must not raise.
         """
+        self._watchers.join(watcher)
         if self._over:
-            on_end()
-            return
-        self._watchers = (*self._watchers, (on_event, on_end))
-        self._let_look(self._call.exchange)
+            self._watchers.end()
+        else:
+            self._let_look(self._call.exchange)
 
     @property
     def state(self) -> State:
@@ -72,7 +70,7 @@ class Arriving(Answer):
         self._abort()
         if self._call.exchange.state == "new":
             self._call.exchange.stop("cancelled")
-            self._tell_end()
+            self._watchers.end()
 
     def _leave(self) -> None:
         """End the answer unless it has ended."""
@@ -86,19 +84,14 @@ class Arriving(Answer):
 
     def _stop(self) -> None:
         self._call.current.stop("cancelled" if self._abort.asked else "left")
-        self._tell_end()
+        self._watchers.end()
 
     @property
     def _over(self) -> bool:
         return self.state not in ("new", "running")
 
     def _let_look(self, exchange: Exchange) -> None:
-        exchange.watchers = tuple(on_event for on_event, _ in self._watchers)
-
-    def _tell_end(self) -> None:
-        watchers, self._watchers = self._watchers, ()
-        for _, on_end in watchers:
-            on_end()
+        exchange.watchers = self._watchers if self._watchers else None
 
     def _next(self, error: MsgfluxError | None) -> Exchange | None:
         """The exchange that is shown next; None when the shown answer has ended."""

@@ -1,8 +1,9 @@
-"""The typed events of an answer: a stream yields them, and a whole answer is read as them."""
+"""The typed events of an answer: a stream yields them, and a whole answer is read as them; and who is told of them."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -29,6 +30,7 @@ __all__ = [
     "ToolKind",
     "Usage",
     "UsageReported",
+    "Watchers",
     "finish_reason",
     "real_number",
     "token_of",
@@ -37,6 +39,7 @@ __all__ = [
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "unknown"]
 ToolKind = Literal["function", "custom", "function_call"]
+News = TypeVar("News")
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False):
@@ -328,3 +331,44 @@ def real_number(value: Any) -> float | None:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:
         return None
+
+
+class Watchers(Generic[News]):
+    """Functions that are told each event while somebody else reads or works, and None at the end.
+
+    They are called on the thread that reads or works, and must not raise. One may join from any thread.
+
+    Example:
+        >>> seen = []
+        >>> watchers = Watchers()
+        >>> watchers.join(seen.append)
+        >>> watchers.tell("a")
+        >>> watchers.end()
+        >>> watchers.tell("b")
+        >>> seen
+        ['a', None]
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        self._all: tuple[Callable[[News | None], object], ...] = ()  # replaced whole, so that no reader sees half
+
+    def __bool__(self) -> bool:
+        """Whether anybody looks on."""
+        return bool(self._all)
+
+    def join(self, watcher: Callable[[News | None], object]) -> None:
+        """Tell a function what comes from now on."""
+        self._all = (*self._all, watcher)
+
+    def tell(self, news: News) -> None:
+        """Tell all of them."""
+        for watcher in self._all:
+            watcher(news)
+
+    def end(self) -> None:
+        """Tell all of them that nothing more comes, once, and let them go."""
+        watchers, self._all = self._all, ()
+        for watcher in watchers:
+            watcher(None)

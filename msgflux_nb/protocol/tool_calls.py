@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ToolCallError, printable
-from .events import ToolCallDelta, ToolKind
+from .events import ToolCallDelta, ToolKind, Watchers
 from .sse import joined
 from .tool_call import Assembly, ToolCall, ToolCallState, json_text
 
@@ -53,7 +53,7 @@ class ToolCallAggregator:
         self._ids: dict[tuple[int, str], Assembly] = {}
         self._last: dict[int, Assembly] = {}
         self._results: dict[str, Any] = {}
-        self._watchers: tuple[Callable[[ToolCallDelta | None], None], ...] = ()
+        self._watchers: Watchers[ToolCallDelta] = Watchers()
 
     def process(
         self,
@@ -91,20 +91,20 @@ class ToolCallAggregator:
         if text:
             call.arrived.append(text)
         if self._watchers:
-            self._tell(ToolCallDelta(call.lane, tool_id or None, name or None, arguments, choice, kind, extra))
+            self._watchers.tell(ToolCallDelta(call.lane, tool_id or None, name or None, arguments, choice, kind, extra))
         return call.lane
 
     def finish(self) -> None:
         """Take the end of the stream: calls that are incomplete now are cut."""
         self._ended = True
-        self._tell(None)
+        self._watchers.end()
 
-    def watch(self, callback: Callable[[ToolCallDelta | None], None]) -> None:
-        """Call back with each fragment that comes from now on, once it was taken, and with None at ``finish``.
+    def watch(self, watcher: Callable[[ToolCallDelta | None], object]) -> None:
+        """Tell a function each fragment that comes from now on, once it was taken, and None at ``finish``.
 
         It is called on the thread that feeds the aggregator, and must not raise.
         """
-        self._watchers = (*self._watchers, callback)
+        self._watchers.join(watcher)
 
     @property
     def ended(self) -> bool:
@@ -206,10 +206,6 @@ class ToolCallAggregator:
     def __repr__(self) -> str:
         calls = ", ".join(f"{state.name or '…'} {state.status}" for state in self.states)
         return f"ToolCallAggregator({printable(calls)})"
-
-    def _tell(self, fragment: ToolCallDelta | None) -> None:
-        for watcher in self._watchers:
-            watcher(fragment)
 
     def _identified(
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import StreamInterruptedError
+from ..protocol.events import Watchers
 from .plan_events import PlanStarted
 from .react import areact, react
 from .result import PlanResult
@@ -19,7 +20,7 @@ from .tree_of_thoughts import atree_of_thoughts, tree_of_thoughts
 
 __all__ = ["PlanRun", "samples_left", "start"]
 
-Listener = Callable[[float, Any], None]
+Watcher = Callable[[tuple[float, Any] | None], object]
 
 _TWINS: dict[Any, Any] = {
     react: areact,
@@ -45,7 +46,7 @@ class PlanRun:
         self._heard: Any = keywords.get("on_event")
         self._lock = threading.RLock()
         self._told: list[tuple[float, Any]] = []
-        self._listeners: list[Listener] = []
+        self._watchers: Watchers[tuple[float, Any]] = Watchers()
         self._started: PlanStarted | None = None
         self._stop_asked = False
         self._done = threading.Event()
@@ -89,16 +90,19 @@ class PlanRun:
             raise ValueError("there are no other samples to ask for: this is no vote that its rule has stopped early")
         return start(self._driver, *self._given, **{**self._keywords, "stop": None, "before": result})
 
-    def watch(self, listener: Listener) -> None:
-        """Tell a listener everything: what was told so far at once, the rest as it happens, on the plan's thread.
+    def watch(self, watcher: Watcher) -> None:
+        """Tell a function everything: what was told so far at once, the rest as it happens, on the plan's thread.
 
         Args:
-            listener: called with the clock's seconds (``time.monotonic``) and the event.
+            watcher: told the clock's seconds (``time.monotonic``) together with the event, and None at the end. It must
+                not raise.
         """
         with self._lock:
-            for at, event in self._told:
-                listener(at, event)
-            self._listeners.append(listener)
+            for news in self._told:
+                watcher(news)
+            self._watchers.join(watcher)
+            if not self.running:
+                self._watchers.end()
 
     def _begin(self) -> None:
         context = contextvars.copy_context()
@@ -113,7 +117,9 @@ class PlanRun:
             stopped = self.result is not None and self.result.stopped == "interrupted"  # by anybody, the view too
             state = "stopped" if stopped and isinstance(error, StreamInterruptedError) else "failed"
         self.state = state
-        self._done.set()
+        with self._lock:
+            self._watchers.end()
+            self._done.set()
 
     async def _call(self) -> PlanResult:
         result: PlanResult = await self._driver(*self._given, **{**self._keywords, "on_event": self._hear})
@@ -123,8 +129,7 @@ class PlanRun:
         at = time.monotonic()
         with self._lock:
             self._told.append((at, event))
-            for listener in self._listeners:
-                listener(at, event)
+            self._watchers.tell((at, event))
             if isinstance(event, PlanStarted):
                 self._started = event
         if isinstance(event, PlanStarted) and self._stop_asked:

@@ -17,15 +17,13 @@ class Watcher:
         self.texts: list[str] = []
         self.ends = 0
 
-    def on_event(self, event: Any) -> None:
+    def __call__(self, event: Any) -> None:
         if isinstance(event, TextDelta):
             self.texts.append(event.text)
-
-    def on_end(self) -> None:
-        self.ends += 1
+        self.ends += event is None
 
     def of(self, response: Any) -> Watcher:
-        response.watch(self.on_event, self.on_end)
+        response.watch(self)
         return self
 
 

@@ -228,15 +228,18 @@ def test_a_plan_on_a_thread_is_watched_from_its_beginning_and_stopped(server: An
     while len(server.bodies) < 3:
         time.sleep(0.01)
     told: list[Any] = []
-    started.watch(lambda at, event: told.append(event))
-    assert isinstance(told[0], mf.plan.PlanStarted)
+    started.watch(told.append)
+    assert isinstance(told[0][1], mf.plan.PlanStarted)
     assert started.wait(0.01) is None
     started.stop()
     plan = started.wait(5)
     assert plan is not None
     assert (started.state, plan.stopped, plan.final_answer) == ("stopped", "interrupted", "yes")
     assert 1 <= len(plan.responses) <= 2
-    assert told[-1].result == plan
+    assert (told[-2][1].result, told[-1]) == (plan, None)
+    again: list[Any] = []
+    started.watch(again.append)
+    assert again == told
 
 
 def test_a_plan_on_a_thread_says_what_went_wrong() -> None:

@@ -79,7 +79,7 @@ class PlanView(OneRun):
         if isinstance(source, PlanRun):
             self._begin()
             self._run = source
-            source.watch(functools.partial(self._hear, self._number))
+            source.watch(functools.partial(self._watch, self._number))
         elif isinstance(source, PlanResult):
             self._begin()
             for at, event in retold(source):
@@ -128,6 +128,10 @@ class PlanView(OneRun):
         self._stops = None
         self._revive()
         self.send({"type": "start", "run": self._number, **self._told_state()})
+
+    def _watch(self, run: int, news: tuple[float, Any] | None) -> None:
+        if news is not None:
+            self._hear(run, *news)
 
     def _hear(self, run: int, at: float, event: Any) -> None:
         if run != self._number:  # another plan is shown by now

@@ -280,7 +280,7 @@ class ToolCallView(CallBoard):
         fill(self._calls, source)
         self.value = self._calls.calls
         if isinstance(source, Arriving):
-            source.watch(self.add, self._end_source)
+            source.watch(lambda event: self._end_source() if event is None else self.add(event))
         elif isinstance(source, ToolCallAggregator):
             source.watch(lambda event: self.end(source.states) if event is None else self.add(event))
             self._wake()
