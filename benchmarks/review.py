@@ -1,15 +1,17 @@
 """Whether a review finds the errors of the embedded model first, and whether its estimate is to be believed.
 
-    python benchmarks/review.py [--write]
+    python benchmarks/review.py [--write | --coverage]
 
 Asks `local/smollm2-135m` about 200 made-up sentences whose truth is known, with `confidence=True`, and reviews the
 answers a hundred times with another chance. With `--write` the answers go to `tests/data/review_rows.json`, from which
-`tests/tables/reviewing/test_embedded_rows.py` does the same without the model.
+`tests/tables/reviewing/test_embedded_rows.py` does the same without the model. `--coverage` asks no model: it
+counts in how many of 300 made-up batches the interval holds the truth, for sizes, error rates and shares drawn.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import sys
@@ -21,10 +23,12 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import pandas as pd
 
 import msgflux_nb as mf
 from msgflux_nb.tables.reviewing.estimate import estimate_of
+from msgflux_nb.tables.reviewing.order import mixed_order
 from msgflux_nb.tables.reviewing.review import Review
 
 ROWS = 200
@@ -81,11 +85,37 @@ def reviewed(result: pd.DataFrame, wrong: set[int], confidence: Any = None) -> t
     return ratios, held
 
 
+def coverage() -> None:
+    """Print in how many of 300 batches the interval holds the truth: the worst cases, and the middle one."""
+    found: list[tuple[int, str]] = []
+    shares, errors = (0.2, 0.5), (0.02, 0.05, 0.2, 0.4)
+    for rows, read, share, error in itertools.product((30, 200, 2_000), (20, 40, 100), shares, errors):
+        for telling in (False, True) if read <= rows else ():
+            held = 0
+            for seed in range(300):
+                chance = np.random.default_rng([7, seed, rows])
+                wrong = chance.random(rows) < error
+                doubts = np.where(wrong, chance.beta(4, 2, rows), chance.beta(2, 4, rows)) if telling else 0 * wrong
+                order = mixed_order(range(rows), doubts, random_share=share, seed=seed)
+                told = estimate_of(order, {one: not wrong[one] for one in order.queue[:read]})
+                held += bool(told.low - 1e-9 <= 1 - wrong.mean() <= told.high + 1e-9)
+            what = f"{rows:,} rows, {read} read, {share:.0%} at random, {error:.0%} wrong, "
+            found.append((held, what + ("a confidence that tells" if telling else "no confidence")))
+    found.sort()
+    for held, what in found[:5]:
+        print(f"{held} of 300: {what}")
+    print(f"{len(found)} cases, the middle one {found[len(found) // 2][0]} of 300")
+
+
 def main() -> None:
     """Ask the model, review, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--coverage", action="store_true")
     asked = parser.parse_args()
+    if asked.coverage:
+        coverage()
+        return
     rows = sentences()
     texts, truth = [text for text, _ in rows], pd.DataFrame([right for _, right in rows])
     model = mf.Model.chat_completion("local/smollm2-135m", temperature=0, max_tokens=80)

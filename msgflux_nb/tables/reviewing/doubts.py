@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,14 @@ from ..dtypes import columns
 from ..fields import Cells
 from ..outcome import FAILURES
 from ..run import Run
+from .written import writings_of
 
 __all__ = ["confidence_of", "doubts_of"]
 
 _FAILED = 2.0  # it has no answer: more doubtful than any answer
 _UNKNOWN = 0.5  # of a row whose confidence is missing
+_TIE = 1e-9  # less than any difference between two confidences
+_WRITTEN = ("string", "integer", "float", "date")  # what a text may hold as it is
 
 
 def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
@@ -55,32 +59,36 @@ def doubts_of(
         states: how its rows ended, by position.
         positions: the rows that are asked about.
         confidence: by field, a row for each of the positions; None if it is not known. Then a row is more doubtful
-            the more of its values its text does not hold.
+            the more of its values its text does not hold; else that only tells equally sure rows apart.
     """
-    if confidence is None:
-        doubts = _not_in_the_text(run, values, positions)
-    else:
+    doubts = _not_in_the_text(run, values, positions)
+    if confidence is not None:
         numbers = confidence.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         least = np.full(len(positions), np.nan)
         known = ~np.isnan(numbers).all(axis=1)
         least[known] = np.nanmin(numbers[known], axis=1)
-        doubts = np.where(np.isnan(least), _UNKNOWN, 1.0 - least)
+        doubts = np.where(np.isnan(least), _UNKNOWN, 1.0 - least) + _TIE * doubts
     failed = np.array([states[position] in FAILURES for position in positions], dtype=bool)
     return np.where(failed, _FAILED, doubts)
 
 
 def _not_in_the_text(run: Run, values: Sequence[Any], positions: Sequence[int]) -> np.ndarray[Any, Any]:
-    texts = [column for column in columns(run.schema) if column.kind == "string"]
+    written = [column for column in columns(run.schema) if column.kind in _WRITTEN]
     doubts = np.zeros(len(positions))
-    if run.rows.has_media or not texts:
+    if run.rows.has_media or not written:
         return doubts
     here = [values[position] for position in positions]
-    found = {column.name: Cells(here).of(column) for column in texts}
+    found = {column.name: Cells(here).of(column) for column in written}
     for place, position in enumerate(positions):
         read = "\n".join(run.rows.texts(position).values())
-        doubts[place] = sum(_is_absent(cells[place], read) for cells in found.values()) / len(texts)
+        doubts[place] = sum(_is_absent(cells[place], read) for cells in found.values()) / len(written)
     return doubts
 
 
 def _is_absent(cell: Any, text: str) -> bool:
-    return isinstance(cell, str) and cell not in text
+    if cell is None or str(cell) in text:
+        return False
+    if isinstance(cell, datetime.date):  # its many writings take long; all of them have these digits
+        return str(cell.day) not in text or f"{cell.year % 100:02}" not in text
+    writings = writings_of(cell)
+    return bool(writings) and not any(one in text for one in writings)

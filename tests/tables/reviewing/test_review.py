@@ -20,6 +20,7 @@ from msgflux_nb.tables.reviewing.review import Review
 from msgflux_nb.tables.reviewing.written import read_value, shown_value, writings_of
 from tests.scripted import completion
 from tests.tables.counting import Counting, counting, restart_kernel
+from tests.tables.scripted_model import Scripted
 
 __all__ = ["counting"]
 
@@ -229,6 +230,39 @@ def test_rows_put_first_hold_three_times_the_errors_and_the_interval_holds_the_t
         held += found.low <= truth <= found.high
     assert min(ratios) >= 3
     assert held >= 93
+
+
+class Stay(msgspec.Struct):
+    name: str
+    year: int
+    price: float
+    day: datetime.date
+
+
+@pytest.mark.parametrize("field", ["name", "year", "price", "day"])
+@pytest.mark.parametrize("agreed", [False, True])
+def test_without_a_confidence_or_among_equal_ones_what_the_text_does_not_hold_comes_first(
+    field: str, agreed: bool
+) -> None:
+    """A number or a date counts as held however the text writes it."""
+    other = {"name": "Nobody", "year": 1733, "price": 3.25, "day": datetime.date(2014, 6, 27)}
+    texts, answers, wrong = [], {}, set()
+    for number in range(200):
+        right = Stay(f"Name{number}", 1_200 + number, 99_000.5 + number, datetime.date(2025, 1, 1 + number % 28))
+        text = f"{right.name}: {right.year:,} nights from {right.day:%d %B %Y} at {right.price:,.2f}."
+        texts.append(text)
+        if number % 8 == 3:
+            wrong.add(number)
+            right = msgspec.structs.replace(right, **{field: other[field]})
+        answers[text] = right
+    result = mf.extract(texts, Stay, model=Scripted(answers.get), progress=False, store=False)
+    equal = pd.Series(0.5, result.index)
+    review = Review(result, confidence=equal if agreed else None)
+    assert set(review.order.doubtful[: len(wrong)]) == wrong
+    if agreed:
+        sure = equal.where(~equal.index.isin(range(8, 16)), 0.4)
+        first = Review(result, confidence=sure).order.doubtful
+        assert (first[0], set(first[:8])) == (11, set(range(8, 16)))
 
 
 # What a person writes
