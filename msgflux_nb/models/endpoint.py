@@ -110,12 +110,14 @@ def endpoint_of(
 
         server = ensure_server(model)
         return Endpoint(base_url=server.base_url, wire=wire, key=Key(server.key), headers=headers)
-    own = profile.key_header
+    header = profile.key_header
+    if header == "Authorization" and (profile.wire == wire or profile.provider == "openai-compatible"):
+        header = WIRES[wire].key_header or header  # a gateway that has the wire too takes the key as it always does
     return Endpoint(
         base_url=base_url,
         wire=wire,
         key=find_key(key, profile.key_variables, profile.provider),
-        key_header=(WIRES[wire].key_header or own) if own == "Authorization" else own,
+        key_header=header,
         headers=headers,
         clients=clients,
     )

@@ -169,7 +169,9 @@ _HOSTED = (
         key_header="api-key",
         price_list="azure",
     ),
-    # It takes max_tokens only, hands reasoning_details back as they came, and says in usage.cost what it took.
+    # It takes max_tokens only, hands reasoning_details back as they came, and says in usage.cost what it took. Chat
+    # completions there take tools with an effort for every model, and its Responses API is a beta that may change; it
+    # has a Messages API too: wire="messages".
     Profile(
         provider="openrouter",
         base_url="https://openrouter.ai/api/v1",
@@ -345,14 +347,21 @@ _HOSTED = (
         modalities=_SEES,
         reasoning_name="reasoning",
     ),
-    # Models that reason refuse stop and the penalties.
+    # Its chat completions are deprecated, and lose the reasoning between turns; what only they have (stop, seed,
+    # penalties) still goes there. Models that reason refuse stop and the penalties.
     Profile(
         provider="xai",
+        wire="responses",
         base_url="https://api.x.ai/v1",
         key_variables=("XAI_API_KEY",),
         price_list="x-ai",
         option_names={"max_tokens": "max_completion_tokens"},
         modalities=_SEES,
+        encrypted_reasoning=True,
+        models={
+            "grok-[23]*": {"encrypted_reasoning": False},
+            "*non-reasoning*": {"encrypted_reasoning": False},
+        },
     ),
     # No seed. It says in usage.cost what it took.
     Profile(

@@ -115,6 +115,18 @@ def test_the_request_is_the_one_that_is_sent_the_long_way(
     assert ("anthropic-version: 2023-06-01" in short.lower()) is (wire == "messages")
 
 
+@pytest.mark.parametrize(
+    ("name", "header"), [("openrouter/anthropic/claude-x", "Authorization"), ("anthropic/claude-x", "x-api-key")]
+)
+def test_a_gateway_of_several_wires_takes_the_key_as_on_its_own(name: str, header: str) -> None:
+    with serving(PLAIN["messages"]) as server:
+        model = mf.Model.chat_completion(name, base_url=server.url, api_key="sk-1", wire="messages")
+        assert model("Ur?").text == JSON
+        sent = {given.lower(): value for given, value in server.headers[-1].items()}
+    keys = {"Authorization": "Bearer sk-1", "x-api-key": "sk-1"}
+    assert {named: sent.get(named.lower()) for named in keys} == {**dict.fromkeys(keys), header: keys[header]}
+
+
 def test_the_wire_that_is_left_at_a_gateway_takes_the_short_way_from_the_next_row_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -47,13 +47,16 @@ MODELS: dict[str, list[str]] = {
     "ollama": ["qwen3:8b"],
     "openai": ["gpt-4.1-nano", "gpt-3.5-turbo", "gpt-4o-audio-preview", "gpt-5"],
     "openai-compatible": ["any"],
-    "openrouter": ["meta-llama/llama-4", "anthropic/claude-sonnet-4.5", "anthropic/claude-opus-5", "google/gemini-3"],
+    "openrouter": [
+        *("meta-llama/llama-4", "anthropic/claude-sonnet-4.5", "anthropic/claude-opus-5", "google/gemini-3"),
+        "openai/gpt-5",
+    ],
     "perplexity": ["sonar"],
     "sambanova": ["DeepSeek-V3.2"],
     "sglang": ["Qwen/Qwen3-8B"],
     "together": ["Qwen/Qwen3-8B"],
     "vllm": ["Qwen/Qwen3-8B"],
-    "xai": ["grok-4.3"],
+    "xai": ["grok-4.3", "grok-4-fast-non-reasoning"],
 }
 
 
