@@ -146,6 +146,23 @@ SEA = (
 TRIP_SAID = "Take the **08:03** and change in Antwerp; you are there at 10:51. It rains until noon, so pack a coat."
 
 
+MAILS = (
+    "I was charged twice for March.",
+    "The login page says that my password is wrong.",
+    "Can I pay by invoice from now on?",
+    "Your app closes when I open the map.",
+    "How much is the plan for schools?",
+    "Please change my address to Via Roma 4.",
+    "The parcel came with a broken lid.",
+    "I never ordered this. Send the money back.",
+    "Which bus goes to your office?",
+    "Thank you, all is well now.",
+    "The second reminder is wrong: it was paid.",
+    "May I bring my dog?",
+)
+MONEY = ("charged", "invoice", "much", "money", "paid")
+
+
 class Answers:
     """What the scripted model says, by what it is asked."""
 
@@ -158,13 +175,17 @@ class Answers:
         text = json.dumps(messages[-1], ensure_ascii=False)
         streams = bool(body.get("stream"))
         if body.get("tools") and messages[-1]["role"] == "user":
-            return _calls(body)
+            return _calls(body, streams=streams)
         said = next((json.dumps(dict(zip(FIELDS, bird, strict=True))) for note, *bird in BIRDS if note in text), None)
         if said is not None:
             self.asked += 1
             if self.asked % 23 == 0:
                 said = said.replace('"count": ', '"count": "a few dozen", "was": ')
             return _answer(said, streams=streams, pace=PACE / 3)
+        mail = next((number for number, one in enumerate(MAILS) if one in text), None)
+        if mail is not None:  # the later half is still being written when the picture is taken
+            words = "yes" if any(word in MAILS[mail] for word in MONEY) else "no"
+            return _answer(words, streams=streams, pace=PACE if mail < 7 else 15.0)
         if "Maria" in text:
             return _answer(json.dumps(MARIA), streams=streams, pace=PACE)
         return _answer(TRIP_SAID if messages[-1]["role"] == "tool" else SEA, streams=streams, pace=PACE)
@@ -174,13 +195,18 @@ def _answer(text: str, *, streams: bool, pace: float) -> Reply:
     """An answer in pieces of about four letters, or whole."""
     usage = {"prompt_tokens": 48, "completion_tokens": max(1, len(text) // 4)}
     if not streams:
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        body = {"id": "a", "model": "gpt-4.1-nano", "choices": [choice], "usage": usage}
-        return Reply([pace * 8, json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+        return _whole({"role": "assistant", "content": text}, "stop", *usage.values(), seconds=pace * 8)
     pieces: list[bytes | float] = [0.25]
     for at in range(0, len(text), 4):
         pieces += [chunk(text[at : at + 4]), pace]
     return _ended(pieces, "stop", usage)
+
+
+def _whole(message: dict[str, Any], reason: str, asked: int, written: int, *, seconds: float = 0.3) -> Reply:
+    choice = {"index": 0, "message": message, "finish_reason": reason}
+    usage = {"prompt_tokens": asked, "completion_tokens": written}
+    body = {"id": "a", "model": "gpt-4.1-nano", "choices": [choice], "usage": usage}
+    return Reply([seconds, json.dumps(body).encode()], headers={"Content-Type": "application/json"})
 
 
 def _ended(pieces: list[bytes | float], reason: str, usage: dict[str, int]) -> Reply:
@@ -190,7 +216,7 @@ def _ended(pieces: list[bytes | float], reason: str, usage: dict[str, int]) -> R
     )
 
 
-def _calls(body: dict[str, Any]) -> Reply:
+def _calls(body: dict[str, Any], *, streams: bool) -> Reply:
     """Calls of the tools that were offered, written beside each other."""
     day = "2026-03-12"
     texts = {
@@ -199,6 +225,10 @@ def _calls(body: dict[str, Any]) -> Reply:
     }
     names = [tool["function"]["name"] for tool in body["tools"]]
     arguments = [json.dumps(texts[name]) for name in names]
+    if not streams:
+        functions = [{"name": name, "arguments": text} for name, text in zip(names, arguments, strict=True)]
+        calls = [{"id": f"call_7{at}", "type": "function", "function": one} for at, one in enumerate(functions)]
+        return _whole({"role": "assistant", "content": None, "tool_calls": calls}, "tool_calls", 212, 94)
     pieces: list[bytes | float] = [0.3]
     for number, name in enumerate(names):
         call = {
@@ -307,6 +337,36 @@ def prefill_editor(studio: Studio) -> None:
     with studio.notebook("prefill", [show]) as notebook:
         notebook.run_all()
         studio.both(notebook, notebook.page.locator(".msgflux-prefill").first, "prefill_editor")
+
+
+def grid_running(studio: Studio) -> None:
+    """A grid of two prompts over twelve mails while it is asked: half of the answers have come."""
+    show = (
+        f"mails = {list(MAILS)!r}\n"
+        'prompts = {"plain": "About money? {text}", "rules": "Money means bills and prices. About money? {text}"}\n'
+        "view = mf.GridView(prompts, mails, models=model, store=False)\nview.run()\nview"
+    )
+    with studio.notebook("grid", [show]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-grid").first
+        view.get_by_text("14 of 24").first.wait_for(timeout=30_000)
+        studio.both(notebook, view, "grid_running")
+        view.get_by_role("button", name="Stop").click()
+
+
+def answer(studio: Studio) -> None:
+    """Answers as a cell shows them: words, a structure, calls."""
+    asked = """
+display(
+    model("Why is the sea salty?"),
+    model("Maria Silva, 34, moved to Porto.", generation_schema=Person),
+    model("Utrecht to Ghent on Thursday?", tool_schemas=[next_train, get_forecast]),
+)"""
+    show = PERSON + TRIP + asked
+    with studio.notebook("answer", [show]) as notebook:
+        notebook.run_all()
+        notebook.page.locator(".msgflux-answer").nth(2).wait_for(timeout=30_000)
+        studio.both(notebook, notebook.page.locator(".jp-Cell .jp-Cell-outputArea").first, "answer")
 
 
 def message_builder(studio: Studio) -> None:
@@ -454,6 +514,8 @@ PICTURES: dict[str, Callable[[Studio], None]] = {
     "plan_view": plan_view,
     "schema_picker": schema_picker,
     "prefill_editor": prefill_editor,
+    "grid_running": grid_running,
+    "answer": answer,
     "message_builder": message_builder,
     "playground": playground,
     "film": film,

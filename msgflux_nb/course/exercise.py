@@ -8,14 +8,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..display.icons import icon
+
 __all__ = ["Exercise", "NotYetError", "Outcome"]
 
 State = Literal["not attempted", "not yet", "right"]
 _SHAPES = {"not attempted": "○", "not yet": "◐", "right": "●"}
-_COLOURS = {
-    "not attempted": "var(--jp-ui-font-color2, #5f6b7a)",
-    "not yet": "var(--jp-warn-color0, #8a5300)",
-    "right": "var(--jp-success-color0, #1b6e2c)",
+_MARKS = {  # as the views have them: a mark in its colour, a word beside it
+    "not attempted": ("edit", "inherit"),
+    "not yet": ("warning", "var(--jp-warn-color1, #f57c00)"),
+    "right": ("check", "var(--jp-success-color1, #388e3c)"),
 }
 
 
@@ -47,8 +49,9 @@ class Outcome(msgspec.Struct, frozen=True):
         return f"{_SHAPES[self.state]} {self.exercise} {self.state}: {self.sentence}"
 
     def _repr_html_(self) -> str:
-        mark = f'<b style="color: {_COLOURS[self.state]}">{_SHAPES[self.state]} {self.state}</b>'
-        return f"<div>{mark} &nbsp;{html.escape(self.sentence)}</div>"
+        drawing, colour = _MARKS[self.state]
+        mark = f'<span style="color: {colour}">{icon(drawing)}</span> <b>{self.state}</b>'
+        return f'<div style="line-height: 20px">{mark} &nbsp;{html.escape(self.sentence)}</div>'
 
 
 class Exercise:

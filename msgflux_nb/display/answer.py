@@ -36,7 +36,7 @@ _RAW = (
 _RAW_LIMIT = 20_000  # characters
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
-_SAID = ("stop", "length")  # ends that the state says in words
+_SAID = ("stop", "length", "tool_calls")  # ends that the state says in words
 
 
 def answer_bundle(answer: Any) -> dict[str, str]:

@@ -76,7 +76,7 @@ def dollars(cost: float) -> str:
     """Write a cost; one that is too small for its digits is not 0, and none at all is free."""
     if not cost:
         return "free"
-    return "<$0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
+    return "< $0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"
 
 
 def _tokens(sent: int | None, received: int | None) -> str:

@@ -113,6 +113,9 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     expect(page.locator("th.mf-model").nth(1)).to_contain_text("1 of 3")
     expect(page.locator(".mf-top .mf-is")).to_have_text("2 of 6")
     assert page.evaluate("() => window.kept.isConnected")  # what has not changed is not drawn anew
+    row["cells"][0] = {"mark": "asking", "rating": "", "parts": []}
+    widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})
+    expect(page.locator('[data-place="1 0"]').get_by_role("img", name="being written")).to_be_visible()
     expect(button).to_have_text("Stop")
     button.click()
     assert len(widget.sent("stop")) == 1

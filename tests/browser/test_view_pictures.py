@@ -18,10 +18,13 @@ import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page
 
+import msgflux_nb as mf
+from msgflux_nb.display.answer import answer_bundle
 from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
+from tests.display import test_answer as answered
 
 from . import test_extraction_view_esm as extraction
 from . import test_playground_hands_esm as playground
@@ -99,8 +102,30 @@ def messages(page: Page) -> None:
     builder.close()
 
 
+def answers(page: Page) -> None:
+    """Answers as cells show them: words with a thought, a structure, calls of which one was mended, one that failed."""
+    words = "It is **not old** enough: most light has not come *yet*."
+    words += "\n\n* it grows, which stretches light;\n* `stars` end."
+    row = [("origin", "Utrecht Centraal"), ("to", "Ghent")]
+    calls = [
+        answered.state(dict(row), name="next_train", raw=json.dumps(dict(row))),
+        answered.state({"city": "Ghent"}, name="get_forecast", raw='{"city": "Ghent"', repaired=True, id="call_80"),
+    ]
+    failed = mf.StreamInterruptedError("the connection ended in the middle of a sentence. What had come is kept.")
+    told = [
+        answered.Answer(words, reasoning="Why is the sky dark at night?"),
+        answered.Answer('{"name": "Ada", "age": 36}', schema=answered.Person, value=answered.Person("Ada", 36)),
+        answered.Answer(states=calls, finish_reason="tool_calls"),
+        answered.Answer(value=failed),
+        answered.Answer("Half a sentence is", finish_reason="length"),
+    ]
+    drawn = "<hr>".join(answer_bundle(one)["text/html"] for one in told)
+    page.set_content(f'<body><div class="msgflux-live" style="{OUTPUT}">{drawn}</div></body>')
+
+
+OUTPUT = "color: var(--jp-ui-font-color0); font: 13px/1.5 var(--jp-content-font-family); width: 860px"
 VIEWS: dict[str, Callable[[Page], Any]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
-VIEWS |= {"messages": messages}
+VIEWS |= {"messages": messages, "answers": answers}
 VIEWS |= {f"playground-{name}": made for name, made in playground.STATES.items()}
 
 

@@ -407,7 +407,7 @@ def test_what_is_unknown_is_a_dash_in_the_status() -> None:
 
 
 def test_a_cost_below_the_last_digit_is_not_shown_as_nothing() -> None:
-    assert status(Answer(cost=0.00002))[1] == "<$0.0001"
+    assert status(Answer(cost=0.00002))[1] == "< $0.0001"
     assert status(Answer(cost=0.0))[1] == "free"
 
 

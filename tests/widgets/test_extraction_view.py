@@ -178,7 +178,7 @@ def test_what_is_not_known_is_a_dash(view_of: Make) -> None:
 def test_a_cost_that_is_too_small_for_its_digits_is_not_0(view_of: Make) -> None:
     view = view_of(texts(2), model=Scripted(City, metadata=Metadata(usage=Usage(10, 2), cost=0.00001)))
     view.run(wait=True)
-    assert figures(view)["cost"] == "<$0.0001"
+    assert figures(view)["cost"] == "< $0.0001"
 
 
 def test_failures_are_grouped_by_what_they_have_in_common(view_of: Make) -> None:

@@ -106,7 +106,7 @@ export function oncePerFrame(draw) {
  * @param {string} [kind] the class
  * @returns {HTMLElement}
  */
-export function button(label, title, onclick, kind = "mf-button") {
+export function button(label, title, onclick, kind = "mf-btn") {
   const spoken = /[a-z]/i.test(label) ? {} : { "aria-label": title };
   return element("button", { type: "button", class: kind, title, onclick, ...spoken }, label);
 }
@@ -160,7 +160,7 @@ export function writes(target) {
  * @param {HTMLElement} el
  */
 function guardKeys(el) {
-  const close = button("✕", "close this note", () => note.remove(), "mf-quiet");
+  const close = button("✕", "close this note", () => note.remove(), "mf-icon mf-small");
   const note = element("p", { class: "mf-key-note", role: "alert" }, element("span", {}, KEY_REMOVED), close);
   el.addEventListener(
     "input",

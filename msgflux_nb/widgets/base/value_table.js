@@ -68,7 +68,7 @@ function finalRow({ field, value, type }) {
  */
 function valueLine(path) {
   const text = document.createTextNode("");
-  const more = button("", "show all of it", () => open(true), "mf-button mf-more");
+  const more = button("", "show all of it", () => open(true), "mf-btn mf-line mf-small mf-more");
   const cell = element("td", { class: "mf-value", role: "cell" }, text, more);
   const shape = element("span", { class: "mf-shape", role: "img" });
   const type = document.createTextNode("");

@@ -50,7 +50,7 @@ export function sentence(opens) {
     const exception = EXCEPTIONS.includes(state);
     const title = exception ? `${said}: what went wrong, and which rows` : STATE_TITLES[state];
     const word = exception
-      ? element("button", { type: "button", class: "mf-state", title, "data-state": state, onclick: () => opens(state), "aria-expanded": "false" }, mark.node)
+      ? element("button", { type: "button", class: "mf-bare mf-state", title, "data-state": state, onclick: () => opens(state), "aria-expanded": "false" }, mark.node)
       : element("span", { class: "mf-state", "data-state": state, title }, mark.node);
     words.set(state, { node: word, mark });
     node.append(word);

@@ -79,9 +79,9 @@ export function gridMatrix(open) {
 
   /** @param {ToldCell} cell @param {number} row @param {number} column */
   function cellNode(cell, row, column) {
-    const node = element("button", { type: "button", class: "mf-cell", tabindex: -1, "data-place": `${row} ${column}`, onclick: () => open(row, column) });
+    const node = element("button", { type: "button", class: "mf-tile mf-cell", tabindex: -1, "data-place": `${row} ${column}`, onclick: () => open(row, column) });
     const mark = MARKS[cell.mark];
-    node.classList.toggle("mf-asking", cell.mark === "asking");
+    if (cell.mark === "asking") node.append(element("span", { class: "mf-is", "data-s": "now", role: "img", "aria-label": "being written" }, element("i", { class: "mf-dot" })));
     if (mark) node.append(element("span", { class: `mf-mark mf-${cell.mark}`, role: "img", "aria-label": mark[1] }, icon(mark[0])));
     const words = element("span", { class: "mf-cut" });
     cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));

@@ -192,7 +192,7 @@ export function treeBody(store) {
     let known = boxes.get(id);
     if (known?.key === key) return;
     if (!known) {
-      const box = element("button", { type: "button", role: "treeitem", tabindex: id === "root" ? "0" : "-1", "data-id": id });
+      const box = element("button", { type: "button", class: "mf-tile mf-node", role: "treeitem", tabindex: id === "root" ? "0" : "-1", "data-id": id });
       known = { box, key: "" };
       boxes.set(id, known);
       canvas.append(box);
@@ -200,10 +200,10 @@ export function treeBody(store) {
     }
     known.key = key;
     const { box } = known;
-    box.className = `mf-node mf-is-${kind}${hit}`;
+    box.className = `mf-tile mf-node mf-is-${kind}${hit}`;
     box.style.left = `${unit * columns[level]}px`;
     box.style.top = `${unit * (TREE_TOP + TREE_ROW * y)}px`;
-    const mark = node?.state === "solved" ? [icon("check")] : share === null ? [element("span", { class: "mf-v mf-no-value" })] : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
+    const mark = node?.state === "solved" ? [element("span", { class: "mf-is", "data-s": "done" }, icon("check"))] : share === null ? [element("span", { class: "mf-v mf-no-value" })] : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
     box.replaceChildren(...(level && node ? mark : []), element("span", { class: "mf-cut" }, text));
     box.setAttribute("aria-level", String(level + 1));
     box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${planNumber(value)}`}, ${node.state}` : text);

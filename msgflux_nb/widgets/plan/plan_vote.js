@@ -102,7 +102,7 @@ export function voteBody(store) {
       let block = blocks.get(sample.number);
       if (!block) {
         const title = `answer ${sample.number + 1}`;
-        block = element("button", { type: "button", title, "aria-label": title, "data-number": sample.number, onclick: () => choose(sample.number) }, String(sample.number + 1));
+        block = element("button", { type: "button", class: "mf-tile mf-block", title, "aria-label": title, "data-number": sample.number, onclick: () => choose(sample.number) }, String(sample.number + 1));
         blocks.set(sample.number, block);
       }
       if (block.parentElement !== row.blocks) row.blocks.append(block);

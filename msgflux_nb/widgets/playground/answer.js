@@ -81,7 +81,7 @@ function failureCard(play) {
   const error = element("div", { class: "mf-error", role: "alert" });
   const again = textButton("Ask again", "ask the same again", () => play.ask("again", {}), { icon: "rerun", kind: "mf-line" });
   const copy = copyButton("copy", "copy what happened", () => error.textContent ?? "");
-  const node = element("section", { class: "mf-card mf-failed", hidden: true }, icon("cross"), error, element("footer", {}, again, copy));
+  const node = element("section", { class: "mf-card mf-failed", "data-s": "bad", hidden: true }, icon("cross"), error, element("footer", {}, again, copy));
   let said = "";
 
   function draw() {

@@ -31,7 +31,7 @@ export function starters({ picker }, begin) {
    * @param {() => void} onclick
    */
   function card(drawing, title, text, onclick) {
-    return element("button", { type: "button", onclick }, icon(drawing), element("strong", {}, title), element("span", {}, text));
+    return element("button", { type: "button", class: "mf-offer", onclick }, icon(drawing), element("strong", {}, title), element("span", {}, text));
   }
 
   function draw() {

@@ -29,7 +29,7 @@ export function tokenLens(play, signal) {
   const heat = temperatureSlider(() => drawHeat());
   const legend = element("div", { class: "mf-legend" }, element("span", {}, "Surprise, token by token"), element("span", { class: "mf-grow" }), "sure", ...rampSteps(), "unlikely");
   legend.title = "stronger is less likely, in the words, the strip and the bars alike";
-  const wide = textButton("expand", "the whole body for the tokens", expand, { icon: "panel" });
+  const wide = textButton("expand", "the whole body for the tokens", expand, { icon: "panel", class: "mf-dim" });
   const shown = element(
     "div",
     { class: "mf-lens-shown", hidden: true },
@@ -153,7 +153,7 @@ export function tokenLens(play, signal) {
       const [label, said] = taken
         ? ["go on from here", "another answer that goes on from here"]
         : ["branch", `go on from ${spelled(text)} in its place`];
-      const go = textButton(label, said, () => play.ask("branch", { index: at, token: text }), { kind: "mf-line" });
+      const go = textButton(label, said, () => play.ask("branch", { index: at, token: text }), { kind: "mf-line", class: "mf-dim mf-small mf-go" });
       const code = element("code", {}, spelled(text));
       const name = element("span", { class: "mf-cut" }, code, ...(taken ? [element("small", {}, " taken")] : []));
       return element("div", { class: taken ? "mf-other mf-taken" : "mf-other" }, name, barTrack(), element("output", { class: "mf-figures" }), go);
@@ -311,7 +311,7 @@ function doubtOf(share) {
  */
 function tokenNode([text, logprob], at) {
   const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
-  return element("button", { type: "button", class: "mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, text);
+  return element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, text);
 }
 
 /** @param {number} share */

@@ -198,7 +198,7 @@ function whiteMark(letter) {
  */
 function presetMenu(model, write, signal) {
   const node = /** @type {HTMLSelectElement} */ (
-    element("select", { class: "mf-presets", "aria-label": "starts to choose from", title: "starts to choose from" })
+    element("select", { class: "mf-dim mf-presets", "aria-label": "starts to choose from", title: "starts to choose from" })
   );
   /** @returns {[group: string, label: string, text: string][]} */
   const presets = () => model.get("presets");
@@ -236,7 +236,7 @@ function outlookLines(model, start, signal) {
   const text = document.createTextNode("");
   const line = element("p", { class: "mf-outlook mf-is", id, role: "status" }, shape, element("span", {}, word, " ", text));
   const said = element("span");
-  const trim = textButton("remove it", "remove the white space at the end", () => start.set(start.text.trimEnd()), { kind: "mf-line" });
+  const trim = textButton("remove it", "remove the white space at the end", () => start.set(start.text.trimEnd()), { kind: "mf-line", class: "mf-small" });
   const space = element("p", { class: "mf-space-note mf-is", "data-s": "look" }, icon("warning"), said, trim);
   let drawn = "";
   const notice = element("p", { class: "mf-notice", role: "alert" });

@@ -92,7 +92,7 @@ export function recordForm(tell) {
     const group = element("div", { class: "mf-choices", role: "radiogroup", "aria-label": field.name });
     field.choices.forEach((choice, index) => {
       const taken = choice === field.value && !field.missing;
-      const attributes = { type: "button", role: "radio", "aria-checked": String(taken), disabled: readOnly, onclick: () => tell.set(field.name, choice) };
+      const attributes = { type: "button", class: "mf-option", role: "radio", "aria-checked": String(taken), disabled: readOnly, onclick: () => tell.set(field.name, choice) };
       group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice)));
     });
     return group;

@@ -81,7 +81,7 @@ export default guarded(() => {
  * @returns {HTMLSelectElement}
  */
 function schemaSelect(model, signal) {
-  const node = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "schema" }));
+  const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-strong", "aria-label": "schema" }));
   let drawn = "";
 
   function draw() {

@@ -82,6 +82,7 @@ export class Draft {
  */
 export function structForm(model, draft, signal, picked) {
   const name = textInput("name of the Struct", "Person", (text) => draft.change({ name: text }));
+  name.classList.add("mf-strong");
   const rows = element("ol", { class: "mf-form-fields", "aria-label": "fields of the Struct" });
   const problem = element("p", { class: "mf-notice", role: "status" });
   const code = element("pre", { class: "mf-code", tabindex: 0, "aria-label": "code" });

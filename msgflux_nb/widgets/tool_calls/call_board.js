@@ -35,7 +35,7 @@ export function callBoard(store, el, { live, signal }) {
   const state = stateWord();
   const title = element("span", { class: "mf-title" });
   const question = element("span", { class: "mf-note mf-cut mf-wide" });
-  const waiting = element("button", { type: "button", class: "mf-goes", title: "go to the call that waits for you", onclick: () => goTo(store.open[0]) }, state.node);
+  const waiting = element("button", { type: "button", class: "mf-bare mf-goes", title: "go to the call that waits for you", onclick: () => goTo(store.open[0]) }, state.node);
   const stop = textButton("Stop", "stop (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
   const more = iconButton("more", "more: the text as it came, copy as messages, approve all", () => {});
   opensMenu(more, "more", moreEntries, signal);

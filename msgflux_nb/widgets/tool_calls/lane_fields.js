@@ -39,7 +39,7 @@ export function valueAt(value, path) {
  */
 function valueBox() {
   const words = document.createTextNode("");
-  const more = button("", "show all of the value", showAll, "mf-more");
+  const more = button("", "show all of the value", showAll, "mf-bare mf-more");
   more.hidden = true;
   const node = element("div", { class: "mf-value mf-tail-box" }, element("div", {}, more, words));
   let [from, to, text, all] = [0, 0, "", false];

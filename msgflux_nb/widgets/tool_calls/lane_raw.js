@@ -17,7 +17,7 @@ export function rawPane(track) {
   const older = document.createTextNode("");
   const pieces = element("span");
   const caret = element("span", { class: "mf-caret", "aria-hidden": "true" });
-  const more = button("", "show all of the text", showAll, "mf-more");
+  const more = button("", "show all of the text", showAll, "mf-bare mf-more");
   more.hidden = true;
   const words = element("div", { class: "mf-raw-text" }, older, pieces, caret);
   const node = element(

@@ -149,7 +149,7 @@ export function score(board, signal) {
   const lines = element("div", { class: "mf-score-lines" });
   const tracks = element("div", { class: "mf-tracks" }, lines, head);
   const play = iconButton("run", "play (space)", () => toggle());
-  const speed = textButton("1×", "speed", faster, { class: "mf-note mf-mid" });
+  const speed = textButton("1×", "speed", faster, { class: "mf-note mf-mid mf-tight" });
   const end = iconButton("end", "go to the end, and follow it", toEnd);
   const time = element("span", { class: "mf-num mf-note mf-time" });
   const axis = element("div", { class: "mf-axis", "aria-hidden": "true" });

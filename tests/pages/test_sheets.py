@@ -1,0 +1,125 @@
+"""No view has rules of its own for buttons, menus, fields, tabs, chips and marks: widgets/base draws them.
+
+A view's sheet may place a control (margin, width, grid, what is hidden) and say how large a mark is; how it looks, its
+colours, edges and faces, is the same in all views. What can be pressed and is a part of a picture, such as a block of a
+histogram, is a ``mf-tile``: its picture says how it looks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+WIDGETS = Path(__file__).parents[2] / "msgflux_nb" / "widgets"
+SHEETS = sorted(path for path in WIDGETS.glob("*/*.css") if path.parent.name != "base")
+PAGES = sorted(path for path in WIDGETS.glob("*/*.js") if path.parent.name != "base")
+
+CONTROL = re.compile(
+    r"^(button|select|input|textarea|kbd)\b|\[role\W*=\W*(tab|menuitem)"
+    r"|\.mf-(btn|pick|icon|bare|option|offer|input|pill|chip|menu|tabbar|primary|line|dim|small)(?![\w-])"
+)
+MARK = re.compile(r"\.mf-(is|i|dot|meter)(?![\w-])")
+LOOKS = re.compile(
+    r"(background|border|color|font|height|padding|box-shadow|text-decoration|text-transform|letter-spacing|line-height|"
+    r"appearance|transition|cursor)"
+)
+MARK_LOOKS = re.compile(r"(background|border|color|font$|font-family|box-shadow|fill|stroke$)")
+KINDS = {
+    "button": {"mf-btn", "mf-pick", "mf-icon", "mf-bare", "mf-option", "mf-offer", "mf-tile"},
+    "input": {"mf-input"},
+    "textarea": {"mf-input", "mf-prompt", "mf-opening"},  # the message and the start of an answer have their box's edge
+}
+KINDLESS = re.compile(r"type: \"(checkbox|radio|range|file)\"")  # the browser's own, in the accent
+TABS = {"panels.js"}  # a tab is known by its role
+LATER = ("...attributes", "class: answers")  # what is given it is decided elsewhere
+PILLS = {"variables.js"}  # a field in a pill is known by that
+
+
+def split(text: str) -> list[str]:
+    """Split at commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def subjects(selector: str) -> list[str]:
+    """Return what a selector is about: its last compound, or each that stands in its ``:is(…)``."""
+    last, depth = "", 0
+    for letter in selector:
+        depth += (letter in "([") - (letter in ")]")
+        last = "" if not depth and letter in " >+~" else last + letter
+    if last.startswith(":is(") and last.endswith(")"):
+        return [one for part in split(last[4:-1]) for one in subjects(part)]
+    return [last]
+
+
+def own_rules(css: str) -> Iterator[str]:
+    """Yield the rules that say how a control or a mark looks."""
+    for found in re.finditer(r"([^{};]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
+        names = [declaration.partition(":")[0].strip() for declaration in found[2].split(";")]
+        for selector in split(found[1].strip()):
+            for subject in subjects(selector):
+                if CONTROL.search(subject):
+                    wrong = [name for name in names if LOOKS.match(name)]
+                elif MARK.search(subject):
+                    wrong = [name for name in names if MARK_LOOKS.match(name)]
+                else:
+                    wrong = []
+                if wrong:
+                    yield f"{selector}: {', '.join(wrong)}"
+
+
+def own_controls(name: str, code: str) -> Iterator[str]:
+    """Yield the controls that a page makes and that are of no kind of the design system."""
+    for found in re.finditer(r"element\(\s*\"(button|input|textarea)\",\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)", code):
+        tag, given = found.groups()
+        if not given.startswith("{"):
+            given = (re.findall(rf"const {given} = (\{{[^{{}}]*\}})", code[: found.start()]) or [""])[-1]
+        words = set(re.findall(r"mf-[\w-]+", given))
+        tab, pill = name in TABS and 'role: "tab"' in given, name in PILLS and tag == "textarea"
+        later = any(part in given for part in LATER)
+        if not (tab or pill or later or KINDLESS.search(given) or words & KINDS[tag]):
+            yield f"{tag}: {given}"
+
+
+@pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.stem)
+def test_a_view_has_no_rules_of_its_own_for_controls(path: Path) -> None:
+    assert list(own_rules(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_view_has_no_controls_of_its_own(path: Path) -> None:
+    assert list(own_controls(path.name, path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        ".msgflux-a .mf-top > .mf-btn { color: red }",
+        ".msgflux-a .b button:hover { margin: 0; background: red }",
+        '.msgflux-a .b :is(.mf-tabbar [role="tab"], em) { padding: 1px }',
+        ".msgflux-a .mf-is { color: red }",
+        "@container (max-width: 3em) { .msgflux-a .mf-chip { height: 2px; } }",
+    ],
+)
+def test_a_rule_of_its_own_is_seen(css: str) -> None:
+    assert len(list(own_rules(css))) == 1
+
+
+def test_a_control_is_placed_and_a_mark_sized() -> None:
+    assert not list(
+        own_rules(".a .mf-btn { margin: 0; width: 3em } .a .mf-i { height: 1em } .a .mf-button-row { color: red }")
+    )
+
+
+def test_a_control_of_its_own_is_seen() -> None:
+    assert list(own_controls("a.js", 'element("button", { type: "button", class: "mf-mine", onclick })'))
+    assert not list(own_controls("a.js", 'element("button", { type: "button", class: "mf-btn", onclick })'))
