@@ -12,6 +12,7 @@ import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.generation.tool_schema import Tool
 from tests.content.pictures import to_bytes, two_halves
+from tests.models.test_wire_turns import message, message_stream, response, said, sse, whole
 from tests.reasoning.test_tools import calling as whole_call
 from tests.scripted import Reply, Server, completion, serving, stream
 
@@ -114,6 +115,27 @@ def test_a_start_that_is_gone_on_from(notebook: Make) -> None:
     playground.continue_from(wait=True)
     names = book.run(playground.code)
     assert names["messages"] == playground.messages
+
+
+WIRES: dict[str, tuple[Reply, Reply]] = {
+    "chat": (stream("Hi"), completion("Hi")),
+    "responses": (
+        sse({"type": "response.completed", "response": response(said("Hi"))}),
+        whole(response(said("Hi"))),
+    ),
+    "messages": (message_stream({"type": "text", "text": "Hi"}), whole(message({"type": "text", "text": "Hi"}))),
+}
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_model_on_any_wire_is_written_so_that_it_asks_the_same(notebook: Make, wire: str) -> None:
+    book = notebook(*WIRES[wire])
+    model = book.model(wire=wire, cache_prompt=wire == "messages", reasoning_effort="low", max_tokens=90)
+    turns = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]
+    code = book.same(book.playground(model, messages=turns, prompt="Hi", system_prompt="Brief."))
+    assert f"wire={wire!r}" in code
+    assert [name in book.server.bodies[-1] for name in ("input", "system")] == [wire == "responses", wire == "messages"]
+    assert ("cache_control" in str(book.server.bodies[-1])) is (wire == "messages")
 
 
 def test_the_model_is_written_where_it_has_no_name(notebook: Make) -> None:

@@ -245,8 +245,8 @@ def _options(model: Any) -> dict[str, Any]:
     fields = [name for name in profile.__struct_fields__ if name != "provider"]
     changed = {name: getattr(profile, name) for name in fields if getattr(profile, name) != getattr(usual, name, None)}
     own = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
-    beside = {"extra_body": model.extra_body, "prefill_mode": model.prefill_mode}
-    asked = {name: value for name, value in beside.items() if value not in (None, "auto")}
+    beside = {name: model.arguments[name] for name in ("extra_body", "prefill_mode", "wire", "cache_prompt")}
+    asked = {name: value for name, value in beside.items() if value not in (None, "auto", False)}
     return {**model.options, **address, **({"profile": msgspec.to_builtins(own)} if own else {}), **asked}
 
 
