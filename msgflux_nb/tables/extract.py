@@ -19,11 +19,11 @@ from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
 from .chunks.chunk import Chunk
 from .distributed.dask import extract_dask, is_dask
-from .interrupts import watch_interrupts
+from .interrupts import CLOSING_SECONDS, watch_interrupts
 from .loop import batch_loop
 from .options import KEYWORDS, OnStoreError, Options
 from .progress import progress_of
-from .run import CLOSING_SECONDS, Run
+from .run import Run
 
 __all__ = ["Job", "aextract", "afinish", "extract", "finish"]
 

@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupts", "watch_interrupts"]
+import pandas as pd
+
+from .loop import batch_loop
+
+__all__ = ["CLOSING_SECONDS", "Interrupts", "Stoppable", "watch_interrupts"]
+
+CLOSING_SECONDS = 0.5
+"""How long cancelled requests may take to close their connections; then the frame is returned without them."""
 
 _HELD_SECONDS = 10.0  # further interrupts are held back this long; then something is stuck, and one gets through
 _QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows
@@ -53,6 +60,39 @@ class Interrupts:
         """One has come."""
         self._first = now if self._first is None else self._first
         self._last = now
+
+
+class Stoppable:
+    """What every run of a batch has: a person may end it early, and gets what was paid for.
+
+    Attributes:
+        batch: what asks for the rows.
+    """
+
+    batch: Any
+
+    def _frame(self) -> pd.DataFrame:
+        """Make the frame so far."""
+        raise NotImplementedError  # abstract: a run over rows and a grid have frames of their own
+
+    def interrupt(self) -> None:
+        """Send nothing more and cancel what is in flight."""
+        batch_loop.call(self.batch.interrupt)
+
+    def interrupt_and_wait(self) -> None:
+        """The same, and wait a moment for the connections to close; a second interrupt does not wait."""
+        try:
+            self.interrupt()
+            self.batch.ended.wait(CLOSING_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+    def result(self) -> pd.DataFrame:
+        """Return the frame so far; another interrupt meanwhile does not lose what was paid for."""
+        try:
+            return self._frame()
+        except KeyboardInterrupt:
+            return self._frame()
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from .examples import example_turns, read_examples
 from .frames.foreign import kind_of
 from .frames.given_back import given_back
 from .gate import gate_of
+from .interrupts import Stoppable
 from .judging.judge import judge_of
 from .labels import label_digest
 from .ledger import Ledger
@@ -53,8 +54,6 @@ __all__ = [
     "records_of",
 ]
 
-# How long requests that are cancelled may take to close their connections before the frame is returned without them.
-CLOSING_SECONDS = 0.5
 _HURRIED_SECONDS = 0.1  # for which a store is waited for, each time, after an interrupt
 _KEPT_RUNS = 16
 _KEPT_ROWS = 1_000_000  # of all of these, for they hold their data and their answers in memory
@@ -63,7 +62,7 @@ _CHUNK = 1024
 _INSTRUCTION = f"Extract the fields from the text in the user's message, word for word. {MARKS_NOTE}"
 
 
-class Run:
+class Run(Stoppable):
     """One batch over some rows.
 
     Attributes:
@@ -89,6 +88,8 @@ class Run:
     task, unit = "extract", "row"
     _warned: StoreWarning | None = None
     told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
+
+    batch: Batch | PiecedBatch
 
     def __init__(
         self,
@@ -252,18 +253,6 @@ class Run:
         finally:
             batch_loop.call(self.batch.fed)
 
-    def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight."""
-        batch_loop.call(self.batch.interrupt)
-
-    def interrupt_and_wait(self) -> None:
-        """The same, and wait a moment for the connections to close; a second interrupt does not wait."""
-        try:
-            self.interrupt()
-            self.batch.ended.wait(CLOSING_SECONDS)
-        except KeyboardInterrupt:
-            return
-
     def settled(self) -> Ledger:
         """Return how every row has ended as things stand."""
         batch = self.batch
@@ -272,13 +261,6 @@ class Run:
         in_flight = batch.in_flight
         batch.ledger.grow(len(self.rows))
         return batch.ledger.settled(in_flight, batch.stopped)
-
-    def result(self) -> pd.DataFrame:
-        """Return the frame so far; another interrupt meanwhile does not lose what was paid for."""
-        try:
-            return self._frame()
-        except KeyboardInterrupt:
-            return self._frame()
 
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()

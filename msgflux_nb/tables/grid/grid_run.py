@@ -17,13 +17,14 @@ from ...generation.generics import with_defaults
 from ...storage.batches import KEY_BYTES, RunRecord
 from ..batch import Batch
 from ..gate import gate_of
+from ..interrupts import Stoppable
 from ..ledger import Ledger
 from ..loop import batch_loop
 from ..memory import PAID_FOR, Memory
 from ..options import at_once, checked
 from ..outcome import Outcome
 from ..report import check_schema, report_of
-from ..run import CLOSING_SECONDS, keep_anyway, note_beginning, records_of
+from ..run import keep_anyway, note_beginning, records_of
 from .asked import GridRows
 from .batches import Batches
 from .models import numbered, read_models
@@ -38,7 +39,7 @@ _BILLS_SECONDS = 5.0
 _LIMITS = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None}
 
 
-class GridRun:
+class GridRun(Stoppable):
     """Every prompt × model × input × sample, asked as one batch.
 
     Args:
@@ -70,6 +71,8 @@ class GridRun:
 
     task, unit = "grid", "answer"
     told: Callable[[int, Outcome], object] = staticmethod(lambda position, outcome: None)
+
+    batch: Batches
 
     def __init__(
         self,
@@ -181,30 +184,11 @@ class GridRun:
         """Whether answers are still to come."""
         return self.batch.running
 
-    def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight."""
-        batch_loop.call(self.batch.interrupt)
-
-    def interrupt_and_wait(self) -> None:
-        """The same, and wait a moment for the connections to close; a second interrupt does not wait."""
-        try:
-            self.interrupt()
-            self.batch.ended.wait(CLOSING_SECONDS)
-        except KeyboardInterrupt:
-            return
-
     def settled(self) -> Ledger:
         """Return how every answer has ended as things stand."""
         return self.batch.ledger.settled(self.batch.in_flight, self.batch.stopped or "the grid is under way")
 
     # -- at its end -----------------------------------------------------------------------------------------------
-
-    def result(self) -> pd.DataFrame:
-        """Return the table so far; one more interrupt meanwhile does not lose what was paid for."""
-        try:
-            return self._frame()
-        except KeyboardInterrupt:
-            return self._frame()
 
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()

@@ -13,10 +13,8 @@ from ...errors import StreamInterruptedError, described
 from ...reasoning.plan_events import PlanEnded, PlanStarted
 from ...reasoning.result import PlanResult
 from ...reasoning.start import PlanRun, samples_left
-from ..base.feed import Batch
-from ..base.messages import Buffers, Hello, PageMessage
-from ..base.one_run import OneRun
-from ..base.run import Sender
+from ..base.messages import Buffers, PageMessage
+from ..base.told_run import ToldRun
 from .moments import Moments
 from .plan_twin import plan_html, plan_text, replay_html
 from .retold import retold
@@ -24,7 +22,7 @@ from .retold import retold
 __all__ = ["PlanView"]
 
 
-class PlanView(OneRun):
+class PlanView(ToldRun):
     """A plan as it runs: lanes of ``react``, a histogram of ``self_consistency``, the tree of ``tree_of_thoughts``.
 
     Args:
@@ -51,7 +49,6 @@ class PlanView(OneRun):
     plan = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
 
     def __init__(self, source: Any = None) -> None:
-        self._number = 0
         self._run: PlanRun | None = None
         self._stops: Callable[[], None] | None = None
         self._clear()
@@ -62,11 +59,6 @@ class PlanView(OneRun):
     def __repr__(self) -> str:
         kind = self._moments.head["kind"] or "no plan yet"
         return f"PlanView({kind}, {self.state}, {self._moments.spent.calls} calls)"
-
-    @property
-    def over(self) -> bool:
-        """Whether the plan has ended."""
-        return self.state in ("complete", "stopped", "failed")
 
     # -- what a notebook does --------------------------------------------------------------------------------------
 
@@ -111,23 +103,17 @@ class PlanView(OneRun):
     # -- a plan ----------------------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._number += 1
-        self._moments = Moments()
-        send = functools.partial(self._send_batch, self._number)
-        self._sender = Sender(self._moments, send, on_quiet=self._rest)
-        self.state = "idle"
+        moments = Moments()
+        self._next_run(moments)  # first, so that nothing of the run before gets into it
+        self._moments = moments
         self.result: PlanResult | None = None
-        self.error: BaseException | None = None
-        self._held = False
         self._run = None
 
     def _begin(self) -> None:
         self._sender.close()
         self._clear()
-        self.state = "running"
         self._stops = None
-        self._revive()
-        self.send({"type": "start", "run": self._number, **self._told_state()})
+        self._started()
 
     def _watch(self, run: int, news: tuple[float, Any] | None) -> None:
         if news is not None:
@@ -169,28 +155,8 @@ class PlanView(OneRun):
 
     # -- what a page is told ---------------------------------------------------------------------------------------
 
-    def _send_batch(self, run: int, seq: int, batch: Batch) -> None:
-        self.send({"type": "batch", "run": run, "seq": seq, **batch})
-
-    def _tell_state(self) -> None:
-        self.send({"type": "state", "run": self._number, **self._told_state()})
-
     def _told_state(self) -> dict[str, Any]:
         return {"state": self.state, "head": self._moments.head, "others": self._others}
-
-    def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
-        return {"run": self._number, "seq": seq, **self._told_state(), **whole}
-
-    def _on_hello(self, message: Hello, _buffers: Buffers) -> None:
-        """A page has loaded, or has missed something."""
-        if self.state != "idle" and (message.run, message.seq) != (self._number, self._sender.number):
-            self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
-        else:
-            self._tell_state()
-
-    def _on_keep(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is busy with the replay: it is not taken out of their hands."""
-        self._held = True
 
     def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.stop()

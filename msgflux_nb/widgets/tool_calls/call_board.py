@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import traitlets as t
 
-from ..base.feed import Batch
-from ..base.messages import Buffers, Hello, PageMessage
-from ..base.one_run import OneRun
-from ..base.run import Sender
+from ..base.told_run import ToldRun
 from .lane_set import LaneSet
 from .lane_twin import lanes_html, lanes_text, replay_html
 from .tool_fields import Field
@@ -23,14 +19,13 @@ _ANSWER_LENGTH = 20_000  # characters that a page is sent
 _QUESTION_LENGTH = 200
 
 
-class CallBoard(OneRun):
+class CallBoard(ToldRun):
     """Lanes, told to pages in batches; at the end all of them are a trait, and the twin has them too."""
 
     value: t.List[Any] = t.List()
     lanes = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
 
     def __init__(self, **state: Any) -> None:
-        self._number = 0
         self._fields: Mapping[str, Sequence[Field]] = {}
         self._clear()
         super().__init__(value=[], **state)
@@ -40,39 +35,27 @@ class CallBoard(OneRun):
         """Whether a run that this view started is under way."""
         return False
 
-    @property
-    def over(self) -> bool:
-        """Whether the stream, or the run, has ended."""
-        return self.state in ("complete", "stopped", "failed")
-
     # -- a run -----------------------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._number += 1
-        send = functools.partial(self._send_batch, self._number)
         self._calls = LaneSet()
-        self._sender = Sender(self._calls.feed, send, on_quiet=self._rest)
-        self.state = "idle"
-        self.error: BaseException | None = None
+        self._next_run(self._calls.feed)
         self._answer = self._question_text = ""
         self._figures: tuple[str, ...] = ()
         self._unsettled = False
-        self._held = False
 
     def _start(self, fields: Mapping[str, Sequence[Field]]) -> None:
         self._sender.close()
         self._clear()
         self._fields = fields
-        self.state = "running"
-        self._revive()
-        self.send({"type": "start", "run": self._number, **self._told_state()})
+        self._started()
         self.value = []
 
     def _reopen(self) -> None:
         """Go on after what was taken for the end."""
         self.state = "running"
         self._revive()
-        self.send({"type": "state", "run": self._number, **self._told_state()})
+        self._tell_state()
 
     def _wake(self) -> None:
         """Say that there is something to tell."""
@@ -90,7 +73,7 @@ class CallBoard(OneRun):
             self.state, self.error, self._answer, self._figures = state, error, answer, told
         self._sender.flush()
         self._settle()
-        self.send({"type": "state", "run": self._number, **self._told_state()})
+        self._tell_state()
         self._sender.wake()
 
     def _settle(self) -> None:
@@ -112,9 +95,6 @@ class CallBoard(OneRun):
 
     # -- what a page is told ---------------------------------------------------------------------------------------
 
-    def _send_batch(self, run: int, seq: int, batch: Batch) -> None:
-        self.send({"type": "batch", "run": run, "seq": seq, **batch})
-
     def _told_state(self) -> dict[str, Any]:
         error = self.error
         return {
@@ -126,20 +106,6 @@ class CallBoard(OneRun):
             "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
         }
-
-    def _told(self, seq: int, whole: Batch) -> dict[str, Any]:
-        return {"run": self._number, "seq": seq, **self._told_state(), **whole}
-
-    def _on_hello(self, message: Hello, _buffers: Buffers) -> None:
-        """A page has loaded, or has missed something."""
-        if self.state != "idle" and (message.run, message.seq) != (self._number, self._sender.number):
-            self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
-        else:
-            self.send({"type": "state", "run": self._number, **self._told_state()})
-
-    def _on_keep(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is busy with the replay: it is not taken out of their hands."""
-        self._held = True
 
     # -- what stays ------------------------------------------------------------------------------------------------
 

@@ -205,7 +205,7 @@ class ToolCallView(CallBoard):
             work = self._calling(model, messages, functions, keywords)
         job = self._job = Job(work, on_stop=self._approvals.stop, on_end=self._end_job)
         job.waiting = wait
-        self.send({"type": "state", "run": self._number, **self._told_state()})
+        self._tell_state()
         job.start()
         if wait:
             self._wait(job)
