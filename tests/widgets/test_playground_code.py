@@ -138,6 +138,22 @@ def test_a_model_on_any_wire_is_written_so_that_it_asks_the_same(notebook: Make,
     assert ("cache_control" in str(book.server.bodies[-1])) is (wire == "messages")
 
 
+@pytest.mark.parametrize(("wire", "asked"), [("responses", True), ("messages", False)])
+def test_probabilities_are_asked_for_where_a_wire_gives_them(notebook: Make, wire: str, asked: bool) -> None:
+    tokens = [{"token": "Hi", "logprob": -0.5, "top_logprobs": [{"token": "Hi", "logprob": -0.5}]}]
+    replies = {
+        **WIRES,
+        "responses": (sse({"type": "response.completed", "response": response(said("Hi", logprobs=tokens))}),),
+    }
+    book = notebook(*replies[wire])
+    playground = book.playground(book.model(wire=wire), prompt="Hi")
+    playground.logprobs = True
+    playground.run(wait=True)
+    assert playground.value == "Hi"
+    assert ("message.output_text.logprobs" in str(book.server.bodies[-1])) is asked
+    assert [token.token for token in playground.response.logprobs] == (["Hi"] if asked else [])
+
+
 def test_the_model_is_written_where_it_has_no_name(notebook: Make) -> None:
     book = notebook(stream("Hi"), completion("Hi"))
     model = book.model(temperature=0.0, max_tokens=7, extra_body={"top_k": 3})

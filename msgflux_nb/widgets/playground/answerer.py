@@ -309,7 +309,9 @@ def _told(call: Any) -> dict[str, Any]:
 
 
 def _with_logprobs(model: Any) -> Any:
-    """The same model, asked for the probabilities of its tokens."""
+    """The same model, asked for the probabilities of its tokens, where its wire gives them."""
+    if model.wire == "messages":
+        return model
     asked = copy.copy(model)
     asked.options = {**model.options, "logprobs": True, "top_logprobs": _ALTERNATIVES}
     return asked

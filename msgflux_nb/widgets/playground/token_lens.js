@@ -196,7 +196,7 @@ export function tokenLens(play, signal) {
     const held = asked.number === side.number && tokens.length > 0;
     hint.hidden = there || (comes && held);
     hint.textContent = model.get("logprobs")
-      ? "The next answer comes with them, if its provider gives them."
+      ? "The next answer comes with them, if its provider gives them. Anthropic's own models give none."
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
     if (!hint.hidden) shown.hidden = true;
     wide.hidden = !there;
