@@ -39,6 +39,7 @@ class Tagged(msgspec.Struct):
 
 GOOD = completion('{"name": "Ur", "people": 7, "size": "large"}')
 UR = City("Ur", 7, "large")
+USAGE = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
 
 
 @pytest.fixture(params=["short", "long"])
@@ -615,3 +616,12 @@ def test_a_key_is_not_in_the_traceback_of_a_cancelled_call() -> None:
         model = model_at(server.url, api_key=CANARY)
         asyncio.run(main())
     assert_clean(shown(caught[0]))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("body", [{"choices": []}, {"choices": [], "usage": USAGE}])
+def test_an_answer_without_choices_is_an_error(body: dict[str, Any]) -> None:
+    with serving(Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})) as server:
+        ((_, found, _),) = asked(model_at(server.url, max_retries=0), "Ur")
+    assert isinstance(found, mf.NotAnApiError)
+    assert "without choices" in str(found)
