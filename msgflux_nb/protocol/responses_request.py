@@ -47,11 +47,13 @@ def responses_body(chat: dict[str, Any], profile: Profile) -> dict[str, Any]:
     Raises:
         BadRequestError: the request holds what this wire does not have.
     """
-    for name in sorted(CHAT_ONLY & chat.keys()):
+    # llama.cpp's server, which alone is made to call a tool by a beginning and a stop text, passes a stop text on.
+    same = (*_SAME, "stop") if profile.forced_call is not None else _SAME
+    for name in sorted((CHAT_ONLY & chat.keys()).difference(same)):
         raise BadRequestError(
             f'{name}= does not exist on the Responses wire. Leave it out, or ask by chat completions with wire="chat".'
         )
-    body = {name: chat[name] for name in _SAME if name in chat}
+    body = {name: chat[name] for name in same if name in chat}
     instructions, messages = _instructions(chat["messages"])
     if instructions is not None:
         body["instructions"] = instructions

@@ -165,11 +165,6 @@ def test_a_prefilled_structure_decodes(model: mf.ChatCompletion, driver: str) ->
 
 @drivers
 def test_a_forced_call_comes_in_fragments_and_whole(model: mf.ChatCompletion, driver: str) -> None:
-    if model.profile.forced_call is not None and model._wire == "responses":
-        # The embedded model is made to call by a prefill that ends at a stop text, which this wire does not have.
-        with pytest.raises(mf.BadRequestError, match="stop= does not exist on the Responses wire"):
-            ask(model, driver, ASKED, tool_schemas=[WEATHER], tool_choice="get_weather")
-        return
     value, response, events = ask(model, driver, ASKED, tool_schemas=[WEATHER], tool_choice="get_weather")
     assert isinstance(value, mf.ToolCallAggregator)
     assert [(call.name, call.arguments) for call in value.get_calls(strict=True)] == [
