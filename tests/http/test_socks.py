@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import struct
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import msgflux_nb as mf
-from tests.http.test_proxies import authority, presenting  # noqa: F401  # a fixture
+from tests.http.test_proxies import authority, passing_on, presenting  # noqa: F401  # a fixture
 from tests.scripted import Ask, Peer, both, completion, listening, model_at, stream, wire
 
 ANSWER = wire(completion())
@@ -36,17 +35,6 @@ def exactly(line: socket.socket, size: int) -> bytes:
     while len(data) < size:
         data += line.recv(size - len(data)) or b"\0" * size
     return data
-
-
-def passing_on(line: socket.socket, port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as origin:
-        ends = {line: origin, origin: line}
-        while True:
-            for end in select.select(list(ends), [], [], 10)[0]:
-                data = end.recv(65536)
-                if not data:
-                    return
-                ends[end].sendall(data)
 
 
 def socks5(
