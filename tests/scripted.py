@@ -108,6 +108,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the end of an answer waits 40 ms for the client's acknowledgement
     server: Server
 
     def do_POST(self) -> None:
