@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("busy machine", deadline=None)  # no test is wrong because a machine has other things to do
-settings.load_profile("busy machine")
+# The same examples each time, so that a change is judged by what it changes; --hypothesis-profile=chance tries others.
+# No deadlines: no test is wrong because a machine has other things to do.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("chance", deadline=None)
+settings.load_profile("same")

@@ -265,5 +265,5 @@ def test_a_sample_is_told_as_soon_as_it_came(server: Answering, twin: bool) -> N
     with pytest.raises(StreamInterruptedError) as caught:
         run("self_consistency", twin, model(server), "?", on_event=listen, **keywords_)
     samples = [event for event in told if isinstance(event, mf.plan.Sample)]
-    assert sorted(event.number for event in samples) == [0, 1, 2]  # each once: it is counted as it was told
+    assert len({event.number for event in samples}) == len(samples) == 3  # each is counted as it was told
     assert caught.value.plan.margin == 1
