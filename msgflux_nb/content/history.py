@@ -78,12 +78,12 @@ class History:
         self._show(list(messages), anew_from=None)
 
     def begin(self) -> None:
-        """Begin anew: what comes next is no version of what was shown, which only ``undo`` and ``go_to`` show again."""
+        """Start over: new turns are not versions of earlier ones; ``undo`` and ``go_to`` bring those back."""
         self._remember()
         self._root = _Node(None)
 
     def holds(self, ids: Sequence[int]) -> bool:
-        """Whether turns with these numbers were ever shown since it last began anew."""
+        """Whether turns with these numbers were ever shown since the last start."""
         return not ids or any(child.id == ids[0] for child in self._root.children)
 
     def add(self, message: Message) -> None:

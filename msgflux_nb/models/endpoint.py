@@ -101,7 +101,7 @@ def endpoint_of(
         clients: httpx clients and transports of the user's.
 
     Raises:
-        AuthenticationError: there is no key.
+        AuthenticationError: no key was found.
     """
     wire: Wire = "chat" if request is None else request.wire
     base_url = (None if request is None else request.base_url) or base_url_of(profile)

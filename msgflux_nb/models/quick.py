@@ -44,7 +44,7 @@ class Quick:
             body: the request as it is sent.
             heard: is told the headers of the answer.
             wire: how the request looks.
-            request: gives it, where it has to be asked where it goes.
+            request: returns the whole request; called only to find its address.
         """
         try:
             place = await self._now(wire, request)

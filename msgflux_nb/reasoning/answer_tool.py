@@ -24,7 +24,7 @@ class AnswerTool:
         schema: what the model is sent.
         taken: whether the model has answered.
         answer: what it answered.
-        refused: what a call that is no answer is told.
+        refused: why the last call of the tool was not taken as the answer.
     """
 
     name = "final_answer"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -62,7 +63,7 @@ class Interrupts:
         self._last = now
 
 
-class Stoppable:
+class Stoppable(ABC):
     """What every run of a batch has: a person may end it early, and gets what was paid for.
 
     Attributes:
@@ -71,9 +72,9 @@ class Stoppable:
 
     batch: Any
 
+    @abstractmethod
     def _frame(self) -> pd.DataFrame:
         """Make the frame so far."""
-        raise NotImplementedError  # abstract: a run over rows and a grid have frames of their own
 
     def interrupt(self) -> None:
         """Send nothing more and cancel what is in flight."""

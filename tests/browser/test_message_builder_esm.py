@@ -269,7 +269,7 @@ def test_buttons_do_the_same_and_keep_the_focus(open_builder: Open, page: Page) 
     bridge.exchange()
     assert texts(bridge) == ["b", "a", "c"]
     page.get_by_role("button", name="more", exact=True).click()
-    page.get_by_role("menuitem", name="Begin anew").click()
+    page.get_by_role("menuitem", name="Start over").click()
     bridge.exchange()
     assert texts(bridge) == []
 

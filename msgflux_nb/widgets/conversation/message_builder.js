@@ -131,7 +131,7 @@ function footer(model, store, signal) {
   const all = () => store.turns.map(({ role, parts }) => `${role}: ${parts.map(({ text }) => text ?? "").join("\n\n")}`).join("\n\n");
   const entries = () => [
     { label: "Copy all as text", icon: /** @type {const} */ ("copy"), disabled: !store.turns.length, pick: () => void copied(all()) },
-    { label: "Begin anew", icon: /** @type {const} */ ("trash"), title: "undo brings it back", disabled: !store.turns.length, pick: () => store.ask("clear") },
+    { label: "Start over", icon: /** @type {const} */ ("trash"), title: "undo brings it back", disabled: !store.turns.length, pick: () => store.ask("clear") },
   ];
   opensMenu(more, "more", entries, signal);
   const draw = () => undo.toggleAttribute("disabled", !model.get("undoable"));

@@ -190,7 +190,7 @@ class MessageBuilder(Intake):
         return done
 
     def clear(self) -> None:
-        """Begin anew, without turns and their versions; ``undo`` brings them back, and the draft stays."""
+        """Remove all turns and their versions; ``undo`` brings them back, and the draft stays."""
         with self.lock:
             if len(self.history):
                 self.history.begin()
