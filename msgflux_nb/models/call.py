@@ -24,12 +24,13 @@ from ..protocol.misfit import (
     refuses_signatures,
 )
 from ..protocol.profile import Profile, Wire
-from ..protocol.remedy import Remedy, remedy_on
+from ..protocol.refusal import remedy_on
+from ..protocol.remedy import Remedy
 from ..protocol.request import ChatRequest, Way, schema_note
-from ..protocol.responses_answer import final_text
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.turns import ITEMS, PROVENANCE
+from ..protocol.wires.responses_items import final_text
 from .bill import Bill, cost_together, usage_together
 from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange

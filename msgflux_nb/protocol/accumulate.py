@@ -21,7 +21,7 @@ from .snapshot import GrowingChoice, Snapshot
 from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
 from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
-from .wire_reader import WireReader
+from .wires.wire_reader import WireReader
 
 __all__ = ["Accumulator", "Snapshot"]
 

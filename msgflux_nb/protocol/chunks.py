@@ -28,8 +28,8 @@ from .events import (
     UsageReported,
     finish_reason,
     token_of,
-    whole_number,
 )
+from .json_values import dicts_in, text_in, whole_number
 from .usage import usages_in
 
 __all__ = [
@@ -116,9 +116,9 @@ _IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # base64 of the
 def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total: bool = False) -> Iterator[Piece]:
     """Yield the pieces of a chunk or a whole answer, in order."""
     if payload.get("id") or payload.get("model"):
-        yield Identified(id=_text(payload.get("id")), model=_text(payload.get("model")))
+        yield Identified(id=text_in(payload.get("id")), model=text_in(payload.get("model")))
     found = payload.get("choices")
-    choices = [found] if isinstance(found, dict) else _dicts(found)
+    choices = [found] if isinstance(found, dict) else dicts_in(found)
     for position, choice in enumerate(choices):
         index = whole_number(choice.get("index"))
         if index is None:  # GitHub numbers no choices in a whole answer; a stream that numbers none has one
@@ -139,7 +139,7 @@ def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piec
         yield from pieces_of_message(taken, index)
     if message and not whole:  # Perplexity and Foundry Local with each delta, MiniMax at the end
         yield MessageSoFar(message, delta is not None, index)
-    if delta is None and message is None and _text(choice.get("text")):
+    if delta is None and message is None and text_in(choice.get("text")):
         yield TextDelta(choice["text"], index)
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, dict):
@@ -154,7 +154,7 @@ def _of_end(choice: dict[str, Any], index: int) -> Iterator[Piece]:
     raw = choice.get("finish_reason")
     if isinstance(raw, dict):  # SGLang's own form, Dynamo's
         raw = raw.get("type") or next(iter(raw), None)
-    details = _text(_field(choice.get("finish_details"), "type"))  # OpenAI's first vision models
+    details = text_in(_field(choice.get("finish_details"), "type"))  # OpenAI's first vision models
     if isinstance(raw, str) and raw not in ("", "null"):
         yield Finished(finish_reason(raw), raw, index)
     elif details:
@@ -167,7 +167,7 @@ def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePie
     if reasoning:
         yield ReasoningDelta(reasoning, index)
     yield from _of_content(message.get("content"), index)
-    if _text(message.get("refusal")):
+    if text_in(message.get("refusal")):
         yield RefusalDelta(message["refusal"], index)
     yield from _of_calls(message, index)
     if isinstance(message.get("audio"), dict):
@@ -176,7 +176,7 @@ def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePie
     for url in map(_image_url, [*(images if isinstance(images, list) else [images]), message.get("image")]):
         if url:
             yield ImageDelta(url, index)
-    for annotation in _dicts(message.get("annotations")):
+    for annotation in dicts_in(message.get("annotations")):
         yield AnnotationDelta(annotation, index)
     fields = _others(message, _MESSAGE)
     for name in _REASONING:
@@ -232,9 +232,9 @@ def _of_part(part: dict[str, Any], index: int) -> Iterator[ChoicePiece | AnswerF
             yield ReasoningDelta(thought, index)
     elif isinstance(text, str):
         yield from _of_content(text, index)
-        for annotation in _dicts(part.get("annotations")):
+        for annotation in dicts_in(part.get("annotations")):
             yield AnnotationDelta(annotation, index)
-    elif _text(part.get("refusal")):
+    elif text_in(part.get("refusal")):
         yield RefusalDelta(part["refusal"], index)
     elif isinstance(sound, dict):
         yield from _of_audio(sound, index)
@@ -258,11 +258,11 @@ def _image_url(image: Any) -> str | None:
     for name in _IMAGES:
         source = image.get(name)
         if isinstance(source, dict):  # OpenAI's image_url, Gemini's inline_data, Anthropic's source
-            kind = _text(source.get("mime_type") or source.get("mimeType") or source.get("media_type"))
-            return _text(source.get("url")) or _data_url(source.get("data"), kind)
-        if _text(source):
+            kind = text_in(source.get("mime_type") or source.get("mimeType") or source.get("media_type"))
+            return text_in(source.get("url")) or _data_url(source.get("data"), kind)
+        if text_in(source):
             return _image_url(source)
-    return _text(image.get("url")) or _data_url(image.get("b64_json"))
+    return text_in(image.get("url")) or _data_url(image.get("b64_json"))
 
 
 def _data_url(letters: Any, kind: str | None = None) -> str | None:
@@ -272,7 +272,11 @@ def _data_url(letters: Any, kind: str | None = None) -> str | None:
 
 
 def _of_audio(audio: dict[str, Any], index: int) -> Iterator[AudioFragment]:
-    data, words, name = _text(audio.get("data")), _text(audio.get("transcript")), _text(audio.get("id"))
+    data, words, name = (
+        text_in(audio.get("data")),
+        text_in(audio.get("transcript")),
+        text_in(audio.get("id")),
+    )
     expires_at = whole_number(audio.get("expires_at")) or None
     if data or words or name or expires_at:
         yield AudioFragment(data or "", words or "", name, expires_at, index)
@@ -280,7 +284,7 @@ def _of_audio(audio: dict[str, Any], index: int) -> Iterator[AudioFragment]:
 
 def _of_calls(message: dict[str, Any], index: int) -> Iterator[ToolFragment]:
     found = message.get("tool_calls")
-    calls = [found] if isinstance(found, dict) else _dicts(found)
+    calls = [found] if isinstance(found, dict) else dicts_in(found)
     # Calls in one list are different, even if neither number nor id tells them apart.
     unnumbered = len(calls) > 1 and all(whole_number(call.get("index")) is None for call in calls)
     for position, call in enumerate(calls):
@@ -288,7 +292,9 @@ def _of_calls(message: dict[str, Any], index: int) -> Iterator[ToolFragment]:
     legacy = message.get("function_call")
     # Snowflake fills it with empty texts next to the real call; older servers send the same call in both forms.
     if isinstance(legacy, dict) and not calls and (legacy.get("name") or legacy.get("arguments")):
-        yield ToolFragment(None, None, _text(legacy.get("name")), legacy.get("arguments"), "function_call", None, index)
+        yield ToolFragment(
+            None, None, text_in(legacy.get("name")), legacy.get("arguments"), "function_call", None, index
+        )
 
 
 def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[ToolFragment]:
@@ -298,22 +304,22 @@ def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[To
     body = body if custom else function
     if not isinstance(body, dict):  # Cloudflare's own form has no function around it
         body = {"name": extra.pop("name", function), "arguments": extra.pop("arguments", None)}
-    name, arguments = _text(body.get("name")), body.get("input" if custom else "arguments")
-    if name or _text(call.get("id")) or arguments not in (None, "") or extra:
+    name, arguments = text_in(body.get("name")), body.get("input" if custom else "arguments")
+    if name or text_in(call.get("id")) or arguments not in (None, "") or extra:
         kind: ToolKind = "custom" if custom else "function"
-        yield ToolFragment(label, _text(call.get("id")), name, arguments, kind, extra or None, index)
+        yield ToolFragment(label, text_in(call.get("id")), name, arguments, kind, extra or None, index)
 
 
 def token_pieces(tokens: Any, index: int = 0) -> Iterator[LogprobsDelta]:
     """Yield the tokens of a list as one piece; nothing if it is empty."""
-    kept = tuple(token for token in map(token_of, _dicts(tokens)) if token is not None)
+    kept = tuple(token for token in map(token_of, dicts_in(tokens)) if token is not None)
     if kept:
         yield LogprobsDelta(kept, index)
 
 
 def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[LogprobsDelta | AnswerFields]:
-    tokens = [token_of(one) for one in _dicts(logprobs.get("content"))]
-    tokens += [token_of(one, refusal=True) for one in _dicts(logprobs.get("refusal"))]
+    tokens = [token_of(one) for one in dicts_in(logprobs.get("content"))]
+    tokens += [token_of(one, refusal=True) for one in dicts_in(logprobs.get("refusal"))]
     if not tokens and isinstance(logprobs.get("tokens"), list) and isinstance(logprobs.get("token_logprobs"), list):
         pairs = zip(logprobs["tokens"], logprobs["token_logprobs"], strict=False)
         tokens = [token_of({"token": token, "logprob": value}) for token, value in pairs]
@@ -338,14 +344,6 @@ def _field(value: Any, name: str) -> Any:
 def _others(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """The unknown fields that are not empty."""
     return {name: value for name, value in fields.items() if name not in known and value not in (None, "", [], {})}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 # The quick way: nearly all chunks hold a piece of text, reasoning or arguments, and apart from that only known fields.

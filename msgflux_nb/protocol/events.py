@@ -34,7 +34,6 @@ __all__ = [
     "finish_reason",
     "real_number",
     "token_of",
-    "whole_number",
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error", "unknown"]
@@ -285,7 +284,6 @@ _WORDS: dict[FinishReason, str] = {
     "error": "error network_error insufficient_system_resource abort aborted cancelled failed timeout",
 }
 _REASONS = {word: reason for reason, words in _WORDS.items() for word in words.split()}
-_DIGITS = 20
 
 
 def finish_reason(raw: str) -> FinishReason:
@@ -314,15 +312,6 @@ def token_of(fields: dict[str, Any], *, refusal: bool = False) -> TokenLogprob |
         top=tuple((one, value) for one, value in pairs if isinstance(one, str) and value is not None),
         refusal=refusal,
     )
-
-
-def whole_number(value: Any) -> int | None:
-    """Read a whole number, which some servers write as 0.0 or "0"; None for anything else."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < _DIGITS:
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def real_number(value: Any) -> float | None:

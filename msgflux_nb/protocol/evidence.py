@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .durations import Wait, said_wait
-from .events import whole_number
+from .json_values import whole_number
 from .sse import json_values
 from .tool_call import json_text
 from .waits import wait_in_fields

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .messages_request import blocks_are_said
 from .profile import Profile, Wire
-from .responses_request import items_are_said
 from .turns import BLOCKS, ITEMS, PROVENANCE
+from .wires.messages_request import blocks_are_said
+from .wires.responses_request import items_are_said
 
 __all__ = ["left_behind", "left_out"]
 

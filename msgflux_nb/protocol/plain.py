@@ -12,12 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from .events import Finished
-from .messages_answer import messages_usage
 from .profile import Profile, Wire
 from .reasoning_marks import ReasoningMarks, may_hold_marks
 from .request import ChatRequest
 from .snapshot import GrowingChoice
 from .usage import MOST_TOKENS, Usage, usage_of
+from .wires.messages_answer import messages_usage
 
 __all__ = ["PlainAnswer", "plain_answer", "plain_on"]
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from .json_values import text_in
+
 __all__ = ["MOST_TOKENS", "Usage", "checked", "usage_of", "usages_in"]
 
 MOST_TOKENS = 2**53
@@ -118,7 +120,9 @@ def usage_of(fields: dict[str, Any], *, tier: Any = None, thoughts_in_total: boo
         audio_prompt=counts.read(counts.prompt, "audio_tokens") or 0,
         audio_completion=counts.read(counts.completion, "audio_tokens") or 0,
         image_completion=counts.read(counts.completion, "image_tokens") or 0,
-        tier=_text(fields.get("service_tier")) or ("fast" if fields.get("speed") == "fast" else None) or _text(tier),
+        tier=text_in(fields.get("service_tier"))
+        or ("fast" if fields.get("speed") == "fast" else None)
+        or text_in(tier),
         fees=more_cost or any(map(_says_something, map(fields.get, _FEES))),
         unclear=counts.problem,
     )
@@ -285,7 +289,3 @@ def _values(usage: Usage) -> tuple[Any, ...]:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

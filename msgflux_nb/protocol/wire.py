@@ -13,14 +13,14 @@ import msgspec
 
 from ..errors import BadRequestError
 from .left_out import left_behind
-from .messages_answer import MessagesReader
-from .messages_request import messages_body
 from .profile import Profile, Wire
 from .remedy import Remedy, on_wire, profile_with
-from .responses_answer import ResponsesReader
-from .responses_request import CHAT_ONLY, responses_body
 from .turns import BLOCKS, ITEMS
-from .wire_reader import WireReader
+from .wires.messages_answer import MessagesReader
+from .wires.messages_request import messages_body
+from .wires.responses_answer import ResponsesReader
+from .wires.responses_request import CHAT_ONLY, responses_body
+from .wires.wire_reader import WireReader
 
 __all__ = ["WIRES", "WireForm", "chosen_wire", "reader_of", "wire_body", "with_extra"]
 

@@ -15,7 +15,8 @@ from msgflux_nb.errors import Fault, MsgfluxError, ProviderError
 from msgflux_nb.models.retry import retry_delay
 from msgflux_nb.protocol.allowance import allowance_of
 from msgflux_nb.protocol.failure import error_in, failure_of_body, failure_of_status
-from msgflux_nb.protocol.remedy import remedied, remedy_of
+from msgflux_nb.protocol.refusal import remedy_of
+from msgflux_nb.protocol.remedy import remedied
 
 __all__ = ["FAILURE_TARGETS", "failure_seeds"]
 

@@ -13,7 +13,8 @@ import msgflux_nb as mf
 from msgflux_nb.errors import BadRequestError
 from msgflux_nb.models import learnt
 from msgflux_nb.protocol.failure import failure_of_status
-from msgflux_nb.protocol.remedy import Remedy, remedy_of
+from msgflux_nb.protocol.refusal import remedy_of
+from msgflux_nb.protocol.remedy import Remedy
 from tests.scripted import Ask, Reply, both, completion, error, model_at, serving, stream
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}

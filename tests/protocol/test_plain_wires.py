@@ -14,10 +14,10 @@ from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.misfit import problem_of
 from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.profile import Wire
-from msgflux_nb.protocol.responses_answer import final_text
 from msgflux_nb.protocol.snapshot import Snapshot
 from msgflux_nb.protocol.turns import ITEMS
 from msgflux_nb.protocol.wire import reader_of
+from msgflux_nb.protocol.wires.responses_items import final_text
 from tests.wire import missing_2, recorded_on
 
 TEXT = {"type": "output_text", "text": "Hello \u2028 é", "annotations": [], "logprobs": []}

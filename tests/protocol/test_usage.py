@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from msgflux_nb.protocol.accumulate import Accumulator
-from msgflux_nb.protocol.messages_answer import messages_usage
 from msgflux_nb.protocol.usage import Usage, checked, usage_of
+from msgflux_nb.protocol.wires.messages_answer import messages_usage
 
 
 def counted(prompt: Any, completion: Any, total: Any = None, **more: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from .chunks import Piece, ToolFragment, token_pieces
-from .events import (
+from ..chunks import Piece, ToolFragment, token_pieces
+from ..events import (
     AnnotationDelta,
     AnswerFields,
     Finished,
@@ -30,13 +30,14 @@ from .events import (
     TextDelta,
     ToolKind,
     UsageReported,
-    whole_number,
 )
-from .turns import ITEMS
-from .usage import usage_of
+from ..json_values import dicts_in, text_in, whole_number
+from ..turns import ITEMS
+from ..usage import usage_of
+from .responses_items import places_of, texts_of
 from .wire_reader import QuickPiece
 
-__all__ = ["ResponsesReader", "final_text"]
+__all__ = ["ResponsesReader"]
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _OVER = ("completed", "complete", "incomplete", "failed", "cancelled", "canceled")
@@ -221,7 +222,7 @@ class ResponsesReader:
 
     def _message(self, index: int, item: dict[str, Any], complete: bool) -> Iterator[Piece]:
         content = item.get("content")
-        parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else _dicts(content)
+        parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else dicts_in(content)
         first = self._first.get(index, 0)
         if complete:
             self._compare(index, parts)
@@ -234,7 +235,7 @@ class ResponsesReader:
     def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
         """The summary; the raw reasoning only where no summary has come."""
         told = {key[0] for key in self._texts if key[1] == index}
-        summary, content = _texts_of(item.get("summary")), _texts_of(item.get("content"))
+        summary, content = texts_of(item.get("summary")), texts_of(item.get("content"))
         channel = "summary" if "summary" in told or (any(summary) and "reasoning" not in told) else "reasoning"
         for number, text in enumerate(summary if channel == "summary" else content):
             yield from self._grown((channel, index, number), text)
@@ -273,7 +274,7 @@ class ResponsesReader:
         elif part.get("type") in _TEXT_PARTS:
             yield from self._grown(("text", index, number), part.get("text"))
             yield from self._probabilities(("text", index, number), part.get("logprobs"))
-            for place, annotation in enumerate(_dicts(part.get("annotations"))):
+            for place, annotation in enumerate(dicts_in(part.get("annotations"))):
                 yield from self._noted((index, number), annotation, place)
         elif part.get("type") == "reasoning_text":
             yield from self._grown(("reasoning", index, number), part.get("text"))
@@ -286,7 +287,7 @@ class ResponsesReader:
             extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
             self._custom |= {index} if kind == "custom_tool_call" else set()
             call_kind: ToolKind = "custom" if index in self._custom else "function"
-            yield ToolFragment(index, _text(name), _text(item.get("name")), None, call_kind, extra or None)
+            yield ToolFragment(index, text_in(name), text_in(item.get("name")), None, call_kind, extra or None)
         key, arguments = ("arguments", index, 0), item.get(_CALLS[kind])
         if complete:
             yield from self._grown(key, arguments)
@@ -351,8 +352,8 @@ class ResponsesReader:
         if self._over:
             return
         yield from _identity(response)
-        output = _dicts(response.get("output"))
-        places = _places(output, self._items)
+        output = dicts_in(response.get("output"))
+        places = places_of(output, self._items)
         for place, item in zip(places, output, strict=True):
             known = self._items.get(place, {})
             yield from self._item(place, item, complete=place not in self._items)
@@ -391,34 +392,9 @@ class ResponsesReader:
             yield Finished(None, status)
 
 
-def final_text(items: Any) -> str | None:
-    """Return the text of the answer proper, for a structure; None where there is no message.
-
-    A model may send a comment before its calls (``phase: commentary``), or the same structure in two messages: the last
-    message that is an answer counts.
-    """
-    texts = []
-    for item in _dicts(items):
-        if item.get("type") == "message" and item.get("phase") != "commentary":
-            parts = item.get("content")
-            found = [part["text"] for part in _dicts(parts) if isinstance(part.get("text"), str)]
-            texts.append("".join(found))
-    return next((text for text in reversed(texts) if text.strip()), None)
-
-
-def _places(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
-    """Return the output_index of each item of a whole response, which may leave out items that a stream had."""
-    ids = {name: place for place, item in known.items() if (name := _text(item.get("id")))}
-    places: list[int] = []
-    for number, item in enumerate(output):
-        place = ids.get(_text(item.get("id")) or "", number)
-        places.append(place if place not in places else max(places) + 1)
-    return places
-
-
 def _identity(response: dict[str, Any]) -> Iterator[Piece]:
     if response.get("id") or response.get("model"):
-        yield Identified(id=_text(response.get("id")), model=_text(response.get("model")), latest=True)
+        yield Identified(id=text_in(response.get("id")), model=text_in(response.get("model")), latest=True)
 
 
 def _is_progress(kind: str) -> bool:
@@ -434,16 +410,3 @@ def _repeats(begun: str, text: Any) -> bool:
 
 def _number(payload: dict[str, Any], *names: str) -> int:
     return next((number for name in names if (number := whole_number(payload.get(name))) is not None), 0)
-
-
-def _texts_of(parts: Any) -> list[str]:
-    """The texts of a reasoning item; some servers send one text in place of a list."""
-    return [parts] if isinstance(parts, str) else [str(part.get("text") or "") for part in _dicts(parts)]
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

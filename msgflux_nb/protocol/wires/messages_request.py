@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import BadRequestError
-from .profile import Profile
-from .tool_call import json_text
-from .turns import BLOCKS
+from ...errors import BadRequestError
+from ..profile import Profile
+from ..tool_call import json_text
+from ..turns import BLOCKS
 
 __all__ = ["blocks_are_said", "messages_body"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
-from .chunks import Piece
+from ..chunks import Piece
 
 __all__ = ["QuickPiece", "WireReader"]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import BadRequestError
-from .profile import Profile
-from .responses_answer import final_text
-from .tool_call import json_text
-from .turns import ITEMS
+from ...errors import BadRequestError
+from ..profile import Profile
+from ..tool_call import json_text
+from ..turns import ITEMS
+from .responses_items import final_text
 
 __all__ = ["CHAT_ONLY", "items_are_said", "responses_body"]
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import structs
 
-from .chunks import Piece, ToolFragment
-from .events import (
+from ..chunks import Piece, ToolFragment
+from ..events import (
     AnnotationDelta,
     AnswerFields,
     Finished,
@@ -28,11 +28,11 @@ from .events import (
     TextDelta,
     UsageReported,
     finish_reason,
-    whole_number,
 )
-from .sse import joined
-from .turns import BLOCKS
-from .usage import Usage, usage_of
+from ..json_values import dicts_in, text_in, whole_number
+from ..sse import joined
+from ..turns import BLOCKS
+from ..usage import Usage, usage_of
 from .wire_reader import QuickPiece
 
 __all__ = ["MessagesReader", "messages_usage"]
@@ -141,9 +141,9 @@ class MessagesReader:
 
     def _message(self, message: dict[str, Any], *, whole: bool) -> Iterator[Piece]:
         if message.get("id") or message.get("model"):
-            yield Identified(id=_text(message.get("id")), model=_text(message.get("model")))
+            yield Identified(id=text_in(message.get("id")), model=text_in(message.get("model")))
         if whole:
-            for index, block in enumerate(_dicts(message.get("content"))):
+            for index, block in enumerate(dicts_in(message.get("content"))):
                 yield from self._start(index, block)
                 yield from self._stop(index)
         yield from self._ends(message)
@@ -158,7 +158,7 @@ class MessagesReader:
         kind = block.get("type")
         if kind == "text":
             yield from self._said(block.get("text"))
-            for citation in _dicts(block.get("citations")):
+            for citation in dicts_in(block.get("citations")):
                 yield AnnotationDelta(citation)
         elif kind == "thinking":
             yield from self._thought(block.get("thinking"), begins=True)
@@ -168,10 +168,10 @@ class MessagesReader:
             if block.get("input"):
                 self._given[index] = block["input"]
             extra = {"caller": block["caller"]} if _is_of_another(block.get("caller")) else None
-            yield ToolFragment(lane, _text(block.get("id")), _text(block.get("name")), None, "function", extra)
+            yield ToolFragment(lane, text_in(block.get("id")), text_in(block.get("name")), None, "function", extra)
         elif kind == "fallback":
             to = block.get("to")
-            model = _text(block.get("model")) or (_text(to.get("model")) if isinstance(to, dict) else None)
+            model = text_in(block.get("model")) or (text_in(to.get("model")) if isinstance(to, dict) else None)
             if model is not None:
                 yield Identified(id=None, model=model, latest=True)
 
@@ -196,7 +196,7 @@ class MessagesReader:
         elif kind == "input_json_delta":
             yield from self._argued(index, delta.get("partial_json"))
         elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
-            block["citations"] = [*_dicts(block.get("citations")), delta["citation"]]
+            block["citations"] = [*dicts_in(block.get("citations")), delta["citation"]]
             yield AnnotationDelta(delta["citation"])
         elif kind == "compaction_delta":
             block |= {name: delta[name] for name in ("content", "encrypted_content") if delta.get(name) is not None}
@@ -218,7 +218,7 @@ class MessagesReader:
         for name in _TEXTS.values() if block is not None else ():
             texts = self._pieces.pop((index, name), None)
             if texts is not None and block is not None:
-                block[name] = joined("".join([_text(block.get(name)) or "", *texts]))
+                block[name] = joined("".join([text_in(block.get(name)) or "", *texts]))
         if block is not None and pieces:
             try:
                 block["input"] = json.loads(joined("".join(pieces)))
@@ -265,7 +265,7 @@ def messages_usage(fields: dict[str, Any]) -> Usage:
     usage = usage_of({"cache_read_input_tokens": 0, **fields})
     prompt, said, details = usage.prompt_tokens, usage.completion_tokens, fields.get("output_tokens_details")
     # Each step of the answer is counted; a summary, an advisor and a model that declined stand in no sum.
-    steps = sum(map(_tokens_of, _dicts(fields.get("iterations"))))
+    steps = sum(map(_tokens_of, dicts_in(fields.get("iterations"))))
     return structs.replace(
         usage,
         fees=usage.fees or steps > (prompt or 0) + (said or 0),
@@ -289,11 +289,3 @@ def _reason(raw: str) -> FinishReason:
 def _is_of_another(caller: Any) -> bool:
     """Whether a call was made by code that a server tool runs, and not by the model itself."""
     return isinstance(caller, dict) and caller.get("type") not in (None, "direct")
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

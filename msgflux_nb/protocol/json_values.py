@@ -1,0 +1,28 @@
+"""A value in a server's JSON → what was expected there, or nothing; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["dicts_in", "text_in", "whole_number"]
+
+_DIGITS = 20  # more are no count of anything
+
+
+def dicts_in(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list; nothing where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def text_in(value: Any) -> str | None:
+    """Return a text that is not empty; None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def whole_number(value: Any) -> int | None:
+    """Read a whole number, which some servers write as 0.0 or "0"; None for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < _DIGITS:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

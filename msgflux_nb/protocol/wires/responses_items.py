@@ -1,0 +1,39 @@
+"""The output items of a response: their texts and their places, whatever a server leaves out of them; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..json_values import dicts_in, text_in
+
+__all__ = ["final_text", "places_of", "texts_of"]
+
+
+def final_text(items: Any) -> str | None:
+    """Return the text of the answer proper, for a structure; None where there is no message.
+
+    A model may send a comment before its calls (``phase: commentary``), or the same structure in two messages: the last
+    message that is an answer counts.
+    """
+    texts = []
+    for item in dicts_in(items):
+        if item.get("type") == "message" and item.get("phase") != "commentary":
+            parts = item.get("content")
+            found = [part["text"] for part in dicts_in(parts) if isinstance(part.get("text"), str)]
+            texts.append("".join(found))
+    return next((text for text in reversed(texts) if text.strip()), None)
+
+
+def places_of(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
+    """Return the output_index of each item of a whole response, which may leave out items that a stream had."""
+    ids = {name: place for place, item in known.items() if (name := text_in(item.get("id")))}
+    places: list[int] = []
+    for number, item in enumerate(output):
+        place = ids.get(text_in(item.get("id")) or "", number)
+        places.append(place if place not in places else max(places) + 1)
+    return places
+
+
+def texts_of(parts: Any) -> list[str]:
+    """Return the texts of a reasoning item; some servers send one text in place of a list."""
+    return [parts] if isinstance(parts, str) else [str(part.get("text") or "") for part in dicts_in(parts)]
