@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import MsgfluxError
 from .figures import cut_at, status
-from .html import WORDS, answer_html, card_html, structure_html
+from .html import CARD, WORDS, answer_html, card_html, marked, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .server_tools import server_tool_cards, server_tools
@@ -27,7 +27,7 @@ _ASIDE = f"{QUIET}; border-left: 2px solid rgba(128, 128, 128, 0.35); padding: 0
 _READ = "max-width: 76ch; font-size: 14px; line-height: 1.6"
 _LINE = (
     "display: flex; flex-wrap: wrap; align-items: center; gap: 0 14px; font-size: 12px; line-height: 24px; "
-    "margin: 4px 0 0"
+    "margin: 6px 0 0"
 )
 _RAW = (
     f"{WORDS}; font-family: monospace; font-size: 12px; line-height: 1.5; padding: 8px 12px; margin: 4px 0; "
@@ -35,7 +35,9 @@ _RAW = (
 )
 _RAW_LIMIT = 20_000  # characters
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
+_PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words that mean nothing in Markdown where they stand first
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
+_WRONG = "display: flex; gap: 10px; margin: 8px 0; max-width: 760px; padding: 12px"
 _SAID = ("stop", "length", "tool_calls")  # ends that the state says in words
 
 
@@ -67,13 +69,17 @@ def answer_bundle(answer: Any) -> dict[str, str]:
 def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: bool = False) -> str:
     """How it ended, a mark and words, and the figures: one quiet line. It opens the text as it came."""
     drawing, colour, word = _standing(answer, problem, fits=fits)
-    mark = f'<span><span style="color: {colour}">{icon(drawing)}</span> {html.escape(word)}</span> ' if drawing else ""
+    mark = (
+        f'<span><span style="color: {colour}">{icon(drawing)}</span>&nbsp; {html.escape(word)}</span> '
+        if drawing
+        else ""
+    )
     ended = answer.metadata.finish_reason
     told = [one for one in status(answer) if not (drawing and one == ended and one in _SAID)]
     line = f"{mark}{' '.join(map(_figure, told))}"
     if not raw:
         return f'<div style="{_LINE}">{line}</div>'
-    opens = f'<span style="margin-left: auto; {QUIET}">{icon("code")} raw</span>'
+    opens = f'<span style="margin-left: auto; white-space: nowrap; {QUIET}">{icon("code")}&nbsp; raw</span>'
     return f'<details><summary style="{_LINE}; cursor: pointer">{line} {opens}</summary>{_raw(raw)}</details>'
 
 
@@ -93,10 +99,11 @@ def _raw(text: str) -> str:
 
 
 def _problem(problem: MsgfluxError) -> str:
-    """What is wrong, as a card."""
-    cross = f'<span style="color: var(--jp-error-color1, #d32f2f)">{icon("cross")}</span>'
-    words = f'<p style="{WORDS}; margin: 6px 0">{html.escape(str(problem))}</p>'
-    return f'<div style="margin: 8px 0">{card_html(f"{cross} <b>{type(problem).__name__}</b>", words)}</div>'
+    """What is wrong, as a card: a mark, its name, and the sentence below it."""
+    cross = f'<div style="color: var(--jp-error-color1, #d32f2f); flex: none">{icon("cross")}</div>'
+    words = f'<p style="{WORDS}; margin: 4px 0 0; font-size: 13px; max-width: 74ch">{html.escape(str(problem))}</p>'
+    said = f'<div style="min-width: 0"><b>{type(problem).__name__}</b>{words}</div>'
+    return f'<div style="{CARD}; {_WRONG}">{cross}{said}</div>'
 
 
 def _standing(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
@@ -111,7 +118,8 @@ def _standing(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple
         return "", "", ""
     calls = 0 if answer.aggregator is None else len(answer.aggregator.states)
     if calls:
-        return "tools", "inherit", f"asks for {calls:,} call{'' if calls == 1 else 's'}"
+        waits = "" if answer.aggregator.results else "; nothing has run"
+        return "tools", "inherit", f"asks for {calls:,} call{'' if calls == 1 else 's'}{waits}"
     fit = f", fits {type_name(answer.generation_schema)}" if fits else ""
     return "check", "var(--jp-success-color1, #388e3c)", f"complete{fit}"
 
@@ -150,17 +158,27 @@ def _read(markup: str) -> str:
 
 
 def _text(answer: Any) -> str:
-    """The text as Markdown, but a structure or an answer with a prefill as it is.
+    """The text as Markdown, but a structure as it is, and so an answer whose prefill is no plain words.
 
-    A prefill may end within a construct of Markdown, and who writes one looks at each character.
+    Such a prefill may end within a construct of Markdown, and who writes one looks at each character.
     """
     text, continuation = answer.snapshot.text, answer.snapshot.continuation
     prefill = text.removesuffix(continuation)
     if not text:
         return ""
-    whole = prefill or answer.generation_schema is not None
-    drawn = _words(answer_html(prefill, continuation)) if whole else markdown_html(text)
-    return f'<div style="{_READ}">{drawn}</div>'
+    drawn = _begun(prefill, text) if answer.generation_schema is None else ""
+    return f'<div style="{_READ}">{drawn or _words(answer_html(prefill, continuation))}</div>'
+
+
+def _begun(prefill: str, text: str) -> str:
+    """Draw a text as Markdown with what it was made to begin with in its tint; "" if that is no plain words."""
+    drawn = markdown_html(text)
+    if not prefill:
+        return drawn
+    opening, paragraph, rest = drawn.partition("<p>")
+    if not _PLAIN.fullmatch(prefill) or not rest.startswith(prefill) or opening.count("<") != 1:
+        return ""
+    return f"{opening}{paragraph}{marked(prefill)}{rest.removeprefix(prefill)}"
 
 
 def _reasoning(answer: Any) -> str:

@@ -11,7 +11,7 @@ from html import escape
 
 from .structure import Row
 
-__all__ = ["CARD", "WORDS", "answer_html", "boxed", "card_html", "structure_html"]
+__all__ = ["CARD", "CODE", "WORDS", "answer_html", "boxed", "card_html", "marked", "structure_html"]
 
 # Where a trusted notebook is opened without its kernel, the live output is a bare text: "Loading widget..." and then
 # "model not found". Only such an output, and only directly above its twin, is hidden. An untrusted notebook drops this
@@ -26,14 +26,16 @@ _BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px; padding
 WORDS = (
     "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 )
-_MARK = "background-color: rgba(33, 118, 210, 0.18); color: inherit"
+CODE = "font-family: var(--jp-code-font-family, monospace)"
+_MARK = "background-color: rgba(33, 118, 210, 0.22); border-radius: 3px; color: inherit"
 _LINE = "1px solid rgba(128, 128, 128, 0.25)"
 # JupyterLab centres tables, and stripes their rows.
 _TABLE = "margin: 0; width: 100%; border-collapse: collapse; table-layout: auto; font-size: 13px"
-_ROW = f"background: transparent; border-bottom: {_LINE}"
-_CELL = "text-align: left; vertical-align: top; padding: 6px 12px 6px 0"
+_ROW = "background: transparent; border: 0"
+_UNDER = f"{_ROW}; border-top: {_LINE}"
+_CELL = "text-align: left; vertical-align: baseline; line-height: 20px; padding: 6px 12px 5px 0"
 _NAME = f"{_CELL}; opacity: 0.75; white-space: nowrap; width: 1%"
-_VALUE = f"{_CELL}; white-space: pre-wrap; overflow-wrap: anywhere"
+_VALUE = f"{_CELL}; font-size: 14px; white-space: pre-wrap; overflow-wrap: anywhere"
 _TYPE = f"{_NAME}; padding-right: 0; font-size: 11px"
 CARD = (
     "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 8px; box-sizing: border-box; max-width: 600px; "
@@ -55,23 +57,27 @@ def boxed(inner: str, number: int = 0) -> str:
 
 def answer_html(prefill: str, continuation: str) -> str:
     """Draw an answer's text, the prefill in its tint."""
-    mark = f'<mark style="{_MARK}">{escape(prefill)}</mark>' if prefill else ""
-    return f"{mark}{escape(continuation)}"
+    return f"{marked(prefill)}{escape(continuation)}"
+
+
+def marked(prefill: str) -> str:
+    """Draw what an answer was made to begin with, in its tint."""
+    return f'<mark style="{_MARK}">{escape(prefill)}</mark>' if prefill else ""
 
 
 def structure_html(rows: Iterable[Row]) -> str:
     """Draw a structure as a table: field, value, type."""
-    return f'<table style="{_TABLE}"><tbody>{"".join(map(_table_row, rows))}</tbody></table>'
+    drawn = "".join(_table_row(row, _UNDER if number else _ROW) for number, row in enumerate(rows))
+    return f'<table style="{_TABLE}"><tbody>{drawn}</tbody></table>'
 
 
 def card_html(head: str, inner: str) -> str:
     """Draw a card: its head, and below a hairline what it holds."""
-    # The line below the last row lies under the card's edge.
-    body = f'<div style="padding: 0 12px; margin-bottom: -1px">{inner}</div>' if inner else ""
+    body = f'<div style="padding: 3px 12px">{inner}</div>' if inner else ""
     return f'<div style="{CARD}"><div style="{_HEAD}">{head}</div>{body}</div>'
 
 
-def _table_row(row: Row) -> str:
+def _table_row(row: Row, style: str) -> str:
     cells = ((_NAME, row.field), (_VALUE, row.value or ""), (_TYPE, row.type))
-    drawn = "".join(f'<td style="{style}">{escape(text)}</td>' for style, text in cells)
-    return f'<tr style="{_ROW}">{drawn}</tr>'
+    drawn = "".join(f'<td style="{look}">{escape(text)}</td>' for look, text in cells)
+    return f'<tr style="{style}">{drawn}</tr>'

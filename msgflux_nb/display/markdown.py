@@ -54,15 +54,25 @@ _CODE_BLOCK = (
 )
 _CODE = "white-space: pre; word-break: normal; background: transparent"
 _RULE = f"margin: 12px 0; border: 0; border-top: 1px {_LINE}"
-_CELL = {side: f"padding: 4px 12px 4px 4px; text-align: {side}" for side in ("left", "center", "right")}
+# JupyterLab centres tables, and stripes their rows.
+_TABLE = (
+    "display: block; width: max-content; max-width: 100%; overflow-x: auto; margin: 8px 0; border: 0; "
+    "border-collapse: collapse; font-size: 13px"
+)
+_ROW = "background: transparent"
+_CELL = {
+    side: f"padding: 4px 16px 4px 0; border: 0; border-bottom: 1px {_LINE}; line-height: 20px; vertical-align: top; "
+    f"text-align: {side}"
+    for side in ("left", "center", "right")
+}
 _DRAWN = "mathjax_process"
 _ATTRIBUTES = {
     "a": {"href"},
     "ol": {"start"},
     "span": {"class"},
-    **{tag: {"style"} for tag in ("code", "hr", "pre", "td", "th")},
+    **{tag: {"style"} for tag in ("code", "hr", "pre", "table", "td", "th", "tr")},
 }
-_WRITTEN = {"style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, *_CELL.values()}, "class": {_DRAWN}}
+_WRITTEN = {"style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, _TABLE, _ROW, *_CELL.values()}, "class": {_DRAWN}}
 _TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "span", "strong"}
 _BLOCK_TAGS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 
@@ -195,6 +205,12 @@ class _Renderer(RendererHTML):
 
     def hr(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return f'<hr style="{_RULE}">\n'
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<table style="{_TABLE}">\n'
+
+    def tr_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<tr style="{_ROW}">\n'
 
     def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         side = str(tokens[idx].attrGet("style") or "").removeprefix("text-align:")

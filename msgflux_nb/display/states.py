@@ -20,16 +20,18 @@ class State(NamedTuple):
         sign: a character.
         colour: of the sign.
         word: what it is called; never the colour alone.
+        icon: the drawing in the sign's place, where drawings are shown; empty for none.
     """
 
     sign: str
     colour: str
     word: str
+    icon: str
 
 
 def _states(group: str) -> dict[str, State]:
     signs = _SHARED["signs"]
-    return {name: State(signs[icon], COLOURS[says], word) for name, (says, word, icon) in _SHARED[group].items()}
+    return {name: State(signs[icon], COLOURS[says], word, icon) for name, (says, word, icon) in _SHARED[group].items()}
 
 
 _SHARED = shared("states")

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
-from .html import card_html, structure_html
+from .html import CODE, card_html, structure_html
 from .icons import icon
 from .markdown import link_html
 from .states import CALLS, COLOURS
@@ -74,16 +74,23 @@ def flags(sentences: Sequence[str]) -> str:
 
 def _card(state: Any) -> str:
     word = "repaired" if state.status == "complete" and state.repaired else state.status
-    shape, colour, _ = CALLS[word]
     head = (
         f'<span style="{_APART}">{icon("tools")}</span>'
-        f'<b style="font-family: monospace; {_APART}">{escape(_cut(state.name, _NAME)) or "…"}</b>'
-        f'<small style="{QUIET}; {_APART}">{escape(_cut(state.id, _NAME))}</small>'
-        f'<span style="float: right"><span style="color: {colour}" aria-hidden="true">{shape}</span> '
-        f"<small>{word}</small></span>"
+        f'<b style="{CODE}; font-size: 13px; {_APART}" title="{escape(_cut(state.id, _NAME))}">'
+        f"{escape(_cut(state.name, _NAME)) or '…'}</b>"
+        f"{'' if word == 'complete' else _standing(word)}"
     )
     error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
     return card_html(head, f"{_arguments(state)}{error}")
+
+
+def _standing(word: str) -> str:
+    """A state that is worth a word, at the end of the head."""
+    says = CALLS[word]
+    return (
+        f'<span style="float: right; font-size: 13px; color: color-mix(in srgb, {says.colour} 70%, currentColor)">'
+        f'<span style="color: {says.colour}">{icon(says.icon) if says.icon else says.sign}</span> {word}</span>'
+    )
 
 
 def _arguments(state: Any) -> str:

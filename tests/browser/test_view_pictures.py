@@ -103,9 +103,10 @@ def messages(page: Page) -> None:
 
 
 def answers(page: Page) -> None:
-    """Answers as cells show them: words with a thought, a structure, calls of which one was mended, one that failed."""
+    """Answers as cells show them: words with a thought, a table, a structure, calls, one of them mended, a failure."""
     words = "It is **not old** enough: most light has not come *yet*."
     words += "\n\n* it grows, which stretches light;\n* `stars` end."
+    table = "moons of Jupiter:\n\n| moon | km across |\n|---|--:|\n| Io | 3,643 |\n| Europa | 3,122 |\n"
     row = [("origin", "Utrecht Centraal"), ("to", "Ghent")]
     calls = [
         answered.state(dict(row), name="next_train", raw=json.dumps(dict(row))),
@@ -114,13 +115,14 @@ def answers(page: Page) -> None:
     failed = mf.StreamInterruptedError("the connection ended in the middle of a sentence. What had come is kept.")
     told = [
         answered.Answer(words, reasoning="Why is the sky dark at night?"),
+        answered.Answer(table, prefill="Three "),
         answered.Answer('{"name": "Ada", "age": 36}', schema=answered.Person, value=answered.Person("Ada", 36)),
         answered.Answer(states=calls, finish_reason="tool_calls"),
         answered.Answer(value=failed),
         answered.Answer("Half a sentence is", finish_reason="length"),
     ]
     drawn = "<hr>".join(answer_bundle(one)["text/html"] for one in told)
-    page.set_content(f'<body><div class="msgflux-live" style="{OUTPUT}">{drawn}</div></body>')
+    page.set_content(f'<!doctype html><body><div class="msgflux-live" style="{OUTPUT}">{drawn}</div></body>')
 
 
 OUTPUT = "color: var(--jp-ui-font-color0); font: 13px/1.5 var(--jp-content-font-family); width: 860px"

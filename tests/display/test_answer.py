@@ -41,7 +41,7 @@ class Answer:
         self.snapshot = SimpleNamespace(
             choices=choices, text=prefill + text, continuation=text, **{**nothing, "finish_reason": "stop", **given}
         )
-        self.aggregator = None if states is None else SimpleNamespace(states=states)
+        self.aggregator = None if states is None else SimpleNamespace(states=states, results={})
         self.metadata = SimpleNamespace(**{**NUMBERS, "finish_reason": self.snapshot.finish_reason, **of_metadata})
 
     def decoded(self) -> Any:
@@ -101,7 +101,7 @@ def model_at(url: str) -> mf.ChatCompletion:
         (Answer("{}", schema=Person, value=Person("Ada", 36)), "complete, fits Person 61"),
         (Answer("Hi", finish_reason="length"), "cut at 31,000 tokens 61"),
         (Answer("Hi", finish_reason="length", usage=None), "cut off – tokens"),
-        (Answer(states=[state({})], finish_reason="tool_calls"), "asks for 1 call 61"),
+        (Answer(states=[state({})], finish_reason="tool_calls"), "asks for 1 call; nothing has run 61"),
         (Answer("Hi", finish_reason=None), "Hi 61"),
         (Answer(value=ValidationFailedError("no"), schema=Person), "failed 61"),
     ],
@@ -121,7 +121,8 @@ def test_an_end_that_the_state_does_not_say_stands_behind_the_numbers() -> None:
         ("a **b**", {}, ["a **b**"]),
         ('{"name": "Ada", "age": 36}', {"schema": Person, "value": Person("Ada", 36)}, ['{"name": "Ada", "age": 36}']),
         ("just words &\n\nand more", {}, []),
-        ("a **b**", {"prefill": "So "}, []),
+        ("a **b**", {"prefill": "So "}, ["So a **b**"]),
+        ("a **b**", {"prefill": "*So "}, []),
         ("a " * 20_000 + "*b*", {}, [("a " * 10_000)]),
     ],
 )
@@ -195,8 +196,21 @@ def test_a_text_is_read_as_markdown() -> None:
     assert "<p>a <strong>b</strong></p>" in card(Answer("a **b**"))
 
 
-def test_a_text_with_a_prefill_is_shown_as_it_is() -> None:
-    assert re.search(r"<pre[^>]*><mark[^>]*>\*a </mark>b\*</pre>", card(Answer("b*", prefill="*a ")))
+@pytest.mark.parametrize("prefill", ["*a ", "1. ", "a\n", "a | ", "a <b> ", "a & ", "# ", "a\n\n", '{"a": "', "a *b "])
+def test_a_text_whose_prefill_is_no_plain_words_is_shown_as_it_is(prefill: str) -> None:
+    drawn = card(Answer("b*\n\n* c", prefill=prefill))
+    assert re.search(rf"<pre[^>]*><mark[^>]*>{re.escape(html.escape(prefill))}</mark>b\*\n\n\* c</pre>", drawn)
+
+
+@pytest.mark.parametrize("prefill", ["Because ", "Let's think step by step. ", "Über (Zürich): ", "a"])
+def test_a_text_that_begins_with_plain_words_is_read_as_markdown(prefill: str) -> None:
+    drawn = card(Answer("it is *so*.\n\n* yes", prefill=prefill))
+    assert re.search(rf"<p><mark[^>]*>{re.escape(html.escape(prefill))}</mark>it is <em>so</em>.</p>", drawn)
+    assert "<li>yes</li>" in drawn
+
+
+def test_a_text_that_makes_a_heading_of_its_prefill_is_shown_as_it_is() -> None:
+    assert re.search(r"<pre[^>]*><mark[^>]*>Title</mark>\n===", card(Answer("\n===", prefill="Title")))
 
 
 def test_a_structure_that_still_arrives_is_shown_as_it_is() -> None:
@@ -291,19 +305,23 @@ def test_sources_are_numbered_and_those_left_out_are_counted() -> None:
     ("given", "word", "colour"),
     [
         ({"status": "streaming"}, "streaming", "#2f81f7"),
-        ({}, "complete", "#2e9e4f"),
         ({"repaired": True}, "repaired", "#c07a00"),
         ({"status": "invalid"}, "invalid", "#e5484d"),
     ],
 )
 def test_the_state_of_a_call_is_a_word_and_a_colour(given: dict[str, Any], word: str, colour: str) -> None:
     drawn = card(Answer(states=[state({"a": 1}, **given)]))
-    assert re.search(rf'<span style="color: {colour}"[^>]*>.</span> <small>{word}</small>', drawn)
+    assert re.search(rf'<span style="color: {colour}">(<svg.*</svg>|●)</span> {word}</span>', drawn)
+
+
+def test_a_call_that_is_whole_needs_no_word() -> None:
+    assert "complete" not in card(Answer(states=[state({"a": 1})], finish_reason="tool_calls"))
 
 
 def test_a_call_shows_name_id_and_plain_arguments_as_a_table() -> None:
     drawn = card(Answer(states=[state({"city": "Pa<ris", "days": 3, "hourly": False, "note": None})]))
-    assert words(drawn).startswith("get_weather call_7f ✓ complete")
+    assert words(drawn).startswith("get_weather city")
+    assert 'title="call_7f"' in drawn
     assert cells(drawn) == [
         *("city", "Pa&lt;ris", "str"),
         *("days", "3", "int"),
@@ -356,7 +374,7 @@ def test_an_aggregator_alone_shows_its_calls() -> None:
     aggregator = mf.ToolCallAggregator()
     aggregator.process(0, "call_7", "add", '{"a": 17}')
     bundle = aggregator_bundle(aggregator)
-    assert words(bundle["text/html"]) == "add call_7 ✓ complete a 17 int"
+    assert words(bundle["text/html"]) == "add a 17 int"
     assert bundle["text/plain"] == "add(a=17)\nToolCallAggregator(add complete)"
 
 

@@ -24,8 +24,8 @@ OPENING = '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore">'
 # Written down once more, so that the module cannot allow itself something new unnoticed.
 ALLOWED = {
     **{tag: set[str]() for tag in ("bdi", "blockquote", "br", "em", "li", "p", "s", "small", "strong")},
-    **{tag: set[str]() for tag in ("table", "tbody", "thead", "tr", "ul")},
-    **{tag: {"style"} for tag in ("code", "hr", "pre", "td", "th")},
+    **{tag: set[str]() for tag in ("tbody", "thead", "ul")},
+    **{tag: {"style"} for tag in ("code", "hr", "pre", "table", "td", "th", "tr")},
     "a": {"href", "rel"},
     "div": {"class"},
     "ol": {"start"},

@@ -26,6 +26,6 @@ def test_the_states_are_those_that_there_are() -> None:
 
 
 def test_static_html_shows_the_same_marks() -> None:
-    assert ROWS["pending"] == ("›", "#8a8a8a", "not asked for")
-    assert CALLS["invalid"] == ("✕", "#e5484d", "invalid")
-    assert PHASES["stopped"] == ("■", "#c07a00", "stopped")
+    assert ROWS["pending"] == ("›", "#8a8a8a", "not asked for", "right")
+    assert CALLS["invalid"] == ("✕", "#e5484d", "invalid", "cross")
+    assert PHASES["stopped"] == ("■", "#c07a00", "stopped", "stop")
