@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ...display.icons import icon
 from ...display.markdown import encodable
-from ...display.states import COLOURS, ROWS
+from ...display.states import ROWS, State
 from ...display.tool_cards import QUIET, wrong
 from ...tables.outcome import FAILURES, STATES
 from .batch_figures import rows_text
@@ -76,15 +77,18 @@ def _sentence(picture: Picture) -> str:
     parts = [f'<span style="{_APART}">{done}</span>']
     for state, count in picture["counts"].items():
         if count:
-            shape, colour, word = ROWS[state]
-            mark = f'<span style="color: {colour}" aria-hidden="true">{shape}</span>'
-            parts.append(f'<span style="{_APART}">{mark} {count:,} {word}</span>')
+            parts.append(f'<span style="{_APART}">{_mark(ROWS[state])} {count:,} {ROWS[state].word}</span>')
     cost, words = picture["paid"]
     if cost:
         parts.append(
             f'<span style="{_APART}"><b>{escape(cost)}</b> <span style="{QUIET}">{escape(words)}</span></span>'
         )
     return f"<div>{' '.join(parts)}</div>"
+
+
+def _mark(says: State) -> str:
+    drawn = icon(says.icon) if says.icon else says.sign
+    return f'<span style="color: {says.colour}" aria-hidden="true">{drawn}</span>'
 
 
 def _figures(picture: Picture) -> str:
@@ -95,9 +99,8 @@ def _figures(picture: Picture) -> str:
 
 def _problem(problem: tuple[str, str, int, str]) -> str:
     state, text, count, label = problem
-    shape, colour, _ = ROWS[state]
     return wrong(
-        f'<span style="color: {colour}" aria-hidden="true">{shape}</span> {state} × {count:,} '
+        f"{_mark(ROWS[state])} {state} × {count:,} "
         f'<small style="{QUIET}">the last: row {escape(label)}</small>'
         f'<div style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(text)}</div>'
     )
@@ -169,14 +172,11 @@ def _caption(head: Mapping[str, Any]) -> str:
 
 def _row(row: Sequence[Any], numbers: Sequence[bool]) -> str:
     _position, label, state, cells, error, flags = row
-    shape, colour, _ = ROWS[state]
-    mark = ""
-    if state in FAILURES or flags:
-        shape, colour = (shape, colour) if state in FAILURES else ("⚠", COLOURS["look"])
-        mark = f' <span style="color: {colour}" aria-hidden="true">{shape}</span>'
+    says = ROWS[state] if state in FAILURES or not flags else ROWS["truncated"]
+    mark = f" {_mark(says)}" if state in FAILURES or flags else ""
     first = f'<td style="{_CELL}; {QUIET}">{escape(label)}{mark}</td>'
     if error or not cells:
-        said = f'<b style="color: {colour}">{state}</b>{" · " if error else ""}{escape(error)}'
+        said = f'<b style="color: {says.colour}">{state}</b>{" · " if error else ""}{escape(error)}'
         return f'<tr>{first}<td style="{_CELL}" colspan="{max(1, len(numbers))}">{said}</td></tr>'
     rest = "".join(
         f'<td style="{_CELL}{_RIGHT if number else ""}">{"–" if cell is None else escape(cell)}</td>'
