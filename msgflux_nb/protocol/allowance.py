@@ -68,10 +68,12 @@ class _Name(NamedTuple):
     Attributes:
         left: whether this is the count that is left; else it is the time of the reset.
         of: of what.
+        milliseconds: whether a plain number is one of milliseconds.
     """
 
     left: bool
     of: _Of
+    milliseconds: bool = False
 
 
 class _Limit(NamedTuple):
@@ -121,6 +123,8 @@ def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
             seconds = _span(text)
             if seconds is None:
                 seconds = seconds_in(text, now=now)
+            elif name.milliseconds and not text.endswith("s"):
+                seconds /= 1000
             if seconds is not None:
                 resets[name.of] = seconds
     found += [_Limit(of, left.get(of), seconds) for of, seconds in resets.items()]
@@ -170,7 +174,7 @@ def _name(raw: bytes) -> _Name | Literal["together"] | None:
         return None
     tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
     scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
-    return _Name(bool(words & _LEFT), _Of(tokens, " ".join(sorted(scope))))
+    return _Name(bool(words & _LEFT), _Of(tokens, " ".join(sorted(scope))), name.endswith(("-ms", "_ms")))
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,7 +1,7 @@
 """A text → the seconds that it names; pure.
 
-A number of seconds, a duration such as ``6m0s``, ``250ms`` or ``1 minute 30 seconds``, a point in time (seconds or
-milliseconds since 1970, RFC 3339, an HTTP date), or a sentence such as *try again in 1.5s*.
+A number of seconds, a duration such as ``6m0s``, ``250ms``, ``1 minute 30 seconds``, ``PT1M30S`` or ``00:01:30``, a
+point in time (seconds or milliseconds since 1970, RFC 3339, an HTTP date), or a sentence such as *try again in 1.5s*.
 """
 
 from __future__ import annotations
@@ -21,14 +21,21 @@ _UNITS |= dict.fromkeys(("h", "hr", "hour"), 3600.0) | dict.fromkeys(("d", "day"
 _UNIT = r"(?:milliseconds?|millis|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
 _ONE_PART = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER = r"\d{1,15}(?:\.\d{0,12})?"
-_PART = re.compile(rf"({_NUMBER})\s?({_UNIT})", re.I)
-_DURATION = re.compile(rf"{_NUMBER}\s?{_UNIT}(?:,?\s?(?:and\s)?{_NUMBER}\s?{_UNIT}){{0,5}}", re.I)
+_PART = re.compile(rf"({_NUMBER}|\ban?\b|\bone\b)\s?(?:more\s)?({_UNIT})", re.I)
+_DURATION = re.compile(
+    rf"(?:{_NUMBER}\s?(?:more\s)?|(?:an?|one)\s){_UNIT}(?:,?\s?(?:and\s)?{_NUMBER}\s?{_UNIT}){{0,5}}", re.I
+)
 _WISH = re.compile(
     r"(?:try(?:ing)?(?: your request)? again|retry(?:ing)?|wait|resets?|available(?: again)?)(?: (?:in"
     r"|after|for|at least"
-    r"|until|about|another|the|request|your|it)){0,4}[ :]{1,3}"
-    rf"({_DURATION.pattern})(?![A-Za-z0-9])",
+    r"|until|about|approximately|another|the|request|your|it|at)){0,4}[ :]{1,3}"
+    rf"(?:({_DURATION.pattern})(?![A-Za-z0-9])"
+    r"|(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: ?UTC|Z| ?GMT|[+-]\d\d:\d\d)))",
     re.I,
+)
+_HEADER = re.compile(r"\bretry-after: ?(\d{1,6}(?:\.\d{1,6})?)(?![\w.-])", re.I)
+_ISO = re.compile(
+    r"PT(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,7}(?:\.\d{1,9})?)S)?|(\d\d):(\d\d):(\d\d(?:\.\d{1,9})?)", re.I
 )
 _FIRST_DATE = 1e9  # seconds since 1970; nobody asks to wait for 30 years
 _MILLISECONDS = 1e12
@@ -57,19 +64,34 @@ def seconds_in(value: Any, *, now: float | None = None) -> Wait:
         if number is not None:
             return number * short
     if _DURATION.fullmatch(text):
-        return sum(float(count) * _UNITS[_singular(unit)] for count, unit in _PART.findall(text))
+        return sum(_count(count) * _UNITS[_singular(unit)] for count, unit in _PART.findall(text))
+    iso = _ISO.fullmatch(text)
+    if iso is not None and any(iso.groups()):
+        hours, minutes, rest = (float(one or 0) for one in (iso.groups()[:3] if iso[4] is None else iso.groups()[3:]))
+        return hours * 3600 + minutes * 60 + rest
     return None if now is None else _until_date(text, now)
 
 
-def said_wait(prose: str) -> Wait:
+def said_wait(prose: str, *, now: float | None = None) -> Wait:
     """Return the seconds that a sentence asks to wait, or None.
+
+    Args:
+        prose: the sentence.
+        now: seconds since 1970; without it, a point in time counts as None.
 
     Example:
         >>> said_wait("Rate limit reached. Please try again in 1m2.5s.")
         62.5
     """
     found = _WISH.search(prose)
-    return None if found is None else seconds_in(found.group(1))
+    if found is None:
+        header = _HEADER.search(prose)
+        return None if header is None else float(header[1])
+    return seconds_in(found[1] or re.sub(r" ?(?:UTC|GMT)$", "Z", found[2], flags=re.I), now=now)
+
+
+def _count(text: str) -> float:
+    return float(text) if text[0].isdigit() else 1.0
 
 
 def _until_date(text: str, now: float) -> Wait:

@@ -45,6 +45,10 @@ _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.\-]{0,20}://\S+|\bwww\.\S+|\b(?:[a-z0-9\-]{1,63}\.){1,8}(?:com|ai|io|org|net|dev|cn)\b(?:[/?#]\S*)?",
     re.I,
 )
+# The codes of an error that a gateway has written into its own message, as JSON or as Python shows a dict.
+_WRITTEN_CODE = re.compile(
+    r"""['"](?:code|error_code|type|reason|status)['"]\s{0,3}:\s{0,3}['"]([A-Za-z][\w.\-]{2,80})['"]"""
+)
 _NUMBERS = ("n_prompt_tokens", "n_ctx")  # llama.cpp
 _TEXTS = 20_000  # characters of prose that are searched
 _LAYERS = 12
@@ -94,8 +98,10 @@ def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -
         status = next(filter(None, map(http_status, (code, *(inner.get(name) for name in _STATUS_NAMES)))), None)
     message = _message(inner, payload)
     layers = [inner, *_layers(inner, payload)][:_LAYERS]
-    words = [word for layer in layers for word in _words(layer)]
     said = [message, *(_message(layer, "") for layer in layers[1:] if layer is not payload)]
+    words = [word for layer in layers for word in _words(layer)] + [
+        plain_word(code) for text in said for code in _WRITTEN_CODE.findall(text[:_TEXTS])
+    ]
     prose = _ADDRESS.sub(" ", " ".join(dict.fromkeys(filter(None, said)))[:_TEXTS])
     wait = wait_in_fields([payload, *layers], now=now)
     sent, fits = (next((n for n in (_tokens(layer.get(name)) for layer in layers) if n), None) for name in _NUMBERS)
@@ -108,7 +114,7 @@ def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -
         prose=prose,
         quotas=tuple(_quotas(layers)),
         flagged=any(_flagged(layer) for layer in (payload, *layers)),
-        wait=said_wait(prose) if wait is None else wait,
+        wait=said_wait(prose, now=now) if wait is None else wait,
         prompt_tokens=sent,
         context_tokens=fits,
     )
@@ -148,7 +154,7 @@ def _layers(inner: dict[str, Any], payload: Any) -> Iterator[dict[str, Any]]:
     waiting += [inner.get(name) for name in _MESSAGE_NAMES[:4]] + [
         detail.get("raw") if isinstance(detail, dict) else None
     ]
-    waiting.append(payload)
+    waiting = [*filter(None, waiting), payload]
     for _ in range(_LAYERS * 2):
         if not waiting:
             return
@@ -159,7 +165,7 @@ def _layers(inner: dict[str, Any], payload: Any) -> Iterator[dict[str, Any]]:
             waiting = [*value[:_LAYERS], *waiting]
         elif isinstance(value, dict) and value is not inner:
             yield value
-            waiting = [*(value.get(name) for name in (*_INNER_NAMES, "error")), *waiting]
+            waiting = [*filter(None, map(value.get, (*_INNER_NAMES, "error"))), *waiting]
 
 
 def _json_within(text: str) -> Any:

@@ -31,6 +31,8 @@ Scrub = Callable[[str], str]
 
 _TEXT_LIMIT = 4000
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
+# With these a proxy's page says what happened; with others below 500, that the address may be wrong.
+_PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 429))
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
 _FINE: tuple[Any, ...] = (
     None,
@@ -71,9 +73,9 @@ def failure_of_status(
     if payload is None:
         payload = body.decode("utf-8", "replace")
         if body.lstrip()[:1] == b"<":
-            if status < 500 and status not in (408, 429):
+            if status < 500 and status not in _PAGE_IS_AN_ANSWER:
                 return _html(body, url, status, scrub)
-            payload = f"{_page(payload, scrub)}."  # a proxy cannot reach the server; that may pass
+            payload = f"{_page(payload, scrub)}."  # such as of a proxy that cannot reach the server
     error = _provider_error(status, payload, scrub, headers=headers, now=now)
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
     return error

@@ -53,11 +53,15 @@ _PERMANENT = re.compile(
     r"|does not match the expected [\w-]+ format",
     re.I,
 )
+# Servers that answer 400 when they themselves have failed (seen in LM Studio).
+_CRASHED = re.compile(
+    r"model has crashed|llama runner process has terminated|\bEngineDeadError|model (?:was )?unloaded", re.I
+)
 _LIMIT = re.compile(r"\blimit(?:\W{1,3}|\s+(?:is|of)\W{1,3})(\d[\d,]{0,14})", re.I)
 _REQUESTED = re.compile(r"\brequested\W{1,3}(?:about )?(\d[\d,]{0,14})", re.I)
 _NO_QUOTA_AT_ALL = re.compile(r"\blimit: 0\b|\blimit of 0\b")
 _DAILY = re.compile(
-    r"per[ _-]?day|perday|\bdaily\b|_daily|by ?day\b|tokens per day|\b[rt]pd\b|/day|86400 ?s"
+    r"per[ _-]?day|perday|\bdaily\b|_daily|by ?day\b|tokens per day|\b[rt]pd\b|/ ?(?:day|week|month)\b|86400 ?s"
     r"|per[ _-]?(?:week|month)|monthly|每日|每天"
     r"|当日|今日",
     re.I,
@@ -120,8 +124,9 @@ def _of(row: Row, usual: type[ProviderError]) -> Decision:
 
 
 def _row_by_code(evidence: Evidence) -> Row | None:
-    for word in evidence.words:
-        for row in ROWS:
+    """Of several codes, the one whose row comes first: a gateway's own word for an error is the more general one."""
+    for row in ROWS:
+        for word in evidence.words:
             if row.codes.match(word) and (row.error is not PromptFilteredError or evidence.status not in (429, 500)):
                 return row
     return None
@@ -171,6 +176,8 @@ def _class_by_status(evidence: Evidence) -> type[ProviderError]:
         return _BY_STATUS[status]
     if _PERMANENT.search(said):
         return BadRequestError
+    if _CRASHED.search(said):
+        return ServerError
     return BadRequestError if status is not None and 400 <= status < 500 and status not in (408, 409) else ServerError
 
 

@@ -90,11 +90,12 @@ ROWS = (
             ),
             *("content_moderation*", "moderation_failed", "content_flagged", "policy_violation", "baseresp1026"),
             *("baseresp1027", "content_safety*", "SAFETY", "hooks_failed", "sensitive", "RiskControl*", "bio_policy"),
+            *("invalid_prompt", "image_content_policy*", "content_violation*", "guardrail_violation*"),
         ),
         _prose(
             r"ContentPolicyViolation|content exists risk|content management policy|content filter(?:ing|ed)?\b"
             r"|flagged (?:by|for|as)"
-            r"|moderation",
+            r"|moderation|violated (?:\w+ ){0,3}guardrails?\b|(?:prompt|response) blocked due to security",
             r"violat\w+ (?:\w+ ){0,4}(?:usage|content|responsible ai|use) (?:polic|guideline|practices)"
             r"|considered high risk",
             r"sensitive (?:content|words|information)|new_sensitive|敏感|不安全|违规|inappropriate content"
@@ -126,6 +127,7 @@ ROWS = (
             r"exceeded model token limit|must have less than \d+ tokens|max_new_tokens`? must be <=|max_model_len",
             r"reduce the length of the (?:messages|prompt|input|conversation)|prompt token count|max input tokens",
             r"longer than the (?:maximum )?(?:model|context)|too large for model with|提示词过长|输入长度|超过最大长度",
+            r"number of input tokens \d+ cannot exceed|prompt_tokens \(\d+\) must be less",
             r"body too large for \S+ model|number of tokens (?:in the prompt |to keep )?.{0,30}(?:exceed|greater)",
         ),
         _BAD,
@@ -139,7 +141,10 @@ ROWS = (
         _codes("request_too_large", "*payload_too_large*", "*entity_too_large*", "image*_too_large", "file_too_large"),
         _prose(
             r"request (?:entity|body)? ?(?:is )?too large|payload too large"
-            r"|image (?:\w+ ){0,3}exceeds .{0,40}(?:mb|bytes|pixels)"
+            r"|image (?:\w+ ){0,3}exceeds? .{0,40}(?:mb|bytes|pixels)|payload size exceeds"
+            r"|(?:at most|maximum of|up to|more than) \d{1,6} (?:images?|audios?|videos?|files?|(?:pdf )?pages)\b"
+            r"|too many (?:images|files|documents|pages)",
+            r"file (?:is|has) .{0,20}too large"
             r"|exceeds the maximum (?:allowed )?(?:size|number of bytes)|(?:image|file) (?:is )?too large",
         ),
         _BAD,
@@ -159,6 +164,11 @@ ROWS = (
             r"|file|pdf|audio)",
             r"invalid image|unsupported image|unable to (?:download|process|decode|open) .{0,30}(?:image|file)"
             r"|image_url.{0,40}invalid",
+            r"image (?:data )?(?:is|was) not valid|image (?:does not|doesn't) match|media type, but the image"
+            r"|pdf (?:\w+ )?(?:was not valid|is password|is encrypted|has no)|document has no pages",
+            r"unsupported (?:mime|media|file|image|audio|document) (?:type|format)"
+            r"|cannot fetch content|downloading image"
+            r"|(?:image|audio|file) (?:could not|cannot|can't) be (?:loaded|decoded|read|opened|processed)",
             r"error while downloading|does not represent a valid image|cannot identify image|broken (?:image"
             r"|data stream)",
         ),
@@ -203,6 +213,7 @@ ROWS = (
                 "no_credits*",
                 "out_of_credits",
             ),
+            *("not_enough_balance", "not_enough_credits*", "token_quota_reached", "blocked_api_access", "baseresp2056"),
             *("user_quota*", "pre_consume_token_quota_failed", "insufficient_user_quota", "monthly_limit*"),
         ),
         _prose(
@@ -214,10 +225,14 @@ ROWS = (
             r"|more credits",
             r"(?:spending|spend|usage|monthly|credit|budget)(?: \w+)? limits?(?: has| have)?(?: been)? (?:reached"
             r"|exceeded|hit)",
-            r"(?:reached|exceeded|hit) your (?:\w+ ){0,4}(?:usage|spend\w*|monthly|credit|budget)|out of credits"
-            r"|budget has been exceeded",
+            r"(?:reached|exceeded|hit) your (?:\w+ ){0,4}(?:usage|spend\w*|monthly|credit|budget)"
+            r"|reach(?:ed|ing) (?:the|its) (?:\w+ )?(?:spend\w*|credit|budget)",
+            r"(?:balance|credits?|funds) (?:(?:is|are|has|have|been) ){0,2}(?:insufficient|depleted|exhausted|too low)"
+            r"|(?:run|ran) out of (?:credits?|balance|quota|funds)|not enough (?:balance|credits?|funds)",
+            r"out of credits|\bkey limit exceeded|quota is not enough|token quota has been reached"
+            r"|failure to pay|top up your|budget has been exceeded",
         ),
-        frozenset((None, 400, 403, 429)),
+        frozenset((None, 400, 401, 403, 412, 429)),
         QuotaError,
         "The account has no quota left; waiting does not help.",
     ),
@@ -272,10 +287,12 @@ ROWS = (
             r"\b(?:model|deployment)s?\b.{0,120}?(?:does not exist|doesn't exist|do not exist|not exist|not found"
             r"|not supported by"
             r"|is not available|isn't available|has been (?:decommissioned|deprecated|removed)|could not be found"
-            r"|is unknown)",
-            r"(?:no such|invalid|unknown|unrecognized) model\b|specified model|no endpoints found|^\s*\(?model: ?\S",
+            r"|is unknown|is no longer available)",
+            r"(?:no such|invalid|unknown|unrecognized) model\b|specified model|no endpoints found"
+            r"|no models loaded|model (?:identifier|id|name) is invalid|llm provider not provided|模型不存在"
+            r"|^\s*\(?model: ?\S",
         ),
-        frozenset((None, 400, 404, 422)),
+        frozenset((None, 400, 404, 410, 422)),
         None,
         "Check the model's name.",
         UnknownNameError,
@@ -288,10 +305,26 @@ ROWS = (
         bad_request=UnknownNameError,
     ),
     Row(
+        # OpenAI, Gemini, Anthropic, Groq, Azure, Bedrock, NVIDIA.
+        "an account, a place or a version that may not use this",
+        Fault.SETTINGS,
+        _codes("data_residency_mismatch", "unsupported_country*", "organization_restricted", "SERVICE_DISABLED"),
+        _prose(
+            r"location is not supported|not available in your (?:country|region)|country, region,? or territory",
+            r"(?:organi[sz]ation|account|project|workspace) (?:has been|is) (?:disabled|restricted|deactivated|blocked)"
+            r"|must be verified to",
+            r"api version (?:\w+ )?(?:is )?not supported|on-demand throughput isn|endpoint is paused",
+            r"not found for account|is deprecated\. Please switch",
+        ),
+        frozenset((None, 400, 403, 404, 410, 422)),
+        None,
+        "Check the account's settings, its region, and the model's name.",
+    ),
+    Row(
         # OpenAI, Azure, Groq: an option that is not accepted, and that no remedy of ``remedy.py`` may leave out.
         "an option that is not taken",
         Fault.SETTINGS,
-        _codes("unsupported_parameter", "unknown_parameter", "unsupported_country*", "model_not_active"),
+        _codes("unsupported_parameter", "unknown_parameter", "model_not_active"),
     ),
     Row(
         # Anthropic (529), Moonshot, Cerebras, Mistral, OpenAI, Volcengine, AWS, Together; counted: OpenAI, Groq,
@@ -308,7 +341,14 @@ ROWS = (
                 "too_many_tokens_error",
                 "baseresp1002",
             ),
-            *("baseresp1039", "*capacity_exceeded", "RATE_LIMIT_EXCEEDED", "QuotaExceeded", "service_unavailable*"),
+            *(
+                "baseresp1039",
+                "baseresp2045",
+                "*capacity_exceeded",
+                "RATE_LIMIT_EXCEEDED",
+                "QuotaExceeded",
+                "service_unavailable*",
+            ),
             *("slow_down", "concurrency_limit*", "*tpm_exceeded", "*rpm_exceeded", "engine_overloaded*", "UNAVAILABLE"),
         ),
         _prose(

@@ -32,7 +32,8 @@ _NOT_TAKEN = (
     r"(?:unsupported|not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|available|enabled|recognized"
     r"|compatible)|n[o']t (?:currently )?(?:support|accept|allow|recognize|take)|unrecognized|unknown (?:name|parameter"
     r"|field|argument|request|variant|property)|extra (?:inputs|fields)|deprecated|unexpected|cannot find field"
-    r"|only the default|instead|incompatible|no longer supported|additional propert|only \d(?:\.\d+)? is allowed"
+    r"|only the default|\buse .{0,60}instead|not a valid (?:field|parameter|argument|property)"
+    r"|incompatible|no longer supported|additional propert|only \d(?:\.\d+)? is allowed"
     r"|may only be set to 1|is not one of|argument not supported|invalid role)"
 )
 _REFUSED = re.compile(_NOT_TAKEN, re.I)
@@ -47,11 +48,14 @@ _ABOUT_ROLES = re.compile(
     r"|['\"`](?:system|developer)['\"`] is not one of",
     re.I,
 )
+_DEVELOPER_INSTRUCTION = re.compile(r"developer instruction", re.I)
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _MOST = re.compile(
-    r"(?:at most|<=|less than or equal to|(?:not|cannot) exceed|\d >|range\D{0,40}\[\d+, ?)\W{0,3}(\d[\d,_]{0,11})",
+    r"(?:at most|<=|less than or equal to|(?:not|cannot) exceed|exceeds the model limit of|\d >"
+    r"|range\D{0,40}\[\d+, ?)\W{0,3}(\d[\d,_]{0,11})",
     re.I,
 )
+_BELOW = re.compile(r"maxOutputTokens.{0,80}range is from \d+ \(inclusive\) to (\d{1,9}) \(exclusive\)", re.I)  # Vertex
 _ABOUT_PROMPT = re.compile(r"context[ _]length|prompt|input tokens", re.I)
 # Anthropic compiles all strict tools of a request into one grammar, which has limits.
 _NO_STRICT = re.compile(
@@ -59,6 +63,7 @@ _NO_STRICT = re.compile(
     re.I,
 )
 _BAD_TOOL = re.compile(r"invalid schema for function '([^']{1,64})'|tools\.(\d{1,3})\.custom: invalid schema", re.I)
+_NO_THINKING = re.compile(r"not support thinking", re.I)  # Ollama
 _TOOLS_AND_EFFORT = re.compile(r"tools? .{0,40}reasoning_effort|reasoning_effort.{0,80}\btools?\b", re.I)
 # Of one wire alone.
 _NESTED = {
@@ -125,8 +130,9 @@ class _Said(msgspec.Struct, frozen=True):
     def refuses(self, name: str) -> bool:
         """Whether it says that this field is not taken."""
         if self.places:
-            return any(name in (place, _last(place)) for place in self.places) and self._refuses_something
-        word = rf"(?<![\w.]){re.escape(name)}(?!\w)"
+            spelt = (name, _camel(name))
+            return any(place in spelt or _last(place) in spelt for place in self.places) and self._refuses_something
+        word = rf"(?<![\w.])(?:body\.)?(?:{re.escape(name)}|{_camel(name)})(?!\w)"
         near = rf"{word}.{{0,120}}?{_NOT_TAKEN}|{_NOT_TAKEN}.{{0,120}}?{word}"
         return re.search(near, self.prose, re.I | re.S) is not None
 
@@ -144,7 +150,8 @@ def _of_tools(said: _Said, body: dict[str, Any]) -> Remedy | None:
 
 def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
     for name in (*_RENAMED, *_LEFT_OUT):
-        if name not in body or name in fixed or not said.refuses(name):
+        thinks = name == "reasoning_effort" and _NO_THINKING.search(said.prose)
+        if name not in body or name in fixed or not (thinks or said.refuses(name)):
             continue
         if name in _RENAMED:
             return None if _RENAMED[name] in body else Remedy(name, "rename", _RENAMED[name])
@@ -157,10 +164,12 @@ def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Rem
 def _of_most(said: _Said, body: dict[str, Any]) -> Remedy | None:
     """Lower a limit to the model's largest, which the server names; the context is another matter."""
     text = " ".join([said.prose, *said.places])
-    if not any(name in text for name in _LIMITS) or _ABOUT_PROMPT.search(text):
+    if not any(name in text for name in (*_LIMITS, "maximum tokens", "maxOutputTokens")) or _ABOUT_PROMPT.search(text):
         return None
+    named = [int(re.sub("[,_]", "", number)) for number in _MOST.findall(text)]
+    named += [int(number) - 1 for number in _BELOW.findall(text)]
     for name in _LIMITS:
-        sent, named = body.get(name), (int(re.sub("[,_]", "", number)) for number in _MOST.findall(text))
+        sent = body.get(name)
         most = next((number for number in named if type(sent) is int and 0 < number < sent), None)
         if most is not None:
             return Remedy(name, "lower", str(most))
@@ -174,8 +183,11 @@ def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
     if not about_roles or not (_REFUSED.search(said.prose) or said.by_code):
         return None
     named = re.findall(r"\b(system|developer)\b", said.prose.lower())
-    if not named or named[0] not in roles:  # the one that is refused comes before those that are taken
+    if not named:  # the one that is refused comes before those that are taken
         return None
+    if named[0] not in roles:  # Gemini calls a system message a developer's instruction
+        of_gemini = "system" in roles and _DEVELOPER_INSTRUCTION.search(said.prose)
+        return Remedy("system", "give role", "user") if of_gemini else None
     other = _ROLES[1 - _ROLES.index(named[0])]
     takes_other = named[0] == "developer" or re.search(
         r"developer\W{0,3} (?:role|message)\w* instead", said.prose, re.I
@@ -192,6 +204,12 @@ def _of_strict(said: _Said, body: dict[str, Any]) -> Remedy | None:
     found = _BAD_TOOL.search(said.prose)
     name = found and next((name for name, n in strict.items() if found[1] == name or found[2] == str(n)), None)
     return Remedy("strict", "drop strict", name) if name else None
+
+
+def _camel(name: str) -> str:
+    """A field's name as xAI and Google write it in their messages."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def _last(place: str) -> str:

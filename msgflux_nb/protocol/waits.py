@@ -13,21 +13,33 @@ __all__ = ["reset_seconds", "retry_after_seconds", "wait_in_fields"]
 
 # Names of fields, in small letters and without marks between words.
 _FIELD_SECONDS = frozenset(
-    ("retrydelay", "retryafter", "retryafterseconds", "retryafters", "retryin", "waitseconds", "secondstowait")
+    (
+        *("retrydelay", "retryafter", "retryafterseconds", "retryaftersecs", "retryaftersec", "retryafters"),
+        *("retryin", "retryinseconds", "waitseconds", "secondstowait", "cooldownseconds", "retryat"),
+        *("resetsinseconds", "resetinseconds", "resetsat", "resetat", "estimatedtime"),
+    )
 )
 _FIELD_MILLISECONDS = frozenset(("retryafterms", "retryaftermillis", "retrydelayms", "retryaftermilliseconds"))
 _DEPTH = 6
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
-    """Return how long the provider asks to wait: ``retry-after-ms`` first, then ``retry-after``.
+    """Return how long the provider asks to wait: ``retry-after-ms`` first, then ``retry-after``, then Azure's names.
 
     None if there is no such header, or its value makes no sense (negative, not finite).
     """
-    milliseconds = number_in(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    return seconds_in(headers.get("retry-after"), now=now)
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        milliseconds = number_in(headers.get(name, ""))
+        if milliseconds is not None:
+            return milliseconds / 1000
+    for name in ("retry-after", "x-retry-after"):
+        text = headers.get(name)
+        seconds = seconds_in(text, now=now)
+        if seconds is None and text:  # sent twice, and joined on the way
+            seconds = seconds_in(text.partition(",")[0], now=now)
+        if seconds is not None:
+            return seconds
+    return None
 
 
 def reset_seconds(headers: Mapping[str, str], *, now: float) -> Wait:

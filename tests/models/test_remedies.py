@@ -13,7 +13,7 @@ import msgflux_nb as mf
 from msgflux_nb.errors import BadRequestError
 from msgflux_nb.models import learnt
 from msgflux_nb.protocol.failure import failure_of_status
-from msgflux_nb.protocol.refusal import remedy_of
+from msgflux_nb.protocol.refusal import remedy_of, remedy_on
 from msgflux_nb.protocol.remedy import Remedy
 from tests.scripted import Ask, Reply, both, completion, error, model_at, serving, stream
 
@@ -282,3 +282,39 @@ def test_a_remedy_is_never_taken_back() -> None:
     renamed = Remedy("max_tokens", "rename", "max_completion_tokens")
     assert remedy_of(refused, body) == Remedy("max_completion_tokens", "rename", "max_tokens")
     assert remedy_of(refused, body, known=[renamed]) is None
+
+
+SENT = {
+    "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
+    "temperature": 0.2,
+    "presence_penalty": 0.1,
+    "parallel_tool_calls": False,
+    "reasoning_effort": "low",
+    "max_tokens": 50_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("Model grok-4 does not support parameter presencePenalty.", "presence_penalty is left out"),
+        ("Argument not supported on this model: reasoningEffort", "reasoning_effort is left out"),
+        ("body.presence_penalty: Extra inputs are not permitted", "presence_penalty is left out"),
+        ("Json document validation error: parallel_tool_calls is not a valid field", "parallel_tool_calls is left out"),
+        ('"gemma3" does not support thinking', "reasoning_effort is left out"),
+        (
+            "Unable to submit request because it has a maxOutputTokens value of 50000 but the supported range is from "
+            "1 (inclusive) to 8193 (exclusive).",
+            "max_tokens is at most 8192",
+        ),
+        ("The maximum tokens you requested exceeds the model limit of 4096.", "max_tokens is at most 4096"),
+        ("Developer instruction is not enabled for models/gemma-3-27b-it", "system messages are sent as user messages"),
+        ("Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 instead.", None),
+        ("Invalid type for 'presence_penalty': expected a decimal, but got a string instead.", None),
+        ("Model grok-4 does not support parameter stop.", None),
+    ],
+)
+def test_what_is_refused_is_known_by_each_providers_words(message: str, remedy: str | None) -> None:
+    body = json.dumps({"error": {"message": message}}).encode()
+    found = remedy_on("chat", failure_of_status(400, {}, body, url="http://x/v1", now=0.0), SENT)
+    assert (found and str(found)) == remedy

@@ -111,12 +111,60 @@ def test_a_header_outweighs_what_a_message_advertises() -> None:
         ({"x_ratelimit_remaining_requests": "5", "x_ratelimit_reset_requests": "6s"}, None),
         ({"x_ratelimit_reset": "1700000009"}, 9.0),
         ({"ratelimit": '"default";r=0;t=3'}, 3.0),
+        ({"x_ratelimit_reset_ms": "1500"}, 1.5),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "PT1M30S"}, 90.0),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "00:01:30"}, 90.0),
     ],
 )
 def test_the_reset_of_a_limit_that_is_used_up_is_known(headers: dict[str, str], seconds: float | None) -> None:
     error = failed(429, said("Too many requests"), **headers)
     assert error.retry_after is None
     assert error.reset_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after_ms": "1500", "retry_after": "2"}, 1.5),
+        ({"x_ms_retry_after_ms": "1500"}, 1.5),
+        ({"x_retry_after": "7"}, 7.0),
+        ({"retry_after": "30, 30"}, 30.0),
+        ({"retry_after": "Tue, 14 Nov 2023 22:13:45 GMT"}, 25.0),
+        ({"retry_after": "soon"}, None),
+    ],
+)
+def test_a_wait_is_read_however_its_header_is_called(headers: dict[str, str], seconds: float | None) -> None:
+    assert failed(429, said("Too many requests"), **headers).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({"retry_after_secs": 3}, 3.0),
+        ({"cooldown_seconds": 11}, 11.0),
+        ({"resets_in_seconds": "12"}, 12.0),
+        ({"resets_at": 1_700_000_100}, 100.0),
+    ],
+)
+def test_a_wait_is_read_however_its_field_is_called(fields: dict[str, Any], seconds: float) -> None:
+    assert failed(429, said("Too many requests", metadata=fields)).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [("invalid_prompt", "content"), ("data_residency_mismatch", "settings"), ("image_parse_error", "content")],
+)
+def test_a_response_that_failed_is_judged_by_its_code(code: str, fault: str) -> None:
+    error = error_in(said("This request cannot be answered.", code=code))
+    assert error is not None
+    assert error.fault == fault
+
+
+def test_an_error_of_a_provider_behind_a_gateway_is_found_as_an_object_too() -> None:
+    raw = {"error": {"message": "prompt is too long: 208310 tokens > 200000 maximum"}}
+    error = error_in(said("Provider returned error", code=400, metadata={"raw": raw, "provider_name": "Anthropic"}))
+    assert isinstance(error, errors.ContextLengthError)
+    assert (error.prompt_tokens, error.context_tokens) == (208_310, 200_000)
 
 
 def test_a_prompt_that_gemini_blocks_with_status_200_is_filtered() -> None:
@@ -146,6 +194,9 @@ def test_a_filtered_prompt_is_caught_by_both_of_its_names() -> None:
         (404, {"error": 'model "llama9" not found, try pulling it first'}, False),
         (404, said("No endpoints found for x/y.", code=404), False),
         (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-9"}}, False),
+        (404, {"status": 404, "title": "Not Found", "detail": "Function 'x': Not found for account 'y'"}, False),
+        (401, b"<html><title>401 Authorization Required</title></html>", False),
+        (413, b"<html><title>413 Request Entity Too Large</title></html>", False),
         (401, said("no"), False),
         (400, said("no"), False),
         (429, said("no"), False),
@@ -175,6 +226,13 @@ def test_the_numbers_of_a_context_error_are_told_apart(case: dict[str, Any]) -> 
         ("Please wait 1 minute and 30 seconds before retrying.", 90.0),
         ("Try again in 6h.", 21_600.0),
         ("Limit resets in: 12 sec", 12.0),
+        ("Please wait 12 more seconds.", 12.0),
+        ("Try again in approximately 10 seconds.", 10.0),
+        ("Please retry in one minute.", 60.0),
+        ("Retry-After: 9", 9.0),
+        ("Retry after 2023-11-14T22:14:00Z.", 40.0),
+        ("Limit resets at: 2023-11-14 22:13:50 UTC", 30.0),
+        ("Limit resets at: 2023-11-14 22:13:50", None),
         ("Please retry in 3 attempts.", None),
         ("Please try again later.", None),
         ("Wait for 5 messages.", None),
