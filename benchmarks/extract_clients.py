@@ -15,6 +15,7 @@ AT_ONCE = 256
 MODEL = "gpt-4.1-nano"
 INSTRUCTION = "Extract the fields from the text."
 LONG_SECONDS = 600.0
+KEY = "sk-bench-" + "0123456789abcdef" * 3  # as long as providers' keys: what is stored is searched for it
 ENVIRONMENTS = {
     "ours": ["msgflux-nb", "msgspec", "httpx"],
     "openai": ["openai", "pydantic"],
@@ -98,7 +99,7 @@ class Ours(Client):
             "City", [("name", str), ("people", int | None), ("size", Literal["small", "large"]), ("capital", bool)]
         )
         self.library = mf
-        self.model = mf.Model.chat_completion(MODEL, base_url=url, api_key="x", **self.options())
+        self.model = mf.Model.chat_completion(MODEL, base_url=url, api_key=KEY, **self.options())
 
     def options(self) -> dict[str, Any]:
         """Further options of the model."""
@@ -146,7 +147,7 @@ class OpenAI(Client):
         from openai import AsyncOpenAI
 
         schema = pydantic_city()
-        async with AsyncOpenAI(base_url=self.url, api_key="x", timeout=LONG_SECONDS) as client:
+        async with AsyncOpenAI(base_url=self.url, api_key=KEY, timeout=LONG_SECONDS) as client:
 
             async def ask(text: str) -> Any:
                 messages: Any = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": text}]
@@ -166,7 +167,7 @@ class Instructor(Client):
         from openai import AsyncOpenAI
 
         schema = pydantic_city()
-        async with AsyncOpenAI(base_url=self.url, api_key="x", timeout=LONG_SECONDS) as inner:
+        async with AsyncOpenAI(base_url=self.url, api_key=KEY, timeout=LONG_SECONDS) as inner:
             client: Any = instructor.from_openai(inner)
 
             async def ask(text: str) -> Any:
@@ -184,7 +185,7 @@ class LangChain(Client):
     async def aextract(self, texts: list[str]) -> list[Row]:
         from langchain_openai import ChatOpenAI
 
-        chat: Any = ChatOpenAI(model=MODEL, base_url=self.url, api_key="x", timeout=LONG_SECONDS)
+        chat: Any = ChatOpenAI(model=MODEL, base_url=self.url, api_key=KEY, timeout=LONG_SECONDS)
         chain = chat.with_structured_output(pydantic_city())
         asked = [[("system", INSTRUCTION), ("human", text)] for text in texts]
         return [row_of(value) for value in await chain.abatch(asked, config={"max_concurrency": AT_ONCE})]
@@ -201,7 +202,7 @@ class PydanticAI(Client):
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
-        async with AsyncOpenAI(base_url=self.url, api_key="x", timeout=LONG_SECONDS) as inner:
+        async with AsyncOpenAI(base_url=self.url, api_key=KEY, timeout=LONG_SECONDS) as inner:
             model = OpenAIChatModel(MODEL, provider=OpenAIProvider(openai_client=inner))
             agent: Any = Agent(model, output_type=pydantic_city(), system_prompt=INSTRUCTION)
 

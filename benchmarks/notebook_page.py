@@ -146,7 +146,6 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
     shows = "playground = mf.Playground(model('prose-10-plain'))\nplayground"
     # The page's own clock: the cell is at its end when the kernel's reply has been heard.
     waits = """async (index) => {
-      const cell = document.querySelector(`.jp-Cell[data-windowed-list-index="${index}"]`);
       const panel = window.jupyterapp.shell.currentWidget;
       const kernel = panel.sessionContext.session.kernel;
       panel.content.activeCellIndex = index;
@@ -156,8 +155,16 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
       };
       kernel.anyMessage.connect(heard);
       window.jupyterapp.commands.execute("notebook:run-cell");
-      const field = () => cell.querySelector(".msgflux-playground textarea");
-      while (!(field()?.offsetHeight > 0 && ended)) await new Promise(requestAnimationFrame);
+      // JupyterLab may draw the cell anew, so it is looked for each time.
+      const cell = () => document.querySelector(`.jp-Cell[data-windowed-list-index="${index}"]`);
+      const field = () => cell()?.querySelector(".msgflux-playground textarea");
+      const until = performance.now() + 30_000;
+      while (!(field()?.offsetHeight > 0 && ended)) {
+        if (performance.now() > until) {
+          throw new Error(`cell ${index}: ended at ${ended}, ${cell()?.innerText.slice(0, 300)}`);
+        }
+        await new Promise(requestAnimationFrame);
+      }
       kernel.anyMessage.disconnect(heard);
       return performance.now() - ended;
     }"""

@@ -26,11 +26,11 @@ class KnownKeys:
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Add keys."""
-        mask = self._mask
-        for key in keys:
-            place = int.from_bytes(key[:8], "little") & mask
-            with self._lock:  # setting a bit is two steps, and a bit that is lost is an answer that is lost
-                self._bits[place >> 3] |= 1 << (place & 7)
+        mask, bits = self._mask, self._bits
+        with self._lock:  # setting a bit is two steps, and a bit that is lost is an answer that is lost
+            for key in keys:
+                place = int.from_bytes(key[:8], "little") & mask
+                bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: bytes) -> bool:
         place = int.from_bytes(key[:8], "little") & self._mask

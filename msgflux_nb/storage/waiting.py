@@ -95,7 +95,7 @@ class Waiting:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._last = 0
-        self._rows: dict[tuple[str, Any], tuple[int, float, Write]] = {}
+        self._rows: dict[tuple[str, Any], tuple[int, float, Write, int]] = {}  # number, time, row, bytes
         self._turns: list[Turn] = []
         self._begun: dict[asyncio.AbstractEventLoop, Turn] = {}  # those that wait for rows that are in no group yet
         self._events: list[threading.Event] = []
@@ -114,13 +114,14 @@ class Waiting:
         with self._lock:
             before = self._rows.pop(place, None)
             self._last = next(self._numbers)
-            self._rows[place] = (self._last, time.monotonic(), write)
-            self.size += write.size - (0 if before is None else before[2].size)
+            size = write.size
+            self._rows[place] = (self._last, time.monotonic(), write, size)
+            self.size += size - (0 if before is None else before[3])
 
     def everything(self) -> list[Write]:
         """Return all that waits, the oldest first."""
         with self._lock:
-            return [write for _, _, write in self._rows.values()]
+            return [write for _, _, write, _ in self._rows.values()]
 
     def drop(self, table: Table, key: Any) -> None:
         """Do not write a row."""
@@ -136,12 +137,12 @@ class Waiting:
 
     def group(self) -> list[Write]:
         """Return the rows that are to be written next, the oldest first."""
-        group, size = [], 0
+        group, total = [], 0
         with self._lock:
-            for _, _, write in self._rows.values():
-                size += write.size
+            for _, _, write, size in self._rows.values():
+                total += size
                 group.append(write)
-                if len(group) == _GROUP or size > _GROUP_BYTES:
+                if len(group) == _GROUP or total > _GROUP_BYTES:
                     break
             self._begun.clear()
         return group
@@ -154,7 +155,7 @@ class Waiting:
                 held = self._rows.get(place)
                 if held is not None and held[2] is write:
                     del self._rows[place]
-                    self.size -= write.size
+                    self.size -= held[3]
             first = next(iter(self._rows.values()), None)
             oldest = self._last + 1 if first is None else first[0]
             over = [turn for turn in self._turns if turn.number < oldest]
