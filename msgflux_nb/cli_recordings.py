@@ -41,10 +41,11 @@ def show(arguments: argparse.Namespace) -> int:
         cost = "cost unknown" if header.cost is None else f"${header.cost:,.4f}"
         print(f"{recording.path}: {len(recording.exchanges)} exchanges, {cost}")
         print("  " + " · ".join(fact for fact in facts if fact))
-        for number, row in enumerate(table_of([recording]).itertuples(), 1):
-            end = "" if row.end == "whole" else str(row.end)
-            status = " ".join(filter(None, ("" if row.status is None else str(row.status), end)))
-            print(f"{number:>5}  {status:<12} {row.seconds:>7.2f} s  {str(row.question)[:70]}")
+        rows = zip(recording.exchanges, table_of([recording])["question"], strict=True)
+        for number, (line, question) in enumerate(rows, 1):
+            status = "" if line.status is None else str(line.status)
+            ended = " ".join(filter(None, (status, "" if line.end == "whole" else line.end)))
+            print(f"{number:>5}  {ended:<12} {line.ms / 1000:>7.2f} s  {question[:70]}")
     return 0
 
 

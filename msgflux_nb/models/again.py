@@ -22,6 +22,7 @@ from .chat import ChatCompletion
 from .exchange import Exchange
 from .keys import scrub
 from .model import model_of_settings
+from .taped import error_of_end, error_of_status
 
 __all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
 
@@ -70,14 +71,12 @@ def _read(recording: Recording, line: Line) -> Exchange:
     Raises:
         MsgfluxError: it is an error, or not whole.
     """
-    from ..protocol.failure import failure_of_status
-
     chunks = recording.chunks(line)
     whole = b"".join(data for _, data in chunks)
     if line.status is None or line.end not in ("whole", "left"):
-        raise MsgfluxError(line.message or line.end)
+        raise error_of_end(line)
     if line.status >= 300:
-        raise failure_of_status(line.status, line.headers, whole, url=line.path, now=0.0)
+        raise error_of_status(line, whole)
     model = _model(recording, line, None)
     exchange = Exchange(_request(recording, line), model.profile, timeout=Timeout(), max_retries=0)
     exchange.begin(str)
@@ -130,7 +129,7 @@ def _value(text: str, aggregator: ToolCallAggregator | None) -> Any:
 
 
 def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> ModelResponse:
-    """Send a recorded request as it was, once.
+    """Send a recorded request as it was: again after a failure that may pass where it was answered, else once.
 
     Args:
         recording: its path.
@@ -144,7 +143,8 @@ def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> 
     if line.hidden:
         raise RecordingError("something secret was hidden in this request, so that it cannot be sent again")
     model = _model(recording, line, base_url, live=True).numbered(line.sample)
-    return model.resend(_request(recording, line))
+    answered = line.status is not None and line.status < 300 and line.end in ("whole", "left")
+    return model.resend(_request(recording, line), max_retries=model.max_retries if answered else 0)
 
 
 def record_again(

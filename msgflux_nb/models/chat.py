@@ -205,13 +205,17 @@ class ChatCompletion:
         known = learnt(self.profile, self._model, self._under_way())
         return build(**known.known._asdict(), echo=known.echo.get(stream))
 
-    def resend(self, request: ChatRequest) -> ModelResponse:
-        """Send a request as it is, once: without a retry, and without what is known of the server.
+    def resend(self, request: ChatRequest, *, max_retries: int = 0) -> ModelResponse:
+        """Send a request as it is, without what is known of the server.
+
+        Args:
+            request: what is sent.
+            max_retries: how many further times after a failure that may pass.
 
         Raises:
             MsgfluxError: it failed.
         """
-        exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=0)
+        exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=max_retries)
         answer = StreamResponse(Call(lambda **_: request, self.profile, self._model, Learnt(), exchange), self.endpoint)
         answer.finish()
         return answer.response()
@@ -399,7 +403,7 @@ class ChatCompletion:
         if player is None or not isinstance(player.otherwise, ChatCompletion) or player.has(wire, body):
             return None
         other = copy.copy(player.otherwise)
-        other._is_live = True
+        other._is_live = other.player is None  # a recording answers by itself
         other._note = f"this is not in {player.path}: {other.name} was asked in its place"
         return other
 

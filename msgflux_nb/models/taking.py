@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -17,6 +17,7 @@ from ..protocol.snapshot import Snapshot
 from ..storage.recordings.hidden import hidden_answer, hidden_headers, hidden_request, hiding
 from ..storage.recordings.lines import Exchange as Line
 from ..storage.recordings.lines import ModelLine, piece_text
+from ..storage.recordings.named import is_no_plain_word, named_secrets, words_of
 from ..storage.recordings.recorder import now_text
 from .asking import Asking
 from .endpoint import Endpoint
@@ -27,6 +28,7 @@ from .prices import cost_of, with_request
 __all__ = ["Take", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
+_SHORT = 8  # characters, below which a secret may be part of a word
 
 
 class Take:
@@ -40,7 +42,7 @@ class Take:
 
     def __init__(self, endpoint: Endpoint, exchange: Exchange, asking: Asking) -> None:
         self._endpoint, self._exchange, self._asking = endpoint, exchange, asking
-        self._hide = hiding(asking.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint)))
+        self._hide = hiding(asking.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint, asking)))
         self._date = now_text()
         self._began = time.monotonic()
         self._status: int | None = None
@@ -107,11 +109,16 @@ class Take:
         return round((time.monotonic() - self._began) * 1000)
 
 
-def _secrets_of(endpoint: Endpoint) -> list[Key | HiddenValues]:
-    """What an endpoint is reached with; of its extra headers, the words that are not plain words."""
-    words = {word for value in endpoint.headers.values() for word in (value, *value.split()) if not word.isalpha()}
+def _secrets_of(endpoint: Endpoint, asking: Asking) -> list[Key | HiddenValues]:
+    """What an endpoint is reached with, and what of the request's own fields has a secret's name."""
+    query = parse_qsl(urlsplit(endpoint.base_url).query)
+    named = {"headers": dict(endpoint.headers), "query": dict(query), "body": asking.settings.get("extra_body")}
+    values = {*secrets_of_address(endpoint.base_url).values(), *named_secrets(named)}
+    others = [*(value for _, value in query), *endpoint.headers.values()]
+    values |= {word for value in others for word in words_of(value) if is_no_plain_word(word)}
     found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
-    return [*found, HiddenValues({word: word for word in words}), secrets_of_address(endpoint.base_url)]
+    short = [Key(value) for value in values if len(value) < _SHORT]  # hidden where it stands alone
+    return [*found, *short, HiddenValues({value: value for value in values})]
 
 
 def recalled_line(exchange: Exchange, asking: Asking) -> None:

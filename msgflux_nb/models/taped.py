@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..errors import MsgfluxError, StreamInterruptedError
@@ -16,7 +16,10 @@ from .asking import Asking, Replayed
 from .endpoint import Endpoint
 from .exchange import Exchange
 
-__all__ = ["aopen_exchange", "keep_recalled", "open_exchange"]
+if TYPE_CHECKING:
+    from ..storage.recordings.lines import Exchange as Line
+
+__all__ = ["aopen_exchange", "error_of_end", "error_of_status", "keep_recalled", "open_exchange"]
 
 _CUT = "the recording ends here, since whoever read the stream left it"
 
@@ -202,20 +205,23 @@ class _Play:
 
     def error(self) -> MsgfluxError:
         """Return the error with which the exchange ended."""
-        line = self.line
-        if line.end == "left":
-            return StreamInterruptedError(_CUT)
-        if line.end != "whole":
-            kind = getattr(errors, line.end, StreamInterruptedError)
-            made: MsgfluxError = kind(line.message)
-            return made
-        return failure_of_status(
-            line.status or 0,
-            line.headers,
-            b"".join(data for _, data in self.chunks),
-            url=line.path,
-            now=_seconds_of(line.date),
-        )
+        if self.line.end != "whole":
+            return error_of_end(self.line)
+        return error_of_status(self.line, b"".join(data for _, data in self.chunks))
+
+
+def error_of_end(line: Line) -> MsgfluxError:
+    """Return the error with which a recorded connection ended."""
+    if line.end == "left":
+        return StreamInterruptedError(_CUT)
+    kind = getattr(errors, line.end, StreamInterruptedError)
+    made: MsgfluxError = kind(line.message)
+    return made
+
+
+def error_of_status(line: Line, body: bytes) -> MsgfluxError:
+    """Return the error that a recorded answer says."""
+    return failure_of_status(line.status or 0, line.headers, body, url=line.path, now=_seconds_of(line.date))
 
 
 def _seconds_of(date: str) -> float:

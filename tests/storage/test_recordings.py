@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.models.again import check, record_again
 from msgflux_nb.storage.recordings.recording import Recording
 from tests.models.canary import assert_clean, failure, model_with_secrets
 from tests.models.test_key_canary import FAULTS
@@ -175,6 +178,26 @@ def test_another_model_answers_what_is_not_recorded_where_one_is_named(path: Pat
     assert {body["messages"][-1]["content"] for body in server.bodies[:2]} == {"Something else", "Ada"}
 
 
+def test_another_recording_answers_what_is_not_in_the_first(path: Path) -> None:
+    other = path.with_name("other.jsonl")
+    for place, words in ((path, "first"), (other, "second")):
+        with serving(completion(words)) as server, mf.record(place):
+            model_at(server.url)(words)
+    with mf.replay(path, otherwise=mf.Model.chat_completion(f"replay/{other}")):
+        model = model_at("http://127.0.0.1:9/v1")
+        assert [model(words).text for words in ("first", "second")] == ["first", "second"]
+        with pytest.raises(mf.NotRecordedError, match=r"other\.jsonl"):
+            model("third")
+
+
+@pytest.mark.parametrize("otherwise", ["openai/gpt-4.1-nano", lambda words: words, mf.Model])
+def test_what_is_no_model_cannot_answer_otherwise(path: Path, otherwise: Any) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    with pytest.raises(TypeError, match="otherwise: expected a model"):
+        mf.replay(path, otherwise=otherwise)
+
+
 # -- errors, cuts, retries ---------------------------------------------------------------------------------------------
 
 
@@ -280,6 +303,33 @@ def test_threads_that_carry_the_context_are_recorded(path: Path) -> None:
         assert len(recorder) == 1
 
 
+def test_threads_that_are_begun_inside_are_inside_whoever_begins_them(path: Path) -> None:
+    waiting = ThreadPoolExecutor(1)
+    waiting.submit(int).result()  # its thread is older than the block
+    with serving(completion("Hello"), completion("Out")) as server:
+
+        def ask(words: str) -> str:
+            return model_at(server.url)(words).text
+
+        with mf.record(path) as recorder:
+            with ThreadPoolExecutor(2) as pool:
+                assert list(pool.map(ask, "ab")) == ["Hello", "Out"]
+            thread = threading.Thread(target=ask, args=("c",))
+            thread.start()
+            thread.join()
+            assert len(recorder) == 3
+            waiting.submit(ask, "d").result()
+            assert len(recorder) == 3
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(ask, "e").result()
+        waiting.shutdown()
+    with mf.replay(path), ThreadPoolExecutor(1) as pool:
+        model = model_at("http://127.0.0.1:9/v1")
+        assert sorted(answer.text for answer in pool.map(model, "abc")) == ["Hello", "Out", "Out"]
+        with pytest.raises(mf.NotRecordedError):
+            pool.submit(model, "d").result()
+
+
 def test_what_is_outside_is_not_recorded(path: Path) -> None:
     with serving(completion("Hello")) as server:
         with mf.record(path) as recorder:
@@ -347,11 +397,27 @@ def test_a_line_taken_out_is_noticed(path: Path) -> None:
         mf.replay(path)
 
 
-def test_a_later_format_is_refused_with_a_sentence(path: Path) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"kind":"recording","format":2,"check":"0123456789abcdef"}',
+        b'{"kind":"recording","format":2}',
+        b'{"format":"1.5","kind":"recording","sealed":{"by":"sha256"}}',
+    ],
+)
+def test_a_later_format_is_refused_with_a_sentence(path: Path, header: bytes) -> None:
+    path.write_bytes(header + b'\n{"kind":"something new"}\n')
+    for use in (lambda: mf.replay(path), lambda: mf.record(path).__enter__()):
+        with pytest.raises(mf.RecordingError, match="written by a later version of msgflux_nb"):
+            use()
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_format_that_never_was_is_refused(path: Path, version: int) -> None:
     from msgflux_nb.storage.recordings.lines import Header, to_line
 
-    path.write_bytes(to_line(Header(format=2, id="x", exchanges=0)))
-    with pytest.raises(mf.RecordingError, match="written by a later version of msgflux_nb"):
+    path.write_bytes(to_line(Header(format=version, id="x", exchanges=0)))
+    with pytest.raises(mf.RecordingError, match="expected a recording of format 1"):
         mf.replay(path)
 
 
@@ -412,9 +478,24 @@ def test_long_media_lie_beside_the_recording(path: Path) -> None:
     with serving(completion("A cat")) as server, mf.record(path):
         model_at(server.url)(messages)
     assert path.stat().st_size < 3_000
-    assert len(list((path.parent / "lesson.media").iterdir())) == 1
+    [medium] = (path.parent / "lesson.media").iterdir()
     with mf.replay(path):
         assert model_at("http://x/v1")(messages).text == "A cat"
+    medium.write_bytes(medium.read_bytes() + b" ")
+    [finding] = check(Recording(path))
+    assert (finding.ok, "was changed after it was recorded" in finding.verdict) == (False, True)
+
+
+def test_a_picture_of_an_answer_that_was_changed_is_refused(path: Path) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0K" * 2000}}
+    with serving(completion(None, images=[picture])) as server, mf.record(path):
+        model_at(server.url)("Draw")
+    with mf.replay(path):
+        assert len(model_at("http://x/v1")("Draw").images) == 1
+    [medium] = (path.parent / "lesson.media").iterdir()
+    medium.write_bytes(b"x" + medium.read_bytes()[1:])
+    with mf.replay(path), pytest.raises(mf.RecordingError, match="was changed after it was recorded"):
+        model_at("http://x/v1")("Draw")
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -597,6 +678,8 @@ def test_the_command_line_shows_and_checks_a_recording(path: Path, capsys: pytes
     assert "3 exchanges" in shown
     assert "A lesson" in shown
     assert "Hi there" in shown
+    assert "    1  200 " in shown
+    assert "    2  404 " in shown
     assert main(["recordings", "check", str(path.parent)]) == 0
     assert "3 of 3 exchanges are as they should be." in capsys.readouterr().out
     path.write_bytes(path.read_bytes().replace(b"Hello", b"Jello"))
@@ -637,6 +720,31 @@ def test_again_records_everything_anew(path: Path, capsys: pytest.CaptureFixture
     with mf.replay(path, speed=math.inf):
         assert model_at("http://x/v1")("Hi").text == "new"
         assert model_at("http://x/v1")("Go", stream=True).consume() == "new"
+
+
+def test_what_was_answered_is_asked_for_again_after_a_failure_that_passes(path: Path) -> None:
+    with serving(completion("old"), error(503, "busy")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+        with contextlib.suppress(mf.ServerError):
+            model_at(server.url, max_retries=0)("Busy")
+    with serving(error(503, "busy", Retry_After="0"), completion("new"), error(503, "busy")) as server:
+        record_again(path, server.url)
+        assert len(server.bodies) == 3
+    with mf.replay(path, speed=math.inf):
+        assert model_at("http://x/v1", max_retries=1)("Hi").text == "new"
+        with pytest.raises(mf.ServerError):
+            model_at("http://x/v1", max_retries=0)("Busy")
+
+
+def test_the_table_of_a_recording_has_whole_numbers_where_no_answer_began_too(path: Path) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+        with contextlib.suppress(mf.ConnectionFailedError):
+            model_at("http://127.0.0.1:9/v1", max_retries=0)("Nobody")
+    table = mf.Model.chat_completion(f"replay/{path}").recorded
+    assert table is not None
+    assert [str(table[name].dtype) for name in ("status", "prompt_tokens")] == ["Int64", "Int64"]
+    assert table["status"].isna().tolist() == [False, True]
 
 
 def test_a_batch_that_was_refused_is_replayed_without_its_waits(path: Path) -> None:

@@ -151,7 +151,7 @@ def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]],
         of = tuple(str(payload.get(name)) for name in ("type", "index", "output_index", "item_id"))
         for path, text in _texts(payload, ()):
             names = {one for one in path if isinstance(one, str)}
-            key = (of, path) if names & _PIECES else text
+            key = (of, _place(path)) if names & _PIECES else text
             groups.setdefault(key, []).append((number, path, text))
     found: dict[tuple[int, tuple[Any, ...]], str] = {}
     for key, members in groups.items():
@@ -166,6 +166,12 @@ def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]],
         else:
             found |= dict(_dealt_out(members, together, shown))
     return found
+
+
+def _place(path: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Where a piece belongs; the tokens of an answer are pieces of one text, whichever place of a list they have."""
+    in_list = path[-1] == "token" and "top_logprobs" not in path
+    return tuple(one for one in path if isinstance(one, str)) if in_list else path
 
 
 def _dealt_out(
@@ -207,6 +213,8 @@ def _changed(value: Any, number: int, path: tuple[Any, ...], replaced: dict[Any,
     if isinstance(value, str):
         return replaced.get((number, path), value)
     if isinstance(value, dict):
+        if (number, (*path, "token")) in replaced:  # its bytes and the other candidates would say it again
+            value = {name: inner for name, inner in value.items() if name not in ("bytes", "top_logprobs")}
         return {
             replaced.get(name, name): _changed(inner, number, (*path, name), replaced) for name, inner in value.items()
         }

@@ -1,11 +1,12 @@
-"""The recording that the running code is inside of: a context variable, which threads and tasks inherit."""
+"""The recording that the running code is inside of: a context variable, and a rule for threads without one."""
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-__all__ = ["Inside", "inside", "set_inside"]
+__all__ = ["Inside", "enter", "inside", "leave"]
 
 
 class Inside(NamedTuple):
@@ -20,20 +21,46 @@ class Inside(NamedTuple):
     recorder: Any = None
 
 
+class _Block(NamedTuple):
+    """A block that is open, and the threads that ran before it."""
+
+    now: Inside
+    earlier: frozenset[threading.Thread]
+
+
 _NOTHING = Inside()
-_inside: ContextVar[Inside] = ContextVar("msgflux_nb_recording", default=_NOTHING)
+_inside: ContextVar[Inside | None] = ContextVar("msgflux_nb_recording", default=None)
+_open: tuple[_Block, ...] = ()
+_lock = threading.Lock()
 
 
 def inside() -> Inside:
-    """Return the current state."""
-    return _inside.get()
+    """Return the current state.
 
-
-def set_inside(now: Inside) -> Inside:
-    """Change the current state, and return the previous one.
-
-    To go back, set the previous state: a notebook cell may have a context of its own.
+    A thread that has no context of its own, such as one of a pool, belongs to the innermost block that is open and was
+    entered before the thread was begun.
     """
-    before = _inside.get()
+    now = _inside.get()
+    if now is not None or not _open:
+        return now or _NOTHING
+    thread = threading.current_thread()
+    return next((block.now for block in reversed(_open) if thread not in block.earlier), _NOTHING)
+
+
+def enter(now: Inside) -> Inside:
+    """Change the current state, and return the previous one, for :func:`leave`."""
+    global _open
+    before = inside()
+    with _lock:
+        _open = (*_open, _Block(now, frozenset(threading.enumerate())))
     _inside.set(now)
     return before
+
+
+def leave(now: Inside, before: Inside) -> None:
+    """Go back to the previous state: it is set, since a notebook cell may have a context of its own."""
+    global _open
+    with _lock:
+        last = max(number for number, block in enumerate(_open) if block.now is now)
+        _open = (*_open[:last], *_open[last + 1 :])
+    _inside.set(before)

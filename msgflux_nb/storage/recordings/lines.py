@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 from typing import Any
@@ -14,6 +15,7 @@ from ...errors import RecordingError
 __all__ = ["FORMAT", "Exchange", "Header", "Line", "ModelLine", "from_line", "piece_bytes", "piece_text", "to_line"]
 
 FORMAT = 1
+_AGAIN = "Record it again, or take the file from where it came."
 _SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
 
 
@@ -113,28 +115,33 @@ def from_line(data: bytes) -> Line:
     Raises:
         RecordingError: it was changed after it was written, or is not a line of a recording.
     """
+    _refuse_later(data)
     sealed = _SEALED.fullmatch(data.removesuffix(b"\n"))
     if sealed is None:
-        raise RecordingError(f"expected a line of a recording, got {data[:60].decode('utf-8', 'replace')!r}")
+        raise RecordingError(f"expected a line of a recording, got {data[:60].decode('utf-8', 'replace')!r}. {_AGAIN}")
     if _checksum(sealed[1]) != sealed[2]:
-        raise RecordingError("its checksum does not fit: the line was changed after it was recorded")
-    _refuse_later(data)
+        raise RecordingError(f"its checksum does not fit: the line was changed after it was recorded. {_AGAIN}")
     try:
         line: Line = _decoder.decode(data)
-        return line
     except (msgspec.DecodeError, RecursionError) as error:
-        raise RecordingError(f"expected a line of a recording: {error}") from None
+        raise RecordingError(f"expected a line of a recording: {error}. {_AGAIN}") from None
+    if isinstance(line, Header) and line.format != FORMAT:
+        raise RecordingError(f"expected a recording of format {FORMAT}, got {line.format}. {_AGAIN}")
+    return line
 
 
 def _refuse_later(data: bytes) -> None:
-    if not data.startswith(b'{"kind":"recording"'):
+    """Refuse the header of another format, whatever seals it: a later version may have another checksum, or none."""
+    if b'"recording"' not in data[:200] or b'"format":1,' in data[:200]:
         return
-    version = msgspec.json.decode(data).get("format")
-    if not isinstance(version, int) or version > FORMAT:
-        raise RecordingError(
-            f"it was written by a later version of msgflux_nb: its format is {version!r}, and this version reads up to "
-            f"{FORMAT}. Update with: pip install --upgrade msgflux-nb"
-        )
+    with contextlib.suppress(ValueError, RecursionError):
+        line = msgspec.json.decode(data)
+        version = line.get("format", FORMAT) if isinstance(line, dict) and line.get("kind") == "recording" else FORMAT
+        if not isinstance(version, int) or version > FORMAT:
+            raise RecordingError(
+                f"it was written by a later version of msgflux_nb: its format is {version!r}, and this version reads "
+                f"up to {FORMAT}. Update with: pip install --upgrade msgflux-nb"
+            )
 
 
 def _checksum(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import NotRecordedError
-from .inside import Inside, inside, set_inside
+from .inside import Inside, enter, inside, leave
 from .lines import Exchange
 from .matching import Question, differing, explained, is_same, question_of, question_of_line
 from .recording import Recording, read_recordings
@@ -104,8 +104,10 @@ class Player:
     ) -> None:
         if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
             raise ValueError(f"speed: expected a number above 0, or math.inf; got {speed!r}")
-        if otherwise is not None and not callable(otherwise):
-            raise TypeError(f"otherwise: expected a model or None, got {type(otherwise).__name__}")
+        if otherwise is not None and not hasattr(otherwise, "acall"):
+            raise TypeError(
+                f"otherwise: expected a model of mf.Model.chat_completion, or None; got {type(otherwise).__name__}"
+            )
         self.recordings, self.path, self.speed, self.otherwise = list(recordings), path, speed, otherwise
         self.learnt: dict[Any, Any] = {}
         self.token = f"replay-{secrets.token_hex(8)}"
@@ -119,16 +121,17 @@ class Player:
             self._asked.setdefault(question.asked, []).append(number)
         self._hidden = [number for number, (_, line) in enumerate(self._lines) if line.hidden]
         self._given: dict[Any, int] = {}
-        self._before: list[Inside] = []
+        self._entered: list[tuple[Inside, Inside]] = []
 
     def __enter__(self) -> Player:
-        self._before.append(set_inside(inside()._replace(player=self)))
+        now = inside()._replace(player=self)
+        self._entered.append((now, enter(now)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        set_inside(self._before.pop())
+        leave(*self._entered.pop())
 
     def __repr__(self) -> str:
         return f"replay({str(self.path)!r}, {len(self._lines)} exchanges, speed={self.speed:g})"
@@ -203,24 +206,21 @@ def table_of(recordings: Sequence[Recording]) -> pd.DataFrame:
     """Return what was asked as a table: a row an exchange."""
     import pandas as pd
 
-    rows = [
-        {
-            "question": _last_words(line.body),
-            "model": line.asked,
-            "options": ", ".join(_options(line.body)),
-            "status": line.status,
-            "end": line.end,
-            "seconds": line.ms / 1000,
-            "prompt_tokens": line.prompt_tokens,
-            "completion_tokens": line.completion_tokens,
-            "cost": line.cost,
-            "date": line.date[:10],
-            "file": recording.path.name,
-        }
-        for recording in recordings
-        for line in recording.exchanges
-    ]
-    return pd.DataFrame(rows)
+    lines = [(recording.path.name, line) for recording in recordings for line in recording.exchanges]
+    columns = {
+        "question": [_last_words(line.body) for _, line in lines],
+        "model": [line.asked for _, line in lines],
+        "options": [", ".join(_options(line.body)) for _, line in lines],
+        "status": pd.array([line.status for _, line in lines], "Int64"),
+        "end": [line.end for _, line in lines],
+        "seconds": [line.ms / 1000 for _, line in lines],
+        "prompt_tokens": pd.array([line.prompt_tokens for _, line in lines], "Int64"),
+        "completion_tokens": pd.array([line.completion_tokens for _, line in lines], "Int64"),
+        "cost": [line.cost for _, line in lines],
+        "date": [line.date[:10] for _, line in lines],
+        "file": [file for file, _ in lines],
+    }
+    return pd.DataFrame(columns)
 
 
 def _options(body: Any) -> list[str]:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from ...errors import RecordingError
-from .inside import Inside, inside, set_inside
+from .inside import Inside, enter, inside, leave
 from .lines import FORMAT, Exchange, Header, Line, ModelLine, from_line, to_line
 from .locks import locked
 from .media import each_text, shrunk
@@ -99,20 +99,21 @@ class Recorder:
         self._exchanges: list[Exchange] = []
         self._file: int | None = None
         self._was: str | None = None
-        self._before: list[Inside] = []
+        self._entered: list[tuple[Inside, Inside]] = []
 
     def __enter__(self) -> Recorder:
-        if self._before or self.partial is not None:
+        if self._entered or self.partial is not None:
             raise RecordingError("this recording has begun already; call mf.record again for another one")
         self._was = _id_at(self.path)
         self._open()
-        self._before.append(set_inside(inside()._replace(recorder=self)))
+        now = inside()._replace(recorder=self)
+        self._entered.append((now, enter(now)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        set_inside(self._before.pop())
+        leave(*self._entered.pop())
         with self._lock:
             assert self._file is not None
             os.close(self._file)
@@ -238,7 +239,10 @@ def _id_at(path: Path) -> str | None:
         return None
     except OSError as error:
         raise RecordingError(f"the recording {path} cannot be read: {error.strerror}") from error
-    line = from_line(first)
+    try:
+        line = from_line(first)
+    except RecordingError as error:
+        raise RecordingError(f"{path} is not written over. Its first line: {error}") from None
     if not isinstance(line, Header):
         raise RecordingError(f"{path} is no recording, and is not written over. Use another name.")
     return line.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,8 +81,7 @@ class Recording:
             try:
                 yield number, from_line(line)
             except RecordingError as error:
-                again = "Record it again, or take the file from where it came."
-                raise RecordingError(f"{self.path}, line {number}: {error}. {again}") from None
+                raise RecordingError(f"{self.path}, line {number}: {error}") from None
 
     def chunks(self, exchange: Exchange) -> list[tuple[int, bytes]]:
         """Return the pieces of an answer, each with the milliseconds at which it came."""
@@ -94,13 +94,16 @@ class Recording:
         """Return the bytes of a hash.
 
         Raises:
-            RecordingError: they are not there.
+            RecordingError: they are not there, or were changed.
         """
         place = media_folder(self.path) / name
         try:
-            return place.read_bytes()
+            data = place.read_bytes()
         except OSError as error:
             raise RecordingError(f"{self.path}: its file {place} cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != name:
+            raise RecordingError(f"{self.path}: its file {place} was changed after it was recorded. Record it again.")
+        return data
 
 
 def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:

@@ -1,0 +1,62 @@
+"""Which values of a request are secrets, told by the names that they stand under, or by how they look; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["is_no_plain_word", "named_secrets", "words_of"]
+
+_NAMED = re.compile(
+    r".*(?:key|token|secret|pass|password|passwd|passphrase|pwd|credential|auth|authorization|bearer|cookie|signature"
+    r"|sig|jwt)s?",
+    re.I | re.S,
+)
+_NOT_SECRET = re.compile(r".*cache[_-]?key|.*(?:max|min|stop|eos|bos|pad|unk|skip|special)\w*[_-]?tokens?", re.I | re.S)
+_SCHEMES = frozenset(("bearer", "basic", "digest", "token", "key", "apikey", "none"))
+_SHORTEST = 4
+_LONGEST_WORD = 16
+_DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*")
+
+
+def named_secrets(value: Any, *, inside: bool = False) -> Iterator[str]:
+    """Yield the words of every text that stands under a secret's name, such as ``api_key``, ``Cookie`` or ``hfToken``.
+
+    Args:
+        value: JSON.
+        inside: whether it stands under such a name itself.
+    """
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            named = _is_secret(str(name))
+            if inside and not named and isinstance(inner, str):  # such as the type of credentials
+                yield from filter(is_no_plain_word, words_of(inner))
+            else:
+                yield from named_secrets(inner, inside=inside or named)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from named_secrets(inner, inside=inside)
+    elif inside and isinstance(value, str):
+        yield from words_of(value)
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Yield a text, what follows ``Bearer`` or the like, and its parts that may be keys, such as values of a cookie."""
+    scheme, _, behind = text.partition(" ")
+    parts = [part.partition("=")[2] or part for part in re.split(r"[\s;,]+", text)]
+    whole = [text, *([behind.strip()] if scheme.lower() in _SCHEMES else ())]
+    for word in (*whole, *(part for part in parts if is_no_plain_word(part) or not part.isalpha())):
+        if len(word) >= _SHORTEST and word.lower() not in _SCHEMES:
+            yield word
+
+
+def is_no_plain_word(word: str) -> bool:
+    """Whether a value may be a key: a date, a number and one short word in small letters are not."""
+    if len(word) < 8 or " " in word or _DATE.fullmatch(word) or word.replace(".", "").isdecimal():
+        return False
+    return not word.isalpha() or len(word) >= _LONGEST_WORD or not (word.islower() or word.istitle())
+
+
+def _is_secret(name: str) -> bool:
+    return _NAMED.fullmatch(name) is not None and _NOT_SECRET.fullmatch(name) is None

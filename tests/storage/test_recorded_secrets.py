@@ -1,0 +1,101 @@
+"""No key is in a recording, whatever its letters, under whatever name it was given, wherever a server repeats it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import msgflux_nb as mf
+from msgflux_nb.storage.recordings.named import is_no_plain_word, named_secrets
+from tests.scripted import Reply, chunk, completion, error, model_at, serving
+
+LETTERS = "CANARYsecretword"
+PARTS = "canary-4711-xyz"
+
+GIVEN: dict[str, Callable[[str, str], mf.ChatCompletion]] = {
+    "a header": lambda url, key: model_at(url, extra_headers={"X-Api-Key": key}),
+    "a header of any name": lambda url, key: model_at(url, extra_headers={"X-Foo": key}),
+    "a cookie": lambda url, key: model_at(url, extra_headers={"Cookie": f"sid={key}; theme=dark"}),
+    "any name in the address": lambda url, key: model_at(f"{url}?api-version=2024-01-01&k={key}"),
+    "a field": lambda url, key: model_at(url, extra_body={"api_key": key}),
+    "a field in camel case": lambda url, key: model_at(url, extra_body={"hfToken": key}),
+    "a list of keys": lambda url, key: model_at(url, extra_body={"gateway": {"keys": [key]}}),
+    "credentials": lambda url, key: model_at(url, extra_body={"credentials": {"type": "basic", "value": key}}),
+    "a header in the body": lambda url, key: model_at(url, extra_body={"headers": {"Authorization": f"Bearer {key}"}}),
+}
+
+
+@pytest.mark.parametrize("key", [LETTERS, PARTS])
+@pytest.mark.parametrize("given", GIVEN)
+def test_no_key_that_a_server_repeats_is_in_a_recording(given: str, key: str, tmp_path: Path) -> None:
+    replies = [completion(f"I was given {key}."), error(401, f"who is {key}?"), Reply([key.encode()], status=500)]
+    with serving(*replies) as server, mf.record(tmp_path / "lesson.jsonl"):
+        model = GIVEN[given](server.url, key)
+        for _ in replies:
+            with contextlib.suppress(mf.MsgfluxError):
+                model("Hi")
+    assert key not in (tmp_path / "lesson.jsonl").read_text(encoding="utf-8")
+
+
+def token(text: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A token with its probability, as chat completions have it."""
+    candidates = [{"token": one, "logprob": -1.0, "bytes": list(one.encode())} for one in (text, *others)]
+    return {**candidates[0], "top_logprobs": candidates}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_tokens_of_a_key_are_not_in_a_recording(streamed: bool, tmp_path: Path) -> None:
+    pieces = ["Key: ", "cana", "ry-", "4711", "-xyz", "."]
+    tokens = [token(piece, ("other",)) for piece in pieces]
+    if streamed:
+        events = [
+            {"choices": [{"index": 0, "delta": {"content": piece}, "logprobs": {"content": [one]}}]}
+            for piece, one in zip(pieces, tokens, strict=True)
+        ]
+        wire = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+        reply = Reply([*wire, chunk(reason="stop"), b"data: [DONE]\n\n"], headers={"Content-Type": "text/event-stream"})
+    else:
+        message = {"index": 0, "message": {"content": "".join(pieces)}, "finish_reason": "stop"}
+        body = {"choices": [{**message, "logprobs": {"content": tokens}}]}
+        reply = Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+    path = tmp_path / "lesson.jsonl"
+    with serving(reply) as server, mf.record(path):
+        model_at(server.url, api_key=PARTS, logprobs=True)("Hi", stream=streamed).consume()
+    written = path.read_text(encoding="utf-8")
+    for piece in ("cana", "4711", "-xyz", ", ".join(map(str, b"4711")), ",".join(map(str, b"4711"))):
+        assert piece not in written
+    with mf.replay(path, speed=1e9):
+        again = model_at("http://x/v1", logprobs=True)("Hi", stream=streamed)
+        assert again.consume() == "Key: [key]."
+    assert again.logprobs is not None
+    assert again.logprobs[0].token == "Key: "
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"api_key": "abcd-1"}, {"abcd-1"}),
+        ({"a": [{"Authorization": "Bearer abcd"}]}, {"Bearer abcd", "abcd"}),
+        ({"cookie": "sid=abc4; theme=dark"}, {"abc4", "sid=abc4; theme=dark"}),
+        ({"credentials": {"type": "service", "value": "longer-than-8"}}, {"longer-than-8"}),
+        ({"max_tokens": "many", "prompt_cache_key": "class-7", "stop_token": "</s>", "user": "ada-lovelace"}, set()),
+    ],
+)
+def test_a_secret_is_known_by_its_name(value: Any, expected: set[str]) -> None:
+    assert set(named_secrets(value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *(("classroom", False), ("Notebook", False), ("2024-01-01", False), ("12345678", False), ("1.2.3.4.5", False)),
+        *(("CANARYsecret", True), ("a1b2c3d4", True), ("correcthorsebatterystaple", True)),
+    ],
+)
+def test_a_plain_word_is_no_secret(word: str, expected: bool) -> None:
+    assert is_no_plain_word(word) is expected
