@@ -208,10 +208,6 @@ class ChatCompletion:
     def resend(self, request: ChatRequest, *, max_retries: int = 0) -> ModelResponse:
         """Send a request as it is, without what is known of the server.
 
-        Args:
-            request: what is sent.
-            max_retries: how many further times after a failure that may pass.
-
         Raises:
             MsgfluxError: it failed.
         """
