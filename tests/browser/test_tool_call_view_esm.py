@@ -390,7 +390,7 @@ def test_failures_answers_and_figures_are_shown(board: Open) -> None:
     expect(view.lane().locator(".mf-outcome")).to_contain_text("ValueError: no\nluck")
     view.state(state="complete", running=False, answer="It is 42.", status=["2 steps", "– tokens"])
     expect(view.page.locator(".mf-answer-text")).to_have_text("It is 42.")
-    expect(view.page.locator(".mf-bottom .mf-figs")).to_have_text("2 steps · – tokens · 1 piece")
+    expect(view.page.locator(".mf-bottom .mf-figs > span")).to_have_text(["2 steps", "– tokens", "1 piece"])
     view.state(state="failed", running=False, error=["ServerError", "it broke"])
     expect(view.page.get_by_role("alert")).to_have_text("ServerError: it broke")
 
@@ -527,6 +527,26 @@ def test_waiting_and_running_are_drawn_on_the_axis_up_to_what_is_shown(board: Op
     view.widget.settle()
     expect(running).to_have_count(0)
     expect(view.page.locator(".mf-score")).to_contain_text("waits for you")
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [
+        (40, ["0 s", "0.2 s", "0.4 s", "0.6 s"]),
+        (100, ["0 s", "0.5 s", "1.0 s", "1.5 s"]),
+        (4_000, ["0 s", "20 s", "40 s", "60 s"]),
+    ],
+)
+def test_the_times_below_the_axis_are_round(board: Open, every: int, said: list[str]) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM, every=every)))
+    expect(view.page.locator(".mf-axis span")).to_have_text(said)
+
+
+def test_two_calls_share_the_whole_width(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM), *pieces(1, "d", "add", SUM)))
+    whole = view.page.locator(".mf-lanes").evaluate("(one) => one.clientWidth")
+    widths = view.page.locator(".mf-lane").evaluate_all("(all) => all.map((one) => one.offsetWidth)")
+    assert sum(widths) == pytest.approx(whole, abs=2)
 
 
 def test_four_hundred_pieces_are_at_most_one_bar_in_each_place(board: Open) -> None:

@@ -266,3 +266,12 @@ export function pickButton(title, entries, signal, kind = "") {
     },
   };
 }
+
+/**
+ * A figure with its unit: the numbers stand out. Words that do not begin with a number stay as they are.
+ * @param {string} text such as `212 in · 94 out`
+ */
+export function figure(text) {
+  const parts = /^(< )?[$\d]/.test(text) ? text.split(/((?:< )?\$?\d[\d,.]*)/) : [text];
+  return element("span", {}, ...parts.map((part, place) => (place % 2 ? element("b", {}, part) : part)));
+}

@@ -1,7 +1,7 @@
 // @ts-check
 // The view of a batch: parts stand in front of this text, joined by widgets/base/view.py.
 
-import { icon, iconButton, textButton } from "../base/controls.js";
+import { figure, icon, iconButton, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
@@ -257,17 +257,12 @@ function footLine(all) {
    */
   function draw({ figures: told, counts, only, rows, state }, follows) {
     const value = Object.fromEntries(told);
-    const parts = [
-      [value.rate, ""],
-      [value["tokens in"], "in"],
-      [value["tokens out"], "out"],
-      [counts.cached && state !== "idle" ? counted(counts.cached) : "–", "known before, paid once"],
-    ].filter(([figure]) => figure && figure !== "–");
-    const said = JSON.stringify(parts);
-    if (figures.dataset.said !== said) {
-      figures.dataset.said = said;
-      figures.replaceChildren(...parts.map(([figure, words]) => element("span", {}, element("b", {}, figure), words ? ` ${words}` : "")));
-    }
+    const known = (/** @type {string} */ name) => (value[name] === "–" ? "" : value[name] ?? "");
+    const tokens = [known("tokens in") && `${known("tokens in")} in`, known("tokens out") && `${known("tokens out")} out`];
+    const cached = counts.cached && state !== "idle" ? `${counted(counts.cached)} known before, paid once` : "";
+    const parts = [known("rate"), tokens.filter(Boolean).join(" · "), cached].filter(Boolean);
+    if (figures.dataset.said !== parts.join("\n")) figures.replaceChildren(...parts.map(figure));
+    figures.dataset.said = parts.join("\n");
     const running = state === "running" || state === "stopping";
     setText(shown, only ? `only ${only} rows` : !rows.length ? "" : running ? (follows ? "the last rows · following" : "the last rows · End follows them") : "the last rows");
     back.hidden = !only;

@@ -1,7 +1,7 @@
 // @ts-check
 // All calls of a run as they are drawn, live or in a twin: header, slider, lanes, answer.
 
-import { iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
+import { figure, iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText, writes } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
@@ -143,7 +143,7 @@ export function callBoard(store, el, { live, signal }) {
     const calls = time.tracks.length;
     setText(title, calls ? countText(calls, "tool call") : "tool calls");
     const [standing, word, mark] = RUN_STATES[waits && told.state === "running" ? "asked" : told.state];
-    state.set(standing, waits > 1 && told.state === "running" ? `${waits} wait for you` : word, mark);
+    state.set(standing, waits && told.state === "running" ? (waits > 1 ? `${waits} wait for you` : "one waits for you") : word, mark);
     waiting.toggleAttribute("disabled", !waits);
     setText(question, told.question ?? "");
     question.title = told.question ?? "";
@@ -157,7 +157,9 @@ export function callBoard(store, el, { live, signal }) {
     const text = wrong ? wrong.join(": ") : "";
     if (error.textContent !== text) error.textContent = text;
     const pieces = time.tracks.reduce((sum, track) => sum + track.times.length, 0);
-    setText(figures, [...told.status, pieces ? countText(pieces, "piece") : "", told.note ?? ""].filter(Boolean).join(" · "));
+    const words = [...told.status, pieces ? countText(pieces, "piece") : "", told.note ?? ""].filter(Boolean);
+    if (figures.dataset.said !== words.join("\n")) figures.replaceChildren(...words.map(figure));
+    figures.dataset.said = words.join("\n");
   }
 
   const draw = oncePerFrame(() => {

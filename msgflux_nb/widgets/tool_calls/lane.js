@@ -25,7 +25,7 @@ function resultLine() {
   const short = element("span", { class: "mf-result-line mf-words", dir: "auto" });
   const long = element("pre", { class: "mf-result mf-mono", tabindex: "0", "aria-label": "result" });
   const said = element("div", { class: "mf-said mf-note" });
-  const node = element("div", { class: "mf-outcome" }, said, element("div", {}, arrow, " ", short), long);
+  const node = element("div", { class: "mf-outcome" }, said, element("div", { class: "mf-came" }, arrow, short), long);
   let drawn = "";
 
   /**

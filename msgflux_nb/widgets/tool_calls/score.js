@@ -11,7 +11,7 @@ import { countUpTo } from "./timeline.js";
 
 const SPEEDS = [1, 2, 4, 16, 0.25, 0.5];
 const BAR_PIXELS = 4; // the place that a bar takes
-const TICK_COUNT = 5;
+const TICK_STEPS = [1, 2, 5]; // milliseconds, times a power of ten
 
 /**
  * The fragments of a call in bins, each as wide as a bar: how many there are up to its end, and its longest pause.
@@ -291,15 +291,14 @@ export function score(board, signal) {
     time.title = told;
   }
 
-  /** The times below the axis; where a long wait was shortened they are not evenly spaced, so that each is true. */
+  /** The times below the axis, round ones; where a long wait was shortened they are not evenly spaced. */
   function drawAxis() {
     const now = board.timeline();
     const key_ = `${now.total} ${now.times.length} ${width > 420}`;
     if (axis.dataset.drawn === key_) return;
     axis.dataset.drawn = key_;
-    const ticks = width > 420 ? TICK_COUNT : 2;
-    const marks = now.timeless || !now.total ? [] : Array.from({ length: ticks + 1 }, (_, at) => at / ticks);
-    axis.replaceChildren(...marks.map((part) => element("span", { style: `left: ${100 * part}%` }, timeText(now, part * now.total))));
+    const marks = now.timeless || !now.total ? [] : roundTimes(now, width > 420 ? 6 : 2);
+    axis.replaceChildren(...marks.map(([part, text]) => element("span", { class: part > 0.96 ? "mf-at-end" : null, style: `left: ${100 * part}%` }, text)));
   }
 
   function draw() {
@@ -336,19 +335,26 @@ export function score(board, signal) {
 }
 
 /**
- * The time at a place of the axis, as words.
+ * Round times within a run, each with its part of the axis; none so near to the one before that they touch.
  * @param {Timeline} timeline
- * @param {number} place
+ * @param {number} most how many there may be
+ * @returns {[part: number, text: string][]}
  */
-function timeText(timeline, place) {
-  const { times, places } = timeline;
-  const next = Math.min(times.length - 1, countUpTo(places.length, (index) => places[index], place));
-  const before = Math.max(0, next - 1);
-  const room = places[next] - places[before];
-  const part = room > 0 ? (place - places[before]) / room : 0;
-  const ms = times[before] + Math.max(0, Math.min(1, part)) * (times[next] - times[before]) - times[0];
+function roundTimes({ times, places, total }, most) {
   const whole = times[times.length - 1] - times[0];
-  const digits = whole < 2_000 ? 2 : whole < 20_000 ? 1 : 0;
-  const options = { maximumFractionDigits: digits, minimumFractionDigits: digits };
-  return place ? `${(ms / 1000).toLocaleString("en-US", options)} s` : "0 s";
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, whole / most)));
+  const step = [...TICK_STEPS, 10].map((one) => one * power).find((one) => whole / one <= most) ?? 10 * power;
+  const digits = Math.max(0, 3 - Math.floor(Math.log10(step)));
+  /** @type {[number, string][]} */
+  const found = [];
+  for (let ms = 0; ms <= whole; ms += step) {
+    const next = Math.min(times.length - 1, countUpTo(times.length, (index) => times[index], times[0] + ms));
+    const before = Math.max(0, next - 1);
+    const between = times[next] - times[before];
+    const share = between > 0 ? Math.min(1, (times[0] + ms - times[before]) / between) : 1;
+    const part = (places[before] + share * (places[next] - places[before])) / total;
+    const text = ms ? (ms / 1000).toLocaleString("en-US", { maximumFractionDigits: digits, minimumFractionDigits: digits }) : "0";
+    if (!found.length || part - found[found.length - 1][0] >= 0.6 / most) found.push([part, `${text} s`]);
+  }
+  return found;
 }
