@@ -157,9 +157,10 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
       window.jupyterapp.commands.execute("notebook:run-cell");
       // JupyterLab may draw the cell anew, so it is looked for each time.
       const cell = () => document.querySelector(`.jp-Cell[data-windowed-list-index="${index}"]`);
-      const field = () => cell()?.querySelector(".msgflux-playground textarea");
+      const fields = () => [...(cell()?.querySelectorAll(".msgflux-playground textarea") ?? [])];
+      const field = () => fields().find((one) => one.offsetHeight > 0);
       const until = performance.now() + 30_000;
-      while (!(field()?.offsetHeight > 0 && ended)) {
+      while (!(field() && ended)) {
         if (performance.now() > until) {
           throw new Error(`cell ${index}: ended at ${ended}, ${cell()?.innerText.slice(0, 300)}`);
         }
@@ -195,7 +196,7 @@ def _two_columns(lab: Lab, browser: Browser, url: str, tokens: int) -> Iterator[
         notebook.run_cell(0)
         notebook.show_cell(0)
         page = notebook.page
-        page.wait_for_selector(".msgflux-playground textarea")
+        page.wait_for_selector(".msgflux-playground textarea:visible")
         notebook.run_cell(1)
         page.wait_for_timeout(500)
         page.evaluate(WATCH)
@@ -218,7 +219,7 @@ def _scrolled(lab: Lab, browser: Browser, url: str) -> Iterator[Felt]:
             notebook.run_cell(0)
             notebook.show_cell(0)
             page = notebook.page
-            page.wait_for_selector(".msgflux-playground textarea")
+            page.wait_for_selector(".msgflux-playground textarea:visible")
             page.wait_for_timeout(1000)
             page.evaluate(WATCH)
             height, _ = page.evaluate(SCROLL, ".msgflux-playground *")
