@@ -13,7 +13,7 @@ import msgspec
 
 from .content.checks import meant
 
-__all__ = ["Asked", "MagicLineError", "flags_of", "inserted", "parsed"]
+__all__ = ["MagicLineError", "MagicRequest", "flags_of", "inserted", "parsed"]
 
 _ASSIGNED = re.compile(r"\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
 _VARIABLE = re.compile(r"\{\{\s*([^\W\d]\w*)\s*\}\}")
@@ -42,7 +42,7 @@ class MagicLineError(ValueError):
     """A magic's line or cell asks for something that cannot be done."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class MagicRequest(msgspec.Struct, frozen=True):
     """What a line asks for.
 
     Attributes:
@@ -66,7 +66,7 @@ def flags_of(magic: str) -> list[str]:
     return [names[0] for names, _ in _FLAGS[magic]]
 
 
-def parsed(magic: str, line: str) -> Asked:
+def parsed(magic: str, line: str) -> MagicRequest:
     """Read the line of a magic.
 
     Args:
@@ -102,7 +102,7 @@ def parsed(magic: str, line: str) -> Asked:
     output = flags.pop("output") or (begun[1] if begun is not None else None)
     if output is not None and not output.isidentifier():
         raise MagicLineError(f"%{magic}: expected the name of a variable to assign to, got {output!r}")
-    return Asked(flags, tuple(rest), output)
+    return MagicRequest(flags, tuple(rest), output)
 
 
 def inserted(text: str, variables: Mapping[str, Any]) -> str:

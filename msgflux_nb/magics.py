@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display as _untyped_display
 from traitlets import Bool, Unicode
 
-from .magic_line import Asked, MagicLineError, flags_of, inserted, parsed
+from .magic_line import MagicLineError, MagicRequest, flags_of, inserted, parsed
 from .models.model import Model
 
 __all__ = ["MsgfluxMagics", "load"]
@@ -95,7 +95,7 @@ class MsgfluxMagics(Magics):
 
     # -- what a line names ----------------------------------------------------------------------------------------
 
-    def _model(self, magic: str, asked: Asked) -> Any:
+    def _model(self, magic: str, asked: MagicRequest) -> Any:
         name = asked.flags["model"] or self.model
         if name.isidentifier():
             found = self._shell.user_ns.get(name)
@@ -119,7 +119,7 @@ class MsgfluxMagics(Magics):
         except Exception as error:
             raise MagicLineError(f"%{magic}: {name!r} is not a type that this notebook knows: {error}") from None
 
-    def _rows(self, asked: Asked, text: str) -> tuple[Any, dict[str, Any]]:
+    def _rows(self, asked: MagicRequest, text: str) -> tuple[Any, dict[str, Any]]:
         """Return the rows, and the keywords that say what to do with them."""
         source = asked.flags["source"]
         if source is None:
@@ -137,7 +137,7 @@ class MsgfluxMagics(Magics):
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
-    def _ask(self, asked: Asked, model: Any, text: str, schema: Any) -> None:
+    def _ask(self, asked: MagicRequest, model: Any, text: str, schema: Any) -> None:
         name = asked.flags["chat"]
         turn = {"role": "user", "content": text}
         messages = [*self.chats.get(name, []), turn] if name is not None else [turn]
@@ -157,7 +157,7 @@ class MsgfluxMagics(Magics):
         finally:  # an interrupt keeps what came
             self._remember(name, messages, response)
 
-    def _assign(self, asked: Asked, response: Any) -> None:
+    def _assign(self, asked: MagicRequest, response: Any) -> None:
         if asked.output is not None:
             self._shell.user_ns[asked.output] = response
 

@@ -103,7 +103,7 @@ def _data_url(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
+def load_image(src: object, *, limits: picture.PictureLimits | None = None) -> Loaded:
     """Bring an image to the form that every vision model takes.
 
     It is turned upright, freed of metadata, converted to 8-bit grey, RGB or PNG with alpha, and made smaller until it
@@ -117,10 +117,10 @@ def load_image(src: object, *, limits: picture.Limits | None = None) -> Loaded:
     Raises:
         MediaError: it is not an image that can be sent: SVG, HEIC, a damaged file, too many pixels, ...
     """
-    return _load(resolve(src), limits or picture.Limits())
+    return _load(resolve(src), limits or picture.PictureLimits())
 
 
-def _load(src: object, limits: picture.Limits) -> Loaded:
+def _load(src: object, limits: picture.PictureLimits) -> Loaded:
     pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)  # it has none while another thread imports it
     if pillow is not None and isinstance(src, pillow):
         name = "the PIL image"
@@ -136,7 +136,7 @@ def _load(src: object, limits: picture.Limits) -> Loaded:
     return _finish(pixels, kind, len(source.data), limits, source.name)
 
 
-def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: picture.Limits, name: str) -> Loaded:
+def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: picture.PictureLimits, name: str) -> Loaded:
     sent = picture.encode(pixels, limits, name)
     report = MediaReport(
         source_type=kind,

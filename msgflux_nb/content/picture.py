@@ -25,7 +25,7 @@ __all__ = [
     "MAX_PIXELS",
     "READABLE",
     "Encoded",
-    "Limits",
+    "PictureLimits",
     "Pixels",
     "decode",
     "encode",
@@ -50,7 +50,7 @@ _OPEN_AGAIN = "Open it again, or call its load() first."
 _replace = msgspec.structs.replace
 
 
-class Limits(msgspec.Struct, frozen=True):
+class PictureLimits(msgspec.Struct, frozen=True):
     """How large a picture may be.
 
     Attributes:
@@ -312,7 +312,7 @@ def _upright(image: Image, turn: int) -> Image:
     return image.transpose(steps[turn]) if turn in steps else image
 
 
-def encode(pixels: Pixels, limits: Limits, name: str) -> Encoded:
+def encode(pixels: Pixels, limits: PictureLimits, name: str) -> Encoded:
     """Write a picture within the limits; as the bytes it came in where those already are.
 
     It is made smaller, never larger. Transparent pictures stay PNG and lose pixels until they fit; others become JPEG,
@@ -328,7 +328,7 @@ def encode(pixels: Pixels, limits: Limits, name: str) -> Encoded:
         return _encode(_without_idle_alpha(image), pixels, limits, name)
 
 
-def _encode(image: Image, pixels: Pixels, limits: Limits, name: str) -> Encoded:
+def _encode(image: Image, pixels: Pixels, limits: PictureLimits, name: str) -> Encoded:
     notes, whole = pixels.notes, pixels.whole
     size = _fit(whole, limits.long_edge)
     while True:

@@ -17,7 +17,7 @@ from .html import CARD, WORDS, answer_html, card_html, marked, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
 from .server_tools import server_tool_cards, server_tools
-from .structure import Row, rows, type_name
+from .structure import StructureRow, rows, type_name
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
 from .words import answer_words, calls_words, shown_text
 
@@ -136,7 +136,7 @@ def _bundle(name: str, parts: list[str], words: str) -> dict[str, str]:
     return {"text/html": encodable(drawn), "text/plain": shown_text(words)}
 
 
-def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | None]:
+def _structure(answer: Any, *, asked: bool) -> tuple[list[StructureRow], MsgfluxError | None]:
     """The fields of a complete structure, or why there are none, or why there is nothing at all."""
     if not asked or answer.snapshot.finish_reason is None:
         return [], None
@@ -147,7 +147,7 @@ def _structure(answer: Any, *, asked: bool) -> tuple[list[Row], MsgfluxError | N
         return [], error
 
 
-def _fields(answer: Any, found: list[Row]) -> str:
+def _fields(answer: Any, found: list[StructureRow]) -> str:
     head = f"<b>{html.escape(type_name(answer.generation_schema))}</b>"
     return f'<div style="margin: 4px 0">{card_html(head, structure_html(found))}</div>'
 

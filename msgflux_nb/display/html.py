@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from .structure import Row
+from .structure import StructureRow
 
 __all__ = ["CARD", "CODE", "WORDS", "answer_html", "boxed", "card_html", "marked", "structure_html"]
 
@@ -65,7 +65,7 @@ def marked(prefill: str) -> str:
     return f'<mark style="{_MARK}">{escape(prefill)}</mark>' if prefill else ""
 
 
-def structure_html(rows: Iterable[Row]) -> str:
+def structure_html(rows: Iterable[StructureRow]) -> str:
     """Draw a structure as a table: field, value, type."""
     drawn = "".join(_table_row(row, _UNDER if number else _ROW) for number, row in enumerate(rows))
     return f'<table style="{_TABLE}"><tbody>{drawn}</tbody></table>'
@@ -77,7 +77,7 @@ def card_html(head: str, inner: str) -> str:
     return f'<div style="{CARD}"><div style="{_HEAD}">{head}</div>{body}</div>'
 
 
-def _table_row(row: Row, style: str) -> str:
+def _table_row(row: StructureRow, style: str) -> str:
     cells = ((_NAME, row.field), (_VALUE, row.value or ""), (_TYPE, row.type))
     drawn = "".join(f'<td style="{look}">{escape(text)}</td>' for look, text in cells)
     return f'<tr style="{style}">{drawn}</tr>'

@@ -14,7 +14,7 @@ from ..generation.faults import REFUSALS
 from ..generation.generics import with_defaults
 from .literals import as_written
 
-__all__ = ["Row", "info_name", "is_record", "rows", "type_info", "type_name"]
+__all__ = ["StructureRow", "info_name", "is_record", "rows", "type_info", "type_name"]
 
 _ROW_LIMIT = 200
 _SCALARS: dict[type[inspect.Type], str] = {
@@ -40,7 +40,7 @@ _COLLECTIONS: dict[type[inspect.Type], str] = {
 }
 
 
-class Row(msgspec.Struct, frozen=True):
+class StructureRow(msgspec.Struct, frozen=True):
     """One line of a structure.
 
     Attributes:
@@ -80,21 +80,21 @@ def type_info(type_: Any) -> inspect.Type:
         raise SchemaError(f"{type_name(type_)} cannot be a generation_schema: {error}") from None
 
 
-def rows(type_: Any, value: Any = msgspec.UNSET) -> list[Row]:
+def rows(type_: Any, value: Any = msgspec.UNSET) -> list[StructureRow]:
     """Describe a type, or an instance of it, field by field; at most 200 rows, the last one says how many are left.
 
     Args:
         type_: what the value was decoded to.
         value: the value; without one every row has the value None.
     """
-    found: list[Row] = []
+    found: list[StructureRow] = []
     _walk(type_info(type_), value, "", found, ())
     if len(found) > _ROW_LIMIT:
-        return [*found[:_ROW_LIMIT], Row("…", f"{len(found) - _ROW_LIMIT:,} more rows", "")]
+        return [*found[:_ROW_LIMIT], StructureRow("…", f"{len(found) - _ROW_LIMIT:,} more rows", "")]
     return found
 
 
-def _walk(info: Any, value: Any, path: str, found: list[Row], above: tuple[Any, ...]) -> None:
+def _walk(info: Any, value: Any, path: str, found: list[StructureRow], above: tuple[Any, ...]) -> None:
     info = _branch(info, value)
     known = value is not msgspec.UNSET
     if hasattr(info, "fields") and (known or info.cls not in above):
@@ -108,7 +108,7 @@ def _walk(info: Any, value: Any, path: str, found: list[Row], above: tuple[Any, 
         for key, item in value.items() if known else [("", msgspec.UNSET)]:
             _walk(info.value_type, item, f"{path or 'value'}[{repr(key) if known else ''}]", found, above)
     else:
-        found.append(Row(path or "value", _text(value) if known else None, info_name(info)))
+        found.append(StructureRow(path or "value", _text(value) if known else None, info_name(info)))
 
 
 def _branch(info: Any, value: Any) -> Any:

@@ -12,7 +12,7 @@ from .html import CODE, card_html, structure_html
 from .icons import icon
 from .markdown import link_html
 from .states import CALLS, COLOURS
-from .structure import Row
+from .structure import StructureRow
 
 __all__ = ["BESIDE", "LINE", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
 
@@ -109,7 +109,7 @@ def _arguments(state: Any) -> str:
         return bounded(state.raw)
 
 
-def _rows(arguments: Any) -> list[Row]:
+def _rows(arguments: Any) -> list[StructureRow]:
     """The arguments as rows where they are few and plain, else none."""
     if not isinstance(arguments, dict) or len(arguments) > _TABLE_ROWS:
         return []
@@ -117,7 +117,7 @@ def _rows(arguments: Any) -> list[Row]:
         return []
     try:
         rows = [
-            Row(name, str(value), "None" if value is None else type(value).__name__)
+            StructureRow(name, str(value), "None" if value is None else type(value).__name__)
             for name, value in arguments.items()
         ]
     except ValueError:  # a number of thousands of digits

@@ -15,7 +15,7 @@ from ..errors import MsgfluxError, printable
 from .markdown import encodable
 from .server_tools import server_tool_words, server_tools
 from .states import CALLS
-from .structure import Row
+from .structure import StructureRow
 
 __all__ = ["answer_words", "calls_words", "shown_text"]
 
@@ -23,7 +23,7 @@ _LIMIT = 2_000  # characters of one call's arguments or result
 _CALLS, _SOURCES = 40, 50
 
 
-def answer_words(answer: Any, found: Sequence[Row], problem: MsgfluxError | None) -> str:
+def answer_words(answer: Any, found: Sequence[StructureRow], problem: MsgfluxError | None) -> str:
     """Return an answer's plain text, its ``repr`` as the last line.
 
     Args:
@@ -59,7 +59,7 @@ def shown_text(text: str) -> str:
     return printable(encodable(text))
 
 
-def _fields(found: Iterable[Row]) -> str:
+def _fields(found: Iterable[StructureRow]) -> str:
     return "\n".join(f"{row.field}: {'–' if row.value is None else row.value}" for row in found)
 
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import inspect
 
-__all__ = ["BOUNDS", "IN_WORDS", "RULES", "TEXT_FORMS", "Dialect", "Limits", "Rules", "TextForm"]
+__all__ = ["BOUNDS", "IN_WORDS", "RULES", "TEXT_FORMS", "Dialect", "Rules", "SchemaLimits", "TextForm"]
 
 
 class Dialect(enum.Enum):
@@ -35,7 +35,7 @@ class Dialect(enum.Enum):
     PLAIN = "plain"
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SchemaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How large a schema may be before a provider refuses it.
 
     Attributes:
@@ -97,7 +97,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     cycles: Literal["anywhere", "optional", "never"] = "anywhere"
     any_json: Literal["cycle", "types", "text"] = "cycle"
     measured: bool = False
-    limits: Limits | None = None
+    limits: SchemaLimits | None = None
 
 
 BOUNDS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
@@ -128,7 +128,7 @@ RULES: dict[Dialect, Rules] = {
         formats=frozenset(
             ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"],
         ),
-        limits=Limits(
+        limits=SchemaLimits(
             reader="OpenAI's strict mode",
             properties=5_000,
             depth=10,

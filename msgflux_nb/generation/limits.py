@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..errors import SchemaError
-from .dialect import Limits
+from .dialect import SchemaLimits
 from .nodes import Node
 
 __all__ = ["check_limits"]
 
 
-def check_limits(schema: Node, limits: Limits) -> None:
+def check_limits(schema: Node, limits: SchemaLimits) -> None:
     """Check the size of a finished schema.
 
     Raises:
@@ -26,7 +26,7 @@ def check_limits(schema: Node, limits: Limits) -> None:
 class _Count:
     """What was counted so far; a reference is not followed, so each definition counts once, from its own root."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SchemaLimits) -> None:
         self.limits = limits
         self.counts = dict.fromkeys(_NOUNS, 0)
 

@@ -1,6 +1,6 @@
 """A request sent and its whole answer read, in one go: what a batch does a million times.
 
-What requests have in common is made once, in a :class:`Place`; the key is written into each request at the last
+What requests have in common is made once, in a :class:`Destination`; the key is written into each request at the last
 moment, as everywhere. A user's own client, and proxies that need one, go through ``clients``.
 """
 
@@ -24,13 +24,13 @@ from .limits import Abort, Timeout
 from .log import log_answered, log_sent
 from .route import Headers, Route, request_head
 
-__all__ = ["Place", "aread_whole", "asend_whole", "place_of"]
+__all__ = ["Destination", "aread_whole", "asend_whole", "place_of"]
 
 _OURS = frozenset(("host", "content-length", "transfer-encoding", "connection"))
 _SLACK_SECONDS = 1.0  # for an answer that came while this process was busy
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where requests go.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place(NamedTuple):
     message: Callable[[bytes], bytes]
 
 
-async def place_of(target: Target) -> Place | None:
+async def place_of(target: Target) -> Destination | None:
     """Return what requests to a target have in common; None if they must go through ``clients``.
 
     Raises:
@@ -76,10 +76,12 @@ async def place_of(target: Target) -> Place | None:
         head = request_head("POST", url.raw_path, lines)[:-2]
     except httpx.LocalProtocolError:
         return None
-    return Place(target, url.host, route, await async_client(target.base_url), bounds(), _writer(target, head))
+    return Destination(target, url.host, route, await async_client(target.base_url), bounds(), _writer(target, head))
 
 
-async def asend_whole(place: Place, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
+async def asend_whole(
+    place: Destination, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]
+) -> bytes:
     """Send a request, and return the body of its answer.
 
     Args:

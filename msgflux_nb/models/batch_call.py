@@ -24,11 +24,11 @@ from .answer import ModelResponse
 from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
-from .learnt import Known, Learnt
-from .quick import Quick
+from .learnt import Known, ServerQuirks
 from .taped import aopen_exchange, keep_recalled
+from .whole_answers import WholeAnswers
 
-__all__ = ["NotSentError", "Prepared", "Turn", "Written"]
+__all__ = ["BatchCall", "NotSentError", "SendingTurn", "Written"]
 
 
 _MOST_FAILURES_REPLAYED = 100  # of one request: a recording that holds nothing else gives no answer
@@ -54,15 +54,15 @@ class Common(Protocol):
     """What the calls of a batch have in common.
 
     Attributes:
-        learnt: what is known of the model.
+        quirks: what is known of the model.
         connect: where requests go.
         quick: sends a request and returns its answer in one go; None where requests go another way in any case.
         hide: returns bytes without the caller's key.
     """
 
-    learnt: Learnt
+    quirks: ServerQuirks
     connect: Callable[[ChatRequest], Awaitable[Any]]
-    quick: Quick | None
+    quick: WholeAnswers | None
     hide: Callable[[bytes], bytes]
 
     def written(self, messages: Any, text: bytes | None) -> Written:
@@ -79,7 +79,7 @@ class NotSentError(MsgfluxError):
     """A request was not sent, since its batch has stopped."""
 
 
-class Turn(Protocol):
+class SendingTurn(Protocol):
     """When the requests of one row may be sent; what a ticket is, is the batch's affair."""
 
     async def begin(self, size: int) -> Any:
@@ -114,7 +114,7 @@ class _AnyTime:
 _AT_ONCE = _AnyTime()
 
 
-class Prepared:
+class BatchCall:
     """A call that may be made. Thousands wait at once, so each holds only what it has for itself.
 
     Args:
@@ -180,7 +180,7 @@ class Prepared:
         """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
         return self._request().warnings if self._made is None else self._made.flaws
 
-    async def ask(self, turn: Turn = _AT_ONCE) -> ModelResponse:
+    async def ask(self, turn: SendingTurn = _AT_ONCE) -> ModelResponse:
         """Send it, and whatever else the answer takes (another way to ask for a structure, a correction).
 
         Args:
@@ -197,13 +197,13 @@ class Prepared:
         """Return the answer that came before a request that was cancelled; None if there is none."""
         return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
 
-    async def _begin(self, turn: Turn) -> ModelResponse | _Given:
+    async def _begin(self, turn: SendingTurn) -> ModelResponse | _Given:
         """Send the first request in one go, then begin the rest of the call. No frame of a failure holds it."""
         quick = self._common.quick
         while True:
             ticket = await turn.begin(len(self._written.body))
             try:
-                if self._common.learnt.known is not self._written.known:  # what was learnt while it waited counts
+                if self._common.quirks.known is not self._written.known:  # what was learnt while it waited counts
                     self._written = self._common.written(self._messages, self._text)
                 if quick is None:
                     return self._given(self._new_call(), turn, None, ticket)
@@ -229,7 +229,7 @@ class Prepared:
     def _new_call(self) -> Call:
         return self._common.call(self._messages, self._request(), self._written.known)
 
-    def _read(self, call: Call, turn: Turn) -> ModelResponse | _Given:
+    def _read(self, call: Call, turn: SendingTurn) -> ModelResponse | _Given:
         """Go on with a call that has its first answer, which nearly always was all."""
         call.found.aloud = False
         self._made, self.answer = call, call.exchange.received
@@ -243,7 +243,7 @@ class Prepared:
         begun.go_on_with(following)
         return begun
 
-    def _given(self, call: Call, turn: Turn, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
+    def _given(self, call: Call, turn: SendingTurn, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
         self._made = call
         call.found.aloud = False
         return _Given(call, self._common.connect, turn, self._hear, given, ticket, self._has_come)
@@ -299,7 +299,7 @@ class _Given(AsyncStreamResponse):
         self,
         call: Call,
         connect: Callable[[ChatRequest], Awaitable[Any]],
-        turn: Turn,
+        turn: SendingTurn,
         hear: Callable[[Headers], object],
         given: bytes | MsgfluxError | None,
         ticket: Any,

@@ -35,7 +35,7 @@ from .bill import Bill, cost_together, usage_together
 from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange
 from .flaws import Flaws
-from .learnt import Known, Learnt
+from .learnt import Known, ServerQuirks
 
 __all__ = ["Call"]
 
@@ -54,7 +54,7 @@ class Call:
         build: builds the request; keywords change what the caller asked for.
         profile: to whom.
         model: the model's name as the provider knows it.
-        learnt: what is known of this model at this endpoint; what this call learns is added.
+        quirks: what is known of this model at this endpoint; what this call learns is added.
         exchange: makes an exchange of a request.
         request: what ``build`` gives for the first one, if it was built before.
         known: what was known of the model then, if more is known now.
@@ -70,7 +70,7 @@ class Call:
         build: Callable[..., ChatRequest],
         profile: Profile,
         model: str,
-        learnt: Learnt,
+        quirks: ServerQuirks,
         exchange: Callable[[ChatRequest], Exchange],
         *,
         request: ChatRequest | None = None,
@@ -79,9 +79,9 @@ class Call:
         self._build = build
         self.profile = profile
         self.model = model
-        self._learnt = learnt
+        self._quirks = quirks
         self._new_exchange = exchange
-        self._changes: dict[str, Any] = (known or learnt.known)._asdict()
+        self._changes: dict[str, Any] = (known or quirks.known)._asdict()
         self.exchange = exchange(request or self._request())
         self._earlier: list[Exchange] = []
         self._reasks = profile.reasks
@@ -120,7 +120,7 @@ class Call:
 
     def _try_echo(self) -> Generator[Exchange, MsgfluxError | None, None]:
         """See once whether this server repeats a prefill: the same request with one that nobody would write."""
-        echo = self._learnt.echo.get(self.request.stream)
+        echo = self._quirks.echo.get(self.request.stream)
         while echo is None:
             asked = {"messages": "What is the colour of the sky?", "prefilling": _MARK, "options": {"max_tokens": 8}}
             without = dict.fromkeys(("system_prompt", "generation_schema", "tool_schemas", "tool_choice"))
@@ -130,7 +130,7 @@ class Call:
             error = yield probe
             if error is None:
                 echo = probe.snapshot.continuation.lstrip().startswith(_MARK)
-                self._learnt.echo[self.request.stream] = echo
+                self._quirks.echo[self.request.stream] = echo
             else:
                 self._changes["remedies"] = self._with_remedy(error, probe.request) or self._give_up(error)
         self._changes["echo"] = echo
@@ -145,7 +145,7 @@ class Call:
             error = yield self.exchange
             if error is None or error.fault not in _OPEN:  # the request is not refused, or not for its form
                 wire = self._changes.get("wire") if error else self._other_wire()
-                self._learnt.learn(() if error else refused, self._changes["remedies"], wire)
+                self._quirks.learn(() if error else refused, self._changes["remedies"], wire)
             if error is None:
                 return
             misfit = failed_generation(error)
@@ -158,12 +158,12 @@ class Call:
             if change is None:
                 if error.fault not in _OPEN:
                     self._give_up(error)
-                self._learnt.forget(tried)
+                self._quirks.forget(tried)
                 self._give_up(first)
             refused.update(change.get("refused", ()))
             tried += change.get("remedies", ())[len(self._changes["remedies"]) :]
             # At once: others are about to ask for the same, and nothing else can help them.
-            self._learnt.learn((), tried)
+            self._quirks.learn((), tried)
             self._go_on(**change)
 
     def _let_go_on(self) -> Generator[Exchange, MsgfluxError | None, None]:
@@ -325,7 +325,7 @@ class Call:
     def warnings(self) -> tuple[str, ...]:
         """Sentences about everything that was changed, repaired, cut or left out, each of them once."""
         found = () if self.decoded is None else self.decoded.warnings
-        other = (_OTHER_WIRE,) if self._learnt.known.wire is not None else ()
+        other = (_OTHER_WIRE,) if self._quirks.known.wire is not None else ()
         paused = (_PAUSED,) if self.exchange.is_paused else ()
         told = (*self.flaws, *found, *other, *paused)
         return tuple(dict.fromkeys(told)) if told else ()

@@ -23,7 +23,7 @@ from .call import Call
 from .call_options import CallOptions, Messages, Tools, asked_for
 from .exchange import Entry, Exchange
 from .keys import HiddenValues, Key, find_key, hidden_of, hide_in_bytes
-from .learnt import Known, Learnt, learnt
+from .learnt import Known, ServerQuirks, learnt
 from .nowhere import anowhere, nowhere
 from .stream import StreamResponse
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from ..storage.answers import Store
     from ..storage.recordings.player import Player
     from .async_stream import AsyncStreamResponse
-    from .batch_call import Prepared
+    from .batch_call import BatchCall
     from .endpoint import Endpoint
-    from .request_template import Form
+    from .request_template import RequestTemplate
 
 __all__ = ["ChatCompletion"]
 
-_FORMS_KEPT = 16
+_TEMPLATES_KEPT = 16
 
 
 class ChatCompletion:
@@ -93,7 +93,7 @@ class ChatCompletion:
         self._note: str | None = None  # what a reader has to know of its answers
         self._is_live = False  # whether the network answers, whatever is replayed
         self._sample = 0  # of several answers to one request, which: a cache keeps each
-        self._forms: dict[Any, tuple[list[Any], Form]] = {}
+        self._templates: dict[Any, tuple[list[Any], RequestTemplate]] = {}
 
     @overload
     def __call__(
@@ -212,7 +212,8 @@ class ChatCompletion:
             MsgfluxError: it failed.
         """
         exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=max_retries)
-        answer = StreamResponse(Call(lambda **_: request, self.profile, self._model, Learnt(), exchange), self.endpoint)
+        call = Call(lambda **_: request, self.profile, self._model, ServerQuirks(), exchange)
+        answer = StreamResponse(call, self.endpoint)
         answer.finish()
         return answer.response()
 
@@ -275,7 +276,7 @@ class ChatCompletion:
 
     def prepare(
         self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None
-    ) -> Prepared:
+    ) -> BatchCall:
         """Return a call that is not made yet, for a batch.
 
         Raises:
@@ -285,17 +286,16 @@ class ChatCompletion:
         place = self._place(now_under_way)
         key = (place, system_prompt, id(generation_schema), str(self.options), str(self.extra_body))
         now = [*vars(self).values()]
-        before, form = self._forms.get(key, (None, None))
-        if form is None or before != now:
-            if len(self._forms) >= _FORMS_KEPT:
-                self._forms.clear()
-            # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their forms.
+        before, template = self._templates.get(key, (None, None))
+        if template is None or before != now:
+            if len(self._templates) >= _TEMPLATES_KEPT:
+                self._templates.clear()
+            # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their templates.
             model = copy.copy(self)
-            form = model._form(place, system_prompt, generation_schema, now_under_way)
-            self._forms[key] = now, form
-        prepared = form.prepare(messages)
-        other = self._otherwise(now_under_way, self.wire, prepared.request)
-        if other is None:
+            template = model._template(place, system_prompt, generation_schema, now_under_way)
+            self._templates[key] = now, template
+        prepared = template.prepare(messages)
+        if (other := self._otherwise(now_under_way, self.wire, prepared.request)) is None:
             return prepared
         return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
 
@@ -303,35 +303,34 @@ class ChatCompletion:
         """Where requests go, as a part of the keys of answers that are kept; of a replay, its own."""
         if now is None:
             return self._numbered_place(base_url_of(self.profile))
-        base_url = None if now.player is not None else base_url_of(self.profile)
-        return f"{self._numbered_place(base_url)}#{(now.player or now.recorder).token}"
+        place = self._numbered_place(None if now.player is not None else base_url_of(self.profile))
+        return f"{place}#{(now.player or now.recorder).token}"
 
-    def _form(self, place: str, system_prompt: str | None, generation_schema: Any, now: Inside | None) -> Form:
-        from .quick import Quick
-        from .request_template import Form
+    def _template(self, place: str, system_prompt: str | None, schema: Any, now: Inside | None) -> RequestTemplate:
+        from .request_template import RequestTemplate
+        from .whole_answers import WholeAnswers
 
         known = learnt(self.profile, self._model, now)
         exchange = functools.partial(self._exchange, now=now, max_retries=0, keep=True)
-        quick = None
-        if now is None and self._store is None:
-            quick = Quick(self.aendpoint, timeout=self._timeout)
+        direct = now is None and self._store is None
+        quick = WholeAnswers(self.aendpoint, timeout=self._timeout) if direct else None
 
         def build(messages: Any, **changes: Any) -> ChatRequest:
-            asked = {"system_prompt": system_prompt, "generation_schema": generation_schema}
+            asked = {"system_prompt": system_prompt, "generation_schema": schema}
             return self._build(messages, stream=False, **asked)(**changes)
 
         def call(messages: Any, request: ChatRequest, then: Known) -> Call:
             made = functools.partial(build, messages=messages)
             return Call(made, self.profile, self._model, known, exchange, request=request, known=then)
 
-        return Form(
+        return RequestTemplate(
             build=build,
             call=call,
             connect=anowhere if now is not None and now.player is not None else self.aendpoint,
             place=place,
             question=lambda messages: (self._model, messages, system_prompt, self.options, self.extra_body),
             hide=self._hide,
-            learnt=known,
+            quirks=known,
             is_changed=self._is_changed,
             quick=quick,
         )

@@ -11,7 +11,7 @@ from ..protocol.remedy import Remedy
 from ..protocol.request import Way
 from ..storage.recordings.inside import Inside
 
-__all__ = ["Known", "Learnt", "learnt"]
+__all__ = ["Known", "ServerQuirks", "learnt"]
 
 _log = logging.getLogger("msgflux_nb")
 
@@ -30,7 +30,7 @@ class Known(NamedTuple):
     wire: Wire | None = None
 
 
-class Learnt:
+class ServerQuirks:
     """What is known of one model at one endpoint.
 
     Args:
@@ -75,10 +75,10 @@ class Learnt:
             )
 
 
-_known: dict[tuple[str, str], Learnt] = {}
+_known: dict[tuple[str, str], ServerQuirks] = {}
 
 
-def learnt(profile: Profile, model: str, now: Inside | None = None) -> Learnt:
+def learnt(profile: Profile, model: str, now: Inside | None = None) -> ServerQuirks:
     """What this process has learnt of a model at its endpoint; a recording learns for itself, or it lacks something."""
     known = _known if now is None else (now.player or now.recorder).learnt
-    return known.setdefault((profile.base_url or profile.provider, model), Learnt(model))
+    return known.setdefault((profile.base_url or profile.provider, model), ServerQuirks(model))

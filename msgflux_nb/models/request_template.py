@@ -15,18 +15,18 @@ import msgspec
 
 from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
-from .batch_call import Prepared, Written
+from .batch_call import BatchCall, Written
 from .call import Call
 from .endpoint import Endpoint
-from .learnt import Known, Learnt
-from .quick import Quick
+from .learnt import Known, ServerQuirks
+from .whole_answers import WholeAnswers
 
-__all__ = ["Form"]
+__all__ = ["RequestTemplate"]
 
 _PROBE = ' "a"\\\té\u2028\U0001f600\n</b> '
 
 
-class Form:
+class RequestTemplate:
     """Makes calls that differ in their messages only.
 
     Args:
@@ -36,7 +36,7 @@ class Form:
         place: the same as part of the keys.
         question: what is asked by some messages but for the structure.
         hide: returns bytes without the caller's key.
-        learnt: what is known of the model.
+        quirks: what is known of the model.
         is_changed: whether a text does not go out as it is.
         quick: the short way; None where requests go another way in any case.
     """
@@ -50,16 +50,16 @@ class Form:
         place: str,
         question: Callable[[Any], Any],
         hide: Callable[[bytes], bytes],
-        learnt: Learnt,
+        quirks: ServerQuirks,
         is_changed: Callable[[str], bool],
-        quick: Quick | None,
+        quick: WholeAnswers | None,
     ) -> None:
-        self.learnt, self.connect, self.quick, self.hide, self.call = learnt, connect, quick, hide, call
+        self.quirks, self.connect, self.quick, self.hide, self.call = quirks, connect, quick, hide, call
         self._place, self._build, self._question, self._is_changed = place, build, question, is_changed
         self._gap = self._sent = self._written_around(Known())  # as the caller asks; and with what was learnt
         self._sent_by = Known()
 
-    def prepare(self, messages: Any) -> Prepared:
+    def prepare(self, messages: Any) -> BatchCall:
         """Return a call that is not made yet.
 
         Raises:
@@ -72,16 +72,16 @@ class Form:
             text = msgspec.json.encode(messages)[1:-1]
         except (UnicodeEncodeError, ValueError):
             return self._as_usual(messages)
-        return Prepared(self, messages, text, schema=gap.schema, key=gap.key(text))
+        return BatchCall(self, messages, text, schema=gap.schema, key=gap.key(text))
 
-    def _as_usual(self, messages: Any) -> Prepared:
+    def _as_usual(self, messages: Any) -> BatchCall:
         request = self._build(messages)
         key = _hash(self._place, msgspec.json.decode(request.body))
-        return Prepared(self, messages, None, schema=request.schema, key=key)
+        return BatchCall(self, messages, None, schema=request.schema, key=key)
 
     def written(self, messages: Any, text: bytes | None) -> Written:
         """Write the request for some messages by what is known now."""
-        known = self.learnt.known
+        known = self.quirks.known
         if known is not self._sent_by:
             self._sent, self._sent_by = self._written_around(known), known
         gap = self._sent

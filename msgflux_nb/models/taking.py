@@ -15,8 +15,7 @@ from ..errors import MsgfluxError
 from ..protocol.address import without_secrets
 from ..protocol.snapshot import Snapshot
 from ..storage.recordings.hidden import hidden_answer, hidden_headers, hidden_request, hiding
-from ..storage.recordings.lines import Exchange as Line
-from ..storage.recordings.lines import ModelLine, piece_text
+from ..storage.recordings.lines import ModelLine, RecordedExchange, piece_text
 from ..storage.recordings.named import is_no_plain_word, named_secrets, words_of
 from ..storage.recordings.recorder import now_text
 from .asking import Asking
@@ -151,7 +150,9 @@ def _answer(exchange: Exchange, received: bytes) -> Snapshot:
     return again.snapshot
 
 
-def _line(exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str], received: bytes = b"") -> Line:
+def _line(
+    exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str], received: bytes = b""
+) -> RecordedExchange:
     """What the line says of the request, and of who answered."""
     body = msgspec.json.decode(exchange.request.body)
     shown = hidden_request(body, hide)
@@ -159,7 +160,7 @@ def _line(exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str
     usage = with_request(snapshot.usage, exchange.request.body, snapshot)
     model = body.get("model") if isinstance(body, dict) else None
     cost = cost_of(usage, exchange.profile, str(model), answered=snapshot.model)
-    return Line(
+    return RecordedExchange(
         date=now_text(),
         asked=hide(asking.name),
         sample=asking.sample,

@@ -17,7 +17,7 @@ from .endpoint import Endpoint
 from .exchange import Exchange
 
 if TYPE_CHECKING:
-    from ..storage.recordings.lines import Exchange as Line
+    from ..storage.recordings.lines import RecordedExchange
 
 __all__ = ["aopen_exchange", "error_of_end", "error_of_status", "keep_recalled", "open_exchange"]
 
@@ -180,7 +180,7 @@ class _Play:
     """A recorded exchange while it is read again."""
 
     def __init__(self, exchange: Exchange, asking: Asking) -> None:
-        from ..storage.recordings.player import Pace
+        from ..storage.recordings.player import ReplayPace
 
         request = exchange.request
         found = asking.player.find(request.wire, request.body, asking.sample)
@@ -196,7 +196,7 @@ class _Play:
             asking.recorder.keep(line, model_line(asking, str))
         self.chunks = found.recording.chunks(line)
         self._asking, self._began = asking, asking.seconds
-        self._pace = None if asking.player.at_once else Pace(asking.player.speed, time.monotonic())
+        self._pace = None if asking.player.at_once else ReplayPace(asking.player.speed, time.monotonic())
 
     def wait(self, ms: int) -> float:
         """Return the seconds to wait for what came at a millisecond, at which the exchange's time is then."""
@@ -210,7 +210,7 @@ class _Play:
         return error_of_status(self.line, b"".join(data for _, data in self.chunks))
 
 
-def error_of_end(line: Line) -> MsgfluxError:
+def error_of_end(line: RecordedExchange) -> MsgfluxError:
     """Return the error with which a recorded connection ended."""
     if line.end == "left":
         return StreamInterruptedError(_CUT)
@@ -219,7 +219,7 @@ def error_of_end(line: Line) -> MsgfluxError:
     return made
 
 
-def error_of_status(line: Line, body: bytes) -> MsgfluxError:
+def error_of_status(line: RecordedExchange, body: bytes) -> MsgfluxError:
     """Return the error that a recorded answer says."""
     return failure_of_status(line.status or 0, line.headers, body, url=line.path, now=_seconds_of(line.date))
 

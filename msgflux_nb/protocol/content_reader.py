@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .prefill import EchoFilter
-from .reasoning_marks import Part, ReasoningFilter, ReasoningMarks, split_at_lone_mark
+from .reasoning_marks import MarkedPart, ReasoningFilter, ReasoningMarks, split_at_lone_mark
 
 __all__ = ["ContentReader"]
 
@@ -48,7 +48,7 @@ class ContentReader:
         self.begun = False
         self._found = False  # whether any of it was reasoning
 
-    def feed(self, content: str) -> list[Part]:
+    def feed(self, content: str) -> list[MarkedPart]:
         """Take some content, return the pieces that are certain."""
         self.begun = self.begun or bool(content)
         return self._heard(self._filter.feed(content))
@@ -57,11 +57,11 @@ class ContentReader:
         """Note that this server sends reasoning in a field of its own."""
         self._filter.separate()
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[MarkedPart]:
         """Take the end, return what was held back."""
         parts = self._heard(self._filter.close())
         rest = self.echo.close()
-        return [*parts, Part(False, rest)] if rest else parts
+        return [*parts, MarkedPart(False, rest)] if rest else parts
 
     def taken_back(self, *, ended: bool) -> str | None:
         """Return reasoning that turned out to be text, since it was never closed; None if there is none.
@@ -83,12 +83,12 @@ class ContentReader:
         """Note what a reader of the stream has seen of such content."""
         return _LATE
 
-    def _heard(self, parts: list[Part]) -> list[Part]:
-        new: list[Part] = []
+    def _heard(self, parts: list[MarkedPart]) -> list[MarkedPart]:
+        new: list[MarkedPart] = []
         for part in parts:
             self._found = self._found or part.reasoning
             text = part.text if part.reasoning or self.echo.passed else self.echo.feed(part.text)
             if text:
-                new.append(Part(part.reasoning, text))
+                new.append(MarkedPart(part.reasoning, text))
         self.passed = self._filter.passed and self.echo.passed
         return new

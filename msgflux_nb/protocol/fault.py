@@ -27,9 +27,9 @@ from ..errors import (
 )
 from .durations import Wait
 from .evidence import Evidence
-from .fault_rows import ROWS, Row
+from .fault_rows import ROWS, FaultRow
 
-__all__ = ["Decision", "decide"]
+__all__ = ["FaultDecision", "decide"]
 
 _BY_STATUS: dict[int, type[ProviderError]] = {
     401: AuthenticationError,
@@ -74,7 +74,7 @@ _ALONE_TOO_LARGE = (
 _NO_PATH = "Nothing answers at this path. Check base_url; it usually ends in /v1."
 
 
-class Decision(NamedTuple):
+class FaultDecision(NamedTuple):
     """Who is at fault.
 
     Attributes:
@@ -88,7 +88,7 @@ class Decision(NamedTuple):
     advice: str = ""
 
 
-def decide(evidence: Evidence, *, wait: Wait = None) -> Decision:
+def decide(evidence: Evidence, *, wait: Wait = None) -> FaultDecision:
     """Return who is at fault.
 
     Args:
@@ -100,9 +100,9 @@ def decide(evidence: Evidence, *, wait: Wait = None) -> Decision:
     if evidence.flagged and evidence.status in (None, 400, 403, 422):
         return _of(ROWS[0], usual)
     if _is_too_large(evidence):
-        return Decision(Fault.SIZE, usual, _ALONE_TOO_LARGE)
+        return FaultDecision(Fault.SIZE, usual, _ALONE_TOO_LARGE)
     if evidence.status == 402:
-        return Decision(Fault.ACCOUNT, QuotaError, "The account has no quota left; waiting does not help.")
+        return FaultDecision(Fault.ACCOUNT, QuotaError, "The account has no quota left; waiting does not help.")
     if evidence.quotas:
         return _of_quotas(evidence, usual)
     row = _row_by_code(evidence) or _row_by_prose(evidence, wait)
@@ -111,19 +111,19 @@ def decide(evidence: Evidence, *, wait: Wait = None) -> Decision:
     if (row is not None or usual is RateLimitError) and _is_daily(evidence, wait):
         return _of(_QUOTA, usual)
     if row is not None:
-        return Decision(Fault.LOAD, usual, row.advice)
+        return FaultDecision(Fault.LOAD, usual, row.advice)
     return _by_status(evidence, usual)
 
 
 _QUOTA = next(row for row in ROWS if row.error is QuotaError)
 
 
-def _of(row: Row, usual: type[ProviderError]) -> Decision:
+def _of(row: FaultRow, usual: type[ProviderError]) -> FaultDecision:
     plain = row.bad_request if usual is BadRequestError else None
-    return Decision(row.fault, row.error or plain or usual, row.advice)
+    return FaultDecision(row.fault, row.error or plain or usual, row.advice)
 
 
-def _row_by_code(evidence: Evidence) -> Row | None:
+def _row_by_code(evidence: Evidence) -> FaultRow | None:
     """Of several codes, the one whose row comes first: a gateway's own word for an error is the more general one."""
     for row in ROWS:
         for word in evidence.words:
@@ -132,7 +132,7 @@ def _row_by_code(evidence: Evidence) -> Row | None:
     return None
 
 
-def _row_by_prose(evidence: Evidence, wait: Wait) -> Row | None:
+def _row_by_prose(evidence: Evidence, wait: Wait) -> FaultRow | None:
     """A message that asks to wait a moment does not mean an empty account, whatever it advertises."""
     for row in ROWS:
         if row.prose is None or evidence.status not in row.statuses or not row.prose.search(evidence.prose):
@@ -154,11 +154,11 @@ def _is_too_large(evidence: Evidence) -> bool:
     return 0 < most < _whole(requested[0])
 
 
-def _of_quotas(evidence: Evidence, usual: type[ProviderError]) -> Decision:
+def _of_quotas(evidence: Evidence, usual: type[ProviderError]) -> FaultDecision:
     daily = any(_DAILY.search(quota) for quota in evidence.quotas)
     if daily or _NO_QUOTA_AT_ALL.search(evidence.prose):
         return _of(_QUOTA, usual)
-    return Decision(Fault.LOAD, usual)
+    return FaultDecision(Fault.LOAD, usual)
 
 
 def _is_daily(evidence: Evidence, wait: Wait) -> bool:
@@ -181,15 +181,15 @@ def _class_by_status(evidence: Evidence) -> type[ProviderError]:
     return BadRequestError if status is not None and 400 <= status < 500 and status not in (408, 409) else ServerError
 
 
-def _by_status(evidence: Evidence, usual: type[ProviderError]) -> Decision:
+def _by_status(evidence: Evidence, usual: type[ProviderError]) -> FaultDecision:
     fault = _FAULT_BY_STATUS.get(evidence.status or 0, usual.fault)
     if usual is NotFoundError or evidence.status == 405:
-        return Decision(fault, usual, _NO_PATH)
+        return FaultDecision(fault, usual, _NO_PATH)
     if usual is AuthenticationError:
-        return Decision(fault, usual, "Check the key for this provider.")
+        return FaultDecision(fault, usual, "Check the key for this provider.")
     if usual is PermissionDeniedError:
-        return Decision(fault, usual, "The key is valid but may not use this model or path.")
-    return Decision(fault, usual)
+        return FaultDecision(fault, usual, "The key is valid but may not use this model or path.")
+    return FaultDecision(fault, usual)
 
 
 def _whole(digits: str) -> int:

@@ -20,10 +20,10 @@ from ..errors import (
     WrongKeyError,
 )
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["ROWS", "FaultRow"]
 
 
-class Row(NamedTuple):
+class FaultRow(NamedTuple):
     """How some providers report one case.
 
     Attributes:
@@ -60,7 +60,7 @@ _REFUSALS = frozenset((None, 400, 403, 406, 422, 446, 451))
 _BAD = frozenset((None, 400, 413, 422, 500))
 
 ROWS = (
-    Row(
+    FaultRow(
         # Azure, OpenAI, Gemini, Mistral, OpenRouter, DashScope, Zhipu, DeepSeek, Moonshot, MiniMax (1026, 1027),
         # Volcengine,
         # StepFun, Bedrock, LiteLLM, xAI, Anthropic, Vertex.
@@ -107,7 +107,7 @@ ROWS = (
         PromptFilteredError,
         "The provider's filter refused this text: rephrase it. Other requests are not affected.",
     ),
-    Row(
+    FaultRow(
         # OpenAI, vLLM, llama.cpp, Groq, DeepSeek, Cerebras, Copilot, GitHub Models, Anthropic, Gemini, Mistral,
         # Cohere, Bedrock,
         # Together, Fireworks, TGI, SGLang, LM Studio, Ollama, xAI, Moonshot, MiniMax, Zhipu, DashScope, Cloudflare.
@@ -134,7 +134,7 @@ ROWS = (
         ContextLengthError,
         "Shorten the messages, or use a model with a larger context.",
     ),
-    Row(
+    FaultRow(
         # Anthropic (413), OpenAI, Azure, nginx; Groq and OpenAI say it by numbers, see ``fault.py``.
         "a body or a picture that is too large",
         Fault.SIZE,
@@ -151,7 +151,7 @@ ROWS = (
         None,
         "This request is too large: shorten its texts, or make its pictures smaller. Other requests are not affected.",
     ),
-    Row(
+    FaultRow(
         # OpenAI, Anthropic, Fireworks.
         "a picture or file that cannot be read",
         Fault.CONTENT,
@@ -176,7 +176,7 @@ ROWS = (
         None,
         "This request's picture or file is refused. Other requests are not affected.",
     ),
-    Row(
+    FaultRow(
         # OpenAI, Moonshot, DashScope, Volcengine, MiniMax (1008), Together, xAI, Anthropic, OpenRouter, SiliconFlow,
         # Zhipu.
         "no money or quota left",
@@ -236,7 +236,7 @@ ROWS = (
         QuotaError,
         "The account has no quota left; waiting does not help.",
     ),
-    Row(
+    FaultRow(
         # OpenAI, Gemini (400), Anthropic, DashScope, Mistral, MiniMax (1004), Cerebras, Groq, Together.
         "a key that is missing or wrong",
         Fault.SETTINGS,
@@ -268,7 +268,7 @@ ROWS = (
         "Check the key for this provider.",
         WrongKeyError,
     ),
-    Row(
+    FaultRow(
         # OpenAI, Azure, Anthropic, Mistral, xAI (400), DeepSeek (400), vLLM, Ollama, Gemini, Groq, Cerebras, LiteLLM.
         "a model that is not there",
         Fault.SETTINGS,
@@ -297,14 +297,14 @@ ROWS = (
         "Check the model's name.",
         UnknownNameError,
     ),
-    Row(
+    FaultRow(
         # OpenAI.
         "an earlier answer that is not there",
         Fault.SETTINGS,
         _codes("previous_response_not_found", "conversation_not_found"),
         bad_request=UnknownNameError,
     ),
-    Row(
+    FaultRow(
         # OpenAI, Gemini, Anthropic, Groq, Azure, Bedrock, NVIDIA.
         "an account, a place or a version that may not use this",
         Fault.SETTINGS,
@@ -320,13 +320,13 @@ ROWS = (
         None,
         "Check the account's settings, its region, and the model's name.",
     ),
-    Row(
+    FaultRow(
         # OpenAI, Azure, Groq: an option that is not accepted, and that no remedy of ``remedy.py`` may leave out.
         "an option that is not taken",
         Fault.SETTINGS,
         _codes("unsupported_parameter", "unknown_parameter", "model_not_active"),
     ),
-    Row(
+    FaultRow(
         # Anthropic (529), Moonshot, Cerebras, Mistral, OpenAI, Volcengine, AWS, Together; counted: OpenAI, Groq,
         # Cerebras,
         # DashScope, Azure, AWS, MiniMax (1002, 1039), GitHub.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .sse import joined
 
-__all__ = ["Pieces"]
+__all__ = ["TextPieces"]
 
 
-class Pieces:
+class TextPieces:
     """Text that grows by appending; joined only when somebody reads it."""
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class Pieces:
             return text
         return text.removeprefix(str(self))
 
-    def __deepcopy__(self, memo: object) -> Pieces:
-        copied = Pieces()  # whose add appends to its own list
+    def __deepcopy__(self, memo: object) -> TextPieces:
+        copied = TextPieces()  # whose add appends to its own list
         copied.list += self.list
         copied.half = self.half
         return copied

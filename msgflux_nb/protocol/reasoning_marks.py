@@ -50,7 +50,7 @@ _BLANK_LIMIT = 256  # characters of white space after which no mark is expected 
 _TRIES = 8
 
 
-class Part(NamedTuple):
+class MarkedPart(NamedTuple):
     """A piece of the content.
 
     Attributes:
@@ -84,24 +84,24 @@ class ReasoningFilter:
         self._opening = ""  # the mark that opened the reasoning; empty where a template did
         self._since: list[str] = []  # everything since the reasoning began, the mark included
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[MarkedPart]:
         """Take some content, return the pieces that are certain."""
         if self.passed:
-            return [Part(False, text)] if text else []
+            return [MarkedPart(False, text)] if text else []
         self._held += text
         if self.inside:
             self._since.append(text)
-        parts: list[Part] = []
+        parts: list[MarkedPart] = []
         while self._step(parts):
             pass
         return parts
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[MarkedPart]:
         """Take the end, return what was held back."""
         held, self._held = self._held, ""
         if self._blank:
             held = held.lstrip()
-        return [Part(self.inside, held)] if held else []
+        return [MarkedPart(self.inside, held)] if held else []
 
     def separate(self) -> None:
         """Note that this server sends reasoning in a field of its own, so that content does not begin with it."""
@@ -122,10 +122,10 @@ class ReasoningFilter:
         self.inside = False
         return said
 
-    def _step(self, parts: list[Part]) -> bool:
+    def _step(self, parts: list[MarkedPart]) -> bool:
         return self._inside(parts) if self.inside else self._at_head(parts)
 
-    def _at_head(self, parts: list[Part]) -> bool:
+    def _at_head(self, parts: list[MarkedPart]) -> bool:
         """Look for a mark at the start of the held content."""
         body = self._held.lstrip()
         if not body and len(self._held) <= _BLANK_LIMIT:
@@ -145,7 +145,7 @@ class ReasoningFilter:
         else:
             text, self._held, self.passed = body if self._blank else self._held, "", True
             if text:
-                parts.append(Part(False, text))
+                parts.append(MarkedPart(False, text))
             return False
         return True
 
@@ -155,7 +155,7 @@ class ReasoningFilter:
         self._find = re.compile("|".join(map(re.escape, closings)), re.I)
         self.inside = self._blank = True
 
-    def _inside(self, parts: list[Part]) -> bool:
+    def _inside(self, parts: list[MarkedPart]) -> bool:
         """Look for the mark that ends the reasoning."""
         assert self._find is not None
         if self._blank:
@@ -164,7 +164,7 @@ class ReasoningFilter:
         found = self._find.search(self._held)
         end = len(self._held) - self._kept() if found is None else found.start()
         if end:
-            parts.append(Part(True, self._held[:end]))
+            parts.append(MarkedPart(True, self._held[:end]))
         if found is None:
             self._held = self._held[end:]
             return False

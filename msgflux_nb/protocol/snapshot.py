@@ -30,8 +30,8 @@ from .events import (
     ToolCallDelta,
     Usage,
 )
-from .pieces import Pieces
-from .reasoning_marks import Part, ReasoningMarks
+from .pieces import TextPieces
+from .reasoning_marks import MarkedPart, ReasoningMarks
 from .tool_call import ToolCall
 from .tool_calls import ToolCallAggregator
 
@@ -164,11 +164,11 @@ class GrowingChoice:
         marks: ReasoningMarks = "marked",
     ) -> None:
         self.index = index
-        self.text, self.reasoning, self.refusal = Pieces(), Pieces(), Pieces()
+        self.text, self.reasoning, self.refusal = TextPieces(), TextPieces(), TextPieces()
         self.content = ContentReader(prefill, echoed=echoed, marks=marks)
         self.warnings: list[str] = []
-        self._thought = Pieces()  # reasoning that stood in the content
-        self._messages = Pieces()  # the content that came in messages
+        self._thought = TextPieces()  # reasoning that stood in the content
+        self._messages = TextPieces()  # the content that came in messages
         self.calls = ToolCallAggregator(streaming=True)
         self.images: list[Image] = []
         self.annotations: list[dict[str, Any]] = []
@@ -180,7 +180,7 @@ class GrowingChoice:
         self._prefill = self.content.prefill_text
         self._audio_format = audio_format
         self._sound: list[bytes] = []
-        self._words = Pieces()
+        self._words = TextPieces()
         self._letters = ""  # base64 that does not make a whole byte yet
         self._audio_id: str | None = None
         self._audio_expires_at: int | None = None
@@ -261,7 +261,7 @@ class GrowingChoice:
         reason = None if self.finished is None else self.finished.reason
         text = self.content.taken_back(ended=reason not in (None, "length"))
         if text is not None:
-            self._thought = Pieces()
+            self._thought = TextPieces()
             return [self._said(TextDelta, self.text, text)]
         late = self.content.split_late(str(self.text))
         if late is not None:
@@ -291,14 +291,14 @@ class GrowingChoice:
         }
         return frozenset(kind for kind, pieces in found.items() if not pieces)
 
-    def _told(self, parts: list[Part]) -> list[Event]:
+    def _told(self, parts: list[MarkedPart]) -> list[Event]:
         events: list[Event] = []
         for reasoning, text in parts:
             (self._thought if reasoning else self.text).add(text)
             events.append(ReasoningDelta(text, self.index) if reasoning else TextDelta(text, self.index))
         return events
 
-    def _said(self, kind: Callable[[str, int], Event], pieces: Pieces, text: str) -> Event | None:
+    def _said(self, kind: Callable[[str, int], Event], pieces: TextPieces, text: str) -> Event | None:
         if not text:
             return None
         pieces.add(text)

@@ -10,7 +10,7 @@ import base64
 import re
 from typing import Any
 
-from ..content.picture import Limits
+from ..content.picture import PictureLimits
 from ..errors import MediaError
 from .profile import Profile
 
@@ -38,7 +38,7 @@ _TAKERS = {
     "video": "video models, such as openrouter/google/gemini-2.5-flash or a Qwen2.5-VL on a vLLM server of yours",
 }
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
-_USUAL = Limits()
+_USUAL = PictureLimits()
 
 
 def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ def outgoing(
     sent = [_for_provider(message, profile, origin) for message in messages]
     if profile.tool_ids == "nine_letters":
         sent = [_with_short_ids(message) for message in sent]
-    limits = Limits(profile.image_long_edge, profile.image_max_bytes)
+    limits = PictureLimits(profile.image_long_edge, profile.image_max_bytes)
     if limits != _USUAL:  # images from ChatBlock keep the usual ones
         sent = [_with_fitting_images(message, limits) for message in sent]
     return sent
@@ -155,14 +155,14 @@ def _short_id(call_id: str) -> str:
     return base64.b32encode(hashlib.sha256(call_id.encode()).digest()).decode()[:9]
 
 
-def _with_fitting_images(message: dict[str, Any], limits: Limits) -> dict[str, Any]:
+def _with_fitting_images(message: dict[str, Any], limits: PictureLimits) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
     return {**message, "content": [_fitting(part, limits) for part in content]}
 
 
-def _fitting(part: Any, limits: Limits) -> Any:
+def _fitting(part: Any, limits: PictureLimits) -> Any:
     """Shrink an embedded image that is larger than the provider allows."""
     source = part.get("image_url") if isinstance(part, dict) else None
     url = source.get("url") if isinstance(source, dict) else None

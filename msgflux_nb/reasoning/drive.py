@@ -14,14 +14,14 @@ from .log import Log, opened
 from .plan_events import Asking
 from .trace import Asked
 
-__all__ = ["Done", "Job", "Plan", "adrive", "drive"]
+__all__ = ["Done", "Plan", "PlanJob", "adrive", "drive"]
 
 CUT = "cut: max_seconds was reached"
 
 UNREADABLE = (IncompleteOutputError, ValidationFailedError)
 
 
-class Job(NamedTuple):
+class PlanJob(NamedTuple):
     """A call to make: of a model where there is one, else of a function.
 
     Attributes:
@@ -53,7 +53,7 @@ class Done(NamedTuple):
     error: Exception | None = None
 
 
-def took(log: Log, job: Job, given: Any, error: Exception | None, began: float) -> Done:
+def took(log: Log, job: PlanJob, given: Any, error: Exception | None, began: float) -> Done:
     """Keep what a job gave; return it as a value."""
     response = given if hasattr(given, "consume") and hasattr(given, "metadata") else None
     if response is not None:
@@ -79,13 +79,13 @@ def took(log: Log, job: Job, given: Any, error: Exception | None, began: float) 
     return done
 
 
-def _asked(job: Job, text: str, problem: str | None, began: float) -> Asked:
+def _asked(job: PlanJob, text: str, problem: str | None, began: float) -> Asked:
     prompt = job.argument if isinstance(job.argument, str) else None
     seconds = time.monotonic() - began
     return Asked(job.purpose, about=job.about, prompt=prompt, text=text, problem=problem, seconds=seconds)
 
 
-Plan = Generator[Sequence[Job], list[Done], None]
+Plan = Generator[Sequence[PlanJob], list[Done], None]
 
 
 def drive(plan: Plan, log: Log) -> None:
@@ -112,9 +112,9 @@ async def adrive(plan: Plan, log: Log, max_concurrency: int) -> None:
         jobs = _step(plan, await _together(jobs, log, max_concurrency, in_turn))
 
 
-async def _together(jobs: Sequence[Job], log: Log, max_concurrency: int, in_turn: asyncio.Lock) -> list[Done]:
+async def _together(jobs: Sequence[PlanJob], log: Log, max_concurrency: int, in_turn: asyncio.Lock) -> list[Done]:
     """Run the jobs of a round; return what came, up to the first that a limit left out or cut."""
-    tasks: dict[asyncio.Task[Done], Job] = {}
+    tasks: dict[asyncio.Task[Done], PlanJob] = {}
     running: set[asyncio.Task[Done]] = set()
     try:
         for job in jobs:
@@ -136,7 +136,7 @@ async def _together(jobs: Sequence[Job], log: Log, max_concurrency: int, in_turn
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _first(running: set[Any], tasks: dict[Any, Job], log: Log) -> set[Any]:
+async def _first(running: set[Any], tasks: dict[Any, PlanJob], log: Log) -> set[Any]:
     """Wait until a job has ended, or ``max_seconds`` are over; return those that still run.
 
     What waits for a provider, or for an async function, is cancelled then. A function on a thread cannot be.
@@ -159,14 +159,14 @@ async def _first(running: set[Any], tasks: dict[Any, Job], log: Log) -> set[Any]
     return still
 
 
-def _step(plan: Plan, done: list[Done] | None) -> Sequence[Job] | None:
+def _step(plan: Plan, done: list[Done] | None) -> Sequence[PlanJob] | None:
     try:
         return next(plan) if done is None else plan.send(done)
     except StopIteration:
         return None
 
 
-def _run(job: Job, log: Log) -> Done | None:
+def _run(job: PlanJob, log: Log) -> Done | None:
     """Run a job; None where ``max_seconds`` has cut it."""
     began = time.monotonic()
     log.tell(Asking(job.purpose, job.about))
@@ -193,7 +193,7 @@ def _run(job: Job, log: Log) -> Done | None:
     return took(log, job, given, None, began)
 
 
-async def _arun(job: Job, log: Log, in_turn: asyncio.Lock) -> Done:
+async def _arun(job: PlanJob, log: Log, in_turn: asyncio.Lock) -> Done:
     began = time.monotonic()
     log.tell(Asking(job.purpose, job.about))
     try:
@@ -223,12 +223,12 @@ def _is_async(function: Any) -> bool:
     )
 
 
-def _called(job: Job) -> Any:
+def _called(job: PlanJob) -> Any:
     assert job.function is not None
     return job.function(job.argument)
 
 
-def _tried(job: Job) -> tuple[Any, BaseException | None]:
+def _tried(job: PlanJob) -> tuple[Any, BaseException | None]:
     # On a thread: a StopIteration would never leave it.
     try:
         return _called(job), None
@@ -236,5 +236,5 @@ def _tried(job: Job) -> tuple[Any, BaseException | None]:
         return None, error
 
 
-def _keywords(job: Job) -> dict[str, Any]:
+def _keywords(job: PlanJob) -> dict[str, Any]:
     return {} if job.schema is None else {"generation_schema": job.schema}

@@ -14,7 +14,7 @@ from ..errors import described
 from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .budget import Budget, Limits
-from .drive import Done, Job, adrive, drive
+from .drive import Done, PlanJob, adrive, drive
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -188,7 +188,7 @@ class _Vote:
         limits = self.log.budget.limits
         return PlanStarted(kind="self_consistency", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
-    def plan(self) -> Generator[Sequence[Job], list[Done], None]:
+    def plan(self) -> Generator[Sequence[PlanJob], list[Done], None]:
         """Say what to sample next, until the vote ends."""
         self.log.tell_again()
         for sample in self._samples:
@@ -238,10 +238,10 @@ class _Vote:
         assert callable(self._stop)
         return bool(self._stop(tuple(sample.answer for sample in self._samples if sample.group is not None)))
 
-    def _jobs(self, start: int, count: int) -> list[Job]:
+    def _jobs(self, start: int, count: int) -> list[PlanJob]:
         return [self._job(number) for number in range(start, start + count)]
 
-    def _job_of_several(self, start: int, count: int) -> Job:
+    def _job_of_several(self, start: int, count: int) -> PlanJob:
         """Ask for several samples by one request; a server that gives one alone is asked one by one from then on."""
         before = len(self.log.responses)
 
@@ -252,9 +252,9 @@ class _Vote:
 
         schema = ChainOfThoughts[self._answer]  # type: ignore[name-defined]  # a type that the caller gave
         model = with_choices(numbered(self._model, start), min(count, MOST_AT_ONCE))
-        return Job("sample", self._task, model=model, schema=schema, about=start, then=then)
+        return PlanJob("sample", self._task, model=model, schema=schema, about=start, then=then)
 
-    def _job(self, number: int) -> Job:
+    def _job(self, number: int) -> PlanJob:
         def then(done: Done) -> None:
             self._came[number] = done
             early = None
@@ -263,9 +263,11 @@ class _Vote:
             self._tell(early)
 
         if not self._is_model:
-            return Job("sample", self._task, function=self._model, about=number, then=then)
+            return PlanJob("sample", self._task, function=self._model, about=number, then=then)
         schema = ChainOfThoughts[self._answer]  # type: ignore[name-defined]  # a type that the caller gave
-        return Job("sample", self._task, model=numbered(self._model, number), schema=schema, about=number, then=then)
+        return PlanJob(
+            "sample", self._task, model=numbered(self._model, number), schema=schema, about=number, then=then
+        )
 
     def _count(self, number: int) -> None:
         """Count a sample that came, in order of the numbers; one that cannot be read votes for nothing."""
@@ -310,10 +312,10 @@ class _Vote:
             self._told[sample.number] = sample
             self.log.tell(sample)
 
-    def _judging(self) -> Job:
+    def _judging(self) -> PlanJob:
         answers = "\n".join(f"{number}. {self._first(group)}" for number, group in enumerate(range(len(self._keys)), 1))
         prompt = self._prompts.judge.format(task=text_of(self._task), answers=answers)
-        return Job("judge", prompt, model=self._judge, schema=Groups, then=self._regroup)
+        return PlanJob("judge", prompt, model=self._judge, schema=Groups, then=self._regroup)
 
     def _first(self, group: int) -> Any:
         return next(sample.answer for sample in self._samples if sample.group == group)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from .budget import Budget, Limits
-from .drive import Done, Job, adrive, drive
+from .drive import Done, PlanJob, adrive, drive
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -162,7 +162,7 @@ class _Tree:
         limits = self.log.budget.limits
         return PlanStarted(kind="tree_of_thoughts", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
-    def plan(self) -> Generator[Sequence[Job], list[Done], None]:
+    def plan(self) -> Generator[Sequence[PlanJob], list[Done], None]:
         """Say what to call next, until the search ends; then ask a model for the answer."""
         for level in range(self._depth):
             yield from self._level([()] if level == 0 else self._beam)
@@ -183,7 +183,7 @@ class _Tree:
             raise done.error
         self._final = done.value
 
-    def _level(self, beam: list[Path]) -> Generator[Sequence[Job], list[Done], None]:
+    def _level(self, beam: list[Path]) -> Generator[Sequence[PlanJob], list[Done], None]:
         self._growing = beam
         jobs = [self._proposing(path) for path in beam]
         done = yield jobs
@@ -202,7 +202,7 @@ class _Tree:
             self._stopped = self._cut(valuations, done)
         self._keep(alive)
 
-    def _cut(self, jobs: list[Job], done: list[Done]) -> str | None:
+    def _cut(self, jobs: list[PlanJob], done: list[Done]) -> str | None:
         return self.log.budget.reached() if len(done) < len(jobs) else None
 
     def _grow(self) -> list[Path]:
@@ -218,13 +218,13 @@ class _Tree:
                     fresh.append(path)
         return fresh
 
-    def _checked(self, fresh: list[Path]) -> Generator[Sequence[Job], list[Done], list[Path]]:
+    def _checked(self, fresh: list[Path]) -> Generator[Sequence[PlanJob], list[Done], list[Path]]:
         """Ask ``check`` of each path in turn, before any is valued; return those that are not dead."""
         if self._check is None:
             return fresh
         alive: list[Path] = []
         for path in fresh:
-            (done,) = yield [Job("check", path, function=self._check, counted=False)]
+            (done,) = yield [PlanJob("check", path, function=self._check, counted=False)]
             verdict = _verdict(done.value)
             if verdict is True:
                 self._mark(path, state="solved")
@@ -265,16 +265,16 @@ class _Tree:
             self._nodes[path] = node
             self.log.tell(node)
 
-    def _proposing(self, path: Path) -> Job:
+    def _proposing(self, path: Path) -> PlanJob:
         def then(done: Done) -> None:
             self._proposed[path] = _thoughts(done, self._propose is not None)
 
         if self._propose is not None:
             counted = self._model is None
-            return Job("propose", path, function=self._propose, counted=counted, about=path, then=then)
+            return PlanJob("propose", path, function=self._propose, counted=counted, about=path, then=then)
         return self._asking("propose", path, self._prompts.propose, Thoughts, then)
 
-    def _valuing(self, path: Path, number: int) -> Job:
+    def _valuing(self, path: Path, number: int) -> PlanJob:
         def then(done: Done) -> None:
             if done.problem is None:
                 found = done.value.score if self._value is None else _number(done.value)
@@ -283,7 +283,7 @@ class _Tree:
 
         if self._value is not None:
             counted = self._model is None
-            return Job("value", path, function=self._value, counted=counted, about=path, then=then)
+            return PlanJob("value", path, function=self._value, counted=counted, about=path, then=then)
         return self._asking("value", path, self._prompts.value, Valuation, then, number)
 
     def _asking(
@@ -294,10 +294,10 @@ class _Tree:
         schema: Any,
         then: Callable[[Any], None] | None = None,
         number: int = 0,
-    ) -> Job:
+    ) -> PlanJob:
         thoughts = "\n".join(f"- {thought.strip()}" for thought in path) or "- none yet"
         filled = prompt.format(task=text_of(self._task), path=thoughts, count=self._breadth)
-        return Job(purpose, filled, model=numbered(self._model, number), schema=schema, about=path, then=then)
+        return PlanJob(purpose, filled, model=numbered(self._model, number), schema=schema, about=path, then=then)
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result so far, with the results of a level that did not end."""

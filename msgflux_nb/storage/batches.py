@@ -17,7 +17,7 @@ from .answers import Store
 from .waiting import Table
 from .worker import LATE_SECONDS
 
-__all__ = ["KEY_BYTES", "Record", "Records", "RunRecord"]
+__all__ = ["KEY_BYTES", "BatchRecords", "Record", "RunRecord"]
 
 KEY_BYTES = 32  # of a request's key
 
@@ -123,7 +123,7 @@ _MERGE_CORRECTIONS = "INSERT INTO corrections SELECT * FROM other.corrections WH
 _MERGE_DECISIONS = "INSERT INTO decisions SELECT * FROM other.decisions WHERE true ON CONFLICT DO NOTHING"
 
 
-class Records:
+class BatchRecords:
     """The records of one store; safe for threads and for several processes on one machine.
 
     Records that wait to be written are found too.
@@ -249,7 +249,7 @@ class Records:
         self.left = self.store.worker.flush(within)
         return self.left
 
-    def give(self, other: Records) -> None:
+    def give(self, other: BatchRecords) -> None:
         """Hand the pending records to others to write."""
         for write in self.store.worker.waiting.everything():
             other.store.worker.put(*write)
@@ -265,7 +265,7 @@ class Records:
             self.store.worker.follow(within)
         return self.flush(within)
 
-    def merge(self, other: Records) -> None:
+    def merge(self, other: BatchRecords) -> None:
         """Copy the answers, runs, corrections and decisions of another store on disk that this one lacks.
 
         Raises:

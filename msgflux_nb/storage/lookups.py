@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..errors import StoreError
-from .batches import Record, Records
+from .batches import BatchRecords, Record
 
 __all__ = ["Lookups"]
 
@@ -23,7 +23,7 @@ class Lookups:
         fail: called if an answer takes long.
     """
 
-    def __init__(self, records: Records, fail: Callable[[StoreError], object]) -> None:
+    def __init__(self, records: BatchRecords, fail: Callable[[StoreError], object]) -> None:
         self._records, self._fail = records, fail
         self._patience = _PATIENCE_SECONDS
         self._wanted: list[tuple[bytes, asyncio.Future[Record | None]]] = []

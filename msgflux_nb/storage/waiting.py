@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Table", "Turn", "Waiting", "Write"]
+__all__ = ["LoopTurn", "Table", "Waiting", "Write"]
 
 _GROUP, _GROUP_BYTES = 256, 16_000_000
 _TOGETHER = (64, 16, 4, 1)  # rows of one statement; few sizes, so that SQLite reads few statements
@@ -53,7 +53,7 @@ class Write(NamedTuple):
         return 200 + sum(len(value) for value in self.values if isinstance(value, bytes | str))
 
 
-class Turn:
+class LoopTurn:
     """Those of one loop that wait for the same rows."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -96,8 +96,8 @@ class Waiting:
         self._numbers = itertools.count(1)
         self._last = 0
         self._rows: dict[tuple[str, Any], tuple[int, float, Write, int]] = {}  # number, time, row, bytes
-        self._turns: list[Turn] = []
-        self._begun: dict[asyncio.AbstractEventLoop, Turn] = {}  # those that wait for rows that are in no group yet
+        self._turns: list[LoopTurn] = []
+        self._begun: dict[asyncio.AbstractEventLoop, LoopTurn] = {}  # those that wait for rows that are in no group yet
         self._events: list[threading.Event] = []
 
     def __len__(self) -> int:
@@ -174,7 +174,7 @@ class Waiting:
         for turn in turns:
             turn.end()
 
-    def turn(self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]) -> Turn:
+    def turn(self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]) -> LoopTurn:
         """Return what to wait for until the rows are written that wait now; on the loop's thread.
 
         Args:
@@ -185,7 +185,7 @@ class Waiting:
         with self._lock:
             turn = self._begun.get(loop)
             if turn is None or turn.over:
-                turn = self._begun[loop] = Turn(loop)
+                turn = self._begun[loop] = LoopTurn(loop)
                 turn.late = loop.call_later(seconds, late)
                 self._turns.append(turn)
             turn.number = self._last

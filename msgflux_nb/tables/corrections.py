@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..storage.batches import KEY_BYTES, Records
+from ..storage.batches import KEY_BYTES, BatchRecords
 from ..storage.notes import Notes
 from .cells import CellError
 from .paths import replaced, type_at
@@ -60,7 +60,7 @@ class Corrections:
         schema_name: what corrections to answers of this type are kept under.
     """
 
-    def __init__(self, records: Records | None, schema: Any, rows: Rows, keys: bytearray) -> None:
+    def __init__(self, records: BatchRecords | None, schema: Any, rows: Rows, keys: bytearray) -> None:
         self._rows, self._keys = rows, keys
         key, values = ("subject", "schema", "field"), ("value", "was")
         self._notes = None if records is None else Notes(records.store, "corrections", key, values, fixed=("was",))

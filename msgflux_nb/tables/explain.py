@@ -16,7 +16,7 @@ from .cells import CellError
 from .labels import label_digest, label_places, row_place
 from .report import RUN_COLUMNS
 from .run import Run
-from .runs import Found, find_run
+from .runs import FoundRun, find_run
 
 __all__ = ["Explanation", "explain", "explain_so_far"]
 
@@ -132,7 +132,7 @@ def explain_so_far(run: Run, position: int) -> Explanation:
     Raises:
         IndexError: the run has no such row.
     """
-    found = Found(run.name, run, run.record, run.records)
+    found = FoundRun(run.name, run, run.record, run.records)
     ledger = run.batch.ledger
     if not 0 <= position < len(ledger):
         raise IndexError(f"expected a position below {len(ledger):,}, got {position}")
@@ -149,7 +149,7 @@ def explain_so_far(run: Run, position: int) -> Explanation:
 
 
 def _explanation(
-    found: Found,
+    found: FoundRun,
     label: Any,
     place: int,
     cells: dict[str, Any],
@@ -174,7 +174,7 @@ def _explanation(
     )
 
 
-def _input_index(found: Found, frame: pd.DataFrame) -> pd.Index[Any]:
+def _input_index(found: FoundRun, frame: pd.DataFrame) -> pd.Index[Any]:
     """The index of the run's input."""
     if found.live is not None:
         return found.live.rows.index
@@ -203,7 +203,7 @@ def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, A
     return {name: cell for name, cell in cells.items() if cell is not None}
 
 
-def _number(found: Found, place: int, piece: int | None) -> int:
+def _number(found: FoundRun, place: int, piece: int | None) -> int:
     """Which of the run's requests is meant."""
     if found.live is not None:
         return found.live.number_of(place, piece)
@@ -215,7 +215,7 @@ def _number(found: Found, place: int, piece: int | None) -> int:
     return place
 
 
-def _record(found: Found, place: int) -> Record | None:
+def _record(found: FoundRun, place: int) -> Record | None:
     if found.records is None:
         return None
     if found.live is None:
@@ -223,7 +223,7 @@ def _record(found: Found, place: int) -> Record | None:
     return found.records.get(bytes(found.live.piece_keys[place * KEY_BYTES : (place + 1) * KEY_BYTES]))
 
 
-def _request(found: Found, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
+def _request(found: FoundRun, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
     """The request, and a note if there is none."""
     if record is not None:
         return _shown(record.request), None

@@ -25,7 +25,7 @@ from .options import KEYWORDS, OnStoreError, Options
 from .progress import progress_of
 from .run import Run
 
-__all__ = ["Job", "aextract", "afinish", "extract", "finish"]
+__all__ = ["Waitable", "aextract", "afinish", "extract", "finish"]
 
 # A person notices 0.1 s as at once; it is how often a wait looks up, for the progress bar and for an interrupt.
 _HEARTBEAT_SECONDS = 0.1
@@ -161,7 +161,7 @@ def extract(
     return finish(Run(data, schema, **options), progress=progress)
 
 
-class Job(Protocol):
+class Waitable(Protocol):
     """What is waited for: a batch over rows, or a grid."""
 
     wants_rows: Callable[[], object]
@@ -192,7 +192,7 @@ class Job(Protocol):
         """Return the frame, or raise what has to be raised."""
 
 
-def finish(run: Job, *, progress: bool) -> pd.DataFrame:
+def finish(run: Waitable, *, progress: bool) -> pd.DataFrame:
     """Run a batch to its end, or to an interrupt, and return its frame as its data was."""
     attention = threading.Event()
     run.wants_rows = attention.set
@@ -227,7 +227,7 @@ async def aextract(data: Any, /, schema: Any, *, progress: bool = True, **option
     return await afinish(Run(data, schema, **options), progress=progress)
 
 
-async def afinish(run: Job, *, progress: bool) -> pd.DataFrame:
+async def afinish(run: Waitable, *, progress: bool) -> pd.DataFrame:
     """As :func:`finish`, to be awaited."""
     loop, hungry = asyncio.get_running_loop(), asyncio.Event()
     run.wants_rows = lambda: loop.call_soon_threadsafe(hungry.set)

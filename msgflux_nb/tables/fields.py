@@ -15,7 +15,7 @@ import pandas as pd
 
 from .dtypes import Column
 
-__all__ = ["Cells", "Records", "field_names", "field_of", "is_missing", "plain", "plain_all", "python_value"]
+__all__ = ["Cells", "TypedRecords", "field_names", "field_of", "is_missing", "plain", "plain_all", "python_value"]
 
 _NONE = type(None)
 _LEAVES = {str, int, float, bool, _NONE}
@@ -31,9 +31,9 @@ class Cells:
     """
 
     def __init__(self, values: Sequence[Any], items: Sequence[Any] = ()) -> None:
-        self._records: dict[tuple[bool, tuple[str, ...]], Records] = {
-            (False, ()): Records(values),
-            (True, ()): Records(items),
+        self._records: dict[tuple[bool, tuple[str, ...]], TypedRecords] = {
+            (False, ()): TypedRecords(values),
+            (True, ()): TypedRecords(items),
         }
 
     def of(self, column: Column) -> Sequence[Any]:
@@ -45,13 +45,13 @@ class Cells:
             return [tags.get(type(record)) for record in self._reach(of_item, path).values]
         return self._reach(of_item, path[:-1]).take(path[-1]) if path else self._records[of_item, ()].values
 
-    def _reach(self, of_item: bool, path: tuple[str, ...]) -> Records:
+    def _reach(self, of_item: bool, path: tuple[str, ...]) -> TypedRecords:
         if (of_item, path) not in self._records:
-            self._records[of_item, path] = Records(self._reach(of_item, path[:-1]).take(path[-1]))
+            self._records[of_item, path] = TypedRecords(self._reach(of_item, path[:-1]).take(path[-1]))
         return self._records[of_item, path]
 
 
-class Records:
+class TypedRecords:
     """Some records, the most of them of one type.
 
     Args:

@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import StoreError, StoreWarning, ValidationFailedError, described
 from ..generation.decode import decode_answer
-from ..storage.batches import KEY_BYTES, Record, Records
+from ..storage.batches import KEY_BYTES, BatchRecords, Record
 from ..storage.lookups import Lookups
 from ..storage.recordings.hidden import hidden_answer
 from ..storage.slim import without_media
@@ -44,7 +44,7 @@ class Memory:
 
     def __init__(
         self,
-        records: Records | None,
+        records: BatchRecords | None,
         *,
         anew: Iterable[str] = (),
         keys: bytearray | None = None,
@@ -172,7 +172,7 @@ class Memory:
             if self.records.trouble is None:
                 self.records.flush()
 
-    async def _recalled(self, records: Records, prepared: Any) -> Outcome | None:
+    async def _recalled(self, records: BatchRecords, prepared: Any) -> Outcome | None:
         record = records.waiting(prepared.key)
         if record is None and records.may_know(prepared.key):
             record = await self._lookups.find(prepared.key)
@@ -191,7 +191,7 @@ class Memory:
             return None
         return await self._read_otherwise(records, prepared)
 
-    async def _read_otherwise(self, records: Records, prepared: Any) -> Outcome | None:
+    async def _read_otherwise(self, records: BatchRecords, prepared: Any) -> Outcome | None:
         """Read an answer that was given for another structure; what was sent for it stays its request."""
         if not records.may_know(prepared.question):
             return None

@@ -18,7 +18,7 @@ _LONGEST_ALLOWANCE_SECONDS = 60.0  # then one request tries it: a limit per day 
 _NEVER = float("-inf")
 
 
-class Budget:
+class WindowBudget:
     """How much of one thing may begin before the provider's count restarts, by the latest request that it spoke of.
 
     Attributes:
@@ -66,7 +66,7 @@ class Pace:
         self._gaps_until = _NEVER
         self._request_seconds = self._token_seconds = 0.0
         self._next_request = self._next_token = _NEVER
-        self._requests, self._tokens = Budget(), Budget()
+        self._requests, self._tokens = WindowBudget(), WindowBudget()
 
     def limit(self, rpm: float | None, tpm: float | None) -> None:
         """Set how many requests and how many tokens may begin in a minute; None for no limit."""

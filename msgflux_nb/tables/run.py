@@ -21,7 +21,7 @@ from ..generation.generics import with_defaults
 from ..models.model import Model
 from ..protocol.cut_prompt import CUT
 from ..storage.answers import Store, open_store
-from ..storage.batches import Records, RunRecord
+from ..storage.batches import BatchRecords, RunRecord
 from ..storage.worker import LATE_SECONDS
 from .batch import AsyncModel, Batch
 from .chunks.pieced_batch import PiecedBatch
@@ -344,7 +344,7 @@ class Run(Stoppable):
 
 _runs: OrderedDict[str, Run] = OrderedDict()
 _runs_lock = threading.Lock()  # batches are begun on many threads
-_kernels: list[Records] = []
+_kernels: list[BatchRecords] = []
 
 
 def _list(run: Run) -> None:
@@ -360,7 +360,7 @@ def known_runs() -> list[Run]:
         return list(_runs.values())
 
 
-def note_beginning(records: Records | None, record: RunRecord) -> None:
+def note_beginning(records: BatchRecords | None, record: RunRecord) -> None:
     """Note that a run begins: a store that cannot be written is found before anything is sent.
 
     Raises:
@@ -376,26 +376,28 @@ def note_beginning(records: Records | None, record: RunRecord) -> None:
             raise
 
 
-def keep_anyway(records: Records | None, record: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS) -> None:
+def keep_anyway(
+    records: BatchRecords | None, record: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS
+) -> None:
     """Note what a run did so far; if the store cannot be written, this waits too."""
     if records is not None:
         with contextlib.suppress(StoreError):  # which the records say themselves
             records.put_run(record, keys, within)
 
 
-def kernel_records() -> list[Records]:
+def kernel_records() -> list[BatchRecords]:
     """Return the records of batches without a store of their own, if there were any."""
     return list(_kernels)
 
 
-def kernel_memory() -> Records:
+def kernel_memory() -> BatchRecords:
     """Return the records of batches without a store of their own, which live as long as this process."""
     if not _kernels:
-        _kernels.append(Records(Store(None)))
+        _kernels.append(BatchRecords(Store(None)))
     return _kernels[0]
 
 
-def records_of(store: Any) -> Records | None:
+def records_of(store: Any) -> BatchRecords | None:
     """Return where answers are kept, by the keyword ``store``.
 
     Raises:
@@ -404,12 +406,12 @@ def records_of(store: Any) -> Records | None:
     """
     if store is False:
         return None
-    if isinstance(store, Records):
+    if isinstance(store, BatchRecords):
         return store
     if store is not None and not isinstance(store, str | os.PathLike):
         raise TypeError(f"store: expected a path, None or False, got {store!r:.60} ({type(store).__name__})")
     if store is not None:
-        return Records(open_store(store))
+        return BatchRecords(open_store(store))
     return kernel_memory()
 
 

@@ -16,14 +16,14 @@ import pandas as pd
 
 from ..errors import StoreError
 from ..storage.answers import open_store, open_stores
-from ..storage.batches import Records, RunRecord
+from ..storage.batches import BatchRecords, RunRecord
 from .extract import finish
 from .grid.grid_run import GridRun, known_grids
 from .options import LIMITS, Options
 from .outcome import FAILURES, STATES, UNANSWERED
 from .run import Run, kernel_records, known_runs
 
-__all__ = ["Found", "find_run", "resume", "retry", "runs"]
+__all__ = ["FoundRun", "find_run", "resume", "retry", "runs"]
 
 _UNSETTLED = (*UNANSWERED, "failed")
 _CLOSING_SECONDS = 5.0
@@ -46,7 +46,7 @@ _DTYPES: dict[str, Any] = {
 }
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundRun(msgspec.Struct, frozen=True):
     """What is left of a run.
 
     Attributes:
@@ -59,7 +59,7 @@ class Found(msgspec.Struct, frozen=True):
     name: str
     live: Run | None = None
     record: RunRecord | None = None
-    records: Records | None = None
+    records: BatchRecords | None = None
 
 
 def runs(store: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def retry(
     return _go_on(find_run(run, options.get("store")), data, schema, wanted, progress, options, anew=wanted)
 
 
-def find_run(run: Any, store: Any = None) -> Found:
+def find_run(run: Any, store: Any = None) -> FoundRun:
     """Find a run: in this kernel, in the store that is named, or in one that this kernel has opened.
 
     Raises:
@@ -159,11 +159,11 @@ def find_run(run: Any, store: Any = None) -> Found:
     store = place if store is None or store is False else store
     live = next((one for one in known_runs() if one.name == name), None)
     if live is not None:
-        return Found(name, live, live.record, live.records)
+        return FoundRun(name, live, live.record, live.records)
     for records in _stores(store, strict=False):
         record = records.run(name)
         if record is not None:
-            return Found(name, None, record, records)
+            return FoundRun(name, None, record, records)
     raise StoreError(
         f"there is no run {name!r}{f' in {str(store)!r}' if store is not None else ''}. mf.runs() lists those of this "
         "kernel, mf.runs('run.sqlite') those of a file; what had no store= is gone with its kernel."
@@ -171,7 +171,13 @@ def find_run(run: Any, store: Any = None) -> Found:
 
 
 def _go_on(
-    found: Found, data: Any, schema: Any, states: tuple[str, ...], progress: bool, options: Any, anew: tuple[str, ...]
+    found: FoundRun,
+    data: Any,
+    schema: Any,
+    states: tuple[str, ...],
+    progress: bool,
+    options: Any,
+    anew: tuple[str, ...],
 ) -> pd.DataFrame:
     live = found.live
     if live is None or data is not None:
@@ -201,7 +207,7 @@ def _grid_on(
     return finish(grid, progress=progress)
 
 
-def _begun_again(found: Found, data: Any, schema: Any, options: Any, anew: tuple[str, ...]) -> Run:
+def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, anew: tuple[str, ...]) -> Run:
     """The same run over the same data, which are given again; its store has the answers."""
     live, record = found.live, found.record
     assert record is not None
@@ -244,17 +250,17 @@ def _name(run: Any) -> tuple[str, Any]:
     )
 
 
-def _stores(store: Any, *, strict: bool = True) -> list[Records]:
+def _stores(store: Any, *, strict: bool = True) -> list[BatchRecords]:
     if store is None:
-        return [*kernel_records(), *map(Records, open_stores())]
+        return [*kernel_records(), *map(BatchRecords, open_stores())]
     if not Path(store).expanduser().exists():
         if strict:
             raise StoreError(f"there is no store {str(store)!r}")
         return []
-    return [Records(open_store(store))]
+    return [BatchRecords(open_store(store))]
 
 
-def _told(record: RunRecord, live: Run | GridRun | None, records: Records | None) -> dict[str, Any]:
+def _told(record: RunRecord, live: Run | GridRun | None, records: BatchRecords | None) -> dict[str, Any]:
     report = record.report
     running = live is not None and live.is_running
     states: Mapping[str, int] = live.batch.ledger.counts if live is not None and running else report["states"]

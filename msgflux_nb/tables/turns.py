@@ -18,7 +18,7 @@ from .gate import Gate, Ticket
 from .gate_rule import row_wait
 from .outcome import congestion
 
-__all__ = ["Turn", "Turns"]
+__all__ = ["RowTurn", "Turns"]
 
 _PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
 _CHARACTERS_A_TOKEN = 4
@@ -54,9 +54,9 @@ class Turns:
         self._usual_seconds: float | None = None
         self._used, self._answers = 0.0, 0
 
-    def of(self, position: int, prepared: Any) -> Turn:
+    def of(self, position: int, prepared: Any) -> RowTurn:
         """Return the turns of one row."""
-        return Turn(self, position, prepared)
+        return RowTurn(self, position, prepared)
 
     async def enter(self, position: int, size: int) -> Ticket:
         """Wait until a request may begin.
@@ -116,7 +116,7 @@ class Turns:
         )
 
 
-class Turn:
+class RowTurn:
     """The turns of one row's requests, one after the other."""
 
     __slots__ = ("_began", "_faults", "_paid", "_position", "_prepared", "_refusals", "_turns")

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from msgflux_nb.content import picture
 from msgflux_nb.content.container import sniff
 from msgflux_nb.content.media import load_image
-from msgflux_nb.content.picture import Limits, decode
+from msgflux_nb.content.picture import PictureLimits, decode
 from msgflux_nb.errors import MediaError
 
 from .pictures import bomb, camera_exif, near, noise, raw_png, sent, to_bytes, two_halves
@@ -117,14 +117,14 @@ def test_a_picture_of_too_many_bytes_becomes_jpeg_of_falling_quality() -> None:
 def test_quality_falls_before_pixels_do() -> None:
     data = to_bytes(noise((200, 200)), "JPEG", quality=95)
     at_90, at_45 = (len(to_bytes(Image.open(io.BytesIO(data)), "JPEG", quality=q, optimize=True)) for q in (90, 45))
-    loaded = load_image(data, limits=Limits(max_bytes=(at_90 + at_45) // 2))
+    loaded = load_image(data, limits=PictureLimits(max_bytes=(at_90 + at_45) // 2))
     assert loaded.report.sent_size == (200, 200)
 
 
 def test_a_transparent_picture_of_too_many_bytes_stays_png_and_loses_pixels() -> None:
     picture = noise((400, 400))
     picture.putalpha(Image.effect_noise((400, 400), 100))
-    loaded = load_image(to_bytes(picture), limits=Limits(max_bytes=100_000))
+    loaded = load_image(to_bytes(picture), limits=PictureLimits(max_bytes=100_000))
     assert loaded.report.sent_type == "image/png"
     assert len(loaded.data) <= 100_000
     assert sent(loaded).mode == "RGBA"
@@ -133,7 +133,7 @@ def test_a_transparent_picture_of_too_many_bytes_stays_png_and_loses_pixels() ->
 
 def test_limits_that_nothing_can_meet_are_said_aloud() -> None:
     with pytest.raises(MediaError, match="cannot be made smaller than 10 bytes"):
-        load_image(to_bytes(two_halves()), limits=Limits(max_bytes=10))
+        load_image(to_bytes(two_halves()), limits=PictureLimits(max_bytes=10))
 
 
 # Modes

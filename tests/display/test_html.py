@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from msgflux_nb.display.html import answer_html, boxed, structure_html
-from msgflux_nb.display.structure import Row
+from msgflux_nb.display.structure import StructureRow
 
 DANGEROUS = "\n".join(
     [
@@ -52,7 +52,7 @@ def test_no_text_becomes_markup() -> None:
 
 
 def test_no_structure_becomes_markup() -> None:
-    page = Reader(structure_html([Row(DANGEROUS, DANGEROUS, DANGEROUS), Row("later", None, "int")]))
+    page = Reader(structure_html([StructureRow(DANGEROUS, DANGEROUS, DANGEROUS), StructureRow("later", None, "int")]))
     assert page.tags == ["table", "tbody", "tr", "td", "td", "td", "tr", "td", "td", "td"]
     assert page.names == {"style"}
     assert page.text == DANGEROUS * 3 + "laterint"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import msgspec
 import pytest
 
-from msgflux_nb.display.structure import Row, rows, type_name
+from msgflux_nb.display.structure import StructureRow, rows, type_name
 from msgflux_nb.errors import SchemaError
 from msgflux_nb.generation.plan import ChainOfThoughts, Step
 from msgflux_nb.widgets.base.notebook import notebook_namespace
@@ -104,32 +104,32 @@ def test_a_record_that_is_absent_is_none_and_an_empty_list_is_empty() -> None:
 
 
 def test_a_plan_without_brackets_answers_with_text() -> None:
-    assert rows(ChainOfThoughts)[-1] == Row("final_answer", None, "str")
+    assert rows(ChainOfThoughts)[-1] == StructureRow("final_answer", None, "str")
     value = ChainOfThoughts(steps=[Step(explanation="add", output="42")], final_answer="42")
     assert rows(ChainOfThoughts, value) == [
-        Row("steps[0].explanation", "add", "str"),
-        Row("steps[0].output", "42", "str"),
-        Row("final_answer", "42", "str"),
+        StructureRow("steps[0].explanation", "add", "str"),
+        StructureRow("steps[0].output", "42", "str"),
+        StructureRow("final_answer", "42", "str"),
     ]
 
 
 def test_a_plan_with_brackets_answers_with_their_type() -> None:
-    assert rows(ChainOfThoughts[int])[-1] == Row("final_answer", None, "int")
+    assert rows(ChainOfThoughts[int])[-1] == StructureRow("final_answer", None, "int")
 
 
 @pytest.mark.parametrize(
     ("type_", "value", "expected"),
     [
-        (int, 3, [Row("value", "3", "int")]),
-        (bool, False, [Row("value", "False", "bool")]),
-        (list[int], [1, 2], [Row("value", "[1, 2]", "list[int]")]),
-        (list[Point], [Point(7)], [Row("value[0].x", "7", "int")]),
-        (Point, Point(7), [Row("x", "7", "int")]),
-        (Movie, {"title": "Alien"}, [Row("title", "Alien", "str")]),
-        (dict[str, int], {"a": 1}, [Row("value", '{"a": 1}', "dict[str, int]")]),
+        (int, 3, [StructureRow("value", "3", "int")]),
+        (bool, False, [StructureRow("value", "False", "bool")]),
+        (list[int], [1, 2], [StructureRow("value", "[1, 2]", "list[int]")]),
+        (list[Point], [Point(7)], [StructureRow("value[0].x", "7", "int")]),
+        (Point, Point(7), [StructureRow("x", "7", "int")]),
+        (Movie, {"title": "Alien"}, [StructureRow("title", "Alien", "str")]),
+        (dict[str, int], {"a": 1}, [StructureRow("value", '{"a": 1}', "dict[str, int]")]),
     ],
 )
-def test_a_type_that_is_no_struct_has_rows_too(type_: Any, value: Any, expected: list[Row]) -> None:
+def test_a_type_that_is_no_struct_has_rows_too(type_: Any, value: Any, expected: list[StructureRow]) -> None:
     assert rows(type_, value) == expected
 
 
@@ -147,7 +147,7 @@ def test_a_type_that_holds_itself_is_listed_once_and_its_value_whole() -> None:
 def test_more_than_200_rows_are_counted() -> None:
     found = rows(list[Point], [Point(n) for n in range(1234)])
     assert len(found) == 201
-    assert found[-1] == Row("…", "1,034 more rows", "")
+    assert found[-1] == StructureRow("…", "1,034 more rows", "")
 
 
 def test_a_broken_type_is_a_schema_error() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.errors import LocalModelError
-from msgflux_nb.local.gguf import Header, control_tokens, read_header
+from msgflux_nb.local.gguf import GgufHeader, control_tokens, read_header
 
 from .ggufs import LLAMA, header
 
@@ -21,7 +21,7 @@ def test_a_header_tells_the_architecture_the_context_and_the_memory_of_a_token(p
     data = header(LLAMA) + bytes(100)
     path.write_bytes(data)
     # 30 layers of keys and values, 3 heads of 576 / 9 = 64 numbers, 2 bytes each
-    assert read_header(path) == Header(
+    assert read_header(path) == GgufHeader(
         architecture="llama", context_tokens=8192, bytes_per_token=30 * 2 * 3 * 64 * 2, size_bytes=len(data)
     )
 
@@ -38,7 +38,7 @@ def test_heads_may_differ_from_layer_to_layer(path: Path) -> None:
 
 def test_a_file_without_head_counts_has_an_unknown_memory(path: Path) -> None:
     path.write_bytes(header({"general.architecture": "mamba", "mamba.context_length": 512}))
-    assert read_header(path) == Header(
+    assert read_header(path) == GgufHeader(
         architecture="mamba", context_tokens=512, bytes_per_token=0, size_bytes=path.stat().st_size
     )
 

@@ -15,7 +15,7 @@ import pytest
 
 from msgflux_nb.errors import LocalModelError
 from msgflux_nb.local import server as local
-from msgflux_nb.local.gguf import Header
+from msgflux_nb.local.gguf import GgufHeader
 from msgflux_nb.local.server import LocalServer, ensure_server, stop_servers
 from msgflux_nb.local.weights import find
 
@@ -127,7 +127,7 @@ def test_the_library_is_loaded_with_threads_that_sleep_soon_and_the_environment_
 def test_a_small_model_writes_with_one_thread_and_no_model_takes_more_than_there_are_cores(
     size: int, cores: int, expected: tuple[int, int]
 ) -> None:
-    known = Header(architecture="llama", context_tokens=1, bytes_per_token=1, size_bytes=size)
+    known = GgufHeader(architecture="llama", context_tokens=1, bytes_per_token=1, size_bytes=size)
     assert local.threads(known, cores) == expected
 
 

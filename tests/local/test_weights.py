@@ -13,7 +13,7 @@ import pytest
 
 from msgflux_nb.errors import LocalModelError
 from msgflux_nb.local import weights
-from msgflux_nb.local.weights import WEIGHTS, Part, Weights, find, installed_models, location, pull, verify
+from msgflux_nb.local.weights import WEIGHTS, Weights, WeightsPart, find, installed_models, location, pull, verify
 
 from .ggufs import LLAMA, header
 
@@ -22,7 +22,7 @@ CUTS = (0, 4000, 8000, len(WHOLE))
 PIECES = [WHOLE[start:end] for start, end in itertools.pairwise(CUTS)]
 TINY = Weights(
     name="tiny",
-    parts=tuple(Part(f"tiny-part{n}==1.0", f"tiny/part{n}.bin") for n in range(len(PIECES))),
+    parts=tuple(WeightsPart(f"tiny-part{n}==1.0", f"tiny/part{n}.bin") for n in range(len(PIECES))),
     size_bytes=len(WHOLE),
     sha256=hashlib.sha256(WHOLE).hexdigest(),
     license="MIT",

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import msgflux_nb as mf
-from msgflux_nb.models import quick
-from msgflux_nb.models.batch_call import Prepared
+from msgflux_nb.models import whole_answers
+from msgflux_nb.models.batch_call import BatchCall
 from tests.models.test_keys import CANARY, assert_clean, shown
 from tests.scripted import Peer, Reply, completion, error, listening, model_at, serving, stream, wire
 
@@ -46,7 +46,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways; what a test expects has to hold for either."""
     if request.param == "long":
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
     return str(request.param)
 
 
@@ -145,7 +145,7 @@ def test_an_answer_means_the_same_on_both_ways(reply: Reply, monkeypatch: pytest
         model = model_at(server.url, profile={"reasks": 0})
         short = told(asked(model, "Ur is large.")[0])
         forget(model)
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
         long = told(asked(model, "Ur is large.")[0])
         forget(model)
     assert short == long
@@ -153,7 +153,7 @@ def test_an_answer_means_the_same_on_both_ways(reply: Reply, monkeypatch: pytest
 
 
 def test_a_plain_answer_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_finish", None)
+    monkeypatch.setattr(BatchCall, "_finish", None)
     with serving(GOOD) as server:
         ((call, value, metadata),) = asked(model_at(server.url), "Ur is large.")
     assert value == UR
@@ -162,7 +162,7 @@ def test_a_plain_answer_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_text_without_a_structure_takes_the_short_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_finish", None)
+    monkeypatch.setattr(BatchCall, "_finish", None)
     with serving(completion("It is large.")) as server:
         ((call, value, metadata),) = asked(model_at(server.url), "Ur?", schema=None)
     assert value == call.text == "It is large."
@@ -170,7 +170,7 @@ def test_a_text_without_a_structure_takes_the_short_way_too(monkeypatch: pytest.
 
 
 def test_a_type_whose_wire_form_is_another_is_read_the_short_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_finish", None)
+    monkeypatch.setattr(BatchCall, "_finish", None)
     with serving(completion('{"notes": [{"key": "a", "value": 1}], "tags": null}')) as server:
         ((_, value, _),) = asked(model_at(server.url), "x", schema=Tagged)
     assert value == Tagged({"a": 1}, [])
@@ -248,13 +248,13 @@ def test_a_call_may_be_made_again(way: str) -> None:
 TEXTS = ["x", " two\nlines ", '{"a": "b\\\\"}', "é\u2028\U0001f600", "</b>\x00\x1f\x7f", "a" * 100_000]
 
 
-def twins(text: Any, **options: Any) -> tuple[Prepared, Prepared]:
+def twins(text: Any, **options: Any) -> tuple[BatchCall, BatchCall]:
     """A call whose request is written around a gap, and one that is written as usual."""
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1", **options.pop("model", {}))
     first = model.prepare(text, **options)
-    ((_, form),) = model._forms.values()
-    assert form._gap is not None
-    form._gap = None
+    ((_, template),) = model._templates.values()
+    assert template._gap is not None
+    template._gap = None
     return first, model.prepare(text, **options)
 
 
@@ -277,9 +277,9 @@ def test_a_request_around_a_gap_is_the_request_for_any_text(text: str) -> None:
 def test_every_providers_request_can_be_written_around_a_gap(profile: str) -> None:
     model = mf.Model.chat_completion(f"{profile}/m", api_key="x")
     first = model.prepare("Ur is large.", generation_schema=City, system_prompt="Be brief.")
-    ((_, form),) = model._forms.values()
-    assert form._gap is not None
-    form._gap = None
+    ((_, template),) = model._templates.values()
+    assert template._gap is not None
+    template._gap = None
     assert model.prepare("Ur is large.", generation_schema=City, system_prompt="Be brief.").request == first.request
 
 
@@ -318,13 +318,13 @@ def test_a_change_of_the_address_in_the_environment_counts_for_the_next_call(mon
         model = mf.Model.chat_completion("ollama/m")
         for server in (first, second):
             monkeypatch.setenv("OLLAMA_HOST", server.url.removesuffix("/v1"))
-            monkeypatch.setattr(quick, "_REFRESH_SECONDS", 0.0)
+            monkeypatch.setattr(whole_answers, "_REFRESH_SECONDS", 0.0)
             assert asked(model, "x")[0][1] == UR
         assert len(first.bodies) == len(second.bodies) == 1
 
 
 def test_a_key_in_the_environment_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "_REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(whole_answers, "_REFRESH_SECONDS", 0.0)
     with serving(GOOD) as server:
         model = model_at(server.url, profile={"key_variables": ("MY_KEY",)})
         for key in ("sk-first", "sk-second"):
@@ -388,7 +388,7 @@ def test_a_batch_keeps_a_few_forms_and_no_more() -> None:
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1")
     for number in range(100):
         model.prepare("x", system_prompt=str(number), generation_schema=City)
-    assert len(model._forms) <= 16
+    assert len(model._templates) <= 16
 
 
 # What goes over the wire
@@ -427,7 +427,7 @@ def test_the_request_is_the_one_that_is_sent_the_long_way(
 ) -> None:
     with listening(answering(fixed(GOOD))) as server:
         asked(model_at(server.url, **options), "x")
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
         asked(model_at(server.url, **options), "x")
         (short, body), (long, same) = server.requests
     assert body == same
@@ -549,7 +549,7 @@ def test_a_connection_that_breaks_is_the_same_error_on_both_ways(
 
     with listening(talk) as server:
         short = asked(model_at(server.url), "x")[0][1]
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
         long = asked(model_at(server.url), "x")[0][1]
     assert type(short) is type(long)
     assert str(short) == str(long)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import quick
-from msgflux_nb.models.batch_call import Prepared
+from msgflux_nb.models import whole_answers
+from msgflux_nb.models.batch_call import BatchCall
 from tests.models.test_batch_calls import UR, answering, asked, fixed, forget, nothing_sent, told
 from tests.models.test_wire_turns import message, response, said, whole
 from tests.scripted import Peer, Reply, completion, error, listening, serving
@@ -68,7 +68,7 @@ def test_an_answer_means_the_same_on_both_ways(wire: str, name: str, monkeypatch
         model = model_on(server.url, wire, profile={"reasks": 0})
         short = told(asked(model, "Ur is large.")[0])
         forget(model)
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
         long = told(asked(model, "Ur is large.")[0])
         forget(model)
     assert short == long
@@ -77,7 +77,7 @@ def test_an_answer_means_the_same_on_both_ways(wire: str, name: str, monkeypatch
 
 @wires
 def test_a_plain_answer_takes_the_short_way(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Prepared, "_finish", None)
+    monkeypatch.setattr(BatchCall, "_finish", None)
     with serving(PLAIN[wire]) as server:
         ((call, value, metadata),) = asked(model_on(server.url, wire), "Ur is large.")
     assert value == UR
@@ -105,7 +105,7 @@ def test_the_request_is_the_one_that_is_sent_the_long_way(
 ) -> None:
     with listening(answering(fixed(PLAIN[wire]))) as server:
         asked(model_on(server.url, wire, **options), "x")
-        monkeypatch.setattr(quick.Quick, "send", nothing_sent)
+        monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
         asked(model_on(server.url, wire, **options), "x")
         (short, body), (long, same) = server.requests
     assert body == same
@@ -141,7 +141,7 @@ def test_the_wire_that_is_left_at_a_gateway_takes_the_short_way_from_the_next_ro
     with listening(talk) as server:
         model = mf.Model.chat_completion("openai/gpt-5", base_url=server.url, api_key="sk-1", max_retries=0)
         ends = asked(model, "one", "two")
-        monkeypatch.setattr(Prepared, "_finish", None)
+        monkeypatch.setattr(BatchCall, "_finish", None)
         ends += asked(model, "three")
         forget(model)
     assert [value for _, value, _ in ends] == [UR] * 3

@@ -414,9 +414,9 @@ def test_a_later_format_is_refused_with_a_sentence(path: Path, header: bytes) ->
 
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_format_that_never_was_is_refused(path: Path, version: int) -> None:
-    from msgflux_nb.storage.recordings.lines import Header, to_line
+    from msgflux_nb.storage.recordings.lines import RecordingHeader, to_line
 
-    path.write_bytes(to_line(Header(format=version, id="x", exchanges=0)))
+    path.write_bytes(to_line(RecordingHeader(format=version, id="x", exchanges=0)))
     with pytest.raises(mf.RecordingError, match="expected a recording of format 1"):
         mf.replay(path)
 

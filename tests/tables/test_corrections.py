@@ -17,7 +17,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.errors import StoreError
 from msgflux_nb.storage.answers import open_store
-from msgflux_nb.storage.batches import Records
+from msgflux_nb.storage.batches import BatchRecords
 from msgflux_nb.tables.review import correct, corrections, examples
 from tests.scripted import completion
 from tests.tables.counting import Counting, Person, counting, named, restart_kernel
@@ -390,7 +390,7 @@ def test_stores_that_are_merged_share_their_corrections(
     for path, age in ((one, 40), (other, 50)):
         correct(counting.extract(["a"], store=path), 0, "age", age)
     correct(counting.extract(["b"], store=other), 0, "age", 60)
-    Records(open_store(one)).merge(Records(open_store(other)))
+    BatchRecords(open_store(one)).merge(BatchRecords(open_store(other)))
     restart_kernel(monkeypatch)
     assert counting.extract(["a", "b"], store=one)["age"].tolist() == [40, 60]
 

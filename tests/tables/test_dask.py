@@ -28,7 +28,7 @@ from distributed import Client, LocalCluster
 
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import Store, open_store
-from msgflux_nb.storage.batches import Record, Records
+from msgflux_nb.storage.batches import BatchRecords, Record
 from msgflux_nb.tables.distributed import cluster as cluster_module
 from msgflux_nb.tables.distributed import travel
 from msgflux_nb.tables.distributed.share import Desk, Terms, own_path
@@ -203,10 +203,10 @@ def test_what_a_worker_that_is_gone_has_held_is_free_again() -> None:
 def test_what_a_worker_left_beside_the_file_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     left = Store(own_path(path))
-    Records(left).put(Record(key=b"k" * 32, question=b"q", state="ok", text="{}", request=b"{}", answer=None))
+    BatchRecords(left).put(Record(key=b"k" * 32, question=b"q", state="ok", text="{}", request=b"{}", answer=None))
     left.close()
     Desk(kernel_memory).answer("begin", part="a", worker="a", terms=terms(store=str(path)))
-    assert len(Records(open_store(path))) == 1
+    assert len(BatchRecords(open_store(path))) == 1
     assert sorted(file.suffix for file in tmp_path.glob("*.part-*")) == []
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import Store, open_store
-from msgflux_nb.storage.batches import Records
+from msgflux_nb.storage.batches import BatchRecords
 from msgflux_nb.storage.file import SqliteFile
 from tests.scripted import Reply
 from tests.tables.counting import Counting, counting, named, restart_kernel
@@ -400,7 +400,7 @@ def test_images_are_kept_by_their_hash(counting: Counting, path: Path) -> None:
 def test_a_row_that_cannot_be_written_keeps_no_other_from_it(path: Path) -> None:
     from msgflux_nb.storage.batches import Record
 
-    records = Records(open_store(path))
+    records = BatchRecords(open_store(path))
     for number, attempts in enumerate((1, 2**70, 3)):
         key = bytes([number]) * 32
         records.put_soon(

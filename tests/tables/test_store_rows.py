@@ -15,7 +15,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import Store, open_store
-from msgflux_nb.storage.batches import Record, Records
+from msgflux_nb.storage.batches import BatchRecords, Record
 from msgflux_nb.tables.ledger import Ledger
 from msgflux_nb.tables.outcome import Outcome
 from tests.scripted import completion, error
@@ -361,7 +361,7 @@ MERGED = [
 
 
 def test_merging_takes_over_what_is_not_there_or_is_better(tmp_path: Path) -> None:
-    ours, theirs = (Records(Store(tmp_path / name)) for name in ("a.sqlite", "b.sqlite"))
+    ours, theirs = (BatchRecords(Store(tmp_path / name)) for name in ("a.sqlite", "b.sqlite"))
     for key, states in enumerate(MERGED):
         for records, state, text in ((ours, states[0], "mine"), (theirs, states[1], "other")):
             if state is not None:
@@ -377,6 +377,6 @@ def test_merged_answers_are_found(counting: Counting, tmp_path: Path, monkeypatc
     for name, texts in (("a.sqlite", ["a", "b"]), ("b.sqlite", ["b", "c"])):
         counting.extract(texts, store=tmp_path / name)
     restart_kernel(monkeypatch)
-    Records(open_store(tmp_path / "a.sqlite")).merge(Records(open_store(tmp_path / "b.sqlite")))
+    BatchRecords(open_store(tmp_path / "a.sqlite")).merge(BatchRecords(open_store(tmp_path / "b.sqlite")))
     counting.extract(["a", "b", "c"], store=tmp_path / "a.sqlite")
     assert counting.calls == 4

@@ -11,7 +11,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import Store
-from msgflux_nb.storage.batches import Record, Records
+from msgflux_nb.storage.batches import BatchRecords, Record
 from msgflux_nb.widgets.extraction.twin import extraction_html
 
 from .scripted_model import Metadata, Prepared, Scripted
@@ -86,7 +86,7 @@ def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> 
         old.execute("ALTER TABLE rows DROP COLUMN warnings")
         old.execute("PRAGMA user_version=3")
     old.close()
-    records = Records(Store(path))
+    records = BatchRecords(Store(path))
     records.put(Record(key=b"k", question=b"q", state="ok", text="{}", request=b"{}", answer=None, warnings="one\ntwo"))
     kept = records.get(b"k")
     assert kept is not None

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from msgflux_nb.errors import SchemaError
 from msgflux_nb.generation.plan import ChainOfThoughts, TreeOfThoughts
-from msgflux_nb.widgets.schema.fields import Field, doc_of, fields
+from msgflux_nb.widgets.schema.fields import TypeField, doc_of, fields
 
 
 class Colour(enum.Enum):
@@ -56,7 +56,7 @@ class Movie(TypedDict):
     title: str
 
 
-def of(annotation: Any, **more: Any) -> Field:
+def of(annotation: Any, **more: Any) -> TypeField:
     """The only field of a Struct with this type."""
     [field, *_], _ = fields(msgspec.defstruct("One", [("one", annotation, *more.values())]))
     return field

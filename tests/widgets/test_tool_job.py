@@ -12,13 +12,13 @@ import pytest
 from msgflux_nb.errors import ServerError, StreamInterruptedError
 from msgflux_nb.reasoning.tool_loop import StepEnded, StepStarted
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
-from msgflux_nb.widgets.tool_calls.tool_job import Job
+from msgflux_nb.widgets.tool_calls.tool_job import ToolJob
 
 
-class Watched(Job):
+class Watched(ToolJob):
     """A job whose ends are counted."""
 
-    def __init__(self, work: Callable[[Job], Any]) -> None:
+    def __init__(self, work: Callable[[ToolJob], Any]) -> None:
         self.ends: list[str] = []
         self.gate = threading.Event()
         super().__init__(work, on_stop=self.gate.set, on_end=lambda job: self.ends.append(job.state))
@@ -35,7 +35,7 @@ def test_it_ends_complete_with_its_value() -> None:
 
 @pytest.mark.parametrize("error", [ServerError("boom"), ZeroDivisionError("oh"), StreamInterruptedError("it broke")])
 def test_what_it_raises_is_its_error(error: Exception) -> None:
-    def work(_job: Job) -> None:
+    def work(_job: ToolJob) -> None:
         raise error
 
     job = Watched(work)
@@ -62,7 +62,7 @@ def test_a_stop_cancels_the_stream() -> None:
     class Stream:
         cancel = staticmethod(cancelled.set)
 
-    def work(job: Job) -> None:
+    def work(job: ToolJob) -> None:
         job.stream = Stream()
         cancelled.wait(5)
         raise StreamInterruptedError("cancelled")
@@ -91,7 +91,7 @@ def test_a_stopped_job_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
     late = threading.Event()
 
-    def work(_job: Job) -> str:
+    def work(_job: ToolJob) -> str:
         late.wait(5)
         return "late"
 

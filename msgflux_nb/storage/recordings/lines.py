@@ -12,14 +12,24 @@ import msgspec
 
 from ...errors import RecordingError
 
-__all__ = ["FORMAT", "Exchange", "Header", "Line", "ModelLine", "from_line", "piece_bytes", "piece_text", "to_line"]
+__all__ = [
+    "FORMAT",
+    "Line",
+    "ModelLine",
+    "RecordedExchange",
+    "RecordingHeader",
+    "from_line",
+    "piece_bytes",
+    "piece_text",
+    "to_line",
+]
 
 FORMAT = 1
 _AGAIN = "Record it again, or take the file from where it came."
 _SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="recording", omit_defaults=True):
+class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="recording", omit_defaults=True):
     """The first line.
 
     Attributes:
@@ -55,7 +65,7 @@ class ModelLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     settings: dict[str, Any] = {}
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="exchange", omit_defaults=True):
+class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="exchange", omit_defaults=True):
     """One request and its answer.
 
     Attributes:
@@ -99,7 +109,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     cost: float | None = None
 
 
-Line = Header | ModelLine | Exchange
+Line = RecordingHeader | ModelLine | RecordedExchange
 _decoder = msgspec.json.Decoder(Line)
 
 
@@ -125,7 +135,7 @@ def from_line(data: bytes) -> Line:
         line: Line = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RecordingError(f"expected a line of a recording: {error}. {_AGAIN}") from None
-    if isinstance(line, Header) and line.format != FORMAT:
+    if isinstance(line, RecordingHeader) and line.format != FORMAT:
         raise RecordingError(f"expected a recording of format {FORMAT}, got {line.format}. {_AGAIN}")
     return line
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .hidden import MASK
-from .lines import Exchange
+from .lines import RecordedExchange
 from .media import each_text, shrunk
 
-__all__ = ["Question", "differing", "explained", "is_same", "question_of", "question_of_line"]
+__all__ = ["WantedRequest", "differing", "explained", "is_same", "question_of", "question_of_line"]
 
 # What a person asks, whatever the wire; all else but these and what an answer has to be are options.
 _ASKED = frozenset(("messages", "input", "system", "instructions", "prompt"))
@@ -39,7 +39,7 @@ _CHARACTERS_SHOWN = 160
 _COMPARED = 4_000
 
 
-class Question(NamedTuple):
+class WantedRequest(NamedTuple):
     """A request as it is looked for.
 
     Attributes:
@@ -53,20 +53,20 @@ class Question(NamedTuple):
     body: Any
 
 
-def question_of(wire: str, body: bytes) -> Question:
+def question_of(wire: str, body: bytes) -> WantedRequest:
     """Return how a request that is about to be sent is looked for."""
     return _question(wire, each_text(msgspec.json.decode(body), shrunk))
 
 
-def question_of_line(line: Exchange) -> Question:
+def question_of_line(line: RecordedExchange) -> WantedRequest:
     """Return how a recorded request is found."""
     return _question(line.wire, line.body)
 
 
-def _question(wire: str, body: Any) -> Question:
+def _question(wire: str, body: Any) -> WantedRequest:
     fields = body if isinstance(body, dict) else {"body": body}
     asked = {name: value for name, value in fields.items() if name in _ASKED or name in _FORM}
-    return Question(_hash(wire, fields), _hash("", asked), fields)
+    return WantedRequest(_hash(wire, fields), _hash("", asked), fields)
 
 
 def _hash(wire: str, value: Any) -> bytes:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import NotRecordedError
 from .inside import Inside, enter, inside, leave
-from .lines import Exchange
-from .matching import Question, differing, explained, is_same, question_of, question_of_line
+from .lines import RecordedExchange
+from .matching import WantedRequest, differing, explained, is_same, question_of, question_of_line
 from .recording import Recording, read_recordings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Found", "Pace", "Player", "player_of_environment", "replay", "speed_of_environment", "table_of"]
+__all__ = ["FoundAnswer", "Player", "ReplayPace", "player_of_environment", "replay", "speed_of_environment", "table_of"]
 
 _LONGEST_PAUSE_SECONDS = 1.5
 _WORDS_SHOWN = 200
@@ -52,7 +52,7 @@ def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = No
     return Player(read_recordings(path), Path(path), speed=speed, otherwise=otherwise)
 
 
-class Found(NamedTuple):
+class FoundAnswer(NamedTuple):
     """The recorded exchange that answers a request.
 
     Attributes:
@@ -62,11 +62,11 @@ class Found(NamedTuple):
     """
 
     recording: Recording
-    line: Exchange
+    line: RecordedExchange
     differs: str | None
 
 
-class Pace:
+class ReplayPace:
     """When the next piece of a recorded answer is due.
 
     Args:
@@ -150,7 +150,7 @@ class Player:
         """Whether a request is answered."""
         return bool(self._candidates(question_of(wire, body))[0])
 
-    def find(self, wire: str, body: bytes, sample: int = 0) -> Found:
+    def find(self, wire: str, body: bytes, sample: int = 0) -> FoundAnswer:
         """Return the exchange that answers a request; the next one of those that do.
 
         Raises:
@@ -170,7 +170,7 @@ class Player:
             place = self._given[key] = self._given.get(key, -1) + 1
         recording, line = self._lines[numbers[place % len(numbers)]]
         words = differing(self._questions[numbers[place % len(numbers)]].body, question.body) if differs else None
-        return Found(recording, line, words)
+        return FoundAnswer(recording, line, words)
 
     def _called(self) -> tuple[str, str]:
         """What the recording is called, and what to do about a request that is not in it."""
@@ -182,7 +182,7 @@ class Player:
             )
         return str(self.path), f'Record it with: with mf.record("{self.path}", add=True): …'
 
-    def _candidates(self, question: Question) -> tuple[list[int], bool]:
+    def _candidates(self, question: WantedRequest) -> tuple[list[int], bool]:
         """The numbers of the exchanges that answer, and whether their options are others."""
         same = self._whole.get(question.whole)
         if same:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import RecordingError
 from .inside import Inside, enter, inside, leave
-from .lines import FORMAT, Exchange, Header, Line, ModelLine, from_line, to_line
+from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
 from .locks import locked
 from .media import each_text, shrunk
 from .recording import PARTIAL, Recording, media_folder
@@ -92,11 +92,13 @@ class Recorder:
         self.partial: Path | None = None
         self.learnt: dict[Any, Any] = {}
         self.token = f"record-{secrets.token_hex(8)}"
-        self._header = Header(format=FORMAT, id=secrets.token_hex(8), title=title, licence=licence, date=now_text())
+        self._header = RecordingHeader(
+            format=FORMAT, id=secrets.token_hex(8), title=title, licence=licence, date=now_text()
+        )
         self._add = add
         self._lock = threading.Lock()
         self._models: list[ModelLine] = []
-        self._exchanges: list[Exchange] = []
+        self._exchanges: list[RecordedExchange] = []
         self._file: int | None = None
         self._was: str | None = None
         self._entered: list[tuple[Inside, Inside]] = []
@@ -130,7 +132,7 @@ class Recorder:
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def keep(self, line: Exchange, model: ModelLine) -> None:
+    def keep(self, line: RecordedExchange, model: ModelLine) -> None:
         """Write an exchange; it is in the file when this returns. Safe for threads."""
         with self._lock:
             if self._file is None:
@@ -150,7 +152,7 @@ class Recorder:
         """Return JSON or a text with long media replaced by their hash, and store them next to the file."""
         return each_text(value, lambda text: shrunk(text, self._keep_media))
 
-    def copy_media(self, line: Exchange, source: Recording) -> None:
+    def copy_media(self, line: RecordedExchange, source: Recording) -> None:
         """Store the media of another recording's exchange next to this one."""
         folder = media_folder(source.path)
         if folder.is_dir():
@@ -211,10 +213,12 @@ class Recorder:
         self.partial.unlink()
 
 
-def write_recording(path: Path, header: Header, models: list[ModelLine], exchanges: list[Exchange]) -> None:
+def write_recording(
+    path: Path, header: RecordingHeader, models: list[ModelLine], exchanges: list[RecordedExchange]
+) -> None:
     """Write a whole recording; it takes its place at once."""
     known = [line.cost for line in exchanges if line.cost is not None]
-    head = Header(
+    head = RecordingHeader(
         format=FORMAT,
         id=header.id,
         title=header.title,
@@ -243,6 +247,6 @@ def _id_at(path: Path) -> str | None:
         line = from_line(first)
     except RecordingError as error:
         raise RecordingError(f"{path} is not written over. Its first line: {error}") from None
-    if not isinstance(line, Header):
+    if not isinstance(line, RecordingHeader):
         raise RecordingError(f"{path} is no recording, and is not written over. Use another name.")
     return line.id

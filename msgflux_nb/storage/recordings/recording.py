@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RecordingError
-from .lines import Exchange, Header, Line, ModelLine, from_line, piece_bytes
+from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
 from .media import grown
 
 __all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "read_recordings", "settings_of"]
@@ -46,10 +46,10 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.models: list[ModelLine] = []
-        self.exchanges: list[Exchange] = []
-        header: Header | None = None
+        self.exchanges: list[RecordedExchange] = []
+        header: RecordingHeader | None = None
         for number, line in self._lines():
-            if isinstance(line, Header):
+            if isinstance(line, RecordingHeader):
                 if number != 1:
                     raise RecordingError(f"{path}, line {number}: a second header, where exchanges were expected")
                 header = line
@@ -83,7 +83,7 @@ class Recording:
             except RecordingError as error:
                 raise RecordingError(f"{self.path}, line {number}: {error}") from None
 
-    def chunks(self, exchange: Exchange) -> list[tuple[int, bytes]]:
+    def chunks(self, exchange: RecordedExchange) -> list[tuple[int, bytes]]:
         """Return the pieces of an answer, each with the milliseconds at which it came."""
         return [
             (ms, piece_bytes(grown(piece, self.media) if isinstance(piece, str) else piece))

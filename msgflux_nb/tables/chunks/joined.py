@@ -9,15 +9,15 @@ from ...errors import described, ends_a_process
 from ..ledger import Ledger
 from ..outcome import BILLED, FAILURES, UNANSWERED, Outcome, State
 from .merge import Answered, merged
-from .pieces import Pieces
+from .pieces import RowPieces
 
-__all__ = ["Joined", "Merge"]
+__all__ = ["Merge", "PieceJoiner"]
 
 Merge = Callable[[list[Any]], Any]
 _GOOD = ("ok", "cached")
 
 
-class Joined:
+class PieceJoiner:
     """Puts the answers to pieces together.
 
     Args:
@@ -28,7 +28,7 @@ class Joined:
         origins: by row, which piece each of its fields came from.
     """
 
-    def __init__(self, pieces: Pieces, merge: Merge | None) -> None:
+    def __init__(self, pieces: RowPieces, merge: Merge | None) -> None:
         self._pieces, self._merge = pieces, merge
         self.origins: dict[int, dict[str, Any]] = {}
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ..batch import Batch
 from ..ledger import Ledger
 from ..outcome import Outcome
-from .joined import Joined, unfinished
-from .pieces import Pieces
+from .joined import PieceJoiner, unfinished
+from .pieces import RowPieces
 
 __all__ = ["PiecedBatch"]
 
@@ -31,8 +31,8 @@ class PiecedBatch:
     def __init__(
         self,
         make: Callable[[Callable[[int, Outcome], object]], Batch],
-        pieces: Pieces,
-        joined: Joined,
+        pieces: RowPieces,
+        joined: PieceJoiner,
         told: Callable[[int, Outcome], object],
     ) -> None:
         self._pieces, self._joined, self._told = pieces, joined, told

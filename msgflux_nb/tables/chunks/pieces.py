@@ -15,7 +15,7 @@ from .chunk import Chunk
 from .cut import Range, cut
 from .pdf_text import PagedText
 
-__all__ = ["Piece", "Pieces", "page_of"]
+__all__ = ["Piece", "RowPieces", "page_of"]
 
 _READ_AT_ONCE = 100_000
 
@@ -36,7 +36,7 @@ class Piece(msgspec.Struct, frozen=True):
     place: Range = (0, 0)
 
 
-class Pieces:
+class RowPieces:
     """The pieces of some rows, as the engine takes rows. An iterator is read to its end, or nobody knew its pieces.
 
     Args:

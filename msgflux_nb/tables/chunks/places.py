@@ -11,7 +11,7 @@ import pandas as pd
 from ..labels import label_place
 from ..run import Run
 from ..spans import span_of, text_fields
-from .pieces import Pieces, page_of
+from .pieces import RowPieces, page_of
 
 __all__ = ["with_piece_spans"]
 
@@ -90,6 +90,6 @@ def _origins(origins: dict[str, Any], name: str, explode: str | None, item: int)
     return []
 
 
-def _pages(pieces: Pieces, position: int) -> tuple[int, ...]:
+def _pages(pieces: RowPieces, position: int) -> tuple[int, ...]:
     column = pieces.pieces[pieces.of_rows[position][0]].column
     return () if column is None else pieces.pages(position, column)

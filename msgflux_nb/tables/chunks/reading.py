@@ -9,9 +9,9 @@ from typing import Any
 from ..marks import marked
 from ..rows import Rows, rows_of
 from .chunk import Chunk
-from .joined import Joined, Merge
+from .joined import Merge, PieceJoiner
 from .pdf_text import paged_text
-from .pieces import Pieces
+from .pieces import RowPieces
 
 __all__ = ["chunk_of", "pieces_of", "rows_to_read"]
 
@@ -45,7 +45,7 @@ def rows_to_read(data: Any, asked: Mapping[str, Any]) -> Rows:
     return rows
 
 
-def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[Pieces | None, Joined | None]:
+def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[RowPieces | None, PieceJoiner | None]:
     """Return what rows are cut into, and what puts their answers together; neither without ``chunk``.
 
     Raises:
@@ -56,8 +56,8 @@ def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[Pieces | Non
         raise TypeError("merge: expected a function of a list of answers, together with chunk=mf.Chunk(...)")
     if chunk is None:
         return None, None
-    pieces = Pieces(rows, chunk)
-    return pieces, Joined(pieces, merge)
+    pieces = RowPieces(rows, chunk)
+    return pieces, PieceJoiner(pieces, merge)
 
 
 def chunk_of(given: Any) -> Chunk | None:

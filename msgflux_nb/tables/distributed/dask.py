@@ -21,7 +21,7 @@ from ..options import Options, at_once
 from ..report import outcome_frame, with_warnings
 from ..run import Run
 from .cluster import callers_context, has_no_way_to_others, here, watch_local_schedulers
-from .part import PLACES, Asked, run_part
+from .part import PLACES, BatchRequest, run_part
 from .share import Terms
 from .travel import packed, unpacked, without_key
 
@@ -55,7 +55,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
         )
     alone: Options = {**options, "store": False}
     run = Run(data._meta, schema, gate=Gate(), **alone)  # reads and checks what it is asked with
-    asked = Asked(
+    asked = BatchRequest(
         model=without_key(run.model),
         schema=run.schema,
         options={**{name: value for name, value in options.items() if name not in _SHARED}, **_plain(run)},
@@ -133,7 +133,7 @@ class _Task:
                 "Compute inside the with block, with scheduler='threads' or 'synchronous'; or set MSGFLUX_REPLAY "
                 "for the workers."
             )
-        asked: Asked = unpacked(self._asked)
+        asked: BatchRequest = unpacked(self._asked)
         terms = asked.terms
         if has_no_way_to_others() and (terms.rpm or terms.tpm or terms.max_cost):
             raise ValueError(

@@ -17,7 +17,7 @@ import pandas as pd
 from ...errors import AuthenticationError, StoreError
 from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
-from ...storage.batches import Record, Records, RunRecord
+from ...storage.batches import BatchRecords, Record, RunRecord
 from ...storage.file import BusyError
 from ..ledger import Ledger
 from ..loop import batch_loop
@@ -25,7 +25,7 @@ from ..report import outcome_frame, with_warnings
 from ..run import Run
 from .share import Link, Terms, machine, own_path, sees
 
-__all__ = ["PLACES", "Asked", "run_part"]
+__all__ = ["PLACES", "BatchRequest", "run_part"]
 
 _HEARTBEAT_SECONDS = 0.1
 _STORE_SECONDS = 30.0  # for which the end of a part waits for what is not written
@@ -33,7 +33,7 @@ PLACES = ("auto", "file", "beside", "scheduler")
 _ASKED_AT_ONCE = 8  # questions to the desk that wait for their turn; each holds a connection
 
 
-class Asked(msgspec.Struct, frozen=True):
+class BatchRequest(msgspec.Struct, frozen=True):
     """What a batch was asked with.
 
     Attributes:
@@ -52,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True):
     place: str = "auto"
 
 
-def run_part(data: Any, asked: Asked, link: Link, *, cancelled: Callable[[], bool]) -> pd.DataFrame:
+def run_part(data: Any, asked: BatchRequest, link: Link, *, cancelled: Callable[[], bool]) -> pd.DataFrame:
     """Ask for the rows of one part, and return their frame.
 
     Args:
@@ -117,7 +117,7 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
     return run.result()
 
 
-def _written(records: Records) -> None:
+def _written(records: BatchRecords) -> None:
     """Wait until all is written: the desk takes nothing from a part that has ended."""
     end = time.monotonic() + _STORE_SECONDS
     while records.flush() and time.monotonic() < end:
@@ -220,7 +220,7 @@ class _SharedGate:
 # -- the store ---------------------------------------------------------------------------------------------------------
 
 
-def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Records:
+def _records(part: str, asked: BatchRequest, link: Link, begun: dict[str, Any]) -> BatchRecords:
     if begun["path"] is None:
         return _PartRecords(Store(None, _DesksFile(None, link, part)))
     path = Path(begun["path"])
@@ -238,7 +238,7 @@ def _records(part: str, asked: Asked, link: Link, begun: dict[str, Any]) -> Reco
     return _Beside(desks, Store(own))
 
 
-class _PartRecords(Records):
+class _PartRecords(BatchRecords):
     """The records of a part, which is not a run of its own."""
 
     def put_run(self, run: RunRecord, keys: bytes = b"", within: float = 0) -> None:
@@ -248,7 +248,7 @@ class _PartRecords(Records):
 class _Beside(_PartRecords):
     """New records go into a file of this part's own; known are those of all."""
 
-    def __init__(self, all_of_them: Records, own: Store) -> None:
+    def __init__(self, all_of_them: BatchRecords, own: Store) -> None:
         super().__init__(own)
         self._all = all_of_them
 

@@ -19,7 +19,7 @@ import msgspec
 from ...errors import StoreError
 from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
-from ...storage.batches import Records
+from ...storage.batches import BatchRecords
 from ...storage.file import BusyError
 from ..gate import Gate, Ticket, over_budget
 
@@ -100,7 +100,7 @@ class Desk:
         flagged: whether those who ask may be on other machines, and have to find out what they can see of this one.
     """
 
-    def __init__(self, kernel: Callable[[], Records], *, flagged: bool = False) -> None:
+    def __init__(self, kernel: Callable[[], BatchRecords], *, flagged: bool = False) -> None:
         self._kernel = kernel
         self._flagged = flagged
         self._parts: dict[str, _Part] = {}
@@ -255,7 +255,7 @@ class Desk:
             return
         left = Store(path)
         try:
-            Records(store).merge(Records(left))
+            BatchRecords(store).merge(BatchRecords(left))
         finally:
             left.close()
         for ending in ("", "-wal", "-shm"):

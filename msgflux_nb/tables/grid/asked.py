@@ -12,10 +12,10 @@ from ...content.messages import Message
 from ..ledger import Ledger
 from .prompts import Prompt
 
-__all__ = ["Asked", "Cell", "GridRows"]
+__all__ = ["AskedGrid", "Cell", "GridRows"]
 
 
-class Asked(Protocol):
+class AskedGrid(Protocol):
     """What a table or a score needs to know of a grid."""
 
     schema: Any

@@ -18,7 +18,7 @@ from ..frame import to_frame
 from ..ledger import Ledger
 from ..outcome import FAILURES, UNANSWERED
 from ..reviewing.intervals import wilson
-from .asked import Asked
+from .asked import AskedGrid
 from .wide import is_record
 
 __all__ = ["SCORE_COLUMNS", "Marks", "check_scorer", "marks_of", "score_frame", "score_table"]
@@ -40,7 +40,7 @@ class Marks(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
 
 
-def marks_of(run: Asked, ledger: Ledger, scorer: Any) -> Marks:
+def marks_of(run: AskedGrid, ledger: Ledger, scorer: Any) -> Marks:
     """Judge every answer.
 
     Args:
@@ -57,7 +57,7 @@ def marks_of(run: Asked, ledger: Ledger, scorer: Any) -> Marks:
     return Marks(_by_truth(run, ledger, truth, fields), truth, fields)
 
 
-def check_scorer(run: Asked, scorer: Any) -> None:
+def check_scorer(run: AskedGrid, scorer: Any) -> None:
     """Refuse a truth that does not belong to the inputs before anything is paid for.
 
     Raises:
@@ -67,7 +67,7 @@ def check_scorer(run: Asked, scorer: Any) -> None:
         _truth(run, scorer)
 
 
-def score_table(run: Asked, ledger: Ledger, marks: Marks | None) -> list[dict[str, Any]]:
+def score_table(run: AskedGrid, ledger: Ledger, marks: Marks | None) -> list[dict[str, Any]]:
     """Return what each prompt and model scored, as plain values: a dict for each, with ``SCORE_COLUMNS``."""
     rows = []
     for prompt_number, prompt in enumerate(run.prompts):
@@ -87,7 +87,7 @@ def score_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return frame.astype({**dict.fromkeys(SCORE_COLUMNS, "Float64"), **whole})
 
 
-def _scored(run: Asked, ledger: Ledger, marks: Marks | None, positions: range) -> dict[str, Any]:
+def _scored(run: AskedGrid, ledger: Ledger, marks: Marks | None, positions: range) -> dict[str, Any]:
     states = [ledger.state(position) for position in positions]
     bills = [run.bill(position, ledger) for position in positions]
     told: list[float] = []
@@ -119,7 +119,7 @@ def _mean(amounts: list[float | None]) -> float | None:
 # A function
 
 
-def _by_function(run: Asked, ledger: Ledger, function: Callable[..., Any]) -> list[float | None]:
+def _by_function(run: AskedGrid, ledger: Ledger, function: Callable[..., Any]) -> list[float | None]:
     takes_input = _takes_two(function)
     marks: list[float | None] = []
     for position in range(len(run.rows)):
@@ -167,7 +167,7 @@ def _input(inputs: Any, place: int) -> Any:
 # A truth
 
 
-def _truth(run: Asked, given: Any) -> tuple[list[Any], tuple[str, ...]]:
+def _truth(run: AskedGrid, given: Any) -> tuple[list[Any], tuple[str, ...]]:
     """Return what is right for each input, and the fields that it says."""
     if not isinstance(given, pd.DataFrame | pd.Series):
         given = _listed(run, list(given))
@@ -188,7 +188,7 @@ def _truth(run: Asked, given: Any) -> tuple[list[Any], tuple[str, ...]]:
     return [dict(zip(fields, row, strict=True)) for row in zip(*cells, strict=True)], fields
 
 
-def _listed(run: Asked, values: list[Any]) -> Any:
+def _listed(run: AskedGrid, values: list[Any]) -> Any:
     if len(values) != len(run.index):
         raise ValueError(f"score: expected as many right answers as inputs, {len(run.index):,}, got {len(values):,}")
     if not is_record(run.schema) or not values or isinstance(values[0], str | int | float | bool | None):
@@ -213,7 +213,7 @@ def _by_label(given: Any, index: pd.Index[Any]) -> Any:
     return found
 
 
-def _by_truth(run: Asked, ledger: Ledger, truth: list[Any], fields: tuple[str, ...]) -> list[float | None]:
+def _by_truth(run: AskedGrid, ledger: Ledger, truth: list[Any], fields: tuple[str, ...]) -> list[float | None]:
     columns_of = {} if not fields else {column.name: column for column in columns(run.schema)}
     cells = Cells(ledger.values)
     found = {name: cells.of(columns_of[name]) for name in fields}

@@ -11,7 +11,7 @@ from ..dtypes import columns
 from ..frame import frame_from_columns
 from ..ledger import Ledger
 from ..report import about_columns
-from .asked import Asked
+from .asked import AskedGrid
 
 __all__ = ["cell_frame", "is_record", "wide_frame"]
 
@@ -21,7 +21,7 @@ def is_record(schema: Any) -> bool:
     return schema is not None and any(column.path for column in columns(schema))
 
 
-def wide_frame(run: Asked, ledger: Ledger) -> pd.DataFrame:
+def wide_frame(run: AskedGrid, ledger: Ledger) -> pd.DataFrame:
     """Return the table: a row an input, a group of columns a prompt and model; with ``n``, a row an answer."""
     fields = is_record(run.schema)
     made: dict[tuple[str, ...], Any] = {}
@@ -39,7 +39,7 @@ def wide_frame(run: Asked, ledger: Ledger) -> pd.DataFrame:
     return frame
 
 
-def cell_frame(run: Asked, ledger: Ledger) -> pd.DataFrame:
+def cell_frame(run: AskedGrid, ledger: Ledger) -> pd.DataFrame:
     """Return a row a cell: its prompt, model and sample, the answer, its state and its cost."""
     made = _values_frame(run.schema, ledger.values, pd.RangeIndex(len(run.rows)))
     cells = [run.rows.cell(position) for position in range(len(run.rows))]
@@ -59,13 +59,13 @@ def _values_frame(schema: Any, values: list[Any], index: pd.Index[Any]) -> pd.Da
     return frame_from_columns(str if schema is None else schema, values, index)
 
 
-def _column(run: Asked, prompt: int, model: int) -> np.ndarray[Any, Any]:
+def _column(run: AskedGrid, prompt: int, model: int) -> np.ndarray[Any, Any]:
     """Return the positions of one prompt and model, by input and sample."""
     rows = len(run.index) * run.samples
     return np.arange(rows) * len(run.prompts) * len(run.models) + prompt * len(run.models) + model
 
 
-def _row_index(run: Asked) -> pd.Index[Any]:
+def _row_index(run: AskedGrid) -> pd.Index[Any]:
     if run.samples == 1:
         return run.index
     labels = run.index.repeat(run.samples)

@@ -17,7 +17,7 @@ from msgspec import inspect
 
 from ...protocol.events import TokenLogprob
 from ..dtypes import Column, alternatives, columns, record_fields
-from .places import Place, places_of
+from .places import ValuePlace, places_of
 from .tokens import token_text
 
 __all__ = ["FieldMeter"]
@@ -60,7 +60,7 @@ class FieldMeter:
                         found[name] = min(sure, found.get(name, 1.0))
         return found
 
-    def _is_wrapped(self, place: Place) -> bool:
+    def _is_wrapped(self, place: ValuePlace) -> bool:
         return not self._is_record and place.path[:1] == ("value",)
 
 
@@ -120,7 +120,7 @@ def _agree(token: bytes, value: bytes) -> bool:
     return value.startswith(token) or token.startswith(value)
 
 
-def _in_bytes(text: str, places: Sequence[Place]) -> Iterator[tuple[Place, int, int]]:
+def _in_bytes(text: str, places: Sequence[ValuePlace]) -> Iterator[tuple[ValuePlace, int, int]]:
     """Yield values with their ranges in bytes."""
     seen = size = 0
     for place in places:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Place", "places_of"]
+__all__ = ["ValuePlace", "places_of"]
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+"')
@@ -16,7 +16,7 @@ _SCALAR = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 _DEPTH_LIMIT = 200
 
 
-class Place(msgspec.Struct, frozen=True):
+class ValuePlace(msgspec.Struct, frozen=True):
     """One value.
 
     Attributes:
@@ -34,7 +34,7 @@ class _NotJSONError(ValueError):
     """The text is not JSON by the standard."""
 
 
-def places_of(text: str) -> list[Place]:
+def places_of(text: str) -> list[ValuePlace]:
     """Return the values in a JSON text, in their order; none if it is not JSON.
 
     Example:
@@ -47,7 +47,7 @@ def places_of(text: str) -> list[Place]:
         return []
 
 
-def _values(text: str, at: int, path: tuple[Any, ...]) -> Iterator[Place]:
+def _values(text: str, at: int, path: tuple[Any, ...]) -> Iterator[ValuePlace]:
     """Yield the values that begin at a character; the last one yielded tells where to read on."""
     end = yield from _value(text, at, path)
     if _skip(text, end) != len(text):
@@ -63,7 +63,7 @@ def _value(text: str, at: int, path: tuple[Any, ...]) -> Any:
     found = (_STRING if mark == '"' else _SCALAR).match(text, at)
     if found is None:
         raise _NotJSONError
-    yield Place(path, at, found.end())
+    yield ValuePlace(path, at, found.end())
     return found.end()
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ...storage.batches import Records
+from ...storage.batches import BatchRecords
 from ...storage.notes import Notes
 from ..corrections import Corrections
 
@@ -40,7 +40,7 @@ class Decisions:
         notes: what writes them; None if they are not written.
     """
 
-    def __init__(self, records: Records | None, corrections: Corrections) -> None:
+    def __init__(self, records: BatchRecords | None, corrections: Corrections) -> None:
         key, values = ("subject", "kind"), ("told",)
         self.notes = None if records is None else Notes(records.store, "decisions", key, values)
         self._subject = corrections.subject

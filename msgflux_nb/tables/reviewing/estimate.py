@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from .intervals import wilson
-from .order import Order
+from .order import ReviewOrder
 
 __all__ = ["Estimate", "estimate_of"]
 
@@ -46,7 +46,7 @@ class Estimate(msgspec.Struct, frozen=True):
         return f"{told}: {self.share:.0%} right ({100 * self.low:.0f}\u2013{100 * self.high:.0f})"
 
 
-def estimate_of(order: Order, verdicts: Mapping[int, bool | None]) -> Estimate:
+def estimate_of(order: ReviewOrder, verdicts: Mapping[int, bool | None]) -> Estimate:
     """Return how much is right.
 
     Args:

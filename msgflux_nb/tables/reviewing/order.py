@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-__all__ = ["Order", "mixed_order"]
+__all__ = ["ReviewOrder", "mixed_order"]
 
 
-class Order:
+class ReviewOrder:
     """The order of a review.
 
     Attributes:
@@ -26,7 +26,9 @@ class Order:
         return len(self.doubtful)
 
 
-def mixed_order(positions: Sequence[int], doubts: Sequence[float], *, random_share: float, seed: int = 0) -> Order:
+def mixed_order(
+    positions: Sequence[int], doubts: Sequence[float], *, random_share: float, seed: int = 0
+) -> ReviewOrder:
     """Return the order in which rows are read.
 
     The draw depends only on the seed and the number of rows. So it stays the same after a restart, and for another
@@ -48,7 +50,7 @@ def mixed_order(positions: Sequence[int], doubts: Sequence[float], *, random_sha
     drawn = chance.permutation(len(rows))
     ties = chance.permutation(len(rows))
     doubtful = np.lexsort((ties, -np.asarray(doubts, dtype=np.float64)))
-    return Order(rows[doubtful].tolist(), rows[drawn].tolist(), float(random_share))
+    return ReviewOrder(rows[doubtful].tolist(), rows[drawn].tolist(), float(random_share))
 
 
 def _mixed(doubtful: list[int], drawn: list[int], share: float) -> Iterator[int]:

@@ -26,7 +26,7 @@ from ..run import Run
 from .decisions import Decision, Decisions
 from .doubts import confidence_of, doubts_of
 from .estimate import Estimate, estimate_of
-from .order import Order, mixed_order
+from .order import ReviewOrder, mixed_order
 from .written import read_value
 
 __all__ = ["Review"]
@@ -74,7 +74,7 @@ class Review:
 
     run: Run
     columns: tuple[Column, ...]
-    order: Order
+    order: ReviewOrder
     random: float
     decided: dict[int, Decision]
 

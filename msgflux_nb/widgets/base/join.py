@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["WIDGETS", "Joined", "join", "modules"]
+__all__ = ["WIDGETS", "JoinedModules", "join", "modules"]
 
 WIDGETS = Path(__file__).parent.parent
 
@@ -22,7 +22,7 @@ _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _MARK = re.compile(r"\W")
 
 
-class Joined(NamedTuple):
+class JoinedModules(NamedTuple):
     """Modules as one text.
 
     Attributes:
@@ -36,7 +36,7 @@ class Joined(NamedTuple):
     entry: str
 
 
-def join(entry: Path) -> Joined:
+def join(entry: Path) -> JoinedModules:
     """Join a module and all that it imports. Each module keeps a scope of its own.
 
     Understood are, each at the start of a line: ``import { a, b as c } from "./x.js";``, ``import NAME from "./x.json"
@@ -47,7 +47,7 @@ def join(entry: Path) -> Joined:
     """
     paths = modules(entry)
     texts = [f"// {path.name}\nconst {_constant(path)} = {_value(path)};\n" for path in paths]
-    return Joined("".join(texts), paths, _constant(entry))
+    return JoinedModules("".join(texts), paths, _constant(entry))
 
 
 @functools.cache

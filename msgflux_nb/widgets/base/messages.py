@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Buffers", "Hello", "PageMessage", "RefusedError", "decoded", "message_type"]
+__all__ = ["Buffers", "Hello", "PageMessage", "PageMessageError", "decoded", "message_type"]
 
 Buffers = list[memoryview]
 """The bytes that come with a message."""
@@ -29,7 +29,7 @@ class Hello(PageMessage, frozen=True):
     seq: int
 
 
-class RefusedError(ValueError):
+class PageMessageError(ValueError):
     """A message that nobody handles, or of another shape than its handler takes."""
 
 
@@ -61,6 +61,6 @@ def message_type(handler: Callable[..., None]) -> type[PageMessage]:
     return kind
 
 
-def _refused(view: Any, what: str) -> RefusedError:
+def _refused(view: Any, what: str) -> PageMessageError:
     _LOG.warning("the page of %s: %s", type(view).__name__, what)
-    return RefusedError(f"{what}. Nothing was done.")
+    return PageMessageError(f"{what}. Nothing was done.")

@@ -25,7 +25,7 @@ def start_thread(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from; empty ones are not sent."""
 
     def batch(self) -> Batch:
@@ -47,7 +47,7 @@ class Sender:
     """
 
     def __init__(
-        self, feed: Source, send: Callable[[int, Batch], None], *, on_quiet: Callable[[], None] = lambda: None
+        self, feed: BatchSource, send: Callable[[int, Batch], None], *, on_quiet: Callable[[], None] = lambda: None
     ) -> None:
         self._feed = feed
         self._send = send

@@ -19,7 +19,7 @@ from ...tables.report import check_schema, outcome_frame
 from ...tables.run import Run
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
-from ..tool_calls.tool_job import Job
+from ..tool_calls.tool_job import ToolJob
 from .batch_figures import rows_text
 from .board import ExtractionBoard
 from .picture import Picture
@@ -83,7 +83,7 @@ class ExtractionView(ExtractionBoard):
         # What was read of an iterator to choose a sample from is needed for the rest.
         self._data = list(data) if self._sample is not None and isinstance(data, Iterator) else data
         self._run: Run | None = None
-        self._job: Job | None = None
+        self._job: ToolJob | None = None
         self._guard = threading.Lock()
         self.error: BaseException | None = None
         self._frame: pd.DataFrame | None = None
@@ -196,11 +196,11 @@ class ExtractionView(ExtractionBoard):
         else:
             job.start()
 
-    def _job_of(self, run: Run) -> Job:
-        def end(job: Job) -> None:
+    def _job_of(self, run: Run) -> ToolJob:
+        def end(job: ToolJob) -> None:
             self._end(run, job.value if job.error is None else getattr(job.error, "result", None), job.error)
 
-        return Job(lambda _job: finish(run, progress=False), on_stop=run.interrupt, on_end=end)
+        return ToolJob(lambda _job: finish(run, progress=False), on_stop=run.interrupt, on_end=end)
 
     def _run_here(self, run: Run) -> None:
         try:

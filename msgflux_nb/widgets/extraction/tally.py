@@ -13,14 +13,14 @@ from ...tables.report import billed_of
 from ...tables.run import Run
 from .column_heads import ColumnHeads
 
-__all__ = ["LAST_ROWS", "Problem", "Tally"]
+__all__ = ["LAST_ROWS", "FailureKind", "Tally"]
 
 LAST_ROWS = 20
 _WINDOW_SECONDS = 10.0
 _KINDS = 200  # of problems that are told apart
 
 
-class Problem(msgspec.Struct):
+class FailureKind(msgspec.Struct):
     """Failures that differ in numbers and quoted words alone.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tally:
         self.run = run
         self.last: deque[int] = deque(maxlen=LAST_ROWS)
         self.last_of: dict[str, deque[int]] = {state: deque(maxlen=LAST_ROWS) for state in FAILURES}
-        self.problems: dict[tuple[str, str], Problem] = {}
+        self.problems: dict[tuple[str, str], FailureKind] = {}
         self.version = 0
         self._clock = clock
         ledger = run.batch.ledger
@@ -92,7 +92,7 @@ class Tally:
         key = state, common_text(error)
         if key not in self.problems and len(self.problems) >= _KINDS:
             key = state, ""
-        found = self.problems.setdefault(key, Problem(state, error, 0, position))
+        found = self.problems.setdefault(key, FailureKind(state, error, 0, position))
         if state in self.last_of:
             self.last_of[state].append(position)
         found.text, found.position = error, position
@@ -144,7 +144,7 @@ class Tally:
         since, before = moments[0]
         return (finished - before) / (now - since) if now - since >= 0.2 else None
 
-    def worst(self, count: int) -> list[Problem]:
+    def worst(self, count: int) -> list[FailureKind]:
         """The most frequent problems."""
         found = sorted(self.problems.values(), key=lambda problem: (-problem.count, problem.state, problem.text))
         return found[:count]

@@ -13,7 +13,7 @@ from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
 from ..base.run import start_thread
 from ..base.view import View
-from ..tool_calls.tool_job import Job
+from ..tool_calls.tool_job import ToolJob
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class RunningGrid(View):
     def __init__(self, result: pd.DataFrame | None) -> None:
         self.result = result
         self.error: BaseException | None = None
-        self._job: Job | None = None
+        self._job: ToolJob | None = None
         self._guard = threading.Lock()
         self._telling = threading.RLock()
         self._over = threading.Event()
@@ -107,7 +107,7 @@ class RunningGrid(View):
                 raise RuntimeError("what was in flight has not ended yet; try again in a moment")
             if self.state != "idle":
                 self.grid.again(_LEFT)
-            self._job = None if wait else Job(self._work, on_stop=self.grid.interrupt, on_end=self._job_ended)
+            self._job = None if wait else ToolJob(self._work, on_stop=self.grid.interrupt, on_end=self._job_ended)
             self.look_on(kernel_id() if wait else "")
         if self._job is not None:
             self._job.start()
@@ -136,10 +136,10 @@ class RunningGrid(View):
 
     # -- a run ----------------------------------------------------------------------------------------------------
 
-    def _work(self, _job: Job) -> pd.DataFrame:
+    def _work(self, _job: ToolJob) -> pd.DataFrame:
         return finish(self.grid, progress=False)
 
-    def _job_ended(self, job: Job) -> None:
+    def _job_ended(self, job: ToolJob) -> None:
         error = job.error
         self.end_run(job.value if error is None else getattr(error, "result", None), error)
 

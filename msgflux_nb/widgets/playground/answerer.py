@@ -19,7 +19,7 @@ from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, one_answer
 from ...reasoning.tools import run_tools
 from ..base.feed import Batch, Feed
 from ..base.run import Sender
-from ..tool_calls.tool_job import Job
+from ..tool_calls.tool_job import ToolJob
 
 __all__ = ["Question", "Side", "turns_of"]
 
@@ -103,7 +103,7 @@ class Side:
         self._step = 0
         self._phase = ""
         self._waiting: dict[str, Any] | None = None
-        self.job = Job(self._work, on_stop=self._give_up, on_end=self._end)
+        self.job = ToolJob(self._work, on_stop=self._give_up, on_end=self._end)
 
     @property
     def state(self) -> str:
@@ -154,7 +154,7 @@ class Side:
 
     # -- on the thread --------------------------------------------------------------------------------------------
 
-    def _work(self, job: Job) -> Any:
+    def _work(self, job: ToolJob) -> Any:
         question = self.question
         hear = job.hearing(self._hear)
         model = _with_logprobs(self.model) if question.logprobs else self.model
@@ -237,7 +237,7 @@ class Side:
         if self._calls is not None:
             self._calls.stop()
 
-    def _end(self, _job: Job) -> None:
+    def _end(self, _job: ToolJob) -> None:
         if not self._number:
             self._number = self._count()  # it failed before anything could be sent
         self._close()

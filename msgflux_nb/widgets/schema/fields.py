@@ -15,7 +15,7 @@ from ...generation.docs import class_doc
 from ...generation.enrich import enriched, keeps
 from ...generation.generics import with_defaults
 
-__all__ = ["Field", "doc_of", "fields"]
+__all__ = ["TypeField", "doc_of", "fields"]
 
 _LIMIT = 200
 _DEFAULT_CHARACTERS = 60
@@ -23,7 +23,7 @@ _VALUES = 12
 _EMPTY: dict[Any, str] = {list: "[]", dict: "{}", set: "set()", tuple: "()"}
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TypeField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One field of a type.
 
     Attributes:
@@ -53,7 +53,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unenforced: str = ""
 
 
-def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[list[Field], int]:
+def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[list[TypeField], int]:
     """List the fields of a type, those of nested types after the field that holds them.
 
     Args:
@@ -83,7 +83,7 @@ def doc_of(type_: Any) -> str:
 
 class _Walk:
     def __init__(self, unenforced: Mapping[str, str]) -> None:
-        self.found: list[Field] = []
+        self.found: list[TypeField] = []
         self._unenforced = unenforced
 
     def record(self, info: Any, path: str, place: str, depth: int, above: tuple[Any, ...]) -> None:
@@ -101,7 +101,7 @@ class _Walk:
             holds, inner = "value", None  # it holds itself
         place = at.pop("place")
         self.found.append(
-            Field(
+            TypeField(
                 name=name,
                 key=key,
                 holds=holds,

@@ -16,10 +16,10 @@ from ..base.given_model import model_of
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.view import View
-from .fields import Field, doc_of, fields
+from .fields import TypeField, doc_of, fields
 from .offers import Offer, offers
 from .sending import Sending, sending
-from .struct_code import Problem, StructForm, built, code_of, problems
+from .struct_code import FormProblem, StructForm, built, code_of, problems
 
 __all__ = ["SchemaPicker"]
 
@@ -215,7 +215,7 @@ class SchemaPicker(View):
                 form = msgspec.convert(self.form, StructForm)
                 found = problems(form)
             except msgspec.ValidationError as error:
-                found = [Problem("fields", str(error))]
+                found = [FormProblem("fields", str(error))]
             self.code = "" if found else code_of(form)
             self.problems = [list(problem) for problem in found]
             self.written = self.form
@@ -231,14 +231,14 @@ class SchemaPicker(View):
         title, told = f"schema · {self.schema or 'text'}", self.described
         error = ": ".join(told.get("error", ()))
         notes = [*filter(None, [told.get("doc"), error, told.get("way"), *told.get("notes", ())])]
-        listed = [_cells(msgspec.convert(field, Field)) for field in told.get("fields", ())]
+        listed = [_cells(msgspec.convert(field, TypeField)) for field in told.get("fields", ())]
         table = "".join(f"<tr>{''.join(map(_cell, cells))}</tr>" for cells in listed)
         drawn = f"<small>{escape(title)}</small><table><tbody>{table}</tbody></table>"
         drawn += "".join(f"<div><small>{escape(note)}</small></div>" for note in notes)
         return drawn, "\n".join([title, *(" · ".join(filter(None, cells)) for cells in listed), *notes])
 
 
-def _cells(field: Field) -> tuple[str, ...]:
+def _cells(field: TypeField) -> tuple[str, ...]:
     limits = "; ".join((*field.limits, *([f"checked after: {field.unenforced}"] if field.unenforced else [])))
     return field.path, field.type, limits, "required" if field.required else field.default, field.description
 

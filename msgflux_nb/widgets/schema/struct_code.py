@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, inspect
 
-__all__ = ["FieldForm", "Problem", "StructForm", "built", "code_of", "problems"]
+__all__ = ["FieldForm", "FormProblem", "StructForm", "built", "code_of", "problems"]
 
 Kind = Literal["str", "int", "float", "bool", "date", "choice"]
 
@@ -65,32 +65,32 @@ class StructForm(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[FieldForm] = []
 
 
-class Problem(NamedTuple):
+class FormProblem(NamedTuple):
     """Why a form makes no Struct: the place (``name``, ``fields.0.least``) and the reason."""
 
     place: str
     reason: str
 
 
-def problems(form: StructForm) -> list[Problem]:
+def problems(form: StructForm) -> list[FormProblem]:
     """List what keeps a form from being a Struct."""
-    found = [Problem("name", reason) for reason in _name_problem(form.name, "the Struct")]
+    found = [FormProblem("name", reason) for reason in _name_problem(form.name, "the Struct")]
     if hasattr(builtins, _plain(form.name)):
-        found.append(Problem("name", f"{form.name} is a name of Python's own; choose another."))
+        found.append(FormProblem("name", f"{form.name} is a name of Python's own; choose another."))
     if not form.fields:
-        found.append(Problem("fields", "A Struct needs a field."))
+        found.append(FormProblem("fields", "A Struct needs a field."))
     names: set[str] = set()
     for index, field in enumerate(form.fields):
-        found += [Problem(f"fields.{index}.{part}", reason) for part, reason in _field_problems(field)]
+        found += [FormProblem(f"fields.{index}.{part}", reason) for part, reason in _field_problems(field)]
         if _plain(field.name) in names:
-            found.append(Problem(f"fields.{index}.name", f"There are two fields called {_plain(field.name)}."))
+            found.append(FormProblem(f"fields.{index}.name", f"There are two fields called {_plain(field.name)}."))
         names.add(_plain(field.name))
     if found:
         return found
     try:
         inspect.type_info(built(form))
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        return [Problem("fields", f"msgspec does not take this: {error}")]
+        return [FormProblem("fields", f"msgspec does not take this: {error}")]
     return []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import StreamInterruptedError, ToolCallError
 
-__all__ = ["Approvals", "Decision", "Question"]
+__all__ = ["ApprovalQuestion", "Approvals", "Decision"]
 
 SEEN_SECONDS = 4.0
 """How long a page may take to say that it shows a question, where the wait for it could keep it from being told."""
@@ -22,7 +22,7 @@ Decision = dict[str, Any] | str | bool | None
 """None lets a call run, a dict gives it other arguments, a reason or False rejects it."""
 
 
-class Question:
+class ApprovalQuestion:
     """One question, open until somebody decides."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Approvals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._questions: dict[int, Question] = {}
+        self._questions: dict[int, ApprovalQuestion] = {}
         self._stopped = False
         self._on_main: bool | None = None
 
@@ -86,10 +86,10 @@ class Approvals:
         with self._lock:
             self._questions, self._stopped = {}, False
 
-    def ask(self, number: int) -> Question:
+    def ask(self, number: int) -> ApprovalQuestion:
         """Return the question about a call; it is asked once, however often this is called."""
         with self._lock:
-            question = self._questions.setdefault(number, Question())
+            question = self._questions.setdefault(number, ApprovalQuestion())
             stopped = self._stopped
         if stopped:
             question.stop()
@@ -124,7 +124,7 @@ class Approvals:
         """Note on which thread messages of the page are handled: called from there."""
         self._on_main = _on_main_thread()
 
-    def wait(self, question: Question, *, main_waits: bool) -> Decision:
+    def wait(self, question: ApprovalQuestion, *, main_waits: bool) -> Decision:
         """Wait for a decision on this thread.
 
         Args:

@@ -11,7 +11,7 @@ import traitlets as t
 from ..base.told_run import ToldRun
 from .lane_set import LaneSet
 from .lane_twin import lanes_html, lanes_text, replay_html
-from .tool_fields import Field
+from .tool_fields import ToolField
 
 __all__ = ["CallBoard"]
 
@@ -26,7 +26,7 @@ class CallBoard(ToldRun):
     lanes = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
 
     def __init__(self, **state: Any) -> None:
-        self._fields: Mapping[str, Sequence[Field]] = {}
+        self._fields: Mapping[str, Sequence[ToolField]] = {}
         self._clear()
         super().__init__(value=[], **state)
 
@@ -44,7 +44,7 @@ class CallBoard(ToldRun):
         self._figures: tuple[str, ...] = ()
         self._unsettled = False
 
-    def _start(self, fields: Mapping[str, Sequence[Field]]) -> None:
+    def _start(self, fields: Mapping[str, Sequence[ToolField]]) -> None:
         self._sender.close()
         self._clear()
         self._fields = fields

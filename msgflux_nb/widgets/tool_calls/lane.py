@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from ...content.messages import to_json
 from ...errors import ToolCallError
 from ...protocol.events import ToolCallDelta, ToolKind
-from ...protocol.pieces import Pieces
+from ...protocol.pieces import TextPieces
 from ...protocol.tool_call import Assembly, ToolCall, ToolCallState, json_text
 
 __all__ = ["Fragment", "Lane", "Phase"]
@@ -60,7 +60,7 @@ class Lane:
         self.reason = ""
         self.result: str | None = None
         self._assembly = Assembly(call, choice, None, kind)
-        self._letters = Pieces()
+        self._letters = TextPieces()
         self._shown: list[str] = []
         self._final: ToolCallState | None = None
         self._whole = False

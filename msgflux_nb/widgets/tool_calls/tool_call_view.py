@@ -19,11 +19,11 @@ from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, ToolRun
 from ...reasoning.tools import run_tools
 from ..base.messages import Buffers, Hello, PageMessage
 from . import messages as page
-from .approval import SEEN_SECONDS, Approvals, Decision, Question
+from .approval import SEEN_SECONDS, ApprovalQuestion, Approvals, Decision
 from .call_board import CallBoard
 from .lane import Fragment, Lane
 from .tool_fields import checked_arguments, tool_fields
-from .tool_job import Job
+from .tool_job import ToolJob
 from .tool_source import check_source, figures, fill, tools_of
 
 __all__ = ["ToolCallView"]
@@ -68,7 +68,7 @@ class ToolCallView(CallBoard):
         self._source = source
         self._tools: Any = tools
         self._approvals = Approvals()
-        self._job: Job | None = None
+        self._job: ToolJob | None = None
         self.response: ToolRun | None = None
         super().__init__(approve=approve)
         self._fields = tool_fields(tools or ())
@@ -203,7 +203,7 @@ class ToolCallView(CallBoard):
             self.begin(functions)
             self._question_text = _last_question(messages)
             work = self._calling(model, messages, functions, keywords)
-        job = self._job = Job(work, on_stop=self._approvals.stop, on_end=self._end_job)
+        job = self._job = ToolJob(work, on_stop=self._approvals.stop, on_end=self._end_job)
         job.waiting = wait
         self._tell_state()
         job.start()
@@ -226,8 +226,8 @@ class ToolCallView(CallBoard):
 
     # -- a run of its own ------------------------------------------------------------------------------------------
 
-    def _calling(self, model: Any, messages: Any, tools: Any, keywords: dict[str, Any]) -> Callable[[Job], Any]:
-        def work(job: Job) -> Any:
+    def _calling(self, model: Any, messages: Any, tools: Any, keywords: dict[str, Any]) -> Callable[[ToolJob], Any]:
+        def work(job: ToolJob) -> Any:
             return run_tools(
                 model,
                 messages,
@@ -240,12 +240,12 @@ class ToolCallView(CallBoard):
 
         return work
 
-    def _reading(self) -> Callable[[Job], Any]:
+    def _reading(self) -> Callable[[ToolJob], Any]:
         stream = self._source
         if not isinstance(stream, Arriving):
             raise ToolCallError("there is nothing to read: pass a model and messages, or give the view a stream.")
 
-        def work(job: Job) -> None:
+        def work(job: ToolJob) -> None:
             job.stream = stream
             job.check()
             if isinstance(stream, AsyncStreamResponse):
@@ -256,7 +256,7 @@ class ToolCallView(CallBoard):
 
         return work
 
-    def _wait(self, job: Job) -> None:
+    def _wait(self, job: ToolJob) -> None:
         try:
             job.wait()
         except KeyboardInterrupt:
@@ -266,7 +266,7 @@ class ToolCallView(CallBoard):
         if job.error is not None:
             raise job.error
 
-    def _end_job(self, job: Job) -> None:
+    def _end_job(self, job: ToolJob) -> None:
         """A run of its own has ended; mostly its end was told before, but not that of one that hangs."""
         if self.over:
             self._finish(self.state)
@@ -343,7 +343,7 @@ class ToolCallView(CallBoard):
 
     # -- decisions -------------------------------------------------------------------------------------------------
 
-    def _question(self, call: ToolCall) -> tuple[Lane, Question | None]:
+    def _question(self, call: ToolCall) -> tuple[Lane, ApprovalQuestion | None]:
         lane = self._calls.find(call, "ask")
         if self.approve == "auto":
             return lane, None

@@ -12,7 +12,7 @@ from ...errors import ToolCallError
 from ...generation.tool_forms import is_server_tool, read_tool
 from ...generation.tool_schema import TO_THE_MODEL, Tool, listed_tools, tool_schemas
 
-__all__ = ["Field", "checked_arguments", "tool_fields"]
+__all__ = ["ToolField", "checked_arguments", "tool_fields"]
 
 _DEPTH = 4
 _FIELDS = 80  # of one tool
@@ -22,7 +22,7 @@ _WORDS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool
 Node = dict[str, Any]
 
 
-class Field(msgspec.Struct, frozen=True):
+class ToolField(msgspec.Struct, frozen=True):
     """One value that a call of a tool may hold.
 
     Attributes:
@@ -38,7 +38,7 @@ class Field(msgspec.Struct, frozen=True):
     about: str
 
 
-def tool_fields(tools: Any) -> dict[str, tuple[Field, ...]]:
+def tool_fields(tools: Any) -> dict[str, tuple[ToolField, ...]]:
     """Return the fields of each tool by its name: those of its own, and those of objects in their place.
 
     Args:
@@ -86,7 +86,7 @@ def _check(tool: Tool, arguments: dict[str, Any]) -> None:
         raise ToolCallError(str(error).removeprefix(f"{tool.name}: ").removesuffix(TO_THE_MODEL)) from error
 
 
-def _fields(node: Node, definitions: Node, path: tuple[str, ...], required: bool = True) -> Iterator[Field]:
+def _fields(node: Node, definitions: Node, path: tuple[str, ...], required: bool = True) -> Iterator[ToolField]:
     names = node.get("required", ())
     for name, child in node.get("properties", {}).items():
         target = _object(_resolved(child, definitions), definitions)
@@ -95,7 +95,7 @@ def _fields(node: Node, definitions: Node, path: tuple[str, ...], required: bool
             yield from _fields(target, definitions, (*path, name), needed and target is _resolved(child, definitions))
             continue
         about = child.get("description", "") if isinstance(child, dict) else ""
-        yield Field((*path, name), _type(child, definitions)[:_TYPE_LENGTH], needed, str(about))
+        yield ToolField((*path, name), _type(child, definitions)[:_TYPE_LENGTH], needed, str(about))
 
 
 def _resolved(node: Any, definitions: Node) -> Node:

@@ -10,13 +10,13 @@ from ...errors import StreamInterruptedError
 from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted
 from ..base.run import start_thread
 
-__all__ = ["Job"]
+__all__ = ["ToolJob"]
 
 GRACE_SECONDS = 0.7
 """How long a stopped job may take to end by itself, before it is left to end unseen (a model that is loading)."""
 
 
-class Job:
+class ToolJob:
     """One piece of work on a thread.
 
     Args:
@@ -31,7 +31,7 @@ class Job:
     """
 
     def __init__(
-        self, work: Callable[[Job], Any], *, on_stop: Callable[[], None], on_end: Callable[[Job], None]
+        self, work: Callable[[ToolJob], Any], *, on_stop: Callable[[], None], on_end: Callable[[ToolJob], None]
     ) -> None:
         self.state = "running"
         self.value: Any = None

@@ -14,7 +14,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.storage.answers import open_store
-from msgflux_nb.storage.batches import Records
+from msgflux_nb.storage.batches import BatchRecords
 from msgflux_nb.tables.reviewing.estimate import estimate_of
 from msgflux_nb.tables.reviewing.review import Review
 from msgflux_nb.tables.reviewing.written import read_value, shown_value, writings_of
@@ -185,7 +185,7 @@ def test_a_confidence_orders_the_rows_by_their_least_sure_field(counting: Counti
 def test_decisions_are_merged_with_their_store(counting: Counting, tmp_path: Path) -> None:
     Review(answered(counting, tmp_path / "one.sqlite")).accept(0)
     Review(answered(counting, tmp_path / "two.sqlite")).reject(1)
-    Records(open_store(tmp_path / "one.sqlite")).merge(Records(open_store(tmp_path / "two.sqlite")))
+    BatchRecords(open_store(tmp_path / "one.sqlite")).merge(BatchRecords(open_store(tmp_path / "two.sqlite")))
     assert set(Review(answered(counting, tmp_path / "one.sqlite")).decided) == {0, 1}
 
 

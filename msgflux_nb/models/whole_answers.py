@@ -12,17 +12,17 @@ from typing import NamedTuple
 from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
 from ..http.limits import Timeout
 from ..http.route import Headers
-from ..http.whole import Place, aread_whole, asend_whole, place_of
+from ..http.whole import Destination, aread_whole, asend_whole, place_of
 from ..protocol.profile import Wire
 from ..protocol.request import ChatRequest
 from .endpoint import Endpoint
 
-__all__ = ["Quick"]
+__all__ = ["WholeAnswers"]
 
 _REFRESH_SECONDS = 1.0  # after which keys, proxies and addresses in the environment are looked at again
 
 
-class Quick:
+class WholeAnswers:
     """Sends requests to one endpoint.
 
     Args:
@@ -59,7 +59,7 @@ class Quick:
                 self._found = None  # the embedded server may have been started again at another address
             return error
 
-    async def _now(self, wire: Wire, request: Callable[[], ChatRequest]) -> Place | Endpoint:
+    async def _now(self, wire: Wire, request: Callable[[], ChatRequest]) -> Destination | Endpoint:
         """Return where a request goes at the moment; another wire, which may be learnt on the way, is elsewhere."""
         # Looked at once: another thread may have a loop of its own.
         loop, found = asyncio.get_running_loop(), self._found
@@ -73,7 +73,7 @@ class Quick:
 class _Found(NamedTuple):
     """Where the requests of one event loop go, and how long that is valid."""
 
-    place: Place | Endpoint
+    place: Destination | Endpoint
     wire: Wire
     loop: asyncio.AbstractEventLoop
     until: float
