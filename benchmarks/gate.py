@@ -95,7 +95,7 @@ def cases() -> list[Case]:
                 lambda rows: rows * 0.1 / 10,
             ),
             Case(
-                f"500 a minute, counted anew each minute{', `Retry-After` says when' if asked else ''}",
+                f"500 a minute, reset each minute{', `Retry-After` says when' if asked else ''}",
                 {"seconds": 0.1, "a_minute": 500, "retry_after": "window" if asked else None},
                 lambda rows: (rows - 1) // 500 * 60 + 500 * 0.1 / AT_ONCE,
             ),

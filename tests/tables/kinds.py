@@ -76,7 +76,7 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
     "set": (set[int], [{1, 2}, set()]),
     "dict": (dict[str, int] | None, [{"a": 1}, {"b": 2}, {}, None]),
     "dict of lists": (dict[str, list[float]], [{"a": [1.5]}, {}]),
-    "dict with keys that are no texts": (dict[int, str], [{1: "a"}, {}]),
+    "dict with keys other than texts": (dict[int, str], [{1: "a"}, {}]),
     "int or str": (int | str | None, [1, "a", None]),
     "anything": (Any, [{"a": [1, "b"]}, [1.5, None], "x", 3, None]),
     "union of tagged Structs": (Cat | Dog, [Cat("a"), Dog("b", ["sit"])]),
