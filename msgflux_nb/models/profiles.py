@@ -138,6 +138,7 @@ _OPENAI = Profile(
     option_names={"max_tokens": "max_completion_tokens"},
     modalities=frozenset({"text", "image", "audio", "file"}),
     schema_methods=("json_schema", "tool", "json_object"),
+    tool_ids="forty_letters",
     models={  # structured outputs came with gpt-4o-2024-08-06, JSON mode with gpt-4-turbo
         "gpt-4-*": {"schema_methods": ["tool", "json_object", "prompt"]},
         "gpt-4": {"schema_methods": ["tool", "prompt"], "modalities": ["text"]},
@@ -175,6 +176,7 @@ _HOSTED = (
     Profile(
         provider="openrouter",
         base_url="https://openrouter.ai/api/v1",
+        tool_ids="forty_letters",  # those of the models that OpenAI serves
         key_variables=("OPENROUTER_API_KEY",),
         price_list="openrouter",
         prefill="continue",

@@ -18,6 +18,7 @@ __all__ = ["left_behind", "left_out"]
 _SHOWN = 4
 _OWN = frozenset({"stream_options"})
 _PLAIN = frozenset({"message", "text", "function_call", "custom_tool_call", "tool_use", None})
+_SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
 _HOMES = ((ITEMS, "responses", items_are_said), (BLOCKS, "messages", blocks_are_said))
 
@@ -109,6 +110,9 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
             elif not is_said(message, things):
                 edited += _kinds(things)
     found = []
+    names = [str(message["name"]) for message in messages if message.get("name") and message.get("role") in _SPEAKERS]
+    if names and wire != "chat":
+        found.append(f"this wire does not say who speaks; the names stayed out of the history: {_listed(names)}.")
     if foreign:
         found.append(
             f"what only another provider, model or wire understands stayed out of the history: {_listed(foreign)}."

@@ -77,7 +77,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             not asked for as a tool.
         forced_call: how to make the model call if ``tool_choice`` does not.
         forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
-        tool_ids: which ids of tool calls are accepted; others are replaced in requests.
+        tool_ids: which ids of tool calls are accepted on chat completions; others are replaced in requests: nine
+            letters and digits, or at most forty signs.
         call_fields: fields that the first call of an earlier turn gets where it has none of its own, since another
             provider wrote it.
         prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
@@ -141,7 +142,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     forced_tool_choice: bool = True
     forced_call: ForcedCall | None = None
     forced_call_fallback: bool = False
-    tool_ids: Literal["any", "nine_letters"] = "any"
+    tool_ids: Literal["any", "nine_letters", "forty_letters"] = "any"
     call_fields: dict[str, Any] = {}
     prefill: Literal["none", "continue", "prefix"] = "none"
     prefill_body: dict[str, Any] = {}

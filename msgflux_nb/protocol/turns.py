@@ -6,12 +6,12 @@ that was, they go back to the same provider and model and to nobody else; ``_msg
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import Any
 
 from ..content.picture import PictureLimits
 from ..errors import MediaError
+from .call_ids import other_id
 from .profile import Profile
 
 __all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "outgoing", "with_system"]
@@ -148,11 +148,7 @@ def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short_id(call_id: str) -> str:
-    if _NINE.fullmatch(call_id):
-        return call_id
-    import hashlib
-
-    return base64.b32encode(hashlib.sha256(call_id.encode()).digest()).decode()[:9]
+    return call_id if _NINE.fullmatch(call_id) else other_id(call_id, 9)
 
 
 def _with_fitting_images(message: dict[str, Any], limits: PictureLimits) -> dict[str, Any]:

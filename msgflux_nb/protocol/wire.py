@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import BadRequestError
+from .call_ids import with_call_ids
 from .left_out import left_behind
 from .profile import Profile, Wire
 from .remedy import Remedy, on_wire, profile_with
@@ -86,15 +87,16 @@ def wire_body(
     left = left_behind(given, wire, {"provider": profile.provider, "model": chat["model"]})
     learnt = profile_with(profile, remedies)
     if wire == "responses":
-        body, more = on_wire(responses_body(chat, learnt), remedies, wire, chat["model"])
+        body, more = on_wire(with_call_ids(responses_body(chat, learnt), wire), remedies, wire, chat["model"])
         return body, left + more
     if wire == "messages":
         body, missing = messages_body(chat, learnt, cache_prompt=cache_prompt)
-        body, more = on_wire(body, remedies, wire, chat["model"])
+        body, more = on_wire(with_call_ids(body, wire), remedies, wire, chat["model"])
         return body, left + missing + more
-    body, more = on_wire(chat, remedies, wire, chat["model"])
-    if any(ITEMS in message or BLOCKS in message for message in chat["messages"]):
-        kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in chat["messages"]]
+    named = with_call_ids(chat, wire) if profile.tool_ids == "forty_letters" else chat
+    body, more = on_wire(named, remedies, wire, chat["model"])
+    if any(ITEMS in message or BLOCKS in message for message in body["messages"]):
+        kept = [{k: v for k, v in message.items() if k not in (ITEMS, BLOCKS)} for message in body["messages"]]
         body = {**body, "messages": kept}
     return body, left + more
 
@@ -133,6 +135,8 @@ def reader_of(wire: Wire, *, continues: bool = False) -> WireReader | None:
 
 
 def _has_sound(messages: list[dict[str, Any]]) -> bool:
+    if any("audio" in message for message in messages):
+        return True
     contents = (message.get("content") for message in messages)
     parts = (part for content in contents if isinstance(content, list) for part in content)
     return any(isinstance(part, dict) and part.get("type") in ("input_audio", "video_url") for part in parts)

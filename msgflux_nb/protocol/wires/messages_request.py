@@ -132,7 +132,7 @@ def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for message in messages:
         role = "assistant" if message.get("role") == "assistant" else "user"
         blocks = list(_turn(message)) if role == "assistant" else list(_asked(message))
-        if not blocks:
+        if not blocks or (role == "assistant" and all(_is_blank(block) for block in blocks)):
             continue
         if merged and merged[-1]["role"] == role:
             merged[-1]["content"] += blocks
@@ -190,8 +190,17 @@ def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     calls, legacy = message.get("tool_calls"), message.get("function_call")
     if isinstance(calls, list) and calls:
-        return [call for call in calls if isinstance(call, dict) and isinstance(call.get("function"), dict)]
+        named = [_as_function(call) for call in calls if isinstance(call, dict)]
+        return [call for call in named if isinstance(call.get("function"), dict)]
     return [{"function": legacy}] if isinstance(legacy, dict) else []
+
+
+def _as_function(call: dict[str, Any]) -> dict[str, Any]:
+    """A call whose input is a text, which this wire does not have, as a call with one argument."""
+    inner = call.get("custom")
+    if not isinstance(inner, dict) or isinstance(call.get("function"), dict):
+        return call
+    return {**call, "function": {"name": inner.get("name"), "arguments": {"input": inner.get("input") or ""}}}
 
 
 def _object(arguments: Any) -> dict[str, Any]:
@@ -217,6 +226,11 @@ def _is_empty(block: Any) -> bool:
     return isinstance(block, dict) and block.get("type") == "text" and not block.get("text")
 
 
+def _is_blank(block: Any) -> bool:
+    """Whether a block is a text of white space; a turn of nothing else is refused."""
+    return isinstance(block, dict) and block.get("type") == "text" and not str(block.get("text") or "").strip()
+
+
 def _sent_back(block: Any) -> Any:
     if not isinstance(block, dict):
         return block
@@ -237,6 +251,8 @@ def _block(part: Any) -> Iterator[dict[str, Any]]:
         case "text":
             if part.get("text"):
                 yield part
+        case "refusal":
+            yield from _blocks(part.get("refusal"))
         case "image_url":
             source = part.get("image_url")
             yield {"type": "image", "source": _source(source.get("url") if isinstance(source, dict) else source)}

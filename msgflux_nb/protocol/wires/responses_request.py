@@ -219,8 +219,12 @@ def _content(content: Any) -> Any:
 
 
 def _said(parts: list[Any]) -> list[Any]:
-    texts = [part.get("text") for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    return [{"type": "output_text", "text": text} for text in texts]
+    said = []
+    for part in parts:
+        text, refusal = (part.get("text"), part.get("refusal")) if isinstance(part, dict) else (None, None)
+        said += [{"type": "output_text", "text": text}] if isinstance(text, str) else []
+        said += [{"type": "refusal", "refusal": refusal}] if isinstance(refusal, str) else []
+    return said
 
 
 def _output(content: Any) -> Any:
