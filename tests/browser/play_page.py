@@ -126,7 +126,7 @@ def answer_as(view: Locator, name: str) -> None:
 
 def start_with(view: Locator, text: str) -> Locator:
     """Write the start of the answer; return its field."""
-    field = view.get_by_role("textbox", name="start the answer with")
+    field = view.get_by_role("textbox", name="the answer starts with")
     if not field.is_visible():
         view.get_by_role("button", name="start the answer", exact=True).click()
     field.fill(text)

@@ -348,7 +348,7 @@ def test_enter_alone_writes_a_line(play: PlayPage) -> None:
     assert play.sent("run") == []
 
 
-@pytest.mark.parametrize("field", ["message", "start the answer with"])
+@pytest.mark.parametrize("field", ["message", "the answer starts with"])
 def test_escape_stops_once(play: PlayPage, field: str) -> None:
     start_with(play.view, "{")
     at = play.view.get_by_role("textbox", name=field, exact=field == "message")

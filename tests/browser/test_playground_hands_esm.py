@@ -132,7 +132,7 @@ def test_the_whole_of_the_playground_without_a_mouse(page: Page) -> None:
     message = view.get_by_role("textbox", name="message", exact=True)
     tab_to(play, view.get_by_role("button", name="start the answer", exact=True))
     press("Enter")
-    expect(view.get_by_role("textbox", name="start the answer with")).to_be_focused()
+    expect(view.get_by_role("textbox", name="the answer starts with")).to_be_focused()
     page.keyboard.type("{")
     press("Shift+Enter")
     assert play.sent("run")[-1]["prefill"] == "{"

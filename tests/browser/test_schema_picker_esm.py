@@ -70,11 +70,15 @@ def open_picker(page: Page) -> Iterator[Open]:
     assert opened[-1].errors() == []
 
 
+MARKED = json.dumps(".mf-type [role=img]")
+
+
 def table(widget: WidgetPage, kind: str = "values") -> list[list[str]]:
     """The cells of a table."""
     widget.settle()
     cells: list[list[str]] = widget.page.locator(f".mf-{kind} tbody tr").evaluate_all(
-        "(all) => all.map((row) => [...row.children].map((cell) => cell.innerText.trim()))"
+        f"(all) => all.map((row) => [...row.children].map((cell) => [...cell.querySelectorAll({MARKED})]"
+        ".map((mark) => mark.title).concat(cell.innerText.trim()).join(' ')))"
     )
     return cells
 
@@ -86,23 +90,49 @@ def show(widget: WidgetPage, text: str, **more: Any) -> None:
 # Picking
 
 
+def picked(page: Page, name: str) -> None:
+    """Pick what the answer is decoded to, by the menu."""
+    page.get_by_role("button", name="answer as").first.click()
+    page.get_by_role("menuitemradio", name=name).click()
+
+
+def pick_kind(build: Locator, number: int, name: str) -> None:
+    """Pick the type of a field of the form."""
+    build.get_by_role("button", name=f"type, field {number}").click()
+    build.get_by_role("menuitemradio", name=name, exact=True).click()
+
+
+def folded(page: Page, name: str) -> None:
+    """Pick an entry of the picker's own menu."""
+    page.get_by_role("button", name="more: limits").first.click()
+    page.get_by_role("menu").get_by_text(name, exact=True).click()
+
+
 def test_the_menu_offers_groups_and_picks_by_trait(open_picker: Open) -> None:
     widget = open_picker()
-    menu = widget.page.get_by_role("combobox", name="schema")
-    assert menu.locator("optgroup").evaluate_all("(all) => all.map((one) => one.label)") == ["given", "plans"]
-    menu.select_option("Person")
+    menu = widget.page.get_by_role("button", name="answer as")
+    expect(menu).to_have_text("answer astext")
+    menu.click()
+    expect(widget.page.locator(".mf-menu .mf-role")).to_have_text(["answer as", "plans"])
+    widget.page.get_by_role("menuitemradio", name="Person").click()
     assert widget.page.evaluate("model.saved.schema") == "Person"
     widget.receive(schema="Address")
-    expect(menu).to_have_value("Address")
+    expect(menu).to_have_accessible_name("answer as: Address")
 
 
 def test_types_are_looked_for_when_somebody_is_about_to_pick(open_picker: Open) -> None:
     widget = open_picker()
-    widget.page.get_by_role("combobox", name="schema").focus()
+    menu = widget.page.get_by_role("button", name="answer as")
+    menu.focus()
     assert len(widget.sent("offers")) == 1
-    widget.receive(offered=[["Pet", "notebook"], ["Cat", "built"]])
-    groups = widget.page.locator(".mf-head optgroup").evaluate_all("(all) => all.map((one) => one.label)")
-    assert groups == ["built here", "in this notebook"]
+    menu.press("Enter")
+    widget.receive(offered=[["Pet", "notebook"], ["Cat", "built"]])  # it is open by then
+    entries = widget.page.locator(".mf-menu [role=menuitemradio]")
+    assert entries.evaluate_all("(all) => all.map((one) => one.innerText)") == [
+        "text",
+        "Pet\nyour notebook",
+        "Cat\nbuilt here",
+    ]
 
 
 def test_a_parents_menu_is_in_step_until_it_leaves(open_picker: Open) -> None:
@@ -110,17 +140,20 @@ def test_a_parents_menu_is_in_step_until_it_leaves(open_picker: Open) -> None:
     widget.page.evaluate(
         """() => {
           window.gone = new AbortController();
-          window.menu = widgetExports.select(gone.signal);
-          document.body.append(menu);
+          window.menu = widgetExports.select(gone.signal, () => [{ label: "of the parent", pick() {} }]);
+          document.querySelector(".msgflux-picker").append(menu);
         }"""
     )
     widget.receive(schema="Person")
-    assert widget.page.evaluate("menu.value") == "Person"
-    widget.page.evaluate("menu.value = 'Address'; menu.dispatchEvent(new Event('change'))")
-    expect(widget.page.locator(".mf-head select")).to_have_value("Address")
+    assert widget.page.evaluate("menu.textContent") == "answer asPerson"
+    theirs = widget.page.get_by_role("button", name="answer as").last
+    theirs.click()
+    expect(widget.page.get_by_role("menuitem", name="of the parent")).to_be_visible()
+    widget.page.get_by_role("menuitemradio", name="Address").click()
+    expect(widget.page.locator(".mf-head > .mf-pick")).to_have_accessible_name("answer as: Address")
     widget.page.evaluate("gone.abort()")
     widget.receive(schema="Person")
-    assert widget.page.evaluate("menu.value") == "Address"
+    assert widget.page.evaluate("menu.textContent") == "answer asAddress"
     assert widget.page.evaluate("widgetExports.model.get('schema') === model.get('schema')")
 
 
@@ -141,15 +174,15 @@ def test_fields_are_a_table_nested_by_dotted_path(open_picker: Open) -> None:
     found = table(widget, "fields")
     assert found[:4] == [
         ["name", "str", "the full name", ""],
-        ["age", "int", "≥ 0 · ≤ 150", ""],
-        ["home", "Address", "", ""],
-        ["home.city", "str", "at most 40 charactersthe town", "checked after"],
+        ["age", "int", "0 to 150", ""],
+        ["home", "Address", "Where somebody lives.", ""],
+        ["city", "str", "at most 40 charactersthe town", "checked after"],
     ]
     assert found[-1] == ["kind", "'friend' | 'stranger'", "= 'stranger'", ""]
     indents = widget.page.locator(".mf-fields tbody th").evaluate_all(
         "(all) => all.map((one) => one.style.paddingInlineStart)"
     )
-    assert indents[:4] == ["0px", "0px", "0px", "12px"]
+    assert indents[:4] == ["0px", "0px", "0px", "16px"]
     expect(widget.page.locator(".mf-doc")).to_have_text("A person that a text speaks of.")
 
 
@@ -182,7 +215,7 @@ def test_the_way_and_what_happens_to_a_misfit_are_said(open_picker: Open) -> Non
 def test_texts_are_asked_for_when_somebody_opens_them(open_picker: Open) -> None:
     widget = open_picker(Person)
     assert widget.sent("details") == []
-    widget.page.get_by_text("what is sent").click()
+    folded(widget.page, "What is sent")
     until(lambda: len(widget.sent("details")) == 1, what="the question")
     widget.deliver({"type": "details", "schema": "Address", "parts": [["old", "of another"]]})
     widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", '{"a": 1}']]})
@@ -193,7 +226,7 @@ def test_texts_are_asked_for_when_somebody_opens_them(open_picker: Open) -> None
 
 def test_what_is_sent_can_be_copied(open_picker: Open) -> None:
     widget = open_picker(Person)
-    widget.page.get_by_text("what is sent").click()
+    folded(widget.page, "What is sent")
     widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", '{"a": 1}']]})
     widget.page.evaluate(
         "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (t) => { copy = t; } } })"
@@ -207,7 +240,7 @@ def test_what_is_sent_can_be_copied(open_picker: Open) -> None:
 
 def test_where_there_is_no_clipboard_it_is_copied_by_hand(open_picker: Open) -> None:
     widget = open_picker(Person)
-    widget.page.get_by_text("what is sent").click()
+    folded(widget.page, "What is sent")
     widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", "by hand"]]})
     widget.page.evaluate(
         """() => {
@@ -235,18 +268,18 @@ def test_a_broken_type_shows_its_error(open_picker: Open) -> None:
 def test_values_fill_while_the_text_grows(open_picker: Open) -> None:
     widget = open_picker(Person)
     show(widget, "")
-    assert table(widget)[0] == ["name", "–", "○ str"]
+    assert table(widget)[0] == ["name", "", "not there yet str"]
     show(widget, '{"name": "Mar')
-    assert table(widget)[:2] == [["name", "Mar", "● str"], ["age", "–", "○ int"]]
+    assert table(widget)[:2] == [["name", "Mar", "arriving str"], ["age", "", "not there yet int"]]
     show(widget, '{"name": "Maria", "age": 34, "home": {"city": "Lis')
     assert table(widget) == [
-        ["name", "Maria", "✓ str"],
-        ["age", "34", "✓ int"],
-        ["home.city", "Lis", "● str"],
-        ["home.zip_code", "–", "○ str | None"],
-        ["former", "–", "○ list[Address]"],
-        ["by_year", "–", "○ dict[str, Address]"],
-        ["kind", "–", "○ 'friend' | 'stranger'"],
+        ["name", "Maria", "there str"],
+        ["age", "34", "there int"],
+        ["home.city", "Lis", "arriving str"],
+        ["home.zip_code", "", "not there yet str | None"],
+        ["former", "", "not there yet list[Address]"],
+        ["by_year", "", "not there yet dict[str, Address]"],
+        ["kind", "", "not there yet 'friend' | 'stranger'"],
     ]
     expect(widget.page.get_by_role("img", name="arriving")).to_have_count(1)
 
@@ -259,21 +292,21 @@ def test_items_of_lists_and_dicts_have_lines_of_their_own(open_picker: Open) -> 
     )
     found = [row for row in table(widget) if row[0].startswith(("former", "by_year"))]
     assert found == [
-        ["former[0].city", "A", "✓ str"],
-        ["former[0].zip_code", "None", "✓ str | None"],
-        ["former[1].city", "B", "✓ str"],
-        ["former[1].zip_code", "–", "○ str | None"],
-        ['by_year["1990"].city', "C", "● str"],
-        ['by_year["1990"].zip_code', "–", "○ str | None"],
+        ["former[0].city", "A", "there str"],
+        ["former[0].zip_code", "None", "there str | None"],
+        ["former[1].city", "B", "there str"],
+        ["former[1].zip_code", "", "not there yet str | None"],
+        ['by_year["1990"].city', "C", "arriving str"],
+        ['by_year["1990"].zip_code', "", "not there yet str | None"],
     ]
     show(widget, '{"by_year": {"1990": {"city": "C"}}}')
-    assert ['by_year["1990"].city', "C", "✓ str"] in table(widget)
+    assert ['by_year["1990"].city', "C", "there str"] in table(widget)
 
 
 def test_a_root_that_is_wrapped_is_shown_without(open_picker: Open) -> None:
     widget = open_picker(list[int])
     show(widget, '{"value": [1, 22, ')
-    assert table(widget) == [["value", "[1, 22]", "● list[int]"]]
+    assert table(widget) == [["value", "[1, 22]", "arriving list[int]"]]
 
 
 @pytest.mark.parametrize("text", ['Sure! ```json\n{"name": "Al"', '\n {"name": "Al"'])
@@ -281,7 +314,7 @@ def test_words_in_front_are_passed_over(open_picker: Open, text: str) -> None:
     widget = open_picker(Person)
     for end in range(len(text) + 1):
         show(widget, text[:end])
-    assert table(widget)[0] == ["name", "Al", "✓ str"]
+    assert table(widget)[0] == ["name", "Al", "there str"]
 
 
 def test_the_kernels_rows_are_the_last_word(open_picker: Open) -> None:
@@ -291,9 +324,9 @@ def test_the_kernels_rows_are_the_last_word(open_picker: Open) -> None:
     show(widget, '{"steps": [{"explanation": "ad')
     show(widget, '{"steps": [{"explanation": "add"}', done=True, rows=final)
     assert table(widget) == [
-        ["steps[0].explanation", "add", "✓ str"],
-        ["steps[0].output", "42", "✓ str"],
-        ["final_answer", "42", "✓ int"],
+        ["steps[0].explanation", "add", "there str"],
+        ["steps[0].output", "42", "there str"],
+        ["final_answer", "42", "there int"],
     ]
 
 
@@ -302,7 +335,7 @@ def test_an_answer_that_ended_within_a_value_says_so(open_picker: Open) -> None:
     show(
         widget, '{"name": "Al", "home": {"city": "Lis', done=True, rows=[], error=["TruncatedError", "cut at the limit"]
     )
-    assert table(widget)[2] == ["home.city", "Lis", "◆ str"]
+    assert table(widget)[2] == ["home.city", "Lis", "cut off str"]
     expect(widget.page.get_by_role("alert")).to_have_text("TruncatedError cut at the limit")
 
 
@@ -310,20 +343,19 @@ def test_a_new_answer_begins_anew(open_picker: Open) -> None:
     widget = open_picker(Person)
     show(widget, '{"name": "Al", "age": 3', done=True, error=["E", "x"])
     show(widget, '{"name": "B')
-    assert table(widget)[:2] == [["name", "B", "● str"], ["age", "–", "○ int"]]
+    assert table(widget)[:2] == [["name", "B", "arriving str"], ["age", "", "not there yet int"]]
     expect(widget.page.get_by_role("alert")).to_have_count(0)
     show(widget, '{"age": 1, "name": "C')  # longer than what was read, and another text
-    assert table(widget)[:2] == [["name", "C", "● str"], ["age", "1", "✓ int"]]
+    assert table(widget)[:2] == [["name", "C", "arriving str"], ["age", "1", "there int"]]
 
 
 def test_limits_and_values_are_one_click_apart(open_picker: Open) -> None:
     widget = open_picker(Person)
-    expect(widget.page.locator(".mf-about button")).to_be_hidden()
     show(widget, '{"name": "Al')
-    widget.page.get_by_role("button", name="show limits").click()
+    folded(widget.page, "Show limits")
     expect(widget.page.locator(".mf-fields")).to_be_visible()
     expect(widget.page.locator(".mf-values")).to_be_hidden()
-    widget.page.get_by_role("button", name="show values").click()
+    folded(widget.page, "Show values")
     expect(widget.page.locator(".mf-values")).to_be_visible()
 
 
@@ -353,10 +385,10 @@ def test_all_views_show_the_values_and_one_may_leave(open_picker: Open) -> None:
     widget = open_picker(Address)
     widget.page.evaluate("addView()")
     show(widget, '{"city": "Rome"')
-    assert [row[1] for row in table(widget)] == ["Rome", "–", "Rome", "–"]
+    assert [row[1] for row in table(widget)] == ["Rome", "", "Rome", ""]
     widget.page.evaluate("leave[0]()")
     show(widget, '{"city": "Rome", "zip_code": "1"')
-    assert [row[1] for row in table(widget)] == ["Rome", "–", "Rome", "1"]
+    assert [row[1] for row in table(widget)] == ["Rome", "", "Rome", "1"]
 
 
 def test_whole_numbers_keep_all_their_digits(open_picker: Open) -> None:
@@ -409,8 +441,8 @@ CAT = {"name": "Cat", "fields": [{"name": "lives", "kind": "int", "least": "0"},
 
 def form_of(widget: WidgetPage) -> Locator:
     build = widget.page.locator(".mf-build")
-    if build.get_attribute("open") is None:
-        build.get_by_text("Build one by form").click()
+    if build.is_hidden():
+        widget.page.get_by_role("button", name="Build one by form").click()
     return build
 
 
@@ -430,12 +462,12 @@ def test_a_form_is_filled_in_and_reaches_the_kernel_after_a_pause(open_picker: O
     build = form_of(widget)
     build.get_by_label("name of the Struct").fill("Cat")
     build.get_by_label("name, field 1", exact=True).fill("lives")
-    build.get_by_label("type, field 1").select_option("int")
+    pick_kind(build, 1, "whole number int")
     more(widget, 1)
     build.get_by_label("at least, field 1").fill("0")
     build.get_by_role("button", name="field", exact=True).click()
     build.get_by_label("name, field 2", exact=True).fill("mood")
-    build.get_by_label("type, field 2").select_option("a choice of words")
+    pick_kind(build, 2, "a choice of words Literal")
     build.get_by_label("words to choose from, apart by commas, field 2").fill("good, bad")
     build.locator("li").nth(1).get_by_role("checkbox").check()
     build.get_by_label("description, field 2").fill("how it feels")
@@ -479,18 +511,18 @@ def test_fields_are_moved_and_removed(open_picker: Open) -> None:
 @pytest.mark.parametrize(
     ("kind", "limits"),
     [
-        ("one str", ["least", "most", "pattern"]),
-        ("one int", ["least", "most"]),
-        ("one bool", []),
-        ("one date", []),
-        ("one choice", ["words"]),
-        ("list str", ["least", "most"]),
-        ("list choice", ["words", "least", "most"]),
+        ("text str", ["least", "most", "pattern"]),
+        ("whole number int", ["least", "most"]),
+        ("yes or no bool", []),
+        ("date date", []),
+        ("a choice of words Literal", ["words"]),
+        ("list of texts list[str]", ["least", "most"]),
+        ("list of choices list[…]", ["words", "least", "most"]),
     ],
 )
 def test_a_type_has_its_own_limits(open_picker: Open, kind: str, limits: list[str]) -> None:
     widget = open_picker(name="Cat", fields=[{"name": "a", "kind": "float"}])
-    form_of(widget).get_by_label("type, field 1").select_option(kind)
+    pick_kind(form_of(widget), 1, kind)
     places = widget.page.locator(".mf-form-fields li input[type=text]").evaluate_all(
         "(all) => all.map((one) => one.dataset.place)"
     )
@@ -545,8 +577,7 @@ def test_all_views_show_the_same_form(open_picker: Open) -> None:
     widget = open_picker()
     widget.page.evaluate("addView()")
     forms = widget.page.locator(".mf-build")
-    for index in (0, 1):
-        forms.nth(index).get_by_text("Build one by form").click()
+    widget.page.get_by_role("button", name="Build one by form").first.click()
     forms.nth(1).get_by_label("name of the Struct").fill("Both")
     expect(forms.nth(0).get_by_label("name of the Struct")).to_have_value("Both")
 
@@ -618,7 +649,7 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
         }
         widget = WidgetPage(page, SchemaPicker, state, url=f"http://127.0.0.1:{port}/page")
         form_of(widget)
-        page.get_by_text("what is sent").click()
+        folded(page, "What is sent")
         widget.deliver({"type": "details", "schema": bad, "parts": [[bad, bad]]})
         widget.deliver({"type": "problem", "name": bad, "message": bad})
         show(widget, json.dumps({bad: bad}))

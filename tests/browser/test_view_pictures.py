@@ -79,7 +79,7 @@ def waiting(page: Page) -> None:
 def fields(page: Page) -> None:
     """The fields of a type, and a form beside them."""
     WidgetPage(page, SchemaPicker, picker.seen(picker.Person, **picker.CAT))
-    page.get_by_text("Build one by form").click()
+    page.get_by_role("button", name="Build one by form").click()
 
 
 def start(page: Page) -> None:

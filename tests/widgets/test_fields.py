@@ -118,6 +118,7 @@ def test_any_type_has_fields(type_: Any, expected: list[tuple[str, int, str]]) -
     ("annotation", "limits"),
     [
         (Annotated[int, Meta(ge=0, lt=10_000)], ("≥ 0", "< 10,000")),
+        (Annotated[int, Meta(ge=-5, le=10_000)], ("-5 to 10,000",)),
         (Annotated[int, Meta(gt=0, le=9)] | None, ("> 0", "≤ 9")),
         (Annotated[int, Meta(multiple_of=5)], ("a multiple of 5",)),
         (Annotated[float, Meta(le=1.5)], ("≤ 1.5",)),

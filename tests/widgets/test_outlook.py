@@ -108,10 +108,10 @@ def test_no_start_is_no_start(start: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("start", "said"),
     [
-        ("The answer is ", "It ends with a space. Many models stumble there"),
-        ("The answer is  ", "It ends with 2 spaces."),
-        ("The answer is\t", "It ends with a tab."),
-        ("The answer is \n\n ", "It ends with white space."),
+        ("The answer is ", "It ends with a space, where many models stumble."),
+        ("The answer is  ", "It ends with 2 spaces,"),
+        ("The answer is\t", "It ends with a tab,"),
+        ("The answer is \n\n ", "It ends with white space,"),
         ("Roses are red,\n", ""),
         ("The answer is", ""),
     ],

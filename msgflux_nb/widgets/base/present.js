@@ -13,7 +13,7 @@ const PRESENTED_SCALE = 1.6;
  * @returns {HTMLElement}
  */
 export function presentButton(el, signal) {
-  const node = iconButton("present", "present: full screen, larger (F)", toggle);
+  const node = iconButton("present", "present: full screen, larger (F)", toggle, "mf-present");
   const usual = () => Number(el.style.getPropertyValue("--mf-scale") || 1);
   let before = "";
 

@@ -1,23 +1,26 @@
 // @ts-check
 // The table of a structure's values: rows are changed in place, so that nothing flickers while they fill.
 
+import { icon } from "./controls.js";
 import { button, element, keepOnly } from "./dom.js";
 import { fieldTree, rowsSoFar, SHOWN_CHARACTERS } from "./values.js";
 /** @import { Described, Field } from "../schema/fields.js" */
 /** @import { FieldNode, Filling, Row, State, ValueRow } from "./values.js" */
 
-/** @type {Record<State, [shape: string, state: string, word: string]>} */
+/** @import { IconName, Standing } from "./controls.js" */
+
+/** @type {Record<State, [standing: Standing, mark: IconName | "", word: string]>} */
 const MARKS = {
-  open: ["○", "idle", "not there yet"],
-  growing: ["●", "running", "arriving"],
-  complete: ["✓", "complete", "there"],
-  cut: ["◆", "stopped", "cut off"],
+  open: ["none", "", "not there yet"],
+  growing: ["now", "", "arriving"],
+  complete: ["done", "check", "there"],
+  cut: ["look", "warning", "cut off"],
 };
 
 /**
  * @param {Filling} filling
  * @param {() => Described} described
- * @returns {{ node: HTMLElement, draw: () => void }}
+ * @returns {{ node: HTMLElement, draw: () => void, counted: () => string }} `counted` says how many fields are there
  */
 export function valueTable(filling, described) {
   const body = element("tbody");
@@ -37,8 +40,11 @@ export function valueTable(filling, described) {
     return rowsSoFar(tree.nodes, filling);
   }
 
+  let counted = "";
+
   function draw() {
     const now = rows();
+    counted = `${now.filter(({ state }) => state === "complete").length} of ${now.length} ${now.length === 1 ? "field" : "fields"}`;
     const kept = new Set(now.map(({ field }) => field));
     for (const field of lines.keys()) if (!kept.has(field)) lines.delete(field);
     const shown = now.map((row) => {
@@ -52,7 +58,7 @@ export function valueTable(filling, described) {
     if (filling.error) error.replaceChildren(element("b", {}, filling.error[0]), " ", filling.error[1]);
   }
 
-  return { node, draw };
+  return { node, draw, counted: () => counted };
 }
 
 /**
@@ -70,9 +76,9 @@ function valueLine(path) {
   const text = document.createTextNode("");
   const more = button("", "show all of it", () => open(true), "mf-btn mf-line mf-small mf-more");
   const cell = element("td", { class: "mf-value", role: "cell" }, text, more);
-  const shape = element("span", { class: "mf-shape", role: "img" });
-  const type = document.createTextNode("");
-  const typeCell = element("td", { class: "mf-type", role: "cell" }, shape, " ", type);
+  const mark = element("span", { class: "mf-is", role: "img" });
+  const type = element("span", { class: "mf-cut" });
+  const typeCell = element("td", { class: "mf-type", role: "cell" }, element("span", {}, type, mark));
   const head = element("th", { scope: "row", role: "rowheader", title: path }, path);
   const node = element("tr", { role: "row", "data-field": path }, head, cell, typeCell);
   let whole = "";
@@ -98,19 +104,19 @@ function valueLine(path) {
 
   /** @param {ValueRow} row */
   function show(row) {
-    const [symbol, state, word] = MARKS[row.state];
-    if (shape.textContent !== symbol) {
-      shape.textContent = symbol;
-      shape.className = `mf-shape mf-${state}`;
-      shape.setAttribute("aria-label", word);
-      shape.title = word;
-      cell.classList.toggle("mf-unknown", row.state === "open");
+    const [standing, drawing, word] = MARKS[row.state];
+    if (mark.title !== word) {
+      mark.dataset.s = standing;
+      mark.replaceChildren(drawing ? icon(drawing) : element("i", { class: "mf-dot" }));
+      mark.setAttribute("aria-label", word);
+      mark.title = word;
+      cell.classList.toggle("mf-caret", row.state === "growing");
     }
-    if (type.data !== row.type) {
-      type.data = row.type;
+    if (type.textContent !== row.type) {
+      type.textContent = row.type;
       typeCell.title = row.type;
     }
-    whole = row.value ?? "–";
+    whole = row.value ?? "";
     write();
   }
 

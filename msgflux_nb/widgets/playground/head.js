@@ -8,7 +8,7 @@ import { presentButton } from "../base/present.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Inner, Play } from "./play.js" */
 
-/** @typedef {{ code(): void, table(): void, grid(): void, panel(): void, hidden(): boolean, probabilities(): void }} HeadActs */
+/** @typedef {{ code(): void, table(): void, grid(): void, panel(): void, hidden(): boolean, probabilities(): void, structure(): void }} HeadActs */
 
 /**
  * @param {Play} play
@@ -23,7 +23,7 @@ export function playHead(play, el, inner, acts, signal) {
   const settings = element("button", { type: "button", class: "mf-pick mf-wide", title: "settings of the call", onclick: () => first.menu.open() });
   const second = pickButton("compare with", () => modelEntries(play, 1), signal);
   const end = iconButton("cross", "end the comparison", () => model.send({ type: "pick", side: 1, name: "" }), "mf-mid");
-  const schema = schemaPick(inner, signal);
+  const schema = inner.picker.select(signal, structureEntries);
   const tools = pickButton("tools", () => toolEntries(play), signal, "mf-mid");
   const compare = textButton("compare", "let another model answer beside it", () => {}, { icon: "compare", class: "mf-wide" });
   const comparing = opensMenu(compare, "compare with", () => modelEntries(play, 1), signal);
@@ -43,7 +43,7 @@ export function playHead(play, el, inner, acts, signal) {
     second.node,
     end,
     element("i", { class: "mf-sep mf-wide" }),
-    schema.node,
+    schema,
     tools.node,
     compare,
     element("span", { class: "mf-grow" }),
@@ -58,6 +58,18 @@ export function playHead(play, el, inner, acts, signal) {
   function beginAgain() {
     play.stop();
     inner.builder.clear();
+  }
+
+  /** @returns {Entry[]} */
+  function structureEntries() {
+    const unfold = (/** @type {"form" | "sent"} */ part) => () => {
+      inner.picker.open(part, true);
+      acts.structure();
+    };
+    return [
+      { label: "Build one by form …", icon: "plus", pick: unfold("form") },
+      { label: "What is sent …", icon: "eye", disabled: !inner.picker.model.get("schema"), pick: unfold("sent") },
+    ];
   }
 
   /** @returns {Entry[]} */
@@ -98,7 +110,6 @@ export function playHead(play, el, inner, acts, signal) {
     tools.node.hidden = !names.length || Boolean(two);
     tools.node.title = names.join(", ");
     undo.toggleAttribute("disabled", !inner.builder.model.get("undoable"));
-    schema.draw();
   }
 
   return { node, draw, keys: () => menu.open() };
@@ -180,42 +191,6 @@ function seedRow(value, change) {
   input.value = value === undefined ? "" : String(value);
   input.addEventListener("change", () => change(/^\d+$/.test(input.value) ? Number(input.value) : null));
   return [element("span", {}, "seed"), input, element("span")];
-}
-
-/**
- * What the answer is read as: text, a type or a plan.
- * @param {Inner} inner
- * @param {AbortSignal} signal
- */
-function schemaPick({ picker }, signal) {
-  /** @type {Model & { get(name: string): any, set(name: string, value: any): void, send(message: any): void }} */
-  const model = picker.model;
-  const pick = pickButton("answer as", entries, signal);
-  /** @param {string} name */
-  const choose = (name) => {
-    model.set("schema", name);
-    model.save_changes();
-  };
-  // A cell may have defined a type since: look again when somebody is about to pick.
-  const ask = () => model.send({ type: "offers" });
-  for (const event of ["pointerenter", "focus"]) pick.node.addEventListener(event, ask, { signal });
-
-  /** @returns {Entry[]} */
-  function entries() {
-    /** @type {[name: string, group: string][]} */
-    const offered = model.get("offered");
-    const chosen = model.get("schema");
-    /** @param {string} name @param {string} [detail] @returns {Entry} */
-    const entry = (name, detail = "") => ({ label: name || "text", checked: name === chosen, detail, pick: () => choose(name) });
-    const own = offered.filter(([, group]) => group !== "plans").map(([name, group]) => entry(name, group === "notebook" ? "your notebook" : ""));
-    const plans = offered.filter(([, group]) => group === "plans").map(([name]) => entry(name));
-    return [{ heading: "answer as" }, entry(""), ...own, ...(plans.length ? [/** @type {Entry} */ ({ heading: "plans" }), ...plans] : [])];
-  }
-
-  const onOffered = () => pick.menu.redraw();
-  model.on(/** @type {any} */ ("change:offered"), onOffered);
-  signal.addEventListener("abort", () => model.off(/** @type {any} */ ("change:offered"), onOffered));
-  return { node: pick.node, draw: () => pick.set(model.get("schema") || "text", "answer as") };
 }
 
 /**

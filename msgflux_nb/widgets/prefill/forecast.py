@@ -136,7 +136,7 @@ def _space(request: ChatRequest, name: str) -> str:
         return f"It ends with {said}, which {name} does not take: that is not sent."
     if white.strip("\n") == "":
         return ""  # after a line break a new word begins anyway
-    return f"It ends with {said}. Many models stumble there, because their words begin with the space."
+    return f"It ends with {said}, where many models stumble."
 
 
 def _spoken(white: str) -> str:

@@ -1,10 +1,10 @@
 // @ts-check
 // The start of the answer: a field in the tint of a prefill, starts to choose from, what will be done with it.
 
-import { icon, iconButton, textButton } from "../base/controls.js";
+import { icon, iconButton, pickButton, textButton } from "../base/controls.js";
 import { element, onChange, rootOf } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
-/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { Entry, IconName, Standing } from "../base/controls.js" */
 /** @import { Model } from "../base/dom.js" */
 
 const PAUSE_MILLISECONDS = 300;
@@ -103,7 +103,7 @@ export default guarded(() => {
         element(
           "div",
           { class: "mf-opening-row" },
-          element("label", { for: field.input.id, class: "mf-note" }, "start the answer with"),
+          element("label", { for: field.input.id, class: "mf-note" }, "the answer starts with"),
           field.node,
           presetMenu(model, field.write, leave.signal),
           field.clear,
@@ -197,30 +197,19 @@ function whiteMark(letter) {
  * @returns {HTMLElement}
  */
 function presetMenu(model, write, signal) {
-  const node = /** @type {HTMLSelectElement} */ (
-    element("select", { class: "mf-dim mf-presets", "aria-label": "starts to choose from", title: "starts to choose from" })
-  );
-  /** @returns {[group: string, label: string, text: string][]} */
-  const presets = () => model.get("presets");
-
-  function draw() {
-    const groups = [...new Set(presets().map(([group]) => group))].map((group) => {
-      const members = presets().flatMap(([of, label, text], index) =>
-        of === group ? [element("option", { value: index }, label === text ? text : `${label}: ${text}`)] : [],
-      );
-      return element("optgroup", { label: group }, ...members);
-    });
-    node.replaceChildren(element("option", { value: "" }, "ready-made"), ...groups);
+  /** @returns {Entry[]} */
+  function entries() {
+    /** @type {[group: string, label: string, text: string][]} */
+    const presets = model.get("presets");
+    return [...new Set(presets.map(([group]) => group))].flatMap((group) => [
+      /** @type {Entry} */ ({ heading: group }),
+      ...presets.filter(([of]) => of === group).map(([, label, text]) => ({ label: text, detail: label === text ? "" : label, title: text, pick: () => write(text) })),
+    ]);
   }
-
-  node.addEventListener("change", () => {
-    const chosen = presets()[Number(node.value)];
-    node.value = "";
-    if (chosen) write(chosen[2]);
-  });
-  onChange(model, "presets", draw, signal);
-  draw();
-  return node;
+  const pick = pickButton("starts to choose from", entries, signal, "mf-dim");
+  pick.set("ready-made");
+  onChange(model, "presets", () => pick.menu.redraw(), signal);
+  return pick.node;
 }
 
 /**
@@ -254,6 +243,7 @@ function outlookLines(model, start, signal) {
     }
     line.classList.toggle("mf-unsaid", outlook.kind === "none" && !start.text); // its room is kept
     if (word.textContent !== outlook.word) word.textContent = outlook.word;
+    word.hidden = outlook.kind === "continued"; // the sentence says it
     if (text.data !== outlook.text) text.data = outlook.text;
     said.textContent = outlook.space;
     space.hidden = !outlook.space;

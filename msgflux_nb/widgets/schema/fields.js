@@ -55,7 +55,7 @@ export function fieldTable(described) {
 }
 
 /**
- * A path with what leads to it said quietly, set in by its depth.
+ * A name set in by its depth; what leads to it is read by a reader, and on hover.
  * @param {string} path
  * @param {number} depth
  * @returns {HTMLElement}
@@ -64,11 +64,10 @@ function pathCell(path, depth) {
   const at = depth ? path.lastIndexOf(".") + 1 : 0;
   const node = element(
     "th",
-    { scope: "row", role: "rowheader", title: path },
-    element("span", { class: "mf-above" }, path.slice(0, at)),
+    { scope: "row", role: "rowheader", title: path, "aria-label": path },
     path.slice(at),
   );
-  node.style.paddingInlineStart = `${Math.min(depth, 8) * 12}px`;
+  node.style.paddingInlineStart = `${Math.min(depth, 8) * 16}px`;
   return node;
 }
 

@@ -107,7 +107,7 @@ class _Walk:
                 holds=holds,
                 type=info_name(info),
                 limits=tuple(_limits(info)),
-                description=_description(info),
+                description=_description(info) or (doc_of(inner.cls) if holds == "record" else ""),
                 unenforced=self._unenforced_at(place),
                 **at,
                 **extra,
@@ -192,9 +192,11 @@ def _wishes(info: Any) -> Iterator[str]:
 
 
 def _bounds(info: inspect.IntType | inspect.FloatType) -> Iterator[str]:
-    for sign, bound in (("≥", info.ge), (">", info.gt), ("≤", info.le), ("<", info.lt)):
-        if bound is not None:
-            yield f"{sign} {bound:,}"
+    if info.ge is not None and info.le is not None:
+        yield f"{info.ge:,} to {info.le:,}"
+    else:
+        signs = (("≥", info.ge), (">", info.gt), ("≤", info.le), ("<", info.lt))
+        yield from (f"{sign} {bound:,}" for sign, bound in signs if bound is not None)
     if info.multiple_of is not None:
         yield f"a multiple of {info.multiple_of}"
 

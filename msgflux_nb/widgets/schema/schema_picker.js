@@ -1,25 +1,20 @@
 // @ts-check
 // Picking what an answer is decoded to: a menu, the fields and what they hold, what is sent, a form for a new one.
 
-import { icon } from "../base/controls.js";
+import { icon, iconButton, opensMenu, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
-import { button, element, oncePerFrame, onChange, rootOf } from "../base/dom.js";
+import { element, oncePerFrame, onChange, rootOf } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { presentButton } from "../base/present.js";
 import { valueTable } from "../base/value_table.js";
 import { Filling } from "../base/values.js";
 import { fieldTable } from "./fields.js";
+import { schemaPick } from "./schema_pick.js";
 import { Draft, structForm } from "./struct_form.js";
+/** @import { Entry } from "../base/controls.js" */
 /** @import { Model } from "../base/dom.js" */
 /** @import { Progress } from "../base/values.js" */
 /** @import { Described } from "./fields.js" */
-
-const GROUPS = [
-  ["built", "built here"],
-  ["given", "given"],
-  ["notebook", "in this notebook"],
-  ["plans", "plans"],
-];
 
 /** One widget, any number of views of it. */
 export default guarded(() => {
@@ -27,6 +22,10 @@ export default guarded(() => {
   let filling;
   /** @type {Draft} */
   let draft;
+  /** What is unfolded, in all views alike. */
+  const opened = { form: false, sent: false };
+  /** @type {Set<() => void>} */
+  const folds = new Set();
 
   return {
     /** @param {{ model: Model }} props */
@@ -39,10 +38,16 @@ export default guarded(() => {
       });
       return {
         model,
-        /** @param {AbortSignal} signal */
-        select: (signal) => schemaSelect(model, signal),
+        /**
+         * @param {AbortSignal} signal
+         * @param {() => Entry[]} [more]
+         */
+        select: (signal, more) => schemaPick(model, signal, more).node,
         /** @param {Progress | null} progress */
         show: (progress) => filling.show(progress),
+        /** Open or close the form, or the texts that are sent. @param {"form" | "sent"} part @param {boolean} [on] */
+        open: (part, on) => unfold(part, on),
+        opened: (/** @type {"form" | "sent"} */ part) => opened[part],
       };
     },
 
@@ -52,82 +57,57 @@ export default guarded(() => {
       signal?.addEventListener("abort", () => leave.abort());
       rootOf(el, "msgflux-picker", "schema");
       const form = structForm(model, draft, leave.signal, () => el.querySelector(".mf-structure-of")?.scrollIntoView({ block: "nearest" }));
+      const shown = structure(model, filling, el, leave.signal);
+      const texts = sent(model, leave.signal);
+      const build = textButton("Build one by form", "write a Struct by its fields, without a cell", () => unfold("form"), { icon: "plus", kind: "mf-line", class: "mf-builds" });
+      const more = iconButton("more", "more: limits, what is sent", () => {}, "mf-others");
+      opensMenu(more, "more about the structure", () => [...shown.entries(), ...ownEntries()], leave.signal);
+
+      /** @returns {Entry[]} */
+      function ownEntries() {
+        return [
+          { label: "What is sent", checked: opened.sent, several: true, disabled: !model.get("described").way, pick: () => unfold("sent") },
+          { label: "Build one by form", checked: opened.form, several: true, pick: () => unfold("form") },
+        ];
+      }
+
+      const draw = () => {
+        form.hidden = !opened.form;
+        texts.open(opened.sent);
+        build.setAttribute("aria-expanded", String(opened.form));
+        el.toggleAttribute("data-picked", model.get("schema") !== "");
+      };
       el.append(
         element(
           "header",
           { class: "mf-top mf-head" },
-          element("label", { class: "mf-answer-as" }, "answer as ", schemaSelect(model, leave.signal)),
-          modelName(model, leave.signal),
+          schemaPick(model, leave.signal).node,
+          ...shown.titles,
           element("span", { class: "mf-grow" }),
+          build,
+          more,
           presentButton(el, leave.signal),
         ),
-        element(
-          "div",
-          { class: "mf-panes mf-scroll" },
-          element("section", { class: "mf-picked" }, structure(model, filling, el, leave.signal), sent(model, leave.signal)),
-          form,
-        ),
+        element("div", { class: "mf-panes mf-scroll" }, element("section", { class: "mf-picked" }, shown.node, texts.node), form),
         problemLine(model, leave.signal),
       );
+      folds.add(draw);
+      leave.signal.addEventListener("abort", () => folds.delete(draw));
+      onChange(model, "schema", draw, leave.signal);
+      draw();
       return () => leave.abort();
     },
   };
+
+  /**
+   * @param {"form" | "sent"} part
+   * @param {boolean} [on]
+   */
+  function unfold(part, on = !opened[part]) {
+    opened[part] = on;
+    for (const draw of folds) draw();
+  }
 });
-
-/**
- * A menu of what can be picked, in step with the picker.
- * @param {Model} model
- * @param {AbortSignal} signal
- * @returns {HTMLSelectElement}
- */
-function schemaSelect(model, signal) {
-  const node = /** @type {HTMLSelectElement} */ (element("select", { class: "mf-strong", "aria-label": "schema" }));
-  let drawn = "";
-
-  function draw() {
-    /** @type {[name: string, group: string][]} */
-    const offered = model.get("offered");
-    const key = JSON.stringify(offered);
-    if (key !== drawn) {
-      drawn = key;
-      const groups = GROUPS.map(([group, label]) => {
-        const members = offered.filter(([, of]) => of === group);
-        return element("optgroup", { label }, ...members.map(([name]) => element("option", { value: name }, name)));
-      });
-      node.replaceChildren(
-        element("option", { value: "" }, "text"),
-        ...groups.filter((group) => group.childElementCount > 0),
-      );
-    }
-    node.value = model.get("schema");
-  }
-
-  node.addEventListener("change", () => {
-    model.set("schema", node.value);
-    model.save_changes();
-  });
-  // A cell may have defined a Struct since: look again when somebody is about to pick.
-  for (const event of ["pointerenter", "focus"]) {
-    node.addEventListener(event, () => model.send({ type: "offers" }));
-  }
-  onChange(model, ["offered", "schema"], draw, signal);
-  draw();
-  return node;
-}
-
-/**
- * @param {Model} model
- * @param {AbortSignal} signal
- */
-function modelName(model, signal) {
-  const node = element("span", { class: "mf-model mf-note mf-cut" });
-  const draw = () => {
-    node.textContent = model.get("model_name");
-  };
-  onChange(model, "model_name", draw, signal);
-  draw();
-  return node;
-}
 
 /**
  * The fields of what is picked; while an answer arrives, what they hold.
@@ -135,40 +115,47 @@ function modelName(model, signal) {
  * @param {Filling} filling
  * @param {HTMLElement} el the view, which shows less around values than around fields
  * @param {AbortSignal} signal
- * @returns {HTMLElement}
+ * @returns {{ node: HTMLElement, titles: HTMLElement[], entries: () => Entry[] }}
  */
 function structure(model, filling, el, signal) {
   /** @returns {Described} */
   const described = () => model.get("described");
   const hint = element("p", { class: "mf-hint mf-note" }, "Pick what the answer is decoded to: a plan, or any Struct that a cell defines; or build one.");
-  const doc = element("p", { class: "mf-doc" });
+  const title = element("span", { class: "mf-title" });
+  const doc = element("span", { class: "mf-doc mf-note mf-cut" });
   const error = element("p", { class: "mf-error", role: "alert" });
   const fields = fieldTable(described);
   const values = valueTable(filling, described);
-  const toggle = button("show limits", "show the fields with their limits, or what they hold", () => {
-    explained = !explained;
-    draw();
-  }, "mf-btn mf-line");
   const scroll = element("div", { class: "mf-table" }, fields.node, values.node);
   let explained = false;
 
+  const valued = () => filling.shown && !explained && Boolean(described().name);
+
   function draw() {
-    const { name, doc: said = "", error: wrong } = described();
+    const { name = "", doc: said = "", error: wrong } = described();
     if (!filling.shown) explained = false;
-    const valued = filling.shown && !explained && Boolean(name);
+    const filled = valued();
     hint.hidden = Boolean(name);
-    doc.textContent = said;
-    doc.hidden = !said;
     error.hidden = !wrong;
     if (wrong) error.replaceChildren(element("b", {}, wrong[0]), " ", wrong[1]);
     scroll.hidden = !name;
-    if (valued) values.draw();
+    if (filled) values.draw();
     else fields.draw();
-    el.classList.toggle("mf-valued", valued);
-    values.node.hidden = !valued;
-    fields.node.hidden = valued || !described().fields?.length;
-    toggle.hidden = !filling.shown || !name;
-    toggle.textContent = valued ? "show limits" : "show values";
+    el.classList.toggle("mf-valued", filled);
+    values.node.hidden = !filled;
+    fields.node.hidden = filled || !described().fields?.length;
+    title.textContent = name;
+    doc.textContent = filled ? values.counted() : said;
+    doc.title = said;
+  }
+
+  /** @returns {Entry[]} */
+  function entries() {
+    const pick = () => {
+      explained = !explained;
+      draw();
+    };
+    return filling.shown && described().name ? [{ label: explained ? "Show values" : "Show limits", icon: "fields", pick }, "-"] : [];
   }
 
   const drawSoon = oncePerFrame(draw);
@@ -176,24 +163,21 @@ function structure(model, filling, el, signal) {
   signal.addEventListener("abort", () => filling.listeners.delete(drawSoon));
   onChange(model, "described", draw, signal);
   draw();
-  return element("div", { class: "mf-structure-of" }, hint, element("div", { class: "mf-about" }, doc, toggle), error, scroll);
+  return { node: element("div", { class: "mf-structure-of" }, hint, error, scroll), titles: [title, doc], entries };
 }
 
 /**
  * How it is asked for; the texts themselves come when somebody opens them.
  * @param {Model} model
  * @param {AbortSignal} signal
- * @returns {HTMLElement}
+ * @returns {{ node: HTMLElement, open: (on: boolean) => void }}
  */
 function sent(model, signal) {
   const way = element("span", { class: "mf-way" });
   const held = element("span", { class: "mf-held" });
-  const notes = element("ul", { class: "mf-notes" });
-  const parts = element("div", { class: "mf-parts" });
-  const fold = /** @type {HTMLDetailsElement} */ (
-    element("details", { class: "mf-sent" }, element("summary", {}, "what is sent"), parts)
-  );
-  const node = element("div", { class: "mf-sending" }, element("p", {}, held, way), notes, fold);
+  const notes = element("span", { class: "mf-notes" });
+  const parts = element("div", { class: "mf-parts", hidden: true });
+  const node = element("div", { class: "mf-sending" }, element("p", {}, held, element("span", {}, way, " ", notes)), parts);
 
   function draw() {
     /** @type {Described} */
@@ -201,9 +185,9 @@ function sent(model, signal) {
     way.textContent = said;
     held.replaceChildren(icon(holds ? "check" : "warning"));
     held.dataset.s = holds ? "done" : "look";
-    notes.replaceChildren(...more.map((note) => element("li", {}, note)));
+    notes.textContent = more.join(" ");
     node.hidden = !said;
-    if (said && fold.open) ask();
+    if (said && !parts.hidden) ask();
   }
 
   function ask() {
@@ -216,16 +200,20 @@ function sent(model, signal) {
     parts.replaceChildren(...message.parts.map(([title, text]) => sentPart(title, text)));
   }
 
-  fold.addEventListener("toggle", () => {
-    if (!fold.open) return;
+  /** @param {boolean} on */
+  function open(on) {
+    if (parts.hidden !== on) return;
+    parts.hidden = !on;
+    if (!on) return;
     if (!parts.childElementCount) parts.append(element("p", { class: "mf-hint" }, "…"));
     ask();
-  });
+  }
+
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
   onChange(model, "described", draw, signal);
   draw();
-  return node;
+  return { node, open };
 }
 
 /**

@@ -1,13 +1,16 @@
 // @ts-check
 // Building a small Struct: a form, the code that the kernel writes of it, and two ways to use that.
 
-import { icon, iconButton, textButton } from "../base/controls.js";
+import { icon, iconButton, pickButton, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
 import { element, onChange } from "../base/dom.js";
+/** @import { Entry } from "../base/controls.js" */
 /** @import { Model } from "../base/dom.js" */
 
 const FORM_PAUSE_MILLISECONDS = 150;
 const KINDS = ["str", "int", "float", "bool", "date", "choice"];
+/** @type {Record<string, string>} what a type is called in the form; the code says it in Python */
+const CALLED = { str: "text", int: "whole number", float: "number", bool: "yes or no", date: "date", choice: "a choice of words" };
 
 /**
  * @typedef {{
@@ -92,6 +95,7 @@ export function structForm(model, draft, signal, picked) {
   const done = element("span", { class: "mf-is", "data-s": "done", role: "status" });
   let asked = "";
   let shape = "";
+  let renewed = new AbortController(); // ends the menus of rows that are drawn again
 
   function pick() {
     asked = draft.form.name;
@@ -119,7 +123,9 @@ export function structForm(model, draft, signal, picked) {
     const next = JSON.stringify(form.fields.map(({ kind, many }) => [kind, many]));
     if (next !== shape) {
       shape = next;
-      rows.replaceChildren(...form.fields.map((_, index) => formField(draft, index)));
+      renewed.abort();
+      renewed = new AbortController();
+      rows.replaceChildren(...form.fields.map((_, index) => formField(draft, index, renewed.signal)));
     }
     for (const row of rows.children) row.dispatchEvent(new Event("mf-fill"));
     drawCode();
@@ -149,14 +155,13 @@ export function structForm(model, draft, signal, picked) {
   onChange(model, "described", tellPicked, signal);
   draw();
   return element(
-    "details",
-    { class: "mf-build" },
-    element("summary", { class: "mf-btn mf-line" }, icon("plus"), "Build one by form"),
+    "section",
+    { class: "mf-build", "aria-label": "build a Struct", hidden: true },
     element("div", { class: "mf-form-head" }, name),
     problem,
     rows,
     element("div", { class: "mf-row" }, add, element("span", { class: "mf-grow" }), done, copy, use),
-    code,
+    element("details", { class: "mf-written" }, element("summary", { class: "mf-note" }, "the code"), code),
   );
 }
 
@@ -187,9 +192,10 @@ function write(node, text) {
  * One field of the form; an event `mf-fill` brings it up to date.
  * @param {Draft} draft
  * @param {number} index
+ * @param {AbortSignal} signal
  * @returns {HTMLElement}
  */
-function formField(draft, index) {
+function formField(draft, index, signal) {
   const field = () => draft.form.fields[index];
   /** @type {[TextPart, HTMLInputElement][]} */
   const inputs = [];
@@ -207,29 +213,32 @@ function formField(draft, index) {
   };
   const optional = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox" }));
   optional.addEventListener("change", () => draft.changeField(index, { optional: optional.checked }));
-  const kind = kindSelect(draft, index);
+  const kind = kindPick(draft, index, signal);
   const name = text("name", "name", "name");
   const rest = element(
     "div",
     { class: "mf-form-more", hidden: !isLimited(field()) },
     text("description", "description", "what it is · the model reads this"),
+    element(
+      "span",
+      { class: "mf-form-acts" },
+      iconButton("arrow-up", `move field ${index + 1} up`, () => move(draft, index, -1), "mf-small"),
+      iconButton("trash", `remove field ${index + 1}`, () => removeField(draft, index), "mf-small"),
+    ),
     ...limitInputs(field(), text),
     element("label", {}, optional, "may be missing"),
-    element("span", { class: "mf-grow" }),
-    iconButton("up", `move field ${index + 1} up`, () => move(draft, index, -1)),
-    iconButton("trash", `remove field ${index + 1}`, () => removeField(draft, index)),
   );
   const more = iconButton("more", `more about field ${index + 1}: limits, description, order`, () => {
     rest.hidden = !rest.hidden;
     more.setAttribute("aria-expanded", String(!rest.hidden));
   });
   more.setAttribute("aria-expanded", String(!rest.hidden));
-  const node = element("li", {}, name, kind, more, rest);
+  const node = element("li", {}, name, kind.node, more, rest);
   node.addEventListener("mf-fill", () => {
     if (!field()) return;
     for (const [part, input] of inputs) write(input, field()[part] ?? "");
     optional.checked = field().optional ?? false;
-    kind.value = `${field().many ? "list" : "one"} ${field().kind}`;
+    kind.show(field());
   });
   return node;
 }
@@ -245,24 +254,29 @@ function isLimited({ kind, optional, description, least, most, pattern, words })
 /**
  * @param {Draft} draft
  * @param {number} index
+ * @param {AbortSignal} signal
  */
-function kindSelect(draft, index) {
-  const node = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": `type, field ${index + 1}`, title: "type" }));
-  const named = (/** @type {string} */ kind) => (kind === "choice" ? "a choice of words" : kind);
-  node.append(
-    element("optgroup", { label: "one" }, ...KINDS.map((kind) => element("option", { value: `one ${kind}` }, named(kind)))),
-    element(
-      "optgroup",
-      { label: "a list" },
-      ...KINDS.map((kind) => element("option", { value: `list ${kind}` }, kind === "choice" ? "list of choices" : `list[${kind}]`)),
-    ),
-  );
-  node.addEventListener("change", () => {
-    const [many, kind] = node.value.split(" ");
-    draft.changeField(index, { kind, many: many === "list" });
-    node.closest("ol")?.querySelectorAll("select")[index]?.focus(); // the row was drawn again
-  });
-  return node;
+function kindPick(draft, index, signal) {
+  const said = (/** @type {string} */ kind, /** @type {boolean} */ many) => (many ? `list of ${kind === "choice" ? "choices" : `${CALLED[kind]}s`.replace("yes or nos", "yes or no")}` : CALLED[kind]);
+  const pick = pickButton(`type, field ${index + 1}`, entries, signal, "mf-box");
+
+  /** @returns {Entry[]} */
+  function entries() {
+    const { kind: now, many: lists = false } = draft.form.fields[index];
+    const entry = (/** @type {string} */ kind, /** @type {boolean} */ many) => ({
+      label: said(kind, many),
+      detail: many ? `list[${kind === "choice" ? "…" : kind}]` : kind === "choice" ? "Literal" : kind,
+      checked: kind === now && many === lists,
+      pick() {
+        const list = pick.node.closest("ol");
+        draft.changeField(index, { kind, many });
+        /** @type {HTMLElement | undefined} */ (list?.querySelectorAll("li > .mf-pick")[index])?.focus(); // the row was drawn again
+      },
+    });
+    return [{ heading: "one" }, ...KINDS.map((kind) => entry(kind, false)), { heading: "a list" }, ...KINDS.map((kind) => entry(kind, true))];
+  }
+
+  return { node: pick.node, show: (/** @type {FieldForm} */ { kind, many = false }) => pick.set(said(kind, many)) };
 }
 
 /**
@@ -273,13 +287,12 @@ function kindSelect(draft, index) {
  */
 function limitInputs({ kind, many = false }, text) {
   const counted = many ? "items" : "characters";
-  const bounds = () =>
-    many || kind === "str"
-      ? [text("least", `at least so many ${counted}`, many ? "min items" : "min length"), text("most", `at most so many ${counted}`, many ? "max items" : "max length")]
-      : [text("least", "at least", "≥"), text("most", "at most", "≤")];
+  const [of, unit] = many || kind === "str" ? [` so many ${counted}`, counted] : ["", ""];
+  /** @param {"least" | "most"} part */
+  const bound = (part) => element("label", {}, `at ${part}`, text(part, `at ${part}${of}`, ""), unit && part === "most" ? unit : "");
   return [
     ...(kind === "choice" ? [text("words", "words to choose from, apart by commas", "red, green, blue")] : []),
-    ...(many || ["str", "int", "float"].includes(kind) ? bounds() : []),
+    ...(many || ["str", "int", "float"].includes(kind) ? [bound("least"), bound("most")] : []),
     ...(kind === "str" && !many ? [text("pattern", "pattern, a regular expression", "pattern")] : []),
   ];
 }
