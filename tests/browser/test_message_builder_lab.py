@@ -101,3 +101,16 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     saved = notebook.save()["cells"][0]["outputs"][1]["data"]
     assert "user: What is this?" in "".join(saved["text/plain"])
     assert notebook.dialogs == []
+
+
+def test_formulas_are_drawn_by_jupyterlabs_mathjax_and_prices_are_not(open_notebook: Open) -> None:
+    words = r"Between $5 and $6: \(x^2\), \[\mathbb{E}[X]\] and \(\href{https://example.com}{no}\)."
+    cell = f"import msgflux_nb as mf\nmf.MessageBuilder([{{'role': 'assistant', 'content': {words!r}}}])"
+    notebook = open_notebook([cell])
+    notebook.run_cell(0)
+    shown = notebook.page.locator(".msgflux-builder .mf-words").first
+    expect(shown.locator(".mathjax_process > mjx-container")).to_have_count(2)
+    expect(shown.locator("mjx-container")).to_have_count(2)
+    expect(shown).to_contain_text("Between $5 and $6")
+    expect(shown).to_contain_text(r"\href{https://example.com}{no}")
+    expect(shown.locator("mjx-container a")).to_have_count(0)

@@ -213,7 +213,7 @@ def test_two_models_answer_next_to_each_other_and_both_stay_until_one_is_chosen(
         play.settle()
         return [(one.locator(".mf-by").inner_text(), one.locator(".mf-words").inner_text()) for one in cards.all()]
 
-    both = [("scripted/one", long), ("scripted/two", "Second")]
+    both = [("one", long), ("two", "Second")]  # their provider is the same, and on hover
     assert shown() == both
     left, right = (card.bounding_box() for card in cards.all())
     assert left

@@ -132,7 +132,7 @@ def test_tokens_come_while_the_answer_does(play: PlayPage) -> None:
     play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 1, "rows": TOKENS[1:]})
     play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 1, "rows": TOKENS[1:]})  # told twice
     expect(shown).to_have_count(3)
-    expect(panel(play).locator(".mf-others")).to_contain_text("… It is could come")
+    expect(panel(play).locator(".mf-others")).to_contain_text("After “…It is” could come")
     shown.first.click()  # a reader's choice stays
     play.deliver(end(2, tokens=True))
     until(lambda: play.sent("tokens")[-1]["since"] == 0, what="a question for all")
@@ -150,7 +150,7 @@ def test_the_given_beginning_stands_before_the_tokens(play: PlayPage) -> None:
     play.deliver({"type": "tokens", "side": 0, "number": 1, "since": 0, "rows": TOKENS})
     expect(panel(play).locator(".mf-tokens .mf-prefill")).to_have_text("So far: ", use_inner_text=False)
     play.view.locator(".mf-token").first.click()
-    expect(panel(play).locator(".mf-others")).to_contain_text("After …So far: could come")
+    expect(panel(play).locator(".mf-others")).to_contain_text("After “…So far: ” could come")
 
 
 def test_another_token_can_be_gone_on_from(play: PlayPage) -> None:

@@ -3,6 +3,7 @@
 
 import { icon } from "./controls.js";
 import { element, sanitised } from "./dom.js";
+import { drawMaths } from "./maths.js";
 /** @import { IconName } from "./controls.js" */
 
 const SAID_MILLISECONDS = 1500;
@@ -42,7 +43,7 @@ export function copyButton(label, title, text) {
 }
 
 /**
- * Draw a block of a model's Markdown; each piece of code in it can be copied.
+ * Draw a block of a model's Markdown and its formulas; each piece of code in it can be copied.
  * @param {string} html of the kernel's sanitiser
  * @returns {Node}
  */
@@ -55,6 +56,7 @@ export function markdownBlock(html) {
     pre.replaceWith(block);
     block.append(pre, copyButton("", "copy this code", () => code.textContent ?? ""));
   }
+  drawMaths(node);
   return node;
 }
 

@@ -4,6 +4,7 @@
 import { icon, textButton } from "./controls.js";
 import { copied } from "./copy.js";
 import { element } from "./dom.js";
+import { mathsFrom } from "./maths.js";
 /** @import { Model } from "./dom.js" */
 
 /** @typedef {{ el: HTMLElement, shown: Set<string> }} Guarded a view, and the errors that it shows */
@@ -143,6 +144,7 @@ export function guarded(make) {
       async initialize(props) {
         // It is told of its end by an event of the widget's manager, which no type of anywidget knows.
         /** @type {any} */ (props.model).on("comm_live_update", () => line.lost());
+        mathsFrom(props.model);
         try {
           return await widget.initialize?.({ ...props, model: guardedModel(props.model, line) });
         } catch (error) {

@@ -174,6 +174,7 @@ export function partRow(part, tray, hands) {
     refresh() {
       up.toggleAttribute("disabled", !hands.can(-1));
       down.toggleAttribute("disabled", !hands.can(1));
+      up.hidden = down.hidden = !hands.can(-1) && !hands.can(1);
     },
   };
 }

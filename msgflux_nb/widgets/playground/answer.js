@@ -127,7 +127,9 @@ function answerCard(index, goOn) {
       words.clear();
       return;
     }
-    if (name.textContent !== side.model) name.textContent = side.model;
+    const called = shortName(side, two ? sides : []);
+    if (name.textContent !== called) name.textContent = called;
+    name.title = side.model;
     head.hidden = !two;
     if (two) markState(state, standingOf(side), side);
     go.toggleAttribute("disabled", !(sides?.every(({ settled, over }) => settled && over) && side.begun));
@@ -139,6 +141,36 @@ function answerCard(index, goOn) {
   }
 
   return { node, draw };
+}
+
+/**
+ * A model without its provider, where that tells two of them apart.
+ * @param {Side} side
+ * @param {Side[]} sides
+ */
+function shortName(side, sides) {
+  const short = (/** @type {string} */ name) => name.slice(name.indexOf("/") + 1);
+  const same = sides.filter((one) => short(one.model) === short(side.model)).length > 1;
+  return same ? side.model : short(side.model);
+}
+
+/**
+ * What is known of an answer that still arrives.
+ * @param {Side} side
+ * @returns {Figures | null}
+ */
+function figuresNow({ beganAt, firstAt, state }) {
+  if (state !== "running" || !firstAt) return null;
+  return { tokens: "", price: "", out: null, cost: null, first: (firstAt - beganAt) / 1000, seconds: (performance.now() - beganAt) / 1000 };
+}
+
+/**
+ * A text whose figures stand out from their units.
+ * @param {string} text
+ */
+function withFigures(text) {
+  const told = / in · |^first word|^[\d.,]+ s$|^\d/.test(text);
+  return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
 
 /** Four figures of an answer, each with a bar on the scale of both. */
@@ -154,25 +186,36 @@ function sideFigures() {
    * @param {Side[]} sides
    */
   function draw(side, sides) {
-    const { figures } = side;
-    node.hidden = !figures || sides.length < 2;
-    if (!figures || node.hidden) return;
+    const of_ = (/** @type {Side} */ one) => one.figures ?? figuresNow(one);
+    const figures = of_(side);
+    node.hidden = sides.length < 2 || sides.every((one) => !of_(one)); // both at once, so that no column moves
+    if (node.hidden) return;
     const seconds = (/** @type {number | null} */ value) => (value === null ? "–" : `${value.toFixed(2)} s`);
     /** @type {[string, string, (one: Figures) => number | null][]} */
     const told = [
-      ["", figures.tokens, (one) => one.out],
-      ["cost ", figures.price, (one) => one.cost],
-      ["first word ", seconds(figures.first), (one) => one.first],
-      ["in all ", seconds(figures.seconds), (one) => one.seconds],
+      ["", figures?.tokens ?? "", (one) => one.out],
+      ["cost ", figures?.price ?? "", (one) => one.cost],
+      ["first word ", figures ? seconds(figures.first) : "", (one) => one.first],
+      [side.figures ? "in all " : "so far ", figures ? seconds(figures.seconds) : "", (one) => one.seconds],
     ];
     told.forEach(([label, value, of], at) => {
-      const most = Math.max(...sides.map((one) => (one.figures ? of(one.figures) ?? 0 : 0)));
-      cells[at].words.replaceChildren(label, element("b", {}, value));
-      cells[at].bar.style.width = `${most ? (100 * (of(figures) ?? 0)) / most : 0}%`;
+      const [most, own] = [Math.max(...sides.map((one) => amount(of_(one), of))), amount(figures, of)];
+      cells[at].node.classList.toggle("mf-later", !value);
+      cells[at].words.replaceChildren(label, ...(label ? [element("b", {}, value)] : withFigures(value)));
+      cells[at].bar.style.width = `${most ? (100 * own) / most : 0}%`;
+      cells[at].bar.classList.toggle("mf-now", !side.figures && at === 3);
     });
   }
 
   return { node, draw };
+}
+
+/**
+ * @param {Figures | null} figures
+ * @param {(one: Figures) => number | null} of
+ */
+function amount(figures, of) {
+  return (figures && of(figures)) ?? 0;
 }
 
 /**
@@ -280,7 +323,7 @@ export function statusBar(play, note) {
     const key = words.join(" · ");
     if (key === drawn) return;
     drawn = key;
-    figures.replaceChildren(...words.map((word) => element("span", { title: /^[\d–].* in · / .test(word) ? "tokens" : null }, word)));
+    figures.replaceChildren(...words.map((word) => element("span", { title: /^[\d–].* in · / .test(word) ? "tokens" : null }, ...withFigures(word))));
   }
 
   return { node, draw };

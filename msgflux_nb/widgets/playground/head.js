@@ -5,7 +5,6 @@ import { iconButton, opensMenu, pickButton, textButton } from "../base/controls.
 import { element } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
 /** @import { Entry } from "../base/controls.js" */
-/** @import { Model } from "../base/dom.js" */
 /** @import { Inner, Play } from "./play.js" */
 
 /** @typedef {{ code(): void, table(): void, grid(): void, panel(): void, hidden(): boolean, probabilities(): void, structure(): void }} HeadActs */
@@ -99,7 +98,8 @@ export function playHead(play, el, inner, acts, signal) {
     const names = model.get("tool_names");
     const settled = model.get("call_options");
     first.set(one);
-    settings.textContent = settled.temperature === undefined ? "settings" : `T ${settled.temperature}`;
+    settings.replaceChildren(element("span", {}, settled.temperature === undefined ? "settings" : `T ${settled.temperature}`));
+    settings.hidden = Boolean(two); // they are in the menu of the first
     settings.title = model.get("model_options") || "settings of the call";
     second.set(two);
     for (const node of [and, second.node, end]) node.hidden = !two;

@@ -105,6 +105,8 @@ function whole(play, el, { left, places, inner }, signal) {
   });
   const drawAnswers = answers(play, slot, { waiting: waiting.node, goOn });
   const marks = differenceMarks(slot);
+  head.node.prepend(lens.head);
+  status.node.append(lens.keys);
   at(".mf-run-slot").append(button.node);
   at(".mf-add").classList.replace("mf-primary", "mf-dim"); // one filled button a view
   left.querySelector(".mf-talking")?.before(begin.node);

@@ -163,12 +163,28 @@ export function differenceMarks(slot) {
     const [left, right] = [wordsOf(one), wordsOf(two)];
     const common = longestCommon(left.map(([word]) => word), right.map(([word]) => word));
     for (const [words, all, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
-      all.forEach(([word, at], index) => {
-        if (!kept.has(index)) own.push(rangeIn(words, at, at + word.length));
-      });
+      for (const [start, end] of runsOf(all, kept)) own.push(rangeIn(words, start, end));
     }
     for (const range of own) highlight.add(range);
   };
+}
+
+/**
+ * Words that follow each other and are not kept, as one stretch each.
+ * @param {[word: string, at: number][]} all
+ * @param {Set<number>} kept
+ */
+function runsOf(all, kept) {
+  /** @type {[start: number, end: number][]} */
+  const runs = [];
+  let last = -2;
+  all.forEach(([word, at], index) => {
+    if (kept.has(index)) return;
+    if (last === index - 1) runs[runs.length - 1][1] = at + word.length;
+    else runs.push([at, at + word.length]);
+    last = index;
+  });
+  return runs;
 }
 
 const MOST_WORDS = 1500;

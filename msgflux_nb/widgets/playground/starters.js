@@ -27,11 +27,11 @@ export function starters({ picker }, begin) {
   /**
    * @param {IconName} drawing
    * @param {string} title
-   * @param {string} text
+   * @param {(string | Node)[]} text
    * @param {() => void} onclick
    */
   function card(drawing, title, text, onclick) {
-    return element("button", { type: "button", class: "mf-offer", onclick }, icon(drawing), element("strong", {}, title), element("span", {}, text));
+    return element("button", { type: "button", class: "mf-offer", onclick }, icon(drawing), element("strong", {}, title), element("span", {}, ...text));
   }
 
   function draw() {
@@ -45,12 +45,12 @@ export function starters({ picker }, begin) {
     const question = "Why is the sky dark at night, although there are stars everywhere?";
     const puzzle = "A bat and a ball cost 1.10 together, and the bat costs 1 more than the ball. What does the ball cost?";
     const fields = own
-      ? card("fields", "Turn a text into fields", `An e-mail that asks for a table becomes a ${own}, field by field.`, () => begin(MAIL, { schema: own }))
-      : card("fields", "Get the answer as fields", "A puzzle whose steps and answer arrive one by one.", () => begin(puzzle, { schema }));
+      ? card("fields", "Turn a text into fields", ["An e-mail that asks for a table becomes a ", element("b", {}, own), ", field by field."], () => begin(MAIL, { schema: own }))
+      : card("fields", "Get the answer as fields", ["A puzzle whose steps and answer arrive one by one."], () => begin(puzzle, { schema }));
     cards.replaceChildren(
-      card("text", "Ask a question", question, () => begin(question)),
+      card("text", "Ask a question", [question], () => begin(question)),
       fields,
-      card("prefill", "Start the answer yourself", "“Let’s think step by step.” Watch the model go on from your words.", () =>
+      card("prefill", "Start the answer yourself", ["“Let’s think step by step.” Watch the model go on from your words."], () =>
         begin(puzzle, { prefill: "Let’s think step by step." }),
       ),
     );

@@ -7,6 +7,8 @@ import { element, oncePerFrame, writes } from "../base/dom.js";
 /** @import { Play } from "./play.js" */
 
 const TOKENS_AT_ONCE = 2000;
+/** @type {[key: string, does: string][]} */
+const KEYS = [["← →", "token"], ["↑ ↓", "candidate"], ["⏎", "branch"]];
 const PAUSE_MILLISECONDS = 400; // between two questions for the tokens that have come meanwhile
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
@@ -27,9 +29,14 @@ export function tokenLens(play, signal) {
   const strip = element("div", { class: "mf-strip", "aria-hidden": "true" });
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens" });
   const heat = temperatureSlider(() => drawHeat());
-  const legend = element("div", { class: "mf-legend" }, element("span", {}, "Surprise, token by token"), element("span", { class: "mf-grow" }), "sure", ...rampSteps(), "unlikely");
+  const surprise = element("span", {}, "Surprise");
+  const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...rampSteps()), "unlikely");
   legend.title = "stronger is less likely, in the words, the strip and the bars alike";
-  const wide = textButton("expand", "the whole body for the tokens", expand, { icon: "panel", class: "mf-dim" });
+  const wide = textButton("expand", "the whole body for the tokens", () => expand(true), { icon: "panel", class: "mf-dim" });
+  const back = textButton("conversation", "back to the conversation", () => expand(false), { icon: "left" });
+  const said = element("span", { class: "mf-note mf-cut mf-mid" }, "how likely each token of the answer was, and what else could have stood there");
+  const head = element("div", { class: "mf-lens-head", hidden: true }, back, element("b", { class: "mf-title" }, "Tokens"), said);
+  const keysSaid = element("span", { class: "mf-lens-keys mf-wide", "aria-hidden": "true", hidden: true }, ...KEYS.flatMap(([key, does]) => [element("kbd", {}, key), ` ${does}`]));
   const shown = element(
     "div",
     { class: "mf-lens-shown", hidden: true },
@@ -91,13 +98,11 @@ export function tokenLens(play, signal) {
     if (next instanceof HTMLElement) next.focus();
   }
 
-  function expand() {
-    const panes = node.closest(".mf-panes");
-    const on = panes?.classList.toggle("mf-lens-wide") ?? false;
-    wide.setAttribute("aria-pressed", String(on));
-    const label = wide.querySelector("span");
-    if (label) label.textContent = on ? "conversation" : "expand";
-    wide.title = on ? "back to the conversation" : "the whole body for the tokens";
+  /** @param {boolean} on */
+  function expand(on) {
+    node.closest(".mf-panes")?.classList.toggle("mf-lens-wide", on);
+    head.hidden = keysSaid.hidden = !on;
+    (on ? back : wide).focus();
   }
 
   /** @param {any} message */
@@ -142,7 +147,7 @@ export function tokenLens(play, signal) {
     for (const [place, one] of [...list.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
     const nearby = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
     const before = at < 6 ? play.sides[0].prefill.slice(-24) + nearby : nearby;
-    const title = element("p", { class: "mf-note mf-cut" }, before ? "After " : "At the beginning", element("b", {}, before ? `…${before}` : ""), " could come");
+    const title = element("p", { class: "mf-note mf-cut" }, before ? "After " : "At the beginning", element("b", {}, before ? `“…${before.trimStart()}”` : ""), " could come");
     others.replaceChildren(title, ...rowsOf(at), restRow());
     drawCandidates();
   }
@@ -177,14 +182,17 @@ export function tokenLens(play, signal) {
   }
 
   const drawHeat = oncePerFrame(() => {
+    let bits = 0;
     tokens.forEach((token, at) => {
       const share = takenShare(token, heat.value());
       const doubt = doubtOf(share).toFixed(3);
       const [word, bar] = [list.children[at], strip.children[at]];
       if (word instanceof HTMLElement) word.style.setProperty("--mf-doubt", doubt);
       if (bar instanceof HTMLElement) bar.style.setProperty("--mf-doubt", doubt);
+      bits += Math.log2(1 / Math.max(share, 1e-9));
       if (word instanceof HTMLElement) word.title = `${spelled(token[0])} ${percent(share)}`;
     });
+    surprise.textContent = tokens.length ? `Surprise: ${(bits / tokens.length).toFixed(2)} bits a token` : "Surprise";
     drawCandidates();
   });
 
@@ -200,6 +208,7 @@ export function tokenLens(play, signal) {
       : "Tick this, and run: each token of the answer then shows how likely it was, and what else it could have been.";
     if (!hint.hidden) shown.hidden = true;
     wide.hidden = !there;
+    if (!there && !comes && !head.hidden) expand(false);
     const now = performance.now();
     const due = there ? !(asked.number === side.number && asked.whole) : comes && now - asked.at > PAUSE_MILLISECONDS;
     if (!due) return;
@@ -210,7 +219,7 @@ export function tokenLens(play, signal) {
 
   play.readers.add(read);
   signal.addEventListener("abort", () => play.readers.delete(read));
-  return { node, draw };
+  return { node, draw, head, keys: keysSaid };
 }
 
 /** @returns {HTMLElement} */
@@ -311,7 +320,8 @@ function doubtOf(share) {
  */
 function tokenNode([text, logprob], at) {
   const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
-  return element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, text);
+  const lead = /^\s+(?=\S)/.exec(text)?.[0] ?? ""; // the tint is that of the word
+  return element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, lead, element("span", {}, text.slice(lead.length)));
 }
 
 /** @param {number} share */

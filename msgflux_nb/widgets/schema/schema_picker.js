@@ -60,7 +60,7 @@ export default guarded(() => {
       const shown = structure(model, filling, el, leave.signal);
       const texts = sent(model, leave.signal);
       const build = textButton("Build one by form", "write a Struct by its fields, without a cell", () => unfold("form"), { icon: "plus", kind: "mf-line", class: "mf-builds" });
-      const more = iconButton("more", "more: limits, what is sent", () => {}, "mf-others");
+      const more = iconButton("more", "more: limits, what is sent", () => {}, "mf-unfolds");
       opensMenu(more, "more about the structure", () => [...shown.entries(), ...ownEntries()], leave.signal);
 
       /** @returns {Entry[]} */
