@@ -1,4 +1,4 @@
-"""One request from its first attempt to its end: attempts, limits, times and the answer so far.
+"""One request from its first attempt to its end: attempts, and the answer so far.
 
 Everything about an exchange that needs no waiting, so that the sync and the async driver hold nothing but their waits.
 """
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from ..errors import MsgfluxError, RequestTimeoutError, StalledStreamError, StoreError, StreamInterruptedError
+from ..errors import MsgfluxError, RequestTimeoutError, StoreError, StreamInterruptedError
 from ..http.limits import Timeout
 from ..http.log import log_retry
 from ..protocol.accumulate import Accumulator
@@ -26,13 +26,11 @@ from ..protocol.wire import reader_of
 from .asking import Asking, Replayed
 from .retry import retry_delay
 from .scrubbed import texts_of, without_keys
+from .times import Times
 
 __all__ = ["Entry", "Exchange", "State"]
 
 State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
-
-_AFTERWARDS_SECONDS = 1.0  # how long a bill or the end of the bytes is waited for, once the answer has ended or failed
-_SLACK_SECONDS = 0.01
 
 
 def _evenly() -> float:
@@ -118,16 +116,10 @@ class Exchange:
         self._scrub: Scrub = str
         self._keeps = keep
         self._received: list[bytes] = []
-        self._clock, self._chance = clock, chance or _random
+        self._times = Times(timeout, stream=request.stream, clock=clock)
+        self._chance = chance or _random
         self._paused: Accumulator | None = None  # holds the answer that this one goes on with
         self._reading: Accumulator | None = None
-        self._began: float | None = None
-        self._attempt_began = 0.0
-        self._first_content: float | None = None
-        self._last_content: float | None = None
-        self._over_since: float | None = None  # when [DONE] or an error came
-        self._late_since: float | None = None  # when bytes came behind the limit
-        self._ended: float | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -196,16 +188,12 @@ class Exchange:
     @property
     def seconds_to_first_token(self) -> float | None:
         """From the first attempt to the first content; None if the answer came whole, or not at all."""
-        if self._began is None or self._first_content is None or not self.request.stream:
-            return None
-        return self._first_content - self._began
+        return self._times.seconds_to_first_token
 
     @property
     def seconds(self) -> float | None:
         """From the first attempt to the end, or until now."""
-        if self._began is None:
-            return None
-        return (self._clock() if self._ended is None else self._ended) - self._began
+        return self._times.seconds
 
     def take_whole(self, body: bytes, seconds: float) -> bool:
         """Take a whole answer; return whether it is one, or else nothing is taken.
@@ -221,7 +209,7 @@ class Exchange:
         elif not self._holds_answer(body):
             return False
         self.attempts += 1
-        self._began = None if self._ended is None else self._ended - seconds
+        self._times.took(seconds)
         return True
 
     def _holds_answer(self, body: bytes) -> bool:
@@ -235,7 +223,7 @@ class Exchange:
         except MsgfluxError:
             pass
         self.state = "new"
-        self._began = self._ended = self._first_content = None
+        self._times.forget()
         self._reading = None
         return False
 
@@ -263,7 +251,7 @@ class Exchange:
         except MsgfluxError as error:  # the model is there to be asked again
             warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=2)
             self._entry, self.cached, self.state = entry, False, "new"
-            self._began = self._ended = self._first_content = None
+            self._times.forget()
             self._reading = None
             return None
 
@@ -280,14 +268,9 @@ class Exchange:
                 self.watchers.tell(event)
         if self._keeps or self._entry is not None:
             self._received.append(data)
-        now = self._clock()
-        if events and accumulator.has_content:
-            self._last_content = now
-            self._first_content = now if self._first_content is None else self._first_content
-        if self._over_since is None and (accumulator.done or accumulator.failure is not None):
-            self._over_since = now
-        if now > self._limit() and self._is_past(now):
-            raise self._limit_error()
+        content = bool(events) and accumulator.has_content
+        if self._times.came(content=content, over=accumulator.done or accumulator.failure is not None):
+            raise self._times.limit_error()
         return events
 
     def close(self) -> list[Event]:
@@ -308,15 +291,15 @@ class Exchange:
 
     def remaining(self) -> float:
         """Return how many seconds the next wait may last; ``inf`` for no limit."""
-        return self._limit() - self._clock()
+        return self._times.remaining()
 
     def reason(self, error: MsgfluxError) -> MsgfluxError:
         """Return why an attempt failed, where an error only says how."""
         said = self._accumulator.failure
         if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
             return said  # which is why the connection broke, or nothing more came
-        if isinstance(error, RequestTimeoutError) and self.remaining() <= _SLACK_SECONDS:
-            return self._limit_error()
+        if isinstance(error, RequestTimeoutError) and self._times.is_up:
+            return self._times.limit_error()
         return error
 
     def delay_after(self, error: MsgfluxError) -> float | None:
@@ -385,9 +368,7 @@ class Exchange:
 
     def _restart(self, scrub: Scrub) -> None:
         self.state = "running"
-        self._attempt_began = self._clock()
-        self._began = self._attempt_began if self._began is None else self._began
-        self._last_content = self._over_since = self._late_since = None
+        self._times.begin()
         self._received = []
         self._scrub = scrub
         self._reading = None
@@ -418,32 +399,6 @@ class Exchange:
             reader=reader_of(self.request.wire),
         )
 
-    def _is_past(self, now: float) -> bool:
-        """Whether a limit counts: a whole answer that is here but was not read in time is not thrown away."""
-        self._late_since = now if self._late_since is None else self._late_since
-        return self.request.stream or now - self._late_since > _AFTERWARDS_SECONDS
-
     def _end(self, state: State) -> None:
         self.state = state
-        self._ended = self._clock()
-
-    def _limit(self) -> float:
-        """Until when the next content, or the end, has to come; a whole answer has only the limit of the call."""
-        whole = self._attempt_began + self.timeout.total
-        if self._over_since is not None:
-            return min(whole, self._over_since + _AFTERWARDS_SECONDS)
-        if not self.request.stream:
-            return whole
-        if self._last_content is None:
-            return min(whole, self._attempt_began + self.timeout.first)
-        return min(whole, self._last_content + self.timeout.between)
-
-    def _limit_error(self) -> RequestTimeoutError:
-        if self._clock() - self._attempt_began > self.timeout.total - _SLACK_SECONDS:
-            return RequestTimeoutError(
-                f"the answer took longer than {self.timeout.total:g} s. Raise timeout=, or ask for less."
-            )
-        seconds = self.timeout.first if self._last_content is None else self.timeout.between
-        return StalledStreamError(
-            f"the stream stayed open but sent no content for {seconds:g} s. Raise timeout=, or try again."
-        )
+        self._times.end()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import exchange as exchange_module
+from msgflux_nb.models import times
 from msgflux_nb.models.exchange import Exchange
 from msgflux_nb.models.profiles import COMPATIBLE
 from msgflux_nb.protocol.request import build_request
@@ -127,7 +127,7 @@ def test_an_answer_that_is_not_streamed_knows_the_limit_of_the_call_alone(ask: A
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is a second to users is less to most of these tests."""
-    monkeypatch.setattr(exchange_module, "_AFTERWARDS_SECONDS", 0.2)
+    monkeypatch.setattr(times, "_AFTERWARDS_SECONDS", 0.2)
 
 
 @both
