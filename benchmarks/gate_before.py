@@ -129,7 +129,7 @@ class Gate:
         self._request_seconds = 60 / rpm if rpm else 0.0
         self._token_seconds = 60 / tpm if tpm else 0.0
 
-    async def enter(self, tokens: float = 0) -> Ticket:
+    async def enter(self, tokens: float = 0, *, again: bool = False) -> Ticket:
         """Wait until a call may begin.
 
         Args:

@@ -66,6 +66,7 @@ class Server(ThreadingHTTPServer):
     """Gives its replies in order, the last one again and again; records what it was asked."""
 
     daemon_threads = True
+    request_queue_size = 256  # else a client's attempt to connect is lost now and then, and made again after a second
 
     def __init__(self, replies: list[Reply]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

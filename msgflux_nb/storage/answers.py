@@ -28,7 +28,7 @@ from .recordings.hidden import hidden_answer
 from .waiting import Table
 from .worker import Worker
 
-__all__ = ["Store", "StoreEntry", "open_store", "open_stores", "request_key"]
+__all__ = ["Store", "StoreEntry", "file_of", "open_store", "open_stores", "request_key"]
 
 _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
@@ -66,7 +66,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, file: File | None = None) -> None:
-        self.path = None if path is None else _file(Path(path).expanduser())
+        self.path = None if path is None else file_of(path)
         self._own = SqliteFile(self.path) if file is None else None
         self._file = file or self._own or SqliteFile(None)
         self._all: KnownKeys | None = None
@@ -244,7 +244,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     Raises:
         StoreError: the file cannot be created, read or written, or is not a store.
     """
-    place = _file(Path(path).expanduser()).absolute()
+    place = file_of(path).absolute()
     with _stores_lock:
         store = _stores.get(place)
         if store is None:
@@ -254,5 +254,22 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         return store
 
 
-def _file(path: Path) -> Path:
-    return path if path.suffix in _SUFFIXES and not path.is_dir() else path / _FILE_NAME
+def file_of(path: str | os.PathLike[str]) -> Path:
+    """Return the file of the store that a path names.
+
+    Raises:
+        StoreError: no file can have this name.
+    """
+    try:
+        named = Path(path).expanduser()
+        place = named if named.suffix in _SUFFIXES and not named.is_dir() else named / _FILE_NAME
+        place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return place
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, ``~`` of nobody
+        why = str(error).rstrip(".")
+        raise StoreError(
+            f"the store {str(path)!r:.200} cannot be used: {why:.200}. Expected a path where a file is, or "
+            "can be created."
+        ) from error
+    return place

@@ -8,6 +8,7 @@ an answer.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import msgspec
@@ -212,8 +213,13 @@ class BatchRecords:
 
     async def kept(self) -> None:
         """Wait until all records are committed, or cannot be for now; return at once for a store in memory."""
-        if self.store.worker.file.lasts:
+        if self.lasts:
             await self.store.worker.kept()
+
+    @property
+    def lasts(self) -> bool:
+        """Whether they outlive this process."""
+        return self.store.worker.file.lasts
 
     @property
     def trouble(self) -> str | None:
@@ -291,7 +297,7 @@ class BatchRecords:
         Raises:
             StoreError: it is not kept yet.
         """
-        told = msgspec.json.encode(run)
+        told = _as_json(run)
         before = self.store.worker.waiting.get(_RUNS, run.run)
         self.store.worker.put(
             _RUNS, run.run, (run.run, run.began, told, keys or (b"" if before is None else before[3]))
@@ -348,3 +354,10 @@ class BatchRecords:
     @property
     def _name(self) -> str:
         return self.store.worker.file.name
+
+
+def _as_json(run: RunRecord) -> bytes:
+    try:
+        return msgspec.json.encode(run)
+    except UnicodeEncodeError:  # a file's name that is not UTF-8, or half a character in a prompt
+        return json.dumps(msgspec.to_builtins(run), ensure_ascii=False).encode("utf-8", "replace")

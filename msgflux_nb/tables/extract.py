@@ -196,18 +196,22 @@ def finish(run: Waitable, *, progress: bool) -> pd.DataFrame:
     """Run a batch to its end, or to an interrupt, and return its frame as its data was."""
     attention = threading.Event()
     run.wants_rows = attention.set
-    with watch_interrupts() as interrupted, progress_of(run, shown=progress) as bar:
+    with watch_interrupts(looks=True) as interrupted, progress_of(run, shown=progress) as bar:
+        done = batch_loop.submit(run.batch.run())
+        done.add_done_callback(lambda _: attention.set())
         try:
-            done = batch_loop.submit(run.batch.run())
-            done.add_done_callback(lambda _: attention.set())
-            while not done.done():
+            while not done.done() and not interrupted.is_set():
                 if attention.wait(_HEARTBEAT_SECONDS) and not done.done():
                     attention.clear()
-                    run.feed()
+                    with interrupted.raised():
+                        run.feed()
                 run.warn_of_store(3)
                 bar.show(run.batch.ledger)
-        except KeyboardInterrupt:
-            run.interrupt_and_wait()
+        except KeyboardInterrupt:  # while rows were read, or where something else has been stuck for long
+            pass
+        finally:
+            if not done.done():
+                run.interrupt_and_wait()
         result = run.result()
         bar.end(run.batch.ledger, run.batch.stopped)
         interrupted.wait_for_quiet()
@@ -251,7 +255,8 @@ async def afinish(run: Waitable, *, progress: bool) -> pd.DataFrame:
             run.interrupt()
             with contextlib.suppress(asyncio.CancelledError):  # a second one; the first is raised below
                 await asyncio.wait([done], timeout=CLOSING_SECONDS)
-                await asyncio.sleep(interrupted.quiet_in)
+                while interrupted.quiet_in:
+                    await asyncio.sleep(interrupted.quiet_in)
             if not interrupted.is_set():
                 cancelled.result = run.given_back(run.result())  # type: ignore[attr-defined]  # evidence for whoever catches it
                 raise

@@ -25,6 +25,9 @@ _log = logging.getLogger("msgflux_nb")
 _LEAST_SECONDS = 0.001  # of a wait, so that a rounded time is not looked at again and again
 
 
+_Waiting = tuple[asyncio.Future[Ticket], float]
+
+
 class Gate:
     """Lets requests through.
 
@@ -50,7 +53,9 @@ class Gate:
         self._paces = Pace(chance=chance)
         self._rule = Rule(start=start, most=most, pace=self._paces, chance=chance)
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._refused: deque[_Waiting] = deque()  # those that come again
+        self._refused_next = True
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -89,17 +94,19 @@ class Gate:
         """Set how many requests and how many tokens may begin in a minute; None for no limit."""
         self._paces.limit(rpm, tpm)
 
-    async def enter(self, tokens: float = 0) -> Ticket:
+    async def enter(self, tokens: float = 0, *, again: bool = False) -> Ticket:
         """Wait until a request may begin.
 
         Args:
             tokens: what it will use, as far as can be told.
+            again: whether it was refused before: such requests and the others begin in turn, so that neither keeps the
+                other waiting where few may begin.
         """
         now = self._clock()
-        if not self._waiting and self._paces.wait(now, tokens) <= 0 and self._rule.has_room(now):
+        if not self._waiting and not self._refused and self._paces.wait(now, tokens) <= 0 and self._rule.has_room(now):
             return self._rule.begin(now, tokens)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, tokens))
+        (self._refused if again else self._waiting).append((turn, tokens))
         self._wake()
         try:
             return await turn
@@ -153,10 +160,12 @@ class Gate:
 
     def _wake(self) -> None:
         """Let those begin that may; come back when time is all that is missing."""
-        while self._waiting:
-            turn, tokens = self._waiting[0]
+        while self._waiting or self._refused:
+            refused_next = bool(self._refused) and (self._refused_next or not self._waiting)
+            line = self._refused if refused_next else self._waiting
+            turn, tokens = line[0]
             if turn.done():
-                self._waiting.popleft()
+                line.popleft()
                 continue
             now = self._clock()
             room = self._rule.has_room(now)
@@ -164,7 +173,8 @@ class Gate:
             if not room or wait > 0:
                 self._come_back(wait)
                 return
-            self._waiting.popleft()
+            line.popleft()
+            self._refused_next = not refused_next
             turn.set_result(self._rule.begin(now, tokens))
 
     def _come_back(self, seconds: float) -> None:

@@ -24,6 +24,8 @@ __all__ = ["CLOSING_SECONDS", "Interrupts", "Stoppable", "watch_interrupts"]
 CLOSING_SECONDS = 0.5
 """How long cancelled requests may take to close their connections; then the frame is returned without them."""
 
+# Whose handlers of SIGINT end a cell or a program: by KeyboardInterrupt, or by a cancellation that acts at an ``await``.
+_ENDING = frozenset(("_signal", "asyncio", "ipykernel"))
 _HELD_SECONDS = 10.0  # further interrupts are held back this long; then something is stuck, and one gets through
 _QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows
 
@@ -33,9 +35,15 @@ _before: Any = None
 
 
 class Interrupts:
-    """The interrupts since it began."""
+    """The interrupts since it began.
 
-    def __init__(self) -> None:
+    Args:
+        looks: whether whoever waits looks every moment whether one has come. Then none has to be raised, which in the
+            midst of the standard library's code for waiting ends as another error.
+    """
+
+    def __init__(self, *, looks: bool = False) -> None:
+        self.looks = looks
         self._first: float | None = None
         self._last = 0.0
 
@@ -45,13 +53,25 @@ class Interrupts:
 
     @property
     def quiet_in(self) -> float:
-        """The seconds until no more are expected; 0 where none has come."""
-        return 0.0 if self._first is None else max(0.0, self._last + _QUIET_SECONDS - time.monotonic())
+        """The seconds until no more are expected; 0 where none has come, or none is held back any more."""
+        now = time.monotonic()
+        return max(0.0, self._last + _QUIET_SECONDS - now) if self.holds(now) else 0.0
 
     def wait_for_quiet(self) -> None:
         """Wait until no more are expected, for as long as they are held back."""
-        while self.quiet_in and self.holds(time.monotonic()):
+        while self.quiet_in:
             time.sleep(self.quiet_in)
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Within this, the first one is raised: code of others may wait for long."""
+        self.looks = False
+        try:
+            if self.is_set():
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self.looks = True
 
     def holds(self, now: float) -> bool:
         """Whether a further one is held back."""
@@ -97,13 +117,17 @@ class Stoppable(ABC):
 
 
 @contextmanager
-def watch_interrupts() -> Iterator[Interrupts]:
+def watch_interrupts(*, looks: bool = False) -> Iterator[Interrupts]:
     """Yield what notes each SIGINT; the first one goes to whoever handled SIGINT before, the others are held back.
 
     On another thread than the main one, or where nothing written in Python handles SIGINT, nothing is noted.
+
+    Args:
+        looks: whether the caller looks at what is yielded every moment. Then the first one goes only to a handler of
+            the user's own.
     """
     global _before
-    seen = Interrupts()
+    seen = Interrupts(looks=looks)
     if threading.current_thread() is not threading.main_thread() or not callable(signal.getsignal(signal.SIGINT)):
         yield seen
         return
@@ -121,7 +145,14 @@ def watch_interrupts() -> Iterator[Interrupts]:
 def _notice(number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     held = all(watcher.holds(now) for watcher in _watchers)
+    looked_for = bool(_watchers) and _watchers[-1].looks and not _watchers[-1].is_set() and _ends(_before)
     for watcher in _watchers:
         watcher.note(now)
-    if not held:
+    if not held and not looked_for:
         _before(number, frame)
+
+
+def _ends(handler: Any) -> bool:
+    """Whether a handler ends what runs, which the frame of a batch must outlive."""
+    module = getattr(getattr(handler, "func", handler), "__module__", None) or ""
+    return module.partition(".")[0] in _ENDING

@@ -94,7 +94,7 @@ class Memory:
             ended: whether the batch has ended.
         """
         said = self.news()
-        left = self.records.left if ended and self.records is not None else 0
+        left = self.records.left if ended and self.records is not None and self.records.lasts else 0
         if left:
             now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory to be written into the store"
             said.append(f"{now}, and will be as soon as that is possible; this process must not end before")
@@ -109,8 +109,9 @@ class Memory:
         """Return what a report says of the store."""
         if self.records is None:
             return {"store_error": None, "not_stored": 0}
+        left = self.records.unwritten if self.records.lasts else 0
         said = [*self._said, *self.records.told[self._heard :], *self._own[self._heard_own :]]
-        return {"store_error": said[-1] if said else None, "not_stored": self.records.unwritten}
+        return {"store_error": said[-1] if said else None, "not_stored": left}
 
     def why_stop(self) -> str | None:
         """Return why nothing more should be sent, or None."""

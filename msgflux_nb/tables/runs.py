@@ -15,7 +15,7 @@ import msgspec
 import pandas as pd
 
 from ..errors import StoreError
-from ..storage.answers import open_store, open_stores
+from ..storage.answers import file_of, open_store, open_stores
 from ..storage.batches import BatchRecords, RunRecord
 from .extract import finish
 from .grid.grid_run import GridRun, known_grids
@@ -278,7 +278,7 @@ def _told(record: RunRecord, live: Run | GridRun | None, records: BatchRecords |
         "rows": report["rows"],
         **{name: value if known else None for name, value in (("done", done), ("failed", failed), ("left", left))},
         **{name: report[name] if record.ended is not None else None for name in ("cost", "seconds", "stopped")},
-        "store": None if store is None else str(store),
+        "store": None if store is None else str(store).encode("utf-8", "replace").decode(),
     }
 
 

@@ -58,14 +58,14 @@ class Turns:
         """Return the turns of one row."""
         return RowTurn(self, position, prepared)
 
-    async def enter(self, position: int, size: int) -> Ticket:
+    async def enter(self, position: int, size: int, *, again: bool) -> Ticket:
         """Wait until a request may begin.
 
         Raises:
             NotSentError: the batch has stopped.
         """
         usual = self._used / self._answers if self._answers else 0.0
-        ticket = await self._gate.enter(size / _CHARACTERS_A_TOKEN + usual)
+        ticket = await self._gate.enter(size / _CHARACTERS_A_TOKEN + usual, again=again)
         if not self._may_send():
             self._gate.leave(ticket, used=0)
             raise NotSentError("nothing more is sent, since the batch has stopped.")
@@ -133,7 +133,7 @@ class RowTurn:
         Raises:
             NotSentError: the batch has stopped.
         """
-        ticket = await self._turns.enter(self._position, size)
+        ticket = await self._turns.enter(self._position, size, again=self._refusals > 0)
         self._began = asyncio.get_running_loop().time()
         return ticket
 

@@ -206,6 +206,15 @@ def test_a_file_of_something_else_is_refused_before_anything_is_sent(write: Any,
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".sqlite", "a\0.sqlite", "~nobody-has-this-name/a.sqlite"])
+@pytest.mark.parametrize(
+    "use", [open_store, mf.runs, lambda name: mf.extract(["a"], str, store=name, model="openai/a")]
+)
+def test_a_name_that_no_file_can_have_is_an_error_of_ours(use: Any, name: str) -> None:
+    with pytest.raises(mf.StoreError, match=r"cannot be used: .+\. Expected a path"):
+        use(name)
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(mf.StoreError, match="file"):

@@ -138,6 +138,50 @@ def use(gate: Gate, count: int, how: Callable[[Any], Any], *, tokens: float = 0,
     return began
 
 
+class RefusesEachOnce(Provider):
+    """A server that refuses each row the first time that it comes."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: 0)
+        self.met: set[str] = set()
+
+    async def acall(self, messages: Any, **options: Any) -> Response:
+        met = messages in self.met
+        self.met.add(messages)
+        self.room = lambda: 1_000 if met else 0
+        return await super().acall(messages, **options)
+
+
+def test_a_storm_is_tried_by_new_requests_and_by_refused_ones_in_turn() -> None:
+    provider = RefusesEachOnce()
+    ledger = ran(provider, gate(start=8, most=64), 20)
+    assert len(provider.answered) == len(provider.refused) == ledger.finished == 20
+    assert max(provider.answered) < 30
+
+
+def test_refused_requests_and_new_ones_begin_in_turn() -> None:
+    began: list[str] = []
+
+    async def one(gate: Gate, name: str, again: bool) -> None:
+        ticket = await gate.enter(again=again)
+        began.append(name)
+        gate.leave(ticket)
+
+    async def work() -> None:
+        one_at_once = gate(start=1, most=1)
+        first = await one_at_once.enter()
+        waiting = [one(one_at_once, name, name.isupper()) for name in "abcdXYZ"]
+        tasks = [asyncio.ensure_future(each) for each in waiting]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        one_at_once.leave(first)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run_virtually(work())
+    assert "".join(began) == "XaYcZd"
+
+
 # How many at once
 
 

@@ -170,12 +170,12 @@ class _SharedGate:
         batch = self.batch
         return [0.0 if batch is None else batch.ledger.cost + batch.unwritten_cost, self._answers]
 
-    async def enter(self, tokens: float = 0) -> int | None:
+    async def enter(self, tokens: float = 0, *, again: bool = False) -> int | None:
         """Wait until a call may begin; where none may any more, the batch is stopped."""
         async with self._few:
             if self.batch is not None and self.batch.stopped is not None:
                 return None
-            said = await self._link.ask("enter", part=self._part, tokens=tokens, told=self.told())
+            said = await self._link.ask("enter", part=self._part, tokens=tokens, again=again, told=self.told())
         if "stop" in said:
             self.was_told = True
             if self.batch is not None:

@@ -172,10 +172,10 @@ class Desk:
 
     # -- the gate -----------------------------------------------------------------------------------------------------
 
-    async def _on_enter(self, *, part: str, tokens: float, told: Any) -> dict[str, Any]:
+    async def _on_enter(self, *, part: str, tokens: float, again: bool, told: Any) -> dict[str, Any]:
         asking = self._parts[part]
         self._batches[asking.terms.batch].parts[part] = tuple(told)
-        turn = asyncio.ensure_future(asking.gate.enter(tokens))
+        turn = asyncio.ensure_future(asking.gate.enter(tokens, again=again))
         asking.waiting.add(turn)
         try:
             ticket = await turn
