@@ -14,7 +14,7 @@ import msgspec
 from ..errors import MsgfluxError
 from ..protocol.address import without_secrets
 from ..protocol.snapshot import Snapshot
-from ..storage.recordings.hidden import hidden_answer, hidden_headers, hidden_request, hiding
+from ..storage.recordings.hidden import Chunks, hidden_answer, hidden_headers, hidden_request, hiding
 from ..storage.recordings.lines import ModelLine, RecordedExchange, piece_text
 from ..storage.recordings.named import is_no_plain_word, named_secrets, words_of
 from ..storage.recordings.recorder import now_text
@@ -27,6 +27,7 @@ from .prices import cost_of, with_request
 __all__ = ["Take", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
+_MOST_OF_A_FAILURE = 1_000_000  # bytes: a server may have sent no answer, but for ever
 _SHORT = 8  # characters, below which a secret may be part of a word
 
 
@@ -84,10 +85,11 @@ class Take:
         """Write the line."""
         recorder = self._asking.recorder
         hide, ms = self._hide, self._ms()
-        chunks = hidden_answer(self._chunks, hide)
+        came = self._chunks if self._end in ("whole", "left") else _beginning(self._chunks)
+        chunks = hidden_answer(came, hide)
         recorder.keep(
             msgspec.structs.replace(
-                _line(self._exchange, self._asking, recorder, hide, b"".join(data for _, data in self._chunks)),
+                _line(self._exchange, self._asking, recorder, hide, b"".join(data for _, data in came)),
                 date=self._date,
                 path=hide(without_secrets(_path(self._endpoint.url))),
                 status=self._status,
@@ -172,6 +174,17 @@ def _line(
         completion_tokens=None if usage is None else usage.completion_tokens,
         cost=cost,
     )
+
+
+def _beginning(chunks: Chunks) -> Chunks:
+    """Return what is recorded of an answer that has ended as an error."""
+    left = _MOST_OF_A_FAILURE
+    kept: Chunks = []
+    for at, data in chunks:
+        if left > 0:
+            kept.append((at, data[:left]))
+        left -= len(data)
+    return kept
 
 
 def _path(url: str) -> str:

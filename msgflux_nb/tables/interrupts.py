@@ -24,7 +24,7 @@ __all__ = ["CLOSING_SECONDS", "Interrupts", "Stoppable", "watch_interrupts"]
 CLOSING_SECONDS = 0.5
 """How long cancelled requests may take to close their connections; then the frame is returned without them."""
 
-# Whose handlers of SIGINT end a cell or a program: by KeyboardInterrupt, or by a cancellation that acts at an ``await``.
+# Whose handlers of SIGINT end a cell or a program: by KeyboardInterrupt, or by cancelling it at its next ``await``.
 _ENDING = frozenset(("_signal", "asyncio", "ipykernel"))
 _HELD_SECONDS = 10.0  # further interrupts are held back this long; then something is stuck, and one gets through
 _QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows

@@ -253,6 +253,7 @@ def _name(run: Any) -> tuple[str, Any]:
 def _stores(store: Any, *, strict: bool = True) -> list[BatchRecords]:
     if store is None:
         return [*kernel_records(), *map(BatchRecords, open_stores())]
+    file_of(store)  # or an error, for a name that no file can have
     if not Path(store).expanduser().exists():
         if strict:
             raise StoreError(f"there is no store {str(store)!r}")

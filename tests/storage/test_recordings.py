@@ -243,6 +243,21 @@ def test_a_cut_stream_is_cut_again_with_what_had_arrived(ask: Callable[..., Any]
     assert again.value.snapshot.text == live.value.snapshot.text == "one two"
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_of_an_answer_that_never_ends_the_beginning_is_recorded(path: Path, streamed: bool) -> None:
+    pieces = [f"word {number} " * 5_000 for number in range(40)]
+    with serving(stream(*pieces, done=False, cut=True)) as server:
+        with mf.record(path), pytest.raises(mf.MsgfluxError) as live:
+            model_at(server.url)("Hi", stream=streamed).consume()
+        assert len(server.bodies) == 1
+    assert 900_000 < path.stat().st_size < 1_200_000
+    with mf.replay(path, speed=math.inf), pytest.raises(type(live.value)) as again:
+        model_at(server.url)("Hi", stream=streamed).consume()
+    if streamed:
+        assert live.value.snapshot.text.startswith(again.value.snapshot.text)
+        assert len(again.value.snapshot.text) > 900_000
+
+
 @BOTH
 def test_a_stall_is_replayed_as_the_same_error_at_once(ask: Callable[..., Any], path: Path) -> None:
     limits = mf.Timeout(between=0.3)
