@@ -19,7 +19,7 @@ from .deviations import conversions, repeated_keys
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
-__all__ = ["Decoded", "decode_answer", "decode_json"]
+__all__ = ["Decoded", "decode_answer", "decode_json", "json_texts"]
 
 _FENCE = re.compile(r"```[ \t]*+[\w+-]*+[ \t]*+\r?\n(.*?)```", re.DOTALL)
 _INSIDE = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
@@ -58,7 +58,7 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
     """
     failure: BaseException | None = None
     budget = _LENIENT_CHARACTERS
-    for position, candidate in enumerate(_candidates(text)):
+    for position, candidate in enumerate(json_texts(text)):
         said, reading, flags = candidate, None, None
         value, error = _decoded(said, wire)
         if value is msgspec.UNSET and error is None and not _is_json(said):
@@ -84,7 +84,7 @@ def decode_json(text: str) -> Any:
         ValueError: there is no JSON.
     """
     budget = _LENIENT_CHARACTERS
-    for candidate in _candidates(text):
+    for candidate in json_texts(text):
         try:
             return msgspec.json.decode(candidate)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -199,7 +199,8 @@ def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> Valid
     )
 
 
-def _candidates(text: str) -> Iterator[str]:
+def json_texts(text: str) -> Iterator[str]:
+    """Yield what may be the JSON in a text, the likeliest first: all of it, what is fenced, what stands in brackets."""
     text = text.removeprefix("\ufeff").strip()
     yield text  # which nearly always is it
     fenced = [match.group(1) for match in _FENCE.finditer(text)]

@@ -15,6 +15,7 @@ from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
+from .given import check_answer, check_functions
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -153,6 +154,10 @@ class _Vote:
             raise ValueError(f'stop: expected "beta", "window", a function or None, got {stop!r}')
         if not callable(model):
             raise TypeError(f"model: expected a model or a function that answers, got {type(model).__name__}")
+        if judge is not None and not hasattr(judge, "acall"):
+            raise TypeError(f"judge: expected a model or None, got {type(judge).__name__}")
+        check_functions(key=key)
+        check_answer(answer)
         self._is_model = hasattr(model, "acall")
         self._model = _warmed(model, temperature) if self._is_model else model
         self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
+from .given import check_answer, check_functions
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -143,6 +144,8 @@ class _Tree:
                 raise ValueError(f"{name}: expected at least 1, got {number!r}")
         if model is None and (propose is None or value is None):
             raise TypeError("model is None: give both propose= and value=, which then stand for it")
+        check_functions(propose=propose, value=value, check=check)
+        check_answer(answer)
         self._model, self._task, self._answer = model, task, answer
         self._breadth, self._depth, self._samples = breadth, depth, samples
         self._propose, self._value, self._check = propose, value, check
@@ -329,13 +332,13 @@ def _thoughts(done: Done, given: bool) -> list[str]:
     for thought in listed:
         if not isinstance(thought, str):
             raise TypeError(f"propose(path): expected a list of texts, got {thought!r} in it")
-    return listed
+    return [str(thought) for thought in listed]  # NumPy's texts too
 
 
 def _number(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if math.isnan(number):
         raise TypeError(f"value(path): expected a number, got {value!r}")

@@ -363,6 +363,8 @@ class Batch:
         if fault_of(error) is Fault.ACCOUNT:  # the batch's end and not the row's, which is for when there is money
             self.stop(f"the quota is used up: {error}")
             return None
+        if self._judge is not None:
+            self._give_up_judging(self._judge.refused(error))
         outcome = failure(error, None, seconds)
         await self._keep(prepared, outcome)
         return outcome, error
@@ -387,11 +389,13 @@ class Batch:
 
     def _judged(self, outcome: Outcome, prepared: Any, judge: Judge) -> Outcome:
         """Return an outcome with how sure its fields are; a provider that does not say ends the batch."""
-        impossible = judge.impossible(prepared.answer)
+        self._give_up_judging(judge.impossible(prepared.answer))
+        return msgspec.structs.replace(outcome, sure=judge.measured(prepared.answer, prepared.text))
+
+    def _give_up_judging(self, impossible: MsgfluxError | None) -> None:
         if impossible is not None:
             self.crash = self.crash or impossible
             self.stop(str(impossible))
-        return msgspec.structs.replace(outcome, sure=judge.measured(prepared.answer, prepared.text))
 
     def _end(self, position: int, outcome: Outcome, error: BaseException | None) -> None:
         sent = position in self._turns.in_flight

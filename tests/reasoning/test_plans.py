@@ -401,3 +401,27 @@ def test_a_vote_that_stopped_early_goes_on_with_the_samples_that_it_has(twin: bo
     assert whole.seconds > early.seconds
     with pytest.raises(ValueError, match="over the same task"):
         run("self_consistency", twin, asked, "another", n=6, before=early)
+
+
+@pytest.mark.parametrize(
+    ("driver", "wrong"),
+    [
+        *(("self_consistency", {name: 3}) for name in ("key", "judge", "answer")),
+        ("self_consistency", {"judge": lambda texts: texts}),
+        *(("tree_of_thoughts", {name: "no function"}) for name in ("propose", "value", "check")),
+        ("tree_of_thoughts", {"answer": "int"}),
+    ],
+)
+def test_what_is_passed_wrong_is_said_before_anything_is_asked(driver: str, wrong: dict[str, Any]) -> None:
+    asked: list[str] = []
+
+    def answers(task: str) -> str:
+        asked.append(task)
+        return "a"
+
+    functions: dict[str, Any] = {}
+    if driver == "tree_of_thoughts":
+        functions = {"propose": lambda path: [answers("?")], "value": lambda path: 1.0}
+    with pytest.raises(TypeError, match=f"{next(iter(wrong))}: expected"):
+        run(driver, False, None if functions else answers, "?", **{**functions, **wrong})
+    assert asked == []

@@ -327,6 +327,14 @@ def test_the_longest_column_is_cut_and_the_others_stand_in_every_piece() -> None
     assert len(result["facts"].iloc[0]) == 6
 
 
+@pytest.mark.parametrize("made", [None, 3, "title"])
+def test_what_merge_makes_has_to_be_an_answer(made: Any) -> None:
+    options: dict[str, Any] = {"model": Scripted(facts_in), "chunk": CHUNK, "store": False, "progress": False}
+    result = mf.extract([document(9)], Found, merge=lambda values: made, **options)
+    assert result["_status"].tolist() == ["invalid"]
+    assert "merge: TypeError: expected one Found, or a dict of its fields, got" in result["_error"][0]
+
+
 def test_merge_takes_a_function_and_its_failure_is_the_rows() -> None:
     options: dict[str, Any] = {"model": Scripted(facts_in), "chunk": CHUNK, "progress": False}
     result = mf.extract([document(9)], Found, merge=lambda values: Found(str(len(values)), []), **options)

@@ -15,7 +15,7 @@ import msgflux_nb as mf
 from msgflux_nb.tables.judging.measure import FieldMeter
 from msgflux_nb.tables.judging.places import places_of
 from msgflux_nb.tables.outcome import Outcome, together
-from tests.scripted import Reply, completion, model_at, serving
+from tests.scripted import Reply, completion, error, model_at, serving
 
 Mood = Literal["happy", "sad", "sadder"]
 
@@ -103,10 +103,14 @@ def test_the_request_asks_for_probabilities_only_where_confidence_does() -> None
         assert [body.get("top_logprobs") for body in server.bodies] == [None, 20, 5]
 
 
-def test_the_structure_is_found_in_the_tokens_of_an_answer_that_thinks_aloud() -> None:
-    wrapped = [("Let me see: 34. ```json\n", 0.9), *ANSWER, ("\n```", 0.9)]
-    result = extracted(answer(*wrapped), confidence=True)
-    assert result.mf.confidence().iloc[0].to_dict() == pytest.approx(EXPECTED) or result["_confidence"].isna().all()
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [("Let me see: 34. ```json\n", "\n```"), ("```\n", "\n```"), ("Here [it] is: ", " Done."), ('{"a": 1} or ', "")],
+)
+def test_the_structure_is_found_in_the_tokens_of_an_answer_with_words_around_it(before: str, behind: str) -> None:
+    result = extracted(answer((before, 0.9), *ANSWER, *([(behind, 0.9)] if behind else [])), confidence=True)
+    assert result["_status"].tolist() == ["ok"]
+    assert result.mf.confidence().iloc[0].to_dict() == pytest.approx(EXPECTED)
 
 
 def test_a_value_that_is_no_record_is_measured_too() -> None:
@@ -157,6 +161,24 @@ def test_a_provider_without_probabilities_is_refused_before_anything_is_sent(nam
     model = mf.Model.chat_completion(name, api_key="k")
     with pytest.raises(ValueError, match="confidence=3"):
         mf.extract(["a"], int, model=model, confidence=True, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Unsupported parameter: 'logprobs' is not supported with this model.", "confidence=3"),
+        ("top_logprobs: extra inputs are not permitted", "confidence=3"),
+        ("temperature is too high", None),
+    ],
+)
+def test_a_model_that_refuses_to_give_them_is_an_error_that_says_what_works(said: str, expected: str | None) -> None:
+    with serving(error(400, said)) as server:
+        options: dict[str, Any] = {"model": model_at(server.url), "store": False, "progress": False}
+        if expected is None:
+            assert mf.extract(["a", "b"], int, confidence=True, **options)["_status"].tolist() == ["failed", "failed"]
+        else:
+            with pytest.raises(mf.MsgfluxError, match=expected):
+                mf.extract(["a", "b"], int, confidence=True, **options)
 
 
 def test_a_provider_whose_logprobs_is_a_number_is_asked_by_one() -> None:

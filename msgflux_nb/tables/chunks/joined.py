@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from ...errors import described, ends_a_process
 from ..ledger import Ledger
 from ..outcome import BILLED, FAILURES, UNANSWERED, Outcome, State
@@ -82,7 +84,8 @@ class PieceJoiner:
             least: dict[str, float] = {}
             for number in good:
                 least |= {name: min(one, least.get(name, 1.0)) for name, one in sure.get(number, {}).items()}
-            return self._merge([ledger.values[number] for number in good]), least
+            values = [ledger.values[number] for number in good]
+            return _as_answer(self._merge(values), values[0]), least
         answered = [
             Answered(piece.number, piece.place, ledger.values[number], sure.get(number, {}))
             for number, piece in ((number, self._pieces.pieces[number]) for number in good)
@@ -96,6 +99,18 @@ class PieceJoiner:
         found = {name: _sum([bill[name] for bill in bills]) for name in (*BILLED, "attempts")}
         known = [bill["seconds"] for bill in bills if bill["seconds"] is not None]
         return {**found, "seconds": sum(known) if known else None}
+
+
+def _as_answer(made: Any, like: Any) -> Any:
+    """Return what a caller's merge made, if it is an answer as those of the pieces are.
+
+    Raises:
+        TypeError: it is not.
+    """
+    records = (msgspec.Struct, dict)
+    if made is None or (isinstance(like, records) and not isinstance(made, (*records, type(like)))):
+        raise TypeError(f"expected one {type(like).__name__}, or a dict of its fields, got {type(made).__name__}")
+    return made
 
 
 def _sum(amounts: Sequence[Any]) -> Any:

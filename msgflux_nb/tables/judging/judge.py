@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import MsgfluxError
+from ...errors import BadRequestError, MsgfluxError
 from ..compare import same_cell
 from ..dtypes import columns
 from ..fields import Cells
@@ -87,6 +87,12 @@ class Judge:
             "confidence=True: the provider was asked for the probabilities of tokens and sent none with its answer, so "
             f"nothing more was asked. {_INSTEAD}"
         )
+
+    def refused(self, error: BaseException) -> MsgfluxError | None:
+        """Return why nothing can be told by a provider that refuses to give probabilities; None for another error."""
+        if self._meter is None or not isinstance(error, BadRequestError) or "logprobs" not in str(error):
+            return None
+        return MsgfluxError(f"confidence=True: the provider gives no probabilities of tokens ({error}). {_INSTEAD}")
 
     def agreed(self, values: Sequence[Any]) -> dict[str, float]:
         """Return for each field the share of the answers that say the same as the first.

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from ...generation.decode import json_texts
 from ...protocol.events import TokenLogprob
 from ..dtypes import Column, alternatives, columns, record_fields
 from .places import ValuePlace, places_of
@@ -43,11 +44,17 @@ class FieldMeter:
 
         Args:
             answer: the provider's bytes.
-            text: the text of the structure in it.
+            text: the text of the structure in it; words and fences may stand around it.
         """
-        places = places_of(text) if answer is not None and text is not None else []
-        tokens = token_text(answer, text) if answer is not None and text is not None and places else None
-        if tokens is None or text is None:
+        if answer is None or text is None:
+            return {}
+        every = (self._measured_in(answer, one) for one in json_texts(text))
+        return next(filter(None, every), {})
+
+    def _measured_in(self, answer: bytes, text: str) -> dict[str, float]:
+        places = places_of(text)
+        tokens = token_text(answer, text) if places else None
+        if tokens is None:
             return {}
         found: dict[str, float] = {}
         for place, start, end in _in_bytes(text, places):
