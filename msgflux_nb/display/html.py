@@ -21,7 +21,7 @@ _STYLE = (
     ":has(+ .jp-OutputArea-child > .jp-OutputArea-output > .msgflux-twin) { display: none }"
 )
 # In attributes, because these survive in untrusted notebooks.
-_BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 3px; padding: 8px 12px; line-height: 20px"
+_BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 8px; padding: 10px 16px; line-height: 20px"
 # JupyterLab breaks words in a pre anywhere.
 WORDS = (
     "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"

@@ -14,7 +14,7 @@ from .markdown import link_html
 from .states import CALLS, COLOURS
 from .structure import StructureRow
 
-__all__ = ["BESIDE", "LINE", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_cards", "wrong"]
+__all__ = ["BESIDE", "LINE", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_card", "tool_cards", "wrong"]
 
 QUIET = "opacity: 0.75"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
@@ -39,7 +39,7 @@ def tool_cards(states: Sequence[Any]) -> str:
     """Draw one card for each call: its name, id and state, its arguments, and what is wrong with it."""
     left = len(states) - _CARDS
     more = f'<div style="{LINE}"><small>{left:,} more calls</small></div>' if left > 0 else ""
-    cards = "".join(map(_card, states[:_CARDS]))
+    cards = "".join(map(tool_card, states[:_CARDS]))
     return f'<div style="{BESIDE}">{cards}</div>{more}' if cards else ""
 
 
@@ -72,7 +72,8 @@ def flags(sentences: Sequence[str]) -> str:
     )
 
 
-def _card(state: Any) -> str:
+def tool_card(state: Any) -> str:
+    """Draw one call."""
     word = "repaired" if state.status == "complete" and state.repaired else state.status
     head = (
         f'<span style="{_APART}">{icon("tools")}</span>'

@@ -69,6 +69,12 @@ def test_digits_open_a_field_choose_of_a_literal_and_take_selected_words(opened:
     assert sent(opened, "set")[1] == {"type": "set", "position": 0, "field": "name", "text": "was born"}
 
 
+def test_choices_say_how_often_the_answers_hold_them(opened: WidgetPage) -> None:
+    opened.page.keyboard.press("3")
+    expect(opened.page.get_by_role("radio")).to_have_text(["1good100 %", "2bad0 %"])
+    expect(opened.page.locator(".mf-choices .mf-sure").first).to_have_attribute("title", "in 100 % of the answers")
+
+
 def test_a_field_is_edited_and_the_letters_in_it_are_no_commands(opened: WidgetPage) -> None:
     keyboard = opened.page.keyboard
     keyboard.press("2")

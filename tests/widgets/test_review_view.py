@@ -52,6 +52,8 @@ def test_the_page_is_sent_one_row_in_pieces_with_the_fields_that_quote_them() ->
     fields = {field["name"]: field for field in row["fields"]}
     assert fields["name"]["confidence"] == 0.1
     assert fields["mood"]["choices"] == ["good", "bad"]
+    assert fields["mood"]["shares"] == [1.0, 0.0]  # of the three answers
+    assert (fields["name"]["choices"], fields["name"]["shares"]) == ([], [])
     assert fields["mood"]["found"] == ""
 
 

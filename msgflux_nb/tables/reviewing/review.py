@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from .decisions import Decision, Decisions
 from .doubts import confidence_of, doubts_of
 from .estimate import Estimate, estimate_of
 from .order import ReviewOrder, mixed_order
-from .written import read_value
+from .written import read_value, shown_value
 
 __all__ = ["Review"]
 
@@ -119,6 +120,7 @@ class Review:
         self.notes = self._decisions.notes
         self._drafts: dict[int, _Draft] = {}
         self._verdicts: dict[int, tuple[Decision, set[str]]] = {}
+        self._counted: dict[str, Counter[str]] = {}
 
     def reorder(self, *, random: float) -> None:
         """Put the rows into another order: with another share of rows that are drawn at random.
@@ -157,6 +159,15 @@ class Review:
             return {}
         row = self._sure.iloc[place]
         return {str(name): float(cell) for name, cell in row.items() if not pd.isna(cell)}
+
+    def share(self, field: str, value: str) -> float:
+        """Return in which share of the answers, as the model gave them, a field is shown as this value."""
+        counts = self._counted.get(field)
+        if counts is None:
+            path = self._column(field).path
+            counts = Counter(shown_value(at(answer, path)) for answer in self._answers if answer is not None)
+            self._counted[field] = counts
+        return counts[value] / max(1, counts.total())
 
     def trouble(self, position: int) -> str:
         """Return what went wrong with a row, or what was changed on the way to its answer; empty for nothing."""

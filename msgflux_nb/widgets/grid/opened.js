@@ -37,7 +37,7 @@ export function openedAnswer(rate) {
       for (const [name, pieces] of told.fields) said.append(element("p", { class: "mf-words" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)));
       if (told.error) said.append(element("p", { class: "mf-is", "data-s": "bad" }, icon("cross"), told.error));
       const figures = element("p", { class: "mf-note mf-num" });
-      for (const [value, unit] of told.figures) figures.append(element("b", {}, value), ` ${unit}\u2002`);
+      told.figures.forEach(([value, unit], place) => figures.append(place ? (unit === "out" ? " · " : "\u2003") : "", element("b", {}, value), ` ${unit}`));
       if (told.figures.length) said.append(figures);
       good.setAttribute("aria-pressed", String(told.rating === "good"));
       bad.setAttribute("aria-pressed", String(told.rating === "bad"));

@@ -45,8 +45,7 @@ def row_picture(review: Review, position: int) -> Picture:
     """
     value, sure = review.value(position), review.confidence(position)
     texts, trouble = _texts(review, position)
-    media = _media(review, position)
-    edited = review.edited(position)
+    media, edited = _media(review, position), review.edited(position)
     fields, spans, left = [], [], _QUOTES
     for number, column in enumerate(review.columns, 1):
         cell = at(value, column.path) if not column.tags else None
@@ -64,6 +63,7 @@ def row_picture(review: Review, position: int) -> Picture:
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
                 "choices": choices,
+                "shares": [review.share(column.name, choice) for choice in choices],
                 "found": _found(column, cell, quotes) if items else "",
                 "edited": column.name in edited,
                 "fixed": bool(column.tags) or len(value_text) > _VALUE_LIMIT,

@@ -8,6 +8,7 @@ import { element } from "../base/dom.js";
 /** @typedef {{ node: Text, start: number, end: number }} Word */
 
 const TINTS = 6;
+const BLANK_LINE = /(\n[ \t]*\n)/;
 const WORD = /\S+/g;
 const PUNCTUATION = /^[([{"'“„«‘]+|[)\]}"'”“»’.,;:!?]+$/g;
 
@@ -30,16 +31,19 @@ export function readingNodes({ texts, media }) {
   for (const [name, pieces] of texts) {
     if (several) nodes.push(element("span", { class: "mf-role" }, name));
     const words = element("div", { class: "mf-words mf-read" });
-    words.append(...pieces.map(pieceNode));
+    words.append(...pieces.flatMap(pieceNodes));
     nodes.push(words);
   }
   return nodes;
 }
 
-/** @param {Piece} piece */
-function pieceNode([text, numbers]) {
-  if (!numbers.length) return document.createTextNode(text);
-  return element("span", { class: "mf-quote", style: tintOf(numbers[0]), "data-fields": numbers.join(" "), "data-n": numbers.join("·") }, text);
+/**
+ * @param {Piece} piece
+ * @returns {(HTMLElement | string)[]}
+ */
+function pieceNodes([text, numbers]) {
+  if (!numbers.length) return text.split(BLANK_LINE).map((part, place) => (place % 2 ? element("span", { class: "mf-gap" }, part) : part));
+  return [element("span", { class: "mf-quote", style: tintOf(numbers[0]), "data-fields": numbers.join(" "), "data-n": numbers.join("·") }, text)];
 }
 
 /**

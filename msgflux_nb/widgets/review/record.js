@@ -8,7 +8,7 @@ import { tintOf } from "./reading.js";
 /**
  * @typedef {{
  *   name: string, type: string, value: string, missing: boolean, confidence: number | null, choices: string[],
- *   found: "" | "yes" | "no", edited: boolean, fixed: boolean,
+ *   shares: number[], found: "" | "yes" | "no", edited: boolean, fixed: boolean,
  * }} ToldField
  */
 
@@ -24,6 +24,15 @@ function sureness(sure) {
   const doubt = Math.min(1, (1 - sure) * 2).toFixed(2);
   const bar = element("i", { class: sure < SURE ? "mf-unsure" : "", style: `width: ${(sure * 100).toFixed(1)}%; --d: ${doubt}` });
   return element("span", { class: "mf-sure" }, element("span", { class: "mf-meter" }, bar), `${Math.round(sure * 100)} %`);
+}
+
+/**
+ * A measure of how often the answers hold a choice: grey, since it says nothing of this row.
+ * @param {number} share
+ */
+function commonness(share) {
+  const words = `${Math.round(share * 100)} %`;
+  return element("span", { class: "mf-sure", title: `in ${words} of the answers` }, element("span", { class: "mf-meter" }, element("i", { style: `width: ${(share * 100).toFixed(1)}%` })), words);
 }
 
 /**
@@ -93,7 +102,7 @@ export function recordForm(tell) {
     field.choices.forEach((choice, index) => {
       const taken = choice === field.value && !field.missing;
       const attributes = { type: "button", class: "mf-option", role: "radio", "aria-checked": String(taken), disabled: readOnly, onclick: () => tell.set(field.name, choice) };
-      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice)));
+      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice), commonness(field.shares[index])));
     });
     return group;
   }

@@ -75,7 +75,7 @@ function reviewBoard(model, el, signal) {
     const title = element("span", { class: "mf-title mf-cut" });
     const order = pickButton("order", () => ORDERS.map(([label, random]) => ({
       label, checked: statusNow().random === random, pick: () => model.send({ type: "order", random }),
-    })), signal, "mf-wide");
+    })), signal, "mf-wide mf-dim");
     const count = element("span", { class: "mf-note mf-num mf-mid" });
     const bar = element("i");
     const more = iconButton("more", "more: right by field", () => {});
@@ -119,7 +119,7 @@ function reviewBoard(model, el, signal) {
     const fresh = drawn !== row.position;
     const before = drawn;
     drawn = row.position;
-    head.title.textContent = `row ${row.label}`;
+    head.title.textContent = `Row ${row.label}`;
     head.title.title = `row ${row.label}`;
     pane.replaceChildren(...readingNodes(row));
     form.show(row.fields, fresh);

@@ -13,7 +13,7 @@ from typing import Any
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
 from ...display.states import PHASES
-from ...display.tool_cards import QUIET, labelled, tool_cards, wrong
+from ...display.tool_cards import BESIDE, QUIET, labelled, tool_card, wrong
 from ...protocol.tool_call import json_text
 from ..base.replay import replay_data, replay_script, replay_style
 from .lane import Fragment, Lane
@@ -36,8 +36,9 @@ _SAID = {
 
 def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], answer: str, error: str) -> str:
     """Draw calls, what became of them, and the answer that came after."""
-    heading = " · ".join(["<b>tool calls</b>", state, *map(escape, figures)])
-    parts = [f"<div>{heading}</div>", *map(_card, lanes[:_CARDS])]
+    told = " · ".join([state, *map(escape, figures)])
+    heading = f'<div><b>tool calls</b> <span style="{QUIET}">{told}</span></div>'
+    parts = [heading, f'<div style="{BESIDE}">{"".join(map(_card, lanes[:_CARDS]))}</div>' if lanes else ""]
     if not lanes:
         parts.append(f'<small style="{QUIET}">no tool calls</small>')
     if len(lanes) > _CARDS:
@@ -113,7 +114,7 @@ def _script() -> str:
 
 
 def _card(lane: Lane) -> str:
-    card = tool_cards([lane.state])
+    card = tool_card(lane.state)
     said = [f"edited: {json_text(lane.edited)}"] if lane.edited is not None else []
     said += [f"rejected{': ' if lane.reason else ''}{lane.reason}"] if lane.phase == "rejected" else []
     lines = "".join(f"<div><small>{escape(_cut(line))}</small></div>" for line in said)
@@ -127,7 +128,7 @@ def _card(lane: Lane) -> str:
         )
     elif lane.phase in ("asked", "running", "stopped"):
         lines += f"<div><small>{_SAID[lane.phase]}</small></div>"
-    return card + lines
+    return f"<div>{card}{lines}</div>"
 
 
 def _line(lane: Lane) -> str:
