@@ -1,7 +1,8 @@
 """An answer's text → an instance, however the model wrapped its JSON.
 
 Tried in order: the whole text, the text in a fence, the last complete JSON value in it. The *last*, because a model
-that thinks aloud often repeats its input first.
+that thinks aloud often repeats its input first; where an earlier one fits too and differs, that is flagged. Last comes
+what is inside a list of one item, an object with one key, or a text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ValidationFailedError, described, ends_a_process
-from .deviations import conversions, repeated_keys
+from .deviations import conversions, passed_over, repeated_keys
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
@@ -58,7 +59,9 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
     """
     failure: BaseException | None = None
     budget = _LENIENT_CHARACTERS
-    for position, candidate in enumerate(json_texts(text)):
+    candidates, tried = json_texts(text), list[str]()
+    for position, candidate in enumerate(candidates):
+        tried.append(candidate)
         said, reading, flags = candidate, None, None
         value, error = _decoded(said, wire)
         if value is msgspec.UNSET and error is None and not _is_json(said):
@@ -72,9 +75,59 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
             value, flags, error = _converted(said, reading, wire)
         if value is not msgspec.UNSET:
             warnings = (*_repairs(said, reading, wire), *(flags or ()))
+            warnings += _others(candidates, said, wire) if position else ()
             return Decoded(value, lax=flags is not None, wrapped=position > 0, warnings=warnings)
         failure = failure or error
+    found = _unwrapped(tried, wire)
+    if found is not None:
+        return found
     raise _failed(text, wire, failure) from (None if isinstance(failure, msgspec.ValidationError) else failure)
+
+
+def _others(candidates: Iterator[str], said: str, wire: WireSchema) -> tuple[str, ...]:
+    """Say that another part of the text fits too, and holds something else."""
+    for candidate in candidates:
+        if not _is_json(candidate) or _same(candidate, said):
+            continue
+        if _converted(candidate, None, wire)[0] is not msgspec.UNSET:
+            return (f"the text held several answers that fit {wire.name}; one of them was read.",)
+    return ()
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+
+
+def _unwrapped(candidates: list[str], wire: WireSchema) -> Decoded | None:
+    """What a model has put into something that was not asked for, if it is the only thing in there."""
+    names = wire.schema.get("properties", {})
+    for candidate in candidates[:_TRIES] if names and not wire.wrapped else ():
+        try:
+            plain = msgspec.json.decode(candidate)
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+            continue
+        inner, around = plain, ""
+        if isinstance(plain, list) and len(plain) == 1:
+            inner, around = plain[0], "a list"
+        elif isinstance(plain, dict) and len(plain) == 1:
+            inner, around = next(iter(plain.values())), f"the key {str(next(iter(plain)))[:40]!r}"
+        elif isinstance(plain, str) and plain.lstrip()[:1] in ("{", "["):
+            around = "a text"
+        if isinstance(inner, dict) and around and names.keys() & inner.keys():
+            said = msgspec.json.encode(inner).decode()
+        elif isinstance(inner, str) and around == "a text":
+            said = inner
+        else:
+            continue
+        value, flags, _ = _converted(said, None, wire)
+        if value is not msgspec.UNSET:
+            first = f"the model's JSON stood in {around}, which was not asked for; what is in there was read."
+            warnings = (first, *_repairs(said, None, wire), *(flags or ()))
+            return Decoded(value, lax=flags is not None, wrapped=True, warnings=warnings)
+    return None
 
 
 def decode_json(text: str) -> Any:
@@ -149,7 +202,7 @@ def _repairs(text: str, reading: Reading | None, wire: WireSchema) -> tuple[str,
     names = wire.schema.get("properties", ())
     if text.count('":') == len(names) and all(name in text for name in names):
         return found
-    return found + repeated_keys(text)
+    return found + repeated_keys(text) + passed_over(text, wire.schema)
 
 
 def _decoder(type_: Any) -> Callable[[str], Any]:

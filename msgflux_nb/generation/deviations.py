@@ -6,14 +6,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-__all__ = ["conversions", "repeated_keys"]
+__all__ = ["conversions", "passed_over", "repeated_keys"]
 
 _KEY = re.compile(r'"([^"\\]*)"\s*:')
 _SHOWN = 3
+_DEPTH = 12
 _CHARACTERS = 40
 
 
@@ -37,6 +39,39 @@ def repeated_keys(text: str) -> tuple[str, ...]:
         f"the model's JSON had the key {_cut(repr(name))} more than once in an object; the last value counts."
         for name in list(found)[:_SHOWN]
     )
+
+
+def passed_over(text: str, schema: dict[str, Any]) -> tuple[str, ...]:
+    """Name the keys of the JSON text that its schema has no place for: their values are lost.
+
+    Args:
+        text: JSON.
+        schema: what was sent to the provider.
+    """
+    try:
+        found = [*islice(_foreign(msgspec.json.decode(text), schema, schema.get("$defs", {}), _DEPTH), _SHOWN)]
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return ()
+    return tuple(
+        f"the model's JSON had the key {_cut(repr(name))}, which was not asked for; it was left out." for name in found
+    )
+
+
+def _foreign(value: Any, node: Any, known: dict[str, Any], depth: int) -> Iterator[str]:
+    """The keys that no property of an object stands for; of a union, nothing is said."""
+    if not isinstance(node, dict) or not depth:
+        return
+    if "$ref" in node:
+        yield from _foreign(value, known.get(str(node["$ref"]).removeprefix("#/$defs/")), known, depth - 1)
+    elif isinstance(value, list):
+        for item in value[:_SHOWN]:
+            yield from _foreign(item, node.get("items"), known, depth - 1)
+    elif isinstance(value, dict) and isinstance(node.get("properties"), dict) and not node.get("additionalProperties"):
+        for name, inner in value.items():
+            if name in node["properties"]:
+                yield from _foreign(inner, node["properties"][name], known, depth - 1)
+            else:
+                yield name
 
 
 def conversions(written: Any, value: Any) -> tuple[str, ...]:

@@ -158,3 +158,63 @@ def test_an_answer_after_any_prose_is_found_in_its_fence(before: str, x: int) ->
 def test_no_text_breaks_the_decoder(text: str) -> None:
     with contextlib.suppress(ValidationFailedError):
         decode_answer(text, WIRE)
+
+
+class Loose(msgspec.Struct):
+    x: int | None = None
+    inner: Item | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"x": 1}]', "a list"),
+        ('{"Item": {"x": 1}}', "the key 'Item'"),
+        (r'"{\"x\": 1}"', "a text"),
+    ],
+)
+def test_what_is_wrapped_in_something_that_was_not_asked_for_is_read_and_flagged(text: str, said: str) -> None:
+    decoded = decode_answer(text, WIRE)
+    assert decoded.value == Item(1)
+    assert len(decoded.warnings) == 1
+    assert said in decoded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"x": 1}, {"x": 2}]', '{"a": {"x": 1}, "b": {"x": 2}}', '{"Item": {"y": 1}}', "[[]]"]
+)
+def test_what_could_be_one_of_several_or_fits_nowhere_is_not_unwrapped(text: str) -> None:
+    with pytest.raises(ValidationFailedError):
+        decode_answer(text, WIRE)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('{"x": 1, "note": "sure"}', ["note"]),
+        ('{"loose": {"x": 1}}', ["loose"]),
+        ('{"x": 1, "inner": {"x": 2}, "Inner": 3}', ["Inner"]),
+        ('{"x": 1, "inner": {"x": 2}}', []),
+        ('{"x": 1, "inner": null}', []),
+    ],
+)
+def test_a_key_that_has_no_place_is_named(text: str, names: list[str]) -> None:
+    warnings = decode_answer(text, wire_schema(Loose)).warnings
+    said = "the model's JSON had the key {!r}, which was not asked for; it was left out."
+    assert list(warnings) == [said.format(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "flagged"),
+    [
+        ('First {"x": 7}, corrected: {"x": 1}', True),
+        ('```json\n{"x": 7}\n```\n```json\n{"x": 1}\n```', True),
+        ('{"x": 1}\n{"x": 1}', False),
+        ('See {"y": 1}. {"x": 1}', False),
+        ('```json\n{"x": 1}\n```', False),
+    ],
+)
+def test_a_choice_among_several_answers_is_flagged(text: str, flagged: bool) -> None:
+    decoded = decode_answer(text, WIRE)
+    assert decoded.value == Item(1)
+    assert any("several answers" in warning for warning in decoded.warnings) is flagged
