@@ -103,10 +103,11 @@ def _string_limits(info: inspect.StrType) -> dict[str, Any]:
 
 
 def _described(schema: Node, cls: Any) -> Node:
-    """An enum with what its docstring says of it, and of its members."""
+    """An enum with what its docstring says of it, and of its members; a number without a word has its name."""
     doc = class_doc(cls)
     own = {member: member.__doc__ for member in cls if isinstance(vars(member).get("__doc__"), str)}
-    said = {member: own.get(member) or doc.parts.get(member.name) for member in cls}
+    names = {member: member.name if isinstance(member.value, int) else None for member in cls}
+    said = {member: own.get(member) or doc.parts.get(member.name) or names[member] for member in cls}
     members = "; ".join(f"{member.value}: {text}" for member, text in said.items() if text)
     words = nodes.joined(doc.text, members)
     return {**schema, "description": words} if words else schema

@@ -49,6 +49,18 @@ class Grade(enum.IntEnum):
     HIGH = 2
 
 
+class Stars(enum.IntEnum):
+    POOR = 1
+    GOOD = 2
+    BEST = 3
+    """Hardly ever given."""
+
+
+@pytest.mark.parametrize("said", ["1: POOR", "2: GOOD", "3: Hardly ever given."])
+def test_the_numbers_of_an_enum_are_named(said: str) -> None:
+    assert said in str(wire_schema(Stars).schema)
+
+
 class Line(msgspec.Struct):
     """One line of an invoice.
 
