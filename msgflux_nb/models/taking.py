@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from ..errors import MsgfluxError
+from ..errors import MsgfluxError, RequestTimeoutError
 from ..protocol.address import without_secrets
 from ..protocol.snapshot import Snapshot
 from ..storage.recordings.hidden import Chunks, hidden_answer, hidden_headers, hidden_request, hiding
@@ -27,7 +27,7 @@ from .prices import cost_of, with_request
 __all__ = ["Take", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
-_MOST_OF_A_FAILURE = 1_000_000  # bytes: a server may have sent no answer, but for ever
+_MOST_OF_A_FAILURE = 250_000  # bytes: a server may have sent no answer, but for ever
 _SHORT = 8  # characters, below which a secret may be part of a word
 
 
@@ -77,8 +77,8 @@ class Take:
         self._end = "whole"
 
     def failed(self, error: MsgfluxError) -> None:
-        """Take the error that ended it; one that the reader of the pieces found is found again by reading them."""
-        if self._reading and self._end == "left":
+        """Take the error that ended it; what the reader finds in the pieces is found again by reading them."""
+        if self._end == "left" and (self._reading or isinstance(error, RequestTimeoutError)):
             self._end, self._message = type(error).__name__, str(error)[:_LONGEST_MESSAGE]
 
     def keep(self) -> None:
