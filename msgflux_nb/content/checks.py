@@ -49,6 +49,16 @@ PARTS: dict[str, tuple[str, Any] | None] = {
 }
 """By type, the field that a part has to have and what it holds; None where that is the provider's business."""
 
+_AS_THEY_ARE = frozenset(
+    {
+        *("web_fetch_tool_result", "code_execution_tool_result", "bash_code_execution_tool_result"),
+        *("text_editor_code_execution_tool_result", "tool_search_tool_result", "tool_reference", "tool_addition"),
+        *("tool_removal", "mcp_tool_use", "mcp_tool_result", "mcp_tool_listing", "advisor_tool_result"),
+        *("browser_state", "compaction", "fallback"),
+    }
+)
+"""Types of Anthropic's own tools, which few people write and no error has to list."""
+
 _EXAMPLE = 'mf.ChatBlock.user("Hello") builds one'
 
 
@@ -171,7 +181,7 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
             f"{place}: expected a content part, a dict with a type, got {came}. mf.ChatBlock.text, .image, .audio and "
             ".file build them."
         )
-    if kind in parts:
+    if kind in parts or kind in _AS_THEY_ARE:
         return
     if kind not in PARTS:
         raise BadRequestError(

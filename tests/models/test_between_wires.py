@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import msgflux_nb as mf
 from tests.models.test_wire_turns import message, model_on, response, said, whole
 from tests.scripted import Reply, Server, serving
 
@@ -123,3 +124,17 @@ def test_names_of_speakers_are_sent_or_said_to_stay_out(server: Server, wire: st
     things, warnings = sent(server, wire, {"role": "user", "name": "ann", "content": "I am here."})
     assert ("ann" in json.dumps(things)) == (wire == "chat")
     assert ("ann" in " ".join(warnings)) == (wire != "chat")
+
+
+@pytest.mark.parametrize("kind", ["tool_reference", "search_result", "mcp_tool_listing", "browser_state"])
+def test_a_result_holds_what_only_anthropic_knows(server: Server, kind: str) -> None:
+    turn, result = called("call_1")
+    part = {"type": kind, "tool_name": "get_weather"}
+    things, _ = sent(server, "messages", turn, {**result, "content": [part]})
+    assert things[2]["content"][0]["content"] == [part]
+
+
+def test_a_type_that_nobody_has_is_still_named(server: Server) -> None:
+    turn, result = called("call_1")
+    with pytest.raises(mf.BadRequestError, match="tool_referense"):
+        sent(server, "messages", turn, {**result, "content": [{"type": "tool_referense"}]})
