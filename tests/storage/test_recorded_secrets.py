@@ -76,6 +76,26 @@ def test_the_tokens_of_a_key_are_not_in_a_recording(streamed: bool, tmp_path: Pa
     assert again.logprobs[0].token == "Key: "
 
 
+def test_the_tokens_of_a_key_are_not_in_a_recording_of_the_responses_wire(tmp_path: Path) -> None:
+    pieces = ["Key: ", "cana", "ry-", "4711", "-xyz", "."]
+    part = {"type": "output_text", "text": "".join(pieces), "annotations": []}
+    message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    place = {"item_id": "m", "output_index": 0, "content_index": 0}
+    delta = {"type": "response.output_text.delta", **place}
+    events = [
+        {"type": "response.output_item.added", "output_index": 0, "item": {**message, "content": []}},
+        *({**delta, "delta": piece, "logprobs": [token(piece)]} for piece in pieces),
+        {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [message]}},
+    ]
+    wire = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+    path = tmp_path / "lesson.jsonl"
+    with serving(Reply([*wire], headers={"Content-Type": "text/event-stream"})) as server, mf.record(path):
+        model_at(server.url, api_key=PARTS, wire="responses", logprobs=True)("Hi", stream=True).consume()
+    written = path.read_text(encoding="utf-8")
+    for piece in ("cana", "4711", "-xyz", ", ".join(map(str, b"4711")), ",".join(map(str, b"4711"))):
+        assert piece not in written
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -151,7 +151,7 @@ def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]],
         of = tuple(str(payload.get(name)) for name in ("type", "index", "output_index", "item_id"))
         for path, text in _texts(payload, ()):
             names = {one for one in path if isinstance(one, str)}
-            key = (of, _place(path)) if names & _PIECES else text
+            key = (of, _place(path)) if names & _PIECES or path[-1:] == ("token",) else text
             groups.setdefault(key, []).append((number, path, text))
     found: dict[tuple[int, tuple[Any, ...]], str] = {}
     for key, members in groups.items():
