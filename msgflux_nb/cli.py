@@ -76,24 +76,24 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list, fetch and check the weights of embedded models")
     models.set_defaults(run=list_models)
     actions = models.add_subparsers(metavar="ACTION")
-    pull = actions.add_parser("pull", help="fetch weights, unless they are there and whole")
+    pull = actions.add_parser("pull", help="fetch weights, unless they are present and complete")
     pull.add_argument("name", nargs="?", default=default_weights(), help="default: %(default)s")
     pull.set_defaults(run=pull_model)
-    verify = actions.add_parser("verify", help="read weights whole and compare their SHA-256")
-    verify.add_argument("name", nargs="?", help="default: all that are there")
+    verify = actions.add_parser("verify", help="read all weights and compare their SHA-256")
+    verify.add_argument("name", nargs="?", help="default: all that are present")
     verify.set_defaults(run=verify_models)
 
     add_recordings(commands)
 
-    doctor_ = commands.add_parser("doctor", help="look whether everything is there, and say what mends the rest")
+    doctor_ = commands.add_parser("doctor", help="check the installation, and say how to fix what is missing")
     doctor_.set_defaults(run=doctor)
     lab_ = commands.add_parser(
-        "lab", help="start JupyterLab", description="Start JupyterLab. Further options are handed on to it."
+        "lab", help="start JupyterLab", description="Start JupyterLab. Further options are passed on to it."
     )
     lab_.add_argument("notebook", nargs="?", help="a notebook to open")
     lab_.set_defaults(run=lab)
     course_ = commands.add_parser("course", help="copy the course's notebooks into a folder")
-    course_.add_argument("folder", metavar="FOLDER", help="where to, such as my-course; it is made if it is not there")
+    course_.add_argument("folder", metavar="FOLDER", help="the target, such as my-course; created if missing")
     course_.set_defaults(run=copy_course)
     return parser
 
@@ -118,7 +118,7 @@ def copy_course(arguments: argparse.Namespace) -> int:
     copied, kept = copy_notebooks(folder)
     print(f"{len(copied)} notebooks copied to {folder}")
     if kept:
-        print(f"{len(kept)} were there already and stay as they are: {', '.join(kept)}", file=sys.stderr)
+        print(f"{len(kept)} existed already and were kept: {', '.join(kept)}", file=sys.stderr)
     print(f"Begin with: msgflux-nb lab {shlex.quote(str(folder / sorted([*copied, *kept])[0]))}")
     return 0
 
@@ -169,7 +169,7 @@ def pull_model(arguments: argparse.Namespace) -> int:
             bar.refresh()
 
         path = weights.pull(name, progress=show)
-    print(f"{name} is here and whole: {path}")
+    print(f"{name} is present and complete: {path}")
     return 0
 
 
@@ -178,10 +178,10 @@ def verify_models(arguments: argparse.Namespace) -> int:
     named = arguments.name
     names = [named.removeprefix("local/")] if named else list(weights.installed_models())
     if not names:
-        print("msgflux-nb: no weights are here. Fetch them with: msgflux-nb models pull", file=sys.stderr)
+        print("msgflux-nb: no weights found. Fetch them with: msgflux-nb models pull", file=sys.stderr)
         return 1
     for name in names:
-        print(f"{name} is whole: {weights.verify(name)}")
+        print(f"{name} is complete: {weights.verify(name)}")
     return 0
 
 

@@ -23,12 +23,12 @@ def add_recordings(commands: Any) -> None:
     check_ = actions.add_parser("check", help="read everything again, and say what cannot be used")
     check_.add_argument("--live", action="store_true", help="send every request again too; this costs money")
     check_.set_defaults(run=check)
-    again_ = actions.add_parser("again", help="ask everything anew, with your own key, and replace the recording")
+    again_ = actions.add_parser("again", help="ask everything again, with your own key, and replace the recording")
     again_.set_defaults(run=again)
     for action in (show_, check_, again_):
         action.add_argument("path", help="a recording, or a folder of them")
     for action in (check_, again_):
-        action.add_argument("--base-url", help="where models live that were asked on a server of their own")
+        action.add_argument("--base-url", help="the address of models on your own server")
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def check(arguments: argparse.Namespace) -> int:
             if arguments.live or not finding.ok:
                 mark = "ok  " if finding.ok else "FAIL"
                 print(f"{mark}  {recording.path.name} {finding.number}: {finding.verdict}  <- {finding.question[:60]}")
-    print(f"{total - wrong} of {total} exchanges are as they should be.")
+    print(f"{total - wrong} of {total} exchanges are correct.")
     return int(wrong > 0)
 
 
@@ -72,7 +72,7 @@ def again(arguments: argparse.Namespace) -> int:
     from .models.again import record_again
 
     if os.environ.get("MSGFLUX_REPLAY"):
-        print("MSGFLUX_REPLAY is set, so that nothing would be asked. Unset it first.")
+        print("MSGFLUX_REPLAY is set, so nothing would be sent. Unset it first.")
         return 1
     for path in _paths(arguments.path):
         renewed = record_again(
@@ -80,7 +80,7 @@ def again(arguments: argparse.Namespace) -> int:
             arguments.base_url,
             lambda number, line, verdict: print(f"{number:>5}  {line.asked}: {verdict}", flush=True),
         )
-        print(f"{path}: {len(renewed)} exchanges recorded anew.")
+        print(f"{path}: {len(renewed)} exchanges recorded again.")
     return 0
 
 

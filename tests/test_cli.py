@@ -117,7 +117,7 @@ def test_models_lists_size_state_licence_and_place(capsys: Output, cache: Path) 
 def test_pull_fetches_the_named_or_the_default_model(words: list[str], capsys: Output, cache: Path) -> None:
     assert main(["models", "pull", *words]) == 0
     assert (cache / "tiny.gguf").read_bytes() == WHOLE
-    assert capsys.readouterr().out == f"tiny is here and whole: {cache / 'tiny.gguf'}\n"
+    assert capsys.readouterr().out == f"tiny is present and complete: {cache / 'tiny.gguf'}\n"
 
 
 def test_pull_says_one_line_where_there_is_no_terminal(capsys: Output) -> None:
@@ -144,7 +144,7 @@ def test_pull_draws_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_error_of_ours_is_one_line_without_a_traceback(capsys: Output) -> None:
     assert main(["models", "pull", "other"]) == 1
-    assert capsys.readouterr().err == ("msgflux-nb: 'other' is no model that can be fetched; there are: tiny.\n")
+    assert capsys.readouterr().err == ("msgflux-nb: 'other' is not a model that can be fetched; known models: tiny.\n")
 
 
 def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
@@ -160,7 +160,7 @@ def test_verify_reads_what_is_there_whole(capsys: Output, cache: Path) -> None:
     main(["models", "pull"])
     capsys.readouterr()
     assert main(["models", "verify"]) == 0
-    assert capsys.readouterr().out == f"tiny is whole: {cache / 'tiny.gguf'}\n"
+    assert capsys.readouterr().out == f"tiny is complete: {cache / 'tiny.gguf'}\n"
     (cache / "tiny.gguf").write_bytes(WHOLE[:-1] + b"!")
     assert main(["models", "verify", "tiny"]) == 1
     assert "msgflux-nb models pull tiny" in capsys.readouterr().err

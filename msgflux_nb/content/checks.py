@@ -126,7 +126,7 @@ def check_role(message: dict[str, Any], place: str) -> str:
     role = message.get("role")
     if role is None and message.get("type") in PARTS:
         raise BadRequestError(
-            f"{place}: this is a content part of type {message['type']!r}, and no message. Put it into one: "
+            f"{place}: this is a content part of type {message['type']!r}, not a message. Put it into one: "
             "mf.ChatBlock.user(text, media=[part])."
         )
     if not isinstance(role, str):
@@ -146,7 +146,7 @@ def _check_content(message: dict[str, Any], role: str, place: str, parts: Collec
         if role == "assistant" and (message.keys() - {"role", "content", "_msgflux"} or "content" in message):
             return  # calls, a refusal, sound, reasoning: what the provider wrote goes back as it is
         raise BadRequestError(
-            f'{place}: expected content in the message of role "{role}", and there is none. Give a text, or a list of '
+            f'{place}: expected content in the message of role "{role}", got none. Give a text, or a list of '
             "content parts."
         )
     if isinstance(content, str):

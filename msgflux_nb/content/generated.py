@@ -80,7 +80,9 @@ class Image(msgspec.Struct, frozen=True):
         data = self._held()
         kind = sniff(data)
         if kind not in READABLE:
-            raise MediaError(f"the model's image is {kind or 'of an unknown kind'}, which is no picture to open.")
+            raise MediaError(
+                f"the model's image is {kind or 'of an unknown kind'}, which cannot be opened as a picture."
+            )
         return decode(data, kind, "the model's image").image
 
     def html(self) -> str:

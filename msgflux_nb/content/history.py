@@ -117,7 +117,7 @@ class History:
         for id_ in wanted:
             found = next((child for child in path[-1].children if child.id == id_), None)
             if found is None:
-                raise LookupError(f"turn {id_} never stood in place {len(path) - 1}")
+                raise LookupError(f"turn {id_} was never at position {len(path) - 1}")
             path.append(found)
         self._remember()
         self._root = path[0]

@@ -153,7 +153,7 @@ def _finish(pixels: picture.Pixels, kind: str, length: int | None, limits: pictu
 def _why_no_image(kind: str | None, data: bytes) -> str:
     kind = kind or ""
     known = _REFUSED.get(kind) or _REFUSED.get(kind.partition("/")[0])
-    return known or f"is no image that can be sent, but {_found(kind, data)}. {_FORMATS}"
+    return known or f"is not an image that can be sent, but {_found(kind, data)}. {_FORMATS}"
 
 
 def _found(kind: str | None, data: bytes) -> str:
@@ -242,7 +242,7 @@ def video_part(url: str) -> dict[str, Any]:
         MediaError: it is not an https URL of a public host.
     """
     if not is_url(url):
-        raise MediaError(f"{short(str(url))} is no https URL; a video is passed on by its URL only.")
+        raise MediaError(f"{short(str(url))} is not an https URL; a video is passed on by its URL only.")
     return {"type": "video_url", "video_url": {"url": check_url(url)}}
 
 

@@ -115,7 +115,7 @@ def confined(src: Any, folder: Path) -> Any:
     there = next((one for one in inside if one.is_file()), None)
     if there is None and (not inside or found[0].exists()):
         raise MediaError(
-            f"{short(str(path))} does not lie in {folder.name!r}, the folder that files may come from. Move the file "
+            f"{short(str(path))} is not in {folder.name!r}, the folder that files may come from. Move the file "
             "there, or change folder=."
         )
     return there or inside[0]
@@ -253,7 +253,7 @@ def check_url(url: str) -> str:
         parts = urllib.parse.urlsplit(url)
         host, _ = _host(parts.hostname or ""), parts.port
     except ValueError as error:  # UnicodeError, from a host that no name server could know, is one too
-        raise MediaError(f"{short(url)} is no URL: {error}.") from error
+        raise MediaError(f"{short(url)} is not a URL: {error}.") from error
     if _is_private(host):
         raise MediaError(f"{short(url)} is a private address, which no provider should fetch. Pass the file itself.")
     if parts.scheme != "https":

@@ -23,7 +23,7 @@ def notebooks_folder() -> Path:
         if next(folder.glob("*.ipynb"), None) is not None:
             return folder
     raise MsgfluxError(
-        f"expected the course's notebooks in {installed} or {clone}, found none. Install the package anew."
+        f"expected the course's notebooks in {installed} or {clone}, found none. Install the package again."
     )
 
 

@@ -240,7 +240,7 @@ def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> Valid
     if not isinstance(failure, msgspec.ValidationError):
         return ValidationFailedError(
             f"the code of {wire.name} itself failed on the answer: {described(failure)}. Raise a ValueError to "
-            "have the model correct its answer, or mend that code; the model's text is in .raw.",
+            "have the model correct its answer, or fix that code; the model's text is in .raw.",
             raw=text,
             own_code=True,
         )

@@ -46,7 +46,7 @@ _SENTENCES = {
     "comment": f"{_HAD} comments; they were left out.",
     "key": f"{_HAD} keys without quotes; they were read as if they had them.",
     "number": f"{_HAD} numbers such as +5, .5 or 5.; they were read as those numbers.",
-    "space": f"{_HAD} white space that is none in JSON; it was passed over.",
+    "space": f"{_HAD} white space that JSON does not allow; it was ignored.",
 }
 
 

@@ -98,7 +98,7 @@ def _coding(name: str) -> _Coding:
         return _Zstd(_package(name, "compression.zstd", "backports.zstd"))
     raise httpx.DecodingError(
         f"the answer is coded as {name[:40]!r}, which was not asked for. Expected identity, gzip, deflate, br or zstd: "
-        "see to it that the server or the proxy sends it plain"
+        "make the server or the proxy send it plain"
     )
 
 

@@ -80,7 +80,7 @@ def _proxy_for(scheme: str, host: str, port: int | None, _variables: tuple[str |
         place, at = "", 0
     if not place:
         raise httpx.ProxyError(
-            f"the environment names a proxy for {scheme}:// that is no address. Expected http://host:port, or "
+            f"the environment names a proxy for {scheme}:// that is not an address. Expected http://host:port, or "
             f"http://user:password@host:port, in {scheme.upper()}_PROXY or ALL_PROXY"
         )
     auth = None

@@ -98,7 +98,9 @@ def translated(target: Target) -> Iterator[None]:
         if isinstance(error, httpx.ProxyError):
             advice = "Check the proxy that the environment names, or set NO_PROXY for this address."
         if "certificate" in said:
-            advice = "If your network has an authority of its own, name its file in SSL_CERT_FILE and start again."
+            advice = (
+                "If your network has its own certificate authority, name its file in SSL_CERT_FILE and start again."
+            )
         raise ConnectionFailedError(
             f"cannot connect to {target.scrub(target.url)}: {said.rstrip('.')}. {advice}"
         ) from _bare(target, error)

@@ -63,7 +63,7 @@ def _checked(name: str, seconds: object) -> float:
         instead = ", Timeout(...) or None" if name == "timeout" else ""
         raise TypeError(f"{name}: expected seconds{instead}, got {type(seconds).__name__}")
     if not seconds > 0:
-        raise ValueError(f"{name}: expected seconds above 0, got {seconds}; float('inf') waits for ever")
+        raise ValueError(f"{name}: expected seconds above 0, got {seconds}; float('inf') waits forever")
     return seconds
 
 

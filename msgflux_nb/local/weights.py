@@ -268,7 +268,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         raise LocalModelError(
-            f"cannot keep weights in {folder}: {reason}. Mend that, or set MSGFLUX_CACHE to another folder."
+            f"cannot keep weights in {folder}: {reason}. Fix that, or set MSGFLUX_CACHE to another folder."
         ) from error
 
 
@@ -294,7 +294,7 @@ def _lock(file: IO[bytes]) -> None:
 def _known(name: str) -> Weights:
     row = WEIGHTS.get(name)
     if row is None:
-        raise LocalModelError(f"{name!r} is no model that can be fetched; there are: {', '.join(WEIGHTS)}.")
+        raise LocalModelError(f"{name!r} is not a model that can be fetched; known models: {', '.join(WEIGHTS)}.")
     return row
 
 

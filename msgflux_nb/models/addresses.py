@@ -57,7 +57,7 @@ def base_url_of(profile: Profile) -> str | None:
     if not named:
         if profile.base_url is None:
             raise BadRequestError(
-                f"{profile.provider} lives at another address for everybody: set the environment variable "
+                f"{profile.provider} has a different address for each user: set the environment variable "
                 f"{profile.base_url_variable}, or pass base_url=."
             )
         return profile.base_url

@@ -141,7 +141,7 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
         MsgfluxError: whatever the answer is.
     """
     if line.hidden:
-        raise RecordingError("something secret was hidden in this request, so that it cannot be sent again")
+        raise RecordingError("something secret was hidden in this request, so it cannot be sent again")
     model = _model(recording, line, base_url, live=True).numbered(line.sample)
     answered = line.status is not None and line.status < 300 and line.end in ("whole", "left")
     return model.resend(_request(recording, line), max_retries=model.max_retries if answered else 0)
@@ -189,7 +189,7 @@ def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *
     settings = settings_of([recording]).get(line.asked, {})
     if live and settings.get("own_server") and base_url is None:
         raise RecordingError(
-            f"{line.asked!r} was asked on a server of its own, whose address is not recorded: name it with --base-url"
+            f"{line.asked!r} was asked on your own server, whose address is not recorded: give it with --base-url"
         )
     return model_of_settings(line.asked, settings, base_url)
 

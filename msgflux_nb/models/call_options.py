@@ -41,5 +41,5 @@ def asked_for(keywords: Mapping[str, Any]) -> dict[str, Any]:
     if prefill is None:
         return asked
     if asked.get("prefilling") is not None:
-        raise TypeError("prefilling and prefill are two names of the same; give one of them")
+        raise TypeError("prefilling and prefill are the same option; give one of them")
     return {**asked, "prefilling": prefill}

@@ -399,7 +399,7 @@ class ChatCompletion:
             return None
         other = copy.copy(player.otherwise)
         other._is_live = other.player is None  # a recording answers by itself
-        other._note = f"this is not in {player.path}: {other.name} was asked in its place"
+        other._note = f"this is not in {player.path}: {other.name} was asked instead"
         return other
 
     def _exchange(

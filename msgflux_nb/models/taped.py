@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aopen_exchange", "error_of_end", "error_of_status", "keep_recalled", "open_exchange"]
 
-_CUT = "the recording ends here, since whoever read the stream left it"
+_CUT = "the recording ends here, since the reader left the stream"
 
 
 def open_exchange(endpoint: Endpoint, exchange: Exchange, abort: Abort) -> AbstractContextManager[Iterator[bytes]]:

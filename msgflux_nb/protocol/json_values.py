@@ -6,11 +6,11 @@ from typing import Any
 
 __all__ = ["dicts_in", "text_in", "whole_number"]
 
-_DIGITS = 20  # more are no count of anything
+_DIGITS = 20  # more cannot be a count
 
 
 def dicts_in(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list; nothing where it is no list."""
+    """Return the objects of a list; nothing if it is not a list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 

@@ -50,7 +50,7 @@ def _misfit(prefill: str, fields: list[str], *, ordered: bool) -> str | None:
     if parser.error is not None:
         return parser.error
     if parser.complete:
-        return "it is whole already, and nothing can follow"
+        return "it is complete, so nothing can follow"
     for place, key in enumerate(parser.value):
         if key not in fields:
             return f"there is no field {key!r}; the fields are: {', '.join(fields)}"
@@ -80,7 +80,7 @@ def prefilled_messages(
         return list(messages)
     if profile.prefill == "none":
         raise PrefillError(
-            f"{profile.provider} is not known to continue a prefill, and would answer beside it. Use a model that "
+            f"{profile.provider} is not known to continue a prefill, and would start its own answer. Use a model that "
             'continues one, such as the embedded model; or ask for it in words, with prefill_mode="emulate"; or, if '
             'this server does continue one, say so with profile={"prefill": "continue"}.'
         )

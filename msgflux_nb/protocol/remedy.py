@@ -46,13 +46,13 @@ class Remedy(msgspec.Struct, frozen=True):
         said = {
             "rename": f"{self.field} is sent as {self.to}",
             "leave out": f"{self.field} is left out",
-            "set beside tools": f"{self.field} is {self.to!r} beside tools",
+            "set beside tools": f"{self.field} is {self.to!r} with tools",
             "give role": f"{self.field} messages are sent as {self.to} messages",
             "drop strict": "strict is left out" + (f" of the tool {self.to!r}" if self.to else ""),
             "set": f"{self.field} is asked for as {self.to}",
             "raise": f"{self.field} is at least {self.to}",
             "lower": f"{self.field} is at most {self.to}",
-            "leave out beside": f"{self.field} is left out beside {self.to}",
+            "leave out beside": f"{self.field} is left out with {self.to}",
         }
         return said[self.does]
 
@@ -83,7 +83,7 @@ def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str
     if remedy.does == "set beside tools":
         if not body.get("tools") or body.get(name) == to:
             return body, None
-        return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason beside tools here."
+        return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason with tools here."
     if name not in body or remedy.does in ("set", "raise", "lower", "leave out beside"):  # see on_wire
         return body, None
     if remedy.does == "rename":
@@ -178,7 +178,7 @@ def on_wire(
             warnings.append(f"{name}={value} was sent as {to}, the most that {model} takes.")
         elif remedy.does == "leave out beside" and _is_asked(body.get(to)):
             body = _without(body, name)
-            warnings.append(f"{name}={value!r} was left out: {model} does not take it beside {to}.")
+            warnings.append(f"{name}={value!r} was left out: {model} does not take it with {to}.")
     return body, tuple(warnings)
 
 

@@ -193,7 +193,7 @@ class GrowingChoice:
         """Take a piece that is not content, return its visible part."""
         match piece:
             case TextDelta():
-                raise TypeError("expected a piece that is no content, which say takes")
+                raise TypeError("expected a piece other than content, which say takes")
             case ReasoningDelta(text=text):
                 self.content.separate()
                 return self._said(ReasoningDelta, self.reasoning, self.reasoning.whole(text))

@@ -215,7 +215,7 @@ class Assembly:
 
     def _problem(self) -> str:
         if self._parser.error is not None:
-            return f"the arguments are no JSON: {self._parser.error}"
+            return f"the arguments are not JSON: {self._parser.error}"
         if self._parser.complete:
             return f"the arguments are {type(self._parser.value).__name__}, expected an object"
         return "the arguments end in the middle"

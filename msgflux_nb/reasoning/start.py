@@ -87,7 +87,7 @@ class PlanRun:
         """
         result = self.wait()
         if result is None or not samples_left(result):
-            raise ValueError("there are no other samples to ask for: this is no vote that its rule has stopped early")
+            raise ValueError("there are no other samples to ask for: the rule of this vote did not stop it early")
         return start(self._driver, *self._given, **{**self._keywords, "stop": None, "before": result})
 
     def watch(self, watcher: Watcher) -> None:

@@ -87,7 +87,7 @@ class Store:
             return bytes(waiting[3])
         row = self.row("SELECT answer FROM answers WHERE key = ?", key)
         if row is not None and not isinstance(row[0], bytes):
-            raise StoreError(f"the store {self._file.name} holds an answer that is no bytes, for {key}")
+            raise StoreError(f"the store {self._file.name} holds an answer that is not bytes, for {key}")
         return None if row is None else row[0]
 
     def put(self, key: str, url: str, request: bytes, answer: bytes) -> None:

@@ -79,8 +79,9 @@ class Corrections:
         subject = self.subject(position)
         if subject is None:
             raise ValueError(
-                "correct: what this row holds was not kept, so that nothing can be kept with it. It is blank, or came "
-                "from an iterator, or has an image that is no path and no bytes: give `extract` a list or a DataFrame"
+                "correct: the content of this row was not kept, so no correction can be kept with it. The row is "
+                "blank, came from an iterator, or has an image that is neither a path nor bytes: give `extract` a list "
+                "or a DataFrame"
             )
         known = self._own.setdefault(subject, {}).get(correction.field, correction)
         if self._notes is not None:

@@ -113,7 +113,7 @@ def columns(schema: Any, explode: str | None = None) -> tuple[Column, ...]:
     found = tuple(walk.columns(kind, schema, {}, (), ()))
     if explode is not None and not walk.exploded:
         lists = ", ".join(repr(name) for name in walk.lists) or "there are none"
-        raise SchemaError(f"explode: {explode!r} is no list in {schema!r}; lists: {lists}")
+        raise SchemaError(f"explode: {explode!r} is not a list in {schema!r}; lists: {lists}")
     names = [column.name for column in found]
     for name in names:
         if names.count(name) > 1:

@@ -56,7 +56,7 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"examples: expected pairs of a text, or of cells by column, and its answer as {schema!r}; number "
-                f"{number} is none: {error}"
+                f"{number} is not such a pair: {error}"
             ) from None
         found.append(Example(asked, written))
     return found
@@ -77,7 +77,7 @@ def example_turns(examples: Iterable[Example], written: Callable[[Asked], str]) 
         try:
             text = written(example.asked)
         except ValueError as error:
-            raise ValueError(f"examples: number {number} is no row: {error}") from None
+            raise ValueError(f"examples: number {number} is not a row: {error}") from None
         turns += [ChatBlock.user(text), ChatBlock.assistant(example.answer)]
     return turns
 

@@ -184,8 +184,8 @@ def _input_index(found: FoundRun, frame: pd.DataFrame) -> pd.Index[Any]:
         if len(index) == rows and label_digest(index) == found.record.labels:
             return index
     raise StoreError(
-        f"these {len(frame):,} rows are not the {rows:,} of the run in their order, and its kernel has ended, so that "
-        "it is not known which is which; explain a row of the whole result as it was"
+        f"these {len(frame):,} rows are not the {rows:,} of the run in their order, and its kernel has ended, so it is "
+        "unknown which is which; explain a row of the original result"
     )
 
 
@@ -228,7 +228,7 @@ def _request(found: FoundRun, place: int, record: Record | None) -> tuple[dict[s
     if record is not None:
         return _shown(record.request), None
     if found.live is None:
-        return None, "nothing was sent for this row, or nothing came of it that is kept"
+        return None, "nothing was sent for this row, or its answer was not kept"
     try:
         prepared = found.live.prepared(place)
     except (CellError, MsgfluxError) as error:

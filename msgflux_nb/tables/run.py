@@ -287,7 +287,8 @@ class Run(Stoppable):
             run=self.name,
             model=self.model.name,
             seconds=self.seconds + worked,
-            stopped=self.batch.stopped or (self.unread and f"the data could not be read on: {described(self.unread)}"),
+            stopped=self.batch.stopped
+            or (self.unread and f"the rest of the data could not be read: {described(self.unread)}"),
             store=None if self.records is None or self.records.store.path is None else str(self.records.store.path),
         )
         report.update(self._memory.told())
@@ -326,7 +327,7 @@ class Run(Stoppable):
         result = self.given_back(frame)
         self.warn_of_store(4, ended=True)
         if self.batch.view_fault is not None:
-            warnings.warn(f"what shows this batch failed: {self.batch.view_fault}", RuntimeWarning, stacklevel=4)
+            warnings.warn(f"the display of this batch failed: {self.batch.view_fault}", RuntimeWarning, stacklevel=4)
         self._tell_of_cuts()
         of_a_row = self.batch.error if self._limits["on_error"] == "raise" else None
         error = self.batch.crash or self.unread or of_a_row or self._warned

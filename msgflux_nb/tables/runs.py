@@ -185,7 +185,7 @@ def _go_on(
     others = sorted(set(options) - {"store", "model", *LIMITS})
     if schema is not None or others:
         raise ValueError(
-            f"{', '.join(others) or 'schema'}: a run of this kernel goes on as it was asked, but for model, "
+            f"{', '.join(others) or 'schema'}: a run of this kernel keeps its arguments, except model, "
             f"{', '.join(LIMITS)}; use mf.extract for another one, which pays for nothing twice"
         )
     if live.is_running and not live.batch.ended.wait(_CLOSING_SECONDS if live.batch.stopped else 0):
@@ -200,7 +200,7 @@ def _grid_on(
 ) -> pd.DataFrame:
     others = sorted(set(options) - {"store", "max_cost"})
     if data is not None or schema is not None or others:
-        raise ValueError("a grid goes on as it was asked, but for max_cost; use mf.grid for another one")
+        raise ValueError("a grid keeps its arguments, except max_cost; use mf.grid for another one")
     if grid.is_running and not grid.batch.ended.wait(_CLOSING_SECONDS if grid.batch.stopped else 0):
         raise RuntimeError(f"{grid.name!r} is still running; wait for its result, or interrupt it first")
     grid.again(states, anew=anew, max_cost=options.get("max_cost"))
@@ -229,7 +229,7 @@ def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, anew: tu
     if name != record.model:
         raise ValueError(
             f"model: run {found.name!r} asked {record.model}, got {name}, which would be asked, and paid, for every "
-            "row anew; use mf.extract for that"
+            "row again; use mf.extract for that"
         )
     store = False if found.records is None else found.records.store.path
     asked = {**record.options, "prompt": record.prompt, **options, "store": store, "model": model}

@@ -85,7 +85,7 @@ def _is_text(dtype: Any) -> bool:
 def _aligned(texts: Any, index: pd.Index[Any]) -> list[Any]:
     if isinstance(texts, pd.Series) and not texts.index.equals(index):
         if not texts.index.is_unique:
-            raise ValueError("texts: its labels are not the table's, and one is there twice, so rows cannot be told")
+            raise ValueError("texts: its labels are not the table's, and one occurs twice, so rows cannot be told")
         return texts.reindex(index).tolist()
     sources = list(texts)
     if len(sources) != len(index):

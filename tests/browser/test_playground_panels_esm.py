@@ -1,4 +1,4 @@
-"""What stands beside the conversation in the playground's page: tabs, tools, tokens, versions, raw, code."""
+"""What stands next to the conversation in the playground's page: tabs, tools, tokens, versions, raw, code."""
 
 from __future__ import annotations
 

@@ -162,8 +162,8 @@ def test_a_warning_and_a_problem_are_alerts(open_editor: Open) -> None:
     widget = open_editor()
     alert = widget.page.get_by_role("alert")
     expect(alert).to_have_count(0)
-    widget.receive(warning="The answer began anew.")
-    expect(alert).to_have_text("The answer began anew.")
+    widget.receive(warning="The answer started over.")
+    expect(alert).to_have_text("The answer started over.")
     widget.deliver({"type": "problem", "name": "KeyError", "message": "x"})
     expect(alert).to_have_text("KeyError: x")
 

@@ -72,7 +72,7 @@ def test_bytes_that_are_no_picture_are_never_markup_whatever_they_are_called(dat
         assert loaded(image.html()) == []
         assert "script" not in image.html()
         assert image._repr_mimebundle_()["text/html"] == image.html()
-        with pytest.raises(MediaError, match="no picture to open"):
+        with pytest.raises(MediaError, match="cannot be opened as a picture"):
             image.to_pillow()
 
 

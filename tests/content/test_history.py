@@ -186,7 +186,7 @@ def test_what_was_shown_can_be_gone_back_to() -> None:
     assert (texts(history), history.ids) == (["a", "b"], ids[:2])
     history.undo()
     assert texts(history) == ["A", "b", "c"]
-    with pytest.raises(LookupError, match="never stood in place 1"):
+    with pytest.raises(LookupError, match="was never at position 1"):
         history.go_to([ids[0], ids[2]])
     assert texts(history) == ["A", "b", "c"]
 

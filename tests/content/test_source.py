@@ -222,7 +222,7 @@ def test_a_public_https_url_is_passed_on_as_it_stands(url: str) -> None:
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_private_addresses_are_refused_however_they_are_spelled(scheme: str, host: str) -> None:
-    with pytest.raises(MediaError, match=r"private address|is no URL"):
+    with pytest.raises(MediaError, match=r"private address|is not a URL"):
         check_url(f"{scheme}://{host}/latest/meta-data")
 
 
@@ -241,9 +241,9 @@ def test_public_addresses_are_passed_on(host: str) -> None:
         ("https://example.org/a b.png", "holds a space"),
         ("https://example.org\\@127.0.0.1/", "private address"),
         ("https://exam\nple.org/", "holds a space, a backslash or a control character"),
-        ("https://[::1/", "is no URL"),
-        ("https://example.org:99999999/x", "is no URL"),
-        ("https://" + "ä" * 80 + ".example/", "is no URL"),
+        ("https://[::1/", "is not a URL"),
+        ("https://example.org:99999999/x", "is not a URL"),
+        ("https://" + "ä" * 80 + ".example/", "is not a URL"),
     ],
 )
 def test_other_urls_are_refused_with_the_reason(url: str, message: str) -> None:

@@ -194,7 +194,9 @@ def test_a_cache_that_cannot_be_a_folder_is_an_error_of_ours(
 
 
 def test_only_known_models_can_be_pulled(index: FakeIndex) -> None:
-    with pytest.raises(LocalModelError, match=r"'gpt-9' is no model that can be fetched; there are: smollm2-135m"):
+    with pytest.raises(
+        LocalModelError, match=r"'gpt-9' is not a model that can be fetched; known models: smollm2-135m"
+    ):
         pull("gpt-9", download=index)
 
 

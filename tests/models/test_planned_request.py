@@ -70,7 +70,7 @@ def test_it_refuses_what_a_call_refuses() -> None:
     model = model_at("http://127.0.0.1:9/v1")
     with pytest.raises(PrefillError):
         model.plan("Hi", prefilling="Blue")
-    with pytest.raises(TypeError, match="two names of the same"):
+    with pytest.raises(TypeError, match="are the same option"):
         model.plan("Hi", prefilling="Blue", prefill="Blue")
     with pytest.raises(TypeError, match="prefiling"):
         model.plan("Hi", prefiling="Blue")  # type: ignore[call-arg]  # which is the point

@@ -125,7 +125,7 @@ def test_reasoning_is_switched_off_beside_tools_only() -> None:
         model = model_at(server.url, reasoning_effort="high")
         answer = model("Hi", tool_schemas=[TOOL])
         assert answer.metadata.warnings == (
-            "reasoning_effort='none' was sent: scripted does not reason beside tools here.",
+            "reasoning_effort='none' was sent: scripted does not reason with tools here.",
         )
         assert model("Hi").metadata.warnings == ()
         assert [body.get("reasoning_effort") for body in server.bodies] == ["high", "none", "high"]

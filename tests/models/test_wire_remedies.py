@@ -62,10 +62,10 @@ LEFT_OUT: list[tuple[Wire, dict[str, Any], str, Reply, str]] = [
      "store=False was left out, so that the provider may keep the answer: scripted refuses it."),
     ("messages", {"temperature": 0.2, "reasoning_effort": "low"}, "temperature",
      refusal("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."),
-     "temperature=0.2 was left out: scripted does not take it beside thinking."),
+     "temperature=0.2 was left out: scripted does not take it with thinking."),
     ("messages", {"temperature": 0.2, "top_p": 0.5}, "top_p",
      refusal("`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
-     "top_p=0.5 was left out: scripted does not take it beside temperature."),
+     "top_p=0.5 was left out: scripted does not take it with temperature."),
     ("messages", {"temperature": 0.2}, "temperature", refusal("`temperature` is deprecated for this model."),
      "temperature=0.2 was left out: scripted does not take it."),
 ]  # fmt: skip

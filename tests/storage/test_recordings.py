@@ -173,7 +173,7 @@ def test_another_model_answers_what_is_not_recorded_where_one_is_named(path: Pat
     assert (known.text, known.metadata.warnings) == ("recorded", ())
     assert new.text == "live"
     assert new.metadata.replayed is None
-    assert "was asked in its place" in new.metadata.warnings[0]
+    assert "was asked instead" in new.metadata.warnings[0]
     assert len(table) == 1
     assert {body["messages"][-1]["content"] for body in server.bodies[:2]} == {"Something else", "Ada"}
 
@@ -708,7 +708,7 @@ def test_the_command_line_shows_and_checks_a_recording(path: Path, capsys: pytes
     assert "    1  200 " in shown
     assert "    2  404 " in shown
     assert main(["recordings", "check", str(path.parent)]) == 0
-    assert "3 of 3 exchanges are as they should be." in capsys.readouterr().out
+    assert "3 of 3 exchanges are correct." in capsys.readouterr().out
     path.write_bytes(path.read_bytes().replace(b"Hello", b"Jello"))
     assert main(["recordings", "check", str(path)]) == 1
     assert "changed after it was recorded" in capsys.readouterr().err
@@ -727,9 +727,9 @@ def test_check_live_asks_again_and_says_what_has_changed(path: Path, capsys: pyt
     assert "the same answer" in lines[0]
     assert "another answer" in lines[1]
     assert "the model is retired" in lines[2]
-    assert lines[3] == "2 of 3 exchanges are as they should be."
+    assert lines[3] == "2 of 3 exchanges are correct."
     assert main(["recordings", "check", "--live", str(path)]) == 1
-    assert "name it with --base-url" in capsys.readouterr().out
+    assert "give it with --base-url" in capsys.readouterr().out
 
 
 def test_again_records_everything_anew(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

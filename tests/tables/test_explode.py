@@ -95,7 +95,7 @@ def test_a_list_in_a_record_is_named_by_its_path() -> None:
 
 @pytest.mark.parametrize("field", ["number", "nothing", "items.name"])
 def test_what_is_no_list_is_refused_with_the_lists_there_are(field: str) -> None:
-    with pytest.raises(SchemaError, match=rf"explode: '{field}' is no list in .*; lists: 'items', 'tags'"):
+    with pytest.raises(SchemaError, match=rf"explode: '{field}' is not a list in .*; lists: 'items', 'tags'"):
         exploded(field)
 
 
@@ -121,6 +121,6 @@ def test_a_batch_is_exploded_and_sums_of_what_was_billed_are_right() -> None:
 
 def test_a_list_that_is_not_there_is_refused_before_anything_is_sent() -> None:
     model = Scripted(lambda _: None)
-    with pytest.raises(SchemaError, match="explode: 'number' is no list"):
+    with pytest.raises(SchemaError, match="explode: 'number' is not a list"):
         mf.extract(["a"], Order, model=model, progress=False, explode="number")
     assert not model.sent

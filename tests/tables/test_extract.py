@@ -186,7 +186,7 @@ def test_a_row_that_cannot_be_sent_says_why_and_was_never_sent() -> None:
     frame = quiet(["\ud800", object()], model=model)
     assert frame["_attempts"].tolist() == [0, 0]
     assert "surrogate" in frame["_error"][0]
-    assert "is no text" in frame["_error"][1]
+    assert "is not text" in frame["_error"][1]
     assert model.sent == []
 
 

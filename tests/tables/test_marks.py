@@ -134,11 +134,11 @@ def test_an_example_looks_like_a_row(prompt: str | None, data: Any, row: Any, te
 @pytest.mark.parametrize(
     ("example", "message"),
     [
-        ("Ur", "number 0 is none"),
-        (("Ur", {"nam": "Ur"}), "number 0 is none"),
+        ("Ur", "number 0 is not such a pair"),
+        (("Ur", {"nam": "Ur"}), "number 0 is not such a pair"),
         ((7, City("Ur")), "got 'int'"),
-        (({"title": "Ur"}, City("Ur")), "number 0 is no row: it has no 'text'"),
-        (({"text": object()}, City("Ur")), "is no text"),
+        (({"title": "Ur"}, City("Ur")), "number 0 is not a row: it has no 'text'"),
+        (({"text": object()}, City("Ur")), "is not text"),
     ],
 )
 def test_an_example_that_is_none_is_refused_before_anything_is_sent(example: Any, message: str) -> None:

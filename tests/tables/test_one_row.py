@@ -264,7 +264,7 @@ def test_an_iterator_that_fails_is_said_when_its_rows_have_ended() -> None:
         quiet(lines())
     frame = caught.value.result  # type: ignore[attr-defined]
     assert frame["_status"].tolist() == ["ok", "ok", "ok"]
-    assert "could not be read on: OSError: the file is gone" in frame.attrs["report"]["stopped"]
+    assert "the rest of the data could not be read: OSError: the file is gone" in frame.attrs["report"]["stopped"]
 
 
 def test_progress_that_fails_is_not_shown_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ def test_a_view_that_fails_does_not_end_the_batch() -> None:
         raise KeyError("x")
 
     run.told = broken  # type: ignore[method-assign]
-    with pytest.warns(RuntimeWarning, match="what shows this batch failed: KeyError"):
+    with pytest.warns(RuntimeWarning, match="the display of this batch failed: KeyError"):
         frame = finish(run, progress=False)
     assert frame["_status"].tolist() == ["ok", "ok"]
 

@@ -93,11 +93,11 @@ def test_tools_beside_a_start_are_asked_about_too() -> None:
 
 def test_another_way_to_ask_for_a_structure_beside_a_start_is_said() -> None:
     found = outlook_of(named("deepseek/deepseek-chat"), "{", Person)
-    assert found.text.endswith("Beside a start, Person is asked for by json_object, not by tool.")
+    assert found.text.endswith("With a start, Person is asked for by json_object, not by tool.")
 
 
 @pytest.mark.parametrize(
-    ("start", "said"), [("", "The model begins by itself."), (" \n", "White space alone is no start")]
+    ("start", "said"), [("", "The model begins by itself."), (" \n", "White space alone is not a start")]
 )
 def test_no_start_is_no_start(start: str, said: str) -> None:
     found = outlook_of(named("groq/llama-3.3-70b-versatile"), start)
@@ -124,7 +124,7 @@ def test_white_space_at_the_end_is_pointed_out(start: str, said: str) -> None:
 
 def test_white_space_that_is_not_sent_is_said_to_stay_behind() -> None:
     space = outlook_of(named("anthropic/claude-3-5-haiku-latest"), "The answer is ").space
-    assert space == "It ends with a space, which anthropic/claude-3-5-haiku-latest does not take: that is not sent."
+    assert space == "It ends with a space, which anthropic/claude-3-5-haiku-latest does not take; it is not sent."
 
 
 def test_what_was_tried_once_is_known_from_then_on() -> None:
@@ -204,7 +204,7 @@ def test_nothing_is_said_of_an_answer_that_goes_on(start: str, continuation: str
 )
 def test_an_answer_that_repeats_the_start_began_anew(start: str, continuation: str, repeated: str) -> None:
     said = judged(completion(continuation), start, GOES_ON)
-    assert said.startswith(f"The answer began anew instead of going on: it repeats {repeated!r}.")
+    assert said.startswith(f"The answer started over instead of going on: it repeats {repeated!r}.")
     assert 'profile={"echo": True}' in said
 
 
@@ -218,7 +218,7 @@ def test_the_remedy_names_the_field_for_streams() -> None:
 @pytest.mark.parametrize("continuation", ['{"name": "Al", "age": 3}', 'Sure!\n```json\n{"age": 3, "name": "Al"}\n```'])
 def test_a_structure_that_is_whole_without_its_start_began_anew(continuation: str) -> None:
     said = judged(completion(continuation), '{"age": ', {**GOES_ON, "reasks": 0}, generation_schema=Person)
-    assert said.startswith("The answer began anew instead of going on")
+    assert said.startswith("The answer started over instead of going on")
 
 
 def test_a_structure_that_goes_on_with_an_object_does_not_begin_anew() -> None:
@@ -245,7 +245,7 @@ def test_an_echo_that_did_not_come_is_said() -> None:
     assert judged(completion(f"{THINK} So"), THINK, ECHOES) == ""
     said = judged(completion("The sea is salty."), THINK, ECHOES)
     assert 'profile={"echo": False}' in said
-    assert "it may have begun anew" in said
+    assert "it may have started over" in said
 
 
 def test_a_start_asked_for_in_words_is_looked_for() -> None:

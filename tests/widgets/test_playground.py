@@ -386,4 +386,4 @@ def test_a_start_that_was_ignored_is_said_by_its_editor(bench: Bench) -> None:
     playground = bench.playground
     playground.prompt, playground.prefilling = "Count from one.", "1, 2, 3, "
     playground.run(wait=True)
-    assert "began anew" in playground.prefill.warning
+    assert "started over" in playground.prefill.warning

@@ -123,7 +123,7 @@ def test_a_rerun_that_is_stopped_keeps_its_part_as_a_version(bench: Bench) -> No
 def test_only_an_answer_can_be_asked_for_again(bench: Bench) -> None:
     playground = ask(bench)
     for position in (0, 2, -3):
-        with pytest.raises(mf.BadRequestError, match=f"turn {position} is no answer of the assistant"):
+        with pytest.raises(mf.BadRequestError, match=f"turn {position} is not an answer of the assistant"):
             playground.rerun(position)
     assert (len(bench.server.bodies), last(playground)) == (1, "Red")
 

@@ -98,7 +98,7 @@ def test_an_answer_that_began_anew_is_a_warning_until_the_start_is_changed(conti
             answer.consume()
             said = editor.judge(answer)
             assert said == editor.warning
-            assert said.startswith("The answer began anew")
+            assert said.startswith("The answer started over")
             editor.value = "Other"
             assert editor.warning == ""
             assert editor.judge(answer, THINK) == said
@@ -124,13 +124,13 @@ def test_after_a_run_it_is_known_what_had_to_be_tried() -> None:
 
 
 def test_the_twin_holds_start_outlook_and_warning_and_is_the_same_for_the_same(editor: PrefillEditor) -> None:
-    editor.warning = "It began anew."
+    editor.warning = "It started over."
     drawn, text = editor._drawn()
     assert text.splitlines() == [
         "start of the answer · groq/llama-3.3-70b-versatile",
         THINK,
         "continues: groq/llama-3.3-70b-versatile goes on from here.",
-        "It began anew.",
+        "It started over.",
     ]
     assert "<mark" in drawn
     assert editor._drawn() == (drawn, text)

@@ -42,8 +42,8 @@ def named(name: str) -> mf.ChatCompletion:
         ),
         (
             "deepseek/deepseek-chat",
-            "deepseek/deepseek-chat is asked by one forced tool call, whose arguments it is; the server takes it as a "
-            "wish. If the server refuses: json_object, then the messages.",
+            "deepseek/deepseek-chat is asked by one forced tool call, whose arguments it is; the server does not "
+            "enforce it. If the server refuses: json_object, then the messages.",
             ["the last of tools", "tool_choice", "said in descriptions only, and checked after decoding"],
         ),
         (
@@ -92,7 +92,7 @@ def test_a_way_that_the_server_has_refused_is_not_shown_any_more() -> None:
 def test_what_is_not_enforced_is_listed_by_its_place() -> None:
     found = sending(named("openai/gpt-4.1"), Person)
     assert found.unenforced == {"$.name": "at most 40 characters"}
-    assert found.notes[0].startswith("The server does not hold the model to everything: what is marked “checked after”")
+    assert found.notes[0].startswith("The server does not enforce everything: what is marked “checked after”")
     assert "$.name: at most 40 characters" in dict(found.parts)["said in descriptions only, and checked after decoding"]
 
 
@@ -106,7 +106,7 @@ def test_where_nothing_is_enforced_nothing_is_marked_either() -> None:
     model = mf.Model.chat_completion("openai/gpt-5", api_key="k", profile={"schema_methods": ["prompt"]})
     found = sending(model, Person)
     assert found.unenforced == {}
-    assert found.notes[0] == "The server holds the model to none of it."
+    assert found.notes[0] == "The server enforces none of it."
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_the_schemas_cannot_say_in_full_is_said() -> None:
 
     found = sending(named("openai/gpt-4.1"), Free)
     assert any("Any" in note for note in found.notes)
-    assert "as a wish" in found.way
+    assert "does not enforce it" in found.way
 
 
 def test_what_stands_beside_counts() -> None:

@@ -46,7 +46,7 @@ def messages_body(
     warnings = [f"left out, since Anthropic's Messages wire does not have it: {name}" for name in missing]
     system, others, moved = _system(chat["messages"])
     if moved:
-        warnings.append("a system message stood between other messages; Anthropic takes it in front of them")
+        warnings.append("a system message was between other messages; Anthropic takes it before them")
     messages = _merged(others)
     if not messages or messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": _OPENING}]})

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-_AGAIN = "Record it again, or take the file from where it came."
+_AGAIN = "Record it again, or copy the file again."
 _SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
 
 
@@ -130,7 +130,7 @@ def from_line(data: bytes) -> Line:
     if sealed is None:
         raise RecordingError(f"expected a line of a recording, got {data[:60].decode('utf-8', 'replace')!r}. {_AGAIN}")
     if _checksum(sealed[1]) != sealed[2]:
-        raise RecordingError(f"its checksum does not fit: the line was changed after it was recorded. {_AGAIN}")
+        raise RecordingError(f"its checksum does not match: the line was changed after it was recorded. {_AGAIN}")
     try:
         line: Line = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:

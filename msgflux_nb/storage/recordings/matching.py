@@ -115,7 +115,7 @@ def explained(asked: Any, recorded: Iterable[Any], name: str, how: str) -> str:
     if nearest is None:
         return f"{name} holds no recorded request. {how}"
     difference = "\n".join(_difference(nearest, asked))
-    begin = f"this request is not in {name}. The nearest one that is, and what differs (- recorded, + asked):"
+    begin = f"this request is not in {name}. The nearest recorded request, and what differs (- recorded, + asked):"
     return f"{begin}\n{difference}\n{how}"
 
 

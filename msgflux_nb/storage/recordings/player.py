@@ -177,7 +177,7 @@ class Player:
         if Path(str(files("msgflux_nb"))) in self.path.resolve().parents:  # nobody records into an installed package
             return (
                 self.path.name,
-                "What can be asked stands in the table .recorded of its model. A model of your own answers anything: "
+                "The table .recorded of its model lists what can be asked. Your own model answers anything: "
                 "mf.Model.chat_completion() is a small one on this machine.",
             )
         return str(self.path), f'Record it with: with mf.record("{self.path}", add=True): …'

@@ -246,7 +246,7 @@ def _id_at(path: Path) -> str | None:
     try:
         line = from_line(first)
     except RecordingError as error:
-        raise RecordingError(f"{path} is not written over. Its first line: {error}") from None
+        raise RecordingError(f"{path} was not overwritten. Its first line: {error}") from None
     if not isinstance(line, RecordingHeader):
-        raise RecordingError(f"{path} is no recording, and is not written over. Use another name.")
+        raise RecordingError(f"{path} is not a recording, and was not overwritten. Use another name.")
     return line.id

@@ -137,8 +137,8 @@ class _Task:
         terms = asked.terms
         if has_no_way_to_others() and (terms.rpm or terms.tpm or terms.max_cost):
             raise ValueError(
-                "rpm, tpm, max_cost: the processes of scheduler='processes' know nothing of each other, so that no "
-                "limit holds for all. Use threads, or a dask.distributed.LocalCluster."
+                "rpm, tpm, max_cost: the processes of scheduler='processes' share nothing, so no limit holds for "
+                "all. Use threads, or a dask.distributed.LocalCluster."
             )
         link, cancelled = here()
         try:

@@ -203,7 +203,7 @@ def _by_label(given: Any, index: pd.Index[Any]) -> Any:
     if given.index.equals(index):
         return given
     if not given.index.is_unique:
-        raise ValueError("score: the truth's labels are not those of the inputs, and one is there twice")
+        raise ValueError("score: the truth's labels are not those of the inputs, and one occurs twice")
     found = given.reindex(index)
     if not index.isin(given.index).any():
         raise ValueError(

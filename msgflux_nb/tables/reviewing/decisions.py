@@ -57,8 +57,8 @@ class Decisions:
         subject = self._subject(position)
         if subject is None:
             raise ValueError(
-                "what this row holds was not kept, so that no decision can be kept with it. It came from an iterator, "
-                "or has an image that is no path and no bytes: give `extract` a list or a DataFrame"
+                "the content of this row was not kept, so no decision can be kept with it. The row came from an "
+                "iterator, or has an image that is neither a path nor bytes: give `extract` a list or a DataFrame"
             )
         told = msgspec.json.encode(decision)
         if self.notes is None:

@@ -40,7 +40,7 @@ def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
         given = own()
     frame = given.to_frame("_confidence") if isinstance(given, pd.Series) else given
     if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"confidence: expected a DataFrame with a column a field, got {type(given).__name__!r}")
+        raise TypeError(f"confidence: expected a DataFrame with a column for each field, got {type(given).__name__!r}")
     if not frame.index.equals(result.index):
         if not frame.index.is_unique or not result.index.isin(frame.index).all():
             raise ValueError("confidence: its labels are not those of the result")

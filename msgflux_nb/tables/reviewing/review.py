@@ -380,8 +380,8 @@ def _places(result: pd.DataFrame, run: Run) -> list[int]:
     if result.index.equals(index):
         return list(range(len(index)))
     if not index.is_unique:
-        raise ValueError("these rows cannot be told apart: a label is there twice; review the whole result")
+        raise ValueError("these rows cannot be told apart: a label occurs twice; review the whole result")
     found = index.get_indexer(result.index)
     if (found < 0).any():
-        raise ValueError("a row of the result is none of its run; review the result as extract returned it")
+        raise ValueError("a row of the result does not belong to its run; review the result as extract returned it")
     return [int(place) for place in found]

@@ -66,7 +66,7 @@ def read_value(text: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(text.encode(), type=kind)
     except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, ValueError) as fault:
-        raise ValueError(f"{text[:60]!r} is no {_named(kind)}: {fault}") from None
+        raise ValueError(f"{text[:60]!r} cannot be read as {_named(kind)}: {fault}") from None
 
 
 def writings_of(value: Any) -> list[str]:

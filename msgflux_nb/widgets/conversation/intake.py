@@ -121,7 +121,7 @@ class Intake(View):
 
 def _from_address(id_: str, url: str) -> Attachment:
     if url[:5].lower() != "data:" and not url.lower().startswith(("https://", "http://")):
-        raise MediaError(f"{url[:_NAME_LIMIT]!r} is no address of an image: it begins with https:// or data:")
+        raise MediaError(f"{url[:_NAME_LIMIT]!r} is not an address of an image, which begins with https:// or data:")
     return attachment(id_, url, "image" if url[:5].lower() == "data:" else None)
 
 

@@ -153,7 +153,7 @@ class _Writer:
             return name
         name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
         if not _is_name(name):  # whatever somebody called it: it would be run as code
-            self.definitions.append(f"# {name!a} is no name in Python: define it as {_UNNAMED} before this cell")
+            self.definitions.append(f"# {name!a} is not a Python name: define it as {_UNNAMED} before this cell")
             return _UNNAMED
         if getattr(sys.modules["msgflux_nb"], name, None) is value:
             return f"mf.{name}"

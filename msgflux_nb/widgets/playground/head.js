@@ -24,7 +24,7 @@ export function playHead(play, el, inner, acts, signal) {
   const end = iconButton("cross", "end the comparison", () => model.send({ type: "pick", side: 1, name: "" }), "mf-mid");
   const schema = inner.picker.select(signal, structureEntries);
   const tools = pickButton("tools", () => toolEntries(play), signal, "mf-mid");
-  const compare = textButton("compare", "let another model answer beside it", () => {}, { icon: "compare", class: "mf-wide" });
+  const compare = textButton("compare", "let another model answer next to it", () => {}, { icon: "compare", class: "mf-wide" });
   const comparing = opensMenu(compare, "compare with", () => modelEntries(play, 1), signal);
   const differences = textButton("differences", "mark the words that only one of them has", () => play.mark(!play.marked), { icon: "compare", class: "mf-wide" });
   const undo = iconButton("undo", "undo: take the last change back", () => inner.builder.undo());

@@ -13,7 +13,7 @@ import { element } from "../base/dom.js";
  * @param {string} prefix makes ids that are the page's own
  */
 export function tabbed(panels, prefix) {
-  const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "beside the conversation" });
+  const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "next to the conversation" });
   const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, list);
   let current = panels[0].name;
   const tabs = panels.map(({ name, node: body }) => {

@@ -415,7 +415,7 @@ class Playground(PlayPage):
         count = len(self.builder.history)
         at = position + count if position < 0 else position
         if not 0 <= at < count or self.builder.history.messages[at].get("role") != "assistant":
-            raise BadRequestError(f"turn {position} is no answer of the assistant. Nothing was sent.")
+            raise BadRequestError(f"turn {position} is not an answer of the assistant. Nothing was sent.")
         return at
 
     def _finish(self, sides: list[Side]) -> None:

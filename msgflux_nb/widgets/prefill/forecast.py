@@ -59,7 +59,9 @@ def outlook_of(model: Any, start: str, schema: Any = None, beside: Mapping[str, 
         except MsgfluxError as error:
             return Outlook(kind="impossible", word=f"impossible for {type_name(schema)}", text=str(error))
     if not request.prefill:
-        text = "White space alone is no start: the model begins by itself." if start else "The model begins by itself."
+        text = (
+            "White space alone is not a start: the model begins by itself." if start else "The model begins by itself."
+        )
         return Outlook(kind="none", word="no start", text=text)
     kind, word, text = _treatment(request, model.name)
     remarks = [text, *_remarks(request, model, schema, beside)]
@@ -106,7 +108,7 @@ def _planned(model: Any, start: str, schema: Any, beside: Mapping[str, Any] | No
 
 def _treatment(request: ChatRequest, name: str) -> tuple[str, str, str]:
     if request.emulated:
-        text = f"{name} is told to begin so; nothing makes it do so, and afterwards it is looked at whether it did."
+        text = f"{name} is asked to begin this way, but nothing enforces it; whether it did is checked afterwards."
         return "emulated", "asked for in words", text
     if request.echoed is None:
         text = f"{name} goes on from here. Whether it repeats the start is tried once, by a short request before yours."
@@ -123,7 +125,7 @@ def _remarks(request: ChatRequest, model: Any, schema: Any, beside: Mapping[str,
         return
     without = _planned(model, "", schema, beside).schema_method
     if without != request.schema_method:
-        yield f"Beside a start, {type_name(schema)} is asked for by {request.schema_method}, not by {without}."
+        yield f"With a start, {type_name(schema)} is asked for by {request.schema_method}, not by {without}."
 
 
 def _space(request: ChatRequest, name: str) -> str:
@@ -133,7 +135,7 @@ def _space(request: ChatRequest, name: str) -> str:
     said = _spoken(white)
     sent = msgspec.json.decode(request.body)["messages"][-1]["content"]
     if not request.emulated and isinstance(sent, str) and not sent.endswith(white):
-        return f"It ends with {said}, which {name} does not take: that is not sent."
+        return f"It ends with {said}, which {name} does not take; it is not sent."
     if white.strip("\n") == "":
         return ""  # after a line break a new word begins anyway
     return f"It ends with {said}, where many models stumble."

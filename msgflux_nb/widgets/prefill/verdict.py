@@ -39,8 +39,8 @@ def verdict(answer: Any, start: str) -> str:
     emulated = metadata.prefill_method == "emulated"
     repeated = _repeated(start, answer.continuation)
     if repeated or (answer.generation_schema is not None and _is_whole_without(start, answer)):
-        what = f"it repeats {_short(repeated)}" if repeated else "its JSON is whole without the start"
-        return f"The answer began anew instead of going on: {what}. {_remedy(answer, emulated)}"
+        what = f"it repeats {_short(repeated)}" if repeated else "its JSON is complete without the start"
+        return f"The answer started over instead of going on: {what}. {_remedy(answer, emulated)}"
     if metadata.prefill_found is not False:
         return ""
     if emulated:
@@ -49,7 +49,7 @@ def verdict(answer: Any, start: str) -> str:
             f"{_short(answer.continuation)}. Say it in the message too, or use a model that continues a start."
         )
     return (
-        f"{metadata.provider} repeats a start, as far as is known, and did not do so here: it may have begun anew. "
+        f"{metadata.provider} is known to repeat a start, and did not here: it may have started over. "
         f'If it went on all the same, say so with profile={{"{_echo_field(answer)}": False}}.'
     )
 

@@ -60,7 +60,7 @@ function reviewBoard(model, el, signal) {
   const [accept, edit, reject] = [
     textButton("Accept", "accept this row (Enter)", () => decide("accept"), { icon: "check", key: "⏎", kind: "mf-primary" }),
     textButton("Edit", "edit the open field (e)", form.write, { key: "e", kind: "mf-line" }),
-    textButton("Not usable", "there is no right answer to this row (x)", () => decide("unusable"), { key: "x" }),
+    textButton("Not usable", "this row has no right answer (x)", () => decide("unusable"), { key: "x" }),
   ];
   const standing = stateWord({ class: "mf-decided" });
   const note = element("p", { class: "mf-trouble", role: "alert", hidden: true });
@@ -115,7 +115,7 @@ function reviewBoard(model, el, signal) {
     const row = rowNow();
     const empty = row.position === undefined;
     el.classList.toggle("mf-empty", empty);
-    if (empty) return void pane.replaceChildren(element("p", { class: "mf-note" }, "There is no row to review."));
+    if (empty) return void pane.replaceChildren(element("p", { class: "mf-note" }, "No rows to review."));
     const fresh = drawn !== row.position;
     const before = drawn;
     drawn = row.position;

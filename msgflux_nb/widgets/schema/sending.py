@@ -78,7 +78,7 @@ def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
     form = _form(request, body)
     if form:
         way += (
-            "; the server holds it to the schema" if form.get("strict") is True else "; the server takes it as a wish"
+            "; the server holds it to the schema" if form.get("strict") is True else "; the server does not enforce it"
         )
     later = [_SHORT[method] for method in request.later_methods]
     return f"{way}. If the server refuses: {', then '.join(later)}." if later else f"{way}."
@@ -114,10 +114,10 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
     wire = request.schema
     assert wire is not None
     if not _form(request, body):
-        yield "The server holds the model to none of it."
+        yield "The server enforces none of it."
     elif wire.unenforced:
         yield (
-            "The server does not hold the model to everything: what is marked “checked after” is said in the "
+            "The server does not enforce everything: what is marked “checked after” is said in the "
             "description instead, and checked after decoding."
         )
     if not wire.strict:

@@ -76,7 +76,7 @@ def problems(form: StructForm) -> list[FormProblem]:
     """List what keeps a form from being a Struct."""
     found = [FormProblem("name", reason) for reason in _name_problem(form.name, "the Struct")]
     if hasattr(builtins, _plain(form.name)):
-        found.append(FormProblem("name", f"{form.name} is a name of Python's own; choose another."))
+        found.append(FormProblem("name", f"{form.name} is a name of Python itself; choose another."))
     if not form.fields:
         found.append(FormProblem("fields", "A Struct needs a field."))
     names: set[str] = set()
@@ -123,7 +123,7 @@ def _name_problem(name: str, what: str) -> Iterator[str]:
     elif keyword.iskeyword(plain):
         yield f"{plain} is a word of Python's grammar; write {plain}_ or another name."
     elif not plain.isidentifier():
-        yield f"{plain!r} is no name in Python: letters, digits and _, and no digit first."
+        yield f"{plain!r} is not a Python name: use letters, digits and _, without a digit first."
     elif plain.startswith("__"):
         yield f"{plain} begins with __, which Python keeps for itself; leave a _ out."
     elif plain in _USED:
@@ -148,7 +148,7 @@ def _field_problems(field: FieldForm) -> Iterator[tuple[str, str]]:
         try:
             re.compile(field.pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            yield "pattern", f"This is no regular expression: {error}."
+            yield "pattern", f"This is not a regular expression: {error}."
 
 
 def _bounded(field: FieldForm) -> tuple[str, ...]:
@@ -170,9 +170,9 @@ def _number(field: FieldForm, text: str) -> int | float:
     try:
         number = int(text) if whole else float(text)
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no {'whole ' if whole else ''}number.") from None
+        raise ValueError(f"{text[:40]!r} is not a {'whole ' if whole else ''}number.") from None
     if not whole and not math.isfinite(number):
-        raise ValueError(f"{text[:40]!r} is no limit.")
+        raise ValueError(f"{text[:40]!r} is not a limit.")
     if _counts(field) and number < 0:
         raise ValueError("There are never fewer than 0.")
     return number

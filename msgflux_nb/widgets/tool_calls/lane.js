@@ -14,7 +14,7 @@ import { rawPane } from "./lane_raw.js";
 
 const LATE = "late id: the id came after the arguments had begun";
 const UNKNOWN = "no such tool: none of the tools that were given has this name";
-const REPAIRED = "repaired: the text was no JSON object, and was read as the fields above";
+const REPAIRED = "repaired: the text was not a JSON object, and was read as the fields above";
 const RESULT_LINE = 120; // characters of a result that stand in one line
 
 /**
