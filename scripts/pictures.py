@@ -55,27 +55,35 @@ GAME = """
 import operator
 from itertools import permutations
 
-SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+SIGNS = {"+": operator.add, "−": operator.sub, "×": operator.mul, "÷": operator.truediv}
 
 
 def numbers(path):
-    return path[-1].split("left ")[1].split() if path else "4 5 6 10".split()
+    left = ["4", "5", "6", "10"]
+    for step in path:
+        first, _, second, _, result = step.split()
+        left.remove(first)
+        left.remove(second)
+        left.append(result)
+    return sorted(left, key=float)
 
 
 def propose(path):
-    found = {}
-    for (a, b), rest in ((pair[:2], pair[2:]) for pair in permutations(numbers(path))):
-        for sign, operation in SIGNS.items():
-            if (sign in "+*" and float(a) < float(b)) or (sign == "/" and float(b) == 0):
-                continue
-            result = f"{operation(float(a), float(b)):.4g}"
-            left = " ".join(sorted([*rest, result], key=float))
-            found.setdefault(f"{a} {sign} {b} = {result}, left {left}")
-    return list(found)[:9]
+    pairs = [(a, b) for a, b in permutations(numbers(path), 2) if float(a) >= float(b) > 0]
+    found = (f"{a} {sign} {b} = {do(float(a), float(b)):.4g}" for a, b in pairs for sign, do in SIGNS.items())
+    return list(dict.fromkeys(found))[: 12 - 3 * len(path)]
+
+
+def ends(left):
+    if len(left) == 1:
+        return set(left)
+    pairs = [(a, b) for a, b in permutations(range(len(left)), 2) if left[b]]
+    rests = {(a, b): [one for place, one in enumerate(left) if place not in (a, b)] for a, b in pairs}
+    return {end for a, b in pairs for do in SIGNS.values() for end in ends([*rests[a, b], do(left[a], left[b])])}
 
 
 def value(path):
-    return 1 / (1 + min(abs(24 - float(one)) for one in numbers(path)))
+    return 1 / (1 + min(abs(24 - end) for end in ends([float(one) for one in numbers(path)])))
 
 
 def check(path):
@@ -163,6 +171,107 @@ MAILS = (
 MONEY = ("charged", "invoice", "much", "money", "paid")
 
 
+LETTER = """Dear Dr Haas,
+
+you asked me to put into writing what we spoke of on the telephone. I should like to give the museum my late \
+grandmother’s wedding bodice. She had it sewn in Lviv, in the autumn of 1911 or perhaps the spring after, by a Mrs \
+Stern whose shop stood behind the opera.
+
+It is of cream-coloured silk with a lining of plain linen. The moths have been at the left sleeve and two of the hooks \
+are gone: it is worn, but it was never washed. My niece, who knows about such things, had it insured for 400 euros.
+
+It has lain in a drawer for sixty years. I would be glad if somebody looked at it again.
+
+With kind regards,
+Olha Marchenko"""
+GIFT = {
+    "object": "wedding bodice",
+    "year": 1911,
+    "place": "Lviv",
+    "material": "silk",
+    "condition": "worn",
+    "insured": 400,
+    "donor": "Olha Marchenko",
+    "country": "Ukraine",
+}
+SURE = (0.97, 0.71, 0.99, 0.93, 0.52, 0.98, 0.99, 0.88)
+GIFTS = """
+import pandas as pd
+
+
+class Gift(msgspec.Struct):
+    object: str
+    year: int
+    place: str
+    material: str
+    condition: Literal["good", "worn", "damaged"]
+    insured: int
+    donor: str
+    country: str
+
+
+letters = [{letter!r}, *(f"Letter {{number}}: a silk bodice of 1911 from Lviv." for number in range(99))]
+gifts = mf.extract(letters, Gift, model=model, store=False, progress=False)
+sure = pd.DataFrame([{sure!r}, *[[0.99] * 8] * 99], columns=Gift.__struct_fields__, index=gifts.index)
+view = mf.ReviewView(gifts, confidence=sure, random=0.2)
+view"""
+TRIAGE = (  # a mail, its topic and its urgency, and who gets it wrong: prompts and models by their numbers
+    ("My invoice has somebody else’s name on it.", "billing", "low", "20"),
+    ("Locked out, and the demo is at ten.", "account", "high", ""),
+    (
+        "Third time I write. You charged my card twice in February, and I leave for Lima on Monday. Please.",
+        *("billing", "high", "00 01"),
+    ),
+    ("Is there a discount for schools?", "billing", "low", "00"),
+    ("The export stops at row 1,000.", "technical", "low", "00 01 20"),
+    ("Please delete everything that you know of me.", "account", "low", "00 01 11"),
+    ("The map does not open on my phone.", "technical", "low", "10"),
+    ("Somebody else logs in as me, right now.", "account", "high", "00 20"),
+    ("Can I pay by invoice from now on?", "billing", "low", ""),
+    ("The second reminder is wrong: it was paid.", "billing", "low", "01"),
+)
+PROMPTS = {
+    "plain": "Which topic, and is it urgent? {text}",
+    "with rules": "High means: a date within a week, or anger. {text}",
+    "with examples": "Three mails with their answers, then this one: {text}",
+}
+CASES = """
+import pandas as pd
+
+
+class Triage(msgspec.Struct):
+    topic: Literal["billing", "account", "technical", "other"]
+    urgency: Literal["low", "high"]
+    reason: str
+
+
+mails = pd.DataFrame({cases!r}, columns=["text", "topic", "urgency", "_"])
+models = [mf.Model.chat_completion(f"openai/{{name}}", base_url=url, api_key="sk-...") for name in {models!r}]
+result = mf.grid(
+    {prompts!r}, mails["text"], models=models, schema=Triage, score=mails[["topic", "urgency"]], store=False,
+    progress=False,
+)
+view = mf.GridView(result)
+view"""
+MODELS = ("gpt-4.1-nano", "gpt-4.1-mini")
+
+
+def _triaged(body: dict[str, Any], text: str) -> str | None:
+    """The answer to one of the mails, wrong where the table says so."""
+    found = next((case for case in TRIAGE if case[0] in text), None)
+    begins = [words.partition("{text}")[0] in text for words in PROMPTS.values()]
+    if found is None or True not in begins:
+        return None
+    _, topic, urgency, wrong = found
+    prompt = begins.index(True)
+    if f"{prompt}{MODELS.index(body['model'])}" in wrong.split():
+        urgency = "high" if urgency == "low" else "low"
+    reason = "charged twice and travels on Monday; third mail" if prompt and "Lima" in text else "what it asks for"
+    return json.dumps(
+        {"topic": topic, "urgency": urgency, "reason": "charged twice" if "Lima" in text and not prompt else reason}
+    )
+
+
 class Answers:
     """What the scripted model says, by what it is asked."""
 
@@ -182,6 +291,13 @@ class Answers:
             if self.asked % 23 == 0:
                 said = said.replace('"count": ', '"count": "a few dozen", "was": ')
             return _answer(said, streams=streams, pace=PACE / 3)
+        triaged = _triaged(body, text)
+        if triaged is not None:
+            return _answer(triaged, streams=streams, pace=PACE / 3)
+        if "Haas" in text or "Letter " in text:
+            number = int(text.partition("Letter ")[2].partition(":")[0] or -1)
+            found = "worn" if number < 52 else "good" if number < 60 else "damaged"
+            return _answer(json.dumps({**GIFT, "condition": found}), streams=streams, pace=PACE / 9)
         mail = next((number for number, one in enumerate(MAILS) if one in text), None)
         if mail is not None:  # the later half is still being written when the picture is taken
             words = "yes" if any(word in MAILS[mail] for word in MONEY) else "no"
@@ -272,6 +388,7 @@ class Studio:
         for theme in ("Light", "Dark"):
             notebook.theme(f"JupyterLab {theme}")
             notebook.page.mouse.move(5, 5)
+            notebook.page.evaluate("document.activeElement?.blur()")
             notebook.page.wait_for_timeout(700)
             view.screenshot(path=IMAGES / f"{name}-{theme.lower()}.png", animations="disabled")
         notebook.theme("JupyterLab Light")
@@ -352,6 +469,36 @@ def grid_running(studio: Studio) -> None:
         view.get_by_text("14 of 24").first.wait_for(timeout=30_000)
         studio.both(notebook, view, "grid_running")
         view.get_by_role("button", name="Stop").click()
+
+
+def grid_view(studio: Studio) -> None:
+    """Ten mails by three prompts and two models, scored; one cell is open and rated."""
+    show = CASES.format(cases=list(TRIAGE), models=MODELS, prompts=PROMPTS)
+    with studio.notebook("triage", [show], width=1180) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-grid").first
+        view.locator("[aria-label], .mf-cell").first.wait_for(timeout=60_000)
+        view.locator("tr", has_text="Third time").locator(".mf-cell").nth(2).click()
+        view.press("+")
+        notebook.page.wait_for_timeout(600)
+        studio.both(notebook, view, "grid_view")
+
+
+def review_view(studio: Studio) -> None:
+    """A letter and its fields; some of the other rows have been read."""
+    show = GIFTS.format(letter=LETTER, sure=list(SURE))
+    with studio.notebook("review", [show]) as notebook:
+        notebook.run_all()
+        view = notebook.page.locator(".msgflux-review").first
+        view.get_by_text("Dear Dr Haas").wait_for(timeout=60_000)
+        view.press("n")
+        for number in range(1, 25):
+            view.press("Enter")
+            view.get_by_text(f"{number} of 100 read").wait_for()
+        for _ in range(25):
+            view.press("p")
+        view.get_by_text("Dear Dr Haas").wait_for()
+        studio.both(notebook, view, "review_view")
 
 
 def answer(studio: Studio) -> None:
@@ -515,6 +662,8 @@ PICTURES: dict[str, Callable[[Studio], None]] = {
     "schema_picker": schema_picker,
     "prefill_editor": prefill_editor,
     "grid_running": grid_running,
+    "grid_view": grid_view,
+    "review_view": review_view,
     "answer": answer,
     "message_builder": message_builder,
     "playground": playground,

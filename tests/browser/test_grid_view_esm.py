@@ -82,6 +82,23 @@ def test_heads_say_scores_with_their_interval_and_the_best(opened: WidgetPage) -
     expect(heads.nth(1)).to_have_class(re.compile("mf-best"))
 
 
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (["openai/gpt-4.1-nano", "local/qwen3-4b"], ["gpt-4.1-nano", "qwen3-4b"]),
+        (["groq/meta/llama", "together/llama"], ["groq/meta/llama", "together/llama"]),
+        (["<i>/", "plain"], ["<i>/", "plain"]),
+    ],
+)
+def test_heads_name_a_model_without_who_offers_it_where_that_is_enough(
+    opened: WidgetPage, models: list[str], said: list[str]
+) -> None:
+    board = opened.page.evaluate("model.get('board')")
+    heads = [{**board["heads"][place], "model": model} for place, model in enumerate(models)]
+    opened.receive(board={**board, "models": 2, "heads": heads, "rows": []})
+    expect(opened.page.locator("th.mf-model:not(.mf-caption) > span:first-child")).to_have_text(said)
+
+
 def test_an_error_of_the_kernel_is_said(opened: WidgetPage) -> None:
     opened.deliver({"type": "problem", "name": "ValueError", "message": f"no {HOSTILE}"})
     expect(opened.page.get_by_role("alert")).to_have_text(f"no {HOSTILE}")

@@ -48,14 +48,14 @@ export function gridMatrix(open) {
         const name = element("th", { class: "mf-edge", colspan: blind ? 1 : models, scope: "colgroup", title: one.text }, element("b", {}, one.prompt), element("span", {}, one.text));
         first.append(name);
       }
-      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one, board.of)));
+      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one, shortName(one.model, heads), board.of)));
     });
     return element("thead", {}, first, second);
   }
 
-  /** @param {ToldHead} head @param {number} of */
-  function scoreNodes({ model, score, low, high, cost, seconds, done, failed }, of) {
-    const nodes = [element("span", { title: model }, model)];
+  /** @param {ToldHead} head @param {string} name @param {number} of */
+  function scoreNodes({ model, score, low, high, cost, seconds, done, failed }, name, of) {
+    const nodes = [element("span", { title: model }, name)];
     if (score !== null) {
       const [from, to] = [100 * (low ?? 0), 100 * (high ?? 1)];
       nodes.push(element("div", { class: "mf-score" }, element("b", {}, `${Math.round(100 * score)} %`)));
@@ -136,4 +136,15 @@ export function gridMatrix(open) {
       return next ? [next.row, Math.max(0, Math.min(drawn.heads.length - 1, column + right))] : null;
     },
   };
+}
+
+/**
+ * A model's name without who offers it, where that tells it from the others.
+ * @param {string} model
+ * @param {ToldHead[]} heads
+ */
+function shortName(model, heads) {
+  const last = (/** @type {string} */ name) => name.slice(name.lastIndexOf("/") + 1);
+  const several = heads.some((one) => one.model !== model && last(one.model) === last(model));
+  return several ? model : last(model) || model;
 }
