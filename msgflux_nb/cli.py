@@ -111,7 +111,7 @@ def first_steps(arguments: argparse.Namespace) -> int:
 
 
 def copy_course(arguments: argparse.Namespace) -> int:
-    """Copy the course's notebooks; one that is there already is left as it is."""
+    """Copy the course's notebooks; an existing one is kept."""
     from .course.notebooks_folder import copy_notebooks
 
     folder = Path(arguments.folder)
@@ -198,7 +198,7 @@ class Check(NamedTuple):
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print a line for each thing that is needed, with what mends it; 1 when the offline path would not work."""
+    """Print a line for each thing that is needed, with how to fix it; 1 if the offline path would not work."""
     failed = set()
     for check in _checks():
         mark = {True: "ok", False: "FAIL", None: "-"}[check.ok]
@@ -229,7 +229,7 @@ def _checks() -> Iterator[Check]:
 
 
 def _package(name: str, broken: str, mend: str, *, needed: bool = True) -> Check:
-    """Look up a version; ``broken`` is how the versions begin that do not work."""
+    """Look up a version; ``broken`` is the prefix of versions that do not work."""
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -50,7 +50,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print what is not as it should be; with ``--live`` a line for every exchange. 1 where something is not."""
+    """Print what is wrong; with ``--live`` a line for every exchange. 1 where something is not."""
     from .models.again import check as offline
     from .models.again import check_live
 

@@ -3,7 +3,7 @@
 ::
 
     MsgfluxError
-    ├── ProviderError                the server answered, and said no
+    ├── ProviderError                the server refused
     │   ├── AuthenticationError      401: the key is missing or wrong
     │   │   └── WrongKeyError        said by a 400; a BadRequestError too
     │   ├── PermissionDeniedError    403: the key may not do this
@@ -379,7 +379,7 @@ class MediaError(MsgfluxError):
 
 
 class LocalModelError(MsgfluxError):
-    """The embedded model cannot start; the message names the command that mends it."""
+    """The embedded model cannot start; the message names the command that fixes it."""
 
     fault = Fault.SETTINGS
 

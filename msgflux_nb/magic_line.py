@@ -47,7 +47,7 @@ class MagicRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         flags: by name, with None for those that are not given.
-        words: what is behind the flags.
+        words: the words after the flags.
         output: the variable to assign to, or None.
     """
 
@@ -71,7 +71,7 @@ def parsed(magic: str, line: str) -> MagicRequest:
 
     Args:
         magic: ``chat`` or ``extract``.
-        line: what stands behind its name, such as ``answer << --model openai/gpt-4.1-nano``.
+        line: the text after its name, such as ``answer << --model openai/gpt-4.1-nano``.
 
     Raises:
         MagicLineError: a flag is unknown or lacks its value; the error names the nearest one that is known.
@@ -108,7 +108,7 @@ def parsed(magic: str, line: str) -> MagicRequest:
 def inserted(text: str, variables: Mapping[str, Any]) -> str:
     """Return the text with ``{{name}}`` replaced by that variable's text.
 
-    A text goes in as it is, a dict, a list or a Struct as JSON, anything else as ``str`` writes it. Only names are
+    A text is inserted unchanged, a dict, a list or a Struct as JSON, anything else as ``str`` writes it. Only names are
     looked up; ``{name}``, ``{"a": 1}`` and ``{{ x + 1 }}`` stay as they are, and what a variable holds is not read for
     further names.
 

@@ -1,4 +1,4 @@
-"""Images and sound that a model made; they show themselves in a notebook.
+"""Images and sound that a model made; a notebook displays them.
 
 They are data from outside: an image that is not embedded is never fetched, and only bytes that are what they claim to
 be become markup.

@@ -14,7 +14,7 @@ __all__ = ["Exercise", "NotYetError", "Outcome"]
 
 State = Literal["not attempted", "not yet", "right"]
 _SHAPES = {"not attempted": "○", "not yet": "◐", "right": "●"}
-_MARKS = {  # as the views have them: a mark in its colour, a word beside it
+_MARKS = {  # as the views have them: a mark in its colour, a word next to it
     "not attempted": ("edit", "inherit"),
     "not yet": ("warning", "var(--jp-warn-color1, #f57c00)"),
     "right": ("check", "var(--jp-success-color1, #388e3c)"),

@@ -1,4 +1,4 @@
-"""Where the course's notebooks lie, in a wheel or in a clone, and copying them."""
+"""Finds the course's notebooks, in a wheel or in a clone, and copies them."""
 
 from __future__ import annotations
 

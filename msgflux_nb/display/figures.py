@@ -1,4 +1,4 @@
-"""What can be said of an answer, in short words."""
+"""The figures of an answer, in short words."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ __all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
 
 
 class Finding(NamedTuple):
-    """What was found of one exchange.
+    """The result for one exchange.
 
     Attributes:
         number: of its line among the exchanges, from 1.
         question: what was asked, shortened.
-        verdict: ``ok``, or what is to be known, in words.
+        verdict: ``ok``, or what is wrong, in words.
         ok: whether it can be used as it is.
     """
 
@@ -91,7 +91,7 @@ def check_live(recording: Recording, base_url: str | None = None) -> Iterator[Fi
 
     Args:
         recording: what is sent again.
-        base_url: where models of one's own server live.
+        base_url: the address of models on your own server.
     """
     for offline in check(recording):
         line = recording.exchanges[offline.number - 1]
@@ -134,7 +134,7 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
     Args:
         recording: its path.
         line: the exchange.
-        base_url: where models of one's own server live.
+        base_url: the address of models on your own server.
 
     Raises:
         RecordingError: something of it was hidden, so that it cannot be sent; or its server's address is not known.
@@ -157,7 +157,7 @@ def record_again(
 
     Args:
         path: the file.
-        base_url: where models of one's own server live.
+        base_url: the address of models on your own server.
         told: is told the number of each exchange, the exchange, and its result.
     """
     recording = Recording(path)

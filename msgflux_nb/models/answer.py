@@ -28,7 +28,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         usage: tokens billed, or None if the provider did not say; of all requests together, if it took several.
         finish_reason: why it ended, in our words; None while it runs.
-        raw_finish_reason: the same in the provider's word.
+        raw_finish_reason: the same in the provider's words.
         id: the provider's name for the answer.
         model: the model that answered, as the provider calls it.
         provider: who answered.
@@ -131,7 +131,7 @@ class Answer:
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """Every call of a tool that came, in order; the arguments of one that is broken or still arrives are None."""
+        """Every tool call that came, in order; arguments of a broken or unfinished call are None."""
         calls = self._call.tool_calls
         return [] if calls is None else [ToolCall(one.id, one.name, one.arguments) for one in calls.states]
 
@@ -242,7 +242,7 @@ class Answer:
         return answer_bundle(self)
 
     def decoded(self) -> Any:
-        """Return what an answer that has ended means, as ``consume`` does; this never reads on.
+        """Return the value of a finished answer, as ``consume`` does; this never reads further.
 
         Raises:
             MsgfluxError: as ``consume``.

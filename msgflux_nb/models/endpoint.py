@@ -1,4 +1,4 @@
-"""Where a model's requests go and what goes with each: address, headers and the key, which shows itself nowhere."""
+"""Where a model's requests go and what goes with each: address, headers and the key, which is never shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         base_url: without a trailing slash; the path of the wire is added.
         wire: how requests and answers look.
         key: the key, or None.
-        key_header: the header that the key belongs into; in ``Authorization`` it is a bearer token.
+        key_header: the header that the key belongs in; in ``Authorization`` it is a bearer token.
         headers: further headers.
         clients: httpx clients and transports of the user's, for calls with and without ``await``.
     """

@@ -1,4 +1,4 @@
-"""What was changed or cut on the way to an answer, as sentences; a prompt that the server cut raises a warning."""
+"""What was changed or cut on the way to an answer, as sentences; a prompt that the server cut gives a warning."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Key:
         self.__spellings: tuple[bytes, ...] | None = None
 
     def reveal(self) -> str:
-        """Return the text; for the one header it belongs into.
+        """Return the text; for the one header it belongs in.
 
         Raises:
             AuthenticationError: what was given cannot be a key; the message does not show it.
@@ -126,7 +126,7 @@ _named: dict[str, Key] = {}  # as they were found last
 
 
 def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
-    """Return the key given, or the one in the environment; None if a provider needs none.
+    """Return the given key, or the key in the environment; None if a provider needs none.
 
     Raises:
         AuthenticationError: the provider needs a key and there is none; the message says where it was looked for.

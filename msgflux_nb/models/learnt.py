@@ -47,7 +47,7 @@ class ServerQuirks:
         self._model = model
 
     def forget(self, remedies: Collection[Remedy]) -> None:
-        """Take back what did not help."""
+        """Undo what did not help."""
         left = tuple(remedy for remedy in self.known.remedies if remedy not in remedies)
         if len(left) != len(self.known.remedies):
             self.known = self.known._replace(remedies=left)

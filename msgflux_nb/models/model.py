@@ -73,7 +73,7 @@ class Model:
         Args:
             name: ``"provider/model"``; with ``base_url``, the model's name as that server knows it. Without any, the
                 embedded model: offline and without a key; ``MSGFLUX_LOCAL_MODEL`` may name another one.
-                ``"local/path/to.gguf"`` runs a file of yours.
+                ``"local/path/to.gguf"`` runs your own file.
             temperature: 0 for the likeliest answer; higher for more variety. Only sent if given, as all below.
             max_tokens: the longest answer, in tokens.
             top_p: the share of probability to draw from, 0 to 1.
@@ -104,7 +104,7 @@ class Model:
             cache_prompt: whether tools, system text and all messages but the last are marked for the provider's cache;
                 providers that cache by themselves need no mark.
             service_tier: how fast and at which price, in the provider's words.
-            http_client: an ``httpx`` client or transport of yours, used as it is; a tuple for calls of both kinds.
+            http_client: your own ``httpx`` client or transport, used as it is; a tuple for calls of both kinds.
             unknown: any other keyword is refused.
 
         Raises:

@@ -57,7 +57,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         annotations: notes on the text such as citations, as the provider wrote them.
         logprobs: the tokens with their probabilities; empty unless asked for.
         finish_reason: why it ended, in our words; None while it runs.
-        raw_finish_reason: the same in the provider's word.
+        raw_finish_reason: the same in the provider's words.
         fields: non-standard fields of the message, as received.
     """
 

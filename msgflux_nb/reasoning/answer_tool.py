@@ -42,7 +42,7 @@ class AnswerTool:
         self.refused: BaseException = ToolCallError("")
 
     def takes(self, response: Answer) -> bool:
-        """Whether a turn is the answer; one beside other calls was given before their results were seen."""
+        """Whether a turn is the answer; one next to other calls was given before their results were seen."""
         calls = [] if response.aggregator is None else response.aggregator.get_calls()
         if self.name not in [call.name for call in calls]:
             return False

@@ -1,4 +1,4 @@
-"""Rows that are worked on at once: a fixed number, but one that rests gives its place to another.
+"""Rows that are worked on at once: a fixed number; a waiting row gives its place to another.
 
 A row that a provider has told to wait for a second would otherwise keep a place in which ten others could be answered.
 """

@@ -32,7 +32,7 @@ class Memory:
 
     Args:
         records: where they are; None to remember nothing.
-        anew: states whose rows are asked again, once, although they were paid for.
+        anew: states whose rows are asked again, once, even if paid for.
         keys: those of the rows' requests so far, by position; more are added.
         judge: says how sure answers are; None if nobody asks.
         stops: whether nothing more is to be sent while answers cannot be kept.

@@ -1,4 +1,4 @@
-"""When the next request may begin: limits a minute, waits that a provider asks for, what it says is left; pure.
+"""When the next request may begin: limits per minute, waits that a provider asks for, budgets that it reports; pure.
 
 Every method takes the time, so that a test can move it.
 """

@@ -196,7 +196,7 @@ class Run(Stoppable):
 
         Args:
             states: which rows.
-            anew: states whose rows are asked again although they were paid for.
+            anew: states whose rows are asked again, even if paid for.
             further: whether to read on from an iterator that was not read to its end.
             model: who is asked instead, from now on.
             limits: new values for some of ``LIMITS``, from now on.

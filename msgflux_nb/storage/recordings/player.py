@@ -1,4 +1,4 @@
-"""``replay``: recorded exchanges in the place of the network, with their own rhythm."""
+"""``replay``: recorded exchanges instead of the network, at their original speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``record``: everything that is asked inside goes into a file, which takes its place when all is well."""
+"""``record``: writes every request inside the block into a file, which replaces the old one at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording as it lies on disk, or a folder of them: read, checked, and laid out as a table."""
+"""A recording on disk, or a folder of them: read, checked, and shown as a table."""
 
 from __future__ import annotations
 

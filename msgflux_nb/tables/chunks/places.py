@@ -1,4 +1,4 @@
-"""Where in the whole text the fields of a row stand that was read in pieces: each in the piece that it came from."""
+"""The places of a row's fields in the whole text, after it was read in pieces: each in its own piece."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch's result → a table of the kind that its data was: pandas, with Arrow's dtypes too, polars or Arrow."""
+"""A batch's result → a table of the same kind as its data: pandas (with Arrow's dtypes too), polars or Arrow."""
 
 from __future__ import annotations
 

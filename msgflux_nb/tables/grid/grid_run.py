@@ -164,7 +164,7 @@ class GridRun(Stoppable):
 
         Args:
             states: which answers.
-            anew: states whose answers are asked for again although they were paid for.
+            anew: states whose answers are asked for again, even if paid for.
             max_cost: US dollars for the whole grid, from now on; None leaves it as it was.
         """
         if max_cost is not None:

@@ -1,4 +1,4 @@
-"""Whether a confidence is to be believed: of the cells that were so sure, how many are right."""
+"""Whether to believe a confidence: how many of the cells in each band of it are right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a share is that was counted on some cases: Wilson's interval."""
+"""The uncertainty of a share counted on some cases: Wilson's interval."""
 
 from __future__ import annotations
 

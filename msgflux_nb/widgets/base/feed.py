@@ -1,4 +1,4 @@
-"""Events of an answer in, batches for a page out: each thing once, and all of it again for a page that missed some."""
+"""Events of an answer in, batches for a page out: each thing once, and everything again for a page that missed some."""
 
 from __future__ import annotations
 

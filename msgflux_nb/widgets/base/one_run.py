@@ -1,4 +1,4 @@
-"""A view of one run: live while it runs, and then its twin in the same place, which needs no kernel."""
+"""A view of one run: live while it runs, then replaced by its twin, which needs no kernel."""
 
 from __future__ import annotations
 

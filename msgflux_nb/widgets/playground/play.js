@@ -185,7 +185,7 @@ export class Play {
     this.tell();
   }
 
-  /** The conversation has begun anew: nothing is told of the answers of the last one. */
+  /** The conversation has started over: nothing is told of the answers of the last one. */
   forget() {
     this.sides.splice(0, this.sides.length, this.newSide());
     this.choosing = false;

@@ -204,7 +204,7 @@ function whole(play, el, { left, places, inner }, signal) {
   /** Which answer was at work when the tools were brought to the front. */
   let toolsOf = 0;
   let plansOf = 0; // and the plan
-  let talked = false; // whether there was a conversation, which can begin anew
+  let talked = false; // whether there was a conversation, which can start over
 
   const draw = oncePerFrame(() => {
     if (!builder.empty()) talked = true;

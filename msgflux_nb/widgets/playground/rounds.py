@@ -45,7 +45,7 @@ class Rounds:
         self._done = threading.Event()
         self._cut = False  # whether the answer and the change before it are one
         self._place: list[int] = []  # the turns that the answer follows
-        self._elsewhere: list[int] | None = None  # the turns that are shown instead, where somebody has begun anew
+        self._elsewhere: list[int] | None = None  # the turns that are shown instead, where somebody has started over
         self._answered: int | None = None  # the id of the turn that is the last answer
 
     @property
