@@ -105,7 +105,7 @@ function whole(play, el, { left, places, inner }, signal) {
   });
   const drawAnswers = answers(play, slot, { waiting: waiting.node, goOn });
   const marks = differenceMarks(slot);
-  head.node.prepend(lens.head);
+  head.node.firstElementChild?.after(lens.head);
   status.node.append(lens.keys);
   at(".mf-run-slot").append(button.node);
   at(".mf-add").classList.replace("mf-primary", "mf-dim"); // one filled button a view
