@@ -60,7 +60,7 @@ def _scalar(cell: Any) -> str | None:
     if _is_container(cell):
         return None
     if type(cell).__str__ is object.__str__:  # type: ignore[comparison-overlap]  # mypy reads one of them as bound
-        raise CellError(f"a {type(cell).__name__} is not text; put its text into the column instead")
+        raise CellError(f"a {type(cell).__name__}, which is not text; put its text into the column instead")
     return str(cell)
 
 

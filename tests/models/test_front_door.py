@@ -246,3 +246,10 @@ ELSEWHERE: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_so_do_tools_blocks_calls_and_widgets(do: Callable[[], Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=re.escape(words)):
         do()
+
+
+@pytest.mark.parametrize(("path", "got"), [(5, "got int"), (None, "got NoneType"), ("", "got an empty text")])
+@pytest.mark.parametrize("door", [mf.record, mf.replay])
+def test_a_recording_needs_a_path(door: Callable[[Any], Any], path: Any, got: str) -> None:
+    with pytest.raises(TypeError, match=f"expected the path of a recording, {got}"):
+        door(path)

@@ -17,7 +17,7 @@ from ...errors import NotRecordedError
 from .inside import Inside, enter, inside, leave
 from .lines import RecordedExchange
 from .matching import WantedRequest, differing, explained, is_same, question_of, question_of_line
-from .recording import Recording, read_recordings
+from .recording import Recording, path_of, read_recordings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,8 @@ def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = No
         with mf.replay("lesson.jsonl"):
             model("What is a token?")
     """
-    return Player(read_recordings(path), Path(path), speed=speed, otherwise=otherwise)
+    where = path_of(path, 'mf.replay("lesson.jsonl")')
+    return Player(read_recordings(path), where, speed=speed, otherwise=otherwise)
 
 
 class FoundAnswer(NamedTuple):

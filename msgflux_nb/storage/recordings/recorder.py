@@ -19,7 +19,7 @@ from .inside import Inside, enter, inside, leave
 from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
 from .locks import locked
 from .media import each_text, shrunk
-from .recording import PARTIAL, Recording, media_folder
+from .recording import PARTIAL, Recording, media_folder, path_of
 
 __all__ = ["Recorder", "now_text", "record"]
 
@@ -58,7 +58,8 @@ def record(
             model("What is a token?")
     """
     given = [scrub] if isinstance(scrub, str | re.Pattern) or callable(scrub) else list(scrub)
-    return Recorder(Path(path).expanduser(), add=add, scrub=given, title=title, licence=licence)
+    where = path_of(path, 'mf.record("lesson.jsonl")').expanduser()
+    return Recorder(where, add=add, scrub=given, title=title, licence=licence)
 
 
 def now_text() -> str:

@@ -12,7 +12,7 @@ from ...errors import RecordingError
 from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
 from .media import grown
 
-__all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "read_recordings", "settings_of"]
+__all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "path_of", "read_recordings", "settings_of"]
 
 ENDING = ".jsonl"
 PARTIAL = ".partial"
@@ -104,6 +104,14 @@ class Recording:
         if hashlib.sha256(data).hexdigest() != name:
             raise RecordingError(f"{self.path}: its file {place} was changed after it was recorded. Record it again.")
         return data
+
+
+def path_of(path: Any, example: str) -> Path:
+    """Return a caller's path; what is none is refused with an example."""
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        said = "an empty text" if path == "" else type(path).__name__
+        raise TypeError(f"expected the path of a recording, got {said}; for example {example}.")
+    return Path(path)
 
 
 def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
