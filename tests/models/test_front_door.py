@@ -36,7 +36,7 @@ NO_MESSAGES: list[tuple[Any, str]] = [
     (pd.DataFrame({"a": [1]}), 'got DataFrame; mf.ChatBlock.user("Hello") builds one. mf.extract(data'),
     (pd.Series(["a"]), "mf.extract(data"),
     (Person("Ada"), "got Person"),
-    (mf.ChatBlock.text("x"), "messages[0]: this is a content part of type 'text', and no message"),
+    (mf.ChatBlock.text("x"), "messages[0]: this is a content part of type 'text', not a message"),
     ([mf.ChatBlock.text("x")], "mf.ChatBlock.user(text, media=[part])"),
     ([{"role": "usr", "content": "x"}], "Did you mean 'user'?"),
     ([{"role": "asistant", "content": "x"}], "Did you mean 'assistant'?"),
