@@ -8,6 +8,7 @@ import msgspec
 
 from ..protocol.events import Usage
 from ..protocol.profile import Profile
+from .asking import Replayed
 from .exchange import Exchange
 from .prices import cost_of, with_request
 
@@ -22,12 +23,14 @@ class Bill(msgspec.Struct, frozen=True):
         attempts: how many requests were sent.
         cost: US dollars, or None when the price is unknown.
         warnings: sentences about what was changed, repaired, cut or left out.
+        replayed: where the answer was recorded; None for one that came over the network.
     """
 
     usage: Usage | None
     attempts: int
     cost: float | None
     warnings: tuple[str, ...] = ()
+    replayed: Replayed | None = None
 
 
 def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:

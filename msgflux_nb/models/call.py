@@ -308,7 +308,7 @@ class Call:
     def bill(self) -> Bill:
         """What it took."""
         cost = cost_together(self.exchanges, self.profile, self.model)
-        return Bill(self.usage, self.attempts, cost, self.warnings)
+        return Bill(self.usage, self.attempts, cost, self.warnings, self.current.replayed)
 
     @property
     def seconds(self) -> float | None:

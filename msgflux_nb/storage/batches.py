@@ -65,6 +65,7 @@ class _Report(msgspec.Struct):
     cost: float | None
     seconds: float | None
     stopped: str | None
+    recorded: dict[str, int] = {}
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,8 +121,8 @@ def explain(
         note = "the answer was not kept"
     elif cells.get("_status") == "cached":
         note = "the answer was there already, from an earlier run or an equal row; nothing was sent for this row"
-    if found.live is not None and found.live.pieces is not None:
-        note = "; ".join(filter(None, [found.live.pieces.told(number), note]))
+    pieces = None if found.live is None or found.live.pieces is None else found.live.pieces.told(number)
+    note = "; ".join(filter(None, [pieces, note, _recorded(found, place)])) or None
     return _explanation(found, label, place, cells, record, request, note)
 
 
@@ -145,6 +145,7 @@ def explain_so_far(run: Run, position: int) -> Explanation:
     if record is not None and state == "ok":
         cells |= {f"_{name}": getattr(record, name) for name in _BILL}
     request, note = _request(found, number, record)
+    note = "; ".join(filter(None, [note, _recorded(found, position)])) or None
     return _explanation(found, run.rows.index[position], position, cells, record, request, note)
 
 
@@ -213,6 +214,15 @@ def _number(found: FoundRun, place: int, piece: int | None) -> int:
             "what is in its store is not paid for twice"
         )
     return place
+
+
+def _recorded(found: FoundRun, place: int) -> str | None:
+    """Say that the row's answer was recorded; of a run of an earlier kernel, that answers of it were."""
+    if found.live is not None:
+        date = found.live.batch.ledger.recorded.get(place)
+        return None if date is None else f"the answer was recorded {date}"
+    dates = {} if found.record is None else found.record.report.get("recorded", {})
+    return f"answers of this run were recorded {', '.join(dates)}" if dates else None
 
 
 def _record(found: FoundRun, place: int) -> Record | None:

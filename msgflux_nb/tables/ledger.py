@@ -36,6 +36,7 @@ class Ledger:
         errors: what went wrong, by position, except rows that were never sent.
         warnings: what was changed, repaired, cut or left out on the way to a value, by position.
         sure: how sure each field is, by position; None if that was not asked for.
+        recorded: when the answers were recorded that a recording gave, by position.
     """
 
     def __init__(self, *, sure: bool = False) -> None:
@@ -48,6 +49,7 @@ class Ledger:
         self.errors: dict[int, str] = {}
         self.warnings: dict[int, tuple[str, ...]] = {}
         self.sure: dict[int, dict[str, float]] | None = {} if sure else None
+        self.recorded: dict[int, str] = {}
         self._not_sent: str | None = None  # why, for all that are pending
         self._states = bytearray()
         self._attempts = array("i")
@@ -81,6 +83,8 @@ class Ledger:
             self.warnings[position] = outcome.warnings
         if self.sure is not None and outcome.sure:
             self.sure[position] = outcome.sure
+        if outcome.recorded is not None:
+            self.recorded[position] = outcome.recorded
         unknown = is_billed(outcome)
         _bill(self._prompt_tokens, position, outcome.prompt_tokens, unknown)
         _bill(self._completion_tokens, position, outcome.completion_tokens, unknown)
@@ -123,6 +127,7 @@ class Ledger:
             again._states[position] = _OPEN
             again.errors.pop(position, None)
             again.warnings.pop(position, None)
+            again.recorded.pop(position, None)
             (again.sure or {}).pop(position, None)
         again.finished -= len(positions)
         again.failed = sum(again._states.count(_CODES[state]) for state in FAILURES)

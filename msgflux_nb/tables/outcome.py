@@ -74,6 +74,7 @@ class Outcome(msgspec.Struct, frozen=True):
         warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
         sure: how sure each field is, from 0 to 1; None if that was not asked for.
         cached_tokens: of the prompt's, those that the provider read from its cache.
+        recorded: when the answer was recorded, such as ``"2026-11-20"``; None for one that came over the network.
     """
 
     state: State
@@ -87,6 +88,7 @@ class Outcome(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     sure: dict[str, float] | None = None
     cached_tokens: int = 0
+    recorded: str | None = None
 
     @property
     def is_failure(self) -> bool:
@@ -123,6 +125,7 @@ def again(outcome: Outcome) -> Outcome:
         cost=0.0,
         warnings=outcome.warnings,
         sure=outcome.sure,
+        recorded=outcome.recorded,
     )
 
 
@@ -221,6 +224,7 @@ def common_text(error: str) -> str:
 
 
 def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
+    origin = getattr(evidence, "replayed", None)
     return {
         "attempts": getattr(evidence, "attempts", None),
         "prompt_tokens": getattr(usage, "prompt_tokens", None),
@@ -228,4 +232,5 @@ def _billed(evidence: Any, usage: Any) -> dict[str, Any]:
         "cost": getattr(evidence, "cost", None),
         "warnings": getattr(evidence, "warnings", ()),
         "cached_tokens": getattr(usage, "cached", None) or 0,
+        "recorded": None if origin is None else origin.date,
     }

@@ -142,7 +142,7 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
     that was answered does not know its own, or none was answered. Then ``known`` has the sums over the others, and
     ``unknown`` how many do not know. A row that failed without an answer counts for nothing.
     ``cached_tokens`` is how many of the prompts' tokens the provider read from its cache; ``warnings`` is how many rows
-    have some.
+    have some; ``recorded`` is how many answers a recording gave, by the date when they were recorded.
     """
     about = ledger.columns()
     counts = Counter(about["states"])
@@ -155,6 +155,7 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
         "unknown": {name: unknown for name, (_, unknown) in billed.items()},
         "cached_tokens": ledger.cached_tokens,
         "warnings": len(ledger.warnings),
+        "recorded": dict(sorted(Counter(ledger.recorded.values()).items())),
         **told,
     }
 

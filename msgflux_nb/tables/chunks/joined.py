@@ -59,6 +59,7 @@ class PieceJoiner:
             error,
             warnings=tuple(dict.fromkeys(warnings)),
             sure=sure or None,
+            recorded=next(filter(None, map(ledger.recorded.get, numbers)), None),
             **self._bill(ledger, numbers),
         )
 

@@ -52,7 +52,14 @@ def figures_of(
         ["cost", _cost(tally, ended) if cost is None else money(cost, free=free)],
         ["for the rest", _for_the_rest(rest_cost, free=free)],
         ["took" if ended is not None else "time left", _time(seconds, about=ended is None)],
+        ["recorded", _recorded({} if tally is None else tally.recorded, finished)],
     ]
+
+
+def _recorded(dates: Mapping[str, int], finished: int) -> str:
+    """Say when the answers were recorded, and of how many rows if not of all."""
+    count = sum(dates.values())
+    return _DASH if not count else " and ".join(dates) + ("" if count == finished else f" ({rows_text(count)})")
 
 
 def _for_the_rest(cost: float | None, *, free: bool) -> str:

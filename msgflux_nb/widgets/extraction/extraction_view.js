@@ -260,7 +260,8 @@ function footLine(all) {
     const known = (/** @type {string} */ name) => (value[name] === "–" ? "" : value[name] ?? "");
     const tokens = [known("tokens in") && `${known("tokens in")} in`, known("tokens out") && `${known("tokens out")} out`];
     const cached = counts.cached && state !== "idle" ? `${counted(counts.cached)} known before, paid once` : "";
-    const parts = [known("rate"), tokens.filter(Boolean).join(" · "), cached].filter(Boolean);
+    const recorded = known("recorded") && `recorded ${known("recorded")}`;
+    const parts = [known("rate"), tokens.filter(Boolean).join(" · "), cached, recorded].filter(Boolean);
     if (figures.dataset.said !== parts.join("\n")) figures.replaceChildren(...parts.map(figure));
     figures.dataset.said = parts.join("\n");
     const running = state === "running" || state === "stopping";

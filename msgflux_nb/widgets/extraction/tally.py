@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import msgspec
@@ -48,6 +48,7 @@ class Tally:
         last_of: the same for each state that is a failure.
         heads: the columns with their distributions.
         problems: by what they have in common.
+        recorded: how many answers a recording gave, by the date when they were recorded.
         version: a number that changes when something has ended.
     """
 
@@ -60,6 +61,7 @@ class Tally:
         self._clock = clock
         ledger = run.batch.ledger
         self._billed = billed_of(ledger)
+        self.recorded = Counter(ledger.recorded.values())
         self._asked = sum(attempts != 0 for attempts in ledger.columns()["attempts"])
         for position in list(ledger.errors):
             self._group(position, ledger.state(position), ledger.errors[position])
@@ -84,6 +86,8 @@ class Tally:
                 self._billed[name] = ((known or 0) + amount, unknown)
             elif is_billed(outcome):
                 self._billed[name] = (known, unknown + 1)
+        if outcome.recorded is not None:
+            self.recorded[outcome.recorded] += 1
         if outcome.is_failure:
             self._group(position, outcome.state, outcome.error or "")
         self.version += 1

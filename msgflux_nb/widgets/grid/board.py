@@ -233,11 +233,15 @@ class Board:
             "against": against,
             "fields": self._differences(position, first if against else position),
             "error": self._ledger.errors.get(position, ""),
-            "figures": [] if hidden or is_open else _figures(self.run.bill(position, self._ledger)),
+            "figures": [] if hidden or is_open else self._figures(position),
             "rating": "" if rating is None else "good" if rating else "bad",
             "rateable": self._ledger.values[position] is not None,
             "code": "" if hidden else self._code(cell),
         }
+
+    def _figures(self, position: int) -> list[list[str]]:
+        date = self._ledger.recorded.get(position)
+        return _figures(self.run.bill(position, self._ledger)) + ([] if date is None else [[date, "recorded"]])
 
     def _differences(self, position: int, first: int) -> list[list[Any]]:
         values = self._ledger.values
