@@ -156,10 +156,11 @@ class Accumulator:
             raise self.failure
         spoken = self._spoken
         if spoken.finished is None and not self.done and (self._needs_end or not self.has_content):
+            end = "neither a finish_reason nor [DONE]" if self._reader is None else f"no {self._reader.end}"
             cut = f" The last chunk is only a part: {self._scrub(self._cut)[:120]!r}." if self._cut else ""
             raise StreamInterruptedError(
-                f"the stream ended before the answer did: neither a finish_reason nor [DONE] came.{cut} What arrived "
-                "is in .snapshot; the connection may have been cut.",
+                f"the stream ended before the answer did: {end} came.{cut} What arrived is in .snapshot; the "
+                "connection may have been cut.",
                 snapshot=self.snapshot,
             )
         if spoken.finished is None:

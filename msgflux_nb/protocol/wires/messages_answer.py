@@ -70,7 +70,10 @@ class MessagesReader:
     Attributes:
         done: whether the answer has said that it is over.
         recognised: whether anything of this wire has come.
+        end: the event that ends a stream, for an error that says that it did not come.
     """
+
+    end = "message_stop"
 
     def __init__(self, *, continues: bool = False) -> None:
         self.done = False

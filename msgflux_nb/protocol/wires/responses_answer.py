@@ -106,7 +106,10 @@ class ResponsesReader:
     Attributes:
         done: whether the answer has said that it is over.
         recognised: whether anything of this wire has come.
+        end: the event that ends a stream, for an error that says that it did not come.
     """
+
+    end = "response.completed"
 
     def __init__(self) -> None:
         self.done = False

@@ -19,8 +19,10 @@ class WireReader(Protocol):
     Attributes:
         done: whether the answer has said that it is over.
         recognised: whether anything of this wire has come.
+        end: the event that ends a stream, for an error that says that it did not come.
     """
 
+    end: str
     done: bool
     recognised: bool
 
