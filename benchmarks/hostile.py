@@ -11,11 +11,13 @@ from __future__ import annotations
 import datetime
 import functools
 import gzip
+import os
 import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,7 +25,7 @@ import brotli
 from backports import zstd
 from stream import load, machine
 
-from tests.http.test_hostile import BLOCK, CHUNKED, KINDS, OK, after_a_request, called
+from tests.http.test_hostile import BLOCK, CHUNKED, KINDS, OK, after_a_request, called, for_ever
 from tests.scripted import Peer, listening
 
 LIMIT_SECONDS, LONGEST_SECONDS, MOST_MB = 2.0, 2.5, 300
@@ -114,9 +116,59 @@ MORE = {
 }
 
 
+def before_http(first: bytes, then: bytes = b"", *, every: float = 0.0, head: bool = False) -> Callable[[Peer], None]:
+    """Something else than an answer, where TLS or a tunnel is agreed on; ``head``: after the request for a tunnel."""
+
+    def talk(peer: Peer) -> None:
+        if head:
+            peer.read_head()
+        else:
+            peer.line.recv(65_536)
+        if first:
+            peer.send(first)
+        if then:
+            for_ever(peer, then, every=every)
+        peer.wait_for_close(30)
+
+    return talk
+
+
+TLS = {
+    "TLS: silence": before_http(b""),
+    "TLS: a record that drips": before_http(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"a", every=0.02),
+    "TLS: warnings without end": before_http(b"", b"\x15\x03\x03\x00\x02\x01\x00" * 5_000),
+    "TLS: a certificate without end": before_http(b"\x16\x03\x03\x40\x00\x0b\xff\xff\xff", BLOCK),
+}
+PROXY = {
+    "a tunnel: silence": before_http(b"", head=True),
+    "a tunnel: a head that drips": before_http(b"HTTP/1.1 200 O", b"K", every=0.02, head=True),
+    "a tunnel: headers without end": before_http(OK, b"A: b\r\n" * 5_000, head=True),
+    "a tunnel: 1xx without end": before_http(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000, head=True),
+    "a tunnel: a refusal without end": before_http(b"HTTP/1.1 503 No\r\n\r\n", BLOCK, head=True),
+    "a tunnel: and then silence": before_http(OK + b"\r\n", head=True),
+    "a tunnel: and then no TLS": before_http(OK + b"\r\n", BLOCK, head=True),
+}
+SOCKS = {
+    "SOCKS: silence": before_http(b""),
+    "SOCKS: a greeting that drips": before_http(b"\x05", b"\x00", every=0.2),
+    "SOCKS: zeros without end": before_http(b"\x05\x00", b"\x05\x00\x00\x03\xff" * 1_000),
+}
+
+
+def reached(name: str, url: str) -> tuple[str, dict[str, str]]:
+    """Where a call goes that is to meet such a server, and by which variables of its environment."""
+    if name in TLS:
+        return url.replace("http:", "https:"), {}
+    if name in PROXY:
+        return "https://api.example.test/v1", {"HTTPS_PROXY": url.removesuffix("/v1")}
+    if name in SOCKS:
+        return "http://api.example.test/v1", {"ALL_PROXY": url.removesuffix("/v1").replace("http:", "socks5:")}
+    return url, {}
+
+
 def main() -> None:
     """Run and print."""
-    kinds = {**KINDS, **MORE}
+    kinds = {**KINDS, **MORE, **TLS, **PROXY, **SOCKS}
     wanted = sys.argv[1:] or list(kinds)
     print(f"{datetime.date.today()}, {machine()}, load {load()} before.\n")
     print("| what the server does | longest call, s | CPU of that call, s | most memory, MB | held |")
@@ -125,7 +177,10 @@ def main() -> None:
         if hasattr(kinds[name], "made"):
             _made(kinds[name].made)  # or the server would be late
         with listening(kinds[name]) as server:
-            calls = called(server.url, limit=LIMIT_SECONDS)
+            url, variables = reached(name, server.url)
+            with mock.patch.dict(os.environ, variables):
+                calls = called(url, limit=LIMIT_SECONDS)
+            server.faults.clear()  # writing to a client that has left
         slowest, most = max(calls, key=lambda call: call.seconds), max(call.megabytes for call in calls)
         held = slowest.seconds <= LONGEST_SECONDS and most <= MOST_MB and all(call.said != "nothing" for call in calls)
         told = "yes" if held else f"no: {[call[:4] for call in calls]}"

@@ -17,6 +17,7 @@ from msgflux_nb.display.markdown import link_html, markdown_html
 from msgflux_nb.errors import MsgfluxError
 from msgflux_nb.generation.decode import decode_answer, decode_json
 from msgflux_nb.generation.deviations import repeated_keys
+from msgflux_nb.generation.item_texts import ItemTexts
 from msgflux_nb.generation.lenient import read_lenient
 from msgflux_nb.generation.schema import wire_schema
 from msgflux_nb.models.keys import Key, scrub
@@ -26,10 +27,17 @@ from msgflux_nb.protocol.events import TextDelta
 from msgflux_nb.protocol.failure import error_in, failure_in_stream, failure_of_body, failure_of_status
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.profile import Profile
+from msgflux_nb.protocol.special_tokens import holds_special_token, split_special_tokens
 from msgflux_nb.protocol.sse import SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 from msgflux_nb.protocol.usage import Usage
+from msgflux_nb.protocol.wire import Wire, reader_of
+from msgflux_nb.storage.recordings.hidden import hidden_answer, hidden_request, hiding
+from msgflux_nb.storage.recordings.lines import from_line
+from msgflux_nb.storage.recordings.media import grown, shrunk
 from msgflux_nb.tables.cells import cell_text
+from msgflux_nb.tables.chunks.chunk import Chunk
+from msgflux_nb.tables.chunks.cut import cut
 from msgflux_nb.tables.compare import same_cell
 from msgflux_nb.tables.marks import marked
 from msgflux_nb.tables.spans import span_of
@@ -92,6 +100,58 @@ def _stream(text: str) -> None:
     with contextlib.suppress(MsgfluxError):
         accumulator.finish()
     _ = accumulator.snapshot.text
+
+
+def _stream_of(wire: Wire, event: Callable[[str], dict[str, object]]) -> Callable[[str], object]:
+    """An answer in pieces on another wire; each piece is in an event."""
+
+    def read(text: str) -> None:
+        accumulator = Accumulator(reader=reader_of(wire))
+        for at in range(0, len(text), 500):
+            accumulator.feed(b"data: " + _json(event(_clean(text[at : at + 500]))) + b"\n\n")
+        accumulator.feed(b"data: " + _bytes(text) + b"\n\n")
+        accumulator.close()
+        with contextlib.suppress(MsgfluxError):
+            accumulator.finish()
+        _ = accumulator.snapshot.text
+
+    return read
+
+
+def _responses_event(text: str) -> dict[str, object]:
+    return {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": text}
+
+
+def _messages_event(text: str) -> dict[str, object]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+
+
+def _recorded(text: str) -> None:
+    hide = hiding(["a secret"], _scrub)
+    chunks = [
+        (
+            at,
+            b"data: " + _json({"choices": [{"index": 0, "delta": {"content": _clean(text[at : at + 500])}}]}) + b"\n\n",
+        )
+        for at in range(0, len(text), 500)
+    ]
+    hidden_answer(chunks, hide)
+    hidden_answer([(0, _bytes(text))], hide)
+    hidden_request({"messages": [text]}, hide)
+    grown(shrunk(_clean(text)), lambda name: b"")
+    with contextlib.suppress(MsgfluxError):
+        from_line(_bytes(text))
+
+
+def _items(text: str) -> None:
+    items = ItemTexts("items", bare=True)
+    for at in range(0, len(text), 100):
+        items.feed(text[at : at + 100])
+
+
+def _tokens(text: str) -> None:
+    holds_special_token(text)
+    split_special_tokens(text, ["@@END@@"])
 
 
 def _wire(text: str) -> None:
@@ -193,6 +253,12 @@ READERS: dict[str, Callable[[str], object]] = {
     "events": _sse,
     "an answer's bytes": _wire,
     "an answer's content in pieces": _stream,
+    "an answer in pieces of the Responses wire": _stream_of("responses", _responses_event),
+    "an answer in pieces of the Messages wire": _stream_of("messages", _messages_event),
+    "items in pieces": _items,
+    "a recorded answer": _recorded,
+    "a document in pieces": lambda text: cut(text, Chunk(tokens=500, overlap=50)),
+    "control tokens": _tokens,
     "HTTP": _http,
     "the body of an error": _error_body,
     "keys in a text": _scrub,

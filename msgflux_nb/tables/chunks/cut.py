@@ -17,6 +17,7 @@ Range = tuple[int, int]
 _END = re.compile(r"\n[ \t]*\n\s*|\n+|[.!?…]+[\"'”’)\]]*[ \t]+|[。！？]+[”’」』]*")
 _WORD = re.compile(r"\s+")
 _PAGE, _PARAGRAPH, _SENTENCE = 3, 2, 1
+_SURELY_TOO_LONG = 12  # characters a token, in nearly every text
 _FULL_ENOUGH = 0.6  # of a piece, before a better end is looked for
 
 
@@ -84,13 +85,23 @@ def _back(units: list[_Unit], first: int, last: int, overlap: int) -> int:
 def _units(text: str, limit: int, pages: frozenset[int]) -> Iterator[_Unit]:
     start = 0
     for end, strength in _ends(text, pages):
-        while text_tokens(text[start:end]) > limit:
-            middle = _word_end(text, start, end, limit)
+        while (too_long := _too_long(text, start, end, limit)) is not None:
+            middle = _word_end(text, start, too_long, limit)
             yield _Unit(start, middle, text_tokens(text[start:middle]), 0)
             start = middle
         if end > start:
             yield _Unit(start, end, text_tokens(text[start:end]), strength)
         start = end
+
+
+def _too_long(text: str, start: int, end: int, limit: int) -> int | None:
+    """Return the end of a beginning that is too long already; None if all of it fits. Looks no further than needed."""
+    size = _SURELY_TOO_LONG * limit
+    while start + size < end:
+        if text_tokens(text[start : start + size]) > limit:
+            return start + size
+        size *= 2
+    return end if text_tokens(text[start:end]) > limit else None
 
 
 def _ends(text: str, pages: frozenset[int]) -> Iterator[tuple[int, int]]:
