@@ -158,7 +158,7 @@ def _read(markup: str) -> str:
 
 
 def _text(answer: Any) -> str:
-    """The text as Markdown, but a structure as it is, and so an answer whose prefill is no plain words.
+    """The text as Markdown; a structure, or an answer whose prefill is not plain words, unchanged.
 
     Such a prefill may end within a construct of Markdown, and who writes one looks at each character.
     """
@@ -171,7 +171,7 @@ def _text(answer: Any) -> str:
 
 
 def _begun(prefill: str, text: str) -> str:
-    """Draw a text as Markdown with what it was made to begin with in its tint; "" if that is no plain words."""
+    """Draw a text as Markdown with its prefill tinted; "" if the prefill is not plain words."""
     drawn = markdown_html(text)
     if not prefill:
         return drawn

@@ -21,7 +21,7 @@ def check_functions(**given: Any) -> None:
 
 
 def check_answer(answer: Any) -> None:
-    """Refuse what is no type, such as ``3`` or an instance in the place of its class.
+    """Refuse anything but a type, such as ``3`` or an instance instead of its class.
 
     Raises:
         TypeError: it says what came.

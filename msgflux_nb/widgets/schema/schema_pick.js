@@ -6,7 +6,7 @@ import { onChange } from "../base/dom.js";
 /** @import { Entry } from "../base/controls.js" */
 /** @import { Model } from "../base/dom.js" */
 
-/** @type {Record<string, string>} what is said beside a name of a group */
+/** @type {Record<string, string>} the words next to the name of a group */
 const FROM = { built: "built here", notebook: "your notebook" };
 
 /**
