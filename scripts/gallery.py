@@ -55,17 +55,26 @@ SHOWN = {
     "Check an exercise": ("check", "mf.lesson('04').a.check('{')"),
 }
 STYLE = """<meta charset="utf-8"><style>
-body { margin: 0; background: #fff; color: #1f2328; font: 14px/1.45 sans-serif; }
+:root { --jp-layout-color0: #fff; --jp-ui-font-color0: #000; --jp-ui-font-color1: rgba(0, 0, 0, 0.87);
+  --jp-brand-color1: #1976d2; --jp-success-color1: #388e3c; --jp-warn-color1: #f57c00; --jp-error-color1: #d32f2f;
+  --jp-ui-font-family: Inter, sans-serif; --jp-content-font-family: Inter, sans-serif;
+  --jp-code-font-family: "JetBrains Mono", monospace; }
+body { margin: 0; background: #fff; color: rgba(0, 0, 0, 0.87); font: 14px/1.5 Inter, sans-serif; }
 #shown { width: max-content; min-width: 320px; max-width: 600px; padding: 16px; }
 #shown:has(.msgflux-twin) { width: 600px; }
-table.dataframe { border-collapse: collapse; font-size: 13px; }
-table.dataframe td, table.dataframe th { padding: 3px 10px; text-align: right; }
-table.dataframe tr { border-bottom: 1px solid #d8dee4; } pre { margin: 0; font-size: 12px; white-space: pre-wrap; }
+table.dataframe { border: 0; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+table.dataframe :is(td, th) { border: 0; border-bottom: 1px solid #e0e0e0; line-height: 20px; padding: 4px 0 4px 20px;
+  text-align: right; vertical-align: top; }
+table.dataframe :is(td, th):first-child { padding-left: 0; text-align: left; }
+table.dataframe thead th { border-bottom-color: #c2c2c2; font-weight: 600; }
+table.dataframe tbody th { color: #5e5e5e; font-weight: 400; }
+pre { margin: 0; font: 12px/1.65 "JetBrains Mono", monospace; white-space: pre-wrap; }
 .piece { padding: 1px 0; }
-.piece:nth-child(odd) { background: #ddeafc; }
-.piece:nth-child(even) { background: #eef4e4; }
+.piece { border-radius: 3px; }
+.piece:nth-child(odd) { background: #e1ecf7; }
+.piece:nth-child(even) { background: #f1f1f1; }
 .bar { display: grid; grid-template-columns: 110px 1fr 50px; gap: 8px; width: 380px; font-size: 13px; margin: 2px 0; }
-.bar i { background: #8ab4f8; border-radius: 2px; display: block; height: 14px; margin-top: 3px; }
+.bar i { background: #bdbdbd; border-radius: 2px; display: block; height: 14px; margin-top: 3px; }
 </style>"""
 
 
