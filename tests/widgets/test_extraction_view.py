@@ -474,7 +474,7 @@ def test_a_row_is_opened_with_its_text_and_what_was_found_in_it(view_of: Make) -
     assert (second["text"], second["spans"]) == (rows[1], [])
     assert "people: expected a number" in second["error"]
     assert outside["name"] == "IndexError"
-    assert [message["name"] for message in refused] == ["RefusedError"] * 2
+    assert [message["name"] for message in refused] == ["PageMessageError"] * 2
 
 
 def test_a_forecast_stands_at_the_button(view_of: Make) -> None:
