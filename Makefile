@@ -21,22 +21,24 @@ else
 endif
 
 test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
-	@failed=; for part in unit notebooks browser fuzz; do $(MAKE) --no-print-directory $$part FUZZ_SECONDS=--same || failed="$$failed $$part"; done; \
+	@failed=; for part in unit notebooks browser fuzz; do $(MAKE) --no-print-directory $$part READY= FUZZ_SECONDS=--same || failed="$$failed $$part"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
+READY ?= .test-ready
 WORKERS ?= 2
-unit: .test-ready
+unit: $(READY)
 	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25 -n $(WORKERS) --dist loadfile
 
-notebooks: .test-ready
+notebooks: $(READY)
 	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 -n $(WORKERS) --dist loadfile notebooks
 
-browser: .test-ready
-	$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist loadfile --durations=10
+# In the order of their names: else the quickstart, one long test, would be begun last.
+browser: $(READY)
+	$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 FUZZ_SECONDS ?= 600
-fuzz: .test-ready ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
+fuzz: $(READY) ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
+	@[ "$(FUZZ_SECONDS)" = --same ] || $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 coverage: .test-ready ## how many lines and branches the unit tests run; the browser tests come on top

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 import msgflux_nb as mf
+
+AServer = TypeVar("AServer", bound=ThreadingHTTPServer)
 
 
 @dataclass
@@ -157,7 +159,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(*replies: Reply) -> Iterator[Server]:
     """Run a server for the length of a test."""
-    server = Server(list(replies))
+    with running(Server(list(replies))) as server:
+        yield server
+
+
+@contextmanager
+def running(server: AServer) -> Iterator[AServer]:
+    """Let a server answer on a thread of its own."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..errors import StoreError
-from .layout import TABLES, bring_up_to_date, refuse_foreign
+from .layout import TABLES, bring_up_to_date, refuse_foreign, transaction
 
 __all__ = ["BusyError", "File", "SqliteFile", "Statement"]
 
@@ -107,15 +107,9 @@ class SqliteFile:
         self.open()
 
         def run(connection: sqlite3.Connection) -> None:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(connection):
                 for statement, values in statements:
                     connection.execute(statement, values)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
         self._guarded(run)
 
@@ -242,8 +236,7 @@ def _remove_logs(path: Path | None) -> None:
 
 def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Write one file's contents into another; existing entries stay, except failures that an answer replaces."""
-    target.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(target):
         there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in (table for table in TABLES if table in there):
             found = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # our own names
@@ -257,8 +250,3 @@ def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
                 )
             while rows := found.fetchmany(_CHUNK):
                 target.executemany(statement, rows)
-        target.execute("COMMIT")
-    except BaseException:
-        if target.in_transaction:
-            target.execute("ROLLBACK")
-        raise

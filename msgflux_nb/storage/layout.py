@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
 
-__all__ = ["TABLES", "bring_up_to_date", "refuse_foreign"]
+__all__ = ["TABLES", "bring_up_to_date", "refuse_foreign", "transaction"]
 
 _VERSION = 5
 _SCHEMA = """
@@ -100,14 +102,22 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Create what is missing, in one transaction: several processes may do so at once."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
         if "warnings" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")}:
             connection.execute("ALTER TABLE rows ADD COLUMN warnings TEXT")
         connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run what is inside as one transaction: all of it is kept, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")

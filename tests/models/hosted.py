@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.scripted import Reply, Server, chunk, completion
+from tests.scripted import Reply, Server, chunk, completion, running
 
 CONTEXT_CHARACTERS = 20_000
 ANSWER = "The capital of France is Paris."
@@ -222,11 +221,5 @@ def hosting(*, echoes: bool = False) -> Iterator[Hosted]:
     """Run such a server."""
     server = Hosted([])
     server.echoes = echoes
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

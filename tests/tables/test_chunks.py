@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from msgflux_nb.tables.chunks.cut import cut
 from msgflux_nb.tables.chunks.merge import Answered, merged
 from msgflux_nb.tables.chunks.pdf_text import paged_text
 from msgflux_nb.tables.run import known_runs
-from tests.scripted import Reply, Server, completion, error, model_at
+from tests.scripted import Reply, Server, completion, error, model_at, running
 from tests.tables.scripted_model import Scripted
 
 
@@ -77,15 +76,8 @@ class Reading(Server):
 
 @contextmanager
 def reading(answer: Callable[[str], Reply] = told, delay: float = 0.0) -> Iterator[Reading]:
-    server = Reading(answer, delay)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(Reading(answer, delay)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def sent(server: Server) -> list[str]:

@@ -68,7 +68,7 @@ def test_another_is_refused_and_logged(content: dict[str, Any], said: str, caplo
     [record] = caplog.records
     assert said in record.getMessage()
     [problem] = view.told
-    assert problem["name"] == "RefusedError"
+    assert problem["name"] == "PageMessageError"
     assert said in problem["message"]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.tables.reviewing.intervals import wilson
-from tests.scripted import Reply, Server, completion, error, model_at, serving
+from tests.scripted import Reply, Server, completion, error, model_at, running, serving
 from tests.tables.counting import restart_kernel
 from tests.tables.scripted_model import Metadata, Scripted
 
@@ -42,13 +42,8 @@ class Answering(Server):
 
 @pytest.fixture
 def server() -> Any:
-    server = Answering([])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(Answering([])) as server:
+        yield server
 
 
 INPUTS = pd.Series(["my login fails", "an invoice", "login again"], index=["a", "b", "c"], name="mail")
