@@ -25,7 +25,7 @@ import brotli
 from backports import zstd
 from stream import load, machine
 
-from tests.http.test_hostile import BLOCK, CHUNKED, KINDS, OK, after_a_request, called, for_ever
+from tests.http.test_hostile import BLOCK, CHUNKED, KINDS, OK, after_a_request, calling, for_ever
 from tests.scripted import Peer, listening
 
 LIMIT_SECONDS, LONGEST_SECONDS, MOST_MB = 2.0, 2.5, 300
@@ -178,8 +178,8 @@ def main() -> None:
             _made(kinds[name].made)  # or the server would be late
         with listening(kinds[name]) as server:
             url, variables = reached(name, server.url)
-            with mock.patch.dict(os.environ, variables):
-                calls = called(url, limit=LIMIT_SECONDS)
+            with mock.patch.dict(os.environ, variables), calling(LIMIT_SECONDS) as called:
+                calls = called(url)
             server.faults.clear()  # writing to a client that has left
         slowest, most = max(calls, key=lambda call: call.seconds), max(call.megabytes for call in calls)
         held = slowest.seconds <= LONGEST_SECONDS and most <= MOST_MB and all(call.said != "nothing" for call in calls)

@@ -1,18 +1,20 @@
 """Servers that mean harm: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB.
 
-Each call runs in a process of its own, whose memory is measured, by every driver: sync and async, whole and streamed,
-and in a batch. The limit is shorter here and the slack longer, since machines that run tests do other things too;
-``benchmarks/hostile.py`` measures the promise.
+Each server is met in a process of its own, whose memory is measured, by every driver: sync and async, whole and
+streamed, and in a batch. One process has imported everything, and forks the others. The limit is shorter here and the
+slack longer, since machines that run tests do other things too; ``benchmarks/hostile.py`` measures the promise.
 """
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -107,12 +109,10 @@ KINDS: dict[str, Callable[[Peer], None]] = {
 }
 
 CALLER = """
-import asyncio, sys, threading, time
+import asyncio, os, signal, sys, threading, time, traceback
 import msgspec, pandas, aiohttp, http.client, httpx
 import msgflux_nb as mf
 import msgflux_nb.http.whole
-
-url, limit = sys.argv[1], float(sys.argv[2])
 
 class Person(msgspec.Struct):
     name: str
@@ -121,38 +121,53 @@ def memory():
     with open("/proc/self/status") as file:
         return int(next(line for line in file if line.startswith("VmRSS")).split()[1]) // 1024
 
-model = mf.Model.chat_completion("m", base_url=url, timeout=limit, max_retries=0, profile={"reasks": 0})
-
-async def asked(**keywords):
-    response = await model.acall("Hi", **keywords)
-    return await response.consume() if keywords else response.consume()
-
-calls = {
-    "sync": lambda: model("Hi").consume(),
-    "sync stream": lambda: model("Hi", stream=True).consume(),
-    "async": lambda: asyncio.run(asked()),
-    "async stream": lambda: asyncio.run(asked(stream=True)),
-    "batch": lambda: mf.extract(["a"], Person, model=model, store=False, progress=False, on_error="raise"),
-}
 mf.extract
-peak, over = [0], threading.Event()
 
-def watch():
-    while not over.wait(0.01):
-        peak[0] = max(peak[0], memory())
+def calls_of(url):
+    options = {"max_retries": 0, "profile": {"reasks": 0}}
+    model = mf.Model.chat_completion("m", base_url=url, timeout=float(sys.argv[1]), **options)
 
-threading.Thread(target=watch, daemon=True).start()
-for driver, call in calls.items():
-    peak[0] = before = memory()
-    began, cpu = time.monotonic(), time.process_time()
-    try:
-        call()
-        said = "nothing"
-    except mf.MsgfluxError as error:
-        said = f"{type(error).__name__}: {error}"
-    took, cpu = time.monotonic() - began, time.process_time() - cpu
-    print(driver, round(took, 2), round(cpu, 2), max(peak[0], memory()) - before, said[:300], sep="|")
-over.set()
+    async def asked(**keywords):
+        response = await model.acall("Hi", **keywords)
+        return await response.consume() if keywords else response.consume()
+
+    calls = {
+        "sync": lambda: model("Hi").consume(),
+        "sync stream": lambda: model("Hi", stream=True).consume(),
+        "async": lambda: asyncio.run(asked()),
+        "async stream": lambda: asyncio.run(asked(stream=True)),
+        "batch": lambda: mf.extract(["a"], Person, model=model, store=False, progress=False, on_error="raise"),
+    }
+    peak, over = [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.01):
+            peak[0] = max(peak[0], memory())
+
+    threading.Thread(target=watch, daemon=True).start()
+    for driver, call in calls.items():
+        peak[0] = before = memory()
+        began, cpu = time.monotonic(), time.process_time()
+        try:
+            call()
+            said = "nothing"
+        except mf.MsgfluxError as error:
+            said = f"{type(error).__name__}: {error}"
+        took, cpu = time.monotonic() - began, time.process_time() - cpu
+        print(driver, round(took, 2), round(cpu, 2), max(peak[0], memory()) - before, said[:300], sep="|", flush=True)
+    over.set()
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        signal.alarm(120)  # which ends it
+        try:
+            calls_of(line.strip())
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("over", flush=True)
 """
 
 
@@ -166,19 +181,34 @@ class Call(NamedTuple):
     said: str
 
 
-def called(url: str, *, limit: float = LIMIT_SECONDS) -> list[Call]:
-    """Call by each driver in a process of its own."""
-    ran = subprocess.run(
-        [sys.executable, "-c", CALLER, url, str(limit)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert ran.returncode == 0, ran.stderr[-2_000:]
-    rows = [line.split("|", 4) for line in ran.stdout.splitlines() if line.count("|") >= 4]
-    assert len(rows) == 5
-    return [Call(driver, float(took), float(cpu), int(size), said) for driver, took, cpu, size, said in rows]
+@contextmanager
+def calling(limit: float) -> Iterator[Callable[[str], list[Call]]]:
+    """Give a function that calls by each driver, in a process of its own for each server."""
+    command = [sys.executable, "-c", CALLER, str(limit)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, said = process.stdin, process.stdout
+
+        def called(url: str) -> list[Call]:
+            told.write(f"{url}\n")
+            told.flush()
+            lines = itertools.takewhile(lambda line: line != "over\n", said)
+            rows = [line.rstrip("\n").split("|", 4) for line in lines if line.count("|") >= 4]
+            assert len(rows) == 5, "the process has printed why"
+            return [Call(driver, float(took), float(cpu), int(size), words) for driver, took, cpu, size, words in rows]
+
+        yield called
+
+
+@pytest.fixture(scope="module")
+def called() -> Iterator[Callable[[str], list[Call]]]:
+    with calling(LIMIT_SECONDS) as function:
+        yield function
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_server_keeps_a_call_or_fills_the_memory(kind: str) -> None:
+def test_no_server_keeps_a_call_or_fills_the_memory(called: Callable[[str], list[Call]], kind: str) -> None:
     for _ in range(3):  # a machine that is busy with other things may be late once or twice
         with listening(KINDS[kind]) as server:
             found = called(server.url)

@@ -31,12 +31,12 @@ TIMES = range(int(os.environ.get("MSGFLUX_KILLS", "2")))
 SCRIPT = """
 import os, signal, sys
 import msgflux_nb as mf
-from msgflux_nb.storage.batches import Records
+from msgflux_nb.storage.batches import BatchRecords
 from msgflux_nb.storage.answers import open_store
 from tests.tables.counting import Person
 
 url, path, key, deadly = *sys.argv[1:4], int(sys.argv[4])
-store, put, puts = open_store(path), Records.put_soon, 0
+store, put, puts = open_store(path), BatchRecords.put_soon, 0
 
 def put_or_die(records, record):
     global puts
@@ -45,7 +45,7 @@ def put_or_die(records, record):
         store.worker.file._connection.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 8)
     put(records, record)
 
-Records.put_soon = put_or_die
+BatchRecords.put_soon = put_or_die
 model = mf.Model.chat_completion("scripted", base_url=url, api_key=key, max_retries=0, profile={"reasks": 0})
 texts = [f"row {number}" for number in range({ROWS})]
 mf.extract(texts, Person, model=model, store=path, max_concurrency={AT_ONCE}, progress=False)
