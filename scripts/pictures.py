@@ -36,6 +36,7 @@ FONTS = (
     "--jp-code-font-family: 'JetBrains Mono', monospace !important; }"
 )
 PACE = 0.03  # seconds from one piece to the next
+INTO_VIEW = "(it) => document.querySelector(it)?.scrollIntoView({ block: 'start' })"
 FILM_BYTES = 2_000_000
 FILM_WIDTH = 860
 
@@ -567,12 +568,15 @@ class Film:
     def __init__(self, page: Page, clip: dict[str, float]) -> None:
         self._page, self._clip = page, clip
         self.frames: list[tuple[float, Image.Image]] = []
+        self.view = ""  # what stays at the top of the window: JupyterLab scrolls to the cell that runs
 
     def shoot(self, seconds: float) -> None:
         """Take frames for so long."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             at = time.monotonic()
+            if self.view:
+                self._page.evaluate(INTO_VIEW, self.view)
             data = self._page.screenshot(clip=self._clip, scale="css", type="png")  # type: ignore[arg-type]
             image = Image.open(io.BytesIO(data)).convert("RGB")
             size = (FILM_WIDTH, round(image.height * FILM_WIDTH / image.width))
@@ -633,8 +637,8 @@ def film(studio: Studio) -> None:
         page.keyboard.press("Shift+Enter")
         shown.shoot(5)
         notebook.start_cell(3)
-        _to(notebook, ".msgflux-tool-calls")
-        calls = page.locator(".msgflux-tool-calls").first
+        shown.view = ".msgflux-tool-calls:not(.msgflux-playground *)"  # a playground has one in a tab
+        calls = page.locator(shown.view).first
         approve = calls.get_by_role("button", name="Approve", exact=True)
         shown.until(lambda: approve.count() > 0 and approve.first.is_visible(), 4)
         shown.shoot(0.8)
@@ -644,14 +648,14 @@ def film(studio: Studio) -> None:
             shown.shoot(0.8)
         shown.shoot(2)
         notebook.start_cell(4)
-        _to(notebook, ".msgflux-extraction")
+        shown.view = ".msgflux-extraction"
         shown.shoot(7)
         shown.save(IMAGES / "film.gif")
 
 
 def _to(notebook: Notebook, selector: str) -> None:
     """Bring a view to the top of the window."""
-    notebook.page.evaluate("(it) => document.querySelector(it).scrollIntoView({ block: 'start' })", selector)
+    notebook.page.evaluate(INTO_VIEW, selector)
     notebook.page.wait_for_timeout(200)
 
 
