@@ -296,9 +296,9 @@ def test_a_header_of_a_request_is_no_proxy_in_a_cgi_script(monkeypatch: pytest.M
     [
         ("socks5://me:hidden@127.0.0.1:9", r"socks5://127\.0\.0\.1:9.*pip install 'httpx\[socks\]'"),
         ("ftp://me:hidden@127.0.0.1:9", r"expected a proxy with http://.*ftp://127\.0\.0\.1:9"),
-        ("http://me:hidden@127.0.0.1:port", r"no address\. Expected http://host:port"),
-        ("http://", r"no address\. Expected http://host:port.*HTTPS_PROXY"),
-        (":3128", r"no address"),
+        ("http://me:hidden@127.0.0.1:port", r"not an address\. Expected http://host:port"),
+        ("http://", r"not an address\. Expected http://host:port.*HTTPS_PROXY"),
+        (":3128", r"not an address"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_said_with_what_to_do(

@@ -229,7 +229,7 @@ def test_a_prefill_that_cannot_be_continued_sends_nothing(
     [
         ("Sure!", "does not begin with {"),
         ('{"colors": [', "no field 'colors'"),
-        ('{"colours": ["blue"]}', "whole already"),
+        ('{"colours": ["blue"]}', "is complete, so nothing can follow"),
         ('{"colours" ["', "it does not begin|expected|colon"),
     ],
 )

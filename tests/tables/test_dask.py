@@ -190,8 +190,8 @@ def test_what_a_worker_that_is_gone_has_held_is_free_again() -> None:
         desk = Desk(kernel_memory)
         for part in ("a", "b"):
             desk.answer("begin", part=part, worker=part, terms=terms())
-        assert "ticket" in await desk.answer("enter", part="a", tokens=0, told=[0.0, 0])
-        waiting = asyncio.ensure_future(desk.answer("enter", part="b", tokens=0, told=[0.0, 0]))
+        assert "ticket" in await desk.answer("enter", part="a", tokens=0, again=False, told=[0.0, 0])
+        waiting = asyncio.ensure_future(desk.answer("enter", part="b", tokens=0, again=False, told=[0.0, 0]))
         await asyncio.sleep(0.01)
         assert not waiting.done()
         desk.forget_worker("a")
@@ -216,9 +216,9 @@ def test_a_stop_holds_for_all_parts_until_something_is_computed_again() -> None:
         for part in ("a", "b"):
             desk.answer("begin", part=part, worker=part, terms=terms())
         desk.answer("stop", part="a", reason="no money")
-        assert await desk.answer("enter", part="b", tokens=0, told=[0.0, 0]) == {"stop": "no money"}
+        assert await desk.answer("enter", part="b", tokens=0, again=False, told=[0.0, 0]) == {"stop": "no money"}
         desk.begin_anew()
-        assert "ticket" in await desk.answer("enter", part="b", tokens=0, told=[0.0, 0])
+        assert "ticket" in await desk.answer("enter", part="b", tokens=0, again=False, told=[0.0, 0])
 
     asyncio.run(main())
 

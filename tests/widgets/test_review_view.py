@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_said_and_changes_nothing(monkeypatch: pytest.Monke
     before = view.row
     hear(view, "set", field="age", text="thirty")
     assert said[0]["type"] == "problem"
-    assert "'thirty' is no" in said[0]["message"]
+    assert "'thirty' cannot be read" in said[0]["message"]
     assert view.row == before
 
 

@@ -369,7 +369,7 @@ def test_a_call_waits_for_a_person(watch: Watch, content: Any, decision: Any, ph
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "this is no JSON"),
+        ("{", "this is not JSON"),
         ("[1]", "expected a JSON object, got list"),
         ('{"a": 1}', "b"),
         ('{"a": 1, "b": "x"}', "expected integer"),
