@@ -140,7 +140,7 @@ def test_the_full_path_from_an_image_to_code_that_gives_the_same_messages(open_n
         expect(lane.locator(".mf-raw-text")).to_have_text("".join(ARGUMENTS))
         expect(message(view)).to_have_value("")
         assert len(server.bodies) == 1
-        lane.get_by_role("button", name="approve").click()
+        view.get_by_role("button", name="Approve", exact=True).click()
         expect(lane.locator(".mf-outcome")).to_contain_text("34")
 
         # The answer is a turn, and a table.

@@ -49,12 +49,17 @@ def editing(page: Page) -> None:
     page.get_by_role("button", name="edit").first.press("Enter")
 
 
+def building(page: Page) -> None:
+    page.get_by_role("button", name="Build one by form").first.press("Enter")
+    open_all(page)
+
+
 # By name: the widget, what opens its fields, and how many it has then at least.
 CASES: dict[str, tuple[Callable[[], View], Callable[[Page], None], int]] = {
     "builder": (lambda: mf.MessageBuilder([{"role": "user", "content": "Hi {{a}}"}]), open_all, 2),
     "builder, a turn": (lambda: mf.MessageBuilder([{"role": "user", "content": "Hi {{a}}"}]), editing, 3),
     "editor": (mf.PrefillEditor, open_all, 1),
-    "picker": (mf.SchemaPicker, open_all, 2),
+    "picker": (mf.SchemaPicker, building, 2),
     "calls": (waiting, editing, 1),
 }
 
@@ -100,7 +105,7 @@ def test_a_pasted_key_is_gone_from_every_field(bridge: tuple[Bridge, int]) -> No
         assert "CANARY" not in field.input_value(), number
         assert "[key]" in field.input_value(), number
         note = page.locator(".mf-key-note")
-        assert KEY_REMOVED[:40] in note.inner_text(), number
+        assert KEY_REMOVED in note.inner_text(), number
         note.get_by_role("button").click()
         assert note.count() == 0
         page.wait_for_timeout(350)  # as long as any field waits before it tells the kernel

@@ -33,4 +33,4 @@ export function withoutKeys(text) {
 }
 
 export const KEY_REMOVED =
-  "What looks like an API key was taken out of the field and is kept nowhere. A key belongs into an environment variable, or into api_key= of the model.";
+  "What looks like an API key was removed from the field and is not kept. A key belongs in an environment variable, or in api_key= of the model.";

@@ -10,8 +10,8 @@ from ...models.keys import scrub
 __all__ = ["KEY_REMOVED", "without_keys"]
 
 KEY_REMOVED = (
-    "What looks like an API key was removed from a field and is not kept. "
-    "A key belongs in an environment variable, or into api_key= of the model."
+    "What looks like an API key was removed from the field and is not kept. "
+    "A key belongs in an environment variable, or in api_key= of the model."
 )
 
 _WORD = re.compile(r"(?:Bearer\s+)?\S+")
