@@ -155,7 +155,7 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
       };
       kernel.anyMessage.connect(heard);
       window.jupyterapp.commands.execute("notebook:run-cell");
-      // JupyterLab may draw the cell anew, so it is looked for each time.
+      // JupyterLab may replace the cell's element, so find it again in each frame.
       const cell = () => document.querySelector(`.jp-Cell[data-windowed-list-index="${index}"]`);
       const fields = () => [...(cell()?.querySelectorAll(".msgflux-playground textarea") ?? [])];
       const field = () => fields().find((one) => one.offsetHeight > 0);
