@@ -319,8 +319,9 @@ def test_right_to_left_texts_are_laid_out_from_the_right(page: Page) -> None:
     assert play.view.locator(".mf-composer > .mf-prompt").evaluate("(node) => node.dir") == "ltr"
 
 
-def test_run_is_not_cut_beside_the_tabs_of_a_narrow_view(page: Page) -> None:
-    page.set_viewport_size({"width": 640, "height": 620})
+@pytest.mark.parametrize("width", [640, 800, 900])
+def test_run_is_not_cut_next_to_the_tabs(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 620})
     play = PlayPage(page)
     play.open_panel()
     field = play.view.locator(".mf-composer > .mf-prompt")
