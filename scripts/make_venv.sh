@@ -9,7 +9,7 @@ key=$(cat pyproject.toml constraints.txt scripts/make_venv.sh | sha256sum | cut 
 stamps="$kind test"
 [ "$kind" != docs ] || stamps=docs
 for stamp in $stamps; do
-    if [ -x "$venv/bin/msgflux-nb" ] && [ "$(cat "$venv/$stamp.stamp" 2>/dev/null)" = "$key" ]; then
+    if "$venv/bin/msgflux-nb" --version >/dev/null 2>&1 && [ "$(cat "$venv/$stamp.stamp" 2>/dev/null)" = "$key" ]; then
         exit 0
     fi
 done
@@ -23,8 +23,8 @@ command -v "$python" >/dev/null 2>&1 || {
     echo "msgflux_nb needs Python 3.11 or newer; $python is $("$python" --version 2>&1). Name another with: make PYTHON=python3.12 ..." >&2
     exit 1
 }
-# Also builds it anew where an interrupt has left one without pip.
-if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+# Also builds it anew where an interrupt has left one without pip, or where the folder was moved: commands name their Python.
+if ! "$venv/bin/pip" --version >/dev/null 2>&1; then
     rm -rf "$venv"
     # Debian's python3 comes without ensurepip unless python3-venv is installed; virtualenv brings its own pip.
     "$python" -m venv "$venv" >/dev/null 2>&1 || {
