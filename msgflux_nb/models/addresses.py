@@ -1,4 +1,4 @@
-"""The address of an API → the address of a request: the path is extended, and the query stays behind it."""
+"""The address of an API → the address of a request: extends the path and keeps the query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHAT = "/chat/completions"
 
 
 def tidy(address: str) -> str:
-    """Return an address without white space around it and without a slash at the end of its path."""
+    """Return an address without surrounding white space and without a slash at the end of its path."""
     path, mark, query = address.strip().partition("?")
     return path.rstrip("/") + mark + query
 
@@ -24,7 +24,7 @@ def tidy(address: str) -> str:
 def under(address: str, path: str = _CHAT) -> str:
     """Return the address of a path below an API's address.
 
-    An address that ends in the path already, as it is copied from a provider's page, stays as it is.
+    An address that already ends in the path, as copied from a provider's page, is returned unchanged.
 
     Example:
         >>> under("https://x.example/openai/deployments/gpt-4o?api-version=2024-10-21")
@@ -37,7 +37,7 @@ def under(address: str, path: str = _CHAT) -> str:
 
     try:
         url = httpx.URL(address)
-    except httpx.InvalidURL:  # which is said when it is asked
+    except httpx.InvalidURL:  # reported when the request is sent
         return address
     below, _, query = url.raw_path.partition(b"?")
     whole = below.rstrip(b"/")
@@ -46,10 +46,10 @@ def under(address: str, path: str = _CHAT) -> str:
 
 
 def base_url_of(profile: Profile) -> str | None:
-    """Return where a provider's API lives, by the environment or by its row; None for the embedded server.
+    """Return the base URL of a provider's API, from the environment or from its row; None for the embedded server.
 
     Raises:
-        BadRequestError: it lives at another address for everybody, and the environment names none.
+        BadRequestError: each user has a different address, and the environment names none.
     """
     if profile.base_url_variable is None:
         return profile.base_url
@@ -70,7 +70,7 @@ def base_url_of(profile: Profile) -> str | None:
 
 
 def _whole_address(host: str, profile: Profile) -> str:
-    """An address from a host, with or without its port, as ``OLLAMA_HOST`` may name it: https with a key."""
+    """Return the address of a host, with or without a port, as in ``OLLAMA_HOST``; https if it needs a key."""
     usual = profile.base_url.partition("://")[2].partition("/")[0].partition(":")[2] if profile.base_url else ""
     port = f":{usual}" if usual and not re.search(r":\d+(/|$)", host) else ""
     return f"{'https' if profile.key_variables else 'http'}://{host}{port}"

@@ -31,10 +31,10 @@ class Finding(NamedTuple):
     """The result for one exchange.
 
     Attributes:
-        number: of its line among the exchanges, from 1.
+        number: its place among the exchanges, from 1.
         question: what was asked, shortened.
         verdict: ``ok``, or what is wrong, in words.
-        ok: whether it can be used as it is.
+        ok: whether the exchange can be used as it is.
     """
 
     number: int
@@ -66,10 +66,10 @@ def _offline(recording: Recording, line: RecordedExchange) -> tuple[str, bool]:
 
 
 def _read(recording: Recording, line: RecordedExchange) -> Exchange:
-    """What a recorded answer says.
+    """Return a recorded answer, read by the same code as a live one.
 
     Raises:
-        MsgfluxError: it is an error, or not whole.
+        MsgfluxError: the answer is an error or incomplete.
     """
     chunks = recording.chunks(line)
     whole = b"".join(data for _, data in chunks)
@@ -87,10 +87,10 @@ def _read(recording: Recording, line: RecordedExchange) -> Exchange:
 
 
 def check_live(recording: Recording, base_url: str | None = None) -> Iterator[Finding]:
-    """Send every request of a recording again, and compare; it costs what it costs.
+    """Send every request of a recording again and compare the answers; the provider bills for this.
 
     Args:
-        recording: what is sent again.
+        recording: the recording whose requests are sent.
         base_url: the address of models on your own server.
     """
     for offline in check(recording):
@@ -120,7 +120,7 @@ def _compared(recording: Recording, line: RecordedExchange, now: ModelResponse) 
 
 
 def _value(text: str, aggregator: ToolCallAggregator | None) -> Any:
-    """What an answer means, whatever its white space."""
+    """Return an answer's content in a form to compare: JSON decoded, so that white space makes no difference."""
     calls = [] if aggregator is None else [(call.name, call.raw) for call in aggregator.states]
     try:
         return msgspec.json.decode(text), calls
@@ -129,16 +129,16 @@ def _value(text: str, aggregator: ToolCallAggregator | None) -> Any:
 
 
 def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None = None) -> ModelResponse:
-    """Send a recorded request as it was: again after a failure that may pass where it was answered, else once.
+    """Send a recorded request unchanged. Retry only if it was answered when it was recorded.
 
     Args:
-        recording: its path.
-        line: the exchange.
+        recording: the recording.
+        line: the exchange to send.
         base_url: the address of models on your own server.
 
     Raises:
-        RecordingError: something of it was hidden, so that it cannot be sent; or its server's address is not known.
-        MsgfluxError: whatever the answer is.
+        RecordingError: part of the request was hidden, so it cannot be sent; or its server's address is not known.
+        MsgfluxError: the call failed.
     """
     if line.hidden:
         raise RecordingError("something secret was hidden in this request, so it cannot be sent again")
@@ -150,15 +150,15 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
 def record_again(
     path: Any, base_url: str | None = None, told: Callable[[int, RecordedExchange, str], object] = lambda *_: None
 ) -> Recorder:
-    """Record every request of a recording again; the new file replaces the old one when all are answered.
+    """Record every request of a recording again. The new file replaces the old one when all are answered.
 
-    An attempt that failed and was made again is not made twice. What cannot be sent, since something was hidden in it,
-    stays as it is.
+    A failed attempt is skipped if its retry was recorded too. A request with hidden parts cannot be sent; its exchange
+    is kept.
 
     Args:
         path: the file.
         base_url: the address of models on your own server.
-        told: is told the number of each exchange, the exchange, and its result.
+        told: called with the number of each exchange, the exchange, and its result.
     """
     recording = Recording(path)
     header = recording.header

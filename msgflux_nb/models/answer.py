@@ -28,7 +28,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         usage: tokens billed, or None if the provider did not say; of all requests together, if it took several.
         finish_reason: why it ended, in our words; None while it runs.
-        raw_finish_reason: the same in the provider's words.
+        raw_finish_reason: the provider's own word for it.
         id: the provider's name for the answer.
         model: the model that answered, as the provider calls it.
         provider: who answered.
@@ -40,13 +40,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         schema_method: how a structure was asked for, or None for text: ``json_schema``, ``tool``, ``json_object`` or
             ``prompt``.
         wire: how request and answer looked: ``chat``, ``responses`` or ``messages``.
-        lax: whether a structure fitted its schema only after conversion, such as ``"1"`` for an int.
+        lax: whether a structure fitted its schema only after a conversion, such as ``"1"`` to an int.
         prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
         prefill_found: whether the provider's text began with the prefill, as an instruction asked or as this server
             repeats it; None if neither applies.
-        fields: what else the provider said of the answer, such as ``citations``.
-        warnings: sentences about what was changed, repaired, cut or left out; what decoding a structure repaired is
-            known once it was decoded, as ``consume`` does.
+        fields: other fields of the answer, such as ``citations``.
+        warnings: sentences about what was changed, repaired, cut or left out. Repairs of a structure appear once
+            ``consume`` has decoded it.
         replayed: where the answer was recorded: its date and file; None for one that came over the network.
         recorded_cost: US dollars that a replayed answer cost when it was recorded, or None if it is not known.
     """
@@ -74,7 +74,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer:
-    """What a whole answer and an arriving one have in common: both read their call."""
+    """The properties that a whole answer and a stream share."""
 
     def __init__(self, of: Call | Answer) -> None:
         self._call: Call = of._call if isinstance(of, Answer) else of
@@ -101,7 +101,7 @@ class Answer:
 
     @property
     def refusal(self) -> str | None:
-        """The words with which the model declined, or None."""
+        """The model's refusal in its own words, or None."""
         return self.snapshot.refusal
 
     @property
@@ -126,7 +126,7 @@ class Answer:
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """All answers to the request; there is one unless more were asked for."""
+        """All answers to the request: one, unless ``n`` asked for more."""
         return self.snapshot.choices
 
     @property
@@ -137,7 +137,7 @@ class Answer:
 
     @property
     def aggregator(self) -> ToolCallAggregator | None:
-        """The calls as they are put together: what ``consume`` returns if there are some, else None."""
+        """The aggregator of the tool calls, as ``consume`` returns it; None without tool calls."""
         calls = self._call.tool_calls
         if calls is not None:
             calls.message = self._call.turn()
@@ -159,7 +159,7 @@ class Answer:
 
     @property
     def bill(self) -> Bill:
-        """The part of ``metadata`` that a batch asks each of its answers for."""
+        """Usage, cost, attempts and warnings: the part of ``metadata`` that a batch needs for each row."""
         return self._call.bill
 
     @property
@@ -195,7 +195,7 @@ class Answer:
         return self._call.request
 
     def turn(self) -> dict[str, Any]:
-        """Return the assistant's turn without its calls; ``to_messages`` has those with their results."""
+        """Return the assistant's turn without its tool calls; ``to_messages`` adds them with their results."""
         return self._call.turn()
 
     @property
@@ -205,10 +205,10 @@ class Answer:
         return None if schema is None else schema.type
 
     def to_messages(self) -> list[dict[str, Any]]:
-        """Return the messages to append to the history for the next turn: the assistant's, and results of its calls.
+        """Return the messages to append to the history: the assistant's turn and the results of its tool calls.
 
         Raises:
-            ToolCallError: a call has no result yet; ``aggregator.insert_results`` takes them.
+            ToolCallError: a call has no result yet; pass results to ``aggregator.insert_results``.
         """
         calls = self.aggregator
         if calls is not None:
@@ -242,7 +242,7 @@ class Answer:
         return answer_bundle(self)
 
     def decoded(self) -> Any:
-        """Return the value of a finished answer, as ``consume`` does; this never reads further.
+        """Return the value of a finished answer, as ``consume`` does, but never read further.
 
         Raises:
             MsgfluxError: as ``consume``.

@@ -1,4 +1,4 @@
-"""How a model asks inside a recording: who answers instead of the network, what is kept, and whose time counts."""
+"""How an exchange runs while a recording is made or replayed: its player, its recorder and its clock."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Replayed(NamedTuple):
 
 
 def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
-    """Return what answers and what is kept at this moment; None if nothing is recorded or replayed.
+    """Return the player and the recorder in use; None if nothing is recorded or replayed.
 
     Args:
-        own: the replay that a model is itself.
-        live: whether the network answers in any case.
+        own: the player of a model that is a recording itself.
+        live: whether to ask the network even if a replay is on.
 
     Raises:
         RecordingError: the recording that ``MSGFLUX_REPLAY`` names cannot be used.
@@ -48,16 +48,16 @@ def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
 
 
 class Asking:
-    """How one exchange asks.
+    """The recording side of one exchange.
 
     Args:
-        now: what answers, and what is kept.
-        name: the model as it was asked for.
-        settings: what it was built with, without secrets.
-        sample: of several answers to one request, which is wanted.
+        now: the player and the recorder in use.
+        name: the model's name as the caller gave it.
+        settings: the arguments that the model was built with, without secrets.
+        sample: the number of the wanted answer, if a request has several.
 
     Attributes:
-        seconds: the time of a replayed exchange: as it was, whatever the speed.
+        seconds: the recorded time of a replayed exchange; the speed of the replay does not change it.
     """
 
     def __init__(self, now: Inside, *, name: str, settings: dict[str, Any], sample: int) -> None:
@@ -66,11 +66,11 @@ class Asking:
         self.seconds = 0.0
 
     def clock(self) -> float:
-        """Return the time of a replayed exchange, in seconds."""
+        """Return the recorded time of a replayed exchange, in seconds."""
         return self.seconds
 
     def waits(self, delay: float) -> float:
-        """Return how long to really wait when the exchange waits."""
+        """Return the seconds to really wait; a replay divides them by its speed."""
         if self.player is None:
             return delay
         self.seconds += delay
@@ -78,7 +78,7 @@ class Asking:
 
 
 def settings_of(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return what a recording keeps of the arguments that a model was built with, as JSON."""
+    """Return the arguments of a model that a recording keeps, as JSON."""
     kept = ("options", "extra_body", "prefill_mode", "wire", "cache_prompt")
     built = {**{name: arguments[name] for name in kept}, **arguments["built"]}
     found: dict[str, Any] = msgspec.to_builtins(

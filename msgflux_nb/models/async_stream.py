@@ -87,7 +87,7 @@ class AsyncStreamResponse(Arriving):
         self._leave()
 
     async def finish(self) -> None:
-        """Run the call to its end; what it means is decoded later.
+        """Run the call to its end without decoding its answer.
 
         Raises:
             MsgfluxError: the call failed.
@@ -101,7 +101,7 @@ class AsyncStreamResponse(Arriving):
             self._silent = self._call.step(exchange.failed)
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
-        """Run one exchange, yield its events as they come together; its ``failed`` is why it failed, or None."""
+        """Run one exchange and yield its events in the groups in which they arrive; an error is in its ``failed``."""
         from ..http.limits import pause
         from .taped import aopen_exchange, keep_recalled
 

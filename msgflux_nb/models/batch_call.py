@@ -1,7 +1,7 @@
-"""One call of a batch: known by a key before anything is sent, tried when the batch says so, its bytes kept.
+"""One call of a batch: it has a key before anything is sent, and keeps the bytes of its answer.
 
-A batch decides itself when and how often a row is sent, since a limit of the provider is every row's business. What it
-knows a row by has nothing secret in it, and nothing that is learnt on the way: the same row has the same key tomorrow.
+The batch decides when and how often a row is sent, since a provider's limit concerns all rows. The key of a row holds
+no secret and nothing that was learnt from answers, so the same row has the same key in a later run.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Written(NamedTuple):
 
     Attributes:
         body: its bytes.
-        wire: how it looks.
-        known: what was known of the model when it was written.
-        whole: gives the request, as the call needs it.
+        wire: its wire.
+        known: what was known of the server when it was written.
+        whole: makes the ``ChatRequest`` from messages and body.
     """
 
     body: bytes
@@ -54,10 +54,10 @@ class Common(Protocol):
     """What the calls of a batch have in common.
 
     Attributes:
-        quirks: what is known of the model.
-        connect: where requests go.
-        quick: sends a request and returns its answer in one go; None where requests go another way in any case.
-        hide: returns bytes without the caller's key.
+        quirks: what is known of the server.
+        connect: returns the endpoint of a request.
+        quick: sends a request and returns its answer in one go; None with a cache or a recording.
+        hide: removes the caller's key from bytes.
     """
 
     quirks: ServerQuirks
@@ -66,13 +66,13 @@ class Common(Protocol):
     hide: Callable[[bytes], bytes]
 
     def written(self, messages: Any, text: bytes | None) -> Written:
-        """Write the request for some messages by what is known of the model at that moment."""
+        """Write the request for some messages with what is known of the server now."""
 
     def call(self, messages: Any, request: ChatRequest, known: Known) -> Call:
-        """Return a new call that begins with a request, written by what was known then."""
+        """Return a new call that begins with this request; ``known`` is what was known when it was written."""
 
     def question(self, messages: Any, text: bytes | None) -> bytes:
-        """Return the key of the request without its structure."""
+        """Return the key of the request without its schema."""
 
 
 class NotSentError(MsgfluxError):
@@ -80,23 +80,23 @@ class NotSentError(MsgfluxError):
 
 
 class SendingTurn(Protocol):
-    """When the requests of one row may be sent; what a ticket is, is the batch's affair."""
+    """Says when the requests of one row may be sent; only the batch knows what a ticket is."""
 
     async def begin(self, size: int) -> Any:
         """Wait until a request of so many bytes may be sent, and return its ticket, or raise ``NotSentError``."""
 
     def succeed(self, ticket: Any, usage: Any) -> None:
-        """Take the answer of a request."""
+        """Report that a request was answered."""
 
     async def fail(self, ticket: Any, error: Exception) -> bool:
-        """Take the failure of a request, wait as long as it takes, and return whether to send it again."""
+        """Report that a request failed, wait as long as the batch wants, and return whether to send it again."""
 
     def drop(self, ticket: Any) -> None:
-        """Take an end without an answer."""
+        """Report that a request ended without an answer."""
 
 
 class _AnyTime:
-    """The turns of a call without a batch: each request is sent at once, and once."""
+    """The turns of a call outside a batch: each request is sent at once and never again."""
 
     async def begin(self, size: int) -> Any:
         return self
@@ -115,22 +115,22 @@ _AT_ONCE = _AnyTime()
 
 
 class BatchCall:
-    """A call that may be made. Thousands wait at once, so each holds only what it has for itself.
+    """A call that has not been made yet. Thousands of them wait at once, so they share what they have in common.
 
     Args:
-        common: what it has in common with others.
-        messages: what is asked.
-        text: the same as JSON writes it, if it is one text that goes out as it is; else None.
+        common: what all calls of the batch share.
+        messages: the messages of this row.
+        text: the messages as a JSON string without its quotes, if they are one text that is sent unchanged; else None.
         schema: what the answer is decoded to, or None for text.
-        key: of the whole request.
+        key: the key of the whole request.
 
     Attributes:
-        key: of the whole request; the same request to the same place has the same.
+        key: the key of the whole request; equal requests to the same address have the same key.
         schema: what the answer is decoded to, or None for text.
         attempts: how many requests were sent so far, of all kinds.
         answer: the bytes of the last answer that came whole, or None.
-        allowance: what the provider said last may still be sent; None if it said nothing.
-        came: is told what a whole answer cost, before it is decoded; None if nobody asks.
+        allowance: the provider's latest rate limits; None if it sent none.
+        came: called with the bill of a whole answer before it is decoded; or None.
     """
 
     __slots__ = (
@@ -167,49 +167,49 @@ class BatchCall:
 
     @property
     def question(self) -> bytes:
-        """The key of the request without its structure."""
+        """The key of the request without its schema."""
         return self._common.question(self._messages, self._text)
 
     @property
     def text(self) -> str | None:
-        """What the last answer says: the text of its structure, or None before there is one."""
+        """The text of the last answer, or of its structure; None before there is an answer."""
         return None if self._made is None else self._made.text
 
     @property
     def flaws(self) -> tuple[str, ...]:
-        """Sentences about what was changed or cut on the way to the last answer, before it was decoded."""
+        """Sentences about what was changed or cut in the last call; decoding may add more."""
         return self._request().warnings if self._made is None else self._made.flaws
 
     async def ask(self, turn: SendingTurn = _AT_ONCE) -> ModelResponse:
-        """Send it, and whatever else the answer takes (another way to ask for a structure, a correction).
+        """Send the request, and further ones if needed: another way to ask for a structure, or a correction.
 
         Args:
-            turn: when each request may be sent, and whether one that failed is sent again.
+            turn: says when each request may be sent, and whether a failed one is sent again.
 
         Raises:
-            NotSentError: the batch has stopped, and there is no answer.
-            MsgfluxError: it failed for good.
+            NotSentError: the batch has stopped before there was an answer.
+            MsgfluxError: the call failed and is not tried again.
         """
         begun = await self._begin(turn)
         return begun if isinstance(begun, ModelResponse) else await self._finish(begun)
 
     def rescued(self) -> ModelResponse | None:
-        """Return the answer that came before a request that was cancelled; None if there is none."""
+        """Return the last complete answer before a cancelled request; None if there is none."""
         return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
 
     async def _begin(self, turn: SendingTurn) -> ModelResponse | _Given:
-        """Send the first request in one go, then begin the rest of the call. No frame of a failure holds it."""
+        """Send the first request in one go, then begin the rest of the call; no traceback holds a frame of this."""
         quick = self._common.quick
         while True:
             ticket = await turn.begin(len(self._written.body))
             try:
-                if self._common.quirks.known is not self._written.known:  # what was learnt while it waited counts
+                if self._common.quirks.known is not self._written.known:  # something was learnt while it waited
                     self._written = self._common.written(self._messages, self._text)
                 if quick is None:
                     return self._given(self._new_call(), turn, None, ticket)
                 began = time.perf_counter()
                 given = await quick.send(self._written.body, self._hear, wire=self._written.wire, request=self._request)
-                call = self._new_call()  # not before: many wait for their answers at once
+                call = self._new_call()  # only now: thousands of calls wait here, and each would take memory
                 whole = type(given) is bytes and call.exchange.take_whole(given, time.perf_counter() - began)
             except BaseException:
                 turn.drop(ticket)
@@ -230,11 +230,11 @@ class BatchCall:
         return self._common.call(self._messages, self._request(), self._written.known)
 
     def _read(self, call: Call, turn: SendingTurn) -> ModelResponse | _Given:
-        """Go on with a call that has its first answer, which nearly always was all."""
+        """Continue a call after its first answer, which nearly always is the last."""
         call.found.aloud = False
         self._made, self.answer = call, call.exchange.received
         self._has_come(call.exchange)
-        call.step()  # the request that was answered
+        call.step()  # yields the request that was answered above
         following = call.step()
         if following is None:
             self.attempts += 1
@@ -249,7 +249,7 @@ class BatchCall:
         return _Given(call, self._common.connect, turn, self._hear, given, ticket, self._has_come)
 
     def _has_come(self, exchange: Exchange) -> None:
-        """An exchange is complete; the one whose answer counts is reported before it is decoded."""
+        """Report the bill of a complete exchange, if its answer is the call's, before it is decoded."""
         call = self._made
         if self.came is not None and call is not None and exchange is call.exchange and exchange.state == "complete":
             self.answer = exchange.received
@@ -275,24 +275,24 @@ class BatchCall:
         self.allowance = allowance_of(headers, now=time.time())
 
     def without_key(self, data: bytes) -> bytes:
-        """Remove the caller's key, which a gateway wants in a body or repeats, from what was sent or received."""
+        """Remove the caller's key from what was sent or received; some gateways want it in the body or repeat it."""
         return self._common.hide(data)
 
 
 class _Given(AsyncStreamResponse):
-    """Follows a call; its first request may have been sent already.
+    """Runs a call whose first request may have been sent already.
 
     Args:
         call: the call.
-        connect: where further requests go.
-        turn: when each of them may be sent.
-        hear: is told the headers of each answer.
-        given: the body that came, or the error that ended the request for good; None if nothing was sent.
-        came: is told each exchange that is complete, before its answer is decoded.
-        ticket: of the request that was sent, if its end has not been reported yet.
+        connect: returns the endpoint of a request.
+        turn: says when each further request may be sent.
+        hear: called with the headers of each answer.
+        given: the body that came, or the error that ended the first request; None if it was not sent.
+        came: called with each complete exchange before its answer is decoded.
+        ticket: the ticket of a request that was sent and whose end has not been reported.
 
     Attributes:
-        not_sent: why a request was not sent; None where all were.
+        not_sent: why a request was not sent; None if all were sent.
     """
 
     def __init__(
@@ -314,11 +314,11 @@ class _Given(AsyncStreamResponse):
         self._failures = 0
 
     def go_on_with(self, exchange: Exchange) -> None:
-        """Let this one follow an answer that was read before."""
+        """Run this exchange next; the one before it has been read."""
         self._begun, self._silent = True, exchange
 
     def drop(self) -> None:
-        """Give a ticket back whose request was not read to its end."""
+        """Return the ticket of a request that was not read to its end."""
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             self._turn.drop(ticket)
@@ -364,7 +364,7 @@ class _Given(AsyncStreamResponse):
     async def _attempt(
         self, exchange: Exchange, given: bytes | MsgfluxError | None
     ) -> AsyncGenerator[list[Event], None]:
-        """Send a request once and read its answer, or read what was given."""
+        """Send a request once and read its answer, or read the body that was given."""
         endpoint = await self._connect(exchange.request)
         exchange.begin(endpoint.scrub)
         if isinstance(given, MsgfluxError):
@@ -381,7 +381,7 @@ class _Given(AsyncStreamResponse):
 
 
 def _at_once(exchange: Exchange, error: MsgfluxError) -> MsgfluxError:
-    """The error as a gate hears of it: a wait that a provider asked for when it was recorded is over."""
+    """Return the error for the gate; a recorded ``retry-after`` is over, so it becomes 0."""
     if exchange.replayed is None or not isinstance(error, ProviderError):
         return error
     told = copy.copy(error)

@@ -1,4 +1,4 @@
-"""What a call took, of all its requests together: tokens and dollars, None if one of them does not say."""
+"""Tokens and dollars of all requests of a call; None if one of the answers does not say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Bill", "cost_together", "recorded_cost", "usage_together"]
 
 
 class Bill(msgspec.Struct, frozen=True):
-    """What a call took, and what a reader of its value has to know.
+    """What a call cost, and the warnings that belong to its value.
 
     Attributes:
         usage: tokens billed, or None if the provider did not say.
@@ -34,7 +34,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:
-    """Return the tokens of all answers; None if the provider does not say them of each."""
+    """Return the tokens of all answers together; None if one of the answers does not say."""
     whole: Usage | None = None
     for one in exchanges:
         if one.has_answer:
@@ -46,7 +46,7 @@ def usage_together(exchanges: Sequence[Exchange]) -> Usage | None:
 
 
 def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -> float | None:
-    """Return what the requests cost that were answered over the network, if only in part.
+    """Return the cost of all requests that got an answer over the network, partial answers included.
 
     Args:
         exchanges: all of them.
@@ -68,7 +68,7 @@ def cost_together(exchanges: Sequence[Exchange], profile: Profile, model: str) -
 
 
 def recorded_cost(exchanges: Sequence[Exchange]) -> float | None:
-    """Return what the replayed requests cost when they were recorded; None if that of one is not known."""
+    """Return the cost of the replayed requests when they were recorded; None if one of them is not known."""
     costs = [one.recorded_cost for one in exchanges if one.replayed is not None and one.has_answer]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None

@@ -1,8 +1,8 @@
-"""One call of a model: the requests that it takes, one after the other; no waiting.
+"""One call of a model as a sequence of exchanges; no waiting.
 
-A call is nearly always one request. It takes more if a structure has to be asked for in another way, if a server has to
-be tried first, if a forced call did not come, or if an answer does not fit its schema and goes back once. The plan is a
-generator that both drivers follow: it yields an exchange, and is sent the error with which the exchange ended.
+A call is nearly always one request. It takes more if a structure has to be asked for in another way, if the server has
+to be probed first, if a forced tool call did not come, or if an answer does not fit its schema and is sent back once.
+The plan is a generator that both drivers follow: it yields an exchange, and is sent the error that ended it or None.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from .learnt import Known, ServerQuirks
 
 __all__ = ["Call"]
 
-_OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # of failures that may come of how a request is written
+_OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # failures that another form of the request may avoid
 _MARK = "Reference 7391-QX:"
-_ECHO_CHARACTERS = 2_000  # of an answer that does not fit, sent back with its error
+_ECHO_CHARACTERS = 2_000  # the longest part of a misfit answer that is sent back
 _MOST_PAUSES = 8
 _PAUSED = f"the provider paused its answer more than {_MOST_PAUSES} times; it was not asked to go on any more"
 _OTHER_WIRE = "this server has chat completions only, so they were used in place of the provider's own wire"
@@ -52,17 +52,17 @@ class Call:
 
     Args:
         build: builds the request; keywords change what the caller asked for.
-        profile: to whom.
+        profile: the provider's row.
         model: the model's name as the provider knows it.
-        quirks: what is known of this model at this endpoint; what this call learns is added.
-        exchange: makes an exchange of a request.
-        request: what ``build`` gives for the first one, if it was built before.
-        known: what was known of the model then, if more is known now.
+        quirks: what is known of this model at this endpoint; the call adds what it learns.
+        exchange: makes an exchange from a request.
+        request: the first request, if it was built before.
+        known: what was known of the server when ``request`` was built, if more is known now.
 
     Attributes:
-        exchange: the one whose answer counts.
+        exchange: the exchange whose answer counts.
         found: what was changed or cut on the way to the answer.
-        shown: whether the answer that a reader of a stream sees is complete; what follows is silent.
+        shown: whether the answer that a reader of a stream sees is complete; later exchanges are not shown.
     """
 
     def __init__(
@@ -93,16 +93,16 @@ class Call:
         self.decoded: Decoded | None = None
         self.found = Flaws(profile)
 
-    # -- what the drivers follow ----------------------------------------------------------------------------------
+    # -- the steps that the drivers follow ------------------------------------------------------------------------
 
     def step(self, error: MsgfluxError | None = None) -> Exchange | None:
         """Return the exchange to run next, or None when there is none.
 
         Args:
-            error: what the last one failed with.
+            error: the error of the last exchange, or None.
 
         Raises:
-            MsgfluxError: that failure, where nothing else can be tried.
+            MsgfluxError: that error, if nothing else can be tried.
         """
         try:
             return self._plan.send(error)
@@ -119,7 +119,7 @@ class Call:
         yield from self._ask_again_for_the_structure()
 
     def _try_echo(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """See once whether this server repeats a prefill: the same request with one that nobody would write."""
+        """Find out once whether this server repeats a prefill: send one that no model would write."""
         echo = self._quirks.echo.get(self.request.stream)
         while echo is None:
             asked = {"messages": "What is the colour of the sky?", "prefilling": _MARK, "options": {"max_tokens": 8}}
@@ -137,13 +137,13 @@ class Call:
         self.exchange = self._new_exchange(self._request())
 
     def _ask(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Ask, and ask in another way if the server refuses this one."""
+        """Send the request; if the server refuses its form, try another."""
         first: MsgfluxError | None = None
         refused: set[Way] = set()
         tried: list[Remedy] = []
         while True:
             error = yield self.exchange
-            if error is None or error.fault not in _OPEN:  # the request is not refused, or not for its form
+            if error is None or error.fault not in _OPEN:  # the form of the request was not refused
                 wire = self._changes.get("wire") if error else self._other_wire()
                 self._quirks.learn(() if error else refused, self._changes["remedies"], wire)
             if error is None:
@@ -162,7 +162,7 @@ class Call:
                 self._give_up(first)
             refused.update(change.get("refused", ()))
             tried += change.get("remedies", ())[len(self._changes["remedies"]) :]
-            # At once: others are about to ask for the same, and nothing else can help them.
+            # Learn it now, not after the answer: other calls are about to send the same.
             self._quirks.learn((), tried)
             self._go_on(**change)
 
@@ -178,7 +178,7 @@ class Call:
                 self._give_up(error)
 
     def _other_wire(self) -> Wire | None:
-        """The wire that is left, if the provider's own does not exist at this endpoint."""
+        """Return the wire that the endpoint answers on, if it lacks the provider's own."""
         answered, wanted = self.exchange.wire, self.profile.wire
         asked_for = self.request.wire == wanted or self._changes.get("wire") is not None
         return answered if answered != wanted and asked_for else None
@@ -211,7 +211,7 @@ class Call:
         return None if remedy is None else (*known, remedy)
 
     def _ask_again_for_the_call(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Ask for a forced call that did not come as a structure, if the profile says so."""
+        """If a forced tool call did not come, ask for it as a structure, where the profile allows it."""
         if not self.request.forced or len(self.exchange.tool_calls) or not self.profile.forced_call_fallback:
             return
         before = self.exchange
@@ -220,7 +220,7 @@ class Call:
             self._go_back_to(before)
 
     def _ask_again_for_the_structure(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Send an answer back that does not fit its schema, with the error; the first answer stays if that fails."""
+        """Send back an answer that does not fit its schema, with the error; keep the first answer if that fails."""
         while self._reasks > 0:
             problem = self._misfit()
             if problem is None:
@@ -237,7 +237,7 @@ class Call:
         request = self.request
         asked = f"{str(problem)[:_ECHO_CHARACTERS]} Answer again, with corrected JSON only."
         shown = self.profile.schema_in_prompt or request.schema_method in ("json_object", "prompt")
-        if request.schema is not None and not shown:  # a server that did not enforce it may not have shown it either
+        if request.schema is not None and not shown:  # the server may not have shown the schema to the model
             asked += f" {schema_note(request.schema)}"
         said = [
             {"role": "assistant", "content": problem.raw[:_ECHO_CHARACTERS]},
@@ -260,12 +260,12 @@ class Call:
         self.exchange = self._new_exchange(self._request())
 
     def _go_back_to(self, before: Exchange) -> None:
-        """Let an earlier answer count; what came after it was sent all the same."""
+        """Make an earlier exchange the one that counts; the later one stays on the bill."""
         self._earlier = [*(exchange for exchange in self._earlier if exchange is not before), self.exchange]
         self.exchange, self._value, self.decoded = before, msgspec.UNSET, None
 
     def go_back(self) -> bool:
-        """Let the answer before a request that was cancelled count; return whether there is one."""
+        """Make the last complete answer before a cancelled request count; return whether there is one."""
         if self.exchange.state == "complete":
             return True
         if not self.shown or not self._earlier or self._earlier[-1].state != "complete":
@@ -280,7 +280,7 @@ class Call:
 
     @property
     def current(self) -> Exchange:
-        """The exchange whose answer is read: a second one takes the place of a shown one as soon as it is sent."""
+        """The exchange whose answer is read; a follow-up takes over only once it is sent."""
         waiting = self.shown and self.exchange.state == "new"
         return self._earlier[-1] if waiting else self.exchange
 
@@ -301,18 +301,18 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of all answers; None if the provider does not say them of each."""
+        """The tokens of all answers together; None if one of the answers does not say."""
         return usage_together(self.exchanges)
 
     @property
     def bill(self) -> Bill:
-        """What it took."""
+        """Tokens, dollars, attempts and warnings of the whole call."""
         cost = cost_together(self.exchanges, self.profile, self.model)
         return Bill(self.usage, self.attempts, cost, self.warnings, self.current.replayed)
 
     @property
     def seconds(self) -> float | None:
-        """The time that all of them took."""
+        """The seconds that all exchanges took together."""
         known = [exchange.seconds for exchange in self.exchanges if exchange.seconds is not None]
         return sum(known) if known else None
 
@@ -323,7 +323,7 @@ class Call:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences about everything that was changed, repaired, cut or left out, each of them once."""
+        """Sentences about everything that was changed, repaired, cut or left out; each once."""
         found = () if self.decoded is None else self.decoded.warnings
         other = (_OTHER_WIRE,) if self._quirks.known.wire is not None else ()
         paused = (_PAUSED,) if self.exchange.is_paused else ()
@@ -332,17 +332,17 @@ class Call:
 
     @property
     def cached(self) -> bool:
-        """Whether nothing was sent, since the cache had the answer."""
+        """Whether the answer came from the cache, so that nothing was sent."""
         return self.exchange.cached and not self.attempts
 
     @property
     def exchanges(self) -> list[Exchange]:
-        """All requests, in their order; the one whose answer counts is the last."""
+        """All exchanges in the order of their requests; the one whose answer counts is last."""
         return [*self._earlier, self.exchange]
 
     @property
     def tool_calls(self) -> ToolCallAggregator | None:
-        """The calls of the caller's tools, or None if there are none; the same object once the answer has ended."""
+        """The calls of the caller's tools, or None without calls; the same object once the answer has ended."""
         exchange = self.current
         if self._calls is None or self._calls[0] is not exchange:
             if self.request.call_as_structure:
@@ -366,12 +366,12 @@ class Call:
 
     @property
     def text(self) -> str:
-        """What the answer says: the text of its structure, if it has one apart from the rest."""
+        """The text of the answer, or of its structure if that came separately."""
         plain = self.current.plain
         return plain.text if plain is not None else self.structure_text or self.snapshot.text
 
     def value(self) -> Any:
-        """Return what the answer means: calls, a structure, sound, images or text; decoded once.
+        """Return the answer's value: tool calls, a structure, sound, images or text; decoded once.
 
         Raises:
             StreamInterruptedError: it is not complete.
@@ -380,7 +380,7 @@ class Call:
             ValidationFailedError: it does not fit its schema.
         """
         if self.shown and self.exchange.state == "cancelled" and not self.exchange.attempts:
-            self._go_back_to(self._earlier[-1])  # the second one was not sent any more
+            self._go_back_to(self._earlier[-1])  # the follow-up was never sent
         self.exchange.check_complete()
         self.found.tell(self.exchange)
         if self._value is msgspec.UNSET:
@@ -424,7 +424,7 @@ class Call:
     def turn(self) -> dict[str, Any]:
         """Return the assistant's turn without its calls, as it goes into the history.
 
-        What only this provider understands stays in it; ``_msgflux`` then says whose it is.
+        Fields that only this provider understands stay in it; ``_msgflux`` then names the provider.
         """
         snapshot = self.snapshot
         first = snapshot.choices[0]
@@ -439,7 +439,7 @@ class Call:
             own["images"] = [{"type": "image_url", "image_url": {"url": image.url}} for image in snapshot.images]
         calls = self.tool_calls
         if calls is not None and self.request.call_as_structure:
-            text = None  # it is the call, in other words
+            text = None  # this text is the tool call
         if own or (calls is not None and calls.has_extra):
             own[PROVENANCE] = {"provider": self.profile.provider, "model": self.model}
         return {"content": text or (None if calls is not None else ""), **own}

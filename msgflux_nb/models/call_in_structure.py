@@ -1,4 +1,4 @@
-"""A forced call that was asked for as a structure, read from the answer's text; pure."""
+"""Reads a forced tool call that was asked for as a structure from the answer's text; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["call_in_structure", "callers_calls"]
 
 
 def call_in_structure(text: str) -> ToolCallAggregator | None:
-    """Return the call that an answer's text holds, or None if it holds none."""
+    """Return the tool call in an answer's text, or None."""
     try:
         found = decode_json(text)
     except ValueError:
@@ -26,8 +26,8 @@ def callers_calls(calls: ToolCallAggregator, structure: str | None) -> ToolCallA
     """Return the calls of the caller's tools, or None if there are none.
 
     Args:
-        calls: all that came.
-        structure: the tool whose arguments are the structure, which nobody could answer; None if there is none.
+        calls: all calls of the answer.
+        structure: the name of our own tool whose arguments are the structure, or None; its call is not the caller's.
     """
     others = [state for state in calls.states if state.name != structure] if structure is not None else []
     if not len(calls) or (structure is not None and not others):

@@ -1,4 +1,4 @@
-"""The keywords of a call, for type checkers and as what the request is built from."""
+"""The keywords of a call: their types, and the checked form that a request is built from."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class CallOptions(TypedDict, total=False):
 
 
 def asked_for(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a call asks for in addition to its messages, as ``build_request`` takes it.
+    """Check the keywords of a call and return them as ``build_request`` takes them.
 
     Args:
-        keywords: as they were given.
+        keywords: as the caller gave them.
 
     Raises:
-        TypeError: one is unknown, or ``prefilling`` is given twice.
+        TypeError: a keyword is unknown, or both ``prefilling`` and ``prefill`` are given.
     """
     unknown = {name: value for name, value in keywords.items() if name not in CallOptions.__annotations__}
     if unknown:

@@ -43,15 +43,15 @@ _TEMPLATES_KEPT = 16
 
 
 class ChatCompletion:
-    """A model to call; it keeps nothing between calls. Built by :meth:`Model.chat_completion`.
+    """A model to call; it keeps no state between calls. Made by :meth:`Model.chat_completion`.
 
     Attributes:
-        name: as it was asked for, such as ``"openai/gpt-4.1-nano"``.
-        profile: what is known of the provider and this model of it.
-        options: what is sent with each request.
-        extra_body: what else is, in the provider's words; None for nothing.
-        prefill_mode: ``"auto"``, or ``"emulate"`` for a start in words only.
-        player: the recording that it is itself; None if it is none.
+        name: the name that it was asked for by, such as ``"openai/gpt-4.1-nano"``.
+        profile: what is known of the provider and of this model.
+        options: the options that are sent with each request.
+        extra_body: further fields of each request, in the provider's words; None for none.
+        prefill_mode: ``"auto"``, or ``"emulate"`` to ask for the start by an instruction.
+        player: the player of a model that is a recording; else None.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class ChatCompletion:
         self._cache_prompt = cache_prompt
         self._store = store
         self._clients = clients
-        self._built = built or {}  # what else it was built with that a recording has to know
-        self._note: str | None = None  # what a reader has to know of its answers
-        self._is_live = False  # whether the network answers, whatever is replayed
-        self._sample = 0  # of several answers to one request, which: a cache keeps each
+        self._built = built or {}  # further arguments that a recording keeps
+        self._note: str | None = None  # a warning for all of its answers
+        self._is_live = False  # ask the network even if a replay is on
+        self._sample = 0  # the number of this answer to a request; a cache keeps each
         self._templates: dict[Any, tuple[list[Any], RequestTemplate]] = {}
 
     @overload
@@ -132,14 +132,14 @@ class ChatCompletion:
                 such as ``{"type": "web_search_preview"}``, in any mix.
             tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of the tool to call, or a dict in the
                 provider's form.
-            stream: whether to return at once and let the answer arrive while it is read.
+            stream: whether to return a stream at once; the answer then arrives while it is read.
             unknown: any other keyword is refused.
 
         Returns:
             A :class:`ModelResponse`, or with ``stream=True`` a :class:`StreamResponse`.
 
         Raises:
-            MsgfluxError: whatever went wrong, by kind; see ``errors.py``.
+            MsgfluxError: the call failed; ``errors.py`` lists the kinds.
         """
         asked = {
             "system_prompt": system_prompt,
@@ -180,7 +180,7 @@ class ChatCompletion:
         stream: bool = False,
         **unknown: Any,
     ) -> ModelResponse | AsyncStreamResponse:
-        """Ask the model from a coroutine; the same keywords and values as calling it."""
+        """Ask the model from a coroutine, with the same keywords and results as a plain call."""
         asked = {
             "system_prompt": system_prompt,
             "prefilling": prefilling,
@@ -199,17 +199,17 @@ class ChatCompletion:
         """Return the request that a call with the same arguments would send first; nothing is sent.
 
         Raises:
-            MsgfluxError: it cannot be built: a start that cannot be continued, a type without a schema, wrong keywords.
+            MsgfluxError: the request cannot be built: a prefill that cannot be continued, a type without a schema.
         """
         build = self._build(messages, stream=stream, **asked_for(keywords))
         known = learnt(self.profile, self._model, self._under_way())
         return build(**known.known._asdict(), echo=known.echo.get(stream))
 
     def resend(self, request: ChatRequest, *, max_retries: int = 0) -> ModelResponse:
-        """Send a request as it is, without what is known of the server.
+        """Send a request unchanged, ignoring what is known of the server.
 
         Raises:
-            MsgfluxError: it failed.
+            MsgfluxError: the call failed.
         """
         exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=max_retries)
         call = Call(lambda **_: request, self.profile, self._model, ServerQuirks(), exchange)
@@ -223,22 +223,22 @@ class ChatCompletion:
 
     @property
     def recorded(self) -> pd.DataFrame | None:
-        """What can be asked of a recording, as a table; None for a model that is none."""
+        """The requests that a recording can answer, as a table; None for any other model."""
         return None if self.player is None else self.player.recorded
 
     @property
     def max_retries(self) -> int:
-        """How many further times a request is sent after a failure that may pass."""
+        """How often a request is sent again after a failure that may pass."""
         return self._max_retries
 
     @property
     def wire(self) -> Wire:
-        """How its requests look."""
+        """The wire of its requests."""
         return self._wire or self.profile.wire
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What it was built with, except what ``kept_here`` names and a recording."""
+        """The arguments that it was built with, except those in ``kept_here`` and a recording."""
         return {
             "name": self.name,
             "model": self._model,
@@ -255,7 +255,7 @@ class ChatCompletion:
 
     @property
     def kept_here(self) -> list[str]:
-        """What it was given that must not leave this process, by the keywords of ``Model.chat_completion``."""
+        """The arguments that must not leave this process, by the keywords of ``Model.chat_completion``."""
         kept = {
             "api_key": self._key is not None,
             "extra_headers": bool(self._headers),
@@ -265,10 +265,10 @@ class ChatCompletion:
         return [name for name, given in kept.items() if given]
 
     def numbered(self, number: int) -> ChatCompletion:
-        """Return this model for one of several answers to each request; caches and batches keep each of them.
+        """Return this model for one of several answers to each request; caches and batches keep each separately.
 
         Args:
-            number: which answer, from 0; 0 is the one that this model keeps itself.
+            number: the number of the answer, from 0; 0 is the answer of this model itself.
         """
         made = copy.copy(self)
         made._sample = number
@@ -277,10 +277,10 @@ class ChatCompletion:
     def prepare(
         self, messages: Messages, *, system_prompt: str | None = None, generation_schema: Any = None
     ) -> BatchCall:
-        """Return a call that is not made yet, for a batch.
+        """Prepare a call for a batch without making it.
 
         Raises:
-            MsgfluxError: it cannot be made: no message, a type without a schema, an image that cannot be sent.
+            MsgfluxError: the request cannot be built: no message, a type without a schema, an unusable image.
         """
         now_under_way = self._under_way()
         place = self._place(now_under_way)
@@ -290,7 +290,7 @@ class ChatCompletion:
         if template is None or before != now:
             if len(self._templates) >= _TEMPLATES_KEPT:
                 self._templates.clear()
-            # Of a copy, which stays as it is whatever becomes of this one: a model's copies share their templates.
+            # The template holds a copy, so that later changes of this model do not reach it.
             model = copy.copy(self)
             template = model._template(place, system_prompt, generation_schema, now_under_way)
             self._templates[key] = now, template
@@ -300,7 +300,7 @@ class ChatCompletion:
         return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
 
     def _place(self, now: Inside | None) -> str:
-        """Where requests go, as a part of the keys of answers that are kept; of a replay, its own."""
+        """Return the part of a kept answer's key that says where it came from; a recording has its own."""
         if now is None:
             return self._numbered_place(base_url_of(self.profile))
         place = self._numbered_place(None if now.player is not None else base_url_of(self.profile))
@@ -336,19 +336,19 @@ class ChatCompletion:
         )
 
     def _is_changed(self, text: str) -> bool:
-        """Whether a text holds what this server would take for control tokens, which are split in what is sent."""
+        """Whether a text holds control tokens of this server, which are split before it is sent."""
         return self.profile.split_special_tokens and holds_special_token(text, self.profile.special_tokens)
 
     def _hide(self, data: bytes) -> bytes:
-        """Return what was sent or received without the key and the values of headers."""
+        """Remove the key and the values of headers from what was sent or received."""
         key: Key | None = None
-        with contextlib.suppress(AuthenticationError):  # no key at all, which is said when it is needed
+        with contextlib.suppress(AuthenticationError):  # no key: reported when one is needed
             key = find_key(self._key, self.profile.key_variables, self.profile.provider)
         return hide_in_bytes(data, key, self._headers, hidden_of(self.profile.base_url or ""))
 
     @property
     def gate_key(self) -> tuple[Any, ...]:
-        """What calls have in common that a provider counts together: its address, the key, the model."""
+        """Address, key and model: a provider counts calls with equal ones together."""
         return self.profile.base_url or self.profile.provider, self._key, self._model
 
     def _build(self, messages: Messages, *, stream: bool, **asked: Any) -> Callable[..., ChatRequest]:
@@ -367,18 +367,18 @@ class ChatCompletion:
         )
 
     def arriving(self, messages: Messages, stream: bool, **asked: Any) -> StreamResponse:
-        """Return an answer that was not asked for yet and can be cancelled, streamed or not."""
+        """Return an answer that can be cancelled; nothing is sent before it is read."""
         call, model = self._call(messages, stream, **asked)
         return StreamResponse(call, nowhere if model is None else model.endpoint)
 
     def _aarriving(self, messages: Messages, stream: bool, **asked: Any) -> AsyncStreamResponse:
-        from .async_stream import AsyncStreamResponse  # and with it asyncio, which others do not need
+        from .async_stream import AsyncStreamResponse  # imports asyncio, which sync callers do not need
 
         call, model = self._call(messages, stream, **asked)
         return AsyncStreamResponse(call, anowhere if model is None else model.aendpoint)
 
     def _call(self, messages: Messages, stream: bool, **asked: Any) -> tuple[Call, ChatCompletion | None]:
-        """Return a call, and the model whose endpoint it goes to; None for a recording."""
+        """Return a call and the model whose endpoint it goes to; the model is None for a replay."""
         now = self._under_way()
         build = self._build(messages, stream=stream, **asked)
         exchange = functools.partial(self._exchange, now=now)
@@ -389,16 +389,16 @@ class ChatCompletion:
         return (call, None) if other is None else other._call(messages, stream, **asked)
 
     def _under_way(self) -> Inside | None:
-        """What answers in the place of the network, and what is kept; None if nothing is."""
+        """Return the player and the recorder in use; None if nothing is recorded or replayed."""
         return under_way(self.player, live=self._is_live)
 
     def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
-        """The model that answers what is not recorded; None if that is not needed, or there is none."""
+        """Return the model to ask for what is not recorded; None if the recording has it, or no model was given."""
         player = None if now is None else now.player
         if player is None or not isinstance(player.otherwise, ChatCompletion) or player.has(wire, body):
             return None
         other = copy.copy(player.otherwise)
-        other._is_live = other.player is None  # a recording answers by itself
+        other._is_live = other.player is None  # unless it is a recording itself
         other._note = f"this is not in {player.path}: {other.name} was asked instead"
         return other
 
@@ -421,7 +421,7 @@ class ChatCompletion:
         return made
 
     def _entry(self, request: ChatRequest, asking: Asking | None) -> Entry | None:
-        """The place of a request in the cache; a replay has none, and a recording keeps what comes from there."""
+        """Return the place of a request in the cache; a replay uses no cache."""
         if self._store is None or (asking is not None and asking.player is not None):
             return None
         from ..storage.answers import StoreEntry
@@ -430,18 +430,18 @@ class ChatCompletion:
         return StoreEntry(self._store, place, request.body, hide=self._hide)
 
     def _numbered_place(self, base_url: str | None) -> str:
-        """Where an answer comes from as part of its key: the address without secrets, and which answer it is."""
+        """Return the address without secrets and the number of the answer, as a part of a kept answer's key."""
         place = without_secrets(base_url or self.profile.provider)
         return f"{place}#sample={self._sample}" if self._sample else place
 
     def endpoint(self, request: ChatRequest | None = None) -> Endpoint:
-        """Return where a request goes, with the key; starts the embedded server if it is the one."""
+        """Return the endpoint of a request, with its key; start the embedded server if it is needed."""
         from .endpoint import endpoint_of
 
         return endpoint_of(self.profile, self._model, request, self._key, self._headers, self._clients)
 
     async def aendpoint(self, request: ChatRequest | None = None) -> Endpoint:
-        """As :meth:`endpoint`, for drivers that wait."""
+        """As :meth:`endpoint`, without blocking the event loop."""
         if self.profile.base_url is None:  # loading a model takes a second or more
             import asyncio
 

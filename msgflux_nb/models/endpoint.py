@@ -18,11 +18,11 @@ __all__ = ["Endpoint", "endpoint_of"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where requests go and what goes with each.
+    """Where requests go, with the headers and the key of each.
 
     Attributes:
         base_url: without a trailing slash; the path of the wire is added.
-        wire: how requests and answers look.
+        wire: the wire of requests and answers.
         key: the key, or None.
         key_header: the header that the key belongs in; in ``Authorization`` it is a bearer token.
         headers: further headers.
@@ -38,7 +38,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where an answer is asked for."""
+        """The address that requests are sent to."""
         return under(self.base_url, WIRES[self.wire].path)
 
     @property
@@ -60,10 +60,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.key is None else bearer + self.key.reveal()
 
     def all_headers(self, stream: bool) -> HiddenValues:
-        """Return what is sent with each request, without the key; further headers win, however they are spelt.
+        """Return the headers of each request, without the key; the caller's win, in any spelling.
 
         Raises:
-            BadRequestError: a further header cannot be sent; the message does not show its value.
+            BadRequestError: a caller's header cannot be sent; the message does not show its value.
         """
         unfit = [name for name, value in self.headers.items() if not _fits(name, value)]
         if unfit:
@@ -90,12 +90,12 @@ def endpoint_of(
     headers: HiddenValues,
     clients: tuple[Any, ...],
 ) -> Endpoint:
-    """Return where a request goes; starts the embedded server if it is the one.
+    """Return the endpoint of a request; start the embedded server if it is needed.
 
     Args:
-        profile: of the provider.
-        model: the model's name there.
-        request: what is to be sent; None for any of the model's usual ones.
+        profile: the provider's row.
+        model: the model's name as the provider knows it.
+        request: the request; None for a usual one of the model.
         key: the caller's; None for the environment's.
         headers: further headers.
         clients: httpx clients and transports of the user's.
@@ -112,7 +112,7 @@ def endpoint_of(
         return Endpoint(base_url=server.base_url, wire=wire, key=Key(server.key), headers=headers)
     header = profile.key_header
     if header == "Authorization" and (profile.wire == wire or profile.provider == "openai-compatible"):
-        header = WIRES[wire].key_header or header  # a gateway that has the wire too takes the key as it always does
+        header = WIRES[wire].key_header or header  # a gateway keeps its own header for the key
     return Endpoint(
         base_url=base_url,
         wire=wire,

@@ -1,6 +1,6 @@
-"""One request from its first attempt to its end: attempts, and the answer so far.
+"""One request from its first attempt to its end: attempts, times, and the answer so far.
 
-Everything about an exchange that needs no waiting, so that the sync and the async driver hold nothing but their waits.
+All of an exchange that needs no waiting is here, so that the sync and the async driver only wait.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _evenly() -> float:
 def _random() -> float:
     import random
 
-    return random.random()  # noqa: S311  # a wait needs no secret
+    return random.random()  # noqa: S311  # no secret depends on it
 
 
 class Entry(Protocol):
@@ -50,35 +50,35 @@ class Entry(Protocol):
         """Return the bytes of its answer, or None."""
 
     def put(self, data: bytes, *, texts: bytes) -> None:
-        """Keep the bytes of its complete answer, of whose texts each is whole in ``texts``."""
+        """Keep the bytes of its complete answer; ``texts`` are the answer's texts, each in one piece."""
 
 
 class Exchange:
-    """Bookkeeping of one request.
+    """The state of one request.
 
     Args:
-        request: what is sent.
-        profile: to whom.
-        timeout: the limits.
-        max_retries: how many further times it may be sent.
+        request: the request.
+        profile: the provider's row.
+        timeout: the limits of time.
+        max_retries: how many more times it may be sent.
         entry: its place in a cache of answers.
-        keep: whether ``received`` is wanted.
-        clock: seconds from any start, never going back.
-        chance: a number from 0 to 1, for waits that do not move in step.
-        asking: how it asks inside a recording; None outside of all.
+        keep: whether to keep the bytes in ``received``.
+        clock: returns seconds from any start, never going back.
+        chance: returns a number from 0 to 1, so that the waits of many clients differ.
+        asking: its recording side; None if nothing is recorded or replayed.
 
     Attributes:
-        state: where it stands; ``left`` is a stream that its reader did not read to the end.
+        state: ``left`` means that the reader left the stream before its end.
         attempts: how many times the request was sent.
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
-        allowance: what the provider says may still be sent, where ``received`` is wanted too; None if it does not.
-        watchers: told of each event as it arrives, by whoever reads; None for nobody.
+        allowance: the provider's rate limits, read only with ``keep``; None if it sent none.
+        watchers: told of each event on the reading thread; None without watchers.
         replayed: where its answer was recorded; None for one that came over the network.
         recorded_cost: what the answer cost when it was recorded.
-        notes: sentences about who answers in the place of whom.
+        notes: sentences for the reader, if another model answers in place of the one asked.
         recalled: the bytes that came from the cache.
-        plain: the answer, where it came whole and says nothing but a text; all of it is in ``snapshot`` as ever.
+        plain: a whole answer that is only a text; ``snapshot`` holds it too, read on demand.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Exchange:
         self._received: list[bytes] = []
         self._times = Times(timeout, stream=request.stream, clock=clock)
         self._chance = chance or _random
-        self._paused: Accumulator | None = None  # holds the answer that this one goes on with
+        self._paused: Accumulator | None = None  # the paused answer that this one continues
         self._reading: Accumulator | None = None
 
     @property
@@ -128,7 +128,7 @@ class Exchange:
 
     @property
     def usage(self) -> Usage | None:
-        """What was billed; None as long as, or where, the provider does not say."""
+        """The tokens that were billed; None until the provider says, or if it does not."""
         return self._accumulator.snapshot.usage if self.plain is None else self.plain.usage
 
     @property
@@ -138,27 +138,27 @@ class Exchange:
 
     @property
     def has_answer(self) -> bool:
-        """Whether an answer has come, if only in part: what a provider bills."""
+        """Whether at least a part of an answer has come, since a provider bills that."""
         if self.state == "complete" or self._accumulator.has_content:
             return True
         return self._accumulator.snapshot.usage is not None
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is complete but holds no choice: a server's moment, and no answer."""
+        """Whether it is complete but holds no choice, as a server sends in a bad moment; it may be sent again."""
         accumulator = self._accumulator
         first = accumulator.snapshot.choices[0]
         return self.state == "complete" and not accumulator.has_content and first.finish_reason in (None, "unknown")
 
     @property
     def is_paused(self) -> bool:
-        """Whether the provider waits to be asked to go on (Anthropic, after many calls of its own tools)."""
+        """Whether the provider has paused and wants the answer sent back (Anthropic, after many own tool calls)."""
         if self.plain is not None or not any(name in self.request.body for name in (b'"tools":', b'"mcp_servers":')):
             return False
         return self.state == "complete" and self._accumulator.snapshot.raw_finish_reason == "pause_turn"
 
     def go_on_with(self, before: Exchange) -> None:
-        """Let the answer go on with that of an exchange that has paused."""
+        """Continue the answer of an exchange that has paused."""
         self._paused = before._accumulator
         self._reading = None
 
@@ -169,7 +169,7 @@ class Exchange:
 
     @property
     def received(self) -> bytes | None:
-        """The bytes of the answer as they came, if they are kept; None if there are none."""
+        """The bytes of the answer as they came, if they are kept; else None."""
         return b"".join(self._received) or None
 
     @property
@@ -179,24 +179,24 @@ class Exchange:
 
     @property
     def prefill_found(self) -> bool | None:
-        """Whether the answer began with the prefill, where a server that repeats it or an instruction led to expect so.
+        """Whether the answer began with the prefill.
 
-        None if it was not expected, and as long as it is not known.
+        None if neither the server repeats it nor an instruction asked for it, and until it is known.
         """
         return self._accumulator.prefill_found
 
     @property
     def seconds_to_first_token(self) -> float | None:
-        """From the first attempt to the first content; None if the answer came whole, or not at all."""
+        """Seconds from the first attempt to the first content; None if the answer came whole, or not at all."""
         return self._times.seconds_to_first_token
 
     @property
     def seconds(self) -> float | None:
-        """From the first attempt to the end, or until now."""
+        """Seconds from the first attempt to the end, or until now."""
         return self._times.seconds
 
     def take_whole(self, body: bytes, seconds: float) -> bool:
-        """Take a whole answer; return whether it is one, or else nothing is taken.
+        """Read a body as a whole answer; return False and change nothing if it is not one.
 
         Args:
             body: all of its bytes.
@@ -213,7 +213,7 @@ class Exchange:
         return True
 
     def _holds_answer(self, body: bytes) -> bool:
-        """Read an answer that came whole; if it is an error, incomplete or empty, whoever reads it again says so."""
+        """Read a body that is not plain; forget it if it is an error, incomplete or empty: the driver reports that."""
         self._restart(str)
         try:
             self.feed(body)
@@ -233,12 +233,12 @@ class Exchange:
         self._restart(scrub)
 
     def hear(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Take the headers of an answer."""
-        if self._keeps:  # a batch, which goes by them
+        """Read the rate limits from the headers of an answer."""
+        if self._keeps:  # only a batch needs them
             self.allowance = allowance_of(headers, now=time.time())
 
     def recall(self) -> list[Event] | None:
-        """Take the whole answer from the cache, return what it says; None if it has none that can be used."""
+        """Take the answer from the cache and return its events; None if the cache has none that can be used."""
         entry = self._entry
         try:
             data = None if entry is None else entry.get()
@@ -248,7 +248,7 @@ class Exchange:
             self._entry, self.cached, self.recalled = None, True, data
             events = self.feed(data)
             return events + self.close()
-        except MsgfluxError as error:  # the model is there to be asked again
+        except MsgfluxError as error:  # ask the model instead
             warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=2)
             self._entry, self.cached, self.state = entry, False, "new"
             self._times.forget()
@@ -256,7 +256,7 @@ class Exchange:
             return None
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take bytes, return what they say.
+        """Take bytes and return their events.
 
         Raises:
             RequestTimeoutError: a limit has passed.
@@ -274,7 +274,7 @@ class Exchange:
         return events
 
     def close(self) -> list[Event]:
-        """Take the end of the answer, return what it completes.
+        """Take the end of the answer and return the events that it completes.
 
         Raises:
             MsgfluxError: the answer is not complete, or is an error.
@@ -294,16 +294,16 @@ class Exchange:
         return self._times.remaining()
 
     def reason(self, error: MsgfluxError) -> MsgfluxError:
-        """Return why an attempt failed, where an error only says how."""
+        """Return the cause of a failed attempt: the server's own error or the limit that has passed, else ``error``."""
         said = self._accumulator.failure
         if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
-            return said  # which is why the connection broke, or nothing more came
+            return said  # the server said why it stopped
         if isinstance(error, RequestTimeoutError) and self._times.is_up:
             return self._times.limit_error()
         return error
 
     def delay_after(self, error: MsgfluxError) -> float | None:
-        """Return the seconds to wait before the next attempt; None if there is none, and ``failed`` says why."""
+        """Return the seconds until the next attempt; None if there is none, and ``failed`` then holds the error."""
         error = self.reason(error)
         delay = retry_delay(
             error,
@@ -324,16 +324,16 @@ class Exchange:
         return delay
 
     def waits(self, delay: float) -> float:
-        """Return the seconds to wait really: a replay has its own speed."""
+        """Return the seconds to really wait; a replay has its own speed."""
         return delay if self.asking is None else self.asking.waits(delay)
 
     def stop(self, state: Literal["left", "cancelled"]) -> None:
-        """Note that it ends here, if it has not ended yet."""
+        """End the exchange, unless it has ended."""
         if self.state in ("new", "running"):
             self._end(state)
 
     def finished_anyway(self) -> list[Event] | None:
-        """Return what completes an answer that had its ``[DONE]`` before something went wrong; None if it had not."""
+        """Complete an answer whose ``[DONE]`` came before something went wrong; return None if it had not come."""
         if not self._accumulator.done or self._accumulator.failure is not None:
             return None
         try:
@@ -342,7 +342,7 @@ class Exchange:
             return None
 
     def check_complete(self) -> None:
-        """Raise what keeps this answer from being used whole.
+        """Raise an error unless the answer is complete.
 
         Raises:
             StreamInterruptedError: it was cancelled or not read to the end.
@@ -363,7 +363,7 @@ class Exchange:
     def _keep(self, entry: Entry) -> None:
         try:
             entry.put(b"".join(self._received), texts=texts_of(self.snapshot))
-        except StoreError as error:  # the answer is here, and was paid for: it must not be lost for that
+        except StoreError as error:  # the answer was paid for: do not lose it
             warnings.warn(f"the answer was not kept in the cache: {error}", RuntimeWarning, stacklevel=2)
 
     def _restart(self, scrub: Scrub) -> None:
@@ -375,7 +375,7 @@ class Exchange:
 
     @property
     def _accumulator(self) -> Accumulator:
-        """What reads the answer; a plain one is read at length as soon as more is asked of it than a text."""
+        """The accumulator of the answer; a plain answer is fed to it when more than its text is wanted."""
         reading = self._reading
         if reading is None:
             self._reading = reading = self._fresh(self._scrub)

@@ -1,4 +1,4 @@
-"""What was changed or cut on the way to an answer, as sentences; a prompt that the server cut gives a warning."""
+"""Sentences about what was changed or cut on the way to an answer; warns if the server cut the prompt."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Flaws"]
 
 
 class Flaws:
-    """Looks once at each exchange that is complete.
+    """Checks each complete exchange once.
 
     Args:
-        profile: who answers.
+        profile: the provider's row.
 
     Attributes:
-        aloud: whether a prompt that was cut is a Python warning too; a batch gives one for all of its rows.
+        aloud: whether a cut prompt also gives a Python warning; a batch gives one for all of its rows.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -29,7 +29,7 @@ class Flaws:
         self._told: Exchange | None = None
 
     def of(self, exchange: Exchange) -> tuple[str, ...]:
-        """Return the sentences; decoding may add more."""
+        """Return the sentences about an exchange; decoding may add more."""
         cut = self._cut(exchange)
         known = (*exchange.request.warnings, *((cut,) if cut else ()), *unclear_bill(exchange.usage, self._profile))
         if exchange.plain is not None:

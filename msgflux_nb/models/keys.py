@@ -1,7 +1,7 @@
-"""Where a key comes from, and how it is kept from leaving.
+"""Where a key comes from, and how it is kept secret.
 
-A key is an object that shows itself masked wherever Python shows values: repr, str, format, pickle, copies and
-tracebacks. Its text is read in one place, when the header is written.
+A key is an object that is masked wherever Python shows values: repr, str, format and tracebacks. It cannot be pickled.
+Its text is read in one place, when the header is written.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..protocol.address import address_secrets, without_secrets
 __all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "hide_in_bytes", "scrub", "scrub_kept", "secrets_of_address"]
 
 _MASK = "[key]"
-_SHORTEST_KEY = 8  # of a header's value, which may as well be a number or a word; and of what base64 is looked for
-# What keys look like at providers; so that one that is not ours is not shown either.
+_SHORTEST_KEY = 8  # shorter values of headers are numbers or words; shorter texts are not looked for in base64
+# The shapes of providers' keys, so that other people's keys are hidden too.
 _SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+[^\s\"',]+"
     r"|(?<=://)[^/\s]+(?=@)"  # user name and password of an address
@@ -31,25 +31,25 @@ _SHAPES = re.compile(
 
 
 class Key:
-    """A secret that shows itself as ``Key(...)`` everywhere; ``reveal`` returns its text."""
+    """A secret that is shown as ``Key(...)`` everywhere; ``reveal`` returns its text."""
 
     __slots__ = ("__problem", "__spellings", "__text")
 
     def __init__(self, text: str) -> None:
-        """Take a key as a person pastes it: surrounding white space is removed.
+        """Take a key as a person pastes it; surrounding white space is removed.
 
-        A text that cannot be a key is not refused here, where a verbose traceback would print it as this call's
-        argument, but when it is used.
+        A text that cannot be a key is refused when it is used, not here: a verbose traceback would print it as an
+        argument of this call.
         """
         self.__problem = _problem(text)
         self.__text = "" if self.__problem else text.strip()
         self.__spellings: tuple[bytes, ...] | None = None
 
     def reveal(self) -> str:
-        """Return the text; for the one header it belongs in.
+        """Return the text, for the one header that it belongs in.
 
         Raises:
-            AuthenticationError: what was given cannot be a key; the message does not show it.
+            AuthenticationError: the text cannot be a key; the message does not show it.
         """
         if self.__problem:
             raise AuthenticationError(
@@ -62,7 +62,7 @@ class Key:
         return _without(text, self.__text)
 
     def occurs_in(self, data: bytes) -> bool:
-        """Whether there is anything to hide: nearly always there is not, and this tells so quickly."""
+        """Whether the key occurs: a quick check, since nearly always it does not."""
         if self.__spellings is None:
             self.__spellings = tuple(spelling.encode() for spelling in _spellings(self.__text))
         return any(spelling in data for spelling in self.__spellings)
@@ -92,10 +92,10 @@ class Key:
 
 
 class HiddenValues(dict[str, str]):
-    """Headers that show their names only: a gateway's key may be among them."""
+    """Headers that show only their names, since a gateway's key may be among their values."""
 
     def hide_in(self, text: str) -> str:
-        """Return ``text`` with every value replaced that is long enough to be a key, and with each such word of one."""
+        """Return ``text`` with every value, and every word of a value, replaced that is long enough to be a key."""
         for value in self.values():
             for word in (value, *value.split()):
                 text = _without(text, word) if len(word) >= _SHORTEST_KEY else text
@@ -122,7 +122,7 @@ def hidden_of(address: str) -> HiddenValues:
     return HiddenValues({value: value for value in address_secrets(address)})
 
 
-_named: dict[str, Key] = {}  # as they were found last
+_named: dict[str, Key] = {}  # the last key found in each variable
 
 
 def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Key | None:
@@ -145,7 +145,7 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
 
 
 def hide_in_bytes(data: bytes, key: Key | None, *values: HiddenValues) -> bytes:
-    """Return what was sent or received without a key and without these values."""
+    """Remove a key and secret values from what was sent or received."""
     if not any(values) and (key is None or not key.occurs_in(data)):
         return data
     text = data.decode("utf-8", "surrogateescape")
@@ -162,14 +162,14 @@ def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
 
 
 def scrub_kept(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
-    """As :func:`scrub`, for what is read again: ``key_findings`` and "Bearer of news" are only spelt like keys."""
+    """As :func:`scrub`, but keep plain words that look like keys, such as ``key_findings`` and "Bearer of news"."""
     for key in keys:
         text = key.hide_in(text)
     return without_secrets(_SHAPES.sub(lambda found: found[0] if _is_words(found[0]) else _MASK, text))
 
 
 def secrets_of_address(address: str) -> HiddenValues:
-    """Return the password and the keys in an address, as they stand there and decoded."""
+    """Return the password and the keys in an address, both percent-encoded and decoded."""
     user = urllib.parse.urlsplit(address).netloc.rpartition("@")[0]
     password = user.partition(":")[2] or user
     found = (password, urllib.parse.unquote(password), urllib.parse.unquote(user))
@@ -177,7 +177,7 @@ def secrets_of_address(address: str) -> HiddenValues:
 
 
 def _is_words(found: str) -> bool:
-    """Whether something with a key's shape is made of plain words and numbers, as names in a program are."""
+    """Whether a text in the shape of a key consists of plain words and numbers, as names in programs do."""
     parts = re.split(r"[-_\s]+", found.removeprefix("Bearer "))
     return all(part.isdecimal() or (part.isascii() and part.isalpha() and part.islower()) for part in parts)
 
@@ -185,7 +185,7 @@ def _is_words(found: str) -> bool:
 def _without(text: str, secret: str) -> str:
     if not secret:
         return text
-    if len(secret) < _SHORTEST_KEY:  # a word or a letter, which other words hold too
+    if len(secret) < _SHORTEST_KEY:  # would also match inside other words
         return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", _MASK, text)
     for spelling in _spellings(secret):
         text = text.replace(spelling, _MASK)
@@ -193,7 +193,7 @@ def _without(text: str, secret: str) -> str:
 
 
 def _spellings(secret: str) -> list[str]:
-    """A secret; how it is written in JSON, HTML and addresses; and in base64, by how many bytes stand before it."""
+    """Return a secret as it is, as JSON, HTML and URLs write it, and in base64 at each of three offsets."""
     found = _written(secret) if secret else []
     for before in range(3 if len(secret) >= _SHORTEST_KEY else 0):
         coded = base64.b64encode(b"\0" * before + secret.encode())
@@ -203,7 +203,7 @@ def _spellings(secret: str) -> list[str]:
 
 
 def _written(secret: str) -> list[str]:
-    """A secret as it is and as it is escaped, the longest first: nearly always the first alone."""
+    """Return a secret in its different escaped forms, the longest first; nearly always there is one."""
     if secret.isalnum():
         return [secret]
     quoted = [urllib.parse.quote(secret, safe=safe) for safe in ("", "/")]

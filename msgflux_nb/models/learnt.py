@@ -1,4 +1,4 @@
-"""What an endpoint's answers have told about one model, for as long as this process lives."""
+"""What this process has learnt from answers about a model at its endpoint."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _log = logging.getLogger("msgflux_nb")
 
 
 class Known(NamedTuple):
-    """What changes a request.
+    """What was learnt that changes later requests.
 
     Attributes:
-        refused: ways of asking for a structure that the server does not take.
-        remedies: the parts of requests that it said it does not take, and what is sent instead.
-        wire: the wire that is left, if the provider's own does not exist there.
+        refused: ways of asking for a structure that the server refuses.
+        remedies: parts of requests that the server refuses, with what is sent instead.
+        wire: the wire that works, if the endpoint lacks the provider's own.
     """
 
     refused: frozenset[Way] = frozenset()
@@ -37,8 +37,8 @@ class ServerQuirks:
         model: its name, for the log.
 
     Attributes:
-        known: what changes a request; another object as soon as there is more.
-        echo: whether an answer repeats the prefill, by whether it was a stream.
+        known: what changes requests; replaced by a new object when more is learnt.
+        echo: whether an answer repeats the prefill, by whether it is streamed.
     """
 
     def __init__(self, model: str = "") -> None:
@@ -47,7 +47,7 @@ class ServerQuirks:
         self._model = model
 
     def forget(self, remedies: Collection[Remedy]) -> None:
-        """Undo what did not help."""
+        """Remove remedies that did not help."""
         left = tuple(remedy for remedy in self.known.remedies if remedy not in remedies)
         if len(left) != len(self.known.remedies):
             self.known = self.known._replace(remedies=left)
@@ -56,7 +56,7 @@ class ServerQuirks:
             )
 
     def learn(self, refused: Collection[Way], remedies: Collection[Remedy], wire: Wire | None = None) -> None:
-        """Remember what an answer has told; nearly always nothing."""
+        """Remember what an answer has shown; nearly always nothing."""
         if not refused and not remedies and wire is None:
             return
         ways = frozenset(refused) - self.known.refused
@@ -79,6 +79,9 @@ _known: dict[tuple[str, str], ServerQuirks] = {}
 
 
 def learnt(profile: Profile, model: str, now: Inside | None = None) -> ServerQuirks:
-    """What this process has learnt of a model at its endpoint; a recording learns for itself, or it lacks something."""
+    """Return what is known of a model at its endpoint.
+
+    A recording has its own: with what was learnt outside, it would lack the exchanges that taught it.
+    """
     known = _known if now is None else (now.player or now.recorder).learnt
     return known.setdefault((profile.base_url or profile.provider, model), ServerQuirks(model))

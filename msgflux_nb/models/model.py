@@ -1,4 +1,4 @@
-"""``Model``: the front door to models. It reads what a user says, and builds what is called."""
+"""``Model``: makes a ``ChatCompletion`` from a model's name and options."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Model", "model_of_settings"]
 
 
 class Model:
-    """The front door to models."""
+    """Makes models to call."""
 
     @staticmethod
     def chat_completion(
@@ -75,35 +75,35 @@ class Model:
                 embedded model: offline and without a key; ``MSGFLUX_LOCAL_MODEL`` may name another one.
                 ``"local/path/to.gguf"`` runs your own file.
             temperature: 0 for the likeliest answer; higher for more variety. Only sent if given, as all below.
-            max_tokens: the longest answer, in tokens.
+            max_tokens: the maximum length of the answer, in tokens.
             top_p: the share of probability to draw from, 0 to 1.
             stop: texts that end the answer.
             seed: for answers that repeat, if the provider offers it.
-            presence_penalty: against tokens that have occurred.
-            frequency_penalty: against tokens that occur often.
+            presence_penalty: a penalty for tokens that have occurred.
+            frequency_penalty: a penalty that grows with each occurrence of a token.
             logprobs: whether each token comes with its probability.
-            top_logprobs: how many other tokens come with theirs, in each place.
+            top_logprobs: how many alternatives to each token come with their probabilities.
             reasoning_effort: how much a reasoning model thinks, in the provider's words.
-            modalities: what the answer may be, such as ``["text", "audio"]``.
-            audio: how sound is made, such as ``{"voice": "alloy", "format": "wav"}``.
+            modalities: the kinds of answer, such as ``["text", "audio"]``.
+            audio: options of the sound, such as ``{"voice": "alloy", "format": "wav"}``.
             verbosity: how long answers are, in the provider's words.
-            parallel_tool_calls: whether one turn may hold several calls.
-            web_search_options: for models that search the web.
-            base_url: where an OpenAI-compatible API lives; usually ends in ``/v1``.
-            api_key: the key; without it, the environment variable of the provider.
+            parallel_tool_calls: whether one turn may hold several tool calls.
+            web_search_options: options of models that search the web.
+            base_url: the address of an OpenAI-compatible API; usually ends in ``/v1``.
+            api_key: the key; by default, the value of the provider's environment variable.
             timeout: seconds, or ``Timeout(...)``; None for the defaults.
-            max_retries: further tries after a failure that may pass, before the first content.
+            max_retries: how often a request is sent again after a failure that may pass, before the first content.
             extra_headers: sent with each request.
             extra_body: fields to add to each request; they win over ours.
             profile: changes to what is known of the provider, such as ``{"modalities": ["text", "image"]}``.
-            prefill_mode: ``"auto"`` for a real prefill, or an error if the provider has none; ``"emulate"`` for an
-                instruction in its place.
+            prefill_mode: ``"auto"`` for a real prefill, or an error if the provider has none; ``"emulate"`` to ask for
+                the start by an instruction.
             cache: a file or folder in which answers are kept; the same request is then answered from there.
-            wire: how requests and answers look, where that is not the provider's own choice: ``"chat"`` (chat
-                completions), ``"responses"`` (OpenAI's) or ``"messages"`` (Anthropic's).
-            cache_prompt: whether tools, system text and all messages but the last are marked for the provider's cache;
+            wire: the API to use, if not the provider's usual one: ``"chat"`` (chat completions), ``"responses"``
+                (OpenAI's) or ``"messages"`` (Anthropic's).
+            cache_prompt: whether to mark tools, system text and all messages but the last for the provider's cache;
                 providers that cache by themselves need no mark.
-            service_tier: how fast and at which price, in the provider's words.
+            service_tier: the tier of speed and price, in the provider's words.
             http_client: your own ``httpx`` client or transport, used as it is; a tuple for calls of both kinds.
             unknown: any other keyword is refused.
 
@@ -155,7 +155,7 @@ class Model:
 
 
 def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
-    """Say what is wrong with a key or headers, without their values; None for nothing."""
+    """Return what is wrong with a key or headers, without their values; None if nothing is."""
     if api_key is not None and not isinstance(api_key, str):
         return f"api_key: expected a str or None, got {type(api_key).__name__}"
     if headers is not None and not isinstance(headers, Mapping):
@@ -167,7 +167,7 @@ def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
 
 
 def _hidden(api_key: Any, headers: Any) -> tuple[Key | None, HiddenValues, str | None]:
-    """What tracebacks may show of a key and headers, and what is wrong with them."""
+    """Wrap a key and headers so that tracebacks do not show them; return what is wrong with them too."""
     wrong = _wrong_secrets(api_key, headers)
     if wrong is not None:
         return None, HiddenValues({}), wrong
@@ -177,7 +177,7 @@ def _hidden(api_key: Any, headers: Any) -> tuple[Key | None, HiddenValues, str |
 def _checked_name(
     name: Any, wrong: str | None, unknown: dict[str, Any], cache: Any, words: tuple[object, object]
 ) -> str:
-    """Return the name of the model, the embedded one's if there is none; raise for what else cannot be built."""
+    """Return the model's name, or the embedded model's; raise for arguments that are wrong."""
     names = [one for one in inspect.signature(Model.chat_completion).parameters if one != "name"]
     refuse_unknown("Model.chat_completion", unknown, names)
     if name is None:
@@ -197,9 +197,9 @@ def _checked_name(
 
 
 def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> tuple[Profile, str]:
-    """The provider's row as it is for this model, with the user's changes, and the model's name there."""
+    """Return the provider's row for this model with the user's changes, and the model's name there."""
     provider, slash, model = name.partition("/")
-    own = base_url is not None and name.startswith("openai/gpt-oss")  # a name at the Hugging Face hub, not OpenAI's
+    own = base_url is not None and name.startswith("openai/gpt-oss")  # a model of the Hugging Face hub, not of OpenAI
     if provider == "local" and slash and not base_url:
         _check_local(model)
     if slash and model and provider in PROFILES and not own:
@@ -229,13 +229,13 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _built(changes: dict[str, Any], base_url: str | None) -> dict[str, Any]:
-    """What a recording needs to know about a model in addition to its options."""
+    """Return the arguments of a model, besides its options, that a recording keeps."""
     plain = {field: value for field, value in changes.items() if "base_url" not in field and "key" not in field}
     return {"profile": plain, "own_server": base_url is not None}
 
 
 def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Timeout) -> ChatCompletion:
-    """Return the model of a recording: as it was built then, except the options that are given now."""
+    """Return the model of a recording as it was built then, with the options that are given now."""
     from ..storage.recordings.player import Player, speed_of_environment
     from ..storage.recordings.recording import read_recordings, settings_of
 
@@ -247,7 +247,7 @@ def _replayed(name: str, options: dict[str, Any], max_retries: int, timeout: Tim
 
 
 def _recording_path(named: str) -> Path:
-    """Return the path; a bare name that is not a file names a recording of the package."""
+    """Return the path of a recording; a bare name that is not a file names one of the package's."""
     path = Path(named)
     if path.name == named and not path.suffix and not path.exists():
         shipped = Path(str(files("msgflux_nb"))) / "course" / "recordings" / f"{named}.jsonl"
@@ -261,10 +261,10 @@ def model_of_settings(
     """Return a model as it was built when it was recorded.
 
     Args:
-        asked: as it was asked for.
-        settings: what the recording says of how it was built.
-        base_url: where its server is, for one that is nobody else's.
-        others: arguments of :class:`ChatCompletion` that are not as they were.
+        asked: the name that it was asked for by.
+        settings: the recorded arguments.
+        base_url: the address of the user's own server, which is not recorded.
+        others: arguments of :class:`ChatCompletion` to change.
     """
     if settings.get("own_server") and base_url is None:
         base_url = "http://replay.invalid/v1"
@@ -288,7 +288,7 @@ def model_of_settings(
 
 
 def _check_local(model: str) -> None:
-    """Refuse the name of an embedded model that is one letter off; a path may be anything."""
+    """Refuse a misspelt name of an embedded model; a path may be anything."""
     if model == RECOMMENDED or "/" in model or model.endswith(".gguf"):
         return
     from ..local.weights import WEIGHTS

@@ -1,4 +1,4 @@
-"""The endpoint of what a recording answers: no address, no key."""
+"""The endpoint of replayed requests: no address, no key."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["anowhere", "nowhere"]
 
 
 def nowhere(request: ChatRequest | None) -> Endpoint:
-    """Return an endpoint that nothing is sent to."""
+    """Return an endpoint to which nothing is sent."""
     from .endpoint import Endpoint
 
     return Endpoint(base_url="http://replay.invalid")
 
 
 async def anowhere(request: ChatRequest | None) -> Endpoint:
-    """As :func:`nowhere`, for drivers that wait."""
+    """As :func:`nowhere`, for the async driver."""
     return nowhere(request)

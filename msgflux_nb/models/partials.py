@@ -1,4 +1,4 @@
-"""The structure of an answer while it arrives."""
+"""The structure of an answer as far as it has arrived."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .call import Call
 
 __all__ = ["Partials", "StructureText"]
 
-_SHARE = 9.0  # at most a tenth of the time goes into building what is shown
+_SHARE = 9.0  # at most a tenth of the time is spent building partial structures
 
 
 class StructureText:
-    """The text of a call's structure as it arrives: that of the answer, or the arguments of the call that is it.
+    """The text of a call's structure as it arrives: the answer's text, or the arguments of the tool call that holds it.
 
     Args:
         call: the call.
@@ -25,10 +25,10 @@ class StructureText:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._begun = False
-        self._lane: int | None = None  # the call that is the structure
+        self._lane: int | None = None  # index of the tool call that holds the structure
 
     def new(self, event: Event) -> str:
-        """Return what an event adds; the prefill stands before the first of it."""
+        """Return the text that an event adds; the first text begins with the prefill."""
         text = ""
         request = self._call.request
         if isinstance(event, TextDelta) and event.choice == 0 and request.schema_tool is None:
@@ -44,11 +44,11 @@ class StructureText:
 
 
 class Partials:
-    """Reads a call's answer as JSON while it arrives; each character once.
+    """Reads a call's answer as JSON while it arrives, each character once.
 
     Args:
         call: the call.
-        clock: seconds from any start; says how long building took.
+        clock: returns seconds from any start; measures how long building takes.
     """
 
     def __init__(self, call: Call, clock: Callable[[], float]) -> None:
@@ -60,7 +60,7 @@ class Partials:
         self._not_before: float | None = None
 
     def after(self, event: Event) -> Iterator[Any]:
-        """Yield the structure after an event, if there is something new and time enough has passed."""
+        """Yield the structure after an event, if it has changed and enough time has passed."""
         text = self._new(event)
         if not text:
             return
@@ -74,7 +74,7 @@ class Partials:
             return
         shown = self._so_far()
         now = self._clock()
-        # The first one takes longer than all others, since it makes the types that they are of.
+        # The first one takes longest, since it makes the partial types.
         self._not_before = now if self._not_before is None else now + _SHARE * (now - began)
         if shown is not None:
             yield shown

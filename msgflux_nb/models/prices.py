@@ -1,4 +1,4 @@
-"""What an answer cost: what the provider itself says, else its tokens times the prices of genai-prices."""
+"""The cost of an answer: as the provider states it, else its tokens times the prices of genai-prices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["cost_of", "unclear_bill", "with_request"]
 Price = Callable[[int, int, int | None], float | None]
 _MILLION = 1_000_000
 _USUAL_TIERS = frozenset(("default", "standard", "standard_only", "auto", "on_demand"))
-_TIER_KEYS = ("service_tier", "processing", "speed")  # under which genai-prices has flex, batch and fast
+_TIER_KEYS = ("service_tier", "processing", "speed")  # the keys under which genai-prices has flex, batch and fast
 _ASKED_TIER = re.compile(rb'"service_tier": ?"(\w+)"')
 # Anthropic's own, web_search_20250305, are counted in its usage.
 _SERVER_TOOL = re.compile(
@@ -34,25 +34,25 @@ _COUNTED = {
     "output_audio_tokens": "audio_completion",
     "output_image_tokens": "image_completion",
 }
-# If these tokens have no price of their own, genai-prices counts them as text, which is far off.
+# Without a price for these tokens, genai-prices counts them as text, which is far off.
 _NEEDED = {
     "cache_write_1h_tokens": "cache_write_1h_mtok",
     "input_audio_tokens": "input_audio_mtok",
     "output_audio_tokens": "output_audio_mtok",
     "output_image_tokens": "output_image_mtok",
 }
-# Billed in addition to the tokens or as part of them, but not counted in an answer: requests, reasoning, citations.
+# Prices for what no answer counts: requests, reasoning, citations.
 _APART = ("requests_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 
 def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str | None = None) -> float | None:
-    """Return US dollars, or None when the price, or a fact that it depends on, is not known.
+    """Return US dollars, or None if the price, or a fact that it depends on, is not known.
 
     Args:
-        usage: what was billed.
-        profile: by whom.
+        usage: the tokens that were billed.
+        profile: the provider's row.
         model: the model's name as the provider knows it.
-        answered: the model that answered, as the provider calls it; says more where ``model`` is an alias or, as on
+        answered: the model that answered, as the provider calls it; more exact if ``model`` is an alias or, as on
             Azure, the name of a deployment.
     """
     if profile.free:
@@ -73,17 +73,17 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
 
 
 def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = None) -> Usage | None:
-    """Return a count with what its request and its answer tell of it: a tier, and what is not counted as tokens.
+    """Add facts of the request and the answer that change the price: the tier, and what is not billed by tokens.
 
     Args:
-        usage: what was billed.
+        usage: the tokens that were billed.
         request: the body of the request.
-        answer: the answer; None for one that is nothing but text.
+        answer: the answer; None if it is plain text.
     """
     if usage is None:
         return None
     if usage.tier is None and answer is not None and isinstance(answer.fields.get("service_tier"), str):
-        usage = msgspec.structs.replace(usage, tier=answer.fields["service_tier"])  # it came before the count
+        usage = msgspec.structs.replace(usage, tier=answer.fields["service_tier"])  # sent before the usage
     sound = b'"input_audio"' in request and not usage.audio_prompt
     if answer is not None:
         sound = sound or (answer.audio is not None and not usage.audio_completion)
@@ -96,27 +96,27 @@ def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = 
 
 
 def _has_server_tool(request: bytes) -> bool:
-    """Whether a request offers what runs at the provider and is billed by the call, which no count of tokens has."""
+    """Whether a request offers a provider's own tool, which is billed by the call and not by tokens."""
     if not (b"search" in request or b"code_interpreter" in request or b"image_generation" in request):
         return False
     return _SERVER_TOOL.search(request) is not None
 
 
 def unclear_bill(usage: Usage | None, profile: Profile) -> tuple[str, ...]:
-    """Return the sentence that says why a cost is not known, where the numbers of tokens contradict each other."""
+    """Return why a cost is not known, if the numbers of tokens contradict each other; else None."""
     if usage is None or usage.unclear is None or usage.cost is not None or profile.free:
         return ()
     return (usage.unclear,)
 
 
 def _is_usual(usage: Usage) -> bool:
-    """Whether only the numbers of tokens in, out and cached say what they cost."""
+    """Whether the tokens in, out and cached are enough to know the cost."""
     others = usage.cache_write or usage.audio_prompt or usage.audio_completion or usage.image_completion
     return not others and (usage.tier is None or usage.tier.lower() in _USUAL_TIERS)
 
 
 def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
-    """Return what tokens of several kinds, or of another tier, cost; None if one of their prices is not listed."""
+    """Return the cost of tokens of several kinds or of another tier; None if one price is not listed."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -127,7 +127,7 @@ def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
         cache_read_tokens=usage.cached,
         **{name: count for name, count in counts.items() if count},
     )
-    if usage.cached and usage.audio_prompt:  # which of them were cached, nobody says
+    if usage.cached and usage.audio_prompt:  # no answer says which of the cached tokens are sound
         return None
     try:
         found = calc_price(asked, model_ref=model, provider_id=price_list)
@@ -144,7 +144,7 @@ def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
 
 
 def _context(model: Any, usage: Usage) -> dict[str, str] | None:
-    """Return how a price list names the tier of an answer; None if it has no price for it."""
+    """Return the price list's selection for an answer's tier; None if it has no price for the tier."""
     tier = (usage.tier or "").lower()
     if not tier or tier in _USUAL_TIERS:
         return {}
@@ -163,7 +163,7 @@ def _context(model: Any, usage: Usage) -> dict[str, str] | None:
 
 @functools.cache
 def _price(price_list: str, model: str) -> Price | None:
-    """A function of (prompt tokens, completion tokens, cached) for one model; None if it has no price."""
+    """Return a function of (prompt tokens, completion tokens, cached) for one model; None if it has no price."""
     from genai_prices import Usage as Tokens
     from genai_prices import calc_price
 
@@ -186,9 +186,9 @@ def _price(price_list: str, model: str) -> Price | None:
 
 
 def _even(price: Callable[..., Decimal | None]) -> Price | None:
-    """Return a price that is the same for each token, at any time and for any number: looking one up takes a while.
+    """Return a price that is the same for every token at any time, so that it is looked up only once.
 
-    None if it varies, for instance if tokens beyond a number cost more each.
+    None if it varies, for instance if tokens beyond a number cost more.
     """
     parts = [price(*(_MILLION if place == part else 0 for place in range(3))) for part in range(2)]
     whole_cached = price(_MILLION, 0, _MILLION)

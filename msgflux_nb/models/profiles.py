@@ -1,7 +1,7 @@
 """The table of providers: data only.
 
-A row says what is particular about a provider; the fields are explained in ``protocol/profile.py``. To add a
-provider, add a row here and a golden request body in ``tests/models/golden``.
+A row holds what differs from the defaults; ``protocol/profile.py`` explains the fields. To add a provider, add a row
+here and a golden request body in ``tests/models/golden``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LLAMACPP = Profile(
     named_tool_choice=False,
     forced_call_fallback=True,
     prefill="continue",
-    prefill_body={"chat_template_kwargs": {"enable_thinking": False}},  # or it refuses, for a template that can think
+    prefill_body={"chat_template_kwargs": {"enable_thinking": False}},  # else a thinking template gets no prefill
     prefill_with_reasoning=False,
     echo=None,
     echo_stream=False,
@@ -44,12 +44,12 @@ _LLAMACPP = Profile(
     context_advice="Start llama-server with a larger --ctx-size, and without --context-shift; or send less.",
 )
 
-# Their chat templates open the reasoning, and such a server without a reasoning parser sends it in the content.
+# Their chat templates open the reasoning; a server without a reasoning parser sends it in the content.
 _REASONERS: dict[str, dict[str, Any]] = {
     pattern: {"reasoning_in_content": "begun"} for pattern in ("*deepseek-r1*", "*qwq*", "*qwen3*thinking*")
 }
 
-# The fields of the prefill exclude each other there unless both are said. "echo" is false by default.
+# vLLM's two fields for a prefill conflict unless both are set. "echo" is false by default.
 _VLLM = Profile(
     provider="vllm",
     base_url="http://localhost:8000/v1",
@@ -60,16 +60,16 @@ _VLLM = Profile(
     prefill="continue",
     prefill_body={"continue_final_message": True, "add_generation_prompt": False},
     prefill_with_tools=False,
-    reasoning_name="reasoning",  # since 0.11; before, reasoning_content
+    reasoning_name="reasoning",  # since 0.11; reasoning_content before
     split_special_tokens=True,
     models=_REASONERS,
 )
 
 _OWN_SERVERS = (
     _LLAMACPP,
-    # The same inside this process, through xllamacpp; its address is known when it has started. SmolLM2 calls a tool
-    # only if its answer begins as a call, and goes on calling unless it is stopped. An answer that does not fit is
-    # not sent back: so small a model repeats it. This build echoes a prefill in a whole answer and not in a stream.
+    # llama.cpp inside this process, by xllamacpp; its address is known when it has started. SmolLM2 calls a tool only
+    # if its answer begins as a call, and repeats calls unless it is stopped. An answer that does not fit is not sent
+    # back, since so small a model repeats it. This build echoes a prefill in a whole answer but not in a stream.
     structs.replace(
         _LLAMACPP,
         provider="local",
@@ -82,7 +82,7 @@ _OWN_SERVERS = (
     ),
     _VLLM,
     structs.replace(_VLLM, provider="sglang", base_url="http://localhost:30000/v1", reasoning_name="reasoning_content"),
-    # Its compatible API ignores tool_choice, whatever it is.
+    # Its compatible API ignores tool_choice.
     Profile(
         provider="ollama",
         base_url="http://localhost:11434/v1",
@@ -106,7 +106,7 @@ _OWN_SERVERS = (
         "create`; or send less.",
     ),
     # "Invalid tool_choice type: 'object'. Supported string values: none, auto, required", and a required call may come
-    # as text all the same. Of response_format it takes json_schema and text.
+    # as text anyway. It takes the response_format types json_schema and text.
     Profile(
         provider="lmstudio",
         base_url="http://localhost:1234/v1",
@@ -170,13 +170,13 @@ _HOSTED = (
         key_header="api-key",
         price_list="azure",
     ),
-    # It takes max_tokens only, hands reasoning_details back as they came, and says in usage.cost what it took. Chat
-    # completions there take tools with an effort for every model, and its Responses API is a beta that may change; it
-    # has a Messages API too: wire="messages".
+    # It takes max_tokens only, wants reasoning_details back unchanged, and reports the cost in usage.cost. Its chat
+    # completions take tools with an effort for every model. Its Responses API is a beta that may change; it has a
+    # Messages API too: wire="messages".
     Profile(
         provider="openrouter",
         base_url="https://openrouter.ai/api/v1",
-        tool_ids="forty_letters",  # those of the models that OpenAI serves
+        tool_ids="forty_letters",  # for models that OpenAI serves
         key_variables=("OPENROUTER_API_KEY",),
         price_list="openrouter",
         prefill="continue",
@@ -193,9 +193,9 @@ _HOSTED = (
             "google/*": {"prefill": "none", "dialect": "gemini"},
         },
     ),
-    # "Streaming and tool use are not currently supported with Structured Outputs"; only gpt-oss takes strict ones,
-    # others are held to the schema after they have answered, and the 400 then holds what they wrote. The reasoning is
-    # in "reasoning", and is not wanted back. An image of 4 MB in base64, at most five.
+    # "Streaming and tool use are not currently supported with Structured Outputs". Only gpt-oss takes strict ones; the
+    # answers of others are validated afterwards, and the 400 then holds what they wrote. The reasoning is in
+    # "reasoning" and need not be sent back. At most five images, each up to 4 MB in base64.
     Profile(
         provider="groq",
         base_url="https://api.groq.com/openai/v1",
@@ -213,7 +213,7 @@ _HOSTED = (
         reasoning_name="reasoning",
         models={"openai/gpt-oss-*": {"prefill": "none", "modalities": ["text"], "strict_schemas": True}},
     ),
-    # Its logprobs is a number, 0 to 20, and no true or false: give it by extra_body.
+    # Its logprobs is a number from 0 to 20, not a boolean: give it by extra_body.
     Profile(
         provider="together",
         base_url="https://api.together.ai/v1",
@@ -225,7 +225,7 @@ _HOSTED = (
         reasoning_name="reasoning",
         echo_reasoning="tool_turns",
     ),
-    # In JSON mode it may write white space for ever unless the messages ask for JSON too.
+    # In JSON mode it may write white space without end unless the messages ask for JSON too.
     Profile(
         provider="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
@@ -245,7 +245,7 @@ _HOSTED = (
         price_list="deepseek",
         modalities=_TEXT,
         schema_methods=("tool", "json_object", "prompt"),
-        strict_schemas=False,  # strict functions exist under /beta only
+        strict_schemas=False,  # strict functions exist only under /beta
         prefill="prefix",
         prefill_base_url="https://api.deepseek.com/beta",
         echo_reasoning="tool_turns",
@@ -255,8 +255,8 @@ _HOSTED = (
             "*-vision*": {"modalities": ["text", "image"]},
         },
     ),
-    # It refuses fields that it does not know, such as stream_options: usage comes unasked. "required" is a younger
-    # name of "any". Its thinking comes as parts of the content.
+    # It refuses unknown fields such as stream_options; usage comes without it. "required" is a newer name of "any". Its
+    # thinking comes as parts of the content.
     Profile(
         provider="mistral",
         base_url="https://api.mistral.ai/v1",
@@ -274,8 +274,8 @@ _HOSTED = (
         stream_usage=False,
     ),
     # Of the compatible API, images and sound are documented, files and video are not. Its signatures travel in the tool
-    # calls; from Gemini 3 on a call without one is refused, but for this text, which Google documents for calls that
-    # another model wrote. Before Gemini 3, tools and a JSON answer exclude each other.
+    # calls. From Gemini 3 on, a call without one is refused; Google documents this text for calls that another model
+    # wrote. Before Gemini 3, tools and a JSON answer exclude each other.
     Profile(
         provider="gemini",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
@@ -294,8 +294,8 @@ _HOSTED = (
         },
     ),
     # Its own Messages API: the compatible one has no caching, no signatures and no documents. Structured outputs came
-    # with Sonnet 4.5 and Opus 4.1. From 4.6 on a model decides itself how much it thinks, and refuses a prefill. Fable
-    # and Mythos refuse a forced call.
+    # with Sonnet 4.5 and Opus 4.1. From 4.6 on, a model decides how much it thinks, and refuses a prefill. Fable and
+    # Mythos refuse a forced tool call.
     Profile(
         provider="anthropic",
         base_url="https://api.anthropic.com/v1",
@@ -341,7 +341,7 @@ _HOSTED = (
         reasoning_name="reasoning",
         echo_reasoning="always",
     ),
-    # Images are taken in base64 only.
+    # It takes images in base64 only.
     Profile(
         provider="sambanova",
         base_url="https://api.sambanova.ai/v1",
@@ -365,7 +365,7 @@ _HOSTED = (
             "*non-reasoning*": {"encrypted_reasoning": False},
         },
     ),
-    # No seed. It says in usage.cost what it took.
+    # No seed. It reports the cost in usage.cost.
     Profile(
         provider="perplexity",
         base_url="https://api.perplexity.ai",
@@ -417,9 +417,9 @@ PROFILES: dict[str, Profile] = {row.provider: row for row in (*_OWN_SERVERS, *_H
 
 COMPATIBLE = Profile(
     provider="openai-compatible",
-    split_special_tokens=True,  # as a rule, open weights
+    split_special_tokens=True,  # most are open weights
     echo=None,
     echo_stream=None,
     models={"*gemini*": {"thoughts_in_total": True}, **_REASONERS},
 )
-"""For any server that is named by ``base_url`` alone."""
+"""The profile of a server that is given only by ``base_url``."""

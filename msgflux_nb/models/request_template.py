@@ -1,7 +1,7 @@
-"""What the calls of a batch have in common: one request, with a gap where the text of a row goes.
+"""The request of a batch, written once with a gap for the text of a row.
 
-Building and writing a request takes longer than all else that a row needs before it is sent, and its rows differ in one
-text. So it is written once, around a gap, and checked against one that is written as usual.
+Building a request takes most of the time that a row needs before it is sent, and rows usually differ in one text only.
+The template is checked against a request that is built as usual.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _PROBE = ' "a"\\\té\u2028\U0001f600\n</b> '
 
 
 class RequestTemplate:
-    """Makes calls that differ in their messages only.
+    """Makes calls that differ only in their messages.
 
     Args:
-        build: builds the request for some messages; keywords change what is asked for.
-        call: makes a call of some messages, their request, and what was known when that was written.
-        connect: where requests go.
-        place: the same as part of the keys.
-        question: what is asked by some messages but for the structure.
-        hide: returns bytes without the caller's key.
-        quirks: what is known of the model.
-        is_changed: whether a text does not go out as it is.
-        quick: the short way; None where requests go another way in any case.
+        build: builds the request of some messages; keywords change the form of the request.
+        call: makes a call from messages, their request, and what was known when that was written.
+        connect: returns the endpoint of a request.
+        place: the endpoint as a part of keys.
+        question: returns what a key without the schema is made from.
+        hide: removes the caller's key from bytes.
+        quirks: what is known of the server.
+        is_changed: whether a text is changed before it is sent.
+        quick: sends requests and returns whole answers; None with a cache or a recording.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class RequestTemplate:
     ) -> None:
         self.quirks, self.connect, self.quick, self.hide, self.call = quirks, connect, quick, hide, call
         self._place, self._build, self._question, self._is_changed = place, build, question, is_changed
-        self._gap = self._sent = self._written_around(Known())  # as the caller asks; and with what was learnt
+        self._gap = self._sent = self._written_around(Known())  # without, and with, what was learnt
         self._sent_by = Known()
 
     def prepare(self, messages: Any) -> BatchCall:
-        """Return a call that is not made yet.
+        """Prepare a call without making it.
 
         Raises:
-            MsgfluxError: it cannot be made.
+            MsgfluxError: the request cannot be built.
         """
         gap = self._gap
         if gap is None or type(messages) is not str or not messages.strip() or self._is_changed(messages):
@@ -80,7 +80,7 @@ class RequestTemplate:
         return BatchCall(self, messages, None, schema=request.schema, key=key)
 
     def written(self, messages: Any, text: bytes | None) -> Written:
-        """Write the request for some messages by what is known now."""
+        """Write the request of some messages with what is known of the server now."""
         known = self.quirks.known
         if known is not self._sent_by:
             self._sent, self._sent_by = self._written_around(known), known
@@ -91,13 +91,13 @@ class RequestTemplate:
         return Written(request.body, request.wire, known, lambda messages, body: request)
 
     def question(self, messages: Any, text: bytes | None) -> bytes:
-        """Return the key of the request without its structure."""
+        """Return the key of the request without its schema."""
         if text is None or self._gap is None:
             return _hash(self._place, self._question(messages))
         return self._gap.question(text)
 
     def _written_around(self, known: Known) -> _Gap | None:
-        """Write the request around a gap; None where its text shows elsewhere too, or is changed on the way."""
+        """Write the request around a gap; None if the text occurs twice in it, or is changed before it is sent."""
         mark = secrets.token_hex(16)
         try:
             request = self._build(mark, **known._asdict())
@@ -111,7 +111,7 @@ class RequestTemplate:
 
 
 class _Gap:
-    """A request, and what its keys are made of, without one text."""
+    """A request, and the data of its keys, without one text."""
 
     def __init__(self, request: ChatRequest, question: bytes, mark: str, place: str) -> None:
         self.schema, self.wire = request.schema, request.wire
@@ -124,11 +124,11 @@ class _Gap:
         self._question = hashlib.sha256(place.encode() + b"\n" + head)
 
     def body(self, text: bytes) -> bytes:
-        """Return the body with a text, given as JSON writes it."""
+        """Return the body with a text, given as a JSON string without its quotes."""
         return self._head + text + self._tail
 
     def request(self, messages: str, body: bytes) -> ChatRequest:
-        """Return the request with a text, whose body is written."""
+        """Return the request with a text and the body that holds it."""
         said = [{**one, "content": messages} if one["content"] == self._mark else one for one in self._request.messages]
         return msgspec.structs.replace(self._request, body=body, messages=said)
 
@@ -147,5 +147,5 @@ def _ended(begun: Any, rest: bytes) -> bytes:
 
 
 def _hash(place: str, asked: Any) -> bytes:
-    """The hash of what is asked where, whatever the order of its fields."""
+    """Return the hash of a request and its endpoint; the order of fields makes no difference."""
     return hashlib.sha256(place.encode() + b"\n" + msgspec.json.encode(asked, order="deterministic")).digest()

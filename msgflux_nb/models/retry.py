@@ -1,8 +1,8 @@
-"""When to send a request again, and how long to wait first; pure rules that both drivers follow.
+"""When to send a request again, and how long to wait first; pure rules for both drivers.
 
-This is the policy of the openai SDK, which providers are used to. It retries connection errors, timeouts, 408, 409, 429
-and 5xx, twice. The wait is what the provider asks for, or else 0.5 s, doubling up to 8 s, minus up to a quarter at
-random. Who is at fault decides whether a retry may help; then ``x-should-retry`` does, if it is sent.
+This is the policy of the openai SDK, which providers expect. It retries connection errors, timeouts, 408, 409, 429 and
+5xx, twice. The wait is the one the provider asks for, or else 0.5 s, doubling up to 8 s, minus up to a quarter at
+random. The ``Fault`` decides whether a retry can help; if it is open, ``x-should-retry`` does.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def retry_delay(
     Args:
         error: what went wrong.
         attempt: how many times the request was sent, from 1.
-        max_retries: how many further times it may be sent.
-        had_content: whether any text or reasoning had arrived; then nothing is sent again.
+        max_retries: how many more times it may be sent.
+        had_content: whether any text or reasoning had arrived; then the request is not sent again.
         chance: a number from 0 to 1 that shortens the wait by up to a quarter, so that clients do not move in step.
-        no_answer_passes: whether a body with status 200 that is not an answer may be a passing fault of a proxy or a
-            server, as among thousands of requests; at a first request it means a wrong address.
+        no_answer_passes: whether a body with status 200 that is not an answer may be a passing fault, as it is among
+            thousands of requests; at a first request it means a wrong address.
     """
     passes = _may_pass(error) or (no_answer_passes and isinstance(error, NotAnApiError) and error.status == 200)
     if had_content or attempt > max_retries or not passes:
@@ -51,7 +51,7 @@ def retry_delay(
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same request may pass: by who is at fault, and where that is open, by what the provider says."""
+    """Whether the same request may succeed later: by the error's fault, or if that is open, by the header."""
     fault = error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
     if fault in _NEVER_PASSES:
         return False

@@ -1,4 +1,4 @@
-"""The items of a list while its answer arrives: each as soon as it is complete and valid."""
+"""Yields the items of a list while its answer arrives, each as soon as it is complete and valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RowReader"]
 
 
 class RowReader:
-    """Reads the items of a call's list while it arrives.
+    """Reads the items of a list while the call's answer arrives.
 
     Args:
         call: the call.
@@ -34,12 +34,12 @@ class RowReader:
         self._text = StructureText(call)
         self._texts = ItemTexts(self._items.key, bare=self._items.field is None)
         self._found = 0
-        self._broken: set[int] = set()  # the places of items that do not fit as they came
+        self._broken: set[int] = set()  # the indices of items that did not fit
         self._rows: list[Any] = []
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Put the items that came into an error's ``rows``."""
+        """Store the items that came in ``rows`` of an error that is raised."""
         try:
             yield
         except MsgfluxError as error:
@@ -61,7 +61,7 @@ class RowReader:
                 yield value
 
     def rest(self, value: Any) -> Iterator[Any]:
-        """Yield the items of the whole answer that were not yielded before.
+        """Yield the items of the whole answer that were not yet yielded.
 
         Raises:
             ToolCallError: tools were called instead.

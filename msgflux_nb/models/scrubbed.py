@@ -1,4 +1,4 @@
-"""Keeps a failed answer as evidence, without the keys that a server may repeat in fields of its own."""
+"""Removes keys that a server may repeat from a failed answer, which is kept as evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["texts_of", "without_keys"]
 
 
 def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
-    """Return an answer without keys in its fields; its texts are the model's own."""
+    """Return an answer without keys in its fields; its texts are the model's and stay."""
     choices = tuple(
         msgspec.structs.replace(one, fields=_scrubbed(one.fields, scrub)) if one.fields else one
         for one in snapshot.choices
@@ -22,7 +22,7 @@ def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
 
 
 def texts_of(snapshot: Snapshot) -> bytes:
-    """Return all texts of an answer, each in one piece, however many it came in."""
+    """Return all texts of an answer, each joined from its pieces."""
     texts = [_written(snapshot.fields)]
     for choice in snapshot.choices:
         calls = [f"{call.name}{_written(call.arguments)}" for call in choice.tool_calls]
@@ -43,4 +43,4 @@ def _scrubbed(value: Any, scrub: Scrub) -> Any:
         clean = scrub(data.decode())
         return value if clean == data.decode() else msgspec.json.decode(clean)
     except (ValueError, TypeError, RecursionError):
-        return {}  # nothing that could be looked through
+        return {}  # cannot be searched for keys

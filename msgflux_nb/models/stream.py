@@ -1,7 +1,6 @@
 """The driver of calls without ``await``: it opens, reads, waits before a retry and closes.
 
-The other driver is ``async_response``. Every line that does not wait is in ``exchange``, ``call`` or
-``answer``.
+The other driver is ``async_stream``. Every line that does not wait is in ``exchange``, ``call`` or ``answer``.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ __all__ = ["Arriving", "StreamResponse"]
 
 
 class Arriving(Answer):
-    """An answer that is still to come."""
+    """An answer that is still arriving, or not yet asked for."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._abort = Abort()
         self._begun = False
-        self._silent: Exchange | None = None  # what is still to be done once the shown answer has ended
+        self._silent: Exchange | None = None  # the next exchange after the shown answer
         self._watchers: Watchers[Event] = Watchers()
 
     def watch(self, watcher: Callable[[Event | None], object]) -> None:
-        """Look on while somebody else reads: this reads nothing.
+        """Get the events while somebody else reads the answer; this reads nothing itself.
 
         Args:
-            watcher: told each event that arrives from now on, and None once when the shown answer has ended, however it
-                did; at once if it has already. It is called on the thread that reads, and must not raise.
+            watcher: called with each event from now on, and with None once the shown answer has ended, at once if it
+                has already. It is called on the thread that reads, and must not raise.
         """
         self._watchers.join(watcher)
         if self._over:
@@ -48,37 +47,37 @@ class Arriving(Answer):
 
     @property
     def state(self) -> State:
-        """The state of the answer that is shown."""
+        """The state of the shown answer."""
         return self._call.current.state
 
     @property
     def failed(self) -> MsgfluxError | None:
-        """The error that has ended it, or None."""
+        """The error that ended the shown answer, or None."""
         return self._call.current.failed
 
     def response(self) -> ModelResponse:
-        """Return the answer as a whole one, once it is complete.
+        """Return the complete answer as a ``ModelResponse``.
 
         Raises:
-            StreamInterruptedError: it was cancelled or left, or still arrives.
+            StreamInterruptedError: it was cancelled or left, or is still arriving.
         """
         self._call.current.check_complete()
         return ModelResponse(self._call)
 
     def cancel(self) -> None:
-        """End the answer now, from any thread: the connection closes, and a loop that reads it ends quietly."""
+        """Cancel the answer, from any thread: the connection closes, and a loop over the stream ends quietly."""
         self._abort()
         if self._call.exchange.state == "new":
             self._call.exchange.stop("cancelled")
             self._watchers.end()
 
     def _leave(self) -> None:
-        """End the answer unless it has ended."""
+        """Cancel the answer unless it has ended."""
         if self._call.exchange.state in ("new", "running"):
             self.cancel()
 
     def _begin(self) -> bool:
-        """Whether nobody has read it yet."""
+        """Note that reading begins; return whether this is the first time and nothing was sent."""
         begun, self._begun = self._begun, True
         return not begun and self._call.exchange.state == "new"
 
@@ -94,7 +93,7 @@ class Arriving(Answer):
         exchange.watchers = self._watchers if self._watchers else None
 
     def _next(self, error: MsgfluxError | None) -> Exchange | None:
-        """The exchange that is shown next; None when the shown answer has ended."""
+        """Return the next exchange to show; None when the shown answer has ended."""
         exchange = self._call.step(error)
         if self._call.shown:
             self._silent, exchange = exchange, None
@@ -104,7 +103,7 @@ class Arriving(Answer):
 
 
 class StreamResponse(Arriving):
-    """An answer that arrives; nothing is sent before it is read.
+    """An answer that arrives piece by piece; nothing is sent before it is read.
 
     Iterate for text, or call ``consume`` for the whole. Leaving a loop early closes the connection.
 
@@ -143,10 +142,10 @@ class StreamResponse(Arriving):
             self._stop()
 
     def partials(self) -> Iterator[Any]:
-        """Yield the structure as far as it has come: instances whose missing fields are None, the last one whole.
+        """Yield the structure as far as it has come: instances whose missing fields are None; the last one is complete.
 
-        Without a ``generation_schema``, the text so far. Where a structure is large, some of the steps are left out, so
-        that building them does not take longer than the answer.
+        Without a ``generation_schema``, yield the text so far. For a large structure some steps are skipped, so that
+        building them does not take longer than the answer.
 
         Raises:
             MsgfluxError: as :meth:`consume`.
@@ -159,9 +158,9 @@ class StreamResponse(Arriving):
     def rows(self) -> Iterator[Any]:
         """Yield the items of a list, each as soon as it is complete and valid.
 
-        ``generation_schema`` is ``list[...]``, or a Struct with one field that is a list. An item that is broken does
-        not end the loop: the others are yielded, and the error comes when the answer has ended, unless the model has
-        corrected it by then; the corrected item is yielded last. ``consume()`` has the list in its order.
+        ``generation_schema`` is ``list[...]``, or a Struct with one field that is a list. A broken item does not end
+        the loop: the error is raised at the end of the answer. If the model corrects the item by then, it is yielded
+        last instead. ``consume()`` returns the list in its order.
 
         Raises:
             SchemaError: the answer has no list; nothing was sent.
@@ -194,7 +193,7 @@ class StreamResponse(Arriving):
         self._leave()
 
     def finish(self) -> None:
-        """Run the call to its end; what it means is decoded later.
+        """Run the call to its end without decoding its answer.
 
         Raises:
             MsgfluxError: the call failed.
@@ -207,7 +206,7 @@ class StreamResponse(Arriving):
             self._silent = self._call.step(error)
 
     def _run(self, exchange: Exchange) -> Generator[Event, None, MsgfluxError | None]:
-        """Run one exchange; return the error that it failed with, or None."""
+        """Run one exchange and yield its events; return the error that it failed with, or None."""
         from .taped import keep_recalled, open_exchange
 
         recalled = exchange.recall()
@@ -241,13 +240,13 @@ class StreamResponse(Arriving):
 
 
 def _silently(run: Generator[Event, None, MsgfluxError | None]) -> Generator[Event, None, MsgfluxError | None]:
-    """Run to the end without yielding anything."""
+    """Run an exchange to its end without yielding its events."""
     return _ended(run)
-    yield  # makes this a generator, as what is shown is one
+    yield  # makes this a generator, so that the caller can ``yield from`` it
 
 
 def _ended(run: Generator[Any, None, MsgfluxError | None]) -> MsgfluxError | None:
-    """Run to the end, and return what it returns."""
+    """Run a generator to its end and return its value."""
     while True:
         try:
             next(run)

@@ -1,4 +1,4 @@
-"""Reports an exchange to a recorder while it goes over the network, and makes a line of the recording of it."""
+"""Records an exchange while it goes over the network, and writes it as a line of the recording."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from .prices import cost_of, with_request
 __all__ = ["Take", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
-_MOST_OF_A_FAILURE = 250_000  # bytes: a server may have sent no answer, but for ever
+_MOST_OF_A_FAILURE = 250_000  # bytes: a server may send without end what is not an answer
 _SHORT = 8  # characters, below which a secret may be part of a word
 
 
 class Take:
-    """One exchange as it is recorded.
+    """One exchange while it is recorded.
 
     Args:
-        endpoint: where it goes.
-        exchange: the exchange to run.
-        asking: for whom it is kept.
+        endpoint: the endpoint of the request.
+        exchange: the exchange to record.
+        asking: holds the recorder.
     """
 
     def __init__(self, endpoint: Endpoint, exchange: Exchange, asking: Asking) -> None:
@@ -48,20 +48,20 @@ class Take:
         self._status: int | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[tuple[int, bytes]] = []
-        self._reading = True  # the network's turn: what breaks now is the network's
+        self._reading = True  # whether the network is read now: only then is an error the network's
         self._end, self._message = "left", ""
 
     def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the head of the answer."""
+        """Note the head of the answer."""
         self._status, self._headers = status, list(headers)
 
     def body_of_error(self, data: bytes) -> None:
-        """Take the body of an answer with an error status."""
+        """Note the body of an answer with an error status."""
         self._chunks.append((self._ms(), data))
         self._end = "whole"
 
     def listened(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass the pieces of an answer on."""
+        """Note the pieces of an answer and pass them on."""
         for data in chunks:
             self._took(data)
             yield data
@@ -77,12 +77,12 @@ class Take:
         self._end = "whole"
 
     def failed(self, error: MsgfluxError) -> None:
-        """Take the error that ended it; what the reader finds in the pieces is found again by reading them."""
+        """Note a network error that ended the answer; errors in the content come again when the recording is read."""
         if self._end == "left" and (self._reading or isinstance(error, RequestTimeoutError)):
             self._end, self._message = type(error).__name__, str(error)[:_LONGEST_MESSAGE]
 
     def keep(self) -> None:
-        """Write the line."""
+        """Write the exchange to the recording."""
         recorder = self._asking.recorder
         hide, ms = self._hide, self._ms()
         came = self._chunks if self._end in ("whole", "left") else _beginning(self._chunks)
@@ -111,19 +111,19 @@ class Take:
 
 
 def _secrets_of(endpoint: Endpoint, asking: Asking) -> list[Key | HiddenValues]:
-    """What an endpoint is reached with, and what of the request's own fields has a secret's name."""
+    """Return the secrets of an endpoint, and the values of request fields whose names say that they are secret."""
     query = parse_qsl(urlsplit(endpoint.base_url).query)
     named = {"headers": dict(endpoint.headers), "query": dict(query), "body": asking.settings.get("extra_body")}
     values = {*secrets_of_address(endpoint.base_url).values(), *named_secrets(named)}
     others = [*(value for _, value in query), *endpoint.headers.values()]
     values |= {word for value in others for word in words_of(value) if is_no_plain_word(word)}
     found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
-    short = [Key(value) for value in values if len(value) < _SHORT]  # hidden where it stands alone
+    short = [Key(value) for value in values if len(value) < _SHORT]  # a short one is hidden only as a whole word
     return [*found, *short, HiddenValues({value: value for value in values})]
 
 
 def recalled_line(exchange: Exchange, asking: Asking) -> None:
-    """Record an answer that came from a cache, as if it had come whole at once."""
+    """Record an answer that came from a cache as one piece without delay."""
     recorder = asking.recorder
     hide = hiding(recorder.scrub, scrub_kept)
     chunks = hidden_answer([(0, exchange.recalled)], hide)
@@ -141,7 +141,7 @@ def model_line(asking: Asking, hide: Callable[[str], str]) -> ModelLine:
 
 
 def _answer(exchange: Exchange, received: bytes) -> Snapshot:
-    """What came, as far as it can be read: an answer that came whole is read when it has ended, which is after this."""
+    """Return the answer as far as it can be read; one without a stream has not been read yet at this moment."""
     if exchange.snapshot.usage is not None or not received:
         return exchange.snapshot
     again = Exchange(exchange.request, exchange.profile, timeout=exchange.timeout, max_retries=0)
@@ -155,7 +155,7 @@ def _answer(exchange: Exchange, received: bytes) -> Snapshot:
 def _line(
     exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str], received: bytes = b""
 ) -> RecordedExchange:
-    """What the line says of the request, and of who answered."""
+    """Return the line with the request and the model that answered; the caller adds the bytes of the answer."""
     body = msgspec.json.decode(exchange.request.body)
     shown = hidden_request(body, hide)
     snapshot = _answer(exchange, received)
@@ -177,7 +177,7 @@ def _line(
 
 
 def _beginning(chunks: Chunks) -> Chunks:
-    """Return what is recorded of an answer that has ended as an error."""
+    """Return the first part of an answer that ended in an error."""
     left = _MOST_OF_A_FAILURE
     kept: Chunks = []
     for at, data in chunks:

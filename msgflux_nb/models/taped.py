@@ -1,4 +1,4 @@
-"""Opens an exchange over the network or from a recording, and records it if asked; one function for each driver."""
+"""Opens an exchange over the network or from a recording, and records it if wanted; one function for each driver."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CUT = "the recording ends here, since the reader left the stream"
 
 
 def open_exchange(endpoint: Endpoint, exchange: Exchange, abort: Abort) -> AbstractContextManager[Iterator[bytes]]:
-    """Send a request; the context yields its answer's bytes as they come, as :func:`open_bytes` does.
+    """Send a request; the context yields the bytes of its answer as they come, as :func:`open_bytes` does.
 
     Raises:
-        MsgfluxError: as there; of a recording, the same that it raised then.
+        MsgfluxError: as :func:`open_bytes`; a replay raises the recorded error.
     """
     if exchange.asking is None:
         return _live(endpoint, exchange, abort)
@@ -40,7 +40,7 @@ def open_exchange(endpoint: Endpoint, exchange: Exchange, abort: Abort) -> Abstr
 def aopen_exchange(
     endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-    """As :func:`open_exchange`, for a running event loop; ``heard`` is told the answer's headers."""
+    """As :func:`open_exchange`, for a running event loop; calls ``heard`` with the headers of the answer."""
     if exchange.asking is None:
         return _alive(endpoint, exchange, abort, heard)
     if exchange.asking.player is None:
@@ -49,7 +49,7 @@ def aopen_exchange(
 
 
 def keep_recalled(exchange: Exchange) -> None:
-    """Record an answer that came from a cache, where something is recorded."""
+    """Record an answer that came from a cache, if a recorder is active."""
     if exchange.asking is not None and exchange.asking.recorder is not None:
         from .taking import recalled_line
 
@@ -177,7 +177,7 @@ async def _apieces(play: _Play, abort: Abort) -> AsyncIterator[bytes]:
 
 
 class _Play:
-    """A recorded exchange while it is read again."""
+    """A recorded exchange while it is replayed."""
 
     def __init__(self, exchange: Exchange, asking: Asking) -> None:
         from ..storage.recordings.player import ReplayPace
@@ -199,7 +199,7 @@ class _Play:
         self._pace = None if asking.player.at_once else ReplayPace(asking.player.speed, time.monotonic())
 
     def wait(self, ms: int) -> float:
-        """Return the seconds to wait for what came at a millisecond, at which the exchange's time is then."""
+        """Advance the exchange's time to a recorded millisecond; return the seconds to wait for it."""
         self._asking.seconds = self._began + ms / 1000
         return 0.0 if self._pace is None else self._pace.wait(ms, time.monotonic())
 
@@ -220,7 +220,7 @@ def error_of_end(line: RecordedExchange) -> MsgfluxError:
 
 
 def error_of_status(line: RecordedExchange, body: bytes) -> MsgfluxError:
-    """Return the error that a recorded answer says."""
+    """Return the error of a recorded answer with an error status."""
     return failure_of_status(line.status or 0, line.headers, body, url=line.path, now=_seconds_of(line.date))
 
 

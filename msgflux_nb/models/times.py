@@ -1,4 +1,4 @@
-"""The times of one exchange: when it began, when content came, and until when the next has to come; no waiting."""
+"""The times of one exchange: its start, its content, and the limit of the next wait; no waiting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..http.limits import Timeout
 
 __all__ = ["Times"]
 
-_AFTERWARDS_SECONDS = 1.0  # how long a bill or the end of the bytes is waited for, once the answer has ended or failed
+_AFTERWARDS_SECONDS = 1.0  # the wait for usage or the end of the bytes, once the answer has ended or failed
 _SLACK_SECONDS = 0.01
 
 
@@ -18,8 +18,8 @@ class Times:
 
     Args:
         timeout: the limits.
-        stream: whether the answer comes in pieces: a whole one has only the limit of the call.
-        clock: seconds from any start, never going back.
+        stream: whether the answer is streamed; else only the limit of the whole call counts.
+        clock: returns seconds from any start, never going back.
     """
 
     def __init__(self, timeout: Timeout, *, stream: bool, clock: Callable[[], float]) -> None:
@@ -29,33 +29,33 @@ class Times:
         self._first_content: float | None = None
         self._last_content: float | None = None
         self._over_since: float | None = None  # when [DONE] or an error came
-        self._late_since: float | None = None  # when bytes came behind the limit
+        self._late_since: float | None = None  # when bytes first came after the limit
         self._ended: float | None = None
 
     def begin(self) -> None:
-        """An attempt begins."""
+        """Start an attempt."""
         self._attempt_began = self._clock()
         self._began = self._attempt_began if self._began is None else self._began
         self._last_content = self._over_since = self._late_since = None
 
     def forget(self) -> None:
-        """Nothing has begun: what was read is not the answer."""
+        """Forget the attempt: what was read is not the answer."""
         self._began = self._ended = self._first_content = None
 
     def end(self) -> None:
-        """It ends, whatever the end."""
+        """End the exchange."""
         self._ended = self._clock()
 
     def took(self, seconds: float) -> None:
-        """Take from somebody else how long it took until the end."""
+        """Set how long the exchange took, as measured by somebody else."""
         self._began = None if self._ended is None else self._ended - seconds
 
     def came(self, *, content: bool, over: bool) -> bool:
-        """Bytes came; return whether that was too late.
+        """Note that bytes came; return whether they came too late.
 
         Args:
-            content: whether they hold something of the answer.
-            over: whether the answer has said by now that it has ended or failed.
+            content: whether they hold a part of the answer.
+            over: whether the answer has ended or failed by now.
         """
         now = self._clock()
         if content:
@@ -71,25 +71,25 @@ class Times:
 
     @property
     def is_up(self) -> bool:
-        """Whether no time is left to wait."""
+        """Whether the limit has passed."""
         return self.remaining() <= _SLACK_SECONDS
 
     @property
     def seconds_to_first_token(self) -> float | None:
-        """From the first attempt to the first content; None if the answer came whole, or not at all."""
+        """Seconds from the first attempt to the first content; None if the answer came whole, or not at all."""
         if self._began is None or self._first_content is None or not self._stream:
             return None
         return self._first_content - self._began
 
     @property
     def seconds(self) -> float | None:
-        """From the first attempt to the end, or until now."""
+        """Seconds from the first attempt to the end, or until now."""
         if self._began is None:
             return None
         return (self._clock() if self._ended is None else self._ended) - self._began
 
     def limit_error(self) -> RequestTimeoutError:
-        """Return the error that names the limit that has passed."""
+        """Return the error for the limit that has passed."""
         if self._clock() - self._attempt_began > self._timeout.total - _SLACK_SECONDS:
             return RequestTimeoutError(
                 f"the answer took longer than {self._timeout.total:g} s. Raise timeout=, or ask for less."
@@ -100,12 +100,12 @@ class Times:
         )
 
     def _is_past(self, now: float) -> bool:
-        """Whether a limit counts: a whole answer that is here but was not read in time is not thrown away."""
+        """Whether to enforce a limit that has passed: a whole answer that is here is kept, though it was read late."""
         self._late_since = now if self._late_since is None else self._late_since
         return self._stream or now - self._late_since > _AFTERWARDS_SECONDS
 
     def _limit(self) -> float:
-        """Until when the next content, or the end, has to come."""
+        """Return the time by which the next content, or the end, has to come."""
         whole = self._attempt_began + self._timeout.total
         if self._over_since is not None:
             return min(whole, self._over_since + _AFTERWARDS_SECONDS)

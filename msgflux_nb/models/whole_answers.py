@@ -1,6 +1,6 @@
-"""Whole answers of one endpoint, each in one go: what the rows of a batch have in common is made once a second.
+"""Sends requests of a batch to one endpoint and returns whole answers; the endpoint is looked up once a second.
 
-An answer that is not plain, or an error, is handed on and read like the answer of any other request.
+An answer that is not plain, or an error, is passed on and read like any other answer.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .endpoint import Endpoint
 
 __all__ = ["WholeAnswers"]
 
-_REFRESH_SECONDS = 1.0  # after which keys, proxies and addresses in the environment are looked at again
+_REFRESH_SECONDS = 1.0  # keys, proxies and addresses in the environment are read again after this time
 
 
 class WholeAnswers:
     """Sends requests to one endpoint.
 
     Args:
-        connect: says where requests go, with the key.
-        timeout: the limits of each.
+        connect: returns the endpoint of a request, with the key.
+        timeout: the limits of each request.
     """
 
     def __init__(self, connect: Callable[[ChatRequest], Awaitable[Endpoint]], *, timeout: Timeout) -> None:
@@ -38,17 +38,17 @@ class WholeAnswers:
     async def send(
         self, body: bytes, heard: Callable[[Headers], object], *, wire: Wire, request: Callable[[], ChatRequest]
     ) -> bytes | MsgfluxError | None:
-        """Send a request once; return the answer's body, or why there is none; None if nothing was sent.
+        """Send a request once; return the answer's body or the error; None if nothing was sent.
 
         Args:
-            body: the request as it is sent.
-            heard: is told the headers of the answer.
-            wire: how the request looks.
+            body: the body of the request.
+            heard: called with the headers of the answer.
+            wire: the wire of the request.
             request: returns the whole request; called only to find its address.
         """
         try:
             place = await self._now(wire, request)
-        except MsgfluxError:  # the long way says so
+        except MsgfluxError:  # the usual driver raises it
             return None
         try:
             if isinstance(place, Endpoint):
@@ -56,12 +56,12 @@ class WholeAnswers:
             return await asend_whole(place, body, self._timeout, heard=heard)
         except MsgfluxError as error:
             if isinstance(error, ConnectionFailedError | RequestTimeoutError):
-                self._found = None  # the embedded server may have been started again at another address
+                self._found = None  # the embedded server may have restarted at another address
             return error
 
     async def _now(self, wire: Wire, request: Callable[[], ChatRequest]) -> Destination | Endpoint:
-        """Return where a request goes at the moment; another wire, which may be learnt on the way, is elsewhere."""
-        # Looked at once: another thread may have a loop of its own.
+        """Return where requests go now; found again for another wire, loop, or second."""
+        # Read once: another thread, with a loop of its own, may replace it.
         loop, found = asyncio.get_running_loop(), self._found
         if found is None or found.loop is not loop or found.wire != wire or loop.time() >= found.until:
             endpoint = await self._connect(request())
@@ -71,7 +71,7 @@ class WholeAnswers:
 
 
 class _Found(NamedTuple):
-    """Where the requests of one event loop go, and how long that is valid."""
+    """Where the requests of one event loop go, and until when this is valid."""
 
     place: Destination | Endpoint
     wire: Wire
