@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import decimal
 import enum
+import io
 import subprocess
 import sys
 import uuid
@@ -31,6 +32,8 @@ from tests.tables.scripted_model import Scripted
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
+pc = pytest.importorskip("pyarrow.compute")
+parquet = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("narwhals")
 pytest.importorskip("msgflux_nb.polars")
 
@@ -268,14 +271,74 @@ def test_every_kind_of_column_holds_the_same_cells_as_pandas(kind: str, library:
         assert list(map(type, found[name])) == list(map(type, expected[name]))
 
 
-class Mood(enum.Enum):
-    GOOD = "good"
-    BAD = "bad"
-
-
 class Item(msgspec.Struct):
     name: str
     price: float | None = None
+
+
+PLAIN = {
+    "bytes": pa.binary(),
+    "time": pa.time64("us"),
+    "list of texts": pa.list_(pa.string()),
+    "list of dates": pa.list_(pa.date32()),
+    "list of lists": pa.list_(pa.list_(pa.int64())),
+    "list of records": pa.list_(pa.struct([("name", pa.string()), ("price", pa.float64())])),
+}
+
+
+def arrow_table(schema: Any, values: list[Any]) -> tuple[pd.DataFrame, Any]:
+    """The same values as a result of pandas, days as dates, and as one of Arrow."""
+    frame = frame_from_columns(schema, values, pd.RangeIndex(len(values)))
+    frame.attrs["report"] = {"rows": len(values)}
+    table = given_back(frame, "pyarrow", schema)
+    for column in columns(schema):
+        if column.kind == "date":  # which Arrow gives to pandas as Python's dates
+            frame[column.name] = pd.Series(
+                [one.date() if one == one else None for one in frame[column.name]], dtype=object
+            )
+    return frame, table
+
+
+@pytest.mark.parametrize("way", ["memory", "parquet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_arrow_table_becomes_the_same_frame_of_pandas(kind: str, way: str) -> None:
+    frame, table = arrow_table(*rows_of_kind(kind))
+    if kind in PLAIN:
+        assert table.schema.field("value").type == PLAIN[kind]
+    if way == "memory":
+        back = table.to_pandas()
+    else:
+        parquet.write_table(table, file := io.BytesIO())
+        assert parquet.read_table(file).column_names == table.column_names
+        back = pd.read_parquet(file)
+    pd.testing.assert_frame_equal(back, frame)
+    assert back.attrs == frame.attrs
+    for name in frame:
+        assert list(map(type, back[name])) == list(map(type, frame[name]))
+
+
+def test_functions_of_arrow_take_lists_records_bytes_and_times() -> None:
+    class Post(msgspec.Struct):
+        tags: list[str]
+        items: list[Item]
+        raw: bytes
+        clock: dt.time
+
+    data = [Post(["a", "b"], [Item("x", 1.5)], b"abc", dt.time(1, 2)), Post([], [], b"", dt.time(3))]
+    table = mf.extract(
+        pa.table({"n": [0, 1]}), Post, model=Scripted(lambda text: data[int(text[-1])]), prompt="{n}", progress=False
+    )
+    assert pc.list_value_length(table["tags"]).to_pylist() == [2, 0]
+    assert pc.struct_field(pc.list_flatten(table["items"]), "price").to_pylist() == [1.5]
+    assert pc.binary_length(table["raw"]).to_pylist() == [3, 0]
+    assert pc.hour(table["clock"]).to_pylist() == [1, 3]
+    assert pl.from_arrow(table.select(["tags", "raw"])).dtypes == [pl.List(pl.String), pl.Binary]  # type: ignore[union-attr]  # a frame
+    assert table.to_pandas()["tags"].map(len).tolist() == [2, 0]
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
 
 
 class Everything(msgspec.Struct):
@@ -347,6 +410,8 @@ def test_polars_arrow_and_pandas_hold_the_same_whatever_the_values(values: list[
         assert found.columns.tolist() == expected.columns.tolist()
         for name in expected:
             assert found[name].tolist() == expected[name].tolist(), (library, name)
+    frame, table = arrow_table(Everything, values)
+    pd.testing.assert_frame_equal(table.to_pandas(), frame)
     back = to_pandas(
         given_back(frame_from_columns(Everything, values, pd.RangeIndex(len(values))), "polars", Everything)
     )

@@ -23,9 +23,12 @@ from hypothesis import strategies as st
 
 import msgflux_nb as mf
 from msgflux_nb.tables.formats.coded import decoded, encoded
+from msgflux_nb.tables.frame import frame_from_columns
+from msgflux_nb.tables.frames.given_back import given_back
 from tests.tables.kinds import KINDS, documented, frame_of
 
 pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
 # Dask's own, with pandas 3.1.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 
@@ -104,6 +107,19 @@ def test_where_this_package_is_not_loaded_a_column_is_what_it_is_stored_as(
     command = [sys.executable, "-c", code, str(tmp_path / "a.parquet")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == str(cells)
+
+
+def test_where_this_package_is_not_loaded_an_arrow_table_of_ours_is_a_plain_one(tmp_path: Path) -> None:
+    schema, cells = KINDS["list of texts"]
+    record = msgspec.defstruct("Row", [("value", schema)])
+    table = given_back(
+        frame_from_columns(record, [record(cell) for cell in cells], pd.RangeIndex(3)), "pyarrow", record
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    code = "import pandas, sys; print([type(cell).__name__ for cell in pandas.read_parquet(sys.argv[1])['value']])"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "['ndarray', 'ndarray', 'NoneType']"
 
 
 def test_importing_the_package_is_enough_to_read_a_column_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ It behaves as an ``object`` column does, and prints as one. It adds the way into
 write an ``object`` column of unlike cells, and they read a list back as a numpy array. This column is stored as Arrow
 values where the schema has an Arrow type, and as JSON text otherwise. An extension type (:mod:`.marked`) tells
 :func:`pandas.read_parquet` to give the same column back. Without this package, the stored values are read.
+An Arrow table of our own has the stored type alone where that is a plain one (:func:`plain_table`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+import json
 import sys
 import uuid
 from collections.abc import Callable, Iterable
@@ -27,10 +29,12 @@ from .arrow import InexactError, arrow_array, arrow_type, bare, pa
 from .coded import decoded, encoded, json_cell
 from .marked import marked_type, register_arrow_type
 
-__all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "values_array", "values_dtype"]
+__all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "plain_table", "values_array", "values_dtype"]
 
 # How cells are stored: as what the Arrow type has, or as text.
 _ARROW, _JSON = "arrow", "json"
+# How pandas' metadata of a plain Arrow table names such a column: numpy reads it as ``object``, and nobody writes it.
+_ALIAS = "object_"
 _INSTEAD = ";"  # after json: what the column would have been stored as, if its cells had fitted
 _TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     _JSON: (encoded, decoded),
@@ -57,6 +61,7 @@ def values_dtype(kind: inspect.Type | None) -> ValuesDtype:
     return ValuesDtype() if found is None else ValuesDtype(_ARROW, found)
 
 
+@pd.api.extensions.register_extension_dtype
 class ValuesDtype(pd.api.extensions.ExtensionDtype):
     """The dtype of such a column.
 
@@ -85,7 +90,9 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
 
     @classmethod
     def construct_from_string(cls, string: str) -> ValuesDtype:
-        """Refuse: pandas' ``object`` is not this dtype."""
+        """Return the dtype for the name that :func:`plain_table` writes; pandas' ``object`` is not this dtype."""
+        if string == _ALIAS:
+            return cls()
         raise TypeError(f"Cannot construct a 'ValuesDtype' from '{string}'")
 
     @property
@@ -106,6 +113,8 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
         return ValuesDtype() if all(isinstance(dtype, ValuesDtype) for dtype in dtypes) else None
 
     def __from_arrow__(self, array: Any) -> ValuesArray:
+        if not isinstance(array.type, pa.BaseExtensionType) and not pa.types.is_string(array.type):
+            return values_array(array.to_pylist(), _dtype_of_plain(array.type))
         chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
         cells: list[Any] = []
         for chunk in chunks:
@@ -217,6 +226,42 @@ def dtype_of(storage: Any, stored: str) -> ValuesDtype:
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(had)))
         return ValuesDtype(_ARROW, bare(schema.field(0).type))
     return ValuesDtype(stored, bare(storage) if stored == _ARROW else None)
+
+
+def plain_table(table: Any) -> Any:
+    """Return an Arrow table whose lists, records, bytes and times are plain: no extension type is around them.
+
+    ``table.to_pandas()`` gives the same columns as before. What Arrow can only store as text keeps its extension type,
+    and so do times with a zone.
+    """
+    plain = set()
+    for place, field in enumerate(table.schema):
+        found = _plain_column(table.column(place), getattr(field.type, "stored", None))
+        if found is not None:
+            table = table.set_column(place, field.name, found)
+            plain.add(field.name)
+    metadata = table.schema.pandas_metadata
+    if not plain or metadata is None:
+        return table
+    for column in metadata["columns"]:
+        if column["field_name"] in plain:
+            column["numpy_type"] = _ALIAS
+    return table.replace_schema_metadata({**table.schema.metadata, b"pandas": json.dumps(metadata)})
+
+
+def _plain_column(column: Any, stored: str | None) -> Any:
+    """Return a column of Python values as a plain one of Arrow's; None if it is none, or there is no plain type."""
+    if stored == _ARROW:
+        return pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
+    if stored != "time":
+        return None
+    cells = list(column.type.to_pandas_dtype().__from_arrow__(column))
+    is_zoned = any(cell is not None and cell.tzinfo is not None for cell in cells)
+    return None if is_zoned else pa.chunked_array([pa.array(cells, type=pa.time64("us"))])
+
+
+def _dtype_of_plain(kind: Any) -> ValuesDtype:
+    return ValuesDtype("time") if pa.types.is_time(kind) else dtype_of(kind, _ARROW)
 
 
 def _spelled(dtype: ValuesDtype) -> str:

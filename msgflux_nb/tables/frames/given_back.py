@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..arrays import python_value
 from ..dtypes import Column, columns
-from ..formats.values import ValuesDtype
+from ..formats.values import ValuesDtype, plain_table
 from ..report import ROW
 from .foreign import FrameKind
 from .polars_types import polars_dtype, polars_series
@@ -76,7 +76,7 @@ def _dtype_of(column: pd.Series[Any], cells: Sequence[Any]) -> Any:
 def _arrow_table(frame: pd.DataFrame, known: dict[str, Column]) -> Any:
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = plain_table(pa.Table.from_pandas(frame, preserve_index=False))
     for place, name in enumerate(frame.columns):
         column = known.get(name)
         if column is not None and column.kind == "date" and frame[name].dtype.kind == "M":
