@@ -1,40 +1,40 @@
-"""What can go wrong, as one tree.
+"""The exceptions that this package raises, as one tree.
 
 ::
 
     MsgfluxError
     ├── ProviderError                the server refused
     │   ├── AuthenticationError      401: the key is missing or wrong
-    │   │   └── WrongKeyError        said by a 400; a BadRequestError too
+    │   │   └── WrongKeyError        reported with a 400; also a BadRequestError
     │   ├── PermissionDeniedError    403: the key may not do this
     │   ├── NotFoundError            404: no such model or path
-    │   │   └── UnknownNameError     said by a 400; a BadRequestError too
+    │   │   └── UnknownNameError     reported with a 400; also a BadRequestError
     │   ├── BadRequestError          400, 413, 422: the request is at fault
-    │   │   └── ContextLengthError   more tokens than the model holds
+    │   │   └── ContextLengthError   more tokens than fit into the model's context
     │   ├── RateLimitError           429: slow down
     │   │   └── QuotaError           429, 402: no money or quota left; waiting does not help
     │   └── ServerError              5xx, or an error inside a stream
     ├── ConnectionFailedError        no answer: refused, unknown host, broken TLS
     ├── RequestTimeoutError          no answer in time
-    │   └── StalledStreamError       a stream that stays open and says nothing
+    │   └── StalledStreamError       a stream that stays open without sending content
     ├── NotAnApiError                something answered that is not a chat-completion API
     ├── StreamInterruptedError       a stream that ended before it was complete
     ├── IncompleteOutputError        an answer that cannot be used as it stands
     │   ├── TruncatedError           cut at the token limit
     │   ├── RefusedError             the model declined
     │   ├── FilteredError            a content filter removed it
-    │   │   └── PromptFilteredError  or refused what was sent; a BadRequestError too
-    │   └── EmptyOutputError         nothing but perhaps reasoning
+    │   │   └── PromptFilteredError  the filter refused the request; also a BadRequestError
+    │   └── EmptyOutputError         no text; reasoning at most
     ├── SchemaError                  a type that no schema can express
     ├── ValidationFailedError        an answer that does not fit its schema
     ├── PrefillError                 a prefill that this model or schema cannot continue
     ├── ToolCallError                a tool call that cannot be answered as asked
-    │   └── ToolNotCalledError       a forced call that did not come
+    │   └── ToolNotCalledError       a required call that did not come
     ├── MediaError                   an image, sound or file that cannot be sent
     ├── LocalModelError              the embedded model cannot start
     ├── StoreError                   the result store cannot be read or written
     └── RecordingError               a recording cannot be read or written
-        └── NotRecordedError         or holds no answer to what was asked
+        └── NotRecordedError         no recording holds an answer to the request
 
 Every error says what was expected, what came and what to do. Evidence is in attributes; none of them holds a
 request, a header or a key. ``fault`` says who is at fault: that alone decides whether a request is sent again,
@@ -86,41 +86,41 @@ __all__ = [
     "printable",
 ]
 
-# Control characters but line ends and tabs, and what turns the direction of a text: a terminal obeys them.
+# Control characters except line ends and tabs, and marks that change a text's direction: a terminal obeys them.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    r"""Return text with control characters written out, ``\x1b`` for an escape, so that no terminal obeys them."""
+    r"""Return text with control characters escaped, such as ``\x1b``, so that no terminal obeys them."""
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text.replace("\r\n", "\n"))
 
 
 class Fault(StrEnum):
-    """Who or what is at fault where something failed. A member equals its text: ``error.fault == "account"``."""
+    """Who or what is at fault for an error. A member equals its text: ``error.fault == "account"``."""
 
     ACCOUNT = "account"
     """The account has no money or quota left: every request fails until somebody pays, or the day ends."""
     SETTINGS = "settings"
     """The key, the model's name, the address or an option is wrong: every request fails until it is corrected."""
     LOAD = "load"
-    """The endpoint has too much to do for now, or counts requests: the same request passes after a wait."""
+    """The endpoint is overloaded or limits the rate of requests: the same request passes after a wait."""
     ENDPOINT = "endpoint"
     """The endpoint or the connection fails for now: the same request may pass when it is sent again."""
     SIZE = "size"
-    """This request is too large, and always will be; others are not."""
+    """This request is too large; sending it again does not help, but other requests may pass."""
     CONTENT = "content"
-    """This request's content is refused; others are not."""
+    """The content of this request is refused; other requests may pass."""
     UNKNOWN = "unknown"
     """Unknown: the request is not sent again, and a batch checks whether its first rows all fail this way."""
 
 
 def ends_a_process(error: BaseException) -> bool:
-    """Tell whether an error of a caller's code must go on: whatever else it raises is one row's or one call's."""
+    """Whether an error raised by a caller's code ends the program; any other fails only one row or one call."""
     return isinstance(error, MemoryError | SystemExit | KeyboardInterrupt | GeneratorExit)
 
 
 def described(error: BaseException) -> str:
-    """Return an error's type and text, whatever its own code does."""
+    """Return an error's type and text, even if its own ``__str__`` raises."""
     try:
         text = printable(str(error))
     except BaseException as inner:
@@ -131,13 +131,13 @@ def described(error: BaseException) -> str:
 
 
 class MsgfluxError(Exception):
-    """The root of every error this package raises on purpose.
+    """The base class of every error that this package raises on purpose.
 
     Attributes:
         fault: who is at fault.
         snapshot: what had arrived of an answer (a ``Snapshot``), or None if nothing had.
         attempts: how many times the request was sent; each may have been billed.
-        rows: of ``stream.rows()``: the items that came before.
+        rows: the items that ``stream.rows()`` yielded before the error.
     """
 
     fault: Fault = Fault.UNKNOWN
@@ -162,8 +162,8 @@ class ProviderError(MsgfluxError):
         code: the provider's own word for the error, or None.
         body: the error body as parsed JSON or text, scrubbed of keys, at most 4,000 characters of text.
         retry_after: seconds that the provider asks to wait, or None.
-        reset_after: seconds until the limit that was met is counted again, where only headers about limits say so.
-        should_retry: whether the provider says that sending it again may help; None where it does not say.
+        reset_after: seconds until the exceeded limit is reset, where only rate-limit headers say so.
+        should_retry: whether the provider says that a retry may help; None where it does not say.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class AuthenticationError(ProviderError):
 
 
 class PermissionDeniedError(ProviderError):
-    """The key is good but may not do this (403)."""
+    """The key is valid but may not do this (403)."""
 
     fault = Fault.SETTINGS
 
@@ -209,7 +209,7 @@ class BadRequestError(ProviderError):
 
 
 class WrongKeyError(AuthenticationError, BadRequestError):
-    """The key is missing, wrong or expired, which this provider says by a 400."""
+    """The key is missing, wrong or expired; this provider reports that with a 400."""
 
     fault = Fault.SETTINGS
 
@@ -285,17 +285,17 @@ class NotAnApiError(MsgfluxError):
 
 
 class StreamInterruptedError(MsgfluxError):
-    """The stream ended before the answer did; what came is in ``snapshot``."""
+    """The stream ended before the answer did; what arrived is in ``snapshot``."""
 
     fault = Fault.ENDPOINT
 
 
 class IncompleteOutputError(MsgfluxError):
-    """The answer ended, but cannot be used as it stands; what came is in ``snapshot``."""
+    """The answer is complete but cannot be used; what arrived is in ``snapshot``."""
 
 
 class TruncatedError(IncompleteOutputError):
-    """The answer was cut at the token limit, so its structure is only a part."""
+    """The answer was cut off at the token limit."""
 
 
 class RefusedError(IncompleteOutputError):
@@ -315,11 +315,11 @@ class PromptFilteredError(FilteredError, BadRequestError):
 
 
 class EmptyOutputError(IncompleteOutputError):
-    """The answer holds no text; the budget may have gone into reasoning."""
+    """The answer holds no text; its tokens may have gone into reasoning."""
 
 
 class SchemaError(MsgfluxError):
-    """A type cannot be expressed as the schema that is asked for."""
+    """A type cannot be expressed as a JSON Schema."""
 
     fault = Fault.SETTINGS
 
@@ -329,9 +329,9 @@ class ValidationFailedError(MsgfluxError):
 
     Attributes:
         raw: the text that the model wrote.
-        path: where in the structure it fails, such as ``$.items[2].price``.
-        own_code: whether code of the schema's own, such as ``__post_init__``, raised something other than a
-            ``ValueError`` or ``TypeError``, which is its ``__cause__``; the model is not asked to correct that.
+        path: where the structure does not fit, such as ``$.items[2].price``.
+        own_code: whether the schema's own code, such as ``__post_init__``, raised something other than ``ValueError``
+            or ``TypeError``. That exception is the ``__cause__``, and the model is not asked to correct it.
     """
 
     def __init__(
@@ -351,14 +351,14 @@ class ValidationFailedError(MsgfluxError):
 
 
 class PrefillError(MsgfluxError):
-    """This model, or this schema, cannot continue such a prefill."""
+    """This model or this schema cannot continue from this prefill."""
 
 
 class ToolCallError(MsgfluxError):
     """A tool call cannot be answered as asked.
 
     Attributes:
-        messages: of ``run_tools``: the conversation up to here.
+        messages: the conversation so far, if ``run_tools`` raised the error.
     """
 
     def __init__(
@@ -389,14 +389,14 @@ class StoreError(MsgfluxError):
 
 
 class RecordingError(MsgfluxError):
-    """A recording cannot be read or written, was changed by hand, or is of a later version."""
+    """A recording cannot be read or written, was changed by hand, or has a later format version."""
 
     fault = Fault.CONTENT
 
 
 class NotRecordedError(RecordingError):
-    """What was asked is in no recording that is being replayed; nothing was sent."""
+    """No replayed recording holds an answer to this request; nothing was sent."""
 
 
 class StoreWarning(RuntimeWarning):
-    """A batch goes on although its store cannot be read or written; told as soon as that is seen."""
+    """A batch goes on although its store cannot be read or written; issued as soon as that is noticed."""

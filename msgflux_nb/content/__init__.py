@@ -1,1 +1,1 @@
-"""Messages and media: what a person gives to a model."""
+"""Messages and media: what a user sends to a model."""

@@ -1,6 +1,6 @@
-"""Messages that a caller passes → the same as a list, checked: what is wrong is said here, before anything is sent.
+"""Checks the messages that a caller passes, before anything is sent, and returns them as a list.
 
-Every way in comes through here: a call, the template of a batch, ``run_tools``, ``ChatBlock``, widgets.
+Every entry point uses these checks: a call, the template of a batch, ``run_tools``, ``ChatBlock``, widgets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["ROLES", "check_messages", "check_part", "check_role", "meant"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
-# What the wires know: chat completions, the Responses API, Anthropic's messages, and what single providers add.
+# Part types of chat completions, of the Responses API and of Anthropic's messages, and additions of some providers.
 PARTS: dict[str, tuple[str, Any] | None] = {
     "text": ("text", str),
     "image_url": ("image_url", dict | str),
@@ -47,7 +47,7 @@ PARTS: dict[str, tuple[str, Any] | None] = {
     "server_tool_use": None,
     "web_search_tool_result": None,
 }
-"""By type, the field that a part has to have and what it holds; None where that is the provider's business."""
+"""For each part type, its required field and that field's type; None where the provider checks it."""
 
 _AS_THEY_ARE = frozenset(
     {
@@ -57,32 +57,32 @@ _AS_THEY_ARE = frozenset(
         *("browser_state", "compaction", "fallback"),
     }
 )
-"""Types of Anthropic's own tools, which few people write and no error has to list."""
+"""Part types of Anthropic's own tools; few people write them, so error messages do not list them."""
 
 _EXAMPLE = 'mf.ChatBlock.user("Hello") builds one'
 
 
 def meant(given: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` where a word is close to one that is known, else nothing."""
+    """Return `` Did you mean 'x'?`` if the word is close to a known one, else an empty text."""
     found = difflib.get_close_matches(given, [*known], 1)
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def check_messages(messages: Any, parts: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return messages as a list; a text is one of the user's, a single message a list of one.
+    """Return messages as a list: a text becomes a user message, a single message a list of one.
 
     Args:
-        messages: what the caller gave; it is not changed.
-        parts: further types of content parts that this provider knows.
+        messages: what the caller passed; it is not changed.
+        parts: more types of content parts that this provider accepts.
 
     Raises:
-        BadRequestError: a message is malformed; the error says which one, what was expected and what to do.
+        BadRequestError: a message is malformed; the error says which one, and what was expected.
     """
     if isinstance(messages, str):
         if not messages.strip():
             raise BadRequestError("messages: the text is empty. Give a question, or a list of messages.")
         return [{"role": "user", "content": messages}]
-    if type(messages) is not list:  # which nearly always it is
+    if type(messages) is not list:  # nearly always it is one
         messages = _iterable(messages)
     found = list(messages)
     if not found:
@@ -121,7 +121,7 @@ def check_role(message: dict[str, Any], place: str) -> str:
     """Return the role of a message.
 
     Raises:
-        BadRequestError: it has none, or one that no provider has.
+        BadRequestError: the message has no role, or one that no provider knows.
     """
     role = message.get("role")
     if role is None and message.get("type") in PARTS:
@@ -144,7 +144,7 @@ def _check_content(message: dict[str, Any], role: str, place: str, parts: Collec
     _check_calls(message.get("tool_calls"), place)
     if content is None:
         if role == "assistant" and (message.keys() - {"role", "content", "_msgflux"} or "content" in message):
-            return  # calls, a refusal, sound, reasoning: what the provider wrote goes back as it is
+            return  # calls, a refusal, sound, reasoning: sent back as the provider wrote it
         raise BadRequestError(
             f'{place}: expected content in the message of role "{role}", got none. Give a text, or a list of '
             "content parts."
@@ -199,7 +199,7 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
 
 
 def _check_calls(calls: Any, place: str) -> None:
-    """Check the calls of an earlier turn, which a history may have in another form than the wire."""
+    """Check the tool calls of an earlier turn: a caller's history may keep them in a form that is not the wire's."""
     if calls is None:
         return
     if not isinstance(calls, list | tuple):

@@ -1,4 +1,4 @@
-"""A Pillow image of any mode → eight bits of grey, RGB or either with alpha, in sRGB."""
+"""Convert a Pillow image of any mode to 8-bit grey or RGB in sRGB, with or without alpha."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _COMMON = ("L", "RGB", "LA", "RGBA", "CMYK")
 
 
 class Samples(msgspec.Struct, frozen=True):
-    """How a file stores its numbers; Pillow forgets it once the pixels are decoded.
+    """How a file stores its samples; Pillow forgets it once the pixels are decoded.
 
     Attributes:
         raw: Pillow's name of the layout, such as ``"L;2"`` or ``"RGB;16B"``; empty when unknown.
-        top: the largest number of a deep grey.
-        inverted: whether a deep grey has 0 for white.
-        deep: whether whole numbers of 32 bits mean 16 bits, whatever occurs.
-        low: of RGB with 16 bits, the lower eight as another image; None elsewhere.
+        top: the largest sample of a grey image of more than eight bits.
+        inverted: whether 0 is white in such a grey image.
+        deep: whether 32-bit integers hold 16-bit samples, whatever values occur.
+        low: the lower eight bits of 16-bit RGB, as another image; None for other images.
     """
 
     raw: str = ""
@@ -38,7 +38,7 @@ class Samples(msgspec.Struct, frozen=True):
 
 
 def samples_of(image: Image) -> Samples:
-    """Read how the numbers of an opened file are stored, before it is decoded."""
+    """Read how an opened file stores its samples, before it is decoded."""
     tiles = getattr(image, "tile", None) or [None]
     args = getattr(tiles[0], "args", None)
     raw = args if isinstance(args, str) else args[0] if isinstance(args, tuple) and args else ""
@@ -53,10 +53,10 @@ def samples_of(image: Image) -> Samples:
 
 
 def to_common(image: Image, samples: Samples, profile: bytes, name: str) -> tuple[Image, tuple[str, ...]]:
-    """Convert an image to L, LA, RGB or RGBA in sRGB; the same object where it already is.
+    """Convert an image to L, LA, RGB or RGBA in sRGB; return the same object if it is already in that form.
 
     Raises:
-        MediaError: its numbers do not say what is white.
+        MediaError: the range of its samples does not say which number is white.
     """
     common, notes = _common_mode(image, samples, name)
     managed, said = to_srgb(common, profile)
@@ -103,7 +103,7 @@ def _from_deep(image: Image, samples: Samples, name: str) -> tuple[Image, tuple[
 
 def _with_alpha(image: Image, alpha: Image) -> Image:
     result = image.convert("RGB" if image.mode == "RGB" else "L")
-    result.info = {}  # with its transparent colour, Pillow would make an alpha channel of its own
+    result.info = {}  # from a transparent colour in it, Pillow would make another alpha channel
     result.putalpha(alpha)
     return result
 

@@ -1,4 +1,4 @@
-"""What bytes are, told from the bytes alone; a name or a declared type plays no part."""
+"""Tells the media type of a file from its bytes alone, never from its name or a declared type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 __all__ = ["behind_tags", "sniff"]
 
 _TEXT_BYTES = 2_048
-_PDF_BYTES = 1_024  # where readers look for the header of a PDF
+_PDF_BYTES = 1_024  # readers look for a PDF's header in these first bytes
 
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -38,7 +38,7 @@ _MAGIC = (
     (b"8BPS", "image/vnd.adobe.photoshop"),
     (b"PK\x03\x04", "application/zip"),
     (b"version https://git-lfs", "text/x-git-lfs-pointer"),
-    (b"\xff\xfe", "text/plain"),  # UTF-16 and UTF-32 with their mark
+    (b"\xff\xfe", "text/plain"),  # UTF-16 and UTF-32 with a byte order mark
     (b"\xfe\xff", "text/plain"),
 )
 
@@ -53,7 +53,7 @@ _HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", 
 
 
 def sniff(data: bytes) -> str | None:
-    """Tell the media type of a file from its first bytes, or None when they say nothing.
+    """Return the media type of a file by its first bytes, or None if they do not tell.
 
     Text that is not SVG or HTML is ``text/plain``.
     """
@@ -72,7 +72,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def behind_tags(data: bytes) -> int:
-    """Return where the sound begins: behind ID3 tags, whose length is written in bytes of seven bits."""
+    """Return where the sound begins, after ID3 tags; their length is written in bytes of seven bits."""
     start = 0
     while data[start : start + 3] == b"ID3" and len(data) >= start + 10:
         flags, *size = data[start + 5 : start + 10]
@@ -81,7 +81,7 @@ def behind_tags(data: bytes) -> int:
 
 
 def _sniff_tagged(data: bytes) -> str:
-    """Tell what stands behind an ID3 tag: other formats than MP3 carry one too."""
+    """Tell the media type of a file that begins with an ID3 tag, which is not always MP3."""
     start = behind_tags(data)
     behind = data[start : start + _PDF_BYTES].lstrip(b"\x00")
     kind = sniff(behind) if behind[:3] != b"ID3" else None
@@ -89,7 +89,7 @@ def _sniff_tagged(data: bytes) -> str:
 
 
 def _sniff_frame(data: bytes) -> str | None:
-    """Tell sound that has no head, by its first frame: eleven or twelve bits that are set, then the layer."""
+    """Tell the type of sound without a file header by its first frame: 11 or 12 set bits, then the layer."""
     if len(data) < 2 or data[0] != 0xFF:
         return None
     if data[1] & 0xF6 == 0xF0:
@@ -98,7 +98,7 @@ def _sniff_frame(data: bytes) -> str | None:
 
 
 def _sniff_brands(data: bytes) -> str:
-    """Tell apart the files that begin with an ``ftyp`` box: AVIF, HEIC, M4A and video."""
+    """Tell the type of a file that begins with an ``ftyp`` box: AVIF, HEIC, M4A or video."""
     size = int.from_bytes(data[:4], "big")
     major = data[8:12]
     brands = {major, *(data[i : i + 4] for i in range(16, min(size, 256), 4))}
@@ -122,6 +122,6 @@ def _sniff_text(data: bytes) -> str | None:
         return None
     if text.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
         return "image/svg+xml"
-    # A cut at _TEXT_BYTES may fall inside a character: the last three bytes are allowed to be broken.
+    # The cut at _TEXT_BYTES may fall inside a character, so the last three bytes may be invalid.
     readable = head.decode("utf-8", "ignore").encode()
     return "text/plain" if len(head) - len(readable) <= 3 else None

@@ -1,7 +1,7 @@
 """Images and sound that a model made; a notebook displays them.
 
-They are data from outside: an image that is not embedded is never fetched, and only bytes that are what they claim to
-be become markup.
+They are untrusted data: an image that is not embedded is never fetched, and bytes become markup only if they are of
+the type that they claim.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Image(msgspec.Struct, frozen=True):
     """An image that a model made.
 
     Attributes:
-        url: as it came: a data URL that holds the image, or a web address, which is never fetched here.
+        url: as received: a data URL that holds the image, or a web address, which is never fetched here.
     """
 
     url: str
 
     @property
     def data(self) -> bytes | None:
-        """The image file; None where only its address came.
+        """The bytes of the image file; None if only its address came.
 
         Raises:
             MediaError: the data URL is damaged.
@@ -47,7 +47,7 @@ class Image(msgspec.Struct, frozen=True):
             return None
         try:
             return read(self.url).data
-        except UnicodeError as error:  # half a letter
+        except UnicodeError as error:  # an incomplete character
             raise MediaError(f"the model's image is damaged: {error}.") from None
 
     @property
@@ -62,7 +62,7 @@ class Image(msgspec.Struct, frozen=True):
         return {"media_type": self.media_type, "data": self._data_or_none(), "url": None if is_held else self.url}
 
     def save(self, path: str | Path) -> Path:
-        """Write the file as it came, and return where.
+        """Write the image file unchanged, and return its path.
 
         Raises:
             MediaError: only the image's address came.
@@ -86,7 +86,7 @@ class Image(msgspec.Struct, frozen=True):
         return decode(data, kind, "the model's image").image
 
     def html(self) -> str:
-        """Return markup that shows the image, or says where it would be: a remote one is not loaded."""
+        """Return markup that shows the image; a remote image is not loaded, and only its host is named."""
         data, kind = self._data_or_none(), self.media_type
         if data is not None and kind in _SHOWN:
             source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
@@ -125,14 +125,14 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Audio(msgspec.Struct, frozen=True):
-    """Sound that a model made, playable in a notebook.
+    """Sound that a model made; a notebook plays it.
 
     Attributes:
-        data: the sound; empty while only its words have come.
-        transcript: what is said.
+        data: the sound; empty while only its transcript has come.
+        transcript: the spoken words.
         format: the format that was asked for, such as ``"wav"`` or ``"pcm16"``; None when unknown.
-        id: the provider's name for it, by which a later message can refer to it.
-        expires_at: until when it can, in seconds since the epoch.
+        id: the provider's id, by which a later message can refer to this sound.
+        expires_at: until when the id is valid, in seconds since the epoch.
     """
 
     data: bytes
@@ -142,25 +142,25 @@ class Audio(msgspec.Struct, frozen=True):
     expires_at: int | None = None
 
     def file(self) -> tuple[bytes, str | None]:
-        """Return the sound as a file that players open, and its media type; None where that is unknown.
+        """Return the sound as a file that players open, and its media type, or None if that is unknown.
 
-        Bare samples (``pcm16``) get a WAV head: 24 kHz, one channel.
+        Raw samples (``pcm16``) get a WAV header: 24 kHz, one channel.
         """
         kind = sniff(self.data)
         if kind in _SOUND:
             return self.data, kind
         if self.format in ("pcm16", "pcm"):
-            return _with_wav_head(self.data), "audio/wav"
+            return _with_wav_header(self.data), "audio/wav"
         return self.data, None
 
     def save(self, path: str | Path) -> Path:
-        """Write the sound as a file that players open, and return where."""
+        """Write the sound as a file that players open, and return its path."""
         target = Path(path)
         target.write_bytes(self.file()[0])
         return target
 
     def html(self) -> str:
-        """Return a player and the words below it."""
+        """Return a player with the transcript below it."""
         data, kind = self.file()
         words = f'<div style="opacity: 0.75">{html.escape(self.transcript)}</div>' if self.transcript else ""
         if kind is None or not data:
@@ -180,7 +180,7 @@ class Audio(msgspec.Struct, frozen=True):
         return f"{self.format or sniff(self.data) or 'unknown format'}, {len(self.data) / 1000:,.1f} kB{words}"
 
 
-def _with_wav_head(samples: bytes) -> bytes:
+def _with_wav_header(samples: bytes) -> bytes:
     import wave
 
     out = io.BytesIO()

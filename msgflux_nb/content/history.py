@@ -1,7 +1,7 @@
-"""A conversation as a tree: every version of it that was ever shown, and the one that is shown now.
+"""A conversation as a tree: every version that was ever shown, and which one is shown now.
 
-Whatever changes a conversation, be it an edit, another answer or a turn taken out, gives another list of messages.
-Where that list leaves the ones before it, the tree gets a branch; nothing is ever lost, and a model is sent a list.
+Each change of a conversation (an edit, another answer, a turn removed) gives a new list of messages. The tree gets a
+branch where the new list differs from the earlier ones, so nothing is lost. A model is sent the list that is shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 
 class _Node:
-    """One turn: its message, and the turns that have followed it."""
+    """One turn: its message, and every turn that has followed it."""
 
     def __init__(self, message: Message | None) -> None:
         self.id = next(_numbers)
@@ -27,9 +27,9 @@ class _Node:
         self.children: list[_Node] = []
         self.chosen: _Node | None = None  # the child that was shown last
 
-    def follow(self, message: Message, *, anew: bool) -> _Node:
-        """Choose the child with this message; make one if none has it, or always with ``anew=True``."""
-        same = None if anew else next((child for child in self.children if child.message == message), None)
+    def follow(self, message: Message, *, new: bool) -> _Node:
+        """Choose the child with this message; make one if none has it, or always with ``new=True``."""
+        same = None if new else next((child for child in self.children if child.message == message), None)
         if same is None:
             same = _Node(copy.deepcopy(message))
             self.children.append(same)
@@ -57,7 +57,7 @@ class History:
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._root = _Node(None)
         self._before: list[tuple[_Node, list[_Node]]] = []
-        self._show(list(messages), anew_from=None)
+        self._show(list(messages), new_from=None)
 
     @property
     def messages(self) -> list[Message]:
@@ -66,19 +66,19 @@ class History:
 
     @property
     def ids(self) -> list[int]:
-        """What each turn that is shown can be known by: the same number for the same version, and for no other."""
+        """The id of each shown turn; every version of a turn has a number that no other version has."""
         return [node.id for node in self._path()]
 
     def __len__(self) -> int:
         return len(self._path())
 
     def show(self, messages: Sequence[Message]) -> None:
-        """Make ``messages`` the conversation; turns at its beginning that are there already are not made again."""
+        """Make ``messages`` the conversation; leading turns that it shares with the tree are reused."""
         self._remember()
-        self._show(list(messages), anew_from=None)
+        self._show(list(messages), new_from=None)
 
     def begin(self) -> None:
-        """Start over: new turns are not versions of earlier ones; ``undo`` and ``go_to`` bring those back."""
+        """Start an empty conversation. ``undo`` and ``go_to`` bring the earlier turns back."""
         self._remember()
         self._root = _Node(None)
 
@@ -87,28 +87,28 @@ class History:
         return not ids or any(child.id == ids[0] for child in self._root.children)
 
     def add(self, message: Message) -> None:
-        """Put a turn at the end; always a new one, so that the same answer given twice is two."""
+        """Append a turn. It is always a new one: the same answer given twice makes two versions."""
         self._remember()
         messages = self.messages
-        self._show([*messages, message], anew_from=len(messages))
+        self._show([*messages, message], new_from=len(messages))
 
     def replace(self, position: int, message: Message) -> None:
-        """Put another turn in the place of one; what follows it stays, and the one before it becomes its sibling."""
+        """Replace the turn at a position. The turns after it stay, and the replaced one becomes its sibling."""
         messages = self.messages
         self._check(position)
         self.show([*messages[:position], message, *messages[position + 1 :]])
 
     def cut(self, position: int) -> None:
-        """Let the conversation end before a position; what followed is kept as a branch."""
+        """End the conversation before a position; the turns from there on are kept as a branch."""
         self._remember()
         path = [self._root, *self._path()]
         path[position].chosen = None
 
     def go_to(self, ids: Iterable[int]) -> None:
-        """Show the turns with these numbers, and no others; what was shown in their place is kept as a branch.
+        """Show exactly the turns with these ids; what was shown before is kept as a branch.
 
         Raises:
-            LookupError: they were never shown one after the other.
+            LookupError: these turns never followed one another.
         """
         wanted = list(ids)
         roots = [self._root, *(root for root, _ in reversed(self._before))]
@@ -126,12 +126,12 @@ class History:
         path[-1].chosen = None
 
     def versions(self, position: int) -> list[Message]:
-        """Return the turns that stand, or stood, in a place, as copies; ``siblings`` says which of them is shown."""
+        """Return copies of all versions of the turn at a position; ``siblings`` says which of them is shown."""
         self._check(position)
         return [copy.deepcopy(child.message or {}) for child in [self._root, *self._path()][position].children]
 
     def add_versions(self, versions: Sequence[Sequence[Message]]) -> None:
-        """Go on in several ways, each a list of turns that is new; the first of them is shown."""
+        """Append several versions of the next turns, each a list; the first one is shown."""
         self._remember()
         path = self._path()
         end = path[-1] if path else self._root
@@ -139,33 +139,33 @@ class History:
         for turns in filter(None, versions):
             node = end
             for turn in turns:
-                node = node.follow(turn, anew=True)
+                node = node.follow(turn, new=True)
             begun.append(end.chosen)
         if begun:
             end.chosen = begun[0]
 
     def join_changes(self) -> None:
-        """Make the last two changes one, so that ``undo`` takes both back."""
+        """Join the last two changes into one, so that ``undo`` takes both back."""
         if len(self._before) > 1:
             self._before.pop()
 
     def siblings(self, position: int) -> tuple[int, int]:
-        """Return which of its siblings the turn at a position is, counted from 0, and how many there are."""
+        """Return the number of the version shown at a position, counted from 0, and how many versions there are."""
         self._check(position)
         path = [self._root, *self._path()]
         children = path[position].children
         return children.index(path[position + 1]), len(children)
 
     def choose(self, position: int, sibling: int) -> None:
-        """Show another sibling in a place, with what had followed it when it was shown last.
+        """Show another version of the turn at a position, with the turns that followed it when it was last shown.
 
         Raises:
-            IndexError: there is no such turn, or no such sibling.
+            IndexError: there is no such turn or version.
         """
         self._check(position)
         parent = [self._root, *self._path()][position]
         if not 0 <= sibling < len(parent.children):
-            raise IndexError(f"turn {position} has {len(parent.children)} versions; there is no number {sibling}")
+            raise IndexError(f"turn {position} has {len(parent.children)} versions; there is no version {sibling}")
         self._remember()
         parent.chosen = parent.children[sibling]
 
@@ -186,10 +186,10 @@ class History:
         """Whether there is a change to take back."""
         return bool(self._before)
 
-    def _show(self, messages: list[Message], anew_from: int | None) -> None:
+    def _show(self, messages: list[Message], new_from: int | None) -> None:
         node = self._root
         for position, message in enumerate(messages):
-            node = node.follow(message, anew=position == anew_from)
+            node = node.follow(message, new=position == new_from)
         node.chosen = None
 
     def _remember(self) -> None:

@@ -16,8 +16,8 @@ def check_keywords(system_prompt: Any, prefilling: Any, generation_schema: Any, 
     """Check a call's keywords, apart from its messages and tools.
 
     Raises:
-        TypeError: a value has another type than it must have.
-        SchemaError: ``generation_schema`` is an instance, and no type.
+        TypeError: a value has the wrong type.
+        SchemaError: ``generation_schema`` is an instance instead of a type.
     """
     for name, value in (("system_prompt", system_prompt), ("prefilling", prefilling)):
         if value is not None and not isinstance(value, str):
@@ -38,7 +38,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Check the types of a model's options.
 
     Raises:
-        TypeError: one has another type than it must have.
+        TypeError: an option has the wrong type.
+        ValueError: an option's value is out of range, or JSON cannot hold it.
     """
     for name, value in options.items():
         if value is None or name not in _OPTIONS:
@@ -56,10 +57,10 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def refuse_unknown(asker: str, unknown: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse keywords that there are not.
+    """Refuse unknown keywords.
 
     Raises:
-        TypeError: there is one; the message says what may have been meant.
+        TypeError: a keyword is unknown; the message suggests the one that may have been meant.
     """
     names = [name for name in known if name not in ("self", "unknown")]
     for name in unknown:
@@ -93,7 +94,7 @@ _OTHER_NAMES = {
     "concurrency": ("max_concurrency",),
     "workers": ("max_concurrency",),
 }
-"""What others call the same."""
+"""Names that other libraries use for our keywords."""
 
 _NUMBER = ((int, float), "a number")
 _WHOLE = ((int,), "a whole number")
@@ -127,7 +128,7 @@ _OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def _is_instance(schema: Any) -> bool:
-    """Whether a value cannot be a type: types have a module of their own, and aliases an origin."""
+    """Whether a value cannot be a type; a type has a ``__module__``, and an alias has an origin."""
     if isinstance(schema, type) or hasattr(schema, "__origin__") or hasattr(schema, "__args__"):
         return False
     cls = type(schema)

@@ -1,4 +1,4 @@
-"""Numbers of any depth → eight bits: by what they are, never stretched to what happens to occur."""
+"""Convert numbers of any depth to eight bits, by a fixed scale; never stretched to the values that occur."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LEVELS = "whole numbers 0 to 255, 16 bits, or floats 0 to 1 or 0 to 255"
 
 
 def to_bytes(values: Any, name: str, *, pillow: bool = False) -> tuple[Any, tuple[str, ...]]:
-    """Bring a numpy array of any shape to uint8, and say what was done.
+    """Convert a numpy array of any shape to uint8, and say what was done.
 
     Args:
         values: bool, whole numbers or floats.
-        name: what an error message calls it.
-        pillow: whether they come from Pillow's modes I and F, which hold 16 bits too.
+        name: the array's name in error messages.
+        pillow: whether the values come from Pillow's modes I and F, which also hold 16-bit samples.
 
     Raises:
-        MediaError: they are not numbers, or their range does not say what is white.
+        MediaError: the values are not numbers, or their range does not say which number is white.
     """
     import numpy as np
 
@@ -48,7 +48,7 @@ def to_bytes(values: Any, name: str, *, pillow: bool = False) -> tuple[Any, tupl
 
 
 def brightness(values: Any, top: int, *, inverted: bool = False) -> Any:
-    """Bring grey of a known depth to uint8: 0 is black and ``top`` white, or the reverse."""
+    """Convert grey of a known depth to uint8: 0 is black and ``top`` is white, or the reverse."""
     import numpy as np
 
     levels = np.floor(np.minimum(values, top) * (255.0 / top) + 0.5).astype(np.uint8)
@@ -68,19 +68,19 @@ def _finite(values: Any, name: str) -> tuple[Any, tuple[str, ...]]:
     if count == values.size:
         raise MediaError(f"{name} holds nothing but nan or inf; a picture holds numbers. Draw it: plt.imshow(array).")
     high = values[known].max()
-    # A pixel that is infinite is as bright as the brightest, and decides nothing for the others.
+    # An infinite pixel gets the largest finite value, so it does not change the scale of the others.
     filled = np.nan_to_num(values, nan=0.0, posinf=high, neginf=0.0)
     return filled, (f"{count:,} values that are nan or inf shown as black or white",)
 
 
 def _top(dtype: Any, low: float, high: float, pillow: bool) -> int | None:
-    """Say which number is white; None where the range leaves it open."""
+    """Return which number is white; None if the range does not tell."""
     if low < 0 or high > _DEEP:
         return None
     deep = pillow or (dtype.kind in "iu" and dtype.itemsize == 2)
     if dtype.kind == "f":
         if high <= 1:
             return 1
-        # Between 1 and 2 it is more likely that 0 to 1 was left a little than that all is black.
+        # With a maximum between 1 and 2, an overshoot of 0 to 1 is more likely than a picture that is nearly black.
         return 255 if 2 <= high <= 255 else _DEEP if deep and high > 255 else None
     return 255 if high <= 255 else _DEEP if deep else None

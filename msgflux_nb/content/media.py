@@ -1,4 +1,4 @@
-"""Path, bytes, picture, array, figure → a content part that every provider reads.
+"""Turn a path, bytes, picture, array or figure into a content part that every provider reads.
 
 The type of a file is told from its bytes, never from its name.
 """
@@ -51,7 +51,7 @@ _FORMATS = "Use PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, ICO or PNM."
 
 
 class MediaReport(msgspec.Struct, frozen=True):
-    """What was done to an image between the source and the model.
+    """What was done to an image before it is sent.
 
     Attributes:
         source_type: media type told from the bytes, or ``"PIL image"``, ``"array"``.
@@ -60,7 +60,7 @@ class MediaReport(msgspec.Struct, frozen=True):
         sent_type: media type that is sent.
         sent_bytes: size of what is sent, before base64.
         sent_size: pixels across and down that are sent.
-        notes: each thing that was done, in order; empty when the bytes go out as they came.
+        notes: each thing that was done, in order; empty if the bytes are sent unchanged.
     """
 
     source_type: str
@@ -104,28 +104,28 @@ def _data_url(data: bytes, kind: str) -> str:
 
 
 def load_image(src: object, *, limits: picture.PictureLimits | None = None) -> Loaded:
-    """Bring an image to the form that every vision model takes.
+    """Convert an image to a form that every vision model takes.
 
-    It is turned upright, freed of metadata, converted to 8-bit grey, RGB or PNG with alpha, and made smaller until it
-    fits; never larger. Bytes that already comply are kept. An animation gives its first frame.
+    It is turned upright, stripped of metadata, converted to 8-bit grey or RGB, or to PNG with alpha, and shrunk until
+    it fits; it is never enlarged. Bytes that already comply are kept. Of an animation the first frame is sent.
 
     Args:
         src: a path, bytes, an open binary file, a PIL image, a numpy array, a data URL, a figure, or anything else that
             a notebook shows as a picture.
-        limits: how large it may be; by default 1,568 pixels along the longer edge and 3,750,000 bytes.
+        limits: the largest size; by default 1,568 pixels along the longer edge and 3,750,000 bytes.
 
     Raises:
-        MediaError: it is not an image that can be sent: SVG, HEIC, a damaged file, too many pixels, ...
+        MediaError: the source cannot be sent as an image: SVG, HEIC, a damaged file, too many pixels, ...
     """
     return _load(resolve(src), limits or picture.PictureLimits())
 
 
 def _load(src: object, limits: picture.PictureLimits) -> Loaded:
-    pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)  # it has none while another thread imports it
+    pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)  # missing while another thread imports it
     if pillow is not None and isinstance(src, pillow):
         name = "the PIL image"
         return _finish(picture.from_pillow(src, name), "PIL image", None, limits, name)
-    if not has_bytes(src) and hasattr(src, "__array__"):  # the texts of numpy have it too
+    if not has_bytes(src) and hasattr(src, "__array__"):  # numpy's strings have it too
         name = "the array"
         return _finish(picture.from_array(src, name), "array", None, limits, name)
     source = read(src)
@@ -183,7 +183,7 @@ def audio_part(src: object) -> dict[str, Any]:
     """Build an ``input_audio`` part from WAV or MP3.
 
     Raises:
-        MediaError: it is neither, or larger than 20,000,000 bytes.
+        MediaError: the sound is neither, or it is larger than 20,000,000 bytes.
     """
     source = _file_of(src, "sound")
     kind = sniff(source.data)
@@ -212,10 +212,11 @@ def file_part(src: object, *, filename: str | None = None) -> dict[str, Any]:
 
     Args:
         src: a path, bytes, an open binary file or a data URL.
-        filename: what the model is told; by default the file's own name without its folder, or ``document.pdf``.
+        filename: the name that the model is told; by default the file's own name without its folder, or
+            ``document.pdf``.
 
     Raises:
-        MediaError: it is not a PDF, or is larger than 32,000,000 bytes.
+        MediaError: the file is not a PDF, or it is larger than 32,000,000 bytes.
     """
     source = _file_of(src, "a file")
     kind = sniff(source.data)
@@ -239,7 +240,7 @@ def video_part(url: str) -> dict[str, Any]:
     """Build a ``video_url`` part; the URL is passed on, never fetched.
 
     Raises:
-        MediaError: it is not an https URL of a public host.
+        MediaError: the URL is not an https URL of a public host.
     """
     if not is_url(url):
         raise MediaError(f"{short(str(url))} is not an https URL; a video is passed on by its URL only.")
@@ -247,11 +248,11 @@ def video_part(url: str) -> dict[str, Any]:
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A content part and what was done for it.
+    """A content part, and what was done to make it.
 
     Attributes:
         part: what is sent.
-        report: what was done to an image; None for sound, a file and an address.
+        report: what was done to an image; None for sound, a file or a URL.
     """
 
     part: dict[str, Any]
@@ -259,14 +260,14 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 def prepare(src: object, *, name: str | None = None) -> Ready:
-    """Build the part that fits a source: sound, a file for a PDF, an image for everything else.
+    """Build the right part for a source: sound, a file for a PDF, an image for everything else.
 
     Args:
-        src: whatever ``ChatBlock.image``, ``.audio`` or ``.file`` take.
-        name: its file name, for a PDF and for error messages; by default the source's own.
+        src: anything that ``ChatBlock.image``, ``.audio`` or ``.file`` takes.
+        name: the file name, for a PDF and for error messages; by default the source's own.
 
     Raises:
-        MediaError: it cannot be sent; the message says why.
+        MediaError: the source cannot be sent; the message says why.
     """
     src = resolve(src)
     if is_url(src):
@@ -284,5 +285,5 @@ def prepare(src: object, *, name: str | None = None) -> Ready:
 
 
 def media_part(src: object) -> dict[str, Any]:
-    """Build the part that fits a source, see ``prepare``."""
+    """Build the right part for a source; see ``prepare``."""
     return prepare(src).part

@@ -1,4 +1,4 @@
-"""``ChatBlock``: messages and content parts, as the plain dicts that go over the wire."""
+"""``ChatBlock``: builds messages and content parts as the plain dicts that are sent."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ChatBlock:
 
     @staticmethod
     def user(text: str, *, media: object = ()) -> Message:
-        """A message of the user.
+        """Build a user message.
 
         Args:
-            text: what is said; with media it becomes the first part, unless it is empty.
-            media: parts from the builders below, or plain sources (a path, bytes, a picture, ...) whose kind is told
-                from their bytes; a list, or a single one.
+            text: the text; with media it becomes the first part, unless it is empty.
+            media: one item or a list of them. An item is a part from the builders below, or a plain source (a path,
+                bytes, a picture, ...), whose kind is told from its bytes.
 
         Raises:
             MediaError: a source cannot be sent; see ``image``, ``audio`` and ``file``.
@@ -45,21 +45,21 @@ class ChatBlock:
 
     @staticmethod
     def system(text: str) -> Message:
-        """The instructions that come before a conversation."""
+        """Build a system message: the instructions at the beginning of a conversation."""
         return {"role": "system", "content": _check_text(text, "system")}
 
     @staticmethod
     def assistant(text: str) -> Message:
-        """An answer of the model; as the last message it is one that the model continues."""
+        """Build an assistant message. If it is the last message, the model continues it."""
         return {"role": "assistant", "content": _check_text(text, "assistant")}
 
     @staticmethod
     def tool(call_id: str, result: object) -> Message:
-        """The result of a tool call.
+        """Build the message that returns the result of a tool call.
 
         Args:
-            call_id: ``id`` of the call that it answers.
-            result: a ``str`` is sent as it is, anything else as JSON; ``None`` is the JSON text ``null``.
+            call_id: the ``id`` of the tool call.
+            result: a ``str`` is sent as it is, anything else as JSON; ``None`` becomes ``null``.
 
         Raises:
             ToolCallError: the result has no JSON form.
@@ -71,14 +71,14 @@ class ChatBlock:
 
     @staticmethod
     def text(text: str) -> Part:
-        """A part of text, to stand between images."""
+        """Build a text part, such as one between two images."""
         return {"type": "text", "text": _check_text(text, "text")}
 
     @staticmethod
     def image(src: object, *, detail: str | None = None) -> Part:
-        """An image.
+        """Build an image part.
 
-        It is sent upright, without metadata, at most 1,568 pixels along its longer edge and 3,750,000 bytes.
+        It is sent upright, without metadata, with at most 1,568 pixels along its longer edge and 3,750,000 bytes.
 
         Args:
             src: a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure, a data URL, or an
@@ -86,38 +86,39 @@ class ChatBlock:
             detail: ``"low"``, ``"high"`` or ``"auto"``: how closely OpenAI's models look; None leaves it out.
 
         Raises:
-            MediaError: it cannot be sent, and the message says why.
+            MediaError: the source cannot be sent; the message says why.
         """
         return _media.image_part(src, detail=detail)
 
     @staticmethod
     def audio(src: object) -> Part:
-        """Sound, as WAV or MP3: a path, bytes, an open binary file or a data URL.
+        """Build a sound part from WAV or MP3: a path, bytes, an open binary file or a data URL.
 
         Raises:
-            MediaError: it is another format, or larger than 20,000,000 bytes.
+            MediaError: the sound has another format, or is larger than 20,000,000 bytes.
         """
         return _media.audio_part(src)
 
     @staticmethod
     def file(src: object, *, filename: str | None = None) -> Part:
-        """A PDF: a path, bytes, an open binary file or a data URL.
+        """Build a file part from a PDF: a path, bytes, an open binary file or a data URL.
 
         Args:
             src: the file.
-            filename: what the model is told; by default the file's own name without its folder, or ``document.pdf``.
+            filename: the name that the model is told; by default the file's own name without its folder, or
+                ``document.pdf``.
 
         Raises:
-            MediaError: it is not a PDF, or is larger than 32,000,000 bytes.
+            MediaError: the file is not a PDF, or is larger than 32,000,000 bytes.
         """
         return _media.file_part(src, filename=filename)
 
     @staticmethod
     def video(url: str) -> Part:
-        """A video on the web; the https URL is passed on, never fetched.
+        """Build a video part from an https URL, which is passed on and never fetched.
 
         Raises:
-            MediaError: it is not an https URL of a public host.
+            MediaError: the URL is not an https URL of a public host.
         """
         return _media.video_part(url)
 
@@ -137,10 +138,10 @@ def _part(item: object, index: int) -> Part:
 
 
 def to_json(value: object) -> str:
-    """Return a value as JSON; arrays and tables as what they hold.
+    """Return a value as JSON; arrays and tables are written as their values.
 
     Raises:
-        TypeError, ValueError, OverflowError, RecursionError: it has no JSON form.
+        TypeError, ValueError, OverflowError, RecursionError: the value has no JSON form.
     """
     return msgspec.json.encode(value, enc_hook=_encode_array).decode()
 

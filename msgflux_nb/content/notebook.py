@@ -1,4 +1,4 @@
-"""What a notebook shows as a picture or plays as a sound → the bytes that it shows."""
+"""Get the bytes of what a notebook shows as a picture or plays as a sound."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _INSTEAD = {
 
 
 def resolve(src: object) -> object:
-    """Turn what a notebook holds into a ``Source`` or a web address; what needs no turning is returned as it is.
+    """Turn an object of a notebook into a ``Source`` or a web address; return anything else as it is.
 
-    Accepts figures and axes (drawn as the notebook shows them), whatever shows itself as PNG or JPEG, the ``Image``
-    and ``Audio`` of a response and of IPython, an ipywidgets ``FileUpload`` and the entries of its value.
+    Accepts figures and axes (drawn as the notebook shows them), any object that displays itself as PNG or JPEG, the
+    ``Image`` and ``Audio`` of a response and of IPython, an ipywidgets ``FileUpload`` and the entries of its value.
 
     Raises:
-        MediaError: it cannot be drawn, or it holds no file.
+        MediaError: the object cannot be drawn, or it holds no file.
     """
     if src is None or has_bytes(src):
         return src
@@ -52,7 +52,7 @@ def resolve(src: object) -> object:
 
 
 def items_of(media: object) -> list[object]:
-    """Take a list, tuple or column of sources apart, and a ``FileUpload``; anything else is a list of one."""
+    """Return the items of a list, tuple, column or ``FileUpload``; anything else becomes a list of one."""
     if isinstance(media, (list, tuple)):
         return [one for item in media for one in (_uploads(item) if _is_uploads(item) else [item])]
     if _is_uploads(media):
@@ -63,12 +63,12 @@ def items_of(media: object) -> list[object]:
 
 
 def _is_listing(src: Any) -> bool:
-    """Whether an array holds paths or other objects, as a Parquet cell does, and not the numbers of a picture."""
+    """Whether an array holds paths or other objects, as a Parquet cell does, instead of a picture's numbers."""
     return getattr(getattr(src, "dtype", None), "kind", None) in ("O", "U", "S", "T") and getattr(src, "ndim", 0) == 1
 
 
 def _first_figure(src: Any) -> Any:
-    """The figure of an array of axes, as ``plt.subplots`` gives it; None for other arrays."""
+    """Return the figure of an array of axes, such as ``plt.subplots`` makes; None for other arrays."""
     first = next(iter(src.flat), None) if hasattr(src, "flat") else None
     return None if first is None or has_bytes(first) else _figure(first)
 
@@ -78,7 +78,7 @@ def _listed(media: Any) -> list[object]:
     return items if isinstance(items, list) else [items]
 
 
-# Uploads: ipywidgets 8 gives a tuple of mappings with "content"; ipywidgets 7 one mapping of such by file name.
+# Uploads: in ipywidgets 8 a tuple of mappings with "content"; in ipywidgets 7 a mapping from file name to such.
 
 
 def _is_upload(src: object) -> bool:
@@ -94,7 +94,7 @@ def _is_uploads(src: object) -> bool:
 
 
 def _uploads(src: Any) -> list[object]:
-    """The files of an upload, named as the person named them."""
+    """Return the files of an upload under their own names."""
     if _is_upload(src):
         return [_uploaded(src, src.get("name"))]
     if isinstance(src, Mapping):
@@ -126,7 +126,7 @@ def _only(items: list[object]) -> object:
 
 
 def _stored(src: Mapping[Any, Any]) -> object:
-    """A cell of an image column of Hugging Face's datasets: the file itself, or its path."""
+    """Return the file in a cell of an image column of Hugging Face's datasets, or its path."""
     data, path = src.get("bytes"), src.get("path")
     if set(src) == {"bytes", "path"} and (isinstance(data, bytes) or isinstance(path, str)):
         return data if isinstance(data, bytes) else path
@@ -152,7 +152,7 @@ def _displayed(src: object) -> object:
     figure = _figure(src)
     if figure is not None:
         return _drawn(figure)
-    # Pillow's images and arrays show themselves too, and are read without being encoded on the way.
+    # Pillow's images and arrays can display themselves too, but are read directly, without encoding them first.
     if hasattr(src, "__array__") or library == "PIL":
         return src
     shown = _shown(src)
@@ -172,7 +172,7 @@ def _check_no_table(src: object, library: str) -> None:
 
 
 def _figure(src: Any) -> Any:
-    """The object that can be saved: a figure of matplotlib, one around it (seaborn), or the one that axes are in."""
+    """Return the object that can be saved: matplotlib's figure, seaborn's wrapper of it, or the figure of axes."""
     if callable(getattr(src, "savefig", None)):
         return src
     if getattr(getattr(src, "dtype", None), "kind", None) == "O":
@@ -182,7 +182,7 @@ def _figure(src: Any) -> Any:
 
 
 def _drawn(figure: Any) -> Source:
-    """Save a figure as the notebook shows it: all that belongs to it, on its own background."""
+    """Save a figure as the notebook shows it: with everything that belongs to it, on its own background."""
     out = io.BytesIO()
     with guard("the figure cannot be drawn", "Draw it once with figure.savefig('figure.png')."):
         options = {}
@@ -193,7 +193,7 @@ def _drawn(figure: Any) -> Source:
 
 
 def _exported(src: Any, library: str) -> Source | None:
-    """The picture that a charting library makes when it is asked; None where it has no way to."""
+    """Return the picture that a charting library exports; None if the library has no export."""
     out = io.BytesIO()
     kind = type(src).__name__
     try:
@@ -204,13 +204,13 @@ def _exported(src: Any, library: str) -> Source | None:
             data = out.getvalue()
         else:
             return None
-    except Exception as error:  # of the exporter, which is often not installed
+    except Exception as error:  # the exporter is often not installed
         raise MediaError(f"the {kind} cannot be drawn: {reason(error)}. {_INSTEAD[library]}") from error
     return Source(data=bytes(data), name=f"the {kind}")
 
 
 def _shown(src: Any) -> bytes | None:
-    """The PNG or JPEG that an object hands to the notebook; None if it hands out neither."""
+    """Return the PNG or JPEG by which an object displays itself; None if it has neither."""
     kind = type(src)
     with guard(f"the {kind.__name__} cannot be drawn", "Save it as PNG and pass the file."):
         for method in ("_repr_png_", "_repr_jpeg_"):
@@ -232,7 +232,7 @@ def _from_bundle(bundle: Any) -> bytes | None:
 
 
 def _bytes_of(shown: Any) -> bytes | None:
-    """Bytes as they are, with their metadata or without; base64 decoded."""
+    """Return the bytes of a shown picture, without metadata and with base64 decoded."""
     shown = shown[0] if isinstance(shown, tuple) and shown else shown
     if isinstance(shown, str) and shown:
         return read("data:;base64," + shown).data
@@ -240,7 +240,7 @@ def _bytes_of(shown: Any) -> bytes | None:
 
 
 def _ipython(src: Any) -> object:
-    """``IPython.display``'s Image and Audio: their data, else their file, else their address."""
+    """Return the data of an ``IPython.display`` Image or Audio, else its file, else its address."""
     kind = type(src).__name__
     data, url = getattr(src, "data", None), getattr(src, "url", None)
     if isinstance(data, str) and kind in ("Image", "Audio"):

@@ -1,4 +1,4 @@
-"""Whether a PDF is whole and open, told without reading what is in it."""
+"""Tells whether a PDF is complete and not encrypted, without reading its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOKED_AT = 16
 
 
 def fault(data: bytes) -> str | None:
-    """Say why a PDF cannot be read by a model, as the end of a sentence; None if nothing is seen."""
+    """Say why a model cannot read a PDF, as the end of a sentence; None if nothing is wrong."""
     if b"%%EOF" not in data.rstrip(_PADDING)[-_END_BYTES:]:
         return "is a PDF that is cut off: its end (%%EOF) is missing. Download or save it again"
     if any(_ENCRYPT.search(region) for region in _trailers(data)):
@@ -25,7 +25,7 @@ def fault(data: bytes) -> str | None:
 
 
 def _trailers(data: bytes) -> list[bytes]:
-    """Return the dictionaries that say what the file as a whole is: trailers, and those of cross-reference streams."""
+    """Return the dictionaries about the whole file: trailers, and those of cross-reference streams."""
     regions = []
     for start in _ends_of(_TRAILER, data):
         end = data.find(b"startxref", start, start + _DICTIONARY_BYTES)
@@ -38,6 +38,6 @@ def _trailers(data: bytes) -> list[bytes]:
 
 
 def _ends_of(pattern: re.Pattern[bytes], data: bytes) -> list[int]:
-    """Return where the first and the last matches end; what stands between was replaced by a later save."""
+    """Return where the first and the last matches end; a later save replaced what stands between them."""
     found = [match.end() for match in pattern.finditer(data)]
     return found if len(found) <= 2 * _LOOKED_AT else found[:_LOOKED_AT] + found[-_LOOKED_AT:]

@@ -1,6 +1,6 @@
-"""Pixels as every vision model takes them: upright, eight bits, RGB or with alpha, small enough.
+"""Convert pictures to what every vision model takes: upright, 8-bit, grey or RGB, maybe alpha, small enough.
 
-Pillow is imported inside functions: a picture is rarer than an import of this package.
+Pillow is imported inside functions, since most imports of this package need no picture.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MAX_PIXELS = 80_000_000
-# A JPEG can be decoded at a half, a quarter or an eighth of its size, so that a large one costs little memory.
+# A JPEG can be decoded at a half, a quarter or an eighth of its size, so a large one takes little memory.
 _MAX_JPEG_PIXELS = 200_000_000
 _QUALITIES = (90, 80, 70, 60, 45)
 _SHRINK = 0.75
@@ -68,10 +68,10 @@ class Pixels(msgspec.Struct, frozen=True):
     Attributes:
         image: a Pillow image, upright; mode L, RGB, LA or RGBA.
         size: pixels across and down in the source, before it was turned.
-        kind: media type of the file it came from; empty when it was pixels already.
-        file: bytes of type ``kind`` that can be sent as they stand, because only metadata had to go; else None.
+        kind: media type of the source file; empty if the source was pixels.
+        file: bytes of type ``kind`` that can be sent unchanged, because only metadata was removed; else None.
         notes: what was done so far.
-        whole: pixels across and down once upright; ``image`` has fewer where it was decoded at a part of its size.
+        whole: full pixels across and down once upright; ``image`` has fewer if it was decoded at a reduced size.
     """
 
     image: Any
@@ -92,16 +92,16 @@ class Encoded(msgspec.Struct, frozen=True):
 
 
 def decode(data: bytes, kind: str, name: str, edge: int | None = None) -> Pixels:
-    """Decode a picture file and bring it upright into a common mode.
+    """Decode a picture file, turn it upright and convert it to a common mode.
 
     Args:
         data: the whole file.
-        kind: its media type, as ``container.sniff`` tells it.
-        name: how an error message calls it.
-        edge: how many pixels of the longer side are needed; a large JPEG is then decoded at a part of its size.
+        kind: its media type, from ``container.sniff``.
+        name: the picture's name in error messages.
+        edge: how many pixels the longer side needs; a large JPEG is then decoded at a reduced size.
 
     Raises:
-        MediaError: it is damaged, cut, or too large; the size is read before a pixel is decoded.
+        MediaError: the file is damaged, cut off or too large; the size is checked before a pixel is decoded.
     """
     with guard(f"{name} begins like {kind} but is damaged or cut off", _SAVE_AGAIN):
         file = parse_picture(data, kind)
@@ -135,18 +135,18 @@ def decode(data: bytes, kind: str, name: str, edge: int | None = None) -> Pixels
 
 
 def _samples(image: Image, plain: bytes, kind: str) -> Samples:
-    """Tell how the numbers are stored; the lower half of 16 bits is decoded where a transparent colour needs it."""
+    """Tell how the samples are stored; decode the lower half of 16 bits if a transparent colour needs it."""
     samples = samples_of(image)
     if samples.raw != "RGB;16B" or kind != "image/png" or "transparency" not in image.info:
         return samples
     low: Any = open_file(plain, kind)
-    # Read with its bytes in the other order, the upper eight bits are the lower ones.
+    # With the byte order swapped, Pillow's upper eight bits are the lower ones of the file.
     low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
     return _replace(samples, low=low)
 
 
 def _profile_of(image: Image, file: PictureFile | None, data: bytes, kind: str, name: str) -> bytes:
-    """Return the ICC profile of a file; of several statements about its colours, the one that its format prefers."""
+    """Return the ICC profile of a file; if it describes its colours in several ways, the one its format prefers."""
     boxed, cicp = in_boxes(data, kind)
     cicp = file.cicp if file is not None and file.cicp else cicp
     held = file.profile if file is not None else b""
@@ -158,17 +158,17 @@ def _profile_of(image: Image, file: PictureFile | None, data: bytes, kind: str, 
 
 
 def _draft(image: Image, edge: int) -> None:
-    """Ask for a JPEG at a part of its size, at least ``edge`` pixels along its longer side."""
+    """Have a JPEG decoded at a reduced size of at least ``edge`` pixels along its longer side."""
     scale = edge / max(image.size)
     if scale < 1:
         image.draft(None, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
 
 
 def size_of(data: bytes, kind: str, name: str) -> tuple[int, int]:
-    """Read how many pixels across and down a picture file holds; none of them is decoded.
+    """Read the size of a picture file, pixels across and down, without decoding it.
 
     Raises:
-        MediaError: it cannot be read.
+        MediaError: the file cannot be read.
     """
     with guard(f"{name} begins like {kind} but cannot be read", _SAVE_AGAIN):
         size: tuple[int, int] = open_file(data, kind).size
@@ -176,10 +176,10 @@ def size_of(data: bytes, kind: str, name: str) -> tuple[int, int]:
 
 
 def thumbnail(data: bytes, kind: str, edge: int) -> bytes:
-    """Return a PNG of a picture file with at most so many pixels along its longer side.
+    """Return a picture file as a PNG with at most ``edge`` pixels along its longer side.
 
     Raises:
-        MediaError: it is damaged, cut, or too large.
+        MediaError: the file is damaged, cut off or too large.
     """
     image = decode(data, kind, "the image", edge).image
     with guard("the image cannot be made smaller", _SAVE_AGAIN):
@@ -207,7 +207,7 @@ def _frame_note(data: bytes, kind: str, file: PictureFile | None) -> tuple[str, 
     if file is not None:
         return ("first frame of an animation",) if file.animated else ()
     try:
-        # Opened once more: counting walks through the whole file, and where that fails the first frame may be good.
+        # Opened again: counting reads the whole file, and if that fails the first frame may still be good.
         frames = getattr(open_file(data, kind), "n_frames", 1)
     except Exception as error:
         return (f"first frame; the others cannot be read: {reason(error)}",)
@@ -224,10 +224,10 @@ def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
 
 
 def from_pillow(image: Image, name: str) -> Pixels:
-    """Take a copy of a Pillow image; it is turned upright if it still carries a camera's orientation.
+    """Copy a Pillow image; turn it upright if its EXIF data holds an orientation.
 
     Raises:
-        MediaError: it is larger than ``MAX_PIXELS``, or its file can no longer be read.
+        MediaError: the image is larger than ``MAX_PIXELS``, or its file can no longer be read.
     """
     with guard(f"{name} cannot be read", _OPEN_AGAIN):
         _check_size(image.size, name)
@@ -241,10 +241,10 @@ def from_pillow(image: Image, name: str) -> Pixels:
 
 
 def from_array(array: Any, name: str) -> Pixels:
-    """Read a numpy array: rows, columns and 1, 3 or 4 channels; whole numbers to 255 or of 16 bits, floats, or bool.
+    """Read a numpy array: rows, columns and 1, 3 or 4 channels of 8- or 16-bit integers, floats or bools.
 
     Raises:
-        MediaError: its shape or its values are others, and the message says how to bring them there.
+        MediaError: the shape or the values are not those of a picture; the message says how to convert them.
     """
     from PIL import Image
 
@@ -258,12 +258,12 @@ def from_array(array: Any, name: str) -> Pixels:
 
 
 def _as_array(array: Any, name: str) -> tuple[Any, tuple[str, ...]]:
-    """Read an array in one of the shapes of a picture; what is masked in it becomes black."""
+    """Read an array in one of a picture's shapes; masked values become black."""
     import numpy as np
 
     notes: tuple[str, ...] = ()
     with guard(f"{name} cannot be read as a numpy array", "Pass numbers in rows and columns."):
-        # A tensor may be on a GPU, or still need its gradient.
+        # A tensor may be on a GPU or require a gradient.
         values = np.asanyarray(array)
         if isinstance(values, np.ma.MaskedArray):
             count = int(np.ma.getmaskarray(values).sum())
@@ -289,7 +289,7 @@ def _shape_hint(values: Any) -> str:
 
 
 def _normalise(image: Image, turn: int, samples: Samples, profile: bytes, name: str) -> Pixels:
-    """Bring an image upright, to sRGB, and to mode L, RGB, LA or RGBA; the same object when it already is."""
+    """Convert an image to upright sRGB in mode L, RGB, LA or RGBA; return the same object if it already is."""
     common, notes = to_common(image, samples, profile, name)
     upright = _upright(common, turn)
     if upright is not common:
@@ -313,10 +313,10 @@ def _upright(image: Image, turn: int) -> Image:
 
 
 def encode(pixels: Pixels, limits: PictureLimits, name: str) -> Encoded:
-    """Write a picture within the limits; as the bytes it came in where those already are.
+    """Write a picture within the limits; return its own bytes if they already fit.
 
-    It is made smaller, never larger. Transparent pictures stay PNG and lose pixels until they fit; others become JPEG,
-    at falling quality, when PNG is too large.
+    It is never enlarged. Transparent pictures stay PNG and are shrunk until they fit; others become JPEG, at falling
+    quality, if PNG is too large.
 
     Raises:
         MediaError: not even one pixel fits.
@@ -381,17 +381,17 @@ def _without_idle_alpha(image: Image) -> Image:
 
 def _write(image: Image, kind: str, quality: int | None) -> bytes:
     out = io.BytesIO()
-    # A fresh image carries no EXIF, comment or profile into the file.
+    # A copy without info carries no EXIF, comment or profile into the file.
     bare = image.copy()
     bare.info = {}
     if kind == "image/png":
         bare.save(out, "PNG")
         return out.getvalue()
-    # At the best quality, colours keep their full resolution: thin coloured lines stay as they are.
+    # At the best quality colours keep their full resolution, so that thin coloured lines stay sharp.
     sampling = {"subsampling": 0} if quality == _QUALITIES[0] else {}
     try:
         bare.save(out, "JPEG", quality=quality, optimize=True, **sampling)
-    except OSError:  # Pillow's buffer for this is too small for noise
+    except OSError:  # Pillow's buffer for optimising is too small for noisy pictures
         out = io.BytesIO()
         bare.save(out, "JPEG", quality=quality, **sampling)
     return out.getvalue()

@@ -1,8 +1,7 @@
-"""Picture files taken apart, and put together without their metadata.
+"""Takes picture files apart, and puts them together without their metadata.
 
-Nothing here decodes a pixel: a file is a list of segments, and the ones that only talk about the picture (EXIF with
-its GPS position, XMP, comments, previews, what trails the end) are left out. A picture that needs nothing else is
-sent without being encoded again.
+No pixel is decoded here: a file is a list of segments, and those with metadata only (EXIF with its GPS position, XMP,
+comments, previews, bytes after the end) are left out. A picture that needs no other change is not encoded again.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ class PictureFile(msgspec.Struct, frozen=True):
         plain: the same picture, pixel for pixel, without metadata and colour profile.
         exif: the EXIF block, from its TIFF header on; empty when there is none.
         profile: the ICC colour profile; empty when there is none.
-        ready: whether ``plain`` is a form that every vision model reads: eight bits a channel, no palette, one frame.
-        animated: whether there are more frames than the one in ``plain``.
+        ready: whether every vision model reads ``plain``: eight bits per channel, no palette, one frame.
+        animated: whether the file holds more frames than the one in ``plain``.
         cicp: four numbers that name the colours of a PNG or AVIF (ITU-T H.273); they outrank a profile in a PNG.
     """
 
@@ -40,11 +39,11 @@ class PictureFile(msgspec.Struct, frozen=True):
 
 
 def parse_picture(data: bytes, kind: str) -> PictureFile | None:
-    """Take a JPEG, PNG or WebP file apart; None for other kinds, and for a file that breaks the rules of its format.
+    """Take a JPEG, PNG or WebP file apart; return None for other kinds and for a file that violates its format.
 
     Args:
         data: the whole file.
-        kind: what ``sniff`` said.
+        kind: its media type, from ``sniff``.
     """
     parse = _PARSERS.get(kind)
     if parse is None:
@@ -52,7 +51,7 @@ def parse_picture(data: bytes, kind: str) -> PictureFile | None:
     try:
         return parse(data)
     except (IndexError, ValueError, struct.error, zlib.error):
-        # A decoder may be more lenient than this walk; what it makes of the file is then encoded afresh.
+        # A decoder may be more lenient than this parser; the picture that it decodes is then encoded again.
         return None
 
 
@@ -66,7 +65,7 @@ _JFIF_BYTES = 14  # without a thumbnail
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield (marker, body, start, end) up to and with the end of the image; a scan's pixels belong to its segment."""
+    """Yield (marker, body, start, end) up to the end marker included; a scan's pixels belong to its segment."""
     at, marker = 2, 0
     while marker != _JPEG_END:
         if data[at] != 0xFF:
@@ -131,7 +130,7 @@ def _parse_png(data: bytes) -> PictureFile:
         elif name == b"eXIf":
             exif = body
         elif name == b"iCCP":
-            # Bounded, because a few kilobytes can hold gigabytes.
+            # Bounded: a few compressed kilobytes can hold gigabytes.
             packed = body[body.index(b"\x00") + 2 :]
             profile = zlib.decompressobj().decompress(packed, _PROFILE_BYTES)
         elif name == b"cICP":
@@ -161,7 +160,7 @@ def _parse_webp(data: bytes) -> PictureFile:
         if name in _WEBP_KEPT:
             kept.append(data[at:end])
         elif name == b"VP8X":
-            # Its flags say which chunks follow; only alpha still does.
+            # The flags say which chunks follow; of those only alpha is kept.
             kept.append(data[at : at + 8] + bytes([body[0] & _WEBP_ALPHA_FLAG]) + body[1:])
         elif name == b"EXIF":
             exif = body.removeprefix(b"Exif\x00\x00")
@@ -185,9 +184,9 @@ _ORIENTATION_TAG = 0x0112
 
 
 def orientation(exif: bytes) -> int:
-    """Read how a camera was held from an EXIF block: 1 (upright) to 8; 1 when the block does not say.
+    """Read the orientation from an EXIF block: 1 (upright) to 8; 1 if the block does not say.
 
-    Only this number is read: Pillow's reader warns about any other damage in the block.
+    Nothing else is read, since Pillow's reader warns about any damage in the block.
     """
     exif = exif.removeprefix(b"Exif\x00\x00")
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

@@ -1,4 +1,4 @@
-"""The door to Pillow: whatever it raises on the way becomes a MediaError that says what to do."""
+"""Calls Pillow; whatever it raises becomes a MediaError that says what to do."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _REASON_CHARACTERS = 200
 
 @contextlib.contextmanager
 def guard(what: str, advice: str) -> Iterator[None]:
-    """Let no exception of another library out: on damaged files Pillow raises most kinds that there are.
+    """Turn any exception of another library into a MediaError; on damaged files Pillow raises nearly every type.
 
     Args:
         what: the beginning of the message, such as ``"photo.jpg is damaged or cut off"``.
-        advice: its end: what to do.
+        advice: the end of the message: what to do.
 
     Raises:
-        MediaError: something was raised inside; a MediaError and a MemoryError pass as they are.
+        MediaError: something else was raised inside; a MediaError and a MemoryError pass unchanged.
     """
     try:
         yield
@@ -49,21 +49,21 @@ def guard(what: str, advice: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one short line what an exception of another library says."""
+    """Return the message of another library's exception as one short line."""
     text = " ".join(str(error).split()).rstrip(".")
     text = text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}…"
-    # A KeyError or a struct.error says little without its name.
+    # A KeyError or struct.error says little without its type.
     return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}" if text else repr(error)
 
 
 def open_file(data: bytes, kind: str) -> Image:
-    """Open a picture file of a known media type; its head is read, and no pixel is decoded."""
+    """Open a picture file of a known media type; only its header is read, and no pixel is decoded."""
     from PIL import Image
 
     pillow_name = PILLOW_NAMES[kind]
     for load_plugins in (Image.preinit, Image.init):
         if pillow_name not in Image.OPEN:
             load_plugins()
-    # Not Image.open: it warns about bombs through a filter that belongs to the whole process, and would try
-    # other formats than the one that the bytes show.
+    # Not Image.open: it warns about large pictures through the process-wide warning filter, and tries formats other
+    # than the one that the bytes show.
     return Image.OPEN[pillow_name][0](io.BytesIO(data), "")

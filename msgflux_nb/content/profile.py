@@ -1,4 +1,4 @@
-"""What the numbers of a picture mean as colours → an ICC profile → sRGB, by LittleCMS."""
+"""Converts a picture's colours to sRGB: finds or makes its ICC profile, and applies it with LittleCMS."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _PRIMARIES: dict[int, tuple[tuple[_Pair, _Pair, _Pair], _Pair]] = {
 }
 _HDR = {16: "PQ", 18: "HLG"}
 _CURVE_STEPS = 1_024
-_SRGB_TOLERANCE = 2  # of 255: nobody sees it, and the file may stay as it is
+_SRGB_TOLERANCE = 2  # of 255: not visible, so the file can stay unchanged
 _USUAL_GAMMA = (0.445, 0.465)  # what encoders write for sRGB, whose curve is not a power
-# A colour box: its method (1: by number, 2: a profile), precedence and approximation; then the number or the profile.
+# A colour box: method (1: a number, 2: a profile), precedence, approximation; then the number or the profile.
 _JP2_PROFILE = re.compile(rb"(....)colr[\x02\x03]..", re.DOTALL)
 _BOXES_BYTES = 65_536
 
@@ -55,10 +55,10 @@ _CURVES: dict[int, _Curve] = {4: _power(2.2), 5: _power(2.8), 8: _power(1.0)}
 
 
 def from_cicp(numbers: bytes, name: str) -> bytes:
-    """Return a profile for colours named by H.273 numbers; empty where they are sRGB or unknown.
+    """Return a profile for the colours that H.273 numbers name; empty if they are sRGB or unknown.
 
     Raises:
-        MediaError: the picture has a high dynamic range, which has no single counterpart in sRGB.
+        MediaError: the picture has a high dynamic range, for which there is no one conversion to sRGB.
     """
     if len(numbers) < 2:
         return b""
@@ -75,7 +75,7 @@ def from_cicp(numbers: bytes, name: str) -> bytes:
 
 
 def from_info(info: Mapping[Any, Any]) -> bytes:
-    """Return the profile that Pillow read with a picture, or one made from a PNG's gamma and primaries; else empty."""
+    """Return the profile that Pillow read, else one made from a PNG's gamma and primaries, else empty."""
     held = info.get("icc_profile")
     if isinstance(held, bytes) and held:
         return held
@@ -90,11 +90,11 @@ def from_info(info: Mapping[Any, Any]) -> bytes:
     try:
         return _profile(curve, (red, green, blue), white)
     except (ArithmeticError, struct.error, ValueError):  # LinAlgError is a ValueError
-        return b""  # primaries that span no colours
+        return b""  # the primaries span no colour space
 
 
 def in_boxes(data: bytes, kind: str) -> tuple[bytes, bytes]:
-    """Return the profile and the H.273 numbers of a JPEG 2000 or AVIF file, where Pillow does not hand them out."""
+    """Return the profile and the H.273 numbers of a JPEG 2000 or AVIF file, which Pillow does not expose."""
     head = data[:_BOXES_BYTES]
     if kind == "image/avif":
         at = head.find(b"colrnclx")
@@ -111,7 +111,8 @@ def to_srgb(image: Image, profile: bytes) -> tuple[Image, str]:
     """Convert a picture of mode L, LA, RGB, RGBA or CMYK to sRGB, and say what was done.
 
     Returns:
-        the same object and an empty text where the profile is sRGB in effect or says nothing; CMYK may come back.
+        the image and what was done: the same object and an empty text if the profile is sRGB in effect or says nothing.
+        The image may still be CMYK.
     """
     from PIL import ImageCms
 
@@ -127,12 +128,12 @@ def to_srgb(image: Image, profile: bytes) -> tuple[Image, str]:
             return image, ""
         return _converted(image, source, mode), "colours converted to sRGB"
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        # As browsers do: a broken profile says nothing about the colours.
+        # As browsers do: a broken profile is ignored.
         return image, "its colour profile is damaged and was left out"
 
 
 def _mode_for(image: Image, space: str) -> str | None:
-    """The mode of the pixels that a profile of this space is applied to; None where it does not fit."""
+    """Return the image mode to which a profile of this colour space applies; None if it does not fit."""
     if image.mode == "CMYK" or space == "CMYK":
         return "CMYK" if image.mode == space else None
     if space == "GRAY":
@@ -147,7 +148,7 @@ def _transform(source: Any, mode: str) -> Any:
 
 
 def _is_srgb(source: Any) -> bool:
-    """Compare what the profile makes of 729 colours of the whole cube with the colours themselves."""
+    """Whether a profile leaves 729 colours, spread over the RGB cube, as they are."""
     from PIL import Image, ImageCms
 
     steps = [round(255 * step / 8) for step in range(9)]
@@ -205,7 +206,7 @@ _D50 = (0.9642, 1.0, 0.8249)
 
 
 def _to_d50(points: tuple[_Pair, _Pair, _Pair], white: _Pair) -> list[list[float]]:
-    """Return red, green and blue as XYZ under the white that profiles are written for."""
+    """Return red, green and blue as XYZ under D50, the white point of profiles."""
     import numpy as np
 
     columns = np.array([_lift(point) for point in points]).T

@@ -1,4 +1,4 @@
-"""How long a sound is, and whether its file is whole, read from its bytes; nothing is decoded."""
+"""Tells how long a sound is and whether its file is complete, without decoding it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _KILOBITS = (
 _SAMPLES_PER_SECOND = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
-# What writers that do not know the end put as a length: 0, all ones, or nearly 2 GiB.
+# Writers that do not know the length write 0, all ones, or nearly 2 GiB.
 _OPEN_ENDED = 0x7FFF_0000
-_SEARCHED = 65_536  # bytes behind the tags, for the first frame
+_SEARCHED = 65_536  # bytes after the tags that are searched for the first frame
 _SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 
 
 def fault(data: bytes) -> str | None:
-    """Say what is wrong with a WAV or MP3 file, as the end of a sentence; None if nothing is seen."""
+    """Say what is wrong with a WAV or MP3 file, as the end of a sentence; None if nothing is wrong."""
     if sniff(data) == "audio/mpeg":
         return None if _first_frame(data) is not None else "is damaged or cut off: it holds no frame of MP3 sound"
     position, described = 12, False
@@ -41,7 +41,7 @@ def fault(data: bytes) -> str | None:
 
 
 def seconds(data: bytes) -> float | None:
-    """Return the length of a WAV or MP3 file, or None where it does not say."""
+    """Return the length of a WAV or MP3 file in seconds, or None if the file does not tell."""
     kind = sniff(data)
     try:
         if kind == "audio/wav":
@@ -58,7 +58,7 @@ def _wav_seconds(data: bytes) -> float | None:
         if name == b"fmt ":
             bytes_per_second = struct.unpack_from("<I", data, position + 16)[0]
         elif name == b"data":
-            # A stream that was written without knowing its end says 0 or all ones.
+            # A stream that was written before its length was known says 0 or all ones.
             there = len(data) - position - 8
             return (length if 0 < length <= there else there) / bytes_per_second
         position += 8 + length + length % 2
@@ -66,7 +66,7 @@ def _wav_seconds(data: bytes) -> float | None:
 
 
 def _mp3_seconds(data: bytes) -> float | None:
-    """Add up the frames: of all of them, since their bit rate may change."""
+    """Add up the lengths of all frames, since the bit rate may change."""
     position, total = _first_frame(data), 0.0
     while position is not None and position + 4 <= len(data):
         frame = _frame(data, position)
@@ -79,7 +79,7 @@ def _mp3_seconds(data: bytes) -> float | None:
 
 
 def _first_frame(data: bytes) -> int | None:
-    """Where the first frame of MP3 stands; behind it comes another, or the end."""
+    """Return the position of the first MP3 frame, which another frame or the end has to follow."""
     start = behind_tags(data)
     for found in _SYNC.finditer(data, start, start + _SEARCHED):
         at = found.start()
@@ -90,7 +90,7 @@ def _first_frame(data: bytes) -> int | None:
 
 
 def _frame(data: bytes, position: int) -> tuple[int, float] | None:
-    """Return the bytes and seconds of one frame of layer III; None for anything else."""
+    """Return the bytes and seconds of one frame of MPEG layer III; None if there is none."""
     sync, version = data[position] << 4 | data[position + 1] >> 4, data[position + 1] >> 3 & 3
     rate, speed, padding = data[position + 2] >> 4, data[position + 2] >> 2 & 3, data[position + 2] >> 1 & 1
     if sync & 0xFFE != 0xFFE or data[position + 1] >> 1 & 3 != 1 or version == 1 or rate in (0, 15) or speed == 3:

@@ -1,4 +1,4 @@
-"""What a caller hands over → bytes in memory, or a URL that a provider may fetch.
+"""Read what a caller passes into bytes in memory, or check a URL that a provider may fetch.
 
 A local file is read only because the caller names its path. A URL is never fetched here.
 """
@@ -26,7 +26,7 @@ SOURCES = "a path, bytes, an open binary file, a PIL image, a numpy array, a mat
 _MAX_BYTES = 100_000_000
 _PATH_LETTERS = 4_096
 _BASE64_LETTERS = 60
-# What base64 of a PNG, JPEG, GIF, RIFF, BMP, TIFF, PDF, MP3 or Ogg begins with.
+# How the base64 of a PNG, JPEG, GIF, RIFF, BMP, TIFF, PDF, MP3 or Ogg file begins.
 _BASE64_OF_MEDIA = re.compile(
     r"\s*(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|Qk|SUkqA|TU0AK|JVBERi|SUQz|T2dnUw|//[uv])[A-Za-z0-9+/_=\s-]{40,}"
 )
@@ -34,21 +34,21 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
 _URL_LETTERS = bytes.maketrans(b"-_", b"+/")
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+://|file:)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
-# Many resolvers read odd spellings of numbers (2130706433, 0x7f.1) as an address.
+# Many resolvers read unusual numbers (2130706433, 0x7f.1) as an address.
 _ODD_ADDRESS = re.compile(r"(?:0x[0-9a-f]*+|\d++)(?:\.(?:0x[0-9a-f]*+|\d++))*+")
-_HOST_LETTERS = 253  # of a name, at most
-# Addresses of IPv4 within IPv6: of everybody (RFC 6052), and of a network's own (RFC 8215).
+_HOST_LETTERS = 253  # the longest host name
+# IPv4 addresses within IPv6: the well-known prefix (RFC 6052) and the one for local use (RFC 8215).
 _NAT64 = int(ipaddress.IPv6Address("64:ff9b::")) >> 32
 _OWN_NAT64 = int(ipaddress.IPv6Address("64:ff9b:1::")) >> 80
 _TRANSLATED = 0xFFFF_0000  # ::ffff:0:a.b.c.d (RFC 2765)
-# Special too, though Python's ipaddress calls them public in some versions: the network's own of old, documentation,
-# segments of a route, and of IPv4 the addresses of protocols and of relays (https://www.iana.org/assignments/
+# Not public either, although some versions of Python's ipaddress say so: the deprecated site-local prefix,
+# documentation, segment routing, IPv4 protocol assignments and IPv4 relays (https://www.iana.org/assignments/
 # iana-ipv6-special-registry and iana-ipv4-special-registry).
 _SPECIAL = tuple(map(ipaddress.ip_network, ("fec0::/10", "3fff::/20", "5f00::/16", "192.0.0.0/24", "192.88.99.0/24")))
 _LOCAL_SUFFIXES = (
     *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".home", ".corp"),
     *(".localdomain4", ".localdomain6", ".private", ".svc", ".test", ".invalid", ".onion", ".arpa"),
-    *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io"),  # public names of any address
+    *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io"),  # public names for any address
 )
 
 
@@ -57,8 +57,8 @@ class Source(msgspec.Struct, frozen=True):
 
     Attributes:
         data: all its bytes.
-        name: what error messages call it.
-        file_name: its own name without the folder; None when it has none.
+        name: the source's name in error messages.
+        file_name: the file's own name without its folder; None if it has none.
     """
 
     data: bytes
@@ -67,10 +67,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def read(src: object) -> Source:
-    """Read a path, bytes, an open binary file or a data URL; an open file is left at the place where it was.
+    """Read a path, bytes, an open binary file or a data URL; an open file's position is restored.
 
     Raises:
-        MediaError: there is no such file, it has more than 100,000,000 bytes, or the source is none of these.
+        MediaError: the file does not exist or has more than 100,000,000 bytes, or the source is none of these.
     """
     if isinstance(src, Source):
         return src
@@ -86,20 +86,20 @@ def read(src: object) -> Source:
 
 
 def has_bytes(src: object) -> bool:
-    """Whether ``read`` knows the kind of a source, good or not."""
+    """Whether a source is of a kind that ``read`` accepts, readable or not."""
     plain = isinstance(src, (Source, str, bytes, bytearray, memoryview))
     return plain or hasattr(src, "__fspath__") or hasattr(src, "read")
 
 
 def confined(src: Any, folder: Path) -> Any:
-    """Return a source whose path, if it is one, lies in a folder once links are followed; any other as it is.
+    """Return the source, with a path resolved and checked to lie inside ``folder``.
 
     Args:
         src: any source.
-        folder: an absolute path without links. A relative path may be meant from there as from the working folder.
+        folder: an absolute path without links. A relative source may be meant from here or from the working folder.
 
     Raises:
-        MediaError: the path lies elsewhere.
+        MediaError: the path lies outside the folder, once links are followed.
     """
     if isinstance(src, str):
         if src[:5].lower() == "data:" or _URL.match(src) or len(src) > _PATH_LETTERS:
@@ -167,7 +167,7 @@ def _decode_data_url(src: str) -> bytes:
         raw = urllib.parse.unquote_to_bytes(payload)
         if not head.lower().endswith(";base64"):
             return raw
-        # Browsers take it without its padding, and in the letters of URLs.
+        # Browsers accept base64 without padding, and in its URL-safe alphabet.
         packed = raw.translate(_URL_LETTERS, delete=b" \t\n\r\v\f=")
         return base64.b64decode(packed + bytes(b"=" * (-len(packed) % 4)), validate=True)
     except (binascii.Error, UnicodeError) as error:
@@ -189,13 +189,13 @@ def _read_path(src: Any) -> Source:
         if length > _MAX_BYTES:
             raise MediaError(f"{path.name} has {length:,} bytes; at most {_MAX_BYTES:,} are read.")
         if not length:
-            # Files of the kernel (/proc/kmsg) say so too, and reading one may wait for ever.
+            # Kernel files (/proc/kmsg) have size 0 too, and reading one may wait for ever.
             raise MediaError(f"{path.name} is empty: it has 0 bytes.")
         with path.open("rb") as file:
             data = file.read(length)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        # Too long a name, a NUL, no permission, no home folder: text that is not a path, or a path that cannot be read.
-        said = getattr(error, "strerror", None) or reason(error)  # without the name, which may be long
+        # A name too long, a NUL, no permission, no home folder: text that is not a path, or a path that cannot be read.
+        said = getattr(error, "strerror", None) or reason(error)  # without the path, which may be long
         raise MediaError(f"{shown} cannot be read as a file: {said}. Expected {SOURCES}.") from error
     return Source(data=data, name=path.name, file_name=path.name)
 
@@ -209,20 +209,20 @@ def _read_file(file: Any) -> Source:
         data = _read_on(file, name)
         if start is not None:
             if start and sniff(data) in (None, "text/plain"):
-                # Written or looked at before, and not rewound.
+                # The file was written or read before, and not rewound.
                 file.seek(0)
                 whole = _read_on(file, name)
                 data = data if sniff(whole) in (None, "text/plain") else whole
             file.seek(start)
     except MediaError:
         raise
-    except Exception as error:  # a file of anybody's making
+    except Exception as error:  # a caller's file object may raise anything
         raise MediaError(f"{name} cannot be read: {reason(error)}. Pass its bytes, or open it as binary.") from error
     return Source(data=data, name=name, file_name=file_name)
 
 
 def _read_on(file: Any, name: str) -> bytes:
-    """Read to the end: an unbuffered file, or a socket, gives a piece at a time."""
+    """Read to the end; an unbuffered file or a socket returns a piece at a time."""
     pieces: list[bytes] = []
     left = _MAX_BYTES + 1
     while left > 0:
@@ -239,20 +239,20 @@ def _read_on(file: Any, name: str) -> bytes:
 
 
 def is_url(src: object) -> bool:
-    """Whether a source is a web address, good or not."""
+    """Whether a source is a web address, allowed or not."""
     return isinstance(src, str) and src[:8].lower().startswith(("https://", "http://"))
 
 
 def check_url(url: str) -> str:
-    """Return a URL that a provider may be asked to fetch: https, at a public host, without a password.
+    """Return a URL if a provider may be asked to fetch it: https, at a public host, without a password.
 
     Raises:
-        MediaError: it is not. A provider's server would fetch a private address from inside its own network.
+        MediaError: it may not. A provider's server would fetch a private address from inside its own network.
     """
     try:
         parts = urllib.parse.urlsplit(url)
         host, _ = _host(parts.hostname or ""), parts.port
-    except ValueError as error:  # UnicodeError, from a host that no name server could know, is one too
+    except ValueError as error:  # UnicodeError, for a host name that cannot exist, is one too
         raise MediaError(f"{short(url)} is not a URL: {error}.") from error
     if _is_private(host):
         raise MediaError(f"{short(url)} is a private address, which no provider should fetch. Pass the file itself.")
@@ -266,7 +266,7 @@ def check_url(url: str) -> str:
 
 
 def _host(name: str) -> str:
-    """Spell a host as a resolver will: lower case, dots and digits of other scripts made ASCII."""
+    """Write a host as a resolver reads it: lower case, with dots and digits of other scripts as ASCII."""
     return name.rstrip(".") if name.isascii() else name.encode("idna").decode().rstrip(".")
 
 
@@ -281,7 +281,7 @@ def _is_private(host: str) -> bool:
 
 
 def _is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address is a public one, and no other way to write one that is not."""
+    """Whether an address is public, and not another spelling of a private one."""
     if any(address in network for network in _SPECIAL):
         return False
     if isinstance(address, ipaddress.IPv4Address):

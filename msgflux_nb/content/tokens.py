@@ -1,11 +1,11 @@
-"""How many tokens a text, an image or a sound will be, told before anything is sent.
+"""Estimates the tokens of a text, an image or a sound before anything is sent.
 
-Estimates. A letter, digit, sign or space of Latin text counts as a quarter of a token, a letter of another alphabet as
-half a token, a Chinese, Japanese or Korean character as one, and a character beyond U+FFFF, such as an emoji, as two.
-An image or a sound is counted by the rule that the model's maker has published; the answer is None if no rule is
-known.
+A letter, digit, sign or space of Latin text counts as a quarter of a token, a letter of another alphabet as half a
+token, a Chinese, Japanese or Korean character as one, and a character beyond U+FFFF, such as an emoji, as two.
+An image or a sound is counted by the rule that the model's maker has published; without a known rule the estimate is
+None.
 
-The rules are found by the model's own name, whoever serves it.
+A rule is found by the model's own name, whichever provider serves it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BEYOND = re.compile("[\U00010000-\U0010ffff]+")
 
 
 def text_tokens(text: str) -> int:
-    """Estimate a text."""
+    """Estimate the tokens of a text."""
     if text.isascii():
         return math.ceil(len(text) / 4)
     alphabets, characters, beyond = (
@@ -37,7 +37,7 @@ def text_tokens(text: str) -> int:
 
 
 class _Tiles(msgspec.Struct, frozen=True):
-    """OpenAI: shrunk into 2,048 × 2,048, then to a short side of 768; so much for each tile of 512, and once a base."""
+    """OpenAI: shrunk to 2,048 × 2,048, then to a short side of 768; a base, and a number for each tile of 512."""
 
     base: int
     tile: int
@@ -52,7 +52,7 @@ class _Tiles(msgspec.Struct, frozen=True):
 
 
 class _Patches(msgspec.Struct, frozen=True):
-    """OpenAI's smaller models: patches of 32, at most 1,536 of them, times a factor."""
+    """OpenAI's smaller models: patches of 32 × 32, at most 1,536, times a factor."""
 
     factor: float
     words = "patches of 32 × 32 px"
@@ -67,7 +67,7 @@ class _Patches(msgspec.Struct, frozen=True):
 
 
 class _Area(msgspec.Struct, frozen=True):
-    """Claude: pixels divided by 750; what would be more than a limit is shrunk to it."""
+    """Claude: pixels divided by 750; an image above the limit is shrunk to it."""
 
     limit: int
     words = "width × height / 750"
@@ -77,7 +77,7 @@ class _Area(msgspec.Struct, frozen=True):
 
 
 class _Squares(msgspec.Struct, frozen=True):
-    """Gemini: 258 for a small image, else for each square of 768."""
+    """Gemini: 258 for a small image, else 258 for each square of 768 × 768."""
 
     words = "258 for each 768 × 768 px"
 
@@ -86,7 +86,7 @@ class _Squares(msgspec.Struct, frozen=True):
 
 
 class _Merged(msgspec.Struct, frozen=True):
-    """Qwen-VL: both sides rounded to its patches, one token for each, 4 to 16,384, and two around them."""
+    """Qwen-VL: both sides rounded to patches; one token per patch, 4 to 16,384, and two more."""
 
     edge: int
 
@@ -101,7 +101,7 @@ class _Merged(msgspec.Struct, frozen=True):
 
 _Rule = _Tiles | _Patches | _Area | _Squares | _Merged
 
-# The first pattern that fits counts. Names are written as makers and resellers write them: 4-5 and 4.5.
+# The first matching pattern wins. Makers and resellers write versions in two ways: 4-5 and 4.5.
 _IMAGES: tuple[tuple[str, _Rule], ...] = (
     ("gpt-4o-mini*", _Tiles(2_833, 5_667)),
     ("gpt-4o*", _Tiles(85, 170)),
@@ -138,26 +138,26 @@ _AUDIO_PER_SECOND: tuple[tuple[str, float], ...] = (
 
 
 def image_tokens(size: Size, model: str, *, detail: str | None = None) -> int | None:
-    """Estimate an image, or return None where the model's rule is not known.
+    """Estimate the tokens of an image; None if the model's rule is not known.
 
     Args:
         size: pixels across and down.
         model: the model's name, with a provider before it or without.
-        detail: how closely OpenAI's models are told to look: ``"low"``, ``"high"`` or ``"auto"``.
+        detail: the ``detail`` of the image part, for OpenAI's models: ``"low"``, ``"high"`` or ``"auto"``.
     """
     rule = _rule(model)
     return None if rule is None or min(size) < 1 else rule.count(size, detail)
 
 
 def audio_tokens(seconds: float | None, model: str) -> int | None:
-    """Estimate a sound, or return None where its length or the model's rule is not known."""
+    """Estimate the tokens of a sound; None if its length or the model's rule is not known."""
     name = _own_name(model)
     rate = next((rate for pattern, rate in _AUDIO_PER_SECOND if fnmatchcase(name, pattern)), None)
     return None if rate is None or seconds is None else math.ceil(seconds * rate)
 
 
 def image_rule(model: str) -> str:
-    """Describe in a few words how a model counts images; empty where that is not known."""
+    """Describe in a few words how a model counts images; empty if that is not known."""
     rule = _rule(model)
     return "" if rule is None else rule.words
 
@@ -168,7 +168,7 @@ def _rule(model: str) -> _Rule | None:
 
 
 def _own_name(model: str) -> str:
-    """``openrouter/anthropic/claude-3-haiku`` is ``claude-3-haiku``."""
+    """Return a model's name without providers: ``claude-3-haiku`` for ``openrouter/anthropic/claude-3-haiku``."""
     return model.rpartition("/")[2].lower()
 
 

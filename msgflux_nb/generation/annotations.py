@@ -1,8 +1,8 @@
-"""The metadata in ``Annotated`` → texts for a type's description and limits for its values.
+"""Reads the metadata in ``Annotated``: texts for a type's description, and limits for its values.
 
-msgspec's own ``Meta`` is read by msgspec. Here is what others write: pydantic's ``Field`` and its constraints, those of
-annotated-types, ``Doc``, and plain texts. They are known by their names and attributes, so that none of these packages
-is needed. What is not understood is an error, since to pass it over would be to promise what nobody checks.
+msgspec reads its own ``Meta``. Read here are pydantic's ``Field`` and constraints, those of annotated-types, ``Doc``,
+and plain texts. They are recognised by their names and attributes, so none of these packages has to be installed.
+Metadata that is not understood is an error: if it were ignored, nobody would check what it promises.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ import msgspec
 
 from ..errors import SchemaError
 
-__all__ = ["Said", "is_default_of_another", "said_in"]
+__all__ = ["AnnotatedFacts", "is_default_of_another", "read_annotated"]
 
 LIMITS = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern")
 
-# Other arguments of pydantic's Field. The first are described; the second change nothing that a model reads or writes.
+# Other arguments of pydantic's Field. The first go into descriptions; the second do not affect a model.
 _WORDS = ("title", "description", "examples")
 _PASSED = {"annotation", "default", "default_factory", "repr", "init", "init_var", "kw_only", "frozen", "exclude"}
 _PASSED |= {"field_title_generator", "alias_priority", "validate_default"}
 _HOUSES = ("annotated_types", "pydantic")
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What was said of a value.
+class AnnotatedFacts(msgspec.Struct, frozen=True):
+    """The texts and limits found in the metadata of one type.
 
     Attributes:
-        words: texts, under the names that JSON Schema has for them: ``description``, ``title``, ``examples`` and more.
-        limits: by the names in ``LIMITS``, what a value has to keep.
+        words: texts by JSON Schema's names for them: ``description``, ``title``, ``examples`` and more.
+        limits: limits of the value, by the names in ``LIMITS``.
     """
 
     words: dict[str, Any] = {}
     limits: dict[str, Any] = {}
 
 
-def said_in(added: Iterable[Any], path: str) -> Said:
-    """Read what was added to a type.
+def read_annotated(added: Iterable[Any], path: str) -> AnnotatedFacts:
+    """Read the metadata added to a type.
 
     Raises:
-        SchemaError: something is not understood; the message names it.
+        SchemaError: metadata is not understood; the message names it.
     """
     words: dict[str, Any] = {}
     limits: dict[str, Any] = {}
@@ -53,11 +53,11 @@ def said_in(added: Iterable[Any], path: str) -> Said:
             words[name] = "; ".join(dict.fromkeys([words[name], value]))
         else:
             words[name] = value
-    return Said(words, limits)
+    return AnnotatedFacts(words, limits)
 
 
 def is_default_of_another(value: Any) -> bool:
-    """Whether a default is pydantic's ``Field(...)``, which only pydantic reads there."""
+    """Whether a default is pydantic's ``Field(...)``, which only pydantic reads as a default."""
     return type(value).__name__ == "FieldInfo" and _house(value) == "pydantic"
 
 
@@ -84,7 +84,7 @@ def _house(item: Any) -> str:
 
 
 def _field_facts(field: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What pydantic's ``Field`` says."""
+    """Yield what pydantic's ``Field`` says, by name."""
     if not hasattr(field, "_attributes_set"):
         raise _not_understood(f"{field!r} of this version of pydantic", path)
     for name, value in field._attributes_set.items():
@@ -108,7 +108,7 @@ def _field_facts(field: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _constraint_facts(item: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What a constraint says: ``Ge(1)``, ``Len(2, 5)``, ``Interval(gt=0)``, ``StringConstraints(pattern=...)``."""
+    """Yield the limits of a constraint: ``Ge(1)``, ``Len(2, 5)``, ``Interval(gt=0)``, ``StringConstraints(...)``."""
     attributes = {name: getattr(item, name) for name in getattr(item, "__slots__", ())} | getattr(item, "__dict__", {})
     given = {name: value for name, value in attributes.items() if value is not None}
     unknown = [name for name in given if name not in LIMITS]

@@ -1,8 +1,8 @@
-"""An answer's text → an instance, however the model wrapped its JSON.
+"""Decodes an answer's text to an instance, however the model wrapped its JSON.
 
 Tried in order: the whole text, the text in a fence, the last complete JSON value in it. The *last*, because a model
-that thinks aloud often repeats its input first; where an earlier one fits too and differs, that is flagged. Last comes
-what is inside a list of one item, an object with one key, or a text.
+that thinks aloud often repeats its input first; an earlier value that fits too and differs is flagged. Tried at the end
+is the content of a list of one item, of an object with one key, or of a text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ValidationFailedError, described, ends_a_process
-from .deviations import conversions, passed_over, repeated_keys
+from .deviations import conversions, left_out_keys, repeated_keys
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
@@ -29,7 +29,7 @@ _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
 _DEPTH_LIMIT = 500
 _TRIES = 8
-_LENIENT_CHARACTERS = 2_000_000  # that are read as models write JSON, in all parts of a text together
+_LENIENT_CHARACTERS = 2_000_000  # read leniently in all parts of one text together
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Decoded(msgspec.Struct, frozen=True):
     Attributes:
         value: the instance.
         lax: whether it only fits after conversion, such as ``"1"`` for an int.
-        wrapped: whether the JSON stood among other text.
+        wrapped: whether other text surrounded the JSON.
         warnings: sentences about what was repaired or converted.
     """
 
@@ -49,13 +49,13 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 def decode_answer(text: str, wire: WireSchema) -> Decoded:
-    """Decode ``text`` to ``wire.type``; strictly first, then with msgspec's conversions, which is flagged.
+    """Decode ``text`` to ``wire.type``: strictly first, then with msgspec's conversions, which are flagged.
 
-    JSON as models write it, with a comma too many or a raw line end in a text, is read and flagged too.
+    Invalid JSON with one clear meaning, such as a trailing comma or a raw line end in a text, is read and flagged too.
 
     Raises:
-        ValidationFailedError: no JSON in the text, JSON that does not fit (``path`` says where), or whatever the code
-            of the type raised (``own_code``); only what ends a process is raised as it is.
+        ValidationFailedError: the text holds no JSON, its JSON does not fit (``path`` says where), or the type's own
+            code raised (``own_code``). Only exceptions that end a process, such as KeyboardInterrupt, pass unchanged.
     """
     failure: BaseException | None = None
     budget = _LENIENT_CHARACTERS
@@ -84,10 +84,10 @@ def decode_answer(text: str, wire: WireSchema) -> Decoded:
     raise _failed(text, wire, failure) from (None if isinstance(failure, msgspec.ValidationError) else failure)
 
 
-def _others(candidates: Iterator[str], said: str, wire: WireSchema) -> tuple[str, ...]:
-    """Say that another part of the text fits too, and holds something else."""
+def _others(candidates: Iterator[str], chosen: str, wire: WireSchema) -> tuple[str, ...]:
+    """Warn if another part of the text also fits and holds another value."""
     for candidate in candidates:
-        if not _is_json(candidate) or _same(candidate, said):
+        if not _is_json(candidate) or _same(candidate, chosen):
             continue
         if _converted(candidate, None, wire)[0] is not msgspec.UNSET:
             return (f"the text held several answers that fit {wire.name}; one of them was read.",)
@@ -102,7 +102,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _unwrapped(candidates: list[str], wire: WireSchema) -> Decoded | None:
-    """What a model has put into something that was not asked for, if it is the only thing in there."""
+    """Decode the only value inside a list, object or text that was not asked for; None if that does not fit."""
     names = wire.schema.get("properties", {})
     for candidate in candidates[:_TRIES] if names and not wire.wrapped else ():
         try:
@@ -134,7 +134,7 @@ def decode_json(text: str) -> Any:
     """Return the JSON value in ``text``, found as :func:`decode_answer` finds it.
 
     Raises:
-        ValueError: there is no JSON.
+        ValueError: the text holds no JSON.
     """
     budget = _LENIENT_CHARACTERS
     for candidate in json_texts(text):
@@ -150,9 +150,9 @@ def decode_json(text: str) -> Any:
 
 
 def _decoded(text: str, wire: WireSchema) -> tuple[Any, BaseException | None]:
-    """Decode in one go, which is quick and gives a Decimal its digits; UNSET where it does not fit.
+    """Decode directly, which is quick and keeps a Decimal's digits; UNSET if the text does not fit.
 
-    The second value is the exception that the type's own code raised, or None.
+    The second item is the exception that the type's own code raised, or None.
     """
     if wire.checked is not None:
         return msgspec.UNSET, None
@@ -167,9 +167,9 @@ def _decoded(text: str, wire: WireSchema) -> tuple[Any, BaseException | None]:
 def _converted(
     said: str, reading: Reading | None, wire: WireSchema
 ) -> tuple[Any, tuple[str, ...] | None, BaseException | None]:
-    """Decode in two steps; UNSET where it does not fit, with the reason.
+    """Decode in two steps, JSON and then conversion; UNSET if the text does not fit, with the reason.
 
-    Between them stand the sentences about what was converted; None where nothing had to be.
+    The middle item holds sentences about the conversions; None if there were none.
     """
     try:
         plain = msgspec.json.decode(said) if reading is None else reading.value()
@@ -197,18 +197,18 @@ def _is_json(text: str) -> bool:
 
 
 def _repairs(text: str, reading: Reading | None, wire: WireSchema) -> tuple[str, ...]:
-    """Sentences about how the text was read; for an answer that is as it should be, one count and no more."""
+    """Return sentences about how the text was read; for a normal answer this takes a single count."""
     found = () if reading is None else reading.warnings
     names = wire.schema.get("properties", ())
     if text.count('":') == len(names) and all(name in text for name in names):
         return found
-    return found + repeated_keys(text) + passed_over(text, wire.schema)
+    return found + repeated_keys(text) + left_out_keys(text, wire.schema)
 
 
 def _decoder(type_: Any) -> Callable[[str], Any]:
     try:
         return _kept(type_)
-    except TypeError:  # a type that cannot be hashed
+    except TypeError:  # the type cannot be hashed
         return msgspec.json.Decoder(type_).decode
 
 
@@ -253,15 +253,15 @@ def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> Valid
 
 
 def json_texts(text: str) -> Iterator[str]:
-    """Yield what may be the JSON in a text, the likeliest first: all of it, what is fenced, what stands in brackets."""
+    """Yield the parts of a text that may be its JSON, the likeliest first: all of it, fences, bracketed spans."""
     text = text.removeprefix("\ufeff").strip()
-    yield text  # which nearly always is it
+    yield text  # nearly always this
     fenced = [match.group(1) for match in _FENCE.finditer(text)]
     yield from (*reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:]))
 
 
 def _complete_values(text: str) -> list[str]:
-    """The outermost bracketed spans of ``text`` in their order; each character is looked at once."""
+    """Return the outermost bracketed spans of ``text`` in order; each character is read once."""
     spans: list[tuple[int, int]] = []
     open_at: list[int] = []
     position, inside = 0, _INSIDE
@@ -272,7 +272,7 @@ def _complete_values(text: str) -> list[str]:
         position = match.end()
         mark = text[match.start()]
         if mark == '"' and not match[1]:
-            # It opens no string. Nor does a quote behind it: each of them is escaped, or this string would have ended.
+            # This quote opens no string, nor does a later one: those are escaped, or this string would have ended.
             position, inside = match.start() + 1, _BRACKET
         elif mark in "[{":
             open_at.append(match.start())

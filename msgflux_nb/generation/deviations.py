@@ -1,4 +1,4 @@
-"""Where an answer that was decoded is not quite what the model wrote: sentences for whoever uses the value."""
+"""Warnings about where a decoded value differs from what the model wrote, as sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["conversions", "passed_over", "repeated_keys"]
+__all__ = ["conversions", "left_out_keys", "repeated_keys"]
 
 _KEY = re.compile(r'"([^"\\]*)"\s*:')
 _SHOWN = 3
@@ -20,7 +20,7 @@ _CHARACTERS = 40
 
 
 def repeated_keys(text: str) -> tuple[str, ...]:
-    """Name the keys that an object of the JSON text holds twice: the last value counts."""
+    """Name the keys that an object of the JSON text repeats; the last value counts."""
     keys = _KEY.findall(text)
     if len(set(keys)) == len(keys):
         return ()
@@ -41,12 +41,12 @@ def repeated_keys(text: str) -> tuple[str, ...]:
     )
 
 
-def passed_over(text: str, schema: dict[str, Any]) -> tuple[str, ...]:
-    """Name the keys of the JSON text that its schema has no place for: their values are lost.
+def left_out_keys(text: str, schema: dict[str, Any]) -> tuple[str, ...]:
+    """Name the keys of the JSON text that its schema does not know; their values are lost.
 
     Args:
         text: JSON.
-        schema: what was sent to the provider.
+        schema: the schema that was sent to the provider.
     """
     try:
         found = [*islice(_foreign(msgspec.json.decode(text), schema, schema.get("$defs", {}), _DEPTH), _SHOWN)]
@@ -58,7 +58,7 @@ def passed_over(text: str, schema: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _foreign(value: Any, node: Any, known: dict[str, Any], depth: int) -> Iterator[str]:
-    """The keys that no property of an object stands for; of a union, nothing is said."""
+    """Yield the keys that are no property of their object; unions are not checked."""
     if not isinstance(node, dict) or not depth:
         return
     if "$ref" in node:
@@ -75,10 +75,10 @@ def _foreign(value: Any, node: Any, known: dict[str, Any], depth: int) -> Iterat
 
 
 def conversions(written: Any, value: Any) -> tuple[str, ...]:
-    """Name the values that only fit after conversion.
+    """Name the values that had to be converted to fit.
 
     Args:
-        written: the JSON value, as the type has it.
+        written: the JSON value before conversion.
         value: what it was converted to.
     """
     try:
@@ -109,7 +109,7 @@ def _changes(path: str, written: Any, read: Any) -> Iterator[str]:
 
 
 def _kind(value: Any) -> type:
-    """Its type; an integer and the same as a float are one."""
+    """Return a value's type; int and float count as one type."""
     return float if type(value) is int else type(value)
 
 

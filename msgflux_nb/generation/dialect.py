@@ -1,7 +1,7 @@
-"""The dialects of JSON Schema that providers take, as data.
+"""The dialects of JSON Schema that providers accept, as data.
 
-Nothing here runs: a dialect is a row of facts, read by :mod:`msgflux_nb.generation.schema`. What each provider
-documents changes; a change is a change of a row.
+A dialect is a row of facts, which :mod:`msgflux_nb.generation.schema` reads. When a provider changes its rules, only
+its row changes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["BOUNDS", "IN_WORDS", "RULES", "TEXT_FORMS", "Dialect", "Rules", "Sch
 
 
 class Dialect(enum.Enum):
-    """How a schema is written, named after who reads it.
+    """A dialect, named after who reads the schema.
 
     ``OPENAI``: strict mode of ``response_format``: every key required, objects closed, no map, no tuple.
     ``GRAMMAR``: llama.cpp's conversion to a grammar: integer bounds, lengths, anchored patterns.
-    ``ANTHROPIC``: hardly any limit except type, enum and format; no recursion.
+    ``ANTHROPIC``: hardly any keyword except type, enum and format; no recursion.
     ``GEMINI``: no pattern, no length; optional keys are left out of ``required``, and only those may recurse.
     ``VLLM``: xgrammar, which vLLM and SGLang use: patterns, lengths and bounds; no ``multipleOf``.
     ``PLAIN``: ordinary JSON Schema, for the parameters of tools and for prompts: every limit is kept, a dict is an
@@ -39,12 +39,12 @@ class SchemaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How large a schema may be before a provider refuses it.
 
     Attributes:
-        reader: who sets the limits, for an error.
+        reader: who sets the limits, for error messages.
         properties: properties of all objects together.
-        depth: objects and arrays inside each other, the root being the first.
+        depth: levels of nested objects and arrays, the root included.
         enum_values: values of all enums together.
-        long_enum: an enum of more values than this is a long one.
-        long_enum_characters: characters of the values of one long enum.
+        long_enum: an enum with more values than this is long.
+        long_enum_characters: characters of all values of one long enum.
         characters: characters of all property names, definition names and enum values together.
     """
 
@@ -58,27 +58,27 @@ class SchemaLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What one dialect understands, apart from type, properties, items, enum, anyOf and description.
+    """What one dialect understands besides type, properties, items, enum, anyOf and description.
 
     Attributes:
-        keywords: the limits it enforces; the others are said in the description.
-        formats: the formats it enforces, where ``format`` is one of its keywords; None: any.
-        integers_only: whether bounds hold for integers alone.
+        keywords: the limits that it enforces; the others go into the description.
+        formats: the formats that it enforces if ``format`` is one of its keywords; None: any.
+        integers_only: whether bounds are enforced for integers only.
         patterns: ``any``, ``simple`` (no look-around, no groups with options), or ``whole`` (simple, from ^ to $).
-        lengths_beside_pattern: whether lengths are enforced next to a pattern.
+        lengths_beside_pattern: whether lengths are enforced together with a pattern.
         most_min_items: the largest ``minItems`` that is enforced; None: any.
-        texts: whether dates and their like are told by a ``pattern`` or, where there is one, by a ``format``.
-        optional: whether a field with a default is there and ``null``, or ``absent``.
-        maps: whether a dict is a list of ``pairs`` or an ``object`` of any keys.
-        even_tuples: whether a tuple of one type is an array with bounds; other tuples are objects.
+        texts: whether dates and the like are described by a ``pattern`` or, if there is one, by a ``format``.
+        optional: how the model keeps a field's default: it writes ``null``, or leaves the field out (``absent``).
+        maps: whether a dict is written as a list of ``pairs`` or as an ``object`` with any keys.
+        even_tuples: whether a tuple of one type is written as an array with bounds; other tuples are objects.
         type_lists: whether ``type`` may be a list.
         closed: whether ``additionalProperties: false`` is understood.
         cycles: where a schema may refer to itself: ``anywhere``, in ``optional`` properties, or ``never``.
-        any_json: whether ``Any`` is written as a ``cycle`` of all types, as ``types`` that end at arrays inside
-            arrays, or as JSON inside a ``text``.
-        measured: whether it stays as it was measured, without what was learnt since: the zone in the pattern of a
-            datetime with ``Meta(tz=...)``, a dict told from a list in the same union by ``{"entries": [pairs]}``,
-            and a type that holds itself written out where a field describes it.
+        any_json: whether ``Any`` is written as a ``cycle`` of all types, as ``types`` without arrays inside arrays, or
+            as JSON inside a ``text``.
+        measured: whether schemas stay as they were measured, without later improvements: the zone in the pattern of a
+            datetime with ``Meta(tz=...)``, ``{"entries": [pairs]}`` for a dict next to a list in the same union, and a
+            recursive type written out where a field describes it.
         limits: the provider's limits of size, if it has any.
     """
 
@@ -118,11 +118,11 @@ IN_WORDS = {
     "pattern": "matching the pattern {}",
     "format": "as {}",
 }
-"""Each limit as it is said where it cannot be enforced."""
+"""Each limit in words, for where it cannot be enforced."""
 
 RULES: dict[Dialect, Rules] = {
-    # https://platform.openai.com/docs/guides/structured-outputs, section "Supported schemas". That arrays count as
-    # levels too was measured by others: "13 levels of nesting exceeds limit of 10".
+    # https://platform.openai.com/docs/guides/structured-outputs, section "Supported schemas". Arrays count as levels
+    # too, as an error reported by others shows: "13 levels of nesting exceeds limit of 10".
     Dialect.OPENAI: Rules(
         keywords=BOUNDS | {"pattern", "format", "multipleOf", "minItems", "maxItems"},
         formats=frozenset(
@@ -138,14 +138,14 @@ RULES: dict[Dialect, Rules] = {
             characters=120_000,
         ),
     ),
-    # Measured with xllamacpp. The embedded model's answers hang on these very schemas, so they stay as they are.
+    # Measured with xllamacpp. The embedded model's answers depend on the exact schemas, so they do not change.
     Dialect.GRAMMAR: Rules(
         keywords=BOUNDS | {"pattern", "format", "minLength", "maxLength", "minItems", "maxItems"},
         integers_only=True,
         patterns="whole",
         measured=True,
     ),
-    # What anthropic's SDK leaves in a schema (anthropic/lib/_parse/_transform.py), and "JSON Schema limitations" in
+    # The keywords that Anthropic's SDK keeps (anthropic/lib/_parse/_transform.py), and "JSON Schema limitations" in
     # https://platform.claude.com/docs/en/build-with-claude/structured-outputs. An open map compiles to an empty one.
     Dialect.ANTHROPIC: Rules(
         keywords=frozenset(["format", "minItems"]),
@@ -173,7 +173,7 @@ RULES: dict[Dialect, Rules] = {
         any_json="text",
     ),
     # https://xgrammar.mlc.ai/docs, "Supported JSON Schema", and has_xgrammar_unsupported_json_features in vLLM, which
-    # leaves xgrammar for another backend where it meets multipleOf, uniqueItems or a pattern together with lengths.
+    # switches from xgrammar to another backend for multipleOf, uniqueItems or a pattern together with lengths.
     Dialect.VLLM: Rules(
         keywords=BOUNDS | {"pattern", "format", "minLength", "maxLength", "minItems", "maxItems"},
         formats=frozenset(
@@ -189,14 +189,14 @@ RULES: dict[Dialect, Rules] = {
         optional="absent",
         maps="object",
         even_tuples=True,
-        type_lists=False,  # Gemini's tools take none, and no $ref where one can be helped
+        type_lists=False,  # Gemini's tools accept none, and $ref is avoided for them too
         any_json="types",
     ),
 }
 
 
 class TextForm(NamedTuple):
-    """How a type that JSON lacks is written as text: as a regular expression, as a format, and in words."""
+    """How a type that JSON lacks is written as text: its regular expression, its format, and in words."""
 
     pattern: str
     format: str | None
@@ -211,8 +211,8 @@ _BASE64 = TextForm(
 )  # fmt: skip
 
 TEXT_FORMS: dict[tuple[type, bool | None], TextForm] = {
-    # msgspec gives a datetime no format unless it is told a time zone, and a grammar without one lets a model write
-    # anything. Formats demand an offset (RFC 3339), so what must not have one is told by its pattern alone.
+    # msgspec gives a datetime a format only with a time zone, and a grammar without a format lets a model write
+    # anything. Formats demand an offset (RFC 3339), so a type without an offset has a pattern only.
     (inspect.DateTimeType, None): TextForm(
         rf"^{_DATE}T{_SECONDS}Z?$", "date-time", "a date and time such as 2024-12-31T23:59:00Z"
     ),
@@ -226,7 +226,7 @@ TEXT_FORMS: dict[tuple[type, bool | None], TextForm] = {
     (inspect.TimeType, None): TextForm(rf"^{_SECONDS}$", None, "a time such as 23:59:00"),
     (inspect.TimeType, True): TextForm(rf"^{_SECONDS}{_OFFSET}$", "time", "a time with its offset, such as 23:59:00Z"),
     (inspect.TimeType, False): TextForm(rf"^{_SECONDS}$", None, "a time without an offset, such as 23:59:00"),
-    # The format "duration" allows months and years, which no timedelta has.
+    # The format "duration" allows months and years, which a timedelta cannot hold.
     (inspect.TimeDeltaType, None): TextForm(
         r"^-?P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$",
         None,
@@ -242,4 +242,4 @@ TEXT_FORMS: dict[tuple[type, bool | None], TextForm] = {
     (inspect.ByteArrayType, None): _BASE64,
     (inspect.MemoryViewType, None): _BASE64,
 }
-"""By the type in ``msgspec.inspect`` and its ``tz``."""
+"""Text forms by the type in ``msgspec.inspect`` and its ``tz``."""

@@ -1,7 +1,7 @@
-"""A docstring → what it says of the whole, and what it says of each parameter, field or member.
+"""Reads a docstring: its description, and what it says about each parameter, field or member.
 
-The styles of Google, NumPy and Sphinx are read line by line. What belongs to no parameter stays in the description,
-wherever it stands. Left out are doctests, references and the types of parameters, which are for readers of code.
+The styles of Google, NumPy and Sphinx are read line by line. Text that belongs to no parameter goes into the
+description. Doctests, references and the types of parameters are left out, since they are for readers of code.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _EXAMPLE = re.compile(r"Examples?:?", re.IGNORECASE)
 
 
 class Doc(msgspec.Struct, frozen=True):
-    """What a docstring says.
+    """The contents of a docstring.
 
     Attributes:
-        text: of the whole, paragraphs apart; empty where it says nothing.
-        parts: of each parameter, field or member, by its name.
+        text: the description, with empty lines between paragraphs; may be empty.
+        parts: the text about each parameter, field or member, by name.
     """
 
     text: str = ""
@@ -83,10 +83,10 @@ def read_doc(text: str | None) -> Doc:
 
 @functools.lru_cache(maxsize=256)
 def class_doc(cls: type) -> Doc:
-    """Read what was written for a class: its own docstring, and what docstrings say of its fields or members.
+    """Read a class's own docstring, and the docstrings of its fields or members.
 
-    A field is described by a text below it in the class's source, else by a section of the class's docstring, else as
-    in the class that it is inherited from.
+    A field is described by the string below it in the source, else by a section of the class's docstring, else by the
+    class from which it is inherited.
     """
     parts: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
@@ -95,14 +95,14 @@ def class_doc(cls: type) -> Doc:
 
 
 def _written(cls: type) -> str | None:
-    """The docstring that somebody wrote for this very class; a dataclass without one gets its signature instead."""
+    """Return the docstring that was written for a class; None for a generated one, such as a dataclass's."""
     doc = cls.__dict__.get("__doc__")
     generated = not isinstance(doc, str) or doc.startswith(f"{cls.__name__}(") or doc == "An enumeration."
     return None if generated or cls.__module__ in ("msgspec", "enum", "typing", "builtins") else doc
 
 
 def _below_fields(cls: type) -> dict[str, str]:
-    """The texts below fields in the source of a class; none if the source is not available."""
+    """Return the strings below the fields of a class by field; empty if its source is not available."""
     if cls.__module__ in ("msgspec", "msgspec._core", "enum", "typing", "builtins"):
         return {}
     try:
@@ -122,7 +122,7 @@ def _texts_below(statements: list[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 
 def _end_of_block(lines: list[str], start: int, *, blank: bool = True) -> int:
-    """Where the indented lines end that begin at ``start``; blank ones between them belong to them."""
+    """Return where the indented lines that begin at ``start`` end; blank lines between them are included."""
     end = position = start
     while position < len(lines) and (lines[position][:1] in (" ", "\t") or (blank and not lines[position].strip())):
         position += 1
@@ -131,7 +131,7 @@ def _end_of_block(lines: list[str], start: int, *, blank: bool = True) -> int:
 
 
 def _end_of_numpy(lines: list[str], start: int, *, entries: bool = True) -> int:
-    """The end of a NumPy section: the next header, or in a list of entries the first line that is not an entry."""
+    """Return the end of a NumPy section: the next header, or in a list of entries the first line that is not one."""
     position = start
     while position < len(lines):
         line = lines[position]
@@ -175,7 +175,7 @@ def _flat(text: str) -> str:
 
 
 def _prose(lines: list[str]) -> str:
-    """Paragraphs as they are meant to be read: lines joined, lists and fenced code as they stand."""
+    """Join the lines of each paragraph; keep lists and fenced code as they are."""
     kept: list[str] = []
     for line in lines:
         if _RULE.fullmatch(line) and kept and kept[-1].strip():  # NumPy underlines its headings
@@ -189,7 +189,7 @@ def _prose(lines: list[str]) -> str:
 def _paragraph(block: str) -> str:
     if "```" in block:
         return block.strip("\n")
-    kept = block.split(">>>", 1)[0].rstrip()  # a doctest is for those who read Python
+    kept = block.split(">>>", 1)[0].rstrip()  # a doctest is for readers of the code
     text = ""
     for line in kept.splitlines():
         text += ("\n" if text and _BULLET.match(line) else " " if text else "") + " ".join(line.split())

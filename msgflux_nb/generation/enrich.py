@@ -1,4 +1,4 @@
-"""What msgspec reads of a type, plus what docstrings and other libraries' ``Annotated`` metadata say about it.
+"""Adds descriptions and limits to msgspec's view of a type, from docstrings and other libraries' ``Annotated``.
 
 ``msgspec.inspect`` makes a new tree for each call, so the tree is changed in place here.
 """
@@ -13,15 +13,15 @@ from typing import Any
 from msgspec import inspect
 
 from ..errors import SchemaError
-from .annotations import is_default_of_another, said_in
+from .annotations import is_default_of_another, read_annotated
 from .docs import class_doc
 from .hints import field_hints, taken_apart
-from .keep import Keep
 from .nodes import joined
+from .value_limits import ValueLimits
 
-__all__ = ["enriched", "keeps"]
+__all__ = ["enriched", "value_limits_of"]
 
-_KEEP = "msgflux_keep"
+_VALUE_LIMITS = "msgflux_value_limits"
 
 _NUMBER = {
     "ge": "minimum",
@@ -34,7 +34,7 @@ _TEXT = {"min_length": "minLength", "max_length": "maxLength", "pattern": "patte
 _ITEMS = {"min_length": "minItems", "max_length": "maxItems"}
 _ENTRIES = {"min_length": "minProperties", "max_length": "maxProperties"}
 
-# Which limits a type can have, and what JSON Schema calls them; None: it has no keyword, so it is said in words.
+# The limits that each type can have, with JSON Schema's keywords; None: no keyword, so the limit is said in words.
 _KINDS: tuple[tuple[Any, dict[str, str] | None, Iterable[str]], ...] = (
     (inspect.IntType | inspect.FloatType, _NUMBER, _NUMBER),
     (inspect.DecimalType, None, _NUMBER),
@@ -59,21 +59,21 @@ _IN_WORDS = {
 }
 
 
-def keeps(info: inspect.Metadata) -> Keep | None:
-    """What a value has to keep that msgspec does not check; None: nothing."""
-    found: Keep | None = (info.extra or {}).get(_KEEP)
+def value_limits_of(info: inspect.Metadata) -> ValueLimits | None:
+    """Return the limits of a value that msgspec does not check; None if it has none."""
+    found: ValueLimits | None = (info.extra or {}).get(_VALUE_LIMITS)
     return found
 
 
 def enriched(info: inspect.Type, type_: Any) -> inspect.Type:
-    """Add to a tree of types what docstrings and ``Annotated`` say of them.
+    """Add the texts and limits of docstrings and ``Annotated`` to a tree of types.
 
     Args:
-        info: what msgspec reads of ``type_``; it is changed.
+        info: msgspec's view of ``type_``; it is changed.
         type_: the type as it was written.
 
     Raises:
-        SchemaError: something in an ``Annotated`` is not understood, or does not fit its type.
+        SchemaError: metadata in an ``Annotated`` is not understood, or does not fit its type.
     """
     return _enriched(info, type_, "$", set())
 
@@ -82,7 +82,7 @@ def _enriched(info: inspect.Type, hint: Any, path: str, seen: set[int]) -> inspe
     bare, added = taken_apart(hint)
     inner = info.type if isinstance(info, inspect.Metadata) else info
     _go_inside(inner, bare, path, seen)
-    said = said_in(added, path)
+    said = read_annotated(added, path)
     if said.limits:
         inner = _limited(inner, said.limits, path)
     if isinstance(info, inspect.Metadata):
@@ -92,7 +92,7 @@ def _enriched(info: inspect.Type, hint: Any, path: str, seen: set[int]) -> inspe
 
 
 def _go_inside(info: Any, hint: Any, path: str, seen: set[int]) -> None:
-    """Enrich what a type is made of."""
+    """Enrich the types that a type is made of."""
     arguments = typing.get_args(hint)
     if hasattr(info, "fields"):
         if id(info) not in seen:
@@ -111,7 +111,7 @@ def _go_inside(info: Any, hint: Any, path: str, seen: set[int]) -> None:
 
 
 def _members(types: Iterable[Any], hints: Iterable[Any], path: str, seen: set[int]) -> Iterable[Any]:
-    """The members of a union with what was said of each; msgspec takes no two of the same kind but tagged Structs."""
+    """Enrich the members of a union, matched by kind: msgspec allows two of one kind for tagged Structs only."""
     left = list(hints)
     for member in types:
         same = next((hint for hint in left if _same_kind(member, hint)), None)
@@ -140,13 +140,13 @@ def _fields(info: Any, hint: Any, path: str, seen: set[int]) -> None:
         words = metadata.get(field.name, {})
         if "description" not in words and field.name in doc.parts:
             words = {**words, "description": doc.parts[field.name]}
-        if "description" in _words_of(field.type):  # what is said at the type comes first
+        if "description" in _words_of(field.type):  # a description at the type itself wins
             words = {name: text for name, text in words.items() if name != "description"}
         field.type = _with_words(field.type, words)
 
 
 def _metadata_of(cls: Any) -> dict[str, dict[str, Any]]:
-    """What a dataclass or an attrs class says in the metadata of its fields, under names that have a meaning here."""
+    """Return, by field, the texts in the field metadata of a dataclass or an attrs class."""
     fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else getattr(cls, "__attrs_attrs__", ())
     known = {}
     for field in fields:
@@ -173,7 +173,7 @@ def _with_words(info: inspect.Type, words: dict[str, Any]) -> inspect.Type:
 
 
 def _limited(info: Any, limits: dict[str, Any], path: str) -> inspect.Type:
-    """Add limits to a type, of a union to each member that can have them."""
+    """Add limits to a type; in a union, to each member that can have them."""
     if isinstance(info, inspect.UnionType):
         fitting = [_kind_of(member) is not None and set(limits) <= set(_kind_of(member)[1]) for member in info.types]
         if not any(fitting):
@@ -191,7 +191,7 @@ def _limited(info: Any, limits: dict[str, Any], path: str) -> inspect.Type:
     else:
         said["description"] = joined(*(_IN_WORDS[name].format(value) for name, value in limits.items()))
     noted: Any = _with_words(info, said)
-    extra = {**(noted.extra or {}), _KEEP: Keep.of(inner, limits, path)}
+    extra = {**(noted.extra or {}), _VALUE_LIMITS: ValueLimits.of(inner, limits, path)}
     return inspect.Metadata(noted.type, extra_json_schema=noted.extra_json_schema, extra=extra)
 
 

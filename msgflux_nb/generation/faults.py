@@ -1,4 +1,4 @@
-"""Where in a type msgspec refuses it: its own message names the type at fault, but not the field that has it."""
+"""Finds the field of a type that msgspec does not support; msgspec's own message names only the field's type."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .hints import UNREADABLE, class_hints
 __all__ = ["REFUSALS", "refusal"]
 
 REFUSALS = UNREADABLE
-"""What msgspec raises where it does not take a type."""
+"""What msgspec raises for a type that it does not support."""
 
 
 def refusal(type_: Any) -> tuple[str, str] | None:
-    """Return the innermost place that msgspec refuses and why (``("$.a[]", "Type ... is not supported")``).
+    """Return the innermost unsupported place and the reason: ``("$.a[]", "Type ... is not supported")``.
 
-    None: msgspec takes the type.
+    None if msgspec supports the type.
     """
     return _refusal(type_, "$", ())
 
@@ -36,7 +36,7 @@ def _refusal(type_: Any, path: str, above: tuple[Any, ...]) -> tuple[str, str] |
         inner = path + place
         if isinstance(part, Exception):
             return inner, str(part)
-        if any(part is seen for seen in (*above, type_)):  # it holds itself; the fault is in another field
+        if any(part is seen for seen in (*above, type_)):  # a recursive type; the fault is in another field
             continue
         found = _refusal(part, inner, (*above, type_))
         if found is not None:
@@ -45,7 +45,7 @@ def _refusal(type_: Any, path: str, above: tuple[Any, ...]) -> tuple[str, str] |
 
 
 def _parts(type_: Any) -> Iterator[tuple[str, Any]]:
-    """The types that a type is made of, each with its place."""
+    """Yield the types that a type is made of, each with its place."""
     arguments = typing.get_args(type_)
     origin = typing.get_origin(type_)
     if origin is typing.Annotated:

@@ -1,6 +1,6 @@
-"""A class → the hints of its fields as they were written, with everything that ``Annotated`` adds to a type.
+"""Reads the type hints of a class's fields as written, with all metadata in ``Annotated``.
 
-msgspec reads the same hints, and keeps of them only what is its own.
+msgspec reads the same hints, but keeps only its own metadata.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Annotated, Any
 
 __all__ = ["UNREADABLE", "class_hints", "field_hints", "taken_apart"]
 
-# Annotations may be texts, which are evaluated: a name that is not there, an attribute, or no Python at all.
+# Hints may be strings, which are evaluated: they may name something unknown, or not be Python at all.
 UNREADABLE = (TypeError, NameError, ValueError, AttributeError, SyntaxError)
-"""What evaluating a hint raises."""
+"""What evaluating a hint may raise."""
 
 
 def class_hints(cls: type) -> Iterator[tuple[str, Any]]:
-    """The hints of a class and its bases; an exception in place of one that cannot be evaluated."""
+    """Yield the hints of a class and its bases; an exception in place of a hint that cannot be evaluated."""
     for base in reversed(cls.__mro__):
         yield from _own_hints(base)
 
 
 def field_hints(type_: Any) -> dict[str, Any]:
-    """The hints of a class's fields by name, with the types of a generic class's brackets put in."""
+    """Return the hints of a class's fields by name, with the type arguments of a generic class put in."""
     cls = typing.get_origin(type_) or type_
     filled = _filled(type_)
     hints: dict[str, Any] = {}
     for base in reversed(getattr(cls, "__mro__", ())):
         for name, hint in _own_hints(base):
             hints[name] = hint if isinstance(hint, Exception) else _put_in(hint, filled.get(base, {}))
-    if typing.is_typeddict(cls):  # its bases are forgotten when it is made; its hints hold theirs
+    if typing.is_typeddict(cls):  # a TypedDict forgets its bases, but its own hints include theirs
         hints = typing.get_type_hints(cls, include_extras=True) | hints
     return hints
 
 
 def taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a hint without ``Annotated`` and other wrappers, and all that was added to it, the inmost first."""
+    """Return a hint without ``Annotated`` and other wrappers, and the metadata that it carried, innermost first."""
     added: tuple[Any, ...] = ()
     while True:
         origin = typing.get_origin(hint)
@@ -58,7 +58,7 @@ def taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 def _own_hints(base: type) -> Iterator[tuple[str, Any]]:
     around = vars(sys.modules.get(base.__module__, types))
     for name, annotation in get_annotations(base).items():
-        # One by one: a name that is unknown in one field says nothing of the others.
+        # One by one, so that an unknown name in one field does not affect the others.
         alone = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             yield name, typing.get_type_hints(alone, around, dict(vars(base)), include_extras=True)[name]
@@ -67,7 +67,7 @@ def _own_hints(base: type) -> Iterator[tuple[str, Any]]:
 
 
 def _filled(type_: Any) -> dict[Any, dict[Any, Any]]:
-    """What stands for the type variables of a class and of each of its bases."""
+    """Return the types of the type variables, for a class and for each of its bases."""
     filled: dict[Any, dict[Any, Any]] = {}
 
     def fill(alias: Any, around: dict[Any, Any]) -> None:

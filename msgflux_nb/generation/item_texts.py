@@ -1,4 +1,4 @@
-"""JSON in pieces → the texts of one list's items, each as soon as it is whole; every character is read once."""
+"""Cuts one list out of JSON that arrives in pieces: the text of each item as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FENCE_LENGTH = 80
 
 
 class ItemTexts:
-    """Feed it a model's text; it returns the items of the list that are whole.
+    """Splits the list in a model's text into items while the text arrives; every character is read once.
 
-    The JSON begins with the text, or behind the first fence. Where it stands among other text without one, nothing is
-    found: which JSON is meant is known at the end only.
+    The JSON has to begin with the text or after the first fence. In other text without a fence nothing is found, since
+    only the end of the text shows which JSON is meant.
 
     Args:
         name: the key of the list in the object at the root.
@@ -38,13 +38,13 @@ class ItemTexts:
         self._prose = False
         self._begun = self._ended = False
         self._depth = 0
-        self._level: int | None = None  # how deep the items of the list are
-        self._key: str | None = None  # of the value that comes next in the root
+        self._level: int | None = None  # the nesting depth of the list's items
+        self._key: str | None = None  # the key of the next value in the root
         self._quoted = self._escaped = False
-        self._pieces: list[str] = []  # of an item, or of a key of the root
+        self._pieces: list[str] = []  # of an item, or of a key in the root
 
     def feed(self, text: str) -> list[str]:
-        """Read on, and return the items that have become whole."""
+        """Read the next piece, and return the items that it completes."""
         found: list[str] = []
         text, position = self._json(text), 0
         while position < len(text) and not self._ended:
@@ -64,7 +64,7 @@ class ItemTexts:
         return found
 
     def _json(self, text: str) -> str:
-        """Return what belongs to the JSON."""
+        """Return the part of a piece that belongs to the JSON."""
         while not self._begun:
             self._head = text = self._head + text
             if self._prose:
@@ -86,7 +86,7 @@ class ItemTexts:
             self._pieces.append(text)
 
     def _take(self, mark: str) -> str | None:
-        """Take one mark; return the item that it ends."""
+        """Take one punctuation mark; return the item that it ends, if any."""
         if self._quoted:
             self._record(mark)
             self._quoted, self._escaped = mark != '"', mark == "\\"

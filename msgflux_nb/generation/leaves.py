@@ -1,4 +1,4 @@
-"""What holds no other value: its type, and the limits of any value, as a dialect takes them."""
+"""Writes the schemas of types that hold no others, and the limits of any type, in one dialect."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Leaves"]
 
 
 class Leaves:
-    """Writes leaves and limits for one schema.
+    """Writes the leaves and limits of one schema.
 
     Attributes:
-        unenforced: by path, in words, the limits that the dialect does not enforce.
+        unenforced: by path, the limits that the dialect does not enforce, in words.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -26,7 +26,7 @@ class Leaves:
         self.unenforced: dict[str, dict[str, None]] = {}
 
     def leaf(self, info: inspect.Type, path: str) -> Node | None:
-        """The schema of a type that holds no others; None: it does."""
+        """Return the schema of a type that holds no others; None for any other type."""
         match info:
             case inspect.NoneType():
                 return {"type": "null"}
@@ -63,7 +63,7 @@ class Leaves:
         return self.limited({"type": kind}, {**limits, "multipleOf": info.multiple_of}, path)
 
     def limited(self, schema: Node, limits: dict[str, Any], path: str) -> Node:
-        """Add the limits this dialect enforces as keywords, and the others in words."""
+        """Add limits: as keywords if the dialect enforces them, else in words."""
         words = []
         for keyword, value in limits.items():
             if value is None:
@@ -93,7 +93,7 @@ class Leaves:
         return keyword not in BOUNDS or kind == "integer" or not rules.integers_only
 
     def note(self, path: str, *words: str) -> None:
-        """Keep what is said in words about the value at ``path``."""
+        """Record what the description says about the value at ``path``."""
         if words:
             self.unenforced.setdefault(path, {}).update(dict.fromkeys(words))
 
@@ -103,7 +103,7 @@ def _string_limits(info: inspect.StrType) -> dict[str, Any]:
 
 
 def _described(schema: Node, cls: Any) -> Node:
-    """An enum with what its docstring says of it, and of its members; a number without a word has its name."""
+    """Add the docstrings of an enum and of its members; a number without one gets its member's name."""
     doc = class_doc(cls)
     own = {member: member.__doc__ for member in cls if isinstance(vars(member).get("__doc__"), str)}
     names = {member: member.name if isinstance(member.value, int) else None for member in cls}

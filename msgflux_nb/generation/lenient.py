@@ -1,8 +1,8 @@
-"""JSON as models write it → JSON as it is specified, and what was different; no value is ever guessed.
+"""Turns the JSON that models write into valid JSON, and says what was wrong; never guesses a value.
 
-What is taken can mean one thing only: a raw line end in a text, a comma too many, Python's ``None``, single quotes, a
-comment. Everything else stays an error: a text that ends in the middle, a quote inside a text, a missing comma. Each
-character is looked at once, so that it takes time in proportion to the text.
+Only deviations with one possible meaning are accepted: a raw line end in a text, a trailing comma, Python's ``None``,
+single quotes, a comment. Anything else is an error: a text that is cut off, a quote inside a text, a missing comma.
+Each character is read once, so the time grows linearly with the text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 __all__ = ["Reading", "read_lenient"]
 
-_LIMIT = 1_000_000  # characters; a longer text that is not JSON is refused
+_LIMIT = 1_000_000  # characters; a longer text that is not valid JSON is refused
 _MOST_ITEMS = 60_000
 _DEPTH_LIMIT = 500
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -51,16 +51,16 @@ _SENTENCES = {
 
 
 class _AmbiguousError(Exception):
-    """The text has no one meaning, or is too long to look for it."""
+    """The text has more than one possible meaning, or is too long to be read leniently."""
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What a text means.
+    """The meaning of a text.
 
     Attributes:
-        text: the same as JSON, with a mark in place of each number that is not finite.
-        warnings: a sentence for each way in which it was not JSON.
-        marks: the numbers that are not finite, by their marks.
+        text: the text as valid JSON, with a mark in place of each number that is not finite.
+        warnings: a sentence for each way in which the text was not valid JSON.
+        marks: the numbers that are not finite, by mark.
     """
 
     text: str
@@ -68,17 +68,17 @@ class Reading(msgspec.Struct, frozen=True):
     marks: dict[str, float]
 
     def value(self) -> Any:
-        """Return it as plain values.
+        """Return the plain values of the JSON.
 
         Raises:
-            ValueError: it is not JSON after all.
+            ValueError: the text is still not valid JSON.
         """
         decoded = msgspec.json.decode(self.text)
         return _with_numbers(decoded, self.marks) if self.marks else decoded
 
 
 def read_lenient(text: str) -> Reading | None:
-    """Read an object or a list as a model may write it; None if it is something else, cut off or ambiguous."""
+    """Read an object or a list leniently; None if the text is something else, cut off or ambiguous."""
     if len(text) > _LIMIT or text.lstrip()[:1] not in ("{", "["):
         return None
     try:
@@ -88,7 +88,7 @@ def read_lenient(text: str) -> Reading | None:
 
 
 class _Reader:
-    """Goes through a text once, and writes it again as JSON."""
+    """Reads a text once, and writes it as valid JSON."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -114,7 +114,7 @@ class _Reader:
         return Reading("".join(self._out), warnings, self._marks)
 
     def _next(self) -> None:
-        """Read the next item of what is open, or its end."""
+        """Read the next item of the innermost open object or list, or its end."""
         closing = "}" if self._open[-1] == "{" else "]"
         last = self._out[-1]
         self._skip()
@@ -184,7 +184,7 @@ class _Reader:
         self._number()
 
     def _mark(self, number: float) -> str:
-        """Return a text that stands for a number that is not finite, and that the text itself does not hold."""
+        """Return a mark for a number that is not finite; the text itself does not contain the mark."""
         if "\x01" in self._text or "u0001" in self._text:
             raise _AmbiguousError
         mark = f"\x01{len(self._marks)}"
@@ -233,9 +233,9 @@ class _Reader:
         self._out.append("".join(out))
 
     def _sign(self, sign: str) -> str:
-        """Read a character of a text that JSON wants escaped, or an escape; return it as JSON has it."""
+        """Read an escape, or a character that JSON requires to be escaped; return it as valid JSON."""
         if not sign:
-            raise _AmbiguousError  # it ends in the middle
+            raise _AmbiguousError  # the text is cut off
         if sign == '"':
             self._at += 1
             return '\\"'
@@ -256,7 +256,7 @@ class _Reader:
         return found.group()
 
     def _check_end(self, ends: str) -> None:
-        """Refuse a closing quote behind which a text may go on, such as the apostrophe of ``'it's'``."""
+        """Refuse a closing quote that may not end the text, such as the apostrophe in ``'it's'``."""
         before = self._at
         self._skip()
         if self._text[self._at : self._at + 1] not in tuple(ends):
@@ -264,7 +264,7 @@ class _Reader:
         self._at = before
 
     def _skip(self) -> None:
-        """Pass over white space and comments."""
+        """Skip white space and comments."""
         text = self._text
         while True:
             sign = text[self._at : self._at + 1]

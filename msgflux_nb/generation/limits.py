@@ -1,4 +1,4 @@
-"""Whether a schema is small enough for its provider; found offline, before anything is sent."""
+"""Checks that a schema is small enough for its provider, before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ def check_limits(schema: Node, limits: SchemaLimits) -> None:
     """Check the size of a finished schema.
 
     Raises:
-        SchemaError: it is too large; the message names the field at which it becomes so, what is allowed and what to
-            do.
+        SchemaError: the schema is too large; the message names the field that exceeds the limit, and the limit.
     """
     count = _Count(limits)
     count.walk(schema, "$", 0)
@@ -24,7 +23,7 @@ def check_limits(schema: Node, limits: SchemaLimits) -> None:
 
 
 class _Count:
-    """What was counted so far; a reference is not followed, so each definition counts once, from its own root."""
+    """The counts so far. References are not followed, so each definition counts once, from its own root."""
 
     def __init__(self, limits: SchemaLimits) -> None:
         self.limits = limits

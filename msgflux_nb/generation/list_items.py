@@ -1,4 +1,4 @@
-"""A wire schema → how the items of its list are read one by one: where the list is, and what one item decodes to."""
+"""Finds the list in a wire schema, so that its items can be decoded one by one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SETS = (inspect.SetType, inspect.FrozenSetType)
 
 
 class ListItems(msgspec.Struct, frozen=True):
-    """The list of an answer.
+    """Where an answer's list is, and how its items are decoded.
 
     Attributes:
         key: the key of the list in the JSON.
-        field: the name of the list in the value; None where the value is the list.
-        distinct: whether it is a set.
-        wire: what one item is decoded as.
+        field: the name of the list in the decoded value; None if the value itself is the list.
+        distinct: whether the list is decoded to a set.
+        wire: the schema of one item.
     """
 
     key: str
@@ -42,7 +42,7 @@ class ListItems(msgspec.Struct, frozen=True):
 
 
 def list_items(wire: WireSchema) -> ListItems:
-    """Find the list of a type: the type itself, or the only field that is one.
+    """Find the list of a type: the type itself, or its only field that is a list.
 
     Raises:
         SchemaError: the type has no list, or several.

@@ -1,4 +1,4 @@
-"""The pieces that a JSON Schema is put together from; each function returns a new one."""
+"""Builds the parts of a JSON Schema; each function returns a new dict."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Node = dict[str, Any]
 
 
 def anything(definition: str | None) -> Node:
-    """Any JSON value, every node typed.
+    """Return a schema for any JSON value in which every node has a type.
 
     Args:
-        definition: the name under which the same stands in ``$defs``; None if an array's items are not arrays.
-            An array has to declare its items (OpenAI: "array schema missing items").
+        definition: the name of this schema in ``$defs``, for the items of arrays, which have to be declared (OpenAI:
+            "array schema missing items"). None: an array holds no arrays.
     """
     if definition is None:
         free: Node = {"type": "object", "additionalProperties": True}
@@ -44,7 +44,7 @@ def _scalars() -> list[Node]:
 
 
 def joined(*texts: str | None) -> str:
-    """Join what a description says; None and empty texts are left out."""
+    """Join the sentences of a description; None and empty texts are left out."""
     words = ""
     for text in texts:
         if text:
@@ -53,7 +53,7 @@ def joined(*texts: str | None) -> str:
 
 
 def words_of(extra: dict[str, Any]) -> str:
-    """A value's title, description and examples as one text: every dialect takes a description, few take more.
+    """Return a value's title, description and examples as one text, since many dialects accept only a description.
 
     Example:
         >>> words_of({"title": "Amount", "description": "In cents.", "examples": [-250, 300]})
@@ -77,12 +77,12 @@ def _json(value: Any) -> str:
 
 
 def any_of(branches: list[Node]) -> Node:
-    """One of ``branches``; a single one stands for itself."""
+    """Return a schema for one of ``branches``; a single branch is returned as it is."""
     return branches[0] if len(branches) == 1 else {"anyOf": branches}
 
 
 def enumeration(values: list[Any]) -> Node:
-    """An enum with its type said; null leaves the enum, because a typed enum cannot hold it."""
+    """Return an enum with its type; null becomes a branch next to it, since a typed enum cannot hold it."""
     branches: list[Node] = []
     for kind, python in (("string", str), ("integer", int)):
         members = [value for value in values if isinstance(value, python)]
@@ -94,7 +94,7 @@ def enumeration(values: list[Any]) -> Node:
 
 
 def nullable(schema: Node) -> Node:
-    """``schema`` or null; a description stays outside."""
+    """Return a schema for ``schema`` or null; a description stays at the outer level."""
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
     description = {"description": schema["description"]} if "description" in schema else {}
@@ -103,7 +103,7 @@ def nullable(schema: Node) -> Node:
 
 
 def without_null(schema: Node) -> Node:
-    """``schema`` with the branch for null taken out, if it has others."""
+    """Return ``schema`` without its branch for null, if it has other branches."""
     branches = [branch for branch in schema.get("anyOf", ()) if branch != {"type": "null"}]
     if not branches:
         return schema
@@ -122,7 +122,7 @@ def refers(schema: Node) -> bool:
 
 
 def key_names(key: Node) -> Node | None:
-    """The schema for the names of an object whose keys are ``key``: JSON has no names but text. None: any text."""
+    """Return the schema for an object's property names, which are always text in JSON; None: any text."""
     kind = key.get("type")
     if kind == "string":
         return key if len(key) > 1 else None

@@ -1,6 +1,6 @@
-"""A wire schema said briefly, for a model that is not shown it by its server.
+"""Writes a wire schema in short form, for a model whose server does not show it the schema.
 
-A small model reads ``{"name": string, "age": integer}`` far better than the JSON Schema of the same.
+A small model reads ``{"name": string, "age": integer}`` far better than the same as a JSON Schema.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ __all__ = ["outline"]
 
 
 def outline(schema: dict[str, Any]) -> str:
-    """Return ``schema`` as one line that looks like the JSON wanted, with types in place of values.
+    """Return ``schema`` as one line that looks like the wanted JSON, with types in place of values.
 
-    Descriptions and limits stand in parentheses; a type that holds itself is named by ``<Name>``.
+    Descriptions and limits are in parentheses; a recursive type is written as ``<Name>``.
     """
     definitions: dict[str, Any] = schema.get("$defs", {})
     text = _form(schema)

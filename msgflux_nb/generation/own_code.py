@@ -1,4 +1,4 @@
-"""Whether decoding to a type runs code that its author wrote, which may do anything."""
+"""Tells whether decoding to a type runs code of its author, which may do anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LISTS = ("item_types", "types")
 
 
 def has_own_code(type_: Any) -> bool:
-    """Tell whether a type, or one inside it, checks itself: by ``__post_init__``, attrs, or an Enum's ``_missing_``.
+    """Whether a type, or a type inside it, runs its own code: ``__post_init__``, attrs, or an Enum's ``_missing_``.
 
     Example:
         >>> has_own_code(list[int])
@@ -22,7 +22,7 @@ def has_own_code(type_: Any) -> bool:
     """
     try:
         return _has(inspect.type_info(type_), set())
-    except Exception:  # a type that cannot be looked into
+    except Exception:  # the type cannot be inspected
         return True
 
 

@@ -1,4 +1,4 @@
-"""A structure that is still arriving: an instance of its own type whose missing fields are None."""
+"""Builds instances of structures that are still arriving, with None for missing fields."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["partial_instance"]
 def partial_instance(type_: Any, value: Any) -> Any:
     """Build an instance of ``type_`` from plain values, some of which are missing or unfinished.
 
-    A Struct becomes an instance of a subclass of it whose fields may all be None and whose ``__post_init__`` does
-    nothing; so ``isinstance`` holds, and methods work as far as their fields are there. A value that does not fit yet,
-    such as half a date, stays as it is.
+    A Struct becomes an instance of a subclass whose fields may all be None and whose ``__post_init__`` does nothing. So
+    ``isinstance`` is true, and methods work if their fields are present. A value that does not fit yet, such as half a
+    date, stays as it is.
 
     Args:
-        type_: what the whole answer is decoded to.
-        value: what has been read of it, restored from its wire form; it is copied.
+        type_: the type of the complete answer.
+        value: the values read so far, restored from their wire form; they are copied.
     """
     return _built(inspect.type_info(type_), value)
 
@@ -35,7 +35,7 @@ def _built(info: Any, value: Any) -> Any:
 
 
 def _plain(info: Any, value: Any) -> Any:
-    """Take off what only describes, and pick the branch of a union that a value belongs to."""
+    """Remove metadata, and pick the branch of a union that a value belongs to."""
     if isinstance(info, inspect.Metadata):
         return _plain(info.type, value)
     if not isinstance(info, inspect.UnionType):
@@ -78,7 +78,7 @@ def _sequence(info: Any, value: list[Any]) -> Any:
 
 
 def _leaf(info: Any, value: Any) -> Any:
-    """A whole value in its own type, such as a date; an unfinished one as it was read."""
+    """Convert a complete value, such as a date, to its type; return an unfinished one as it was read."""
     cls = getattr(info, "cls", None) or _LEAVES.get(type(info))
     if cls is None or value is None:
         return value
@@ -108,7 +108,7 @@ _LEAVES = _leaves()
 
 @functools.cache
 def _lenient(cls: Any) -> Any:
-    """A subclass of a Struct whose fields may all be missing."""
+    """Return a subclass of a Struct whose fields may all be missing."""
     cls = getattr(cls, "__origin__", cls)
     fields = [(name, Any, None) for name in cls.__struct_fields__]
     return msgspec.defstruct(
@@ -122,4 +122,4 @@ def _lenient(cls: Any) -> Any:
 
 
 def _nothing(_: Any) -> None:
-    """What a part of a structure is checked for."""
+    """The ``__post_init__`` of a partial structure: no check."""

@@ -1,14 +1,14 @@
-"""Ways to reason, as structures that a model fills in: pass one as ``generation_schema``.
+"""Reasoning patterns as structures that a model fills in; pass one as ``generation_schema``.
 
 Each is generic in the type of ``final_answer``: ``ChainOfThoughts[int]``, ``TreeOfThoughts[Invoice]``; without
-brackets it is ``str``. The reasoning stands before the answer, because a model writes in the order of the fields. All
-of them are legal in OpenAI's strict mode: no recursion, no dict, every field required. What a schema cannot say is
-checked after decoding, and an error names the node, step or path at fault.
+brackets the type is ``str``. The reasoning comes before the answer, because a model writes the fields in order. All
+are valid in OpenAI's strict mode: no recursion, no dict, every field required. Rules that a schema cannot express are
+checked after decoding; an error names the node, step or path at fault.
 
-Docstrings are sent to the model but for their references, as are the descriptions of the fields; hence they are short.
+The docstrings, without references, and the descriptions of fields are sent to the model, so they are short.
 
-Lists have an end, because a small model whose output is held to a grammar fills an open list until its tokens run out:
-SmolLM2-135M repeated one step for ever. Texts have one too, in the schema alone: an answer that is longer is kept.
+Lists are bounded, because a small model whose output follows a grammar fills an open list until its tokens run out:
+SmolLM2-135M repeated one step for ever. Texts are bounded in the schema only: a longer text is still accepted.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class TreeOfThoughts(msgspec.Struct, Generic[T], frozen=True):
 
 
 def _parents(nodes: list[ThoughtNode]) -> dict[int, int | None]:
-    """Map each node to its parent, in order; each parent is known before its child."""
+    """Map each node to its parent, in order; a parent has to come before its children."""
     parents: dict[int, int | None] = {}
     for node in nodes:
         if node.id in parents:

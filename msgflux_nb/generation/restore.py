@@ -1,7 +1,7 @@
-"""The way back: what a wire schema changed about a value is undone, one plain function a node.
+"""Undoes what a wire schema changed about a value: one plain function for each node.
 
-:mod:`msgflux_nb.generation.schema` pairs every node of a schema with one of these. They leave what they do not
-recognise as it is, so that msgspec's validation can name it.
+:mod:`msgflux_nb.generation.schema` pairs every node of a schema with one of these. A value that a function does not
+recognise stays unchanged, so that msgspec's validation can name it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SCALARS: dict[str, Any] = {
 
 
 def apply(restore: Restore | None, value: Any) -> Any:
-    """Return the restored value; None restores nothing."""
+    """Return the restored value; with ``restore=None`` the value is unchanged."""
     return value if restore is None else restore(value)
 
 
@@ -83,7 +83,7 @@ def checked(restore: Restore | None, check: Callable[[Any], None]) -> Restore:
 
 
 def from_text(value: Any) -> Any:
-    """Read JSON that travels as text; a text that is not JSON stands for itself."""
+    """Parse JSON that was sent as text; a text that is not JSON is returned as it is."""
     if not isinstance(value, str):
         return value
     try:
@@ -93,12 +93,12 @@ def from_text(value: Any) -> Any:
 
 
 def as_raw(value: Any) -> msgspec.Raw:
-    """Encode again what is wanted undecoded: msgspec takes no values for ``msgspec.Raw``."""
+    """Encode a value again for ``msgspec.Raw``, which msgspec does not build from values."""
     return msgspec.Raw(msgspec.json.encode(value))
 
 
 def without_repeats(restore: Restore | None) -> Restore:
-    """Drop repeated items: no dialect enforces a set."""
+    """Drop repeated items, since no dialect enforces a set."""
 
     def distinct(value: Any) -> Any:
         value = apply(restore, value)
@@ -137,13 +137,13 @@ def fields(
     """Restore an object's fields.
 
     Args:
-        restores: by wire name, for the fields that need it.
-        droppable: wire names whose null means "absent", so that the default comes back.
-        defaults: where msgspec decodes the type from a list: all wire names in order, each with what stands in for
-            it when it is absent, which raises ``LookupError`` for a field that has to be there; else None.
+        restores: the functions of the fields that need one, by wire name.
+        droppable: wire names whose null means "absent", so that the field gets its default.
+        defaults: None, unless msgspec decodes the type from a list: then all wire names in order, each with a function
+            that returns the default, or raises ``LookupError`` for a required field.
 
     Returns:
-        None if there is nothing to undo.
+        The function that restores the object; None if there is nothing to undo.
     """
     if not restores and not droppable and defaults is None:
         return None
@@ -159,7 +159,7 @@ def fields(
 
 
 def _listed(value: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]) -> Any:
-    """Turn fields into a list, up to the last that is given; what cannot be one is left as it is."""
+    """Turn an object into a list of its fields, up to the last one given; anything else is returned as it is."""
     if not set(value) <= set(defaults):
         return value
     names = list(defaults)
@@ -171,17 +171,17 @@ def _listed(value: dict[str, Any], defaults: Mapping[str, Callable[[], Any]]) ->
 
 
 def by_branch(branches: list[tuple[dict[str, Any], Restore | None]], defs: dict[str, Any]) -> Restore | None:
-    """Pick the branch that a value belongs to by its shape: msgspec allows one of each shape, or tagged objects."""
+    """Restore a union by the shape of the value: msgspec allows one type per shape, or tagged objects."""
     if all(restore is None for _, restore in branches):
         return None
-    # Where a dict travels as pairs, pairs are told from other lists before these are tried.
+    # A dict may be sent as pairs, so pairs are tried before other lists.
     branches = sorted(branches, key=lambda branch: not _is_pair(_resolved(branch[0], defs).get("items", {})))
 
     def chosen(value: Any) -> Any:
         for schema, restore in branches:
             if _fits(_resolved(schema, defs), value):
                 return apply(restore, value)
-        for schema, restore in branches if isinstance(value, str) else ():  # a number that was written as text
+        for schema, restore in branches if isinstance(value, str) else ():  # a number that the model wrote as text
             if schema.get("type") in ("integer", "number"):
                 return apply(restore, value)
         return value
@@ -190,7 +190,7 @@ def by_branch(branches: list[tuple[dict[str, Any], Restore | None]], defs: dict[
 
 
 def look_alike(branches: list[dict[str, Any]], defs: dict[str, Any]) -> bool:
-    """Whether two branches are objects that one value can fit, so that no restore can choose."""
+    """Whether one value can fit two branches that are objects, so that no function could choose."""
     objects = [schema for schema in (_resolved(branch, defs) for branch in branches) if schema.get("type") == "object"]
     return any(_overlap(a, b) for i, a in enumerate(objects) for b in objects[:i])
 
@@ -205,7 +205,7 @@ def _overlap(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def _resolved(schema: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    if len(schema.get("anyOf", ())) == 1:  # around a reference that is described
+    if len(schema.get("anyOf", ())) == 1:  # a wrapper around a reference with a description
         schema = schema["anyOf"][0]
     found: dict[str, Any] = defs.get(str(schema.get("$ref", "")).removeprefix("#/$defs/"), schema)
     return found

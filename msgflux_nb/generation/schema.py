@@ -1,11 +1,11 @@
-"""A type → the JSON Schema that a provider takes, and the provider's JSON → what msgspec decodes.
+"""Turns a type into the JSON Schema that a provider accepts, and the provider's JSON into what msgspec decodes.
 
-The schema is written from :mod:`msgspec.inspect`, not from ``msgspec.json.schema``: strict dialects forbid much of
-what the latter emits (a ``$ref`` root, siblings of ``$ref``, ``prefixItems``, ``default``, keys that are not
-required), and every change made on the way out has to be undone on the way back. So each type yields a pair, its
-schema and its *restore*, a function from the wire's value to msgspec's, or None where they are the same.
+The schema is built from :mod:`msgspec.inspect`, not from ``msgspec.json.schema``: strict dialects forbid much of what
+the latter emits (a ``$ref`` root, siblings of ``$ref``, ``prefixItems``, ``default``, optional keys), and each change
+for the wire has to be undone in the answer. So each type yields a pair: its schema, and its *restore*, a function from
+the wire's value to msgspec's. The restore is None if the two are the same.
 
-What a dialect cannot enforce goes into the description, and is validated after decoding in any case.
+Limits that a dialect cannot enforce go into the description, and are validated after decoding in any case.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from . import nodes
 from . import restore as restores
 from .dialect import IN_WORDS, RULES, Dialect, Rules
 from .docs import class_doc
-from .enrich import enriched, keeps
+from .enrich import enriched, value_limits_of
 from .faults import REFUSALS, refusal
 from .generics import with_defaults
 from .leaves import Leaves
@@ -35,26 +35,26 @@ __all__ = ["Dialect", "WireSchema", "wire_schema"]
 Pair = tuple[Node, Restore | None]
 
 _NAME_LIMIT = 64
-# A type that holds others again and again is written out each time; past this the schema would fill any context.
+# Properties in one schema. A type that is used many times is written out each time; more than this fits no context.
 _CEILING = 50_000
 
 
 class WireSchema(msgspec.Struct, frozen=True):
-    """A type made ready for one dialect.
+    """A type prepared for one dialect.
 
     Attributes:
-        type: the type that answers are decoded to.
-        name: a name for it in the letters that providers allow.
+        type: the type to which answers are decoded.
+        name: the type's name in the letters that providers allow.
         schema: the JSON Schema to send; its root is always an object.
-        wrapped: whether the root was not an object and so travels under ``"value"``.
+        wrapped: whether the root is not an object, and is therefore sent under ``"value"``.
         restore: turns a decoded answer into what ``msgspec.convert`` takes for ``type``; None: nothing to do.
-        checked: the same for a whole answer; it raises ``msgspec.ValidationError`` for a value that breaks a limit
+        checked: the same for a complete answer; it raises ``msgspec.ValidationError`` for a value that breaks a limit
             that msgspec does not know, such as one of pydantic's ``Field``.
-        strict: whether the dialect can hold an answer to the whole schema; False where it has ``Any`` or
-            ``msgspec.Raw``, or a cycle in a dialect without cycles. Then it is sent as a wish.
-        unenforced: what the dialect does not enforce, one line a field (``"$.price: at least 0"``). It is said in
-            the description instead, and an answer that breaks it is refused after decoding; two exceptions: a
-            repeated item of a set is dropped, and limits of ``extra_json_schema`` are wishes.
+        strict: whether the dialect can enforce the whole schema. False if the schema has ``Any`` or ``msgspec.Raw``, or
+            a cycle in a dialect without cycles; the schema is then sent without strict mode.
+        unenforced: the limits that the dialect does not enforce, one line per field (``"$.price: at least 0"``). They
+            are in the description instead, and an answer that breaks one is refused after decoding. Two exceptions: a
+            repeated item of a set is dropped, and limits of ``extra_json_schema`` are not checked.
     """
 
     type: Any
@@ -70,21 +70,21 @@ class WireSchema(msgspec.Struct, frozen=True):
 def wire_schema(type_: Any, dialect: Dialect = Dialect.OPENAI) -> WireSchema:
     """Describe ``type_`` for a provider.
 
-    Two states become one where every key has to be there: in a TypedDict's optional key that may be None, and in a
-    field that may be None or ``UNSET``, null means None.
+    In a dialect that requires every key, null means None in a TypedDict's optional key that may be None, and in a field
+    that may be None or ``UNSET``; absent and null cannot be told apart there.
 
     Args:
         type_: a ``msgspec.Struct`` class, or any type that msgspec decodes (dataclass, TypedDict, list, int, …).
-        dialect: what the provider understands.
+        dialect: the dialect that the provider understands.
 
     Raises:
-        SchemaError: the type, or one of its fields, has no JSON form or is too large for the dialect; the message
-            names the field.
+        SchemaError: the type or one of its fields has no JSON form, or the type is too large for the dialect; the
+            message names the field.
     """
     type_ = with_defaults(type_)
     rules = RULES[dialect]
     writer, schema, restore = _written(type_, rules)
-    checked = _written(type_, rules, checking=True)[2] if writer.keeps else restore
+    checked = _written(type_, rules, checking=True)[2] if writer.has_value_limits else restore
     wrapped = schema.get("type") != "object"
     if wrapped:
         schema = writer.object({"value": schema}, "$")
@@ -117,11 +117,11 @@ def _written(type_: Any, rules: Rules, *, checking: bool = False) -> tuple[_Writ
 
 
 class _Writer:
-    """Walks a type once; holds what is shared on the way: the rules, definitions and the structs above."""
+    """Walks a type once, with the state of the walk: the rules, the definitions, and the enclosing structs."""
 
     def __init__(self, rules: Rules, *, checking: bool = False) -> None:
         self.rules = rules
-        self.keeps = False
+        self.has_value_limits = False
         self._checking = checking
         self.defs: dict[str, Node] = {}
         self.leaves = Leaves(rules)
@@ -132,7 +132,7 @@ class _Writer:
         self._properties = 0
 
     def write(self, info: inspect.Type, path: str) -> Pair:
-        """Return schema and restore of one node; ``path`` names it in errors."""
+        """Return the schema and the restore of one node; ``path`` names it in errors."""
         leaf = self.leaves.leaf(info, path)
         if leaf is not None:
             return leaf, None
@@ -166,15 +166,15 @@ class _Writer:
 
     def _metadata(self, info: inspect.Metadata, path: str) -> Pair:
         schema, restore = self.write(info.type, path)
-        keep = keeps(info)
-        if keep is not None:
-            self.keeps = True
-            restore = restores.checked(restore, keep.check) if self._checking else restore
+        limits = value_limits_of(info)
+        if limits is not None:
+            self.has_value_limits = True
+            restore = restores.checked(restore, limits.check) if self._checking else restore
         extra = info.extra_json_schema or {}
         words = nodes.words_of(extra)
         if "$ref" in schema and words and not self.rules.measured:
             schema = self._outside(schema)
-        if "$ref" in schema:  # strict mode allows no sibling of $ref
+        if "$ref" in schema:  # strict mode forbids siblings of $ref
             return ({"anyOf": [schema], "description": words} if words else schema), restore
         if isinstance(schema.get("type"), str):
             schema = self.leaves.limited(dict(schema), {word: extra[word] for word in IN_WORDS if word in extra}, path)
@@ -183,7 +183,7 @@ class _Writer:
         return schema, restore
 
     def _outside(self, reference: Node) -> Node:
-        """What a reference stands for, where the type does not hold itself through it."""
+        """Return the definition behind a reference, unless it is recursive."""
         name = reference["$ref"].removeprefix("#/$defs/")
         inside = any(self._recursive.get(key) == name for key in self._above)
         return reference if inside else self.defs[name]
@@ -197,7 +197,7 @@ class _Writer:
         return array, restores.without_repeats(each) if distinct else each
 
     def _tuple(self, items: tuple[inspect.Type, ...], path: str) -> Pair:
-        """A tuple travels as an object, since ``prefixItems`` is refused; as an array where bounds are enough."""
+        """Write a tuple as an object, since ``prefixItems`` is refused; as an array if bounds are enough."""
         if self.rules.even_tuples and items and all(item == items[0] for item in items):
             schema, restore = self.write(items[0], f"{path}[]")
             array = {"type": "array", "items": schema, "minItems": len(items), "maxItems": len(items)}
@@ -207,7 +207,7 @@ class _Writer:
         return self.object({name: schema for name, (schema, _) in pairs.items()}, path), restores.in_order(back)
 
     def _mapping(self, info: inspect.DictType, path: str) -> Pair:
-        """A dict travels as a list of pairs if the dialect lacks open objects, or if its keys are not text."""
+        """Write a dict as a list of pairs if the dialect lacks open objects, or if its keys are not text."""
         key_type = inspect.StrType() if isinstance(info.key_type, inspect.AnyType) else info.key_type
         key, restore_key = self.write(key_type, f"{path}.key")
         value, restore_value = self.write(info.value_type, f"{path}.value")
@@ -225,7 +225,7 @@ class _Writer:
         return self.leaves.limited(array, limits, path), restores.from_pairs(restore_key, restore_value)
 
     def _union(self, types: tuple[inspect.Type, ...], path: str) -> Pair:
-        for member in types:  # what takes anything leaves nothing to the others
+        for member in types:  # a member that takes anything makes the others redundant
             if isinstance(member, inspect.AnyType | inspect.RawType):
                 return self.write(member, path)
         branches = [self.write(member, path) for member in types]
@@ -239,7 +239,7 @@ class _Writer:
         return {"anyOf": schemas}, restores.by_branch(branches, self.defs)
 
     def _entries(self, info: inspect.Type, branch: Pair, path: str) -> Pair:
-        """Tell a dict from a list in the same union when both are arrays: an empty one could be either."""
+        """Wrap a dict in a union with a list if both are arrays, since an empty array could be either."""
         info = info.type if isinstance(info, inspect.Metadata) else info
         if not isinstance(info, inspect.DictType):
             return branch
@@ -295,11 +295,11 @@ class _Writer:
             return schema, restore
         if self.rules.optional == "absent":
             return nodes.without_null(schema) if field.default is None else schema, restore
-        # Every key is required on the wire, so absence is null; the default comes back when it is dropped.
+        # Every key is required on the wire, so null means absent; it is dropped, and the field gets its default.
         return schema if _takes_none(field.type) else nodes.nullable(schema), restore
 
     def object(self, properties: dict[str, Node], path: str, absent: frozenset[str] | set[str] = frozenset()) -> Node:
-        """An object of these properties, all required but those that may be absent."""
+        """Return an object of these properties; all are required except those that may be absent."""
         self._properties += len(properties)
         if self._properties > _CEILING:
             raise SchemaError(f"{path}: more than {_CEILING:,} properties in the schema; split the task")
@@ -340,7 +340,7 @@ def _takes_none(info: inspect.Type) -> bool:
 
 
 def _is_text(info: inspect.Type) -> bool:
-    """Whether msgspec reads a key of this type from the name of an object's property."""
+    """Whether msgspec reads a dict's key of this type from a property name."""
     match info:
         case inspect.Metadata(type=inner):
             return _is_text(inner)

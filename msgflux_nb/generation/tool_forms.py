@@ -1,6 +1,6 @@
-"""A tool as any provider writes it → the entries of ``tools`` in a chat completion.
+"""Turns a tool in any provider's form into the entries of ``tools`` in a chat completion.
 
-What runs at the provider (a search of the web, an MCP server) is a dict whose type is not ours; it goes as it is.
+A tool that runs at the provider (web search, an MCP server) is a dict of another type, and is sent as it is.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _FUNCTION_FIELDS = ("name", "description", "strict")
 
 
 def read_tool(tool: Any, place: str) -> list[dict[str, Any]] | None:
-    """Return the entries that a tool becomes; None if it is not a tool written as data.
+    """Return the entries for a tool; None if it is not a tool written as data.
 
     Args:
-        tool: a dict in the form of chat completions, of the Responses API, of Anthropic or of Gemini; or an object with
-            ``name``, ``description`` and ``inputSchema``, such as a tool of MCP.
-        place: where it stands, for errors.
+        tool: a dict in the form of chat completions, the Responses API, Anthropic or Gemini; or an object with
+            ``name``, ``description`` and ``inputSchema``, such as an MCP tool.
+        place: the tool's place in the caller's list, for errors.
 
     Raises:
-        SchemaError: it has no name where it needs one, or a name that providers do not take.
+        SchemaError: the tool lacks a name, or providers do not accept its name.
     """
     if not isinstance(tool, dict):
         schema = next((found for found in (getattr(tool, name, None) for name in _SCHEMA_NAMES) if found), None)
@@ -49,19 +49,19 @@ def read_tool(tool: Any, place: str) -> list[dict[str, Any]] | None:
 
 
 def is_server_tool(tool: dict[str, Any]) -> bool:
-    """Whether an entry of ``tools`` runs at the provider, so that the caller never receives a call of it."""
+    """Whether an entry of ``tools`` runs at the provider; the caller then never receives a call of it."""
     return tool.get("type") not in ("function", "custom")
 
 
 def name_of_tool(tool: dict[str, Any]) -> str:
-    """What an entry of ``tools`` is chosen by: its name, or for one of the provider's its type."""
+    """Return the name of an entry of ``tools``, or its type if it runs at the provider."""
     inner = tool.get("function") or tool.get("custom")
     named = inner if isinstance(inner, dict) else tool
     return str(named.get("name") or tool.get("name") or tool.get("type") or next(iter(tool), ""))
 
 
 def check_name(name: str, place: str) -> None:
-    """Raise a SchemaError for a name that providers do not take."""
+    """Raise a SchemaError for a name that providers do not accept."""
     if _NAME.fullmatch(name) is None:
         raise SchemaError(
             f"{place}: a tool's name is 1 to 64 of the letters a-z and A-Z, digits, _ and -, not {name!r}. "
@@ -70,7 +70,7 @@ def check_name(name: str, place: str) -> None:
 
 
 def expected_tool(tool: Any, place: str) -> SchemaError:
-    """The error for a value that is not a tool."""
+    """Return the error for a value that is not a tool."""
     kind = tool.get("type") if isinstance(tool, dict) else None
     near = f' Did you mean "type": "function"? It is {kind!r}.' if kind and _is_near("function", str(kind)) else ""
     return SchemaError(
@@ -91,7 +91,7 @@ def _is_near(word: str, given: str) -> bool:
 
 
 def _untyped(tool: dict[str, Any], place: str) -> list[dict[str, Any]]:
-    """Gemini's: ``{"function_declarations": [...]}``, ``{"google_search": {}}``."""
+    """Read Gemini's forms: ``{"function_declarations": [...]}``, ``{"google_search": {}}``."""
     declared = tool.get("functionDeclarations", tool.get("function_declarations"))
     if isinstance(declared, list):
         return [_function(one, f"{place}.function_declarations[{i}]") for i, one in enumerate(declared)]
@@ -101,7 +101,7 @@ def _untyped(tool: dict[str, Any], place: str) -> list[dict[str, Any]]:
 
 
 def _custom(tool: dict[str, Any], place: str) -> dict[str, Any]:
-    """OpenAI's: a tool that takes a text."""
+    """Read OpenAI's custom tool, which takes a text."""
     inner = tool.get("custom", tool)
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
         raise expected_tool(tool, place)
@@ -110,7 +110,7 @@ def _custom(tool: dict[str, Any], place: str) -> dict[str, Any]:
 
 
 def _function(tool: Any, place: str) -> dict[str, Any]:
-    """A function in the form of chat completions; other keys of the entry stay."""
+    """Return a function in the form of chat completions; other keys of the entry are kept."""
     if isinstance(tool, dict) and isinstance(tool.get("function"), dict):
         name = tool["function"].get("name")
         if isinstance(name, str):

@@ -1,6 +1,6 @@
-"""A Python function → the tool that a model is shown, and the model's arguments → the types the function hints at.
+"""Describes a Python function as a tool, and converts a model's arguments to the types of its hints.
 
-Nothing here runs a model or waits: a :class:`Tool` binds and calls, and what calls it decides when.
+Nothing here runs a model or waits: a :class:`Tool` binds and calls, and its caller decides when.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import SchemaError, ToolCallError
-from .annotations import is_default_of_another, said_in
+from .annotations import is_default_of_another, read_annotated
 from .dialect import IN_WORDS
 from .docs import read_doc
 from .hints import taken_apart
@@ -29,17 +29,17 @@ from .tool_forms import check_name, expected_tool, is_server_tool, name_of_tool,
 __all__ = ["TO_THE_MODEL", "Parameter", "Tool", "listed_tools", "tool_schemas", "tools_by_name"]
 
 TO_THE_MODEL = " Call it again with this put right."
-"""The end of an error about a call's arguments, which goes back to the model; a person is told all but this."""
+"""The last sentence of an error about a call's arguments; it is sent to the model, and not shown to a person."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
     """One parameter of a tool's function.
 
     Attributes:
-        name: as in the function, and on the wire.
-        type: what an argument is converted to; ``Any`` if there is no hint.
+        name: its name in the function and on the wire.
+        type: the type to which an argument is converted; ``Any`` if there is no hint.
         positional: whether it can only be given by position.
-        default: its default, or ``inspect.Parameter.empty`` where it has to be given.
+        default: its default, or ``inspect.Parameter.empty`` if it is required.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Tool(msgspec.Struct, frozen=True):
     """A Python function that a model may call.
 
     Attributes:
-        name: what the model calls it by.
+        name: the name by which the model calls it.
         schema: the entry of ``tools`` in a chat completion.
-        function: what runs.
-        parameters: its parameters, in order; those that a ``functools.partial`` fixes are not among them.
-        wire: the schema of the parameters, and the way back.
+        function: the function to run.
+        parameters: its parameters, in order, without those that a ``functools.partial`` fixes.
+        wire: the schema of the parameters.
 
     Example:
         >>> def area(width: float, height: float = 1.0) -> float:
@@ -80,15 +80,15 @@ class Tool(msgspec.Struct, frozen=True):
 
         The docstring describes the tool, except for its section about parameters. A parameter is described by its
         ``Annotated`` (a text, ``Doc``, ``msgspec.Meta``, pydantic's ``Field``), else by the docstring in the style of
-        Google, NumPy or Sphinx. Limits in its ``Annotated`` hold for the arguments that come back.
+        Google, NumPy or Sphinx. The model's arguments are checked against the limits in ``Annotated``.
 
         Args:
             function: a function, a bound method, an object with ``__call__`` or a ``functools.partial``, plain or
                 async.
 
         Raises:
-            SchemaError: it takes ``*args`` or ``**kwargs``, a hint has no JSON form, or providers do not accept its
-                name; the message says which.
+            SchemaError: the function takes ``*args`` or ``**kwargs``, a hint has no JSON form, or providers do not
+                accept its name; the message says which.
         """
         name = _name_of(function)
         signature = _signature_of(function, name)
@@ -111,17 +111,17 @@ class Tool(msgspec.Struct, frozen=True):
         return inspect.iscoroutinefunction(inmost) or inspect.iscoroutinefunction(type(inmost).__call__)
 
     def bind(self, arguments: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Check a model's arguments and convert them to the hinted types: strictly, else with msgspec's conversions.
+        """Check a model's arguments and convert them to the hinted types, strictly or else with msgspec's conversions.
 
         Args:
             arguments: the call's arguments as decoded from JSON.
 
         Returns:
-            What to call the function with, by position and by name; what was left out is left to its default.
+            The positional and the keyword arguments for the function; omitted ones are left to their defaults.
 
         Raises:
-            ToolCallError: an argument is missing, unknown or of another type. The text names each, what was expected
-                and what came, and is meant to go back to the model.
+            ToolCallError: an argument is missing, unknown or of the wrong type. The text names each, with what was
+                expected and what came; it is meant to be sent to the model.
         """
         if not isinstance(arguments, dict):
             raise ToolCallError(f"{self.name}: expected its arguments as a JSON object, got {_shown(arguments)}.")
@@ -150,16 +150,16 @@ class Tool(msgspec.Struct, frozen=True):
         return tuple(positional), named
 
     def call(self, arguments: Any) -> Any:
-        """Call the function with a model's arguments; an async one returns a coroutine.
+        """Call the function with a model's arguments; an async function returns a coroutine.
 
         Raises:
-            ToolCallError: the arguments do not fit, see ``bind``; what the function itself raises passes through.
+            ToolCallError: the arguments do not fit, see ``bind``. Exceptions of the function itself pass through.
         """
         positional, named = self.bind(arguments)
         return self.function(*positional, **named)
 
     def _broken_limits(self, arguments: Node) -> list[str]:
-        """What is wrong with arguments that are of the right types: limits that msgspec does not know."""
+        """Return what is wrong with arguments of the right types: they break limits that msgspec does not know."""
         if self.wire.checked is None:
             return []
         try:
@@ -196,13 +196,13 @@ def tool_schemas(tools: Iterable[Any] | Callable[..., Any]) -> list[dict[str, An
     """Describe Python functions as the ``tools`` of a chat completion.
 
     Args:
-        tools: functions, ``Tool``s, and tools as providers write them, in any mix: the JSON schema of a function with
-            or without its ``type``, in the form of chat completions, of the Responses API, of Anthropic or of Gemini,
-            and what runs at the provider, such as ``{"type": "web_search_preview"}``, which goes as it is.
+        tools: functions, ``Tool``s, and tools in the form of a provider, in any mix: the JSON schema of a function with
+            or without its ``type``, in the form of chat completions, the Responses API, Anthropic or Gemini; or a tool
+            that runs at the provider, such as ``{"type": "web_search_preview"}``, which is sent as it is.
 
     Returns:
         One ``{"type": "function", "function": {"name", "description", "parameters"}}`` for each function, in order;
-        without a description where the function has no docstring.
+        without a description if the function has no docstring.
 
     Raises:
         SchemaError: a function cannot be a tool (see ``Tool.of``), a schema has no name, or two tools have the same.
@@ -221,12 +221,12 @@ def tool_schemas(tools: Iterable[Any] | Callable[..., Any]) -> list[dict[str, An
 
 
 def tools_by_name(functions: Iterable[Any] | Callable[..., Any]) -> dict[str, Tool]:
-    """Read functions as tools that can be run; what is a ``Tool`` already stays as it is.
+    """Read functions as tools that can be run; a ``Tool`` stays as it is.
 
-    Tools that run at the provider are passed over: ``tool_schemas`` has them.
+    Tools that run at the provider are skipped; ``tool_schemas`` has them.
 
     Raises:
-        SchemaError: a function cannot be a tool, two have the same name, or there is nothing to run.
+        SchemaError: a function cannot be a tool, two have the same name, or a tool is a schema without a function.
     """
     tools = []
     for position, function in enumerate(listed_tools(functions)):
@@ -244,10 +244,10 @@ def tools_by_name(functions: Iterable[Any] | Callable[..., Any]) -> dict[str, To
 
 
 def listed_tools(tools: Any) -> list[Any]:
-    """Return tools as a list; a single one may stand for itself.
+    """Return tools as a list; a single tool becomes a list of one.
 
     Raises:
-        SchemaError: it is nothing that holds tools.
+        SchemaError: the value is neither a tool nor a list of tools.
     """
     if callable(tools) or isinstance(tools, dict | Tool):
         return [tools]
@@ -307,7 +307,7 @@ def _signature_of(function: Any, name: str) -> list[inspect.Parameter]:
 
 
 def _hints_of(function: Any, parameters: list[inspect.Parameter], name: str) -> dict[str, Any]:
-    """Evaluate the hints of the parameters alone: what a function returns need not be known here."""
+    """Evaluate the hints of the parameters only; the return hint may name something unknown here."""
     inmost = _inmost(function)
     sources = (inspect.unwrap(inmost), inspect.unwrap(type(inmost).__call__))
     around: dict[str, Any] = next((source.__globals__ for source in sources if hasattr(source, "__globals__")), {})
@@ -319,7 +319,7 @@ def _hints_of(function: Any, parameters: list[inspect.Parameter], name: str) -> 
 
 
 def _without_field(hint: Any, default: Any) -> tuple[Any, Any]:
-    """Take pydantic's ``Field(...)`` in the place of a default for what it says, and for the default that it holds."""
+    """Read pydantic's ``Field(...)`` that is given as a default: add its metadata to the hint, return its default."""
     if not is_default_of_another(default):
         return hint, default
     held = default.default_factory() if default.default_factory is not None else default.default
@@ -332,23 +332,23 @@ def _wire_of(name: str, parameters: tuple[Parameter, ...], descriptions: dict[st
     renamed = {}
     for parameter in parameters:
         field = parameter.name
-        if field.startswith("__"):  # msgspec takes no such name
+        if field.startswith("__"):  # msgspec refuses such names
             field = f"mangled{field}"
             renamed[field] = parameter.name
         hint = _described(parameter.type, descriptions.get(parameter.name), f"{name}: $.{parameter.name}")
         fields.append((field, hint) if parameter.default is inspect.Parameter.empty else (field, hint, None))
     try:
-        # The defaults stay with the function: here None only says that there is one.
+        # The function applies its defaults; None here only marks a parameter as optional.
         return wire_schema(msgspec.defstruct("Parameters", fields, kw_only=True, rename=renamed or None), Dialect.PLAIN)
     except SchemaError as error:
         raise SchemaError(f"{name}: {error}") from None
 
 
 def _described(hint: Any, text: str | None, place: str) -> Any:
-    """Add what a docstring says of a parameter where its hint says nothing."""
+    """Add a docstring's text about a parameter, unless its hint has a description."""
     _, added = taken_apart(hint)
     said = any(isinstance(extra, Meta) and extra.description for extra in added)
-    if not text or said or "description" in said_in(added, place).words:
+    if not text or said or "description" in read_annotated(added, place).words:
         return hint
     return Annotated[hint, Meta(description=text)]
 

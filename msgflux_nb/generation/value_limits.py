@@ -1,4 +1,4 @@
-"""Limits that msgspec does not know, checked on decoded values as msgspec checks its own."""
+"""Checks limits that msgspec does not know on decoded values, with errors like msgspec's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from ..errors import SchemaError
 
-__all__ = ["Keep"]
+__all__ = ["ValueLimits"]
 
 
 def _is_multiple(value: Any, of: Any) -> bool:
@@ -40,14 +40,14 @@ _PYTHON: tuple[tuple[Any, Any, str], ...] = (
 )
 
 
-class Keep(msgspec.Struct, frozen=True):
-    """What a value has to keep.
+class ValueLimits(msgspec.Struct, frozen=True):
+    """The limits of one value that msgspec does not check.
 
     Attributes:
-        type: what it is converted to before it is compared.
-        noun: what JSON calls it, for errors.
-        limits: by the names of ``msgspec.Meta``.
-        path: where it stands, for errors.
+        type: the type to which a value is converted before it is compared.
+        noun: JSON's name for the type, for error messages.
+        limits: the limits by the names of ``msgspec.Meta``.
+        path: the place of the value, for error messages.
     """
 
     type: Any
@@ -56,8 +56,8 @@ class Keep(msgspec.Struct, frozen=True):
     path: str
 
     @classmethod
-    def of(cls, info: Any, limits: dict[str, Any], path: str) -> Keep:
-        """Make one for a type as msgspec reads it.
+    def of(cls, info: Any, limits: dict[str, Any], path: str) -> ValueLimits:
+        """Build the limits for msgspec's view of a type.
 
         Raises:
             SchemaError: a limit cannot be compared with values of this type.
@@ -73,10 +73,10 @@ class Keep(msgspec.Struct, frozen=True):
         return cls(type_, noun, limits, path)
 
     def check(self, value: Any) -> None:
-        """Check a value, as JSON has it.
+        """Check a JSON value.
 
         Raises:
-            msgspec.ValidationError: it breaks a limit; of another type, it is left to msgspec.
+            msgspec.ValidationError: the value breaks a limit. A value of the wrong type is left to msgspec.
         """
         try:
             converted = msgspec.convert(value, self.type, strict=False, str_keys=True)
@@ -86,7 +86,7 @@ class Keep(msgspec.Struct, frozen=True):
             holds, said = _CHECKS[name]
             try:
                 kept = holds(converted, limit)
-            except TypeError:  # a time with a zone compared to one without
+            except TypeError:  # a time with a zone was compared to one without
                 kept = False
             if not kept:
                 place = self.path.replace("[]", "[...]")
@@ -110,7 +110,7 @@ def _type_of(info: Any) -> Any:
 
 
 def _sample(info: Any) -> Any:
-    """A value of a type, to see whether a limit can be compared with it."""
+    """Return a value of a type, to test whether a limit can be compared with such values."""
     import datetime
 
     type_ = {inspect.IntType: int, inspect.FloatType: float}.get(type(info)) or _type_of(info)
