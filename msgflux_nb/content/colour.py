@@ -1,4 +1,4 @@
-"""Convert a Pillow image of any mode to 8-bit grey or RGB in sRGB, with or without alpha."""
+"""Converts a Pillow image of any mode to 8-bit grey or RGB in sRGB, with or without alpha."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert numbers of any depth to eight bits, by a fixed scale; never stretched to the values that occur."""
+"""Converts numbers of any depth to eight bits, by a fixed scale; never stretched to the values that occur."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn a path, bytes, picture, array or figure into a content part that every provider reads.
+"""Turns a path, bytes, picture, array or figure into a content part that every provider reads.
 
 The type of a file is told from its bytes, never from its name.
 """

@@ -1,4 +1,4 @@
-"""Get the bytes of what a notebook shows as a picture or plays as a sound."""
+"""Gets the bytes of what a notebook shows as a picture or plays as a sound."""
 
 from __future__ import annotations
 

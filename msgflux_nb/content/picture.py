@@ -1,4 +1,4 @@
-"""Convert pictures to what every vision model takes: upright, 8-bit, grey or RGB, maybe alpha, small enough.
+"""Converts pictures to what every vision model takes: upright, 8-bit grey or RGB, maybe with alpha, small enough.
 
 Pillow is imported inside functions, since most imports of this package need no picture.
 """

@@ -1,4 +1,4 @@
-"""Read what a caller passes into bytes in memory, or check a URL that a provider may fetch.
+"""Reads what a caller passes into bytes in memory, or checks a URL that a provider may fetch.
 
 A local file is read only because the caller names its path. A URL is never fetched here.
 """

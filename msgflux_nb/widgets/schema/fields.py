@@ -12,7 +12,7 @@ from msgspec import NODEFAULT, inspect
 from ...display.structure import info_name, type_info
 from ...generation.dialect import IN_WORDS
 from ...generation.docs import class_doc
-from ...generation.enrich import enriched, keeps
+from ...generation.enrich import enriched, value_limits_of
 from ...generation.generics import with_defaults
 
 __all__ = ["TypeField", "doc_of", "fields"]
@@ -183,7 +183,7 @@ def _limits(info: Any) -> Iterator[str]:
 def _wishes(info: Any) -> Iterator[str]:
     """Limits that are shown next to the type; no decoder enforces those of ``Meta(extra_json_schema=...)``."""
     if isinstance(info, inspect.Metadata):
-        extra, wish = info.extra_json_schema or {}, " (a wish)" if keeps(info) is None else ""
+        extra, wish = info.extra_json_schema or {}, " (a wish)" if value_limits_of(info) is None else ""
         yield from (words.format(extra[word]) + wish for word, words in IN_WORDS.items() if word in extra)
         yield from _wishes(info.type)
     elif isinstance(info, inspect.UnionType):
