@@ -14,11 +14,27 @@ import numpy as np
 
 from .arrays import is_missing
 
-__all__ = ["CellError", "cell_text"]
+__all__ = ["CellError", "UnreadableCell", "cell_text"]
 
 
 class CellError(ValueError):
     """A cell that cannot be turned into text; its row fails without a request."""
+
+
+class UnreadableCell:
+    """A cell in place of something that cannot be read; asking for its text says why.
+
+    Args:
+        source: what was to be read.
+        error: what it is, and why it cannot.
+    """
+
+    def __init__(self, source: Any, error: str) -> None:
+        self.source = source
+        self._error = error
+
+    def __str__(self) -> str:
+        raise CellError(self._error)
 
 
 def cell_text(cell: Any) -> str:

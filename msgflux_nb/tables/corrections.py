@@ -15,7 +15,8 @@ import msgspec
 
 from ..storage.batches import KEY_BYTES, BatchRecords
 from ..storage.notes import Notes
-from .cells import CellError
+from .cells import CellError, UnreadableCell
+from .fields import is_missing
 from .paths import replaced, type_at
 from .rows import Rows
 
@@ -154,10 +155,13 @@ class Corrections:
         """Return what identifies a row; the key of its request if the row was not kept."""
         if position in self._subjects:
             return self._subjects[position]
+        media = self._rows.media(position)
         try:
-            told = _subject_of(self._rows.texts(position), self._rows.media(position))
-        except CellError:
-            return None
+            told = _subject_of(self._rows.texts(position), media)
+        except CellError:  # then the row is known by what could not be read
+            texts = self._rows.readable_texts(position)
+            others = [self._rows.cell(name, position) for name in texts if not texts[name]]
+            told = _subject_of(texts, [*media, *(one for one in others if not is_missing(one))])
         if told is not None and self._rows.stay:
             self._subjects[position] = told
         key = bytes(self._keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
@@ -181,6 +185,10 @@ def _subject_of(cells: dict[str, str], media: Sequence[Any] = ()) -> bytes | Non
 
 
 def _told(source: Any) -> str | None:
+    if isinstance(source, UnreadableCell):
+        return _told(source.source)
     if isinstance(source, bytes | bytearray | memoryview):
         return hashlib.sha256(source).hexdigest()
-    return str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else None
+    if isinstance(source, str):
+        return source if source.isascii() else source.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return str(source) if hasattr(source, "__fspath__") else None

@@ -91,7 +91,7 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
     run = live_run(result)
     if run.pieces is not None:
         return with_piece_spans(result, run, fields)
-    rows = [run.rows.texts(position) for position in range(len(run.rows))]
+    rows = [run.rows.readable_texts(position) for position in range(len(run.rows))]
     names = list(rows[0]) if rows else ["" if texts is None else texts]
     wanted = names if texts is None else [name for name in names if name == texts]
     if len(wanted) != 1:

@@ -197,6 +197,16 @@ class Rows:
         """
         return {name: self._cell(name, position) for name in self._texts}
 
+    def readable_texts(self, position: int) -> dict[str, str]:
+        """Return a row's texts by column, with an empty one for a cell that has no text."""
+        found = {}
+        for name in self._texts:
+            try:
+                found[name] = self._cell(name, position)
+            except CellError:
+                found[name] = ""
+        return found
+
     def media(self, position: int) -> list[Any]:
         """Return what a row's images and files are made from."""
         return [one for name in self._media.names for one in self._sources(name, position)]

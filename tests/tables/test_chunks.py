@@ -410,12 +410,32 @@ def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: 
         assert all("file" not in str(body["messages"][-1]["content"])[:5] for body in server.bodies)
     assert result.loc[0, "_status"].tolist()[0] == "ok"
     assert result.loc[1, "_status"] == "failed"
-    assert "expected a PDF whose text can be read" in result.loc[1, "_error"]
+    assert result.loc[1, "_error"].startswith("column 'scan' holds a PDF that cannot be read: ")
     assert result.loc[2, "_status"] == "skipped"
     assert_exact(str(paged_text(tmp_path / "a.pdf", None)), result.loc[[0]])
     spans = result.loc[[0]].mf.spans(fields=["facts.code"])
     assert spans["facts.code_page"].tolist() == list(numbers)
     assert spans["facts.code"].tolist() == [f"S-{number:04d}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"%PDF-1.4 nothing", "a PDF that cannot be read"),
+        (b"hello", "it does not begin as a PDF does"),
+        ("none.pdf", "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_its_row_which_can_be_reviewed(data: Any, said: str) -> None:
+    pytest.importorskip("pypdf")
+    table = pd.DataFrame({"scan": pd.Series([data, pdf(["Sample S-0001 weighs 7 grams."])], dtype=object)})
+    result = mf.extract(table, Found, model=Scripted(facts_in), files="scan", chunk=CHUNK, progress=False)
+    assert result["_status"].tolist() == ["failed", "ok"]
+    assert said in result["_error"][0]
+    assert len(result.mf.spans()) == 2
+    review = mf.ReviewView(result).review
+    review.reject(0)
+    assert set(mf.ReviewView(result).review.decided) == {0}
 
 
 def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:

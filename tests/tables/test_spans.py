@@ -133,5 +133,19 @@ def test_only_the_fields_that_are_named_have_spans() -> None:
     assert "city_start" not in spans(extract(["one two"], explode="words"), fields=["words"])
 
 
+@pytest.mark.parametrize("odd", [b"\xff\xfe", "\ud800", object()])
+def test_a_row_whose_cell_has_no_text_has_no_spans_and_can_be_reviewed(odd: Any) -> None:
+    City = msgspec.defstruct("City", [("name", str)])
+    data = pd.DataFrame({"body": pd.Series([odd, "in Ur"], dtype=object)})
+    result = mf.extract(data, City, model=Scripted(lambda text: City("Ur")), prompt="{body}", progress=False)
+    assert result["_status"].tolist() == ["failed", "ok"]
+    assert result.mf.spans()["name_start"].tolist() == [pd.NA, 3]
+    review = mf.ReviewView(result).review
+    assert review.order.queue[0] == 0
+    if type(odd) is not object:  # which nothing tells from another one
+        review.reject(0)
+        assert set(mf.ReviewView(result).review.decided) == {0}
+
+
 def test_no_rows_have_no_spans() -> None:
     assert spans(extract([]))["city_start"].dtype == "Int64"

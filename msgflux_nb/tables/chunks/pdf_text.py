@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from ...content.source import confined
-from ...errors import MediaError
+from ..cells import UnreadableCell
 from ..fields import is_missing
 
 __all__ = ["PagedText", "paged_text"]
 
 _BETWEEN = "\n\n"
+_QUIET = logging.NullHandler()
 
 
 class PagedText(str):
@@ -25,16 +27,6 @@ class PagedText(str):
     """
 
     pages: tuple[int, ...] = ()
-
-
-class _Unreadable:
-    """A cell in place of a file that cannot be read; asking for its text says why."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def __str__(self) -> str:
-        raise self._error
 
 
 def paged_text(cell: Any, folder: Path | None) -> Any:
@@ -56,14 +48,18 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
             "chunk= reads the text of PDF files by pypdf, which is not installed: run `pip install pypdf`, or "
             "`pip install 'msgflux-nb[pdf]'`"
         ) from None
+    logging.getLogger("pypdf").addHandler(_QUIET)  # its remarks name no file; a row's error does
     try:
         source = cell if folder is None else confined(cell, folder)
         if isinstance(source, str | os.PathLike):
             source = Path(source).expanduser().read_bytes()
-        reader = PdfReader(io.BytesIO(bytes(source)))
+        data = bytes(source)
+        if b"%PDF-" not in data[:1024]:
+            raise ValueError("it does not begin as a PDF does")
+        reader = PdfReader(io.BytesIO(data))
         pages = [page.extract_text().strip() for page in reader.pages]
     except Exception as error:  # a damaged file can make pypdf raise anything
-        return _Unreadable(MediaError(f"expected a PDF whose text can be read, got one that cannot: {error}"))
+        return UnreadableCell(cell, f"a PDF that cannot be read: {error}")
     text = PagedText(_BETWEEN.join(pages))
     text.pages = tuple(itertools.accumulate((len(page) + len(_BETWEEN) for page in pages[:-1]), initial=0))
     return text

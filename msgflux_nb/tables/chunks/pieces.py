@@ -87,7 +87,7 @@ class RowPieces:
         if piece.column is None:
             return words
         pages = self.pages(piece.row, piece.column)
-        on = "" if not pages else f", page {page_of(pages, piece.place[0])} to {page_of(pages, piece.place[1] - 1)}"
+        on = "" if not pages else f", {_pages_told(page_of(pages, piece.place[0]), page_of(pages, piece.place[1] - 1))}"
         return f"{words} (characters {piece.place[0]:,} to {piece.place[1]:,}{on})"
 
     # -- as the engine sees them ----------------------------------------------------------------------------------
@@ -140,3 +140,7 @@ class RowPieces:
 def page_of(pages: Sequence[int], character: int) -> int:
     """Return the page of a character, from 1."""
     return bisect.bisect_right(pages, character)
+
+
+def _pages_told(first: int, last: int) -> str:
+    return f"page {first}" if first == last else f"pages {first} to {last}"

@@ -80,7 +80,7 @@ def _not_in_the_text(run: Run, values: Sequence[Any], positions: Sequence[int]) 
     here = [values[position] for position in positions]
     found = {column.name: Cells(here).of(column) for column in written}
     for place, position in enumerate(positions):
-        read = "\n".join(run.rows.texts(position).values())
+        read = "\n".join(run.rows.readable_texts(position).values())
         doubts[place] = sum(_is_absent(cells[place], read) for cells in found.values()) / len(written)
     return doubts
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from ...display.markdown import encodable
-from ...tables.cells import CellError
 from ...tables.dtypes import columns
 from ...tables.explain import Explanation, explain_so_far
 from ...tables.fields import Cells, plain
@@ -46,11 +45,7 @@ def row_detail(run: Run, position: int) -> dict[str, Any]:
 
 def _source(run: Run, position: int, explanation: Explanation) -> str:
     """A row's own text; where an iterator's was not kept, what was sent of it."""
-    try:
-        texts = run.rows.texts(position)
-    except CellError:
-        texts = {}
-    found = [text for text in dict.fromkeys(texts.values()) if text]
+    found = [text for text in dict.fromkeys(run.rows.readable_texts(position).values()) if text]
     if found:
         return "\n".join(found)
     asked = [text for role, text in explanation.turns if role == "user"]
