@@ -50,7 +50,7 @@ class Write(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes it has."""
-        return 200 + sum(len(value) for value in self.values if isinstance(value, bytes | str))
+        return 200 + sum([len(value) for value in self.values if isinstance(value, bytes | str)])
 
 
 class LoopTurn:

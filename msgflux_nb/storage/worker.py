@@ -35,6 +35,7 @@ _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
 _HELD_SECONDS = 0.1  # for which a file is waited for that has not answered before
 _LOCKED_SECONDS = 0.01  # between two looks at a file that another process holds
 _EXIT_SECONDS = 5.0
+_GATHERING_SECONDS = 0.1  # from one write into a store in memory to the next
 _MOST_BYTES = 256_000_000  # that wait
 _MOST_TOLD = 1_000
 _log = logging.getLogger("msgflux_nb")
@@ -227,6 +228,7 @@ class Worker:
         wait = _IDLE_SECONDS
         self.waiting.asleep = True  # new entries wake it from now on
         if self.waiting:
+            self.waiting.asleep = False  # it looks again by itself
             wait = max(0.0, min(wait, self._try_at - time.monotonic()))
         self._began_to_wait = time.monotonic()
         try:
@@ -272,6 +274,8 @@ class Worker:
         if self.trouble is not None:
             _log.info("the store %s can be written again", self.file.name)
         self.trouble, self._try_at, self._retry_seconds = None, 0.0, 0.0
+        if not self.file.lasts:  # nobody waits for memory: write more rows at once
+            self._try_at = time.monotonic() + _GATHERING_SECONDS
         self.waiting.remove(group)
         with contextlib.suppress(StoreError):
             self.wrote()
