@@ -207,6 +207,23 @@ def test_a_row_of_a_result_of_polars_is_explained() -> None:
     assert "b" in explained.turns[-1][1]
 
 
+@pytest.mark.parametrize("kind", ["polars", "lazy", "series"])
+def test_a_result_of_polars_tells_how_sure_it_is_and_where_it_was_found(kind: str) -> None:
+    make, cls = MAKERS[kind]
+    with serving(completion('{"name": "Ur", "price": null}')) as server:
+        options: dict[str, Any] = {"prompt": "{body}", "progress": False, "store": False, "confidence": 3}
+        table = make().mf.extract(Item, model=model_at(server.url), **options)
+        sure, spans = table.mf.confidence(), table.mf.spans()
+        named = table.mf.spans(fields=["name"])
+    assert dict(sure.schema) == {"name": pl.Float64, "price": pl.Float64}
+    assert sure["name"].to_list() == [1.0, 1.0]
+    assert isinstance(spans, cls)
+    found = spans.lazy().collect()
+    assert found["name_start"].to_list() == [None, 0]
+    assert found["name_end"].dtype == pl.Int64
+    assert named.lazy().collect().equals(found)
+
+
 def test_an_error_carries_the_same_kind() -> None:
     def fails(text: str) -> Any:
         raise ValueError(text)

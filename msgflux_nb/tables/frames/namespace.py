@@ -59,6 +59,22 @@ class PolarsAccessor:
 
         return score(self._data, truth, fields=fields, **options)
 
+    def confidence(self) -> Any:
+        """Return how sure each field of each row is, as a DataFrame of polars; for ``confidence=True`` or ``=3``."""
+        return _numbers(self._pandas().mf.confidence())
+
+    def spans(self, texts: Any = None, *, fields: Sequence[str] | None = None) -> Any:
+        """Return the result with the range of characters that each text field quotes; see ``df.mf.spans``."""
+        import polars as pl
+
+        from ..report import RUN_COLUMNS
+
+        frame = self._pandas()
+        dtypes = self._data.collect_schema().items()
+        written = [name for name, dtype in dtypes if dtype == pl.String and name not in RUN_COLUMNS]
+        found = frame.mf.spans(texts, fields=written if fields is None else fields)
+        return self._data.with_columns(_numbers(found[found.columns[len(frame.columns) :]]).get_columns())
+
     def _pandas(self) -> Any:
         from .foreign import report_of_frame, to_pandas
 
@@ -68,6 +84,19 @@ class PolarsAccessor:
                 "keep the table that extract returned; mf.runs() lists all runs"
             )
         return to_pandas(self._data)
+
+
+def _numbers(frame: Any) -> Any:
+    """Return a table of nullable numbers of pandas as one of polars."""
+    import polars as pl
+
+    dtypes = {"Int64": pl.Int64, "Float64": pl.Float64}
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        cells = [None if gone else cell for cell, gone in zip(column.tolist(), column.isna(), strict=True)]
+        columns.append(pl.Series(name, cells, dtype=dtypes[str(column.dtype)]))
+    return pl.DataFrame(columns)
 
 
 def register_polars() -> None:

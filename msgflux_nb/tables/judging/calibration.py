@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,7 +25,7 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
         bands: a row for each band of confidence that has cells: ``confidence`` (their mean), ``accuracy``, how many of
             the ``cells`` are ``right``, and ``low`` and ``high``, between which the accuracy lies in 19 cases of 20.
         error: by how much confidence and accuracy differ, as the mean over all cells (Naeini, Cooper and Hauskrecht
-            2015); 0 would be perfect.
+            2015); 0 would be perfect, and NaN is for no cells.
         missing: how many cells have no confidence, and are in no band.
     """
 
@@ -38,8 +39,9 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
 
     def __repr__(self) -> str:
         cells = int(self.bands["cells"].sum())
+        off = f" · off by {100 * self.error:.1f} points on average" if cells else ""
         missing = f" · {self.missing:,} without a confidence" if self.missing else ""
-        return f"Calibration({cells:,} cells · off by {100 * self.error:.1f} points on average{missing})"
+        return f"Calibration({cells:,} cells{off}{missing})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self.to_html(), "text/plain": f"{self!r}\n{self.bands.to_string()}"}
@@ -88,7 +90,7 @@ def calibration_of(cells: Iterable[tuple[Any, bool]]) -> Calibration:
     heads = ("confidence", "accuracy", "right", "cells", "low", "high")
     table = pd.DataFrame(rows, columns=pd.Index(heads), index=pd.Index(names, name="sure", dtype="string"))
     table = table.astype({name: "Int64" if name in ("right", "cells") else "Float64" for name in heads})
-    return Calibration(table, off / len(known) if known else 0.0, len(found) - len(known))
+    return Calibration(table, off / len(known) if known else math.nan, len(found) - len(known))
 
 
 _STYLE = "font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; max-width: 100%; overflow-x: auto"
