@@ -1,6 +1,6 @@
-"""``df.mf``: what ``extract`` and its results offer, at the table itself.
+"""``df.mf``: extraction, corrections, scores and reports as methods of a table.
 
-Importing this registers it; what it does is loaded when it is used.
+Importing this module registers the accessors; the code behind a method is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class SeriesAccessor:
 
 
 class FrameAccessor(SeriesAccessor):
-    """``df.mf``: ask a model about each row; a result also tells about its run.
+    """``df.mf``: ask a model about each row; of a result, get the report, explanations, scores and corrections.
 
-    A result, and whatever rows are taken of it, knows its run by ``attrs["report"]``.
+    A result, and any selection of its rows, knows its run by ``attrs["report"]``.
     """
 
     @property
@@ -51,7 +51,7 @@ class FrameAccessor(SeriesAccessor):
         """What the run did, as plain values.
 
         Raises:
-            TypeError: this is not a result.
+            TypeError: the table is not a result.
         """
         report = self._data.attrs.get("report")
         if not isinstance(report, dict):
@@ -70,51 +70,50 @@ class FrameAccessor(SeriesAccessor):
         """Ask again for the failed rows of the run, even if an unusable answer was paid for.
 
         Args:
-            data: the run's data again, if the kernel that had it has ended.
-            schema: likewise its schema.
-            states: how the rows ended that are asked for again; None for ``invalid``, ``refused``, ``truncated`` and
-                ``failed``.
+            data: the run's data, needed if its kernel has ended.
+            schema: the run's schema, needed if its kernel has ended.
+            states: states of the rows to ask again; None for ``invalid``, ``refused``, ``truncated`` and ``failed``.
             progress: whether to show a progress bar.
-            options: ``model``, ``on_error``, ``max_concurrency``, ``rpm``, ``tpm`` or ``max_cost``, if it is to be
-                another than it was: a model with more context, say.
+            options: ``model``, ``on_error``, ``max_concurrency``, ``rpm``, ``tpm`` or ``max_cost``, to change them: for
+                instance a model with a larger context.
 
         Returns:
             The whole frame, with all rows of the run.
 
         Raises:
-            ValueError: a state is none.
-            StoreError: the run is not known any more, or its data, schema or model have to be given again.
-            RuntimeError: it is still running.
+            ValueError: a state does not exist.
+            StoreError: the run is no longer known, or its data, schema or model have to be given again.
+            RuntimeError: the run has not ended.
         """
         from .runs import retry
 
         return retry(self._data, data, schema, states=states, progress=progress, **options)
 
     def explain(self, row: Any = None, *, position: int | None = None, piece: int | None = None) -> Explanation:
-        """Return what was asked for a row, the raw answer, and how many attempts it took; it shows itself.
+        """Return the request of a row, the raw answer and the number of attempts; a notebook displays them.
 
         Args:
             row: the row's label in the index.
             position: instead of a label, the row's place in the input.
-            piece: of a row that was read in pieces, which of them, from 0; None for the first that is not well.
+            piece: the number of a piece, from 0, of a row that was read in pieces; None for the first that went wrong.
 
         Raises:
             KeyError: there is no such label.
             IndexError: there is no such position or piece.
             ValueError: the label stands for several rows; the message names their positions.
-            StoreError: the run is not known any more.
-            TypeError: this is not a result.
+            StoreError: the run is no longer known.
+            TypeError: the table is not a result.
         """
         from .explain import explain
 
         return explain(self._data, row, position=position, piece=piece)
 
     def confidence(self) -> pd.DataFrame:
-        """Return how sure each field of each row is: a column a field, from 0 to 1, missing if it is not known.
+        """Return the confidence of each field of each row: one column per field, from 0 to 1, missing if unknown.
 
-        Needs a result of ``extract(..., confidence=True)``, or of a number of answers. For ``True`` a value is as
-        sure as the tokens that it was written in; a ``Literal``, an Enum or a ``bool`` is compared with the other
-        legal values. For a number it is the share of the answers that say the same.
+        Needs a result of ``extract(..., confidence=True)`` or ``confidence=N``. With ``True`` the confidence of a value
+        is the probability of its tokens; a ``Literal``, an Enum or a ``bool`` is compared with the other legal values.
+        With a number it is the share of the answers that agree.
 
         Raises:
             ValueError: confidence was not asked for.
@@ -127,7 +126,7 @@ class FrameAccessor(SeriesAccessor):
     def score(self, truth: Any, *, fields: Sequence[str] | None = None, **options: Any) -> Score:
         """Compare the result with the truth, field by field; see :func:`msgflux_nb.score`.
 
-        The truth of a review is compared with what the model answered, and not with what was set right since.
+        The truth of a review is compared with the model's answers, without later corrections.
         """
         from .score import score
 
@@ -141,14 +140,14 @@ class FrameAccessor(SeriesAccessor):
     def correct(self, row: Any, field: str | None, value: Any, *, position: int | None = None) -> pd.DataFrame:
         """Return the result with one cell corrected, and keep the correction with the answer.
 
-        It is kept in the run's store, and holds for every row of the same texts that is read as a schema of this name:
-        the same call comes back corrected, also with another model, prompt or examples. The answer itself is not
-        touched; :meth:`corrections` shows both.
+        It is kept in the run's store and applies to every row with the same texts that is read with a schema of this
+        name, also with another model, prompt or examples. The answer itself does not change; :meth:`corrections`
+        shows both.
 
         Args:
             row: the row's label; None with ``position``.
-            field: a column of the schema; a record's name for the record as a whole; None for all of the answer.
-            value: what is right; it must fit the field's type.
+            field: a column of the schema; a record's name for the whole record; None for the whole answer.
+            value: the right value; it must fit the field's type.
             position: instead of a label, the row's place in the input.
 
         Raises:
@@ -162,7 +161,7 @@ class FrameAccessor(SeriesAccessor):
         return correct(self._data, row, field, value, position=position)
 
     def corrections(self) -> pd.DataFrame:
-        """Return what was corrected in the result: ``field, was, now``, under the rows' labels.
+        """Return the corrections of the result as columns ``field, was, now``, under the rows' labels.
 
         Raises:
             StoreError: the run's kernel has ended.
@@ -172,9 +171,9 @@ class FrameAccessor(SeriesAccessor):
         return corrections(self._data)
 
     def examples(self) -> list[tuple[str | dict[str, str], Any]]:
-        """Return the rows that were corrected, for ``examples=``: pairs of a row and the right answer.
+        """Return the corrected rows for ``examples=``: pairs of a row and the right answer.
 
-        Rows with images or files are left out, and rows without an answer in which some fields only were set right.
+        Left out are rows with images or files, and rows without an answer of which only some fields were corrected.
 
         Raises:
             StoreError: the run's kernel has ended.
@@ -184,34 +183,34 @@ class FrameAccessor(SeriesAccessor):
         return examples(self._data)
 
     def spans(self, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the result with the range of characters that each text field quotes, or nothing if it does not.
+        """Return the result with the range of characters that each text field quotes, missing if it quotes none.
 
         Args:
-            texts: what the rows were extracted from: a Series with the same labels, or a list in the rows' order; the
-                name of a column of the input; None if a row has one text only.
-            fields: which columns; None for all texts.
+            texts: the texts that the rows were extracted from: a Series with the same labels, a list in the rows'
+                order, or the name of a column of the input; None if a row has only one text.
+            fields: the columns to look for; None for all texts.
 
         Raises:
             StoreError: the texts are not given, and the run's kernel has ended.
-            ValueError: the texts do not belong to the rows, or a row has several and none is named.
+            ValueError: the texts do not belong to the rows, or a row has several texts and ``texts`` names none.
         """
         from .review import spans
 
         return spans(self._data, texts, fields=fields)
 
     def scores(self, score: Any = None) -> pd.DataFrame:
-        """Return what each prompt and model of a grid scored.
+        """Return the score of each prompt and model of a grid.
 
         Args:
-            score: a truth or a function, as :func:`msgflux_nb.grid` takes them; None for the one that it was given.
+            score: a truth or a function, as :func:`msgflux_nb.grid` takes them; None for the grid's own.
 
         Returns:
-            A row for each prompt and model: ``score`` from 0 to 1 with its 95 % interval (``low``, ``high``; Wilson),
-            how many ``answers`` were ``right`` or ``failed``, their ``cost`` in US dollars together, and ``seconds``
-            for one on average; of an answer that was known already, what it took when it was asked for.
+            One row per prompt and model: ``score`` from 0 to 1 with its 95 % interval (``low``, ``high``; Wilson), the
+            number of ``answers`` and how many were ``right`` or ``failed``, their total ``cost`` in US dollars, and
+            the mean ``seconds`` of one answer. An answer that was already known counts with its first cost and time.
 
         Raises:
-            TypeError: this is not a grid.
+            TypeError: the table is not a grid.
             StoreError: ``score`` is given, and the grid's kernel has ended.
         """
         from .grid.accessor import scores
@@ -219,12 +218,12 @@ class FrameAccessor(SeriesAccessor):
         return scores(self._data, score)
 
     def cells(self) -> pd.DataFrame:
-        """Return a row for each answer of a grid, under its input's label.
+        """Return one row per answer of a grid, under its input's label.
 
-        Its columns are ``prompt``, ``model``, ``sample``, the answer, and those that :func:`msgflux_nb.extract` adds.
+        The columns are ``prompt``, ``model``, ``sample``, the answer, and those that :func:`msgflux_nb.extract` adds.
 
         Raises:
-            TypeError: this is not a grid.
+            TypeError: the table is not a grid.
             StoreError: the grid's kernel has ended.
         """
         from .grid.accessor import cells
@@ -232,7 +231,7 @@ class FrameAccessor(SeriesAccessor):
         return cells(self._data)
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
-        """Write the table as CSV without live formulas; takes what :meth:`pandas.DataFrame.to_csv` takes."""
+        """Write the table as CSV without live formulas, with the options of :meth:`pandas.DataFrame.to_csv`."""
         from .formats.export import to_csv
 
         return to_csv(self._data, path, **options)
@@ -244,20 +243,20 @@ class FrameAccessor(SeriesAccessor):
         to_excel(self._data, path, sheet_name=sheet_name, index=index)
 
     def to_long(self, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return one row for each cell of the schema's fields, under its row's label: ``field`` and ``value``."""
+        """Return one row per cell of the schema's fields, as ``field`` and ``value`` under the row's label."""
         from .long import to_long
 
         return to_long(self._data, fields=fields)
 
 
 def register() -> None:
-    """Give DataFrames and Series their ``mf``, Dask's and polars' too if they are loaded; again changes nothing."""
+    """Register ``mf`` for DataFrames and Series of pandas, and of Dask and polars if they are loaded; idempotent."""
     register_polars()
     if "dask.dataframe" in sys.modules:
         from .distributed.dask import register as register_dask
 
         register_dask()
-    # So that read_parquet knows our columns where nothing else of ours was asked for.
+    # read_parquet then restores our columns even if nothing else of this package is used.
     if sys.modules.get("pyarrow") is not None:
         from .formats.marked import register_arrow_type
 

@@ -1,7 +1,7 @@
-"""A column's cells → one pandas array: its declared dtype where that holds every cell exactly, else ``object``.
+"""A column's cells → one pandas array: of its declared dtype if that holds every cell exactly, else ``object``.
 
-The types of a column's cells are looked at all at once, and each kind has its own way into an array; pandas would
-guess, cell by cell.
+The types of all cells of a column are collected first, and each kind has its own function that makes an array; pandas
+would guess cell by cell.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NONE = type(None)
 _UTC = pd.DatetimeTZDtype("us", "UTC")
 _EPOCH = datetime.date(1970, 1, 1)
 _EXACT_FLOAT = 2.0**53  # below it every integer is a float
-# The types of cells that hold nothing, or numpy's scalars, but float, which may be NaN.
+# Types of missing cells, and numpy's scalars. A float may be NaN and is looked at separately.
 _UNUSUAL = (msgspec.UnsetType, type(pd.NA), type(pd.NaT), np.generic)
 _INFERRED: dict[frozenset[type], Kind] = {
     frozenset([int]): "integer",
@@ -48,13 +48,13 @@ _INFERRED: dict[frozenset[type], Kind] = {
     frozenset([datetime.timedelta]): "duration",
     frozenset([pd.Timedelta]): "duration",
 }
-# What cells that no schema describes may be for their column to be stored as more than JSON text.
+# Without a schema, a column of these types is not stored as JSON text.
 _ITEMS = (str, int, float, bool, bytes, datetime.date)
 _ALONE = {bytes, decimal.Decimal, uuid.UUID, datetime.time}
 
 
 def to_array(column: Column, cells: Sequence[Any]) -> Any:
-    """Return the cells as what pandas takes for a column: an array, or a Series with a new RangeIndex.
+    """Return the cells in a form that pandas takes for a column: an array, or a Series with a new RangeIndex.
 
     Missing cells are ``NA``, ``NaT`` or, in an ``object`` array, None.
     """
@@ -74,7 +74,7 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
     try:
         array = _MAKERS[column.kind](column, cells, types, complete)
     except (OverflowError, ValueError):
-        # Beyond what 64 bits hold, or text that Arrow's UTF-8 cannot.
+        # More than 64 bits, or text that has no UTF-8.
         array = None
     if array is not None:
         return array
@@ -82,7 +82,7 @@ def to_array(column: Column, cells: Sequence[Any]) -> Any:
 
 
 def infer(column: Column, cells: Sequence[Any]) -> Column:
-    """Return ``column`` with the kind that its cells have in common, for values that no schema describes."""
+    """Return ``column`` with the common kind of its cells, for values without a schema."""
     found = frozenset(type(value) for value in map(python_value, cells) if value is not None)
     if len(found) == 1 and issubclass(kind := next(iter(found)), enum.Enum):
         levels = tuple(member.value for member in kind)
@@ -94,7 +94,7 @@ def infer(column: Column, cells: Sequence[Any]) -> Column:
 
 
 def _like(found: frozenset[type], cells: Sequence[Any]) -> Any:
-    """Return the type of cells of one type, where its column is stored as more than JSON text."""
+    """Return the common type of cells, if a column of it is not stored as JSON text; else None."""
     if found == {list}:
         items = {type(python_value(item)) for cell in cells if isinstance(cell, list) for item in cell} - {_NONE} or {
             str
@@ -105,8 +105,8 @@ def _like(found: frozenset[type], cells: Sequence[Any]) -> Any:
 
 
 def objects(cells: Sequence[Any]) -> pd.Series[Any]:
-    """Return the cells as they are, whatever pandas would make of them."""
-    array = np.fromiter(cells, dtype=object, count=len(cells))  # which keeps lists as they are
+    """Return the cells unchanged, without pandas' conversions."""
+    array = np.fromiter(cells, dtype=object, count=len(cells))  # keeps lists
     return pd.Series(array, dtype=object, copy=False)
 
 
@@ -114,7 +114,7 @@ def _mask(cells: Sequence[Any], complete: bool) -> Any:
     return np.zeros(len(cells), dtype=bool) if complete else np.array([cell is None for cell in cells], dtype=bool)
 
 
-# The quick ways, for cells that are all of the one type; they return None where these are not.
+# Fast functions for cells that are all of one type; they return None if the cells are not.
 
 
 def _quick_floats(column: Column, cells: Sequence[Any]) -> Any:
@@ -139,7 +139,7 @@ def _quick_strings(column: Column, cells: Sequence[Any]) -> Any:
         return None  # Arrow takes bytes for text.
     try:
         array = pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
-        "".join(filter(None, cells)).encode()  # half a surrogate pair has no UTF-8, and so no file
+        "".join(filter(None, cells)).encode()  # half a surrogate pair cannot be written to a file
     except (ValueError, TypeError):
         return None
     return array
@@ -155,8 +155,8 @@ def _quick_category(column: Column, cells: Sequence[Any]) -> Any:
         return None
 
 
-# One maker a kind. It is given the types of the cells that are there, and whether all are; it returns None if they
-# do not fit. Missing numbers are NaN on the way, which numpy makes of None by itself.
+# One function per kind. It gets the types of the cells and whether all are there; it returns None if they do not fit.
+# Missing numbers pass through NaN, which numpy makes of None.
 
 
 def _integers(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
@@ -232,7 +232,7 @@ def _coded(column: Column, codes: Iterable[int], count: int) -> Any:
 
 
 def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
-    """Settle a ``datetime`` that was declared without saying whether it has a zone, by the values."""
+    """Make a column of moments; if the schema leaves the zone open, the values decide it."""
     if not all(issubclass(kind, datetime.datetime) for kind in types) or not _has_whole_microseconds(cells, types):
         return None
     quick = _moments_by_pandas(column, cells) if types == {datetime.datetime} else None
@@ -245,10 +245,10 @@ def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool)
 
 
 def _moments_by_pandas(column: Column, cells: Sequence[Any]) -> Any:
-    """Return moments as pandas understands them; None if that is not what is wanted, or it cannot."""
+    """Convert moments by pandas; None if it cannot, or if the result has another zone than the column."""
     try:
         found = pd.DatetimeIndex(list(cells))
-    except (ValueError, TypeError):  # several zones; before pandas 3, what nanoseconds do not reach
+    except (ValueError, TypeError):  # several zones; before pandas 3, also moments out of nanoseconds' range
         return None
     wanted = column.kind != "naive" if found.dtype == _UTC else column.kind != "utc" and found.tz is None
     return found.as_unit("us").array if wanted else None
@@ -275,7 +275,7 @@ def _durations(column: Column, cells: Sequence[Any], types: Types, complete: boo
 
 
 def _has_whole_microseconds(cells: Sequence[Any], types: Types) -> bool:
-    """Whether nothing is cut off: pandas' own types count nanoseconds."""
+    """Whether microseconds hold all moments exactly: pandas' own types count nanoseconds."""
     if not types & {pd.Timestamp, pd.Timedelta}:
         return True
     return not any(getattr(cell, "nanosecond", getattr(cell, "nanoseconds", 0)) for cell in cells)

@@ -1,8 +1,7 @@
-"""The batch engine: rows → outcomes, with as many requests at once as the provider bears.
+"""The batch engine: rows → outcomes, with as many concurrent requests as the provider accepts.
 
-A fixed number of workers take positions in turn, so that a million rows are a million turns of a loop and not a
-million tasks; what a row sends is made when its turn comes. Everything here runs on one event loop; another thread may
-read the ledger at any time.
+A fixed number of workers take positions in turn, so that a million rows do not become a million tasks. A row's request
+is made when its turn comes. Everything here runs on one event loop; another thread may read the ledger at any time.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ _CHUNK = 1024  # rows of an iterator that are read ahead
 
 
 class AsyncModel(Protocol):
-    """What a batch needs of a model; every ``ChatCompletion`` has it."""
+    """The part of a model that a batch uses; every ``ChatCompletion`` has it."""
 
     @property
     def name(self) -> str:
-        """Which model this is, for the report."""
+        """The model's name, for the report."""
 
     @property
     def profile(self) -> Any:
@@ -58,30 +57,30 @@ class AsyncModel(Protocol):
 
     @property
     def max_retries(self) -> int:
-        """How many further times a row is sent after a failure that may pass."""
+        """How often a row is sent again after a failure that may pass."""
 
     def prepare(self, messages: Any, *, system_prompt: Any = None, generation_schema: Any = None) -> Any:
-        """Return a call that is not made yet: its ``key``, its ``request``, and ``ask(turn)``."""
+        """Return a call that has not been made, with its ``key``, its ``request``, and ``ask(turn)``."""
 
 
 class RowsAsked(Protocol):
-    """What a batch needs of its rows."""
+    """The part of ``Rows`` that a batch uses."""
 
     @property
     def has_media(self) -> bool:
-        """Whether making a message takes long enough to be done on a thread."""
+        """Whether making a message takes so long that it needs a thread."""
 
     @property
     def total(self) -> int | None:
-        """How many rows there are; None while that is not known."""
+        """The number of rows; None while it is unknown."""
 
     def __len__(self) -> int: ...
 
     def tried_message(self, position: int) -> tuple[Any, BaseException | None]:
-        """Return what to send for a row, None for nothing, or what its cells raised."""
+        """Return a row's message, None if there is nothing to send, and the error of its cells or None."""
 
     def forget(self, position: int, *, keep: bool) -> None:
-        """A row has ended."""
+        """Drop the content of a row that has ended; ``keep`` it if it may be asked again."""
 
 
 class Batch:
@@ -89,29 +88,29 @@ class Batch:
 
     Args:
         rows: the input.
-        model: who is asked.
-        schema: what answers are decoded to; None for their text.
+        model: the model to ask.
+        schema: what answers are decoded to; None for text.
         system_prompt: put in front of each row.
-        on_error: what the first failure means for the rest.
-        limit: how many rows are worked on at once.
-        gate: how many requests the provider bears.
-        memory: what is known already, and where answers are kept.
+        on_error: what to do after a failure.
+        limit: the number of rows in work at once.
+        gate: limits the concurrent requests.
+        memory: finds known answers and keeps new ones.
         max_cost: US dollars after which nothing more is sent.
-        hungry: called when rows of an iterator are wanted; from the loop's thread.
-        told: called with each row that has ended, its position and its outcome; from the loop's thread.
-        ledger: how rows have ended so far, if this is not the beginning.
-        positions: which rows to work on first; None for all.
-        further: whether to go on after these with what an iterator still gives.
-        judge: says how sure answers are; None if nobody asks.
+        hungry: called on the loop's thread when more rows of an iterator are wanted.
+        told: called on the loop's thread with the position and the outcome of each row that has ended.
+        ledger: the outcomes so far, if the batch continues an earlier run.
+        positions: the rows to work on first; None for all.
+        further: whether to continue with the rest of an iterator after ``positions``.
+        judge: computes the confidence of answers; None without confidence.
 
     Attributes:
-        ledger: how rows have ended.
+        ledger: the outcomes of the rows.
         stopped: why nothing new is sent, or None.
-        error: the error of the first row that failed, kept for ``on_error="raise"``.
-        crash: what must not become a row's state (``MemoryError``, ``SystemExit``), to be raised by the caller.
-        view_fault: what a view of this batch failed with, or None.
+        error: the error of the first row that failed, for ``on_error="raise"``.
+        crash: an error that must not become a row's state (``MemoryError``, ``SystemExit``); the caller raises it.
+        view_fault: the error of a view of this batch, or None.
         ended: set when nothing is in flight any more.
-        unwritten_cost: US dollars of answers that have come and wait for the store.
+        unwritten_cost: US dollars of answers that wait to be written to the store.
         partners: the other batches that share the ledger and ``max_cost``.
     """
 
@@ -165,11 +164,11 @@ class Batch:
         self._interrupted = False
         self._answers = 0
         self.unwritten_cost = 0.0
-        # A batch that goes on asks first for the rows that failed before, which tells nothing about the others.
+        # A batch that continues begins with rows that failed before, which says nothing about the others.
         self._first = FirstFailures(watched=not self.ledger.finished)
 
     async def run(self) -> None:
-        """Run until every row has ended or the batch has stopped and nothing is in flight; raises nothing."""
+        """Run until all rows have ended, or the batch has stopped and nothing is in flight; never raise."""
         self._memory.use(True)
         try:
             if not self._interrupted:
@@ -187,29 +186,29 @@ class Batch:
             self.ended.set()
 
     def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight. On the loop's thread only."""
+        """Send nothing more and cancel requests in flight. On the loop's thread only."""
         self._interrupted = True
         self.stop("interrupted")
         if self._crew is not None:
             self._crew.cancel()
 
     def stop(self, reason: str) -> None:
-        """Send nothing more; what is in flight is let finish."""
+        """Send nothing more; requests in flight finish."""
         self.stopped = self.stopped or reason
 
     def fed(self) -> None:
-        """More rows were read, or no rows are left. On the loop's thread only."""
+        """Continue: more rows were read, or no rows are left. On the loop's thread only."""
         if self._fed is not None:
             self._fed.set()
 
     @property
     def started(self) -> bool:
-        """Whether it was begun."""
+        """Whether ``run`` has begun."""
         return self._fed is not None
 
     @property
     def in_flight(self) -> frozenset[int]:
-        """The rows that the model is answering."""
+        """The positions of the rows whose requests are in flight."""
         return frozenset(self._turns.in_flight)
 
     # -- rows in turn ---------------------------------------------------------------------------------------------
@@ -222,14 +221,14 @@ class Batch:
         except asyncio.CancelledError as cancelled:
             if self._interrupted:
                 raise
-            # Not ours: something inside the model's call was cancelled, which is this row's failure.
+            # Nobody interrupted: something inside the call was cancelled, so this row has failed.
             ended = failure(cancelled, None, None), cancelled
         except BaseException as crash:
             if isinstance(crash, Exception) or ends_a_process(crash):
                 self.crash = self.crash or crash
                 self.stop(type(crash).__name__)
                 return
-            ended = failure(crash, None, None), crash  # which no code of ours raises, but a library's may
+            ended = failure(crash, None, None), crash  # only a library raises others
         if ended is not None:
             self._end(position, *ended)
 
@@ -259,35 +258,35 @@ class Batch:
         return position
 
     async def _answer(self, position: int) -> Ended | None:
-        """Return how a row ended; None if it did not, since the batch has stopped."""
+        """Return a row's outcome and error; None if the batch stopped first."""
         prepared, error = await self._prepared(position, self._model)
         if error is not None:
-            await asyncio.sleep(0)  # A million rows that need no request must let an interrupt in.
+            await asyncio.sleep(0)  # Rows without requests must let an interrupt in.
             return failure(error, None, None, sent=False), error
         if prepared is None:
             await asyncio.sleep(0)
             return Outcome("skipped"), None
         self._memory.note(position, prepared)
-        ended = await self._told_or_asked(position, prepared)
+        ended = await self._recalled_or_asked(position, prepared)
         if ended is None or not self._others or ended[0].state not in ("ok", "cached"):
             return ended
         return await self._several(position, ended)
 
     async def _several(self, position: int, first: Ended) -> Ended | None:
-        """Ask a row again, and count how often the answers agree; None if the batch has stopped before."""
+        """Ask a row again and count how often the answers agree; None if the batch stopped first."""
         outcomes = [first[0]]
         for model in self._others:
             prepared, error = await self._prepared(position, model)
             if error is not None:
                 return failure(error, None, None, sent=False), error
-            ended = await self._told_or_asked(position, prepared)
+            ended = await self._recalled_or_asked(position, prepared)
             if ended is None:
                 return None
             outcomes.append(ended[0])
         assert self._judge is not None
         return together(outcomes, self._judge.agreed([outcome.value for outcome in outcomes])), None
 
-    async def _told_or_asked(self, position: int, prepared: Any) -> Ended | None:
+    async def _recalled_or_asked(self, position: int, prepared: Any) -> Ended | None:
         if self._memory.may_know(prepared):
             known = await self._memory.recall(prepared)
             if known is not None:
@@ -296,9 +295,9 @@ class Batch:
         return await self._twins.ask(prepared, lambda: self._ask(position, prepared), lambda: self.stopped is not None)
 
     async def _prepared(self, position: int, model: AsyncModel) -> tuple[Any, BaseException | None]:
-        """Return a row's call, None for nothing to send, or whatever its cells raised on the way.
+        """Return a row's call, None if there is nothing to send, and the error of its cells or None.
 
-        The error is returned and not raised: a thread cannot raise a StopIteration into a coroutine.
+        The error is returned, not raised, because a thread cannot raise StopIteration into a coroutine.
         """
         tried = self._rows.tried_message
         message, error = await asyncio.to_thread(tried, position) if self._rows.has_media else tried(position)
@@ -308,7 +307,7 @@ class Batch:
             prepared = model.prepare(message, **self._asked)
         except Exception as problem:
             return None, problem
-        if self._own_code:  # which may take the process with it: what is paid for is kept before
+        if self._own_code:  # a user's code may crash the process: keep the answer first
             prepared.came = functools.partial(self._memory.keep_unread, prepared)
         return prepared, None
 
@@ -323,7 +322,7 @@ class Batch:
         except MemoryError:
             raise
         except asyncio.CancelledError:
-            # Interrupted while a correction was under way: what it was to correct is paid for.
+            # If a correction was interrupted, the answer before it is paid for and used.
             response = prepared.rescued() if self._interrupted else None
             if response is None:
                 raise
@@ -338,7 +337,7 @@ class Batch:
             await self._memory.keep(prepared, outcome)
         except asyncio.CancelledError:
             if not self._interrupted:
-                raise  # else it was paid for, has ended, and is written soon
+                raise  # after an interrupt, the answer is still written in the background
         finally:
             self.unwritten_cost -= cost
 
@@ -360,7 +359,7 @@ class Batch:
     async def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
-        if fault_of(error) is Fault.ACCOUNT:  # the batch's end and not the row's, which is for when there is money
+        if fault_of(error) is Fault.ACCOUNT:  # stop the batch; the row stays pending until there is money again
             self.stop(f"the quota is used up: {error}")
             return None
         if self._judge is not None:
@@ -374,7 +373,7 @@ class Batch:
         error: BaseException | None = None
         try:
             value = structure_of(response.consume())
-            outcome = success(value, response.bill, seconds)  # which knows by now what decoding repaired
+            outcome = success(value, response.bill, seconds)  # after consume, so that it lists the repairs
         except BaseException as problem:
             if ends_a_process(problem):
                 raise
@@ -388,7 +387,7 @@ class Batch:
         return outcome, error
 
     def _judged(self, outcome: Outcome, prepared: Any, judge: Judge) -> Outcome:
-        """Return an outcome with how sure its fields are; a provider that does not say ends the batch."""
+        """Return an outcome with the confidence of its fields; stop the batch if the provider gives none."""
         self._give_up_judging(judge.impossible(prepared.answer))
         return msgspec.structs.replace(outcome, sure=judge.measured(prepared.answer, prepared.text))
 
@@ -402,7 +401,7 @@ class Batch:
         self.ledger.end(position, outcome)
         try:
             self._told(position, outcome)
-        except Exception as fault:  # the batch is worth more than its view
+        except Exception as fault:  # an error of a view must not end the batch
             self.view_fault = self.view_fault or described(fault)
         self._turns.in_flight.discard(position)
         self._rows.forget(position, keep=error is not None)

@@ -1,4 +1,4 @@
-"""A cell of a table → the text of it that a prompt can hold."""
+"""A cell of a table → its text for a prompt."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class UnreadableCell:
 
 
 def cell_text(cell: Any) -> str:
-    """Return a cell as text; the empty text for a missing or blank one, so that no prompt ever holds "nan".
+    """Return a cell as text; empty for a missing or blank one, so that no prompt ever holds "nan".
 
     Numbers keep every digit; dates are ISO 8601; bytes are read as UTF-8; lists, dicts, arrays and records are JSON.
 
     Raises:
-        CellError: the cell has no text: bytes that are not UTF-8, half of a surrogate pair, an object that has no
-            ``__str__`` of its own.
+        CellError: the cell has no text: bytes that are not UTF-8, half of a surrogate pair, an object without its own
+            ``__str__``.
     """
     try:
         text = _scalar(cell)
@@ -58,7 +58,7 @@ def cell_text(cell: Any) -> str:
             f"bytes that are not UTF-8 ({error.reason} at byte {error.start}); decode them first"
         ) from error
     except Exception as error:
-        # A cell may be any object at all, and one bad cell must not end a batch.
+        # A cell may be any object, and one bad cell must not end a batch.
         raise CellError(f"a {type(cell).__name__} that cannot be written as text: {error}") from error
 
 
@@ -95,7 +95,7 @@ def _is_container(cell: Any) -> bool:
 
 
 def _json_value(cell: Any) -> Any:
-    """Return a container as plain JSON values; what is missing inside becomes null."""
+    """Return a container as plain JSON values; missing values inside become null."""
     if isinstance(cell, (bool, int)) and not isinstance(cell, enum.Enum):
         return cell
     if isinstance(cell, (float, np.generic)) and not is_missing(cell):
@@ -113,7 +113,7 @@ def _json_value(cell: Any) -> Any:
 
 
 def _encodable(text: str) -> str:
-    """Return text that UTF-8 can carry: surrogate pairs are joined, a half one is refused."""
+    """Return text that has UTF-8: join surrogate pairs, refuse half of one."""
     try:
         text.encode("utf-8")
         return text

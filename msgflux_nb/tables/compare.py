@@ -1,4 +1,4 @@
-"""Whether two cells say the same, though one may come from a model and the other from somebody's spreadsheet."""
+"""Compares two cells, of which one may come from a model and the other from a spreadsheet."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def normalised(text: str) -> str:
-    """Return a text in Unicode's composed form, with single spaces between its words and none around them."""
+    """Return a text in Unicode's composed form (NFC), with single spaces between words and none around it."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalised) -> bool:
-    """Tell whether two cells say the same.
+    """Return whether two cells have the same meaning.
 
-    * Missing equals missing, and a blank text is missing.
+    * Missing equals missing; a blank text is missing.
     * Texts are equal once normalised.
-    * Numbers are equal as numbers, 3 and 3.0 too; floats up to a billionth of them.
-    * Moments are equal as moments; one without a zone is read in UTC; a day is its midnight.
-    * Lists are equal item by item, in order; records and dicts field by field, where a missing field equals None.
+    * Numbers are equal by value, such as 3 and 3.0; floats with a relative tolerance of a billionth.
+    * Moments are equal as moments; without a zone they are in UTC; a date is its midnight.
+    * Lists are compared item by item, in order; records and dicts field by field, and a missing field equals None.
     * A text compared with another type is read as that type: ``"3"``, ``"true"``, ``"2026-01-02"``, ``'["a"]'``.
 
     Args:
         found: one cell.
         expected: the other.
-        normalise: what is done to texts before they are compared; None for nothing.
+        normalise: applied to texts before they are compared; None to compare them as they are.
     """
     return _same(_simple(found, normalise), _simple(expected, normalise), normalise)
 
 
 def _simple(cell: Any, normalise: Normalise | None) -> Any:
-    """Return a cell as None, a text, a bool, a number, a moment in UTC, a list, a dict, or else as it is."""
+    """Return a cell as None, a text, a bool, a number, a moment in UTC, a list or a dict; anything else unchanged."""
     if isinstance(cell, enum.Enum):
         cell = cell.value
     cell = cell.tolist() if isinstance(cell, np.ndarray) else python_value(cell)
@@ -104,7 +104,7 @@ def _close(one: Any, other: Any) -> bool:
 
 
 def _read(text: str, like: Any, normalise: Normalise | None) -> Any:
-    """Return the value that a text stands for when it is compared with another value; None if it stands for none."""
+    """Read a text as a value of the type of ``like``; return None if that fails."""
     try:
         if isinstance(like, bool):
             return _TRUTH[text.casefold()]

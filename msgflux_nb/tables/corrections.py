@@ -1,8 +1,8 @@
-"""What a person corrected in a result, kept with the answers, so that the same row is right in every later run.
+"""A person's corrections of a result, kept with the answers and applied to the same rows in every later run.
 
-A correction belongs to a row by what the row holds, and not by its label, its place or the request that was made for
-it: it stays when rows move, when the prompt's wording, the examples or the model change, and it holds for every row of
-the same texts. The answer itself is not touched.
+A correction belongs to the content of a row, not to its label, its place or its request. So it survives when rows move
+or when the prompt, the examples or the model change, and it applies to every row with the same texts. The answer
+itself does not change.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Correction(msgspec.Struct, frozen=True):
     """One corrected field of a row.
 
     Attributes:
-        field: the names that lead to it, with dots; empty for the whole answer.
-        value: what is right, as JSON.
-        was: what the answer said, as JSON.
+        field: the dotted name of the field; empty for the whole answer.
+        value: the right value, as JSON.
+        was: the answer's value, as JSON.
     """
 
     field: str
@@ -41,7 +41,7 @@ _FIELDS = Correction.__struct_fields__
 
 
 def _read(told: Sequence[Any]) -> list[Correction]:
-    """Return a correction as it was written; none for what somebody else has written."""
+    """Return a stored correction in a list; an empty list if it was not written by this package."""
     try:
         return [msgspec.convert(dict(zip(_FIELDS, told, strict=True)), Correction)]
     except msgspec.ValidationError:
@@ -49,16 +49,16 @@ def _read(told: Sequence[Any]) -> list[Correction]:
 
 
 class Corrections:
-    """The corrections to the rows of a run, among all that were made to rows read as the same schema.
+    """The corrections to the rows of a run, chosen from all corrections of the same schema.
 
     Args:
-        records: the store in which they are kept; None to keep them as long as this object.
+        records: the store that keeps them; None to keep them as long as this object.
         schema: the type of the answers.
         rows: the rows.
-        keys: those of the rows' requests, by position, one after the other; they grow.
+        keys: the keys of the rows' requests, one after the other in the order of positions; they grow.
 
     Attributes:
-        schema_name: what corrections to answers of this type are kept under.
+        schema_name: the name under which corrections to this schema are kept.
     """
 
     def __init__(self, records: BatchRecords | None, schema: Any, rows: Rows, keys: bytearray) -> None:
@@ -68,13 +68,13 @@ class Corrections:
         self._schema = schema
         self.schema_name = str(getattr(schema, "__qualname__", schema))
         self._own: dict[bytes | None, dict[str, Correction]] = {}
-        self._subjects: dict[int, bytes] = {}  # of rows that stay; finding out takes some 10 µs a row
+        self._subjects: dict[int, bytes] = {}  # cached for rows that stay: computing one takes some 10 µs
 
     def put(self, position: int, correction: Correction) -> None:
-        """Keep a correction; :meth:`keep` says that it is written. A later one of the same field takes its place.
+        """Add a correction, which replaces an earlier one of the same field; :meth:`keep` waits until it is written.
 
         Raises:
-            ValueError: the row is not known any more: one of an iterator, without a store.
+            ValueError: the content of the row is no longer known: it came from an iterator, without a store.
             StoreError: the store was closed.
         """
         subject = self.subject(position)
@@ -100,20 +100,20 @@ class Corrections:
         """Wait until all corrections are written, for a second at most.
 
         Raises:
-            StoreError: they are not, for now; they are written as soon as that is possible.
+            StoreError: they are not written yet; they will be as soon as that is possible.
         """
         if self._notes is not None:
             self._notes.keep()
 
     def of_row(self, position: int) -> dict[str, Correction]:
-        """Return the corrections of one row by field, as of the last look at all of them; no store is asked."""
+        """Return the corrections of one row by field, as they were last read from the store."""
         return dict(self._own.get(self.subject(position), {}))
 
     def of_rows(self, within: float | None = None) -> dict[int, dict[str, Correction]]:
-        """Return the corrections by position, for the rows that have any, and by field.
+        """Return the corrections by position and field, for the rows that have any.
 
         Raises:
-            StoreError: the store cannot be read, or not within so many seconds.
+            StoreError: the store cannot be read within ``within`` seconds.
         """
         known = self._all(within)
         if not known:
@@ -122,19 +122,19 @@ class Corrections:
         return {position: known[subject] for position, subject in found.items() if subject in known}
 
     def set_right(self, values: list[Any], within: float | None = None) -> None:
-        """Put what is right into decoded answers, by position; a row that has none becomes a dict of what is known.
+        """Apply the corrections to decoded answers, by position; a row without an answer becomes a dict of corrections.
 
-        What does not fit the schema of today is left as it was.
+        A correction that does not fit the present schema is ignored.
 
         Raises:
-            StoreError: the store cannot be read, or not within so many seconds.
+            StoreError: the store cannot be read within ``within`` seconds.
         """
         for position, corrections in self.of_rows(within).items():
             for correction in corrections.values():
                 values[position] = self.applied(values[position], correction)
 
     def applied(self, value: Any, correction: Correction) -> Any:
-        """Return one answer with what is right in it."""
+        """Return one answer with a correction applied."""
         path = correction.field.split(".") if correction.field else []
         try:
             kind = type_at(self._schema, path, value)
@@ -152,7 +152,7 @@ class Corrections:
         return self._own
 
     def subject(self, position: int) -> bytes | None:
-        """Return what identifies a row; the key of its request if the row was not kept."""
+        """Return what identifies a row by its content; the key of its request if the row was not kept."""
         if position in self._subjects:
             return self._subjects[position]
         media = self._rows.media(position)
@@ -169,14 +169,14 @@ class Corrections:
 
 
 def _subject_of(cells: dict[str, str], media: Sequence[Any] = ()) -> bytes | None:
-    """Return what a row is known by.
+    """Return the identity of a row's content.
 
     Args:
         cells: its texts by column.
-        media: what its images and files are made from.
+        media: the sources of its images and files.
 
     Returns:
-        A hash; None for a blank row, and for one with media that are not told by a text or bytes.
+        A hash; None for a blank row, and for a row whose media are neither texts nor bytes.
     """
     told = [_told(one) for one in media]
     if not any((*cells.values(), *told)) or None in told:

@@ -1,6 +1,6 @@
-"""Rows that are worked on at once: a fixed number; a waiting row gives its place to another.
+"""Workers on rows: a fixed number of places; a row that waits gives its place to another.
 
-A row that a provider has told to wait for a second would otherwise keep a place in which ten others could be answered.
+A row that a provider tells to wait for a second would otherwise keep a place in which ten others could be answered.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 __all__ = ["Crew"]
 
-_SHORT_SECONDS = 0.25  # of a rest in which no other worker takes over
+_SHORT_SECONDS = 0.25  # no other worker takes over for so short a rest
 
 
 class Crew:
     """Workers that take rows in turn.
 
     Args:
-        places: how many rows are worked on at once; as many again may rest.
-        take: gives the next row; None when there are no more.
+        places: the number of rows in work at once; as many again may rest.
+        take: returns the next row; None when there are no more.
         work: works on a row to its end.
     """
 
@@ -34,7 +34,7 @@ class Crew:
         self._resting = self._stand_ins = 0
 
     async def run(self, count: int) -> BaseException | None:
-        """Work with so many until the rows end; return the first error that ended one of them, or None."""
+        """Run ``count`` workers until the rows end; return the first error that ended a worker, or None."""
         for _ in range(count):
             self._begin(self._member())
         crash: BaseException | None = None
@@ -47,12 +47,12 @@ class Crew:
         return crash
 
     def cancel(self) -> None:
-        """Cancel whatever is under way."""
+        """Cancel all workers."""
         for member in self._members:
             member.cancel()
 
     async def rest(self, seconds: float) -> None:
-        """Wait with a row, and let another one be worked on meanwhile; afterwards wait for a place."""
+        """Let a row wait while another one takes its place; then wait for a free place."""
         if seconds < _SHORT_SECONDS or self._resting >= self._places:
             await asyncio.sleep(seconds)
             return
@@ -89,6 +89,6 @@ class Crew:
             self._stand_ins -= 1
 
     def _leave(self, task: asyncio.Task[Any] | None) -> None:
-        if task in self._working:  # else it was cancelled while it rested
+        if task in self._working:  # not there if it was cancelled while it rested
             self._working.discard(task)
             self._free.release()

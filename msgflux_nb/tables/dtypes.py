@@ -6,22 +6,22 @@ type of the field                         dtype of the column
 ``int``, ``float``, ``bool``, ``str``     ``Int64``, ``Float64``, ``boolean``, ``string``
 ``int | float``                           ``Float64``
 ``Literal[...]``, ``Enum``                ``category`` over every level, in declared order; an Enum by its values
-``datetime``                              ``datetime64[us, UTC]``; ``datetime64[us]`` where no value has a zone
-``datetime`` with ``Meta(tz=...)``        the one that it says, whatever the values
+``datetime``                              ``datetime64[us, UTC]``; ``datetime64[us]`` if no value has a zone
+``datetime`` with ``Meta(tz=...)``        the one that it names, whatever the values
 ``date``                                  ``datetime64[us]`` at midnight, so that ``.dt`` and sorting work
 ``timedelta``                             ``timedelta64[us]``
-a Struct or other record                  one column a field, ``field.inner``; a recursive one is ``object``
-a union of tagged Structs                 a ``category`` of the tags, then one column a field that any of them has
+a Struct or other record                  one column per field, ``field.inner``; a recursive one is ``object``
+a union of tagged Structs                 a ``category`` of the tags, then one column per field of any of them
 ``list[X]``, ``tuple[X, ...]``            ``object``; its cells are lists, and the records in them dicts
 Decimal, bytes, UUID, time, dict, ...     ``object``: Python's own values
 ========================================= ==========================================================
 
-``X | None`` has the dtype of ``X``. The dtype follows from the schema alone, with no rows and with nothing but missing
-values too. One rule stands above it: a value that its dtype cannot hold exactly (an integer beyond 64 bits, a naive
-``datetime`` next to one with a zone, a level that is not in the Literal) makes its column ``object``; nothing is
-rounded, cast or lost.
+``X | None`` has the dtype of ``X``. The dtype follows from the schema alone, even without rows or with only missing
+values. The one exception: a value that its dtype cannot hold exactly (an integer beyond 64 bits, a naive ``datetime``
+next to one with a zone, a level that is not in the Literal) makes its column ``object``. Nothing is rounded, cast or
+lost.
 
-What is called ``object`` here is :class:`.ValuesDtype`, which behaves so and keeps its cells in Parquet and Feather.
+``object`` here means :class:`.ValuesDtype`, which behaves like it and can be stored in Parquet and Feather.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Column(msgspec.Struct, frozen=True):
 
     Attributes:
         name: the field's name; ``outer.inner`` for a field of a nested record; ``value`` if the schema is not a record.
-        path: the field names that lead from a value to the cell; empty for the value itself.
-        kind: what the cells are.
+        path: the field names from a value to the cell; empty for the value itself.
+        kind: the kind of the cells.
         levels: the categories of a ``category`` column, in declared order.
-        tags: for the tags of a union, which class has which; the path then leads to the instance.
-        type: what the cells of a ``list`` or an ``object`` column are; None if they are of several types.
-        item: for a column of an exploded list, the field names that lead from an item to the cell.
+        tags: for the tags of a union, the tag of each class; the path then leads to the instance.
+        type: the type of the cells of a ``list`` or an ``object`` column; None if there are several.
+        item: for a column of an exploded list, the field names from an item to the cell.
     """
 
     name: str
@@ -98,12 +98,12 @@ def columns(schema: Any, explode: str | None = None) -> tuple[Column, ...]:
     """Return the columns of a table of ``schema``.
 
     Args:
-        schema: a type that msgspec knows.
-        explode: the column of a list; in its place stand the columns of its items.
+        schema: a type that msgspec supports.
+        explode: the column of a list, which is replaced by the columns of its items.
 
     Raises:
-        SchemaError: ``schema`` is not a type that msgspec knows, two of its columns would have the same name, or
-            ``explode`` names no list.
+        SchemaError: msgspec does not support ``schema``, two of its columns would have the same name, or ``explode``
+            does not name a list.
     """
     try:
         kind = inspect.type_info(schema)
@@ -122,11 +122,11 @@ def columns(schema: Any, explode: str | None = None) -> tuple[Column, ...]:
 
 
 class _Walk:
-    """A schema's columns in order.
+    """Collects a schema's columns in order.
 
     Attributes:
-        exploded: whether the list to explode was met.
-        lists: the names of the lists that were met.
+        exploded: whether the list to explode was found.
+        lists: the names of the lists that were found.
     """
 
     def __init__(self, explode: str | None) -> None:
@@ -184,7 +184,7 @@ def _items(kind: inspect.Type, hint: Any, bound: Hints, path: tuple[str, ...]) -
 
 
 def _merged(one: Column, other: Column) -> Column:
-    """Return the column of a field that several members of a union have."""
+    """Return the column of a field that two members of a union have."""
     if one == other:
         return one
     kinds = {one.kind, other.kind}
@@ -207,7 +207,7 @@ def alternatives(kind: inspect.Type) -> list[inspect.Type]:
 
 
 def record_fields(kind: inspect.Type) -> tuple[inspect.Field, ...]:
-    """Return the fields of a record type; none for anything else."""
+    """Return the fields of a record type; an empty sequence for anything else."""
     return kind.fields if isinstance(kind, _RECORDS) else ()
 
 
@@ -221,16 +221,16 @@ def _leaf(members: list[inspect.Type]) -> Kind:
 
 
 def _levels(members: list[inspect.Type], hint: Any, bound: Hints) -> tuple[Any, ...]:
-    """Return the categories of a Literal or an Enum, or nothing if this is neither."""
+    """Return the categories of a Literal or an Enum; empty if the type is neither."""
     found: tuple[Any, ...] = ()
     if len(members) == 1 and isinstance(members[0], inspect.EnumType):
         found = tuple(member.value for member in members[0].cls)
     elif members and all(isinstance(member, inspect.LiteralType) for member in members):
         values = [value for member in members for value in member.values if value is not None]  # type: ignore[attr-defined]  # all are LiteralType
-        # msgspec sorts a Literal's values; the order in which they were declared is only in the annotation.
+        # msgspec sorts a Literal's values; only the annotation has the declared order.
         declared = [value for value in _literals(hint, bound) if value is not None]
         found = tuple(declared if sorted(map(repr, declared)) == sorted(map(repr, values)) else values)
-    # Categories are told apart by ==, so 1 and True cannot both be one.
+    # Categories are compared by ==, so 1 and True cannot both be one.
     usable = all(type(value) in _LEVEL_TYPES for value in found) and len(set(found)) == len(found)
     return found if usable else ()
 
@@ -248,14 +248,14 @@ def _literals(hint: Any, bound: Hints) -> Iterator[Any]:
 
 
 def _meant(hint: Any, bound: Hints) -> Any:
-    """Return what a type variable, a NewType or a ``type X = ...`` stands for."""
+    """Return the type behind a type variable, a NewType or a ``type X = ...``."""
     if isinstance(hint, typing.TypeVar):
         hint = bound.get(hint)
     return getattr(hint, "__supertype__", getattr(hint, "__value__", hint))
 
 
 def _item_hint(hint: Any, bound: Hints) -> Any:
-    """Return the annotation of a list's items; None if it cannot be found."""
+    """Return the annotation of a list's items; None if it is unknown."""
     hint = _meant(hint, bound)
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
@@ -266,7 +266,7 @@ def _item_hint(hint: Any, bound: Hints) -> Any:
 
 
 def _hints(record: Any) -> tuple[dict[str, Any], dict[Any, Any]]:
-    """Return a record's annotations by field, and what its type variables stand for."""
+    """Return a record's annotations by field, and the types of its type variables."""
     origin = typing.get_origin(record) or record
     try:
         hints = typing.get_type_hints(origin, include_extras=True)

@@ -1,4 +1,4 @@
-"""Examples for a model: pairs of what is asked and its answer → turns that stand before each row."""
+"""Examples for a model: pairs of a row and its answer → turns before each row."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Example(msgspec.Struct, frozen=True):
 
     @property
     def plain(self) -> tuple[Asked, Any]:
-        """The pair as plain values, which can be given again."""
+        """The pair as plain values, as ``examples=`` takes them."""
         return self.asked, msgspec.json.decode(self.answer)
 
 
 def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
-    """Read pairs of what is asked and its answer.
+    """Read pairs of a row and its answer.
 
     Args:
-        examples: pairs of a row, which is a text or has cells by column, and its answer: an instance of the schema, or
-            what decodes to one.
+        examples: pairs of a row (a text, or cells by column) and its answer (an instance of the schema, or a value that
+            converts to one).
         schema: the type of the answers.
 
     Raises:
@@ -63,14 +63,14 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
 
 
 def example_turns(examples: Iterable[Example], written: Callable[[Asked], str]) -> list[Message]:
-    """Return the turns that show a model what is wanted.
+    """Return the examples as user and assistant turns.
 
     Args:
         examples: the examples.
-        written: makes of a row what is sent for it.
+        written: makes a row's message.
 
     Raises:
-        ValueError: no row can be made of one.
+        ValueError: an example is not a row of this batch.
     """
     turns: list[Message] = []
     for number, example in enumerate(examples):

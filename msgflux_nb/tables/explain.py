@@ -1,4 +1,4 @@
-"""One row of a result, explained: what was asked, what came, and what became of it."""
+"""One row of a result, explained: its request, its answer, and how it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .runs import FoundRun, find_run
 __all__ = ["Explanation", "explain", "explain_so_far"]
 
 _BILL = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
-_LIMIT = 4_000  # characters of one text that are printed
+_LIMIT = 4_000  # characters of a text that are printed
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,20 +29,20 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run: the run's name.
-        model: who was asked.
+        model: the model that was asked.
         row: the row's label.
         position: its place in the input.
         state: how it ended.
         error: what went wrong, or None.
-        note: what a reader has to know: where the answer comes from, or why there is none; None if nothing.
-        request: the body of the request, or None if there was nothing to send, or it is not known any more.
-        answer: the provider's answer, byte for byte as text; None if none came whole, or it was not kept.
+        note: where the answer comes from, or why there is none; None if there is nothing to say.
+        request: the body of the request; None if nothing was sent or it is no longer known.
+        answer: the provider's answer, byte for byte as text; None if no whole answer came or it was not kept.
         text: the text of the structure in it, or None.
-        attempts: how many requests the answer took, in whichever run it was asked for; None if that is not known.
-        prompt_tokens: as they were billed for it, or None.
-        completion_tokens: likewise.
+        attempts: the number of requests that the answer took, in the run that asked for it; None if unknown.
+        prompt_tokens: the prompt tokens that were billed, or None.
+        completion_tokens: the completion tokens that were billed, or None.
         cost: US dollars, or None.
-        seconds: how long it took, or None.
+        seconds: the seconds that the answer took, or None.
         warnings: what was changed, repaired, cut or left out on the way to the value, or None.
     """
 
@@ -65,13 +65,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def turns(self) -> list[tuple[str, str]]:
-        """The messages of the request as roles and texts; an image or a file is named and not written out."""
+        """The messages of the request as roles and texts; images and files are only named."""
         messages = (self.request or {}).get("messages", ())
         return [(str(message.get("role")), "\n".join(_parts(message.get("content")))) for message in messages]
 
     @property
     def bill(self) -> str:
-        """Attempts, tokens, cost and time, as far as they are known."""
+        """Attempts, tokens, cost and time, where known."""
         told = [
             _counted(self.attempts, "attempt"),
             _counted(self.prompt_tokens, "prompt token"),
@@ -108,7 +108,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     frame: pd.DataFrame, row: Any = None, *, position: int | None = None, piece: int | None = None
 ) -> Explanation:
-    """Explain a row of a result, or of some of its rows: ``df.mf.explain``, which says how."""
+    """Explain a row of a result or of a selection of its rows; see ``df.mf.explain``."""
     found = find_run(frame)
     index = _input_index(found, frame)
     place = row_place(index, row, position)
@@ -127,7 +127,7 @@ def explain(
 
 
 def explain_so_far(run: Run, position: int) -> Explanation:
-    """Explain a row of a run of this kernel, which may still be under way.
+    """Explain a row of a run of this kernel, which may still be running.
 
     Raises:
         IndexError: the run has no such row.
@@ -176,12 +176,12 @@ def _explanation(
 
 
 def _input_index(found: FoundRun, frame: pd.DataFrame) -> pd.Index[Any]:
-    """The index of the run's input."""
+    """Return the index of the run's input."""
     if found.live is not None:
         return found.live.rows.index
     assert found.record is not None
     rows = found.record.report["rows"]
-    for index in (frame.index, frame.index.unique()):  # exploded rows have their label several times
+    for index in (frame.index, frame.index.unique()):  # exploded rows repeat their labels
         if len(index) == rows and label_digest(index) == found.record.labels:
             return index
     raise StoreError(
@@ -191,7 +191,7 @@ def _input_index(found: FoundRun, frame: pd.DataFrame) -> pd.Index[Any]:
 
 
 def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, Any]:
-    """What the result says of the row, without what is missing; nothing if the row is not known."""
+    """Return the row's cells in the result without missing ones; empty if the row is unknown."""
     if not frame.index.equals(index):
         there = label_places(index, index[place])
         try:
@@ -205,7 +205,7 @@ def _cells(frame: pd.DataFrame, index: pd.Index[Any], place: int) -> dict[str, A
 
 
 def _number(found: FoundRun, place: int, piece: int | None) -> int:
-    """Which of the run's requests is meant."""
+    """Return the number of the request of a row, or of its piece."""
     if found.live is not None:
         return found.live.number_of(place, piece)
     if found.record is not None and found.record.options.get("chunk") is not None:
@@ -217,7 +217,7 @@ def _number(found: FoundRun, place: int, piece: int | None) -> int:
 
 
 def _recorded(found: FoundRun, place: int) -> str | None:
-    """Say that the row's answer was recorded; of a run of an earlier kernel, that answers of it were."""
+    """Return a note if the row's answer was recorded; for a run of an earlier kernel, if any answer of it was."""
     if found.live is not None:
         date = found.live.batch.ledger.recorded.get(place)
         return None if date is None else f"the answer was recorded {date}"
@@ -234,7 +234,7 @@ def _record(found: FoundRun, place: int) -> Record | None:
 
 
 def _request(found: FoundRun, place: int, record: Record | None) -> tuple[dict[str, Any] | None, str | None]:
-    """The request, and a note if there is none."""
+    """Return the request, and a note if there is none."""
     if record is not None:
         return _shown(record.request), None
     if found.live is None:
@@ -249,7 +249,7 @@ def _request(found: FoundRun, place: int, record: Record | None) -> tuple[dict[s
 
 
 def _shown(body: bytes) -> dict[str, Any]:
-    """A request's body; what looks like a key is hidden but in the messages, which are the user's own data."""
+    """Return a request's body with keys hidden, except in the messages, which are the user's own data."""
     request: dict[str, Any] = msgspec.json.decode(body)
     rest = {name: value for name, value in request.items() if name != "messages"}
     hidden: dict[str, Any] = msgspec.json.decode(scrub(msgspec.json.encode(rest).decode()))

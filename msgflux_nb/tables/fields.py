@@ -1,4 +1,4 @@
-"""Values → the cells of one field, of all values at once: a table is built column by column."""
+"""Values → the cells of one field of all values: a table is built column by column."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEQUENCES = {list, tuple, set, frozenset}
 
 
 class Cells:
-    """The cells of some values, by column; what lies on the way to several columns is looked up once.
+    """The cells of some values, by column; a record that several columns share is looked up once.
 
     Args:
         values: decoded instances; None for what is missing.
@@ -37,7 +37,7 @@ class Cells:
         }
 
     def of(self, column: Column) -> Sequence[Any]:
-        """Return a column's cells; None if a record on the way is missing."""
+        """Return a column's cells; a cell is None if a record on its path is missing."""
         path = column.path if column.item is None else column.item
         of_item = column.item is not None
         if column.tags:
@@ -52,7 +52,7 @@ class Cells:
 
 
 class TypedRecords:
-    """Some records, the most of them of one type.
+    """Some records, most of them of one type.
 
     Args:
         values: the records; None for a missing one.
@@ -66,7 +66,7 @@ class TypedRecords:
         self._names = field_names(kinds.pop()) if len(kinds) == 1 else ()
 
     def take(self, name: str) -> list[Any]:
-        """Return one field of each record; None if it has none, or is missing itself."""
+        """Return one field of each record; None if the record or the field is missing."""
         if name not in self._names:
             return [field_of(record, name) for record in self.values]
         get = attrgetter(name)
@@ -83,7 +83,7 @@ def field_of(record: Any, name: str) -> Any:
 
 
 def field_names(kind: Any) -> tuple[str, ...]:
-    """Return the names of a record class's fields; none if it is not a record."""
+    """Return the names of a record class's fields; empty if it is not a record."""
     return _field_names(kind)
 
 
@@ -96,7 +96,7 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Return lists, and dicts by field name, in place of sequences and records; an Enum's value in place of it.
+    """Return a value with lists for sequences, dicts for records, and the values of Enums.
 
     A tagged Struct's dict begins with its tag, as it does in JSON.
     """
@@ -117,7 +117,7 @@ def plain(value: Any) -> Any:
 
 
 def plain_all(values: Sequence[Any]) -> list[Any]:
-    """Return :func:`plain` of each value, level by level: a column of lists has many items of one type."""
+    """Return :func:`plain` of each value; works level by level, which is fast for many items of one type."""
     kinds = set(map(type, values))
     if kinds <= _LEAVES:
         return list(values)
@@ -150,7 +150,7 @@ def _tag(kind: Any) -> dict[str, Any]:
 
 
 def is_missing(cell: Any) -> bool:
-    """Tell whether a cell holds nothing: None, ``UNSET``, pandas' ``NA`` and ``NaT``, a float NaN."""
+    """Return whether a cell is missing: None, ``UNSET``, pandas' ``NA`` and ``NaT``, a float NaN."""
     if cell is None or cell is msgspec.UNSET or cell is pd.NA or cell is pd.NaT:
         return True
     if isinstance(cell, (np.datetime64, np.timedelta64)):
@@ -159,7 +159,7 @@ def is_missing(cell: Any) -> bool:
 
 
 def python_value(cell: Any) -> Any:
-    """Return None for a missing cell, Python's own value of a numpy scalar, anything else as it is."""
+    """Return None for a missing cell, Python's value of a numpy scalar, anything else unchanged."""
     if is_missing(cell):
         return None
     if isinstance(cell, np.datetime64):

@@ -25,21 +25,21 @@ __all__ = ["build_frame", "exploded_frame", "frame_from_columns", "to_frame"]
 def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
     """Turn Structs, responses or dicts into a typed DataFrame.
 
-    ``tables/dtypes.py`` lists which type becomes which dtype. Dicts have no schema: their columns are the keys in
-    order of first appearance, and the dtype is what a column's cells have in common. Values that are not records (a
-    list of numbers, say) become one column, ``value``.
+    ``tables/dtypes.py`` lists the dtype of each type. Dicts have no schema: their columns are the keys in the order of
+    first appearance, and a column's dtype fits all of its cells. Values that are not records, such as numbers, become
+    one column, ``value``.
 
     Args:
-        values: Structs, dataclass instances, named tuples, dicts, or responses whose ``consume()`` gives one of
-            these; in a list or any other iterable, or a single one. All of one type, or tagged Structs.
-        explode: a field that holds a list: one row for each of its items, under the same index label.
+        values: Structs, dataclass instances, named tuples, dicts, or responses whose ``consume()`` returns one of
+            these; a single one, or several in a list or another iterable. All of one type, or tagged Structs.
+        explode: a field that holds a list: one row per item, under the same index label.
 
     Returns:
         One row per value, in order, with a new RangeIndex; an empty frame for no values.
 
     Raises:
-        TypeError: the values are of several types, or there is nothing to iterate over.
-        SchemaError: ``explode`` names no list of the values' type.
+        TypeError: the values are of several types, or are not iterable.
+        SchemaError: ``explode`` does not name a list.
 
     Example:
         >>> import msgspec
@@ -68,12 +68,12 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
 
 
 def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any]) -> pd.DataFrame:
-    """Return the table of ``schema``: its dtypes follow from the schema, whatever is missing.
+    """Return the table of ``schema``; its dtypes follow from the schema, even if cells are missing.
 
     Args:
-        schema: a type that msgspec knows; one that is not a record gives the single column ``value``.
+        schema: a type that msgspec supports; one that is not a record gives the single column ``value``.
         values: decoded instances; None makes a row of missing cells.
-        index: the index of the result, taken as it is; duplicates and a MultiIndex are kept.
+        index: the index of the result, used unchanged; duplicates and a MultiIndex are kept.
     """
     return build_frame(columns(schema), Cells(values), index)
 
@@ -81,14 +81,14 @@ def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any])
 def exploded_frame(
     schema: Any, values: Sequence[Any], index: pd.Index[Any], field: str
 ) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """Return the table of ``schema`` with a list exploded, and for each of its rows the position of its value.
+    """Return the table of ``schema`` with a list exploded, and for each row the position of its value.
 
-    The columns of the items stand where the list's was: ``field``, or ``field.inner`` where items are records. A value
-    whose list is missing or empty keeps one row, with missing items.
+    The columns of the items replace the list's: ``field``, or ``field.inner`` if items are records. A value whose list
+    is missing or empty keeps one row, with missing items.
 
     Args:
-        schema: a type that msgspec knows.
-        values: decoded instances; None for a row that has none.
+        schema: a type that msgspec supports.
+        values: decoded instances; None for a row without a value.
         index: the labels of the values.
         field: the column of the list.
 
@@ -110,25 +110,25 @@ def build_frame(found: Sequence[Column], cells: Cells, index: pd.Index[Any], *, 
 
     Args:
         found: the columns.
-        cells: where their cells come from, as many as ``index`` is long.
-        index: the index of the result, taken as it is.
-        guess: whether a column of any type gets the dtype that its cells have in common.
+        cells: the source of their cells, as many as ``index`` is long.
+        index: the index of the result, used unchanged.
+        guess: whether a column without a type gets a dtype that fits its cells.
     """
     arrays = {}
     for column in found:
         here = cells.of(column)
         arrays[column.name] = _array(infer(column, here) if guess and column.kind == "any" else column, here)
     frame = pd.DataFrame(arrays, index=pd.RangeIndex(len(index)), copy=False)
-    # By assignment, since pandas would align by label, and labels may be there twice.
+    # By assignment: pandas would align by label, and labels may occur twice.
     frame.index = index
     return frame
 
 
 def _array(column: Column, cells: Sequence[Any]) -> Any:
-    """Return a column's array; of objects, where the code of one of them fails when it is looked at."""
+    """Return a column's array; of objects if an object's own code fails on the way."""
     try:
         return to_array(column, cells)
-    except Exception:  # a table that was paid for is not lost for one odd value of a user's own __post_init__
+    except Exception:  # one odd value with a user's code must not cost a table that was paid for
         return objects(cells)
 
 
@@ -147,12 +147,12 @@ def _iterable(values: Any) -> Iterable[Any]:
 
 
 def _holds_content(kind: type) -> bool:
-    """Whether instances are responses."""
+    """Return whether instances are responses."""
     return callable(getattr(kind, "consume", None)) and not issubclass(kind, msgspec.Struct | type)
 
 
 def _common_type(rows: list[Any]) -> Any:
-    """Return the type of the values; of tagged Structs, the union of their types."""
+    """Return the type of the values; for tagged Structs, the union of their types."""
     found = dict.fromkeys(map(_family, dict.fromkeys(map(type, rows))))
     first, *others = found
     if not others:
@@ -183,7 +183,7 @@ def _described(kind: Any) -> tuple[Column, ...]:
     try:
         return columns(kind)
     except SchemaError:
-        # A class made inside a function may name types that only that function knows.
+        # The annotations of a class inside a function may name types that only this function knows.
         return tuple(Column(name, (name,), "any") for name in field_names(kind))
 
 

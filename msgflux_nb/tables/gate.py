@@ -1,7 +1,7 @@
 """The gate before one endpoint: requests wait here until they may begin.
 
-:mod:`.gate_rule` decides how many may be under way, :mod:`.pace` when the next one may begin. What is here lets them
-wait on an event loop. Everything runs on one event loop.
+:mod:`.gate_rule` decides how many requests may run at once, :mod:`.pace` when the next one may begin. The gate makes
+them wait. Everything runs on one event loop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .pace import Pace
 __all__ = ["Gate", "Ticket", "gate_of", "over_budget"]
 
 _log = logging.getLogger("msgflux_nb")
-_LEAST_SECONDS = 0.001  # of a wait, so that a rounded time is not looked at again and again
+_LEAST_SECONDS = 0.001  # the shortest wait, so that rounding does not make a busy loop
 
 
 _Waiting = tuple[asyncio.Future[Ticket], float]
@@ -32,13 +32,13 @@ class Gate:
     """Lets requests through.
 
     Args:
-        start: how many at once to begin with.
-        most: how many at once at most.
-        clock: seconds of the event loop.
-        chance: a number from 0 to 1, for waits that do not move in step.
+        start: the number of concurrent requests at the beginning.
+        most: the maximum number of concurrent requests.
+        clock: returns the seconds of the event loop.
+        chance: returns a number from 0 to 1, so that the waits of many clients differ.
 
     Attributes:
-        name: the model's, for the log.
+        name: the model's name, for the log.
     """
 
     def __init__(
@@ -54,53 +54,53 @@ class Gate:
         self._rule = Rule(start=start, most=most, pace=self._paces, chance=chance)
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._waiting: deque[_Waiting] = deque()
-        self._refused: deque[_Waiting] = deque()  # those that come again
+        self._refused: deque[_Waiting] = deque()  # requests that were refused before
         self._refused_next = True
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def limit(self) -> float:
-        """How many at once, as it stands; whole numbers count."""
+        """The present limit on concurrent requests; its integer part counts."""
         return self._rule.limit
 
     @property
     def under_way(self) -> int:
-        """How many there are."""
+        """The number of requests that are running."""
         return self._rule.under_way
 
     @property
     def congestions(self) -> int:
-        """How often the limit was lowered."""
+        """The number of times that the limit was lowered."""
         return self._rule.congestions
 
     @property
     def usual_seconds(self) -> float | None:
-        """How long an answer takes; None before the first."""
+        """The seconds that an answer usually takes; None before the first."""
         return self._rule.usual
 
     def meet(self, *, start: int, most: int, rpm: float | None, tpm: float | None) -> None:
-        """Do as the latest batch wants, also for those before it; what was learnt of the server stays.
+        """Apply the limits of the latest batch to all batches; keep what was learnt of the server.
 
         Args:
-            start: how many at once to begin with, where nothing was learnt yet.
-            most: how many at once at most.
-            rpm: requests a minute, at most.
-            tpm: tokens a minute, at most.
+            start: the number of concurrent requests at the beginning, if nothing was learnt yet.
+            most: the maximum number of concurrent requests.
+            rpm: the maximum number of requests per minute.
+            tpm: the maximum number of tokens per minute.
         """
         self._rule.meet(start=start, most=most)
         self.pace(rpm, tpm)
 
     def pace(self, rpm: float | None, tpm: float | None) -> None:
-        """Set how many requests and how many tokens may begin in a minute; None for no limit."""
+        """Limit the requests and the tokens per minute; None for no limit."""
         self._paces.limit(rpm, tpm)
 
     async def enter(self, tokens: float = 0, *, again: bool = False) -> Ticket:
         """Wait until a request may begin.
 
         Args:
-            tokens: what it will use, as far as can be told.
-            again: whether it was refused before: such requests and the others begin in turn, so that neither keeps the
-                other waiting where few may begin.
+            tokens: the estimated number of its tokens.
+            again: whether it was refused before. Such requests and new ones begin alternately, so that neither kind
+                waits for all of the other.
         """
         now = self._clock()
         if not self._waiting and not self._refused and self._paces.wait(now, tokens) <= 0 and self._rule.has_room(now):
@@ -116,22 +116,22 @@ class Gate:
             raise
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A request has ended in a way that says nothing about how much the server bears.
+        """Note that a request has ended in a way that says nothing about the server's load.
 
         Args:
-            ticket: the request's.
-            used: tokens, if the server says so.
+            ticket: its ticket.
+            used: the tokens that it used, if the server says so.
         """
         self._rule.leave(ticket)
         self._settle(ticket, used)
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A request was answered: there may be room for more."""
+        """Note that a request was answered, so that the limit may rise."""
         self._rule.succeed(ticket, self._clock())
         self._settle(ticket, used)
 
     def congest(self, ticket: Ticket, *, retry_after: float | None = None) -> None:
-        """The server said that it is too much."""
+        """Note that the server refused a request because of its load."""
         limit, congestions = self.limit, self.congestions
         self._rule.refuse(ticket, self._clock(), retry_after=retry_after)
         if self.congestions > congestions:
@@ -139,11 +139,11 @@ class Gate:
         self._settle(ticket, 0)
 
     def heed(self, ticket: Ticket, allowance: Allowance) -> None:
-        """The server said in an answer how much may still be sent; to be told before the request has ended."""
+        """Note the rate limits in an answer; call this before the request ends."""
         self._paces.heed(self._clock(), ticket.before, allowance)
 
     def pause(self, seconds: float) -> None:
-        """Let nothing begin for a while, and then one after the other; a longer pause under way is not shortened."""
+        """Let nothing begin for some seconds, then one request after the other; never shorten a pause."""
         self._paces.pause(self._clock(), seconds, self._rule.limit)
 
     def _log_congestion(self, limit: float, retry_after: float | None) -> None:
@@ -159,7 +159,7 @@ class Gate:
         self._wake()
 
     def _wake(self) -> None:
-        """Let those begin that may; come back when time is all that is missing."""
+        """Let requests begin that may; set a timer if the next one only has to wait."""
         while self._waiting or self._refused:
             refused_next = bool(self._refused) and (self._refused_next or not self._waiting)
             line = self._refused if refused_next else self._waiting
@@ -194,13 +194,13 @@ class Gate:
 
 
 def over_budget(most: float, spent: float, answers: int, in_flight: int) -> str | None:
-    """Return why nothing more may begin, where the calls in flight and one more might pass a budget; else None.
+    """Return why nothing more may begin if the calls in flight and one more might exceed a budget; else None.
 
     Args:
         most: the budget, in US dollars.
-        spent: what was spent so far.
-        answers: for how many answers.
-        in_flight: how many calls are under way; each is reckoned to cost what the others did.
+        spent: the US dollars spent so far.
+        answers: the number of answers that they paid for.
+        in_flight: the number of calls in flight; each is assumed to cost as much as the mean answer.
     """
     each = spent / answers if answers else 0.0
     if spent + each * (in_flight + 1) <= most:
@@ -213,13 +213,13 @@ _gates_of_objects: WeakKeyDictionary[Any, Gate] = WeakKeyDictionary()
 
 
 def gate_of(key: Any, name: str = "") -> Gate:
-    """Return the gate for calls that a provider counts together; it remembers what it has learnt.
+    """Return the gate of calls that a provider counts together; it keeps what it has learnt.
 
     Args:
-        key: what they have in common: address, key, model; or the model itself if its address is not known.
-        name: the model's, for the log.
+        key: their address, key and model; or the model itself if its address is unknown.
+        name: the model's name, for the log.
     """
-    if isinstance(key, tuple):  # what a forked child inherits is its parent's
+    if isinstance(key, tuple):  # a forked child must not use its parent's gates
         gate = _gates.setdefault((os.getpid(), key), Gate(start=1))
     else:
         gate = _gates_of_objects.setdefault(key, Gate(start=1))

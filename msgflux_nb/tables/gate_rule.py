@@ -1,9 +1,9 @@
-"""How many requests may be under way at once: a rule of events and times, without a clock or a loop; pure.
+"""How many requests may run at once: a rule of events and times, without a clock or a loop; pure.
 
-``docs/gate.md`` says what it does in words, where it comes from, and what it reaches in simulation.
+``docs/gate.md`` describes the rule, its sources, and its results in simulation.
 
-Requests are counted in the order in which they began, and one that is still under way counts as not refused: refusals
-come back sooner than answers, so that a share of what has come back would be far too high at every beginning.
+Requests are counted in the order in which they began, and a running one counts as not refused. Refusals come back
+sooner than answers, so a share of finished requests would be far too high at every beginning.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from .pace import Pace
 
 __all__ = ["Rule", "Ticket", "row_wait"]
 
-# When refusals are congestion. In Page's cumulative sum a refusal adds ln(0.40 / 0.08), any other request adds
-# ln(0.60 / 0.92), and four refusals in a row reach the bound; divided by the sum of both weights that is this.
+# When refusals are congestion: Page's cumulative sum, in which a refusal adds ln(0.40 / 0.08), any other request adds
+# ln(0.60 / 0.92), and four refusals in a row reach the bound; both numbers here are divided by the sum of the weights.
 _SHARE = 0.21
 _MARGIN = 3.1
-_MOST_TOLERATED = 0.4  # instead of that share, where refusals do not depend on how many are under way
-_DECREASE = 0.5  # the least part of the limit that one congestion leaves
+_MOST_TOLERATED = 0.4  # the highest share that is tolerated if refusals do not depend on the number of requests
+_DECREASE = 0.5  # one congestion leaves at least this part of the limit
 
 # How the limit grows.
-_GROWTH = 2.0  # times as many a round, up to the ceiling
-_SMALL_ROUND, _TRIAL_ROUND = 8, 20  # requests at least, and where one more at once is tried
-_HEARD = 2 / 3  # of a round's requests must have ended; the others are taken as accepted
-_PATIENCE = 8  # rounds at most before the next trial, where trials have failed again and again
-_MEMORY = 400  # requests from which the usual share of refusals is reckoned
-_SLOWER = 3.0  # times the shortest usual answer, from which on more at once only means longer waits
-_MEDIAN_OF = 32  # answers at least, since those of models differ much among themselves
+_GROWTH = 2.0  # factor per round, up to the ceiling
+_SMALL_ROUND, _TRIAL_ROUND = 8, 20  # the least requests of a round, and of a round that tries one more at once
+_HEARD = 2 / 3  # the part of a round's requests that must have ended; the others count as accepted
+_PATIENCE = 8  # the most rounds before the next trial, after repeated failures
+_MEMORY = 400  # the number of requests that the usual share of refusals is computed from
+_SLOWER = 3.0  # times the shortest median; beyond this, more requests at once only wait longer
+_MEDIAN_OF = 32  # the least number of answers, since their times vary much
 
 # A storm: everything is refused.
 _STORM = 4  # refusals in a row, with nothing else under way
 _FIRST_PROBE_SECONDS, _LATER, _LONGEST_PROBE_SECONDS = 0.25, 1.5, 10.0
 
-# A refusal keeps its place for as long as an answer usually takes, within these bounds.
+# A refused request keeps its place for as long as an answer usually takes, within these bounds.
 _UNKNOWN_SECONDS, _SHORTEST_COOLING_SECONDS, _LONGEST_COOLING_SECONDS = 0.25, 0.1, 1.0
-_AT_FLOOR = 3.0  # times as long if only one place is left: that makes it less than one at once
+_AT_FLOOR = 3.0  # factor if only one place is left, which makes less than one request at once
 
-# What a refused row waits itself: half a second at first, or as long as an answer takes if that is less.
+# The wait of a refused row: at first the time of an answer, but at most half a second.
 _LONGEST_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 
-# A request that takes much longer than usual gives its place to another one.
+# A request that takes much longer than usual gives its place to another.
 _OVERDUE, _OVERDUE_SECONDS, _OVERDUE_UNKNOWN_SECONDS = 4.0, 5.0, 15.0
 
 
 class Ticket:
-    """One request under way.
+    """A running request.
 
     Attributes:
-        tokens: what it was reckoned to use.
-        began: when.
-        before: how many requests, and how many tokens, had begun when it had.
+        tokens: the estimated number of its tokens.
+        began: the time when it began.
+        before: how many requests and tokens had begun by then, this one included.
     """
 
     __slots__ = ("before", "began", "epoch", "refused", "round", "tokens")
@@ -64,20 +64,20 @@ class Ticket:
 
 
 class Rule:
-    """Decides how many.
+    """Decides how many requests may run at once.
 
     Args:
-        start: how many at once to begin with.
-        most: how many at once at most.
-        pace: is told of the pauses that a refusal asks for.
-        chance: gives a number from 0 to 1, so that clients do not move in step.
+        start: the number of concurrent requests at the beginning.
+        most: the maximum number of concurrent requests.
+        pace: makes the pauses that refusals ask for.
+        chance: returns a number from 0 to 1, so that the waits of many clients differ.
 
     Attributes:
-        limit: how many at once, as it stands; whole numbers count.
-        most: the most at once.
-        under_way: how many there are.
-        congestions: how often it was lowered.
-        in_storm: whether everything is refused, so that single requests try whether that is over.
+        limit: the present limit on concurrent requests; its integer part counts.
+        most: the maximum number of concurrent requests.
+        under_way: the number of running requests.
+        congestions: the number of times that the limit was lowered.
+        in_storm: whether everything is refused, so that only single requests are tried.
     """
 
     def __init__(
@@ -88,19 +88,19 @@ class Rule:
         self.under_way = 0
         self.congestions = 0
         self.in_storm = False
-        self.usual: float | None = None  # seconds that an answer takes
+        self.usual: float | None = None  # seconds that an answer usually takes
         self._pace, self._chance = pace, chance
         # Places.
-        self._young: dict[Ticket, None] = {}  # under way, the oldest first
+        self._young: dict[Ticket, None] = {}  # running and not overdue, the oldest first
         self._overdue: set[Ticket] = set()
-        self._cooling: deque[float] = deque()  # until when a refused request keeps its place
+        self._cooling: deque[float] = deque()  # times until which refused requests keep their places
         # Congestion.
         self._epoch = 0
         self._window: deque[Ticket] = deque()  # begun in this epoch
-        self._event: tuple[float, int, int] | None = None  # the limit before, how many had begun, how many were refused
+        self._event: tuple[float, int, int] | None = None  # the limit before, requests begun, requests refused
         self._wished_until = float("-inf")
         self._tolerated = _SHARE
-        self._suspected: float | None = None  # the share of refusals for which the limit was lowered
+        self._suspected: float | None = None  # the share of refusals that lowered the limit
         self._before = self.limit
         # Growth.
         self._known = self.limit  # the limit that held for a whole round
@@ -120,7 +120,7 @@ class Rule:
         self._probe_seconds = _FIRST_PROBE_SECONDS
 
     def meet(self, *, start: int, most: int) -> None:
-        """Do as the latest batch wants, also for those before it; what was learnt of the server stays."""
+        """Apply the limits of the latest batch to all batches; keep what was learnt of the server."""
         self.most = most
         limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
         if limit != self.limit:
@@ -130,7 +130,7 @@ class Rule:
     # -- places -------------------------------------------------------------------------------------------------------
 
     def has_room(self, now: float) -> bool:
-        """Whether one more may begin, as far as their number goes."""
+        """Return whether the limit allows one more request."""
         self._look(now)
         if self.under_way >= self.most:
             return False
@@ -140,7 +140,7 @@ class Rule:
         return held + len(self._cooling) < int(self.limit)
 
     def seconds_to_room(self, now: float) -> float:
-        """Return when to look again whether there is room, if nothing ends before; ``inf`` for never."""
+        """Return the seconds until there may be room even if no request ends; ``inf`` for never."""
         until = self._cooling[0] if self._cooling else float("inf")
         oldest = next(iter(self._young), None)
         if oldest is not None:
@@ -161,8 +161,8 @@ class Rule:
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """Take the end of a request, which says nothing about how many the server bears."""
-        if ticket.round == self._round:  # another one is counted in its place
+        """Note the end of a request that says nothing about the server's load."""
+        if ticket.round == self._round:  # the round counts another one instead
             ticket.round, self._begun = -1, self._begun - 1
         self._end(ticket)
 
@@ -180,7 +180,7 @@ class Rule:
                 self._end_round()
 
     def _look(self, now: float) -> None:
-        """Take note of the time: of places that are free again, and of requests that are overdue."""
+        """Free the places of refused requests and of overdue ones, by the time."""
         while self._cooling and self._cooling[0] <= now:
             self._cooling.popleft()
         while self._young:
@@ -197,19 +197,19 @@ class Rule:
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def succeed(self, ticket: Ticket, now: float) -> None:
-        """Take an answer."""
+        """Note an answer."""
         self._measure(now - ticket.began)
         self._streak = 0
         if self.in_storm and ticket.epoch == self._epoch:
             self.in_storm = False
             self.limit = self._known = max(1.0, self._before_storm / 2)
             self._ceiling = max(self.limit, self._before_storm)
-            self._anew()
+            self._new_epoch()
             self._pace.spread(now, min(self._probe_seconds / 2, now - ticket.began), self.limit)
         self._end(ticket)
 
     def _measure(self, seconds: float) -> None:
-        """See, round by round, whether answers take longer than when there were fewer at once."""
+        """Check round by round whether answers take longer than with fewer requests at once."""
         self.usual = seconds if self.usual is None else self.usual + (seconds - self.usual) / 8
         self._seconds.append(seconds)
         if len(self._seconds) >= max(_MEDIAN_OF, self.limit):
@@ -219,12 +219,12 @@ class Rule:
             self._seconds.clear()
 
     def _new_round(self) -> None:
-        """Begin to judge the limit as it stands, by requests that begin from now on."""
+        """Begin to judge the present limit by the requests that begin from now on."""
         added = (self.limit - self._known) / self.limit
         trial = max(_SMALL_ROUND, min(_TRIAL_ROUND, 2 / added)) if added > 0 else _SMALL_ROUND
         self._round += 1
         self._size = max(int(trial), int(self.limit))
-        # The trial fails if refusals exceed the usual number by half of what was added.
+        # The trial fails if refusals exceed the usual number by half of the added requests.
         self._bearable = (
             min(self._refused / max(1.0, self._tried), self._tolerated / 2) + added / 2 if added > 0 else 1.0
         )
@@ -232,14 +232,14 @@ class Rule:
         self._full = False
 
     def _take_back(self) -> None:
-        """The trial failed: the limit is too high."""
+        """End a failed trial: return to the limit before."""
         self.limit = self._ceiling = self._known
         self._patience = min(2 * self._patience, _PATIENCE)
         self._step, self._hold = 1.0, self._patience
         self._new_round()
 
     def _end_round(self) -> None:
-        """The trial succeeded: keep the limit, and try a higher one."""
+        """End a round that succeeded: keep the limit, and try a higher one."""
         self._explain(self._heard_refused / self._size)
         usual = self._heard_refused <= self._tolerated * self._size
         if usual:
@@ -254,7 +254,7 @@ class Rule:
         self._new_round()
 
     def _explain(self, share: float) -> None:
-        """See whether fewer at once are refused less often; if not, their number was not the reason."""
+        """Check whether a lower limit reduced refusals; if not, tolerate that share: it has another cause."""
         if self._suspected is not None and share > self._suspected / 2:
             self._tolerated = max(self._tolerated, min(1.5 * share, _MOST_TOLERATED))
             self._ceiling = max(self._ceiling, self._before)
@@ -274,7 +274,7 @@ class Rule:
     # -- refusals -----------------------------------------------------------------------------------------------------
 
     def refuse(self, ticket: Ticket, now: float, *, retry_after: float | None = None) -> None:
-        """Take a refusal: now and then it is that request's own trouble, often it is congestion."""
+        """Note a refusal, which may concern this request alone or be a sign of congestion."""
         ticket.refused = True
         usual = _UNKNOWN_SECONDS if self.usual is None else self.usual
         usual = _AT_FLOOR * usual if self.limit < 2 else usual
@@ -295,11 +295,11 @@ class Rule:
         if not self.in_storm and self._streak >= _STORM and self.under_way <= len(self._overdue):
             self.in_storm, self._probe_seconds = True, _FIRST_PROBE_SECONDS
             self.congestions += 1
-            self._anew()
+            self._new_epoch()
             self._probe_again(now)
 
     def _look_for_congestion(self, now: float) -> None:
-        """See whether, for some number n, of the last n requests more than n times the share and some more failed."""
+        """Check whether, for any n, the refusals among the last n requests exceed the tolerated share by the margin."""
         most, found, refused = _MARGIN, 0, 0
         for begun, ticket in enumerate(reversed(self._window), 1):
             refused += ticket.refused
@@ -307,11 +307,11 @@ class Rule:
                 most, found, of_these = refused - self._tolerated * begun, begun, refused
         if found:
             self.congestions += 1
-            self._anew()
+            self._new_epoch()
             self._lower(now, self.limit, found, of_these)
 
     def _lower(self, now: float, before: float, begun: int, refused: int) -> None:
-        """Lower the limit to the number of requests that were accepted together; to half of them at least."""
+        """Lower the limit to the number of requests that were accepted at once, but at most by half."""
         self._event = before, begun, refused
         share = min(1.0, refused / begun)
         accepted = max(0.0, 1 - refused / max(begun, before))
@@ -322,8 +322,8 @@ class Rule:
             self._pace.pause(now, self._wished_until - now, self.limit)
         self._new_round()
 
-    def _anew(self) -> None:
-        """Start a new count: what began before is one event."""
+    def _new_epoch(self) -> None:
+        """Start a new count: requests that began before belong to one event."""
         self._epoch += 1
         self._window.clear()
         self._event = None
@@ -337,13 +337,13 @@ class Rule:
 
 
 def row_wait(refusals: int, wish: float | None, usual: float | None, chance: float) -> float:
-    """Return the seconds that a refused row waits itself before it asks for its turn again.
+    """Return the seconds that a refused row waits before it asks for its turn again.
 
     Args:
         refusals: how often it was refused before.
-        wish: the seconds that the provider asks for; None if it does not.
-        usual: the seconds that an answer takes; None if that is not known.
-        chance: a number from 0 to 1, so that rows do not move in step.
+        wish: the seconds that the provider asks for, or None.
+        usual: the seconds that an answer usually takes; None if unknown.
+        chance: a number from 0 to 1, so that the waits of rows differ.
     """
     if wish is not None:
         return wish

@@ -1,7 +1,7 @@
-"""A person's interrupt: told from a program's ``task.cancel()``, and once is enough.
+"""Interrupts by a person: distinguishes them from a program's ``task.cancel()``, and holds repeated ones back.
 
-Both reach a coroutine as ``CancelledError``. Whoever presses Stop again while a batch closes its connections and builds
-its frame means the same, and must not lose the frame by it.
+Both reach a coroutine as ``CancelledError``. A person who presses Stop again while a batch closes its connections and
+builds its frame must not lose the frame.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from .loop import batch_loop
 __all__ = ["CLOSING_SECONDS", "Interrupts", "Stoppable", "watch_interrupts"]
 
 CLOSING_SECONDS = 0.5
-"""How long cancelled requests may take to close their connections; then the frame is returned without them."""
+"""Cancelled requests may take this long to close their connections; then the frame is returned anyway."""
 
-# Whose handlers of SIGINT end a cell or a program: by KeyboardInterrupt, or by cancelling it at its next ``await``.
+# Modules whose SIGINT handlers end a cell or a program: by KeyboardInterrupt, or by cancelling it at an ``await``.
 _ENDING = frozenset(("_signal", "asyncio", "ipykernel"))
-_HELD_SECONDS = 10.0  # further interrupts are held back this long; then something is stuck, and one gets through
-_QUIET_SECONDS = 0.3  # after the last one before the frame is returned, so that the next does not hit what follows
+_HELD_SECONDS = 10.0  # further interrupts are held back this long; later something must be stuck, so one gets through
+_QUIET_SECONDS = 0.3  # without interrupts before the frame is returned, so that none hits later code
 
-# Changed on the main thread only, where signals are handled.
+# Changed only on the main thread, which handles signals.
 _watchers: list[Interrupts] = []
 _before: Any = None
 
 
 class Interrupts:
-    """The interrupts since it began.
+    """The interrupts since this object was made.
 
     Args:
-        looks: whether whoever waits looks every moment whether one has come. Then none has to be raised, which in the
-            midst of the standard library's code for waiting ends as another error.
+        looks: whether the waiting code polls ``is_set``. Then KeyboardInterrupt need not be raised, which inside the
+            standard library's waiting code may end as another error.
     """
 
     def __init__(self, *, looks: bool = False) -> None:
@@ -48,23 +48,23 @@ class Interrupts:
         self._last = 0.0
 
     def is_set(self) -> bool:
-        """Whether one has come."""
+        """Return whether an interrupt has come."""
         return self._first is not None
 
     @property
     def quiet_in(self) -> float:
-        """The seconds until no more are expected; 0 where none has come, or none is held back any more."""
+        """The seconds until no more interrupts are expected; 0 if none has come, or none is held back."""
         now = time.monotonic()
         return max(0.0, self._last + _QUIET_SECONDS - now) if self.holds(now) else 0.0
 
     def wait_for_quiet(self) -> None:
-        """Wait until no more are expected, for as long as they are held back."""
+        """Wait until no more interrupts are expected, as long as they are held back."""
         while self.quiet_in:
             time.sleep(self.quiet_in)
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Within this, the first one is raised: code of others may wait for long."""
+        """Raise the first interrupt inside this context, for other people's code that may wait for long."""
         self.looks = False
         try:
             if self.is_set():
@@ -74,20 +74,20 @@ class Interrupts:
             self.looks = True
 
     def holds(self, now: float) -> bool:
-        """Whether a further one is held back."""
+        """Return whether a further interrupt is held back."""
         return self._first is not None and now - self._first < _HELD_SECONDS
 
     def note(self, now: float) -> None:
-        """One has come."""
+        """Note an interrupt."""
         self._first = now if self._first is None else self._first
         self._last = now
 
 
 class Stoppable(ABC):
-    """What every run of a batch has: a person may end it early, and gets what was paid for.
+    """A run that a person may interrupt and still get the answers so far.
 
     Attributes:
-        batch: what asks for the rows.
+        batch: the engine.
     """
 
     batch: Any
@@ -97,11 +97,11 @@ class Stoppable(ABC):
         """Make the frame so far."""
 
     def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight."""
+        """Send nothing more and cancel requests in flight."""
         batch_loop.call(self.batch.interrupt)
 
     def interrupt_and_wait(self) -> None:
-        """The same, and wait a moment for the connections to close; a second interrupt does not wait."""
+        """As ``interrupt``, and wait a moment for the connections to close; a second interrupt ends the wait."""
         try:
             self.interrupt()
             self.batch.ended.wait(CLOSING_SECONDS)
@@ -109,7 +109,7 @@ class Stoppable(ABC):
             return
 
     def result(self) -> pd.DataFrame:
-        """Return the frame so far; another interrupt meanwhile does not lose what was paid for."""
+        """Return the frame so far, even if another interrupt comes meanwhile."""
         try:
             return self._frame()
         except KeyboardInterrupt:
@@ -118,13 +118,13 @@ class Stoppable(ABC):
 
 @contextmanager
 def watch_interrupts(*, looks: bool = False) -> Iterator[Interrupts]:
-    """Yield what notes each SIGINT; the first one goes to whoever handled SIGINT before, the others are held back.
+    """Yield an object that notes each SIGINT; the first one goes to the previous handler, later ones are held back.
 
-    On another thread than the main one, or where nothing written in Python handles SIGINT, nothing is noted.
+    Nothing is noted outside of the main thread, or if no Python function handles SIGINT.
 
     Args:
-        looks: whether the caller looks at what is yielded every moment. Then the first one goes only to a handler of
-            the user's own.
+        looks: whether the caller polls ``is_set`` of the yielded object. Then the first one goes only to a user's own
+            handler.
     """
     global _before
     seen = Interrupts(looks=looks)
@@ -153,6 +153,6 @@ def _notice(number: int, frame: FrameType | None) -> None:
 
 
 def _ends(handler: Any) -> bool:
-    """Whether a handler ends what runs, which the frame of a batch must outlive."""
+    """Return whether a handler ends the running code, which would lose the frame of a batch."""
     module = getattr(getattr(handler, "func", handler), "__module__", None) or ""
     return module.partition(".")[0] in _ENDING

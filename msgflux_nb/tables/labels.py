@@ -1,4 +1,4 @@
-"""An index: the position of a label in it, and whether the index has changed."""
+"""Labels of an index: their positions, and a digest that shows whether the index has changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["label_digest", "label_place", "label_places", "row_place"]
 
 
 def label_digest(index: pd.Index[Any]) -> str | None:
-    """Return what tells an index from one with other labels, or another order; None where its labels have no hash."""
+    """Return a digest of an index's labels and their order; None if a label has no hash."""
     try:
         hashes = pd.util.hash_pandas_object(index, index=False)
     except (TypeError, ValueError):
@@ -24,7 +24,7 @@ def label_places(index: pd.Index[Any], label: Any) -> list[int]:
     """Return the positions of a label.
 
     Raises:
-        KeyError: nowhere.
+        KeyError: there is no such label.
     """
     try:
         where: Any = index.get_loc(label)
@@ -37,8 +37,8 @@ def label_place(index: pd.Index[Any], label: Any) -> int:
     """Return the position of a label.
 
     Raises:
-        KeyError: nowhere.
-        ValueError: at several; the message names them.
+        KeyError: there is no such label.
+        ValueError: several rows have it; the message names their positions.
     """
     places = label_places(index, label)
     if len(places) > 1:
@@ -50,10 +50,10 @@ def label_place(index: pd.Index[Any], label: Any) -> int:
 
 
 def row_place(index: pd.Index[Any], row: Any, position: int | None) -> int:
-    """Return the position of a row: by its label, or by its place, counted from the end if negative.
+    """Return the position of a row by its label, or by its place, counted from the end if negative.
 
     Raises:
-        TypeError: it is said in both ways, or in none.
+        TypeError: both or neither of ``row`` and ``position`` are given.
         KeyError: there is no such label.
         IndexError: there is no such position.
         ValueError: the label stands for several rows; the message names their positions.

@@ -1,4 +1,4 @@
-"""How the rows of a batch have ended, by column: a million outcomes in a few arrays and not in a million objects."""
+"""The outcomes of a batch's rows by column: a million of them in a few arrays, not in a million objects."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _OPEN = len(STATES)
 _PENDING = _CODES["pending"]
 _UNKNOWN = -1
 BILLED_UNKNOWN = -2
-"""In the columns of bills: something was billed, but nobody says how much."""
+"""In the columns of bills: something was billed, but it is unknown how much."""
 _NAN = float("nan")
 
 
 class Ledger:
-    """One entry for each row, in any order; read from any thread.
+    """One entry per row, written in any order; may be read from any thread.
 
     Args:
-        sure: whether it was asked for how sure each field is.
+        sure: whether to keep the confidence of fields.
 
     Attributes:
-        finished: how many rows have ended.
-        failed: how many of these failed.
-        cost: US dollars of all that were billed, as far as they are known.
-        counts: how many ended in each state.
+        finished: the number of rows that have ended.
+        failed: the number of these that failed.
+        cost: US dollars of all rows, as far as known.
+        counts: the number of rows in each state.
         values: the decoded answers, None for a row without one.
-        errors: what went wrong, by position, except rows that were never sent.
+        errors: what went wrong, by position, except for rows that were never sent.
         warnings: what was changed, repaired, cut or left out on the way to a value, by position.
-        sure: how sure each field is, by position; None if that was not asked for.
-        recorded: when the answers were recorded that a recording gave, by position.
+        sure: the confidence of each field, by position; None without ``confidence=``.
+        recorded: the dates of answers from a recording, by position.
     """
 
     def __init__(self, *, sure: bool = False) -> None:
@@ -50,7 +50,7 @@ class Ledger:
         self.warnings: dict[int, tuple[str, ...]] = {}
         self.sure: dict[int, dict[str, float]] | None = {} if sure else None
         self.recorded: dict[int, str] = {}
-        self._not_sent: str | None = None  # why, for all that are pending
+        self._not_sent: str | None = None  # why, for all rows that are pending
         self._states = bytearray()
         self._attempts = array("i")
         self._prompt_tokens = array("q")
@@ -62,7 +62,7 @@ class Ledger:
         return len(self._states)
 
     def grow(self, count: int) -> None:
-        """Make room for so many rows."""
+        """Make room for ``count`` rows."""
         more = count - len(self._states)
         if more <= 0:
             return
@@ -75,7 +75,7 @@ class Ledger:
         self._states += bytes([_OPEN]) * more
 
     def end(self, position: int, outcome: Outcome) -> None:
-        """Enter how a row ended; if it was asked again, its cost is added to the earlier cost."""
+        """Enter the outcome of a row; if the row was asked again, add its cost to the earlier cost."""
         self.values[position] = outcome.value
         if outcome.error is not None:
             self.errors[position] = outcome.error
@@ -102,7 +102,7 @@ class Ledger:
         self.failed += outcome.is_failure
 
     def settled(self, in_flight: frozenset[int], reason: str | None) -> Ledger:
-        """Return a copy in which every row has ended: what was in flight is interrupted, the rest was never sent."""
+        """Return a copy in which every row has ended: rows in flight as interrupted, the rest as never sent."""
         whole = self._copy()
         interrupted = Outcome(
             "interrupted", error="interrupted while the model was answering; it may have been billed", attempts=None
@@ -111,7 +111,7 @@ class Ledger:
             if whole.is_open(position):
                 whole.end(position, interrupted)
         left = whole._states.count(_OPEN)
-        if left:  # of a million rows that are never sent, none is gone through one by one
+        if left:  # filled at once: a million rows may be left
             whole._states = whole._states.replace(bytes([_OPEN]), bytes([_PENDING]))
             whole._not_sent = f"not sent: {reason}"
             whole.counts["pending"] += left
@@ -119,7 +119,7 @@ class Ledger:
         return whole
 
     def reopened(self, states: Iterable[str]) -> tuple[Ledger, list[int]]:
-        """Return a copy in which rows that ended in these states have not, and their positions."""
+        """Return a copy in which the rows of some states are open again, and their positions."""
         again = self._copy()
         codes = {_CODES[state] for state in states}
         positions = [position for position, code in enumerate(again._states) if code in codes]
@@ -141,22 +141,22 @@ class Ledger:
         return made
 
     def state(self, position: int) -> str:
-        """How a row ended."""
+        """Return the state of a row."""
         return STATES[self._states[position]]
 
     def is_open(self, position: int) -> bool:
-        """Whether a row has not ended."""
+        """Return whether a row has not ended."""
         return self._states[position] == _OPEN
 
     def bill(self, position: int) -> dict[str, Any]:
-        """Return what a row took in this run; None for what is not known."""
+        """Return the bill of a row in this run; None for unknown amounts."""
         whole = {"prompt_tokens": self._prompt_tokens[position], "completion_tokens": self._completion_tokens[position]}
         parts = {"cost": self._costs[position], "seconds": self._seconds[position]}
         whole["attempts"] = self._attempts[position]
         return {name: amount if amount >= 0 else None for name, amount in (*whole.items(), *parts.items())}
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns about the run: lists and arrays, an entry a row; None, NaN or less than 0 for unknown."""
+        """Return the columns about the run as lists and arrays; None, NaN or a negative number means unknown."""
         errors: list[str | None] = [None] * len(self)
         if self._not_sent is not None:
             errors = [self._not_sent if state == _PENDING else None for state in self._states]
@@ -180,7 +180,7 @@ def _add(column: Any, position: int, amount: float | None) -> None:
 
 
 def _bill(column: Any, position: int, amount: float | None, unknown: bool) -> None:
-    """Add what was billed; unknown and known are unknown together, for good."""
+    """Add an amount to a bill; a sum with an unknown amount stays unknown."""
     before = column[position]
     if before == BILLED_UNKNOWN:
         return

@@ -1,4 +1,4 @@
-"""A wide table, one column a field → a long one, one row a cell."""
+"""A wide table with one column per field → a long one with one row per cell."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["to_long"]
 
 
 def to_long(frame: pd.DataFrame, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return one row for each cell, under its row's label: ``field`` and ``value``.
+    """Return one row per cell, as ``field`` and ``value`` under the row's label.
 
-    Rows stand in their order, and each one's fields in the columns' order; ``field`` is a category in that order.
-    Values are Python's own, since those of a column have not all one type.
+    Rows keep their order, and fields the order of columns; ``field`` is a category in that order. Values are Python
+    values, since the fields have different types.
 
     Args:
         frame: the frame of :func:`extract`, or any other.
-        fields: which columns; None for all but those about the run.
+        fields: the columns to use; None for all except those about the run.
 
     Raises:
-        KeyError: a field is not there.
+        KeyError: a field does not exist.
 
     Example:
         >>> to_long(pd.DataFrame({"city": ["Ghent"], "people": [265_086]}, index=["a"]))

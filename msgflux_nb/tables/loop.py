@@ -1,7 +1,7 @@
-"""One private event loop on a daemon thread, for a process's batches.
+"""One private event loop on a daemon thread, for all batches of a process.
 
-A kernel's own loop is running while a cell runs, so a batch can neither run on it from ordinary code nor start a
-second one on the same thread. Work on this loop goes on while a cell's own code is busy.
+While a cell runs, the kernel's loop is running too: sync code can neither run a batch on it nor start a second loop on
+the same thread. Work on the private loop continues while the cell's own code is busy.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class LoopThread:
         self._thread: threading.Thread | None = None
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the loop; it sees a copy of the caller's context variables.
+        """Run a coroutine on the loop, with a copy of the caller's context variables.
 
         Raises:
-            RuntimeError: the caller is on the loop's own thread, where waiting for the result would never end.
+            RuntimeError: the caller is on the loop's own thread, where waiting for the result would block forever.
         """
         if threading.current_thread() is self._thread:
             work.close()
@@ -48,7 +48,7 @@ class LoopThread:
         self._running().call_soon_threadsafe(function)
 
     def stop(self) -> None:
-        """Cancel what is still running and end the thread; waits at most a second."""
+        """Cancel all tasks and end the thread; wait at most a second."""
         thread, loop = self._thread, self._loop
         if thread is None or loop is None or not thread.is_alive():
             return

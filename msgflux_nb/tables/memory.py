@@ -1,4 +1,4 @@
-"""Finds answers of earlier runs, so that no answer is paid for twice, and keeps the new ones."""
+"""Finds answers of earlier runs, so that no answer is paid for twice, and keeps new ones."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _DECODABLE = frozenset(("ok", "invalid"))
 
 
 class Memory:
-    """The records of a run. If the store fails, no answer is lost: answers wait, and ``news`` says what went wrong.
+    """The answers of a run. If the store fails, answers wait in memory, and ``news`` returns the errors.
 
     Args:
-        records: where they are; None to remember nothing.
-        anew: states whose rows are asked again, once, even if paid for.
-        keys: those of the rows' requests so far, by position; more are added.
-        judge: says how sure answers are; None if nobody asks.
-        stops: whether nothing more is to be sent while answers cannot be kept.
+        records: the records of the store; None to remember nothing.
+        retry_states: states whose rows are asked again, once, although they were paid for.
+        keys: the keys of the rows' requests so far, by position; more are added.
+        judge: computes the confidence of answers; None without confidence.
+        stops: whether to send nothing more while answers cannot be kept.
 
     Attributes:
-        keys: of the rows' requests, by position, one after the other; zeros for a row that is not known to have one.
-        recalled: the sums once billed for the recalled rows; None for a sum that is not known.
+        keys: the keys of the rows' requests, one after the other by position; zeros for a row without a known key.
+        recalled: the sums that were once billed for the recalled rows; None for an unknown sum.
     """
 
     def __init__(
         self,
         records: BatchRecords | None,
         *,
-        anew: Iterable[str] = (),
+        retry_states: Iterable[str] = (),
         keys: bytearray | None = None,
         judge: Judge | None = None,
         stops: bool = False,
@@ -55,10 +55,10 @@ class Memory:
         self._judge = judge
         self.keys = bytearray() if keys is None else keys
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
-        self._anew, self._stops = frozenset(anew), stops
-        self._asked: set[bytes] = set()  # unusable answers that have been asked for once more
-        self._own: list[str] = []  # what went wrong, except what the records say themselves
-        self._heard = self._heard_own = 0  # of what these say, and of the others
+        self._retry_states, self._stops = frozenset(retry_states), stops
+        self._asked: set[bytes] = set()  # keys of unusable answers that were asked for once more
+        self._own: list[str] = []  # errors besides those in records.told
+        self._heard = self._heard_own = 0  # how many of records.told and of _own were reported
         self._said: dict[str, None] = {}
         self._had_some = False
         if records is not None:
@@ -72,12 +72,12 @@ class Memory:
     # -- a store that fails -------------------------------------------------------------------------------------------
 
     def fail(self, error: StoreError | str) -> None:
-        """Something went wrong with the store."""
+        """Note an error of the store."""
         if str(error) not in self._own:
             self._own.append(str(error))
 
     def news(self) -> list[str]:
-        """Return what went wrong with the store and was not returned before, each sentence once."""
+        """Return the errors of the store since the last call, each sentence once."""
         if self.records is None:
             return []
         told, own = self.records.told[self._heard :], self._own[self._heard_own :]
@@ -87,10 +87,10 @@ class Memory:
         return new
 
     def warn(self, level: int, *, ended: bool) -> StoreWarning | None:
-        """Warn of the news, and at the end of what is not in the store; return a warning that is an error.
+        """Warn of new errors, and at the end of answers that are not stored; return a warning that is an error.
 
         Args:
-            level: of the frame that is warned, as ``warnings.warn`` counts.
+            level: the stack level of the warning, as in ``warnings.warn``.
             ended: whether the batch has ended.
         """
         said = self.news()
@@ -101,12 +101,12 @@ class Memory:
         try:
             for one in said:
                 warnings.warn(one, StoreWarning, stacklevel=level)
-        except StoreWarning as error:  # where warnings are errors, which must not cost the frame
+        except StoreWarning as error:  # if warnings are errors, the frame must not be lost
             return error
         return None
 
     def told(self) -> dict[str, Any]:
-        """Return what a report says of the store."""
+        """Return the report's fields about the store."""
         if self.records is None:
             return {"store_error": None, "not_stored": 0}
         left = self.records.unwritten if self.records.lasts else 0
@@ -125,21 +125,21 @@ class Memory:
         return f"answers cannot be kept and on_store_error='stop': {records.trouble or self._own[-1]}"
 
     def use(self, begins: bool) -> None:
-        """The batch begins, or has ended; on the loop's thread."""
+        """Note that the batch begins or has ended; on the loop's thread."""
         if self.records is not None:
             self.records.store.users += 1 if begins else -1
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def may_know(self, prepared: Any) -> bool:
-        """Whether there may be an answer to a request, or to its question; False tells that there is none."""
+        """Return whether the store may have an answer to a request or to its question; False is certain."""
         records = self.records
         if records is None:
             return False
         return records.may_know(prepared.key) or (self._had_some and records.may_know(prepared.question))
 
     async def recall(self, prepared: Any) -> Outcome | None:
-        """Return how the same request ended before, or the answer to the same question read in another way."""
+        """Return the earlier outcome of the same request, or of the same question decoded to the present schema."""
         if self.records is None:
             return None
         try:
@@ -149,7 +149,7 @@ class Memory:
             return None
 
     def note(self, position: int, prepared: Any) -> None:
-        """Remember which request a row makes."""
+        """Note the key of a row's request."""
         if self.records is None:
             return
         start = position * KEY_BYTES
@@ -158,16 +158,16 @@ class Memory:
         self.keys[start : start + KEY_BYTES] = prepared.key
 
     async def keep(self, prepared: Any, outcome: Outcome) -> None:
-        """Keep the result of a request; an answer that was paid for, usable or not, is not paid for again.
+        """Keep the outcome of a request, so that an answer, usable or not, is not paid for again.
 
-        It is committed when this returns, unless the store fails or takes longer than a second: then it waits.
+        It is committed on return, unless the store fails or takes longer than a second: then it waits in memory.
         """
         if self.records is not None:
             self._put(_record(prepared, outcome))
             await self.records.kept()
 
     def keep_unread(self, prepared: Any, metadata: Any) -> None:
-        """Keep an answer before code of the schema's own reads it; how the row ends takes its place."""
+        """Keep an answer before the schema's own code runs on it; the outcome of the row replaces it."""
         if self.records is not None:
             self._put(_record(prepared, failure(ValidationFailedError(_UNREAD), metadata, None)))
             if self.records.trouble is None:
@@ -183,7 +183,7 @@ class Memory:
                 own_code = problem is not None and problem.own_code
                 if record.state == "ok" and not own_code:
                     return None
-                if record.state in self._anew and prepared.key not in self._asked:
+                if record.state in self._retry_states and prepared.key not in self._asked:
                     return None
                 found = _no_good(record, problem)
             self._add(record)
@@ -193,7 +193,7 @@ class Memory:
         return await self._read_otherwise(records, prepared)
 
     async def _read_otherwise(self, records: BatchRecords, prepared: Any) -> Outcome | None:
-        """Read an answer that was given for another structure; what was sent for it stays its request."""
+        """Decode an answer to another schema's request; its record keeps that request."""
         if not records.may_know(prepared.question):
             return None
         for other in await self._lookups.related(prepared.question):
@@ -206,7 +206,7 @@ class Memory:
         return None
 
     def _judged(self, outcome: Outcome, record: Record) -> Outcome:
-        """Return an outcome with how sure its fields are."""
+        """Return an outcome with the confidence of its fields."""
         if self._judge is None or outcome.value is None:
             return outcome
         return msgspec.structs.replace(outcome, sure=self._judge.measured(record.answer, record.text))
@@ -219,16 +219,16 @@ class Memory:
     def _put(self, record: Record) -> None:
         if self.records is None:
             return
-        if self._anew:
+        if self._retry_states:
             self._asked.add(record.key)
         try:
             self.records.put_soon(record)
-        except StoreError as error:  # the answer is in the frame all the same
+        except StoreError as error:  # the answer is in the frame anyway
             self.fail(error)
 
 
 def _without_escapes(answer: bytes) -> bytes:
-    """Return JSON with those letters of ASCII as letters that some servers write as numbers."""
+    """Return JSON with ASCII letters that some servers write as escapes written as letters."""
     return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), answer) if b"\\u00" in answer else answer
 
 
@@ -237,7 +237,7 @@ def _record(prepared: Any, outcome: Outcome) -> Record:
     text = None if prepared.text is None else prepared.text.encode("utf-8", "replace")
     answer, request = prepared.answer, without_media(prepared.request)
     whole = b"\0".join((request, _without_escapes(answer or b""), text or b""))
-    if prepared.without_key(whole) != whole:  # nearly always there is nothing to hide, which one look tells
+    if prepared.without_key(whole) != whole:  # a quick check: nearly always there is nothing to hide
 
         def hidden(data: bytes | None) -> bytes | None:
             return None if data is None else prepared.without_key(data)
@@ -271,7 +271,7 @@ def _record(prepared: Any, outcome: Outcome) -> Record:
 
 
 def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFailedError | None]:
-    """Decode a record's text as the request wants it now; the reason where it does not fit; neither without a text."""
+    """Decode a record's text to the present schema; return the outcome, or the error; both None without a text."""
     if record.text is None:
         return None, None
     if prepared.schema is None:
@@ -284,7 +284,7 @@ def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFail
 
 
 def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
-    """Return how a row ends whose paid answer is unusable, by what its own code says today."""
+    """Return the outcome of a row whose stored answer is unusable, with the present error of its own code."""
     state: Any = record.state
     own_code = problem is not None and problem.own_code
     error = described(problem) if problem is not None and own_code else record.error
@@ -292,5 +292,5 @@ def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
 
 
 def _told(record: Record) -> tuple[str, ...]:
-    """What was changed or cut on the way to the answer; what decoding repairs is said when it is decoded again."""
+    """Return the warnings about the way to the answer; decoding adds its own again."""
     return tuple((record.warnings or "").splitlines())

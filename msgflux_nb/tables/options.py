@@ -1,4 +1,4 @@
-"""The keywords of a batch: completed and checked before anything is sent."""
+"""The keywords of a batch: adds defaults and checks them before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["KEYWORDS", "LIMITS", "OnStoreError", "Options", "as_kept", "at_once"
 
 OnStoreError = Literal["keep", "stop"]
 LIMITS = ("on_error", "max_concurrency", "rpm", "tpm", "max_cost", "on_store_error")
-"""What of a run may be changed while it goes on."""
+"""The keywords that may change when a run continues."""
 
 
 class Options(TypedDict, total=False):
-    """The keywords of a batch; :func:`extract` says what they mean, and has the same ones."""
+    """The keywords of a batch, explained in :func:`extract`."""
 
     model: AsyncModel | str | None
     prompt: str | None
@@ -46,11 +46,11 @@ class Options(TypedDict, total=False):
 
 
 KEYWORDS = ("schema", *Options.__annotations__, "progress")
-"""What ``extract`` takes in addition to the data."""
+"""The defaults of the keywords."""
 
 
 def completed(options: Options) -> dict[str, Any]:
-    """Return the keywords of a batch with those that were not given."""
+    """Return the keywords of a batch with defaults for those that were not given."""
     refuse_unknown("extract", {name: None for name in options if name not in Options.__optional_keys__}, KEYWORDS)
     prompt = options.get("system_prompt")
     if prompt is not None and not isinstance(prompt, str):
@@ -60,10 +60,10 @@ def completed(options: Options) -> dict[str, Any]:
 
 
 def checked(limits: dict[str, Any]) -> dict[str, Any]:
-    """Return limits that a batch can have.
+    """Check limits and return them.
 
     Raises:
-        ValueError: one cannot be.
+        ValueError: a limit has a wrong value.
     """
     for name, choices in (("on_error", get_args(OnError)), ("on_store_error", get_args(OnStoreError))):
         given = limits[name]
@@ -76,7 +76,7 @@ def checked(limits: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
-    """How many requests at once to begin with, and at most."""
+    """Return the number of concurrent requests at the beginning, and the maximum."""
     parallel = int(model.profile.parallel)
     if max_concurrency == "auto":
         return parallel, max(parallel, int(model.profile.parallel_most))
@@ -91,7 +91,7 @@ def _check_positive(name: str, value: float | None) -> None:
 
 
 def as_kept(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
-    """Return what a run was asked with as plain values, from which it can be begun again."""
+    """Return the keywords of a run as plain values, with which it can be resumed."""
     return {
         "system_prompt": asked["system_prompt"],
         **{name: _names(asked[name]) for name in ("images", "files")},
@@ -101,7 +101,7 @@ def as_kept(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
         "sample": None if asked["sample"] is None else int(asked["sample"]),
         "confidence": asked["confidence"],
         "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
-        # A function cannot be kept: a run that goes on after a restart wants it again, and says so.
+        # A function cannot be stored: a run that is resumed after a restart asks for it again.
         "merge": None if asked["merge"] is None else getattr(asked["merge"], "__qualname__", "a function"),
     }
 

@@ -1,4 +1,4 @@
-"""How one row of a batch ended."""
+"""The outcome of one row of a batch."""
 
 from __future__ import annotations
 
@@ -55,25 +55,25 @@ _BY_ERROR: tuple[tuple[type[Exception], State], ...] = (
     (FilteredError, "refused"),
     (TruncatedError, "truncated"),
 )
-# Two texts of the same error may differ in numbers and in what is quoted.
+# The texts of two equal errors may differ in numbers and in quoted text.
 _PARTICULAR = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\d+")
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The end of one row.
+    """How a row ended.
 
     Attributes:
         state: one of ``STATES``.
         value: the decoded answer of an ``ok`` or ``cached`` row.
         error: what went wrong, or why nothing was sent.
-        attempts: how often the request was sent; None when that is not known.
-        prompt_tokens: as billed, failed rows included; None when the provider does not say.
-        completion_tokens: likewise.
-        cost: US dollars; None when the price is not known.
+        attempts: how often the request was sent; None if unknown.
+        prompt_tokens: the billed prompt tokens, failed rows included; None if the provider does not say.
+        completion_tokens: the billed completion tokens, likewise.
+        cost: US dollars; None if the price is unknown.
         seconds: from sending to the decoded answer, waits and retries included; None if nothing was sent.
         warnings: sentences about what was changed, repaired, cut or left out on the way to the value.
-        sure: how sure each field is, from 0 to 1; None if that was not asked for.
-        cached_tokens: of the prompt's, those that the provider read from its cache.
+        sure: the confidence of each field, from 0 to 1; None without ``confidence=``.
+        cached_tokens: the prompt tokens that the provider read from its cache.
         recorded: when the answer was recorded, such as ``"2026-11-20"``; None for one that came over the network.
     """
 
@@ -92,7 +92,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the row was tried and gave nothing."""
+        """Whether the row was tried and has no answer."""
         return self.state in FAILURES
 
 
@@ -102,10 +102,10 @@ def success(value: Any, metadata: Any, seconds: float) -> Outcome:
 
 
 def structure_of(value: Any) -> Any:
-    """Return what an answer means; it cannot be a tool call, since no tool was offered.
+    """Return the value of an answer; refuse a tool call, since no tool was offered.
 
     Raises:
-        ValidationFailedError: it is one.
+        ValidationFailedError: the answer is a tool call.
     """
     if isinstance(value, ToolCallAggregator):
         named = ", ".join(repr(call.name) for call in value.get_calls()) or "a tool"
@@ -114,7 +114,7 @@ def structure_of(value: Any) -> Any:
 
 
 def again(outcome: Outcome) -> Outcome:
-    """Return the outcome of a row for which another one's answer was taken: nothing was sent or billed for it."""
+    """Return the outcome of a row that uses another row's answer: nothing was sent or billed for it."""
     state: State = "cached" if outcome.state == "ok" else outcome.state
     return Outcome(
         state,
@@ -130,11 +130,11 @@ def again(outcome: Outcome) -> Outcome:
 
 
 def together(outcomes: Sequence[Outcome], sure: dict[str, float]) -> Outcome:
-    """Return the outcome of a row that was asked several times: the first answer, and what all of them took.
+    """Return the outcome of a row that was asked several times: the first answer with the bills of all.
 
     Args:
-        outcomes: of its answers.
-        sure: how sure each field is.
+        outcomes: the outcomes of its answers.
+        sure: the confidence of each field.
     """
     first = outcomes[0]
     asked = any(outcome.state not in ("cached", "skipped") for outcome in outcomes)
@@ -155,12 +155,12 @@ def _sum(amounts: Sequence[Any]) -> Any:
 
 
 def congestion(error: BaseException) -> bool:
-    """Return whether the provider says that it is overloaded, for every caller."""
+    """Return whether an error says that the provider is overloaded for every caller."""
     return fault_of(error) is Fault.LOAD
 
 
 def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent: bool = True) -> Outcome:
-    """Return the outcome of an error; ``metadata`` is of the answer, if there was one and decoding it failed."""
+    """Return the outcome of an error; ``metadata`` is that of an answer that could not be decoded."""
     if not sent:
         return Outcome("failed", error=printable(str(error)) if isinstance(error, CellError) else described(error))
     state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
@@ -170,42 +170,42 @@ def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent:
 
 
 def is_billed(outcome: Outcome) -> bool:
-    """Tell whether something was billed for a row, known or not; what failed without an answer counts for nothing."""
+    """Return whether something was billed for a row, known or not; a failure without an answer is not billed."""
     said = (outcome.prompt_tokens, outcome.completion_tokens, outcome.cost)
     return outcome.attempts != 0 and (outcome.state != "failed" or said != (None, None, None))
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Tell whether every other row would fail in the same way, so that the batch should stop."""
+    """Return whether every other row would fail in the same way, so that the batch should stop."""
     return fault_of(error) in (Fault.ACCOUNT, Fault.SETTINGS)
 
 
 def is_of_one_row(error: BaseException) -> bool:
-    """Tell whether only this row's content or length is at fault, which says nothing about the others."""
+    """Return whether this row's content or length is at fault, so that other rows may succeed."""
     return fault_of(error) in (Fault.CONTENT, Fault.SIZE)
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Return who is at fault; errors of other libraries do not say."""
+    """Return the fault of an error; UNKNOWN for errors of other libraries."""
     return error.fault if isinstance(error, MsgfluxError) else Fault.UNKNOWN
 
 
 class FirstFailures:
-    """Sees whether the first rows all fail in the same way: then the schema or the prompt is at fault, not the rows.
+    """Detects that the first rows all fail in the same way: then the schema or the prompt is at fault, not the rows.
 
     Args:
-        watched: whether to look at all.
+        watched: whether to check at all.
     """
 
     def __init__(self, *, watched: bool = True) -> None:
         self._found: list[tuple[type, str]] | None = [] if watched else None
 
     def over(self) -> None:
-        """A row went well."""
+        """Stop checking: a row has succeeded."""
         self._found = None
 
     def alike(self, error: BaseException) -> str | None:
-        """Take a failure; return why nothing more should be sent, or None."""
+        """Note a failure; return why nothing more should be sent, or None."""
         if self._found is None:
             return None
         kind = type(error), common_text(described(error))
@@ -219,7 +219,7 @@ class FirstFailures:
 
 
 def common_text(error: str) -> str:
-    """Return what the texts of two errors share that differ only in numbers and quoted text."""
+    """Return an error's text without numbers and quoted text, for comparison."""
     return _PARTICULAR.sub("_", error.partition("\n")[0])
 
 

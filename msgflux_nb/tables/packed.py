@@ -1,9 +1,8 @@
 """Cells of one type → a numpy array, by way of MessagePack.
 
-msgspec writes a list of floats, of truth values or of moments in a fraction of the time that numpy and pandas take to
-look at the objects, and each cell with a mark of its type and a fixed width, so that numpy reads the bytes as they are.
-If every mark stands where it should, no cell has another type. If not, the result is None, and the cells have to be
-looked at one by one.
+msgspec encodes a list of floats, truth values or moments in a fraction of the time that numpy and pandas take to read
+the objects. Each cell has a mark of its type and a fixed width, so numpy can read the bytes directly. If a mark is
+missing, a cell has another type: the result is then None, and the cells have to be read one by one.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ _NONE, _FALSE, _TRUE = 0xC0, 0xC2, 0xC3
 
 
 def floats(cells: Sequence[Any]) -> Array | None:
-    """Return floats, and only floats, as an array."""
+    """Return the cells as an array; None if one is not a float."""
     found = _read(_body(cells), len(cells), _FLOAT, 0xCB)
     return None if found is None else found["value"].astype(np.float64)
 
 
 def booleans(cells: Sequence[Any]) -> tuple[Array, Array] | None:
-    """Return truth values as an array, and which of them are None."""
+    """Return truth values as an array with the mask of None; None if a cell has another type."""
     packed = _body(cells)
     if packed is None or len(packed) != len(cells):
         return None
@@ -43,7 +42,7 @@ def booleans(cells: Sequence[Any]) -> tuple[Array, Array] | None:
 
 
 def microseconds(cells: Sequence[Any]) -> Array | None:
-    """Return moments with a zone as microseconds since 1970 in UTC; exact."""
+    """Return moments with a zone as exact microseconds since 1970 in UTC; None if a cell is anything else."""
     packed = _body(cells)
     found = _read(packed, len(cells), _SECONDS, 0xD6FF)  # whole seconds until 2106
     if found is not None:
@@ -67,7 +66,7 @@ def _read(packed: memoryview | None, count: int, dtype: np.dtype[Any], mark: int
 
 
 def _body(cells: Sequence[Any]) -> memoryview | None:
-    """Return the cells as they are packed, without the array's head; None where some cannot be."""
+    """Return the packed cells without the array's head; None if a cell cannot be packed."""
     try:
         packed = _encode(cells)
     except (TypeError, ValueError, OverflowError, RecursionError):

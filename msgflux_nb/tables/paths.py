@@ -1,4 +1,4 @@
-"""A field by its dotted name: its type, and a value with another one in its place."""
+"""Fields by dotted names: their types, their values, and values with one field replaced."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def type_at(schema: Any, path: Sequence[str], value: Any = None) -> Any:
 
     Args:
         schema: the type of ``value``.
-        path: the names that lead to the field; none for the value itself.
-        value: an instance, which says which member of a union is meant; None if there is none.
+        path: the names that lead to the field; empty for the value itself.
+        value: an instance, whose class selects the member of a union; or None.
 
     Raises:
         LookupError: there is no such field.
@@ -39,14 +39,14 @@ def type_at(schema: Any, path: Sequence[str], value: Any = None) -> Any:
 
 
 def at(value: Any, path: Sequence[str]) -> Any:
-    """Return what a path leads to; None where something on the way is missing."""
+    """Return the value at a path; None if a record on the path is missing."""
     for name in path:
         value = field_of(value, name)
     return None if value is msgspec.UNSET else value
 
 
 def replaced(value: Any, path: Sequence[str], new: Any) -> Any:
-    """Return a value with one field replaced; a dict of what is known if there is no record."""
+    """Return a value with one field replaced; without a record, a dict with the field."""
     if not path:
         return new
     name, *rest = path

@@ -1,6 +1,6 @@
-"""How a batch goes, while somebody waits for it: a bar of text, or what a notebook has in its place.
+"""The progress of a batch: a text bar, or a view in a notebook.
 
-The bar is drawn by the thread that waits, never by the one that works.
+The waiting thread draws it, never the working one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Progress", "Shown", "progress_of", "show_in_notebooks"]
 
 
 class Shown(Protocol):
-    """What draws a batch, as a context manager; left without ``end``, the batch has failed."""
+    """Draws the progress of a batch, as a context manager; an exit without ``end`` means that the batch has failed."""
 
     def show(self, ledger: Ledger) -> None:
-        """Draw how far it is; called about ten times a second, or more often."""
+        """Draw the progress; called about ten times a second, or more often."""
 
     def end(self, ledger: Ledger, stopped: str | None) -> None:
         """Draw the last state."""
@@ -40,16 +40,16 @@ _in_notebook: Callable[[Any], Shown | None] = _nothing
 
 
 def show_in_notebooks(view_of: Callable[[Any], Shown | None]) -> None:
-    """Have batches drawn by what ``view_of`` returns for a ``Run`` or a grid; if it returns None, as a bar of text.
+    """Set the function that returns the view of a ``Run`` or a grid, or None for a text bar.
 
-    Tables know no widgets, so a door of the package brings them together.
+    Tables do not import widgets, so a door of the package sets this.
     """
     global _in_notebook
     _in_notebook = view_of
 
 
 def progress_of(run: Any, *, shown: bool) -> Shown:
-    """Return what draws a ``Run``."""
+    """Return the progress display of a ``Run``."""
 
     def made() -> Shown:
         view = _in_notebook(run) if shown and run.rows.total != 0 else None
@@ -59,7 +59,7 @@ def progress_of(run: Any, *, shown: bool) -> Shown:
 
 
 class _Careful:
-    """Draws by something that may fail, such as a closed output or a page that is gone; the batch goes on."""
+    """Wraps a display that may fail, for instance if its output was closed, so that the batch continues."""
 
     def __init__(self, make: Callable[[], Shown]) -> None:
         self._shown: Shown | None = None
@@ -87,15 +87,15 @@ class _Careful:
 
 
 class Progress:
-    """A tqdm bar over rows; nothing at all where ``shown`` is False.
+    """A tqdm bar over rows; nothing if ``shown`` is False.
 
     Args:
-        total: how many rows there are, or None.
-        shown: whether to draw at all.
-        task: what is being done, in a word.
-        unit: what is counted.
+        total: the number of rows, or None.
+        shown: whether to draw.
+        task: the name of the work, in a word.
+        unit: the name of what is counted.
 
-    Use as a context manager: the bar is closed on every way out.
+    Use it as a context manager, so that the bar is always closed.
     """
 
     def __init__(self, total: int | None, *, shown: bool, task: str = "extract", unit: str = "row") -> None:
@@ -105,7 +105,7 @@ class Progress:
         if not shown or total == 0:
             return
         with warnings.catch_warnings():
-            # tqdm.auto warns where a kernel lacks ipywidgets, and then draws text, which is all that is wanted.
+            # tqdm.auto warns if a kernel lacks ipywidgets, and then draws text, which is enough.
             warnings.simplefilter("ignore")
             from tqdm.auto import tqdm
 
@@ -113,7 +113,7 @@ class Progress:
             self._bar = tqdm(total=total, desc=self._task, unit=self._unit, miniters=1)
 
     def show(self, ledger: Ledger) -> None:
-        """Draw how many rows have ended, and how many of them failed."""
+        """Draw the number of rows that have ended and of those that failed."""
         if self._bar is None:
             return
         finished, failed = ledger.finished, ledger.failed
@@ -123,7 +123,7 @@ class Progress:
         self._bar.update(finished - self._bar.n)
 
     def end(self, ledger: Ledger, stopped: str | None) -> None:
-        """Draw the last state, and say below the bar why the batch ended early, if it did."""
+        """Draw the last state, and below the bar the reason if the batch ended early."""
         self.show(ledger)
         if self._bar is None:
             return

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 CONFIDENCE = "_confidence"
-ROW = "_row"  # of a table without an index
+ROW = "_row"  # the positions of rows, in a table without an index
 RUN_COLUMNS = (
     "_status",
     "_error",
@@ -49,7 +49,7 @@ _SUMMED = RUN_COLUMNS[2:7]
 
 
 def check_schema(schema: Any, explode: str | None = None) -> None:
-    """Refuse a schema whose table could not be told apart from the columns about the run.
+    """Refuse a schema whose fields conflict with the columns about the run.
 
     Raises:
         SchemaError: ``schema`` is not a type, one of its fields has the name of one of those columns, or ``explode``
@@ -64,10 +64,10 @@ def check_schema(schema: Any, explode: str | None = None) -> None:
 
 
 def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]:
-    """Return the names of the columns that somebody names, one or several.
+    """Return the names of one or several columns as a list.
 
     Raises:
-        KeyError: one is not there.
+        KeyError: a column does not exist.
     """
     names = [fields] if isinstance(fields, str) else list(fields)
     for name in names:
@@ -77,10 +77,10 @@ def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]
 
 
 def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: str | None = None) -> pd.DataFrame:
-    """Return one row per entry: the schema's columns, then those about the run; ``_warnings`` if there are some.
+    """Return one row per entry: the schema's columns, then those about the run, with ``_warnings`` if there are any.
 
-    With ``explode``, one row per item of that list; what was billed stands in the first row of an entry, and its other
-    rows have 0, so that sums are right.
+    With ``explode``, one row per item of that list; the first row of an entry has its bill and the other rows 0, so
+    that sums are right.
     """
     if explode is not None:
         frame, positions = exploded_frame(schema, ledger.values, index, explode)
@@ -89,13 +89,13 @@ def outcome_frame(schema: Any, ledger: Ledger, index: pd.Index[Any], explode: st
         return frame
     frame = frame_from_columns(schema, ledger.values, index)
     for name, array in about_columns(ledger).items():
-        # An array and no Series: pandas would align a Series by label, and labels may be there twice.
+        # An array, since pandas would align a Series by label, and labels may occur twice.
         frame[name] = array
     return frame
 
 
 def about_columns(ledger: Ledger) -> dict[str, Any]:
-    """Return the columns about a run, by name."""
+    """Return the columns about the run by name."""
     about = ledger.columns()
     columns = {
         "_status": pd.Categorical.from_codes(np.frombuffer(about["states"], dtype=np.int8), pd.Index(STATES)),
@@ -120,7 +120,7 @@ def _warnings(ledger: Ledger) -> Any:
 
 
 def with_warnings(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame that has ``_warnings`` in any case: the parts of one table have the same columns."""
+    """Return a frame that always has ``_warnings``, since the parts of one table need the same columns."""
     if "_warnings" in frame.columns:
         return frame
     return frame.assign(_warnings=pd.array([None] * len(frame), dtype="string"))
@@ -136,13 +136,13 @@ def _repeated(name: str, array: Any, positions: np.ndarray[Any, Any]) -> Any:
 
 
 def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
-    """Return what a run did, as plain JSON values: pandas copies ``attrs`` around, compares and writes them.
+    """Return the report of a run as plain JSON values, since pandas copies, compares and writes ``attrs``.
 
-    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included: None if one
-    that was answered does not know its own, or none was answered. Then ``known`` has the sums over the others, and
-    ``unknown`` how many do not know. A row that failed without an answer counts for nothing.
-    ``cached_tokens`` is how many of the prompts' tokens the provider read from its cache; ``warnings`` is how many rows
-    have some; ``recorded`` is how many answers a recording gave, by the date when they were recorded.
+    ``prompt_tokens``, ``completion_tokens`` and ``cost`` are sums over all rows, failed ones included. A sum is None if
+    no row was answered, or if the amount of an answered row is unknown. Then ``known`` has the sums over the other
+    rows, and ``unknown`` the number of unknown rows. A row that failed without an answer does not count.
+    ``cached_tokens`` is the number of prompt tokens that the provider read from its cache, ``warnings`` the number of
+    rows with warnings, ``recorded`` the number of answers from a recording by date.
     """
     about = ledger.columns()
     counts = Counter(about["states"])
@@ -161,27 +161,27 @@ def report_of(ledger: Ledger, **told: Any) -> dict[str, Any]:
 
 
 def billed_of(ledger: Ledger) -> dict[str, tuple[Any, int]]:
-    """Return for each of ``BILLED`` the sum over the rows that know it, None if none does, and how many do not."""
+    """Return for each of ``BILLED`` the sum over the rows where it is known, or None, and the number of other rows."""
     about = ledger.columns()
     found = {}
     for name, column in zip(BILLED, ("prompt_tokens", "completion_tokens", "costs"), strict=True):
         amounts = np.asarray(about[column])
-        known = amounts >= 0  # what is unknown is negative, or NaN
+        known = amounts >= 0  # unknown amounts are negative or NaN
         found[name] = (amounts[known].sum().item() if known.any() else None, int((amounts == BILLED_UNKNOWN).sum()))
     return found
 
 
 def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | None]) -> dict[str, Any]:
-    """Return what the rows that were not tried will need, by those that were.
+    """Forecast tokens, cost and failures of the rows that were not tried from those that were.
 
     Args:
-        report: of the rows that were tried.
-        rest: how many were not.
-        recalled: what was once billed for rows that were tried before; in the report they cost nothing.
+        report: the report of the rows that were tried.
+        rest: the number of rows that were not tried.
+        recalled: the sums once billed for rows from an earlier run, which cost nothing in the report.
 
     Returns:
-        ``rows``; ``prompt_tokens``, ``completion_tokens`` and ``cost``, None if they are not known; ``failed``, how
-        many rows give nothing, and ``failed_at_most`` in 19 cases of 20 (Wilson 1927).
+        ``rows``; ``prompt_tokens``, ``completion_tokens`` and ``cost``, None if unknown; ``failed``, the number of rows
+        without an answer, and ``failed_at_most``, its upper bound in 19 cases of 20 (Wilson 1927).
     """
     states = report["states"]
     tried = report["rows"] - sum(states[state] for state in UNANSWERED)
@@ -197,7 +197,7 @@ def forecast_of(report: dict[str, Any], rest: int, recalled: dict[str, float | N
 
 
 def _mean(billed: float | None, once: float | None, tried: int, states: dict[str, int]) -> float | None:
-    """What a row costs; if nothing was billed now, what it cost once."""
+    """Return the mean amount per row; if nothing was billed now, that of the earlier run."""
     if billed is None and states["skipped"] == tried:
         billed = 0
     return None if billed is None or once is None or not tried else (billed + once) / tried

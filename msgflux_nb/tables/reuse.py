@@ -1,8 +1,8 @@
-"""Whether an answer that was given for one structure may be read as another one.
+"""Whether an answer to one schema may be decoded to another.
 
-Only where the model would have been asked for the same: every field that is wanted now was wanted then, by the same
-name, description and kind, with the same choices. Bounds and formats may differ, and whether null is allowed, since
-these are checked when the answer is decoded. Fields that are not wanted any more do not matter.
+It may if the model was asked for the same: every field that is wanted now was wanted then, with the same name,
+description, kind and choices. Bounds, formats and whether null is allowed may differ, since decoding checks them.
+Fields that are no longer wanted do not matter.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _CHECKED_LATER = frozenset(
         *("additionalProperties", "$defs", "definitions", "propertyOrdering", "nullable"),
     )
 )
-_DEEPEST = 32  # references in a row
+_DEEPEST = 32  # levels of references
 _Pairs = frozenset[tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def reusable(wanted: WireSchema, request: bytes) -> bool:
-    """Return whether the answer to a request may be decoded with the schema that is wanted now.
+    """Return whether the answer to an earlier request may be decoded to the present schema.
 
     Args:
-        wanted: the structure that is asked for now.
-        request: the body of the request that was answered then.
+        wanted: the present schema.
+        request: the body of the earlier request.
     """
     try:
         asked = _asked_schema(msgspec.json.decode(request))
-    except (msgspec.DecodeError, RecursionError):  # a store of somebody else's
+    except (msgspec.DecodeError, RecursionError):  # another program may have written the store
         return False
     if asked is None:
         return False
@@ -44,7 +44,7 @@ def reusable(wanted: WireSchema, request: bytes) -> bool:
 
 
 class _Schema(msgspec.Struct, frozen=True):
-    """A part of a JSON Schema, what its references name, and which of them led here."""
+    """A part of a JSON Schema, the definitions of its references, and the references that led here."""
 
     part: dict[str, Any]
     names: dict[str, Any]
@@ -72,7 +72,7 @@ class _Schema(msgspec.Struct, frozen=True):
 
 
 def _asked_schema(body: Any) -> dict[str, Any] | None:
-    """The schema in a request of any wire; None if it was only said in words."""
+    """Return the schema in a request of any wire; None if only the prompt describes it."""
     try:
         form = body.get("response_format") or {}
         if form.get("type") == "json_schema":
@@ -91,7 +91,7 @@ def _asked_schema(body: Any) -> dict[str, Any] | None:
 def _carries(new: _Schema, old: _Schema, above: _Pairs) -> bool:
     new, old = new.resolved(), old.resolved()
     pair = (new.through, old.through)
-    if all(pair) and pair in above:  # a type that holds itself: they carry each other if the rest does
+    if all(pair) and pair in above:  # a recursive type: equal if the rest is equal
         return True
     above |= {pair}
     for name in new.part.keys() | old.part.keys():

@@ -1,4 +1,4 @@
-"""A result and its rows: what a person corrects, the examples that this makes, and where an answer was found."""
+"""Corrections of a result, examples made from them, and the places of answers in the rows' texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["correct", "corrections", "examples", "live_run", "spans"]
 def correct(
     result: pd.DataFrame, row: Any, field: str | None, value: Any, *, position: int | None = None
 ) -> pd.DataFrame:
-    """Return a result with one cell set right, and keep the correction: ``df.mf.correct``, which says how."""
+    """Return a result with one cell corrected, and keep the correction; see ``df.mf.correct``."""
     run = live_run(result)
     if run.explode is not None:
         raise ValueError(
@@ -53,7 +53,7 @@ def correct(
 
 
 def corrections(result: pd.DataFrame) -> pd.DataFrame:
-    """Return what was corrected in a result: ``df.mf.corrections``."""
+    """Return the corrections of a result; see ``df.mf.corrections``."""
     run = live_run(result)
     found = [(place, one) for place, known in run.corrections.of_rows().items() for one in known.values()]
     table = pd.DataFrame(
@@ -68,7 +68,7 @@ def corrections(result: pd.DataFrame) -> pd.DataFrame:
 
 
 def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
-    """Return the rows that were corrected as examples: ``df.mf.examples``, which says which."""
+    """Return the corrected rows as examples; see ``df.mf.examples``."""
     run = live_run(result)
     values = run.settled().values
     run.corrections.set_right(values)
@@ -85,7 +85,7 @@ def examples(result: pd.DataFrame) -> list[tuple[str | dict[str, str], Any]]:
 
 
 def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return a result with the range of characters that each text field quotes: ``df.mf.spans``."""
+    """Return a result with the range of characters that each text field quotes; see ``df.mf.spans``."""
     if texts is not None and not isinstance(texts, str):
         return with_spans(result, texts, fields=fields)
     run = live_run(result)
@@ -129,7 +129,7 @@ def _path(schema: Any, field: str | None) -> tuple[str, ...]:
 
 
 def _written(value: Any, kind: Any, field: str | None) -> bytes:
-    """Return a value as JSON, once it is known to fit a type."""
+    """Check that a value fits a type, and return it as JSON."""
     given = _python(value)
     days = [given.date()] if isinstance(given, datetime.datetime) and given.time() == datetime.time() else []
     fault: Exception | None = None
@@ -151,7 +151,7 @@ def _python(value: Any) -> Any:
 
 
 def _changed(result: pd.DataFrame, place: int, schema: Any, path: tuple[str, ...], value: Any) -> pd.DataFrame:
-    """Return a copy with the cells of one field of one row made again."""
+    """Return a copy of the result with the cells of one field of one row replaced."""
     changed = result.copy()
     names = list(changed.columns)
     for column in columns(schema):
@@ -163,7 +163,7 @@ def _changed(result: pd.DataFrame, place: int, schema: Any, path: tuple[str, ...
 
 
 def _with_cell(column: pd.Series[Any], place: int, made: pd.Series[Any]) -> Any:
-    """Return a column's array with one cell from another column; of objects, if its dtype does not hold the cell."""
+    """Return a column's array with one cell of another column; of objects if its dtype does not hold the cell."""
     cell = made.tolist()[0]
     if column.dtype != object:
         try:

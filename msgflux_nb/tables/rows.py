@@ -1,4 +1,4 @@
-"""What ``extract`` is given → rows: an index, and for each position what to send."""
+"""The input of ``extract`` → rows: an index, and a message for each position."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _TEXT = "text"
 
 
 class Media(msgspec.Struct, frozen=True):
-    """Which columns are not text.
+    """The columns of images and files.
 
     Attributes:
         images: columns of images: paths, bytes, pictures, arrays, addresses, or lists of these.
         files: columns of PDF files: paths or bytes.
-        folder: where their paths have to lie; None for anywhere.
+        folder: the folder that their paths have to be in; None for any.
     """
 
     images: tuple[str, ...] = ()
@@ -43,23 +43,23 @@ class Media(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """The names of all these columns."""
         return self.images + self.files
 
 
 class Rows:
-    """The input of a batch, by position; an iterator is read as far as it was asked for.
+    """The input of a batch, by position; an iterator is read as far as needed.
 
     Args:
-        columns: by name, the cells that a prompt may ask for. Lists, since reading a frame row by row would bring
-            every cell to a common type: 2**60+1 in a row with a float is damaged.
-        template: the prompt; None sends every column that is not blank as a line ``name: value``, or, where ``bare``,
-            the cell alone.
+        columns: the cells of each column, by name. Lists, since reading a frame row by row would convert cells to a
+            common type: 2**60+1 next to a float would be damaged.
+        template: the prompt; None sends every column that is not blank as a line ``name: value``, or with ``bare`` the
+            cell alone.
         index: the index of the result; None for 0, 1, 2, ...
         bare: whether the rows are single values without names.
-        media: which columns are not text.
-        source: where further cells of the only column come from.
-        wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
+        media: the columns of images and files.
+        source: the iterator of further cells of the only column.
+        wrap: puts marks around a row without a template, or around each cell of more than a word in a template.
 
     Attributes:
         before: messages that are sent before each row, such as examples.
@@ -91,7 +91,7 @@ class Rows:
         self._texts = tuple(name for name in texts if name not in self._media.names)
 
     def __len__(self) -> int:
-        """How many rows are known so far."""
+        """Return the number of rows read so far."""
         if self._index is not None:
             return len(self._index)
         return len(next(iter(self._columns.values()), ()))
@@ -103,16 +103,16 @@ class Rows:
 
     @property
     def total(self) -> int | None:
-        """How many rows there are; None while that is not known."""
+        """The number of rows; None while it is unknown."""
         return len(self) if self._source is None else None
 
     @property
     def stay(self) -> bool:
-        """Whether what the rows hold is kept; what an iterator gave is not."""
+        """Whether the content of rows is kept; that of an iterator is not."""
         return not self._lazy
 
     def read(self, count: int) -> None:
-        """Read up to so many rows more from an iterator; on the thread of whoever owns it."""
+        """Read up to ``count`` more rows from an iterator; on the thread of its owner."""
         if self._source is None:
             return
         cells = next(iter(self._columns.values()))
@@ -124,26 +124,26 @@ class Rows:
                 return
 
     def close(self) -> None:
-        """Read no further."""
+        """Stop reading the iterator."""
         self._source = None
 
     def forget(self, position: int, *, keep: bool) -> None:
-        """A row has ended. What an iterator gave need not be kept, unless it may be asked for again."""
+        """Drop the content of a row of an iterator that has ended; ``keep`` it if it may be asked again."""
         if self._lazy and not keep:
             next(iter(self._columns.values()))[position] = None
 
     def sample(self, count: int) -> int:
-        """Keep so many rows, chosen by chance but always the same ones; return how many there were.
+        """Keep ``count`` rows, drawn at random but always the same; return how many rows there were.
 
         Raises:
-            ValueError: it is not a number of rows.
+            ValueError: ``count`` is not a number of rows.
         """
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise ValueError(f"sample: expected a number of at least 1, or None for all rows, got {count!r}")
         while self._source is not None:
             self.read(100_000)
         total = len(self)
-        chosen = sorted(random.Random(0).sample(range(total), min(count, total)))  # noqa: S311  # no secret
+        chosen = sorted(random.Random(0).sample(range(total), min(count, total)))  # noqa: S311  # no secret depends on it
         kept = {id(cells): [cells[position] for position in chosen] for cells in self._columns.values()}
         self._columns = {name: kept[id(cells)] for name, cells in self._columns.items()}
         self._index = self.index[chosen] if self._index is not None else pd.Index(chosen)
@@ -151,7 +151,7 @@ class Rows:
 
     @property
     def has_media(self) -> bool:
-        """Whether making a message takes long enough to be done on a thread."""
+        """Whether making a message takes so long that it needs a thread."""
         return bool(self._media.names)
 
     @property
@@ -160,11 +160,11 @@ class Rows:
         return self._texts
 
     def cell(self, name: str, position: int) -> Any:
-        """Return a cell as it was given."""
+        """Return a cell unchanged."""
         return self._columns[name][position]
 
     def change(self, names: Iterable[str], into: Callable[[Any], Any]) -> None:
-        """Change the cells of some columns once, such as files to their texts."""
+        """Convert all cells of some columns, such as files to their texts."""
         changed: dict[int, MutableSequence[Any]] = {}
         for name in names:
             cells = self._columns[name]
@@ -173,13 +173,13 @@ class Rows:
         self._columns = {name: changed.get(id(cells), cells) for name, cells in self._columns.items()}
 
     def text(self, position: int, texts: dict[str, str] | None = None) -> str | None:
-        """Return the text to send for a row; None if every cell it would be made of is missing or blank.
+        """Return the text of a row; None if all its cells are missing or blank.
 
         If another cell is filled, a blank cell is an empty text in a template; without a template it adds no line.
 
         Args:
             position: the row.
-            texts: its texts by column, to use instead of the cells.
+            texts: texts by column to use instead of the cells.
 
         Raises:
             CellError: a cell has no text.
@@ -190,7 +190,7 @@ class Rows:
         return self._filled(texts)
 
     def texts(self, position: int) -> dict[str, str]:
-        """Return a row's texts by column; empty ones for a row of an iterator that was not kept.
+        """Return a row's texts by column; empty texts for a row of an iterator that was not kept.
 
         Raises:
             CellError: a cell has no text.
@@ -208,17 +208,17 @@ class Rows:
         return found
 
     def media(self, position: int) -> list[Any]:
-        """Return what a row's images and files are made from."""
+        """Return the sources of a row's images and files."""
         return [one for name in self._media.names for one in self._sources(name, position)]
 
     def example(self, asked: str | Mapping[str, str]) -> str:
-        """Return what would be sent for a row that is not there.
+        """Return the message that an example's row would have.
 
         Args:
-            asked: the texts of its cells by column; or its text, if that is one.
+            asked: the texts of its cells by column, or its only text.
 
         Raises:
-            ValueError: a column that a row is made of is missing.
+            ValueError: a needed column is missing.
         """
         if isinstance(asked, str):
             if len(set(self._texts)) != 1:
@@ -242,7 +242,7 @@ class Rows:
         return self._wrap(text) if self._wrap is not None and text else text
 
     def tried_message(self, position: int) -> tuple[str | list[Message] | None, BaseException | None]:
-        """Return what to send for a row, or what its cells raised; only what ends a process is raised."""
+        """Return a row's message or the error of its cells; raise only errors that end a process."""
         try:
             return self.message(position), None
         except BaseException as error:
@@ -251,15 +251,15 @@ class Rows:
             return None, error
 
     def message(self, position: int, texts: dict[str, str] | None = None) -> str | list[Message] | None:
-        """Return what to send for a row: a text, or a user's turn with media in it; None for nothing.
+        """Return a row's message: a text, or a user's turn with media; None if there is nothing to send.
 
         Args:
             position: the row.
-            texts: its texts by column, to use instead of the cells.
+            texts: texts by column to use instead of the cells.
 
         Raises:
             CellError: a cell has no text.
-            MediaError: a cell is not an image or file that can be sent.
+            MediaError: a cell has no usable image or file.
         """
         text = self.text(position, texts)
         if not self._media.names:
@@ -294,20 +294,20 @@ def rows_of(
     folder: str | os.PathLike[str] | None = None,
     wrap: Callable[[str], str] | None = None,
 ) -> Rows:
-    """Read the input of a batch; an iterator is read later, as far as rows are wanted.
+    """Read the input of a batch; an iterator is read later, as rows are needed.
 
     Args:
-        data: a DataFrame, whose columns a prompt names; a Series, named ``{text}`` and by its own name; or any other
+        data: a DataFrame, whose columns a prompt names; a Series, named ``{text}`` or by its own name; or any other
             iterable, named ``{text}``.
         prompt: the template, or None.
-        images: columns of images.
-        files: columns of PDF files.
-        folder: where the paths of both have to lie; None for anywhere.
-        wrap: what is done to a row that goes out without a template, and in one to each cell that is more than a word.
+        images: the columns of images.
+        files: the columns of PDF files.
+        folder: the folder that the paths of both have to be in; None for any.
+        wrap: puts marks around a row without a template, or around each cell of more than a word in a template.
 
     Raises:
         TypeError: ``data`` is neither a table nor an iterable of rows, or ``prompt`` is not text.
-        ValueError: a column is named that is not there, or that is there twice; ``folder`` is none.
+        ValueError: a named column does not exist or occurs twice, or ``folder`` is not a folder.
     """
     if prompt is not None and not isinstance(prompt, str):
         raise TypeError(f"prompt: expected a text such as 'Extract: {{text}}' or None, got {type(prompt).__name__!r}")
@@ -400,7 +400,7 @@ def _items(data: Any) -> Iterable[Any]:
             "put a single text into a list"
         )
     if hasattr(data, "to_pandas"):
-        # Iterating over these gives columns, or their names, and not rows.
+        # Iterating over these yields columns or their names, not rows.
         raise TypeError(
             f"data: expected a table of pandas, polars or pyarrow, got {type(data)!r}; call .to_pandas() on it first"
         )

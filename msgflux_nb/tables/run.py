@@ -1,4 +1,4 @@
-"""One batch: its arguments, read and checked before anything is sent, and its result."""
+"""One batch: its arguments, checked before anything is sent, and its result."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ __all__ = [
     "records_of",
 ]
 
-_HURRIED_SECONDS = 0.1  # for which a store is waited for, each time, after an interrupt
+_HURRIED_SECONDS = 0.1  # each wait for the store after an interrupt
 _KEPT_RUNS = 16
-_KEPT_ROWS = 1_000_000  # of all of these, for they hold their data and their answers in memory
+_KEPT_ROWS = 1_000_000  # of all remembered runs together, since they hold data and answers in memory
 _CHUNK = 1024
 
 _INSTRUCTION = f"Extract the fields from the text in the user's message, word for word. {MARKS_NOTE}"
@@ -66,23 +66,23 @@ class Run(Stoppable):
     """One batch over some rows.
 
     Attributes:
-        name: what it is called in ``runs()`` and in the report.
-        kind: which kind of table its data was, and its result is.
+        name: the name of the run in ``runs()`` and in the report.
+        kind: the kind of table of its data and its result.
         rows: its input.
-        batch: the engine; a new one each time that it goes on.
-        began: when, in seconds since 1970.
-        seconds: how long it worked before it went on the last time.
-        keys: those of the requests that its rows make, by position.
-        unread: what an iterator of rows raised, after which it is not read on.
-        piece_keys: those of the requests that are made; where rows are cut, by piece.
-        pieces: what its rows are cut into; None if they are sent whole.
-        joined: what puts the answers to pieces together.
-        corrections: what a person has set right in such rows.
-        options: what else it was asked with, as plain values.
-        stops_without_store: whether nothing is done whose result cannot be kept.
-        record: what the store keeps of the run, written at its last start or end.
-        wants_rows: called when rows of an iterator are wanted; on the loop's thread.
-        told: called with each row that has ended, its position and its outcome; on the loop's thread, so quickly.
+        batch: the engine; a new one each time that the run is resumed.
+        began: the time of its begin, in seconds since 1970.
+        seconds: the seconds that it ran before it was last resumed.
+        keys: the keys of its rows' requests, by position.
+        unread: the error of an iterator of rows, which is then not read further.
+        piece_keys: the keys of the requests that are sent, by piece if rows are cut.
+        pieces: the pieces of its rows; None if they are sent whole.
+        joined: joins the outcomes of pieces.
+        corrections: the corrections of its rows.
+        options: its other keywords as plain values.
+        stops_without_store: whether to do nothing whose result cannot be kept.
+        record: the run as the store keeps it, written at its last start or end.
+        wants_rows: called on the loop's thread when more rows of an iterator are wanted.
+        told: called on the loop's thread with the position and the outcome of each row that has ended; must be fast.
     """
 
     task, unit = "extract", "row"
@@ -97,12 +97,12 @@ class Run(Stoppable):
         schema: Any,
         *,
         before: RunRecord | None = None,
-        anew: Iterable[str] = (),
+        retry_states: Iterable[str] = (),
         gate: Any = None,
         **options: Unpack[Options],
     ) -> None:
         asked = completed(options)
-        self._gate = gate  # which runs on several machines share; such a run is a part of something, and not listed
+        self._gate = gate  # given to the parts of a distributed batch, which are not listed as runs
         self._limits = checked({name: asked[name] for name in LIMITS})
         self.schema = with_defaults(schema)
         self.prompt, self.explode, sample = asked["prompt"], asked["explode"], asked["sample"]
@@ -130,7 +130,7 @@ class Run(Stoppable):
         self.options = as_kept(asked, [example.plain for example in shown])
         self._since = time.monotonic()
         self.pieces, self.joined = pieces_of(self.rows, asked["chunk"], asked["merge"])
-        self.batch = self._batch(anew=anew)
+        self.batch = self._batch(retry_states=retry_states)
         if gate is None:
             self.record = self._recorded()
             note_beginning(self.records, self.record)
@@ -141,7 +141,7 @@ class Run(Stoppable):
         ledger: Ledger | None = None,
         positions: list[int] | None = None,
         *,
-        anew: Iterable[str],
+        retry_states: Iterable[str],
         further: bool = True,
     ) -> Batch | PiecedBatch:
         start, most = at_once(self._limits["max_concurrency"], self.model)
@@ -151,7 +151,11 @@ class Run(Stoppable):
             gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
         self.stops_without_store = self._limits["on_store_error"] == "stop"
         self._memory = Memory(
-            self.records, anew=anew, keys=self.piece_keys, judge=self.judge, stops=self.stops_without_store
+            self.records,
+            retry_states=retry_states,
+            keys=self.piece_keys,
+            judge=self.judge,
+            stops=self.stops_without_store,
         )
         make = functools.partial(
             Batch,
@@ -187,35 +191,35 @@ class Run(Stoppable):
         self,
         states: Iterable[str],
         *,
-        anew: Iterable[str] = (),
+        retry_states: Iterable[str] = (),
         further: bool = True,
         model: AsyncModel | str | None = None,
         **limits: Any,
     ) -> None:
-        """Make ready to go on with the rows that ended in these states.
+        """Prepare to continue with the rows that ended in some states.
 
         Args:
-            states: which rows.
-            anew: states whose rows are asked again, even if paid for.
-            further: whether to read on from an iterator that was not read to its end.
-            model: who is asked instead, from now on.
-            limits: new values for some of ``LIMITS``, from now on.
+            states: the states.
+            retry_states: states whose rows are asked again although they were paid for.
+            further: whether to continue with an iterator that was not read to its end.
+            model: another model to ask from now on, or None.
+            limits: new values for some of ``LIMITS``.
         """
         self._limits = checked({**self._limits, **limits})
         self.model = self.model if model is None else self._asked_model(model)
         self.seconds, self._worked, self._since = self.seconds + self._worked, 0.0, time.monotonic()
         batch = self.batch
         ended = self.settled() if isinstance(batch, Batch) else batch.settled_pieces()
-        self.batch = self._batch(*ended.reopened(states), anew=anew, further=further)
+        self.batch = self._batch(*ended.reopened(states), retry_states=retry_states, further=further)
         self.record = self._recorded()
         keep_anyway(self.records, self.record, bytes(self.piece_keys))
 
     def prepared(self, position: int) -> Any:
-        """Return the call that a row makes, without making it; None if there is nothing to send.
+        """Return a row's call without making it; None if there is nothing to send.
 
         Raises:
             CellError: a cell has no text.
-            MsgfluxError: the call cannot be made.
+            MsgfluxError: the request cannot be built.
         """
         message = self.rows.message(position) if self.pieces is None else self.pieces.message(position)
         if message is None:
@@ -223,7 +227,7 @@ class Run(Stoppable):
         return self.model.prepare(message, system_prompt=self._system_prompt, generation_schema=self.schema)
 
     def number_of(self, position: int, piece: int | None = None) -> int:
-        """Return which of the requests is a row's; where rows are cut, of one piece: the first that is not well.
+        """Return the number of a row's request; if rows are cut, that of a piece, by default the first that went wrong.
 
         Raises:
             IndexError: the row has no such piece.
@@ -238,11 +242,11 @@ class Run(Stoppable):
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether it has begun and not ended."""
         return self.batch.started and not self.batch.ended.is_set()
 
     def feed(self) -> None:
-        """Read more of an iterator, on its owner's thread; what it raises is raised when its rows have ended."""
+        """Read more of an iterator, on its owner's thread; its error is raised when the rows before have ended."""
         try:
             self.rows.read(_CHUNK)
         except BaseException as error:
@@ -254,7 +258,7 @@ class Run(Stoppable):
             batch_loop.call(self.batch.fed)
 
     def settled(self) -> Ledger:
-        """Return how every row has ended as things stand."""
+        """Return the present outcome of every row."""
         batch = self.batch
         if isinstance(batch, PiecedBatch):
             return batch.settled()
@@ -280,7 +284,7 @@ class Run(Stoppable):
         return frame
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
-        """Return what the run did so far, as plain values."""
+        """Return the report of the run so far, as plain values."""
         worked = time.monotonic() - self._since if self.is_running else self._worked
         report = report_of(
             ledger,
@@ -297,7 +301,7 @@ class Run(Stoppable):
         return report
 
     def _recorded(self, report: dict[str, Any] | None = None, *, ended: float | None = None) -> RunRecord:
-        """Return the record to keep of the run, at its start or its end."""
+        """Return the run's record for the store, at its start or its end."""
         return RunRecord(
             run=self.name,
             began=self.began,
@@ -311,19 +315,19 @@ class Run(Stoppable):
         )
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
-        """Warn the caller, so many frames above, of troubles of the store, and at the end of what is not in it."""
+        """Warn the caller, ``above`` frames up, of errors of the store, and at the end of answers that it lacks."""
         error = self._memory.warn(above + 2, ended=ended)
         if error is not None:
             self._warned = self._warned or error
             batch_loop.call(functools.partial(self.batch.stop, str(error)))
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame as a table of the kind that the data was."""
-        table: pd.DataFrame = given_back(result, self.kind, self.schema, self.explode)  # or polars', or Arrow's
+        """Return the frame as a table of the data's kind."""
+        table: pd.DataFrame = given_back(result, self.kind, self.schema, self.explode)  # or a table of polars or Arrow
         return table
 
     def returned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the result as the kind of table that the data was, or raise the run's error with it as ``result``."""
+        """Return the result as a table of the data's kind, or raise the run's error with the table as ``result``."""
         result = self.given_back(frame)
         self.warn_of_store(4, ended=True)
         if self.batch.view_fault is not None:
@@ -333,7 +337,7 @@ class Run(Stoppable):
         error = self.batch.crash or self.unread or of_a_row or self._warned
         if error is None:
             return result
-        error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
+        error.result = result  # type: ignore[attr-defined]  # for the code that catches it
         raise error
 
     def _tell_of_cuts(self) -> None:
@@ -344,7 +348,7 @@ class Run(Stoppable):
 
 
 _runs: OrderedDict[str, Run] = OrderedDict()
-_runs_lock = threading.Lock()  # batches are begun on many threads
+_runs_lock = threading.Lock()  # batches may begin on many threads
 _kernels: list[BatchRecords] = []
 
 
@@ -362,10 +366,10 @@ def known_runs() -> list[Run]:
 
 
 def note_beginning(records: BatchRecords | None, record: RunRecord) -> None:
-    """Note that a run begins: a store that cannot be written is found before anything is sent.
+    """Write the begin of a run to the store, which tests it before anything is sent.
 
     Raises:
-        StoreError: the file cannot be written; one that others hold is waited for later.
+        StoreError: the file cannot be written; a locked file is no error and is written later.
     """
     if records is None:
         return
@@ -380,29 +384,29 @@ def note_beginning(records: BatchRecords | None, record: RunRecord) -> None:
 def keep_anyway(
     records: BatchRecords | None, record: RunRecord, keys: bytes = b"", within: float = LATE_SECONDS
 ) -> None:
-    """Note what a run did so far; if the store cannot be written, this waits too."""
+    """Write the state of a run to the store; if that fails, it waits in memory like the answers."""
     if records is not None:
-        with contextlib.suppress(StoreError):  # which the records say themselves
+        with contextlib.suppress(StoreError):  # the records report it
             records.put_run(record, keys, within)
 
 
 def kernel_records() -> list[BatchRecords]:
-    """Return the records of batches without a store of their own, if there were any."""
+    """Return the records of batches without ``store``, or None if there were none."""
     return list(_kernels)
 
 
 def kernel_memory() -> BatchRecords:
-    """Return the records of batches without a store of their own, which live as long as this process."""
+    """Return the records of batches without ``store``, which live as long as this process."""
     if not _kernels:
         _kernels.append(BatchRecords(Store(None)))
     return _kernels[0]
 
 
 def records_of(store: Any) -> BatchRecords | None:
-    """Return where answers are kept, by the keyword ``store``.
+    """Return the records for the keyword ``store``.
 
     Raises:
-        TypeError: it is not a path, None or False.
+        TypeError: ``store`` is not a path, None or False.
         StoreError: the file cannot be used.
     """
     if store is False:
@@ -417,10 +421,10 @@ def records_of(store: Any) -> BatchRecords | None:
 
 
 def model_of(model: AsyncModel | str | None) -> AsyncModel:
-    """Return the model that is meant: by its name, or the embedded one for None.
+    """Return a model, by its name if a text is given; the embedded model for None.
 
     Raises:
-        TypeError: it is not a model.
+        TypeError: ``model`` is not a model.
     """
     if model is None:
         return Model.chat_completion()

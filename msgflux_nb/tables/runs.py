@@ -1,7 +1,7 @@
-"""Runs after their beginning: which there were, going on with one, asking again for what failed.
+"""Earlier runs: list them, resume one, ask again for failed rows.
 
-A run of this kernel goes on with its own options and answers. If the kernel of a run has ended, its store knows the
-answers and how it was asked, but neither its data nor its model: these are given again.
+A run of this kernel is resumed with its own keywords and answers. If the kernel of a run has ended, its store has the
+answers and most keywords, but the data and the model have to be given again.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _DTYPES: dict[str, Any] = {
 
 
 class FoundRun(msgspec.Struct, frozen=True):
-    """What is left of a run.
+    """A run that was found by its name.
 
     Attributes:
         name: its name.
         live: the run itself, if this kernel still has it.
-        record: what its store knows of it, or None.
-        records: that store, or None.
+        record: its record in the store, or None.
+        records: the records of that store, or None.
     """
 
     name: str
@@ -63,17 +63,17 @@ class FoundRun(msgspec.Struct, frozen=True):
 
 
 def runs(store: str | os.PathLike[str] | None = None) -> pd.DataFrame:
-    """Return the runs that are known, grids too, the oldest first.
+    """List the known runs and grids, the oldest first.
 
     Args:
-        store: the file whose runs are wanted; None for those of this kernel, and of every store that it has opened.
+        store: the file whose runs to list; None for those of this kernel and of every store that it has opened.
 
     Returns:
-        One row for each: ``run`` (its name, for :func:`resume`), ``task`` (``extract`` or ``grid``), ``began``,
-        ``state``, ``model``, ``schema``, ``prompt`` (of a grid their names), ``rows`` (of a grid its answers),
-        ``done``, ``failed``, ``left`` (not sent, or interrupted), ``cost`` in US dollars,
-        ``seconds``, ``stopped`` (why it did) and ``store``. The state is ``running``, ``complete``, ``stopped``
-        (rows are left), or ``unfinished``: its process was killed, or still works on it; how far it came is not known.
+        One row per run: ``run`` (its name, for :func:`resume`), ``task`` (``extract`` or ``grid``), ``began``,
+        ``state``, ``model``, ``schema``, ``prompt`` (for a grid, the names of its prompts), ``rows`` (for a grid, its
+        answers), ``done``, ``failed``, ``left`` (not sent, or interrupted), ``cost`` in US dollars, ``seconds``,
+        ``stopped`` (why) and ``store``. The state is ``running``, ``complete``, ``stopped`` (rows are left), or
+        ``unfinished``: its process was killed, or is still working; its progress is unknown.
 
     Raises:
         StoreError: there is no such file, or it cannot be used.
@@ -100,31 +100,30 @@ def resume(
     progress: bool = True,
     **options: Unpack[Options],
 ) -> pd.DataFrame:
-    """Go on with a run: ask for its rows that are pending, interrupted or failed.
+    """Continue a run: ask for its rows that are pending, interrupted or failed.
 
-    A grid of this kernel goes on in the same way; one of another kernel by the same call of :func:`grid`.
+    A grid of this kernel continues in the same way; for one of another kernel, repeat the call of :func:`grid`.
 
     Args:
         run: its name, its report, its result, or its row in :func:`runs`.
-        data: its data again, if the kernel that had it has ended; more rows than then are welcome.
-        schema: likewise its schema; another one reads the answers that there are as far as it can.
+        data: its data, needed if its kernel has ended; there may be more rows than before.
+        schema: its schema, needed if its kernel has ended; known answers are decoded to another schema if they fit.
         progress: whether to show a progress bar.
-        options: of a run of this kernel, what changes from now on: ``model``, ``on_error``,
-            ``max_concurrency``, ``rpm``, ``tpm``, ``max_cost`` (of the whole run). Otherwise ``model``, which has to
-            be given again, and whatever else of :func:`extract` is to be another; ``store`` is where the run is, if
-            this kernel has not opened it.
+        options: for a run of this kernel, keywords to change: ``model``, ``on_error``, ``max_concurrency``, ``rpm``,
+            ``tpm``, ``max_cost`` (of the whole run). For any other run, ``model``, which has to be given again, and
+            keywords of :func:`extract` to change; ``store`` names the run's file, if this kernel has not opened it.
 
     Returns:
         The whole frame, as :func:`extract` returns it.
 
     Raises:
-        StoreError: the run is not known, or its data, schema or model have to be given again.
-        RuntimeError: it is still running.
+        StoreError: the run is unknown, or its data, schema or model have to be given again.
+        RuntimeError: the run has not ended.
     """
     grid = known_grids().get(_name(run)[0])
     if grid is not None:
-        return _grid_on(grid, data, schema, _UNSETTLED, progress, options, anew=())
-    return _go_on(find_run(run, options.get("store")), data, schema, _UNSETTLED, progress, options, anew=())
+        return _grid_on(grid, data, schema, _UNSETTLED, progress, options, retry_states=())
+    return _go_on(find_run(run, options.get("store")), data, schema, _UNSETTLED, progress, options, retry_states=())
 
 
 def retry(
@@ -137,22 +136,22 @@ def retry(
     progress: bool = True,
     **options: Unpack[Options],
 ) -> pd.DataFrame:
-    """Ask again for a run's rows that failed: ``df.mf.retry``, for all that :func:`resume` takes as a run."""
+    """Ask again for the failed rows of a run, as ``df.mf.retry``; ``run`` as in :func:`resume`."""
     wanted = (states,) if isinstance(states, str) else tuple(FAILURES if states is None else states)
     for state in wanted:
         if state not in STATES:
             raise ValueError(f"states: expected some of {', '.join(STATES)}, got {state!r}")
     grid = known_grids().get(_name(run)[0])
     if grid is not None:
-        return _grid_on(grid, data, schema, wanted, progress, options, anew=wanted)
-    return _go_on(find_run(run, options.get("store")), data, schema, wanted, progress, options, anew=wanted)
+        return _grid_on(grid, data, schema, wanted, progress, options, retry_states=wanted)
+    return _go_on(find_run(run, options.get("store")), data, schema, wanted, progress, options, retry_states=wanted)
 
 
 def find_run(run: Any, store: Any = None) -> FoundRun:
-    """Find a run: in this kernel, in the store that is named, or in one that this kernel has opened.
+    """Find a run in this kernel, in a given store, or in one that this kernel has opened.
 
     Raises:
-        StoreError: it is not there.
+        StoreError: there is no such run.
         TypeError: ``run`` is not a run.
     """
     name, place = _name(run)
@@ -177,11 +176,11 @@ def _go_on(
     states: tuple[str, ...],
     progress: bool,
     options: Any,
-    anew: tuple[str, ...],
+    retry_states: tuple[str, ...],
 ) -> pd.DataFrame:
     live = found.live
     if live is None or data is not None:
-        return finish(_begun_again(found, data, schema, options, anew), progress=progress)
+        return finish(_begun_again(found, data, schema, options, retry_states), progress=progress)
     others = sorted(set(options) - {"store", "model", *LIMITS})
     if schema is not None or others:
         raise ValueError(
@@ -191,24 +190,30 @@ def _go_on(
     if live.is_running and not live.batch.ended.wait(_CLOSING_SECONDS if live.batch.stopped else 0):
         raise RuntimeError(f"run {found.name!r} is still running; wait for its result, or interrupt it first")
     changes = {name: value for name, value in options.items() if name != "store"}
-    live.again(states, anew=anew, further=not anew, **changes)
+    live.again(states, retry_states=retry_states, further=not retry_states, **changes)
     return finish(live, progress=progress)
 
 
 def _grid_on(
-    grid: GridRun, data: Any, schema: Any, states: tuple[str, ...], progress: bool, options: Any, anew: tuple[str, ...]
+    grid: GridRun,
+    data: Any,
+    schema: Any,
+    states: tuple[str, ...],
+    progress: bool,
+    options: Any,
+    retry_states: tuple[str, ...],
 ) -> pd.DataFrame:
     others = sorted(set(options) - {"store", "max_cost"})
     if data is not None or schema is not None or others:
         raise ValueError("a grid keeps its arguments, except max_cost; use mf.grid for another one")
     if grid.is_running and not grid.batch.ended.wait(_CLOSING_SECONDS if grid.batch.stopped else 0):
         raise RuntimeError(f"{grid.name!r} is still running; wait for its result, or interrupt it first")
-    grid.again(states, anew=anew, max_cost=options.get("max_cost"))
+    grid.again(states, retry_states=retry_states, max_cost=options.get("max_cost"))
     return finish(grid, progress=progress)
 
 
-def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, anew: tuple[str, ...]) -> Run:
-    """The same run over the same data, which are given again; its store has the answers."""
+def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, retry_states: tuple[str, ...]) -> Run:
+    """Return a run of an ended kernel over its data, given again; its store has the answers."""
     live, record = found.live, found.record
     assert record is not None
     if record.task == "grid":
@@ -233,11 +238,11 @@ def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, anew: tu
         )
     store = False if found.records is None else found.records.store.path
     asked = {**record.options, "prompt": record.prompt, **options, "store": store, "model": model}
-    return Run(data, schema, **asked, before=record, anew=anew)
+    return Run(data, schema, **asked, before=record, retry_states=retry_states)
 
 
 def _name(run: Any) -> tuple[str, Any]:
-    """A run's name, and the store that it is in, if given."""
+    """Return a run's name, and its store if given."""
     if isinstance(run, str):
         return run, None
     report = run.attrs.get("report") if isinstance(run, pd.DataFrame) else run
@@ -253,7 +258,7 @@ def _name(run: Any) -> tuple[str, Any]:
 def _stores(store: Any, *, strict: bool = True) -> list[BatchRecords]:
     if store is None:
         return [*kernel_records(), *map(BatchRecords, open_stores())]
-    file_of(store)  # or an error, for a name that no file can have
+    file_of(store)  # raises for a name that no file can have
     if not Path(store).expanduser().exists():
         if strict:
             raise StoreError(f"there is no store {str(store)!r}")

@@ -1,4 +1,4 @@
-"""A result compared with the truth: how many cells of each field are right, and which are not."""
+"""Compares a result with the truth: the number of right cells per field, and the cells that differ."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _LONGEST = 200
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Score:
-    """How right a result is. In a notebook it shows itself as tables.
+    """The accuracy of a result. A notebook displays it as tables.
 
     Attributes:
-        fields: a row for each field, with ``accuracy`` from 0 to 1, how many of the ``rows`` are ``right``, and how
-            many are wrong: ``missing`` (the result has no value), ``extra`` (the truth has none), ``different``.
-        differences: a row for each cell that is not right, under the row's label: ``field, found, expected``.
-        rows: how many rows were compared.
-        unanswered: how many were not, since they were never sent or were interrupted.
-        unmatched: how many rows of the result have no truth, or of the truth no result.
-        calibration: how often cells are right by how sure they are; None if the result was extracted without
-            ``confidence=``, or its run is not known any more.
+        fields: one row per field, with ``accuracy`` from 0 to 1, the number of ``rows``, and the numbers that are
+            ``right``, ``missing`` (only the truth has a value), ``extra`` (only the result has one) and ``different``.
+        differences: one row per cell that is not right, under the row's label: ``field, found, expected``.
+        rows: the number of rows that were compared.
+        unanswered: the number of rows that were not, since they were never sent or were interrupted.
+        unmatched: the number of rows of the result without a truth, or of the truth without a result.
+        calibration: how often cells are right at each confidence; None if the result was extracted without
+            ``confidence=``, or its run is no longer known.
     """
 
     fields: pd.DataFrame
@@ -100,25 +100,25 @@ def score(
 ) -> Score:
     """Compare a result with the truth, field by field.
 
-    Rows are matched by their label. Rows that share a label are matched in order. If one side has more of them (a list
-    that was exploded), the rest is compared with nothing. The truth may cover only some rows.
-    A row that failed is wrong in every field; a row that was never sent is not counted.
+    Rows are matched by their labels. Rows with equal labels are matched in order; if one side has more of them, as
+    after ``explode``, the rest is compared with nothing. The truth may cover only some rows. A row that failed is
+    wrong in every field; a row that was never sent does not count.
 
-    Two cells are the same if they say the same: texts in composed Unicode with single spaces, numbers as numbers
-    (floats up to a billionth), moments as moments, missing as missing and blank as missing. A text compared with a
-    number, a truth value, a moment or a list is read as that type, since a truth often comes from CSV. Case counts; to
-    ignore it, pass ``normalise=lambda text: text.casefold()``.
+    Two cells are equal if they have the same meaning: texts are compared in composed Unicode with single spaces,
+    numbers by value (floats with a relative tolerance of a billionth), moments as moments; a blank text is missing. A
+    text compared with a number, a truth value, a moment or a list is read as that type, since truths often come from
+    CSV. Case counts; to ignore it, pass ``normalise=lambda text: text.casefold()``.
 
     Args:
         result: the frame of :func:`extract`, or any other; or values that :func:`to_frame` takes.
         truth: a DataFrame with the same labels and column names (other columns do not matter), a Series of one field,
             or a list of Structs or dicts, one for each row of the result, in its order.
-        fields: which columns; None for all that both have.
-        normalise: what is done to texts before they are compared; None for nothing.
+        fields: the columns to compare; None for all that both have.
+        normalise: applied to texts before they are compared; None to compare them as they are.
 
     Raises:
-        ValueError: no label or no column is in both, ``fields`` names one that is not, or a list is not as long as
-            the result.
+        ValueError: no label or no column is in both, ``fields`` names one that is not, or a list has another length
+            than the result.
 
     Example:
         >>> result = pd.DataFrame({"city": ["Ghent", "Ur"], "people": [265_086, 3]})
@@ -202,7 +202,7 @@ def _common(found: pd.DataFrame, expected: pd.DataFrame, fields: Sequence[str] |
 
 
 def _pairs(found: pd.Index[Any], expected: pd.Index[Any]) -> tuple[list[Pair], int]:
-    """Return which rows belong together, in the result's order, and how many labels' rows have no counterpart."""
+    """Return the pairs of matching rows, in the result's order, and the number of rows without a counterpart."""
     if found.equals(expected):
         return [(place, place) for place in range(len(found))], 0
     if found.nlevels != expected.nlevels:
@@ -221,7 +221,7 @@ def _pairs(found: pd.Index[Any], expected: pd.Index[Any]) -> tuple[list[Pair], i
 
 
 def _places(codes: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Return where each label's first, second, ... row is."""
+    """Return the places of each label's first, second, ... row."""
     seen: Counter[int] = Counter()
     places = {}
     for place, code in enumerate(codes):
@@ -247,7 +247,7 @@ def _difference_table(differences: list[Any], labels: pd.Index[Any], names: list
     return table
 
 
-# How it is shown
+# -- display
 
 _STYLE = "font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; max-width: 100%; overflow-x: auto"
 _CELL = "padding: 2px 8px; vertical-align: top; border-bottom: 1px solid var(--jp-border-color2, #ccc)"
@@ -256,7 +256,7 @@ _TEXT = f"{_CELL}; text-align: left; white-space: pre-wrap"
 
 
 def _table(heads: Sequence[Any], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> str:
-    """Return a table of cells that are markup already."""
+    """Return an HTML table of cells that are already HTML."""
     styles = [_TEXT, *[_NUMBER if numbers else _TEXT] * (len(heads) - 1)]
     head = "".join(
         f'<th style="{style}">{html.escape(str(one))}</th>' for style, one in zip(styles, heads, strict=True)

@@ -1,4 +1,4 @@
-"""Where in a row's text an answer was found: the range of characters that it quotes, exactly, or nothing."""
+"""Finds the exact range of characters that an answer quotes from a row's text."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from .report import RUN_COLUMNS, named_columns
 
 __all__ = ["span_of", "text_fields", "with_spans"]
 
-# How many places are looked at: a quote of one letter over and over is found everywhere, and comparing a long one takes
-# its time each time.
+# The most places that are looked at: a quote of one repeated letter is found everywhere, and comparing a long one is
+# slow.
 _FEWEST_PLACES, _MOST_PLACES = 20, 10_000
-_WORK = 10  # characters compared for each of the text
+_WORK = 10  # characters compared per character of the text
 
 
 def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return a result with two columns more for each text field, ``field_start`` and ``field_end``.
+    """Return a result with two more columns for each text field, ``field_start`` and ``field_end``.
 
-    ``text[start:end]`` is the cell, character by character; both are missing if the text does not hold it. Of several
-    places the first counts, and a whole word counts before a part of a word. At most 10,000 places are looked at.
+    ``text[start:end]`` is exactly the cell; both are missing if the text does not contain it. Of several places the
+    first is used, and a whole word before a part of a word. At most 10,000 places are looked at.
 
     Args:
         result: any table.
-        texts: a Series with the same labels, or as many texts as there are rows, in their order.
-        fields: which columns; None for all of dtype ``string``.
+        texts: a Series with the same labels, or one text per row, in the rows' order.
+        fields: the columns to look for; None for all of dtype ``string``.
 
     Raises:
-        KeyError: a field is not there.
-        ValueError: the texts do not belong to the rows, or the table has a column of such a name.
+        KeyError: a field does not exist.
+        ValueError: the texts do not belong to the rows, or the table already has a column of such a name.
 
     Example:
         >>> frame = pd.DataFrame({"city": pd.array(["Ur", "Rome"], dtype="string")})
@@ -52,7 +52,7 @@ def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None
 
 
 def span_of(text: Any, quote: Any) -> tuple[int, int] | None:
-    """Return where a text holds a quote, as a range of characters; None if it does not, or if either is not text."""
+    """Return the range of a quote in a text; None if it is not in it, or if either is not a text."""
     if not isinstance(text, str) or not isinstance(quote, str) or not quote.strip():
         return None
     first = start = text.find(quote)
@@ -71,7 +71,7 @@ def _inside_word(text: str, place: int) -> bool:
 
 
 def text_fields(result: pd.DataFrame, fields: Sequence[str] | None) -> list[str]:
-    """Return the columns that are named, or all of texts."""
+    """Return the named columns, or all columns of texts."""
     if fields is None:
         dtypes = result.dtypes.items()
         return [str(name) for name, dtype in dtypes if _is_text(dtype) and name not in RUN_COLUMNS]

@@ -1,7 +1,7 @@
-"""A prompt with ``{column}`` in it → parts, and the parts with a row's texts → what is sent.
+"""A prompt with ``{column}`` in it → its parts; the parts and a row's texts → the message.
 
-This is not ``str.format``. A name between braces is always a column's name, so nothing in a prompt reaches an attribute
-or an index. The text of a row is inserted as it is, braces included.
+This is not ``str.format``: a name in braces is always a column's name and cannot reach an attribute or an index. The
+text of a row is inserted unchanged, braces included.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A prompt taken apart.
+    """A parsed prompt.
 
     Attributes:
-        texts: the fixed texts; one more than there are ``names``, and they alternate, text first.
+        texts: the fixed texts, one more than ``names``.
         names: the columns whose cells go between the texts.
     """
 
@@ -31,7 +31,7 @@ class Template(msgspec.Struct, frozen=True):
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is a column and nothing else."""
+        """Whether the prompt is only a column."""
         return len(self.names) == 1 and not any(self.texts)
 
     def fill(self, cells: Mapping[str, str]) -> str:
@@ -43,15 +43,15 @@ class Template(msgspec.Struct, frozen=True):
 
 
 def parse_template(prompt: str, known: Collection[str], *, fixed: bool = False) -> Template:
-    """Take a prompt apart; ``{{`` and ``}}`` stand for braces.
+    """Parse a prompt; ``{{`` and ``}}`` stand for braces.
 
     Args:
-        prompt: the text, with each column's name in braces.
-        known: the names there are.
-        fixed: whether it may name no column, as next to an image.
+        prompt: the text, with names of columns in braces.
+        known: the names of all columns.
+        fixed: whether a prompt without a column is allowed, as next to an image.
 
     Raises:
-        ValueError: a name that is not known, a single brace, or no name at all, which would send every row the same.
+        ValueError: a name is unknown, a brace is single, or there is no name, so that all rows would be the same.
 
     Example:
         >>> parse_template("{title}: {{{body}}}", ["title", "body"]).fill({"title": "A", "body": "b"})

@@ -1,7 +1,7 @@
-"""One ticket a request: each request of a batch waits for its turn at the gate, and tells the gate how it ended.
+"""One ticket per request: each request of a batch waits at the gate for its turn and reports how it ended.
 
-It does not matter what a request is for: a row, another way to ask for its structure, a probe, a correction. A failure
-that may pass is that request's wait; requests answered before it are not sent again.
+This holds for every request: that of a row, another way to ask for its structure, a probe, a correction. After a
+failure that may pass, only the failed request waits and is sent again.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from .outcome import congestion
 
 __all__ = ["RowTurn", "Turns"]
 
-_PATIENCE_SECONDS = 900.0  # of refusals in a row, or of a wait that the provider asks for
+_PATIENCE_SECONDS = (
+    900.0  # the longest time of refusals without an answer, and the longest wait that a provider may ask for
+)
 _CHARACTERS_A_TOKEN = 4
 
 
 class Turns:
-    """What the requests of a batch have in common.
+    """The turns of all requests of a batch.
 
     Args:
-        gate: how many requests the provider bears.
-        max_retries: how many further times a request is sent after a failure that may pass.
-        may_send: whether anything more may be sent.
-        stop: ends the batch, for a reason.
-        rest: waits for some seconds, during which other rows can be asked for.
+        gate: limits the concurrent requests.
+        max_retries: how often a request is sent again after a failure that may pass.
+        may_send: returns whether anything more may be sent.
+        stop: stops the batch, with a reason.
+        rest: waits some seconds while other rows are worked on.
 
     Attributes:
-        in_flight: the rows that are being asked for: a request is under way, or was answered and another one follows.
+        in_flight: the positions of rows that have sent a request and have not ended.
     """
 
     def __init__(
@@ -50,12 +52,12 @@ class Turns:
         self.in_flight: set[int] = set()
         self._gate, self._max_retries, self._may_send, self._stop = gate, max_retries, may_send, stop
         self.rest = rest
-        self._refused_since: float | None = None  # when the provider began to refuse everything
+        self._refused_since: float | None = None  # the time since which the provider refuses everything
         self._usual_seconds: float | None = None
         self._used, self._answers = 0.0, 0
 
     def of(self, position: int, prepared: Any) -> RowTurn:
-        """Return the turns of one row."""
+        """Return the turns of one row's requests."""
         return RowTurn(self, position, prepared)
 
     async def enter(self, position: int, size: int, *, again: bool) -> Ticket:
@@ -73,13 +75,13 @@ class Turns:
         return ticket
 
     def heed(self, ticket: Ticket, prepared: Any) -> None:
-        """Pass on what the provider says may still be sent."""
+        """Pass the provider's rate limits to the gate."""
         allowance, prepared.allowance = prepared.allowance, None
         if allowance is not None:
             self._gate.heed(ticket, allowance)
 
     def succeed(self, ticket: Ticket, usage: Any, seconds: float) -> None:
-        """Take an answer."""
+        """Report an answer to the gate."""
         self._refused_since = None
         self._usual_seconds = seconds
         used = None
@@ -90,11 +92,11 @@ class Turns:
         self._gate.succeed(ticket, used=used)
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """Take an end that says nothing about how much the server bears."""
+        """Report an end that says nothing about the server's load."""
         self._gate.leave(ticket, used=used)
 
     def give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
-        """The provider refused a request: return the seconds until it may wait for its turn again."""
+        """Report a refusal; return the seconds until the request may wait for its turn again."""
         wish = getattr(error, "retry_after", None)
         self._gate.congest(ticket, retry_after=wish)
         now = asyncio.get_running_loop().time()
@@ -138,14 +140,14 @@ class RowTurn:
         return ticket
 
     def succeed(self, ticket: Ticket, usage: Any) -> None:
-        """A request was answered, and has used so many tokens; None if that is not known."""
+        """Report that a request was answered, with its usage or None."""
         self._turns.heed(ticket, self._prepared)
         self._turns.succeed(ticket, usage, asyncio.get_running_loop().time() - self._began)
         self._paid = True
         self._faults = self._refusals = 0
 
     async def fail(self, ticket: Ticket, error: Exception) -> bool:
-        """A request failed: return whether to send it again, after the wait that this takes."""
+        """Report that a request failed, wait, and return whether to send it again."""
         turns = self._turns
         if not self._paid:
             turns.in_flight.discard(self._position)
@@ -166,9 +168,9 @@ class RowTurn:
         return True
 
     def drop(self, ticket: Ticket) -> None:
-        """A request was cancelled, or ended without an answer."""
+        """Report that a request was cancelled or ended without an answer."""
         self._turns.leave(ticket)
 
 
 def _chance() -> float:
-    return random.random()  # noqa: S311  # a wait needs no secret
+    return random.random()  # noqa: S311  # no secret depends on it

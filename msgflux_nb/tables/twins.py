@@ -1,4 +1,4 @@
-"""Equal requests that are under way at the same time are sent once, whichever batches of a process they are of."""
+"""Sends equal requests that run at the same time only once, also across the batches of a process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ended = tuple[Outcome, BaseException | None]
 
 
 class _Told(NamedTuple):
-    """How a request ended, and for whom it was sent."""
+    """The outcome of a request, and the batch's memory for which it was sent."""
 
     outcome: Outcome
     error: BaseException | None
@@ -24,16 +24,15 @@ class _Told(NamedTuple):
     prepared: Any
 
 
-_Asking = dict[bytes, asyncio.Future[_Told] | None]  # None as long as nobody waits for that end
+_Asking = dict[bytes, asyncio.Future[_Told] | None]  # None as long as nobody waits for the outcome
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asking] = WeakKeyDictionary()
 
 
 class Twins:
-    """The requests of one batch that are under way, and those of the other batches that remember answers.
+    """The running requests of one batch and of all other batches that keep answers.
 
     Args:
-        memory: the batch's. One that remembers nothing shares nothing with others, since who wants no memory may want
-            several answers.
+        memory: the batch's memory. A batch with ``store=False`` shares nothing, since it may want several answers.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -43,12 +42,12 @@ class Twins:
     async def ask(
         self, prepared: Any, send: Callable[[], Awaitable[Ended | None]], stopped: Callable[[], bool]
     ) -> Ended | None:
-        """Return how an equal request ends that is under way, or send this one and let equal ones wait for it.
+        """Wait for an equal request that is running, or send this one; return the outcome, or None.
 
         Args:
             prepared: the request.
-            send: sends it; returns None if the batch has stopped before it ended.
-            stopped: whether the batch has stopped.
+            send: sends it; returns None if the batch stopped first.
+            stopped: returns whether the batch has stopped.
         """
         asking = self._asking()
         while prepared.key in asking:
@@ -63,7 +62,7 @@ class Twins:
         return await self._send(asking, prepared, send)
 
     async def _told(self, twin: asyncio.Future[_Told]) -> _Told | None:
-        """Wait for another request's end; None if it says nothing of this one."""
+        """Wait for the outcome of an equal request; return None if it does not apply to this one."""
         try:
             told = await asyncio.shield(twin)
         except asyncio.CancelledError:
@@ -72,7 +71,7 @@ class Twins:
             return None
         if told.memory is self._memory:
             return told
-        if told.outcome.state not in PAID_FOR:  # it failed for a key, a limit or a budget that may not be ours
+        if told.outcome.state not in PAID_FOR:  # it failed because of a key, a limit or a budget that may not be ours
             return None
         if told.memory.records is not self._memory.records:
             await self._memory.keep(told.prepared, told.outcome)
@@ -89,7 +88,7 @@ class Twins:
             if twin is not None and ended is not None:
                 twin.set_result(_Told(*ended, self._memory, prepared))
             elif twin is not None:
-                twin.cancel()  # the batch has stopped, or crashed
+                twin.cancel()  # the batch has stopped or crashed
 
     def _asking(self) -> _Asking:
         if self._memory.records is None:

@@ -217,7 +217,7 @@ def test_a_stop_holds_for_all_parts_until_something_is_computed_again() -> None:
             desk.answer("begin", part=part, worker=part, terms=terms())
         desk.answer("stop", part="a", reason="no money")
         assert await desk.answer("enter", part="b", tokens=0, again=False, told=[0.0, 0]) == {"stop": "no money"}
-        desk.begin_anew()
+        desk.clear_stops()
         assert "ticket" in await desk.answer("enter", part="b", tokens=0, again=False, told=[0.0, 0])
 
     asyncio.run(main())

@@ -435,7 +435,7 @@ def test_rows_that_were_not_asked_for_are_no_rows_that_ended(view_of: Make) -> N
     frame = finish(run, progress=False)
     assert frame["_status"].tolist()[:4] == ["refused", "refused", "interrupted", "pending"]
     hold[0], model.delay = False, 0.0
-    run.again(["refused"], anew=["refused"], further=False)
+    run.again(["refused"], retry_states=["refused"], further=False)
     watching = _Watching(run)
     watching._follow(run)
     watching._settle(finish(run, progress=False).attrs["report"])

@@ -1,1 +1,1 @@
-"""Texts that are longer than a context: cut, read piece by piece, and put together."""
+"""Texts that are longer than a context: cut into pieces, read piece by piece, merged into one answer."""

@@ -1,4 +1,4 @@
-"""``Chunk``: how long the pieces are that a long text is read in, and how far they overlap."""
+"""``Chunk``: the length and the overlap of the pieces of a long text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _FEWEST = 16
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """How a row that is too long is read, for ``mf.extract(..., chunk=mf.Chunk(tokens=1500, overlap=150))``.
+    """How to read rows that are too long, for ``mf.extract(..., chunk=mf.Chunk(tokens=1500, overlap=150))``.
 
     Attributes:
-        tokens: a row with a text of more than so many tokens, by estimate, is read in pieces of at most so many.
-        overlap: how many tokens two pieces share at most, so that text at a cut is whole in one of them.
+        tokens: the maximum length of a piece, in estimated tokens; shorter texts are read whole.
+        overlap: the maximum number of tokens that two pieces share, so that text at a cut is whole in one of them.
 
     Raises:
-        ValueError: a number cannot be.
+        ValueError: a number is out of range.
     """
 
     tokens: int = 1500

@@ -17,26 +17,26 @@ Range = tuple[int, int]
 _END = re.compile(r"\n[ \t]*\n\s*|\n+|[.!?…]+[\"'”’)\]]*[ \t]+|[。！？]+[”’」』]*")
 _WORD = re.compile(r"\s+")
 _PAGE, _PARAGRAPH, _SENTENCE = 3, 2, 1
-_SURELY_TOO_LONG = 12  # characters a token, in nearly every text
-_FULL_ENOUGH = 0.6  # of a piece, before a better end is looked for
+_SURELY_TOO_LONG = 12  # characters per token: more than in nearly any text
+_FULL_ENOUGH = 0.6  # the share of a piece after which its best end is looked for
 
 
 class _Unit(msgspec.Struct, frozen=True):
-    """What is not cut: a sentence, or as much of it as fits."""
+    """A range that is never cut: a sentence, or a part of one that fits."""
 
     start: int
     end: int
     tokens: int
-    strength: int  # of its end
+    strength: int  # of its end: page, paragraph or sentence
 
 
 def cut(text: str, chunk: Chunk, pages: Iterable[int] = ()) -> list[Range]:
-    """Return the pieces of a text in their order, without white space at their ends.
+    """Return the ranges of a text's pieces in order, without white space at their ends.
 
     Args:
         text: the text.
-        chunk: how long they are.
-        pages: where pages begin.
+        chunk: the length and the overlap of the pieces.
+        pages: the characters at which pages begin.
 
     Example:
         >>> text = "One two three four. " * 12
@@ -57,7 +57,7 @@ def cut(text: str, chunk: Chunk, pages: Iterable[int] = ()) -> list[Range]:
 
 
 def _end(units: list[_Unit], first: int, limit: int) -> int:
-    """Return which unit is the first that is not in the piece any more."""
+    """Return the index of the first unit after the piece."""
     total, last, sums = 0, first, []
     while last < len(units) and (last == first or total + units[last].tokens <= limit):
         total += units[last].tokens
@@ -74,7 +74,7 @@ def _end(units: list[_Unit], first: int, limit: int) -> int:
 
 
 def _back(units: list[_Unit], first: int, last: int, overlap: int) -> int:
-    """Return with which unit the next piece begins."""
+    """Return the index of the unit with which the next piece begins."""
     total, begin = 0, last
     while begin - 1 > first and total + units[begin - 1].tokens <= overlap:
         begin -= 1
@@ -95,7 +95,7 @@ def _units(text: str, limit: int, pages: frozenset[int]) -> Iterator[_Unit]:
 
 
 def _too_long(text: str, start: int, end: int, limit: int) -> int | None:
-    """Return the end of a beginning that is too long already; None if all of it fits. Looks no further than needed."""
+    """Return the end of a prefix that is too long, as short as is easily found; None if the whole range fits."""
     size = _SURELY_TOO_LONG * limit
     while start + size < end:
         if text_tokens(text[start : start + size]) > limit:
@@ -105,14 +105,14 @@ def _too_long(text: str, start: int, end: int, limit: int) -> int | None:
 
 
 def _ends(text: str, pages: frozenset[int]) -> Iterator[tuple[int, int]]:
-    """Yield where sentences, paragraphs and pages end."""
+    """Yield the ends of sentences, paragraphs and pages, with their strengths."""
     found = {match.end(): _PARAGRAPH if match[0].count("\n") > 1 else _SENTENCE for match in _END.finditer(text)}
     found |= {page: _PAGE for page in pages if page > 0}
     yield from sorted({**found, len(text): _PAGE}.items())
 
 
 def _word_end(text: str, start: int, end: int, limit: int) -> int:
-    """Return where to cut a sentence that is too long: behind a word, or within one that is longer still."""
+    """Return where to cut a sentence that is too long: after a word, or inside a word that is too long itself."""
     length = end - start
     while text_tokens(text[start : start + length]) > limit:
         length = max(1, length * 2 // 3)

@@ -1,4 +1,4 @@
-"""How the pieces of a row ended → how the row ended."""
+"""The outcomes of a row's pieces → the outcome of the row."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _GOOD = ("ok", "cached")
 
 
 class PieceJoiner:
-    """Puts the answers to pieces together.
+    """Joins the outcomes of pieces.
 
     Args:
         pieces: the pieces.
-        merge: what makes one answer of those of a row's pieces, in their order; None for the usual way.
+        merge: makes one answer from the answers to a row's pieces, in order; None for our merge.
 
     Attributes:
-        origins: by row, which piece each of its fields came from.
+        origins: for each row, the piece that each field came from.
     """
 
     def __init__(self, pieces: RowPieces, merge: Merge | None) -> None:
@@ -35,11 +35,11 @@ class PieceJoiner:
         self.origins: dict[int, dict[str, Any]] = {}
 
     def outcome(self, ledger: Ledger, row: int) -> Outcome:
-        """Return how a row ended whose pieces have: with all that its good pieces say, also if one is bad.
+        """Return the outcome of a row whose pieces have ended, with the answers of the good pieces even if one failed.
 
         Args:
-            ledger: how the pieces ended.
-            row: the row.
+            ledger: the outcomes of the pieces.
+            row: the row's position.
         """
         numbers = self._pieces.of_rows[row]
         states = {number: ledger.state(number) for number in numbers}
@@ -48,7 +48,7 @@ class PieceJoiner:
         value, sure = None, {}
         try:
             value, sure = self._value(ledger, row, good) if good else (None, {})
-        except BaseException as problem:  # of the caller's merge, or of the schema's own code
+        except BaseException as problem:  # raised by the caller's merge or by the schema's own code
             if ends_a_process(problem):
                 raise
             state, error = "invalid", f"merge: {described(problem)}"
@@ -103,10 +103,10 @@ class PieceJoiner:
 
 
 def _as_answer(made: Any, like: Any) -> Any:
-    """Return what a caller's merge made, if it is an answer as those of the pieces are.
+    """Return the result of a caller's merge as an answer of the pieces' type.
 
     Raises:
-        TypeError: it is not.
+        TypeError: it has another type.
     """
     records = (msgspec.Struct, dict)
     if made is None or (isinstance(like, records) and not isinstance(made, (*records, type(like)))):
@@ -119,5 +119,5 @@ def _sum(amounts: Sequence[Any]) -> Any:
 
 
 def unfinished(ledger: Ledger, numbers: Sequence[int]) -> bool:
-    """Tell whether some piece of a row has not ended."""
+    """Return whether a piece of a row has not ended."""
     return any(ledger.is_open(number) for number in numbers)

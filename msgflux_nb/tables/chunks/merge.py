@@ -1,10 +1,10 @@
-"""The answers to the pieces of one text → one answer: lists are joined, other fields are taken from one piece.
+"""The answers to the pieces of one text → one answer: joins lists, and takes other fields from one piece.
 
-* Lists, tuples of any length and sets: the items of all pieces in their order. An item of two neighbours is taken once
-  where it stands in what they have in common. It stays twice where each of them has it in a part of its own.
-* Dicts: the keys of all pieces; of equal ones, the first.
+* Lists, tuples of any length and sets: the items of all pieces in order. An item that two neighbours both found is kept
+  once if it is in their overlap, and twice if each piece has it outside of the overlap.
+* Dicts: the keys of all pieces; the first value of a key that occurs twice.
 * Records: field by field.
-* Anything else: of the surest piece that has a value, of equally sure ones the first.
+* Anything else: the value of the piece with the highest confidence, or the first of equal ones.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Answered(msgspec.Struct, frozen=True):
     """One piece that was answered.
 
     Attributes:
-        number: which piece of the text.
-        place: its range.
+        number: the number of the piece in the text.
+        place: its range of characters.
         value: the answer.
-        sure: how sure its fields are, by column.
+        sure: the confidence of its fields, by column.
     """
 
     number: int
@@ -41,12 +41,12 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """One answer of several.
+    """One answer made of several.
 
     Attributes:
-        value: it.
-        origins: by the names of fields with dots, which piece each came from; of a list, for each of its items.
-        sure: how sure its fields are, by column.
+        value: the answer.
+        origins: the piece of each field, by its dotted name; for a list, the pieces of its items.
+        sure: the confidence of its fields, by column.
     """
 
     value: Any
@@ -55,11 +55,11 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 def merged(text: str, pieces: Sequence[Answered]) -> Merged:
-    """Return the answer of a text.
+    """Merge the answers to the pieces of a text.
 
     Args:
-        text: all of it.
-        pieces: those that were answered, in their order; at least one.
+        text: the whole text.
+        pieces: the pieces that were answered, in order; at least one.
     """
     work = _Merge(text, pieces)
     value = work.value([piece.value for piece in pieces], "")
@@ -72,7 +72,7 @@ class _Merge:
         self.origins: dict[str, Any] = {}
 
     def value(self, values: list[Any], path: str) -> Any:
-        """Merge the values that the pieces have at a path."""
+        """Merge the values of the pieces at a path."""
         present = [value for value in values if not _is_nothing(value)]
         kind = type(present[0]) if present else type(None)
         if kind in _SEQUENCES and not hasattr(kind, "_fields"):
@@ -91,7 +91,7 @@ class _Merge:
         return values[place]
 
     def sure(self) -> dict[str, float]:
-        """Return how sure each column is: as its piece was, or as the least sure of those that it came from."""
+        """Return the confidence of each column: the lowest of the pieces that it came from."""
         found: dict[str, float] = {}
         for column in dict.fromkeys(name for piece in self._pieces for name in piece.sure):
             origin = self._origin(column)
@@ -125,7 +125,7 @@ class _Merge:
     def _items(self, values: list[Any], path: str) -> list[Any]:
         found: list[Any] = []
         origins: list[int] = []
-        before: list[str] = []  # what the items of the piece before say, each once for each time
+        before: list[str] = []  # the items of the piece before, as texts to compare
         for place, value in enumerate(values):
             items = [] if _is_nothing(value) else list(value)
             said = list(map(_said, items))
@@ -141,10 +141,10 @@ class _Merge:
         return found
 
     def _is_double(self, place: int, item: Any) -> bool:
-        """Whether an item of a piece is the same fact as an equal one of the piece before."""
+        """Whether an item is the same mention as an equal item of the piece before, because it is in their overlap."""
         here, before = self._pieces[place], self._pieces[place - 1]
         if here.number != before.number + 1 or here.place[0] >= before.place[1]:
-            return False  # they have nothing in common
+            return False  # no overlap
         own_before = normalised(self._text[before.place[0] : here.place[0]])
         own_here = normalised(self._text[before.place[1] : here.place[1]])
         leaves = list(_leaves(plain(item)))
@@ -177,7 +177,7 @@ def _normal(value: Any) -> Any:
 
 
 def _leaves(value: Any) -> Any:
-    """Yield the texts and numbers of an item, as a text would have them."""
+    """Yield the texts and numbers of an item, in the form in which a text may hold them."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

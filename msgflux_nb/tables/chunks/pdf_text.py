@@ -1,4 +1,4 @@
-"""A PDF → its text, page by page, by pypdf."""
+"""A PDF → its text, page by page; uses pypdf."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class PagedText(str):
     """A text of several pages.
 
     Attributes:
-        pages: where each page begins.
+        pages: the character at which each page begins.
     """
 
     pages: tuple[int, ...] = ()
 
 
 def paged_text(cell: Any, folder: Path | None) -> Any:
-    """Return the text of a PDF; what cannot be read is a cell that fails when its text is wanted.
+    """Return the text of a PDF; for a file that cannot be read, return a cell that fails when its text is wanted.
 
     Args:
-        cell: a path or bytes, or what is missing, which stays so.
-        folder: where paths have to lie; None for anywhere.
+        cell: a path, bytes, or a missing cell, which is returned.
+        folder: the folder that paths have to be in; None for any.
 
     Raises:
         ImportError: pypdf is not installed.
@@ -58,7 +58,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
             raise ValueError("it does not begin as a PDF does")
         reader = PdfReader(io.BytesIO(data))
         pages = [page.extract_text().strip() for page in reader.pages]
-    except Exception as error:  # a damaged file can make pypdf raise anything
+    except Exception as error:  # pypdf raises all kinds of errors for damaged files
         return UnreadableCell(cell, f"a PDF that cannot be read: {error}")
     text = PagedText(_BETWEEN.join(pages))
     text.pages = tuple(itertools.accumulate((len(page) + len(_BETWEEN) for page in pages[:-1]), initial=0))

@@ -1,4 +1,4 @@
-"""A batch over pieces, seen as one over rows: a row has ended when its pieces have."""
+"""A batch over pieces with the interface of one over rows: a row has ended when all its pieces have."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["PiecedBatch"]
 
 
 class PiecedBatch:
-    """What a run, its views and its reports want of a batch, by rows.
+    """A batch by rows, for a run, its views and its reports, over an engine that works on pieces.
 
     Args:
-        make: makes the engine over the pieces; it is given what is to be told of each that has ended.
+        make: makes the engine over the pieces; its argument is called with each piece that has ended.
         pieces: the pieces.
-        joined: puts their answers together.
-        told: called with each row that has ended; from the loop's thread.
+        joined: joins the outcomes of pieces.
+        told: called on the loop's thread with each row that has ended.
 
     Attributes:
         inner: the engine.
-        ledger: how rows have ended.
+        ledger: the outcomes of the rows.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class PiecedBatch:
             self._told(row, ended)
 
     def settled_pieces(self) -> Ledger:
-        """Return how every piece has ended as things stand."""
+        """Return the present outcome of every piece."""
         inner = self.inner
         in_flight = inner.in_flight
         inner.ledger.grow(len(self._pieces))
         return inner.ledger.settled(in_flight, inner.stopped)
 
     def settled(self) -> Ledger:
-        """Return how every row has ended as things stand; one of which pieces are missing has what the others say."""
+        """Return the present outcome of every row, from the pieces that have ended."""
         return self._by_row(self.settled_pieces(), whole=True)
 
     def _by_row(self, pieces: Ledger, *, whole: bool) -> Ledger:
@@ -68,31 +68,31 @@ class PiecedBatch:
         ledger.cached_tokens = pieces.cached_tokens
         return ledger
 
-    # -- the engine, by another name ------------------------------------------------------------------------------
+    # -- passed on to the engine ------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until every piece has ended, or the batch has stopped and nothing is in flight; raises nothing."""
+        """Run until all pieces have ended, or the batch has stopped and nothing is in flight; never raise."""
         await self.inner.run()
 
     def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight."""
+        """Send nothing more and cancel requests in flight."""
         self.inner.interrupt()
 
     def stop(self, reason: str) -> None:
-        """Send nothing more; what is in flight is let finish."""
+        """Send nothing more; requests in flight finish."""
         self.inner.stop(reason)
 
     def fed(self) -> None:
-        """There is nothing to feed: rows were read to be cut."""
+        """Do nothing: all rows were read when they were cut."""
 
     @property
     def started(self) -> bool:
-        """Whether it was begun."""
+        """Whether ``run`` has begun."""
         return self.inner.started
 
     @property
     def in_flight(self) -> frozenset[int]:
-        """The rows of which the model is answering a piece."""
+        """The positions of the rows with a piece in flight."""
         return frozenset(self._pieces.pieces[number].row for number in self.inner.in_flight)
 
     @property
@@ -107,7 +107,7 @@ class PiecedBatch:
 
     @property
     def unwritten_cost(self) -> float:
-        """US dollars of answers that have come and wait for the store."""
+        """US dollars of answers that wait to be written to the store."""
         return self.inner.unwritten_cost
 
     @property
@@ -117,10 +117,10 @@ class PiecedBatch:
 
     @property
     def crash(self) -> BaseException | None:
-        """What must be raised by the caller, or None."""
+        """An error that the caller has to raise, or None."""
         return self.inner.crash
 
     @property
     def view_fault(self) -> str | None:
-        """What a view of this batch failed with, or None."""
+        """The error of a view of this batch, or None."""
         return self.inner.view_fault

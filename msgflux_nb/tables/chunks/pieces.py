@@ -1,4 +1,4 @@
-"""The rows of a batch, cut: each piece is a row of its own for the engine, and knows its place in its row."""
+"""The rows of a batch, cut into pieces: for the engine each piece is a row; it knows its place in the real one."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Piece(msgspec.Struct, frozen=True):
 
     Attributes:
         row: the row's position.
-        number: which piece of it, from 0.
-        column: the column whose text is cut; None for a row that is sent as it is.
-        place: the range of characters in that text.
+        number: its number in the row, from 0.
+        column: the column whose text is cut; None for a row that is sent whole.
+        place: its range of characters in that text.
     """
 
     row: int
@@ -37,15 +37,15 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class RowPieces:
-    """The pieces of some rows, as the engine takes rows. An iterator is read to its end, or nobody knew its pieces.
+    """The pieces of some rows, with the interface of rows. An iterator is read to its end, to know its pieces.
 
     Args:
         rows: the rows.
-        chunk: how they are cut.
+        chunk: the length and the overlap of pieces.
 
     Attributes:
-        pieces: all of them, row by row.
-        of_rows: for each row which pieces are its own.
+        pieces: all pieces, row by row.
+        of_rows: for each row, the numbers of its pieces.
     """
 
     def __init__(self, rows: Rows, chunk: Chunk) -> None:
@@ -62,7 +62,7 @@ class RowPieces:
     def _cut(self, position: int, chunk: Chunk) -> list[Piece]:
         try:
             texts = self.rows.texts(position)
-        except CellError:  # which the engine meets again, as this row's failure
+        except CellError:  # the engine meets it again and records the failure
             return [Piece(position)]
         column = max(texts, key=lambda name: len(texts[name]), default=None)
         if column is None:
@@ -71,7 +71,7 @@ class RowPieces:
         return [Piece(position, number, column, place) for number, place in enumerate(ranges)] or [Piece(position)]
 
     def pages(self, position: int, column: str) -> tuple[int, ...]:
-        """Return where the pages of a row's text begin; nothing if it has none."""
+        """Return the characters at which the pages of a row's text begin; empty without pages."""
         cell = self.rows.cell(column, position)
         return cell.pages if isinstance(cell, PagedText) else ()
 
@@ -81,7 +81,7 @@ class RowPieces:
         return "" if column is None else self.rows.texts(position)[column]
 
     def told(self, number: int) -> str:
-        """Return which piece this is, in words."""
+        """Return the name of a piece in words."""
         piece = self.pieces[number]
         words = f"piece {piece.number + 1} of {len(self.of_rows[piece.row])}"
         if piece.column is None:
@@ -90,7 +90,7 @@ class RowPieces:
         on = "" if not pages else f", {_pages_told(page_of(pages, piece.place[0]), page_of(pages, piece.place[1] - 1))}"
         return f"{words} (characters {piece.place[0]:,} to {piece.place[1]:,}{on})"
 
-    # -- as the engine sees them ----------------------------------------------------------------------------------
+    # -- the interface of rows ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -102,24 +102,24 @@ class RowPieces:
 
     @property
     def has_media(self) -> bool:
-        """Whether making a message takes long enough to be done on a thread."""
+        """Whether making a message takes so long that it needs a thread."""
         return self.rows.has_media
 
     def read(self, count: int) -> None:
-        """There is nothing more to read."""
+        """Do nothing: all rows were read when they were cut."""
 
     def close(self) -> None:
-        """There is nothing more to read."""
+        """Do nothing: all rows were read when they were cut."""
 
     def forget(self, number: int, *, keep: bool) -> None:
-        """The row is kept: its text is wanted when its pieces are put together."""
+        """Keep the row: its text is needed when its pieces are joined."""
 
     def message(self, number: int) -> str | list[Message] | None:
-        """Return what to send for a piece: its row's message, with the piece in place of the text.
+        """Return a piece's message: its row's message with the piece in place of the text.
 
         Raises:
             CellError: a cell has no text.
-            MediaError: a cell is not an image or file that can be sent.
+            MediaError: a cell has no usable image or file.
         """
         piece = self.pieces[number]
         texts = self.rows.texts(piece.row)
@@ -128,7 +128,7 @@ class RowPieces:
         return self.rows.message(piece.row, texts)
 
     def tried_message(self, number: int) -> tuple[str | list[Message] | None, BaseException | None]:
-        """Return what to send for a piece, or what its cells raised; only what ends a process is raised."""
+        """Return a piece's message or the error of its cells; raise only errors that end a process."""
         try:
             return self.message(number), None
         except BaseException as error:
@@ -138,7 +138,7 @@ class RowPieces:
 
 
 def page_of(pages: Sequence[int], character: int) -> int:
-    """Return the page of a character, from 1."""
+    """Return the number of a character's page, from 1."""
     return bisect.bisect_right(pages, character)
 
 

@@ -1,4 +1,4 @@
-"""The places of a row's fields in the whole text, after it was read in pieces: each in its own piece."""
+"""Finds the quotes of a row that was read in pieces in its whole text, each in the piece that it came from."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["with_piece_spans"]
 
 
 def with_piece_spans(result: pd.DataFrame, run: Run, fields: Sequence[str] | None) -> pd.DataFrame:
-    """Return a result with ``field_start`` and ``field_end`` of the whole text, and ``field_page`` if it has pages.
+    """Return a result with ``field_start`` and ``field_end`` in the whole text, and ``field_page`` if it has pages.
 
-    A quote is looked for in the piece that the field came from, and only then in all of the text. Pages begin with 1.
+    A quote is looked for in the piece that the field came from first, then in the whole text. Pages begin with 1.
 
     Args:
         result: the result.
-        run: its run, which has pieces.
-        fields: which columns; None for all texts.
+        run: its run, which was read in pieces.
+        fields: the columns to look for; None for all texts.
 
     Raises:
-        ValueError: the table has a column of such a name.
+        ValueError: the table already has a column of such a name.
     """
     assert run.pieces is not None
     positions, items = _rows(result, run)
@@ -50,7 +50,7 @@ def with_piece_spans(result: pd.DataFrame, run: Run, fields: Sequence[str] | Non
 
 
 def _rows(result: pd.DataFrame, run: Run) -> tuple[list[int], list[int]]:
-    """For each row of a result the position of its input, and which item of an exploded list it has."""
+    """Return for each row of a result the position of its input, and the index of its item in an exploded list."""
     index = run.rows.index
     if run.explode is None and result.index.equals(index):
         return list(range(len(index))), [0] * len(index)
@@ -77,7 +77,7 @@ def _span(run: Run, name: str, cell: Any, text: str, position: int, item: int) -
 
 
 def _origins(origins: dict[str, Any], name: str, explode: str | None, item: int) -> list[int]:
-    """Return which pieces a cell came from."""
+    """Return the numbers of the pieces that a cell came from."""
     parts = name.split(".")
     for path in (*(".".join(parts[:count]) for count in range(len(parts), 0, -1)), ""):
         if path not in origins:

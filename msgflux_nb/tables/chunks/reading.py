@@ -1,4 +1,4 @@
-"""The rows of a batch as they are read: whole, or in pieces; with PDF files as text if they are cut."""
+"""Makes the rows of a batch, whole or in pieces; with ``chunk=``, PDF files are read as text."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def rows_to_read(data: Any, asked: Mapping[str, Any]) -> Rows:
     """Return the rows of a batch.
 
     Args:
-        data: its input.
-        asked: its keywords.
+        data: the input of the batch.
+        asked: the keywords of the batch.
 
     Raises:
-        ValueError: a column is named that is not there.
+        ValueError: a named column does not exist.
         ImportError: PDF files are to be read as text, and pypdf is not installed.
     """
     images, files, folder = asked["images"], asked["files"], asked["folder"]
@@ -46,7 +46,7 @@ def rows_to_read(data: Any, asked: Mapping[str, Any]) -> Rows:
 
 
 def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[RowPieces | None, PieceJoiner | None]:
-    """Return what rows are cut into, and what puts their answers together; neither without ``chunk``.
+    """Return the pieces of rows, and the joiner of their outcomes; None and None without ``chunk``.
 
     Raises:
         TypeError: ``chunk`` is not a Chunk, or ``merge`` is given without one.
@@ -61,7 +61,7 @@ def pieces_of(rows: Rows, chunk: Any, merge: Merge | None) -> tuple[RowPieces | 
 
 
 def chunk_of(given: Any) -> Chunk | None:
-    """Return how rows are cut; a run that goes on has it as a dict."""
+    """Return ``chunk=`` as a ``Chunk``; a kept run has it as a dict."""
     if given is None or isinstance(given, Chunk):
         return given
     if isinstance(given, Mapping):

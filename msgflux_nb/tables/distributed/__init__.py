@@ -1,1 +1,1 @@
-"""A batch beyond one machine: the parts of a Dask DataFrame, and the desk that they share."""
+"""Batches on several machines: the parts of a Dask DataFrame, and the desk that they share."""

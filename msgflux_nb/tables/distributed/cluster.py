@@ -1,4 +1,4 @@
-"""The ways to the desk: on the scheduler of a cluster, or in this process if there is none."""
+"""Links to the desk: on the scheduler of a cluster, or in this process without a cluster."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from .share import Desk, Link
 
 __all__ = ["callers_context", "has_no_way_to_others", "here", "local_desk", "watch_local_schedulers"]
 
-_PATIENCE_SECONDS = 60.0  # of a question that is answered at once
+_PATIENCE_SECONDS = 60.0  # for questions that are normally answered at once
 
 
 def here() -> tuple[Link, Callable[[], bool]]:
-    """Return the way to the desk from where this task runs, and what says whether the task is still wanted.
+    """Return the link from this task to the desk, and a function that says whether the task was cancelled.
 
     Raises:
-        RuntimeError: this is a process that has no way to others.
+        RuntimeError: this process has no link to others.
     """
     worker = _worker()
     if worker is not None:
         return _scheduler_link(worker), _cancellation(worker)
-    computation = _latest[0]  # a thread that begins after an interrupt still sees it
+    computation = _latest[0]  # so that a thread that begins after an interrupt sees the interrupt
     return _LocalLink(), lambda: computation.is_over
 
 
 def has_no_way_to_others() -> bool:
-    """Whether this is one of the processes of ``scheduler="processes"``."""
+    """Return whether this is a process of ``scheduler="processes"``, which shares nothing with the others."""
     parent = multiprocessing.parent_process() is not None
     return _worker() is None and parent and threading.current_thread() is threading.main_thread()
 
 
 class _Computation:
-    """One of a local scheduler's; when it ends early its threads are told nothing, and so they look here."""
+    """A computation of a local scheduler, which does not tell its threads of an early end: they look here."""
 
     def __init__(self) -> None:
         self.is_over = False
@@ -49,8 +49,8 @@ class _Computation:
 
 
 def callers_context() -> contextvars.Context:
-    """Return the context of whoever began the local scheduler's computation: Dask's threads do not carry it."""
-    if _worker() is not None:  # a cluster's task: its own context says which worker it runs on
+    """Return the context variables of the local computation's caller, which Dask does not pass to its threads."""
+    if _worker() is not None:  # a cluster's task: its context names its worker
         return contextvars.copy_context()
     return _latest[0].context.copy()
 
@@ -59,7 +59,7 @@ _latest = [_Computation()]
 
 
 def watch_local_schedulers() -> None:
-    """See to it that an interrupt, or an error elsewhere, ends what runs in threads of this process."""
+    """Make an interrupt, or an error in another part, end the parts that run in threads of this process."""
     _watcher().register()
 
 
@@ -70,10 +70,10 @@ def _watcher() -> Any:
     under_way: dict[int, _Computation] = {}
 
     def start(graph: Any) -> None:
-        # While one computation is under way Dask tells of no other; if they overlap it forgets who wanted to know.
+        # Dask reports no second computation while one is running, and drops callbacks when computations overlap.
         watcher.register()
         _latest[0] = under_way[id(graph)] = _Computation()
-        batch_loop.call(lambda: local_desk().begin_anew())
+        batch_loop.call(lambda: local_desk().clear_stops())
 
     def finish(graph: Any, state: Any, errored: bool) -> None:
         under_way.pop(id(graph)).is_over = errored
@@ -96,7 +96,7 @@ def _worker() -> Any:
 
 
 def _cancellation(worker: Any) -> Callable[[], bool]:
-    """A client that interrupts, or lets go of its result, ends a task that waits; one that runs has to look itself."""
+    """Return whether a running task was cancelled; Dask itself cancels only tasks that have not begun."""
     key = worker.get_current_task()
 
     def cancelled() -> bool:
@@ -107,7 +107,7 @@ def _cancellation(worker: Any) -> Callable[[], bool]:
 
 
 class _LocalLink:
-    """To the desk of this process, which the batches' loop has."""
+    """Link to the desk of this process, on the batches' loop."""
 
     worker = "here"
 
@@ -123,12 +123,12 @@ class _LocalLink:
 
 @functools.cache
 def local_desk() -> Desk:
-    """Return the desk of this process, for work without a cluster."""
+    """Return the desk of this process, for use without a cluster."""
     return Desk(kernel_memory)
 
 
 class _SchedulerLink:
-    """From a worker to the desk on the scheduler.
+    """Link from a worker to the desk on the scheduler.
 
     Attributes:
         worker: the worker's address.

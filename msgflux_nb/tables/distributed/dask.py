@@ -1,6 +1,6 @@
 """``extract`` of a Dask DataFrame: the same engine in each partition, wherever Dask runs it.
 
-The graph is built from the schema alone, without a call. A task holds what was asked, and no key.
+The graph is built from the schema, without a call. A task holds the request's settings but no key.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ _SHARED = ("max_concurrency", "rpm", "tpm", "max_cost", "store", "model", "sampl
 
 
 def is_dask(data: Any) -> bool:
-    """Whether this is a DataFrame or a Series of Dask's; nothing of Dask is imported to find out."""
+    """Return whether this is a DataFrame or a Series of Dask, without importing Dask."""
     return type(data).__module__.partition(".")[0] == "dask" and hasattr(data, "_meta") and hasattr(data, "divisions")
 
 
 def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
-    """Return the Dask DataFrame that :func:`extract` gives for one; nothing is sent until it is computed.
+    """Return the lazy result of :func:`extract` for a Dask DataFrame; nothing is sent until it is computed.
 
-    It has the input's index, order, partitions and divisions, and the columns and dtypes of the local result. The
-    column ``_warnings`` is always there, since nobody knows beforehand whether a partition has some. Limits hold for
-    all workers together. Each computation (``compute()``, ``head()``, ``len()``) asks only for rows that no earlier one
-    asked for: without ``store`` the scheduler remembers them, with it a file does.
+    It has the input's index, order, partitions and divisions, and the columns and dtypes of a local result. The column
+    ``_warnings`` is always there, since only the computation shows whether it is needed. Limits hold for all workers
+    together. Each computation (``compute()``, ``head()``, ``len()``) asks only for rows that no earlier one asked for:
+    the file ``store`` remembers them, or without it the scheduler.
 
     Raises:
-        ValueError: the model was given a key, which is not sent to workers; or a keyword has a value that it cannot
-            have, ``sample`` any.
+        ValueError: the model was given a key, which is not sent to workers; or a keyword has a wrong value, such as
+            any ``sample``.
         SchemaError: a class of the schema cannot be sent to workers.
     """
     register()  # Dask may have been loaded after this package
@@ -54,7 +54,7 @@ def extract_dask(data: Any, schema: Any, **options: Unpack[Options]) -> Any:
             "sample: expected None for a Dask DataFrame; extract a few rows: data.head(20, npartitions=-1)"
         )
     alone: Options = {**options, "store": False}
-    run = Run(data._meta, schema, gate=Gate(), **alone)  # reads and checks what it is asked with
+    run = Run(data._meta, schema, gate=Gate(), **alone)  # checks the keywords
     asked = BatchRequest(
         model=without_key(run.model),
         schema=run.schema,
@@ -90,7 +90,7 @@ def _terms(model: Any, options: Options) -> Terms:
 
 
 def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)  # and not NumPy's, which has no place in a message
+    return None if value is None else float(value)  # not NumPy's, which MessagePack cannot encode
 
 
 def _place() -> str:
@@ -110,11 +110,11 @@ def _inside_of() -> str:
 
 
 class _Task:
-    """What Dask calls with a partition.
+    """The function that Dask calls with a partition.
 
     Args:
-        asked: what is asked, as bytes.
-        inside: ``record`` or ``replay`` where it was made inside of one; empty elsewhere.
+        asked: a packed ``BatchRequest``.
+        inside: ``record`` or ``replay`` if it was made inside of such a block; else empty.
     """
 
     def __init__(self, asked: bytes, inside: str) -> None:
@@ -158,14 +158,14 @@ class DaskAccessor:
         self._data = data
 
     def extract(self, schema: Any, *, progress: bool = True, **options: Unpack[Options]) -> Any:
-        """Return the Dask DataFrame of its answers; see :func:`msgflux_nb.extract`. Dask shows the progress."""
+        """Return the Dask DataFrame of answers; see :func:`msgflux_nb.extract`. Dask shows the progress."""
         return extract_dask(self._data, schema, **options)
 
 
 def register() -> None:
-    """Give Dask's DataFrames and Series their ``mf``, where Dask is loaded; calling it again changes nothing."""
+    """Register ``mf`` for Dask's DataFrames and Series if Dask is loaded; idempotent."""
     frames: Any = sys.modules.get("dask.dataframe")
-    if not hasattr(frames, "Series"):  # it has none while it is being imported itself
+    if not hasattr(frames, "Series"):  # missing while Dask is being imported
         return
     from dask.dataframe import extensions
 

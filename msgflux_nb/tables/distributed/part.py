@@ -1,4 +1,4 @@
-"""One part of a batch that runs in many places: its gate and its records are the desk's."""
+"""One part of a distributed batch; its gate and its records are the desk's."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from .share import Link, Terms, machine, own_path, sees
 __all__ = ["PLACES", "BatchRequest", "run_part"]
 
 _HEARTBEAT_SECONDS = 0.1
-_STORE_SECONDS = 30.0  # for which the end of a part waits for what is not written
+_STORE_SECONDS = 30.0  # the longest wait at the end of a part for answers that are not written
 PLACES = ("auto", "file", "beside", "scheduler")
-_ASKED_AT_ONCE = 8  # questions to the desk that wait for their turn; each holds a connection
+_ASKED_AT_ONCE = 8  # open questions to the desk; each holds a connection
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
-    """What a batch was asked with.
+    """The settings of a batch, as they are sent to its parts.
 
     Attributes:
-        model: who is asked.
+        model: the model to ask.
         schema: what answers are decoded to.
         options: the other keywords of a run.
-        terms: what holds for all parts together.
-        place: where a part keeps answers: ``auto``, or one of ``file`` (the named file itself), ``beside`` (a file of
-            its own next to it, which is merged into it), ``scheduler`` (through the desk).
+        terms: the limits of all parts together.
+        place: where a part keeps answers: ``file`` (the named file itself), ``beside`` (its own file next to it, merged
+            later), ``scheduler`` (through the desk), or ``auto``.
     """
 
     model: Any
@@ -53,17 +53,17 @@ class BatchRequest(msgspec.Struct, frozen=True):
 
 
 def run_part(data: Any, asked: BatchRequest, link: Link, *, cancelled: Callable[[], bool]) -> pd.DataFrame:
-    """Ask for the rows of one part, and return their frame.
+    """Ask the rows of one part and return their frame.
 
     Args:
         data: a DataFrame or a Series.
-        asked: what is asked.
-        link: the way to the desk.
-        cancelled: whether nobody wants the result any more.
+        asked: the settings of the batch.
+        link: the link to the desk.
+        cancelled: returns whether the task was cancelled.
 
     Raises:
         StoreError: the store cannot be used.
-        CancelledError: nobody wants the result any more.
+        CancelledError: the task was cancelled.
         MsgfluxError: with ``on_error="raise"``.
     """
     if not len(data):
@@ -84,7 +84,7 @@ def run_part(data: Any, asked: BatchRequest, link: Link, *, cancelled: Callable[
             model=asked.model,
             store=False if records is None else records,
             max_concurrency=asked.terms.most,
-            max_cost=asked.terms.max_cost,  # the desk reckons for all; that a price is not known, each part sees
+            max_cost=asked.terms.max_cost,  # the desk adds up costs; a part only finds out that a price is not known
             gate=gate,
             **asked.options,
         )
@@ -118,7 +118,7 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
 
 
 def _written(records: BatchRecords) -> None:
-    """Wait until all is written: the desk takes nothing from a part that has ended."""
+    """Wait until all is written: the desk accepts nothing from a part that has ended."""
     end = time.monotonic() + _STORE_SECONDS
     while records.flush() and time.monotonic() < end:
         time.sleep(_HEARTBEAT_SECONDS)
@@ -126,12 +126,12 @@ def _written(records: BatchRecords) -> None:
 
 def _returned(run: Run, result: pd.DataFrame) -> pd.DataFrame:
     error = run.batch.error
-    if isinstance(error, AuthenticationError) and error.status is None:  # no key at all: nothing was sent
+    if isinstance(error, AuthenticationError) and error.status is None:  # no key was found, so nothing was sent
         raise AuthenticationError(str(error))
-    result.attrs = {}  # of a part, it would pass for the whole's
+    result.attrs = {}  # a part's report would look like the whole result's
     try:
         return run.returned(with_warnings(result))
-    except Exception as error:  # has a way to go: without what is large, and holds what cannot be sent
+    except Exception as error:  # it is pickled: drop what is large or cannot be pickled
         error.result = None  # type: ignore[attr-defined]
         if hasattr(error, "snapshot"):
             error.snapshot = None
@@ -148,11 +148,11 @@ def _checked(answer: Any) -> Any:
 
 
 class _SharedGate:
-    """The desk's gate, as a batch sees it.
+    """The desk's gate, with the interface of a local one.
 
     Attributes:
-        batch: whose gate it is.
-        was_told: whether the desk has said that nothing more is to be sent.
+        batch: the batch that uses it.
+        was_told: whether the desk has stopped the batch.
     """
 
     def __init__(self, link: Link, part: str) -> None:
@@ -166,12 +166,12 @@ class _SharedGate:
         self._telling: asyncio.Task[None] | None = None
 
     def told(self) -> list[float]:
-        """What the batch has spent so far, and for how many answers."""
+        """Return what the batch has spent so far, and for how many answers."""
         batch = self.batch
         return [0.0 if batch is None else batch.ledger.cost + batch.unwritten_cost, self._answers]
 
     async def enter(self, tokens: float = 0, *, again: bool = False) -> int | None:
-        """Wait until a call may begin; where none may any more, the batch is stopped."""
+        """Wait until a call may begin; stop the batch if the desk says so."""
         async with self._few:
             if self.batch is not None and self.batch.stopped is not None:
                 return None
@@ -185,20 +185,20 @@ class _SharedGate:
         return ticket
 
     def heed(self, ticket: int, allowance: Allowance) -> None:
-        """The server said how much may still be sent."""
+        """Note the rate limits that a server has sent."""
         self._allowances[ticket] = allowance
 
     def leave(self, ticket: int | None, *, used: float | None = None) -> None:
-        """A call has ended in a way that says nothing about how much the server bears."""
+        """Note that a call has ended in a way that says nothing about the server's load."""
         self._end(ticket, "leave", used=used)
 
     def succeed(self, ticket: int, *, used: float | None = None) -> None:
-        """A call was answered."""
+        """Note that a call was answered."""
         self._answers += 1
         self._end(ticket, "succeed", used=used)
 
     def congest(self, ticket: int, *, retry_after: float | None = None) -> None:
-        """The server said that it is too much."""
+        """Note that the server refused a call because of its load."""
         self._end(ticket, "congest", retry_after=retry_after)
 
     def _end(self, ticket: int | None, how: str, **more: Any) -> None:
@@ -208,7 +208,7 @@ class _SharedGate:
         said = None if allowance is None else msgspec.structs.asdict(allowance)
         self._ended.append({"ticket": ticket, "how": how, "used": None, "retry_after": None, "allowance": said, **more})
         if self._telling is None or self._telling.done():
-            # A task of its own begins after the row has been entered, so that its cost is told with it.
+            # A task begins after the row is in the ledger, so that its cost is reported too.
             self._telling = asyncio.ensure_future(self._tell())
 
     async def _tell(self) -> None:
@@ -228,7 +228,7 @@ def _records(part: str, asked: BatchRequest, link: Link, begun: dict[str, Any]) 
     if place == "auto":
         same = sees(path, begun["flag"])
         place = "scheduler" if not same else "file" if begun["machine"] == machine() else "beside"
-    if place == "file":  # SQLite's log wants all that write on one machine
+    if place == "file":  # SQLite's log needs all writers on one machine
         return _PartRecords(open_store(path))
     desks = _PartRecords(Store(path, _DesksFile(path, link, part)))
     if place == "scheduler":
@@ -239,14 +239,14 @@ def _records(part: str, asked: BatchRequest, link: Link, begun: dict[str, Any]) 
 
 
 class _PartRecords(BatchRecords):
-    """The records of a part, which is not a run of its own."""
+    """The records of a part; only the whole is a run."""
 
     def put_run(self, run: RunRecord, keys: bytes = b"", within: float = 0) -> None:
-        """Keep nothing."""
+        """Do nothing: a part is not a run."""
 
 
 class _Beside(_PartRecords):
-    """New records go into a file of this part's own; known are those of all."""
+    """Writes new records to the part's own file, and reads those of all parts."""
 
     def __init__(self, all_of_them: BatchRecords, own: Store) -> None:
         super().__init__(own)
@@ -266,14 +266,14 @@ class _Beside(_PartRecords):
         return self._all.has_some
 
     def close(self) -> None:
-        """Close the file, so that it can be taken over; what could not be written into it goes to the desk's."""
+        """Close the file, so that the desk can merge it; send what could not be written to the desk."""
         if self.settle():
             self.give(self._all)
         self.store.close()
 
 
 class _DesksFile:
-    """The file at the desk, as a store sees it."""
+    """The desk's file, with the interface of a local one."""
 
     lasts = True
 
@@ -282,14 +282,14 @@ class _DesksFile:
         self._link, self._part = link, part
 
     def open(self) -> None:
-        """It is open there."""
+        """Do nothing: it is open at the desk."""
 
     def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run one statement; return all that it finds."""
+        """Run one statement and return its rows."""
         return self._run([(statement, list(values))])
 
     def write(self, statements: Iterable[tuple[str, Sequence[object]]]) -> None:
-        """Run several as one transaction."""
+        """Run several statements as one transaction."""
         self._run([(statement, list(values)) for statement, values in statements])
 
     def _run(self, statements: list[tuple[str, list[object]]]) -> list[tuple[Any, ...]]:
@@ -300,11 +300,11 @@ class _DesksFile:
         return [tuple(row) for row in found]
 
     def followed(self) -> str | None:
-        """The desk sees to that."""
+        """Do nothing: the desk does this."""
         return None
 
     def reopen(self) -> None:
-        """The desk sees to that."""
+        """Do nothing: the desk does this."""
 
     def close(self) -> None:
-        """It stays open there."""
+        """Do nothing: it stays open at the desk."""

@@ -1,4 +1,4 @@
-"""The desk on Dask's scheduler: the one place that every worker can ask."""
+"""The desk on Dask's scheduler, which every worker can reach."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ OPERATION = "msgflux_nb"
 
 
 class SchedulerDesk(SchedulerPlugin):
-    """A desk that a scheduler has, as its plugin."""
+    """A desk as a plugin of the scheduler."""
 
     idempotent = True
 
     async def start(self, scheduler: Any) -> None:
-        """Begin to answer workers."""
+        """Register the handler of workers' questions."""
         self._desk = Desk(kernel_memory, flagged=True)
         scheduler.handlers[OPERATION] = self._answer
 
     def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
-        """Take back what a worker that is gone has held."""
+        """Take back the tickets of a lost worker."""
         self._desk.forget_worker(worker)
 
     def update_graph(self, scheduler: Any, **_: Any) -> None:
-        """A computation begins."""
-        self._desk.begin_anew()
+        """Note that a computation begins."""
+        self._desk.clear_stops()
 
     async def close(self) -> None:
-        """The scheduler ends."""
+        """Clean up when the scheduler ends."""
         self._desk.close()
 
     async def _answer(self, what: str, told: dict[str, Any]) -> Any:

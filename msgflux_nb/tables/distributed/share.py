@@ -1,7 +1,7 @@
-"""What the parts of one batch share on any worker: a gate, a budget, a reason to stop, a store.
+"""The desk: what the parts of a batch share on all workers: a gate, a budget, a reason to stop, a store.
 
-All of it lives on one event loop: that of Dask's scheduler, or this process's own. A part asks by a :class:`Link`, with
-plain values, since between them there may be a network.
+All of it lives on one event loop: that of Dask's scheduler, or this process's own. A part asks through a :class:`Link`
+with plain values, since there may be a network in between.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ __all__ = ["Desk", "Link", "Terms", "machine", "own_path", "sees"]
 
 _FLAG = ".flag"
 _OWN = ".part-"
-_STORE_SECONDS = 40.0  # for which a part waits for the store
+_STORE_SECONDS = 40.0  # the longest wait of a part for the store
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a batch was asked with that holds for all its parts together.
+    """The limits of a batch that hold for all its parts together.
 
     Attributes:
         batch: its name.
-        gate: which calls a provider counts together.
-        start: how many at once to begin with.
-        most: how many at once at most.
-        rpm: requests a minute, at most.
-        tpm: tokens a minute, at most.
-        max_cost: US dollars, at most.
-        store: the path of the file of answers; None for those that live as long as the process; False for none.
+        gate: the key of calls that a provider counts together.
+        start: the number of concurrent requests at the beginning.
+        most: the maximum number of concurrent requests.
+        rpm: the maximum number of requests per minute.
+        tpm: the maximum number of tokens per minute.
+        max_cost: the maximum cost in US dollars.
+        store: the path of the file of answers; None to keep them as long as the process lives; False for none.
     """
 
     batch: str
@@ -55,19 +55,19 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Link(Protocol):
-    """The way to the desk."""
+    """The link from a part to the desk."""
 
     worker: str
 
     async def ask(self, what: str, **told: Any) -> Any:
-        """Ask from the batches' loop."""
+        """Ask a question from the batches' loop."""
 
     def ask_and_wait(self, what: str, **told: Any) -> Any:
-        """Ask from any thread but the desk's own."""
+        """Ask a question from any thread except the desk's own."""
 
 
 class _Part:
-    """A part that is under way."""
+    """A part that is running."""
 
     def __init__(self, terms: Terms, gate: Gate, worker: str) -> None:
         self.terms, self.gate, self.worker = terms, gate, worker
@@ -77,7 +77,7 @@ class _Part:
 
 
 class _Spent:
-    """What a batch has spent, by part: parts tell what they have spent so far."""
+    """The expenses of a batch by part; a part reports its total so far."""
 
     def __init__(self) -> None:
         self.parts: dict[str, tuple[float, int]] = {}
@@ -93,11 +93,11 @@ class _Spent:
 
 
 class Desk:
-    """Answers what parts ask; on one event loop only.
+    """Answers the questions of parts; on one event loop only.
 
     Args:
-        kernel: gives the records of batches without a file.
-        flagged: whether those who ask may be on other machines, and have to find out what they can see of this one.
+        kernel: returns the records of batches without a file.
+        flagged: whether parts may be on other machines, and have to find out whether they see this file system.
     """
 
     def __init__(self, kernel: Callable[[], BatchRecords], *, flagged: bool = False) -> None:
@@ -110,9 +110,9 @@ class Desk:
         self._numbers = 0
 
     def answer(self, what: str, **told: Any) -> Any:
-        """Return the answer to a question, or a coroutine that does.
+        """Return the answer to a question, or a coroutine that returns it.
 
-        A store that cannot be used is a dict with ``error``, since an exception's type may not survive a network.
+        For a store that cannot be used it is a dict with ``error``, since an exception may not survive a network.
         """
         try:
             return getattr(self, f"_on_{what}")(**told)
@@ -120,12 +120,12 @@ class Desk:
             return {"error": str(error)}
 
     def forget_worker(self, worker: str) -> None:
-        """Take back what a lost worker held, and take over the answers in its own file."""
+        """Take back the tickets of a lost worker, and merge the answers in its own file."""
         for name in [name for name, part in self._parts.items() if part.worker == worker]:
             self._on_end(part=name)
 
-    def begin_anew(self) -> None:
-        """A computation begins: what stopped an earlier one may have been set right."""
+    def clear_stops(self) -> None:
+        """Forget the reasons that stopped earlier computations: they may no longer hold."""
         for spent in self._batches.values():
             spent.stopped = None
 
@@ -224,7 +224,7 @@ class Desk:
     # -- the store ----------------------------------------------------------------------------------------------------
 
     async def _on_rows(self, *, part: str, statements: list[tuple[str, list[Any]]]) -> Any:
-        """Run statements; return what the last one finds. Other questions are answered meanwhile."""
+        """Run statements and return the rows of the last one, without blocking other questions."""
         path = self._parts[part].terms.store
         if path is False:
             return []
@@ -237,7 +237,7 @@ class Desk:
             return {"error": str(error) or f"the store has not answered for {_STORE_SECONDS:.0f} s"}
 
     def _flag(self, path: Path) -> str:
-        """Put a flag next to the file: whoever sees the flag sees the same file system."""
+        """Write a flag next to the file, so that a worker can tell whether it sees the same file system."""
         if path not in self._flags:
             self._flags[path] = secrets.token_hex(8)
             path.with_name(path.name + _FLAG).write_text(self._flags[path])
@@ -263,7 +263,7 @@ class Desk:
 
 
 def machine() -> str:
-    """Return what tells this machine, as long as it is up, from any other."""
+    """Return a text that identifies this machine until it restarts."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -272,7 +272,7 @@ def machine() -> str:
 
 
 def sees(path: Path, flag: str) -> bool:
-    """Return whether this process sees a flag that another process has put next to a file."""
+    """Return whether this process sees a flag that another process has written next to a file."""
     try:
         return path.with_name(path.name + _FLAG).read_text() == flag
     except OSError:
@@ -280,5 +280,5 @@ def sees(path: Path, flag: str) -> bool:
 
 
 def own_path(path: Path) -> Path:
-    """Return a name for a file of one's own next to another."""
+    """Return a unique path next to a file."""
     return path.with_name(f"{path.stem}{_OWN}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")

@@ -1,8 +1,8 @@
-"""A schema as bytes that another process can read, even if its class was written in a notebook.
+"""A schema → bytes that another process can read, even if its class was defined in a notebook.
 
-A class of a module that both can import travels by its name. A class written in a notebook has no module to import.
-cloudpickle sends other classes of a notebook whole, but turns a Struct into one without fields. So a Struct is
-described here and defined again where it arrives. Models travel without their key (:func:`without_key`).
+A class in a module that both processes can import is sent by its name. A class of a notebook has no such module.
+cloudpickle can send most of these, but a Struct would arrive without fields, so it is described here and defined again
+on arrival. Models are sent without their key (:func:`without_key`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def packed(value: Any) -> bytes:
     """Return a value with schemas in it as bytes.
 
     Raises:
-        SchemaError: a class cannot be described, and has to be in a module that the workers can import.
+        SchemaError: a class cannot be described; it has to be in a module that the workers can import.
     """
     written = io.BytesIO()
     try:
@@ -52,18 +52,18 @@ def packed(value: Any) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def unpacked(data: bytes) -> Any:
-    """Return what was packed; the same object for the same bytes, so that a process has each class once."""
-    return pickle.loads(data)  # noqa: S301  # a task of Dask's is a pickle already
+    """Return the packed value; the same object for equal bytes, so that a process has each class only once."""
+    return pickle.loads(data)  # noqa: S301  # Dask's tasks are pickles anyway
 
 
 def without_key(model: Any) -> Any:
-    """Return a model that can be sent to workers, which take its key from their own environment.
+    """Return a model that can be sent to workers; they take its key from their own environment.
 
     Args:
-        model: a ``ChatCompletion``; any other model is returned as it is.
+        model: a ``ChatCompletion``; any other model is returned unchanged.
 
     Raises:
-        ValueError: the model was given something that stays here: a key, headers, a client, a cache.
+        ValueError: the model was given something that is not sent: a key, headers, a client, a cache.
     """
     if not isinstance(model, ChatCompletion):
         return model
@@ -98,7 +98,7 @@ _WHY = {
 
 
 class _Model:
-    """A ``ChatCompletion`` as its plain arguments."""
+    """The plain arguments of a ``ChatCompletion``."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         self.arguments = arguments
@@ -114,7 +114,7 @@ def _made(arguments: dict[str, Any]) -> ChatCompletion:
     return ChatCompletion(**own, key=None, headers=HiddenValues(), store=None, clients=(), player=player)
 
 
-# -- classes without a home --------------------------------------------------------------------------------------------
+# -- classes defined in notebooks --------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -122,7 +122,7 @@ def _pickler() -> Any:
     import cloudpickle  # comes with Dask
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
-        """Describes Structs that cloudpickle would send without their fields."""
+        """Pickles Structs by a description, since cloudpickle would lose their fields."""
 
         def __init__(self, *arguments: Any, **keywords: Any) -> None:
             super().__init__(*arguments, **keywords)
@@ -141,7 +141,7 @@ def _pickler() -> Any:
             if getattr(struct, "__parameters__", ()):
                 raise pickle.PicklingError(f"{struct.__name__} is generic")
             self._open.append(struct)
-            # Now, and not when the arguments are written: only then is it known what is within what.
+            # Now, not when the arguments are pickled: the nesting of classes is known only here.
             written = io.BytesIO()
             inner = Pickler(written, protocol=pickle.HIGHEST_PROTOCOL)
             inner._open = self._open
@@ -163,7 +163,7 @@ def _has_a_home(struct: type) -> bool:
 
 
 class _Defined:
-    """A Struct as the arguments that define it."""
+    """The arguments that define a Struct."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments

@@ -1,1 +1,1 @@
-"""How columns leave: Arrow, Parquet and Feather, CSV and Excel."""
+"""Export of columns: Arrow, Parquet and Feather, CSV and Excel."""

@@ -1,7 +1,7 @@
 """A schema's type → the Arrow type of its column, and cells → an Arrow array of that type, level by level and exactly.
 
-Arrow's own conversion makes 1.5 an integer and fills the keys that a dict lacks, without a word. So each level's cells
-are looked at first; where they do not fit, the column is stored as text instead (:mod:`.values`).
+Arrow's own conversion silently makes 1.5 an integer and adds keys that a dict lacks. So the cells of each level are
+checked first; if they do not fit, the column is stored as text (:mod:`.values`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LISTS = (inspect.ListType, inspect.VarTupleType)
 
 
 class InexactError(ValueError):
-    """Arrow has no type that holds these cells exactly, or not the one that was asked for."""
+    """No Arrow type, or not the requested one, holds these cells exactly."""
 
 
 def arrow_type(kind: inspect.Type | None) -> Any:
-    """Return the Arrow type that holds every value of a type exactly; None if there is none, or no pyarrow."""
+    """Return the Arrow type that holds every value of a type exactly; None without one, or without pyarrow."""
     if pa is None or kind is None:
         return None
     try:
@@ -41,7 +41,7 @@ def arrow_type(kind: inspect.Type | None) -> Any:
 
 
 def arrow_array(cells: Sequence[Any], kind: Any) -> Any:
-    """Return cells as an Arrow array of a type that :func:`arrow_type` gave.
+    """Return cells as an Arrow array of a type from :func:`arrow_type`.
 
     Args:
         cells: None for a missing one; lists and dicts at any depth.
@@ -57,7 +57,7 @@ def arrow_array(cells: Sequence[Any], kind: Any) -> Any:
 
 
 def bare(kind: Any) -> Any:
-    """Return an Arrow type without what a file adds to it: other names for items, ids of fields, large lists."""
+    """Return an Arrow type without a file's additions: other names for items, ids of fields, large lists."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(bare(kind.value_type))
     if pa.types.is_struct(kind):
@@ -90,7 +90,7 @@ def _leaf(kind: inspect.Type) -> Any:
         types = frozenset(map(type, values)) - {_NONE}
         found: Any = {frozenset([str]): pa.string, frozenset([int]): pa.int64}.get(types)
     elif isinstance(kind, inspect.DateTimeType):
-        # Arrow wants to know whether there is a zone, and would read a value without one as one in UTC.
+        # Arrow needs to know whether there is a zone, and would read a value without one as UTC.
         found = None if kind.tz is None else lambda: pa.timestamp("us", tz="UTC" if kind.tz else None)
     else:
         makers: dict[Any, Any] = {

@@ -1,8 +1,8 @@
 """A Python value ⇄ a JSON text that keeps it exactly, for formats that have no type for it.
 
-What JSON has is written as it is, so that others can read it. What it lacks is an object with one key that begins
-with ``$`` and names the type: ``{"$decimal": "1.10"}``. A Struct or another record becomes its dict, an Enum's member
-its value, and an object of any other class its text.
+JSON's own types are written as usual, so that others can read them. Other types are written as an object with one key
+that begins with ``$`` and names the type: ``{"$decimal": "1.10"}``. A Struct or another record becomes its dict, an
+Enum's member its value, and an object of any other class its text.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def decoded(text: str) -> Any:
 
 
 def json_cell(cell: Any) -> Any:
-    """Return what ``to_json`` of pandas can write for a cell: what msgspec writes, such as base64 for bytes.
+    """Return a value that pandas' ``to_json`` can write for a cell, in msgspec's form, such as base64 for bytes.
 
-    An integer beyond 64 bits is text, and half a surrogate pair becomes U+FFFD.
+    An integer beyond 64 bits becomes text, and half of a surrogate pair becomes U+FFFD.
     """
     return _writable(msgspec.to_builtins(plain(cell), str_keys=True, enc_hook=str))
 
@@ -94,7 +94,7 @@ def _packed_other(value: Any) -> Any:
 
 
 def _of_base(value: Any, base: type) -> Any:
-    """Return a value of a subclass as one of Python's own class: pandas' moments, a ``str`` with methods."""
+    """Return a value of a subclass, such as pandas' moments, as one of Python's own class."""
     if hasattr(value, "to_pydatetime"):
         return value.to_pydatetime(warn=False)
     if hasattr(value, "to_pytimedelta"):

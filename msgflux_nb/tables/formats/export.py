@@ -1,8 +1,8 @@
 """A DataFrame → CSV or an Excel file in which no text is run as a formula.
 
-What a model or a web page wrote ends up in a spreadsheet, and a spreadsheet runs a text that begins with ``=``, ``+``,
-``-`` or ``@`` (https://owasp.org/www-community/attacks/CSV_Injection). In CSV such a text gets an apostrophe in front;
-in Excel it is marked as text, and stays as it is. Column names and labels are treated alike.
+A spreadsheet runs a text that begins with ``=``, ``+``, ``-`` or ``@``, which a model or a web page may have written
+(https://owasp.org/www-community/attacks/CSV_Injection). In CSV such a text gets an apostrophe in front; in Excel it is
+marked as text and does not change. Column names and labels are treated in the same way.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ..fields import is_missing, python_value
 
 __all__ = ["to_csv", "to_excel"]
 
-# Some readers skip what has no width in front of a formula: spaces, controls, formats, and characters that Unicode
-# counts among letters and marks but that no font draws.
+# Some readers skip invisible characters in front of a formula: spaces, controls, formats, and characters that
+# Unicode counts among letters and marks but that no font draws.
 _UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"))
 _UNDRAWN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _BEGINS_A_FORMULA = frozenset("=+-@\u2212")
@@ -37,22 +37,22 @@ _NOT_XML = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\
 _NO_TEXT = re.compile("[\\x00\\ud800-\\udfff]")
 _LONGEST_TEXT = 32_767
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
-_SAFE_DIGITS = 15  # Excel's numbers are floats, shown with so many digits.
+_SAFE_DIGITS = 15  # Excel's numbers are floats, shown with this many digits
 _SAFE_INTEGER = 10**15
-_FIRST_DAY = datetime.datetime(1900, 3, 1)  # Excel has a 29 February 1900, and nothing before that year.
+_FIRST_DAY = datetime.datetime(1900, 3, 1)  # Excel has a 29 February 1900, and no earlier years
 _WIDEST, _NARROWEST, _ROWS_MEASURED = 60, 8, 200
 
 
 def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
     """Write a table as CSV without live formulas.
 
-    Lists, dicts and records are written as JSON; a text that a spreadsheet would run gets an apostrophe in front. Lines
-    in a text end with a line feed alone.
+    Lists, dicts and records are written as JSON; a text that a spreadsheet would run gets an apostrophe in front. Line
+    ends in a text become a single line feed.
 
     Args:
         frame: any DataFrame.
         path: a file, or None for the text.
-        options: what :meth:`pandas.DataFrame.to_csv` takes.
+        options: options of :meth:`pandas.DataFrame.to_csv`.
 
     Example:
         >>> print(to_csv(pd.DataFrame({"a": ["=1+1", "x"]}), index=False))
@@ -71,21 +71,21 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
 def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
     """Write a table as an Excel file without live formulas.
 
-    Numbers, dates and truth values are Excel's own. Lists, dicts and records are written as JSON. Moments with a zone
-    are written in UTC, and moments and durations to the millisecond. What else Excel cannot hold exactly is text:
-    numbers of more than 15 digits, moments before March 1900, times with a zone. Text that XML cannot carry becomes
-    U+FFFD, text that Excel would read as an escape (``_x0041_``) is escaped, and longer text than Excel's 32,767
-    characters is cut, with a warning.
+    Numbers, dates and truth values use Excel's types. Lists, dicts and records are written as JSON. Moments with a zone
+    are written in UTC; moments and durations are exact to the millisecond. Other values that Excel cannot hold exactly
+    are text: numbers of more than 15 digits, moments before March 1900, times with a zone. Characters that XML lacks
+    become U+FFFD, text that Excel would read as an escape (``_x0041_``) is escaped, and text longer than Excel's 32,767
+    characters is cut with a warning.
 
     Args:
         frame: any DataFrame.
         path: a file, ``.xlsx``, or a binary file object.
-        sheet_name: what the sheet is called.
-        index: whether the labels are written, as the first columns.
+        sheet_name: the name of the sheet.
+        index: whether to write the labels, as the first columns.
 
     Raises:
         ImportError: openpyxl is not installed.
-        ValueError: there are more rows or columns than a sheet has, or ``sheet_name`` is not a name that Excel takes.
+        ValueError: there are more rows or columns than a sheet has, or Excel does not allow ``sheet_name``.
     """
     try:
         from openpyxl import Workbook
@@ -125,7 +125,7 @@ class _Sheet:
     """Writes one sheet.
 
     Attributes:
-        cut: how many texts did not fit.
+        cut: how many texts were cut.
     """
 
     def __init__(self, sheet: Any) -> None:
@@ -133,7 +133,7 @@ class _Sheet:
         self.cut = 0
 
     def write(self, frame: pd.DataFrame, labels: int) -> None:
-        """Write a table, with so many levels of its index as the first columns."""
+        """Write a table with ``labels`` levels of its index as the first columns."""
         from openpyxl.styles import Font
         from openpyxl.utils import get_column_letter
 
@@ -176,14 +176,14 @@ class _Sheet:
         if not (is_live or style or text.startswith("#")):
             return text
         cell = WriteOnlyCell(self._sheet, value=text)
-        cell.data_type = "s"  # openpyxl makes a formula of "=1" and an error of "#REF!".
-        cell.quotePrefix = is_live  # So that it does not become a formula once somebody edits it.
+        cell.data_type = "s"  # else openpyxl makes a formula of "=1" and an error of "#REF!"
+        cell.quotePrefix = is_live  # else editing the cell makes it a formula
         for name, value in style.items():
             setattr(cell, name, value)
         return cell
 
     def _moment_maker(self, cells: list[Any]) -> Callable[[Any], Any]:
-        """Return what makes a cell of a moment: a day alone where each of the column is one."""
+        """Return a function that makes a cell of a moment; without a time if no moment of the column has one."""
         from openpyxl.cell import WriteOnlyCell
 
         days = all(_is_day(cell) for cell in cells if isinstance(cell, datetime.date) and not is_missing(cell))
@@ -203,7 +203,7 @@ class _Sheet:
 
 
 def _safe_column(column: pd.Series[Any]) -> Any:
-    """Return a column as CSV may hold it: numbers, truth values and moments as they are, text defused."""
+    """Return a column for CSV: numbers, truth values and moments unchanged, text made safe."""
     if not isinstance(column.dtype, pd.ArrowDtype) and (
         pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "M"
     ):
@@ -217,17 +217,17 @@ def _safe(cell: Any) -> Any:
         return None
     if isinstance(cell, bool | numbers.Number):
         return cell
-    # A carriage return is not quoted by csv before Python 3.13, and what follows it would begin a row.
+    # csv quotes no carriage return before Python 3.13, so the text after it would begin a new row.
     text = _lines(_NO_TEXT.sub("\ufffd", cell if isinstance(cell, str) else _text(cell)))
     return f"'{text}" if _is_live(text) else text
 
 
 def _is_live(text: str) -> bool:
-    """Tell whether a spreadsheet may run a text: its first character that is seen begins a formula."""
+    """Return whether a spreadsheet may run a text: its first visible character begins a formula."""
     if text[:1] in _BEGINS_A_CELL:
         return True
     seen = next((char for char in text if char not in _UNDRAWN and unicodedata.category(char) not in _UNSEEN), "")
-    # Full-width, small and raised forms are typed in East Asia, and read as the signs that they stand for.
+    # Spreadsheets read full-width, small and raised forms of the signs, as typed in East Asia, like the signs.
     return bool(seen) and unicodedata.normalize("NFKC", seen)[0] in _BEGINS_A_FORMULA
 
 
@@ -242,7 +242,7 @@ def _relabelled(index: pd.Index[Any]) -> Any:
 
 
 def _first_units(text: str, limit: int) -> str:
-    """Return a text, or as much of it as Excel holds: it counts UTF-16, in which an emoji is two."""
+    """Return a text, or as much of it as Excel holds: it counts UTF-16 units, of which an emoji has two."""
     if len(text) * 2 <= limit or len(text.encode("utf-16-le")) // 2 <= limit:
         return text
     return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"

@@ -1,6 +1,6 @@
-"""The extension type of Arrow's by which a column of Python values is known again in Parquet and Feather.
+"""The Arrow extension type that marks a column of Python values in Parquet and Feather.
 
-It is loaded together with ``df.mf`` and needs nothing else of ours until such a column is read.
+It is loaded with ``df.mf`` and loads no other module until such a column is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAME = "msgflux.values"
 
 
 def register_arrow_type() -> None:
-    """Make Arrow know the type; calling it again changes nothing. Needs pyarrow."""
+    """Register the type with Arrow; idempotent. Needs pyarrow."""
     _class()
 
 
@@ -25,7 +25,7 @@ def marked_type(storage: Any, stored: str) -> Any:
 
     Args:
         storage: the Arrow type that its cells are stored as.
-        stored: how they are stored: what :class:`.ValuesDtype` says.
+        stored: how they are stored; see :class:`.ValuesDtype`.
     """
     return _class()(storage, stored)
 
@@ -57,10 +57,10 @@ def _class() -> Any:
             return marked_type, (self.storage_type, self.stored)
 
         def to_pandas_dtype(self) -> Any:
-            # By name, since .values needs this module: a file may be read before anything tabular of ours was used.
+            # By name: .values imports this module, and a file may be read before any other module of tables is loaded.
             values: Any = importlib.import_module(f"{__package__}.values")
             return values.dtype_of(self.storage_type, self.stored)
 
-    with contextlib.suppress(pa.ArrowKeyError):  # it is registered already
+    with contextlib.suppress(pa.ArrowKeyError):  # already registered
         pa.register_extension_type(ValuesType(pa.string(), "json"))
     return ValuesType

@@ -1,10 +1,10 @@
-"""A column whose cells are Python values that no dtype of pandas has: lists, dicts, Decimals, alternatives.
+"""A column of Python values for which pandas has no dtype: lists, dicts, Decimals, unions.
 
-It behaves as an ``object`` column does, and prints as one. It adds the way into Arrow. Parquet, Feather and Dask cannot
-write an ``object`` column of unlike cells, and they read a list back as a numpy array. This column is stored as Arrow
-values where the schema has an Arrow type, and as JSON text otherwise. An extension type (:mod:`.marked`) tells
-:func:`pandas.read_parquet` to give the same column back. Without this package, the stored values are read.
-An Arrow table of our own has the stored type alone where that is a plain one (:func:`plain_table`).
+It behaves and prints like an ``object`` column, but can be stored. Parquet, Feather and Dask cannot write an ``object``
+column of different types, and they read a list back as a numpy array. This column is stored as Arrow values if its type
+has an Arrow type, else as JSON text. An extension type (:mod:`.marked`) makes :func:`pandas.read_parquet` return the
+same column. Without this package, the stored values are read. In a result that is an Arrow table, columns whose stored
+type is plain have no extension type (:func:`plain_table`).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from .marked import marked_type, register_arrow_type
 
 __all__ = ["ValuesArray", "ValuesDtype", "dtype_of", "plain_table", "values_array", "values_dtype"]
 
-# How cells are stored: as what the Arrow type has, or as text.
+# How cells are stored: as values of an Arrow type, or as text.
 _ARROW, _JSON = "arrow", "json"
-# How pandas' metadata of a plain Arrow table names such a column: numpy reads it as ``object``, and nobody writes it.
+# The name of such a column's dtype in pandas' metadata of a plain Arrow table; numpy reads it as ``object``.
 _ALIAS = "object_"
-_INSTEAD = ";"  # after json: what the column would have been stored as, if its cells had fitted
+_INSTEAD = ";"  # after json: how the column would have been stored, had its cells fitted
 _TEXTS: dict[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     _JSON: (encoded, decoded),
     "decimal": (str, decimal.Decimal),
@@ -47,12 +47,12 @@ _TEXT_TYPES = {"decimal": decimal.Decimal, "uuid": uuid.UUID, "time": datetime.t
 _STORED: dict[type[inspect.Type], str] = {
     inspect.DecimalType: "decimal",
     inspect.UUIDType: "uuid",
-    inspect.TimeType: "time",  # Arrow's has no zone
+    inspect.TimeType: "time",  # Arrow's time has no zone
 }
 
 
 def values_dtype(kind: inspect.Type | None) -> ValuesDtype:
-    """Return the dtype of a column whose cells are of a type; None for any."""
+    """Return the dtype of a column with cells of a type; None for any type."""
     members = [] if kind is None else alternatives(kind)
     stored = _STORED.get(type(members[0])) if len(members) == 1 else None
     if stored is not None:
@@ -63,7 +63,7 @@ def values_dtype(kind: inspect.Type | None) -> ValuesDtype:
 
 @pd.api.extensions.register_extension_dtype
 class ValuesDtype(pd.api.extensions.ExtensionDtype):
-    """The dtype of such a column.
+    """The dtype of a column of Python values.
 
     Args:
         stored: how Arrow stores the cells: ``json``, ``decimal``, ``uuid`` and ``time`` as text, ``arrow`` as
@@ -127,7 +127,7 @@ class ValuesDtype(pd.api.extensions.ExtensionDtype):
 
 
 class ValuesArray(pd.arrays.NumpyExtensionArray):
-    """The array of such a column: Python objects, and the way to Arrow."""
+    """The array of a column of Python values, which converts to Arrow."""
 
     _typ = "extension"
     _internal_fill_value = None
@@ -135,13 +135,13 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
     def __init__(self, values: Any, dtype: ValuesDtype | None = None, copy: bool = False) -> None:
         if isinstance(values, ValuesArray):
             values, dtype = values._ndarray, dtype or values.dtype
-        start: Any = NDArrayBacked.__init__  # the stubs know it without arguments
+        start: Any = NDArrayBacked.__init__  # the stubs declare it without arguments
         start(self, values.copy() if copy else values, dtype or ValuesDtype())
 
     @property
     def dtype(self) -> ValuesDtype:
         """The dtype."""
-        found: ValuesDtype = self._dtype  # type: ignore[assignment]  # the stubs: that of any array of numpy's
+        found: ValuesDtype = self._dtype  # type: ignore[assignment]  # the stubs declare it as any numpy array's
         return found
 
     @classmethod
@@ -178,11 +178,11 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         return plain._str_map(f, np.nan if na_value is None else na_value, dtype, convert)
 
     def factorize(self, use_na_sentinel: bool = True) -> tuple[Any, Any]:
-        """Return codes and the values that they stand for, as for an ``object`` column."""
+        """Return codes and their values, as an ``object`` column does."""
         return pd.factorize(self._ndarray, use_na_sentinel=use_na_sentinel)
 
     def _values_for_json(self) -> Any:
-        """Return what ``to_json`` can write: it does not know UUID, and stops at bytes that are not text."""
+        """Return values that ``to_json`` can write: it has no UUID, and fails for bytes that are not text."""
         return _objects(map(json_cell, self._ndarray))
 
     def _wrap_ndarray_result(self, result: Any) -> Any:
@@ -192,10 +192,10 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         return str if boxed else repr
 
     def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002  # pyarrow passes it by this name
-        """Return the cells as Arrow stores them: of the column's Arrow type if they fit, else as JSON text.
+        """Return the cells as an Arrow array: of the column's Arrow type if they fit, else as JSON text.
 
         Raises:
-            InexactError: ``type`` says what they have to be, and they do not fit.
+            InexactError: the cells do not fit the requested ``type``.
         """
         cells, dtype = self._ndarray.tolist(), self.dtype
         if type is None:
@@ -206,7 +206,7 @@ class ValuesArray(pd.arrays.NumpyExtensionArray):
         if isinstance(type, pa.BaseExtensionType):
             how = type.stored.partition(_INSTEAD)[0]
             return pa.ExtensionArray.from_storage(type, _stored(cells, dtype_of(type.storage_type, how)))
-        # Arrow asks for what an extension type is stored as, and puts the type on itself.
+        # Arrow asks for an extension type's storage and adds the type itself.
         if type == (dtype.arrow_type or pa.string()):
             return _stored(cells, dtype)
         return pa.array(cells, type=type)
@@ -218,7 +218,7 @@ def values_array(cells: Iterable[Any], dtype: ValuesDtype) -> ValuesArray:
 
 
 def dtype_of(storage: Any, stored: str) -> ValuesDtype:
-    """Return the dtype of a column that Arrow stores so; if it is stored as JSON instead, the one that it had."""
+    """Return the dtype of a stored column; for a column stored as JSON, the dtype that it had before."""
     stored, _, had = stored.partition(_INSTEAD)
     if had in _TEXTS:
         return ValuesDtype(had)
@@ -265,14 +265,14 @@ def _dtype_of_plain(kind: Any) -> ValuesDtype:
 
 
 def _spelled(dtype: ValuesDtype) -> str:
-    """Return a dtype as text that :func:`dtype_of` reads."""
+    """Return a dtype as text, for :func:`dtype_of`."""
     if dtype.arrow_type is None:
         return dtype.stored
     return base64.b64encode(pa.schema([("cells", dtype.arrow_type)]).serialize().to_pybytes()).decode()
 
 
 def _tell_dask() -> None:
-    """Say to Dask how an array of the dtype is made, as soon as Dask is there."""
+    """Register with Dask how an array of the dtype is made, once Dask is loaded."""
     if "dask.dataframe.extensions" not in sys.modules:
         return
     from dask.dataframe.extensions import make_array_nonempty
@@ -288,7 +288,7 @@ def _nonempty(dtype: ValuesDtype) -> ValuesArray:
 
 
 def _objects(cells: Iterable[Any]) -> np.ndarray[Any, Any]:
-    return np.fromiter(cells, dtype=object)  # which keeps lists as they are
+    return np.fromiter(cells, dtype=object)  # keeps lists
 
 
 def _marked(storage: Any, stored: str) -> Any:

@@ -1,1 +1,1 @@
-"""Tables of other libraries: polars and Arrow in, the same kind out."""
+"""Tables of other libraries: reads polars and Arrow, and returns results of the same kind."""

@@ -1,4 +1,4 @@
-"""Tables of polars and Arrow, read through narwhals: their kind, and the cells of the columns that are wanted."""
+"""Tables of polars and Arrow, read through narwhals: their kind, and the cells of wanted columns."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .ready import frame_made
 __all__ = ["Foreign", "FrameKind", "foreign_of", "kind_of", "report_of_frame", "to_pandas"]
 
 FrameKind = Literal["pandas", "arrow", "polars", "lazy", "pyarrow"]
-"""``arrow``: pandas with Arrow's dtypes; ``lazy``: a LazyFrame of polars; ``pyarrow``: a Table of Arrow's own."""
+"""``arrow``: pandas with Arrow's dtypes; ``lazy``: a LazyFrame of polars; ``pyarrow``: a Table of pyarrow."""
 
 
 def kind_of(data: Any) -> FrameKind:
-    """Return what a result looks like that belongs to some data; ``pandas`` for a list, a Series and the like."""
+    """Return the kind of table for the result of some data; ``pandas`` for a list, a Series and the like."""
     polars, arrow = sys.modules.get("polars"), sys.modules.get("pyarrow")
     if isinstance(data, pd.DataFrame | pd.Series):
         dtypes = data.dtypes.tolist() if isinstance(data, pd.DataFrame) else [data.dtype]
@@ -45,7 +45,7 @@ class Foreign:
         data: a DataFrame, LazyFrame or Series of polars, or a Table of Arrow.
 
     Attributes:
-        names: its columns; for a Series its name, or nothing.
+        names: its columns; for a Series its name, or empty.
         is_series: whether it is a single column.
     """
 
@@ -58,7 +58,7 @@ class Foreign:
                 f"tables of {library} are read by narwhals, which is not installed: run "
                 "`pip install narwhals`, or `pip install 'msgflux-nb[polars]'`"
             ) from None
-        frame_made()  # polars may have been loaded after this package
+        frame_made()  # registers mf if polars was loaded after this package
         self._data: Any = nw.from_native(data, allow_series=True)
         self.is_series = isinstance(self._data, nw.Series)
         self._is_lazy = isinstance(self._data, nw.LazyFrame)
@@ -68,7 +68,7 @@ class Foreign:
             self.names = list(self._data.collect_schema().names())
 
     def cells(self, names: Iterable[str]) -> dict[str, list[Any]]:
-        """Return the cells of some columns as Python's values; of a LazyFrame these columns alone are collected."""
+        """Return the cells of some columns as Python values; only these columns of a LazyFrame are collected."""
         wanted = list(names)
         if self.is_series:
             return dict.fromkeys(wanted, _cells(self._data))
@@ -81,7 +81,7 @@ def _cells(column: Any) -> list[Any]:
     import narwhals as nw
 
     dtype = column.dtype
-    if dtype in (nw.Datetime, nw.Duration) and dtype.time_unit == "ns":  # Python's own cut nanoseconds off
+    if dtype in (nw.Datetime, nw.Duration) and dtype.time_unit == "ns":  # Python's types would cut nanoseconds off
         ticks = column.cast(nw.Int64).to_list()
         if dtype == nw.Duration:
             return [None if tick is None else pd.Timedelta(tick, unit="ns") for tick in ticks]
@@ -95,7 +95,7 @@ def _cells(column: Any) -> list[Any]:
 
 
 def to_pandas(data: Any) -> Any:
-    """Return a table of another library as a DataFrame of Python's values, with its report; anything else as it is."""
+    """Return a table of another library as a DataFrame of Python values, with its report; anything else unchanged."""
     foreign = foreign_of(data)
     if foreign is None:
         return data
@@ -111,7 +111,7 @@ def to_pandas(data: Any) -> Any:
 
 
 def report_of_frame(data: Any) -> dict[str, Any] | None:
-    """Return the report that a result of polars or Arrow carries; None if it has none."""
+    """Return the report of a result of polars or Arrow; None if it has none."""
     if kind_of(data) == "pyarrow":
         found = (data.schema.pandas_metadata or {}).get("attributes") or {}
     else:

@@ -22,14 +22,13 @@ __all__ = ["given_back"]
 def given_back(frame: pd.DataFrame, kind: FrameKind, schema: Any, explode: str | None = None) -> Any:
     """Return a result as a table of a kind.
 
-    polars and Arrow have no index: where rows are not those of the data one by one, since they were sampled or
-    exploded, a column ``_row`` has their places in it.
+    polars and Arrow have no index: if rows were sampled or exploded, a column ``_row`` has their positions in the data.
 
     Args:
         frame: the result of a batch.
-        kind: what it is to be.
+        kind: the kind of table.
         schema: the type of the answers.
-        explode: the list that was exploded, or None.
+        explode: the field that was exploded, or None.
     """
     if kind == "pandas":
         return frame
@@ -55,12 +54,12 @@ def _polars_frame(frame: pd.DataFrame, known: dict[str, Column], *, lazy: bool) 
         found.append(polars_series(str(name), cells, dtype))
     table: Any = pl.DataFrame(found)
     table = table.lazy() if lazy else table
-    table.attrs = dict(frame.attrs)  # which polars neither knows nor minds; it is not passed on by its methods
+    table.attrs = dict(frame.attrs)  # polars keeps this attribute, but its methods do not pass it on
     return table
 
 
 def _dtype_of(column: pd.Series[Any], cells: Sequence[Any]) -> Any:
-    """The dtype of a column about the run, or of moments whose zone only the values tell."""
+    """Return the dtype of a column about the run, or of moments whose zone depends on the values."""
     import polars as pl
 
     dtype: Any = column.dtype
@@ -85,7 +84,7 @@ def _arrow_table(frame: pd.DataFrame, known: dict[str, Column]) -> Any:
 
 
 def _with_arrow_dtypes(frame: pd.DataFrame, known: dict[str, Column]) -> pd.DataFrame:
-    """Return a frame whose columns have Arrow's dtypes; categories, and what Arrow does not hold exactly, stay."""
+    """Return a frame with Arrow's dtypes, except for categories and columns that Arrow does not hold exactly."""
     import pyarrow as pa
 
     types: dict[str, Any] = {"Int64": pa.int64(), "Float64": pa.float64(), "boolean": pa.bool_(), "string": pa.string()}
@@ -103,7 +102,7 @@ def _with_arrow_dtypes(frame: pd.DataFrame, known: dict[str, Column]) -> pd.Data
 
 
 def _python(column: pd.Series[Any]) -> list[Any]:
-    """The cells as Python's own values, None for a missing one."""
+    """Return the cells as Python values, None for a missing one."""
     return [_plain(python_value(cell)) for cell in column.tolist()]
 
 

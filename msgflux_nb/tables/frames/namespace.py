@@ -1,4 +1,4 @@
-"""``df.mf`` of polars: what ``extract`` and its results offer, at polars' own tables."""
+"""``df.mf`` of polars: extraction, reports and scores as methods of its tables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["PolarsAccessor", "register_polars"]
 
 
 class PolarsAccessor:
-    """``df.mf`` of a DataFrame, LazyFrame or Series of polars; a result also tells about its run.
+    """``df.mf`` of a DataFrame, LazyFrame or Series of polars; of a result, get the report, explanations and scores.
 
-    A result knows its run as long as it is the object that ``extract`` returned: polars' methods do not pass that on.
+    Only the object that ``extract`` returned knows its run: polars' methods do not pass that on.
     """
 
     def __init__(self, data: Any) -> None:
@@ -39,17 +39,17 @@ class PolarsAccessor:
         """What the run did, as plain values.
 
         Raises:
-            TypeError: this is not a result, or a method of polars made it from one.
+            TypeError: the table is not a result, or a method of polars made it from one.
         """
         found: dict[str, Any] = self._pandas().mf.report
         return found
 
     def retry(self, *arguments: Any, **options: Any) -> Any:
-        """Ask again for the rows of the run that failed; see ``df.mf.retry`` of pandas."""
+        """Ask again for the failed rows of the run; see ``df.mf.retry`` of pandas."""
         return self._pandas().mf.retry(*arguments, **options)
 
     def explain(self, position: int) -> Explanation:
-        """Return what was asked for the row at a position, the raw answer, and how many attempts it took."""
+        """Return the request of the row at a position, the raw answer and the number of attempts."""
         found: Explanation = self._pandas().mf.explain(position=position)
         return found
 
@@ -100,7 +100,7 @@ def _numbers(frame: Any) -> Any:
 
 
 def register_polars() -> None:
-    """Give polars' tables their ``mf`` where polars is loaded; calling it again changes nothing."""
+    """Register ``mf`` for polars' tables if polars is loaded; idempotent."""
     polars = sys.modules.get("polars")
     if not hasattr(polars, "api") or getattr(polars.DataFrame, "mf", None) is not None:  # type: ignore[union-attr]  # it has
         return

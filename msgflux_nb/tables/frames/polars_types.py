@@ -1,4 +1,4 @@
-"""A schema's type → the dtype of its column in polars, where one holds every value of it; else polars' ``Object``."""
+"""A schema's type → the dtype of its column in polars if one holds every value; else polars' ``Object``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LISTS = (inspect.ListType, inspect.VarTupleType)
 
 
 class _NoTypeError(Exception):
-    """polars has no type that holds these values exactly."""
+    """No type of polars holds these values exactly."""
 
 
 def polars_series(name: str, cells: Sequence[Any], dtype: Any) -> Any:
-    """Return cells as a column of polars: of a dtype if that holds each of them exactly, else of ``Object``."""
+    """Return cells as a column of polars: of the dtype if it holds each cell exactly, else of ``Object``."""
     import polars as pl
 
     if dtype is not None:
@@ -33,7 +33,7 @@ def polars_series(name: str, cells: Sequence[Any], dtype: Any) -> Any:
 
 
 def polars_dtype(column: Column) -> Any:
-    """Return the dtype of a column in polars; None where only Python's own values do."""
+    """Return the dtype of a column in polars; None if there is none."""
     import polars as pl
 
     simple = {
@@ -57,7 +57,7 @@ def polars_dtype(column: Column) -> Any:
 
 
 def _levels(levels: Sequence[Any]) -> Any:
-    """Return an Enum for texts; polars has none for other levels, which are of their own type."""
+    """Return an Enum for texts, else the type of the levels: polars has Enums only for texts."""
     import polars as pl
 
     types = frozenset(map(type, levels))

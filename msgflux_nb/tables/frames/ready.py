@@ -1,4 +1,4 @@
-"""What to do when a table is made. The front door sets it, so that ``to_frame`` does not need to know the engine."""
+"""A hook for when a table is made. The front door sets it, so that ``to_frame`` need not import the engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 __all__ = ["frame_made", "when_made"]
 
 when_made: list[Callable[[], object]] = []
-"""Called with nothing whenever values become a table; each may be called again and again."""
+"""Functions without arguments, called each time that values become a table."""
 
 
 def frame_made() -> None:
-    """Do what was set, because a table is made."""
+    """Call the hooks: a table is being made."""
     for call in when_made:
         call()

@@ -1,1 +1,1 @@
-"""Grids: prompts × models over the same inputs, as one batch."""
+"""Grids: prompts × models over the same inputs, run as one batch."""

@@ -1,4 +1,4 @@
-"""A grid's table and its answers: what ``df.mf`` says of a grid."""
+"""The methods of ``df.mf`` for grids."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def find_grid(result: pd.DataFrame) -> GridRun:
     """Return the grid behind a table.
 
     Raises:
-        TypeError: it is not the result of a grid.
-        StoreError: its kernel has ended.
+        TypeError: the table is not the result of a grid.
+        StoreError: the grid's kernel has ended.
     """
     name = _report(result)["run"]
     found = known_grids().get(name)
@@ -32,7 +32,7 @@ def find_grid(result: pd.DataFrame) -> GridRun:
 
 
 def scores(result: pd.DataFrame, score: Any = None) -> pd.DataFrame:
-    """Return what each prompt and model scored: ``df.mf.scores``, which says how."""
+    """Return the score of each prompt and model; see ``df.mf.scores``."""
     report = _report(result)
     if score is None:
         return score_frame(report["scores"])
@@ -42,7 +42,7 @@ def scores(result: pd.DataFrame, score: Any = None) -> pd.DataFrame:
 
 
 def cells(result: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each answer: ``df.mf.cells``."""
+    """Return one row per answer; see ``df.mf.cells``."""
     run = find_grid(result)
     return cell_frame(run, run.settled())
 

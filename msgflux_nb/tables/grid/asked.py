@@ -1,4 +1,4 @@
-"""What a grid asks: its cells, each a prompt, a model, an input and a sample, and the positions that they have."""
+"""The cells of a grid, each a prompt, a model, an input and a sample, and their positions in the batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["AskedGrid", "Cell", "GridRows"]
 
 
 class AskedGrid(Protocol):
-    """What a table or a score needs to know of a grid."""
+    """The part of a grid that tables and scores use."""
 
     schema: Any
     inputs: Any
@@ -27,17 +27,17 @@ class AskedGrid(Protocol):
     rows: GridRows
 
     def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
-        """Return what the answer of a cell took."""
+        """Return attempts, tokens, cost and time of a cell's answer."""
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One answer's place in a grid.
+    """The place of one answer in a grid; all numbers begin with 0.
 
     Attributes:
-        place: which input, from 0.
-        sample: which answer to it, from 0.
-        prompt: which prompt, from 0.
-        model: which model, from 0.
+        place: the number of the input.
+        sample: the number of the answer to it.
+        prompt: the number of the prompt.
+        model: the number of the model.
     """
 
     place: int
@@ -47,7 +47,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class GridRows:
-    """What the batches of a grid need of its rows: one position for each cell."""
+    """The rows of a grid for its batches: one position per cell."""
 
     has_media = False
 
@@ -59,11 +59,11 @@ class GridRows:
 
     @property
     def total(self) -> int:
-        """How many answers there are to be."""
+        """The number of answers of the whole grid."""
         return len(self)
 
     def cell(self, position: int) -> Cell:
-        """Return where a position is. Inputs come first, so that a grid that was stopped has whole rows."""
+        """Return the cell at a position. All cells of an input come together, so that a stopped grid has whole rows."""
         rest, model = divmod(position, self._models)
         rest, prompt = divmod(rest, len(self._prompts))
         place, sample = divmod(rest, self._samples)
@@ -75,9 +75,9 @@ class GridRows:
         return (row * len(self._prompts) + cell.prompt) * self._models + cell.model
 
     def tried_message(self, position: int) -> tuple[str | list[Message] | None, BaseException | None]:
-        """Return what is sent for a cell, None for nothing, or what its input raised."""
+        """Return a cell's message, None if there is nothing to send, and the error of its input or None."""
         cell = self.cell(position)
         return self._prompts[cell.prompt].tried_message(cell.place)
 
     def forget(self, position: int, *, keep: bool) -> None:
-        """An answer came; the inputs are kept."""
+        """Do nothing: the inputs are kept."""

@@ -1,4 +1,4 @@
-"""Several batches that run at once over one ledger: one for each model of a grid, behind its own gate."""
+"""The batches of a grid, one per model, which run at once over one ledger."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Batches:
     Args:
         batches: the batches.
         ledger: the ledger that they share.
-        names: who each of them asks, for the reasons why one has stopped.
+        names: the model of each batch, for the message if only some have stopped.
 
     Attributes:
-        ledger: how rows have ended.
+        ledger: the outcomes of the cells.
         ended: set when nothing is in flight any more.
     """
 
@@ -36,7 +36,7 @@ class Batches:
             batch.partners = [other for other in batches if other is not batch]
 
     async def run(self) -> None:
-        """Run all of them to their end; raises nothing."""
+        """Run all batches to their end; never raise."""
         self._began = time.monotonic()
         try:
             await asyncio.gather(*(batch.run() for batch in self._batches))
@@ -45,13 +45,13 @@ class Batches:
             self.ended.set()
 
     def interrupt(self) -> None:
-        """Send nothing more and cancel what is in flight. On the loop's thread only."""
+        """Send nothing more and cancel requests in flight. On the loop's thread only."""
         for batch in self._batches:
             batch.interrupt()
 
     @property
     def stopped(self) -> str | None:
-        """Why nothing new is sent, or None; where only some have stopped, who did."""
+        """Why nothing new is sent, or None; if only some batches have stopped, their models are named."""
         reasons = {name: batch.stopped for name, batch in zip(self._names, self._batches, strict=True) if batch.stopped}
         if not reasons:
             return None
@@ -61,20 +61,20 @@ class Batches:
 
     @property
     def crash(self) -> BaseException | None:
-        """What must not become the state of an answer, to be raised by the caller."""
+        """An error that must not become the state of an answer; the caller raises it."""
         return next((batch.crash for batch in self._batches if batch.crash is not None), None)
 
     @property
     def in_flight(self) -> frozenset[int]:
-        """The positions that are being answered."""
+        """The positions whose requests are in flight."""
         return frozenset[int]().union(*(batch.in_flight for batch in self._batches))
 
     @property
     def running(self) -> bool:
-        """Whether they were started and have not ended."""
+        """Whether the batches have begun and not ended."""
         return self._began is not None and not self.ended.is_set()
 
     @property
     def seconds(self) -> float:
-        """How long they have run."""
+        """The seconds that they have run."""
         return self._ran if self._began is None or self.ended.is_set() else time.monotonic() - self._began

@@ -26,34 +26,34 @@ def grid(
 ) -> pd.DataFrame:
     """Ask every model about every input with every prompt, and return the answers side by side.
 
-    It is one batch with what :func:`extract` promises: an answer that was paid for is not asked for again, an
-    interrupt keeps what has come, and the same call again goes on. An ``extract`` with one of the prompts, its model
-    and the same schema and store finds the grid's answers, and the other way round.
+    It is one batch with the promises of :func:`extract`: an answer that was paid for is never asked for again, an
+    interrupt keeps the answers so far, and the same call again continues. An ``extract`` with one of the prompts, its
+    model and the same schema and store finds the grid's answers, and the other way round.
 
     Args:
-        prompts: templates with columns in braces, ``"Summarise: {text}"``, as ``prompt`` of :func:`extract`; or lists
-            of messages whose texts are such templates. One, a list of them, or a dict of them by name; those of a list
-            are called ``prompt 1``, ``prompt 2``, ...
+        prompts: templates with columns in braces, such as ``"Summarise: {text}"``, as ``prompt`` of :func:`extract`; or
+            lists of messages whose texts are such templates. One, a list of them (named ``prompt 1``, ``prompt 2``,
+            ...), or a dict of them by name.
         inputs: a DataFrame, a Series, or any iterable of texts.
         models: a model or its name, or several; a dict of them by name; None for the embedded one.
-        schema: what answers are decoded to; None for their text.
-        n: how many answers to ask for in each cell; each has a row of its own, and is kept by itself.
-        score: the truth, as a list in the inputs' order, or as a Series or DataFrame with their labels (only the
-            fields that it has count). Or a function of an answer, or of an answer and its input (a text, or a dict of
-            cells), that returns True, False, a mark from 0 to 1, or None for no mark.
-        store: an SQLite file in which answers are kept; None keeps them as long as the kernel lives, False not at all.
-        max_cost: US dollars for the whole grid; nothing new is sent when the answers in flight might pass it.
+        schema: what answers are decoded to; None for text.
+        n: the number of answers per cell; each has its own row and is kept separately.
+        score: the truth, as a list in the inputs' order, or as a Series or DataFrame with their labels (only its
+            fields count). Or a function of an answer, or of an answer and its input (a text, or a dict of cells), that
+            returns True, False, a mark from 0 to 1, or None for no mark.
+        store: an SQLite file that keeps the answers; None keeps them as long as the kernel lives, False does not.
+        max_cost: US dollars for the whole grid; nothing new is sent when the answers in flight might exceed it.
         progress: whether to show a progress bar.
 
     Returns:
-        The inputs as rows, under their labels; ``(prompt, model)`` as columns, with the schema's fields as a third
-        level where it has some, typed as :func:`extract` types them. With ``n`` above 1 the index has a level
-        ``sample``. ``result.mf.scores()`` is the table of prompts × models, ``result.mf.cells()`` has a row an answer
-        with its state, cost and time; ``attrs["report"]`` the counts and sums.
+        A frame with the inputs as rows, under their labels, and ``(prompt, model)`` as columns; the schema's fields
+        are a third level, with the dtypes of :func:`extract`. With ``n`` above 1 the index has a level ``sample``.
+        ``result.mf.scores()`` is the table of prompts × models; ``result.mf.cells()`` has one row per answer with its
+        state, cost and time; ``attrs["report"]`` has counts and sums.
 
     Raises:
-        ValueError: a prompt names a column that is not there, the truth does not belong to the inputs, or ``n`` or
-            ``max_cost`` cannot be.
+        ValueError: a prompt names a column that does not exist, the truth does not belong to the inputs, or ``n`` or
+            ``max_cost`` is out of range.
         SchemaError: ``schema`` is not a type.
         StoreError: ``store`` cannot be used.
 
@@ -69,5 +69,5 @@ def grid(
 
 
 async def agrid(prompts: Any, inputs: Any, *, progress: bool = True, **options: Any) -> pd.DataFrame:
-    """As :func:`grid`, to be awaited; the same arguments and the same result."""
+    """As :func:`grid`, to be awaited, with the same arguments and the same result."""
     return await afinish(GridRun(prompts, inputs, **options), progress=progress)

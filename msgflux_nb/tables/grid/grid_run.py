@@ -1,4 +1,4 @@
-"""One grid: its arguments, read and checked before anything is sent, and its result."""
+"""One grid: its arguments, checked before anything is sent, and its result."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ class GridRun(Stoppable):
         max_cost: likewise.
 
     Attributes:
-        name: what the grid is called in its report.
+        name: the name of the grid in its report.
         prompts: its prompts.
         models: its models with their names.
         inputs: the inputs.
-        read: the same as rows, with their texts.
-        index: their labels.
+        read: the inputs as rows, with their texts.
+        index: the labels of the inputs.
         batch: the engine.
-        records: where answers are kept, or None.
-        marks: which answers are right; None without ``score``, and before the end.
-        scores: what each prompt and model scored and took, at the end.
-        keys: those of the requests, by position.
-        record: what the store keeps of the run, written at its last start or end.
-        made: its table, at its end.
-        told: called with each answer that has ended, its position and its outcome; on the loop's thread, so quickly.
+        records: the store of the answers, or None.
+        marks: the marks of the answers; None without ``score`` and before the end.
+        scores: the score, cost and time of each prompt and model, at the end.
+        keys: the keys of the requests, by position.
+        record: the run as the store keeps it, written at its last start or end.
+        made: its table, at the end.
+        told: called on the loop's thread with the position and the outcome of each cell that has ended; must be fast.
     """
 
     task, unit = "grid", "answer"
@@ -109,7 +109,7 @@ class GridRun(Stoppable):
         if score is not None:
             check_scorer(self, score)
         self.wants_rows: Callable[[], object] = lambda: None
-        self._seconds_before = 0.0  # it went on
+        self._seconds_before = 0.0  # of the runs before it was resumed
         self.marks: Marks | None = None
         self.scores: list[dict[str, Any]] = []
         self.made: pd.DataFrame | None = None
@@ -120,9 +120,9 @@ class GridRun(Stoppable):
         note_beginning(self.records, self.record)
         _list(self)
 
-    def _batches(self, ledger: Ledger, wanted: Iterable[int], *, anew: Iterable[str] = ()) -> Batches:
-        """Return what asks for some answers: a batch for each model and sample."""
-        self._memory = Memory(self.records, anew=anew, keys=self.keys)
+    def _batches(self, ledger: Ledger, wanted: Iterable[int], *, retry_states: Iterable[str] = ()) -> Batches:
+        """Return the batches for the wanted cells: one for each model and sample."""
+        self._memory = Memory(self.records, retry_states=retry_states, keys=self.keys)
         positions: dict[tuple[int, int], list[int]] = {}
         for position in wanted:
             cell = self.rows.cell(position)
@@ -159,33 +159,33 @@ class GridRun(Stoppable):
                 names.append(name)
         return Batches(made, ledger, names)
 
-    def again(self, states: Iterable[str], *, anew: Iterable[str] = (), max_cost: float | None = None) -> None:
-        """Make ready to go on with the answers that ended in these states.
+    def again(self, states: Iterable[str], *, retry_states: Iterable[str] = (), max_cost: float | None = None) -> None:
+        """Prepare to continue with the answers that ended in some states.
 
         Args:
-            states: which answers.
-            anew: states whose answers are asked for again, even if paid for.
-            max_cost: US dollars for the whole grid, from now on; None leaves it as it was.
+            states: the states.
+            retry_states: states whose answers are asked for again even if they were paid for.
+            max_cost: US dollars for the whole grid from now on; None to keep the present limit.
         """
         if max_cost is not None:
             self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]
         self._seconds_before += self.batch.seconds
         self.marks, self.scores, self.made, self._score_fault, self._warned = None, [], None, None, None
-        self.batch = self._batches(*self.settled().reopened(states), anew=anew)
+        self.batch = self._batches(*self.settled().reopened(states), retry_states=retry_states)
         self._keep(self.report(self.settled()))
 
     # -- while it runs --------------------------------------------------------------------------------------------
 
     def feed(self) -> None:
-        """There is nothing to read: the inputs are known."""
+        """Do nothing: all inputs are read."""
 
     @property
     def is_running(self) -> bool:
-        """Whether answers are still to come."""
+        """Whether answers are still missing."""
         return self.batch.running
 
     def settled(self) -> Ledger:
-        """Return how every answer has ended as things stand."""
+        """Return the present outcome of every cell."""
         return self.batch.ledger.settled(self.batch.in_flight, self.batch.stopped or "the grid is under way")
 
     # -- at its end -----------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class GridRun(Stoppable):
         if self.scorer is not None:
             try:
                 self.marks = marks_of(self, ledger, self.scorer)
-            except Exception as fault:  # of a user's function: the answers are paid for, and given with it
+            except Exception as fault:  # raised by a user's function: the answers were paid for and go with the error
                 self._score_fault = fault
         if self.records is not None:
             self.records.settle()
@@ -210,7 +210,7 @@ class GridRun(Stoppable):
         return frame
 
     def report(self, ledger: Ledger) -> dict[str, Any]:
-        """Return what the grid did so far, as plain values."""
+        """Return the report of the grid so far, as plain values."""
         return report_of(
             ledger,
             run=self.name,
@@ -239,27 +239,27 @@ class GridRun(Stoppable):
         )
 
     def given_back(self, result: pd.DataFrame) -> pd.DataFrame:
-        """Return the table as it is: a grid's is always one of pandas."""
+        """Return the table unchanged: a grid's table is always one of pandas."""
         return result
 
     def warn_of_store(self, above: int, *, ended: bool = False) -> None:
-        """Warn of what has gone wrong with the store since the last time, and at the end of what is not in it."""
+        """Warn of errors of the store since the last warning, and at the end of answers that it lacks."""
         error = self._memory.warn(above + 2, ended=ended)
         if error is not None:
             self._warned = self._warned or error
             batch_loop.call(self.batch.interrupt)
 
     def returned(self, result: pd.DataFrame) -> pd.DataFrame:
-        """Return the table, or raise what ended the process's part of it, with the table as its ``result``."""
+        """Return the table, or raise the error that ended the grid, with the table as its ``result``."""
         self.warn_of_store(4, ended=True)
         error = self.batch.crash or self._score_fault or self._warned
         if error is None:
             return result
-        error.result = result  # type: ignore[attr-defined]  # evidence for whoever catches it
+        error.result = result  # type: ignore[attr-defined]  # for the code that catches it
         raise error
 
     def _known_bills(self, ledger: Ledger) -> dict[bytes, dict[str, Any]]:
-        """Return what the store says that answers took, by request; nothing if it does not say so soon."""
+        """Return the stored bills of answers by request; empty if the store does not answer soon."""
         if self.records is None:
             return {}
         told = {self._key(at) for at in range(len(self.rows)) if ledger.state(at) in ("cached", *PAID_FOR)}
@@ -272,9 +272,9 @@ class GridRun(Stoppable):
         return bytes(self.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
 
     def bill(self, position: int, ledger: Ledger) -> dict[str, Any]:
-        """Return what the answer of a cell took: in this run, or, if it was known already, when it was asked for.
+        """Return the bill of a cell's answer: in this run, or if it was already known, in the run that asked for it.
 
-        No store is asked: what it knows is read at the grid's end.
+        This does not ask the store, whose bills are read at the grid's end.
         """
         known = self._bills.get(self._key(position))
         return ledger.bill(position) if known is None else known

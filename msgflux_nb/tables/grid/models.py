@@ -1,4 +1,4 @@
-"""The models of a grid, each with the name that its columns have."""
+"""The models of a grid with their column names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["numbered", "options_of", "read_models"]
 
 
 def read_models(models: Any) -> list[tuple[str, AsyncModel]]:
-    """Return the models of a grid with their names; two of one name are told apart by their options, or by a number.
+    """Return the models of a grid with their names; equal names get the options that differ, or a number.
 
     Args:
         models: a model or its name, several of these, models by name, or None for the embedded model.
 
     Raises:
-        ValueError: there is none.
-        TypeError: one is not a model.
+        ValueError: there are no models.
+        TypeError: one of them is not a model.
     """
     if isinstance(models, Mapping):
         found = [(str(name), model_of(model)) for name, model in models.items()]
@@ -37,18 +37,18 @@ def numbered(model: AsyncModel, number: int) -> AsyncModel:
     """Return a model for one of several answers to each request.
 
     Raises:
-        TypeError: it cannot tell them apart.
+        TypeError: the model has no ``numbered``.
     """
     if number == 0:
         return model
     if not callable(getattr(model, "numbered", None)):
         raise TypeError(f"n: {model.name} cannot give several answers; expected mf.Model.chat_completion(...)")
-    made: AsyncModel = model.numbered(number)  # type: ignore[attr-defined]  # looked at above
+    made: AsyncModel = model.numbered(number)  # type: ignore[attr-defined]  # checked above
     return made
 
 
 def options_of(model: AsyncModel) -> dict[str, Any]:
-    """Return what is sent with each request of a model, by name; nothing if it does not say."""
+    """Return the options of a model by name; empty if it has none."""
     options = getattr(model, "options", None)
     return dict(options) if isinstance(options, Mapping) else {}
 

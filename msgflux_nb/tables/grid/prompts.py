@@ -1,4 +1,4 @@
-"""The prompts of a grid: a template or a list of turns, and what each of them sends for an input."""
+"""The prompts of a grid, each a template or a list of turns, and their messages for an input."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Prompt:
     """One prompt over the inputs of a grid.
 
     Args:
-        name: what its columns are called.
+        name: the name of its columns.
         told: the template of a user's turn, with columns in braces; or message dicts whose texts are such templates.
         inputs: the inputs, as :func:`extract` takes them.
 
     Attributes:
-        name: what its columns are called.
-        told: as it was given.
+        name: the name of its columns.
+        told: the template or messages as they were given.
 
     Raises:
-        ValueError: a template names a column that is not there, or none at all.
-        TypeError: it is neither a text nor a list of messages.
+        ValueError: a template names a column that does not exist, or no column at all.
+        TypeError: the prompt is neither a text nor a list of messages.
     """
 
     def __init__(self, name: str, told: Any, inputs: Any) -> None:
@@ -43,13 +43,13 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """The prompt as one text, for a person."""
+        """The prompt as one text, for display."""
         if isinstance(self.told, str):
             return self.told
         return "\n".join(f"{turn['role']}: {turn.get('content')}" for turn in self.told)
 
     def tried_message(self, place: int) -> tuple[str | list[Message] | None, BaseException | None]:
-        """Return what is sent for an input, None for nothing, or what its cells raised."""
+        """Return the message for an input, None if there is nothing to send, and the error of its cells or None."""
         if self._rows is not None:
             return self._rows.tried_message(place)
         try:
@@ -70,7 +70,7 @@ class Prompt:
 
 
 def read_inputs(inputs: Any) -> tuple[Any, Rows]:
-    """Return the inputs of a grid, an iterator read to its end, and the same as rows, with the table's index."""
+    """Return the inputs of a grid, with an iterator read to its end, and the inputs as rows, with the table's index."""
     foreign = foreign_of(inputs)
     if foreign is not None and foreign.is_series:
         inputs = pd.Series(foreign.cells(["text"])["text"], dtype=object, name=next(iter(foreign.names), None))
@@ -90,8 +90,8 @@ def read_prompts(prompts: Any, inputs: Any) -> list[Prompt]:
         inputs: the inputs.
 
     Raises:
-        ValueError: there is none, or one names a column that does not exist.
-        TypeError: one is not a prompt.
+        ValueError: there are no prompts, or one names a column that does not exist.
+        TypeError: one of them is not a prompt.
     """
     if isinstance(prompts, Mapping):
         named = [(str(name), told) for name, told in prompts.items()]
@@ -132,7 +132,7 @@ def _read(told: Any, inputs: Any) -> tuple[Rows | None, list[tuple[Any, Rows | N
 
 
 def _turn(turn: Any, inputs: Any) -> tuple[Any, Rows | None]:
-    """Return a turn, and the rows of its text where that names a column; else the text has single braces again."""
+    """Return a turn, and the rows of its text if it names a column; else its text with doubled braces resolved."""
     text = turn.get("content")
     if not isinstance(text, str):
         return turn, None

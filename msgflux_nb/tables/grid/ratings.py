@@ -1,4 +1,4 @@
-"""What a person thinks of a grid's answers: good or bad, kept in the grid's store by request and answer."""
+"""A person's ratings of a grid's answers, good or bad, kept in the grid's store by request and answer."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _KIND = "rating"
 
 
 class Ratings:
-    """The ratings of a grid's answers; they count for the same answer to the same request in any later grid.
+    """The ratings of a grid's answers; they apply to the same answer to the same request in any later grid.
 
     Args:
         run: the grid.
         ledger: its answers.
 
     Attributes:
-        notes: what writes them; None if they are not written.
+        notes: writes the ratings to the store; None without a store.
 
     Raises:
         StoreError: the store cannot be read.
@@ -43,7 +43,7 @@ class Ratings:
         self._recall(ledger)
 
     def look_at(self, ledger: Ledger) -> None:
-        """Go on with more answers: those that were rated before are known again, as far as the store says so now."""
+        """Continue with another ledger: look up which of its answers were rated before."""
         if self.notes is not None:
             with contextlib.suppress(StoreError):
                 self._known = self.notes.find(within=LATE_SECONDS, kind=_KIND)
@@ -57,18 +57,18 @@ class Ratings:
             self._own |= {position: good for position, good in found.items() if good is not None}
 
     def get(self, position: int) -> bool | None:
-        """Return whether an answer was found good; None for one that is not rated."""
+        """Return whether an answer was rated good; None if it is not rated."""
         return self._own.get(position)
 
     def of_all(self) -> dict[int, bool]:
-        """Return the ratings by position."""
+        """Return all ratings by position."""
         return dict(self._own)
 
     def put(self, position: int, good: bool | None) -> None:
-        """Rate an answer, or take its rating back with None; it is written soon.
+        """Rate an answer, or remove its rating with None; the store writes it in the background.
 
         Raises:
-            StoreError: the store was closed; the rating stays as it was.
+            StoreError: the store was closed; the rating is unchanged.
             ValueError: there is no answer.
         """
         if self._ledger.values[position] is None:
@@ -85,7 +85,7 @@ class Ratings:
             self._own[position] = good
 
     def _subject(self, position: int) -> bytes | None:
-        """Return what identifies an answer: its request and its content."""
+        """Return the identity of an answer: a hash of its request and its content."""
         key = bytes(self._run.keys[position * KEY_BYTES : (position + 1) * KEY_BYTES])
         value = self._ledger.values[position]
         if not any(key) or value is None:
@@ -94,5 +94,5 @@ class Ratings:
 
 
 def _read(told: object) -> bool | None:
-    """Return a rating as it was written; None for what somebody else has written."""
+    """Return a stored rating; None if it was not written by this package."""
     return {b"true": True, b"false": False}.get(told) if isinstance(told, bytes) else None

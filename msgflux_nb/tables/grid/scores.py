@@ -1,4 +1,4 @@
-"""Which answers of a grid are right, and how good that makes each prompt and model."""
+"""The marks of a grid's answers, and the scores of its prompts and models."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Marks(msgspec.Struct, frozen=True):
     """The marks of the answers, by a truth or by a function.
 
     Attributes:
-        marks: by position, from 0 (wrong) to 1 (right); None without an answer to judge, or without a truth for it.
+        marks: by position, from 0 (wrong) to 1 (right); None without an answer, or without a truth for it.
         truth: by input, the right value, or the right values by field; None without a truth.
-        fields: the fields that the truth has; empty for an answer without fields, or without a truth.
+        fields: the fields of the truth; empty for answers without fields, or without a truth.
     """
 
     marks: list[float | None]
@@ -41,7 +41,7 @@ class Marks(msgspec.Struct, frozen=True):
 
 
 def marks_of(run: AskedGrid, ledger: Ledger, scorer: Any) -> Marks:
-    """Judge every answer.
+    """Mark every answer.
 
     Args:
         run: the grid.
@@ -49,7 +49,7 @@ def marks_of(run: AskedGrid, ledger: Ledger, scorer: Any) -> Marks:
         scorer: a function of an answer, or of an answer and its input; or the truth.
 
     Raises:
-        ValueError: the truth does not belong to the inputs, or a function gave no mark from 0 to 1.
+        ValueError: the truth does not belong to the inputs, or a function returned no mark from 0 to 1.
     """
     if _is_function(scorer):
         return Marks(_by_function(run, ledger, scorer))
@@ -58,17 +58,17 @@ def marks_of(run: AskedGrid, ledger: Ledger, scorer: Any) -> Marks:
 
 
 def check_scorer(run: AskedGrid, scorer: Any) -> None:
-    """Refuse a truth that does not belong to the inputs before anything is paid for.
+    """Check a truth before anything is paid for.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not belong to the inputs.
     """
     if not _is_function(scorer):
         _truth(run, scorer)
 
 
 def score_table(run: AskedGrid, ledger: Ledger, marks: Marks | None) -> list[dict[str, Any]]:
-    """Return what each prompt and model scored, as plain values: a dict for each, with ``SCORE_COLUMNS``."""
+    """Return the scores of all prompts and models as dicts with ``SCORE_COLUMNS``."""
     rows = []
     for prompt_number, prompt in enumerate(run.prompts):
         for model_number, (model, _) in enumerate(run.models):
@@ -79,7 +79,7 @@ def score_table(run: AskedGrid, ledger: Ledger, marks: Marks | None) -> list[dic
 
 
 def score_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return the table of :func:`score_table` as a frame: a row a prompt and model."""
+    """Return the dicts of :func:`score_table` as a frame with one row per prompt and model."""
     index = pd.MultiIndex.from_tuples([(row["prompt"], row["model"]) for row in rows], names=["prompt", "model"])
     frame = pd.DataFrame([{name: row[name] for name in SCORE_COLUMNS} for row in rows], columns=list(SCORE_COLUMNS))
     frame.index = index
@@ -144,7 +144,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind(None, None)
     except TypeError:
         return False
-    except ValueError:  # a function in C that does not say
+    except ValueError:  # a C function without a signature
         return True
     return True
 
@@ -168,7 +168,7 @@ def _input(inputs: Any, place: int) -> Any:
 
 
 def _truth(run: AskedGrid, given: Any) -> tuple[list[Any], tuple[str, ...]]:
-    """Return what is right for each input, and the fields that it says."""
+    """Return the right value for each input, and the fields of the truth."""
     if not isinstance(given, pd.DataFrame | pd.Series):
         given = _listed(run, list(given))
     given = _by_label(given, run.index)
@@ -232,6 +232,6 @@ def _by_truth(run: AskedGrid, ledger: Ledger, truth: list[Any], fields: tuple[st
 
 
 def _is_unknown(right: Any) -> bool:
-    """Return whether an input has no truth: nothing at all, which does not count as an answer either."""
+    """Return whether an input has no truth, so that its answers get no mark."""
     cells = right.values() if isinstance(right, dict) else (right,)
     return all(python_value(cell) is None for cell in cells)

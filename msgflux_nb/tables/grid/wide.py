@@ -17,12 +17,12 @@ __all__ = ["cell_frame", "is_record", "wide_frame"]
 
 
 def is_record(schema: Any) -> bool:
-    """Tell whether an answer has fields, which then are a level of the columns."""
+    """Return whether answers have fields, which then are a level of the columns."""
     return schema is not None and any(column.path for column in columns(schema))
 
 
 def wide_frame(run: AskedGrid, ledger: Ledger) -> pd.DataFrame:
-    """Return the table: a row an input, a group of columns a prompt and model; with ``n``, a row an answer."""
+    """Return the table: one row per input (per sample with ``n``), one group of columns per prompt and model."""
     fields = is_record(run.schema)
     made: dict[tuple[str, ...], Any] = {}
     index = _row_index(run)
@@ -40,7 +40,7 @@ def wide_frame(run: AskedGrid, ledger: Ledger) -> pd.DataFrame:
 
 
 def cell_frame(run: AskedGrid, ledger: Ledger) -> pd.DataFrame:
-    """Return a row a cell: its prompt, model and sample, the answer, its state and its cost."""
+    """Return one row per cell: prompt, model and sample, the answer, its state and its cost."""
     made = _values_frame(run.schema, ledger.values, pd.RangeIndex(len(run.rows)))
     cells = [run.rows.cell(position) for position in range(len(run.rows))]
     names = [prompt.name for prompt in run.prompts]

@@ -1,1 +1,1 @@
-"""How sure a model is of each field, and how often it is right when it is so sure."""
+"""The confidence of a model in each field, and its calibration: how often it is right at a confidence."""

@@ -1,4 +1,4 @@
-"""Whether to believe a confidence: how many of the cells in each band of it are right."""
+"""The calibration of a confidence: how many of the cells in each band are right."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
 class Calibration(msgspec.Struct, frozen=True, eq=False):
-    """How often cells are right, by how sure they are. In a notebook it shows itself as a table with a plot.
+    """How often cells are right at each confidence. A notebook displays it as a table with a plot.
 
     Attributes:
-        bands: a row for each band of confidence that has cells: ``confidence`` (their mean), ``accuracy``, how many of
-            the ``cells`` are ``right``, and ``low`` and ``high``, between which the accuracy lies in 19 cases of 20.
-        error: by how much confidence and accuracy differ, as the mean over all cells (Naeini, Cooper and Hauskrecht
-            2015); 0 would be perfect, and NaN is for no cells.
-        missing: how many cells have no confidence, and are in no band.
+        bands: one row per band of confidence with cells: their mean ``confidence``, their ``accuracy``, the number of
+            ``cells`` and how many are ``right``, and the 95 % interval of the accuracy, ``low`` to ``high``.
+        error: the expected calibration error, the mean difference of confidence and accuracy over all cells (Naeini,
+            Cooper and Hauskrecht 2015); 0 is perfect, NaN means no cells.
+        missing: the number of cells without a confidence, which are in no band.
     """
 
     bands: pd.DataFrame
@@ -47,7 +47,7 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
         return {"text/html": self.to_html(), "text/plain": f"{self!r}\n{self.bands.to_string()}"}
 
     def to_html(self) -> str:
-        """Return it as a notebook shows it."""
+        """Return the HTML that a notebook displays."""
         heads = ("sure", "right", "right at least – at most", "", "cells")
         head = "".join(f'<th style="{_CELL}">{one}</th>' for one in heads)
         body = "".join(
@@ -66,10 +66,10 @@ class Calibration(msgspec.Struct, frozen=True, eq=False):
 
 
 def calibration_of(cells: Iterable[tuple[Any, bool]]) -> Calibration:
-    """Return how often cells are right, by how sure they are.
+    """Return the calibration of some cells.
 
     Args:
-        cells: for each how sure it is, missing or from 0 to 1, and whether it is right.
+        cells: for each cell its confidence, missing or from 0 to 1, and whether it is right.
 
     Example:
         >>> print(calibration_of([(0.95, True), (0.92, False), (0.3, False), (None, True)]))
@@ -99,7 +99,7 @@ _WIDTH = 180  # pixels
 
 
 def _track(row: Any) -> str:
-    """A line from 0 to 1 with the interval, the accuracy and the confidence on it; plain markup, which is kept."""
+    """Draw a line from 0 to 1 with the interval, the accuracy and the confidence, in markup that a notebook keeps."""
     low, high, here, given = (_WIDTH * float(row[name]) for name in ("low", "high", "accuracy", "confidence"))
     marks = (
         (low, max(2.0, high - low), 8, 4, "var(--jp-success-color1, #388e3c)", "opacity: 0.45; border-radius: 4px"),

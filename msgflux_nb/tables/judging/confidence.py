@@ -1,4 +1,4 @@
-"""How sure a result is, as a table: a column a field, from 0 to 1."""
+"""The confidence of a result as a table: one column per field, from 0 to 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["confidence_frame", "confidence_or_none"]
 
 
 def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
-    """Return how sure each field of each row is: ``df.mf.confidence``, which says how."""
+    """Return the confidence of each field of each row; see ``df.mf.confidence``."""
     run = find_run(result).live
     if run is None:
         raise StoreError(
@@ -39,7 +39,7 @@ def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
 
 
 def confidence_or_none(frame: pd.DataFrame) -> pd.DataFrame | None:
-    """Return how sure each field of a result is; None if that is not known, or this is not a result."""
+    """Return the confidence of each field of a result; None if it is unknown or the table is not a result."""
     if CONFIDENCE not in frame.columns:
         return None
     try:

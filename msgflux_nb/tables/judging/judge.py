@@ -1,4 +1,4 @@
-"""``confidence=`` of a batch: by the probabilities of tokens, or by asking several times and counting agreement."""
+"""``confidence=`` of a batch: from the probabilities of tokens, or from the agreement of several answers."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from .tokens import has_probabilities
 __all__ = ["Judge", "judge_of"]
 
 _MOST_SAMPLES = 64
-_TOP = 20  # as many as OpenAI, llama.cpp and vLLM give; choices are told apart by them
+_TOP = 20  # the most that OpenAI, llama.cpp and vLLM send; needed to compare choices
 _FEWER = {"fireworks": 5, "xai": 8, "gemini": 19}
-_AS_A_NUMBER = {"together": 5}  # whose ``logprobs`` is the number of them, not true or false
+_AS_A_NUMBER = {"together": 5}  # their ``logprobs`` is a number, not true or false
 _WITHOUT = frozenset(("anthropic", "groq", "mistral", "perplexity"))
 _INSTEAD = "confidence=3 asks each row three times and counts how often the answers agree; it works with every provider"
 
 
 class Judge:
-    """How sure the answers of a batch are.
+    """Computes the confidence of a batch's answers.
 
     Args:
         schema: the type of the answers.
-        samples: how often each row is asked; 1 to go by the probabilities of tokens.
+        samples: how often each row is asked; 1 to use the probabilities of tokens.
 
     Attributes:
-        samples: likewise.
+        samples: how often each row is asked.
     """
 
     def __init__(self, schema: Any, samples: int) -> None:
         self.samples = samples
         self._columns = columns(schema)
         self._meter = FieldMeter(schema) if samples == 1 else None
-        self._heard = False  # whether some answer had probabilities
+        self._heard = False  # whether an answer had probabilities
 
     def asked(self, model: Any) -> Any:
-        """Return the model as it is asked: with probabilities.
+        """Return the model with the options that the confidence needs.
 
         Raises:
-            ValueError: this model cannot say how sure it is, in the way that was asked for.
+            ValueError: the model cannot give this kind of confidence.
         """
         options = getattr(model, "options", {})
         if self._meter is None:
@@ -69,15 +69,15 @@ class Judge:
         return made
 
     def others(self, model: Any) -> list[Any]:
-        """Return the models that give a row's further answers."""
+        """Return the models for a row's further answers."""
         return [model.numbered(number) for number in range(1, self.samples)]
 
     def measured(self, answer: bytes | None, text: str | None) -> dict[str, float] | None:
-        """Return how sure each field of an answer is by its tokens; None if that is not how it is told."""
+        """Return the confidence of each field of an answer from its tokens; None if samples are counted instead."""
         return None if self._meter is None else self._meter.measured(answer, text)
 
     def impossible(self, answer: bytes | None) -> MsgfluxError | None:
-        """Return why nothing can be told by the answers of this provider; None while it can."""
+        """Return the error if the provider's answers have no probabilities; None as long as they may have."""
         if self._meter is None or self._heard or answer is None:
             return None
         self._heard = has_probabilities(answer)
@@ -89,16 +89,16 @@ class Judge:
         )
 
     def refused(self, error: BaseException) -> MsgfluxError | None:
-        """Return why nothing can be told by a provider that refuses to give probabilities; None for another error."""
+        """Return the error if the provider refuses to send probabilities; None for any other error."""
         if self._meter is None or not isinstance(error, BadRequestError) or "logprobs" not in str(error):
             return None
         return MsgfluxError(f"confidence=True: the provider gives no probabilities of tokens ({error}). {_INSTEAD}")
 
     def agreed(self, values: Sequence[Any]) -> dict[str, float]:
-        """Return for each field the share of the answers that say the same as the first.
+        """Return for each field the share of the answers that agree with the first.
 
         Args:
-            values: the answers; None for one that is unusable, which agrees with nothing.
+            values: the answers; None for an unusable one, which agrees with nothing.
         """
         cells, found = Cells(values), {}
         for column in self._columns:
@@ -109,10 +109,10 @@ class Judge:
 
 
 def judge_of(confidence: Any, schema: Any) -> Judge | None:
-    """Return what ``confidence=`` asks for; None for nothing.
+    """Return the judge for ``confidence=``, or None without confidence.
 
     Raises:
-        ValueError: it is neither True nor a number of answers.
+        ValueError: ``confidence`` is neither True nor a number of answers.
     """
     if confidence is None or confidence is False:
         return None

@@ -1,9 +1,9 @@
-"""How sure a model was of each field of a structure, from the probabilities of the tokens that it wrote them in.
+"""The confidence of a model in each field of a structure, from the probabilities of its tokens.
 
-* A value is as sure as its tokens together: their probabilities multiplied. Braces, keys and quotes do not count.
-* A choice (``Literal``, ``Enum``, ``bool``) is compared with the other legal values: at each token where they part, it
-  is the share of the tokens that go on to this value among those that go on to any of them.
-* A field of several values (a list, a dict) is as sure as the least sure of them.
+* The confidence of a value is the product of its tokens' probabilities. Braces, keys and quotes do not count.
+* A choice (``Literal``, ``Enum``, ``bool``) is compared with the other legal values. At each token where they differ,
+  the probability of the tokens that lead to this value is divided by that of the tokens that lead to any of them.
+* A field of several values (a list, a dict) has the lowest confidence of them.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class FieldMeter:
             self._fields.append((column.name, path, _legal(column, kind)))
 
     def measured(self, answer: bytes | None, text: str | None) -> dict[str, float]:
-        """Return for each field how sure the model was, from 0 to 1; a field is left out if that is not known.
+        """Return the confidence of each field, from 0 to 1; fields whose confidence is unknown are left out.
 
         Args:
             answer: the provider's bytes.
-            text: the text of the structure in it; words and fences may stand around it.
+            text: the text of the structure in it, perhaps with words and fences around it.
         """
         if answer is None or text is None:
             return {}
@@ -83,7 +83,7 @@ def _sureness(
 
 
 def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, legal: Sequence[str]) -> float | None:
-    """Compares a legal value with the others; legal values are ASCII as JSON writes them, or taken as bytes."""
+    """Return the confidence of a legal value compared with the others; all are compared as bytes of JSON."""
     written, sure = literal.encode(), 1.0
     others = [one.encode() for one in legal]
     for at, token in tokens:
@@ -100,10 +100,10 @@ def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, leg
 
 
 def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]) -> float | None:
-    """The weight of the tokens that go on to one value, of those that go on to any.
+    """Return the probability of the tokens that lead to one value, divided by that of the tokens that lead to any.
 
-    A value that none of the given tokens leads to is at most as likely as the least likely of them; that probability
-    is used.
+    A value to which none of the listed tokens leads is at most as likely as the least likely of them, and gets that
+    probability.
     """
     weights = dict(token.top) | {token.token: token.logprob}
     own = every = 0.0
@@ -117,7 +117,7 @@ def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]
         weight = math.exp(min(0.0, logprob))
         every += weight
         own += weight if _agree(rest, mine) else 0.0
-    if not token.top:  # of the others nothing is known: its own probability, if it tells values apart
+    if not token.top:  # no alternatives are listed: the token's own probability, if it excludes a value
         return own if unseen else 1.0
     every += len(unseen) * math.exp(min(0.0, min(logprob for _, logprob in token.top)))
     return own / every if every > 0.0 else None
@@ -128,7 +128,7 @@ def _agree(token: bytes, value: bytes) -> bool:
 
 
 def _in_bytes(text: str, places: Sequence[ValuePlace]) -> Iterator[tuple[ValuePlace, int, int]]:
-    """Yield values with their ranges in bytes."""
+    """Yield the values with their ranges in bytes."""
     seen = size = 0
     for place in places:
         start = size + len(text[seen : place.start].encode("utf-8", "replace"))
@@ -138,7 +138,7 @@ def _in_bytes(text: str, places: Sequence[ValuePlace]) -> Iterator[tuple[ValuePl
 
 
 def _legal(column: Column, kind: inspect.Type) -> tuple[str, ...]:
-    """The values that a choice may have, as JSON; none if it is not a choice."""
+    """Return the legal values of a choice as JSON; empty if the column is not a choice."""
     null = ("null",) if _takes_null(kind) else ()
     if column.kind == "boolean":
         return ("true", "false", *null)
@@ -156,7 +156,7 @@ def _takes_null(kind: inspect.Type) -> bool:
 
 
 def _json_path(info: inspect.Type, column: Column) -> tuple[tuple[str, ...], inspect.Type]:
-    """The keys that lead to a column in the JSON, where fields may have other names; and its type."""
+    """Return the JSON keys that lead to a column, since fields may be renamed in JSON, and its type."""
     found: list[str] = []
     for name in column.path:
         fields = [field for member in alternatives(info) for field in record_fields(member)]
@@ -165,8 +165,8 @@ def _json_path(info: inspect.Type, column: Column) -> tuple[tuple[str, ...], ins
             return (*found, name), inspect.AnyType()
         found.append(field.encode_name)
         info = field.type
-    if column.tags:  # which are never null if there is a record
-        found.append(next(str(member.tag_field) for member in alternatives(info) if getattr(member, "tag_field", None)))  # type: ignore[attr-defined]  # looked at
+    if column.tags:  # a tag is never null
+        found.append(next(str(member.tag_field) for member in alternatives(info) if getattr(member, "tag_field", None)))  # type: ignore[attr-defined]  # has it
         info = inspect.AnyType()
     return tuple(found), info
 

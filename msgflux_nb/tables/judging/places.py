@@ -1,4 +1,4 @@
-"""The places of a structure's values in its JSON text: each text, number, truth value and null, by its path."""
+"""The places of all texts, numbers, truth values and nulls in a JSON text, by their paths."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ValuePlace(msgspec.Struct, frozen=True):
 
     Attributes:
         path: the keys and indices that lead to it.
-        start: its first character, a text's quote included.
-        end: the character behind it.
+        start: its first character; for a text, its quote.
+        end: the character after it.
     """
 
     path: tuple[Any, ...]
@@ -31,11 +31,11 @@ class ValuePlace(msgspec.Struct, frozen=True):
 
 
 class _NotJSONError(ValueError):
-    """The text is not JSON by the standard."""
+    """The text is not valid JSON."""
 
 
 def places_of(text: str) -> list[ValuePlace]:
-    """Return the values in a JSON text, in their order; none if it is not JSON.
+    """Return the values in a JSON text in order; an empty list if it is not JSON.
 
     Example:
         >>> [(one.path, text[one.start : one.end]) for text in ['{"a": [1, "b"]}'] for one in places_of(text)]
@@ -48,7 +48,7 @@ def places_of(text: str) -> list[ValuePlace]:
 
 
 def _values(text: str, at: int, path: tuple[Any, ...]) -> Iterator[ValuePlace]:
-    """Yield the values that begin at a character; the last one yielded tells where to read on."""
+    """Yield the values that begin at a character; parsing continues at the end of the last one."""
     end = yield from _value(text, at, path)
     if _skip(text, end) != len(text):
         raise _NotJSONError

@@ -1,4 +1,4 @@
-"""The tokens of a kept answer with their probabilities, aligned with the text of its structure."""
+"""Aligns the tokens of a kept answer, with their probabilities, with the text of its structure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["TokenText", "has_probabilities", "token_text"]
 
 
 class TokenText:
-    """A text, and the tokens that it was written in.
+    """A text and its tokens.
 
     Args:
         tokens: the tokens.
-        start: at which byte of them the text begins.
+        start: the byte of the tokens at which the text begins.
     """
 
     def __init__(self, tokens: list[TokenLogprob], start: int) -> None:
@@ -32,9 +32,9 @@ class TokenText:
         self._first = 0
 
     def within(self, start: int, end: int) -> list[tuple[int, TokenLogprob]]:
-        """Return the tokens that share a byte with a range, each with the byte at which it begins.
+        """Return the tokens that overlap a range of bytes, each with its first byte.
 
-        Ranges are asked for in their order.
+        Calls must ask for ranges in ascending order.
         """
         while self._first < len(self._spans) and self._spans[self._first][1] <= start:
             self._first += 1
@@ -46,14 +46,14 @@ class TokenText:
 
 
 def token_text(answer: bytes, text: str) -> TokenText | None:
-    """Return the tokens of an answer from where a text in it begins; None if there are none, or not that text."""
+    """Return the tokens of an answer from the beginning of a text in it; None without tokens, or without the text."""
     tokens = _tokens(answer)
     start = b"".join(map(_bytes, tokens)).rfind(text.encode("utf-8", "replace")) if tokens else -1
     return None if start < 0 else TokenText(tokens, start)
 
 
 def has_probabilities(answer: bytes) -> bool:
-    """Tell whether an answer has any token with a probability."""
+    """Return whether an answer has tokens with probabilities."""
     return bool(_tokens(answer))
 
 
@@ -71,7 +71,7 @@ def _tokens(answer: bytes) -> list[TokenLogprob]:
 
 
 def _wire_of(answer: bytes) -> Wire | None:
-    """Return which wire an answer came on; None if it holds no probabilities at all."""
+    """Return the wire of an answer; None if it holds no probabilities."""
     if b'"logprob"' not in answer and b'"token_logprobs"' not in answer:
         return None
     try:

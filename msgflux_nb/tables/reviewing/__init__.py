@@ -1,1 +1,1 @@
-"""Review by a person: which rows come first, what was decided, and how sure the result is so far."""
+"""Review by a person: the order of rows, the decisions, and the estimated accuracy so far."""

@@ -1,4 +1,4 @@
-"""A result as the model answered, without what a person set right: what a review's truth is held against."""
+"""A result as the model answered, without corrections, to be compared with a review's truth."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ __all__ = ["as_answered"]
 
 
 def as_answered(result: pd.DataFrame) -> pd.DataFrame:
-    """Return a result with the model's own answers; as it is where its kernel has ended, or it is a part of a run.
+    """Return a result with the model's own answers; unchanged if its kernel has ended, or if it is a part of a run.
 
-    A result that was made after a review has the review's corrections in it, and would be all right by its truth.
+    A result that was made after a review contains the review's corrections, so it would agree with the review's truth
+    completely.
     """
     report = result.attrs.get("report")
     name = report.get("run") if isinstance(report, dict) else None

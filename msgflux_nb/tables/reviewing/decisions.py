@@ -1,4 +1,4 @@
-"""What a person decided about rows, kept as corrections are: by what a row holds, for every later run of such rows."""
+"""A person's decisions about rows, kept by the content of a row, like corrections, for every later run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Decision", "Decisions"]
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What was decided about a row.
+    """A decision about a row.
 
     Attributes:
-        state: ``accepted``, or ``unusable``: this row has no right answer.
-        value: the right answer as JSON; None of an unusable row.
-        made: when, in seconds since 1970.
-        before: the fields that this decision corrected, each with the correction that it had before, as JSON, or None.
+        state: ``accepted``, or ``unusable`` if the row has no right answer.
+        value: the right answer as JSON; None for an unusable row.
+        made: the time of the decision, in seconds since 1970.
+        before: the fields that this decision corrected, each with its earlier correction as JSON, or None.
     """
 
     state: Literal["accepted", "unusable"]
@@ -30,14 +30,14 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Decisions:
-    """The decisions about the rows of a run, among all about rows read as the same schema.
+    """The decisions about the rows of a run, chosen from all decisions of the same schema.
 
     Args:
-        records: the store in which they are kept; None to keep them as long as this object.
-        corrections: of the same run; they know what a row is known by.
+        records: the store that keeps them; None to keep them as long as this object.
+        corrections: the corrections of the run, which identify rows by their content.
 
     Attributes:
-        notes: what writes them; None if they are not written.
+        notes: writes the decisions to the store; None without a store.
     """
 
     def __init__(self, records: BatchRecords | None, corrections: Corrections) -> None:
@@ -48,11 +48,11 @@ class Decisions:
         self._own: dict[bytes, bytes] = {}
 
     def put(self, position: int, decision: Decision) -> None:
-        """Keep a decision, which is written soon. It counts for every row that holds the same.
+        """Add a decision, which applies to every row with the same content; it is written in the background.
 
         Raises:
             StoreError: the store was closed.
-            ValueError: what the row holds is not known, so that nothing can be kept with it.
+            ValueError: the content of the row was not kept, so no decision can be kept with it.
         """
         subject = self._subject(position)
         if subject is None:
@@ -95,7 +95,7 @@ class Decisions:
 
 
 def _read(told: Any) -> Decision | None:
-    """Return a decision as it was written; None for what somebody else has written."""
+    """Return a stored decision; None if it was not written by this package."""
     try:
         decision = msgspec.json.decode(told, type=Decision)
         for value in (decision.value, *decision.before.values()):

@@ -1,4 +1,4 @@
-"""How unsure each row of a result is: by its confidence, or else by what can be seen of its answer."""
+"""The doubt about each row of a result: from its confidence, or else from its answer and its text."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .written import writings_of
 
 __all__ = ["confidence_of", "doubts_of"]
 
-_FAILED = 2.0  # it has no answer: more doubtful than any answer
-_UNKNOWN = 0.5  # of a row whose confidence is missing
-_TIE = 1e-9  # less than any difference between two confidences
-_WRITTEN = ("string", "integer", "float", "date")  # what a text may hold as it is
+_FAILED = 2.0  # without an answer: more doubtful than any answer
+_UNKNOWN = 0.5  # if the confidence is missing
+_TIE = 1e-9  # smaller than any difference between two confidences
+_WRITTEN = ("string", "integer", "float", "date")  # kinds whose values a text may contain
 
 
 def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
-    """Return the confidence by field, under the result's labels; None if nothing is known of it.
+    """Return the confidence by field, under the result's labels; None if it is unknown.
 
     Args:
         result: the result.
-        given: a frame of a column a field, a Series for the row as a whole, or None for the result's own.
+        given: a frame with one column per field, a Series for whole rows, or None for the result's own.
 
     Raises:
         ValueError: the confidence does not belong to the result.
@@ -51,15 +51,15 @@ def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
 def doubts_of(
     run: Run, values: Sequence[Any], states: Sequence[str], positions: Sequence[int], confidence: pd.DataFrame | None
 ) -> np.ndarray[Any, Any]:
-    """Return how unsure each row is; more is less sure, and most is a row that failed.
+    """Return the doubt about each row; rows that failed have the highest.
 
     Args:
         run: the run.
         values: its answers by position.
-        states: how its rows ended, by position.
-        positions: the rows that are asked about.
-        confidence: by field, a row for each of the positions; None if it is not known. Then a row is more doubtful
-            the more of its values its text does not hold; else that only tells equally sure rows apart.
+        states: the states of its rows by position.
+        positions: the positions of the wanted rows.
+        confidence: by field, one row per position. None if unknown: then the doubt is the share of values that the
+            row's text does not contain, which otherwise only orders rows of equal confidence.
     """
     doubts = _not_in_the_text(run, values, positions)
     if confidence is not None:
@@ -88,7 +88,7 @@ def _not_in_the_text(run: Run, values: Sequence[Any], positions: Sequence[int]) 
 def _is_absent(cell: Any, text: str) -> bool:
     if cell is None or str(cell) in text:
         return False
-    if isinstance(cell, datetime.date):  # its many writings take long; all of them have these digits
+    if isinstance(cell, datetime.date):  # a cheap check first: every spelling of a date has these digits
         return str(cell.day) not in text or f"{cell.year % 100:02}" not in text
     writings = writings_of(cell)
     return bool(writings) and not any(one in text for one in writings)

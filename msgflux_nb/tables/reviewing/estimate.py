@@ -1,8 +1,8 @@
-"""How much is right, told from the rows that were read: a share with an interval that holds it in 19 cases of 20.
+"""Estimates from a review which share of all rows is right, with a 95 % interval.
 
-The least sure rows are read on purpose, so that their share says nothing about the others. They are counted as what
-they are, all of a part that is known; the rest is judged by the rows that were drawn from it at random, by Wilson's
-interval for a finite number of rows. Both together make the share of all rows (stratification: Cochran 1977, ch. 5).
+The most doubtful rows are read on purpose, so they say nothing about the others and count as a known part. The rest is
+estimated from the rows that were drawn at random, by Wilson's interval for a finite number of rows. Both parts together
+give the share of all rows (stratification: Cochran 1977, ch. 5).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["Estimate", "estimate_of"]
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A share of rows.
+    """An estimated share of rows.
 
     Attributes:
-        share: the share that is right, from 0 to 1; None before a row was drawn at random and read.
+        share: the share that is right, from 0 to 1; None until a randomly drawn row was read.
         low: the lower end of its 95 % interval.
         high: the upper end.
-        right: how many of the rows that were read are right.
-        read: how many usable rows were read.
-        drawn: how many of these were drawn at random.
-        rows: how many rows there are.
+        right: the number of read rows that are right.
+        read: the number of usable rows that were read.
+        drawn: the number of these that were drawn at random.
+        rows: the number of all rows.
     """
 
     share: float | None
@@ -39,7 +39,7 @@ class Estimate(msgspec.Struct, frozen=True):
     rows: int
 
     def __str__(self) -> str:
-        """What is known, in words."""
+        """The estimate in words."""
         told = f"reviewed {self.read:,} of {self.rows:,}"
         if self.share is None:
             return told
@@ -47,19 +47,19 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def estimate_of(order: ReviewOrder, verdicts: Mapping[int, bool | None]) -> Estimate:
-    """Return how much is right.
+    """Estimate the share of rows that are right.
 
     Args:
         order: the order in which rows are read.
-        verdicts: by position, for the rows that were read: whether it is right, or None for one that is unusable.
+        verdicts: for the rows that were read, by position: whether the row is right, or None if it is unusable.
     """
     known = set()
-    for position in order.doubtful:  # the least sure rows, as far as all were read
+    for position in order.doubtful:  # the most doubtful rows, up to the first unread one
         if position not in verdicts:
             break
         known.add(position)
     drawn = []
-    for position in order.drawn:  # of the others, those that were drawn at random, as far as all were read
+    for position in order.drawn:  # the others in random order, up to the first unread one
         if position in known:
             continue
         if position not in verdicts:
@@ -69,7 +69,7 @@ def estimate_of(order: ReviewOrder, verdicts: Mapping[int, bool | None]) -> Esti
     right_known, count_known = _counted([verdicts[position] for position in known])
     right_drawn, count_drawn = _counted(drawn)
     rest = len(order) - len(known)
-    expected = rest * count_drawn / len(drawn) if drawn else float(rest)  # usable ones among the rest
+    expected = rest * count_drawn / len(drawn) if drawn else float(rest)  # usable rows in the rest
     whole = count_known + expected
     low, high = _interval(right_drawn, count_drawn, expected)
     share = None
@@ -92,7 +92,7 @@ def _counted(verdicts: list[bool | None]) -> tuple[int, int]:
 
 
 def _interval(right: int, count: int, of: float) -> tuple[float, float]:
-    """Return Wilson's interval for a share of finitely many rows, some of which were read."""
+    """Return Wilson's interval for a share of a finite number of rows, some of which were read."""
     if count == 0:
         return 0.0, 1.0
     left = of - count
@@ -100,10 +100,10 @@ def _interval(right: int, count: int, of: float) -> tuple[float, float]:
         return right / count, right / count
     worth = _as_good_as(count, of)
     low, high = wilson(right / count * worth, worth, cautious=True)
-    # The rows that were read bound the share: they are known to be right or wrong.
+    # The rows that were read bound the share.
     return max(low, right / of), min(high, (right + left) / of)
 
 
 def _as_good_as(count: int, of: float) -> float:
-    """Return how many draws with replacement say as much as so many without (finite population correction)."""
+    """Return the equivalent number of draws with replacement (finite population correction)."""
     return count * (of - 1) / (of - count)

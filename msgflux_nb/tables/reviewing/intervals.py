@@ -1,4 +1,4 @@
-"""The uncertainty of a share counted on some cases: Wilson's interval."""
+"""The uncertainty of a counted share: Wilson's interval."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 
 __all__ = ["wilson"]
 
-_SURE = 1.96  # standard deviations on either side of the mean that leave out one case in 20
+_SURE = 1.96  # standard deviations around the mean that cover 95 %
 
 
 def wilson(right: float, count: float, *, cautious: bool = False) -> tuple[float, float]:
-    """Return the interval, from 0 to 1, that holds a share in 19 cases of 20 (Wilson 1927).
+    """Return the 95 % interval of a share, from 0 to 1 (Wilson 1927).
 
     Args:
-        right: how many of the cases count. A sum of marks from 0 to 1 is taken too; the interval is then no narrower
-            than it should be, since such marks vary at most as much as zeros and ones of the same mean.
-        count: how many cases there are; of none, the share may be anything.
-        cautious: whether it has to hold in 19 cases of 20 for any share, and not for shares on average: with a
-            continuity correction (Newcombe 1998, method 4), which makes it wider if there are few cases.
+        right: the number of cases that count. It may be a sum of marks from 0 to 1; the interval is then wide enough,
+            since such marks vary at most as much as zeros and ones with the same mean.
+        count: the number of cases; if it is 0, the interval is 0 to 1.
+        cautious: whether 95 % has to hold for every share, not only on average: by a continuity correction (Newcombe
+            1998, method 4), which makes the interval wider for few cases.
 
     Example:
         >>> low, high = wilson(56, 60)

@@ -1,4 +1,4 @@
-"""Which rows are read first: the least sure ones, and among them some that were drawn at random."""
+"""The order of a review: the most doubtful rows first, mixed with rows that were drawn at random."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ReviewOrder:
     """The order of a review.
 
     Attributes:
-        doubtful: all positions, the least sure first; equal ones by chance.
-        drawn: all positions by chance alone.
-        queue: all positions in the order in which they are read.
+        doubtful: all positions, the most doubtful first; equal ones in random order.
+        drawn: all positions in random order.
+        queue: all positions in the order of reading.
     """
 
     def __init__(self, doubtful: Sequence[int], drawn: Sequence[int], random_share: float) -> None:
@@ -29,19 +29,19 @@ class ReviewOrder:
 def mixed_order(
     positions: Sequence[int], doubts: Sequence[float], *, random_share: float, seed: int = 0
 ) -> ReviewOrder:
-    """Return the order in which rows are read.
+    """Return the order of a review.
 
-    The draw depends only on the seed and the number of rows. So it stays the same after a restart, and for another
-    model's answers to the same rows.
+    The draw depends only on the seed and the number of rows, so it is the same after a restart and for another model's
+    answers to the same rows.
 
     Args:
         positions: the rows.
-        doubts: for each, how unsure it is; larger is less sure.
-        random_share: how many of those that are read are drawn at random, from 0 to 1.
-        seed: of the chance.
+        doubts: the doubt about each row.
+        random_share: the share of read rows that are drawn at random, from 0 to 1.
+        seed: the seed of the draw.
 
     Raises:
-        ValueError: the share is none.
+        ValueError: the share is not a number from 0 to 1.
     """
     if isinstance(random_share, bool) or not isinstance(random_share, int | float) or not 0 <= random_share <= 1:
         raise ValueError(f"random: expected the share of rows to draw at random, from 0 to 1, got {random_share!r}")
@@ -54,7 +54,7 @@ def mixed_order(
 
 
 def _mixed(doubtful: list[int], drawn: list[int], share: float) -> Iterator[int]:
-    """Give each position once, so that of any first ones the share was drawn at random."""
+    """Yield each position once, so that every prefix has the share of random ones."""
     sources = (iter(doubtful), iter(drawn))
     seen: set[int] = set()
     due = 0.0

@@ -1,4 +1,4 @@
-"""A review: rows in the order of reading, the decisions about them, and the estimate so far."""
+"""A review of a result: its rows in the order of reading, the decisions about them, and the estimate so far."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNDECIDED = frozenset((*UNANSWERED, "skipped"))
 
 @dataclasses.dataclass
 class _Draft:
-    """What was changed in a row that is not decided yet."""
+    """The changes in a row before its decision."""
 
     value: Any
     fields: set[str]
@@ -46,31 +46,31 @@ class _Draft:
 class Review:
     """Decide row by row whether a result is right.
 
-    What is decided is kept in the run's store, by what the row holds: after a restart, in a later run of the
-    same rows and with another model, the row is decided already.
+    Decisions are kept in the run's store, by the content of the row: they still apply after a restart, in a later run
+    of the same rows, and with another model.
 
     Args:
         result: a result of :func:`extract`, or some of its rows.
-        confidence: how sure each field is, from 0 to 1: a frame with the result's labels and a column a field, or a
-            Series for the row as a whole. None for the result's own; if it has none, rows whose answers their texts
-            do not hold come first.
-        random: how many of the rows that are read are drawn at random, from 0 to 1; the estimate needs some.
-        budget: how many rows are to be read; None for no limit.
-        seed: of the chance.
+        confidence: the confidence of each field, from 0 to 1: a frame with the result's labels and one column per
+            field, or a Series for whole rows. None for the result's own; without one, rows come first whose texts do
+            not contain their answers.
+        random: the share of read rows that are drawn at random, from 0 to 1; the estimate needs some.
+        budget: the number of rows to read; None for no limit.
+        seed: the seed of the draw.
 
     Attributes:
         run: the run behind the result.
         columns: its fields.
         order: the order of the rows; ``order.queue`` has their positions.
-        budget: as given.
-        random: how many of the rows that are read are drawn at random.
+        budget: the number of rows to read; None for no limit.
+        random: the share of read rows that are drawn at random.
         decided: the decisions by position.
-        notes: what writes the decisions; None if they are not written.
+        notes: writes the decisions to the store; None without a store.
 
     Raises:
         StoreError: the run's kernel has ended.
-        ValueError: the result is exploded, its labels are not unique where it is a part of the run, or an option has
-            a value that it cannot have.
+        ValueError: the result is exploded, a part of a run with labels that are not unique, or an option has a wrong
+            value.
     """
 
     run: Run
@@ -123,10 +123,10 @@ class Review:
         self._counted: dict[str, Counter[str]] = {}
 
     def reorder(self, *, random: float) -> None:
-        """Put the rows into another order: with another share of rows that are drawn at random.
+        """Change the share of rows that are drawn at random, and so the order.
 
         Raises:
-            ValueError: it is not a share.
+            ValueError: it is not a number from 0 to 1.
         """
         self.order = mixed_order(self._positions, self._doubts, random_share=random, seed=self._seed)
         self.random = float(random)
@@ -139,7 +139,7 @@ class Review:
         return self.run.rows.index[position]
 
     def value(self, position: int) -> Any:
-        """Return what a row's answer is as things stand: as decided, as edited, or as the model gave it."""
+        """Return the present answer of a row: as decided, as edited, or as the model gave it."""
         draft = self._drafts.get(position)
         if draft is not None:
             return draft.value
@@ -153,7 +153,7 @@ class Review:
         return self._numbers[position]
 
     def confidence(self, position: int) -> dict[str, float]:
-        """Return how sure each field of a row is, as far as that is known."""
+        """Return the confidence of each field of a row, where known."""
         place = self._place.get(position)
         if self._sure is None or place is None:
             return {}
@@ -161,7 +161,7 @@ class Review:
         return {str(name): float(cell) for name, cell in row.items() if not pd.isna(cell)}
 
     def share(self, field: str, value: str) -> float:
-        """Return in which share of the answers, as the model gave them, a field is shown as this value."""
+        """Return the share of the model's answers in which a field has this value."""
         counts = self._counted.get(field)
         if counts is None:
             path = self._column(field).path
@@ -170,22 +170,22 @@ class Review:
         return counts[value] / max(1, counts.total())
 
     def trouble(self, position: int) -> str:
-        """Return what went wrong with a row, or what was changed on the way to its answer; empty for nothing."""
+        """Return what went wrong with a row, or what was changed on the way to its answer; else an empty text."""
         return self._errors.get(position) or "; ".join(self._warnings.get(position, ()))
 
     def edited(self, position: int) -> set[str]:
-        """Return the fields of a row that a person has set."""
+        """Return the names of the fields of a row that a person has set."""
         draft = self._drafts.get(position)
         fields = set() if draft is None else set(draft.fields)
         decision = self.decided.get(position)
         return fields | (set() if decision is None else set(decision.before))
 
     def set_field(self, position: int, field: str, text: str) -> None:
-        """Set a field of a row that is being read, from what was typed, chosen or selected; :meth:`accept` keeps it.
+        """Set a field of a row from typed or selected text; :meth:`accept` keeps it.
 
         Raises:
             KeyError: there is no such field.
-            ValueError: it is not a value of the field's type.
+            ValueError: the text is not a value of the field's type.
         """
         column = self._column(field)
         before = self.value(position)
@@ -196,10 +196,10 @@ class Review:
     # -- decisions ------------------------------------------------------------------------------------------------
 
     def accept(self, position: int) -> None:
-        """Decide that a row is right as it stands, with what was set in it; it is written by the store's thread.
+        """Decide that a row is right, with the fields that were set; it is written in the background.
 
         Raises:
-            ValueError: the answer is not whole yet, or what the row holds was not kept.
+            ValueError: the answer is not complete yet, or the content of the row was not kept.
             StoreError: the store was closed, or earlier decisions cannot be written and ``on_store_error`` is
                 ``"stop"``.
         """
@@ -216,13 +216,13 @@ class Review:
         self._decide(position, Decision("accepted", encoded.decode(), time.time(), before))
 
     def reject(self, position: int) -> None:
-        """Decide that a row is unusable: it has no right answer, and it is not counted."""
+        """Decide that a row is unusable: it has no right answer and does not count."""
         self._check_store()
         self._forget(position)
         self._decide(position, Decision("unusable", None, time.time()))
 
     def undo(self) -> int | None:
-        """Take back what was decided last; return the row's position, or None if nothing is decided.
+        """Undo the last decision; return the row's position, or None if there is no decision.
 
         Raises:
             StoreError: the store was closed.
@@ -236,7 +236,7 @@ class Review:
         return position
 
     def after(self, position: int | None) -> int | None:
-        """Return the next row of the queue that is not decided, after one or from the beginning; None at the end."""
+        """Return the next undecided row of the queue after a position, then from its beginning; None at the end."""
         start = 0 if position is None else self.number(position)
         queue = self.order.queue
         turned = itertools.chain(itertools.islice(queue, start, None), itertools.islice(queue, start))
@@ -244,14 +244,14 @@ class Review:
 
     @property
     def left(self) -> int:
-        """How many rows are still to be read: of the budget, if there is one."""
+        """The number of rows still to read, within the budget."""
         whole = len(self.order) if self.budget is None else min(self.budget, len(self.order))
         return max(0, whole - len(self.decided))
 
-    # -- what is known --------------------------------------------------------------------------------------------
+    # -- results --------------------------------------------------------------------------------------------
 
     def estimate(self, field: str | None = None) -> Estimate:
-        """Return how much of what the model answered is right: of a field, or of rows in which every field is."""
+        """Estimate which share of the model's answers is right in one field, or in all fields."""
         names = [column.name for column in self.columns] if field is None else [self._column(field).name]
         verdicts: dict[int, bool | None] = {}
         for position, decision in self.decided.items():
@@ -259,10 +259,10 @@ class Review:
         return estimate_of(self.order, verdicts)
 
     def accuracy(self) -> pd.DataFrame:
-        """Return a row for each field, and one for ``all of a row``.
+        """Return one row per field, and one for ``all of a row``.
 
-        Its columns are ``accuracy`` from 0 to 1, ``low`` and ``high`` (95 %), ``right`` of so many ``read``, how many
-        of these were ``drawn`` at random, and how many ``rows`` there are.
+        The columns are ``accuracy`` from 0 to 1, its 95 % interval ``low`` to ``high``, the numbers of rows that are
+        ``right``, that were ``read``, that were ``drawn`` at random, and of all ``rows``.
         """
         names = [column.name for column in self.columns]
         found = [self.estimate(), *(self.estimate(name) for name in names)]
@@ -273,7 +273,7 @@ class Review:
 
     @property
     def truth(self) -> pd.DataFrame:
-        """The right answers of the rows that were accepted, under their labels, in the rows' order."""
+        """Return the right answers of accepted rows, under their labels, in the rows' order."""
         accepted = sorted(position for position, one in self.decided.items() if one.value is not None)
         values = [self._decoded(self.decided[position].value, None) for position in accepted]
         frame = frame_from_columns(self.run.schema, values, self.run.rows.index[accepted])
@@ -281,7 +281,7 @@ class Review:
         return frame
 
     def result(self) -> pd.DataFrame:
-        """Return the run's result with what was decided in it."""
+        """Return the run's result with the decisions applied."""
         ledger = self.run.settled()
         self.run.corrections.set_right(ledger.values)
         frame = outcome_frame(self.run.schema, ledger, self.run.rows.index)
@@ -312,7 +312,7 @@ class Review:
         self._drafts.pop(position, None)
 
     def _correct(self, position: int, whole: Any) -> dict[str, str | None]:
-        """Keep what differs from the answer as corrections; return those that there were before."""
+        """Keep the fields that differ from the answer as corrections; return the earlier corrections."""
         answer, corrections = self._answers[position], self.run.corrections
         known = corrections.of_row(position)
         changed = [()] if answer is None else _changed(self.columns, answer, whole)
@@ -329,7 +329,7 @@ class Review:
         return before
 
     def _forget(self, position: int) -> None:
-        """Take a row's decision back, with the corrections that it made."""
+        """Undo a row's decision and its corrections."""
         decision = self.decided.pop(position, None)
         if decision is None:
             return
@@ -345,7 +345,7 @@ class Review:
         self._decisions.drop(position)
 
     def _decoded(self, value: str | None, otherwise: Any) -> Any:
-        """Return a decided answer as the schema of today reads it."""
+        """Return a decided answer decoded to the present schema."""
         if value is None:
             return otherwise
         try:
@@ -355,7 +355,7 @@ class Review:
 
     def _is_right(self, position: int, decision: Decision, names: Iterable[str]) -> bool:
         known = self._verdicts.get(position)
-        if known is None or known[0] is not decision:  # a decision is read once, since its answer may be large
+        if known is None or known[0] is not decision:  # cached, since the answer may be large
             known = self._verdicts[position] = decision, self._right_fields(position, decision)
         return all(name in known[1] for name in names)
 
@@ -368,7 +368,7 @@ class Review:
 
 
 def _changed(found: Sequence[Column], answer: Any, whole: Any) -> list[tuple[str, ...]]:
-    """Return the paths of the fields that differ; the whole answer's if it is not a record or is another one."""
+    """Return the paths of the fields that differ; the empty path for a value that is not a record of the same type."""
     if type(answer) is not type(whole) or any(column.tags for column in found):
         return [] if plain(answer) == plain(whole) else [()]
     return [column.path for column in found if plain(at(answer, column.path)) != plain(at(whole, column.path))]

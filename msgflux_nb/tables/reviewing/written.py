@@ -1,4 +1,4 @@
-"""What a person types or selects → a value of a field's type; and a value → what the person sees of it."""
+"""A person's typed or selected text ⇄ a value of a field's type."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _DAYS = ("%d %B %Y", "%B %d, %Y", "%d.%m.%Y", "%d/%m/%Y", "%d %b %Y")
 
 
 def choices_of(column: Column) -> list[Any]:
-    """Return the values that a field chooses from; none if it may be anything."""
+    """Return the choices of a field; empty if it has none."""
     return [True, False] if column.kind == "boolean" else list(column.levels)
 
 
 def shown_value(value: Any) -> str:
-    """Return a value as a person reads and edits it; the empty text for a missing one."""
+    """Return a value as text to read and edit; empty for a missing one."""
     value = plain(value)
     if value is None:
         return ""
@@ -41,14 +41,14 @@ def shown_value(value: Any) -> str:
 
 
 def read_value(text: str, kind: Any) -> Any:
-    """Return what a text says as a value of a type.
+    """Read a text as a value of a type.
 
     Args:
-        text: as it was typed, chosen or selected.
+        text: the typed or selected text.
         kind: the field's type.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such a value.
     """
     readings = [
         *([None] if not text.strip() else []),
@@ -70,7 +70,7 @@ def read_value(text: str, kind: Any) -> Any:
 
 
 def writings_of(value: Any) -> list[str]:
-    """Return how a text may write a value: a number with its thousands apart, a day by its month."""
+    """Return the ways in which a text may write a value, such as thousands separators or names of months."""
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, str):
@@ -90,7 +90,7 @@ def writings_of(value: Any) -> list[str]:
 
 
 def _numbers(text: str) -> list[str]:
-    """Return the numbers that a text may stand for: ``1,911 €`` for 1911, ``2,5`` for 2.5."""
+    """Return the numbers that a text may mean, such as 1911 for ``1,911 €`` and 2.5 for ``2,5``."""
     found = _NUMBER.search(text)
     if found is None or len(_NUMBER.findall(text)) > 1:
         return []
@@ -102,7 +102,7 @@ def _moments(text: str) -> list[Any]:
     found: list[Any] = []
     for form in _DAYS:
         try:
-            found.append(datetime.datetime.strptime(text.strip(), form).date())  # a day has no zone
+            found.append(datetime.datetime.strptime(text.strip(), form).date())  # a date has no zone
         except ValueError:
             continue
     return [moment.isoformat() for moment in found]
