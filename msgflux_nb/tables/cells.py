@@ -22,7 +22,7 @@ class CellError(ValueError):
 
 
 class UnreadableCell:
-    """A cell in place of something that cannot be read; asking for its text says why.
+    """Stands for a cell that cannot be read; asking for its text raises the reason.
 
     Args:
         source: what was to be read.

@@ -158,7 +158,7 @@ class Corrections:
         media = self._rows.media(position)
         try:
             told = _subject_of(self._rows.texts(position), media)
-        except CellError:  # then the row is known by what could not be read
+        except CellError:  # the unreadable content identifies the row
             texts = self._rows.readable_texts(position)
             others = [self._rows.cell(name, position) for name in texts if not texts[name]]
             told = _subject_of(texts, [*media, *(one for one in others if not is_missing(one))])

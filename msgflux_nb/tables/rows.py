@@ -198,7 +198,7 @@ class Rows:
         return {name: self._cell(name, position) for name in self._texts}
 
     def readable_texts(self, position: int) -> dict[str, str]:
-        """Return a row's texts by column, with an empty one for a cell that has no text."""
+        """Return a row's texts by column, with an empty text for a cell without text."""
         found = {}
         for name in self._texts:
             try:

@@ -48,7 +48,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
             "chunk= reads the text of PDF files by pypdf, which is not installed: run `pip install pypdf`, or "
             "`pip install 'msgflux-nb[pdf]'`"
         ) from None
-    logging.getLogger("pypdf").addHandler(_QUIET)  # its remarks name no file; a row's error does
+    logging.getLogger("pypdf").addHandler(_QUIET)  # its messages name no file; a row's error does
     try:
         source = cell if folder is None else confined(cell, folder)
         if isinstance(source, str | os.PathLike):

@@ -229,7 +229,7 @@ def dtype_of(storage: Any, stored: str) -> ValuesDtype:
 
 
 def plain_table(table: Any) -> Any:
-    """Return an Arrow table whose lists, records, bytes and times are plain: no extension type is around them.
+    """Return an Arrow table whose lists, records, bytes and times have plain Arrow types, without our extension type.
 
     ``table.to_pandas()`` gives the same columns as before. What Arrow can only store as text keeps its extension type,
     and so do times with a zone.
@@ -250,7 +250,7 @@ def plain_table(table: Any) -> Any:
 
 
 def _plain_column(column: Any, stored: str | None) -> Any:
-    """Return a column of Python values as a plain one of Arrow's; None if it is none, or there is no plain type."""
+    """Return a column of Python values as plain Arrow values; None for other columns, or without a plain type."""
     if stored == _ARROW:
         return pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
     if stored != "time":

@@ -60,7 +60,7 @@ class PolarsAccessor:
         return score(self._data, truth, fields=fields, **options)
 
     def confidence(self) -> Any:
-        """Return how sure each field of each row is, as a DataFrame of polars; for ``confidence=True`` or ``=3``."""
+        """Return the confidence of each field of each row as a DataFrame of polars; see ``df.mf.confidence``."""
         return _numbers(self._pandas().mf.confidence())
 
     def spans(self, texts: Any = None, *, fields: Sequence[str] | None = None) -> Any:
@@ -87,7 +87,7 @@ class PolarsAccessor:
 
 
 def _numbers(frame: Any) -> Any:
-    """Return a table of nullable numbers of pandas as one of polars."""
+    """Return a pandas table of nullable numbers as a polars table."""
     import polars as pl
 
     dtypes = {"Int64": pl.Int64, "Float64": pl.Float64}
