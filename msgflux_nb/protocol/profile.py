@@ -16,7 +16,7 @@ from ..generation.schema import Dialect
 from .address import without_secrets
 from .reasoning_marks import ReasoningMarks
 
-__all__ = ["ForcedCall", "Profile", "SchemaMethod", "Wire", "for_model", "override"]
+__all__ = ["ForcedCall", "Profile", "SchemaMethod", "Wire", "for_model", "override", "with_probabilities"]
 
 SchemaMethod = Literal["json_schema", "tool", "json_object", "prompt"]
 """How a structure is asked for: a schema that the server enforces; a call of one forced tool, whose arguments it is;
@@ -101,6 +101,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             are split before they are sent: a server of open weights takes them for its own.
         special_tokens: further ones of this model that are split.
         context_advice: what to do if the server's context is too small for a prompt.
+        top_logprobs: how many alternatives to each token come with their probabilities at most; 0 if the provider
+            gives no probabilities.
+        logprobs_as_number: whether ``logprobs`` is the number of alternatives, and not true or false.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
         wire: how requests and answers look: chat completions, OpenAI's Responses, or Anthropic's Messages.
@@ -159,6 +162,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     split_special_tokens: bool = False
     special_tokens: frozenset[str] = frozenset()
     context_advice: str = "Send less, or raise the server's context length."
+    top_logprobs: int = 20
+    logprobs_as_number: bool = False
     stream_usage: bool = True
     stream_ends: bool = True
     wire: Wire = "chat"
@@ -193,3 +198,22 @@ def for_model(profile: Profile, model: str) -> Profile:
         if fnmatchcase(model.lower(), pattern):
             profile = override(profile, changes)
     return profile
+
+
+def with_probabilities(
+    options: dict[str, Any], profile: Profile, wire: Wire, *, alternatives: int | None = None
+) -> dict[str, Any] | None:
+    """Return a model's options with the probabilities of tokens asked for; None if its provider gives none.
+
+    Args:
+        options: the options as they are.
+        profile: the provider.
+        wire: how requests look; Anthropic's Messages has no probabilities.
+        alternatives: how many alternatives to each token are wanted; as many as the provider gives if None.
+    """
+    most = 0 if wire == "messages" else profile.top_logprobs
+    if not most:
+        return None
+    count = most if alternatives is None else min(alternatives, most)
+    asked = {"logprobs": count} if profile.logprobs_as_number else {"logprobs": True, "top_logprobs": count}
+    return {**options, **asked}

@@ -10,7 +10,7 @@ import pytest
 
 from msgflux_nb.errors import BadRequestError, MediaError, PrefillError
 from msgflux_nb.models.profiles import COMPATIBLE, PROFILES
-from msgflux_nb.protocol.profile import Profile, override
+from msgflux_nb.protocol.profile import Profile, override, with_probabilities
 from msgflux_nb.protocol.request import build_request, schema_methods
 
 
@@ -174,3 +174,26 @@ def test_plain_history_leaves_out_even_the_providers_own_fields() -> None:
     messages = [{"role": "user", "content": "Hi"}, turn]
     assert set(body(PROFILES["openai"], messages)["messages"][1]) == {"role", "content", "images"}
     assert set(body(PROFILES["openai"], messages, plain_history=True)["messages"][1]) == {"role", "content"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "wanted", "asked"),
+    [
+        ("openai", None, {"logprobs": True, "top_logprobs": 20}),
+        ("openai", 5, {"logprobs": True, "top_logprobs": 5}),
+        ("xai", 20, {"logprobs": True, "top_logprobs": 8}),
+        ("together", 20, {"logprobs": 5}),
+        ("groq", 5, None),
+        ("mistral", None, None),
+    ],
+)
+def test_probabilities_are_asked_for_as_a_provider_gives_them(
+    provider: str, wanted: int | None, asked: dict[str, Any] | None
+) -> None:
+    found = with_probabilities({"seed": 1}, PROFILES[provider], "chat", alternatives=wanted)
+    assert found == (None if asked is None else {"seed": 1, **asked})
+
+
+def test_probabilities_are_not_asked_for_on_a_wire_or_of_a_server_that_has_none() -> None:
+    assert with_probabilities({}, PROFILES["openrouter"], "messages") is None
+    assert with_probabilities({}, override(COMPATIBLE, {"top_logprobs": 0}), "chat") is None

@@ -154,6 +154,15 @@ def test_probabilities_are_asked_for_where_a_wire_gives_them(notebook: Make, wir
     assert [token.token for token in playground.response.logprobs] == (["Hi"] if asked else [])
 
 
+def test_the_lens_asks_no_provider_for_probabilities_that_it_does_not_give(notebook: Make) -> None:
+    book = notebook(stream("Hi"), stream("Hi"))
+    for without in ({"top_logprobs": 0}, {"top_logprobs": 3}):
+        playground = book.playground(book.model(profile=without), prompt="Hi")
+        playground.logprobs = True
+        playground.run(wait=True)
+    assert [body.get("top_logprobs") for body in book.server.bodies] == [None, 3]
+
+
 def test_the_model_is_written_where_it_has_no_name(notebook: Make) -> None:
     book = notebook(stream("Hi"), completion("Hi"))
     model = book.model(temperature=0.0, max_tokens=7, extra_body={"top_k": 3})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import BadRequestError, MsgfluxError
+from ...protocol.profile import with_probabilities
 from ..compare import same_cell
 from ..dtypes import columns
 from ..fields import Cells
@@ -16,10 +17,6 @@ from .tokens import has_probabilities
 __all__ = ["Judge", "judge_of"]
 
 _MOST_SAMPLES = 64
-_TOP = 20  # the most that OpenAI, llama.cpp and vLLM send; needed to compare choices
-_FEWER = {"fireworks": 5, "xai": 8, "gemini": 19}
-_AS_A_NUMBER = {"together": 5}  # their ``logprobs`` is a number, not true or false
-_WITHOUT = frozenset(("anthropic", "groq", "mistral", "perplexity"))
 _INSTEAD = "confidence=3 asks each row three times and counts how often the answers agree; it works with every provider"
 
 
@@ -56,16 +53,13 @@ class Judge:
             if not callable(getattr(model, "numbered", None)):
                 raise ValueError(f"confidence: {model.name} cannot give several answers; expected mf.Model")
             return model
-        provider = getattr(getattr(model, "profile", None), "provider", "")
-        wire = getattr(getattr(model, "profile", None), "wire", "chat")
-        if provider in _WITHOUT or wire == "messages" or not hasattr(model, "options"):
+        profile, asked = getattr(model, "profile", None), None
+        if profile is not None:
+            asked = with_probabilities(options, profile, model.wire, alternatives=options.get("top_logprobs"))
+        if asked is None:
             raise ValueError(f"confidence=True: {model.name} gives no probabilities of tokens. {_INSTEAD}")
         made = copy.copy(model)
-        if provider in _AS_A_NUMBER:
-            made.options = {**options, "logprobs": _AS_A_NUMBER[provider]}
-        else:
-            top = options.get("top_logprobs") or _FEWER.get(provider, _TOP)
-            made.options = {**options, "logprobs": True, "top_logprobs": top}
+        made.options = asked
         return made
 
     def others(self, model: Any) -> list[Any]:

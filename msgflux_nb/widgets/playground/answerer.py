@@ -14,6 +14,7 @@ from ...content.messages import Message
 from ...display.figures import cut_at, flagged, numbers, status
 from ...display.structure import rows
 from ...errors import SchemaError, StreamInterruptedError
+from ...protocol.profile import with_probabilities
 from ...protocol.tool_call import json_text
 from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, one_answer
 from ...reasoning.tools import run_tools
@@ -309,9 +310,10 @@ def _told(call: Any) -> dict[str, Any]:
 
 
 def _with_logprobs(model: Any) -> Any:
-    """The same model, asked for the probabilities of its tokens, where its wire gives them."""
-    if model.wire == "messages":
+    """The same model, asked for the probabilities of its tokens, where its provider gives them."""
+    options = with_probabilities(model.options, model.profile, model.wire, alternatives=_ALTERNATIVES)
+    if options is None:
         return model
     asked = copy.copy(model)
-    asked.options = {**model.options, "logprobs": True, "top_logprobs": _ALTERNATIVES}
+    asked.options = options
     return asked
