@@ -69,6 +69,16 @@ def test_digits_open_a_field_choose_of_a_literal_and_take_selected_words(opened:
     assert sent(opened, "set")[1] == {"type": "set", "position": 0, "field": "name", "text": "was born"}
 
 
+@pytest.mark.parametrize("end", ["Escape", "1"])
+def test_words_are_picked_anew_after_others_were(opened: WidgetPage, end: str) -> None:
+    for key in ("t", "ArrowDown", "Shift+ArrowRight", end, "t"):
+        opened.page.keyboard.press(key)
+    picked = opened.page.evaluate("() => getSelection().toString()")
+    opened.page.keyboard.press("Shift+ArrowRight")
+    assert opened.page.evaluate("() => getSelection().toString()").startswith(f"{picked} ")
+    assert " " not in picked
+
+
 def test_choices_say_how_often_the_answers_hold_them(opened: WidgetPage) -> None:
     opened.page.keyboard.press("3")
     expect(opened.page.get_by_role("radio")).to_have_text(["1good100 %", "2bad0 %"])

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import msgflux_nb as mf
-from msgflux_nb.widgets.review.picture import segments_of
+from msgflux_nb.widgets.review.picture import row_picture, segments_of
 from tests.content.sounds import pdf
 from tests.tables.scripted_model import Scripted
 
@@ -135,6 +135,19 @@ def test_a_picture_is_shown_as_it_was_sent(tmp_path: Path) -> None:
     assert [field["found"] for field in view.row["fields"]] == ["", "", ""]
     hear(view, "accept")
     assert view.truth["name"].tolist() == ["Ada"]
+
+
+def test_a_text_beside_a_picture_shows_what_it_holds_and_nothing_is_said_of_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "card.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+    frame = pd.DataFrame({"photo": [str(path), None], "body": ["Ada wrote", "Ada wrote"]})
+    model = Scripted(lambda messages: Person("Ada", 7))
+    result = mf.extract(frame, Person, model=model, prompt="{body}", images="photo", progress=False, store=False)
+    view = mf.ReviewView(result)
+    for place, others in enumerate(("", "no")):
+        row = row_picture(view.review, place)
+        assert row["texts"] == [["body", [["Ada", [1]], [" wrote", []]]]]
+        assert [field["found"] for field in row["fields"]][:2] == ["yes", others]
 
 
 def test_an_address_of_a_picture_is_said_and_not_loaded() -> None:

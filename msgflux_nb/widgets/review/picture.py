@@ -41,7 +41,7 @@ def row_picture(review: Review, position: int) -> Picture:
     """Return what a page shows of a row.
 
     Its ``texts`` are pieces, each with the numbers of the fields that quote it. ``found`` of a field is ``yes``, ``no``
-    where the row's text does not hold its value, and empty if it need not.
+    where the row's text does not hold its value, and empty if it need not, or if it may come from a picture.
     """
     value, sure = review.value(position), review.confidence(position)
     texts, trouble = _texts(review, position)
@@ -49,7 +49,7 @@ def row_picture(review: Review, position: int) -> Picture:
     fields, spans, left = [], [], _QUOTES
     for number, column in enumerate(review.columns, 1):
         cell = at(value, column.path) if not column.tags else None
-        items = [] if media else _items(cell)[:left]
+        items = _items(cell)[:left]
         left -= len(items)
         quotes = _quotes(texts, items)
         spans += [(text, start, end, number) for text, start, end in quotes]
@@ -64,7 +64,7 @@ def row_picture(review: Review, position: int) -> Picture:
                 "confidence": sure.get(column.name),
                 "choices": choices,
                 "shares": [review.share(column.name, choice) for choice in choices],
-                "found": _found(column, cell, quotes) if items else "",
+                "found": _found(column, cell, quotes) if items and (quotes or not media) else "",
                 "edited": column.name in edited,
                 "fixed": bool(column.tags) or len(value_text) > _VALUE_LIMIT,
             }

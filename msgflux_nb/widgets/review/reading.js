@@ -146,9 +146,12 @@ export function wordPicker(pane) {
 
   return {
     key,
-    /** The first word is picked, if none is. */
+    /** One word is picked: the first, or the last of those that were picked before. */
     begin() {
-      if (to < 0) key(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+      const all = words();
+      if (!all.length) return;
+      from = to = Math.min(Math.max(to, 0), all.length - 1);
+      mark(all);
     },
     /** Another row is shown. */
     forget() {
