@@ -65,7 +65,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         formats: the formats that it enforces if ``format`` is one of its keywords; None: any.
         integers_only: whether bounds are enforced for integers only.
         patterns: ``any``, ``simple`` (no look-around, no groups with options), or ``whole`` (simple, from ^ to $).
-        lengths_beside_pattern: whether lengths are enforced together with a pattern.
+        lengths_with_pattern: whether lengths are enforced together with a pattern.
         most_min_items: the largest ``minItems`` that is enforced; None: any.
         texts: whether dates and the like are described by a ``pattern`` or, if there is one, by a ``format``.
         optional: how the model keeps a field's default: it writes ``null``, or leaves the field out (``absent``).
@@ -86,7 +86,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     formats: frozenset[str] | None = None
     integers_only: bool = False
     patterns: Literal["any", "simple", "whole"] = "any"
-    lengths_beside_pattern: bool = True
+    lengths_with_pattern: bool = True
     most_min_items: int | None = None
     texts: Literal["pattern", "format"] = "pattern"
     optional: Literal["null", "absent"] = "null"
@@ -180,7 +180,7 @@ RULES: dict[Dialect, Rules] = {
             ["email", "date", "time", "date-time", "duration", "ipv4", "ipv6", "hostname", "uuid", "uri"],
         ),
         patterns="simple",
-        lengths_beside_pattern=False,
+        lengths_with_pattern=False,
         even_tuples=True,
     ),
     Dialect.PLAIN: Rules(

@@ -68,10 +68,8 @@ class Leaves:
         for keyword, value in limits.items():
             if value is None:
                 continue
-            beside_pattern = "pattern" in schema and keyword in ("minLength", "maxLength")
-            if self._enforces(schema["type"], keyword, value) and (
-                self.rules.lengths_beside_pattern or not beside_pattern
-            ):
+            has_pattern = "pattern" in schema and keyword in ("minLength", "maxLength")
+            if self._enforces(schema["type"], keyword, value) and (self.rules.lengths_with_pattern or not has_pattern):
                 schema[keyword] = value
             else:
                 words.append(IN_WORDS[keyword].format(value))

@@ -1,1 +1,1 @@
-"""The chat-completion protocol as pure functions of values: no I/O, no clock, no threads."""
+"""The chat-completion protocol as pure functions: no I/O, no clock, no threads."""

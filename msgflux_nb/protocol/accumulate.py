@@ -1,6 +1,6 @@
-"""Bytes of an answer → events, and the answer so far.
+"""Turns the bytes of an answer into events, and keeps the answer so far.
 
-One class for a streamed answer and a whole one: the first bytes tell which it is, not the content type, since servers
+One class reads streamed and whole answers. The first bytes tell which it is; the content type does not, since servers
 mislabel both.
 """
 
@@ -30,28 +30,28 @@ _BOM = b"\xef\xbb\xbf"
 _PINGS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 _ENDS = frozenset({"done", "end"})
 _NO_ANSWER = frozenset({"type", "timestamp", "time", "usage"})
-# What some servers send to keep a connection open: nothing, a word, the time, a comment.
+# Some servers keep a connection open by sending an empty event, a word, the time or a comment.
 _HEARTBEAT = re.compile(r"(?:ping|pong|heartbeat|keep-?alive|:.*|\d{4}-\d\d-\d\d[ T].*)?", re.I | re.S)
 _REPEATED = ("system_fingerprint", "service_tier", "provider")  # fields that nearly every chunk has
 
 
 class Accumulator:
-    """Feed it an answer's bytes; read events as they come, the snapshot at any time, and ``finish`` at the end.
+    """Reads one answer: ``feed`` it bytes and take the events; ``snapshot`` is the answer so far; ``finish`` ends it.
 
     Args:
-        prefill: the start of the answer that was sent; the text begins with it.
-        echoed: whether this server repeats the prefill at the head of its answer.
-        needs_end: whether an answer without a ``finish_reason`` and ``[DONE]`` was cut.
+        prefill: the start of the answer, as sent; the text begins with it.
+        echoed: whether this server repeats the prefill at the beginning of its answer.
+        needs_end: whether an answer without a ``finish_reason`` and ``[DONE]`` counts as cut off.
         audio_format: the requested format of sound.
-        marks: where reasoning may stand in the content.
+        marks: where reasoning may be in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
         scrub: removes keys from a provider's error text.
-        reader: reads another wire than chat completions.
+        reader: reads a wire other than chat completions.
 
     Attributes:
         failure: what the provider reported inside the answer; ``finish`` raises it.
         done: whether the answer has announced its end.
-        has_content: whether text, reasoning, a call or sound has arrived, so that the request must not be sent again.
+        has_content: whether text, reasoning, a call or sound has arrived; the request must then not be sent again.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Accumulator:
         self._reader = reader
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed}
         self._grow_chat = functools.partial(GrowingChoice, **given, marks=marks)
-        has_field = reader is not None and marks == "marked"  # its wire has a field for reasoning
+        has_field = reader is not None and marks == "marked"  # its wire has a reasoning field
         self._grow = functools.partial(self._grow_chat, marks="never") if has_field else self._grow_chat
         self._needs_end = needs_end
         self._thoughts_in_total = thoughts_in_total
@@ -78,7 +78,7 @@ class Accumulator:
         self._body: list[bytes] = []
         self._body_size = 0
         self._is_stream: bool | None = None  # None until known
-        self._in_object = False  # whether the first line end will tell
+        self._in_object = False  # whether only the first line end tells
         self._first = self._grow(index=0)
         self._choices = {0: self._first}
         self._has_first = False  # whether anything of choice 0 has arrived
@@ -87,13 +87,13 @@ class Accumulator:
         self._usage: Usage | None = None
         self._id: str | None = None
         self._model: str | None = None
-        self._final: Snapshot | None = None  # once it has ended
-        self._cut = ""  # a chunk that was cut at the end of the bytes
-        self._is_chat = False  # whether these are chat completions
-        self._strange: dict[str, Any] | None = None  # the payload that came instead
-        self._ready = False  # whether the quick way may be tried
+        self._final: Snapshot | None = None  # the snapshot after the end
+        self._cut = ""  # an incomplete chunk at the end of the bytes
+        self._is_chat = False  # whether the payloads are chat completions
+        self._strange: dict[str, Any] | None = None  # the first payload that is none
+        self._ready = False  # whether the quick path may be tried
         self._frames = Frames()
-        self._said: tuple[str | None, ...] | None = None
+        self._metadata: tuple[str | None, ...] | None = None
         self.failure: MsgfluxError | None = None
         self.done = False
         self.has_content = False
@@ -105,41 +105,41 @@ class Accumulator:
 
     @property
     def prefill_found(self) -> bool | None:
-        """Whether the answer repeated the prefill, as expected; None if that is unknown, or not yet known."""
+        """Whether the answer repeated the prefill, as expected; None if that is not known (yet)."""
         return self._first.content.echo.found
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take some bytes, return their events. Never raises: ``finish`` raises what is in ``failure``."""
+        """Read some bytes and return their events. Never raises; ``finish`` raises ``failure``."""
         if self._sse is not None:
-            return self._take(self._sse.feed(data))
+            return self._read_items(self._sse.feed(data))
         self._body.append(data)
         self._body_size += len(data)
         if self._is_stream is None:
-            self._is_stream = self._told(data)
+            self._is_stream = self._is_event_stream(data)
         if self._is_stream:
             self._sse = SSEDecoder()
-            return self._take(self._sse.feed(b"".join(self._body)))
+            return self._read_items(self._sse.feed(b"".join(self._body)))
         if self._body_size > _BODY_LIMIT:
             self._body.clear()
             self.failure = NotAnApiError(f"the answer is larger than {_BODY_LIMIT:,} bytes and no event stream.")
         return []
 
     def close(self) -> list[Event]:
-        """Take the end of the bytes, return the events that it completes."""
+        """Handle the end of the bytes, and return the events that it completes."""
         if self._sse is None:
-            events = self._whole(b"".join(self._body))
+            events = self._read_whole(b"".join(self._body))
         else:
             events = []
             for item in self._sse.close():
-                self._payload(item, events, last=True)
+                self._read_payload(item, events, last=True)
         for piece in () if self._reader is None else self._reader.close():
-            self._keep(piece, events)
+            self._add(piece, events)
         for choice in self._choices.values():
-            for piece in choice.left_out():
-                self._keep(piece, events)
+            for piece in choice.rest_of_message():
+                self._add(piece, events)
             events += choice.close(streamed=self._sse is not None)
-        if self._sse is not None and self._spoken.index:  # a reader of a stream reads choice 0
-            events.append(TextDelta(str(self._spoken.text)))
+        if self._sse is not None and self._main_choice.index:  # stream events are for choice 0 by default
+            events.append(TextDelta(str(self._main_choice.text)))
         if self._strange is not None and not self._is_chat and self.failure is None:
             self.failure = failure_of_body(json_text(self._strange).encode(), scrub=self._scrub)
         return events
@@ -148,13 +148,13 @@ class Accumulator:
         """Return the complete answer.
 
         Raises:
-            MsgfluxError: what the provider reported inside the answer, with ``snapshot``.
-            StreamInterruptedError: the bytes ended before the answer did, with ``snapshot``.
+            MsgfluxError: the provider reported an error inside the answer; the error has the ``snapshot``.
+            StreamInterruptedError: the bytes ended before the answer did; the error has the ``snapshot``.
         """
         if self.failure is not None:
             self.failure.snapshot = self.snapshot
             raise self.failure
-        spoken = self._spoken
+        spoken = self._main_choice
         if spoken.finished is None and not self.done and (self._needs_end or not self.has_content):
             end = "neither a finish_reason nor [DONE]" if self._reader is None else f"no {self._reader.end}"
             cut = f" The last chunk is only a part: {self._scrub(self._cut)[:120]!r}." if self._cut else ""
@@ -169,7 +169,7 @@ class Accumulator:
         return self._final
 
     def continued(self, reader: WireReader | None, scrub: Scrub) -> Accumulator:
-        """Return an accumulator that goes on with this answer, which its server has paused, in another one."""
+        """Return an accumulator for the next answer, which continues this one after its server has paused it."""
         after = copy.copy(self)
         after._choices, after._fields = copy.deepcopy((self._choices, self._fields))
         after._first = after._choices[0]
@@ -183,35 +183,35 @@ class Accumulator:
     @property
     def snapshot(self) -> Snapshot:
         """The answer so far."""
-        if self._final is not None:  # nothing follows, and it is read often
+        if self._final is not None:  # it is read often, and no longer changes
             return self._final
         return Snapshot(
-            choices=tuple(choice.choice for choice in self._seen),
+            choices=tuple(choice.choice for choice in self._visible_choices),
             usage=self._usage,
             id=self._id,
             model=self._model,
             fields=self._fields.read(),
-            warnings=tuple(dict.fromkeys(said for choice in self._seen for said in choice.warnings)),
+            warnings=tuple(dict.fromkeys(said for choice in self._visible_choices for said in choice.warnings)),
         )
 
     @property
     def tool_calls(self) -> ToolCallAggregator:
         """The tool calls of choice 0, or of the first choice that has some."""
-        return next((choice.calls for choice in self._seen if len(choice.calls)), self._spoken.calls)
+        return next((choice.calls for choice in self._visible_choices if len(choice.calls)), self._main_choice.calls)
 
     @property
-    def _seen(self) -> list[GrowingChoice]:
-        """The choices in order; choice 0 is left out where a server counts from 1."""
+    def _visible_choices(self) -> list[GrowingChoice]:
+        """The choices in order, without an empty choice 0 if the server counts from 1."""
         indices = sorted(self._choices)
         return [self._choices[index] for index in indices if index or self._has_first or len(indices) == 1]
 
     @property
-    def _spoken(self) -> GrowingChoice:
-        """The choice that the answer stands for."""
-        return self._seen[0]
+    def _main_choice(self) -> GrowingChoice:
+        """The choice whose text is the answer's text."""
+        return self._visible_choices[0]
 
-    def _told(self, data: bytes) -> bool | None:
-        """Whether the bytes are an event stream; None while unknown. Leading white space does not count."""
+    def _is_event_stream(self, data: bytes) -> bool | None:
+        """Whether the bytes are an event stream; None while unknown. Leading white space is ignored."""
         if self._in_object and b"\n" not in data and b"\r" not in data:
             return None
         start = b"".join(self._body)
@@ -222,24 +222,24 @@ class Accumulator:
         self._in_object = start[:1] == b"{"
         return is_stream(start)
 
-    def _take(self, received: list[bytes | ServerEvent]) -> list[Event]:
+    def _read_items(self, received: list[bytes | ServerEvent]) -> list[Event]:
         events: list[Event] = []
         for item in received:
-            quick = self._quick_on_wire if self._reader else self._quick  # which a gateway's first event may change
+            quick = self._quick_on_wire if self._reader else self._quick  # a first event may change the reader
             if not (self._ready and quick(item, events)):
-                self._payload(item, events)
+                self._read_payload(item, events)
         return events
 
     def _quick_on_wire(self, item: bytes | ServerEvent, events: list[Event]) -> bool:
-        """Take an event that only goes on with a text; False if it is another."""
+        """Read an event that only continues a text; return False for any other event."""
         assert self._reader is not None
         found = self._reader.quick(item if type(item) is bytes else item.data)  # type: ignore[union-attr]
         if found is not None:
-            self._put(*found, events)
+            self._add_text(*found, events)
         return found is not None
 
     def _quick(self, payload: bytes | ServerEvent, events: list[Event]) -> bool:
-        """Take a chunk whose only news is one piece of choice 0; False if it is another."""
+        """Read a chunk that only adds one piece to choice 0; return False for any other chunk."""
         if type(payload) is not bytes:
             return False
         for head, behind, tail, channel, index in self._frames.known:
@@ -253,16 +253,20 @@ class Accumulator:
                     break
                 self._frames.used = True
                 if text:
-                    self._put(channel, index, text, events)
+                    self._add_text(channel, index, text, events)
                 return True
         try:
             chunk = decode_quick(payload)
         except (ValueError, RecursionError):
             return False
-        said = (chunk.system_fingerprint, chunk.service_tier, chunk.provider, chunk.id, chunk.model)
-        if len(chunk.choices) != 1 or chunk.choices[0].index != 0 or (said != self._said and self._is_news(said)):
+        metadata = (chunk.system_fingerprint, chunk.service_tier, chunk.provider, chunk.id, chunk.model)
+        if (
+            len(chunk.choices) != 1
+            or chunk.choices[0].index != 0
+            or (metadata != self._metadata and self._has_news(metadata))
+        ):
             return False
-        self._said = said
+        self._metadata = metadata
         return self._quick_delta(chunk.choices[0].delta, payload, events)
 
     def _quick_delta(self, delta: QuickDelta, payload: bytes, events: list[Event]) -> bool:
@@ -270,23 +274,23 @@ class Accumulator:
         if calls and len(calls) > 1:
             return False
         if delta.reasoning_content:
-            self._put("reasoning_content", None, delta.reasoning_content, events)
+            self._add_text("reasoning_content", None, delta.reasoning_content, events)
         if delta.content:
-            self._put("content", None, delta.content, events)
+            self._add_text("content", None, delta.content, events)
         if calls:
-            self._put_call(calls[0], events)
-        if self._frames.lessons:
+            self._add_call(calls[0], events)
+        if self._frames.tries:
             self._learn(payload, delta)
         return True
 
-    def _put(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
+    def _add_text(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
         first = self._first
         if channel == "content":
             if first.content.passed:
                 first.text.add(text)
                 events.append(TextDelta(text))
             else:
-                events += first.say(text)
+                events += first.add_content(text)
         elif channel == "arguments":
             lane = first.calls.process(index, None, None, text)
             events.append(event_types.ToolCallDelta(lane, None, None, text))
@@ -294,7 +298,7 @@ class Accumulator:
             first.reasoning.add(text)
             events.append(ReasoningDelta(text))
 
-    def _put_call(self, call: QuickCall, events: list[Event]) -> None:
+    def _add_call(self, call: QuickCall, events: list[Event]) -> None:
         name, arguments = call.function.name or None, call.function.arguments
         if arguments or name or call.id:
             lane = self._first.calls.process(call.index, call.id, name, arguments)
@@ -308,14 +312,14 @@ class Accumulator:
         if len(found) == 1 and (call is None or arguments):
             self._frames.learn(payload, found[0][0], call.index if call is not None else None, found[0][1])
 
-    def _is_news(self, said: tuple[str | None, ...]) -> bool:
-        """Whether a chunk says anything that no earlier chunk said."""
-        *repeated, id_, model = said
+    def _has_news(self, metadata: tuple[str | None, ...]) -> bool:
+        """Whether a chunk's metadata differs from that of earlier chunks."""
+        *repeated, id_, model = metadata
         changed = any(new and new != known for new, known in zip(repeated, self._repeated, strict=True))
         return changed or bool(id_ and not self._id) or bool(model and not self._model)
 
-    def _payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
-        """Take the data of one event; the last event may be cut."""
+    def _read_payload(self, item: bytes | ServerEvent, events: list[Event], *, last: bool = False) -> None:
+        """Read the data of one event; the last event may be incomplete."""
         name, data = (item.name.lower(), item.data) if isinstance(item, ServerEvent) else ("", item)
         if name in _PINGS:
             return
@@ -324,12 +328,12 @@ class Accumulator:
         if rest and name == "error":
             values, rest = [data.decode("utf-8", "replace")], ""
         for value in values:
-            self._value(value, events, named=name == "error")
+            self._read_value(value, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
-            self._no_json(rest, last)
-        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.waits
+            self._read_invalid(rest, last)
+        self._ready = self.has_content and self._has_first and self.failure is None and not self._first.is_waiting
 
-    def _no_json(self, text: str, last: bool) -> None:
+    def _read_invalid(self, text: str, last: bool) -> None:
         if text.strip() == "DONE":
             self.done = True
         elif last and text[0] in "{[":
@@ -337,54 +341,54 @@ class Accumulator:
         else:
             self.failure = self.failure or failure_in_stream(text, scrub=self._scrub)
 
-    def _whole(self, body: bytes) -> list[Event]:
-        """Take an answer in one piece, or a stream whose start did not look like one."""
+    def _read_whole(self, body: bytes) -> list[Event]:
+        """Read an answer in one piece, or a stream whose beginning did not look like one."""
         events: list[Event] = []
         values, rest = json_values(body)
         answered = False
         if len(values) == 1 and not rest:
-            self._value(values[0], events, whole=True)
-            self.done = self.failure is None  # it is complete whether or not it says why it ended
+            self._read_value(values[0], events, whole=True)
+            self.done = self.failure is None  # complete, even if it does not say why it ended
             choices = values[0].get("choices") if isinstance(values[0], dict) else values[0]
             answered = isinstance(choices, list | dict) if self._reader is None else self._reader.recognised
         elif (b'"choices"' if self._reader is None else b'"type"') in body:
             answered = True
             decoder = SSEDecoder()
-            events = self._take(decoder.feed(body))
+            events = self._read_items(decoder.feed(body))
             for item in decoder.close():
-                self._payload(item, events, last=True)
+                self._read_payload(item, events, last=True)
         if not answered and self.failure is None:
             self.failure = failure_of_body(body, scrub=self._scrub)
         return events
 
-    def _value(self, value: Any, events: list[Event], *, named: bool = False, whole: bool = False) -> None:
-        """Take one chunk, or a whole answer."""
+    def _read_value(self, value: Any, events: list[Event], *, named: bool = False, whole: bool = False) -> None:
+        """Read one chunk or a whole answer."""
         if value == "[DONE]":
             self.done = True
             return
         if isinstance(value, list) and not named and all(isinstance(one, dict) and "choices" in one for one in value):
             for one in value:
-                self._value(one, events)
+                self._read_value(one, events)
             return
         failed = self.failure is not None
         try:
             self.failure = self.failure or error_in(value, named=named, scrub=self._scrub)
             if self._reader is not None and self.failure is None and isinstance(value, dict):
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
-            if isinstance(value, dict):  # the bill may come with the error, or after it
+            if isinstance(value, dict):  # the usage may come with an error, or after it
                 if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
-                    self._reader, self._grow = None, self._grow_chat  # the gateway answers on a wire of its own
+                    self._reader, self._grow = None, self._grow_chat  # the gateway answers on another wire
                     if not self.has_content:
                         self._first = self._grow(index=0)
                         self._choices = {0: self._first}
-                self._look_at(value)
+                self._note_kind(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
         except RecursionError:
             self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
 
-    def _look_at(self, payload: dict[str, Any]) -> None:
-        """Note whether this is a chat completion at all: Cloudflare and Anthropic stream in other ways, too."""
+    def _note_kind(self, payload: dict[str, Any]) -> None:
+        """Note whether the payload is a chat completion: Cloudflare and Anthropic also stream in other forms."""
         self._is_chat = self._is_chat or "choices" in payload or "chat.completion" in str(payload.get("object"))
         self._is_chat = self._is_chat or self._reader is not None
         if self._strange is None and not payload.keys() <= _NO_ANSWER:
@@ -397,15 +401,15 @@ class Accumulator:
         else:
             pieces = reader.read(payload, whole=whole)
         for piece in pieces:
-            self._keep(piece, events)
+            self._add(piece, events)
         self.done = self.done or (reader is not None and reader.done)
 
-    def _heard(self, found: MessageSoFar, events: list[Event]) -> None:
-        for piece in self._choice(found.choice).hear(found.message, beside=found.beside):
-            self._keep(piece, events)
+    def _add_message(self, found: MessageSoFar, events: list[Event]) -> None:
+        for piece in self._choice(found.choice).add_message(found.message, with_delta=found.with_delta):
+            self._add(piece, events)
 
-    def _keep(self, piece: Piece, events: list[Event]) -> None:
-        """Add one piece to the answer, and its visible part to the events."""
+    def _add(self, piece: Piece, events: list[Event]) -> None:
+        """Add one piece to the answer, and the events that it makes to ``events``."""
         event: Event | None = None
         match piece:
             case Identified(id=id_, model=model, latest=True):
@@ -418,9 +422,9 @@ class Accumulator:
             case AnswerFields(fields=fields):
                 event = self._new_fields(fields)
             case MessageSoFar():
-                self._heard(piece, events)
+                self._add_message(piece, events)
             case TextDelta():
-                said = self._choice(piece.choice).say(piece.text)
+                said = self._choice(piece.choice).add_content(piece.text)
                 self.has_content = self.has_content or bool(said)
                 events += said
             case _:
@@ -435,7 +439,7 @@ class Accumulator:
         new = self._fields.add(fields)
         repeated = [new.get(name, known) for name, known in zip(_REPEATED, self._repeated, strict=True)]
         if repeated != self._repeated:
-            self._repeated, self._frames, self._said = repeated, Frames(), None
+            self._repeated, self._frames, self._metadata = repeated, Frames(), None
         return AnswerFields(new) if new else None
 
     def _choice(self, index: int) -> GrowingChoice:

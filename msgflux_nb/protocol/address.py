@@ -1,4 +1,4 @@
-"""An address whose query may hold a key: which values are secret, and the address without them; pure."""
+"""Finds and removes keys in the query of an address; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import urllib.parse
 __all__ = ["address_secrets", "without_secrets"]
 
 _MASK = "[key]"
-# A key of a query: Google's key, Azure's code, sig and subscription-key, and what gateways call theirs.
+# Query parameters with a key: Google's key, Azure's code, sig and subscription-key, and those of gateways.
 _SECRET = re.compile(
     r"(?<=[?&;])((?:[\w\-]{0,30}[_\-])?(?:key|apikey|sig|signature|code|token|secret|password|passwd|pwd|auth|authorization"
     r"|credential|session|jwt)=)([^&;#\s\"'<>`]+)",
@@ -17,7 +17,7 @@ _SECRET = re.compile(
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with the secret values of every query in it replaced.
+    """Return a text in which the secret values of every query are masked.
 
     Example:
         >>> without_secrets("http://x/v1?api-version=1&code=abc")
@@ -27,6 +27,6 @@ def without_secrets(text: str) -> str:
 
 
 def address_secrets(address: str) -> tuple[str, ...]:
-    """Return the secret values in an address's query, as they stand there and decoded."""
+    """Return the secret values in an address's query, as written and decoded."""
     found = [value for _, value in _SECRET.findall(address)]
     return tuple(dict.fromkeys([*found, *map(urllib.parse.unquote, found)]))

@@ -1,9 +1,9 @@
-"""A provider's headers → how much may still be sent, and until when; pure.
+"""Reads rate-limit headers: how much may still be sent, and when the limits are reset; pure.
 
 Providers spell these headers in many ways: ``x-ratelimit-remaining-tokens``, ``anthropic-ratelimit-tokens-remaining``,
 ``x-ratelimit-remaining-tokens-minute``, ``x-ratelimit-reset-requests-day``. So a name is read word by word, in any
-order: which count it is (left, or the time of the reset), of what (requests or tokens), and the rest, by which the
-two belong together.
+order: whether it is a remaining count or the time of a reset, whether it is of requests or tokens, and the other words,
+which tell what count and reset belong together.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _LEFT = frozenset(("remaining", "left", "available"))
 _RESET = frozenset(("reset", "resets", "resetting"))
 _OF_REQUESTS = frozenset(("request", "requests", "req", "reqs", "calls"))
 _OF_TOKENS = frozenset(("token", "tokens", "tok"))
-_OF_ANSWERS = frozenset(("output", "completion", "generated"))  # of the answer's tokens, which are unknown beforehand
+_OF_ANSWERS = frozenset(("output", "completion", "generated"))  # tokens of answers, which are not known beforehand
 _NO_MATTER = frozenset(("x", "ms", "azure", "anthropic", "openai", "groq", "after", "at", "time", "in", "project"))
 _OTHERS = frozenset(("limit", "policy", "used", "cost", "type", "resource", "over", "scope", "timeremaining", "query"))
 _NOTHING: tuple[None, float] = (None, 0.0)
-# One header with everything, of the IETF's drafts: "limit=100, remaining=50, reset=5", and "default";r=50;t=30.
+# One header for everything, in the IETF's drafts: "limit=100, remaining=50, reset=5", and "default";r=50;t=30.
 _TOGETHER = re.compile(r"(?:^|[;,\s])(remaining|reset|r|t)\s*=\s*([\d.]+)")
 
 
@@ -38,10 +38,10 @@ class Allowance(msgspec.Struct, frozen=True):
     """What may still be sent.
 
     Attributes:
-        requests: how many requests; None if unknown.
-        requests_seconds: until that count is reset.
-        tokens: how many tokens, likewise.
-        tokens_seconds: until that count is reset.
+        requests: how many requests may still be sent; None if unknown.
+        requests_seconds: seconds until that count is reset.
+        tokens: how many tokens may still be sent; None if unknown.
+        tokens_seconds: seconds until that count is reset.
     """
 
     requests: float | None = None
@@ -50,44 +50,44 @@ class Allowance(msgspec.Struct, frozen=True):
     tokens_seconds: float = 0.0
 
 
-class _Of(NamedTuple):
-    """What is counted.
+class _Kind(NamedTuple):
+    """Which limit a header belongs to.
 
     Attributes:
-        tokens: tokens; else requests.
-        scope: the other words of the name, such as the minute for which it counts.
+        tokens: whether tokens are limited; else requests.
+        scope: the other words of the name, such as ``minute``.
     """
 
     tokens: bool
     scope: str
 
 
-class _Name(NamedTuple):
-    """What a header counts.
+class _Header(NamedTuple):
+    """The meaning of a header's name.
 
     Attributes:
-        left: whether this is the count that is left; else it is the time of the reset.
-        of: of what.
-        milliseconds: whether a plain number is one of milliseconds.
+        left: whether the value is the remaining count; else it is the time of the reset.
+        of: the limit.
+        milliseconds: whether a plain number means milliseconds.
     """
 
     left: bool
-    of: _Of
+    of: _Kind
     milliseconds: bool = False
 
 
 class _Limit(NamedTuple):
-    of: _Of
+    of: _Kind
     left: float | None
     seconds: float
 
 
 def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allowance | None:
-    """Return what an answer's headers allow; None if they do not say.
+    """Return what an answer's headers still allow; None if they do not say.
 
     Args:
-        headers: names and values as they came.
-        now: seconds since 1970, for a point in time.
+        headers: names and values as received.
+        now: seconds since 1970, for resets given as a point in time.
 
     Example:
         >>> left = [(b"x-ratelimit-remaining-requests", b"0"), (b"x-ratelimit-reset-requests", b"1m30s")]
@@ -104,13 +104,13 @@ def allowance_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> Allow
 
 
 def resets_of(headers: Iterable[tuple[bytes, bytes]], *, now: float) -> list[tuple[float | None, float]]:
-    """Return how much is left of each limit, or None, and the seconds until it is reset."""
+    """Return, for each limit, the remaining count (or None) and the seconds until it is reset."""
     return [(one.left, one.seconds) for one in _limits(headers, now)]
 
 
 def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
-    left: dict[_Of, float | None] = {}
-    resets: dict[_Of, float] = {}
+    left: dict[_Kind, float | None] = {}
+    resets: dict[_Kind, float] = {}
     found: list[_Limit] = []
     all_ = headers if isinstance(headers, tuple) else tuple(headers)
     for place, name in _named(tuple([raw for raw, _ in all_])):
@@ -133,12 +133,12 @@ def _limits(headers: Iterable[tuple[bytes, bytes]], now: float) -> list[_Limit]:
     return found + _shared(left, resets)
 
 
-def _shared(left: dict[_Of, float | None], resets: dict[_Of, float]) -> list[_Limit]:
-    """Limits whose reset is said in fewer words: one for requests and tokens, or one for every span of time."""
+def _shared(left: dict[_Kind, float | None], resets: dict[_Kind, float]) -> list[_Limit]:
+    """Return limits whose reset has a more general name: one for requests and tokens, or one for all time spans."""
     found = []
     for of in left.keys() - resets.keys():
         count = left[of]
-        others = [_Of(of.tokens, ""), *([_Of(False, of.scope)] if of.tokens else [])]
+        others = [_Kind(of.tokens, ""), *([_Kind(False, of.scope)] if of.tokens else [])]
         seconds = next((resets[other] for other in others if other in resets), None)
         if count is not None and seconds is not None:
             found.append(_Limit(of, count, seconds))
@@ -146,7 +146,7 @@ def _shared(left: dict[_Of, float | None], resets: dict[_Of, float]) -> list[_Li
 
 
 def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | None:
-    """Of several limits of a kind, such as a minute's and a day's, the one that leaves least."""
+    """Return the limit that leaves least, of several of one kind such as a minute's and a day's."""
     least: tuple[float, float] | None = None
     for (kind, scope), left, seconds in limits:
         if kind is tokens and left is not None and scope not in _OF_ANSWERS and (least is None or left <= least[0]):
@@ -155,14 +155,14 @@ def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | No
 
 
 @functools.lru_cache(maxsize=64)
-def _named(names: tuple[bytes, ...]) -> tuple[tuple[int, _Name | Literal["together"]], ...]:
-    """The known headers and their meaning; cached, since a batch reads the same ones a million times."""
+def _named(names: tuple[bytes, ...]) -> tuple[tuple[int, _Header | Literal["together"]], ...]:
+    """Return the known headers and their meanings; cached, since a batch reads the same names a million times."""
     return tuple((place, name) for place, name in enumerate(map(_name, names)) if name is not None)
 
 
 @functools.lru_cache(maxsize=512)
-def _name(raw: bytes) -> _Name | Literal["together"] | None:
-    """The meaning of a header's name."""
+def _name(raw: bytes) -> _Header | Literal["together"] | None:
+    """Return the meaning of a header's name."""
     name = raw.decode("latin-1").strip().lower()
     if name in ("ratelimit", "x-ratelimit"):
         return "together"
@@ -174,19 +174,19 @@ def _name(raw: bytes) -> _Name | Literal["together"] | None:
         return None
     tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
     scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
-    return _Name(bool(words & _LEFT), _Of(tokens, " ".join(sorted(scope))), name.endswith(("-ms", "_ms")))
+    return _Header(bool(words & _LEFT), _Kind(tokens, " ".join(sorted(scope))), name.endswith(("-ms", "_ms")))
 
 
 @functools.lru_cache(maxsize=512)
 def _span(text: str) -> float | None:
-    """The seconds of a duration, which never change; None for a point in time."""
+    """Return the seconds of a duration; None for a point in time, which depends on the clock."""
     return seconds_in(text)
 
 
 def _together(text: str) -> list[_Limit]:
     said: dict[str, str] = dict(_TOGETHER.findall(text.lower()))
     left, seconds = _count(said.get("remaining", said.get("r", ""))), _count(said.get("reset", said.get("t", "")))
-    return [] if left is None or seconds is None else [_Limit(_Of(False, ""), left, seconds)]
+    return [] if left is None or seconds is None else [_Limit(_Kind(False, ""), left, seconds)]
 
 
 def _count(text: str) -> float | None:

@@ -1,7 +1,7 @@
-"""Ids of tool calls as a server takes them: one that another server wrote may be too long, or hold a refused letter.
+"""Replaces ids of tool calls that a server would refuse as too long or for their characters.
 
-Kimi writes ``functions.f:0``, vLLM ``chatcmpl-tool-`` and 32 digits. Where a conversation goes on elsewhere, such an
-id is replaced: by the same one in a call and its result, and in every request.
+Kimi writes ``functions.f:0``, vLLM ``chatcmpl-tool-`` and 32 digits. If a conversation moves to another server, such an
+id is replaced: by the same new id in a call, in its result, and in every request.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _TAKEN: dict[Wire, re.Pattern[str]] = {
     "responses": re.compile(r".{1,64}", re.DOTALL),
     "messages": re.compile(r"[A-Za-z0-9_-]+"),
 }
-"""What the wire's own provider takes; it refuses a request with another id."""
+"""The ids that the wire's own provider accepts."""
 _FIELDS = {"tool_use": "id", "tool_result": "tool_use_id"}
 
 
 def with_call_ids(body: dict[str, Any], wire: Wire) -> dict[str, Any]:
-    """Return the body with ids that its provider takes; it is the same object where nothing had to change."""
+    """Return the body with ids that its provider accepts; the same object if nothing had to change."""
     place = "input" if wire == "responses" else "messages"
     things = body[place]
     changed = [_thing(thing, wire) for thing in things]
@@ -33,7 +33,7 @@ def with_call_ids(body: dict[str, Any], wire: Wire) -> dict[str, Any]:
 
 
 def other_id(call_id: str, length: int) -> str:
-    """Return letters and digits that stand for an id."""
+    """Return a hash of an id, as letters and digits."""
     import hashlib
 
     return base64.b32encode(hashlib.sha256(call_id.encode()).digest()).decode()[:length]

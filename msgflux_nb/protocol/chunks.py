@@ -1,8 +1,8 @@
-"""A payload of the wire → what it says. The only place that knows the names of an answer's fields.
+"""Splits a payload of a chat completion into pieces; the only module that knows the names of an answer's fields.
 
-A streamed chunk and a whole answer have the same shape but for ``delta`` and ``message``; both become the same pieces,
-so that everything after this module knows one kind of answer. Fields that are absent, null or of another type than
-documented are passed over: real servers send all of these.
+A streamed chunk and a whole answer differ only in ``delta`` and ``message``. Both become the same pieces, so all other
+modules know one kind of answer. Fields that are absent, null or of an undocumented type are skipped: real servers send
+all of these.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 
 
 class ToolFragment(msgspec.Struct, frozen=True):
-    """A fragment of a tool call under the server's own label, which need not mean anything."""
+    """A fragment of a tool call with the server's own index, which may be meaningless."""
 
     index: int | None
     id: str | None
@@ -60,7 +60,7 @@ class ToolFragment(msgspec.Struct, frozen=True):
 
 
 class AudioFragment(msgspec.Struct, frozen=True):
-    """A piece of sound in base64, cut anywhere."""
+    """A piece of base64 sound; the cuts may be anywhere."""
 
     data: str
     transcript: str
@@ -70,15 +70,15 @@ class AudioFragment(msgspec.Struct, frozen=True):
 
 
 class MessageSoFar(msgspec.Struct, frozen=True):
-    """A message in a stream: the answer so far, sent with or after its pieces; or all of it, if no pieces came.
+    """A message in a stream: the answer so far, sent together with deltas, after them, or instead of them.
 
     Attributes:
         message: the message.
-        beside: whether a delta came with the message.
+        with_delta: whether a delta came with the message.
     """
 
     message: dict[str, Any]
-    beside: bool
+    with_delta: bool
     choice: int = 0
 
 
@@ -96,7 +96,7 @@ ChoicePiece = (
 )
 Piece = ChoicePiece | MessageSoFar | AnswerFields | UsageReported | Identified
 CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolFragment, AudioFragment, ImageDelta)
-"""What a reader sees; once one of these has come, a request is not sent again."""
+"""Pieces that a user sees; after the first of them a request is not sent again."""
 
 _DULL = frozenset({"id", "model", "object", "created", "choices", "usage", "obfuscation", "p", "error"})
 _CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "text", "usage", "error"})
@@ -110,7 +110,7 @@ _LOGPROBS = frozenset({"content", "refusal", "tokens", "token_logprobs", "top_lo
 _IMAGES = ("image_url", "inline_data", "inlineData", "source")
 _THOUGHT_NAMES = ("text", "thinking", "reasoning", "summary", "content")
 _THOUGHT_DEPTH = 4
-_IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # base64 of the first three bytes
+_IMAGE_STARTS = {"/9j/": "jpeg", "R0lG": "gif", "UklG": "webp"}  # the base64 of the first three bytes
 
 
 def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total: bool = False) -> Iterator[Piece]:
@@ -121,7 +121,7 @@ def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total
     choices = [found] if isinstance(found, dict) else dicts_in(found)
     for position, choice in enumerate(choices):
         index = whole_number(choice.get("index"))
-        if index is None:  # GitHub numbers no choices in a whole answer; a stream that numbers none has one
+        if index is None:  # GitHub does not number a whole answer's choices; a stream without numbers has one
             index = position if whole or len(choices) > 1 else 0
         yield from _of_choice(choice, index, whole)
     fields = _others(payload, _DULL)
@@ -133,7 +133,7 @@ def pieces_of(payload: dict[str, Any], *, whole: bool = False, thoughts_in_total
 
 def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piece]:
     delta, message = _message(choice.get("delta")), _message(choice.get("message"))
-    # Perplexity and ModelScope put an empty delta next to the message of a whole answer.
+    # Perplexity and ModelScope send an empty delta together with the message of a whole answer.
     taken = (message or delta) if whole else delta
     if taken is not None:
         yield from pieces_of_message(taken, index)
@@ -152,7 +152,7 @@ def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piec
 
 def _of_end(choice: dict[str, Any], index: int) -> Iterator[Piece]:
     raw = choice.get("finish_reason")
-    if isinstance(raw, dict):  # SGLang's own form, Dynamo's
+    if isinstance(raw, dict):  # the form of SGLang and of Dynamo
         raw = raw.get("type") or next(iter(raw), None)
     details = text_in(_field(choice.get("finish_details"), "type"))  # OpenAI's first vision models
     if isinstance(raw, str) and raw not in ("", "null"):
@@ -187,7 +187,7 @@ def pieces_of_message(message: dict[str, Any], index: int) -> Iterator[ChoicePie
 
 
 def _reasoning(message: dict[str, Any]) -> str:
-    """The reasoning. Some servers send it in two fields at once; the detailed one counts only if the other is empty."""
+    """Return the reasoning. Some servers send it in two fields; the detailed one counts only if the other is empty."""
     for name in (*_REASONING, *_THOUGHTS):
         text = _thought(message.get(name))
         if text:
@@ -196,7 +196,7 @@ def _reasoning(message: dict[str, Any]) -> str:
 
 
 def _thought(value: Any, depth: int = _THOUGHT_DEPTH) -> str:
-    """The text of reasoning, in whatever it is wrapped: Envoy, Mistral, Databricks, OpenRouter, LiteLLM."""
+    """Return the text of reasoning, unwrapped from the forms of Envoy, Mistral, Databricks, OpenRouter and LiteLLM."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and depth:
@@ -207,7 +207,7 @@ def _thought(value: Any, depth: int = _THOUGHT_DEPTH) -> str:
 
 
 def _of_content(content: Any, index: int) -> Iterator[ChoicePiece | AnswerFields]:
-    """Content is text, or a list of parts (Mistral, Databricks), or the decoded structure itself (Cloudflare)."""
+    """Read content: a text, a list of parts (Mistral, Databricks), or the decoded structure itself (Cloudflare)."""
     if isinstance(content, str):
         if content:
             yield TextDelta(content, index)
@@ -250,7 +250,7 @@ def _of_odd_part(part: dict[str, Any], kind: str, index: int) -> ImageDelta | An
 
 
 def _image_url(image: Any) -> str | None:
-    """The address of an image, in any form that servers use; its bytes become a data URL."""
+    """Return the URL of an image in any form that servers use; bytes become a data URL."""
     if isinstance(image, str):
         return image if image.startswith(("data:", "http://", "https://")) else _data_url(image)
     if not isinstance(image, dict):
@@ -285,12 +285,12 @@ def _of_audio(audio: dict[str, Any], index: int) -> Iterator[AudioFragment]:
 def _of_calls(message: dict[str, Any], index: int) -> Iterator[ToolFragment]:
     found = message.get("tool_calls")
     calls = [found] if isinstance(found, dict) else dicts_in(found)
-    # Calls in one list are different, even if neither number nor id tells them apart.
+    # The calls in one list are different calls, even if neither index nor id tells them apart.
     unnumbered = len(calls) > 1 and all(whole_number(call.get("index")) is None for call in calls)
     for position, call in enumerate(calls):
         yield from _of_call(call, position if unnumbered else whole_number(call.get("index")), index)
     legacy = message.get("function_call")
-    # Snowflake fills it with empty texts next to the real call; older servers send the same call in both forms.
+    # Snowflake fills function_call with empty texts; older servers send the same call in both forms.
     if isinstance(legacy, dict) and not calls and (legacy.get("name") or legacy.get("arguments")):
         yield ToolFragment(
             None, None, text_in(legacy.get("name")), legacy.get("arguments"), "function_call", None, index
@@ -302,7 +302,7 @@ def _of_call(call: dict[str, Any], label: int | None, index: int) -> Iterator[To
     custom = isinstance(body, dict) and (not function or str(call.get("type")).lower() == "custom")
     extra = _others(call, _CALL)
     body = body if custom else function
-    if not isinstance(body, dict):  # Cloudflare's own form has no function around it
+    if not isinstance(body, dict):  # Cloudflare's form has no function object
         body = {"name": extra.pop("name", function), "arguments": extra.pop("arguments", None)}
     name, arguments = text_in(body.get("name")), body.get("input" if custom else "arguments")
     if name or text_in(call.get("id")) or arguments not in (None, "") or extra:
@@ -326,7 +326,7 @@ def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[LogprobsDelta
     kept = tuple(token for token in tokens if token is not None)
     if kept:
         yield LogprobsDelta(kept, index)
-    fields = _others(logprobs, _LOGPROBS)  # DeepSeek: those of the reasoning
+    fields = _others(logprobs, _LOGPROBS)  # DeepSeek: the reasoning's logprobs
     if fields:
         yield AnswerFields({f"logprobs_{name}": value for name, value in fields.items()})
 
@@ -342,12 +342,12 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _others(fields: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The unknown fields that are not empty."""
+    """Return the unknown fields that are not empty."""
     return {name: value for name, value in fields.items() if name not in known and value not in (None, "", [], {})}
 
 
-# The quick way: nearly all chunks hold a piece of text, reasoning or arguments, and apart from that only known fields.
-# These types decode them and nothing else; a chunk with another field or type is read in full.
+# The quick path: nearly all chunks hold one piece of text, reasoning or arguments, and otherwise only known fields.
+# These types decode such chunks only; a chunk with any other field or type is read in full.
 
 
 class _Function(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The content of one choice as it arrives → reasoning and new text: without an echoed prefill, without marks."""
+"""Splits the arriving content of one choice into reasoning and new text, without an echoed prefill and marks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _LATE = (
 
 
 class ContentReader:
-    """Reads the content of one choice.
+    """Reads the content of one choice while it arrives.
 
     Args:
-        prefill: the start of the answer that was sent.
-        echoed: whether the server repeats it at the head of the content.
-        marks: where reasoning may stand in the content.
+        prefill: the start of the answer, as sent.
+        echoed: whether the server repeats it at the beginning of the content.
+        marks: where reasoning may be in the content.
 
     Attributes:
-        echo: finds the repeated prefill.
-        passed: whether everything that follows is new text.
+        echo: finds and removes the repeated prefill.
+        passed: whether everything from now on is new text.
         prefill_text: the text in the prefill, which may begin with reasoning.
         prefill_reasoning: the reasoning in the prefill.
         begun: whether anything has arrived.
@@ -46,44 +46,44 @@ class ContentReader:
         self.echo = EchoFilter(self.prefill_text if echoed else "")
         self.passed = self._filter.passed and self.echo.passed
         self.begun = False
-        self._found = False  # whether any of it was reasoning
+        self._found = False  # whether reasoning was found
 
     def feed(self, content: str) -> list[MarkedPart]:
-        """Take some content, return the pieces that are certain."""
+        """Read some content, and return the pieces that are certain."""
         self.begun = self.begun or bool(content)
-        return self._heard(self._filter.feed(content))
+        return self._without_echo(self._filter.feed(content))
 
     def separate(self) -> None:
-        """Note that this server sends reasoning in a field of its own."""
+        """Note that this server sends reasoning in a separate field."""
         self._filter.separate()
 
     def close(self) -> list[MarkedPart]:
-        """Take the end, return what was held back."""
-        parts = self._heard(self._filter.close())
+        """Handle the end, and return what was held back."""
+        parts = self._without_echo(self._filter.close())
         rest = self.echo.close()
         return [*parts, MarkedPart(False, rest)] if rest else parts
 
-    def taken_back(self, *, ended: bool) -> str | None:
-        """Return reasoning that turned out to be text, since it was never closed; None if there is none.
+    def mistaken_reasoning(self, *, ended: bool) -> str | None:
+        """Return supposed reasoning that is text after all, since it was never closed; None if there is none.
 
         Args:
-            ended: whether the model ended by itself.
+            ended: whether the model ended the answer itself.
         """
-        said = self._filter.taken_back(ended=ended)
-        return None if said is None else self.echo.feed(said) + self.echo.close()
+        text = self._filter.mistaken_reasoning(ended=ended)
+        return None if text is None else self.echo.feed(text) + self.echo.close()
 
     def split_late(self, text: str) -> tuple[str, str] | None:
-        """Return the reasoning and the text of content that was all read as text; None if that was right."""
+        """Split content that was read as text, but ends its reasoning with a lone mark; None if it has none."""
         if self._marks == "never" or self._found or not self._no_text or not self._filter.passed:
             return None
         return split_at_lone_mark(text)
 
     @staticmethod
     def late_warning() -> str:
-        """Note what a reader of the stream has seen of such content."""
+        """Return the warning that such reasoning was streamed as text."""
         return _LATE
 
-    def _heard(self, parts: list[MarkedPart]) -> list[MarkedPart]:
+    def _without_echo(self, parts: list[MarkedPart]) -> list[MarkedPart]:
         new: list[MarkedPart] = []
         for part in parts:
             self._found = self._found or part.reasoning

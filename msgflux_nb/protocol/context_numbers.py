@@ -1,6 +1,6 @@
-"""Which number of a context error is the model's context, and which was sent; pure.
+"""Reads the size of the model's context and of the prompt from a context error; pure.
 
-A number counts only if a known phrase explains it. Without one it stays unknown: a wrong number is worse.
+A number counts only if a known phrase explains it, since a wrong number is worse than none.
 """
 
 from __future__ import annotations

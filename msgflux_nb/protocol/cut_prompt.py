@@ -1,9 +1,9 @@
-"""Whether a server has silently cut the prompt, judged by its own count of the prompt's tokens; pure.
+"""Tells whether a server has silently truncated the prompt, by the server's own token count; pure.
 
 Ollama and others drop what does not fit their context, and answer as if nothing had happened. A word of Latin, Greek or
-Cyrillic letters is at least one token for every tokenizer, so that a count far below the number of words is a cut.
-Nothing is concluded from what may be few tokens: other scripts, runs of signs or spaces, images, cached tokens that are
-counted apart.
+Cyrillic letters is at least one token in every tokenizer, so a count far below the number of words means a truncation.
+Anything that may be few tokens is not counted: other scripts, runs of punctuation or spaces, images, and cached tokens
+that are reported separately.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from .usage import Usage
 
 __all__ = ["CUT", "cut_prompt"]
 
-CUT = "the prompt was cut"  # the start of the sentence
+CUT = "the prompt was cut"  # how the warning begins
 
 _BYTES_A_TOKEN = 6  # a shorter prompt is not checked
-_FEWEST_TOKENS = 500  # that a cut prompt has; less is what a server counts that leaves out what it had cached
-_SHARE = 0.8  # of the words, at least, are tokens: some tokenizers join a few frequent pairs
-_LONG_WORD = 16  # letters a token, at most
+_FEWEST_TOKENS = 500  # of a truncated prompt; a smaller count comes from a server that leaves out cached tokens
+_SHARE = 0.8  # tokens per word, at least: some tokenizers join a few frequent pairs of words
+_LONG_WORD = 16  # letters per token, at most
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u0300-\u036f\u0370-\u052f'\u2019]+")
 _EMBEDDED = b";base64,"
 
 
 def cut_prompt(body: bytes, usage: Usage | None, profile: Profile, *, said: bool = False) -> str | None:
-    """Return a sentence if the server read far less than it was sent; None if it may have read everything.
+    """Return a warning if the server read far less than it was sent; None if it may have read everything.
 
     Args:
-        body: the request as it was sent.
+        body: the request as sent.
         usage: the server's count.
-        profile: who it is.
-        said: whether the server says itself that it has cut something, as llama.cpp does.
+        profile: the provider.
+        said: whether the server itself reports a truncation, as llama.cpp does.
     """
     if said:
         return f"{CUT}, or the answer: the server says that it truncated one of them. {profile.context_advice}"

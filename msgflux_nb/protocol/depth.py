@@ -1,7 +1,7 @@
-"""The depth of JSON, measured without recursion; a request that is too deep is refused before it is sent; pure.
+"""Measures the nesting of JSON without recursion, and refuses requests that are nested too deep; pure.
 
-Readers of JSON call themselves for each level. A server of open weights ends with a crash where that is too deep, and
-the embedded one takes the kernel with it.
+JSON parsers recurse for each level. On deep JSON a server of open weights crashes, and the embedded one takes the
+notebook's kernel with it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from ..errors import BadRequestError
 __all__ = ["DEEPEST", "check_depth", "depth_of_text", "is_too_deep"]
 
 DEEPEST = 512
-"""How many lists and objects may stand in one another, in a request and in the arguments of a call; no more are read of
-an answer."""
+"""The deepest nesting of lists and objects in a request or a call's arguments; an answer is read no deeper."""
 
 _MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _JSON_TEXTS = frozenset(("arguments", "input"))  # fields whose text a server reads as JSON
@@ -26,7 +25,7 @@ def check_depth(body: dict[str, Any]) -> None:
     """Refuse a request whose JSON is too deep.
 
     Args:
-        body: the request; texts that hold the arguments of calls are looked into.
+        body: the request; the arguments of calls, which are texts, are parsed too.
 
     Raises:
         BadRequestError: the request is too deep; the error says where.
@@ -46,9 +45,9 @@ def is_too_deep(text: str) -> bool:
 
 
 def depth_of_text(text: str) -> int:
-    """Return how deep the JSON in a text is nested at most, whole or not."""
+    """Return the deepest nesting of the JSON in a text, which may be incomplete."""
     if text.count("[") + text.count("{") <= DEEPEST:
-        return 0  # flat enough; no need to measure it
+        return 0  # too short to be nested too deep
     deepest = depth = 0
     for found in _MARK.finditer(text):
         mark = found.group()
@@ -61,7 +60,7 @@ def depth_of_text(text: str) -> int:
 
 
 def _nested(value: Any) -> Iterator[tuple[int, Any]]:
-    """Every list and object in a value with its level, and every text that is read as JSON again."""
+    """Yield every list and object in a value with its level, and every text that a server parses as JSON."""
     left = [(1, value)]
     while left:
         level, one = left.pop()

@@ -1,7 +1,8 @@
-"""A text → the seconds that it names; pure.
+"""Reads durations and points in time from text, in seconds; pure.
 
-A number of seconds, a duration such as ``6m0s``, ``250ms``, ``1 minute 30 seconds``, ``PT1M30S`` or ``00:01:30``, a
-point in time (seconds or milliseconds since 1970, RFC 3339, an HTTP date), or a sentence such as *try again in 1.5s*.
+It knows numbers of seconds, durations such as ``6m0s``, ``250ms``, ``1 minute 30 seconds``, ``PT1M30S`` or
+``00:01:30``, points in time (seconds or milliseconds since 1970, RFC 3339, HTTP dates), and sentences such as *try
+again in 1.5s*.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["Wait", "number_in", "said_wait", "seconds_in"]
+__all__ = ["Wait", "number_in", "seconds_in", "wait_in_prose"]
 
 Wait = float | None
 
@@ -37,12 +38,12 @@ _HEADER = re.compile(r"\bretry-after: ?(\d{1,6}(?:\.\d{1,6})?)(?![\w.-])", re.I)
 _ISO = re.compile(
     r"PT(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,7}(?:\.\d{1,9})?)S)?|(\d\d):(\d\d):(\d\d(?:\.\d{1,9})?)", re.I
 )
-_FIRST_DATE = 1e9  # seconds since 1970; nobody asks to wait for 30 years
+_FIRST_DATE = 1e9  # from here on a number is seconds since 1970: nobody asks to wait for 30 years
 _MILLISECONDS = 1e12
 
 
 def seconds_in(value: Any, *, now: float | None = None) -> Wait:
-    """Return the seconds that a value names: a number, a duration, a point in time; None if it names none.
+    """Return the seconds that a value means: a number, a duration or a point in time; None if it is none of them.
 
     Args:
         value: a number or a text.
@@ -72,15 +73,15 @@ def seconds_in(value: Any, *, now: float | None = None) -> Wait:
     return None if now is None else _until_date(text, now)
 
 
-def said_wait(prose: str, *, now: float | None = None) -> Wait:
-    """Return the seconds that a sentence asks to wait, or None.
+def wait_in_prose(prose: str, *, now: float | None = None) -> Wait:
+    """Return the seconds that a sentence asks to wait; None if it asks for none.
 
     Args:
         prose: the sentence.
         now: seconds since 1970; without it, a point in time counts as None.
 
     Example:
-        >>> said_wait("Rate limit reached. Please try again in 1m2.5s.")
+        >>> wait_in_prose("Rate limit reached. Please try again in 1m2.5s.")
         62.5
     """
     found = _WISH.search(prose)

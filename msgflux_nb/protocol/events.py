@@ -1,4 +1,4 @@
-"""The typed events of an answer: a stream yields them, and a whole answer is read as them; and who is told of them."""
+"""The typed events of an answer, and the functions that are told of them."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
-    """A fragment of a tool call, as received.
+    """A fragment of a tool call as received.
 
     Attributes:
-        call: which call of the choice it belongs to, counted from 0 in order of appearance.
+        call: the number of the call in its choice, counted from 0 in order of appearance.
         id: the call's id, if this fragment has it.
         name: the tool's name, or a piece of it.
-        arguments: a piece of the arguments' text; whole arguments, where a server sends them as an object.
-        choice: the choice that it belongs to.
+        arguments: a piece of the arguments' text, or all of it if the server sends an object.
+        choice: the number of the choice.
         kind: ``function``, ``custom`` (its input is text), or the deprecated ``function_call``.
         extra: the provider's own fields, to be sent back unchanged.
     """
@@ -85,12 +85,12 @@ class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class AudioDelta(msgspec.Struct, frozen=True):
-    """A piece of sound: the bytes that can be decoded so far, its words, or both.
+    """A piece of sound: new bytes, new words of the transcript, or both.
 
     Attributes:
         data: sound in the requested format.
-        transcript: a piece of what is said.
-        id: the provider's name for the sound, with which a later message can refer to it.
+        transcript: a piece of the transcript.
+        id: the provider's id for the sound, by which a later message can refer to it.
         expires_at: when that id expires, in seconds since the epoch.
     """
 
@@ -116,14 +116,14 @@ class AnnotationDelta(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """One token and how likely it was.
+    """One token and its probability.
 
     Attributes:
-        token: its text.
-        logprob: natural logarithm of its probability.
-        bytes: its bytes, where a token is a part of a letter.
-        top: the likeliest tokens in its place, with their logarithms, the likeliest first.
-        refusal: whether it is a token of the refusal.
+        token: the token's text.
+        logprob: the natural logarithm of its probability.
+        bytes: its bytes, since a token may be part of a character.
+        top: the most probable tokens in this place with their logarithms, in descending order.
+        refusal: whether the token belongs to the refusal.
     """
 
     token: str
@@ -154,7 +154,7 @@ class AnswerFields(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """A choice has ended; ``raw`` is the provider's own word. The reason is None while the answer is not ready."""
+    """A choice has ended; ``raw`` is the provider's own word. The reason is None if the answer is not ready yet."""
 
     reason: FinishReason | None
     raw: str
@@ -162,7 +162,7 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class UsageReported(msgspec.Struct, frozen=True):
-    """The provider's count so far; the last one is the bill."""
+    """The provider's token count so far; the last one is billed."""
 
     usage: Usage
 
@@ -171,9 +171,9 @@ class Identified(msgspec.Struct, frozen=True):
     """The answer's id and model.
 
     Attributes:
-        id: the provider's name for the answer.
+        id: the provider's id for the answer.
         model: the model that answers.
-        latest: whether this replaces an earlier one; else the first one counts.
+        latest: whether this replaces earlier ones; else the first one counts.
     """
 
     id: str | None
@@ -199,14 +199,14 @@ Event = (
 
 
 class Fields:
-    """A provider's own fields while they arrive; folded only when somebody reads them.
+    """A provider's own fields while they arrive; merged only when they are read.
 
-    Lists grow, and neighbours of one type and index become one item whose texts are joined (OpenRouter's
-    ``reasoning_details``); dicts are merged; of anything else the last one stays.
+    Lists are concatenated, and neighbours of the same type and index become one item whose texts are joined
+    (OpenRouter's ``reasoning_details``). Dicts are merged. Of any other value the last one counts.
 
     Args:
-        repeated: whether a chunk may repeat earlier content, all or more of it, as Perplexity does with
-            ``citations``; a message's own fields are pieces.
+        repeated: whether a chunk may repeat everything before it, as Perplexity does with ``citations``; the fields of
+            a message do not repeat.
     """
 
     def __init__(self, *, repeated: bool = False) -> None:
@@ -214,7 +214,7 @@ class Fields:
         self._values: dict[str, list[Any]] = {}
 
     def add(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Take more fields, return the new ones."""
+        """Add fields, and return the new ones."""
         new = {}
         for name, value in fields.items():
             values = self._values.setdefault(name, [])
@@ -229,7 +229,7 @@ class Fields:
         return new
 
     def read(self) -> dict[str, Any]:
-        """Return them by name."""
+        """Return all fields by name."""
         for values in self._values.values():
             if len(values) > 1:
                 values[:] = [_folded(values)]
@@ -287,18 +287,18 @@ _REASONS = {word: reason for reason, words in _WORDS.items() for word in words.s
 
 
 def finish_reason(raw: str) -> FinishReason:
-    """Return the provider's word in ours; ``"unknown"`` for a word that was never seen."""
+    """Translate the provider's word for why an answer ended; ``"unknown"`` for an unknown word."""
     word = raw.strip().lower()
     if word in _REASONS:
         return _REASONS[word]
     if word.startswith("<"):  # the token that ended it, such as <|eot_id|>: Together
         return "stop"
-    # With more words around it: Dynamo, and Gemini's "function_call_filter: MALFORMED_FUNCTION_CALL".
+    # Some send more words, such as Dynamo, or Gemini's "function_call_filter: MALFORMED_FUNCTION_CALL".
     return "error" if word.startswith("error") or "malformed" in word else "unknown"
 
 
 def token_of(fields: dict[str, Any], *, refusal: bool = False) -> TokenLogprob | None:
-    """Read one token with its probability; None where one of them is missing."""
+    """Read one token with its probability; None if one of the two is missing."""
     text, logprob, octets = fields.get("token"), real_number(fields.get("logprob")), fields.get("bytes")
     if not isinstance(text, str) or logprob is None:
         return None
@@ -323,9 +323,9 @@ def real_number(value: Any) -> float | None:
 
 
 class Watchers(Generic[News]):
-    """Functions that are told each event while somebody else reads or works, and None at the end.
+    """Functions that are called with each event while another reader takes them, and with None at the end.
 
-    They are called on the thread that reads or works, and must not raise. One may join from any thread.
+    They are called on the reader's thread, and must not raise. ``join`` may be called from any thread.
 
     Example:
         >>> seen = []
@@ -341,23 +341,23 @@ class Watchers(Generic[News]):
     __slots__ = ("_all",)
 
     def __init__(self) -> None:
-        self._all: tuple[Callable[[News | None], object], ...] = ()  # replaced whole, so that no reader sees half
+        self._all: tuple[Callable[[News | None], object], ...] = ()  # replaced, never changed: thread-safe
 
     def __bool__(self) -> bool:
-        """Whether anybody looks on."""
+        """Whether there are any watchers."""
         return bool(self._all)
 
     def join(self, watcher: Callable[[News | None], object]) -> None:
-        """Tell a function what comes from now on."""
+        """Call a function with everything from now on."""
         self._all = (*self._all, watcher)
 
     def tell(self, news: News) -> None:
-        """Tell all of them."""
+        """Call all watchers with an event."""
         for watcher in self._all:
             watcher(news)
 
     def end(self) -> None:
-        """Tell all of them that nothing more comes, once, and let them go."""
+        """Call all watchers with None, once, and forget them."""
         watchers, self._all = self._all, ()
         for watcher in watchers:
             watcher(None)

@@ -1,4 +1,4 @@
-"""The body of an error → its fields, read one by one; pure.
+"""Reads the facts from the body of an error, whatever its shape; pure.
 
 Error bodies come as ``{"error": {...}}``, ``{"error": "text"}``, ``{"object": "error", ...}``, ``{"type": "error",
 "error": {...}}``, ``{"detail": ...}``, ``{"errors": [...]}``, ``{"base_resp": {...}}`` (MiniMax), ``{"code": ...,
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .durations import Wait, said_wait
+from .durations import Wait, wait_in_prose
 from .json_values import whole_number
 from .sse import json_values
 from .tool_call import json_text
@@ -38,14 +38,14 @@ _INNER_NAMES = (
     "prompt_feedback",
     "err",
 )
-# Fields that exist only where a filter has found something.
+# Fields that exist only if a filter has found something.
 _FLAGS = frozenset(("flagged_input", "content_filter_result", "content_filter_results", "contentFilter", "reasons"))
-# An address, with or without a scheme: its words say nothing about the error.
+# An address, with or without a scheme: its words do not describe the error.
 _ADDRESS = re.compile(
     r"\b[a-z][a-z0-9+.\-]{0,20}://\S+|\bwww\.\S+|\b(?:[a-z0-9\-]{1,63}\.){1,8}(?:com|ai|io|org|net|dev|cn)\b(?:[/?#]\S*)?",
     re.I,
 )
-# The codes of an error that a gateway has written into its own message, as JSON or as Python shows a dict.
+# The codes of an error that a gateway has written into its own message, as JSON or as a Python dict.
 _WRITTEN_CODE = re.compile(
     r"""['"](?:code|error_code|type|reason|status)['"]\s{0,3}:\s{0,3}['"]([A-Za-z][\w.\-]{2,80})['"]"""
 )
@@ -55,18 +55,18 @@ _LAYERS = 12
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a body says.
+    """The facts in the body of an error.
 
     Attributes:
-        status: the HTTP status, or the one that the body says; None if neither.
-        code: the provider's own word for the error, as it spells it.
-        words: every such word in the body, without marks and capitals, the most particular first.
-        param: the field of the request that it names, or None.
+        status: the HTTP status, else the status in the body; None if there is neither.
+        code: the provider's own code for the error, unchanged.
+        words: every such code in the body, without punctuation and in lower case, the most specific first.
+        param: the request field that the error names, or None.
         message: the message for a person.
         prose: that message and those of providers behind a gateway, without addresses.
         quotas: Google's names of the limits that were reached, in lower case.
-        flagged: whether it lists findings of a filter.
-        wait: the seconds that it asks to wait, or None.
+        flagged: whether the body lists a filter's findings.
+        wait: the seconds that the body asks to wait, or None.
         prompt_tokens: how many tokens were sent, if a field says so.
         context_tokens: how many fit, if a field says so.
     """
@@ -85,12 +85,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -> Evidence:
-    """Return the evidence in a body.
+    """Return the facts in a body.
 
     Args:
         status: the HTTP status; None for an error inside an answer.
         payload: the body, parsed if it is JSON, else its text.
-        now: seconds since 1970, for a wait that is a point in time.
+        now: seconds since 1970, for a wait given as a point in time.
     """
     inner = _inner(payload)
     if status is None:
@@ -114,7 +114,7 @@ def evidence_of(status: int | None, payload: Any, *, now: float | None = None) -
         prose=prose,
         quotas=tuple(_quotas(layers)),
         flagged=any(_flagged(layer) for layer in (payload, *layers)),
-        wait=said_wait(prose, now=now) if wait is None else wait,
+        wait=wait_in_prose(prose, now=now) if wait is None else wait,
         prompt_tokens=sent,
         context_tokens=fits,
     )
@@ -148,7 +148,7 @@ def _words(layer: dict[str, Any]) -> Iterator[str]:
 
 
 def _layers(inner: dict[str, Any], payload: Any) -> Iterator[dict[str, Any]]:
-    """The objects inside an error, those around it, and those that stand as JSON in its texts."""
+    """Yield the objects inside an error, those around it, and those written as JSON in its texts."""
     waiting: list[Any] = [inner.get(name) for name in _INNER_NAMES]
     detail = inner.get("metadata")
     waiting += [inner.get(name) for name in _MESSAGE_NAMES[:4]] + [
@@ -169,7 +169,7 @@ def _layers(inner: dict[str, Any], payload: Any) -> Iterator[dict[str, Any]]:
 
 
 def _json_within(text: str) -> Any:
-    """The object that a gateway has written into its message."""
+    """Return the object that a gateway has written into its message."""
     at = text.find("{")
     if at < 0:
         return None
@@ -199,13 +199,13 @@ def _tokens(value: Any) -> int | None:
 
 
 def http_status(code: Any) -> int | None:
-    """Return the HTTP status of an error that a code is, or None."""
+    """Return a code as an HTTP error status, or None if it is not one."""
     number = whole_number(code)
     return number if number is not None and 400 <= number < 600 else None
 
 
 def _inner(payload: Any, depth: int = 3) -> dict[str, Any]:
-    """The object that holds message and code."""
+    """Return the object that holds the message and the code."""
     body = payload[0] if isinstance(payload, list) and payload else payload
     if not isinstance(body, dict):
         return {}
@@ -225,7 +225,7 @@ def _message(inner: dict[str, Any], payload: Any) -> str:
         value = inner.get(name)
         if isinstance(value, str) and value:
             detail = inner.get("metadata")
-            raw = detail.get("raw") if isinstance(detail, dict) else None  # OpenRouter: what its provider said
+            raw = detail.get("raw") if isinstance(detail, dict) else None  # OpenRouter: the message of its provider
             return f"{value} ({raw})" if isinstance(raw, str) and raw else value
     text = payload if isinstance(payload, str) else json_text(payload) if payload else ""
     return " ".join(text.split())

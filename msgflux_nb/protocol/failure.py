@@ -1,7 +1,7 @@
-"""An error that a provider sends → the exception that says it; pure.
+"""Turns a provider's error into an exception; pure.
 
-What its body says is read by ``evidence``, and who is at fault decided by ``fault``. An error comes with an error
-status, with status 200, or in the middle of a stream.
+``evidence`` reads the body, and ``fault`` decides who is at fault. An error may come with an error status, with status
+200, or in the middle of a stream.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Scrub = Callable[[str], str]
 
 _TEXT_LIMIT = 4000
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
-# With these a proxy's page says what happened; with others below 500, that the address may be wrong.
+# With these statuses a proxy's page tells what happened; with others below 500 the address may be wrong.
 _PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 429))
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
 _FINE: tuple[Any, ...] = (
@@ -46,7 +46,7 @@ _FINE: tuple[Any, ...] = (
     "OK",
     [],
     {},
-)  # values that mean no error
+)  # values for "no error"
 
 
 def failure_of_status(
@@ -59,7 +59,7 @@ def failure_of_status(
         headers: the answer's headers, names in lower case.
         body: its body, whole or the first part.
         url: the requested address; must not hold a key.
-        now: the time in seconds since the epoch, for a wait that is a point in time.
+        now: the time in seconds since the epoch, for a wait given as a point in time.
         scrub: removes keys from text.
     """
     if 300 <= status < 400:
@@ -75,14 +75,14 @@ def failure_of_status(
         if body.lstrip()[:1] == b"<":
             if status < 500 and status not in _PAGE_IS_AN_ANSWER:
                 return _html(body, url, status, scrub)
-            payload = f"{_page(payload, scrub)}."  # such as of a proxy that cannot reach the server
+            payload = f"{_page(payload, scrub)}."  # such as a proxy's page that the server cannot be reached
     error = _provider_error(status, payload, scrub, headers=headers, now=now)
     error.should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
     return error
 
 
 def failure_of_body(body: bytes, *, url: str = "the server", scrub: Scrub = str) -> MsgfluxError:
-    """Return the exception for a body with status 200 that holds no answer."""
+    """Return the exception for a body with status 200 that is not an answer."""
     payload = _parsed(body)
     if payload is None and body.lstrip()[:1] == b"<":
         return _html(body, url, 200, scrub)
@@ -98,11 +98,11 @@ def failure_in_stream(text: str, *, scrub: Scrub = str) -> ServerError:
 
 
 def error_in(payload: Any, *, named: bool = False, scrub: Scrub = str) -> ProviderError | None:
-    """Return the error that a payload with status 200 holds, or None.
+    """Return the error in a payload with status 200, or None.
 
     Args:
         payload: a parsed chunk or answer.
-        named: whether it came in an event or field called ``error``.
+        named: whether the payload came in an event or field called ``error``.
         scrub: removes keys from text.
     """
     body = payload[0] if isinstance(payload, list) and payload else payload
@@ -127,7 +127,7 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def _is_flat_error(body: dict[str, Any]) -> bool:
-    """Whether an object without choices is an error, though no field in it is called one."""
+    """Whether an object without choices is an error, although it has no ``error`` field."""
     names = ("errors", "error_msg", "error_code", "fault")
     if body.get("success") is False or any(_says(body.get(name)) for name in names):
         return True
@@ -142,14 +142,14 @@ def _is_flat_error(body: dict[str, Any]) -> bool:
 
 
 def _says(error: Any) -> bool:
-    """Whether an ``error`` field reports one: gateways in Go fill it with empty texts if there is none."""
+    """Whether an ``error`` field reports an error; gateways in Go fill it with empty texts if there is none."""
     if isinstance(error, dict):
         return any(error.get(name) not in _FINE for name in error)
     return error not in _FINE and error is not False
 
 
 def _parsed(body: bytes) -> Any:
-    """The first JSON value of a body; it may be framed as an event, although it is not a stream."""
+    """Return the first JSON value of a body; it may have the form of an event, although it is not a stream."""
     values, _ = json_values(body)
     if not values:
         found = _EVENT_DATA.search(body)
@@ -169,7 +169,7 @@ def _provider_error(
     heard = headers or {}
     wait = None if now is None else retry_after_seconds(heard, now=now)
     decision = decide(evidence, wait=wait)
-    # Scrubbed, then cut, here and below: half a key is not known as one.
+    # Scrub first, then cut, here and below: half a key would not be recognised.
     message = scrub(evidence.message)[:_TEXT_LIMIT] or "the provider gave no reason."
     if decision.advice:
         message += ("" if message.rstrip().endswith((".", "!", "?", "。")) else ".") + f" {decision.advice}"
@@ -190,7 +190,7 @@ def _provider_error(
 
 
 def _filtered_prompt(body: dict[str, Any]) -> PromptFilteredError | None:
-    """Gemini answers a prompt that its filter refuses with status 200, no choices, and the reason."""
+    """Return the error for a filtered prompt; Gemini reports it with status 200, no choices, and the reason."""
     for name in ("promptFeedback", "prompt_feedback"):
         feedback = body.get(name)
         reason = feedback.get("blockReason", feedback.get("block_reason")) if isinstance(feedback, dict) else None
@@ -205,7 +205,7 @@ def _filtered_prompt(body: dict[str, Any]) -> PromptFilteredError | None:
 
 
 def _is_completion(payload: Any) -> bool:
-    """Whether a body without an answer still comes from a chat-completion API."""
+    """Whether a body without an answer comes from a chat-completion API."""
     return isinstance(payload, dict) and ("choices" in payload or "chat.completion" in str(payload.get("object")))
 
 

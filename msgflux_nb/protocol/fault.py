@@ -1,11 +1,11 @@
-"""The evidence in an error → who is at fault. One decision, by one table; pure.
+"""Decides who is at fault for an error, by one table; pure.
 
-Only this decides whether a request is sent again, whether a batch waits, and whether its other rows are still sent.
-Numbers and codes of a body, which are written for programs, count first. Its prose, written for people, counts only if
-they decide nothing, and never by words in an address. The status has the last word.
+This decision alone determines whether a request is sent again, whether a batch waits, and whether its other rows are
+still sent. The numbers and codes in a body, which are written for programs, count first. Its prose, written for people,
+counts only if they do not decide; words in an address never count. The status decides last.
 
-To check a row of ``fault_rows.py`` against a provider's documents, look for its codes there. To add one, add it
-there, and a body in the shape that the provider sends to ``tests/protocol/test_fault.py``.
+To check a row of ``fault_rows.py`` against a provider's documentation, search the documentation for its codes. To add a
+row, write it there, and add a body in the provider's form to ``tests/protocol/test_fault.py``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     429: RateLimitError,
 }
 _FAULT_BY_STATUS = {405: Fault.SETTINGS, 413: Fault.SIZE, 503: Fault.LOAD, 529: Fault.LOAD}
-# The wording for an error inside a stream or an answer with status 200, which has no error status.
+# The status of an error inside a stream or an answer with status 200, by its wording.
 _BY_WORD: list[tuple[re.Pattern[str], int]] = [
     (re.compile(r"authentication_error|(invalid|incorrect)[ _](api|access)[ _]?key|unauthori[sz]ed", re.I), 401),
     (re.compile(r"permission_(error|denied)|forbidden", re.I), 403),
@@ -47,13 +47,13 @@ _BY_WORD: list[tuple[re.Pattern[str], int]] = [
     (re.compile(r"not_found_error|model_not_found", re.I), 404),
     (re.compile(r"invalid_?(request|argument|parameter)|bad_?request|content_filter", re.I), 400),
 ]
-# Servers that answer 500 to a request that will never work (seen in llama.cpp).
+# A 500 for a request that will never work (seen with llama.cpp).
 _PERMANENT = re.compile(
     r"image input is not supported|audio input is not supported|Failed to initialize samplers"
     r"|does not match the expected [\w-]+ format",
     re.I,
 )
-# Servers that answer 400 when they themselves have failed (seen in LM Studio).
+# A 400 although the server itself has failed (seen with LM Studio).
 _CRASHED = re.compile(
     r"model has crashed|llama runner process has terminated|\bEngineDeadError|model (?:was )?unloaded", re.I
 )
@@ -66,8 +66,8 @@ _DAILY = re.compile(
     r"|当日|今日",
     re.I,
 )
-_PATIENCE_SECONDS = 900.0  # a daily limit that frees something sooner is a wait
-_COUNTED = frozenset((None, 413, 429))  # statuses that report a limit
+_PATIENCE_SECONDS = 900.0  # a daily limit that is reset sooner only needs a wait
+_COUNTED = frozenset((None, 413, 429))  # statuses of a limit that was reached
 _ALONE_TOO_LARGE = (
     "This request alone is larger than the limit: shorten it, or lower max_tokens. Other requests are not affected."
 )
@@ -78,9 +78,9 @@ class FaultDecision(NamedTuple):
     """Who is at fault.
 
     Attributes:
-        fault: that.
-        error: the class of the error.
-        advice: what to do; empty if there is no advice.
+        fault: who is at fault.
+        error: the class of the exception.
+        advice: what to do; may be empty.
     """
 
     fault: Fault
@@ -89,10 +89,10 @@ class FaultDecision(NamedTuple):
 
 
 def decide(evidence: Evidence, *, wait: Wait = None) -> FaultDecision:
-    """Return who is at fault.
+    """Decide who is at fault.
 
     Args:
-        evidence: the evidence in the body.
+        evidence: the facts in the body.
         wait: the seconds that the headers ask to wait, or None.
     """
     usual = _class_by_status(evidence)
@@ -124,7 +124,7 @@ def _of(row: FaultRow, usual: type[ProviderError]) -> FaultDecision:
 
 
 def _row_by_code(evidence: Evidence) -> FaultRow | None:
-    """Of several codes, the one whose row comes first: a gateway's own word for an error is the more general one."""
+    """Return the row for the codes; of several, the first in the table, since a gateway's own code is more general."""
     for row in ROWS:
         for word in evidence.words:
             if row.codes.match(word) and (row.error is not PromptFilteredError or evidence.status not in (429, 500)):
@@ -133,7 +133,7 @@ def _row_by_code(evidence: Evidence) -> FaultRow | None:
 
 
 def _row_by_prose(evidence: Evidence, wait: Wait) -> FaultRow | None:
-    """A message that asks to wait a moment does not mean an empty account, whatever it advertises."""
+    """Return the row for the prose; a message that asks for a short wait is never read as an empty account."""
     for row in ROWS:
         if row.prose is None or evidence.status not in row.statuses or not row.prose.search(evidence.prose):
             continue

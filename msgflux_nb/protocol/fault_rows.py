@@ -1,7 +1,8 @@
-"""The table of providers' errors, and who is at fault for each: data only.
+"""The table of providers' errors and who is at fault for each; data only.
 
-A row's codes are compared with every code, type and status word of a body, without marks and capitals; ``*`` stands for
-anything. Its prose is a pattern for what is said to people, where no code decides, and only with the statuses named.
+A row's codes are compared with every code, type and status word of a body, without punctuation and in lower case; ``*``
+matches anything. Its prose is a pattern for the message; it counts if no code decides, and only with the row's
+statuses.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ __all__ = ["ROWS", "FaultRow"]
 
 
 class FaultRow(NamedTuple):
-    """How some providers report one case.
+    """One kind of error, and how providers report it.
 
     Attributes:
-        name: the case.
+        name: the kind of error.
         fault: who is at fault.
-        codes: of codes, types and status words.
-        prose: of the message, where no code decides; None where a message is not enough.
-        statuses: with which the prose counts; None is an error inside an answer.
-        error: the class of the error, if the status does not decide it.
-        advice: what to do, for the end of the message.
-        bad_request: the class of the error, if the status only says that the request is bad.
+        codes: pattern for codes, types and status words.
+        prose: pattern for the message, used if no code decides; None if a message is not enough.
+        statuses: the statuses with which the prose counts; None stands for an error inside an answer.
+        error: the class of the exception, if the status does not decide it.
+        advice: what to do; the last sentence of the message.
+        bad_request: the class of the exception, if the status only says that the request is bad.
     """
 
     name: str
@@ -360,4 +361,4 @@ ROWS = (
         frozenset((None, 429, 500, 502, 503, 504, 529)),
     ),
 )
-"""In this order; the first that fits decides."""
+"""The rows in order; the first match decides."""

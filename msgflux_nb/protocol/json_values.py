@@ -1,4 +1,4 @@
-"""A value in a server's JSON → what was expected there, or nothing; pure."""
+"""Reads values of an expected type from a server's JSON; anything else is ignored; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DIGITS = 20  # more cannot be a count
 
 
 def dicts_in(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list; nothing if it is not a list."""
+    """Return the objects in a list; an empty list if the value is not a list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 

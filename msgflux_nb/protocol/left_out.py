@@ -1,6 +1,6 @@
-"""Sentences about what was changed in a caller's request, or left out, on the way to a provider; pure.
+"""Warnings about what was changed in a caller's request, or left out of it; pure.
 
-Only what a caller wants to know: routine changes that keep the meaning are not mentioned.
+Routine changes that keep the meaning are not mentioned.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 from .profile import Profile, Wire
 from .turns import BLOCKS, ITEMS, PROVENANCE
-from .wires.messages_request import blocks_are_said
-from .wires.responses_request import items_are_said
+from .wires.messages_request import matches_blocks
+from .wires.responses_request import matches_items
 
 __all__ = ["left_behind", "left_out"]
 
@@ -20,7 +20,7 @@ _OWN = frozenset({"stream_options"})
 _PLAIN = frozenset({"message", "text", "function_call", "custom_tool_call", "tool_use", None})
 _SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
-_HOMES = ((ITEMS, "responses", items_are_said), (BLOCKS, "messages", blocks_are_said))
+_HOMES = ((ITEMS, "responses", matches_items), (BLOCKS, "messages", matches_blocks))
 
 
 def left_out(
@@ -32,15 +32,15 @@ def left_out(
     extra_body: dict[str, Any] | None = None,
     plain: bool = False,
 ) -> tuple[str, ...]:
-    """Return a sentence for each thing that was changed or left out.
+    """Return a warning for each thing that was changed or left out.
 
     Args:
-        given: the messages as the caller gave them.
+        given: the messages as the caller passed them.
         body: the request without the caller's own fields.
-        profile: the provider that is asked.
-        prefill: the start of the answer, if it is sent as one.
+        profile: the provider.
+        prefill: the start of the answer, if it is sent as a prefill.
         extra_body: the caller's own fields.
-        plain: whether this provider's own fields were left out of earlier turns, since it refused them.
+        plain: whether this provider's own fields were left out of earlier turns because it refused them.
     """
     found: list[str] = []
     sent = body["messages"]
@@ -66,11 +66,11 @@ def left_out(
 
 
 def _shrunk(before: dict[str, Any], after: dict[str, Any]) -> int:
-    """How many images of a message were made smaller."""
+    """Count the images of a message that were made smaller."""
     parts, sent = before.get("content"), after.get("content")
     if not isinstance(parts, list) or not isinstance(sent, list) or len(parts) > len(sent):
         return 0
-    pairs = zip(parts, sent[len(sent) - len(parts) :], strict=True)  # a sentence about the schema may stand in front
+    pairs = zip(parts, sent[len(sent) - len(parts) :], strict=True)  # a note about the schema may come first
     return sum(_url(one) is not None and _url(one) != _url(other) for one, other in pairs)
 
 
@@ -87,16 +87,16 @@ def _replaces(name: str, value: Any, body: dict[str, Any]) -> bool:
     return name in body and name not in _OWN and body[name] != value
 
 
-# Parts of earlier turns that the current provider cannot take.
+# Parts of earlier turns that the current provider does not accept.
 
 
 def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, str]) -> tuple[str, ...]:
-    """Return a sentence for each reason why part of a turn stays out of the request.
+    """Return a warning for each reason why part of a turn is left out of the request.
 
     Args:
-        messages: the history as the caller gave it.
+        messages: the history as the caller passed it.
         wire: how the request is sent.
-        origin: the provider and the model that are asked.
+        origin: the provider and the model of the request.
     """
     foreign: list[str] = []
     edited: list[str] = []
@@ -123,7 +123,7 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
 
 
 def _kinds(things: list[Any]) -> Iterator[str]:
-    """The contents of items or blocks that no other provider understands."""
+    """Yield the kinds of items or blocks that no other provider understands."""
     for thing in things:
         if not isinstance(thing, dict):
             continue

@@ -1,4 +1,4 @@
-"""Where an answer, or a refusal of one, does not fit what was asked for; pure."""
+"""Recognises answers and errors that do not fit the request, such as a refused way of asking; pure."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .tool_call import json_text
 
 __all__ = ["failed_generation", "lacks_path", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
 
-# How servers refuse a way of asking for a structure. What they say of calls in the history, of parallel calls or of the
-# schema of a user's function is another matter.
+# How servers refuse a way of asking for a structure. Errors about calls in the history, parallel calls, or the schema
+# of a user's function do not count.
 _ABOUT_FORMAT = re.compile(
     r"response.?(format|mime|schema)|output_(config|format)|text\.format"
     r"|json.?(schema|object|mode)|structured|schema(?! for function)|grammar",
@@ -36,7 +36,7 @@ _ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
     "json_object": _ABOUT_FORMAT,
     "tool": _ABOUT_TOOLS,
 }
-# Claude from 4.6 on; llama.cpp while it thinks; Mistral without its mark.
+# Claude from 4.6 on; llama.cpp while it thinks; Mistral without its ``prefix``.
 _ABOUT_PREFILL = re.compile(r"prefill|must end with a user message|last role", re.I)
 _ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
 
@@ -50,14 +50,14 @@ def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
 
 
 def refuses_signatures(error: MsgfluxError) -> bool:
-    """Whether Gemini refuses a signature in the history: foreign, of another model, or damaged."""
+    """Whether Gemini refuses a reasoning signature in the history: of another provider or model, or damaged."""
     return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
 
 
 def lacks_path(error: MsgfluxError) -> bool:
-    """Whether a server says that the path does not exist, as a gateway does that has chat completions only.
+    """Whether a server says that the path does not exist, like a gateway that has only chat completions.
 
-    A missing model is another matter: that message names the model.
+    A missing model does not count; its message names the model.
     """
     if getattr(error, "status", None) not in (404, 405, 501):
         return False
@@ -66,7 +66,7 @@ def lacks_path(error: MsgfluxError) -> bool:
 
 
 def refused_prefill(error: MsgfluxError) -> PrefillError | None:
-    """Return the error that advises emulation, if a server does not continue a prefill after all."""
+    """Return an error that advises emulation, if the server refused to continue a prefill."""
     if not isinstance(error, BadRequestError) or not _ABOUT_PREFILL.search(str(error)):
         return None
     return PrefillError(
@@ -77,7 +77,7 @@ def refused_prefill(error: MsgfluxError) -> PrefillError | None:
 
 
 def failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
-    """The model's text that its server rejected by the schema, as Groq does with a 400; None otherwise."""
+    """Return the error for a text that the server itself rejected by the schema, as Groq does with a 400; else None."""
     body = error.body if isinstance(error, ProviderError) else None
     inner = body.get("error") if isinstance(body, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get("failed_generation"), str):
@@ -93,12 +93,12 @@ def failed_generation(error: MsgfluxError) -> ValidationFailedError | None:
 
 
 def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> IncompleteOutputError | None:
-    """Return what keeps a complete answer from being used, or None.
+    """Return why a complete answer cannot be used, as an error; None if it can.
 
     Args:
         snapshot: the answer.
-        structured: whether it has to be a structure.
-        text: the structure's text, if it came as a tool's arguments.
+        structured: whether a structure was asked for.
+        text: the structure's text, if it came as the arguments of a tool call.
     """
     if snapshot.refusal or snapshot.finish_reason == "refusal":
         return RefusedError(f"the model declined: {snapshot.refusal or _explanation(snapshot) or repr(snapshot.text)}")
@@ -117,7 +117,7 @@ def problem_of(snapshot: Snapshot, *, structured: bool, text: str | None) -> Inc
 
 
 def _explanation(snapshot: Snapshot) -> str:
-    """Why a model declined, if the provider says so outside the answer (Anthropic)."""
+    """Return why a model declined, if the provider says it outside the answer (Anthropic)."""
     details = snapshot.fields.get("stop_details")
     found = [details.get(name) for name in ("explanation", "category")] if isinstance(details, dict) else []
     return next((text for text in found if isinstance(text, str) and text), "")
@@ -153,5 +153,5 @@ def _silence(snapshot: Snapshot) -> str:
 
 
 def _holds_json(text: str) -> bool:
-    """Whether a text is JSON, or ends with some."""
+    """Whether a text is JSON or ends with JSON."""
     return text[:1] in ("{", "[") or text.removesuffix("```").rstrip()[-1:] in ("}", "]")

@@ -1,10 +1,10 @@
-"""JSON that arrives in pieces: the value so far after each piece, every character read once.
+"""Parses JSON that arrives in pieces; the value so far can be read after each piece.
 
-A parser that starts again on each piece reads a document of n pieces n times. This one keeps its place: containers
-grow where they are, and a string that is still arriving is joined only when somebody reads the whole of it.
+A parser that starts again with each piece reads a document of n pieces n times. This one reads each character once:
+containers grow in place, and a string that is still arriving is joined only when it is read as a whole.
 
-https://datatracker.ietf.org/doc/html/rfc8259, without its permission to accept more: ``NaN`` is an error. Where the
-standard leaves a choice, as with equal keys or half a surrogate pair, the value is that of ``json.loads``.
+It follows https://datatracker.ietf.org/doc/html/rfc8259 and accepts no extensions: ``NaN`` is an error. Where the
+standard leaves a choice, as with repeated keys or half a surrogate pair, the value is that of ``json.loads``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 class OpenString(msgspec.Struct, frozen=True):
-    """The string that is arriving, as one look found it.
+    """The string that is arriving, as seen by one call of ``open_string``.
 
     Attributes:
-        path: the keys and indices that lead to it from the root; empty where it is the root.
-        place: the position in the document at which it begins, unique to this string.
+        path: the keys and indices from the root to the string; empty if it is the root.
+        place: the position in the document where the string begins; unique to this string.
         length: how many characters have arrived.
-        tail: the characters that are new since the last look.
+        tail: the characters since the last look.
     """
 
     path: tuple[str | int, ...]
@@ -45,11 +45,11 @@ class OpenString(msgspec.Struct, frozen=True):
 
 
 class PartialJSON:
-    """Feed it text; read ``value`` at any time.
+    """An incremental JSON parser: feed it text, read ``value`` at any time.
 
     Attributes:
-        complete: whether a whole value has been read; only white space may follow.
-        error: what is wrong with the text, with its place, or None. What was read before stays readable.
+        complete: whether a complete value has been read; only white space may follow.
+        error: what is wrong with the text, and where; or None. The value before the error stays readable.
         length: how many characters were read.
 
     Example:
@@ -71,11 +71,11 @@ class PartialJSON:
         self._stack: list[Any] = []  # the open containers
         self._path: list[Any] = []  # for each: the key or index of its next value
         self._expected = _VALUE
-        self._read: _Reader | None = None  # reads on within a string, an escape, a number or a word
-        self._growing = False  # whether a string value is open; keys are not shown
+        self._read: _Reader | None = None  # continues a string, an escape, a number or a word
+        self._growing = False  # whether a string value is open; an open key is not part of the value
         self._place = 0  # where that string begins
-        self._text = ""  # the open string's last characters; short, because each piece copies it
-        self._chunks: list[str] = []  # those before
+        self._text = ""  # the open string's last characters; kept short, because each piece copies them
+        self._chunks: list[str] = []  # its earlier characters
         self._chunks_length = 0
         self._escape = ""  # an unfinished escape, its backslash included
         self._high = ""  # the first half of a surrogate pair
@@ -83,11 +83,11 @@ class PartialJSON:
 
     @property
     def begun(self) -> bool:
-        """Whether an object or a list is open, so that only its end ends the text."""
+        """Whether the root is an open object or list, so that only its closing bracket can end the text."""
         return bool(self._stack)
 
     def feed(self, text: str) -> None:
-        """Read on; after an error nothing more is read."""
+        """Read the next piece; after an error nothing more is read."""
         if self._read is _READ_STRING and _STRING_END.search(text) is None:  # most pieces of a stream
             self._write(text)
             self.length += len(text)
@@ -107,29 +107,29 @@ class PartialJSON:
         self.length += position
 
     def close(self) -> None:
-        """Take the end of the text: a number at the root ends with it; anything else unfinished stays so."""
+        """Handle the end of the text. It completes a number at the root; anything else unfinished stays unfinished."""
         if self._scalar and not self._stack:
             self._end_scalar(0)
 
     @property
     def value(self) -> Any:
-        """The value so far, an open string included; None before anything has arrived.
+        """The value so far, including an open string; None before anything has arrived.
 
-        The same containers are returned each time and go on growing; copy what is to stay as it is. A look costs as
-        much as the open string is long; where that may be megabytes, follow it by ``open_string``.
+        Each call returns the same containers, which go on growing; copy them to keep a state. The cost of a call grows
+        with the length of the open string; for strings of megabytes use ``open_string``.
         """
         if self._growing:
             self._put(self._string())
         return self._root
 
     def open_string(self, last: OpenString | None = None) -> OpenString | None:
-        """Return the string that is arriving, or None; a look costs as much as its ``tail`` is long.
+        """Return the string that is arriving, or None; the cost of a call grows with the length of ``tail``.
 
-        For a view that polls: while ``place`` is that of its last look, nothing but this string has changed, and by
-        ``tail`` alone. Otherwise ``value`` is to be read afresh.
+        Meant for a view that polls: as long as ``place`` is the same as in the last look, only this string has changed,
+        by ``tail``. Otherwise read ``value`` again.
 
         Args:
-            last: the last look; without it, or if it saw another string, ``tail`` is the whole string.
+            last: the last look; without it, or if it was at another string, ``tail`` is the whole string.
         """
         if not self._growing:
             return None
@@ -141,7 +141,7 @@ class PartialJSON:
         length = self._chunks_length + len(self._text)
         return OpenString(tuple(self._path), self._place, length, "".join(reversed(pieces))[start:])
 
-    # Between values: one mark at a time. The tables below say which method takes which mark.
+    # Between values: one mark at a time. The tables at the end say which method handles which mark.
 
     def _begin_container(self, mark: str, position: int) -> None:
         if len(self._stack) >= _DEPTH_LIMIT:
@@ -181,7 +181,7 @@ class PartialJSON:
         self._expected = _KEY
 
     def _put(self, value: Any) -> None:
-        """Put a value where it belongs, over the one from an earlier look."""
+        """Put a value in its place, over the unfinished one from an earlier look."""
         if not self._stack:
             self._root = value
             return
@@ -198,7 +198,7 @@ class PartialJSON:
         else:
             self._expected = _IN_LIST if type(self._stack[-1]) is list else _IN_DICT
 
-    # Within a string, a number or a word: as much of the text as belongs to it.
+    # Inside a string, a number or a word: read as much of the text as belongs to it.
 
     def _read_string(self, text: str, position: int) -> int:
         found = _STRING_END.search(text, position)
@@ -269,7 +269,7 @@ class PartialJSON:
             self._read = _READ_STRING
 
     def _read_after_high(self, text: str, position: int) -> int:
-        """After half a pair: without an escape next to it, it stays half."""
+        """Read what follows half a surrogate pair; unless it is the other half, the first stays half."""
         if text[position] == "\\":
             self._escape = "\\"
             self._read = _READ_ESCAPE
@@ -316,7 +316,7 @@ _READ_SCALAR: _Reader = PartialJSON._read_scalar
 
 
 class _Expected(NamedTuple):
-    """The marks that may come next, besides white space, and the methods that take them."""
+    """The marks that may come next, besides white space, and the methods that handle them."""
 
     name: str
     marks: dict[str, Callable[[PartialJSON, str, int], None]]

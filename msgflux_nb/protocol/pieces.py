@@ -1,4 +1,4 @@
-"""A text that arrives in pieces."""
+"""Collects a text that arrives in pieces."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["TextPieces"]
 
 
 class TextPieces:
-    """Text that grows by appending; joined only when somebody reads it."""
+    """Text that grows by appending, and is joined only when it is read."""
 
     def __init__(self) -> None:
         self.list: list[str] = []
         self.add = self.list.append
-        self.half = ""  # of a surrogate pair: servers that count in UTF-16 cut letters in two
+        self.half = ""  # of a surrogate pair: servers that count in UTF-16 split characters
 
-    def whole(self, text: str) -> str:
-        """Return a piece with the half letter held back before; a half letter at its end waits for the next piece."""
+    def completed(self, text: str) -> str:
+        """Return a piece, completed by the half character held back before; hold back a half character at its end."""
         if text.isascii() and not self.half:
             return text
         text, self.half = self.half + text, ""
@@ -24,14 +24,14 @@ class TextPieces:
             text, self.half = text[:-1], text[-1]
         return joined(text)
 
-    def after(self, text: str) -> str:
-        """Return the new part of a text that repeats all before it; the whole text if it does not."""
+    def new_part(self, text: str) -> str:
+        """Return the new part of a text that repeats everything before it; the whole text if it does not."""
         if not self.list or not text.startswith(self.list[0]):
             return text
         return text.removeprefix(str(self))
 
     def __deepcopy__(self, memo: object) -> TextPieces:
-        copied = TextPieces()  # whose add appends to its own list
+        copied = TextPieces()  # a new one, since add is bound to the list
         copied.list += self.list
         copied.half = self.half
         return copied

@@ -1,7 +1,7 @@
-"""The plainest whole answer, read in one go: one message of text that ended by itself. A batch gets millions of them.
+"""A fast path for the simplest whole answer: one text message that ended normally. A batch gets millions of them.
 
-The text may come in parts. Non-standard fields are ignored, and so is reasoning in a field, an item, a block or a part
-of its own: it stands in the bytes for whoever asks. An answer with anything that changes its meaning is not plain;
+The text may come in parts. Non-standard fields are ignored, and so is reasoning in a separate field, item, block or
+part; it can still be read from the bytes. An answer with anything that changes its meaning is not plain, and
 ``accumulate`` reads it in full.
 """
 
@@ -22,16 +22,16 @@ from .wires.messages_answer import messages_usage
 __all__ = ["PlainAnswer", "plain_answer", "plain_on"]
 
 Nothing = None | tuple[()] | Literal[""]
-"""What some servers send in place of a field that they have nothing for."""
+"""Values that some servers send for an empty field."""
 Zero = Literal[0, None]
 INFINITE = float("inf")
 
 
 class PlainAnswer(msgspec.Struct, frozen=True):
-    """Such an answer.
+    """A plain answer.
 
     Attributes:
-        text: what the model wrote.
+        text: the text that the model wrote.
         usage: what was billed, or None if the provider does not say.
         model: the model that answered, as the provider calls it.
     """
@@ -91,7 +91,7 @@ class _Completion(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct, gc=False):
-    """As OpenAI says it; any other field of those that ``usage_of`` looks at makes it another one."""
+    """Usage in OpenAI's form; a count in any other field that ``usage_of`` reads makes the answer not plain."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -128,7 +128,7 @@ class _Usage(msgspec.Struct, gc=False):
     server_side_tool_usage_details: None = None
 
     def agrees(self, cached: int, reasoning: int) -> bool:
-        """Whether nothing has to be set right: all counts stand inside their sums, and the cost is all of it."""
+        """Whether the counts need no correction: every part is included in its sum, and the cost is complete."""
         prompt, completion, total = self.prompt_tokens, self.completion_tokens, self.total_tokens
         return (
             0 <= cached <= prompt < MOST_TOKENS
@@ -155,7 +155,7 @@ class _Payload(msgspec.Struct, gc=False):
 
 
 class _OtherWire(msgspec.Struct, gc=False):
-    """An answer without what would make it an error, or a chat completion."""
+    """An answer of another wire, without the fields of an error or of a chat completion."""
 
     choices: None = None
     error: Nothing = None
@@ -205,7 +205,7 @@ class _Redacted(msgspec.Struct, tag_field="type", tag="redacted_thinking", gc=Fa
 
 
 class _AnthropicMessage(_OtherWire, gc=False, kw_only=True):
-    """A message of Anthropic's."""
+    """A message on Anthropic's wire."""
 
     type: Literal["message"]
     content: list[_Text | _Thinking | _Redacted]
@@ -229,12 +229,12 @@ _decode_message = msgspec.json.Decoder(_AnthropicMessage).decode
 
 
 def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAnswer | None:
-    """Return what the answer to a request says, or None where it has to be read in full.
+    """Return the plain answer to a request, or None if the answer has to be read in full.
 
     Args:
         body: the bytes of the answer.
         request: the request.
-        profile: who answers.
+        profile: the provider.
     """
     if request.stream or request.prefill or request.has_tools or request.audio_format:
         return None
@@ -245,12 +245,12 @@ def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAn
 def plain_on(
     wire: Wire, body: bytes, marks: ReasoningMarks = "marked", *, thoughts_in_total: bool = False
 ) -> PlainAnswer | None:
-    """Return what a body says, or None if it is not a plain answer of its wire.
+    """Return the plain answer in a body, or None if it is not one.
 
     Args:
-        wire: how the answer looks.
+        wire: the wire of the answer.
         body: its bytes.
-        marks: where reasoning may stand in the content; only chat completions lack a field for it.
+        marks: where reasoning may be in the content; only chat completions may lack a field for it.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
     """
     if wire == "chat":
@@ -283,7 +283,7 @@ def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> P
 
 def _without_reasoning(text: str) -> str:
     choice = GrowingChoice(0, "", None)
-    choice.say(text)
+    choice.add_content(text)
     choice.finished = Finished("stop", "stop")
     choice.close(streamed=False)
     return str(choice.text)

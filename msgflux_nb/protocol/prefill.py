@@ -1,7 +1,7 @@
-"""Prefilling: the start of the answer is given, and the model goes on from there.
+"""Prefilling: the caller gives the start of the answer, and the model continues it.
 
-Servers differ in whether the answer they send begins with the prefill again, and the same llama.cpp does so without
-stream and not with it. What a caller sees is always prefill + continuation, the prefill exactly once.
+Some servers repeat the prefill at the beginning of their answer; llama.cpp does so only without ``stream``. A caller
+always sees prefill + continuation, the prefill exactly once.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ __all__ = ["EchoFilter", "PrefillMode", "checked_prefill", "emulated_messages", 
 
 PrefillMode = Literal["auto", "emulate"]
 
-_IN_ORDER = frozenset({Dialect.GRAMMAR, Dialect.VLLM})  # grammars let the fields come in the schema's order only
+_IN_ORDER = frozenset({Dialect.GRAMMAR, Dialect.VLLM})  # grammars enforce the order of the schema's fields
 
 
 def checked_prefill(prefilling: str | None, schema: WireSchema | None, dialect: Dialect) -> str:
-    """Return the start of the answer; white space alone counts as none.
+    """Return the start of the answer; white space alone counts as no prefill.
 
     Raises:
-        PrefillError: the answer has to be a structure, and that cannot begin this way.
+        PrefillError: the answer has to be a structure that cannot begin this way.
     """
     if prefilling is None or not prefilling.strip():
         return ""
     if schema is None:
         return prefilling
-    # White space before JSON says nothing, and llama.cpp leaves it out when it echoes a structured answer.
+    # White space before JSON has no meaning, and llama.cpp drops it when it echoes a structured answer.
     prefill = prefilling.lstrip()
     problem = _misfit(prefill, list(schema.schema["properties"]), ordered=dialect in _IN_ORDER)
     if problem is not None:
@@ -42,7 +42,7 @@ def checked_prefill(prefilling: str | None, schema: WireSchema | None, dialect: 
 
 
 def _misfit(prefill: str, fields: list[str], *, ordered: bool) -> str | None:
-    """Why a structure cannot begin this way; None if its keys allow it."""
+    """Say why a structure cannot begin this way; None if it can."""
     parser = PartialJSON()
     parser.feed(prefill)
     if not prefill.startswith("{"):
@@ -64,17 +64,17 @@ def prefilled_messages(
 ) -> list[dict[str, Any]]:
     """Return the messages to send so that the model continues ``prefill``; a new list.
 
-    An assistant message that is already last is joined with the prefill, since llama.cpp refuses two of them.
+    If the last message is already an assistant message, the prefill is joined to it, since llama.cpp refuses two.
 
     Args:
-        messages: the messages before it.
+        messages: the messages before the prefill.
         prefill: the start of the answer; empty for none.
-        profile: to whom.
+        profile: the provider.
         tools: whether tools are offered.
         reasoning: whether reasoning is asked for.
 
     Raises:
-        PrefillError: the provider does not continue a last assistant message, or not with these.
+        PrefillError: the provider does not continue an assistant message, or not together with these options.
     """
     if not prefill:
         return list(messages)
@@ -117,13 +117,13 @@ def emulated_messages(messages: list[dict[str, Any]], prefill: str) -> list[dict
 
 
 class EchoFilter:
-    """Removes an echoed prefill from the head of an answer that arrives in pieces.
+    """Removes an echoed prefill from the beginning of an answer that arrives in pieces.
 
-    Text is held back only as long as it might be the echo. Unless the whole prefill is there, nothing is removed.
+    Text is held back only as long as it might be the echo. Nothing is removed unless the whole prefill is there.
 
     Attributes:
-        passed: whether the head of the answer is known, so that what follows is new.
-        found: whether the prefill was there; None before that is known, and if it is not expected.
+        passed: whether the beginning of the answer is decided, so that everything from now on is new.
+        found: whether the prefill was repeated; None while that is not known, and if it is not expected.
     """
 
     def __init__(self, expected: str) -> None:
@@ -144,7 +144,7 @@ class EchoFilter:
         return self._held.removeprefix(self._expected)
 
     def close(self) -> str:
-        """Return what is still held back: an answer that ended inside what might have been the echo."""
+        """Return what is still held back, if the answer ended inside what might have been the echo."""
         if self.passed:
             return ""
         self.passed, self.found = True, False

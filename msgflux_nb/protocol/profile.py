@@ -1,8 +1,8 @@
-"""What is particular about a provider, as data.
+"""The differences between providers, as data.
 
-No code branches on a provider's name: whatever differs between two providers is a field here, and its value a row in
-``models/profiles.py`` that a user may override (``profile={"modalities": ["text", "image"]}``). Where the models of one
-provider differ, the row says so by patterns of their names.
+No code branches on a provider's name. Each difference is a field here; its values are in the rows of
+``models/profiles.py``, and a user may override them (``profile={"modalities": ["text", "image"]}``). If the models of
+one provider differ, its row has patterns of their names.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .reasoning_marks import ReasoningMarks
 __all__ = ["ForcedCall", "Profile", "SchemaMethod", "Wire", "for_model", "override", "with_probabilities"]
 
 SchemaMethod = Literal["json_schema", "tool", "json_object", "prompt"]
-"""How a structure is asked for: a schema that the server enforces; a call of one forced tool, whose arguments it is;
-any JSON object, with the schema in the prompt; or nothing but the prompt."""
+"""How a structure is asked for: by a schema that the server enforces; by a forced call of one tool, whose arguments are
+the structure; as any JSON object, with the schema in the prompt; or by the prompt alone."""
 
 Wire = Literal["chat", "responses", "messages"]
-"""How requests and answers look: OpenAI's chat completions, OpenAI's Responses, Anthropic's Messages."""
+"""The format of requests and answers: OpenAI's chat completions, OpenAI's Responses, Anthropic's Messages."""
 
 
 class ForcedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a model call a tool that does not do it when told to.
+    """How to make a model call a tool if ``tool_choice`` has no effect.
 
     Attributes:
-        prefill: the start of an answer that is a call.
-        stop: what ends the call.
+        prefill: the start of an answer that is a tool call.
+        stop: the text that ends the call.
     """
 
     prefill: str
@@ -43,75 +43,73 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         provider: the name before the slash in ``"provider/model"``.
-        base_url: where the API lives, without a trailing slash; None if the user has to give it.
-        base_url_variable: the environment variable that says where the API lives.
-        base_url_path: the path to append to its value.
-        key_variables: the environment variables that may hold the key, the first that is set counts; none where no key
-            is needed.
+        base_url: the address of the API, without a trailing slash; None if the user has to give it.
+        base_url_variable: the environment variable with the address of the API.
+        base_url_path: the path to append to that variable's value.
+        key_variables: the environment variables that may hold the key; the first one that is set counts. Empty if no
+            key is needed.
         key_header: the header for the key; in ``Authorization`` it is a bearer token.
-        price_list: the provider's name in genai-prices, or None when it has no prices there.
-        free: whether calls cost nothing, so that a cost of 0 is a fact and not a guess.
+        price_list: the provider's name in genai-prices, or None if it has no prices there.
+        free: whether calls cost nothing, so that their cost is known to be 0.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
-        parallel: how many requests the server answers at once, if known; a batch begins with that many.
-        parallel_most: how many a batch tries at most, while the server copes.
-        several_choices: whether one request may ask for several answers (``n``), and its prompt is billed once.
+        parallel: how many requests a batch sends at once at first.
+        parallel_most: how many requests a batch sends at once at most.
+        several_choices: whether one request may ask for several answers (``n``) while its prompt is billed once.
         option_names: options that have another name in this provider's requests.
-        parts: further types of content parts, beyond those of all wires.
+        parts: types of content parts that only this provider has.
         modalities: what a message may hold: ``text``, ``image``, ``audio``, ``file``, ``video``.
         image_long_edge: maximum pixels of an image's longer side.
         image_max_bytes: maximum bytes of an image, before base64.
         image_max_count: maximum images in one request; None for no limit.
-        dialect: which JSON Schema the provider's structured output takes.
-        schema_methods: how a structure can be asked for, the best first; a method that the server refuses is followed
-            by the next.
+        dialect: the dialect of JSON Schema for structured output.
+        schema_methods: how a structure can be asked for, the best first; if the server refuses one, the next is tried.
         schema_methods_streamed: the same for streamed answers; None if they do not differ.
         strict_schemas: whether a schema may be sent as strict; else the server only tries to follow it.
-        schema_in_prompt: the server only constrains the output and does not show the schema to the model, so the
-            request has to.
+        schema_in_prompt: whether the schema has to be in the prompt, since the server only constrains the output and
+            does not show the schema to the model.
         reasks: how often an answer that does not fit its schema is sent back with the error.
-        tools_with_schema: whether tools and a structure can be asked for at once.
-        tool_keywords_dropped: JSON Schema keywords that tools must not have here.
-        named_tool_choice: whether a tool can be forced by its name; else it is the only one offered, and forced.
+        tools_with_schema: whether one request may have both tools and a structure.
+        tool_keywords_dropped: JSON Schema keywords that tools must not contain.
+        named_tool_choice: whether a tool can be forced by its name; if not, it is offered alone, and a call is forced.
         required_word: this provider's word for ``tool_choice="required"``.
-        forced_tool_choice: whether a call can be forced at all; else ``auto`` is sent in its place, and a structure is
-            not asked for as a tool.
-        forced_call: how to make the model call if ``tool_choice`` does not.
+        forced_tool_choice: whether a call can be forced at all; if not, ``auto`` is sent, and a structure is never
+            asked for as a tool.
+        forced_call: how to make the model call a tool if ``tool_choice`` has no effect.
         forced_call_fallback: whether a forced call that did not come is asked for again, as a structure.
-        tool_ids: which ids of tool calls are accepted on chat completions; others are replaced in requests: nine
-            letters and digits, or at most forty signs.
-        call_fields: fields that the first call of an earlier turn gets where it has none of its own, since another
-            provider wrote it.
-        prefill: how a prefill is continued: ``continue`` a last assistant message; the same with ``prefix`` set in it;
-            or ``none``.
+        tool_ids: which ids of tool calls are accepted on chat completions: nine letters and digits, or at most forty
+            characters. Others are replaced in requests.
+        call_fields: fields for the first call of an earlier turn if another provider wrote it, so that it lacks them.
+        prefill: how a prefill is sent: as a last assistant message (``continue``), as one with ``prefix`` set in it, or
+            not at all (``none``).
         prefill_body: additional fields of a prefilled request.
-        prefill_base_url: where prefilled requests go, if elsewhere.
+        prefill_base_url: the address for prefilled requests, if it differs.
         prefill_with_tools: whether tools can be combined with a prefill.
         prefill_with_reasoning: whether reasoning can be combined with a prefill.
-        prefill_trimmed: whether white space at the end of a prefill is refused, and so stripped before sending.
-        echo: whether a whole answer begins with the prefill again; None if that has to be tried.
+        prefill_trimmed: whether white space at the end of a prefill is removed, since the provider refuses it.
+        echo: whether a whole answer repeats the prefill at its beginning; None if that is not known.
         echo_stream: the same for a streamed answer.
-        reasoning_in_content: where reasoning may stand in an answer's content: ``marked``, at its beginning between
-            marks such as ``<think>``; ``begun``, from its beginning, since the chat template holds the opening mark;
-            ``never``, so that marks are the answer's own words.
-        reasoning_name: the field in which reasoning goes back.
-        echo_reasoning: with which turns reasoning goes back: none, those with tool calls, or all.
-        blank_reasoning: whether a turn with calls that has no reasoning goes back with an empty text for it, since
-            without the field it is refused.
+        reasoning_in_content: where reasoning may be in an answer's content: ``marked``: at its beginning, between marks
+            such as ``<think>``; ``begun``: from its beginning, since the chat template holds the opening mark;
+            ``never``: marks are part of the answer's text.
+        reasoning_name: the field in which reasoning is sent back.
+        echo_reasoning: the turns whose reasoning is sent back: none, those with tool calls, or all.
+        blank_reasoning: whether a turn with calls but no reasoning gets an empty reasoning field, since the provider
+            refuses the turn without it.
         split_special_tokens: whether control tokens of chat templates in the texts of messages, such as ``<|im_end|>``,
-            are split before they are sent: a server of open weights takes them for its own.
-        special_tokens: further ones of this model that are split.
+            are split before they are sent, since a server of open weights would obey them.
+        special_tokens: more tokens of this model that are split.
         context_advice: what to do if the server's context is too small for a prompt.
         top_logprobs: how many alternatives to each token come with their probabilities at most; 0 if the provider
             gives no probabilities.
         logprobs_as_number: whether ``logprobs`` is the number of alternatives, and not true or false.
         stream_usage: whether ``stream_options.include_usage`` may be sent.
-        stream_ends: whether every complete stream says that it ends; if not, the end of the bytes counts.
-        wire: how requests and answers look: chat completions, OpenAI's Responses, or Anthropic's Messages.
-        encrypted_reasoning: whether reasoning comes encrypted, to go back with the next turn (Responses).
+        stream_ends: whether every complete stream announces its end; if not, the end of the bytes is enough.
+        wire: the format of requests and answers: chat completions, OpenAI's Responses, or Anthropic's Messages.
+        encrypted_reasoning: whether reasoning comes encrypted, to be sent back with the next turn (Responses).
         thinking: how a Messages model is asked to think: not at all, by a number of tokens, or by a word.
-        max_tokens: tokens of an answer if the caller sets no limit, on a wire that needs one (Messages).
-        models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every pattern
-            that fits counts, in their order.
+        max_tokens: the limit of an answer's tokens if the caller sets none, on a wire that requires one (Messages).
+        models: changes by patterns of the model's name, such as ``{"*-mini": {"modalities": ["text"]}}``; every
+            matching pattern applies, in order.
     """
 
     provider: str
@@ -177,10 +175,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def override(profile: Profile, changes: dict[str, Any]) -> Profile:
-    """Return ``profile`` with some fields changed; values are checked and converted as if read from JSON.
+    """Return ``profile`` with some fields changed; values are checked and converted like JSON.
 
     Raises:
-        TypeError: a field does not exist or a value has the wrong type; the message names the fields there are.
+        TypeError: a field does not exist or a value has the wrong type; the message lists the fields.
     """
     fields = Profile.__struct_fields__
     unknown = sorted(set(changes) - set(fields))
@@ -193,7 +191,7 @@ def override(profile: Profile, changes: dict[str, Any]) -> Profile:
 
 
 def for_model(profile: Profile, model: str) -> Profile:
-    """Return the row as it is for one model: with the changes of every pattern that fits its name, in lower case."""
+    """Return the row for one model: with the changes of every pattern that matches its lower-case name."""
     for pattern, changes in profile.models.items():
         if fnmatchcase(model.lower(), pattern):
             profile = override(profile, changes)

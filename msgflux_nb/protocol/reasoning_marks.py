@@ -1,8 +1,8 @@
-"""Reasoning that a server leaves in the content, between marks → reasoning and text, apart.
+"""Separates reasoning that a server leaves in the content, between marks, from the answer's text.
 
-A server without a reasoning parser sends what the model wrote: ``<think>…</think>`` and then the answer. The marks
-count at the beginning of the content only, so that an answer that speaks of ``<think>`` stays as it is. Some chat
-templates write the opening mark into the prompt: then the answer holds a closing mark alone.
+A server without a reasoning parser sends the model's whole text: ``<think>…</think>`` and then the answer. Marks count
+only at the beginning of the content, so an answer that mentions ``<think>`` stays unchanged. Some chat templates write
+the opening mark into the prompt; then the answer holds only a closing mark.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 __all__ = ["ReasoningFilter", "ReasoningMarks", "may_hold_marks", "split_at_lone_mark"]
 
 ReasoningMarks = Literal["marked", "begun", "never"]
-"""Where reasoning stands in the content: between marks at its beginning, if at all; from its beginning, since the chat
-template opens it; or nowhere, so that marks are the answer's own words."""
+"""Where reasoning may be in the content: between marks at its beginning; from its beginning on, since the chat template
+opens it; or never, so that marks are part of the answer's text."""
 
 _TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
 _OPENINGS: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ _OPENINGS: dict[str, tuple[str, ...]] = {
 """The marks that end the reasoning, by opening mark, in lower case."""
 _PLAIN_WORDS = frozenset(("here is my thought process:",))
 _PASSED_OVER = ("<|start|>assistant", "<|channel|>final<|message|>", "<|start_response|>", "<|begin_of_solution|>")
-"""Filler between reasoning and answer, or before both, that belongs to neither."""
+"""Filler before, or between, reasoning and answer; it belongs to neither."""
 
 _HEADS = (*_OPENINGS, *_PASSED_OVER)
 _LONGEST_HEAD = max(map(len, _HEADS))
@@ -46,7 +46,7 @@ _LONE = (
 _FIND_LONE = re.compile("|".join(map(re.escape, _LONE)), re.I)
 _FIND_OPENING = re.compile("|".join(re.escape(head) for head in _OPENINGS if head not in _PLAIN_WORDS), re.I)
 _STARTS = "<◁[Hh"
-_BLANK_LIMIT = 256  # characters of white space after which no mark is expected any more
+_BLANK_LIMIT = 256  # after so many characters of white space no mark is expected
 _TRIES = 8
 
 
@@ -54,8 +54,8 @@ class MarkedPart(NamedTuple):
     """A piece of the content.
 
     Attributes:
-        reasoning: whether it is reasoning; else it is text.
-        text: its characters.
+        reasoning: whether the piece is reasoning; else it is text.
+        text: the characters.
     """
 
     reasoning: bool
@@ -63,13 +63,13 @@ class MarkedPart(NamedTuple):
 
 
 class ReasoningFilter:
-    """Separates reasoning from text while the content arrives, however it is cut into pieces.
+    """Separates reasoning from text while the content arrives in pieces.
 
     Args:
-        marks: where reasoning may stand.
+        marks: where reasoning may be.
 
     Attributes:
-        passed: whether everything that follows is text.
+        passed: whether everything from now on is text.
         inside: whether the last content was reasoning.
     """
 
@@ -80,12 +80,12 @@ class ReasoningFilter:
         self._held = ""
         self._closings: tuple[str, ...] = ()
         self._find: re.Pattern[str] | None = None
-        self._blank = False  # whether white space that follows is dropped, since it is next to a mark
-        self._opening = ""  # the mark that opened the reasoning; empty where a template did
+        self._blank = False  # whether white space is dropped, since it follows a mark
+        self._opening = ""  # the mark that opened the reasoning; empty if a template did
         self._since: list[str] = []  # everything since the reasoning began, the mark included
 
     def feed(self, text: str) -> list[MarkedPart]:
-        """Take some content, return the pieces that are certain."""
+        """Read some content, and return the pieces that are certain."""
         if self.passed:
             return [MarkedPart(False, text)] if text else []
         self._held += text
@@ -97,21 +97,21 @@ class ReasoningFilter:
         return parts
 
     def close(self) -> list[MarkedPart]:
-        """Take the end, return what was held back."""
+        """Handle the end, and return what was held back."""
         held, self._held = self._held, ""
         if self._blank:
             held = held.lstrip()
         return [MarkedPart(self.inside, held)] if held else []
 
     def separate(self) -> None:
-        """Note that this server sends reasoning in a field of its own, so that content does not begin with it."""
+        """Note that this server sends reasoning in a separate field, so that content does not begin with it."""
         self._begun = False
 
-    def taken_back(self, *, ended: bool) -> str | None:
-        """Return content that looked like reasoning but was not, since it was never closed; None if it was reasoning.
+    def mistaken_reasoning(self, *, ended: bool) -> str | None:
+        """Return supposed reasoning that is text after all, since it was never closed; None if it was reasoning.
 
         Args:
-            ended: whether the model ended by itself; an answer that was cut is cut in its reasoning.
+            ended: whether the model ended the answer itself; an answer that was cut off was cut in its reasoning.
         """
         if not self.inside or not ended:
             return None
@@ -132,7 +132,7 @@ class ReasoningFilter:
             return False
         start = body[:_LONGEST_HEAD].lower()
         head = None
-        if start[:1] in _FIRST_SIGNS:  # rare in an answer
+        if start[:1] in _FIRST_SIGNS:  # rare, so check this first
             head = next((head for head in _HEADS if start.startswith(head)), None)
             if head is None and start and any(head.startswith(start) for head in _HEADS):
                 return False
@@ -173,7 +173,7 @@ class ReasoningFilter:
         return True
 
     def _kept(self) -> int:
-        """How many characters at the end of the held content may begin a closing mark."""
+        """Return how many characters at the end of the held content may begin a closing mark."""
         end = self._held[-_LONGEST_HEAD:].lower()
         for start in range(len(end)):
             if any(closing.startswith(end[start:]) for closing in self._closings):
@@ -182,12 +182,12 @@ class ReasoningFilter:
 
 
 def split_at_lone_mark(text: str) -> tuple[str, str] | None:
-    """Return the text before and after a closing mark whose opening was in the prompt; None if there is none.
+    """Split a text at a closing mark whose opening mark was in the prompt; None if there is none.
 
-    A mark that is quoted, in a block of code, after an opening mark or in the middle of a sentence does not count:
-    there the text only mentions it.
+    A mark that is quoted, in a code block, after an opening mark or in the middle of a sentence does not count: there
+    the text only mentions it.
     """
-    if text.lstrip()[:3].startswith(("{", "[", "```")):  # JSON, whose texts may hold a mark
+    if text.lstrip()[:3].startswith(("{", "[", "```")):  # JSON, whose strings may hold a mark
         return None
     opening = _FIND_OPENING.search(text)
     end = len(text) if opening is None else opening.start()
@@ -210,7 +210,7 @@ def _ends_reasoning(text: str, start: int, end: int) -> bool:
 
 
 def may_hold_marks(text: str) -> bool:
-    """Whether a whole content may hold marks at all; a quick check, since hardly any does."""
+    """Whether a complete content may hold marks; a quick check, since few do."""
     first = text[:1] if not text[:1].isspace() else text.lstrip()[:1]
     if first == "[" and text.lstrip()[:7].lower() == "[think]":
         return True

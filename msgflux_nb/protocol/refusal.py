@@ -1,8 +1,8 @@
-"""A server's refusal of part of a request → the remedy: what to change in it; pure.
+"""Finds the remedy for a request that a server refuses: which part to change, and how; pure.
 
-Only what the server names is changed, and only where an answer keeps its meaning, or where the answer says so. What has
-no such remedy stays an error: ``stop`` and ``logprobs`` change what comes back, and a value that a server does not know
-has no other that means the same.
+Only a part that the server names is changed, and only if the answer keeps its meaning or carries a warning. Anything
+else stays an error: ``stop`` and ``logprobs`` change the answer, and an unknown value has no other value that means the
+same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LEFT_OUT = (
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "random_seed", "parallel_tool_calls"),
     *("verbosity", "reasoning_effort", "stream_options"),
 )
-_VALUES_MATTER = ("verbosity", "reasoning_effort")  # another value may be taken: the caller says which
+_VALUES_MATTER = ("verbosity", "reasoning_effort")  # another value may be accepted; the caller has to choose
 _ROLES = ("system", "developer")
 _NOT_TAKEN = (
     r"(?:unsupported|not (?:currently |yet )?(?:be )?(?:supported|permitted|allowed|available|enabled|recognized"
@@ -57,7 +57,7 @@ _MOST = re.compile(
 )
 _BELOW = re.compile(r"maxOutputTokens.{0,80}range is from \d+ \(inclusive\) to (\d{1,9}) \(exclusive\)", re.I)  # Vertex
 _ABOUT_PROMPT = re.compile(r"context[ _]length|prompt|input tokens", re.I)
-# Anthropic compiles all strict tools of a request into one grammar, which has limits.
+# Anthropic compiles all strict tools of a request into one grammar of limited size.
 _NO_STRICT = re.compile(
     r"strict tools|compiled grammar|\.strict: extra inputs|too complex for compil|too many (?:optional )?parameters",
     re.I,
@@ -65,19 +65,19 @@ _NO_STRICT = re.compile(
 _BAD_TOOL = re.compile(r"invalid schema for function '([^']{1,64})'|tools\.(\d{1,3})\.custom: invalid schema", re.I)
 _NO_THINKING = re.compile(r"not support thinking", re.I)  # Ollama
 _TOOLS_AND_EFFORT = re.compile(r"tools? .{0,40}reasoning_effort|reasoning_effort.{0,80}\btools?\b", re.I)
-# Of one wire alone.
+# For one wire only.
 _NESTED = {
     "responses": {"reasoning.effort": "reasoning_effort", "text.verbosity": "verbosity"},
     "messages": {"output_config.effort": "reasoning_effort"},
 }
-"""Where a wire has an option inside an object, and the option's name."""
-_MOST_LEAST = 1_024  # tokens that a server may ask for in place of fewer; OpenAI's least is 16
+"""Options that a wire has inside an object, with their names."""
+_MOST_LEAST = 1_024  # the largest minimum of tokens that is followed; OpenAI's minimum is 16
 _LEAST = re.compile(r"max_output_tokens.{0,80}(?:>=|at least|minimum(?: value)? (?:of|is)) ?(\d{1,6})\b", re.I | re.S)
 _ENCRYPTED = re.compile(r"encrypted.{0,20}not supported|reasoning\.encrypted_content", re.I)
 _NO_BUDGET = re.compile(r"thinking\.type\.enabled\W{0,3} is not supported", re.I)
 _NO_ADAPTIVE = re.compile(r"adaptive.{0,30}(?:is not supported|not support)|not support.{0,20}adaptive", re.I)
 _NOT_BOTH = re.compile(r"temperature\W.{0,20}top_p\W.{0,20}cannot both", re.I)
-_BESIDE_THINKING = re.compile(r"\b(temperature|top_p|top_k)\b.{0,100}\b(?:when|if|while) thinking", re.I | re.S)
+_NOT_WITH_THINKING = re.compile(r"\b(temperature|top_p|top_k)\b.{0,100}\b(?:when|if|while) thinking", re.I | re.S)
 _LEVEL = re.compile(r"effort level|supported levels|unsupported value|supported values|invalid value", re.I)
 
 
@@ -87,22 +87,22 @@ def remedy_of(
     *,
     fixed: Collection[str] = (),
     known: Collection[Remedy] = (),
-    first: Callable[[_Said], Remedy | None] | None = None,
+    first: Callable[[_Refusal], Remedy | None] | None = None,
 ) -> Remedy | None:
-    """Return the change for a part that a server refuses by name; None if there is no such remedy.
+    """Return the change for a part that a server refuses by name; None if there is no remedy.
 
     Args:
-        error: what it answered.
-        body: what it was sent.
-        fixed: fields that the caller has written himself, which stay.
-        known: what was changed already; nothing is changed back.
-        first: finds what only another wire than chat completions has.
+        error: the server's answer.
+        body: the request's body.
+        fixed: fields that the caller wrote, which are not changed.
+        known: the remedies so far; none is undone.
+        first: finds remedies for a wire other than chat completions.
     """
     if not isinstance(error, BadRequestError) or error.fault not in (Fault.UNKNOWN, Fault.SETTINGS):
         return None
     evidence = evidence_of(error.status, error.body)
     places = [*_locations(error.body), *([evidence.param] if evidence.param else [])]
-    said = _Said(evidence.prose, places, bool(_WORDS & {*evidence.words}))
+    said = _Refusal(evidence.prose, places, bool(_WORDS & {*evidence.words}))
     found = first(said) if first is not None else None
     found = found or _of_most(said, body) or _of_tools(said, body) or _of_roles(said, body)
     found = found or _of_fields(said, body, fixed) or _of_strict(said, body)
@@ -114,13 +114,13 @@ def remedy_of(
     return None if changed_back else found
 
 
-class _Said(msgspec.Struct, frozen=True):
-    """What a refusal says.
+class _Refusal(msgspec.Struct, frozen=True):
+    """The contents of a refusal.
 
     Attributes:
-        prose: its words.
-        places: the places in the request that it names in fields of its own.
-        by_code: whether a code says that something is not taken.
+        prose: its text.
+        places: the places in the request that its fields name.
+        by_code: whether its code says that a part is not accepted.
     """
 
     prose: str
@@ -128,7 +128,7 @@ class _Said(msgspec.Struct, frozen=True):
     by_code: bool
 
     def refuses(self, name: str) -> bool:
-        """Whether it says that this field is not taken."""
+        """Whether the refusal says that this field is not accepted."""
         if self.places:
             spelt = (name, _camel(name))
             return any(place in spelt or _last(place) in spelt for place in self.places) and self._refuses_something
@@ -141,14 +141,14 @@ class _Said(msgspec.Struct, frozen=True):
         return self.by_code or _REFUSED.search(self.prose) is not None
 
 
-def _of_tools(said: _Said, body: dict[str, Any]) -> Remedy | None:
-    """A model that reasons by default cannot do so with tools: OpenAI says to switch reasoning off."""
+def _of_tools(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+    """Switch reasoning off for a model that cannot reason with tools; OpenAI's message says so."""
     if not body.get("tools") or body.get("reasoning_effort") == "none" or not _TOOLS_AND_EFFORT.search(said.prose):
         return None
-    return Remedy("reasoning_effort", "set beside tools", "none") if _REFUSED.search(said.prose) else None
+    return Remedy("reasoning_effort", "set with tools", "none") if _REFUSED.search(said.prose) else None
 
 
-def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
+def _of_fields(said: _Refusal, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
     for name in (*_RENAMED, *_LEFT_OUT):
         thinks = name == "reasoning_effort" and _NO_THINKING.search(said.prose)
         if name not in body or name in fixed or not (thinks or said.refuses(name)):
@@ -161,8 +161,8 @@ def _of_fields(said: _Said, body: dict[str, Any], fixed: Collection[str]) -> Rem
     return None
 
 
-def _of_most(said: _Said, body: dict[str, Any]) -> Remedy | None:
-    """Lower a limit to the model's largest, which the server names; the context is another matter."""
+def _of_most(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+    """Lower ``max_tokens`` to the model's maximum, which the server names; a too long prompt does not count."""
     text = " ".join([said.prose, *said.places])
     if not any(name in text for name in (*_LIMITS, "maximum tokens", "maxOutputTokens")) or _ABOUT_PROMPT.search(text):
         return None
@@ -176,16 +176,16 @@ def _of_most(said: _Said, body: dict[str, Any]) -> Remedy | None:
     return None
 
 
-def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
+def _of_roles(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
     messages = body.get("messages")
     roles = {one.get("role") for one in messages if isinstance(one, dict)} if isinstance(messages, list) else set()
     about_roles = any(_ROLE_PARAM.search(place) for place in said.places) or _ABOUT_ROLES.search(said.prose)
     if not about_roles or not (_REFUSED.search(said.prose) or said.by_code):
         return None
     named = re.findall(r"\b(system|developer)\b", said.prose.lower())
-    if not named:  # the one that is refused comes before those that are taken
+    if not named:  # the refused role is named before the accepted ones
         return None
-    if named[0] not in roles:  # Gemini calls a system message a developer's instruction
+    if named[0] not in roles:  # Gemini calls a system message a developer instruction
         of_gemini = "system" in roles and _DEVELOPER_INSTRUCTION.search(said.prose)
         return Remedy("system", "give role", "user") if of_gemini else None
     other = _ROLES[1 - _ROLES.index(named[0])]
@@ -195,8 +195,8 @@ def _of_roles(said: _Said, body: dict[str, Any]) -> Remedy | None:
     return Remedy(named[0], "give role", other if takes_other else "user")
 
 
-def _of_strict(said: _Said, body: dict[str, Any]) -> Remedy | None:
-    """Leave ``strict`` out: of all tools where there are too many or the server has none, else of the one it names."""
+def _of_strict(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+    """Leave ``strict`` out: of the tool that the server names, else of all tools."""
     tools = body.get("tools") or ()
     strict = {tool_fields(tool).get("name"): n for n, tool in enumerate(tools) if tool_fields(tool).get("strict")}
     if said.refuses("strict") or _NO_STRICT.search(said.prose):
@@ -207,7 +207,7 @@ def _of_strict(said: _Said, body: dict[str, Any]) -> Remedy | None:
 
 
 def _camel(name: str) -> str:
-    """A field's name as xAI and Google write it in their messages."""
+    """Return a field's name as xAI and Google write it in their messages."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -218,7 +218,7 @@ def _last(place: str) -> str:
 
 
 def _locations(body: Any) -> list[str]:
-    """The places that pydantic names, in servers that are written with it: ``["body", "stream_options"]``."""
+    """Return the places in pydantic's errors, as servers in Python send them: ``["body", "stream_options"]``."""
     details = body.get("detail", body.get("message")) if isinstance(body, dict) else None
     if isinstance(details, dict):
         details = details.get("detail")
@@ -234,21 +234,21 @@ def remedy_on(
     fixed: Collection[str] = (),
     known: Collection[Remedy] = (),
 ) -> Remedy | None:
-    """Return what to change where a server names what it does not take; None where there is no such remedy.
+    """Return what to change if a server names a part that it does not accept; None if there is no remedy.
 
     Args:
-        wire: how it was asked.
-        error: what it answered.
-        body: what it was sent.
-        fixed: fields of the body that the caller has written himself, which stay.
-        known: what was changed already; nothing is changed back.
+        wire: the wire of the request.
+        error: the server's answer.
+        body: the request's body.
+        fixed: fields of the body that the caller wrote, which are not changed.
+        known: the remedies so far; none is undone.
     """
     ours = {name: value for name, value in body.items() if name not in fixed}
     first = None if wire == "chat" else functools.partial(_of_responses if wire == "responses" else _of_messages, ours)
     return remedy_of(error, body, fixed=fixed, known=known, first=first)
 
 
-def _of_responses(body: dict[str, Any], said: _Said) -> Remedy | None:
+def _of_responses(body: dict[str, Any], said: _Refusal) -> Remedy | None:
     least = _LEAST.search(said.prose)
     if least is not None and body.get("max_output_tokens", 10**9) < int(least[1]) <= _MOST_LEAST:
         return Remedy("max_output_tokens", "raise", least[1])
@@ -259,7 +259,7 @@ def _of_responses(body: dict[str, Any], said: _Said) -> Remedy | None:
     return _of_nested(said, body, "responses")
 
 
-def _of_messages(body: dict[str, Any], said: _Said) -> Remedy | None:
+def _of_messages(body: dict[str, Any], said: _Refusal) -> Remedy | None:
     thinking = body.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if kind == "enabled" and _NO_BUDGET.search(said.prose):
@@ -267,14 +267,14 @@ def _of_messages(body: dict[str, Any], said: _Said) -> Remedy | None:
     if kind == "adaptive" and _NO_ADAPTIVE.search(said.prose):
         return Remedy("thinking", "set", "budget")
     if {"temperature", "top_p"} <= body.keys() and _NOT_BOTH.search(said.prose):
-        return Remedy("top_p", "leave out beside", "temperature")
-    beside = _BESIDE_THINKING.search(said.prose)
-    if beside is not None and beside[1] in body and kind in ("enabled", "adaptive"):
-        return Remedy(beside[1], "leave out beside", "thinking")
+        return Remedy("top_p", "leave out with", "temperature")
+    found = _NOT_WITH_THINKING.search(said.prose)
+    if found is not None and found[1] in body and kind in ("enabled", "adaptive"):
+        return Remedy(found[1], "leave out with", "thinking")
     return _of_nested(said, body, "messages")
 
 
-def _of_nested(said: _Said, body: dict[str, Any], wire: str) -> Remedy | None:
+def _of_nested(said: _Refusal, body: dict[str, Any], wire: str) -> Remedy | None:
     for path, option in _NESTED[wire].items():
         place, name = path.split(".")
         holder = body.get(place)

@@ -1,7 +1,7 @@
-"""What was learnt that a model does not take → the request without it; pure.
+"""Applies remedies: changes requests by what a model has refused before; pure.
 
-A remedy is one change, made in each later request to that model. What it leaves out of what the caller asked for stands
-in ``metadata.warnings``. ``refusal`` finds remedies in a server's answer.
+A remedy is one change that is made in every later request to that model. If it drops something that the caller asked
+for, ``metadata.warnings`` says so. ``refusal`` finds remedies in a server's answer.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from .profile import Profile, Wire
 __all__ = ["Remedy", "on_wire", "profile_with", "remedied", "tool_fields", "without_strict"]
 
 _OURS = {"responses": ("store", "stream_options")}
-"""Fields that this package writes by itself."""
+"""Fields that this package adds."""
 
 
 class Remedy(msgspec.Struct, frozen=True):
     """One change of the requests to one model.
 
     Attributes:
-        field: the field that is refused, or the role of a message.
-        does: what becomes of it.
-        to: its new name, value or role.
+        field: the refused field, or the refused role of a message.
+        does: what is done with it.
+        to: the new name, value or role; or the field with which it conflicts.
     """
 
     field: str
     does: Literal[
         "rename",
         "leave out",
-        "set beside tools",
+        "set with tools",
         "give role",
         "drop strict",
         "set",
         "raise",
         "lower",
-        "leave out beside",
+        "leave out with",
     ]
     to: str | None = None
 
@@ -46,24 +46,24 @@ class Remedy(msgspec.Struct, frozen=True):
         said = {
             "rename": f"{self.field} is sent as {self.to}",
             "leave out": f"{self.field} is left out",
-            "set beside tools": f"{self.field} is {self.to!r} with tools",
+            "set with tools": f"{self.field} is {self.to!r} with tools",
             "give role": f"{self.field} messages are sent as {self.to} messages",
             "drop strict": "strict is left out" + (f" of the tool {self.to!r}" if self.to else ""),
             "set": f"{self.field} is asked for as {self.to}",
             "raise": f"{self.field} is at least {self.to}",
             "lower": f"{self.field} is at most {self.to}",
-            "leave out beside": f"{self.field} is left out with {self.to}",
+            "leave out with": f"{self.field} is left out with {self.to}",
         }
         return said[self.does]
 
 
 def remedied(body: dict[str, Any], remedies: Iterable[Remedy], model: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a request's body with what was learnt of its model, and sentences about what that changes.
+    """Return a request's body with the remedies for its model, and warnings about what they change.
 
     Args:
-        body: the body; it is not changed.
-        remedies: what was learnt.
-        model: the model's name, for the sentences.
+        body: the body; it is not changed in place.
+        remedies: the remedies for the model.
+        model: the model's name, for the warnings.
     """
     warnings: list[str] = []
     for remedy in remedies:
@@ -80,11 +80,11 @@ def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str
         return left, f"strict was left out {of}." if left.get("tools") != body.get("tools") else None
     if remedy.does == "give role":
         return _with_role(body, name, str(to), model)
-    if remedy.does == "set beside tools":
+    if remedy.does == "set with tools":
         if not body.get("tools") or body.get(name) == to:
             return body, None
         return {**body, name: to}, f"{name}={to!r} was sent: {model} does not reason with tools here."
-    if name not in body or remedy.does in ("set", "raise", "lower", "leave out beside"):  # see on_wire
+    if name not in body or remedy.does in ("set", "raise", "lower", "leave out with"):  # see on_wire
         return body, None
     if remedy.does == "rename":
         return {(to if key == name and to else key): value for key, value in body.items()}, None
@@ -93,7 +93,7 @@ def _applied(body: dict[str, Any], remedy: Remedy, model: str) -> tuple[dict[str
 
 
 def _with_role(body: dict[str, Any], role: str, to: str, model: str) -> tuple[dict[str, Any], str | None]:
-    """Give messages another role; as a user's message, it joins the one that follows, for turns have to alternate."""
+    """Give messages another role; a new user message is joined with the next one, since turns have to alternate."""
     messages: list[dict[str, Any]] = []
     for message in body["messages"]:
         before = messages[-1] if messages else {}
@@ -114,7 +114,7 @@ def _joined(first: str, content: Any) -> Any:
 
 
 def without_strict(body: dict[str, Any], tool: str | None = None) -> dict[str, Any]:
-    """Return the body without ``strict`` in all schemas, or in one tool's; answers are checked here in any case."""
+    """Return the body without ``strict`` in all schemas or in one tool's; answers are checked anyway."""
     found = dict(body)
     form = found.get("response_format")
     if isinstance(form, dict) and isinstance(form.get("json_schema"), dict) and tool is None:
@@ -130,7 +130,7 @@ def _eased(tool: Any) -> Any:
 
 
 def tool_fields(tool: Any) -> dict[str, Any]:
-    """Return a tool's name, schema and strictness, which chat completions have in ``function``."""
+    """Return the object with a tool's name, schema and ``strict``; in chat completions that is ``function``."""
     function = tool.get("function") if isinstance(tool, dict) else {}
     found: dict[str, Any] = tool if function is None else function
     return found if isinstance(found, dict) else {}
@@ -145,7 +145,7 @@ def _less(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def profile_with(profile: Profile, remedies: Iterable[Remedy]) -> Profile:
-    """Return what is particular about a provider with what was learnt of it."""
+    """Return a profile with the remedies that change it."""
     for remedy in remedies:
         if remedy.does == "set" and remedy.to in ("adaptive", "budget"):
             profile = msgspec.structs.replace(profile, thinking=remedy.to)
@@ -157,7 +157,7 @@ def profile_with(profile: Profile, remedies: Iterable[Remedy]) -> Profile:
 def on_wire(
     body: dict[str, Any], remedies: Iterable[Remedy], wire: Wire, model: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a body as a wire has it with what was learnt of the model, and sentences about what that changes."""
+    """Return a body in the form of its wire with the remedies for its model, and warnings about what they change."""
     warnings: list[str] = []
     for remedy in remedies:
         name, to = remedy.field, str(remedy.to)
@@ -176,14 +176,14 @@ def on_wire(
         elif remedy.does == "lower" and value > int(to):
             body = _with_thinking_below({**body, name: int(to)}, int(to))
             warnings.append(f"{name}={value} was sent as {to}, the most that {model} takes.")
-        elif remedy.does == "leave out beside" and _is_asked(body.get(to)):
+        elif remedy.does == "leave out with" and _is_asked(body.get(to)):
             body = _without(body, name)
             warnings.append(f"{name}={value!r} was left out: {model} does not take it with {to}.")
     return body, tuple(warnings)
 
 
 def _with_thinking_below(body: dict[str, Any], most: int) -> dict[str, Any]:
-    """Let thinking have half of all tokens, where it would have them all."""
+    """Lower the thinking budget to half of all tokens if it would take them all."""
     thinking = body.get("thinking")
     if not isinstance(thinking, dict) or thinking.get("budget_tokens", 0) < most:
         return body

@@ -1,6 +1,6 @@
-"""What a caller asks for → the request that one provider understands; pure.
+"""Builds the request that one provider understands from what a caller asks for; pure.
 
-The only place that knows the names of a request's fields.
+The only module that knows the names of a request's fields.
 """
 
 from __future__ import annotations
@@ -49,35 +49,35 @@ OPTIONS = frozenset(
         "web_search_options",
     }
 )
-"""The options that travel in a request's body; each is sent only if it was given."""
+"""The options in a request's body; each is sent only if the caller sets it."""
 
 
 Way = tuple[SchemaMethod, bool, bool, bool]
-"""A way of asking for a structure, and whether it is streamed, with tools, with a prefill: a server that refuses it in
+"""A way of asking for a structure, and whether it is streamed, with tools, with a prefill; a server that refuses it in
 one of these cases may accept it in another."""
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request, ready to send, and what is needed to read its answer.
+    """A request, ready to be sent, with what is needed to read its answer.
 
     Attributes:
         body: the JSON body; nothing in it is shared with the caller's lists.
-        messages: the messages as the caller meant them, system prompt included, prefill not.
-        prefill: the start of the answer; empty when there is none.
+        messages: the caller's messages, with the system prompt and without the prefill.
+        prefill: the start of the answer; empty if there is none.
         emulated: whether the prefill was requested in words.
-        schema: what the answer is decoded to, or None for text.
+        schema: the schema of the answer, or None for text.
         schema_method: how the structure is asked for, or None for text.
-        stream: whether the answer is to come in pieces.
-        echoed: whether the answer may begin with the prefill again; None if that has to be tried first.
-        base_url: where this request goes, if not to the model's usual address.
+        stream: whether the answer is streamed.
+        echoed: whether the answer may repeat the prefill; None if that is not known yet.
+        base_url: the address of this request, if it is not the model's usual one.
         has_tools: whether the caller's tools are offered.
         forced: whether a call of one of them is required.
         call_as_structure: whether that call is asked for as a structure.
         audio_format: the requested format of sound, or None.
-        wire: how request and answer look.
-        later_methods: how else the structure can be asked for, should the server refuse this way.
-        warnings: sentences about what the caller asked for that was changed or left out.
-        fixed: fields of the body that the caller has written himself.
+        wire: the format of request and answer.
+        later_methods: other ways to ask for the structure if the server refuses this one.
+        warnings: sentences about what was changed or left out.
+        fixed: fields of the body that the caller wrote.
     """
 
     body: bytes
@@ -100,7 +100,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def way(self) -> Way | None:
-        """How the structure is asked for, and together with what; None for text."""
+        """How the structure is asked for, and in which case; None for text."""
         if self.schema_method is None:
             return None
         return self.schema_method, self.stream, self.has_tools, bool(self.prefill)
@@ -114,7 +114,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 def schema_methods(
     profile: Profile, *, prefill: bool = False, tools: bool = False, stream: bool = False
 ) -> tuple[SchemaMethod, ...]:
-    """Return the ways to ask for a structure together with these, the best first."""
+    """Return the ways to ask for a structure in this case, the best first."""
     if tools and not profile.tools_with_schema:
         return ("prompt",)
     streamed = profile.schema_methods_streamed if stream else None
@@ -125,12 +125,12 @@ def schema_methods(
 
 
 def _methods_left(
-    profile: Profile, beside: tuple[bool, bool, bool], refused: Collection[Way]
+    profile: Profile, case: tuple[bool, bool, bool], refused: Collection[Way]
 ) -> tuple[SchemaMethod, ...]:
-    """The ways to ask for a structure that were not refused; if all were, the last one."""
-    stream, tools, prefill = beside
+    """Return the ways that were not refused; if all were, the last one."""
+    stream, tools, prefill = case
     known = schema_methods(profile, prefill=prefill, tools=tools, stream=stream)
-    return tuple(method for method in known if (method, *beside) not in refused) or known[-1:]
+    return tuple(method for method in known if (method, *case) not in refused) or known[-1:]
 
 
 def build_request(
@@ -163,27 +163,27 @@ def build_request(
         model: the model's name as the provider knows it.
         profile: what is particular about the provider.
         options: values for names in ``OPTIONS``; 0, False and "" are values.
-        system_prompt: put in front; joined with a system message that is already first.
+        system_prompt: put first; joined with a system message that is already first.
         prefilling: the start of the answer.
-        prefill_mode: ``"auto"`` for a real prefill, ``"emulate"`` for an instruction in its place.
+        prefill_mode: ``"auto"`` for a real prefill, ``"emulate"`` for an instruction instead.
         generation_schema: the type to decode to.
         tool_schemas: JSON schemas of tools, Python functions, or both.
-        tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of a tool (for one of the provider's its type), or
-            a dict in the provider's form.
-        stream: whether the answer is to come in pieces.
-        extra_body: further fields, sent as they are; they win over ours.
+        tool_choice: ``"auto"``, ``"required"``, ``"none"``, the name of a tool (the type, for a provider's own tool),
+            or a dict in the provider's form.
+        stream: whether the answer is streamed.
+        extra_body: more fields, sent as they are; they override ours.
         refused: ways of asking for a structure that this server is known to refuse.
-        echo: whether the answer begins with the prefill again, if the profile does not know and it was tried.
-        call_as_structure: whether a forced call is asked for as a structure, since the model did not make the call.
+        echo: whether the answer repeats the prefill, if the profile does not say and an earlier answer showed it.
+        call_as_structure: whether a forced call is asked for as a structure, because the model did not make it.
         plain_history: whether this provider's own fields are left out of earlier turns.
-        remedies: what this server refused of earlier requests, and what is sent instead.
-        wire: the wire to use at this endpoint, if the provider's own does not exist there.
+        remedies: changes for what this server refused in earlier requests.
+        wire: the wire to use at this endpoint, if the provider's default does not exist there.
         only_wire: the wire that the caller insists on.
-        cache_prompt: whether the provider caches what stays the same from request to request (Messages).
+        cache_prompt: whether the provider caches the part that stays the same from request to request (Messages).
 
     Raises:
         BadRequestError: a message is malformed, a tool is unknown, or the request cannot be written as JSON.
-        MediaError: a message holds media that this model does not take.
+        MediaError: a message holds media that this model does not accept.
         PrefillError: the prefill cannot be continued.
         SchemaError: the type has no JSON form.
     """
@@ -193,8 +193,8 @@ def build_request(
     choice = choice_of(tool_choice, tools)
     schema = None if generation_schema is None else _wire_schema(generation_schema, profile.dialect)
     prefill = checked_prefill(prefilling, schema, profile.dialect)
-    beside = (stream, bool(tools), bool(prefill))
-    methods = () if schema is None else _methods_left(profile, beside, refused)
+    case = (stream, bool(tools), bool(prefill))
+    methods = () if schema is None else _methods_left(profile, case, refused)
     request = ChatRequest(
         body=b"",
         messages=asked,
@@ -229,24 +229,24 @@ def build_request(
     return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
 
 
-def _asked(messages: Any, system_prompt: str | None, profile: Profile, beside: dict[str, Any]) -> list[dict[str, Any]]:
+def _asked(messages: Any, system_prompt: str | None, profile: Profile, others: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the messages after checking that neither they nor the rest of the request is nested too deep."""
     asked = with_system(check_messages(messages, profile.parts), system_prompt)
-    check_depth({"messages": asked, **beside})
+    check_depth({"messages": asked, **others})
     return asked
 
 
 def _turns(
     request: ChatRequest, profile: Profile, model: str, plain: bool
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages as this provider takes them, and sentences about what that changed."""
+    """Return the messages in this provider's form, and warnings about what that changed."""
     return as_texts(outgoing(_with_schema_note(request, profile), profile, model, plain=plain), profile)
 
 
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:
     if not tools:
         return []
-    from ..generation.tool_schema import tool_schemas  # which imports the readers of signatures and docstrings
+    from ..generation.tool_schema import tool_schemas  # late: it loads the readers of docstrings
 
     return tool_schemas(tools)
 
@@ -257,10 +257,10 @@ def _remembered(type_: Any, dialect: Dialect) -> WireSchema:
 
 
 def _wire_schema(type_: Any, dialect: Dialect) -> WireSchema:
-    """Written once for each type: a batch asks for the same one a million times."""
+    """Return the schema of a type; cached, since a batch asks for the same one a million times."""
     try:
         return _remembered(type_, dialect)
-    except TypeError:  # a type that cannot be hashed, such as Annotated with a list in it
+    except TypeError:  # the type cannot be hashed, such as Annotated with a list in it
         return wire_schema(type_, dialect)
 
 
@@ -272,7 +272,7 @@ def _echoed(prefill: str, mode: PrefillMode, profile: Profile, stream: bool, tri
 
 
 def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *, reasoning: bool) -> dict[str, Any]:
-    """Begin the answer: with a forced call if the provider needs that, or with the prefill."""
+    """Add the start of the answer: the prefill, or the start of a forced call if the provider needs that."""
     messages, prefill = body["messages"], request.prefill
     if request.forced and profile.forced_call is not None and not request.call_as_structure:
         if prefill:
@@ -294,7 +294,7 @@ def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *,
 
 
 def _tools(tools: list[dict[str, Any]], choice: Choice, profile: Profile) -> dict[str, Any]:
-    """The fields that offer tools; empty without tools."""
+    """Return the fields that offer tools; empty without tools."""
     if not tools:
         return {}
     offered = [_fitting_tool(tool, profile.tool_keywords_dropped) for tool in tools]
@@ -317,7 +317,7 @@ def _tools(tools: list[dict[str, Any]], choice: Choice, profile: Profile) -> dic
 def _call_as_structure(
     body: dict[str, Any], tools: list[dict[str, Any]], choice: Choice, profile: Profile
 ) -> dict[str, Any]:
-    """The fields that ask for a call as a structure: one of ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
+    """Return the fields that ask for a call as a structure: ``{"name": ..., "arguments": {...}}`` under ``"call"``."""
     functions = [tool["function"] for tool in tools if tool.get("type") == "function"]
     forms = []
     for function in functions:
@@ -350,7 +350,7 @@ def _fitting_tool(tool: dict[str, Any], dropped: frozenset[str]) -> dict[str, An
 
 
 def _without(schema: Any, dropped: frozenset[str]) -> Any:
-    """Leave keywords out of a JSON Schema; a property of the same name stays."""
+    """Leave keywords out of a JSON Schema; properties of the same name stay."""
     if isinstance(schema, list):
         return [_without(item, dropped) for item in schema]
     if not isinstance(schema, dict):
@@ -386,12 +386,12 @@ def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -
 
 
 def schema_note(schema: WireSchema) -> str:
-    """Return the sentence that says the form of a structure."""
+    """Return the sentence that tells the model the form of a structure."""
     return f"Answer with JSON of this form: {outline(schema.schema)}"
 
 
 def _with_schema_note(request: ChatRequest, profile: Profile) -> list[dict[str, Any]]:
-    """State the schema in the messages, if the server does not receive it or does not show it to the model."""
+    """Add the schema to the messages, if the server does not receive it or does not show it to the model."""
     schema, method = request.schema, request.schema_method
     if schema is None or method == "tool" or (method == "json_schema" and not profile.schema_in_prompt):
         return request.messages
@@ -401,8 +401,8 @@ def _with_schema_note(request: ChatRequest, profile: Profile) -> list[dict[str, 
 def _with_note(messages: list[dict[str, Any]], note: str) -> list[dict[str, Any]]:
     """Add a sentence to the messages.
 
-    It ends a system message that is there: batches share that, and servers cache a prefix that stays the same.
-    Without one it stands in front of the last user text, where a small model heeds it best.
+    It is appended to a system message, which the rows of a batch share, so that servers can cache the prefix. Without a
+    system message it is put before the last user text, where a small model follows it best.
     """
     first = messages[0]
     if first["role"] == "system" and isinstance(first.get("content"), str):

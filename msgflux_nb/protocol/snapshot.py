@@ -1,4 +1,4 @@
-"""The answer so far, as values; and one choice of it while it grows."""
+"""The answer so far as a value, and one choice of it while it arrives."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One of the answers to a request; there is one unless more were asked for.
 
     Attributes:
-        index: its number.
+        index: the choice's number.
         text: the prefill and everything after it.
         continuation: the part that the model wrote.
-        reasoning: its reasoning, or None.
+        reasoning: the model's reasoning, or None.
         refusal: the model's refusal, or None.
-        tool_calls: every call that came, in order; the arguments of one that is broken or still arrives are None.
+        tool_calls: every call, in order; the arguments of a call that is broken or still arriving are None.
         audio: sound, or None.
         images: images, in order.
         annotations: notes on the text such as citations, as the provider wrote them.
         logprobs: the tokens with their probabilities; empty unless asked for.
-        finish_reason: why it ended, in our words; None while it runs.
+        finish_reason: why the choice ended, in our words; None while it arrives.
         raw_finish_reason: the same in the provider's words.
         fields: non-standard fields of the message, as received.
     """
@@ -77,15 +77,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer so far. Its own ``text``, ``reasoning`` and so on are those of choice 0.
+    """The answer so far. ``text``, ``reasoning`` and so on are those of choice 0.
 
     Attributes:
         choices: all choices, by their numbers; at least choice 0.
-        usage: what was billed, or None if the provider has not said.
-        id: the provider's name for the answer.
+        usage: the billed tokens, or None if the provider has not said.
+        id: the provider's id for the answer.
         model: the model that answered, as the provider calls it.
         fields: non-standard fields of the whole answer, such as ``citations``.
-        warnings: sentences about what reading the answer found or changed.
+        warnings: sentences about what was found or changed while the answer was read.
     """
 
     choices: tuple[Choice, ...] = (Choice(),)
@@ -117,7 +117,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls of choice 0; if it has none, those of the first choice that has some."""
+        """The calls of choice 0, or of the first choice that has some."""
         return next((choice.tool_calls for choice in self.choices if choice.tool_calls), ())
 
     @property
@@ -142,17 +142,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why it ended, in our words; None while it runs."""
+        """Why the answer ended, in our words; None while it arrives."""
         return self.choices[0].finish_reason
 
     @property
     def raw_finish_reason(self) -> str | None:
-        """The same in the provider's word."""
+        """Why the answer ended, in the provider's words."""
         return self.choices[0].raw_finish_reason
 
 
 class GrowingChoice:
-    """One choice while its pieces arrive."""
+    """One choice while it arrives."""
 
     def __init__(
         self,
@@ -167,8 +167,8 @@ class GrowingChoice:
         self.text, self.reasoning, self.refusal = TextPieces(), TextPieces(), TextPieces()
         self.content = ContentReader(prefill, echoed=echoed, marks=marks)
         self.warnings: list[str] = []
-        self._thought = TextPieces()  # reasoning that stood in the content
-        self._messages = TextPieces()  # the content that came in messages
+        self._thought = TextPieces()  # reasoning that was in the content
+        self._messages = TextPieces()  # content that came in whole messages
         self.calls = ToolCallAggregator(streaming=True)
         self.images: list[Image] = []
         self.annotations: list[dict[str, Any]] = []
@@ -176,29 +176,29 @@ class GrowingChoice:
         self.finished: Finished | None = None
         self.fields = Fields()
         self._message: dict[str, Any] | None = None  # the whole message, if a stream sends it
-        self._only_messages = False  # whether its text has come in messages, without deltas
+        self._only_messages = False  # whether the text comes in messages, without deltas
         self._prefill = self.content.prefill_text
         self._audio_format = audio_format
         self._sound: list[bytes] = []
         self._words = TextPieces()
-        self._letters = ""  # base64 that does not make a whole byte yet
+        self._letters = ""  # base64 that is not a complete byte yet
         self._audio_id: str | None = None
         self._audio_expires_at: int | None = None
 
-    def say(self, content: str) -> list[Event]:
-        """Take some content, return its visible part."""
-        return self._told(self.content.feed(self.text.whole(content)))
+    def add_content(self, content: str) -> list[Event]:
+        """Add some content, and return the events that it makes."""
+        return self._events_of(self.content.feed(self.text.completed(content)))
 
     def add(self, piece: ChoicePiece) -> Event | None:
-        """Take a piece that is not content, return its visible part."""
+        """Add a piece that is not content, and return the event that it makes, if any."""
         match piece:
             case TextDelta():
-                raise TypeError("expected a piece other than content, which say takes")
+                raise TypeError("expected a piece other than content; add_content takes that")
             case ReasoningDelta(text=text):
                 self.content.separate()
-                return self._said(ReasoningDelta, self.reasoning, self.reasoning.whole(text))
+                return self._append(ReasoningDelta, self.reasoning, self.reasoning.completed(text))
             case RefusalDelta(text=text):
-                return self._said(RefusalDelta, self.refusal, self.refusal.whole(text))
+                return self._append(RefusalDelta, self.refusal, self.refusal.completed(text))
             case ToolFragment():
                 return self._add_call(piece)
             case AudioFragment():
@@ -208,15 +208,15 @@ class GrowingChoice:
                 return piece
         return piece if self._add_other(piece) else None
 
-    def hear(self, message: dict[str, Any], *, beside: bool) -> list[ChoicePiece | AnswerFields]:
-        """Take a message in a stream, return what it adds: a server may send nothing else, or the whole at the end.
+    def add_message(self, message: dict[str, Any], *, with_delta: bool) -> list[ChoicePiece | AnswerFields]:
+        """Add a message of a stream, and return its new pieces; a server may send only messages, or one at the end.
 
         Args:
             message: the message.
-            beside: whether a delta came with it; then ``close`` adds what the deltas leave out.
+            with_delta: whether a delta came with it; then ``rest_of_message`` returns what the deltas left out.
         """
         self._message = message
-        if beside:
+        if with_delta:
             return []
         missing = self._missing()
         self._only_messages = self._only_messages or not (self.content.begun or self.reasoning.list or len(self.calls))
@@ -228,41 +228,41 @@ class GrowingChoice:
                 self._messages.add(piece.text)
                 pieces.append(piece)
             elif self._only_messages and isinstance(piece, TextDelta):
-                new = self._messages.after(piece.text)
+                new = self._messages.new_part(piece.text)
                 self._messages.add(new)
                 pieces.append(TextDelta(new, self.index))
             elif self._only_messages and isinstance(piece, ReasoningDelta):
-                pieces.append(ReasoningDelta(self.reasoning.after(piece.text), self.index))
+                pieces.append(ReasoningDelta(self.reasoning.new_part(piece.text), self.index))
         return pieces
 
-    def left_out(self) -> list[ChoicePiece | AnswerFields]:
-        """Return what the whole message says that no delta said."""
+    def rest_of_message(self) -> list[ChoicePiece | AnswerFields]:
+        """Return the pieces of the message that no delta has sent."""
         missing = self._missing() if self._message is not None else frozenset()
         return [piece for piece in pieces_of_message(self._message or {}, self.index) if type(piece) in missing]
 
     def close(self, *, streamed: bool) -> list[Event]:
-        """Take the end, return what was held back: half a letter, and what might have been the prefill or a mark.
+        """Handle the end, and return the text held back: half a character, or a possible prefill or mark.
 
         Args:
-            streamed: whether somebody may have read the text while it came.
+            streamed: whether the text may have been read while it arrived.
         """
         self.calls.finish()
         half, self.text.half = self.text.half, ""
-        tails: list[Event | None] = [*self._told(self.content.feed("\ufffd" if half else ""))]
-        tails += self._told(self.content.close())
+        tails: list[Event | None] = [*self._events_of(self.content.feed("\ufffd" if half else ""))]
+        tails += self._events_of(self.content.close())
         for kind, pieces in ((ReasoningDelta, self.reasoning), (RefusalDelta, self.refusal)):
             half, pieces.half = pieces.half, ""
-            tails.append(self._said(kind, pieces, "\ufffd" if half else ""))
+            tails.append(self._append(kind, pieces, "\ufffd" if half else ""))
         tails += self._settle(streamed)
         return [tail for tail in tails if tail is not None]
 
     def _settle(self, streamed: bool) -> list[Event | None]:
-        """Correct what only the end reveals: reasoning that was text, or that had no opening mark."""
+        """Correct what only the end shows: supposed reasoning that is text, or reasoning without an opening mark."""
         reason = None if self.finished is None else self.finished.reason
-        text = self.content.taken_back(ended=reason not in (None, "length"))
+        text = self.content.mistaken_reasoning(ended=reason not in (None, "length"))
         if text is not None:
             self._thought = TextPieces()
-            return [self._said(TextDelta, self.text, text)]
+            return [self._append(TextDelta, self.text, text)]
         late = self.content.split_late(str(self.text))
         if late is not None:
             reasoning, text = late
@@ -273,12 +273,12 @@ class GrowingChoice:
         return []
 
     @property
-    def waits(self) -> bool:
-        """Whether half a letter is held back."""
+    def is_waiting(self) -> bool:
+        """Whether half a character is held back."""
         return bool(self.text.half or self.reasoning.half)
 
     def _missing(self) -> frozenset[type]:
-        """The kinds of pieces that have not arrived."""
+        """Return the kinds of pieces that have not arrived."""
         found: dict[type, Any] = {
             TextDelta: self.content.begun,
             ReasoningDelta: self.reasoning.list,
@@ -291,14 +291,14 @@ class GrowingChoice:
         }
         return frozenset(kind for kind, pieces in found.items() if not pieces)
 
-    def _told(self, parts: list[MarkedPart]) -> list[Event]:
+    def _events_of(self, parts: list[MarkedPart]) -> list[Event]:
         events: list[Event] = []
         for reasoning, text in parts:
             (self._thought if reasoning else self.text).add(text)
             events.append(ReasoningDelta(text, self.index) if reasoning else TextDelta(text, self.index))
         return events
 
-    def _said(self, kind: Callable[[str, int], Event], pieces: TextPieces, text: str) -> Event | None:
+    def _append(self, kind: Callable[[str, int], Event], pieces: TextPieces, text: str) -> Event | None:
         if not text:
             return None
         pieces.add(text)
@@ -356,7 +356,7 @@ class GrowingChoice:
 
     @property
     def _reasoning(self) -> str:
-        """All reasoning: of the provider's own field, and of the content."""
+        """All reasoning: that of the provider's reasoning field, and that of the content."""
         found = str(self.reasoning)
         thought = (self.content.prefill_reasoning + str(self._thought)).strip() if self._thought.list else ""
         return f"{found}\n\n{thought}" if found and thought else found or thought
@@ -372,7 +372,7 @@ class GrowingChoice:
         return Audio(sound, words, self._audio_format, self._audio_id, self._audio_expires_at)
 
     def _decoded(self, letters: str) -> bytes:
-        """Decode base64 that comes in pieces, each with padding of its own or cut anywhere."""
+        """Decode base64 that comes in pieces, cut anywhere or each with its own padding."""
         if not self._letters and letters.startswith("data:"):
             letters = letters.partition(",")[2]
         held = self._letters + _NO_BASE64.sub("", letters.translate(_URL_SAFE))
@@ -386,5 +386,5 @@ class GrowingChoice:
 def _bytes_of(letters: str) -> bytes:
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4))
-    except ValueError:  # one letter too many: it holds no sound
+    except ValueError:  # a single leftover character holds no sound
         return b""

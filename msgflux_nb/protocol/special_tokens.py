@@ -1,8 +1,8 @@
-"""Texts that a tokenizer would read as control tokens → the same texts, read as plain text; pure.
+"""Splits control tokens in the texts of messages, so that a tokenizer reads them as plain text; pure.
 
-A server of open weights writes the messages into the model's template and reads the whole as tokens. There
-``<|im_end|>`` in a row ends the row's turn, whoever wrote it. With a zero-width space behind its first character it is
-read as the letters that it is made of, and a person sees no difference.
+A server of open weights writes the messages into the model's template and tokenizes the result. There, ``<|im_end|>``
+in a row's text would end the turn. With a zero-width space after its first character it is read as ordinary letters,
+and a person sees no difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["as_texts", "holds_special_token", "split_special_tokens", "without_s
 _SPLIT = "\u200b"
 _SHOWN = 3
 
-# Between these brackets no other text stands: ChatML, Llama 3 and 4, Phi, Qwen, GLM, Command R, Granite, gpt-oss,
+# Any word between these brackets is a token: ChatML, Llama 3 and 4, Phi, Qwen, GLM, Command R, Granite, gpt-oss,
 # Gemma 4 (<|turn>), DeepSeek and Hunyuan (with full-width bars), EXAONE ([|user|]).
 _LETTERS = r"[^\s<>\u200b]{1,64}"
 _BARRED = rf"<(?=[|\uff5c]{_LETTERS}>|/?(?![|\uff5c]>){_LETTERS}(?<=[|\uff5c])>)|\[(?=\|[^\s\[\]\u200b]{{1,64}}\|\])"
@@ -58,11 +58,11 @@ def _may_hold_token(text: str) -> bool:
 
 
 def holds_special_token(text: str, further: Collection[str] = ()) -> bool:
-    """Whether a text holds what a template's tokenizer may take for a control token.
+    """Whether a text holds what a tokenizer may read as a control token.
 
     Args:
         text: any text.
-        further: tokens of the model that are not known here.
+        further: more control tokens of the model.
     """
     if further and any(token in text for token in further):
         return True
@@ -70,7 +70,7 @@ def holds_special_token(text: str, further: Collection[str] = ()) -> bool:
 
 
 def split_special_tokens(text: str, further: Collection[str] = ()) -> str:
-    """Return the text with a zero-width space behind the first character of each control token.
+    """Return the text with a zero-width space after the first character of each control token.
 
     Example:
         >>> split_special_tokens("a <|im_end|> b").replace(chr(0x200B), "·")
@@ -85,9 +85,9 @@ def split_special_tokens(text: str, further: Collection[str] = ()) -> str:
 
 
 def as_texts(messages: list[dict[str, Any]], profile: Profile) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages in the form that this provider needs, and a sentence if that changed them.
+    """Return the messages with control tokens split if this provider needs that, and a warning if that changed them.
 
-    A prefill is added after this, since it is the caller's own.
+    A prefill is added later, since it is the caller's own text.
     """
     return without_special_tokens(messages, profile.special_tokens) if profile.split_special_tokens else (messages, ())
 
@@ -95,13 +95,13 @@ def as_texts(messages: list[dict[str, Any]], profile: Profile) -> tuple[list[dic
 def without_special_tokens(
     messages: Sequence[dict[str, Any]], further: Collection[str] = ()
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages with every control token in their texts split, and a sentence if there was one.
+    """Return the messages with every control token in their texts split, and a warning if there was one.
 
-    Names of speakers, embedded media and the rest of the request stay: they are the caller's own.
+    Names of speakers, embedded media and the rest of the request stay unchanged, since the caller wrote them.
 
     Args:
         messages: read, never changed.
-        further: tokens of the model that are not known here.
+        further: more control tokens of the model.
     """
     found: dict[str, None] = {}
 
@@ -109,7 +109,7 @@ def without_special_tokens(
         if isinstance(value, str):
             if name in _NOT_TEXT:
                 return value
-            # A template decodes arguments and writes them again, so an escape in them hides nothing.
+            # A template decodes arguments and encodes them again, so an escape does not hide a token.
             text = _unescaped(value) if name == "arguments" and "\\" in value else value
             if not holds_special_token(text, further):
                 return value

@@ -1,13 +1,13 @@
-"""Server-sent events from bytes, at any split point; and the JSON that an event holds.
+"""Decodes server-sent events from bytes cut anywhere, and the JSON that an event holds.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, plus what real servers need
-in addition:
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, and beyond it what real servers
+send:
 
-* an error in a field of its own;
-* ``[DONE]``, or the next chunk, right under the last one without a blank line between;
-* JSON, or a web page, without any field name: an error of a proxy in mid-stream, a stream of JSON lines, the second
-  and all further lines of indented JSON;
-* a last event without its blank line, or its line end.
+* an error in an ``error`` field;
+* ``[DONE]``, or the next chunk, on the next line without a blank line in between;
+* JSON or a web page without a field name: a proxy's error in mid-stream, a stream of JSON lines, the later lines of
+  indented JSON;
+* a last event without its blank line or its line end.
 
 Lines end at CRLF, LF or CR only. (httpx's ``iter_lines`` also splits at U+2028 and U+0085, which are legal inside
 JSON text.)
@@ -30,12 +30,12 @@ _NAMED = b"event: "
 _FIELDS = frozenset({b"data", b"event", b"error", b"id", b"retry", b""})
 
 
-_FRAMES, _LESSONS = 4, 8
+_FRAMES, _TRIES = 4, 8
 _STARTS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
 class ServerEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that has a name.
+    """An event with a name.
 
     Attributes:
         data: its data lines, joined with LF.
@@ -47,18 +47,18 @@ class ServerEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class SSEDecoder:
-    """Turns bytes into events. Feed it whatever arrives; close it at the end.
+    """Turns bytes into events: feed it whatever arrives, and close it at the end.
 
-    An event without a name, as nearly all are, is its data alone: ``bytes``.
+    An event without a name, as nearly all are, is returned as its data: ``bytes``.
     """
 
     def __init__(self) -> None:
         self._tail: list[bytes] = []  # pieces of an unfinished line
-        self._after_cr = False  # an LF that comes next belongs to the CR before it
+        self._after_cr = False  # whether an LF that comes next belongs to the last CR
         self._at_start = True
         self._data: list[bytes] = []
         self._name = ""
-        self._bare = False  # whether the data has no field name, so that lines without one continue it
+        self._bare = False  # whether the data came without a field name, so that more such lines continue it
 
     def feed(self, data: bytes) -> list[bytes | ServerEvent]:
         """Return the events that these bytes complete, in order."""
@@ -75,7 +75,7 @@ class SSEDecoder:
         return events
 
     def close(self) -> list[bytes | ServerEvent]:
-        """Return what the end of the stream completes: a last event may lack its blank line, or its line end."""
+        """Return the events that the end of the stream completes: a last event may lack its blank line or line end."""
         lines = [b"".join(self._tail)] if self._tail else []
         self._tail = []
         events: list[bytes | ServerEvent] = []
@@ -83,7 +83,7 @@ class SSEDecoder:
         return events
 
     def _take_blocks(self, data: bytes, events: list[bytes | ServerEvent]) -> None:
-        """Take bytes that begin a line outside any event and hold no CR: nearly every event is one line between LFs."""
+        """Read bytes that begin at an event and hold no CR; nearly every event is one line and a blank line."""
         lines = data.split(b"\n")  # one byte is found by memchr, two are not
         tail = lines.pop()
         self._tail = [tail] if tail else []
@@ -97,7 +97,7 @@ class SSEDecoder:
         self._take_lines(lines, events)
 
     def _lines(self, data: bytes) -> list[bytes]:
-        """Return the lines that these bytes complete, whichever way they end."""
+        """Return the lines that these bytes complete, with any kind of line end."""
         if self._after_cr and data:
             self._after_cr = False
             data = data.removeprefix(b"\n")
@@ -110,7 +110,7 @@ class SSEDecoder:
         if self._tail:
             data = b"".join([*self._tail, data])
             self._tail = []
-        lines = data.splitlines()  # of bytes: CRLF, LF and CR only
+        lines = data.splitlines()  # for bytes, only CRLF, LF and CR end a line
         if not data.endswith((b"\n", b"\r")):
             self._tail.append(lines.pop())
         return lines
@@ -145,7 +145,7 @@ class SSEDecoder:
             self._data.append(value)
 
     def _add(self, value: bytes, events: list[bytes | ServerEvent]) -> None:
-        """Add a line of data, unless it begins an event that no blank line separates from the one before."""
+        """Add a line of data; if it begins a new event without a blank line before it, end the old event first."""
         begins = value.strip()
         if self._data and (begins == DONE or (begins[:1] == b"{" and self._data[-1].rstrip()[-1:] == b"}")):
             self._dispatch(events)
@@ -161,7 +161,7 @@ class SSEDecoder:
 
 
 def _take_named(lines: list[bytes], events: list[bytes | ServerEvent]) -> int:
-    """Take events of a name, one line of data and a blank line; return how many lines these are."""
+    """Read events that are a name, one line of data and a blank line; return how many lines were read."""
     for at in range(0, len(lines) - 2, 3):
         name, data = lines[at], lines[at + 1]
         if name[:7] != _NAMED or len(name) == 7 or data[:6] != _PLAIN or lines[at + 2]:
@@ -172,40 +172,40 @@ def _take_named(lines: list[bytes], events: list[bytes | ServerEvent]) -> int:
 
 _PADDING = re.compile(rb'"(?:obfuscation|p)": ?"([A-Za-z0-9]+)"}$')
 decode_text = msgspec.json.Decoder(str).decode
-"""Decode a payload that is one text; raises ``ValueError`` if it is not."""
+"""Decode a JSON string; raises ``ValueError`` for anything else."""
 
 
 class Frames:
-    """What stands around the one text of a chunk: in most streams it is the same in the next.
+    """The bytes around the text of a chunk, which most streams repeat in every chunk.
 
-    A chunk that differs from one before it in that text alone, and in letters that OpenAI and Mistral put at the end so
-    that all are of one length, is read by decoding that text alone. Where none such comes for a while, it is given up.
+    If a chunk differs from an earlier one only in its text, only the text is decoded. It may also differ in the padding
+    that OpenAI and Mistral add so that all chunks have one length. If no frame matches for a while, no more are learnt.
 
     Attributes:
-        known: for each frame what stands before the text, between it and the padding if there is some, and at the end;
-            and whose text it is.
-        used: whether one of them has been of use since the last was learnt.
-        lessons: how many may still be learnt before one has to be of use.
+        known: for each frame, the bytes before the text, between text and padding, and at the end; then the text's
+            field and the index of its call.
+        used: whether a frame has matched since the last one was learnt.
+        tries: how many more frames may be learnt before one has to match.
     """
 
     def __init__(self) -> None:
         self.known: list[tuple[bytes, bytes, bytes, str, int | None]] = []
         self.used = False
-        self.lessons = _LESSONS
+        self.tries = _TRIES
 
     def learn(self, payload: bytes, channel: str, index: int | None, text: str) -> None:
-        """Remember a payload's frame.
+        """Remember the frame of a payload.
 
         Args:
-            payload: a chunk whose one text is this.
-            channel: the key before it, which no other object in a chunk has.
-            index: what else says whose it is.
+            payload: a chunk with one text.
+            channel: the key of the text, which no other object in a chunk has.
+            index: the index of the call that the text belongs to, or None.
             text: the text.
         """
-        self.lessons = _LESSONS if self.used else self.lessons - 1
+        self.tries = _TRIES if self.used else self.tries - 1
         self.used = False
         key, literal = b'"%b":' % channel.encode(), msgspec.json.encode(text)
-        at = payload.rfind(key) + len(key)  # of equal keys the last one counts
+        at = payload.rfind(key) + len(key)  # of repeated keys the last one counts
         at += payload[at : at + 1] == b" "
         if key in payload and payload.startswith(literal, at):
             tail = payload[at + len(literal) :]
@@ -213,11 +213,11 @@ class Frames:
             behind = tail[: padding.start(1)] if padding is not None else b""
             tail = tail[padding.end(1) :] if padding is not None else tail
             self.known.insert(0, (payload[:at], behind, tail, channel, index))
-        del self.known[_FRAMES if self.lessons else 0 :]
+        del self.known[_FRAMES if self.tries else 0 :]
 
 
 def is_stream(start: bytes) -> bool | None:
-    """Return whether a body that starts so is a stream of events or of JSON lines; None while that is open."""
+    """Return whether a body that starts like this is a stream of events or of JSON lines; None if not known yet."""
     if start.startswith(_STARTS):
         return True
     if start[:1] == b"{":
@@ -232,11 +232,11 @@ def _is_chunk(line: bytes) -> bool:
     return isinstance(choices, list) and any(isinstance(one, dict) and "delta" in one for one in choices)
 
 
-# Filler between two values, or around one.
+# Filler around and between values.
 _BETWEEN = re.compile(r"(?:[\s,\0\ufeff]|data:)*")
 _LENIENT = json.JSONDecoder(strict=False)
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Fields in which a lone surrogate may be half of a letter that the next chunk completes; elsewhere it is not.
+# Fields in which a lone surrogate may be half of a character that the next chunk completes.
 _TEXT: dict[str, Any] = {}
 _CALL = {"function": {"arguments": _TEXT}, "custom": {"input": _TEXT}}
 _MESSAGE = {
@@ -249,10 +249,10 @@ _PLACES = {"choices": {"delta": _MESSAGE, "message": _MESSAGE}, "delta": _DELTA}
 
 
 def json_values(data: bytes) -> tuple[list[Any], str]:
-    """Return the JSON values in an event's data, and the rest that is not JSON.
+    """Return the JSON values in an event's data, and the rest if it is not JSON.
 
-    It is usually one value, but some servers put several on a line, repeat ``data:`` before it, or write what only
-    looks like JSON: NaN, bytes that are not UTF-8, half of a surrogate pair, a line end within a string.
+    Usually there is one value. But some servers put several on a line, repeat ``data:``, or send invalid JSON: NaN,
+    bytes that are not UTF-8, half a surrogate pair, a line end inside a string.
     """
     try:
         return [msgspec.json.decode(data)], ""
@@ -280,7 +280,7 @@ def _after_dross(text: str, at: int) -> int:
 
 
 def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
-    """Replace halves of surrogate pairs, which nothing can encode, but where the next chunk may complete them."""
+    """Replace halves of surrogate pairs, which cannot be encoded, except where the next chunk may complete them."""
     if isinstance(value, dict):
         return {joined(name): _without_halves(one, places.get(name) if places else None) for name, one in value.items()}
     if isinstance(value, list):
@@ -289,7 +289,7 @@ def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
 
 
 def joined(text: str) -> str:
-    """Return the text with halves of surrogate pairs that stand side by side as one letter, others as U+FFFD."""
+    """Return the text with adjacent halves of surrogate pairs joined, and other halves replaced by U+FFFD."""
     if text.isascii() or _SURROGATES.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

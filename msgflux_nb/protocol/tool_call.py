@@ -1,4 +1,4 @@
-"""One tool call while it is put together: its fragments, and the arguments that they make."""
+"""One tool call while its fragments arrive, and its state."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .events import ToolKind
 from .partial_json import PartialJSON
 from .sse import joined
 
-__all__ = ["Assembly", "Status", "ToolCall", "ToolCallState", "json_text"]
+__all__ = ["GrowingCall", "Status", "ToolCall", "ToolCallState", "json_text"]
 
 Status = Literal["streaming", "complete", "invalid"]
 
 _ID_LETTERS = string.ascii_letters + string.digits
-_ID_LENGTH = 9  # what Mistral demands; every other provider takes it too
+_ID_LENGTH = 9  # Mistral requires it, and every other provider accepts it
 
 
 class ToolCall(NamedTuple):
-    """A call: whom to call with what. A custom tool's text stands under ``"input"``.
+    """A tool call: the tool and its arguments. A custom tool's text is under ``"input"``.
 
-    ``get_calls`` gives complete calls only; in a response's ``tool_calls``, which has all that came, the arguments of a
-    broken one are None.
+    ``get_calls`` returns complete calls only. A response's ``tool_calls`` has every call; the arguments of a broken one
+    are None.
     """
 
     id: str
@@ -35,19 +35,19 @@ class ToolCall(NamedTuple):
 
 
 class ToolCallState(msgspec.Struct, frozen=True):
-    """One call as far as it has come.
+    """One call as far as it has arrived.
 
     Attributes:
-        id: the provider's, or one of ours where it sent none.
-        name: the tool's name, as far as it has come.
+        id: the provider's id, or one of ours if the provider sent none.
+        name: the tool's name, as far as it has arrived.
         raw: the arguments' text as received.
         partial: the value parsed so far.
-        status: ``streaming``, ``complete``, or ``invalid``: then ``error`` says why, and nothing may be executed.
-        repaired: whether the arguments are only valid in another reading than the plain one.
+        status: ``streaming``, ``complete`` or ``invalid``; an invalid call must not be run, and ``error`` says why.
+        repaired: whether the arguments had to be repaired to be valid.
         error: what is wrong, or None.
-        choice: the choice that it belongs to.
+        choice: the number of the choice.
         late_id: whether the id came after the first fragment.
-        repairs: sentences about how arguments that are not JSON were read.
+        repairs: sentences about how arguments that are not valid JSON were read.
     """
 
     id: str
@@ -63,12 +63,12 @@ class ToolCallState(msgspec.Struct, frozen=True):
 
     @property
     def arguments(self) -> dict[str, Any] | None:
-        """The whole arguments; None while they arrive, and where they are broken."""
+        """The complete arguments; None while they arrive, and if they are broken."""
         return self.partial if self.status == "complete" else None
 
 
-class Assembly:
-    """One call while it is put together. Its text is parsed when somebody looks, each fragment once."""
+class GrowingCall:
+    """One call while its fragments arrive. They are parsed only when the call is read, each one once."""
 
     def __init__(self, lane: int, choice: int, index: int | None, kind: ToolKind) -> None:
         self.lane = lane
@@ -79,29 +79,29 @@ class Assembly:
         self.name = ""
         self.extra: dict[str, Any] = {}
         self.late_id = False
-        self.arrived: list[str] = []  # fragments that were not looked at yet
+        self.arrived: list[str] = []  # fragments that were not parsed yet
         self._own_id = ""
         self._parser = PartialJSON()
-        self._pieces: list[str] = []  # fragments that were; the first ones stay apart, since they show repairs
+        self._pieces: list[str] = []  # parsed fragments; the first one stays separate, since repairs need it
         self._last = ""
-        self._half = ""  # of a surrogate pair, whose other half comes with the next fragment
+        self._half = ""  # of a surrogate pair; the other half comes with the next fragment
         self._repairs: tuple[str, ...] = ()
-        self._read_as: tuple[str, dict[str, Any] | None] | None = None  # a text, and what it may mean
+        self._read_as: tuple[str, dict[str, Any] | None] | None = None  # a text, and its lenient reading
 
     @property
     def known_id(self) -> str:
-        """The provider's id, or one of ours that stays the same."""
+        """The provider's id, or a generated one that stays the same."""
         if self.id:
             return self.id
         if not self._own_id:
-            import secrets  # and with it hashes, which few need
+            import secrets  # imported late: it loads hash libraries, and few calls need it
 
             self._own_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
         return self._own_id
 
     @property
     def raw(self) -> str:
-        """The text so far, without a finished call that was sent once more."""
+        """The arguments' text so far, without a repetition of finished arguments."""
         self._catch_up()
         if len(self._pieces) > 2:
             self._pieces[1:] = ["".join(self._pieces[1:])]
@@ -109,12 +109,12 @@ class Assembly:
 
     @property
     def begun(self) -> bool:
-        """Whether any of the arguments have arrived."""
+        """Whether any part of the arguments has arrived."""
         return bool(self.arrived or self._pieces)
 
     @property
     def whole(self) -> bool:
-        """Whether the arguments are a complete object, so that nothing can follow."""
+        """Whether the arguments are a complete JSON value, so that nothing can follow."""
         self._catch_up()
         return self._parser.complete and self._parser.error is None
 
@@ -137,7 +137,7 @@ class Assembly:
         return self._parser.value, "invalid", False, self._problem()
 
     def identify(self, tool_id: str, name: str) -> None:
-        """Take id and name if they are new; a blank never overwrites, nor does "null" once there is a name."""
+        """Set id and name if they are new; an empty text, or "null" once there is a name, changes nothing."""
         if tool_id and not self.id and not (tool_id == "null" and self.name):
             self.id = tool_id
             self.late_id = self.begun
@@ -152,7 +152,7 @@ class Assembly:
         """Return the call so far.
 
         Args:
-            ended: whether nothing follows, so that an incomplete call is cut.
+            ended: whether the stream has ended, so that an incomplete call was cut off.
         """
         partial, status, repaired, error = self._read(ended)
         if status == "complete" and not self.name:
@@ -171,15 +171,15 @@ class Assembly:
         )
 
     def repeats(self, text: str) -> bool:
-        """Whether a fragment is the finished arguments once more."""
+        """Whether a fragment repeats the finished arguments."""
         return text.strip() == self.raw.strip()
 
     def _catch_up(self) -> None:
         arrived, self.arrived = self.arrived, []
-        unread: list[str] = []  # fragments that cannot end the arguments, so that they are parsed in one piece
+        unread: list[str] = []  # fragments that cannot end the arguments, to be parsed together
         for text in arrived:
             if self._parser.complete and self.repeats(text):
-                continue  # the finished call was sent once more
+                continue  # the server repeats the finished arguments
             if not text.isascii() or self._half:
                 text = self._without_half(text)
             self._pieces.append(text)
@@ -201,7 +201,7 @@ class Assembly:
         return joined(text)
 
     def _lenient(self) -> dict[str, Any] | None:
-        """Read arguments in JSON as models write it, if they can mean one thing only."""
+        """Read arguments that are not valid JSON but have one clear meaning; else return None."""
         raw = self.raw
         if self._read_as is None or self._read_as[0] != raw:
             self._repairs, value = (), None
@@ -222,17 +222,17 @@ class Assembly:
 
 
 def _repaired(raw: str, first: str, last: str) -> dict[str, Any] | None:
-    """The one other reading of broken arguments that is valid, or None; ``first`` and ``last`` are their fragments."""
-    if raw in ("null", "[]", '""'):  # for a function without parameters: Groq; PHP, whose empty arrays are lists
+    """Repair broken arguments if exactly one repair is valid, else return None; ``first``, ``last``: fragments."""
+    if raw in ("null", "[]", '""'):  # for no parameters: Groq; PHP, whose empty arrays are lists
         return {}
     readings: list[dict[str, Any]] = []
     decoded = _decoded(raw)
-    if isinstance(decoded, str):  # encoded twice
+    if isinstance(decoded, str):  # the JSON was encoded twice
         decoded = _decoded(decoded)
     candidates = [decoded]
     if raw.startswith("{}"):  # an empty object was sent first
         candidates.append(_decoded(raw[2:]))
-    if len(last) < len(raw) and last.startswith(first):  # each fragment holds all before it
+    if len(last) < len(raw) and last.startswith(first):  # each fragment repeats everything before it
         candidates.append(_decoded(last))
     for candidate in candidates:
         if isinstance(candidate, dict) and candidate not in readings:
@@ -251,5 +251,5 @@ def json_text(value: Any) -> str:
     """Return a value as JSON, whatever its texts hold."""
     try:
         return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair: UTF-8 cannot write it, an escape can
+    except UnicodeEncodeError:  # half of a surrogate pair: UTF-8 cannot encode it, but an escape can
         return json.dumps(value)

@@ -1,8 +1,8 @@
-"""Streamed tool calls → whole calls, whatever a server does to their index, id, name and arguments.
+"""Assembles streamed tool calls, however a server sends their index, id, name and arguments.
 
-A call is found again by its id first, by its index second, and else by being the last one. What makes a fragment
-start a new call is never the index alone: Ollama, vLLM and SGLang give every parallel call the index 0, Gemini gives
-none, and where a reasoning item came first the first index is 1.
+A fragment belongs to the call with its id, else to the call with its index, else to the last call. The index alone
+never starts a new call: Ollama, vLLM and SGLang give every parallel call the index 0, Gemini sends no index, and after
+a reasoning item the first index is 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ToolCallError, printable
 from .events import ToolCallDelta, ToolKind, Watchers
 from .sse import joined
-from .tool_call import Assembly, ToolCall, ToolCallState, json_text
+from .tool_call import GrowingCall, ToolCall, ToolCallState, json_text
 
 __all__ = ["ToolCall", "ToolCallAggregator", "ToolCallState"]
 
@@ -22,7 +22,7 @@ _NAMELESS = "unknown"  # providers refuse a call without a name
 
 
 class ToolCallAggregator:
-    """Puts streamed tool calls together, and the results into the messages of the next turn.
+    """Assembles streamed tool calls, and builds the messages with their results for the next turn.
 
     Example:
         >>> aggregator = ToolCallAggregator()
@@ -35,23 +35,23 @@ class ToolCallAggregator:
         ['assistant', 'tool']
 
     Attributes:
-        message: the rest of the assistant's turn: text, and fields that go back to the provider.
+        message: the rest of the assistant's turn: its text, and fields that are sent back to the provider.
     """
 
     def __init__(self, *, streaming: bool = False) -> None:
-        """Start empty.
+        """Start without calls.
 
         Args:
-            streaming: whether a stream feeds it that will say its end by ``finish``; until then a call without
-                arguments is not taken for complete.
+            streaming: whether fragments come from a stream that announces its end by ``finish``; until then a call
+                without arguments does not count as complete.
         """
         self.message: dict[str, Any] = {"content": None}
         self._ended = not streaming
-        self._calls: list[Assembly] = []
-        # The last call under each of the server's labels and ids, and of each choice.
-        self._labels: dict[tuple[int, int | None], Assembly] = {}
-        self._ids: dict[tuple[int, str], Assembly] = {}
-        self._last: dict[int, Assembly] = {}
+        self._calls: list[GrowingCall] = []
+        # The last call for each of the server's indices and ids, and of each choice.
+        self._labels: dict[tuple[int, int | None], GrowingCall] = {}
+        self._ids: dict[tuple[int, str], GrowingCall] = {}
+        self._last: dict[int, GrowingCall] = {}
         self._results: dict[str, Any] = {}
         self._watchers: Watchers[ToolCallDelta] = Watchers()
 
@@ -66,19 +66,19 @@ class ToolCallAggregator:
         kind: ToolKind = "function",
         extra: dict[str, Any] | None = None,
     ) -> int:
-        """Take one fragment; any of the first four may be None or blank.
+        """Add one fragment; any of the first four arguments may be None or blank.
 
         Args:
-            call_index: the server's label for the call; not a position.
+            call_index: the server's index of the call, which need not be its position.
             tool_id: the call's id.
             name: the tool's name.
-            arguments: a piece of the arguments' text, or the whole arguments as an object.
-            choice: the choice that it belongs to.
+            arguments: a piece of the arguments' text, or the complete arguments as an object.
+            choice: the number of the choice.
             kind: ``function``, ``custom`` (its input is text), or the deprecated ``function_call``.
             extra: the provider's own fields, to be sent back unchanged.
 
         Returns:
-            The position of the call it belongs to, in order of appearance.
+            The position of the fragment's call, in order of appearance.
         """
         text = arguments if isinstance(arguments, str) else "" if arguments is None else _whole_text(arguments)
         call = None
@@ -95,25 +95,25 @@ class ToolCallAggregator:
         return call.lane
 
     def finish(self) -> None:
-        """Take the end of the stream: calls that are incomplete now are cut."""
+        """Handle the end of the stream: calls that are incomplete now were cut off."""
         self._ended = True
         self._watchers.end()
 
     def watch(self, watcher: Callable[[ToolCallDelta | None], object]) -> None:
-        """Tell a function each fragment that comes from now on, once it was taken, and None at ``finish``.
+        """Call a function with each fragment from now on, after it was added, and with None at ``finish``.
 
-        It is called on the thread that feeds the aggregator, and must not raise.
+        The function is called on the thread that adds the fragments, and must not raise.
         """
         self._watchers.join(watcher)
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more is expected: its stream has ended, or no stream will announce an end."""
+        """Whether nothing more is expected: the stream has ended, or there is no stream."""
         return self._ended
 
     @property
     def states(self) -> list[ToolCallState]:
-        """Every call in order of its first fragment; cheap enough to poll."""
+        """The state of every call in order of its first fragment; cheap enough to poll."""
         return [call.state(ended=self._ended) for call in self._calls]
 
     @property
@@ -122,17 +122,17 @@ class ToolCallAggregator:
         return dict(self._results)
 
     def get_calls(self, *, strict: bool = False, choice: int | None = None) -> list[ToolCall]:
-        """Return the calls that are complete, in order of their first fragments; safe at any time.
+        """Return the complete calls, in order of their first fragments; may be called at any time.
 
-        Choices are other answers to the same request: run the calls of one of them. The aggregator of a response has
-        those of the choice that the response speaks of; ``response.choices[i].tool_calls`` has the others.
+        Choices are alternative answers to one request: run the calls of one choice only. A response's aggregator holds
+        the calls of the choice that its ``text`` shows; ``response.choices[i].tool_calls`` has the others.
 
         Args:
-            choice: the choice; None for all that were fed.
-            strict: whether a call that is not complete is an error.
+            strict: whether an incomplete call is an error.
+            choice: the number of the choice; None for all.
 
         Raises:
-            ToolCallError: with ``strict``, for the first call that is not complete.
+            ToolCallError: with ``strict``, a call is not complete.
         """
         calls = []
         for state in self.states:
@@ -148,10 +148,10 @@ class ToolCallAggregator:
         return calls
 
     def insert_results(self, results: dict[str, Any]) -> None:
-        """Take results by call id; any value that JSON has, None included.
+        """Add results by call id; a result is any JSON value, including None.
 
         Raises:
-            ToolCallError: an id is unknown; nothing is taken then.
+            ToolCallError: an id is unknown; no result is added then.
         """
         if not isinstance(results, Mapping):
             raise TypeError(f"insert_results: expected a dict of results by call id, got {type(results).__name__}")
@@ -164,11 +164,11 @@ class ToolCallAggregator:
     def get_messages(self, *, allow_missing: bool = False, choice: int | None = None) -> list[dict[str, Any]]:
         """Return the assistant's turn with its calls, then one message for each result; the same on every call.
 
-        A call with broken arguments goes back with ``{}`` and is answered by its error, so that the history is valid.
+        A call with broken arguments is sent back with ``{}`` and its error as the result, so that the history is valid.
 
         Args:
-            allow_missing: leave calls without a result out instead of raising.
-            choice: whose calls; None for the first choice that has some, since a history holds one answer.
+            allow_missing: leave out calls without a result instead of raising.
+            choice: the number of the choice; None for the first one with calls, since a history holds one answer.
 
         Raises:
             ToolCallError: results are missing; the message names their ids.
@@ -209,8 +209,8 @@ class ToolCallAggregator:
 
     def _identified(
         self, index: int | None, tool_id: str, name: str, text: str, choice: int, kind: ToolKind
-    ) -> Assembly:
-        """The call that a fragment belongs to, with the fragment's id and name."""
+    ) -> GrowingCall:
+        """Find or start the call of a fragment, and set its id and name."""
         for what, given, type_ in (("call_index", index, int), ("tool_id", tool_id, str), ("name", name, str)):
             if given is not None and not isinstance(given, type_):
                 raise TypeError(
@@ -219,10 +219,10 @@ class ToolCallAggregator:
         tool_id, name = joined(tool_id), joined(name)
         call = self._find(index, tool_id, name, text, choice)
         if call is None:
-            call = self._last[choice] = Assembly(len(self._calls), choice, index, kind)
+            call = self._last[choice] = GrowingCall(len(self._calls), choice, index, kind)
             self._calls.append(call)
             self._labels[choice, index] = call
-            if (choice, tool_id) in self._ids:  # given to another call before: DeepSeek, GLM, Kimi
+            if (choice, tool_id) in self._ids:  # DeepSeek, GLM and Kimi use an id for several calls
                 self._ids[choice, tool_id] = call
                 call.id = call.known_id
         elif index is not None:
@@ -232,8 +232,8 @@ class ToolCallAggregator:
             self._ids.setdefault((choice, call.id), call)
         return call
 
-    def _find(self, index: int | None, tool_id: str, name: str, text: str, choice: int) -> Assembly | None:
-        """The call that a fragment continues, or None if it starts one."""
+    def _find(self, index: int | None, tool_id: str, name: str, text: str, choice: int) -> GrowingCall | None:
+        """Return the call that a fragment continues, or None if it starts one."""
         same = self._ids.get((choice, tool_id)) if tool_id else None
         if same is not None:
             return None if _is_namesake(same, index, name, text) else same
@@ -259,33 +259,33 @@ def _whole_text(arguments: Any) -> str:
         ) from None
 
 
-def _is_namesake(call: Assembly, index: int | None, name: str, text: str) -> bool:
-    """Whether a fragment with a known id belongs to another call, since some servers use an id twice."""
+def _is_namesake(call: GrowingCall, index: int | None, name: str, text: str) -> bool:
+    """Whether a fragment with a known id starts another call, since some servers reuse ids."""
     if name in ("", "null") or not call.whole or call.repeats(text):
         return False
     renamed = bool(call.name) and name != call.name
     return renamed or (index is not None and call.index is not None and index != call.index)
 
 
-def _starts_another(last: Assembly, tool_id: str, name: str, text: str, *, indexed: bool) -> bool:
+def _starts_another(last: GrowingCall, tool_id: str, name: str, text: str, *, indexed: bool) -> bool:
     """Whether a fragment with this identity cannot belong to the last call under the same index."""
     if tool_id == "null" and last.name:
         tool_id = ""
     if name == "null" and last.name:
         name = ""
-    if tool_id and last.id:  # another id; but some servers give every fragment a new one
+    if tool_id and last.id:  # a new id; but some servers give every fragment a new one
         if last.begun and text.strip() and last.kind != "custom" and text.lstrip()[0] != "{" and not last.whole:
             return False
         return bool(name) or not indexed or last.whole
     if not name or not last.name:
         return False
-    # No id to go by: a name comes again with each fragment (vLLM), or because the next call begins.
+    # Without an id: a name is repeated in each fragment (vLLM), or because the next call begins.
     if name == last.name:
         return (last.whole and bool(text.strip())) or (not indexed and bool(tool_id))
-    return not indexed or last.begun  # else the rest of the name
+    return not indexed or last.begun  # otherwise it is the rest of the name
 
 
-def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[str, Any]) -> dict[str, Any]:
+def _assistant(kept: list[tuple[GrowingCall, ToolCallState, Any]], message: dict[str, Any]) -> dict[str, Any]:
     if _is_legacy(kept):
         return {"role": "assistant", **message, "function_call": _function(kept[0][1])}
     calls: list[dict[str, Any]] = []
@@ -298,8 +298,8 @@ def _assistant(kept: list[tuple[Assembly, ToolCallState, Any]], message: dict[st
     return {"role": "assistant", **message, "tool_calls": calls}
 
 
-def _is_legacy(kept: list[tuple[Assembly, ToolCallState, Any]]) -> bool:
-    """Whether this is the only call that the deprecated form allows."""
+def _is_legacy(kept: list[tuple[GrowingCall, ToolCallState, Any]]) -> bool:
+    """Whether the turn is a single call in the deprecated form."""
     return len(kept) == 1 and kept[0][0].kind == "function_call"
 
 

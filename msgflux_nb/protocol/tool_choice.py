@@ -1,4 +1,4 @@
-"""``tool_choice`` as a caller or any provider writes it → a word, the name of a tool, or a dict that goes as it is."""
+"""Reads ``tool_choice`` in the form of any provider."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _WORDS = {"auto": "auto", "required": "required", "none": "none", "any": "requir
 
 
 def choice_of(given: Any, tools: list[dict[str, Any]]) -> Choice:
-    """Read a choice among ``tools``.
+    """Read ``tool_choice``.
 
     Returns:
-        ``"auto"``, ``"required"`` or ``"none"``; the name of a tool; None if nothing was chosen; or a dict of a form
-        that is not ours, which goes as it is.
+        ``"auto"``, ``"required"`` or ``"none"``; the name of a tool; None if nothing was chosen; or a dict of an
+        unknown form, which is sent as it is.
 
     Raises:
-        BadRequestError: it names no tool, or there are none to choose from.
+        BadRequestError: the named tool does not exist, or there are no tools.
     """
     choice = given if given is None or isinstance(given, str) else _in_dict(given)
     if isinstance(choice, dict):
@@ -47,7 +47,7 @@ def choice_of(given: Any, tools: list[dict[str, Any]]) -> Choice:
 
 
 def is_forced(choice: Choice, tools: list[dict[str, Any]]) -> bool:
-    """Whether a call has to come back: one of the provider's own tools leaves none."""
+    """Whether the answer has to hold a call; a forced tool of the provider leaves none."""
     if not tools or choice in (None, "auto", "none"):
         return False
     if isinstance(choice, dict):
@@ -57,7 +57,7 @@ def is_forced(choice: Choice, tools: list[dict[str, Any]]) -> bool:
 
 
 def _in_dict(given: Any) -> Choice:
-    """A choice in the form of some provider: of chat completions, of the Responses API, of Anthropic."""
+    """Read a choice in the form of chat completions, the Responses API or Anthropic."""
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise BadRequestError(
             'tool_choice: expected "auto", "required", "none", the name of a tool, or a dict with a type such as '

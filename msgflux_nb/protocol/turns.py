@@ -1,7 +1,7 @@
-"""A history → the messages that one provider takes; pure, and nothing given is changed.
+"""Turns a history into the messages that one provider accepts; pure; nothing is changed in place.
 
-A turn of the assistant may hold fields that only the provider that wrote it understands. Where ``_msgflux`` says who
-that was, they go back to the same provider and model and to nobody else; ``_msgflux`` itself is never sent.
+An assistant turn may hold fields that only the provider that wrote it understands. ``_msgflux`` names that provider and
+model; the fields are sent back to these only. ``_msgflux`` itself is never sent.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "outgoing", "with_system"]
 
 PROVENANCE = "_msgflux"
 ITEMS = "response_items"
-"""The field of a turn that holds a response's output items, as they came, to go back in their order."""
+"""The field of a turn that holds a response's output items as received, to be sent back in order."""
 BLOCKS = "content_blocks"
-"""The field of a turn that holds a message's content blocks, as they came, to go back in their order."""
+"""The field of a turn that holds a message's content blocks as received, to be sent back in order."""
 
 _STANDARD = frozenset({"role", "content", "name", "refusal", "tool_calls", "function_call", "tool_call_id"})
 _STANDARD_CALL = frozenset({"id", "type", "function", "custom"})
@@ -42,7 +42,7 @@ _USUAL = PictureLimits()
 
 
 def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
-    """Put a system text in front; where one is first already, they become one message: some servers take only one."""
+    """Put a system text first, joined with a first system message, since some servers accept only one."""
     if not text:
         return list(messages)
     first = messages[0]
@@ -54,16 +54,16 @@ def with_system(messages: list[dict[str, Any]], text: str | None) -> list[dict[s
 def outgoing(
     messages: list[dict[str, Any]], profile: Profile, model: str, *, plain: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the messages as ``profile`` takes them.
+    """Return the messages in the form that a provider accepts.
 
     Args:
         messages: the history; read, never changed.
-        profile: to whom.
+        profile: the provider.
         model: the model's name as the provider knows it.
-        plain: whether even this provider's own fields are left out, since it has refused them.
+        plain: whether this provider's own fields are left out too, because it has refused them.
 
     Raises:
-        MediaError: a message holds what this model does not take.
+        MediaError: a message holds media that this model does not accept.
     """
     _check_media(messages, profile, model)
     origin = None if plain else {"provider": profile.provider, "model": model}
@@ -71,7 +71,7 @@ def outgoing(
     if profile.tool_ids == "nine_letters":
         sent = [_with_short_ids(message) for message in sent]
     limits = PictureLimits(profile.image_long_edge, profile.image_max_bytes)
-    if limits != _USUAL:  # images from ChatBlock keep the usual ones
+    if limits != _USUAL:  # images from ChatBlock already keep the usual limits
         sent = [_with_fitting_images(message, limits) for message in sent]
     return sent
 
@@ -98,7 +98,7 @@ def _check_media(messages: list[dict[str, Any]], profile: Profile, model: str) -
 
 
 def _for_provider(message: dict[str, Any], profile: Profile, origin: dict[str, str] | None) -> dict[str, Any]:
-    """Drop what another provider wrote, put reasoning where this one wants it, and add what it misses."""
+    """Drop another provider's fields, put reasoning where this one expects it, and add the fields that it needs."""
     sent = message
     if PROVENANCE in message:
         own = message[PROVENANCE] == origin
@@ -119,7 +119,7 @@ def _own_turn(message: dict[str, Any], profile: Profile) -> dict[str, Any]:
     wanted = {"never": False, "tool_turns": bool(sent.get("tool_calls")), "always": True}[profile.echo_reasoning]
     if reasoning and wanted:
         sent[profile.reasoning_name] = reasoning
-    if "audio" in sent:  # the provider has the sound under its id; its transcript would be a repetition
+    if "audio" in sent:  # the provider keeps the sound under its id, so the transcript would be a repetition
         sent["content"] = None
     return sent
 
@@ -138,7 +138,7 @@ def _only(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 
 def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
-    """Give tool calls and their results ids of nine letters and digits, the same for the same id in every request."""
+    """Replace the ids of tool calls and results by nine letters and digits; equal ids stay equal in every request."""
     if isinstance(message.get("tool_calls"), list):
         calls = [{**call, "id": _short_id(call["id"])} if "id" in call else call for call in message["tool_calls"]]
         return {**message, "tool_calls": calls}

@@ -1,8 +1,8 @@
-"""The bill of an answer: its tokens, checked against their total, and the cost that the provider reports.
+"""Reads the billed tokens of an answer, checks them against their total, and reads the cost if it is reported.
 
-Providers count in different ways. Reasoning stands inside ``completion_tokens`` (OpenAI) or apart from it (xAI,
-Gemini); cached tokens stand inside ``prompt_tokens`` (OpenAI) or apart from ``input_tokens`` (Anthropic).
-``total_tokens`` tells which; numbers that agree in none of the known ways stay as they came, and ``unclear`` says so.
+Providers count differently. Reasoning is part of ``completion_tokens`` (OpenAI) or not (xAI, Gemini); cached tokens are
+part of ``prompt_tokens`` (OpenAI) or not part of ``input_tokens`` (Anthropic). ``total_tokens`` tells which. Numbers
+that do not add up in any known way stay as received, and ``unclear`` says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TICKS_A_DOLLAR = 10_000_000_000  # xAI's unit
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")  # Moonshot, DeepSeek, Anthropic
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 _TOOL_PROMPT = ("tool_use_prompt_tokens", "tool_use_prompt_token_count", "toolUsePromptTokenCount")
-# Fees besides tokens: Perplexity's searches and citations, xAI's sources, Anthropic's and xAI's server tools.
+# Fees other than for tokens: Perplexity's searches and citations, xAI's sources, Anthropic's and xAI's server tools.
 _FEES = (
     *("num_search_queries", "search_context_size", "citation_tokens", "num_sources_used", "web_search_requests"),
     *("num_server_side_tools_used", "server_tool_use", "server_side_tool_usage_details"),
@@ -32,23 +32,23 @@ _FEES = (
 
 
 class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """What was billed, in tokens; None where the provider does not say.
+    """The billed tokens; None where the provider does not say.
 
     Attributes:
-        prompt_tokens: tokens of the messages, those read from and written to the provider's cache included.
+        prompt_tokens: tokens of the messages, including those read from and written to the provider's cache.
         completion_tokens: tokens of the answer, reasoning included.
-        total_tokens: the provider's total; some leave out part of the counts above.
+        total_tokens: the provider's total; some totals leave out part of the counts above.
         cached: prompt tokens that were read from the provider's cache.
         reasoning: answer tokens that were reasoning.
         cost: US dollars, if the provider itself reports them.
         cache_write: prompt tokens that were written to the provider's cache.
-        cache_write_hour: of these, the ones that are kept for an hour.
+        cache_write_hour: how many of these are kept for an hour.
         audio_prompt: prompt tokens that were sound.
         audio_completion: answer tokens that were sound.
         image_completion: answer tokens that were images.
-        tier: how the provider says that it worked on the request, such as ``flex``; None if it does not say.
+        tier: the provider's service tier for the request, such as ``flex``; None if it does not say.
         fees: whether something other than tokens is billed, such as searches.
-        unclear: why these numbers contradict each other, as a sentence; None if they agree.
+        unclear: how these numbers contradict each other, as a sentence; None if they agree.
     """
 
     prompt_tokens: int | None = None
@@ -67,12 +67,12 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     unclear: str | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        """Return the sum; a count that one of them lacks is unknown."""
+        """Return the sum; a count that one of the two lacks is unknown."""
         pairs = zip(self.__struct_fields__, _values(self), _values(other), strict=True)
         return Usage(**{name: _sum(name, a, b) for name, a, b in pairs})
 
     def updated(self, later: Usage, thoughts_in_total: bool = False) -> Usage:
-        """Return the count after a later report of the same answer, which may be incomplete."""
+        """Return the count updated by a later, possibly incomplete report of the same answer."""
         pairs = zip(self.__struct_fields__, _values(self), _values(later), strict=True)
         merged = {name: b if b or (b is not None and name in _NUMBERS) else a for name, a, b in pairs}
         usage = Usage(**{**merged, "unclear": later.unclear})
@@ -85,7 +85,7 @@ _NUMBERS = frozenset(("prompt_tokens", "completion_tokens", "total_tokens", "cac
 def usages_in(
     payload: dict[str, Any], choices: list[dict[str, Any]], *, thoughts_in_total: bool = False
 ) -> Iterator[Usage]:
-    """Yield the counts in a chunk or a whole answer: each choice's own (Moonshot), and that of all."""
+    """Yield the counts in a chunk or a whole answer: of each choice (Moonshot), and of all together."""
     groq = payload.get("x_groq")
     whole = (payload.get("usage"), groq.get("usage") if isinstance(groq, dict) else None)
     found = next((usage for usage in whole if isinstance(usage, dict) and usage), None)
@@ -95,10 +95,10 @@ def usages_in(
 
 
 def usage_of(fields: dict[str, Any], *, tier: Any = None, thoughts_in_total: bool = False) -> Usage:
-    """Read a provider's count, under OpenAI's names, Anthropic's (proxies pass them on), and those of many others.
+    """Read a provider's count, under the names of OpenAI, Anthropic and many others.
 
     Args:
-        fields: the ``usage`` of an answer.
+        fields: the ``usage`` of the answer.
         tier: the ``service_tier`` of the answer.
         thoughts_in_total: whether tokens that only the total counts are the model's thoughts.
     """
@@ -129,17 +129,17 @@ def usage_of(fields: dict[str, Any], *, tier: Any = None, thoughts_in_total: boo
     if usage.unclear is not None:
         return usage
     tools = counts.first((counts.prompt, *_TOOL_PROMPT), (fields, *_TOOL_PROMPT)) or 0
-    beside = _with_cache(usage) if counts.is_anthropics else usage
-    return checked(beside, thoughts_in_total=thoughts_in_total, tool_prompt=tools)
+    with_cache = _with_cache(usage) if counts.is_anthropics else usage
+    return checked(with_cache, thoughts_in_total=thoughts_in_total, tool_prompt=tools)
 
 
 def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int = 0) -> Usage:
-    """Return a count in which ``prompt_tokens`` and ``completion_tokens`` are all that was billed.
+    """Return a count in which ``prompt_tokens`` and ``completion_tokens`` include everything that was billed.
 
     Args:
-        usage: the count as received; one that was checked before is unchanged.
+        usage: the count as received; a checked count stays unchanged.
         thoughts_in_total: whether tokens that only the total counts are the model's thoughts.
-        tool_prompt: prompt tokens that server tools have added, if they are counted apart.
+        tool_prompt: prompt tokens that server tools have added, if they are counted separately.
     """
     prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     thought, kept = usage.reasoning or 0, (usage.cached or 0) + usage.cache_write
@@ -149,15 +149,15 @@ def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int =
         rest = -1 if total is None else total - prompt
         return _counted(usage, prompt, rest) if rest >= 0 and (thoughts_in_total or 0 < thought == rest) else usage
     gap = 0 if total is None else total - prompt - completion
-    if gap == 0 and thought <= completion and kept <= prompt:  # as nearly always
+    if gap == 0 and thought <= completion and kept <= prompt:  # the usual case
         return usage
-    if gap == 0 and thought > completion and kept <= prompt:  # Vercel's gateway and Perplexity leave it out twice
+    if gap == 0 and thought > completion and kept <= prompt:  # Vercel's gateway, Perplexity: neither count has it
         return _counted(usage, prompt, completion + thought)
     for more_prompt in (0, kept, tool_prompt):
         for more in (thought, 0):
             if gap == more_prompt + more > 0 and kept <= prompt + more_prompt and thought <= completion + more:
                 return _counted(usage, prompt + more_prompt, completion + more)
-    # The total of a proxy that adds up Anthropic's own numbers, or of one that leaves the reasoning out.
+    # The total of a proxy that adds up Anthropic's numbers, or that leaves out the reasoning.
     if -gap in (kept, thought, kept + thought) and kept <= prompt and thought <= completion:
         return usage
     if gap > 0 and not thought and thoughts_in_total and kept <= prompt:
@@ -166,14 +166,14 @@ def checked(usage: Usage, *, thoughts_in_total: bool = False, tool_prompt: int =
 
 
 class _Counts:
-    """Reads the counts of one report, and notes the first invalid one."""
+    """Reads the counts of one report, and records the first invalid one."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.problem: str | None = None
         self.prompt = _dict(fields.get("prompt_tokens_details")) or _dict(fields.get("input_tokens_details"))
         self.completion = _dict(fields.get("completion_tokens_details")) or _dict(fields.get("output_tokens_details"))
         own = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
-        # Anthropic's input_tokens are those that no cache had.
+        # Anthropic's input_tokens do not include cached tokens.
         self.is_anthropics = (
             fields.get("prompt_tokens") is None
             and self.prompt.get("cached_tokens") is None
@@ -198,7 +198,7 @@ class _Counts:
 
 
 def _with_cache(usage: Usage) -> Usage:
-    """Add what a cache had to Anthropic's own count of the rest."""
+    """Add the cached tokens to Anthropic's count, which leaves them out."""
     prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     kept = (usage.cached or 0) + usage.cache_write
     if prompt is None or not kept:
@@ -226,7 +226,7 @@ def _unclear(usage: Usage) -> Usage:
 
 
 def _said_cost(fields: dict[str, Any]) -> tuple[float | None, bool]:
-    """Return the cost that the provider reports, and whether it billed something more that it does not report."""
+    """Return the cost that the provider reports, and whether more was billed than it reports."""
     cost = fields.get("cost")
     if isinstance(cost, dict):  # Perplexity
         total = _amount(cost.get("total_cost"))
@@ -239,10 +239,10 @@ def _said_cost(fields: dict[str, Any]) -> tuple[float | None, bool]:
     if amount is None and fields.get("cost_in_usd_ticks") is not None:  # xAI
         ticks = _count(fields["cost_in_usd_ticks"])
         return (None, True) if ticks is None else (ticks / _TICKS_A_DOLLAR, False)
-    # OpenRouter, with a key of one's own for the provider behind it: that one's bill comes on top.
+    # OpenRouter with the user's own key for the provider behind it: that provider bills separately.
     upstream = _amount(_dict(fields.get("cost_details")).get("upstream_inference_cost"))
     own_key = fields.get("is_byok")
-    if own_key is None:  # missing in its earlier answers, where an upstream cost came only with a fee
+    if own_key is None:  # earlier answers lack the field; they had an upstream cost only if it was billed separately
         own_key = amount is not None and upstream is not None and upstream > amount
     if own_key is not True:
         return amount, more

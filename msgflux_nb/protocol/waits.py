@@ -1,4 +1,4 @@
-"""How long a provider asks to wait: in headers, and in the fields of a body; pure."""
+"""Reads how long a provider asks to wait, from headers and from the fields of a body; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .durations import Wait, number_in, seconds_in
 
 __all__ = ["reset_seconds", "retry_after_seconds", "wait_in_fields"]
 
-# Names of fields, in small letters and without marks between words.
+# Names of fields, in lower case and without separators.
 _FIELD_SECONDS = frozenset(
     (
         *("retrydelay", "retryafter", "retryafterseconds", "retryaftersecs", "retryaftersec", "retryafters"),
@@ -35,7 +35,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
     for name in ("retry-after", "x-retry-after"):
         text = headers.get(name)
         seconds = seconds_in(text, now=now)
-        if seconds is None and text:  # sent twice, and joined on the way
+        if seconds is None and text:  # a repeated header, joined on the way
             seconds = seconds_in(text.partition(",")[0], now=now)
         if seconds is not None:
             return seconds
@@ -43,7 +43,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
 
 
 def reset_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
-    """Return the seconds until a limit that is used up is counted again, or None; names of headers in small letters."""
+    """Return the seconds until an exhausted limit is reset, or None; header names are in lower case."""
     resets = resets_of([(name.encode(), value.encode()) for name, value in headers.items()], now=now)
     used_up = [seconds for left, seconds in resets if left is not None and left <= 0]
     if not used_up and len(resets) == 1 and resets[0][0] is None:
@@ -54,7 +54,7 @@ def reset_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
 def wait_in_fields(payload: Any, *, now: float | None = None) -> Wait:
     """Return the wait that a field of a body asks for, or None.
 
-    Google has ``retryDelay``, others ``retry_after`` and its like; gateways repeat headers there.
+    Google sends ``retryDelay``, others ``retry_after`` and the like; gateways copy headers into the body.
     """
     for name, value in _fields(payload, _DEPTH):
         plain = re.sub(r"[^a-z]", "", name.lower())
@@ -75,7 +75,7 @@ def wait_in_fields(payload: Any, *, now: float | None = None) -> Wait:
 
 
 def _fields(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Every field of a body, the outer ones first."""
+    """Yield every field of a body, the outer ones first."""
     if depth and isinstance(value, dict):
         yield from ((name, inner) for name, inner in value.items() if isinstance(name, str))
         for inner in value.values():
@@ -86,6 +86,6 @@ def _fields(value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _of_google(value: dict[str, Any]) -> Wait:
-    """A ``google.protobuf.Duration`` that was written as an object."""
+    """Read a ``google.protobuf.Duration`` that is written as an object."""
     seconds, nanos = number_in(str(value.get("seconds", 0))), number_in(str(value.get("nanos", 0)))
     return None if seconds is None or nanos is None or not value else seconds + nanos / 1e9

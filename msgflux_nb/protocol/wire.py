@@ -1,7 +1,7 @@
-"""The three wires side by side: where a request goes, what it looks like, and who reads the answer; pure.
+"""Chooses among the three wires: path, headers, form of the body, and reader of the answer; pure.
 
-A request is written as a chat completion first, which is the form that messages, tools and options have in this
-package. The other two wires are translations of that body, and readers of their own answers.
+A request is always built as a chat completion first, the form of messages, tools and options in this package. The other
+two wires translate that body, and have their own readers of answers.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class WireForm(msgspec.Struct, frozen=True):
     """The constants of a wire.
 
     Attributes:
-        path: appended to the base address.
-        headers: sent with each request.
+        path: the path appended to the base address.
+        headers: headers of each request.
         key_header: the header for the key, unless the provider's row names another.
     """
 
@@ -48,11 +48,11 @@ WIRES: dict[Wire, WireForm] = {
 
 
 def chosen_wire(profile: Profile, wanted: Wire | None, chat: dict[str, Any]) -> Wire:
-    """Return the wire for a request: the wanted one, else the provider's, but chat for what only chat can say.
+    """Return the wire for a request: the wanted one, else the provider's; chat if only chat supports the request.
 
     Args:
-        profile: to whom.
-        wanted: the caller's choice, or the one learnt for this endpoint; None for neither.
+        profile: the provider.
+        wanted: the caller's choice, or the one learnt for this endpoint; else None.
         chat: the body of a chat completion.
     """
     if wanted is not None:
@@ -71,18 +71,18 @@ def wire_body(
     cache_prompt: bool = False,
     remedies: Sequence[Remedy] = (),
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a body for ``wire`` that asks for what ``chat`` asks for, and sentences about what was left out of it.
+    """Translate the body of a chat completion to another wire; also return warnings about what was left out.
 
     Args:
         chat: the body of a chat completion; read, never changed.
         wire: how the request is sent.
-        profile: to whom.
-        given: the messages as the caller gave them.
-        cache_prompt: whether the provider caches what stays the same from request to request (Messages).
-        remedies: what this server named of earlier requests that it does not take, and what is sent instead.
+        profile: the provider.
+        given: the messages as the caller passed them.
+        cache_prompt: whether the provider caches the part that stays the same from request to request (Messages).
+        remedies: changes for what this server refused in earlier requests.
 
     Raises:
-        BadRequestError: the request holds what this wire does not have.
+        BadRequestError: this wire does not support part of the request.
     """
     left = left_behind(given, wire, {"provider": profile.provider, "model": chat["model"]})
     learnt = profile_with(profile, remedies)
@@ -102,10 +102,10 @@ def wire_body(
 
 
 def with_extra(body: dict[str, Any], extra: dict[str, Any], wire: Wire) -> dict[str, Any]:
-    """Add the caller's own fields. Those of an object on another wire are added to ours, such as ``reasoning``.
+    """Add the caller's fields. On the other wires an object such as ``reasoning`` is merged with ours.
 
     Raises:
-        BadRequestError: they ask for an answer that has to be fetched later.
+        BadRequestError: the fields ask for an answer that has to be fetched later.
     """
     if extra.get("background") and wire == "responses":
         raise BadRequestError(
@@ -123,11 +123,11 @@ def _are_objects(mine: Any, theirs: Any) -> bool:
 
 
 def reader_of(wire: Wire, *, continues: bool = False) -> WireReader | None:
-    """Return a new reader of an answer; None for chat completions, which the accumulator reads itself.
+    """Return a new reader for an answer; None for chat completions, which the accumulator reads itself.
 
     Args:
-        wire: how the answer looks.
-        continues: whether it goes on with an answer that was paused.
+        wire: the wire of the answer.
+        continues: whether the answer continues one that was paused.
     """
     if wire == "responses":
         return ResponsesReader()

@@ -43,7 +43,7 @@ def read(accumulator: Accumulator, wire: bytes, size: int) -> list[Any]:
         seen.append(accumulator.feed(wire[at : at + size]))
         seen.append((accumulator.has_content, accumulator.done, repr(accumulator.failure)))
     seen.append(accumulator.close())
-    states = [state for choice in accumulator._seen for state in choice.calls.states]
+    states = [state for choice in accumulator._visible_choices for state in choice.calls.states]
     return [*seen, repr(accumulator.snapshot), repr(states), repr(accumulator.failure), accumulator.has_content]
 
 

@@ -1,1 +1,1 @@
-"""The wires other than chat completions: a request on its way out, an answer on its way back."""
+"""The wires other than chat completions: translators of requests, and readers of answers."""

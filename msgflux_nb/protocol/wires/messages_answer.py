@@ -1,8 +1,8 @@
-"""Anthropic's Messages wire on the way back: a payload of a stream, or a whole message → pieces of the answer.
+"""Reads answers on Anthropic's Messages wire: splits a stream's payload or a whole message into pieces.
 
-A message is a list of content blocks: text, thinking, calls of the caller's tools, and what server tools did. A stream
-starts a block, sends it in pieces and stops it; ``message_delta`` says why it ended and what was billed. A block, and
-even the whole message, may come complete where it starts.
+A message is a list of content blocks: text, thinking, calls of the caller's tools, and results of server tools. A
+stream starts a block, sends it in pieces and stops it; ``message_delta`` has the stop reason and the usage. A block, or
+even the whole message, may be complete in its start event.
 
 Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming, and recorded exchanges.
 """
@@ -50,7 +50,7 @@ class _Piece(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
-    """A piece of a text, and nothing else."""
+    """A payload that only continues a text."""
 
     type: Literal["content_block_delta"]
     index: int
@@ -62,15 +62,15 @@ _decode = msgspec.json.Decoder(_Delta).decode
 
 
 class MessagesReader:
-    """Reads one answer. Feed it the payloads in order.
+    """Reads one answer: feed it the payloads in order.
 
     Args:
-        continues: whether it goes on with an answer that was paused.
+        continues: whether the answer continues one that was paused.
 
     Attributes:
-        done: whether the answer has said that it is over.
-        recognised: whether anything of this wire has come.
-        end: the event that ends a stream, for an error that says that it did not come.
+        done: whether the answer has announced its end.
+        recognised: whether any payload of this wire has come.
+        end: the event that ends a stream, for the error if it is missing.
     """
 
     end = "message_stop"
@@ -79,18 +79,18 @@ class MessagesReader:
         self.done = False
         self.recognised = False
         self._blocks: list[dict[str, Any]] = []
-        self._open: dict[int, dict[str, Any]] = {}  # by index, while they grow
+        self._open: dict[int, dict[str, Any]] = {}  # growing blocks, by index
         self._pieces: dict[tuple[int, str], list[str]] = {}  # the texts of open blocks, by index and field
         self._inputs: dict[int, list[str]] = {}  # the JSON text of a call's input, by index
-        self._given: dict[int, Any] = {}  # inputs that came whole where their block began, by index
-        self._lanes: dict[int, int] = {}  # which call of the answer an open block is
+        self._given: dict[int, Any] = {}  # inputs that were complete in the start event, by index
+        self._lanes: dict[int, int] = {}  # the number of the call that an open block is
         self._calls = 0
-        self._reasoned = continues  # so that the next thought begins a paragraph
+        self._reasoned = continues  # whether the next thought begins a paragraph
         self._usage: dict[str, Any] = {}
         self._ended = False
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
-        """Yield what a payload adds to the answer."""
+        """Yield the pieces that a payload adds to the answer."""
         index = whole_number(payload.get("index")) or 0
         match payload.get("type"):
             case "message":
@@ -118,7 +118,7 @@ class MessagesReader:
                 yield from self._message(payload, whole=True)
 
     def quick(self, payload: bytes) -> QuickPiece | None:
-        """Take a payload that only goes on with a text; return whose, or None for any other."""
+        """Read a payload that only continues a text, and return its piece; return None for any other payload."""
         try:
             event = _decode(payload)
         except (ValueError, RecursionError):
@@ -154,17 +154,17 @@ class MessagesReader:
     def _start(self, index: int, block: Any) -> Iterator[Piece]:
         if not isinstance(block, dict):
             return
-        if index in self._open:  # a server that restarts its numbers without stopping blocks
+        if index in self._open:  # some servers reuse indices without stopping blocks
             yield from self._stop(index)
         self._open[index] = grown = dict(block)
         self._blocks.append(grown)
         kind = block.get("type")
         if kind == "text":
-            yield from self._said(block.get("text"))
+            yield from self._text_pieces(block.get("text"))
             for citation in dicts_in(block.get("citations")):
                 yield AnnotationDelta(citation)
         elif kind == "thinking":
-            yield from self._thought(block.get("thinking"), begins=True)
+            yield from self._reasoning_pieces(block.get("thinking"), begins=True)
         elif kind == "tool_use":
             lane = self._lanes[index] = self._calls
             self._calls += 1
@@ -193,27 +193,27 @@ class MessagesReader:
                 first = not pieces and not block.get(name)
                 pieces.append(piece)
                 if kind == "text_delta":
-                    yield from self._said(piece)
+                    yield from self._text_pieces(piece)
                 elif kind == "thinking_delta":
-                    yield from self._thought(piece, begins=first)
+                    yield from self._reasoning_pieces(piece, begins=first)
         elif kind == "input_json_delta":
-            yield from self._argued(index, delta.get("partial_json"))
+            yield from self._arguments_pieces(index, delta.get("partial_json"))
         elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
             block["citations"] = [*dicts_in(block.get("citations")), delta["citation"]]
             yield AnnotationDelta(delta["citation"])
         elif kind == "compaction_delta":
             block |= {name: delta[name] for name in ("content", "encrypted_content") if delta.get(name) is not None}
 
-    def _argued(self, index: int, piece: Any) -> Iterator[Piece]:
+    def _arguments_pieces(self, index: int, piece: Any) -> Iterator[Piece]:
         if not isinstance(piece, str) or not piece:
             return
         self._inputs.setdefault(index, []).append(piece)
-        self._given.pop(index, None)  # it comes again, in pieces
+        self._given.pop(index, None)  # the input is sent again, in pieces
         if index in self._lanes:
             yield ToolFragment(self._lanes[index], None, None, piece)
 
     def _stop(self, index: int) -> Iterator[Piece]:
-        """Close a block; the text of its input becomes the object that goes back."""
+        """Close a block; its input is parsed, so that the block can be sent back."""
         block, pieces = self._open.pop(index, None), self._inputs.pop(index, None)
         lane, given = self._lanes.pop(index, None), self._given.pop(index, None)
         if lane is not None and given is not None:
@@ -226,13 +226,13 @@ class MessagesReader:
             try:
                 block["input"] = json.loads(joined("".join(pieces)))
             except (ValueError, RecursionError):
-                block["input"] = {}  # cut by max_tokens: a call that must not run goes back without arguments
+                block["input"] = {}  # cut off by max_tokens: the call must not run, and is sent back without arguments
 
-    def _said(self, text: Any) -> Iterator[Piece]:
+    def _text_pieces(self, text: Any) -> Iterator[Piece]:
         if isinstance(text, str) and text:
             yield TextDelta(text)
 
-    def _thought(self, text: Any, *, begins: bool) -> Iterator[Piece]:
+    def _reasoning_pieces(self, text: Any, *, begins: bool) -> Iterator[Piece]:
         if isinstance(text, str) and text:
             yield ReasoningDelta(_PARAGRAPH + text if begins and self._reasoned else text)
             self._reasoned = True
@@ -255,7 +255,7 @@ class MessagesReader:
             yield Finished(_reason(raw), raw)
 
     def close(self) -> Iterator[Piece]:
-        """Yield what is left at the end: the blocks, to go back in the next turn."""
+        """Yield what is left at the end: the blocks, to be sent back in the next turn."""
         for index in [*self._open]:
             yield from self._stop(index)
         if self._blocks:
@@ -264,10 +264,10 @@ class MessagesReader:
 
 
 def messages_usage(fields: dict[str, Any]) -> Usage:
-    """Read what was billed. ``input_tokens`` leaves out what was written to the cache or read from it; we count all."""
+    """Read the billed tokens. Unlike ``input_tokens``, our count includes tokens written to and read from the cache."""
     usage = usage_of({"cache_read_input_tokens": 0, **fields})
     prompt, said, details = usage.prompt_tokens, usage.completion_tokens, fields.get("output_tokens_details")
-    # Each step of the answer is counted; a summary, an advisor and a model that declined stand in no sum.
+    # Steps of the answer are listed; the sums leave out a summary, an advisor and a model that declined.
     steps = sum(map(_tokens_of, dicts_in(fields.get("iterations"))))
     return structs.replace(
         usage,
@@ -290,5 +290,5 @@ def _reason(raw: str) -> FinishReason:
 
 
 def _is_of_another(caller: Any) -> bool:
-    """Whether a call was made by code that a server tool runs, and not by the model itself."""
+    """Whether a call was made by code that a server tool runs, instead of by the model."""
     return isinstance(caller, dict) and caller.get("type") not in (None, "direct")

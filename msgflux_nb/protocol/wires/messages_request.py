@@ -1,4 +1,4 @@
-"""Anthropic's Messages wire on the way out: the body of a chat completion → the body of a message; pure.
+"""Writes requests on Anthropic's Messages wire: translates the body of a chat completion; pure.
 
 Source: https://docs.anthropic.com/en/api/messages, and recorded exchanges.
 """
@@ -14,30 +14,30 @@ from ..profile import Profile
 from ..tool_call import json_text
 from ..turns import BLOCKS
 
-__all__ = ["blocks_are_said", "messages_body"]
+__all__ = ["matches_blocks", "messages_body"]
 
 _SAME = ("model", "temperature", "top_p", "stream", "service_tier", "metadata")
 _MISSING = ("frequency_penalty", "presence_penalty", "seed", "verbosity")
 _REFUSED = ("logprobs", "top_logprobs", "audio", "modalities")
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 24_576, "xhigh": 32_768, "max": 49_152}
-"""Tokens of thinking, for models that take a number and no word."""
+"""Thinking tokens for each reasoning effort, for models that take a number."""
 _OPENING = "(The conversation begins with an answer.)"
 _CACHED = {"cache_control": {"type": "ephemeral"}}
-_BLOCK_NONE = ("citations", "cache_control", "caller")  # fields that are null in an answer and refused in a request
+_BLOCK_NONE = ("citations", "cache_control", "caller")  # fields that may be null in an answer, but not in a request
 
 
 def messages_body(
     chat: dict[str, Any], profile: Profile, *, cache_prompt: bool = False
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the body of a message that asks for what ``chat`` asks for, and what was left out of it.
+    """Translate the body of a chat completion; also return warnings about what was left out.
 
     Args:
-        chat: the body of a chat completion as this package writes it; read, never changed.
-        profile: to whom.
-        cache_prompt: whether the provider is to keep tools, system text and all messages but the last.
+        chat: the body of a chat completion, as this package builds it; read, never changed.
+        profile: the provider.
+        cache_prompt: whether the provider caches the tools, the system text and all messages except the last.
 
     Raises:
-        BadRequestError: the request holds what this wire does not have.
+        BadRequestError: this wire does not support part of the request.
     """
     for name in _REFUSED:
         if chat.get(name) not in (None, False):
@@ -71,7 +71,7 @@ def _with_format(body: dict[str, Any], chat: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_thinking(body: dict[str, Any], chat: dict[str, Any], profile: Profile, warnings: list[str]) -> dict[str, Any]:
-    """Ask for thinking: by a word where the model decides how much, else by a number of tokens."""
+    """Ask for thinking: by a word if the model decides how much, else by a number of tokens."""
     effort = chat.get("reasoning_effort")
     if effort is None:
         return body
@@ -86,13 +86,13 @@ def _with_thinking(body: dict[str, Any], chat: dict[str, Any], profile: Profile,
     budget = _BUDGETS.get(str(effort))
     if budget is None:
         raise BadRequestError(f"reasoning_effort: expected one of none, {', '.join(_BUDGETS)}; got {effort!r}.")
-    # max_tokens counts thinking too; what the caller wants to read stays possible.
+    # max_tokens includes thinking, so the thinking budget is added to the caller's limit.
     limited = {**body, "max_tokens": body["max_tokens"] + budget}
     return {**limited, "thinking": {"type": "enabled", "budget_tokens": budget}}
 
 
 def _marked(body: dict[str, Any]) -> dict[str, Any]:
-    """Mark the ends of what stays the same from request to request: tools, system text, all messages but the last."""
+    """Mark the ends of what the provider may cache: tools, system text, all messages except the last."""
     marked = dict(body)
     if marked.get("tools"):
         marked["tools"] = [*marked["tools"][:-1], {**marked["tools"][-1], **_CACHED}]
@@ -116,7 +116,7 @@ def _marked(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _system(messages: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]], bool]:
-    """The system text, the other messages, and whether a system message stood among them."""
+    """Return the system text, the other messages, and whether a system message was among them."""
     found = [message for message in messages if message.get("role") in ("system", "developer")]
     others = [message for message in messages if message.get("role") not in ("system", "developer")]
     moved = messages[: len(found)] != found
@@ -127,7 +127,7 @@ def _system(messages: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]], 
 
 
 def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Neighbours of one role become one message, with results of calls in front; empty turns are left out."""
+    """Merge neighbours of one role, with results of calls first; leave out empty turns."""
     merged: list[dict[str, Any]] = []
     for message in messages:
         role = "assistant" if message.get("role") == "assistant" else "user"
@@ -140,12 +140,12 @@ def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
             merged.append({"role": role, "content": blocks})
     for message in merged:
         if message["role"] == "user":
-            message["content"].sort(key=lambda block: block.get("type") != "tool_result")  # stable
+            message["content"].sort(key=lambda block: block.get("type") != "tool_result")  # the sort is stable
     return merged
 
 
 def _shortened(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of one plain text is sent as a text."""
+    """Send a message of one plain text block as a text."""
     blocks = message["content"]
     if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
         return {**message, "content": blocks[0]["text"]}
@@ -170,9 +170,9 @@ def _asked(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A turn of the assistant: the blocks that came, where nobody has changed what they say; else what it says now."""
+    """Yield an assistant turn: the received blocks if nobody has edited the turn, else its current content."""
     blocks = message.get(BLOCKS)
-    if isinstance(blocks, list) and blocks_are_said(message, blocks):
+    if isinstance(blocks, list) and matches_blocks(message, blocks):
         yield from (_sent_back(block) for block in blocks if not _is_empty(block))
         return
     yield from _blocks(message.get("content") or message.get("refusal"))
@@ -196,7 +196,7 @@ def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _as_function(call: dict[str, Any]) -> dict[str, Any]:
-    """A call whose input is a text, which this wire does not have, as a call with one argument."""
+    """Turn a call with text input, which this wire does not have, into a call with one argument."""
     inner = call.get("custom")
     if not isinstance(inner, dict) or isinstance(call.get("function"), dict):
         return call
@@ -208,12 +208,12 @@ def _object(arguments: Any) -> dict[str, Any]:
         try:
             arguments = json.loads(arguments)
         except (ValueError, RecursionError):
-            return {}  # what is broken was never run
+            return {}  # a call with broken arguments was never run
     return arguments if isinstance(arguments, dict) else {}
 
 
-def blocks_are_said(message: dict[str, Any], blocks: list[Any]) -> bool:
-    """Return whether a turn still says what its blocks say, so that nobody has edited it."""
+def matches_blocks(message: dict[str, Any], blocks: list[Any]) -> bool:
+    """Return whether a turn still matches its received blocks, so that nobody has edited it."""
     found = [block for block in blocks if isinstance(block, dict)]
     text = "".join(str(block.get("text") or "") for block in found if block.get("type") == "text")
     called = {block.get("id"): block.get("input") or {} for block in found if block.get("type") == "tool_use"}
@@ -227,7 +227,7 @@ def _is_empty(block: Any) -> bool:
 
 
 def _is_blank(block: Any) -> bool:
-    """Whether a block is a text of white space; a turn of nothing else is refused."""
+    """Whether a block is only white space; the provider refuses a turn of nothing else."""
     return isinstance(block, dict) and block.get("type") == "text" and not str(block.get("text") or "").strip()
 
 

@@ -1,10 +1,10 @@
-"""OpenAI's Responses wire on the way back: a payload of a stream, or a whole response → pieces of the answer.
+"""Reads answers on OpenAI's Responses wire: splits a stream's payload or a whole response into pieces.
 
-A response is a list of output items: reasoning, messages, calls, and what built-in tools did. A stream adds items,
+A response is a list of output items: reasoning, messages, calls, and results of built-in tools. A stream adds items,
 sends their texts in pieces, and repeats each part, each item and the whole response when it is complete. Servers leave
 some of these out: LM Studio sends no argument deltas, ChatGPT's Codex backend ends with an empty list of items, and
 GitHub Copilot changes ids in each event. So everything is keyed by ``output_index``, and each repetition only adds what
-no event before it said.
+no earlier event has sent.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming, and recorded exchanges.
 """
@@ -42,7 +42,7 @@ __all__ = ["ResponsesReader"]
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _OVER = ("completed", "complete", "incomplete", "failed", "cancelled", "canceled")
 _ENDS = {**{f"response.{status}": status for status in _OVER}, "response.done": "completed"}
-"""Events that end a stream, and what they say of the answer where its own status says nothing."""
+"""Events that end a stream, with the answer's status if it does not say it itself."""
 _SILENT = frozenset(
     {
         *("response.created", "response.in_progress", "response.queued", "keepalive", "ping"),
@@ -64,14 +64,14 @@ _TEXTS = {
     "custom_tool_call_input.delta": ("arguments", "delta"),
     "custom_tool_call_input.done": ("arguments", "input"),
 }
-"""Events that bring text: what kind of text it is, and the field that holds it."""
+"""Events with text: the kind of the text, and its field."""
 _OF_PARTS = frozenset(
     {
         *("content_part.added", "content_part.done", "output_text.delta", "output_text.done"),
         *("refusal.delta", "refusal.done"),
     }
 )
-"""Events of a message's parts."""
+"""Events about a message's parts."""
 _INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _TEXT_PARTS = ("output_text", "text", None)
 _PENDING = ("queued", "in_progress")
@@ -79,7 +79,7 @@ _PARAGRAPH = "\n\n"
 
 
 class _Delta(msgspec.Struct, gc=False):
-    """A piece of a text, and nothing else."""
+    """A payload that only continues a text."""
 
     type: str
     delta: str
@@ -101,12 +101,12 @@ _QUICK: dict[str, tuple[str, Literal["content", "reasoning", "arguments"]]] = {
 
 
 class ResponsesReader:
-    """Reads one answer. Feed it the payloads in order.
+    """Reads one answer: feed it the payloads in order.
 
     Attributes:
-        done: whether the answer has said that it is over.
-        recognised: whether anything of this wire has come.
-        end: the event that ends a stream, for an error that says that it did not come.
+        done: whether the answer has announced its end.
+        recognised: whether any payload of this wire has come.
+        end: the event that ends a stream, for the error if it is missing.
     """
 
     end = "response.completed"
@@ -114,21 +114,21 @@ class ResponsesReader:
     def __init__(self) -> None:
         self.done = False
         self.recognised = False
-        self._items: dict[int, dict[str, Any]] = {}  # complete, by output_index
-        self._places: dict[str, int] = {}  # output_index, by the id of the item that was added there
-        self._texts: dict[tuple[Any, ...], int] = {}  # how many characters of each part were told
-        self._begun: set[int] = set()  # calls whose name was told
-        self._custom: set[int] = set()  # calls whose input is a text of its own
+        self._items: dict[int, dict[str, Any]] = {}  # complete items, by output_index
+        self._places: dict[str, int] = {}  # output_index, by the id of the added item
+        self._texts: dict[tuple[Any, ...], int] = {}  # how many characters of each part were yielded
+        self._begun: set[int] = set()  # calls whose name was yielded
+        self._custom: set[int] = set()  # calls whose input is a text
         self._calls = 0
         self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
-        self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # that were told, by item and part
-        self._ahead: dict[tuple[str, int, int], str] = {}  # texts that stood in an item when it was added
+        self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # annotations that were yielded, by item and part
+        self._ahead: dict[tuple[str, int, int], str] = {}  # texts that an item had when it was added
         self._first: dict[int, int] = {}  # the number of each message's first part: Bedrock counts from 1
         self._over = False  # whether the whole response has come
-        self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were told
+        self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were yielded
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
-        """Yield what a payload adds to the answer."""
+        """Yield the pieces that a payload adds to the answer."""
         kind = str(payload.get("type") or "")
         response = payload.get("response")
         if whole or payload.get("object") == "response":
@@ -145,7 +145,7 @@ class ResponsesReader:
             yield from self._event(kind, payload)
 
     def quick(self, payload: bytes) -> QuickPiece | None:
-        """Take a payload that only goes on with a text; return whose, or None for any other."""
+        """Read a payload that only continues a text, and return its piece; return None for any other payload."""
         try:
             event = _decode(payload)
         except (ValueError, RecursionError):
@@ -160,7 +160,7 @@ class ResponsesReader:
         return kind, index if kind == "arguments" else None, event.delta
 
     def close(self) -> Iterator[Piece]:
-        """Yield what is left where a stream ends without the whole response: the items, to go back in the next turn."""
+        """Yield the items, to be sent back in the next turn, if a stream ends without the whole response."""
         for key, text in [*self._ahead.items()]:
             yield from self._grown(key, text)
         if self._items and not self._over:
@@ -193,7 +193,7 @@ class ResponsesReader:
             yield AnswerFields({"unknown_events": [payload]})
 
     def _index(self, payload: dict[str, Any]) -> int:
-        """Return the place of an event's item; a server that leaves it out names the item by its id."""
+        """Return the output_index of an event's item; if the server leaves it out, find it by the item's id."""
         index, item = whole_number(payload.get("output_index")), payload.get("item")
         name = item.get("id") if isinstance(item, dict) else payload.get("item_id")
         if index is None:
@@ -205,9 +205,9 @@ class ResponsesReader:
     # -- items ----------------------------------------------------------------------------------------------------
 
     def _item(self, index: int, item: Any, *, complete: bool) -> Iterator[Piece]:
-        """Tell what an item says that was not told yet; a complete one is kept.
+        """Yield what is new in an item; keep a complete item.
 
-        The texts of an item that begins are held back: some servers send them again in pieces.
+        The texts of an item that was just added are held back, since some servers send them again in pieces.
         """
         if not isinstance(item, dict):
             return
@@ -236,7 +236,7 @@ class ResponsesReader:
                 self._ahead["text", index, number] = part["text"]
 
     def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
-        """The summary; the raw reasoning only where no summary has come."""
+        """Yield the summary; the raw reasoning only if there is no summary."""
         told = {key[0] for key in self._texts if key[1] == index}
         summary, content = texts_of(item.get("summary")), texts_of(item.get("content"))
         channel = "summary" if "summary" in told or (any(summary) and "reasoning" not in told) else "reasoning"
@@ -244,7 +244,7 @@ class ResponsesReader:
             yield from self._grown((channel, index, number), text)
 
     def _numbered(self, index: int, part: int, text: Any) -> Iterator[Piece]:
-        """Learn from an event how a message's parts are numbered, and tell what stood in front of this one."""
+        """Learn from an event how a message's parts are numbered, and yield the parts before this one."""
         begun = sorted(key for key in self._ahead if key[:2] == ("text", index))
         if index in self._first or not begun:
             self._first[index] = min(self._first.get(index, part), part)
@@ -261,7 +261,7 @@ class ResponsesReader:
             yield from self._grown(key, self._ahead[key])
 
     def _compare(self, index: int, parts: list[dict[str, Any]]) -> None:
-        """Tell nothing again where all of a message was told already, in parts that were numbered in another way."""
+        """Mark a message as yielded if all of its text was, in parts with other numbers."""
         texts = [part["text"] if isinstance(part.get("text"), str) else "" for part in parts]
         told = sum(count for key, count in self._texts.items() if key[:2] == ("text", index))
         if told >= sum(map(len, texts)):
@@ -300,7 +300,7 @@ class ResponsesReader:
     # -- texts ----------------------------------------------------------------------------------------------------
 
     def _new(self, key: tuple[Any, ...], text: Any, grows: bool) -> str:
-        """Return what of a text was not told yet: all of a piece, the rest of a repetition."""
+        """Return the new part of a text: all of a piece, or the rest of a repetition."""
         if not isinstance(text, str) or not text:
             return ""
         told = self._texts.get(key, 0)
@@ -309,9 +309,9 @@ class ResponsesReader:
         return new
 
     def _grown(self, key: tuple[str, int, int], text: Any, *, grows: bool = False) -> Iterator[Piece]:
-        """Tell what is new of one text: reasoning, words, a refusal, or a call's arguments."""
+        """Yield what is new in one text: reasoning, text, a refusal, or a call's arguments."""
         channel, index, _ = key
-        if channel == "arguments" and isinstance(text, dict):  # a server that sends the object itself
+        if channel == "arguments" and isinstance(text, dict):  # some servers send the object itself
             if key not in self._texts:
                 self._texts[key] = 1
                 yield ToolFragment(index, None, None, text)
@@ -319,7 +319,7 @@ class ResponsesReader:
         begins = key not in self._texts
         if isinstance(text, str) and text:
             ahead = self._ahead.pop(key, "")
-            if ahead and grows and not _repeats(ahead, text):  # the pieces go on where the item began
+            if ahead and grows and not _repeats(ahead, text):  # the pieces continue the item's first text
                 text = ahead + text
         new = self._new(key, text, grows)
         if not new:
@@ -335,7 +335,7 @@ class ResponsesReader:
             self._reasoned = True
 
     def _noted(self, key: tuple[int, int], annotation: Any, place: Any) -> Iterator[Piece]:
-        """Tell a note once: as an event, and again in the part, the item and the response."""
+        """Yield an annotation once; it comes as an event, and again in the part, the item and the response."""
         notes, place = self._notes.setdefault(key, []), whole_number(place)
         if not isinstance(annotation, dict):
             return
@@ -351,7 +351,7 @@ class ResponsesReader:
     # -- the end --------------------------------------------------------------------------------------------------
 
     def _end(self, response: dict[str, Any]) -> Iterator[Piece]:
-        """Tell what a whole response says that was not told yet, and why it ended."""
+        """Yield what is new in a whole response, and why it ended."""
         if self._over:
             return
         yield from _identity(response)
@@ -391,7 +391,7 @@ class ResponsesReader:
         elif status in ("failed", "cancelled", "canceled"):
             self.done = True
             yield Finished("error", status)
-        else:  # a background response that is not there yet
+        else:  # a background response that is not ready yet
             yield Finished(None, status)
 
 
@@ -401,13 +401,13 @@ def _identity(response: dict[str, Any]) -> Iterator[Piece]:
 
 
 def _is_progress(kind: str) -> bool:
-    """Whether an event tells how a built-in tool gets on; the complete item says what came of it."""
+    """Whether an event reports the progress of a built-in tool; the complete item has the result."""
     head = kind.partition(".")[0]
     return "_call" in head or head in ("mcp_list_tools", "compaction")
 
 
 def _repeats(begun: str, text: Any) -> bool:
-    """Whether a text says again what stood in an item that began."""
+    """Whether a text repeats the text that an item had when it was added."""
     return bool(begun and text) and isinstance(text, str) and (begun.startswith(text) or text.startswith(begun))
 
 

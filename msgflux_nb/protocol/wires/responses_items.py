@@ -1,4 +1,4 @@
-"""The output items of a response: their texts and their places, whatever a server leaves out of them; pure."""
+"""Reads the texts and the positions of a response's output items, even if a server leaves some out; pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["final_text", "places_of", "texts_of"]
 
 
 def final_text(items: Any) -> str | None:
-    """Return the text of the answer proper, for a structure; None where there is no message.
+    """Return the text of the final answer, for a structure; None if there is no message.
 
-    A model may send a comment before its calls (``phase: commentary``), or the same structure in two messages: the last
-    message that is an answer counts.
+    A model may send a comment before its calls (``phase: commentary``), or the same structure in two messages. The last
+    message that is not a comment counts.
     """
     texts = []
     for item in dicts_in(items):
@@ -25,7 +25,7 @@ def final_text(items: Any) -> str | None:
 
 
 def places_of(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
-    """Return the output_index of each item of a whole response, which may leave out items that a stream had."""
+    """Return the output_index of each item of a whole response, which may lack items that the stream had."""
     ids = {name: place for place, item in known.items() if (name := text_in(item.get("id")))}
     places: list[int] = []
     for number, item in enumerate(output):
@@ -35,5 +35,5 @@ def places_of(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) ->
 
 
 def texts_of(parts: Any) -> list[str]:
-    """Return the texts of a reasoning item; some servers send one text in place of a list."""
+    """Return the texts of a reasoning item; some servers send one text instead of a list."""
     return [parts] if isinstance(parts, str) else [str(part.get("text") or "") for part in dicts_in(parts)]

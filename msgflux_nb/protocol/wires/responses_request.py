@@ -1,7 +1,7 @@
-"""OpenAI's Responses wire on the way out: the body of a chat completion → the body of a response; pure.
+"""Writes requests on OpenAI's Responses wire: translates the body of a chat completion; pure.
 
-What is said stays the same; only names and places differ. Nothing is kept at the provider (``store: false``), so the
-output items of earlier turns, encrypted reasoning among them, go back in their order with the calls that they led to.
+The content stays the same; only names and places differ. The provider stores nothing (``store: false``), so the output
+items of earlier turns, including encrypted reasoning, are sent back in order with the calls that they led to.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create, and recorded exchanges.
 """
@@ -17,7 +17,7 @@ from ..tool_call import json_text
 from ..turns import ITEMS
 from .responses_items import final_text
 
-__all__ = ["CHAT_ONLY", "items_are_said", "responses_body"]
+__all__ = ["CHAT_ONLY", "matches_items", "responses_body"]
 
 CHAT_ONLY = frozenset({"audio", "frequency_penalty", "modalities", "presence_penalty", "seed", "stop"})
 """Options that this wire does not have."""
@@ -34,20 +34,20 @@ _ITEM_FIELDS = {
     "custom_tool_call": ("id", "type", "call_id", "name", "input", "namespace", "caller"),
     "message": ("id", "type", "role", "content", "phase", "status"),
 }
-"""What of an item goes back; items of other types go back as they came."""
+"""The fields of each item that are sent back; items of other types are sent back unchanged."""
 
 
 def responses_body(chat: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    """Return the body of a response that asks for what ``chat`` asks for.
+    """Translate the body of a chat completion.
 
     Args:
-        chat: the body of a chat completion as this package writes it; read, never changed.
-        profile: to whom.
+        chat: the body of a chat completion, as this package builds it; read, never changed.
+        profile: the provider.
 
     Raises:
-        BadRequestError: the request holds what this wire does not have.
+        BadRequestError: this wire does not support part of the request.
     """
-    # llama.cpp's server, which alone is made to call a tool by a beginning and a stop text, passes a stop text on.
+    # Only llama.cpp's server has a forced_call; it needs a stop text, and accepts one on this wire.
     same = (*_SAME, "stop") if profile.forced_call is not None else _SAME
     for name in sorted((CHAT_ONLY & chat.keys()).difference(same)):
         raise BadRequestError(
@@ -64,13 +64,13 @@ def responses_body(chat: dict[str, Any], profile: Profile) -> dict[str, Any]:
     wanted = [_ENCRYPTED] if profile.encrypted_reasoning else []
     wanted += [_LOGPROBS] if chat.get("logprobs") else []
     body |= {"include": wanted} if wanted else {}
-    if chat.get("stream"):  # random letters against eavesdroppers, in each delta; TLS to a notebook needs none
+    if chat.get("stream"):  # the padding against eavesdroppers is not needed here
         body["stream_options"] = {"include_obfuscation": False}
     return {**body, "store": False}
 
 
 def _instructions(messages: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]]]:
-    """The system text in front, and the other messages."""
+    """Return the leading system text, and the other messages."""
     first = messages[0]
     if first.get("role") not in ("system", "developer") or not isinstance(first.get("content"), str):
         return None, messages
@@ -82,7 +82,7 @@ def _limits(chat: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(chat: dict[str, Any]) -> dict[str, Any]:
-    """How a structure is asked for, and how much is to be said."""
+    """Return the fields for a structure and for verbosity."""
     text: dict[str, Any] = {}
     form = chat.get("response_format")
     if isinstance(form, dict):
@@ -110,7 +110,7 @@ def _tools(chat: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool without the object around its fields. ``strict`` is always said: left out, it counts as true here."""
+    """Return a tool without its inner object. ``strict`` is always sent, since this wire defaults to true."""
     kind = tool.get("type")
     inner = tool.get(str(kind))
     if kind == "function" and isinstance(inner, dict):
@@ -143,14 +143,14 @@ def _items(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A turn of the assistant: the items that came, where nobody has changed what they say; else what it says now."""
+    """Yield an assistant turn: the received items if nobody has edited the turn, else its current content."""
     items = message.get(ITEMS)
-    if isinstance(items, list) and items_are_said(message, items):
+    if isinstance(items, list) and matches_items(message, items):
         yield from (_sent_back(item) for item in items)
         return
     content = message.get("content") or message.get("refusal")
     if content:
-        # The type may be left out of a user's message; llama.cpp wants it in an answer.
+        # The type is optional in a user message, but llama.cpp requires it in an assistant message.
         yield {
             "type": "message",
             "role": "assistant",
@@ -176,8 +176,8 @@ def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"function": legacy}] if isinstance(legacy, dict) else []
 
 
-def items_are_said(message: dict[str, Any], items: list[Any]) -> bool:
-    """Return whether a turn still says what its items say, so that nobody has edited it."""
+def matches_items(message: dict[str, Any], items: list[Any]) -> bool:
+    """Return whether a turn still matches its received items, so that nobody has edited it."""
     found = [item for item in items if isinstance(item, dict)]
     texts = "".join(
         str(part.get("text") or part.get("refusal") or "")
@@ -228,7 +228,7 @@ def _said(parts: list[Any]) -> list[Any]:
 
 
 def _output(content: Any) -> Any:
-    """A call's result: text, or parts."""
+    """Return a call's result: text or parts."""
     if isinstance(content, list):
         return _content(content)
     return content if isinstance(content, str) else json_text(content)

@@ -1,4 +1,4 @@
-"""The reader of a wire other than chat completions, as the accumulator sees it."""
+"""The interface of readers for wires other than chat completions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..chunks import Piece
 __all__ = ["QuickPiece", "WireReader"]
 
 QuickPiece = tuple[Literal["content", "reasoning", "arguments"], int | None, str]
-"""A piece of a text that has begun: its kind, the number of the call, and the piece."""
+"""A piece of an open text: the kind of the text, the number of the call, and the piece."""
 
 
 class WireReader(Protocol):
     """Reads the payloads of one answer, in order.
 
     Attributes:
-        done: whether the answer has said that it is over.
-        recognised: whether anything of this wire has come.
-        end: the event that ends a stream, for an error that says that it did not come.
+        done: whether the answer has announced its end.
+        recognised: whether any payload of this wire has come.
+        end: the event that ends a stream, for the error if it is missing.
     """
 
     end: str
@@ -27,10 +27,10 @@ class WireReader(Protocol):
     recognised: bool
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
-        """Yield what a payload adds to the answer."""
+        """Yield the pieces that a payload adds to the answer."""
 
     def quick(self, payload: bytes) -> QuickPiece | None:
-        """Take a payload that only continues a text, and return its piece; take no other payload, and return None."""
+        """Read a payload that only continues a text, and return its piece; return None for any other payload."""
 
     def close(self) -> Iterator[Piece]:
         """Yield what is left at the end."""

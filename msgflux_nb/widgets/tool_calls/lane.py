@@ -8,7 +8,7 @@ from ...content.messages import to_json
 from ...errors import ToolCallError
 from ...protocol.events import ToolCallDelta, ToolKind
 from ...protocol.pieces import TextPieces
-from ...protocol.tool_call import Assembly, ToolCall, ToolCallState, json_text
+from ...protocol.tool_call import GrowingCall, ToolCall, ToolCallState, json_text
 
 __all__ = ["Fragment", "Lane", "Phase"]
 
@@ -59,7 +59,7 @@ class Lane:
         self.edited: dict[str, Any] | None = None
         self.reason = ""
         self.result: str | None = None
-        self._assembly = Assembly(call, choice, None, kind)
+        self._assembly = GrowingCall(call, choice, None, kind)
         self._letters = TextPieces()
         self._shown: list[str] = []
         self._final: ToolCallState | None = None
@@ -81,7 +81,7 @@ class Lane:
             return text
         self._assembly.arrived.append(text)
         self._whole = self._whole or ("}" in text and self._assembly.whole)
-        shown = self._letters.whole(text)
+        shown = self._letters.completed(text)
         self._shown.append(shown)
         return shown
 
