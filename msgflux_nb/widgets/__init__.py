@@ -1,1 +1,1 @@
-"""What a person sees: views over the rooms above."""
+"""Views in a notebook, over the rooms above."""

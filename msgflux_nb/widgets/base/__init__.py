@@ -1,1 +1,1 @@
-"""What all widgets share."""
+"""The parts that all widgets share."""

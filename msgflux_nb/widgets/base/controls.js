@@ -1,5 +1,5 @@
 // @ts-check
-// The controls of all views, each with one look: buttons, icons, states, menus.
+// The controls of all views: buttons, icons, states, menus.
 
 import ICONS from "../../display/icons.json" with { type: "json" };
 import { element, svgElement } from "./dom.js";
@@ -13,7 +13,7 @@ const SOLID = ["run", "stop"];
 const DOTTED = ["more", "drag"];
 
 /**
- * Draw an icon. It is decoration: a word stands next to it, or its button has a name.
+ * Draw an icon. It is decoration: next to it is a word, or its button has a name.
  * @param {IconName} name
  * @returns {SVGElement}
  */
@@ -26,7 +26,7 @@ export function icon(name) {
 }
 
 /**
- * A button with words, and perhaps an icon before them and a key behind.
+ * Make a button with a label, and optionally an icon before it and a key after it.
  * @param {string} label
  * @param {string} title said on hover
  * @param {() => void} onclick
@@ -42,7 +42,7 @@ export function textButton(label, title, onclick, more = {}) {
 }
 
 /**
- * A button that is an icon alone; its name is said on hover and by a reader.
+ * Make a button of only an icon; its name is shown on hover and read by a screen reader.
  * @param {IconName} name
  * @param {string} title
  * @param {() => void} onclick
@@ -55,7 +55,7 @@ export function iconButton(name, title, onclick, kind = "") {
 }
 
 /**
- * A state: a mark and a word. `set` draws only what has changed.
+ * Make a state of a mark and a word; `set` draws only changes.
  * @param {Record<string, unknown>} [attributes]
  */
 export function stateWord(attributes = {}) {
@@ -82,17 +82,17 @@ export function stateWord(attributes = {}) {
 }
 
 /**
- * An entry of a menu: a line between groups, a heading, anything of one's own, or something to pick.
+ * An entry of a menu: a line between groups, a heading, a node, or a choice.
  * @typedef {{ label: string, pick: () => void, icon?: IconName, key?: string, detail?: string, checked?: boolean,
  *   several?: boolean, disabled?: boolean, title?: string, stays?: boolean }} Choice
  * @typedef {"-" | { heading: string } | { node: HTMLElement } | Choice} Entry
  */
 
 /**
- * Let a button open a menu. Arrows, Home, End and letters move in it, Esc closes it, and the focus returns.
+ * Let a button open a menu. Arrows, Home, End and letters move in it; Esc closes it and returns the focus.
  * @param {HTMLElement} by
  * @param {string} label the menu's name for a reader
- * @param {() => Entry[]} entries asked for each time it opens
+ * @param {() => Entry[]} entries called each time it opens
  * @param {AbortSignal} [signal]
  * @returns {{ open(): void, close(): void, redraw(): void }}
  */
@@ -126,7 +126,7 @@ export function opensMenu(by, label, entries, signal) {
   }
 
   /**
-   * A menu may hold only choices: those between other elements become a menu of their own.
+   * ARIA allows only choices in a menu, so choices between other elements become menus themselves.
    * @param {Entry[]} all
    * @returns {HTMLElement[]}
    */
@@ -176,7 +176,7 @@ export function opensMenu(by, label, entries, signal) {
     return node;
   }
 
-  /** Below its button if there is room, else above. */
+  /** Put the menu below its button if there is room, else above. */
   function place() {
     if (!menu) return;
     const [anchor, size] = [by.getBoundingClientRect(), menu.getBoundingClientRect()];
@@ -207,7 +207,7 @@ export function opensMenu(by, label, entries, signal) {
   /** @param {Event} event */
   function scrolled(event) {
     const at = event.target;
-    if (at instanceof Node && at.contains(by)) place(); // it stays at its button
+    if (at instanceof Node && at.contains(by)) place(); // keep the menu at its button
   }
 
   /** @param {KeyboardEvent} event */
@@ -240,7 +240,7 @@ export function opensMenu(by, label, entries, signal) {
 }
 
 /**
- * A button that shows what is chosen, and opens a menu. Its label is kept by `set`.
+ * Make a button that shows a choice and opens a menu; `set` changes its label.
  * @param {string} title
  * @param {() => Entry[]} entries
  * @param {AbortSignal} [signal]
@@ -255,8 +255,8 @@ export function pickButton(title, entries, signal, kind = "") {
     node,
     menu,
     /**
-     * @param {string} text what is chosen
-     * @param {string} [words] what stands before it
+     * @param {string} text the choice
+     * @param {string} [words] the words before it
      */
     set(text, words = "") {
       if (chosen.textContent !== text) chosen.textContent = text;
@@ -268,7 +268,7 @@ export function pickButton(title, entries, signal, kind = "") {
 }
 
 /**
- * A figure with its unit: the numbers stand out. Words that do not begin with a number stay as they are.
+ * Make a figure with its unit, with the numbers emphasised. Words that do not begin with a number are not changed.
  * @param {string} text such as `212 in · 94 out`
  */
 export function figure(text) {

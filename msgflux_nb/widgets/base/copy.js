@@ -1,5 +1,5 @@
 // @ts-check
-// A button that copies a text, and says whether it could.
+// A button that copies a text and shows whether that worked.
 
 import { icon } from "./controls.js";
 import { element, sanitised } from "./dom.js";
@@ -22,7 +22,7 @@ export function copyButton(label, title, text) {
 
   async function copy() {
     const done = await copied(text());
-    node.style.minWidth = `${node.offsetWidth}px`; // what stands next to it does not move
+    node.style.minWidth = `${node.offsetWidth}px`; // so that its neighbours do not move
     say(done ? "copied" : "not copied", "", done ? "check" : "cross");
     clearTimeout(timer);
     timer = setTimeout(() => say(label, title), SAID_MILLISECONDS);
@@ -43,8 +43,8 @@ export function copyButton(label, title, text) {
 }
 
 /**
- * Draw a block of a model's Markdown and its formulas; each piece of code in it can be copied.
- * @param {string} html of the kernel's sanitiser
+ * Draw a block of a model's Markdown and its formulas, with a copy button at each piece of code.
+ * @param {string} html from the kernel's sanitiser
  * @returns {Node}
  */
 export function markdownBlock(html) {
@@ -69,7 +69,7 @@ export async function copied(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copiedByHand(text); // a page without https, or a frame that may not
+    return copiedByHand(text); // a page without https, or a frame without the permission
   }
 }
 

@@ -1,11 +1,11 @@
 // @ts-check
-// Shared parts of the widgets: building elements, keys, and sizes with units.
+// Shared parts of the pages: building elements, listening to the model, the root of a view.
 
 import { KEY_REMOVED, withoutKeys } from "./texts.js";
 
 /**
- * What a page gets of its widget. `Traits` are what the widget's class syncs, `Handled` the types of message for which
- * it has a method `_on_…`: `make check` reads both off the class.
+ * The widget's model on the page. `Traits` are the synced traits of the widget's class, `Handled` the types of messages
+ * for which it has a method `_on_…`; `make check` reads both from the class.
  * @typedef {keyof Traits & string} TraitName
  * @typedef {{
  *   get<K extends TraitName>(name: K): Traits[K],
@@ -16,12 +16,12 @@ import { KEY_REMOVED, withoutKeys } from "./texts.js";
  *   off(name?: "msg:custom" | `change:${TraitName}` | null, callback?: ((...values: any[]) => void) | null): void,
  * }} Model
  * @typedef {{ exports: any, render(props: { el: HTMLElement, signal?: AbortSignal }): Promise<void> }} Child
- * @typedef {{ getWidget(reference: string): Promise<Child> }} Host given to `render` alone, not to `initialize`
+ * @typedef {{ getWidget(reference: string): Promise<Child> }} Host passed only to `render`, not to `initialize`
  */
 
 /**
- * Build an element. Text is only ever set as text: nothing here takes HTML, so that the words of a model, a file name
- * or an error can do nothing but be read.
+ * Build an element. Text is only set as text and never as HTML, so that a model's words, file names and errors are
+ * harmless.
  * @param {string} tag
  * @param {Record<string, unknown>} [attributes] `on…` adds a listener; true is an empty attribute; null leaves it out
  * @param {...(Node | string)} children
@@ -50,7 +50,7 @@ export function svgElement(tag, attributes = {}, ...children) {
 }
 
 /**
- * Set a text, and nothing if it stands already.
+ * Set a text unless it is set already.
  * @param {Node} node
  * @param {string} text
  */
@@ -59,7 +59,7 @@ export function setText(node, text) {
 }
 
 /**
- * Build elements from HTML of the kernel's one sanitiser (`_markdown.py`); the only place where markup is read.
+ * Build elements from HTML of the kernel's sanitiser (`display/markdown.py`); the only place where HTML is parsed.
  * @param {string} html
  * @returns {Node}
  */
@@ -70,7 +70,7 @@ export function sanitised(html) {
 }
 
 /**
- * Bring the children of a node to a list with as few moves as there can be, so that focus and places stay.
+ * Replace the children of a node by a list with the fewest moves, so that focus and scroll positions are kept.
  * @param {HTMLElement} parent
  * @param {Element[]} children
  */
@@ -83,7 +83,7 @@ export function keepOnly(parent, children) {
 }
 
 /**
- * Call `draw` at most once a frame, however often it is asked for.
+ * Return a function that calls `draw` at most once per frame.
  * @param {() => void} draw
  * @returns {() => void}
  */
@@ -112,7 +112,7 @@ export function button(label, title, onclick, kind = "mf-btn") {
 }
 
 /**
- * Call back when a trait changes, as long as a view is there.
+ * Call back when a trait changes, until the signal of the view aborts.
  * @param {Model} model
  * @param {TraitName | TraitName[]} names
  * @param {() => void} callback
@@ -126,20 +126,20 @@ export function onChange(model, names, callback, signal) {
 }
 
 /**
- * Make an element the root of a view: named for a reader, and its keys and pastes kept from the notebook.
+ * Make an element the root of a view: name it for screen readers, and keep its keys and pastes from the notebook.
  * @param {HTMLElement} el
- * @param {string} kind the class that its style sheet is written for
+ * @param {string} kind the class that its style sheet uses
  * @param {string} label
  */
 export function rootOf(el, kind, label) {
-  // JupyterLab takes keys in the capture phase, where stopPropagation comes too late; this attribute keeps it out.
+  // JupyterLab takes keys in the capture phase, before stopPropagation could help; this attribute keeps it out.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.classList.add("msgflux-live", "mf", kind);
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", label);
   for (const name of ["keydown", "paste", "copy", "cut"]) {
     el.addEventListener(name, (event) => {
-      // Of a view in another, the outer one is told first: Esc stops a run from a field of any part of it.
+      // A nested view leaves its keys to the outer one, so that Esc stops a run from any field.
       if (!el.parentElement?.closest(".msgflux-live")) event.stopPropagation();
     });
   }
@@ -147,7 +147,7 @@ export function rootOf(el, kind, label) {
 }
 
 /**
- * Whether somebody types into the focused element, so that letters are not commands.
+ * Return whether letters are typed into the focused element and so are not commands.
  * @param {EventTarget | null} target
  */
 export function writes(target) {
@@ -156,7 +156,7 @@ export function writes(target) {
 }
 
 /**
- * Take a key out of the field that it is typed or pasted into, before any other code of ours sees it; and say so.
+ * Remove an API key from the field that it is typed or pasted into, before any other code sees it, and show a note.
  * @param {HTMLElement} el
  */
 function guardKeys(el) {
@@ -178,14 +178,14 @@ function guardKeys(el) {
 }
 
 /**
- * Say when the saved notebook keeps an older state than the one shown: after a reload of the page, JupyterLab no
- * longer knows which output the kernel's updates belong to.
+ * Return a note if the saved notebook has an older state than the view: after a reload of the page, JupyterLab no
+ * longer knows the output to which the kernel's updates belong.
  * @param {HTMLElement} el
  * @param {Model} model
  * @returns {string}
  */
 export function staleNote(el, model) {
-  const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // in voila there is nothing to be saved
+  const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // voila saves nothing
   const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
   const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
   return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";

@@ -1,4 +1,4 @@
-"""Events of an answer in, batches for a page out: each thing once, and everything again for a page that missed some."""
+"""Events of an answer → batches for a page: everything once, and everything again for a page that missed a batch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Batch", "Feed"]
 
 Batch = dict[str, Any]
 
-_SHORT = 4_000  # characters of an open block that are read in next to no time
+_SHORT = 4_000  # characters of an open block that are parsed fast
 
 
 class Feed:
-    """Collects what a page has to be told of an answer's words.
+    """Collects the words of an answer for a page.
 
-    A batch holds what is new under ``text``, ``reasoning`` and ``refusal``. Finished blocks of Markdown are in
-    ``html``. ``tail`` says how much of the text so far is not in a block yet, in the units that JavaScript counts.
+    A batch holds new text under ``text``, ``reasoning`` and ``refusal``, and finished blocks of Markdown under
+    ``html``. ``tail`` is the length of the text after the last block, in JavaScript's units.
 
     Args:
         markdown: whether the text is drawn as Markdown.
@@ -32,10 +32,10 @@ class Feed:
         self._texts: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
         self._html: list[str] = []
         self._rest = ""
-        self._enough = 0  # characters of the rest with which it is looked at again
+        self._enough = 0  # length of the rest at which it is parsed again
 
     def add(self, event: Event) -> bool:
-        """Take an event; returns whether there is something to tell. Never waits for the page."""
+        """Take an event; return whether there is something to send. Never waits for the page."""
         match event:
             case TextDelta(choice=0) | ReasoningDelta(choice=0) | RefusalDelta(choice=0):
                 self._new.append(event)
@@ -47,7 +47,7 @@ class Feed:
         with self._lock:
             count = len(self._new)
             events = self._new[:count]
-            del self._new[:count]  # what was appended meanwhile stays
+            del self._new[:count]  # keep what was appended meanwhile
             told: Batch = {}
             for name, kind in (("text", TextDelta), ("reasoning", ReasoningDelta), ("refusal", RefusalDelta)):
                 piece = "".join(event.text for event in events if isinstance(event, kind))
@@ -63,7 +63,7 @@ class Feed:
             return told
 
     def _finished(self) -> list[str]:
-        """Return the finished blocks. A long open block is looked at again once it has grown by much."""
+        """Return the finished blocks. A long open block is parsed again only after it has grown much."""
         if len(self._rest) < self._enough:
             return []
         drawn, self._rest = blocks(self._rest)
@@ -71,7 +71,7 @@ class Feed:
         return drawn
 
     def whole(self) -> Batch:
-        """Return all that was told so far."""
+        """Return everything that was sent so far."""
         with self._lock:
             told: Batch = {name: "".join(pieces) for name, pieces in self._texts.items()}
             if self._html:
@@ -79,11 +79,11 @@ class Feed:
             return told
 
     def last(self) -> Batch:
-        """Return the batch after which nothing follows: the block that was not finished; empty if there is none."""
+        """Return the final batch: the block that was still open; empty if there is none."""
         with self._lock:
             return {"html": [markdown_html(self._rest)], "tail": 0} if self._rest.strip() else {}
 
 
 def _units(text: str) -> int:
-    """How long JavaScript takes a text to be: it counts letters beyond U+FFFF twice."""
+    """Return a text's length in JavaScript, which counts UTF-16 units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""The model of a widget: the one given, the one of that name, or the embedded one."""
+"""The model of a widget: a given one, one by its name, or the embedded one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["model_of"]
 
 
 def model_of(model: Any, asker: str) -> Any:
-    """Return a model: the one given, the one of that name, or for None the embedded one.
+    """Return a model, by its name if a text is given; the embedded model for None.
 
     Args:
         model: a model, its name, or None.
-        asker: who wants it, for the error.
+        asker: the name of the widget, for the error.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: ``model`` is neither.
     """
     if model is None or isinstance(model, str):
         from ...models.model import Model

@@ -1,5 +1,5 @@
 // @ts-check
-// Shows a page's troubles in its view: an error of its own code, and a kernel that is gone.
+// Shows in a view that the page's code has failed or that the kernel is gone.
 
 import { icon, textButton } from "./controls.js";
 import { copied } from "./copy.js";
@@ -16,13 +16,13 @@ const GONE = "The kernel was restarted or has ended: run this cell again. What i
 const guardedViews = new Set();
 
 /**
- * Say an error of the page's own code in a view.
+ * Show an error of the page's code in a view.
  * @param {Guarded} view
  * @param {unknown} error
  */
 function showFault(view, error) {
   const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  if (view.shown.has(said)) return; // what goes wrong once a frame is said once
+  if (view.shown.has(said)) return; // an error that repeats every frame is shown once
   view.shown.add(said);
   console.error(error);
   const details = error instanceof Error ? `${said}\n${error.stack ?? ""}` : said;
@@ -50,8 +50,8 @@ window.addEventListener("unhandledrejection", ({ reason }) => {
 });
 
 /**
- * Whether a widget's kernel hears it. A view says so when it does not, and is told by the events `mf-gone` and
- * `mf-back` at its root.
+ * Whether a widget's kernel is reachable. The view shows when it is not, and gets the events `mf-gone` and `mf-back` at
+ * its root.
  */
 class Line {
   constructor() {
@@ -79,7 +79,7 @@ class Line {
   /** @param {HTMLElement} el */
   say(el) {
     el.dataset.gone = "";
-    // Of a view in another the outer one says it.
+    // the outer view shows it for nested ones
     if (!el.parentElement?.closest(".msgflux-live")) {
       el.prepend(element("section", { class: "mf-fault mf-gone", role: "alert", "data-s": "look" }, icon("warning"), element("p", {}, GONE)));
     }
@@ -88,7 +88,7 @@ class Line {
 }
 
 /**
- * A widget's model whose callbacks report what they throw, and which notices that no kernel hears it.
+ * Wrap a widget's model so that errors of its callbacks are shown, and a lost kernel is noticed.
  * @param {Model} model
  * @param {Line} line
  * @returns {Model}
@@ -112,7 +112,7 @@ function guardedModel(model, line) {
     send: (content, callbacks, buffers) => heard(() => model.send(content, callbacks, buffers)),
     on(name, callback) {
       const safe = wrapped.get(callback) ?? ((...values) => {
-        if (name === "msg:custom") line.found(); // a kernel speaks
+        if (name === "msg:custom") line.found(); // a message means that the kernel is there
         try {
           callback(...values);
         } catch (error) {
@@ -129,7 +129,7 @@ function guardedModel(model, line) {
 }
 
 /**
- * Keep a view from becoming a blank: what its code throws is said in it. The widget that each page exports is made by this.
+ * Wrap the widget that a page exports, so that an error of its code is shown and does not leave a blank view.
  * @template {{ initialize?: (props: any) => any, render: (props: any) => any }} W
  * @param {() => W} make
  * @returns {() => W}
@@ -142,7 +142,7 @@ export function guarded(make) {
     const whole = {
       /** @param {{ model: Model }} props */
       async initialize(props) {
-        // It is told of its end by an event of the widget's manager, which no type of anywidget knows.
+        // The widget manager sends this event when the kernel ends; anywidget's types lack it.
         /** @type {any} */ (props.model).on("comm_live_update", () => line.lost());
         mathsFrom(props.model);
         try {
@@ -181,7 +181,7 @@ export function guarded(make) {
 }
 
 /**
- * Draw a view as large and as dense as `mf.display` says.
+ * Draw a view with the scale and the density of `mf.display`.
  * @param {HTMLElement} el
  * @param {Model} model
  * @param {AbortSignal} [signal]
@@ -189,7 +189,7 @@ export function guarded(make) {
 function dressed(el, model, signal) {
   const draw = () => {
     const { scale = 1, density = 1 } = model.get("look") ?? {};
-    if (el.dataset.present || el.parentElement?.closest(".msgflux-live")) return; // the outer view says it
+    if (el.dataset.present || el.parentElement?.closest(".msgflux-live")) return; // the outer view sets it
     el.style.setProperty("--mf-scale", String(scale));
     el.style.setProperty("--mf-density", String(density));
   };

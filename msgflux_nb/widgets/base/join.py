@@ -1,4 +1,4 @@
-"""A page's modules, joined to one: anywidget loads a page from a blob, where a relative import has nowhere to go."""
+"""Joins a page's modules to one, because anywidget loads a page from a blob, where relative imports do not work."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MARK = re.compile(r"\W")
 
 
 class JoinedModules(NamedTuple):
-    """Modules as one text.
+    """Modules joined to one text.
 
     Attributes:
-        text: a script of constants, one for each module, which holds what that module exports.
-        paths: the modules, each behind those that it imports.
-        entry: the constant of the module that was asked for.
+        text: a script with one constant per module, which holds the module's exports.
+        paths: the modules, each after those that it imports.
+        entry: the constant of the requested module.
     """
 
     text: str
@@ -37,13 +37,13 @@ class JoinedModules(NamedTuple):
 
 
 def join(entry: Path) -> JoinedModules:
-    """Join a module and all that it imports. Each module keeps a scope of its own.
+    """Join a module and all that it imports; each keeps its own scope.
 
-    Understood are, each at the start of a line: ``import { a, b as c } from "./x.js";``, ``import NAME from "./x.json"
-    with { type: "json" };``, ``export`` before a function, a class or a constant, and ``export default``.
+    The supported forms, at the start of a line, are ``import { a, b as c } from "./x.js";``, ``import NAME from
+    "./x.json" with { type: "json" };``, ``export`` before a function, a class or a constant, and ``export default``.
 
     Raises:
-        ValueError: a module imports or exports in another way, or modules import each other in a circle.
+        ValueError: a module uses another form of import or export, or imports form a circle.
     """
     paths = modules(entry)
     texts = [f"// {path.name}\nconst {_constant(path)} = {_value(path)};\n" for path in paths]
@@ -52,10 +52,10 @@ def join(entry: Path) -> JoinedModules:
 
 @functools.cache
 def modules(entry: Path) -> tuple[Path, ...]:
-    """Return a module and all that it imports, each behind those that it imports itself.
+    """Return a module and all that it imports, each after its own imports.
 
     Raises:
-        ValueError: modules import each other in a circle.
+        ValueError: imports form a circle.
     """
     return tuple(dict.fromkeys(_walked(entry.resolve(), ())))
 
@@ -71,13 +71,13 @@ def _walked(path: Path, above: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def _constant(path: Path) -> str:
-    """Name the constant that holds a module's exports; no name in a module has a dollar sign."""
+    """Return the name of the constant with a module's exports; its dollar sign occurs in no module's names."""
     return "$" + _MARK.sub("_", "/".join(path.with_suffix("").parts[-2:]))
 
 
 @functools.cache
 def _value(path: Path) -> str:
-    """Return an expression for what a module exports; its lines are the file's, from the second on."""
+    """Return an expression for a module's exports; its lines are the file's lines, shifted by one."""
     text = path.read_text(encoding="utf-8").strip("\n")
     if path.suffix == ".json":
         return text

@@ -1,4 +1,4 @@
-"""Writes what a person decided in a view, on its store's own thread; tells the view while that fails."""
+"""Watches the store write a person's decisions, and tells the view while that fails."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .run import start_thread
 
 __all__ = ["Keeper"]
 
-_AGAIN_SECONDS = 0.5  # between two looks at a store that cannot be written
+_AGAIN_SECONDS = 0.5  # between two checks of a store that cannot be written
 
 
 class Keeper:
-    """Looks on while notes are written, on a thread that ends with the last of them.
+    """Watches notes being written, on a thread that ends when all are written.
 
     Args:
-        notes: what was decided; None if it is not written at all.
-        tell: called on that thread with what a person should know, and with nothing when all is well again.
+        notes: the notes of the store; None without a store.
+        tell: called on that thread with a sentence for the person, and with an empty one when all is well again.
     """
 
     def __init__(self, notes: Notes | None, tell: Callable[[str], None]) -> None:
@@ -30,7 +30,7 @@ class Keeper:
         self._closed = threading.Event()
 
     def wake(self) -> None:
-        """Something was decided; returns at once."""
+        """Start watching, because there is a new note; return at once."""
         with self._guard:
             self._more = True
             if self._looks or self._notes is None or self._closed.is_set():
@@ -39,7 +39,7 @@ class Keeper:
         start_thread(self._look, "msgflux-kept")
 
     def close(self) -> None:
-        """Look on no longer; what waits is written all the same."""
+        """Stop watching; waiting notes are still written."""
         self._closed.set()
 
     def _look(self) -> None:

@@ -1,11 +1,11 @@
 // @ts-check
-// Formulas in a model's words, drawn by what the page has: JupyterLab's MathJax. Elsewhere they stay as they were written.
+// Formulas in a model's words, drawn by JupyterLab's MathJax. On other pages they stay as the model wrote them.
 
 /** @type {((node: Element) => unknown) | null} */
 let typeset = null;
 
 /**
- * Find who draws formulas: a widget's manager in JupyterLab knows it.
+ * Find the page's typesetter, which JupyterLab's widget manager knows.
  * @param {any} model
  */
 export function mathsFrom(model) {
@@ -14,16 +14,16 @@ export function mathsFrom(model) {
 }
 
 /**
- * Draw the formulas that the kernel's sanitiser has marked, and nothing else: two prices look like one, and what could do
- * more than be read is not marked.
- * @param {Element} node may be put into the page within this frame
+ * Draw only the formulas that the kernel's sanitiser has marked: two prices look like a formula, and unsafe ones are not
+ * marked.
+ * @param {Element} node may be added to the page later in this frame
  */
 export function drawMaths(node) {
   if (!typeset) return;
   const marked = [...node.querySelectorAll(".mathjax_process")];
   if (!marked.length) return;
   requestAnimationFrame(() => {
-    for (const one of marked) if (one.isConnected) void drawn(one); // it measures the letters around it
+    for (const one of marked) if (one.isConnected) void drawn(one); // MathJax measures the letters around it
   });
 }
 
@@ -32,6 +32,6 @@ async function drawn(one) {
   try {
     await typeset?.(one);
   } catch (error) {
-    console.warn(error); // it stands as it was written
+    console.warn(error); // leave it as it was written
   }
 }

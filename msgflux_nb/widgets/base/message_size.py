@@ -1,4 +1,4 @@
-"""How large a page's message may be: looked at before anything is done with it, so that no handler takes long."""
+"""The limit on the size of a page's message, checked first so that no handler takes long."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 __all__ = ["MessageTooLargeError", "check_size"]
 
-_TEXT = 200_000  # characters of a message's texts; a data URL, which is read once, does not count
+_TEXT = 200_000  # characters of a message's texts; a data URL, which is read only once, does not count
 _DATA = 40_000_000
 _ITEMS = 20_000
 _DEPTH = 64
 
 
 class MessageTooLargeError(ValueError):
-    """A page's message is larger than any that a person makes with it."""
+    """A page's message is larger than any that a person could make."""
 
 
 def check_size(content: Any) -> None:
-    """See to it that a message is small enough to be read at once; takes no longer for one of any size.
+    """Check that a message is small enough to be handled at once; the check itself takes bounded time.
 
     Raises:
-        MessageTooLargeError: it is not.
+        MessageTooLargeError: the message is too large.
     """
     items, text, data = 0, 0, 0
     level: list[Any] = [content]

@@ -1,4 +1,4 @@
-"""What a page sends, with types: a message of another shape than its handler's is refused and logged."""
+"""The typed messages of pages: a message that does not fit its handler's type is refused and logged."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ import msgspec
 __all__ = ["Buffers", "Hello", "PageMessage", "PageMessageError", "decoded", "message_type"]
 
 Buffers = list[memoryview]
-"""The bytes that come with a message."""
+"""The type of the bytes that come with a message."""
 
 _LOG = logging.getLogger("msgflux_nb")
 
 
 class PageMessage(msgspec.Struct, frozen=True):
-    """A message of a page; a subclass names its fields."""
+    """A message from a page; subclasses declare its fields."""
 
 
 class Hello(PageMessage, frozen=True):
-    """A page has loaded, or has missed something: it knows this run, up to the batch of this number."""
+    """A page has loaded or has missed a batch: it knows this run up to the batch of this number."""
 
     run: int
     seq: int
 
 
 class PageMessageError(ValueError):
-    """A message that nobody handles, or of another shape than its handler takes."""
+    """A message without a handler, or one that does not fit its handler's type."""
 
 
 def decoded(view: Any, content: dict[str, Any]) -> tuple[Callable[[Any, Buffers], None], PageMessage]:
-    """Return the method of a view that handles a message, and the message as the type that this method takes.
+    """Return the method of a view that handles a message, and the message as that method's type.
 
     Args:
         view: a widget with a method ``_on_<type>(message, buffers)`` for each type of message.
-        content: what its page sent.
+        content: the content of the message.
 
     Raises:
-        RefusedError: nobody handles it, or a field is missing or of another type. It is logged without its content.
+        PageMessageError: the message has no handler, or a field is missing or of another type. It is logged without its
+            content.
     """
     name = content.get("type")
     handler = getattr(view, f"_on_{name}", None) if isinstance(name, str) and name.isidentifier() else None
@@ -55,7 +56,7 @@ def decoded(view: Any, content: dict[str, Any]) -> tuple[Callable[[Any, Buffers]
 
 @functools.cache
 def message_type(handler: Callable[..., None]) -> type[PageMessage]:
-    """Return the type of message that a handler takes: what its first parameter is annotated with."""
+    """Return the type of message that a handler takes, from the annotation of its first parameter."""
     annotations = inspect.get_annotations(handler, eval_str=True)
     kind: type[PageMessage] = annotations[next(iter(annotations))]
     return kind

@@ -1,4 +1,4 @@
-"""The notebook that a widget stands in: the names of its user, and the id of its kernel."""
+"""The notebook of a widget: its user's variables, and the id of its kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONNECTION = re.compile(r"kernel-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\
 
 
 def notebook_namespace() -> Mapping[str, Any]:
-    """Return the names that the user of this kernel, or of this script, has defined."""
+    """Return the variables that the user of this kernel, or of this script, has defined."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -21,7 +21,7 @@ def notebook_namespace() -> Mapping[str, Any]:
 
 
 def kernel_id() -> str:
-    """Return the id by which Jupyter's server knows this kernel; empty outside of one, and where it is not known."""
+    """Return the id by which Jupyter's server knows this kernel; empty outside of a kernel, or if it is unknown."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     application = getattr(getattr(shell, "kernel", None), "parent", None)
     found = _CONNECTION.fullmatch(re.split(r"[\\/]", str(getattr(application, "connection_file", "")))[-1])

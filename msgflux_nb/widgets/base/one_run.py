@@ -10,18 +10,18 @@ __all__ = ["OneRun"]
 
 
 class OneRun(View):
-    """A widget whose live output gives way to its twin once there is nothing more to come or to decide."""
+    """A widget whose live output is replaced by its twin once nothing more can come or be decided."""
 
     _retired = False
 
     def _retire(self) -> None:
-        """Let the twin, which stands below it, take the place of the live view; from any thread."""
+        """Replace the live view by the twin below it; from any thread."""
         if self._displayed and not self._retired:
             self._retired = True
             self._publish_live(update=True)
 
     def _revive(self) -> None:
-        """Bring the live view back: something goes on."""
+        """Bring the live view back, because the run continues."""
         if self._retired:
             self._retired = False
             self._publish_live(update=True)

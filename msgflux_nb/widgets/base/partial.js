@@ -1,5 +1,5 @@
 // @ts-check
-// JSON that arrives in pieces: the value so far after each piece, every character read once.
+// A parser for JSON that arrives in pieces: gives the value so far after each piece, and reads each character once.
 
 const JSON_DEPTH_LIMIT = 512;
 const JSON_STRING_END = /["\\\u0000-\u001f]/g;
@@ -11,7 +11,7 @@ const JSON_ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n"
 /** @type {Map<string, boolean | null>} */
 const JSON_WORDS = new Map(Object.entries({ true: true, false: false, null: null }));
 const JSON_SPAN = Symbol("where a container stands in the text");
-/** What may come next besides white space, by what was read last; the mark `v` stands for the start of any value. */
+/** The characters that may come next, besides white space, in each state; `v` means the start of any value. */
 const JSON_EXPECTED = {
   value: ["a value", "v"],
   firstValue: ["a value or ']'", "v]"],
@@ -24,19 +24,19 @@ const JSON_EXPECTED = {
 };
 
 /**
- * Push text; look at any time. The same containers are returned each time and go on growing; objects have no prototype,
- * so that no key is special. After a problem nothing more is read, and what was read before stays readable.
+ * Push text, and read `value` at any time. It returns the same growing containers each time; objects have no prototype,
+ * so that no key is special. After a problem it reads nothing more, but `value` stays readable.
  */
 export class PartialJson {
   /** @type {any} */
   #root = undefined;
   /** @type {any[]} the open containers */
   #stack = [];
-  /** @type {(string | number)[]} for each of them: the key or index of what comes next in it, or came last */
+  /** @type {(string | number)[]} for each of them: the key or index of its current item */
   #keys = [];
   /** @type {keyof typeof JSON_EXPECTED} */
   #expected = "value";
-  /** @type {"" | "key" | "string" | "scalar"} what is read on with the next piece */
+  /** @type {"" | "key" | "string" | "scalar"} the token that the next piece continues */
   #within = "";
   #text = "";
   #escape = "";
@@ -44,7 +44,7 @@ export class PartialJson {
   /** @type {string | null} */
   #problem = null;
 
-  /** @param {{ number?: (text: string) => any }} [options] what a number becomes: JavaScript's own loses digits */
+  /** @param {{ number?: (text: string) => any }} [options] number: converts a number's text, since JavaScript's numbers lose digits */
   constructor({ number = Number } = {}) {
     this.number = number;
   }
@@ -60,7 +60,7 @@ export class PartialJson {
     this.#length += at;
   }
 
-  /** What has arrived, an open string as far as it goes; undefined before anything has. */
+  /** The value so far, with open strings as far as they go; undefined at first. */
   get value() {
     if (this.#within === "string") this.#put(this.#text);
     return this.#root;
@@ -71,18 +71,18 @@ export class PartialJson {
     return this.#expected === "end" && this.#problem === null;
   }
 
-  /** What is wrong with the text, with its place, or null. */
+  /** The error in the text with its place, or null. */
   get problem() {
     return this.#problem;
   }
 
-  /** How many characters were read. */
+  /** The number of characters read. */
   get length() {
     return this.#length;
   }
 
   /**
-   * Whether the value at a path is still arriving.
+   * Return whether the value at a path is still arriving.
    * @param {(string | number)[]} path keys and indices from the root
    */
   isOpen(path) {
@@ -93,7 +93,7 @@ export class PartialJson {
   }
 
   /**
-   * Where an object or an array of `value` stands in the text; one that is still arriving reaches to the end.
+   * Return the range of an object or an array of `value` in the text; an open one reaches to the end.
    * @param {any} container
    * @returns {[start: number, end: number]}
    */
@@ -171,7 +171,7 @@ export class PartialJson {
     this.#endValue();
   }
 
-  /** @param {any} value put over what an earlier look has put there */
+  /** @param {any} value replaces the partial value of an earlier read */
   #put(value) {
     const container = this.#stack.at(-1);
     if (container === undefined) this.#root = value;

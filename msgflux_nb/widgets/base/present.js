@@ -1,5 +1,5 @@
 // @ts-check
-// Present a view: on the whole screen and larger, for a projector.
+// Presents a view: full screen and larger, for a projector.
 
 import { iconButton } from "./controls.js";
 import { writes } from "./dom.js";
@@ -7,7 +7,7 @@ import { writes } from "./dom.js";
 const PRESENTED_SCALE = 1.6;
 
 /**
- * A button that presents a view, and ends that again; F does the same while no field has the focus.
+ * Make a button that starts and ends the presentation of a view; so does F while no field has the focus.
  * @param {HTMLElement} el the view's root
  * @param {AbortSignal} [signal]
  * @returns {HTMLElement}
@@ -23,7 +23,7 @@ export function presentButton(el, signal) {
     try {
       await el.requestFullscreen();
     } catch {
-      el.dataset.present = "fixed"; // a frame that may not: over the page, as large as it is
+      el.dataset.present = "fixed"; // full screen is not allowed: cover the page instead
     }
   }
 

@@ -1,4 +1,4 @@
-"""The replay that a twin carries: a page's own code and style, and the data that it plays, as text for a notebook."""
+"""The replay in a twin: the page's code and style and the data to play, as text for a notebook."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _COMMENT = re.compile(r"^\s*(//|/\*\*|\*/|\*(?=\s|$)).*\n?", re.MULTILINE)
 
 
 def replay_data(value: Any) -> str:
-    """Return JSON that can stand in a script element: without ``<``, ``>`` and ``&``."""
+    """Return JSON for a script element, without ``<``, ``>`` and ``&``."""
     text = json.dumps(msgspec.to_builtins(value), ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def replay_script(stem: str, function: str) -> str:
-    """Return a script that calls a function of a module in ``widgets`` with its own element; its names are its own."""
+    """Return a script that calls a function of a page's module with the script element; its names stay local."""
     joined = join(WIDGETS / f"{stem}.js")
     body = _COMMENT.sub("", joined.text)
     return f"<script>(() => {{\n{body}\n{joined.entry}.{function}(document.currentScript);\n}})();</script>"
 
 
 def replay_style(stem: str) -> str:
-    """Return a style element with the sheets of a widget's page."""
+    """Return a style element with the style sheets of a page."""
     return f"<style>{shortened(page_style(stem))}</style>"

@@ -1,4 +1,4 @@
-"""Background threads, and one that sends a page in batches what has come."""
+"""Background threads, and the thread that sends batches to a page."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from .feed import Batch
 __all__ = ["INTERVAL_SECONDS", "Sender", "start_thread"]
 
 INTERVAL_SECONDS = 0.04
-"""Between two messages: 25 a second, far from the 1,000 at which a Jupyter server begins to drop them."""
+"""Between two messages: 25 per second, far below the 1,000 at which a Jupyter server begins to drop them."""
 
 QUIET_SECONDS = 0.6
-"""Without news, after which the thread ends."""
+"""The thread ends after this time without news."""
 
 
 def start_thread(work: Callable[[], None], name: str) -> threading.Thread:
-    """Start ``work`` on a daemon thread, in the caller's context: ipykernel keeps there which cell is speaking."""
+    """Start ``work`` on a daemon thread with the caller's context variables, in which ipykernel keeps the cell."""
     thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True)
     thread.start()
     return thread
 
 
 class BatchSource(Protocol):
-    """Where batches come from; empty ones are not sent."""
+    """A source of batches; empty ones are not sent."""
 
     def batch(self) -> Batch:
-        """Return what came since the last batch."""
+        """Return what is new since the last batch."""
 
     def whole(self) -> Batch:
-        """Return all that was told so far."""
+        """Return everything that was sent so far."""
 
 
 class Sender:
-    """Sends what a feed collects, in numbered batches: the first at once, the next ones an interval apart.
+    """Sends what a feed collects in numbered batches: the first at once, the next ones an interval apart.
 
-    Its thread begins by itself when there is something, and ends when nothing has come for a while.
+    Its thread starts when there is something to send, and ends after a while without news.
 
     Args:
-        feed: what is collected.
-        send: called with the number of the batch, from 1, and the batch; always from one thread at a time.
-        on_quiet: called on the thread when nothing has come for a while, unless it was closed.
+        feed: the source of batches.
+        send: called with the number of the batch, from 1, and the batch; by one thread at a time.
+        on_quiet: called on the thread after a while without news, unless the sender was closed.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Sender:
         return self._number
 
     def wake(self) -> None:
-        """Say that the feed has something."""
+        """Start or wake the thread, because the feed has something."""
         if self._some.is_set():
             return
         self._some.set()
@@ -76,21 +76,21 @@ class Sender:
         start_thread(self._pump, "msgflux-batches")
 
     def flush(self) -> None:
-        """Send what there is, now; not while holding a lock that the feed wants."""
+        """Send what there is now; do not call it with a lock that the feed needs."""
         with self._lock:
             if not self._closed.is_set():
                 self._some.clear()
                 self._send_batch()
 
     def close(self) -> None:
-        """Send what is left, and end; anything later is dropped."""
+        """Send the rest and end; later news is dropped."""
         with self._lock:
             self._closed.set()
             self._some.set()
             self._send_batch()
 
     def report(self, tell: Callable[[int, Batch], None]) -> None:
-        """Call ``tell`` with the number of the last batch and all that was sent up to it, between two batches."""
+        """Call ``tell`` with the number of the last batch and everything sent up to it, between two batches."""
         with self._lock:
             tell(self._number, self._feed.whole())
 

@@ -1,18 +1,18 @@
 // @ts-check
-// What a page knows of one run: numbered batches in, gaps mended. What a batch holds is the business of a subclass.
+// A page's knowledge of one run, from numbered batches; lost ones are asked for again. A subclass reads the batches.
 
 /** @import { Model, TraitName } from "./dom.js" */
 
 /**
- * @typedef {{ run: number, state: string, [more: string]: any }} ToldState what the kernel says of a run in addition to its batches
+ * @typedef {{ run: number, state: string, [more: string]: any }} ToldState the kernel's state of a run, sent apart from its batches
  */
 
 /** @template {ToldState} Told */
 export class RunStore {
   /**
-   * @param {Model | null} model null in a twin, which knows all from its start
-   * @param {string} trait where the last run is kept as a whole, for pages that are loaded later
-   * @param {Told} nothing what is told before there is a run
+   * @param {Model | null} model null in a twin, which has everything from its start
+   * @param {string} trait the trait that keeps the whole last run, for pages that are loaded later
+   * @param {Told} nothing the state before the first run
    */
   constructor(model, trait, nothing) {
     this.model = model;
@@ -21,34 +21,34 @@ export class RunStore {
     this.listeners = new Set();
     this.run = 0;
     this.seq = 0;
-    /** Whether the kernel was asked for what was missed. */
+    /** Whether the kernel was asked for lost batches. */
     this.asked = false;
     /** @type {[string, string] | null} */
     this.problem = null;
     this.told = nothing;
   }
 
-  // -- what a subclass says
+  // -- for a subclass
 
   /** Forget the results of the last run. */
   clear() {}
 
-  /** Take what a batch holds. @param {Record<string, any>} _news */
+  /** Take the content of a batch. @param {Record<string, any>} _news */
   take(_news) {}
 
-  /** All that came, as it is kept for pages that are loaded later. @returns {Record<string, any>} */
+  /** Return everything that came, as the trait keeps it. @returns {Record<string, any>} */
   whole() {
     return {};
   }
 
-  /** Take a message of another type; false if there is none. @param {any} _message @returns {boolean} */
+  /** Take a message of another type; return whether it is known. @param {any} _message @returns {boolean} */
   other(_message) {
     return false;
   }
 
-  // -- the same for all runs
+  // -- for all runs
 
-  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  /** Register for messages; called while the widget is made, so that the first ones are not missed. */
   connect() {
     const kept = /** @type {any} */ (this.model?.get(this.trait) ?? {});
     if (kept.run) this.load(kept);
@@ -108,7 +108,7 @@ export class RunStore {
     for (const name of ["seq", ...Object.keys(this.whole())]) delete (/** @type {any} */ (this.told)[name]);
   }
 
-  /** Ask for what was missed, once: the answer has everything. */
+  /** Ask for everything again, once. */
   resync() {
     if (!this.asked) /** @type {any} */ (this.model)?.send({ type: "hello", run: this.run, seq: this.seq });
     this.asked = true;

@@ -1,4 +1,4 @@
-"""``display``: how large and how dense all views are drawn, those that are shown already included."""
+"""``display``: sets the scale and the density of all views, open ones included."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 __all__ = ["DENSITIES", "current", "display", "dress"]
 
 DENSITIES = {"compact": 0.8, "normal": 1.0, "roomy": 1.25}
-"""Factors of the space between things, by name."""
+"""Factors of spacing by name."""
 
 _settings = {"scale": 1.0, "density": 1.0}
 _views: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def display(*, scale: float | None = None, density: str | None = None) -> None:
-    """Draw all views larger or smaller, and denser or roomier; views that are shown follow at once.
+    """Set the scale and the density of all views; open views follow at once.
 
-    A view that becomes too wide takes its narrower layout, as in a narrow window.
+    A view that becomes too wide changes to its narrow layout.
 
     Args:
         scale: a factor of all sizes, between 0.5 and 4; 1.6 suits a projector.
         density: ``"compact"``, ``"normal"`` or ``"roomy"``.
 
     Raises:
-        ValueError: one of them is outside these.
+        ValueError: a value is not one of these.
 
     Example:
         >>> display(scale=1.6)
@@ -43,10 +43,10 @@ def display(*, scale: float | None = None, density: str | None = None) -> None:
 
 
 def current() -> dict[str, float]:
-    """Return the scale and the density that hold now, as pages take them."""
+    """Return the present scale and density, as pages take them."""
     return dict(_settings)
 
 
 def dress(view: Any) -> None:
-    """Let a view follow what ``display`` says from now on."""
+    """Let a view follow ``display`` from now on."""
     _views.add(view)

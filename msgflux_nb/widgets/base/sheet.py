@@ -16,21 +16,21 @@ _SPACE = re.compile(r"\s*([{};,>])\s*")
 
 @functools.cache
 def sheet(*names: str) -> str:
-    """Return sheets of ``widgets/base`` as one text, as short as it can be.
+    """Return style sheets of ``widgets/base`` as one shortened text.
 
     Args:
-        names: without their suffix; by default ``tokens`` and ``parts``.
+        names: their names without suffix; by default ``tokens`` and ``parts``.
     """
     texts = [(_HERE / f"{name}.css").read_text(encoding="utf-8") for name in names or ("tokens", "parts")]
     return shortened("".join(texts))
 
 
 def shortened(text: str) -> str:
-    """Return a style sheet without its comments and needless space."""
+    """Return a style sheet without comments and needless space."""
     bare = _SPACE.sub(r"\1", _COMMENT.sub("", text))
     return " ".join(bare.split()).replace(";}", "}").replace(": ", ":")
 
 
 def style(*names: str) -> str:
-    """Return an element with the sheets, for static HTML; a notebook that is not trusted drops it."""
+    """Return a style element for static HTML; an untrusted notebook drops it."""
     return f"<style>{sheet(*names)}</style>"

@@ -1,5 +1,5 @@
 // @ts-check
-// What one builder's page knows of its turns: the kernel tells the changed end, views are told that something is new.
+// A page's knowledge of the turns of a builder: the kernel sends the changed end, and views are notified.
 
 /** @import { Model } from "./dom.js" */
 
@@ -11,7 +11,7 @@
  * }} Part
  * @typedef {Part & { key: string }} KeyedPart
  * @typedef {{ id: string, role: string, note: string, parts: KeyedPart[], siblings: [number, number] }} Turn
- * @typedef {{ text: string, html?: string[], prefill?: string, reasoning?: string }} Words text: behind the prefill
+ * @typedef {{ text: string, html?: string[], prefill?: string, reasoning?: string }} Words text: after the prefill
  */
 
 export const ROLES = ["system", "developer", "user", "assistant", "tool"];
@@ -27,7 +27,7 @@ export class TurnStore {
     this.asking = false;
   }
 
-  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  /** Register for messages; called while the widget is made, so that the first ones are not missed. */
   connect() {
     this.model.on("msg:custom", (message) => this.receive(message));
     this.model.on("change:turns", () => {
@@ -51,8 +51,8 @@ export class TurnStore {
   }
 
   /**
-   * Take the turns from one on. Messages are numbered: one that is in the state already is left, and after one that
-   * was lost the page asks for everything, once.
+   * Take the turns from one on. Messages are numbered: a known one is ignored, and after a lost one the page asks for
+   * everything, once.
    * @param {number} number
    * @param {number} from
    * @param {Turn[]} turns
@@ -65,7 +65,7 @@ export class TurnStore {
     }
     this.problem = null;
     this.model.set("told", number);
-    // Set and never saved: the kernel knows it, and the page keeps it for views that come later.
+    // Set but never saved: the kernel has it; the page keeps it for later views.
     this.model.set("turns", [...this.turns.slice(0, from), ...turns]);
   }
 
@@ -75,7 +75,7 @@ export class TurnStore {
   }
 
   /**
-   * Add an answer that was watched; the kernel's card comes without the words, which the page has.
+   * Add an answer that the page has watched; the kernel's card comes without its words, which the page has.
    * @param {Turn & { position: number, number: number }} card
    * @param {Words} words
    */
@@ -97,7 +97,7 @@ export class TurnStore {
     this.model.send({ type, ...content });
   }
 
-  /** Ids of tool calls that no turn answers yet. */
+  /** The ids of tool calls without a result. */
   get openCalls() {
     /** @type {Set<string>} */
     const open = new Set();
@@ -116,9 +116,9 @@ export class TurnStore {
 }
 
 /**
- * An estimate in words; unknown is a dash, never 0.
+ * Return an estimate in words; an unknown one is a dash, never 0.
  * @param {number | null | undefined} tokens
- * @param {number} [unknown] how many parts are not counted
+ * @param {number} [unknown] the number of parts that are not counted
  * @returns {string}
  */
 export function tokensText(tokens, unknown = 0) {

@@ -1,5 +1,5 @@
 // @ts-check
-// What a page knows of one model's answer while it arrives: numbered batches in, gaps mended.
+// A page's knowledge of one model's answer while it arrives, from numbered batches; lost ones are asked for again.
 
 /**
  * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
@@ -15,11 +15,11 @@
 /**
  * One side: the answer of one model.
  *
- * A view draws what it has not drawn of `blocks` (sanitised HTML from the kernel), then `tail`, the text behind them.
- * `epoch` changes when what was drawn has to go: another answer, or a text that differs from the one drawn.
+ * A view draws new `blocks` (sanitised HTML from the kernel), then `tail`, the text after them. `epoch` changes when
+ * everything has to be drawn again: for another answer, or if the text differs from the drawn one.
  */
 export class Side {
-  /** @param {() => void} missed called when something was missed */
+  /** @param {() => void} missed called when a batch was lost */
   constructor(missed) {
     this.missed = missed;
     this.number = 0;
@@ -27,10 +27,10 @@ export class Side {
     this.epoch = 0;
     /** idle, running, complete, stopped, failed */
     this.state = "idle";
-    /** What a run does other than answer: "approval" while a person is asked, "tools" while they run; else "". */
+    /** The phase of a run between answers: "approval" while a person is asked, "tools" while they run; else "". */
     this.phase = "";
     this.prefill = this.schema = this.model = "";
-    /** Whether its words are a turn of the conversation by now. */
+    /** Whether its words are already a turn of the conversation. */
     this.settled = true;
     /** @type {Row[]} */
     this.rows = [];
@@ -39,11 +39,11 @@ export class Side {
     /** @type {string[]} */
     this.status = [];
     this.tokens = false;
-    /** @type {number | null} of how many tokens it is, where a limit cut it */
+    /** @type {number | null} the number of its tokens, if a limit cut it */
     this.cut = null;
     /** @type {Figures | null} */
     this.figures = null;
-    /** When it began here, and when its first word came; 0 for not yet. */
+    /** The times on this page when it began and when its first word came; 0 before that. */
     this.beganAt = this.firstAt = 0;
     /** @type {string[]} */
     this.pieces = [];
@@ -95,7 +95,7 @@ export class Side {
   }
 
   /**
-   * Take all of an answer that arrives.
+   * Replace everything by an answer as far as it has come.
    * @param {About & Batch & { seq: number }} message
    */
   mend({ seq, text = "", reasoning = "", refusal = "", html = [], tail, ...about }) {
@@ -117,7 +117,7 @@ export class Side {
     Object.assign(this, { state, rows, error, status, tokens, cut, figures });
   }
 
-  /** All of the text that the model wrote so far. */
+  /** The whole text that the model wrote so far. */
   get text() {
     if (this.pieces.length > 1) this.pieces = [this.pieces.join("")];
     return this.pieces[0] ?? "";

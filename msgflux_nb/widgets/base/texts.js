@@ -1,5 +1,5 @@
 // @ts-check
-// Texts and figures, without a page: sizes with units, the direction of a text, the keys in it.
+// Functions of texts, without a page: sizes with units, the direction of a text, API keys in it.
 
 /**
  * @param {number} bytes
@@ -13,19 +13,19 @@ export function sizeText(bytes) {
 const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 /**
- * The direction of a text that is being written. `dir=auto` on a field would have a browser read megabytes at each key.
+ * Return the direction of a text in a field. With `dir=auto` a browser would read megabytes at each key.
  * @param {string} text
  */
 export function directionOf(text) {
   return RIGHT_TO_LEFT.test(text.slice(0, 300)) ? "rtl" : "ltr";
 }
 
-// The same as in `typed_keys.py`, and what is typed after a key that was recognised before its end.
+// As in `typed_keys.py`, and also the rest of a key that was recognised while it was typed.
 const KEYS =
   /\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_](?=[a-z_\-]*[A-Z0-9])[A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+(?=[^\s"',]*\d)[^\s"',]+|(?<=:\/\/)[^\/\s@:]*:[^\/\s@]*(?=@)|\[key\][A-Za-z0-9_\-]+/g;
 
 /**
- * A text without the keys in it.
+ * Return a text without API keys.
  * @param {string} text
  */
 export function withoutKeys(text) {

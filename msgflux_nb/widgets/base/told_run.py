@@ -1,4 +1,4 @@
-"""A view of runs, one after the other: each is told to the page in numbered batches, which ``run_store.js`` takes."""
+"""A view of successive runs: sends each run to the page in numbered batches, which ``run_store.js`` reads."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ToldRun(OneRun):
     state: str
     error: BaseException | None
     _sender: Sender
-    _number = 0  # of the run
-    _held = False  # whether somebody is busy with its replay
+    _number = 0  # the number of the run
+    _held = False  # whether a person is using its replay
 
     @property
     def over(self) -> bool:
@@ -33,26 +33,26 @@ class ToldRun(OneRun):
         return self.state in ("complete", "stopped", "failed")
 
     def _next_run(self, feed: Any) -> None:
-        """Forget the run before.
+        """Forget the last run.
 
         Args:
-            feed: what is to be told of the next one.
+            feed: the source of batches of the next run.
         """
         self._number += 1
         self._sender = Sender(feed, functools.partial(self._send_batch, self._number), on_quiet=self._rest)
         self.state, self.error, self._held = "idle", None, False
 
     def _started(self) -> None:
-        """Tell that the run has begun."""
+        """Tell the page that the run has begun."""
         self.state = "running"
         self._revive()
         self.send({"type": "start", "run": self._number, **self._told_state()})
 
     def _rest(self) -> None:
-        """Nothing has come for a while; called on the thread that sends."""
+        """Called on the sending thread after a while without news."""
 
     def _told_state(self) -> dict[str, Any]:
-        """What a page has to know in addition to the batches."""
+        """Return the state of the run for a page, besides its batches."""
         raise NotImplementedError  # abstract: as in View
 
     def _tell_state(self) -> None:
@@ -64,15 +64,15 @@ class ToldRun(OneRun):
     def _send_batch(self, run: int, seq: int, batch: Batch) -> None:
         self.send({"type": "batch", "run": run, "seq": seq, **batch})
 
-    # -- what the page says ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_hello(self, message: Hello, _buffers: Buffers) -> None:
-        """A page has loaded, or has missed something."""
+        """Send everything to a page that has loaded or has missed a batch."""
         if self.state != "idle" and (message.run, message.seq) != (self._number, self._sender.number):
             self._sender.report(lambda seq, whole: self.send({"type": "progress", **self._told(seq, whole)}))
         else:
             self._tell_state()
 
     def _on_keep(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is busy with the replay: it is not taken out of their hands."""
+        """Keep the live view, because a person is using its replay."""
         self._held = True

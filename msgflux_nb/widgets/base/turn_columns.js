@@ -1,10 +1,10 @@
 // @ts-check
-// How a turn stands on the page: the same for one that still arrives and for one that is there, so that nothing jumps.
+// The layout of a turn, the same for an arriving one and a finished one, so that nothing jumps.
 
 import { element } from "./dom.js";
 
 /**
- * The columns of a turn; a parent puts them into a `div` of class `mf-turn` in the builder's slot.
+ * Make the columns of a turn; a parent puts them into a `div` of class `mf-turn` in the builder's slot.
  * @param {string} role
  * @param {Node[]} parts its reasoning, its words, and so on
  * @returns {HTMLElement[]}

@@ -1,4 +1,4 @@
-"""What somebody typed or pasted into a field, without the keys in it: a field's text is kept, shown and saved."""
+"""Removes API keys from text typed or pasted into a field, because such text is kept, shown and saved."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ KEY_REMOVED = (
 
 _WORD = re.compile(r"(?:Bearer\s+)?\S+")
 _DATA = re.compile(r"data:[^,\s]{0,100};base64,")
-# Names such as hf_hub_download and "Bearer Token" have the shape of a key too; people write about them.
+# Names such as hf_hub_download and "Bearer Token", which people write about, also have the shape of a key.
 _TELLING = re.compile(r"AIza|Bearer\s+(?=\S*\d)|(?!Bearer)(?:[A-Za-z]+[-_][a-z_\-]*[A-Z0-9]|[^:]*:)")
 
 
 def without_keys(value: Any) -> Any:
-    """Return ``value``, a text or a tree of dicts and lists with texts in it, with ``[key]`` for what must be a key.
+    """Return ``value``, a text or a tree of dicts and lists, with ``[key]`` in place of API keys.
 
-    What holds none is returned itself, so that ``is`` tells whether something was found.
+    A value without keys is returned itself, so that ``is`` shows whether one was found.
     """
     if isinstance(value, str):
-        # Pixels are not text, and by chance look like anything; a long text is searched as a whole first.
+        # Pixels are not text and may look like keys; a long text is searched as a whole first.
         holds_none = _DATA.match(value) or scrub(value) == value
         clean: Any = value if holds_none else _WORD.sub(_masked, value)
         return value if clean == value else clean

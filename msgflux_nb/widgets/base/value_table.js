@@ -1,5 +1,5 @@
 // @ts-check
-// The table of a structure's values: rows are changed in place, so that nothing flickers while they fill.
+// The table of a structure's values; rows are changed in place, so that nothing flickers.
 
 import { icon } from "./controls.js";
 import { button, element, keepOnly } from "./dom.js";
@@ -20,7 +20,7 @@ const MARKS = {
 /**
  * @param {Filling} filling
  * @param {() => Described} described
- * @returns {{ node: HTMLElement, draw: () => void, counted: () => string }} `counted` says how many fields are there
+ * @returns {{ node: HTMLElement, draw: () => void, counted: () => string }} `counted` returns how many fields have arrived, in words
  */
 export function valueTable(filling, described) {
   const body = element("tbody");

@@ -1,10 +1,10 @@
 // @ts-check
-// A structure while it arrives: its text is read as far as it goes, and each field shows its value so far.
+// A structure while it arrives: parses its text so far, and gives each field its value so far.
 
 import { PartialJson } from "./partial.js";
 /** @import { Field } from "../schema/fields.js" */
 
-const ROWS = 200; // as many as the kernel tells at the end
+const ROWS = 200; // as many as the kernel sends at the end
 export const SHOWN_CHARACTERS = 2000;
 
 /**
@@ -15,7 +15,7 @@ export const SHOWN_CHARACTERS = 2000;
  * @typedef {{ field: string, value: string | null, type: string }} Row
  */
 
-/** What one answer's text holds so far; only what is new of it is read. */
+/** The structure in one answer's text so far; only new text is parsed. */
 export class Filling {
   constructor() {
     /** @type {Set<() => void>} */
@@ -60,7 +60,7 @@ export class Filling {
     this.read = text.length;
     this.last = text.slice(Math.max(0, this.read - 64));
     if (!this.begun) {
-      const start = text.slice(from).search(/[{[]/); // words or a fence may stand in front
+      const start = text.slice(from).search(/[{[]/); // skip words or a fence before the JSON
       if (start < 0) return;
       from += start;
       this.begun = true;
@@ -92,7 +92,7 @@ export function fieldTree(fields) {
 }
 
 /**
- * The rows of what a reader has read so far: at most 200.
+ * Return the rows of what was parsed so far, at most 200.
  * @param {FieldNode[]} nodes
  * @param {Filling} filling
  * @returns {ValueRow[]}
@@ -105,7 +105,7 @@ export function rowsSoFar(nodes, { reader, done }) {
    * @param {FieldNode[]} members
    * @param {any} value
    * @param {string} path
-   * @param {(string | number)[]} keys the same in the JSON
+   * @param {(string | number)[]} keys the path in the JSON
    */
   function record(members, value, path, keys) {
     const held = isRecord(value) ? value : {};
@@ -154,7 +154,7 @@ function itemsOf(value, holds) {
   if (Array.isArray(value)) {
     const items = value.slice(0, ROWS + 1);
     if (holds === "list") return items.map((item, index) => [String(index), item, [index]]);
-    return items.map((pair, index) => [JSON.stringify(pair?.key ?? "…"), pair?.value, [index, "value"]]); // a dict as pairs
+    return items.map((pair, index) => [JSON.stringify(pair?.key ?? "…"), pair?.value, [index, "value"]]); // a dict, written as pairs
   }
   if (holds === "list" || !isRecord(value)) return [];
   return Object.keys(value)
@@ -163,7 +163,7 @@ function itemsOf(value, holds) {
 }
 
 /**
- * A number, or its text where JavaScript would lose digits.
+ * Return a number, or its text if JavaScript would lose digits.
  * @param {string} text
  * @returns {number | string}
  */
@@ -181,7 +181,7 @@ function isRecord(value) {
 }
 
 /**
- * A value as the kernel writes it at the end, but no more of it than is shown.
+ * Return a value as the kernel writes it at the end, cut to what is shown.
  * @param {any} value
  * @returns {string}
  */

@@ -1,4 +1,4 @@
-"""What all widgets share: assets, messages from the page, errors shown where they happen, the static twin."""
+"""The base class of widgets: assets, messages from the page, errors shown in the view, the static twin."""
 
 from __future__ import annotations
 
@@ -25,39 +25,38 @@ _WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
 
 @functools.cache
 def page_code(stem: str) -> str:
-    """Return the JavaScript of a widget's page: its module in ``widgets`` and all that this imports, as one module."""
+    """Return the JavaScript of a widget's page as one module: its module in ``widgets`` and all imports."""
     joined = join(WIDGETS / f"{stem}.js")
     return f"{joined.text}export default {joined.entry}.default;\n"
 
 
 @functools.cache
 def page_style(stem: str) -> str:
-    """Return the style sheet of a page: tokens and parts of the design system, then those next to its modules."""
+    """Return the style sheet of a page: the design system's, then those next to its modules."""
     sheets = [path.with_suffix(".css") for path in modules(WIDGETS / f"{stem}.js")]
     sheets = [WIDGETS / "base" / "tokens.css", WIDGETS / "base" / "parts.css", *sheets]
     return "\n".join(path.read_text(encoding="utf-8") for path in sheets if path.exists())
 
 
 class View(anywidget.AnyWidget):
-    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, with what these import.
+    """A widget whose page is ``<stem>.js`` and ``<stem>.css`` in ``widgets``, with their imports.
 
     A subclass handles a message ``{"type": "run", ...}`` of the page in ``_on_run(message, buffers)``, whose first
-    parameter says its type, a :class:`PageMessage`; and it draws its last state in ``_drawn``. It is displayed as two
-    outputs: the live view, and below it the twin, which the live view hides by its style sheet as long as it is there.
-    A saved notebook keeps the twin.
+    parameter is annotated with a :class:`PageMessage`; and it draws its last state in ``_drawn``. It is displayed as
+    two outputs: the live view, and below it the twin. The live view's style sheet hides the twin while the view is
+    there; a saved notebook keeps the twin.
 
-    A view that others are composed of is a trait ``anywidget.WidgetTrait().tag(sync=True)`` of theirs: their page gets
-    it by ``host.getWidget(model.get(name))`` and draws it in a place of its own. It is not displayed for itself then,
-    and writes no twin.
+    A widget that is a part of another is a trait ``anywidget.WidgetTrait().tag(sync=True)`` of it. The outer page gets
+    it by ``host.getWidget(model.get(name))`` and draws it. It is then not displayed itself and has no twin.
     """
 
     stem: ClassVar[str]
 
     kept = t.Int(0).tag(sync=True)
-    """Counts the twins; a page that finds an older one in the notebook says so."""
+    """The number of the last twin; a page that finds an older one in the notebook shows a note."""
 
     look: t.Dict[str, float] = t.Dict().tag(sync=True)
-    """How large and how dense it is drawn: what ``mf.display`` says."""
+    """The scale and the density of the view, from ``mf.display``."""
 
     def __init__(self, **state: Any) -> None:
         self._displayed = False
@@ -75,15 +74,15 @@ class View(anywidget.AnyWidget):
         return page_style(self.stem)
 
     def _drawn(self) -> tuple[str, str]:
-        """Return the last state as HTML, escaped, and as plain text that is the same for the same content."""
-        raise NotImplementedError  # abstract: the metaclass of traitlets leaves no room for abc's
+        """Return the last state as escaped HTML and as plain text; both depend only on the content."""
+        raise NotImplementedError  # abstract; abc's metaclass conflicts with that of traitlets
 
     def show_error(self, error: BaseException) -> None:
-        """Show an error on the widget: what a callback raises would otherwise go to a log that nobody reads."""
+        """Show an error in the view: an error in a callback would otherwise only go to a log."""
         self.send({"type": "problem", "name": type(error).__name__, "message": str(error)})
 
     def _aside(self, work: Callable[[], None], name: str) -> None:
-        """Do on a thread what may wait for a file or a run; an error is shown."""
+        """Run work that may wait on a thread; show its error in the view."""
 
         def guarded() -> None:
             try:
@@ -94,9 +93,9 @@ class View(anywidget.AnyWidget):
         start_thread(guarded, name)
 
     def _set_unsent(self, **state: Any) -> None:
-        """Set traits that the open pages know already; a page that is loaded later is told them with all others.
+        """Set traits without sending them, because open pages have them; a page that is loaded later gets all traits.
 
-        Another value, which an observer or another thread sets meanwhile, is sent.
+        A different value that an observer or another thread sets meanwhile is sent.
         """
         for name, value in state.items():
             self._unsent[name] = value
@@ -110,7 +109,7 @@ class View(anywidget.AnyWidget):
         return not known and bool(super()._should_send_property(key, value))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take traits from the page, without the keys that somebody typed into a field; none that are too large."""
+        """Take traits from the page, without API keys typed into a field; refuse traits that are too large."""
         try:
             check_size(sync_data)
         except MessageTooLargeError as error:
@@ -135,7 +134,7 @@ class View(anywidget.AnyWidget):
             self._tell_key(*type(self)._own_names())
 
     def _tell_key(self, *names: str) -> None:
-        """Let the page forget a key too: show what is kept instead of it, and say so."""
+        """Make the page forget an API key: send the kept text, with a note."""
         self.send_state(list(names))
         self.send({"type": "problem", "name": "KeyRemoved", "message": KEY_REMOVED})
 
@@ -148,7 +147,7 @@ class View(anywidget.AnyWidget):
         return {"text/html": boxed(drawn, self.kept), "text/plain": shown_text(text)}
 
     def _update_twin(self) -> None:
-        """Bring the twin up to date in every place where the widget was displayed; from any thread."""
+        """Update the twin wherever the widget was displayed; from any thread."""
         if self._displayed:
             self.kept += 1
             self._publish(self._twin(), update=True)
@@ -166,12 +165,12 @@ class View(anywidget.AnyWidget):
         from IPython.display import publish_display_data
 
         data, metadata = self._live()
-        # An untrusted notebook shows the HTML of each output: nothing here, the twin below.
+        # An untrusted notebook shows each output's HTML: empty here, since the twin is below.
         publish_display_data({**data, "text/html": "<span></span>", "text/plain": repr(self)}, metadata)
         self._displayed = True
         self._publish(self._twin())
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """One output with everything: for a console, marimo, a container of widgets."""
+        """Return a single output with everything, for a console, marimo or a container of widgets."""
         data, metadata = self._live()
         return {_WIDGET_TYPE: data[_WIDGET_TYPE], **self._twin()}, metadata
