@@ -1,1 +1,1 @@
-"""MessageBuilder: a conversation as cards."""
+"""MessageBuilder: write and edit a conversation as cards."""

@@ -1,4 +1,4 @@
-"""Files on their way to a message: pieces from the page, variables of the notebook, and what is sent of them."""
+"""Files for a message: uploads from the page and variables of the notebook → content parts."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["Attachment", "Tray", "Uploads", "attachment", "pictures_in"]
 
 _UPLOAD_LIMIT = 64_000_000
 _LISTED = 200  # variables
-_EDGE = 8  # pixels: smaller arrays are tables of numbers
+_EDGE = 8  # pixels; a smaller array is a table of numbers
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """A part that belongs to the message being written.
+    """A part of the message being written.
 
     Attributes:
-        id: what the page calls it.
+        id: its id on the page.
         part: the content part that is sent.
-        facts: what else is known of it.
+        facts: further facts about it.
         measured: its file, if one is embedded.
     """
 
@@ -42,26 +42,26 @@ class Attachment(msgspec.Struct, frozen=True):
     measured: Medium | None
 
     def card(self, model: str = "") -> Card:
-        """What the page is told, with tokens as a model counts them: no pixels, since widget state may be saved."""
+        """Return its card for the page, with tokens by a model's rule; no pixels, since widget state may be saved."""
         return {"id": self.id, **part_card(self.part, model=model, facts=self.facts, measured=self.measured)}
 
 
 def attachment(id_: str, source: Any, name: str | None = None) -> Attachment:
-    """Make a source ready to be sent: an image, sound or a PDF, told from its bytes; a text as a part of text.
+    """Make a content part from a source: an image, a sound or a PDF, recognised by its bytes; or a text.
 
     Args:
-        id_: what the page calls it.
-        source: whatever ``ChatBlock.image``, ``.audio`` or ``.file`` take; a content part is taken as it is.
+        id_: its id on the page.
+        source: a source for ``ChatBlock.image``, ``.audio`` or ``.file``; a content part is used unchanged.
         name: its file name; by default a path's own.
 
     Raises:
         MediaError: it cannot be sent; the message says why.
     """
-    if isinstance(source, dict) and isinstance(source.get("type"), str) and "content" not in source:  # an upload has it
+    if isinstance(source, dict) and isinstance(source.get("type"), str) and "content" not in source:  # uploads have it
         return Attachment(id_, dict(source), Facts(name=name or ""), medium(source))
     source = resolve(source)
     name = name or _name_of(source)
-    # Named after its file, so that errors speak of it and not of some bytes.
+    # Named after its file, so that errors name the file.
     ready = prepare(source, name=name)
     if is_url(source):
         return Attachment(id_, ready.part, Facts(name=name), None)
@@ -87,14 +87,14 @@ def _name_of(source: Any) -> str:
 
 
 class Uploads:
-    """Puts files together that arrive in pieces, in any order; one message above 10 MiB would silently be lost."""
+    """Joins files that arrive in pieces, in any order; a message above 10 MiB would be lost silently."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pieces: dict[str, dict[int, bytes]] = {}
 
     def add(self, id_: str, index: int, count: int, data: bytes | memoryview) -> bytes | None:
-        """Take piece ``index`` of ``count``; return the file when it is whole.
+        """Add piece ``index`` of ``count``; return the file when it is complete.
 
         Raises:
             MediaError: the file is larger than 64 MB; its pieces are dropped.
@@ -111,7 +111,7 @@ class Uploads:
         return b"".join(pieces[position] for position in range(count))
 
     def drop(self, id_: str) -> None:
-        """Forget the pieces of a file that will not be completed."""
+        """Drop the pieces of a file that will not be completed."""
         with self._lock:
             self._pieces.pop(id_, None)
 
@@ -119,7 +119,7 @@ class Uploads:
 class Tray:
     """Files of a page: those of the message being written, in order, and loose ones for a turn that is being edited.
 
-    A place is kept for a file while it is being read, so that a large one does not fall behind a small one.
+    A file keeps its place while it is being read, so that a large one does not fall behind a small one.
     """
 
     def __init__(self) -> None:
@@ -140,12 +140,12 @@ class Tray:
             return {id_: item for id_, item in self._loose.items() if item is not None}
 
     def keep_place(self, id_: str, *, loose: bool = False) -> None:
-        """Keep a place at the end."""
+        """Reserve a place at the end."""
         with self._lock:
             (self._loose if loose else self._places).setdefault(id_, None)
 
     def put(self, item: Attachment) -> bool:
-        """Put a file into the place that is kept for it; False if it was given up meanwhile."""
+        """Put a file into its reserved place; return False if the place was dropped meanwhile."""
         with self._lock:
             for held in (self._places, self._loose):
                 if item.id in held:
@@ -154,20 +154,20 @@ class Tray:
         return False
 
     def drop(self, *ids: str) -> None:
-        """Take files out, and give up their places."""
+        """Remove files and their reserved places."""
         with self._lock:
             for id_ in ids:
                 self._places.pop(id_, None)
                 self._loose.pop(id_, None)
 
     def arrange(self, ids: Iterable[str], texts: Mapping[str, str]) -> None:
-        """Bring the files of the message into an order; files that are not named come last.
+        """Order the files of the message; files that are not named come last.
 
-        A page names the files that it knows, and another may have been read since: only ``drop`` removes a file.
+        A page names only the files that it knows, and another may have been read since: only ``drop`` removes a file.
 
         Args:
-            ids: the files, in order.
-            texts: parts that are text, by id; new ones too.
+            ids: the ids of the files, in order.
+            texts: text parts by id, new ones included.
         """
         with self._lock:
             held = self._places
@@ -178,7 +178,7 @@ class Tray:
 
 
 def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
-    """List variables that hold a picture: PIL images, images of a model, figures, and arrays of the shape of one.
+    """List variables that hold a picture: PIL images, images of a model, figures, and arrays with an image's shape.
 
     Args:
         namespace: where to look; names that begin with an underscore are private.
@@ -195,8 +195,8 @@ def pictures_in(namespace: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _described(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the kind of picture that a value is, and its size, if it is one."""
-    # They have none while another thread imports them.
+    """Yield the kind of picture and its size, if a value is a picture."""
+    # A module that another thread is importing lacks them.
     pillow = getattr(sys.modules.get("PIL.Image"), "Image", None)
     array = getattr(sys.modules.get("numpy"), "ndarray", None)
     if pillow is not None and isinstance(value, pillow):
@@ -206,7 +206,7 @@ def _described(value: Any) -> Iterator[tuple[str, str]]:
             yield "array", f"{pixels_text((value.shape[1], value.shape[0]))}, {value.dtype}"
     elif isinstance(value, Image):
         yield "image", "made by a model"
-    elif callable(getattr(type(value), "savefig", None)):  # of its class: pyplot is a module with a savefig
+    elif callable(getattr(type(value), "savefig", None)):  # on the class, since the module pyplot has a savefig too
         yield "figure", ""
 
 

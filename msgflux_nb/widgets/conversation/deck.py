@@ -1,4 +1,4 @@
-"""A conversation's turns as cards: each version drawn once, its files found again, its tokens added up."""
+"""A conversation's turns as cards: draws each version once, finds files, adds up tokens."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Deck:
     """The cards of a history.
 
     Args:
-        history: the conversation; whoever changes it asks for ``cards`` again.
+        history: the conversation; after a change of it, read ``cards`` again.
 
     Attributes:
-        model: the name of the model that counts the tokens.
+        model: the name of the model whose rule counts tokens.
     """
 
     def __init__(self, history: History) -> None:
@@ -40,7 +40,7 @@ class Deck:
 
     @property
     def model(self) -> str:
-        """The name of the model that counts the tokens; another model gets new cards."""
+        """The name of the model whose rule counts tokens; another model makes new cards."""
         return self._model
 
     @model.setter
@@ -49,17 +49,17 @@ class Deck:
         self._turns.clear()
 
     def cards(self) -> list[Card]:
-        """Return the card of each turn that is shown, in order."""
+        """Return the cards of the shown turns, in order."""
         return [
             {"id": str(id_), **turn.card, "siblings": list(self.history.siblings(position))}
             for position, (id_, turn) in enumerate(self._shown())
         ]
 
     def find(self, id_: str) -> tuple[int, Turn]:
-        """Return where the turn with a card of this id is, and the turn.
+        """Return the position of the turn with this card id, and the turn.
 
         Raises:
-            LookupError: it is not shown.
+            LookupError: the turn is not shown.
         """
         for position, (number, turn) in enumerate(self._shown()):
             if str(number) == id_:
@@ -67,20 +67,20 @@ class Deck:
         raise LookupError("that turn is not shown any more; nothing was changed")
 
     def look_at_last(self, look: Look) -> None:
-        """Say how the last turn is shown, because it was watched as it arrived."""
+        """Set the look of the last turn, which was watched as it arrived."""
         id_ = self.history.ids[-1]
         self._turns.pop(id_, None)
         self._looks[id_] = look
 
     def remember(self, attachments: Iterable[Attachment]) -> None:
-        """Keep what is known of files in addition to their content, for the turns that hold them."""
+        """Keep facts about files besides their content, for the turns that hold them."""
         self._facts |= {item.measured.digest: item.facts for item in attachments if item.measured is not None}
 
     def add(self, message: Message, attachments: Iterable[Attachment]) -> None:
-        """Put a message at the end, and keep what is known of its files.
+        """Append a message, and keep the facts about its files.
 
         Raises:
-            ToolCallError: it is a result of a tool, but no call waits for one.
+            ToolCallError: it is a tool's result, but no call waits for one.
         """
         if message["role"] == "tool" and not message["tool_call_id"]:
             raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
@@ -88,15 +88,15 @@ class Deck:
         self.history.add(message)
 
     def card_of(self, message: Message) -> Card:
-        """Return the card of a message that is not a turn yet."""
+        """Return the card of the message being written."""
         return Turn(message, model=self._model, facts=self._facts).card
 
     def problem(self, model: Any, files: Mapping[str, Part]) -> str:
-        """Say what a model does not take of what is shown, or ""; it is asked again only when files have changed.
+        """Return why a model does not accept the shown files, or ""; computed again only when files have changed.
 
         Args:
-            model: who would be sent it, or None.
-            files: those of the message that is not a turn yet, by id.
+            model: the model that would get them, or None.
+            files: the files of the message being written, by id.
         """
         turns = [*(turn.media for _, turn in self._shown()), files]
         if model is None or not any(turns):
@@ -107,21 +107,21 @@ class Deck:
         return self._media_checked[1]
 
     def media_part(self, digest: str) -> Any:
-        """Return the part that holds a file, of any version that was ever shown, or None."""
+        """Return the part with a file, from any version of a turn, or None."""
         found = (turn.media[digest] for turn in list(self._turns.values()) if digest in turn.media)
         return next(found, None)
 
     def files(self) -> dict[str, Any]:
-        """Return the parts that hold a file, by its digest, of any version that was ever shown."""
+        """Return the parts with files, by digest, from all versions of turns."""
         return {digest: part for turn in list(self._turns.values()) for digest, part in turn.media.items()}
 
     def tokens(self, values: Mapping[str, str]) -> tuple[int, int]:
-        """Return about how many tokens the turns are, and how many of their parts are not counted."""
+        """Return the estimated tokens of the turns, and the number of parts without an estimate."""
         counts = [turn.tokens(values) for _, turn in self._shown()]
         return sum(tokens for tokens, _ in counts), sum(unknown for _, unknown in counts)
 
     def names(self, draft: Message | None) -> list[str]:
-        """List the ``{{names}}`` in the texts of people: a model that writes one does not ask for a value."""
+        """List the ``{{names}}`` in people's texts; one that a model writes needs no value."""
         turns = (turn.message for _, turn in self._shown() if turn.message["role"] not in _NOT_THE_USERS)
         messages = itertools.chain(turns, () if draft is None else (draft,))
         return names_in(itertools.chain.from_iterable(map(texts_of, messages)))
@@ -137,11 +137,11 @@ class Deck:
 
 
 def checked(messages: Iterable[Message]) -> list[Message]:
-    """Return the messages as a list; there may be none, and what a model would refuse in one is shown as it is.
+    """Return the messages as a list, which may be empty; content that a model would refuse is allowed and shown.
 
     Raises:
         TypeError: they are not messages, or one of them is not a dict with a role.
-        BadRequestError: a role is one letter off.
+        BadRequestError: a role is misspelt.
     """
     if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
         raise TypeError(
@@ -167,7 +167,7 @@ def drafted(
     Args:
         text: its text.
         role: its role.
-        call: the id of the call that it answers, if it is the result of a tool; by default the first that is open.
+        call: the id of the call that it answers, if it is a tool's result; by default the first open call.
         attachments: its other parts.
         before: the messages before it.
     """
@@ -184,7 +184,7 @@ def drafted(
 
 
 def first_difference(one: list[Any], other: list[Any]) -> int | None:
-    """Return where two lists differ first, or None if they are equal."""
+    """Return the first index at which two lists differ, or None if they are equal."""
     for position, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return position
@@ -192,17 +192,17 @@ def first_difference(one: list[Any], other: list[Any]) -> int | None:
 
 
 def _media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
-    """Return what sending these files would raise, or "": the request builder is asked, so that both say the same.
+    """Return the error that sending these files would raise, or ""; asks the request builder itself.
 
     Args:
-        model: who would be sent them.
-        turns: the files of each turn; which turn it is, is in the message.
+        model: the model that would get them.
+        turns: the files of each turn; the error names the turn.
     """
     messages = [ChatBlock.user("…", media=list(parts)) for parts in turns]
     try:
         model.plan(messages)
     except MediaError as error:
         return str(error)
-    except MsgfluxError:  # the call says the rest
+    except MsgfluxError:  # other errors are raised by the call itself
         return ""
     return ""

@@ -8,7 +8,7 @@ const SAMPLES_PER_SECOND = 16000;
 const LONGEST_SECONDS = 600; // of sound, 19 MB
 
 /**
- * Why there is no camera or microphone, or "".
+ * Return why there is no camera or microphone, or "".
  * @returns {string}
  */
 export function deviceProblem() {
@@ -18,7 +18,7 @@ export function deviceProblem() {
 }
 
 /**
- * What a person can do about a device that cannot be used.
+ * Return what a person can do about a device that does not work.
  * @param {unknown} error
  * @param {string} device
  * @returns {string}
@@ -31,7 +31,7 @@ export function deviceError(error, device) {
 }
 
 /**
- * A panel with the camera's picture.
+ * Make a panel with the camera's picture.
  * @param {(file: File) => void} take
  * @param {() => void} close
  * @returns {Promise<{ node: HTMLElement, end: () => void }>}
@@ -71,7 +71,7 @@ async function frameOf(video) {
 }
 
 /**
- * A panel that records from the microphone at once, until it is told to stop.
+ * Make a panel that records from the microphone until it is stopped.
  * @param {(file: File) => void} take
  * @param {() => void} close
  * @param {(problem: string) => void} fail
@@ -120,7 +120,7 @@ export async function microphonePanel(take, close, fail) {
 }
 
 /**
- * Sound as a WAV file: 16 bits, mono, 16 kHz, which every model that hears takes.
+ * Convert sound to a WAV file of 16 bits, mono, 16 kHz, which every model with sound accepts.
  * @param {Blob} sound anything that the browser plays
  * @returns {Promise<Blob>}
  */

@@ -1,5 +1,5 @@
 // @ts-check
-// The message being written: its role, text and parts, the same in all views; the kernel is told after a pause.
+// The message being written: its role, text and parts, shared by all views; sent to the kernel after a pause.
 
 import { pickButton, textButton } from "../base/controls.js";
 import { element, keepOnly, onChange } from "../base/dom.js";
@@ -16,7 +16,7 @@ import { variableForm } from "./variables.js";
 
 const PAUSE_MILLISECONDS = 300;
 const HUGE_CHARACTERS = 100_000;
-const TEXT_BYTES = 8e6; // a message above 10 MiB would be lost without a word
+const TEXT_BYTES = 8e6; // a message above 10 MiB would be lost silently
 
 export class DraftStore {
   /**
@@ -29,12 +29,12 @@ export class DraftStore {
     this.text = "";
     this.role = "user";
     this.call = "";
-    /** @type {Map<string, string>} texts of parts that are newer here */
+    /** @type {Map<string, string>} texts of parts that the kernel does not have yet */
     this.newer = new Map();
     /** @type {number | undefined} */
     this.timer = undefined;
     this.adding = false;
-    this.asked = false; // it went to the kernel with a wish, and has not been changed since
+    this.asked = false; // it was sent with a request, and has not changed since
     /** @type {Set<() => void>} */
     this.listeners = new Set();
   }
@@ -46,9 +46,9 @@ export class DraftStore {
     this.follow();
   }
 
-  /** Take what the kernel says, unless something newer has been typed here. */
+  /** Take the kernel's state, unless newer text was typed here. */
   follow() {
-    this.asked &&= this.model.get("draft") === this.text; // no: the kernel has said what became of it
+    this.asked &&= this.model.get("draft") === this.text; // the kernel has answered the request
     if (this.timer === undefined) {
       this.text = this.model.get("draft");
       this.role = this.model.get("draft_role");
@@ -59,12 +59,12 @@ export class DraftStore {
     this.tell();
   }
 
-  /** Its parts other than the text. */
+  /** Its parts besides the text. */
   get parts() {
     return this.tray.cards.map((card) => ({ ...card, text: this.newer.get(card.id) ?? card.text }));
   }
 
-  /** All of it, as the kernel takes it. */
+  /** The whole message, as the kernel takes it. */
   get whole() {
     const { text, role, call, parts } = this;
     const texts = parts.filter(({ kind }) => kind === "text").map(({ id, text: words }) => [id, words ?? ""]);
@@ -98,15 +98,15 @@ export class DraftStore {
     this.tell();
   }
 
-  /** @param {boolean} [left] whether its field was left: worth keeping in the notebook */
+  /** @param {boolean} [left] whether its field was left, so that the notebook should keep it */
   save(left = false) {
     if (this.timer === undefined && (!left || this.asked)) return;
     if (this.settle()) this.model.send({ type: "draft", draft: this.whole, left, at: Date.now() });
   }
 
   /**
-   * Make this page's traits say what was typed, so that a change in the kernel is seen as one. They are set and never
-   * saved: the draft travels in messages, which arrive in their order.
+   * Set this page's traits to what was typed, so that a change in the kernel is noticed. They are never saved: the draft
+   * is sent in messages, which arrive in order.
    * @returns {boolean} whether it is short enough to be sent
    */
   settle() {
@@ -124,7 +124,7 @@ export class DraftStore {
   }
 
   /**
-   * Bring the parts into another order, or leave some out.
+   * Reorder the parts, or remove some.
    * @param {Attached[]} parts
    */
   arrange(parts) {
@@ -134,8 +134,8 @@ export class DraftStore {
   }
 
   /**
-   * All of it, for a wish that makes it a turn; null if it is too long. Until the kernel says what became of it, its
-   * field can be left without bringing it back.
+   * Return the whole message for a request that makes it a turn; null if it is too long. Until the kernel answers, leaving
+   * its field does not bring it back.
    */
   ask() {
     this.asked = this.settle();
@@ -148,15 +148,15 @@ export class DraftStore {
     return id;
   }
 
-  /** Make it a turn, once all its files have arrived; the kernel gives it back if it cannot be one. */
+  /** Make it a turn once all its files have arrived; the kernel returns it if that fails. */
   async add() {
     if (this.empty || this.adding) return;
-    this.adding = true; // once, however often it is asked for while a file arrives
+    this.adding = true; // only once, even if asked again while a file arrives
     await this.tray.ready();
     this.adding = false;
     if (this.empty || !this.settle()) return;
     this.model.send({ type: "add", draft: this.whole });
-    // At once: what is typed while the kernel is busy is of the next message.
+    // At once: text typed while the kernel is busy belongs to the next message.
     this.newer.clear();
     this.model.set("draft", "");
     this.model.set("draft_call", "");
@@ -176,8 +176,8 @@ export function tooLong(texts) {
 }
 
 /**
- * Where the next message is written: a field that grows, its parts, and one row of controls. A parent puts the start of
- * the answer into `.mf-start-slot`, its own buttons into `.mf-start-button` and `.mf-run-slot`; *Add* is then its second.
+ * Make the composer: a field that grows, the parts, and one row of controls. A parent puts the start of the answer into
+ * `.mf-start-slot` and its own buttons into `.mf-start-button` and `.mf-run-slot`; *Add* then comes second.
  * @param {TurnStore} store
  * @param {DraftStore} draft
  * @param {AbortSignal} signal
@@ -272,7 +272,7 @@ export function composer(store, draft, signal) {
     const next = new Map();
     for (const part of draft.parts) {
       const text = part.kind === "text" ? part.text ?? "" : null;
-      // A text that is being typed is not drawn again.
+      // do not redraw a text that is being typed
       const key = JSON.stringify([text === null ? part : part.id, tray.picture(part)]);
       const held = rows.get(part.id);
       const shown = held?.key === key ? held : { key, row: made(part) };
@@ -302,7 +302,7 @@ export function composer(store, draft, signal) {
 }
 
 /**
- * About how many tokens the conversation is.
+ * Make the line with the estimated tokens of the conversation.
  * @param {Model} model
  * @param {AbortSignal} signal
  */
@@ -319,7 +319,7 @@ function totalOf(model, signal) {
 }
 
 /**
- * A menu of roles; one that a message has and that is not among ours is offered too.
+ * Make a menu of roles; it also offers an unknown role that a message has.
  * @param {string} chosen
  * @param {(role: string) => void} change
  * @param {AbortSignal} signal

@@ -1,4 +1,4 @@
-"""A view that takes files: from the page, from the notebook's variables, and from the web by their address alone."""
+"""A view that takes files from the page, from the notebook's variables, and from the web as addresses only."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .parts import embedded, file_bytes, thumbnail
 __all__ = ["Intake"]
 
 _NAME_LIMIT = 120  # characters
-_AT_ONCE = 1_000  # files that one message is about
+_AT_ONCE = 1_000  # files in one message
 
 
 class Intake(View):
-    """Brings files into its ``tray``, off the thread that handles messages, and tells the page what became of each.
+    """Reads files into its ``tray`` on threads, and tells the page the result of each.
 
-    A file is ``loose`` when it is for a turn that is being edited: its card is sent to the page and not to ``_took``.
+    A ``loose`` file is for a turn that is being edited: its card is sent to the page, and ``_took`` is not called.
     """
 
     def __init__(self, **state: Any) -> None:
@@ -32,19 +32,19 @@ class Intake(View):
         super().__init__(**state)
 
     def _took(self) -> None:
-        """Take note that the tray has changed."""
+        """Called when the tray has changed."""
         raise NotImplementedError  # abstract: as in View
 
     def _media_part(self, digest: str) -> Any:
-        """Return the part with this file among all that are shown, or None."""
+        """Return the shown part with this file, or None."""
         raise NotImplementedError  # abstract: as in View
 
     def _card_of(self, item: Attachment) -> dict[str, Any]:
-        """Return what the page is told of a file."""
+        """Return the card of a file for the page."""
         raise NotImplementedError  # abstract: as in View
 
     def _take(self, id_: str, find: Callable[[], Attachment], *, loose: bool) -> None:
-        """Begin to read a file; its place in the message is the one it has now."""
+        """Start reading a file; its place in the message is reserved now."""
         self.tray.keep_place(id_, loose=loose)
         start_thread(lambda: self._read(id_, find, loose), f"msgflux-file-{id_}")
 
@@ -54,11 +54,11 @@ class Intake(View):
         except MediaError as error:
             self._refuse(id_, str(error))
         except Exception as error:
-            # The page waits for this file and has to be told of any error.
+            # The page waits for this file, so it has to get any error.
             self._refuse(id_, f"{type(error).__name__}: {error}")
         else:
             if not self.tray.put(item):
-                return  # taken back while it was read
+                return  # removed while it was read
             if loose:
                 self.send({"type": "attached", "card": self._card_of(item)})
             else:
@@ -69,7 +69,7 @@ class Intake(View):
         self.tray.drop(id_)
         self.send({"type": "refused", "id": id_, "message": message})
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_piece(self, message: page.Piece, buffers: Buffers) -> None:
         id_, name = message.id, message.name[:_NAME_LIMIT]
@@ -82,12 +82,12 @@ class Intake(View):
             self._take(id_, lambda: attachment(id_, data, name), loose=message.loose)
 
     def _on_address(self, message: page.Address, _buffers: Buffers) -> None:
-        """An image on the web: passed on by its address, and fetched by nobody here."""
+        """Add an image on the web by its address, without fetching it."""
         id_, url = message.id, message.url.strip()
         self._take(id_, lambda: _from_address(id_, url), loose=message.loose)
 
     def _on_pictures(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is about to pick a variable of the notebook."""
+        """Send the list of pictures in the notebook, because a person is about to pick one."""
         self.send({"type": "pictures", "items": pictures_in(notebook_namespace())})
 
     def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:
@@ -102,7 +102,7 @@ class Intake(View):
         self._took()
 
     def _on_thumbnails(self, message: page.Thumbnails, _buffers: Buffers) -> None:
-        """A page has no pixels for some images."""
+        """Send thumbnails that a page lacks."""
         digests = message.media[:_AT_ONCE]
         start_thread(lambda: self._send_thumbnails(digests), "msgflux-thumbnails")
 
@@ -112,7 +112,7 @@ class Intake(View):
             self.send({"type": "thumbnail", "media": digest}, [] if pixels is None else [pixels])
 
     def _on_sound(self, message: page.Sound, _buffers: Buffers) -> None:
-        """Somebody wants to listen."""
+        """Send a sound that a person wants to hear."""
         digest = message.media
         part = self._media_part(digest)
         if embedded(part) is not None:

@@ -1,12 +1,12 @@
 // @ts-check
-// Files of one page: those on their way to the kernel, pictures and sounds of those that it has, and why one was refused.
+// Files of one page: uploads to the kernel, pictures and sounds from it, and reasons for refusals.
 
 import { sizeText } from "../base/texts.js";
 import { waveOf } from "./devices.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Part } from "../base/store.js" */
 
-const PIECE_BYTES = 1024 * 1024; // a message above 10 MiB would be lost without a word
+const PIECE_BYTES = 1024 * 1024; // a message above 10 MiB would be lost silently
 const UPLOAD_BYTES = 64e6;
 const SILENT_MILLISECONDS = 3000;
 
@@ -76,7 +76,7 @@ export class FileTray {
   }
 
   /**
-   * A picture of what is shown, if it is there; else it is asked for, once.
+   * Return a part's picture, or ask the kernel for it once.
    * @param {Part} part
    * @returns {string | undefined}
    */
@@ -142,14 +142,14 @@ export class FileTray {
     for (let index = 0; index < count; index += 1) {
       const piece = await data.slice(index * PIECE_BYTES, (index + 1) * PIECE_BYTES).arrayBuffer();
       const sending = this.sending.get(id);
-      if (!sending) return; // removed, or refused
+      if (!sending) return; // removed or refused
       this.model.send({ type: "piece", id, index, count, name, loose: sending.loose }, undefined, [piece]);
     }
     this.await(id);
   }
 
   /**
-   * Ask the kernel for a file that it finds itself: a variable, or an address.
+   * Ask the kernel for a file by a variable or an address.
    * @param {"pick" | "address"} type
    * @param {string} name
    * @param {Record<string, string>} content
@@ -166,7 +166,7 @@ export class FileTray {
   }
 
   /**
-   * A kernel that is busy says nothing: after a while, say so.
+   * Show a note if the kernel does not answer for a while, because it is busy.
    * @param {string} id
    */
   await(id) {
@@ -178,12 +178,12 @@ export class FileTray {
     }, SILENT_MILLISECONDS);
   }
 
-  /** Files of the message being written that are on their way. */
+  /** Files of the message being written that are still being sent. */
   get waiting() {
     return [...this.sending.values()].filter(({ loose }) => !loose);
   }
 
-  /** Until no file of the message being written is on its way. */
+  /** Wait until all files of the message being written have arrived. */
   async ready() {
     while (this.waiting.length) {
       await new Promise((done) => {
@@ -233,8 +233,8 @@ function urlOf(data, type) {
 }
 
 /**
- * Providers take WAV and MP3; what else a browser can play is decoded here. Another file is sent as it is, and the
- * kernel says what is wrong with it.
+ * Return a sound in a format that providers accept: WAV and MP3 unchanged, anything else that the browser can play as
+ * WAV. Any other file is returned unchanged, and the kernel reports what is wrong with it.
  * @param {File} file
  * @returns {Promise<Blob>}
  */
@@ -261,7 +261,7 @@ export function takeFiles(node, take) {
   const handle = (event, data) => {
     node.classList.remove("mf-over");
     const files = [...(data?.files ?? [])];
-    if (event.type === "paste" || files.length) event.stopPropagation(); // the notebook would paste a cell
+    if (event.type === "paste" || files.length) event.stopPropagation(); // else the notebook would paste a cell
     if (!files.length) return;
     event.preventDefault();
     take(files);

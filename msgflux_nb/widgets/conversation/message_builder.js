@@ -1,5 +1,5 @@
 // @ts-check
-// The message builder: the conversation, a place for an answer that arrives, and the next message being written.
+// The message builder: the conversation, a place for an arriving answer, and the composer.
 
 import { iconButton, opensMenu } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -14,7 +14,7 @@ import { TurnList } from "./turn_list.js";
 
 const KEEPING_MILLISECONDS = 1500;
 
-/** One widget, any number of views: what is written is kept here, each view draws it. */
+/** One widget with any number of views: the state is here, and each view draws it. */
 export default guarded(() => {
   /** @type {TurnStore} */
   let store;
@@ -35,12 +35,12 @@ export default guarded(() => {
       return {
         model,
         ready: () => tray.ready(),
-        /** The message being written, for whoever sends it with a wish of its own; null if it is too long. */
+        /** Return the message being written, for a parent that sends it in its own request; null if it is too long. */
         draft: () => draft.ask(),
         /** @type {TurnStore["settle"]} */
         settle: (card, words) => store.settle(card, words),
         resync: () => store.resync(),
-        /** Begin a message for a person, who sends it. @param {string} text */
+        /** Write the text of the message being written, without sending it. @param {string} text */
         write: (text) => draft.write({ text }),
         blank: () => draft.empty && !store.turns.length,
         empty: () => !store.turns.length,
@@ -83,7 +83,7 @@ export default guarded(() => {
       };
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       let timer;
-      // The kernel's update of the saved output comes a little after the number that counts it.
+      // The kernel updates the saved output a little after the number of the twin.
       const kept = () => {
         clearTimeout(timer);
         foot.say("");
@@ -113,13 +113,13 @@ export default guarded(() => {
     if (key !== "Enter" || !(shiftKey || ctrlKey || metaKey)) return;
     event.preventDefault();
     emit(from, "mf-run");
-    // Alone there is nothing to run: the message is added.
+    // Outside of a playground there is nothing to run, so add the message.
     if (!from.closest(".msgflux-playground")) draft.add();
   }
 });
 
 /**
- * Undo and a menu, which a parent has in its own head; and a note about the saved notebook.
+ * Make the footer: undo and a menu, which a parent has in its head, and the note about the saved notebook.
  * @param {Model} model
  * @param {TurnStore} store
  * @param {AbortSignal} signal
@@ -142,7 +142,7 @@ function footer(model, store, signal) {
 }
 
 /**
- * Keep the end in sight while the reader is there.
+ * Keep scrolling to the end while the reader is at the end.
  * @param {HTMLElement} scroller
  * @param {AbortSignal} signal
  */
@@ -151,7 +151,7 @@ function follow(scroller, signal) {
   let [top, height] = [0, 0];
   const look = () => {
     const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
-    // Up, though nothing was taken away: a reader does that. Else what was added only has not been followed yet.
+    // Moved up although nothing was removed: only a reader does that.
     const away = scroller.scrollTop < top && scroller.scrollHeight >= height;
     atEnd = near || (atEnd && !away);
     [top, height] = [scroller.scrollTop, scroller.scrollHeight];

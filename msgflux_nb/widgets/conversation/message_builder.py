@@ -1,4 +1,4 @@
-"""``MessageBuilder``: a conversation as cards, to be written, edited, branched and read back as messages."""
+"""``MessageBuilder``: write, edit and branch a conversation as cards, and read it back as messages."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _DRAFT = ["draft", "draft_role", "draft_call", "attachments"]
 
 
 class MessageBuilder(Intake):
-    """A conversation as cards: roles, texts, images, sounds and PDFs, each turn to be edited, moved and branched.
+    """A conversation as cards: roles, texts, images, sounds and PDFs; turns can be edited, moved and branched.
 
-    What it cannot edit, such as a tool call, it shows and keeps as it is: ``messages`` gives back what it was given.
-    ``{{name}}`` in a text becomes a field of a form; ``messages`` has the value in its place, or the name where there
-    is no value yet.
+    Content that it cannot edit, such as a tool call, is shown and kept unchanged. ``{{name}}`` in a text becomes a
+    field of a form; ``messages`` has the value in its place, or the name as long as there is no value.
 
     Args:
         messages: the conversation to begin with.
-        model: whom it is for, as a model or its name: its limits are named, and its rules count tokens.
+        model: the model that will get the conversation, or its name: its limits give warnings, and its rule counts
+            tokens.
         variables: values of ``{{names}}``.
 
     Attributes:
-        messages: the conversation, and the draft as its last message if it has content; may be set.
-        value: the same, to be observed.
+        messages: the conversation, with the draft as its last message if it has content; may be set.
+        value: the same as an observable trait.
         variables: values of ``{{names}}`` by name; set a new dict to change them.
         draft: the text of the message being written.
-        draft_role: its role.
+        draft_role: the role of the message being written.
         history: all versions of all turns; call ``changed`` after a change of it.
-        warning: what the model will not take, or "".
+        warning: what the model will not accept, or "".
 
     Example:
         >>> builder = MessageBuilder([{"role": "user", "content": "Greet {{who}}."}], variables={"who": "Ada"})
@@ -76,7 +76,7 @@ class MessageBuilder(Intake):
     ) -> None:
         self.history = History(checked(messages))
         self._deck = Deck(self.history)
-        self.lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self.lock = threading.RLock()  # ipykernel 7 handles the page's messages on another thread
         self._taken_at = 0.0
         self._counter = itertools.count()
         self._setting = False
@@ -103,15 +103,15 @@ class MessageBuilder(Intake):
     def _value_set(self, change: Any) -> None:
         who = threading.get_ident()
         if who in self._followers:
-            self._followers.discard(who)  # the rest of this notification may set it again
+            self._followers.discard(who)  # the rest of the notification may set it again
         else:
             self.messages = change.new
 
-    # -- what a notebook reads and does ---------------------------------------------------------------------------
+    # -- for the notebook ---------------------------------------------------------------------------
 
     @property
     def messages(self) -> list[Message]:
-        """The conversation, with the draft as its last message if it has content, and variables filled in."""
+        """The conversation with variables filled in, and the draft as its last message if it has content."""
         with self.lock:
             draft = self._drafted()
             messages = [*self.history.messages, *([] if draft is None else [draft])]
@@ -127,7 +127,7 @@ class MessageBuilder(Intake):
 
     @property
     def model(self) -> Any:
-        """Whom the conversation is for, or None; a name may be set too."""
+        """The model that will get the conversation, or None; may be set to a model or a name."""
         return self._model
 
     @model.setter
@@ -140,7 +140,7 @@ class MessageBuilder(Intake):
 
     @property
     def unfilled(self) -> list[str]:
-        """The ``{{names}}`` of the texts that have no value yet, and so stay as they stand."""
+        """The ``{{names}}`` without a value, which stay in the texts."""
         with self.lock:
             names = [*self._deck.names(self._drafted()), *self.variables]
         return [name for name in dict.fromkeys(names) if not self.variables.get(name)]
@@ -157,22 +157,22 @@ class MessageBuilder(Intake):
         self._took()
 
     def add(self, message: Message | str) -> None:
-        """Put a turn at the end; a text is one of the user."""
+        """Append a turn; a text becomes a turn of the user."""
         [message] = checked([ChatBlock.user(message) if isinstance(message, str) else message])
         with self.lock:
             self.history.add(message)
             self.changed()
 
     def take_draft(self, draft: page.DraftFields | None = None, *, at: float = 0) -> bool:
-        """Make the draft a turn; False if it is empty.
+        """Make the draft a turn; return False if it is empty.
 
         Args:
-            draft: what the page sent of it with the wish, since traits travel in messages of their own.
-            at: when the page sent it, by its clock. A kernel may handle the messages of two widgets side by side: what
-                the page said of this draft before then, and what arrives after it, does not bring it back.
+            draft: the draft as the page sent it with the request, since traits come in separate messages.
+            at: the time when the page sent it, by the page's clock. The kernel may handle the messages of two widgets
+                in any order, and an earlier state of this draft that arrives later must not bring it back.
 
         Raises:
-            ToolCallError: a result of a tool, but no call waits for one.
+            ToolCallError: it is a tool's result, but no call waits for one.
         """
         with self.lock:
             self._taken_at = max(self._taken_at, at)
@@ -183,20 +183,20 @@ class MessageBuilder(Intake):
         return added
 
     def undo(self) -> bool:
-        """Show the conversation as it was before its last change; False if there was none."""
+        """Undo the last change of the conversation; return False if there was none."""
         with self.lock:
             done = self.history.undo()
             self.changed()
         return done
 
     def clear(self) -> None:
-        """Remove all turns and their versions; ``undo`` brings them back, and the draft stays."""
+        """Remove all turns and their versions, but not the draft; ``undo`` brings them back."""
         with self.lock:
             if len(self.history):
                 self.history.begin()
             self.changed()
 
-    # -- what a parent does ---------------------------------------------------------------------------------------
+    # -- for a parent widget ---------------------------------------------------------------------------------------
 
     @property
     def shown(self) -> list[Card]:
@@ -207,17 +207,17 @@ class MessageBuilder(Intake):
 
     @property
     def files(self) -> dict[str, Part]:
-        """The parts of messages that hold a file, by a hash of it; those of the draft too."""
+        """The parts with files, of turns and the draft, by the hash of the file."""
         with self.lock:
             items = [(item.measured, item.part) for item in self.tray.attachments]
             return {**self._deck.files(), **{one.digest: part for one, part in items if one is not None}}
 
     def hold_draft(self, draft: page.DraftFields) -> None:
-        """Take the draft as the page has it, without making it a turn."""
+        """Take the page's draft without making it a turn."""
         self._on_draft(page.Draft(draft=draft, left=True), [])
 
     def changed(self) -> None:
-        """Show the history after a change of it; the page is told the turns from the first that differs."""
+        """Show the history after a change of it; the page gets the turns from the first different one."""
         with self.lock:
             cards, before = self._deck.cards(), self.turns
             start = first_difference(cards, before)
@@ -227,12 +227,12 @@ class MessageBuilder(Intake):
         self._follow()
 
     def settle(self, message: Message, *, prefill: str = "", code: bool = False) -> Card:
-        """Add an answer that the page has watched, and tell the page nothing: the parent's message about its end does.
+        """Add an answer that the page has watched, without a message to the page: the parent sends one.
 
         Args:
-            message: the assistant's.
-            prefill: the beginning of its text that was given, shown in its tint.
-            code: whether it is a structure, shown as it stands.
+            message: the assistant's message.
+            prefill: the given start of its text, shown with a tint.
+            code: whether it is a structure, shown as code.
 
         Returns:
             The new turn's card without its words, for the page's ``exports.settle``.
@@ -246,23 +246,23 @@ class MessageBuilder(Intake):
         self._follow()
         return card
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_resync(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """A page has missed something."""
+        """Send everything to a page that has missed a message."""
         with self.lock:
             self.send_state(["turns", "told"])
 
     def _on_draft(self, message: page.Draft, _buffers: Buffers) -> None:
         with self.lock:
             if 0 < message.at <= self._taken_at:
-                return  # it is a turn by now
+                return  # it has become a turn
             if not self._take_over(message.draft):
                 self.send_state("attachments")
         self._follow(twin=message.left)
 
     def _on_add(self, message: page.Add, _buffers: Buffers) -> None:
-        """The page has emptied its draft already."""
+        """Add the draft as a turn; the page has already emptied it."""
         with self.lock:
             known = self._take_over(message.draft)
             try:
@@ -328,13 +328,13 @@ class MessageBuilder(Intake):
             self.changed()
 
     def _drafted(self, files: Sequence[Attachment] | None = None) -> Message | None:
-        """The draft as a message, with all its files or with these; None if it has no content."""
+        """Return the draft as a message, with all its files or with these; None if it has no content."""
         before = self.history.messages if self.draft_role == "tool" else ()
         files = self.tray.attachments if files is None else files
         return drafted(self.draft, self.draft_role, self.draft_call, files, before)
 
     def _add_draft(self) -> bool:
-        files = self.tray.attachments  # one that is read from now on is of the next message
+        files = self.tray.attachments  # a file that is read from now on belongs to the next message
         message = self._drafted(files)
         if message is not None:
             self._deck.add(message, files)
@@ -343,7 +343,7 @@ class MessageBuilder(Intake):
         return message is not None
 
     def _take_over(self, draft: page.DraftFields) -> bool:
-        """Take the draft as the page has it, which is not told; False if it did not know all files."""
+        """Take the page's draft without sending it back; return False if the page did not know all files."""
         self.tray.arrange(draft["ids"], draft["texts"])
         cards = [self._card_of(item) for item in self.tray.attachments]
         fields = {"draft": draft["text"], "draft_role": draft["role"], "draft_call": draft["call"]}
@@ -358,7 +358,7 @@ class MessageBuilder(Intake):
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
-        """Set several traits of the draft; whoever does it calls ``_follow``, so that no half of it is seen."""
+        """Set several traits of the draft at once; call ``_follow`` afterwards. Observers see no partial state."""
         with self.lock:
             self._setting = True
             try:
@@ -385,7 +385,7 @@ class MessageBuilder(Intake):
         return "" if self._model is None else str(self._model.name)
 
     def _follow(self, *, twin: bool = True) -> None:
-        """Bring up to date what follows from the turns, the draft and the variables."""
+        """Update everything that depends on the turns, the draft and the variables."""
         with self.lock:
             self.undoable = self.history.undoable
             self.estimate = self._estimate()

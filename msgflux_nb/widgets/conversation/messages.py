@@ -1,4 +1,4 @@
-"""What the page of a conversation sends."""
+"""Messages from the page of a conversation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class DraftFields(TypedDict):
-    """The message being written: ``texts`` are those of its text parts, by the ids that stand in ``ids``."""
+    """The message being written: ``ids`` are its parts in order, ``texts`` the texts of its text parts by id."""
 
     text: str
     role: str
@@ -35,7 +35,7 @@ class DraftFields(TypedDict):
 
 
 class Draft(PageMessage, frozen=True):
-    """The message being written: ``at`` is when it was, by the page's clock, ``left`` whether its field was left."""
+    """The draft has changed: ``at`` is the time by the page's clock, ``left`` whether its field was left."""
 
     draft: DraftFields
     left: bool = False
@@ -43,19 +43,19 @@ class Draft(PageMessage, frozen=True):
 
 
 class Add(PageMessage, frozen=True):
-    """The message being written becomes a turn."""
+    """Make the message being written a turn."""
 
     draft: DraftFields
 
 
 class Turn(PageMessage, frozen=True):
-    """Something is asked of one turn."""
+    """Do something with one turn."""
 
     id: str
 
 
 class Edit(PageMessage, frozen=True):
-    """A turn was edited; ``parts`` are read by ``turn_cards.rebuilt``."""
+    """Save an edited turn; ``turn_cards.rebuilt`` reads ``parts``."""
 
     id: str
     role: str
@@ -63,28 +63,28 @@ class Edit(PageMessage, frozen=True):
 
 
 class Move(PageMessage, frozen=True):
-    """A turn goes to another place."""
+    """Move a turn."""
 
     id: str
     to: int
 
 
 class Choose(PageMessage, frozen=True):
-    """Another version of a turn is shown."""
+    """Show another version of a turn."""
 
     id: str
     sibling: int
 
 
 class Variable(PageMessage, frozen=True):
-    """A name was given a value."""
+    """Set the value of a ``{{name}}``."""
 
     name: str
     value: str
 
 
 class Piece(PageMessage, frozen=True):
-    """A piece of a file; its bytes come along."""
+    """A piece of a file; its bytes are in the buffers."""
 
     id: str
     index: int
@@ -94,7 +94,7 @@ class Piece(PageMessage, frozen=True):
 
 
 class Address(PageMessage, frozen=True):
-    """A file by its address."""
+    """Add a file by its address."""
 
     id: str
     url: str
@@ -102,7 +102,7 @@ class Address(PageMessage, frozen=True):
 
 
 class Pick(PageMessage, frozen=True):
-    """A file by the name of the notebook's variable that holds it."""
+    """Add a file by the name of the notebook's variable that holds it."""
 
     id: str
     name: str
@@ -110,18 +110,18 @@ class Pick(PageMessage, frozen=True):
 
 
 class Remove(PageMessage, frozen=True):
-    """Files are taken out of the message being written."""
+    """Remove files from the message being written."""
 
     ids: list[str]
 
 
 class Thumbnails(PageMessage, frozen=True):
-    """Pictures are asked for, by their hashes."""
+    """Ask for pictures by their hashes."""
 
     media: list[str]
 
 
 class Sound(PageMessage, frozen=True):
-    """A sound is asked for, by its hash."""
+    """Ask for a sound by its hash."""
 
     media: str

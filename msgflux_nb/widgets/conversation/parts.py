@@ -1,4 +1,4 @@
-"""One content part as a page shows it: what it is, how large, and about how many tokens; never its pixels."""
+"""A content part as a page shows it: its kind, its size and its estimated tokens, without pixels."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = [
 
 Card = dict[str, Any]
 
-_THUMBNAIL_EDGE = 192  # twice the 96 pixels shown, for dense screens
-_SHOWN = 2_000  # characters of what is shown and cannot be edited
+_THUMBNAIL_EDGE = 192  # twice the displayed 96 pixels, for dense screens
+_SHOWN = 2_000  # characters that are shown of content that cannot be edited
 _SOUNDS = {"audio/wav": "WAV", "audio/mpeg": "MP3"}
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What is known of a part that it does not say itself.
+    """Facts about a part that it does not contain.
 
     Attributes:
-        name: the name of its file, to be shown as text only.
-        notes: what was done to it on the way, for a reader who wonders.
-        before: its size before that, in words.
-        size_before: pixels across and down before that.
+        name: the name of its file, shown only as text.
+        notes: how it was converted.
+        before: its size before the conversion, in words.
+        size_before: width and height in pixels before the conversion.
     """
 
     name: str = ""
@@ -57,11 +57,11 @@ class Medium(msgspec.Struct, frozen=True):
     """A file that is embedded in a part.
 
     Attributes:
-        digest: the same for the same file; what a page asks for its picture or sound by.
-        type: its media type, told from its bytes; empty when they say nothing.
-        bytes: how long it is.
-        size: of an image, pixels across and down.
-        seconds: of a sound, its length.
+        digest: the hash of the file, by which a page asks for its picture or sound.
+        type: its media type, recognised by its bytes; empty if unknown.
+        bytes: its length in bytes.
+        size: width and height of an image in pixels.
+        seconds: the length of a sound.
     """
 
     digest: str
@@ -72,7 +72,7 @@ class Medium(msgspec.Struct, frozen=True):
 
 
 def embedded(part: Any) -> str | None:
-    """Return a part's file as it is embedded, a data URL or base64, or None if it holds no file."""
+    """Return a part's embedded file, a data URL or base64; None without a file."""
     if not isinstance(part, dict):
         return None
     match part:
@@ -86,7 +86,7 @@ def embedded(part: Any) -> str | None:
 
 
 def medium(part: Any) -> Medium | None:
-    """Measure the file that is embedded in a part; None if there is none."""
+    """Measure the file embedded in a part; None without a file."""
     text = embedded(part)
     if text is None:
         return None
@@ -97,13 +97,13 @@ def medium(part: Any) -> Medium | None:
     type_ = sniff(data) or ""
     size = None
     if type_ in READABLE:
-        with contextlib.suppress(MediaError):  # damaged: it is shown without a size, and kept as it is
+        with contextlib.suppress(MediaError):  # a damaged file is shown without a size, and kept
             size = size_of(data, type_, "image")
     return Medium(digest, type_, len(data), size, seconds(data) if type_ in _SOUNDS else None)
 
 
 def file_bytes(part: Any) -> bytes:
-    """Return the file that is embedded in a part; empty if there is none, or if it is damaged."""
+    """Return the bytes of the file embedded in a part; empty without a file, or if it is damaged."""
     return _decoded(embedded(part) or "") or b""
 
 
@@ -116,7 +116,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def thumbnail(part: Any) -> bytes | None:
-    """Return a PNG of at most 192 pixels along its longer edge, or None if no picture can be drawn."""
+    """Return a PNG whose longer edge has at most 192 pixels, or None if no picture can be drawn."""
     data = file_bytes(part)
     kind = sniff(data)
     if kind not in READABLE:
@@ -132,9 +132,9 @@ def part_card(part: Any, *, model: str = "", facts: Facts | None = None, measure
 
     Args:
         part: the part, of any shape.
-        model: the model's name, for its tokens.
-        facts: what else is known of it.
-        measured: its file, if it was measured already.
+        model: the name of the model whose rule counts tokens.
+        facts: further facts about it.
+        measured: its file, if already measured.
     """
     match part:
         case {"type": "text", "text": str(text)}:
@@ -184,7 +184,7 @@ def _medium_card(part: Any, measured: Medium, facts: Facts, model: str) -> Card:
 
 
 def pixels_text(size: tuple[int, int]) -> str:
-    """Write a size: ``1,568 × 1,045 px``."""
+    """Return a size in words, such as ``1,568 × 1,045 px``."""
     return f"{size[0]:,} × {size[1]:,} px"
 
 
@@ -203,7 +203,7 @@ def _thought(part: dict[str, Any]) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Write what has no form of its own as JSON, its beginning if it is long."""
+    """Return a value as JSON, cut if it is long."""
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, RecursionError):

@@ -1,5 +1,5 @@
 // @ts-check
-// Where parts of a message come from: one menu, and a panel for what needs more than a click.
+// The sources of a message's parts: one menu, and a panel for sources that need more than a click.
 
 import { icon, iconButton, opensMenu, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -13,12 +13,12 @@ import { cameraPanel, deviceError, deviceProblem, microphonePanel } from "./devi
  */
 
 /**
- * A menu of what can be added: picture, sound, PDF, camera, microphone, address, variable, text.
+ * Make the menu of parts to add: picture, sound, PDF, camera, microphone, address, variable, text.
  * @param {FileTray} tray
  * @param {boolean} loose whether files are for a turn that is being edited
  * @param {Taker} taker
  * @param {AbortSignal} signal
- * @returns {{ plus: HTMLElement, place: HTMLElement }} the button, and the place for what needs more than a click
+ * @returns {{ plus: HTMLElement, place: HTMLElement }} the button, and the place for panels
  */
 export function sourceMenu(tray, loose, taker, signal) {
   const place = element("div", { class: "mf-panel", hidden: true });
@@ -56,7 +56,7 @@ export function sourceMenu(tray, loose, taker, signal) {
       return;
     }
     if (signal.aborted || number !== opening) {
-      made.end?.(); // something else was opened while a person was asked for this device
+      made.end?.(); // another panel was opened while the browser asked for permission
       return;
     }
     panel = made;
@@ -150,7 +150,7 @@ function addressPanel(take, close) {
 }
 
 /**
- * The notebook's pictures by name; the kernel is asked for them now.
+ * Make a panel of the notebook's pictures by name; asks the kernel for them now.
  * @param {FileTray} tray
  * @param {(name: string) => void} take
  * @param {() => void} close
@@ -187,10 +187,10 @@ function variablePanel(tray, take, close, signal) {
 }
 
 /**
- * Why files were refused, as an alert that can be closed.
+ * Make an alert of reasons why files were refused, which can be closed.
  * @param {FileTray} tray
  * @param {AbortSignal} signal
- * @param {() => string} [more] something else that is wrong
+ * @param {() => string} [more] another problem to show
  * @returns {HTMLElement}
  */
 export function refusalNotice(tray, signal, more = () => "") {

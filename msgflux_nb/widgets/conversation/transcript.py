@@ -1,4 +1,4 @@
-"""A conversation as a saved notebook keeps it: escaped HTML, and text that is the same for the same content."""
+"""A conversation in a saved notebook: escaped HTML and plain text, which depend only on the content."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _QUIET = "opacity: 0.75"
 
 
 def transcript_html(turns: Iterable[Card]) -> str:
-    """Draw turns; what a model wrote as Markdown comes from the one sanitiser, everything else is escaped."""
+    """Return turns as HTML; a model's Markdown comes from the sanitiser, everything else is escaped."""
     return "".join(_turn(turn) for turn in turns)
 
 
 def transcript_text(turns: Iterable[Card]) -> str:
-    """Write turns as plain text, a line for each part."""
+    """Return turns as plain text, one line per part."""
     return "\n".join(f"{turn['role']}: {line}" for turn in turns for line in map(_line, turn["parts"]))
 
 
@@ -52,7 +52,7 @@ def _part(part: Card) -> str:
 
 
 def _given(part: Card) -> str:
-    """The prefill; its length is told in the units that JavaScript counts."""
+    """Return the prefill of a part; its length is in JavaScript's units."""
     units: bytes = part["text"].encode("utf-16-le", "surrogatepass")[: 2 * part.get("prefill", 0)]
     return units.decode("utf-16-le", "ignore")
 

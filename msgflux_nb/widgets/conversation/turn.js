@@ -1,5 +1,5 @@
 // @ts-check
-// One turn as it is read: its role, its parts; below them, on hover and focus, its tokens and what can be done with it.
+// One turn to read: its role and its parts; below them, on hover and focus, its tokens and its actions.
 
 import { iconButton, opensMenu, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -11,7 +11,7 @@ import { partNode } from "./turn_parts.js";
 /** @import { Turn } from "../base/store.js" */
 /** @import { FileTray } from "./media.js" */
 
-/** What only a parent with a model can do: it listens for these events, and its style sheet shows the buttons. */
+/** Actions of a parent that has a model: it listens for these events, and its style sheet shows the buttons. */
 const PARENT_ACTS = /** @type {const} */ ([
   ["mf-continue", "continue", "continue", "let the model go on from the end of this text"],
   ["mf-rerun", "rerun", "rerun", "ask for another answer in this place"],
@@ -115,7 +115,7 @@ function versions(id, [index, count], hands) {
 }
 
 /**
- * Tell what is around a view, such as a parent widget.
+ * Send an event to what is around a view, such as a parent widget.
  * @param {HTMLElement} from
  * @param {string} name
  * @param {Record<string, unknown>} [detail]

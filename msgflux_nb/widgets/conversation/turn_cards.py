@@ -1,8 +1,8 @@
-"""A message as a card to be shown and edited, and back: what cannot be edited is shown, and kept as it is.
+"""A message ⇄ a card to show and edit; content that cannot be edited is shown and kept unchanged.
 
-A card is ``{"role", "note", "parts": [...]}``. Each part has a ``key``, the place in the message that it stands for:
-``content`` for a text alone, ``content:2`` for a part of a list, ``call:0`` for a tool call, ``field:refusal`` for
-another field of the message.
+A card is ``{"role", "note", "parts": [...]}``. Each part has a ``key``, its place in the message: ``content`` for a
+text, ``content:2`` for a part of a list, ``call:0`` for a tool call, ``field:refusal`` for another field of the
+message.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _UNSHOWN = frozenset({"role", "content", "name", "tool_call_id", _PROVENANCE})
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How an answer that was watched is shown, so that it looks as it did while it arrived.
+    """The look of an answer that was watched, so that it looks as it did while it arrived.
 
     Attributes:
-        prefill: how much of its beginning was given, in the units that JavaScript counts.
-        code: whether it is a structure, shown as it stands.
+        prefill: the length of its prefill, in JavaScript's units.
+        code: whether it is a structure, shown as code.
     """
 
     prefill: int = 0
@@ -44,13 +44,13 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Turn:
-    """One version of a turn, with the card that shows it; a version never changes, so its card is made once.
+    """One version of a turn with its card; a version never changes, so its card is made once.
 
     Args:
         message: the message.
-        model: the model's name, for tokens.
-        facts: what is known of embedded files in addition to their content, by digest.
-        look: how it is shown, if it was watched as it arrived.
+        model: the name of the model whose rule counts tokens.
+        facts: facts about embedded files besides their content, by digest.
+        look: its look, if it was watched as it arrived.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Turn:
             yield {"key": "content", "kind": "other", "name": "content", "text": json_text(content), "tokens": None}
 
     def tokens(self, values: Mapping[str, str]) -> tuple[int, int]:
-        """Return about how many tokens this is, its variables filled, and how many parts are not counted in it."""
+        """Return the estimated tokens with variables filled in, and the number of parts without an estimate."""
         counts = [
             text_tokens(filled(part["text"], values)) if part["kind"] == "text" else part["tokens"]
             for part in self.card["parts"]
@@ -133,7 +133,7 @@ class Turn:
 
 
 def _note(message: Message) -> str:
-    """Who it is by: the name given to a speaker, or the model that wrote it."""
+    """Return the author: the name of a speaker, or the model that wrote it."""
     name, origin = message.get("name"), message.get(_PROVENANCE)
     words = [name] if isinstance(name, str) else []
     if isinstance(origin, dict):
@@ -167,7 +167,7 @@ def _html(text: str) -> list[str]:
 
 
 def _encodable(value: Any) -> Any:
-    """Half a letter has no bytes, and would keep the whole card from its way to the page."""
+    """Replace halves of surrogate pairs, with which the card could not be sent."""
     if isinstance(value, str):
         return value if value.isascii() else encodable(value)
     if isinstance(value, dict):
@@ -176,7 +176,7 @@ def _encodable(value: Any) -> Any:
 
 
 def without_texts(card: Card) -> Card:
-    """Return a card without what a page that watched the answer has already: its words, drawn or not, and thoughts."""
+    """Return a card without the words and the reasoning, which a page that watched the answer has."""
     parts = [
         {**part, "text": None, **({"html": None} if "html" in part else {})}
         if part["kind"] in ("text", "reasoning")
@@ -187,7 +187,7 @@ def without_texts(card: Card) -> Card:
 
 
 def open_calls(messages: Iterable[Message]) -> list[str]:
-    """List the ids of tool calls that no message answers yet, in their order."""
+    """List the ids of tool calls without a result, in order."""
     asked: dict[str, None] = {}
     for message in messages:
         calls = message.get("tool_calls")
@@ -200,17 +200,17 @@ def open_calls(messages: Iterable[Message]) -> list[str]:
 
 
 def rebuilt(turn: Turn, role: str, parts: Sequence[Mapping[str, Any]], attached: Mapping[str, Any]) -> Message:
-    """Return the message that an edit makes of another; what the edit does not name is gone, the rest as it was.
+    """Return an edited message; parts that the edit does not name are removed, the others stay unchanged.
 
     Args:
-        turn: the turn as it was.
-        role: its role now.
-        parts: its parts now, in order: ``{"key"}`` for one that stays, with ``text`` if that was changed;
+        turn: the turn before the edit.
+        role: its new role.
+        parts: its new parts, in order: ``{"key"}`` for one that stays, with ``text`` if it was changed;
             ``{"text"}`` for a new text, ``{"attachment": id}`` for a new file.
         attached: the content parts of new files by id.
 
     Raises:
-        MediaError: a new file is not among those that were attached.
+        MediaError: a new file is not in ``attached``.
     """
     new = copy.deepcopy(turn.message)
     new["role"] = role
@@ -234,7 +234,7 @@ def rebuilt(turn: Turn, role: str, parts: Sequence[Mapping[str, Any]], attached:
 
 
 def _items(message: Message, part: Mapping[str, Any], attached: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the content part that one part of an edit stands for, if it is content."""
+    """Yield the content part of one part of an edit, if it is content."""
     if "attachment" in part:
         if part["attachment"] not in attached:
             raise MediaError("a file of this message is not here any more. Add it again.")
@@ -255,7 +255,7 @@ def _kept(content: Any, part: Mapping[str, Any]) -> Any:
 
 
 def _joined(content: Any, items: list[Any]) -> Any:
-    """Content of these parts, in the form that it had: a text alone, a list, or what else it was."""
+    """Return content of these parts in its earlier form: a text, a list, or another form."""
     if isinstance(content, list):
         return items if items or not content else ""
     if not items:

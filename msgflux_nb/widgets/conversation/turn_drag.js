@@ -1,9 +1,9 @@
 // @ts-check
-// Turns are dragged to another place in their list by their handles; a line says where one would land.
+// Dragging turns by their handles to another place; a line shows where one would land.
 
 /**
  * @param {HTMLElement} list
- * @param {(id: string, to: number) => void} drop called with the turn and the place, counted with it still in the list
+ * @param {(id: string, to: number) => void} drop called with the turn and its new place, counted before it is removed
  */
 export function dragging(list, drop) {
   /** @type {string | undefined} */
@@ -31,7 +31,7 @@ export function dragging(list, drop) {
     const item = handle?.closest("li");
     dragged = item?.dataset.id;
     if (!item || !dragged || !dataTransfer) return;
-    dataTransfer.setData("text/plain", ""); // Firefox drags nothing that has no data
+    dataTransfer.setData("text/plain", ""); // Firefox drags nothing without data
     dataTransfer.effectAllowed = "move";
     dataTransfer.setDragImage(item, 0, 0);
   });

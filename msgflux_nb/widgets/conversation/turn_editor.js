@@ -1,5 +1,5 @@
 // @ts-check
-// A turn that is being edited: its role, and its parts in any order; nothing is changed before it is saved.
+// The editor of a turn: its role and its parts, in any order; nothing changes before it is saved.
 
 import { textButton } from "../base/controls.js";
 import { element, keepOnly } from "../base/dom.js";
@@ -17,7 +17,7 @@ import { partRow, sendingRow } from "./turn_parts.js";
  * @param {Turn} turn
  * @param {TurnStore} store
  * @param {FileTray} tray
- * @param {() => void} leave called when the editor is done
+ * @param {() => void} leave called when the editor closes
  * @returns {{ node: HTMLElement, focus: () => void, end: () => void }}
  */
 export function turnEditor(turn, store, tray, leave) {
@@ -75,7 +75,7 @@ export function turnEditor(turn, store, tray, leave) {
     rows.get(token)?.row.field?.focus();
   }
 
-  /** Put files that have arrived at the end. */
+  /** Append files that have arrived. */
   function collect() {
     for (const id of files) {
       const card = tray.loose.get(id);
@@ -87,7 +87,7 @@ export function turnEditor(turn, store, tray, leave) {
   }
 
   /**
-   * Fields of the message other than its content have their places.
+   * Return whether a part can be moved: fields of the message besides its content have fixed places.
    * @param {Edited | undefined} part
    */
   const movable = (part) => part !== undefined && (part.key === undefined || part.key.startsWith("content"));

@@ -1,5 +1,5 @@
 // @ts-check
-// The conversation as a list of turns: walked through by keys, edited in place, and what is drawn is not drawn again.
+// The conversation as a list of turns: moved through by keys, edited in place, redrawn only where it changes.
 
 import { element, keepOnly } from "../base/dom.js";
 import { turnContent } from "./turn.js";
@@ -12,7 +12,7 @@ import { turnEditor } from "./turn_editor.js";
  * @typedef {{
  *   turn: Turn, pictures: string, node: HTMLElement, plain: boolean, editor: ReturnType<typeof turnEditor> | null,
  * }} Shown
- * @typedef {{ position: number, act: string }} Place a turn, and the button in it; no button is the turn itself
+ * @typedef {{ position: number, act: string }} Place a turn and a button in it; without a button, the turn itself
  */
 
 export class TurnList {
@@ -27,7 +27,7 @@ export class TurnList {
     /** @type {Map<string, Shown>} */
     this.shown = new Map();
     this.current = "";
-    /** @type {Place | null} where to go on, once the kernel has done what was asked */
+    /** @type {Place | null} the place to focus once the kernel has done what was asked */
     this.wanted = null;
     /** @type {Turn[] | null} */
     this.drawn = null;
@@ -55,12 +55,12 @@ export class TurnList {
     return this.store.turns.findIndex((turn) => turn.id === id);
   }
 
-  // What hands do
+  // Actions
 
   /**
    * @param {string} act
    * @param {string} id
-   * @param {string} [button] the one to go on with; by default that of the act
+   * @param {string} [button] the button to focus afterwards; by default that of the action
    */
   does(act, id, button = act) {
     const position = this.position(id);
@@ -169,7 +169,7 @@ export class TurnList {
     /** @type {HTMLElement} */ (by ?? held.node).focus();
   }
 
-  /** Tab reaches one turn at a time, and its buttons. */
+  /** Make Tab reach only one turn and its buttons (roving tabindex). */
   rove() {
     if (!this.shown.has(this.current)) this.current = this.store.turns.at(-1)?.id ?? "";
     for (const [id, { node, editor }] of this.shown) {
@@ -179,7 +179,7 @@ export class TurnList {
     }
   }
 
-  // What eyes see
+  // Drawing
 
   draw() {
     const { store, node } = this;
@@ -224,7 +224,7 @@ export class TurnList {
   }
 
   /**
-   * Draw a turn again if it is another than the one drawn.
+   * Redraw a turn if it has changed.
    * @param {Shown} held
    * @param {Turn} turn
    */
@@ -251,7 +251,7 @@ export class TurnList {
 }
 
 /**
- * What has the focus, in a shadow tree too, where marimo puts a view; null if nothing has.
+ * Return the element with the focus, also in a shadow tree, as marimo uses; null if there is none.
  * @param {Node} node
  */
 function activeIn(node) {

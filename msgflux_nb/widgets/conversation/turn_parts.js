@@ -1,5 +1,5 @@
 // @ts-check
-// One part of a message: as it is read, and as a row of an editor. Text is text; drawn Markdown comes from the kernel.
+// One part of a message, to read or as a row of an editor. Text is set as text; Markdown comes as HTML from the kernel.
 
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { markdownBlock } from "../base/copy.js";
@@ -19,7 +19,7 @@ const SHAPES = {
 };
 
 /**
- * A part to be read.
+ * Make a part to read.
  * @param {Part} part
  * @param {FileTray} tray
  * @param {{ role: string, plain: boolean }} how
@@ -50,7 +50,7 @@ function labelled(head, text) {
 }
 
 /**
- * What a person wrote, drawn if it is formatted; what a tool gave back, as it stands.
+ * Make a person's text, with its Markdown drawn, or a tool's result as plain text.
  * @param {string} text
  * @param {string} role
  * @param {string[]} html
@@ -66,7 +66,7 @@ function textNode(text, role, html) {
 }
 
 /**
- * What a model wrote, as it looked while it arrived: its prefill in its tint, Markdown drawn, a structure as it stands.
+ * Make a model's text as it looked while it arrived: its prefill with a tint, Markdown drawn, a structure as code.
  * @param {Part} part
  * @param {boolean} plain
  */
@@ -81,7 +81,7 @@ function wordsNode({ text, html, prefill = 0, code }, plain) {
 }
 
 /**
- * A file: its picture or shape, its name, and its size and tokens before and after what was done to it.
+ * Make a file: its picture or icon, its name, and its size and tokens before and after its conversion.
  * @param {Part} part
  * @param {FileTray} tray
  */
@@ -109,7 +109,7 @@ function mediumNode(part, tray) {
 }
 
 /**
- * A button that becomes a player; the sound is asked for when somebody wants to listen.
+ * Make a button that becomes a player; the sound is requested when it is pressed.
  * @param {Part} part
  * @param {FileTray} tray
  */
@@ -122,7 +122,7 @@ function listenNode({ media = "", name = "" }, tray) {
     tray.listeners.delete(play);
     const player = /** @type {HTMLAudioElement} */ (element("audio", { controls: true, src, "aria-label": name }));
     node.replaceChildren(player);
-    player.play().catch(() => {}); // where it must not begin by itself, a person presses play
+    player.play().catch(() => {}); // if autoplay is not allowed, the person presses play
   };
   function hear() {
     listen.toggleAttribute("disabled", true);
@@ -137,13 +137,13 @@ function listenNode({ media = "", name = "" }, tray) {
 /**
  * @typedef {{
  *   can(by: number): boolean, move(by: number): void, remove(): void, text: ((text: string) => void) | null,
- * }} Hands what can be done with a row
+ * }} Hands the actions of a row
  * @typedef {{ node: HTMLElement, field: HTMLTextAreaElement | HTMLInputElement | null, refresh(): void }} Row
  */
 
 /**
- * A part in an editor: a field for a text, else the part as it is, with buttons to move it and take it out. A row
- * stays as long as its part does, so that the focus stays in it.
+ * Make a part of an editor: a field for a text, else the part itself, with buttons to move and remove it. A row is kept
+ * as long as its part, so that it keeps the focus.
  * @param {Part} part
  * @param {FileTray} tray
  * @param {Hands} hands
@@ -195,7 +195,7 @@ function fieldNode(part, what, change) {
 }
 
 /**
- * A file on its way.
+ * Make the row of a file that is being sent.
  * @param {Sending} sending
  * @param {FileTray} tray
  * @returns {HTMLElement}

@@ -1,16 +1,16 @@
 // @ts-check
-// {{names}} in texts: which there are, how they stand out, and a form for their values.
+// {{names}} in texts: finds them, highlights them, and makes a form for their values.
 
 import { element, keepOnly, oncePerFrame, onChange } from "../base/dom.js";
 /** @import { TurnStore } from "../base/store.js" */
 /** @import { DraftStore } from "./draft.js" */
 
-// The kernel reads names by the same rule, in _variables.py.
+// The kernel uses the same rule, in variables.py.
 const NAME = /\{\{[ \t]*([\p{L}\p{Nl}\p{No}_][\p{L}\p{N}_]*)[ \t]*\}\}/gu;
 const NOT_THE_USERS = ["assistant", "tool"];
 
 /**
- * The names in some texts, in the order in which they are first met.
+ * Return the names in some texts in order of first occurrence.
  * @param {string[]} texts
  * @returns {string[]}
  */
@@ -19,7 +19,7 @@ function namesIn(texts) {
 }
 
 /**
- * A text whose names stand out.
+ * Return a text with highlighted names.
  * @param {string} text
  * @returns {(string | HTMLElement)[]}
  */
@@ -35,7 +35,7 @@ export function withNames(text) {
 }
 
 /**
- * Let the names in a drawn text stand out.
+ * Highlight the names in a drawn text.
  * @param {HTMLElement} node
  */
 export function markNames(node) {
@@ -50,8 +50,7 @@ export function markNames(node) {
 }
 
 /**
- * The names that are asked for: those in the texts of people, and those that have a value already. A model that writes
- * one asks for nothing.
+ * Return the names for the form: those in people's texts, and those that have a value. A model's names do not count.
  * @param {TurnStore} store
  * @param {DraftStore} draft
  * @returns {string[]}
@@ -65,7 +64,7 @@ function askedNames(store, draft) {
 }
 
 /**
- * A field for each name; nothing while there are none.
+ * Make a form with one field per name; empty without names.
  * @param {TurnStore} store
  * @param {DraftStore} draft
  * @param {AbortSignal} signal

@@ -1,4 +1,4 @@
-"""``{{names}}`` in texts: which there are, and what stands in their place in what is sent."""
+"""``{{names}}`` in texts: finds them, and puts values in their place."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 __all__ = ["as_template", "filled", "filled_message", "names_in", "texts_of"]
 
-# The page reads names by the same rule, in _variables.js.
+# The page uses the same rule, in variables.js.
 _NAME = re.compile(r"\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}")
 
 
 def names_in(texts: Iterable[str]) -> list[str]:
-    """List the names in the order in which they are first met."""
+    """List the names in order of first occurrence."""
     return list(dict.fromkeys(name for text in texts for name in _NAME.findall(text)))
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of their names, once: a name in a value stays. So does one without a value."""
+    """Replace names by their values, once: a name inside a value stays, and so does a name without a value."""
     given = {name: value for name, value in values.items() if value}
     return _NAME.sub(lambda found: given.get(found[1], found[0]), text) if given else text
 
 
 def as_template(text: str) -> str:
-    """Return a text as a prompt of a grid: a name in single braces, any other brace doubled."""
+    """Return a text as a prompt of a grid: names in single braces, all other braces doubled."""
     parts = _NAME.split(text)  # a text, a name, a text, ...
     return "".join(
         f"{{{part}}}" if number % 2 else part.replace("{", "{{").replace("}", "}}") for number, part in enumerate(parts)
@@ -32,7 +32,7 @@ def as_template(text: str) -> str:
 
 
 def filled_message(message: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """Fill the texts of a message; the same message if there is nothing to fill."""
+    """Fill in the texts of a message; return the same object if there is nothing to fill in."""
     content = message.get("content")
     if isinstance(content, str):
         text = filled(content, values)
