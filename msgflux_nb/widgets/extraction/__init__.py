@@ -1,1 +1,1 @@
-"""ExtractionView: a batch while it runs."""
+"""ExtractionView: watch and control a batch."""

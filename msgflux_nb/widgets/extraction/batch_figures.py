@@ -1,4 +1,4 @@
-"""The figures of a batch in words: rows, rate, tokens, cost, time, and what the rows that are left will need."""
+"""The figures of a batch in words: rows, rate, tokens, cost, time, and the forecast for the remaining rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DASH = "–"
 
 
 def rows_text(count: int) -> str:
-    """Write how many rows."""
+    """Return a number of rows in words."""
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def money(cost: float | None, *, free: bool = False) -> str:
-    """Write a cost: a dash for one that is not known, *free* for a model that costs nothing."""
+    """Return a cost in words: a dash if it is unknown, *free* for a model that costs nothing."""
     if cost is None:
         return _DASH
     return dollars(cost) if cost else "free" if free else "$0"
@@ -28,7 +28,7 @@ def money(cost: float | None, *, free: bool = False) -> str:
 def figures_of(
     tally: Tally | None, *, total: int | None, finished: int, ended: Mapping[str, Any] | None = None
 ) -> list[list[str]]:
-    """Names and values, always the same names in the same order, so that nothing jumps."""
+    """Return names and values, always the same names in the same order, so that nothing jumps."""
     of = "" if total is None else f" of {total:,}"
     rate = prompt = completion = cost = rest_cost = seconds = None
     free = tally is not None and tally.free
@@ -57,7 +57,7 @@ def figures_of(
 
 
 def _recorded(dates: Mapping[str, int], finished: int) -> str:
-    """Say when the answers were recorded, and of how many rows if not of all."""
+    """Return when the answers were recorded, with the number of rows if not all."""
     count = sum(dates.values())
     return _DASH if not count else " and ".join(dates) + ("" if count == finished else f" ({rows_text(count)})")
 
@@ -67,20 +67,20 @@ def _for_the_rest(cost: float | None, *, free: bool) -> str:
 
 
 def _cost(tally: Tally | None, ended: Mapping[str, Any] | None) -> str:
-    """Say that the cost is not known, of how many rows, and what is known of the others."""
+    """Return an unknown cost in words: the known part and the number of other rows."""
     known, unknown = _known(tally, ended)
     return f"{_DASH} ({dollars(known)}, and {rows_text(unknown)} unknown)" if unknown and known else _DASH
 
 
 def _known(tally: Tally | None, ended: Mapping[str, Any] | None) -> tuple[float | None, int]:
-    """What was billed as far as it is known, and of how many rows it is not."""
+    """Return the known part of the bill, and the number of rows whose cost is unknown."""
     if ended is not None:
         return ended.get("known", {}).get("cost"), ended.get("unknown", {}).get("cost", 0)
     return (None, 0) if tally is None else tally.partly("cost")
 
 
 def paid_of(tally: Tally, ended: Mapping[str, Any] | None) -> list[str]:
-    """Return the cost so far and the words behind it: of how much in all, or what is not known; empty for nothing."""
+    """Return the cost so far and the words after it: the expected total, or the unknown part; empty for neither."""
     known, unknown = _known(tally, ended)
     if unknown:
         return [money(known), f"and {rows_text(unknown)} unknown"] if known else ["", ""]
@@ -90,7 +90,7 @@ def paid_of(tally: Tally, ended: Mapping[str, Any] | None) -> list[str]:
 
 
 def forecast_text(forecast: Mapping[str, Any] | None) -> str:
-    """Say in a sentence what the rows that were not tried will need."""
+    """Return the forecast for the rows that were not tried as a sentence."""
     if forecast is None or not forecast["rows"]:
         return ""
     sent, received = forecast["prompt_tokens"], forecast["completion_tokens"]
@@ -103,7 +103,7 @@ def forecast_text(forecast: Mapping[str, Any] | None) -> str:
 
 
 def ahead_of(forecast: Mapping[str, Any] | None, ended: Mapping[str, Any] | None, *, free: bool) -> dict[str, str]:
-    """Return the same as names and values, to stand at the button that goes on; nothing without a sample."""
+    """Return the forecast as names and values, shown at the button that continues; empty without a sample."""
     if forecast is None or ended is None or not forecast["rows"]:
         return {}
     rest, sent = forecast["rows"], ended["rows"] - ended["states"]["cached"]

@@ -1,4 +1,4 @@
-"""What a page is told of a batch, and what a notebook keeps of it; a view adds who runs it."""
+"""The display of a batch: pictures for pages and the twin in the notebook; subclasses run the batch."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ __all__ = ["ExtractionBoard"]
 
 TELL_SECONDS = 0.1
 TWIN_SECONDS = 10.0
-TOLD_BYTES_A_SECOND = 36_000  # a page gets less often what is larger
-_HEAD_BYTES = 1_000  # what Jupyter adds to a message
-_QUIET_TICKS = 10  # without news, the rate and the time left are told this seldom
+TOLD_BYTES_A_SECOND = 36_000  # larger pictures are sent less often
+_HEAD_BYTES = 1_000  # Jupyter's overhead per message
+_QUIET_TICKS = 10  # without news, rate and remaining time are sent only every so many ticks
 
 
 class Only(PageMessage, frozen=True):
-    """Only rows that ended in this way are shown; empty for all."""
+    """Show only rows in this state; empty for all."""
 
     state: str = ""
 
 
 class Open(PageMessage, frozen=True):
-    """A row is opened."""
+    """Open a row."""
 
     position: int
 
 
 class ExtractionBoard(OneRun):
-    """One run at a time, told to pages as whole pictures of a bounded size: one that is lost is made up by the next."""
+    """Shows one run at a time. A page gets whole pictures of bounded size, so a lost one is replaced by the next."""
 
     stem = "extraction/extraction_view"
 
-    how_on = ""  # what is said of a run that has rows left
-    _blocking = ""  # the kernel's id while a cell waits for the run: the page may interrupt it then
+    how_on = ""  # how to continue a run with rows left
+    _blocking = ""  # the kernel's id while a cell waits for the run, so that the page can interrupt it
 
     picture = t.Dict().tag(sync=True)
 
@@ -68,13 +68,13 @@ class ExtractionBoard(OneRun):
         return state
 
     def _action(self, state: str, _picture: Picture) -> Picture:
-        """What the page's button does in a state, with this picture: ``action``, and ``action_label``."""
+        """Return ``action`` and ``action_label`` of the page's button for a state and a picture."""
         return {"action": "stop", "action_label": "Stop"} if state == "running" else {}
 
     # -- a run ----------------------------------------------------------------------------------------------------
 
     def _follow(self, run: Run) -> None:
-        """Look on while a run goes on; it has not been started yet."""
+        """Follow a run that has not begun yet."""
         self._tally = tally = Tally(run)
         run.told = tally.take
         self._stopping = False
@@ -94,7 +94,7 @@ class ExtractionBoard(OneRun):
                 self._update_twin()
 
     def _tell(self) -> None:
-        """Send the picture of this moment."""
+        """Send the present picture."""
         with self._telling:
             if self._tally is None or self._over.is_set():
                 return
@@ -105,7 +105,7 @@ class ExtractionBoard(OneRun):
             self.picture = told
 
     def _settle(self, report: Mapping[str, Any] | None, *, error: BaseException | None = None) -> None:
-        """Take the end of the run: its report, or what went wrong, or both."""
+        """Take the end of the run with its report, its error, or both."""
         tally = self._tally
         if tally is None or self._over.is_set():
             return
@@ -122,25 +122,25 @@ class ExtractionBoard(OneRun):
             self._retire()
 
     def _interrupt(self) -> None:
-        """Stop the run, if there is one; returns at once."""
+        """Stop the run, if there is one; return at once."""
         if self._tally is not None and not self._over.is_set():
             self._stopping = True
             self._tally.run.interrupt()
             self._tell()
 
     def close(self) -> None:
-        """Look on no longer."""
-        if self.comm is not None:  # not where the constructor raised, nor a second time
+        """Stop following the run."""
+        if self.comm is not None:  # None if the constructor raised, or after a first close
             self._over.set()
         super().close()
 
-    # -- what the page asks, and what stays -----------------------------------------------------------------------
+    # -- messages from the page, and the twin -----------------------------------------------------------------------
 
     def _on_stop(self, _message: PageMessage, _buffers: Buffers) -> None:
         self._interrupt()
 
     def _on_only(self, message: Only, _buffers: Buffers) -> None:
-        """Show the last rows of one kind of failure alone, or those of all kinds."""
+        """Show the last rows of one state, or of all."""
         self._only = message.state
         tally = self._tally
         if tally is None:
@@ -151,11 +151,11 @@ class ExtractionBoard(OneRun):
             self.picture = {**self.picture, "rows": found["rows"], "only": found["only"]}
 
     def _on_open(self, message: Open, _buffers: Buffers) -> None:
-        """Tell a page what was asked for a row, and what came."""
+        """Send a row's request and answer to a page."""
         tally = self._tally
         if tally is None:
             return
-        # What was sent and what came is in the store, which another process may hold.
+        # On a thread: request and answer are in the store, which another process may lock.
         self._aside(lambda: self.send({"type": "opened", **row_detail(tally.run, message.position)}), "msgflux-opened")
 
     def _on_go(self, _message: PageMessage, _buffers: Buffers) -> None:

@@ -1,4 +1,4 @@
-"""The columns of a batch so far, each with its type and its distribution; a row is counted once, when it is drawn."""
+"""The heads of a batch's columns: types and distributions so far; a row is counted when it is drawn."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .distribution import Histogram, distribution_of, type_word
 __all__ = ["SHOWN_COLUMNS", "ColumnHeads", "empty_heads"]
 
 SHOWN_COLUMNS = 8
-_CHUNK = 5_000  # rows that are counted without letting another thread in between
+_CHUNK = 5_000  # rows that are counted before other threads may run
 _NUMBERS = ("integer", "float", "duration")
 
 
 class ColumnHeads:
-    """What stands above the columns of a run.
+    """The heads of the columns of a run.
 
     Args:
-        run: its schema says which columns there are.
-        positions: rows that have values already.
+        run: the run, whose schema gives the columns.
+        positions: the rows that already have values.
     """
 
     def __init__(self, run: Run, positions: Iterable[int] = ()) -> None:
@@ -36,7 +36,7 @@ class ColumnHeads:
         self._counting = threading.Lock()
 
     def add(self, position: int) -> None:
-        """Note a row that has a value now; from any thread, and quick."""
+        """Note a row that has a value now; fast, from any thread."""
         self._fresh.append(position)
 
     def drawn(self) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ class ColumnHeads:
 
 
 def empty_heads(schema: Any) -> list[dict[str, Any]]:
-    """Return the heads before anything has arrived: ``type`` in a word, and ``number`` for what is set to the right."""
+    """Return the heads before anything has arrived: ``type`` in a word, and ``number`` for right-aligned columns."""
     return [
         {
             "type": type_word(column),

@@ -1,4 +1,4 @@
-"""What the cells of one column are, counted as they arrive: shares of texts, a histogram of numbers, how many miss."""
+"""The distribution of one column's cells, counted as they arrive: shares of texts, or a histogram of numbers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ...tables.fields import is_missing
 __all__ = ["Distribution", "Histogram", "Shares", "distribution_of", "type_word"]
 
 BARS = 16
-_FINE = 512  # places that a histogram counts apart
-_FIRST_WIDTH = -60  # powers of two: the width of a place before anything has arrived
-_REST = 0.02  # so small a share of the numbers may lie beyond the last bar
-_FAR = 1e280  # numbers are drawn up to here: divided by the least width, they are floats still
-_NAMES = 2_000  # texts that are counted apart
+_FINE = 512  # the most bins that a histogram counts
+_FIRST_WIDTH = -60  # the first width of a bin is 2 to this power
+_REST = 0.02  # the most numbers, as a share, that the last bar may collect
+_FAR = 1e280  # larger numbers are not drawn: divided by the first width they would overflow
+_NAMES = 2_000  # the most texts that are counted
 _SHARES = 7
 _LETTERS = 24
 _WORDS = {
@@ -41,16 +41,16 @@ _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def type_word(column: Column) -> str:
-    """Name a column's type in one word; nothing for one that may hold anything."""
+    """Return a column's type in one word; empty if it may hold anything."""
     return _WORDS.get(column.kind, "")
 
 
 class Distribution:
-    """The cells of one column so far; a subclass counts those that are there.
+    """The cells of one column so far; a subclass counts those with a value.
 
     Attributes:
-        seen: how many cells were counted.
-        missing: how many of them hold nothing.
+        seen: the number of cells.
+        missing: the number of missing ones.
     """
 
     def __init__(self) -> None:
@@ -65,18 +65,18 @@ class Distribution:
         self._count(there)
 
     def _count(self, cells: list[Any]) -> None:
-        """Count cells that are there."""
+        """Count cells with a value."""
 
     def drawn(self) -> dict[str, Any]:
-        """Return what a page draws: ``missing`` as a share, and what the kind of the column adds."""
+        """Return the drawing for a page: the share ``missing``, and fields of the subclass."""
         return {"missing": self.missing / self.seen if self.seen else 0.0}
 
 
 class Shares(Distribution):
-    """Texts, choices, truth values: how often each of the most frequent occurs.
+    """Counts the most frequent texts, choices or truth values.
 
     Args:
-        levels: choices in the order of their declaration, which is kept.
+        levels: the choices in declared order, which is kept.
     """
 
     def __init__(self, levels: Sequence[Any] = ()) -> None:
@@ -98,7 +98,7 @@ class Shares(Distribution):
                 self._others += count
 
     def drawn(self) -> dict[str, Any]:
-        """Return ``shares``: name and count, the names beyond the first few together; ``distinct`` and ``alike``."""
+        """Return ``shares`` as names and counts, with all but the first few as one; ``distinct`` and ``alike``."""
         found = [(name, count) for name, count in self._counts.items() if count]
         if not self._levels:
             found.sort(key=lambda share: -share[1])
@@ -114,15 +114,15 @@ class Shares(Distribution):
 
 
 class Histogram(Distribution):
-    """Numbers, or what can be measured: exact counts in places whose width doubles when there are too many of them.
+    """Counts numbers exactly in bins whose width doubles when there are too many bins.
 
-    A place is ``floor(number / 2**k)``; only those that hold something are kept, so a single number far away costs
-    nothing, and any amount of numbers takes the same room.
+    A bin is ``floor(number / 2**k)``. Only bins with numbers are kept, so an outlier costs nothing and memory is
+    bounded.
 
     Args:
-        measure: a cell as a number; it may raise ValueError or OverflowError, and the cell is left out then.
-        label: the text for a number at an end of the picture.
-        whole: whether only whole numbers occur, so that no bar is narrower than one.
+        measure: returns a cell as a number; if it raises ValueError or OverflowError, the cell is left out.
+        label: returns the text for a number at an end of the drawing.
+        whole: whether all numbers are whole, so that no bar is narrower than one.
     """
 
     def __init__(self, measure: Callable[[Any], float], label: Callable[[float], str], *, whole: bool) -> None:
@@ -153,7 +153,7 @@ class Histogram(Distribution):
         self._places = wider
 
     def drawn(self) -> dict[str, Any]:
-        """Return ``bars`` from the least number to the greatest, and ``ends``; the last bar holds what is far away."""
+        """Return ``bars`` from the least number to the greatest, and ``ends``; the last bar collects outliers."""
         if not self._places:
             return super().drawn() | {"bars": [], "ends": ["", ""]}
         low, high, beyond = self._least, self._edge(), False
@@ -173,7 +173,7 @@ class Histogram(Distribution):
         return super().drawn() | {"bars": bars, "ends": [self._label(low), self._label(high) + ("+" if beyond else "")]}
 
     def _edge(self) -> float:
-        """Where the last bar begins to hold the rest: the greatest number, unless a few lie far beyond all others."""
+        """Return the number at which the last bar ends: the greatest, unless a few are far beyond all others."""
         allowed, held = sum(self._places.values()) * _REST, 0
         edge = self._most
         for place in sorted(self._places, reverse=True):
@@ -186,7 +186,7 @@ class Histogram(Distribution):
 
 
 def distribution_of(column: Column) -> Distribution:
-    """Return what counts the cells of a column."""
+    """Return the counter for the cells of a column."""
     if column.kind in ("string", "category", "boolean"):
         return Shares((True, False) if column.kind == "boolean" else column.levels)
     if column.kind == "integer":

@@ -1,5 +1,5 @@
 // @ts-check
-// The view of a batch: parts stand in front of this text, joined by widgets/base/view.py.
+// The view of a batch: head, bar of states, table, foot.
 
 import { figure, icon, iconButton, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -26,7 +26,7 @@ import { sentence, stateBar } from "./states.js";
  * }} Picture
  */
 
-/** @type {Record<string, string>} said to a reader of the screen */
+/** @type {Record<string, string>} for screen readers */
 const RUN_STATES = {
   idle: "ready",
   running: "running",
@@ -36,13 +36,13 @@ const RUN_STATES = {
   stopped: "stopped",
   failed: "failed",
 };
-const SPOKEN_MS = 5_000; // between two sentences for a reader of the screen
-const PATIENCE_MS = 600; // after which a Stop that was not heard interrupts the kernel, or is explained
-const DOUBLE_CLICK_MS = 500; // in which the same button does not mean its next label yet
+const SPOKEN_MS = 5_000; // between two sentences for screen readers
+const PATIENCE_MS = 600; // if Stop has no effect for this long, the kernel is interrupted, or a note is shown
+const DOUBLE_CLICK_MS = 500; // a second click within this time is not a click on the button's next label
 const DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
 
 export default guarded(() => {
-  /** @type {string} what went wrong in the kernel, for all views */
+  /** @type {string} the kernel's error, for all views */
   let problem = "";
   /** @type {Set<{ draw: () => void, opened: (told: Opened) => void }>} */
   const views = new Set();
@@ -85,7 +85,7 @@ export default guarded(() => {
 });
 
 /**
- * Build one view: its parts, and what draws them.
+ * Build one view and the functions that draw it.
  * @param {Model} model
  * @param {HTMLElement} el
  * @param {() => string} problem
@@ -153,10 +153,10 @@ function extractionBoard(model, el, problem, signal) {
 }
 
 /**
- * The one action of the view. Stop and a first run stand in the head; what goes on stands below, with what it will take.
+ * Make the view's one action button. Run and Stop are in the head; the button to continue is below, with its forecast.
  * @param {Model} model
  * @param {HTMLElement} el
- * @param {HTMLElement} deaf said where a Stop cannot be heard
+ * @param {HTMLElement} deaf the note if Stop has no effect
  * @param {AbortSignal} signal
  */
 function actButton(model, el, deaf, signal) {
@@ -191,7 +191,7 @@ function actButton(model, el, deaf, signal) {
     const below = told.action === "go" && told.state !== "idle";
     const held = document.activeElement === node;
     const place = below ? ahead : above;
-    ahead.hidden = !below; // what is hidden takes no focus
+    ahead.hidden = !below; // a hidden button takes no focus
     if (node.parentElement !== place) {
       place.append(node);
       if (held) node.focus();
@@ -208,7 +208,7 @@ function actButton(model, el, deaf, signal) {
       key.hidden = !stops;
       node.title = stops ? "stop, and keep what came (Esc)" : text;
     }
-    // It keeps its place, and a focus that is on it.
+    // Keep its place and its focus.
     node.classList.toggle("mf-away", !told.action && told.state !== "stopping");
     node.setAttribute("aria-disabled", String(!told.action));
     const facts_ = Object.entries(told.ahead);
@@ -231,7 +231,7 @@ function actButton(model, el, deaf, signal) {
 }
 
 /**
- * What is known of the rows that are left after a stop.
+ * Return facts about the remaining rows after a stop.
  * @param {Picture} told
  * @returns {[string, string][]}
  */
@@ -242,7 +242,7 @@ function leftFacts({ counts, figures }) {
 }
 
 /**
- * The line below: how quick, how much, and which rows are shown.
+ * Make the foot: rate, tokens, and which rows are shown.
  * @param {() => void} all
  */
 function footLine(all) {
@@ -273,7 +273,7 @@ function footLine(all) {
 }
 
 /**
- * Copy the rows that are shown, as a table that a spreadsheet takes.
+ * Make a button that copies the shown rows as a table for spreadsheets.
  * @param {() => Picture} picture
  */
 function copyRowsButton(picture) {

@@ -1,4 +1,4 @@
-"""``ExtractionView``: a batch as it fills its table; stopped, looked at, and gone on with."""
+"""``ExtractionView``: watch a batch fill its table; stop, inspect and resume it."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ _COPY_SECONDS = 30.0
 
 
 class _Table(t.Any):
-    """A trait that is observed when a run ends, and in between is made when it is asked for."""
+    """A trait whose value is computed when it is read, and whose observers are called when a run ends."""
 
     def get(self, obj: Any, cls: Any = None) -> Any:
-        """The frame at the end, or as it stands."""
+        """Return the frame at the end, or the frame so far."""
         return obj._so_far() if obj._frame is None and obj.running and obj._run is not None else obj._frame
 
 
 class ExtractionView(ExtractionBoard):
-    """Texts → a table, watched: states, rows, rate, cost, what failed; with Stop and Resume.
+    """Extract a table from texts and watch it: states, rows, rate, cost and failures, with Stop and Resume.
 
-    ``run`` works on a thread, so that the notebook stays free. What was paid for is not asked for again: neither by
-    ``resume`` nor by the next view over the same rows.
+    ``run`` works on a thread, so that the notebook stays free. An answer that was paid for is never asked for again,
+    neither by ``resume`` nor by another view over the same rows.
 
     Args:
         data: as for :func:`extract`.
-        schema: likewise.
-        options: the keywords of :func:`extract`, but for ``progress``. With ``sample=20`` the first run tries so many
-            rows and forecasts the others, and ``resume`` goes on with all.
+        schema: as for :func:`extract`.
+        options: the keywords of :func:`extract` except ``progress``. With ``sample=20`` the first run tries that many
+            rows and forecasts the others, and ``resume`` continues with all.
 
     Attributes:
-        value: the frame of the last run, as ``extract`` returns it. During a run it is the frame so far, made new each
-            time it is asked for. None before the first run. Observers are called at the end of each run.
-        report: what the run did, with the forecast of a sample; empty before the first.
+        value: the frame of the last run, as ``extract`` returns it; during a run, the frame so far, made each time it
+            is read; None before the first run. Observers are called at the end of each run.
+        report: the report of the run, with the forecast of a sample; empty before the first run.
         state: ``idle``, ``running``, ``stopping``, ``complete``, ``sampled``, ``stopped`` (rows are left) or
             ``failed``.
-        error: what ended the last run, or None.
+        error: the error of the last run, or None.
 
     Raises:
-        TypeError: a keyword is not one of ``extract``.
-        SchemaError: ``schema`` is not a type that a table can be made of.
+        TypeError: ``extract`` has no such keyword.
+        SchemaError: ``schema`` cannot be a table.
 
     Example::
 
@@ -80,7 +80,7 @@ class ExtractionView(ExtractionBoard):
         self._schema = schema
         self._options: dict[str, Any] = {**options, "model": model}
         self._sample = options.get("sample")
-        # What was read of an iterator to choose a sample from is needed for the rest.
+        # Keep the rows that a sample has read from an iterator; the rest needs them.
         self._data = list(data) if self._sample is not None and isinstance(data, Iterator) else data
         self._run: Run | None = None
         self._job: ToolJob | None = None
@@ -96,28 +96,28 @@ class ExtractionView(ExtractionBoard):
         of = "" if self.picture["total"] is None else f" of {self.picture['total']:,}"
         return f"ExtractionView({self.picture['schema']}, {self.state}, {self.picture['finished']:,}{of} rows)"
 
-    # -- what a notebook does -------------------------------------------------------------------------------------
+    # -- for the notebook -------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether rows are being asked about."""
+        """Whether a run is going on."""
         return not self._ended.is_set()
 
     @property
     def report(self) -> dict[str, Any]:
-        """What the run did, as ``attrs["report"]`` of its frame."""
+        """The report of the run, as in ``attrs["report"]`` of its frame."""
         frame = self.value
         return {} if frame is None else dict(frame.attrs["report"])
 
     def run(self, *, wait: bool = False) -> None:
-        """Ask about the rows, or about the sample of them.
+        """Ask the model about the rows, or about a sample of them.
 
         Args:
-            wait: return at the end; the kernel's interrupt stops the run then, and ``value`` has the rows so far.
-                Without it this returns at once, and errors are shown, and kept in ``error``.
+            wait: whether to return at the end; an interrupt of the kernel then stops the run, and ``value`` has the
+                rows so far. Else return at once; errors are shown and kept in ``error``.
 
         Raises:
-            RuntimeError: a run is under way, or the data was an iterator, and has been read.
+            RuntimeError: a run is going on, or the data was an iterator that has been read.
             MsgfluxError: with ``wait`` and ``on_error="raise"``; its attribute ``result`` is the frame.
         """
         if self._run is not None and isinstance(self._data, Iterator):
@@ -125,30 +125,30 @@ class ExtractionView(ExtractionBoard):
         self._begin(lambda: self._new(self._sample), wait=wait)
 
     def resume(self, *, wait: bool = False) -> None:
-        """Go on with the rows that are pending, interrupted or failed; after a whole sample, with all rows.
+        """Continue with the rows that are pending, interrupted or failed; after a complete sample, with all rows.
 
         Args:
             wait: as for ``run``.
 
         Raises:
-            RuntimeError: a run is under way, or one that was stopped still has something in flight.
+            RuntimeError: a run is going on, or a stopped one still has requests in flight.
             MsgfluxError: as ``run`` does.
         """
         self._begin(self._again, wait=wait)
 
     def stop(self) -> None:
-        """Send nothing more and cancel what is in flight; returns when ``value`` has the frame, or after 3 s."""
+        """Send nothing more and cancel requests in flight; return when ``value`` has the frame, or after 3 s."""
         job = self._job
         self._interrupt()
         if job is not None:
             job.wait(_CLOSING_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end of the run; False if the time is over first."""
+        """Wait for the end of the run; return False if the time is over first."""
         return self._ended.wait(timeout_seconds)
 
     def close(self) -> None:
-        """Stop the run under way, and end the widget."""
+        """Stop the run and close the widget."""
         if self.comm is not None:
             self._interrupt()
         super().close()
@@ -181,7 +181,7 @@ class ExtractionView(ExtractionBoard):
             self._ended.clear()
 
     def _start(self, make: Callable[[], Run], *, wait: bool) -> None:
-        """Begin what was claimed; the store and the data are read here, which may take its time."""
+        """Start the claimed run; this reads the store and the data, which may take long."""
         try:
             run = make()
             self._run, self.error, self._frame = run, None, None
@@ -225,7 +225,7 @@ class ExtractionView(ExtractionBoard):
             self._settle(None if frame is None else frame.attrs["report"], error=error)
             self.value = frame
         except Exception as problem:
-            self.show_error(problem)  # of an observer
+            self.show_error(problem)  # raised by an observer
         finally:
             self._ended.set()
 
@@ -233,7 +233,7 @@ class ExtractionView(ExtractionBoard):
         run = self._run
         assert run is not None
 
-        async def copied() -> Ledger:  # on the loop's thread, where no row ends in between
+        async def copied() -> Ledger:  # on the loop's thread, so that no row ends meanwhile
             run.batch.ledger.grow(len(run.rows))
             return run.batch.ledger.settled(frozenset(), "the run is under way")
 
@@ -255,7 +255,7 @@ class ExtractionView(ExtractionBoard):
         return super()._action(state, picture)
 
     def _all_label(self) -> str:
-        """What is left after a sample; without a memory of answers, its own rows are asked about once more."""
+        """Return the label of the button after a sample; with ``store=False`` the sample's rows are asked again too."""
         size, tried = _size(self._data), len(self._run.rows) if self._run is not None else 0
         if size is None:
             return "Run all"
@@ -268,7 +268,7 @@ class ExtractionView(ExtractionBoard):
 
 
 class _Watching(ExtractionBoard):
-    """The view of a batch that somebody else runs: of ``mf.extract`` in a cell."""
+    """The view of a batch that ``mf.extract`` runs in a cell."""
 
     how_on = ". To go on, run the cell again, or mf.resume(...) its result: what has an answer is not asked for again"
 
@@ -281,10 +281,10 @@ class _Watching(ExtractionBoard):
         return f"extraction of {self.picture['schema']}: {self.state}"
 
     def show(self, _ledger: Ledger) -> None:
-        """Nothing to do: pictures are sent by a thread of their own."""
+        """Do nothing: a thread sends pictures."""
 
     def end(self, _ledger: Ledger, _stopped: str | None) -> None:
-        """The frame is made: keep the twin."""
+        """Write the twin, because the frame is made."""
         self._settle(self._watched.record.report)
 
     def __enter__(self) -> _Watching:
@@ -297,7 +297,7 @@ class _Watching(ExtractionBoard):
 
 
 def shown_in_notebook(run: Run) -> _Watching | None:
-    """Return a view that is displayed where the cell that runs speaks; None if no notebook would show it."""
+    """Display a view in the output of the running cell and return it; None outside of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return None if getattr(shell, "kernel", None) is None else _Watching(run)
 

@@ -1,5 +1,5 @@
 // @ts-check
-// The heads of the columns: name, type, and the column's picture, which grows while rows arrive.
+// The heads of the columns: name, type, and a drawing of the distribution, which grows while rows arrive.
 
 import { element, keepOnly, setText } from "../base/dom.js";
 import { counted } from "./row_words.js";
@@ -8,11 +8,11 @@ import { counted } from "./row_words.js";
  * @typedef {{
  *   type: string, number: boolean, kind: "bars" | "shares", missing?: number, bars?: number[], ends?: [string, string],
  *   shares?: [name: string, count: number][], others?: number, distinct?: number, all_differ?: boolean, uncounted?: boolean,
- * }} Head what a column's kernel side counts, see distribution.py
+ * }} Head the kernel's counts of a column, see distribution.py
  */
 
 /**
- * The head of one column. Its bars are kept and given their new height, so that they move there.
+ * Make the head of one column. Its bars are kept and change their height, so that the change is animated.
  * @param {string} name
  * @param {Head} head
  */
@@ -98,9 +98,9 @@ export function columnHead(name, head) {
   }
 
   /**
-   * A name stands in its bar where there is room for all of it. All columns are measured before any is changed, so that
-   * the page is laid out once.
-   * @returns {() => void} what changes them
+   * Measure whether each name fits into its bar. All columns are measured before any is changed, so that the page is laid
+   * out only once.
+   * @returns {() => void} applies the changes
    */
   function measure() {
     const nodes = head.kind === "shares" ? [...bars.values()].map((bar) => /** @type {HTMLElement} */ (bar.firstChild)) : [];

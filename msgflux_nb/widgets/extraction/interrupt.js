@@ -1,11 +1,11 @@
 // @ts-check
-// The notebook's own "interrupt the kernel", for a Stop that a kernel cannot hear while a cell keeps it busy.
+// Jupyter's "interrupt the kernel", for a Stop that a busy kernel cannot handle.
 
 const KERNEL = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Ask Jupyter's server to interrupt a kernel, as the button in the notebook's tool bar does. The browser's own session
- * with the server is what allows it; a page that Jupyter does not serve has none, and nothing is sent.
+ * Ask Jupyter's server to interrupt a kernel, as the button in the notebook's tool bar does. This needs the browser's
+ * session with the server; from a page that Jupyter does not serve, nothing is sent.
  * @param {string} kernel its id
  * @returns {Promise<boolean>} whether the server has done it
  */
@@ -25,7 +25,7 @@ export async function interruptKernel(kernel) {
   }
 }
 
-/** Where the server of this page is; null if the page is not Jupyter's, or the server is elsewhere. */
+/** Return the base address of this page's server; null if the page is not Jupyter's, or the server is elsewhere. */
 function jupyterBase() {
   try {
     const told = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}").baseUrl;

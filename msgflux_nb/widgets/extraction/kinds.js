@@ -1,5 +1,5 @@
 // @ts-check
-// What failed, by kind, of the state whose word was pressed; and the way to its rows alone.
+// The kinds of failures of the selected state, with a button that shows only its rows.
 
 import { textButton } from "../base/controls.js";
 import { element, keepOnly, setText } from "../base/dom.js";
@@ -8,7 +8,7 @@ import { counted } from "./row_words.js";
 
 /** @typedef {[state: string, text: string, count: number, label: string]} ToldProblem */
 
-/** @param {(state: string) => void} only show the rows of one state alone; "" for all */
+/** @param {(state: string) => void} only shows only the rows of one state; "" for all */
 export function problemList(only) {
   const list = element("ul", { class: "mf-problems" });
   const more = element("div", { class: "mf-note mf-more" });
@@ -29,7 +29,7 @@ export function problemList(only) {
 
   /**
    * @param {Picture} picture
-   * @param {string} opened the state whose kinds are wanted; "" for none
+   * @param {string} opened the selected state; "" for none
    */
   function draw({ problems, more_problems, counts, only: told }, opened) {
     [state, shown] = [opened, told];

@@ -1,4 +1,4 @@
-"""A batch as a page draws it: texts and numbers alone, as much of them for ten rows as for ten million."""
+"""The picture of a batch for a page: only texts and numbers, of the same size for ten rows and for ten million."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Picture = dict[str, Any]
 _PROBLEMS = 5
 _CELL = 80  # characters
 _ERROR = 400
-_DIGITS = 9  # of a number that is written whole
-_ASKING = 3  # rows that are being answered and stand below the others
+_DIGITS = 9  # a number with more digits is shortened
+_ASKING = 3  # rows in flight that are shown below the others
 
 
 def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
-    """Return what is shown before anything was asked."""
+    """Return the picture before the first run."""
     found = columns(schema)
     return {
         "state": "idle",
@@ -59,12 +59,12 @@ def empty_picture(schema: Any, model: str, total: int | None) -> Picture:
 
 
 def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: str = "") -> Picture:
-    """Return how a run stands.
+    """Return the picture of a run.
 
     Args:
-        tally: what was counted.
-        ended: the run's report, if it is over.
-        only: a state that is a failure, whose rows alone are wanted; empty for all.
+        tally: the counts of the run.
+        ended: the run's report, if it has ended.
+        only: the only state to show, which is a failure; empty for all.
     """
     run, ledger = tally.run, tally.run.batch.ledger
     in_flight = run.batch.in_flight
@@ -108,7 +108,7 @@ def _stopped(reason: str | None) -> str:
 
 
 def _rows(tally: Tally, positions: Iterable[int]) -> list[list[Any]]:
-    """Rows that ended: position, label, state, cells, error, warnings."""
+    """Return rows that have ended: position, label, state, cells, error, warnings."""
     ledger, found = tally.run.batch.ledger, columns(tally.run.schema)[:SHOWN_COLUMNS]
     rows: list[list[Any]] = []
     for position in list(positions):
@@ -140,7 +140,7 @@ def _text(value: Any) -> str | None:
 
 
 def _label(tally: Tally, position: int) -> str:
-    """A row's label in the index of the result."""
+    """Return a row's label in the index of the result."""
     index = tally.run.rows.index
     return _cut(str(index[position]) if position < len(index) else str(position), _CELL)
 

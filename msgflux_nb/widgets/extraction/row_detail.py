@@ -1,4 +1,4 @@
-"""One row of a batch, opened: its text with the places that its cells quote, its bill, what was sent and what came."""
+"""An opened row of a batch: its text with the quotes of its cells, its bill, its request and its answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _RAW = 20_000  # of a request or an answer
 
 
 def row_detail(run: Run, position: int) -> dict[str, Any]:
-    """Return what a page shows of a row that somebody opened.
+    """Return the details of a row for a page.
 
     Returns:
-        ``position``; ``text``, what was asked about; ``spans`` in it, as start, end and the column's place, which do
-        not overlap; ``said``, sentences about the row; ``request`` and ``answer`` as indented JSON, empty where
-        nothing was sent or kept.
+        ``position``; ``text``, the row's text; ``spans`` in it that do not overlap, as start, end and the number of the
+        column; ``said``, sentences about the row; ``request`` and ``answer`` as indented JSON, empty if nothing was
+        sent or kept.
 
     Raises:
         IndexError: the run has no such row.

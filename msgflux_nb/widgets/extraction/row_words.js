@@ -1,5 +1,5 @@
 // @ts-check
-// Words for how the rows of a batch ended, and for how far it is.
+// Words for the states of rows and for the progress of a batch.
 
 import STATES from "../../display/states.json" with { type: "json" };
 /** @import { IconName, Standing } from "../base/controls.js" */
@@ -7,10 +7,10 @@ import STATES from "../../display/states.json" with { type: "json" };
 
 /** @typedef {[standing: Standing, said: string, mark: IconName]} Mark */
 
-/** How a row's end is drawn, by its state. @type {Record<string, Mark>} */
+/** The drawing of each state of a row. @type {Record<string, Mark>} */
 export const ROW_STATES = /** @type {any} */ (STATES.rows);
 
-/** States whose rows gave nothing: their words open what went wrong. */
+/** States of failed rows: their words open the list of errors. */
 export const EXCEPTIONS = ["invalid", "refused", "truncated", "failed"];
 
 /** @param {number} count */
@@ -29,7 +29,7 @@ export const STATE_TITLES = {
 };
 
 /**
- * What stands behind the number of rows.
+ * Return the words after the number of rows.
  * @param {Picture} picture
  */
 export function ofText({ state, total, finished, more_rows }) {
@@ -40,7 +40,7 @@ export function ofText({ state, total, finished, more_rows }) {
 
 /**
  * @param {number} finished
- * @param {number | null} total null while that is not known
+ * @param {number | null} total null while it is unknown
  */
 export function progressText(finished, total) {
   return `${counted(finished)}${total === null ? "" : ` of ${counted(total)}`} rows`;

@@ -1,5 +1,5 @@
 // @ts-check
-// The rows that ended last, as a table that fills: a gutter of marks, words for exceptions alone, and a row that opens.
+// The last rows as a table: a gutter of marks, words only for exceptions, and rows that open.
 
 import { icon } from "../base/controls.js";
 import { element, keepOnly } from "../base/dom.js";
@@ -14,12 +14,12 @@ import { rowState } from "./row_words.js";
  * @typedef {{ position: number, text: string, spans: [number, number, number][], said: string[], error: string, request: string, answer: string }} Opened
  */
 
-const BUSY_MS = 1_200; // after which a row that does not open is explained
+const BUSY_MS = 1_200; // if a row does not open within this time, a note is shown
 const BUSY = "The kernel is busy: the row opens when its cell has ended.";
 
 /**
- * A table that follows its end as long as the reader is there; what is drawn is not drawn again.
- * @param {(position: number) => void} ask tell the kernel which row somebody wants to see whole
+ * Make a table that follows its end while the reader is at the end; only changes are drawn.
+ * @param {(position: number) => void} ask asks the kernel for the details of a row
  */
 export function rowTable(ask) {
   const columnsOf = element("colgroup");
@@ -96,7 +96,7 @@ export function rowTable(ask) {
       next.set(told[0], before?.key === key ? before : { row: tableRow(told, picture), key });
     }
     if (open !== null && !next.has(open)) {
-      const kept = drawn.get(open); // what somebody reads stays
+      const kept = drawn.get(open); // keep the row that is being read
       if (kept) next.set(open, kept);
     }
     drawn = next;
@@ -135,7 +135,7 @@ export function rowTable(ask) {
     return row;
   }
 
-  // -- a row that is opened
+  // -- an opened row
 
   /** @param {number} position */
   function toggle(position) {
@@ -172,7 +172,7 @@ export function rowTable(ask) {
     ]);
   }
 
-  /** A row's text with the places that its cells quote. @param {Opened} told */
+  /** Return a row's text with the quotes of its cells marked. @param {Opened} told */
   function marked({ text, spans }) {
     /** @type {(Node | string)[]} */
     const parts = [];
@@ -209,7 +209,7 @@ export function rowTable(ask) {
 }
 
 /**
- * Letters as Python counts them: a character beyond U+FFFF is one.
+ * Slice a text by Python's characters, which count one beyond U+FFFF as one.
  * @param {string} text
  * @param {number} start
  * @param {number} [end]

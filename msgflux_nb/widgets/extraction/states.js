@@ -1,12 +1,12 @@
 // @ts-check
-// How many rows ended in which way: a bar in proportion, and a sentence with a word for each state that occurs.
+// The states of all rows: a bar in proportion, and a sentence with a word for each state that occurs.
 
 import { stateWord } from "../base/controls.js";
 import { element, setText } from "../base/dom.js";
 import { counted, EXCEPTIONS, ofText, progressText, ROW_STATES, STATE_TITLES } from "./row_words.js";
 /** @import { Picture } from "./extraction_view.js" */
 
-/** All states of a run as one bar; a part that is there is at least two pixels wide. */
+/** Make one bar of all states of a run; each state that occurs is at least two pixels wide. */
 export function stateBar() {
   /** @type {Map<string, HTMLElement>} */
   const parts = new Map();
@@ -32,7 +32,7 @@ export function stateBar() {
 }
 
 /**
- * The sentence below the bar: how far, what is under way, and each exception as a word that opens its kinds.
+ * Make the sentence below the bar: progress, rows in flight, and each exception as a word that opens its errors.
  * @param {(state: string) => void} opens
  */
 export function sentence(opens) {
@@ -59,7 +59,7 @@ export function sentence(opens) {
 
   /**
    * @param {Picture} picture
-   * @param {string} opened the state whose kinds are shown
+   * @param {string} opened the state whose errors are shown
    */
   function draw(picture, opened) {
     const { counts, state, in_flight } = picture;
@@ -94,7 +94,7 @@ export function sentence(opens) {
 }
 
 /**
- * A figure and the words behind it.
+ * Draw a figure and the words after it.
  * @param {HTMLElement} node
  * @param {string} value
  * @param {string} words

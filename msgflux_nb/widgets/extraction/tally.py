@@ -1,4 +1,4 @@
-"""What a view of a batch counts while it runs: a fixed amount, however many rows there are."""
+"""The counts of a batch for its view; of fixed size for any number of rows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["LAST_ROWS", "FailureKind", "Tally"]
 
 LAST_ROWS = 20
 _WINDOW_SECONDS = 10.0
-_KINDS = 200  # of problems that are told apart
+_KINDS = 200  # the most kinds of failures that are counted
 
 
 class FailureKind(msgspec.Struct):
-    """Failures that differ in numbers and quoted words alone.
+    """Failures whose errors differ only in numbers and quoted words.
 
     Attributes:
-        state: how these rows ended.
-        text: the last one's error.
-        count: how many rows.
-        position: the last of them.
+        state: the state of these rows.
+        text: the error of the last one.
+        count: the number of rows.
+        position: the position of the last one.
     """
 
     state: str
@@ -40,16 +40,16 @@ class Tally:
     """Counts the rows of a run as they end.
 
     Args:
-        run: what is counted; rows that have ended already are taken from its ledger.
-        clock: seconds from any start.
+        run: the run; rows that have already ended are taken from its ledger.
+        clock: returns seconds from any start.
 
     Attributes:
         last: the positions of the rows that ended last, the latest at the end.
         last_of: the same for each state that is a failure.
-        heads: the columns with their distributions.
-        problems: by what they have in common.
-        recorded: how many answers a recording gave, by the date when they were recorded.
-        version: a number that changes when something has ended.
+        heads: the heads of the columns with their distributions.
+        problems: the kinds of failures, by their common text.
+        recorded: the number of answers from a recording, by date.
+        version: a number that changes with each row that ends.
     """
 
     def __init__(self, run: Run, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,7 +74,7 @@ class Tally:
         self._moments = deque([(clock(), ledger.finished)])
 
     def take(self, position: int, outcome: Outcome) -> None:
-        """Take a row that has ended; on the loop's thread."""
+        """Count a row that has ended; on the loop's thread."""
         self.last.append(position)
         if outcome.value is not None:
             self.heads.add(position)
@@ -106,40 +106,40 @@ class Tally:
 
     @property
     def total(self) -> int | None:
-        """How many rows there are; None while that is not known."""
+        """The number of rows; None while it is unknown."""
         return self.run.rows.total
 
     @property
     def finished(self) -> int:
-        """How many rows have ended."""
+        """The number of rows that have ended."""
         return self.run.batch.ledger.finished
 
     @property
     def rest(self) -> int | None:
-        """How many have not; None while that is not known."""
+        """The number of other rows; None while it is unknown."""
         return None if self.total is None else self.total - self.finished
 
     def billed(self, name: str) -> float | None:
-        """What was billed; None if one row that was asked does not know."""
+        """Return the billed amount; None if that of an asked row is unknown."""
         known, unknown = self._billed[name]
         return None if unknown else known
 
     def partly(self, name: str) -> tuple[float | None, int]:
-        """What was billed as far as it is known, and how many rows do not know."""
+        """Return the known part of the billed amount, and the number of rows whose amount is unknown."""
         return self._billed[name]
 
     @property
     def free(self) -> bool:
-        """Whether the model costs nothing, so that 0 is a price and not a gap."""
+        """Whether the model costs nothing, so that 0 is a price and not a missing one."""
         return bool(getattr(self.run.model.profile, "free", False))
 
     def for_the_rest(self, name: str) -> float | None:
-        """What the rows that are left will need, if they are like those that were asked about."""
+        """Return the expected amount for the remaining rows, from those that were asked."""
         billed, rest = self.billed(name), self.rest
         return None if billed is None or rest is None or not self._asked else billed / self._asked * rest
 
     def rate(self) -> float | None:
-        """Rows a second in the last ten seconds."""
+        """Rows per second in the last ten seconds."""
         now, finished = self._clock(), self.finished
         moments = self._moments
         moments.append((now, finished))
@@ -149,6 +149,6 @@ class Tally:
         return (finished - before) / (now - since) if now - since >= 0.2 else None
 
     def worst(self, count: int) -> list[FailureKind]:
-        """The most frequent problems."""
+        """Return the most frequent kinds of failures."""
         found = sorted(self.problems.values(), key=lambda problem: (-problem.count, problem.state, problem.text))
         return found[:count]

@@ -1,4 +1,4 @@
-"""The twin of a view of a batch: what the view shows at its end, without its buttons. Every value is escaped."""
+"""The twin of a batch's view: the last state without buttons. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HATCHED = "background: repeating-linear-gradient(-45deg, #8a8a8a 0 1px, transpa
 
 
 def extraction_html(picture: Picture) -> str:
-    """Draw the last picture."""
+    """Return the last picture as HTML."""
     rows = "" if picture["total"] is None else f"{picture['total'] + picture['more_rows']:,} "
     about = f"from {rows}rows · {picture['model']}"
     head = f'<b>{escape(picture["schema"])}</b> <small style="{QUIET}">{escape(about)}</small>'
@@ -47,7 +47,7 @@ def extraction_html(picture: Picture) -> str:
 
 
 def extraction_text(picture: Picture) -> str:
-    """Write it as plain text: without times, and without what depends on which row was quicker."""
+    """Return it as plain text, without times and without anything that depends on the order of rows."""
     total = picture["total"]
     of = "" if total is None else f" of {rows_text(total)}"
     lines = [f"ExtractionView · {picture['schema']} · {picture['state']} · {picture['finished']:,}{of}"]
@@ -70,7 +70,7 @@ def _bar(picture: Picture) -> str:
 
 
 def _sentence(picture: Picture) -> str:
-    """How far it came, and the states that occur."""
+    """Return the progress and the states that occur."""
     total, more = picture["total"], picture["more_rows"]
     of = f"tried of {picture['finished'] + more:,}" if more else "" if total is None else f"of {total:,}"
     done = f'<b style="font-size: 1.3em">{picture["finished"]:,}</b> <span style="{QUIET}">{of}</span>'
@@ -127,7 +127,7 @@ def _table(picture: Picture) -> str:
 
 
 def _head(name: str, head: Mapping[str, Any]) -> str:
-    """A column's name, its type, and its distribution."""
+    """Return a column's name, type and distribution."""
     title = f'{escape(name)} <small style="{QUIET}; font-weight: 400">{escape(head["type"])}</small>'
     drawn = "".join(_bars(head.get("bars", ()))) + "".join(_shares(head))
     missing = head.get("missing", 0)

@@ -1,1 +1,1 @@
-"""GridView: the answers of several prompts and models side by side."""
+"""GridView: compare the answers of several prompts and models."""

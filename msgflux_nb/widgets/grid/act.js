@@ -1,5 +1,5 @@
 // @ts-check
-// The one action of a grid's view: run, stop, go on.
+// The one action button of a grid's view: run, stop, continue.
 
 import { icon } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -7,13 +7,13 @@ import { interruptKernel } from "../extraction/interrupt.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { ToldBoard } from "./matrix.js" */
 
-const STOP_HEARD_MS = 600; // after which a Stop that was not heard interrupts the kernel, or is explained
+const STOP_HEARD_MS = 600; // if Stop has no effect for this long, the kernel is interrupted, or a note is shown
 const STOP_DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The answers so far are kept.";
 
 /**
  * @param {Model} model
  * @param {() => ToldBoard} board
- * @param {(sentence: string) => void} say what a person has to know where a Stop is not heard
+ * @param {(sentence: string) => void} say shows a note if Stop has no effect
  * @param {AbortSignal} signal
  */
 export function gridAct(model, board, say, signal) {

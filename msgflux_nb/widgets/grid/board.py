@@ -1,4 +1,4 @@
-"""What a page is shown of a grid: heads with their scores, a window of rows, and the answer that is open. Bounded."""
+"""The display of a grid for a page, of bounded size: heads with scores, a window of rows, and the open answer."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = ["FILTERS", "Board"]
 FILTERS = ("where they differ", "where one is wrong", "not rated", "all")
 
 _SHORT = 80  # characters of a value in a cell
-_WHOLE = 20_000  # characters of an answer or an input that is open
+_WHOLE = 20_000  # characters of an open answer or input
 _PARTS = 4  # fields in a cell
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Board:
-    """A grid as a person looks at it.
+    """A grid as it is displayed.
 
     Args:
         run: the grid.
 
     Attributes:
         run: the grid.
-        ratings: what was found good and bad.
-        blind: whether it is hidden which prompt and model an answer is of, until it is rated.
-        filling: how far it is; None if it does not run.
+        ratings: the ratings of its answers.
+        blind: whether prompt and model of an answer are hidden until it is rated.
+        filling: the progress of a running grid, else None.
     """
 
     def __init__(self, run: GridRun) -> None:
@@ -54,12 +54,12 @@ class Board:
         self._width = len(run.prompts) * len(run.models)
 
     def follow(self) -> None:
-        """Show answers as they come from now on; the grid has not been started yet."""
+        """Show answers as they come from now on; the grid has not begun yet."""
         self._take(self.run.batch.ledger)
         self.filling = Filling(self.run)
 
     def settle(self) -> None:
-        """Show the answers as they are now that the grid has ended."""
+        """Show the final answers, because the grid has ended."""
         self.filling = None
         self._take(self.run.settled())
 
@@ -69,29 +69,29 @@ class Board:
 
     @property
     def left(self) -> int:
-        """How many answers were not asked for, or were interrupted."""
+        """The number of answers that were not asked for or were interrupted."""
         ledger = self.run.batch.ledger
         return ledger.counts["pending"] + ledger.counts["interrupted"] + len(self.run.rows) - ledger.finished
 
-    # -- where things are -----------------------------------------------------------------------------------------
+    # -- positions -----------------------------------------------------------------------------------------
 
     @property
     def rows(self) -> int:
-        """How many rows the matrix has."""
+        """The number of rows of the matrix."""
         return len(self.run.index) * self.run.samples
 
     def row_of(self, position: int) -> int:
-        """Return the row that the answer at a position is in."""
+        """Return the row of the answer at a position."""
         return position // self._width
 
     def position(self, row: int, shown: int) -> int:
-        """Return the position of the answer in a row and a column as they are shown."""
+        """Return the position of the answer in a row and a displayed column."""
         prompt, model = divmod(self._order(row)[shown], len(self.run.models))
         place, sample = divmod(row, self.run.samples)
         return self.run.rows.position(Cell(place, sample, prompt, model))
 
     def _order(self, row: int) -> list[int]:
-        """Return the columns of a row as they are shown: when blind, in an order of its own."""
+        """Return the columns of a row in displayed order; if blind, each row has its own order."""
         order = list(range(self._width))
         if self.blind:
             random.Random(f"{self.run.name} {row}").shuffle(order)  # noqa: S311  # no secret
@@ -118,13 +118,13 @@ class Board:
             return self._state(one) != self._state(other)
         return not same_cell(values[one], values[other])
 
-    # -- what is shown --------------------------------------------------------------------------------------------
+    # -- display --------------------------------------------------------------------------------------------
 
     def heads(self, *, seen: bool = False) -> list[dict[str, Any]]:
-        """Return the head of each column: whose answers it has, and what they scored and took.
+        """Return the head of each column: prompt and model, score, cost and time.
 
         Args:
-            seen: name the models when blind too, instead of letters.
+            seen: whether to name the models even if blind, instead of letters.
         """
         if self.blind and not seen:
             letters = [_LETTERS[number] if number < 26 else f"{number + 1}" for number in range(self._width)]
@@ -141,7 +141,7 @@ class Board:
         return heads
 
     def _scored(self, column: int) -> dict[str, Any]:
-        """Return what a column scored and took; before the grid's end only what its ratings say."""
+        """Return score, cost and time of a column; before the grid's end, only the score by ratings."""
         rated = self._rated(column) if self.run.marks is None else {}
         if not self.run.scores:
             return rated
@@ -154,7 +154,7 @@ class Board:
         return {"done": self.filling.done[column], "failed": self.filling.failed[column]}
 
     def _rated(self, column: int) -> dict[str, Any]:
-        """Return the share of good answers among those of a column that were rated."""
+        """Return the share of good answers among the rated ones of a column."""
         prompt, model = divmod(column, len(self.run.models))
         found = []
         for position, good in self.ratings.of_all().items():
@@ -165,7 +165,7 @@ class Board:
         return {"score": sum(found) / len(found) if found else None, "low": low, "high": high}
 
     def row(self, row: int) -> dict[str, Any]:
-        """Return a row of the matrix, in short."""
+        """Return a row of the matrix with shortened cells."""
         place, sample = divmod(row, self.run.samples)
         positions = [self.position(row, shown) for shown in range(self._width)]
         label = str(self.run.index[place]) + (f" · {sample + 1}" if self.run.samples > 1 else "")
@@ -216,7 +216,7 @@ class Board:
         return [(name, shown_value(cell), name in known and not same_cell(cell, known[name])) for name, cell in cells]
 
     def open(self, row: int, shown: int) -> dict[str, Any]:
-        """Return one answer whole: its input, what differs from the first prompt's, what it took, its rating."""
+        """Return a whole answer: its input, its differences from the first prompt's, its bill, its rating."""
         position = self.position(row, shown)
         cell = self.run.rows.cell(position)
         rating = self.ratings.get(position)
@@ -264,7 +264,7 @@ class Board:
         return next(iter(texts.values()), "") if len(texts) == 1 else "\n".join(f"{n}: {t}" for n, t in texts.items())
 
     def _code(self, cell: Cell) -> str:
-        """Return what asks all inputs with this prompt and model, from a cell."""
+        """Return the code that asks all inputs with a cell's prompt and model."""
         prompt, (_, model) = self.run.prompts[cell.prompt], self.run.models[cell.model]
         schema = "" if self.run.schema is None else f", schema={getattr(self.run.schema, '__name__', self.run.schema)}"
         options = "".join(f", {name}={value!r}" for name, value in options_of(model).items())
@@ -289,7 +289,7 @@ def _cost(cost: float | None) -> str | None:
 
 
 def _figures(bill: dict[str, Any]) -> list[list[str]]:
-    """Return tokens, cost and time as figures with their units, as far as they are known."""
+    """Return tokens, cost and time as figures with units, where known."""
     told: Sequence[tuple[Any, str, str]] = (
         (bill["prompt_tokens"], "{:,}", "in"),
         (bill["completion_tokens"], "{:,}", "out"),

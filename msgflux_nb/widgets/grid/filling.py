@@ -1,4 +1,4 @@
-"""What a view of a grid counts while it runs: answers by column, and what has changed since it last looked."""
+"""The counts of a running grid for its view: answers by column, and the changes since the last look."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["Filling"]
 
 
 class Filling:
-    """How far each column of a grid is.
+    """The progress of each column of a grid.
 
     Args:
-        run: the grid, which has not been started yet.
+        run: the grid, which has not begun yet.
 
     Attributes:
-        done: how many answers have ended, by column.
-        failed: how many of them failed, by column.
-        asked: the positions that are in flight, as of the last news.
+        done: the number of answers that have ended, by column.
+        failed: the number of those that failed, by column.
+        asked: the positions in flight at the last call of ``news``.
     """
 
     def __init__(self, run: GridRun) -> None:
@@ -46,7 +46,7 @@ class Filling:
         self.failed[column] += state in FAILURES
 
     def news(self) -> set[int]:
-        """Return the positions that have ended, and those that are or were in flight, since this was asked for last."""
+        """Return the positions that have ended, or are or were in flight, since the last call."""
         asked = self._run.batch.in_flight
         with self._lock:
             ended, self._ended = self._ended, []

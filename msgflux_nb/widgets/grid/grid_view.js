@@ -1,5 +1,5 @@
 // @ts-check
-// A grid looked at: prompts and models side by side, one answer open, rated by key.
+// The view of a grid: prompts and models side by side, one open answer, rating by key.
 
 import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -35,9 +35,9 @@ function gridBoard(model, el, signal) {
   const board = () => /** @type {ToldBoard} */ (model.get("board"));
   const opened = () => /** @type {ToldAnswer} */ (model.get("opened"));
   let gone = false;
-  /** The cell that was asked for last; keys do not wait for the kernel. @type {[number, number]} */
+  /** The last requested cell; keys do not wait for the kernel. @type {[number, number]} */
   let at = [opened().row ?? 0, opened().column ?? 0];
-  let filling = false; // the board is set by what has come, which is drawn by itself
+  let filling = false; // `fill` sets the board while the grid runs, and draws only changes
 
   /** @param {number} row @param {number} column */
   function open(row, column) {
@@ -123,8 +123,8 @@ function gridBoard(model, el, signal) {
   }
 
   /**
-   * What has come while the grid runs.
-   * @param {ToldBoard & { type: string }} message its rows are those that have changed
+   * Take changes while the grid runs.
+   * @param {ToldBoard & { type: string }} message with only the rows that have changed
    */
   function fill({ type: _type, rows, ...standing }) {
     const told = { ...board(), ...standing };

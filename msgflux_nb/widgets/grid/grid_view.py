@@ -1,4 +1,4 @@
-"""``GridView``: the answers of prompts × models as a matrix; as they come, opened, compared, rated, blind if wanted."""
+"""``GridView``: the answers of prompts × models as a matrix; watch, open, compare and rate them, blind if wanted."""
 
 from __future__ import annotations
 
@@ -20,69 +20,69 @@ from .twin import grid_html, grid_text
 
 __all__ = ["GridView", "shown_in_notebook"]
 
-_WINDOW = 100  # rows that a page is sent at once
+_WINDOW = 100  # rows that a page gets at once
 
 
 class _Ratings(t.Any):
-    """A trait that is made when it is asked for, and observed whenever an answer was rated."""
+    """A trait whose value is computed when it is read, and whose observers are called at each rating."""
 
     def get(self, obj: Any, cls: Any = None) -> Any:
-        """The ratings so far."""
+        """Return the ratings so far."""
         return obj.ratings
 
 
 class Open(PageMessage, frozen=True):
-    """An answer is opened."""
+    """Open an answer."""
 
     row: int
     column: int
 
 
 class Rate(Open, frozen=True):
-    """An answer is rated ``good`` or ``bad``; the same rating again takes it back."""
+    """Rate an answer ``good`` or ``bad``; the same rating again removes it."""
 
     rating: str
 
 
 class Blind(PageMessage, frozen=True):
-    """Whether names of models are hidden."""
+    """Hide or show the names of models."""
 
     on: bool
 
 
 class Filter(PageMessage, frozen=True):
-    """Only some rows are shown."""
+    """Show only some rows."""
 
     filter: str
 
 
 class GridView(RunningGrid):
-    """Look at a grid: inputs as rows, prompts and models as columns, each with its score, interval, cost and time.
+    """View a grid: inputs as rows, prompts and models as columns, each with its score, interval, cost and time.
 
-    Of a result, or of prompts and inputs: then ``run`` asks, on a thread, and cells fill in as answers come. Stop keeps
-    what has come, and ``run`` goes on with what is left.
+    It shows a result, or prompts and inputs: then ``run`` asks on a thread, and cells fill in as answers come. Stop
+    keeps the answers so far, and ``run`` continues with the rest.
 
-    A cell opens to its whole answer, with what differs from the first prompt's, and what it took. Good and bad are
-    kept in the grid's store, by request and answer; the view says while that fails, and goes on. Blind hides which
-    prompt and model an answer is of until it is rated; each row has an order of its own then.
+    A cell opens its whole answer, with the differences from the first prompt's answer and its bill. Ratings are kept in
+    the grid's store, by request and answer; while that fails, the view says so and still works. Blind mode hides prompt
+    and model of an answer until it is rated, and gives each row its own order.
 
-    Keys: arrows go to another cell, + and - rate it, b is blind, Enter opens the whole answer.
+    Keys: arrows move to another cell, + and - rate it, b toggles blind mode, Enter opens the whole answer.
 
     Args:
         prompts: a result of :func:`grid`; or prompts, as :func:`grid` takes them.
-        inputs: with prompts, likewise.
-        options: with prompts, the other keywords of :func:`grid`, but for ``progress``.
+        inputs: with prompts, the inputs, as :func:`grid` takes them.
+        options: with prompts, the other keywords of :func:`grid` except ``progress``.
 
     Attributes:
-        value: the ratings: a row for each answer that was rated, under its input's label, with ``prompt``, ``model``,
-            ``sample`` and ``rating`` (``good`` or ``bad``). Observers are called at each rating.
+        value: the ratings, one row per rated answer under its input's label, with ``prompt``, ``model``, ``sample`` and
+            ``rating`` (``good`` or ``bad``). Observers are called at each rating.
         result: the table, as :func:`grid` returns it; None before the first run has ended.
         state: ``idle``, ``running``, ``stopping``, ``complete``, ``stopped`` (answers are left) or ``failed``.
-        error: what ended the last run, or None.
+        error: the error of the last run, or None.
 
     Raises:
-        TypeError: this is not the result of a grid, or a keyword is not one of ``grid``.
-        StoreError: the grid's kernel has ended; make the same call of ``mf.grid`` again, which asks for nothing twice.
+        TypeError: ``prompts`` is not the result of a grid, or ``grid`` has no such keyword.
+        StoreError: the grid's kernel has ended; make the same call of ``mf.grid`` again, which asks nothing twice.
 
     Example::
 
@@ -124,14 +124,14 @@ class GridView(RunningGrid):
         return f"GridView({self.board['title']})"
 
     def close(self) -> None:
-        """End the widget; what was rated is written all the same."""
+        """Close the widget; waiting ratings are still written."""
         if self.comm is not None:
             self._keeper.close()
         super().close()
 
     @property
     def scores(self) -> pd.DataFrame:
-        """What each prompt and model scored: by the grid's truth or function, or else by the ratings."""
+        """Return the score of each prompt and model, by the grid's truth or function, or else by the ratings."""
         rows = [{**head, "rated": self._rated(head)} for head in self._board.heads(seen=True)]
         index = pd.MultiIndex.from_tuples([(row["prompt"], row["model"]) for row in rows], names=["prompt", "model"])
         names = ["score", "low", "high", "rated", "cost", "seconds"]
@@ -141,7 +141,7 @@ class GridView(RunningGrid):
 
     @property
     def ratings(self) -> pd.DataFrame:
-        """The ratings so far: a row for each answer that was rated."""
+        """Return the ratings so far, one row per rated answer."""
         run = self._board.run
         found = sorted(self._board.ratings.of_all().items())
         cells = [run.rows.cell(position) for position, _ in found]
@@ -156,7 +156,7 @@ class GridView(RunningGrid):
         table.index = run.index[[cell.place for cell in cells]]
         return table
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_open(self, message: Open, _buffers: Buffers) -> None:
         self._place = message.row, message.column
@@ -198,7 +198,7 @@ class GridView(RunningGrid):
             self.opened = self._open()
 
     def _fill(self, news: set[int]) -> None:
-        """Tell what has come: the rows that it is in, as far as they are shown, and the heads."""
+        """Send changes to the page: the shown rows that have changed, and the heads."""
         shown = self._kept[: self._window]
         rows = {self._board.row_of(position) for position in news}
         changed = {row: self._board.row(row) for row in shown if row in rows}
@@ -210,12 +210,12 @@ class GridView(RunningGrid):
             self.opened = self._open()
 
     def _settle_board(self) -> None:
-        """Show what the grid came to."""
+        """Show the final state of the grid."""
         self._board.settle()
         self._kept = self._board.kept(self._filter)
 
     def _tell_unkept(self, why: str) -> None:
-        """Say what of the ratings is not written; from the thread that looks on."""
+        """Show that ratings are not written; called on the keeper's thread."""
         with self._telling:
             self._unkept = why
             self.board = {**self.board, "unkept": why}
@@ -253,16 +253,16 @@ class GridView(RunningGrid):
 
 
 class _Watching:
-    """The view of a grid that ``mf.grid`` runs in a cell, which stays when the grid has ended."""
+    """The view of a grid that ``mf.grid`` runs in a cell; it stays after the end."""
 
     def __init__(self, view: GridView) -> None:
         self._view = view
 
     def show(self, _ledger: Any) -> None:
-        """Nothing to do: what has come is told by a thread of its own."""
+        """Do nothing: a thread sends changes."""
 
     def end(self, _ledger: Any, _stopped: str | None) -> None:
-        """The table is made."""
+        """Show the end, because the table is made."""
         self._view.end_run(None)
 
     def __enter__(self) -> _Watching:
@@ -275,6 +275,6 @@ class _Watching:
 
 
 def shown_in_notebook(grid: GridRun) -> _Watching | None:
-    """Return a view that is displayed where the cell that runs speaks; None if no notebook would show it."""
+    """Display a view in the output of the running cell and return it; None outside of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return None if getattr(shell, "kernel", None) is None else _Watching(GridView(grid))

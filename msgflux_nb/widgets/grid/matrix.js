@@ -1,5 +1,5 @@
 // @ts-check
-// The matrix of a grid: heads with scores and intervals, a row an input, a cell an answer in short.
+// The matrix of a grid: heads with scores and intervals, one row per input, one shortened answer per cell.
 
 import { icon } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -29,7 +29,7 @@ function costText(cost) {
 }
 
 /**
- * A table that is drawn from a board; its cells are found by row and column.
+ * Make the table; its cells are found by row and column.
  * @param {(row: number, column: number) => void} open
  */
 export function gridMatrix(open) {
@@ -91,7 +91,7 @@ export function gridMatrix(open) {
   }
 
   /**
-   * Show which answer is open.
+   * Mark the open answer.
    * @param {number} row @param {number} column
    */
   function current(row, column) {
@@ -111,7 +111,7 @@ export function gridMatrix(open) {
       drawn = board;
     },
     /**
-     * Draw the heads and some rows again; the others stay as they are.
+     * Redraw the heads and some rows.
      * @param {ToldBoard} board @param {ToldRow[]} rows
      */
     fill(board, rows) {
@@ -125,7 +125,7 @@ export function gridMatrix(open) {
       current(row, column)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     },
     /**
-     * The place next to another one.
+     * Return the place next to another one.
      * @param {number} row @param {number} column @param {number} down @param {number} right
      * @returns {[row: number, column: number] | null}
      */
@@ -139,7 +139,7 @@ export function gridMatrix(open) {
 }
 
 /**
- * A model's name without who offers it, where that tells it from the others.
+ * Return a model's name without its provider, if that is unique.
  * @param {string} model
  * @param {ToldHead[]} heads
  */

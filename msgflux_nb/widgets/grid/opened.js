@@ -1,5 +1,5 @@
 // @ts-check
-// The answer that is open: its input, its words against the first prompt's, what it took, and whether it is good.
+// The open answer: its input, its differences from the first prompt's answer, its bill and its rating.
 
 import { icon, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";

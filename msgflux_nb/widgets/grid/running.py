@@ -1,4 +1,4 @@
-"""A grid that is asked from its view: begun, told to the page as it fills in, stopped, and gone on with."""
+"""A grid that its view runs: starts it, sends changes to the page, stops and resumes it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["RunningGrid"]
 
 _TELL_SECONDS = 0.1
 _TWIN_TICKS = 100
-_TOLD_BYTES_A_SECOND = 60_000  # a page gets less often what is larger
+_TOLD_BYTES_A_SECOND = 60_000  # larger messages are sent less often
 _LEFT = ("pending", "interrupted", "failed")
 _CLOSING_SECONDS = 3.0
 
 
 class RunningGrid(View):
-    """What runs the grid of a view; the view says what is shown of it.
+    """Runs the grid of a view; the view displays it.
 
     Args:
-        result: of the grid, if it has been asked.
+        result: the result of a grid that has already run, or None.
     """
 
     grid: GridRun
@@ -48,13 +48,13 @@ class RunningGrid(View):
         self._telling = threading.RLock()
         self._over = threading.Event()
         self._over.set()
-        self._begun = threading.Event()  # not while a click on the button is being followed
+        self._begun = threading.Event()  # cleared while a click on the button is handled
         self._begun.set()
         self._stopping = False
-        self._blocking = ""  # the kernel's id while a cell waits for the grid: the page may interrupt it then
+        self._blocking = ""  # the kernel's id while a cell waits for the grid, so that the page can interrupt it
         super().__init__(board=self._told(), opened=self._open())
 
-    # -- what the view says ---------------------------------------------------------------------------------------
+    # -- for the view ---------------------------------------------------------------------------------------
 
     def _told(self) -> dict[str, Any]:
         raise NotImplementedError  # abstract: as in View
@@ -71,11 +71,11 @@ class RunningGrid(View):
     def _settle_board(self) -> None:
         raise NotImplementedError  # abstract: as in View
 
-    # -- what a notebook does -------------------------------------------------------------------------------------
+    # -- for the notebook -------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether answers are still to come."""
+        """Whether a run is going on."""
         return not self._over.is_set()
 
     @property
@@ -90,14 +90,14 @@ class RunningGrid(View):
         return "stopped" if self._board.left else "complete"
 
     def run(self, *, wait: bool = False) -> None:
-        """Ask for the answers; after a stop for those that are pending, interrupted or failed.
+        """Ask for the answers; after a stop, for those that are pending, interrupted or failed.
 
         Args:
-            wait: return at the end; the kernel's interrupt stops the grid then, and ``result`` has the answers so far.
-                Without it this returns at once, and errors are shown, and kept in ``error``.
+            wait: whether to return at the end; an interrupt of the kernel then stops the grid, and ``result`` has the
+                answers so far. Else return at once; errors are shown and kept in ``error``.
 
         Raises:
-            RuntimeError: it is under way, or what was stopped has something in flight still.
+            RuntimeError: a run is going on, or a stopped one still has requests in flight.
         """
         with self._guard:
             if self.running or self.grid.is_running:
@@ -120,16 +120,16 @@ class RunningGrid(View):
         self.end_run(result)
 
     def stop(self) -> None:
-        """Send nothing more and cancel what is in flight; returns when ``result`` has the table, or after 3 s."""
+        """Send nothing more and cancel requests in flight; return when ``result`` has the table, or after 3 s."""
         self._interrupt()
         self._over.wait(_CLOSING_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end; False if the time is over first."""
+        """Wait for the end; return False if the time is over first."""
         return self._begun.wait(timeout_seconds) and self._over.wait(timeout_seconds)
 
     def close(self) -> None:
-        """Stop the grid if it is under way, and end the widget."""
+        """Stop the grid and close the widget."""
         if self.comm is not None and self._job is not None:
             self._interrupt()
         super().close()
@@ -144,7 +144,7 @@ class RunningGrid(View):
         self.end_run(job.value if error is None else getattr(error, "result", None), error)
 
     def look_on(self, blocking: str) -> None:
-        """Look on while the grid runs; it has not been started yet."""
+        """Follow the grid, which has not begun yet."""
         self._over = over = threading.Event()
         self._stopping, self._blocking, self.error = False, blocking, None
         self._board.follow()
@@ -170,7 +170,7 @@ class RunningGrid(View):
         return len(msgspec.json.encode(rows[0])) if rows else 0
 
     def _interrupt(self) -> None:
-        """Stop the grid if it is under way; returns at once."""
+        """Stop the grid if it runs; return at once."""
         if not self.running:
             return
         self._stopping = True
@@ -184,7 +184,7 @@ class RunningGrid(View):
                 self._fill(set())
 
     def end_run(self, result: pd.DataFrame | None, error: BaseException | None = None) -> None:
-        """Take the end of the run: its table, or what went wrong, or both."""
+        """Take the end of the run with its table, its error, or both."""
         with self._telling:
             if self._over.is_set():
                 return
@@ -200,7 +200,7 @@ class RunningGrid(View):
         self._update_twin()
 
     def _standing(self) -> dict[str, Any]:
-        """How far the grid is, and what its button does."""
+        """Return the progress of the grid and the action of its button."""
         state, left = self.state, self._board.left
         action = {"running": "stop", "stopping": ""}.get(state, "go" if left and not self.grid.is_running else "")
         labels = {"stop": "Stop", "go": f"Run {left:,}" if state == "idle" else f"Go on with {left:,}"}
@@ -221,7 +221,7 @@ class RunningGrid(View):
             self._aside(self._go, "msgflux-go")
 
     def _go(self) -> None:
-        """Begin on a thread: what was in flight may have to end, and the store to be read."""
+        """Start on a thread, since it may wait for requests in flight and for the store."""
         try:
             self.run()
         finally:

@@ -1,4 +1,4 @@
-"""The twin of a grid: its scores, and the first rows of its matrix. All escaped."""
+"""The twin of a grid: its scores and the first rows of its matrix. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WRONG = f"color: {COLOURS['bad']}; text-underline-offset: 3px"
 
 
 def grid_html(board: dict[str, Any], heads: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> str:
-    """Draw the scores, and some rows."""
+    """Return the scores and some rows as HTML."""
     head = "".join(f'<th style="{_CELL}">{_head(one)}</th>' for one in heads)
     body = "".join(
         f'<tr style="{_ROW}"><td style="{_CELL}; {_QUIET}">{escape(row["label"])} {escape(row["text"])}</td>'
@@ -46,7 +46,7 @@ def grid_html(board: dict[str, Any], heads: Sequence[dict[str, Any]], rows: Sequ
 
 
 def grid_text(board: dict[str, Any], heads: Sequence[dict[str, Any]]) -> str:
-    """Write the scores as plain text; without times, which differ from run to run."""
+    """Return the scores as plain text, without times, which differ from run to run."""
     lines = [f"GridView · {board['title']}"]
     lines += [f"{head['prompt']} · {head['model']}: {_score(head)}" for head in heads]
     return encodable("\n".join(lines))
