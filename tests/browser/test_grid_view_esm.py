@@ -46,6 +46,25 @@ def opened(page: Page) -> Iterator[WidgetPage]:
     assert page.locator("img").count() == 0
 
 
+def test_keys_do_not_wait_for_a_slow_kernel(page: Page) -> None:
+    view = mf.GridView(grid())
+    widget = WidgetPage(page, mf.GridView, {"board": view.board, "opened": view.opened})
+    page.locator(".msgflux-grid").focus()
+    current = page.locator('.mf-cell[aria-current="true"]')
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    widget.receive(opened={**view.opened, "row": 1, "column": 0})  # the answer to the first key
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    assert [one["row"] for one in widget.sent("rate")] == [2]
+    assert (widget.sent("open")[-1]["row"], widget.sent("open")[-1]["column"]) == (2, 1)
+    for column in (0, 1):
+        widget.receive(opened={**view.opened, "row": 2, "column": column})
+    expect(current).to_have_attribute("data-place", "2 1")
+    widget.receive(opened={**view.opened, "row": 0, "column": 1})  # by itself, as a filter does
+    expect(current).to_have_attribute("data-place", "0 1")
+
+
 def test_six_hundred_answers_are_drawn_in_under_300_ms(page: Page) -> None:
     view = mf.GridView(grid(50))
     WidgetPage(page, mf.GridView, {"board": {**view.board, "rows": []}, "opened": view.opened})

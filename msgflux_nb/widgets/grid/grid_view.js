@@ -37,13 +37,17 @@ function gridBoard(model, el, signal) {
   let gone = false;
   /** The last requested cell; keys do not wait for the kernel. @type {[number, number]} */
   let at = [opened().row ?? 0, opened().column ?? 0];
+  /** Requested cells that have not come yet; an earlier answer must not move the mark back. @type {string[]} */
+  let awaited = [];
   let filling = false; // `fill` sets the board while the grid runs, and draws only changes
 
   /** @param {number} row @param {number} column */
   function open(row, column) {
     at = [row, column];
     matrix.mark(row, column);
-    if (!gone) model.send({ type: "open", row, column });
+    if (gone) return;
+    awaited.push(`${row} ${column}`);
+    model.send({ type: "open", row, column });
   }
   /** @param {"good" | "bad"} rating */
   const rate = (rating) => gone || model.send({ type: "rate", row: at[0], column: at[1], rating });
@@ -55,7 +59,10 @@ function gridBoard(model, el, signal) {
   const state = stateWord();
   const blind = textButton("blind", "hide which prompt it was until you have rated it (b)", turnBlind, { icon: "eye" });
   const show = pickButton("show", () => board().filters.map((filter) => ({
-    label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }),
+    label: filter, checked: board().filter === filter, pick() {
+      awaited = [];
+      model.send({ type: "filter", filter });
+    },
   })), signal, "mf-wide");
   const act = gridAct(model, board, say, signal);
   const more = iconButton("more", "more: copy as code, show", () => {});
@@ -140,6 +147,8 @@ function gridBoard(model, el, signal) {
 
   function drawOpened() {
     const told = opened();
+    awaited = awaited.slice(awaited.lastIndexOf(`${told.row} ${told.column}`) + 1);
+    if (awaited.length) return;
     if (told.row !== undefined) at = [told.row, told.column];
     answer.draw(told);
     matrix.mark(...at);
