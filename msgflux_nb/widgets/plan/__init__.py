@@ -1,1 +1,1 @@
-"""The view of plans: what a run does, live, replayed, and kept in the notebook."""
+"""PlanView: watch and replay a plan."""

@@ -1,4 +1,4 @@
-"""What a plan tells, as moments in time: what a page draws up to any of them, and what a twin replays."""
+"""The events of a plan as moments in time: a page can draw the plan at any of them, and a twin replays them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..base.feed import Batch
 
 __all__ = ["Moments"]
 
-_PROMPT = 2_000  # characters of a prompt, and of its answer, that a page is sent
+_PROMPT = 2_000  # characters of a prompt, and of its answer, that a page gets
 _THOUGHT = 8_000
 _RESULT = 8_000
 _TREE = "tree_of_thoughts"
@@ -30,19 +30,19 @@ Moment = dict[str, Any]
 
 
 class Moments:
-    """The moments of one plan; from any thread.
+    """The moments of one plan; may be used from any thread.
 
-    Each is a dict with its kind under ``t``, and ``ms`` since the start. A ``sample`` or ``node`` that was there before
-    is told again with what has changed.
+    Each is a dict with its kind under ``t`` and the milliseconds since the start under ``ms``. When a ``sample`` or
+    ``node`` changes, there is another moment of it.
 
     Attributes:
-        head: what is known from the start.
-        nodes: of a tree, by id, as they are now.
-        samples: of a vote, by number.
-        turns: of ``react``, by number.
-        steps: of ``react``: the number of the turn, and the call.
-        spent: so far.
-        ended: what the plan came to; None before its end.
+        head: the kind, the task, the limits and the options of the plan.
+        nodes: the present nodes of a tree, by id.
+        samples: the samples of a vote, by number.
+        turns: the turns of ``react``, by number.
+        steps: the steps of ``react``, each as the number of its turn and the call.
+        spent: the expenses so far.
+        ended: the end of the plan; None before it.
     """
 
     def __init__(self) -> None:
@@ -62,14 +62,14 @@ class Moments:
     def __len__(self) -> int:
         return len(self._all)
 
-    # -- what is told ----------------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------
 
     def take(self, at: float, event: Any) -> bool:
-        """Take an event of a plan; tell whether there is something to show.
+        """Take an event of a plan; return whether it changes the display.
 
         Args:
-            at: when it happened, in seconds of any clock.
-            event: as a driver tells it; others are passed over.
+            at: the time of the event, in seconds of any clock.
+            event: the driver's event; unknown ones are ignored.
         """
         with self._lock:
             if self._began is None:
@@ -86,7 +86,7 @@ class Moments:
     def _add(self, moment: Moment, milliseconds: int) -> None:
         last = self._all[-1] if len(self._all) > self._told else None
         if moment["t"] == "text" and last is not None and last["t"] == "text":
-            last["w"] += moment["w"]  # not sent yet
+            last["w"] += moment["w"]  # the moment was not sent yet
             return
         self._all.append({**moment, "ms": milliseconds})
 
@@ -109,7 +109,7 @@ class Moments:
         return self._own(event)
 
     def _own(self, event: Any) -> Moment | None:
-        """What one kind of plan tells alone."""
+        """Return the moment of an event that only one kind of plan has."""
         match event:
             case Sample():
                 self.samples[event.number] = event
@@ -125,7 +125,7 @@ class Moments:
         return None
 
     def _about(self, about: Any) -> Any:
-        """A number as it is; a path as the id of its node, or None for the root."""
+        """Return a number unchanged, or for a path the id of its node, None for the root."""
         return self._ids.get(tuple(about)) if isinstance(about, tuple | list) else about
 
     def _best(self, result: Any) -> int | None:
@@ -145,17 +145,17 @@ class Moments:
             return now
         return {**now, "up": event.parent, "l": event.level, "w": _cut(event.path[-1].strip(), _THOUGHT)}
 
-    # -- what a page is sent ---------------------------------------------------------------------------------------
+    # -- for a page ---------------------------------------------------------------------------------------
 
     def batch(self) -> Batch:
-        """Return what came since the last batch; empty if nothing did."""
+        """Return the moments since the last batch; empty if there are none."""
         with self._lock:
             fresh = self._all[self._told :]
             self._told = len(self._all)
             return {"moments": [dict(moment) for moment in fresh]} if fresh else {}
 
     def whole(self) -> Batch:
-        """Return all that was told so far."""
+        """Return everything that was sent so far."""
         with self._lock:
             return {"moments": [dict(moment) for moment in self._all[: self._told]]}
 
@@ -201,7 +201,7 @@ def _ended(event: PlanEnded) -> Moment:
 
 
 def _finite(value: float | None) -> float | None:
-    """A number as JSON has it."""
+    """Return a number that JSON can hold; None for infinity and NaN."""
     return None if value is None else max(-sys.float_info.max, min(value, sys.float_info.max))
 
 

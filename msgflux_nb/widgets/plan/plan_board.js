@@ -1,5 +1,5 @@
 // @ts-check
-// A plan as it is drawn, live or in a twin: head, what it may spend, its own drawing, the replay.
+// The board of a plan, live or in a twin: head, budget, the drawing of its kind, the replay.
 
 import { stateWord, textButton } from "../base/controls.js";
 import { element, oncePerFrame, rootOf, writes } from "../base/dom.js";
@@ -29,7 +29,7 @@ const STOP_WORDS = {
 const NEARLY = 0.8;
 
 /**
- * The whole view.
+ * Make the whole view.
  * @param {PlanStore} store
  * @param {HTMLElement} el
  * @param {{ live: boolean, signal: AbortSignal }} options
@@ -56,7 +56,7 @@ export function planBoard(store, el, { live, signal }) {
   const foot = element("footer", { class: "mf-bottom" }, rail.node, keys);
   el.append(head, budget.node, hint, error, foot);
 
-  /** Ask the kernel to leave the live view alone, once. */
+  /** Ask the kernel, once, to keep the live view. */
   function touched() {
     if (live && !el.dataset.kept) store.model?.send({ type: "keep" });
     el.dataset.kept = "true";
@@ -155,7 +155,7 @@ export function planBoard(store, el, { live, signal }) {
   store.tell();
 }
 
-/** What was spent, of its limits. */
+/** Make the strip of expenses and limits. */
 function budgetStrip() {
   const cells = ["calls", "tokens", "cost", "seconds"].map((name) => {
     const text = element("span");
@@ -203,15 +203,15 @@ function ofLimit(limit, text) {
   return limit === undefined ? "" : ` of ${text(limit)}`;
 }
 
-/** @param {number} cost in US dollars; unknown and local ones are 0 */
+/** @param {number} cost in US dollars; 0 if it is unknown or local */
 function dollarsText(cost) {
   if (cost === 0) return "free";
   return cost < 0.0001 ? "< $0.0001" : `$${cost.toLocaleString("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 })}`;
 }
 
 /**
- * Put the replay into the place of a twin's static drawing.
- * @param {HTMLOrSVGScriptElement | null} script the one that runs
+ * Replace a twin's static drawing by the replay.
+ * @param {HTMLOrSVGScriptElement | null} script the running script
  */
 export function replayPlan(script) {
   const twin = script?.closest(".msgflux-twin");

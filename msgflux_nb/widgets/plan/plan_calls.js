@@ -1,5 +1,5 @@
 // @ts-check
-// Calls of a plan, opened: those of a model as what was asked and what came, those of tools as their cards.
+// The opened calls of a plan: model calls as prompt and answer, tool calls as cards.
 
 import { stateWord } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -19,7 +19,7 @@ const PURPOSES = {
 };
 
 /**
- * One call of a model.
+ * Make one model call.
  * @param {PlanCall} call
  * @returns {HTMLElement}
  */
@@ -33,7 +33,7 @@ export function modelCall({ purpose, prompt, text, problem, seconds }) {
 }
 
 /**
- * The calls of tools of one step, drawn as the view of tool calls draws them.
+ * Make the tool calls of one step, drawn as in the view of tool calls.
  * @param {PlanStep[]} steps
  * @returns {HTMLElement}
  */
@@ -60,7 +60,7 @@ function cardOf(step) {
 }
 
 /**
- * A state as a mark and a word.
+ * Make a state of a mark and a word.
  * @param {Standing} standing
  * @param {string} text
  * @param {IconName | ""} [mark]
@@ -102,7 +102,7 @@ export function planNumber(value) {
 }
 
 /**
- * The moments at which a level of a tree begins.
+ * Return the moments at which the levels of a tree begin.
  * @param {PlanStore} store
  */
 export function levelTicks(store) {

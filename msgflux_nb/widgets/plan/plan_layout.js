@@ -1,21 +1,21 @@
 // @ts-check
-// Where the nodes of a tree stand: one column a level, children next to their parent, no overlap.
+// The layout of a tree: one column per level, children next to their parent, no overlap.
 
 /** @import { PlanNode, PlanState } from "./plan_store.js" */
 
-const FAMILY_GAP = 0.6; // of a row
-const MOST_ROWS = 36; // of a level, before what was pruned is folded
+const FAMILY_GAP = 0.6; // rows
+const MOST_ROWS = 36; // per level; with more, pruned nodes are folded
 
 /**
- * What stands in a row: a thought, or so many that were pruned.
+ * A row: a thought, or several folded ones that were pruned.
  * @typedef {{ node: PlanNode | null, parent: PlanNode, folded: PlanNode[], y: number }} TreeRow
  */
 
 /**
- * The rows of each level, without the root's, with their places in rows from the top.
+ * Return the rows of each level except the root's, with their places in rows from the top.
  * @param {PlanState} state
- * @param {Set<number>} opened parents whose pruned ones are shown, by id
- * @param {boolean} hide whether to leave out what was pruned
+ * @param {Set<number>} opened the ids of parents whose pruned nodes are shown
+ * @param {boolean} hide whether to leave out pruned nodes
  * @returns {{ levels: TreeRow[][], height: number }}
  */
 export function treeLayout(state, opened, hide) {
@@ -62,7 +62,7 @@ function stack(rows) {
 }
 
 /**
- * Those with kids in the middle of them; the others between their neighbours.
+ * Put rows with children in the middle of these, and the others between their neighbours.
  * @param {TreeRow[]} rows
  * @param {TreeRow[]} below
  * @param {number} height
@@ -116,7 +116,7 @@ function besideParent(rows, above, height) {
 }
 
 /**
- * Move rows apart where they would meet, and into the drawing; their order stays.
+ * Move overlapping rows apart and all rows into the drawing, in the same order.
  * @param {TreeRow[]} rows
  * @param {number} height
  */

@@ -1,5 +1,5 @@
 // @ts-check
-// The replay of a plan: a rail with a tick at each step, dragged or walked; it follows the end until it is touched.
+// The replay of a plan: a rail with a tick at each step, moved by pointer or keys; it follows the end until touched.
 
 import { icon, iconButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -7,7 +7,7 @@ import { element } from "../base/dom.js";
 
 /**
  * @param {PlanStore} store
- * @param {{ ticks: () => number[], words: () => string, touched: () => void }} board ticks: moments at which a step ends
+ * @param {{ ticks: () => number[], words: () => string, touched: () => void }} board ticks: the moments at which steps end
  * @param {AbortSignal} signal
  */
 export function planRail(store, board, signal) {
@@ -19,7 +19,7 @@ export function planRail(store, board, signal) {
   const told = element("span", { class: "mf-num" });
   const node = element("div", { class: "mf-replay" }, play, rail, told);
   let playing = false;
-  let place = 0; // while it plays, between two moments
+  let place = 0; // the position between two moments while it plays
   let before = 0;
   let drawnTicks = "";
 
@@ -37,7 +37,7 @@ export function planRail(store, board, signal) {
     store.tell();
   }
 
-  /** Without motion: from step to step, half a second each. */
+  /** Play from step to step, half a second each, if motion is reduced. */
   function jump() {
     if (!playing || signal.aborted) return;
     const next = board.ticks().find((tick) => tick > store.state.count) ?? store.moments.length;

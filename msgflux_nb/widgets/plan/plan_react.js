@@ -1,5 +1,5 @@
 // @ts-check
-// Reason and act: a thread of numbers; thought, call and result in columns; the answer below as the last number.
+// The drawing of react: numbered steps with thought, call and result in columns, and the answer as the last number.
 
 import { icon, iconButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -88,7 +88,7 @@ export function reactBody(store) {
   /**
    * @param {PlanStep} step
    * @param {PlanTurn} turn
-   * @param {number | undefined} before the step that asked the same
+   * @param {number | undefined} before the number of an earlier step with the same call
    */
   function drawStep(step, turn, before) {
     const call = element("code", { class: "mf-act" }, element("b", {}, step.name), element("i", {}, "("), argumentsText(step.arguments), element("i", {}, ")"));
@@ -133,7 +133,7 @@ export function reactBody(store) {
     return true;
   }
 
-  /** The moment after each turn's last step. */
+  /** Return the moment after each turn's last step. */
   function ticks() {
     /** @type {number[]} */
     const found = [];
@@ -154,7 +154,7 @@ export function reactBody(store) {
 }
 
 /**
- * Which step asked the same before, for each call that was asked again.
+ * Return for each repeated call the number of the step that made it first.
  * @param {PlanTurn[]} turns
  */
 function callsBefore(turns) {

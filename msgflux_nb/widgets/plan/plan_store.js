@@ -1,5 +1,5 @@
 // @ts-check
-// What a page knows of a plan: moments in numbered batches, and what they come to up to the moment that is shown.
+// A page's knowledge of a plan: moments from numbered batches, and the plan's state at the shown moment.
 
 import { RunStore } from "../base/run_store.js";
 /** @import { Model } from "../base/dom.js" */
@@ -16,19 +16,19 @@ import { RunStore } from "../base/run_store.js";
  * @typedef {{ number: number, value: string | null, group: number | null, chain: string[], problem: string | null }} PlanSample
  * @typedef {{ id: string, thought: string, name: string, arguments: string | null, result: string, left: number, cut: boolean }} PlanStep
  * @typedef {{ number: number, text: string, closing: boolean, steps: PlanStep[], tokens: number, ms: number }} PlanTurn
- * @typedef {{ calls: number, tokens: number | null, cost: number | null, seconds: number }} PlanSpent null: not known
+ * @typedef {{ calls: number, tokens: number | null, cost: number | null, seconds: number }} PlanSpent null: unknown
  */
 
-const LONGEST_PAUSE = 1500; // milliseconds of a replay that a pause takes, however long it was
+const LONGEST_PAUSE = 1500; // the longest pause of a replay, in milliseconds
 const TIMELESS_MOMENT = 60;
 const TIMELESS_PLAN = 8000;
-const TOO_QUICK = 1000; // milliseconds: nobody can follow a whole plan in less, such as one from a recording at full speed
+const TOO_QUICK = 1000; // milliseconds: below this average, as from a recording at full speed, a replay could not be followed
 
-/** A plan up to a moment. */
+/** The state of a plan at a moment. */
 export class PlanState {
   constructor() {
     this.count = 0;
-    /** Counts what was changed, so that a view draws only that. */
+    /** Counts changes, so that a view draws only these. */
     this.version = 0;
     /** @type {PlanNode} */
     this.root = { id: -1, level: 0, text: "", value: null, state: "kept", parent: null, kids: [], calls: [], changed: 0 };
@@ -36,7 +36,7 @@ export class PlanState {
     this.nodes = new Map();
     /** @type {PlanNode[][]} by level, the root's first */
     this.levels = [[this.root]];
-    /** @type {PlanSample[]} in the order in which they came */
+    /** @type {PlanSample[]} in order of arrival */
     this.samples = [];
     /** @type {Map<number, PlanCall>} */
     this.sampleCalls = new Map();
@@ -129,7 +129,7 @@ export class PlanState {
     this.spent = { calls, tokens, cost, seconds };
   }
 
-  /** The number of nodes from the first thought to the best end; those of a path that goes on may not be known yet. */
+  /** The ids of nodes from the first thought to the best end; nodes of a longer path may be unknown yet. */
   get best() {
     /** @type {Set<number>} */
     const ids = new Set();
@@ -148,19 +148,19 @@ function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
 }
 
 /**
- * What one model's page knows of its plan, for any number of views.
+ * A page's knowledge of its widget's plan, for any number of views.
  * @extends {RunStore<PlanTold>}
  */
 export class PlanStore extends RunStore {
   /** @type {Moment[]} */
   moments = [];
-  /** @type {number[]} where each moment stands on the rail, on which long pauses are shortened */
+  /** @type {number[]} the place of each moment on the rail, where long pauses are shortened */
   places = [];
   following = true;
   state = new PlanState();
   heard = 0;
 
-  /** @param {Model | null} model null in a twin, which knows all from its start */
+  /** @param {Model | null} model null in a twin, which has everything from its start */
   constructor(model) {
     super(model, "plan", { run: 0, state: "idle", head: { kind: "", task: "", limits: {}, options: {} } });
   }
@@ -200,12 +200,12 @@ export class PlanStore extends RunStore {
     return this.told.state === "running";
   }
 
-  // -- the moment that is shown
+  // -- the shown moment
 
   /** @param {number} count of moments */
   show(count) {
     const wanted = Math.max(0, Math.min(count, this.moments.length));
-    this.following = wanted === this.moments.length; // at the end, follow what comes
+    this.following = wanted === this.moments.length; // at the end, follow new moments
     this.catchUp(wanted);
   }
 
@@ -215,7 +215,7 @@ export class PlanStore extends RunStore {
     while (this.state.count < count) this.state.take(this.moments[this.state.count]);
   }
 
-  /** Whether its times are none to go by: its moments are replayed evenly then. */
+  /** Whether its times are useless, so that its moments are replayed evenly. */
   get timeless() {
     return !this.running && this.moments.length > 1 && this.places[this.places.length - 1] < TOO_QUICK;
   }
@@ -226,7 +226,7 @@ export class PlanStore extends RunStore {
   }
 
   /**
-   * Where the rail stands when so many moments are shown.
+   * Return the place on the rail after `count` moments.
    * @param {number} count
    */
   place(count) {
@@ -250,7 +250,7 @@ export class PlanStore extends RunStore {
     return low;
   }
 
-  /** Seconds of the plan at the moment that is shown; of one that runs, by this page's clock. */
+  /** Seconds of the plan at the shown moment; while it runs, by this page's clock. */
   get seconds() {
     const { spent, end } = this.state;
     if (end?.seconds !== undefined) return end.seconds;

@@ -1,5 +1,5 @@
 // @ts-check
-// Tree of thoughts: left to right, a level a column, its value before each thought; edges as one path a class.
+// The drawing of a tree of thoughts: one column per level, the value before each thought, one path per class of edges.
 
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, svgElement, writes } from "../base/dom.js";
@@ -10,8 +10,8 @@ import { treeLayout } from "./plan_layout.js";
 
 const TREE_ROW = 3.6; // units of 4 px
 const TREE_TOP = 9;
-const TREE_GAP = 14; // between two columns, for the edges
-const TREE_VALUE = 8; // what stands before a thought, with its room
+const TREE_GAP = 14; // space between two columns, for edges
+const TREE_VALUE = 8; // the width of the value before a thought
 const TREE_WIDEST = 52;
 
 /**
@@ -40,9 +40,9 @@ export function treeBody(store) {
   const opened = new Set();
   /** @type {{ levels: TreeRow[][], height: number }} */
   let layout = { levels: [], height: 1 };
-  /** @type {number[]} where each column begins, in units */
+  /** @type {number[]} the left of each column, in units */
   let columns = [];
-  /** @type {PlanNode | null} what is pointed at, and what was clicked */
+  /** @type {PlanNode | null} the node under the pointer, and the clicked one */
   let lit = null;
   /** @type {number | null} */
   let pinned = null;
@@ -91,7 +91,7 @@ export function treeBody(store) {
     showEnd(state);
   }
 
-  /** Once it has ended, the end of the best path is in sight. @param {PlanState} state */
+  /** Scroll to the end of the best path once the plan has ended. @param {PlanState} state */
   function showEnd({ end }) {
     const key = end ? String(store.run) : "";
     if (key === ended || !scroll.clientWidth) return; // not seen yet
@@ -116,7 +116,7 @@ export function treeBody(store) {
     return first?.length ? (first[0].y + first[first.length - 1].y) / 2 : 0;
   }
 
-  /** How wide a thought is drawn, in units; measured without the page. @param {string} text */
+  /** Return the width of a thought in units, measured without the page. @param {string} text */
   function widthOf(text) {
     let found = widths.get(text);
     if (found === undefined) {
@@ -127,7 +127,7 @@ export function treeBody(store) {
     return found;
   }
 
-  /** How thoughts are written, once the page shows them; bold ones are the widest. */
+  /** Return the font of thoughts once the page shows them; bold ones are the widest. */
   function fontOf() {
     const style = getComputedStyle(canvas);
     const size = parseFloat(style.fontSize) || 13;
@@ -155,7 +155,7 @@ export function treeBody(store) {
   }
 
   /**
-   * Values as shares: as they are where all are between 0 and 1, else from the least to the most.
+   * Return a scale from values to percent: of 0 to 1 if all are in this range, else from the least to the greatest.
    * @param {PlanState} state
    */
   function scaleOf(state) {
@@ -263,7 +263,7 @@ export function treeBody(store) {
     return found;
   }
 
-  /** What the side says of: what is pointed at, else what was clicked, else the end of the best path. */
+  /** Return the node that the side panel shows: the one under the pointer, the clicked one, or the end of the best path. */
   function subject() {
     const { state } = store;
     const known = lit && (lit === state.root || state.nodes.get(lit.id) === lit) ? lit : null;

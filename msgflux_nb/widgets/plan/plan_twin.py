@@ -1,4 +1,4 @@
-"""The twin of a view of a plan: what it came to, as escaped HTML, and behind it the replay where scripts may run."""
+"""The twin of a plan's view: the last state as escaped HTML, with a replay where scripts may run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BAR = "display: inline-block; height: 0.7em; margin-right: 8px; background: rgb
 
 
 def plan_html(moments: Moments, *, state: str, error: str) -> str:
-    """Draw a plan as it stands: the budget, then its lanes, votes or nodes, and the answer."""
+    """Return the present plan as HTML: the budget, then steps, votes or nodes, and the answer."""
     head = " · ".join([f"<b>{TITLES[moments.head['kind']]}</b>", escape(state), escape(_budget(moments))])
     draw = {"react": _lanes, "self_consistency": _votes, "tree_of_thoughts": _nodes}.get(moments.head["kind"])
     rows = [] if draw is None else list(draw(moments))
@@ -43,7 +43,7 @@ def plan_html(moments: Moments, *, state: str, error: str) -> str:
 
 
 def plan_text(moments: Moments, *, state: str, error: str) -> str:
-    """Write the same as plain text, without times."""
+    """Return the present plan as plain text, without times."""
     lines = [f"PlanView · {TITLES[moments.head['kind']]} · {state} · {moments.spent.calls} calls"]
     lines += [_cut(line) for line in _lines(moments)]
     answer = _answer(moments)
@@ -52,7 +52,7 @@ def plan_text(moments: Moments, *, state: str, error: str) -> str:
 
 
 def replay_html(told: dict[str, Any], static: str) -> str:
-    """Return the static drawing with a replay that takes its place where scripts run."""
+    """Return the static drawing with a replay that replaces it where scripts run."""
     if len(told["moments"]) > REPLAY_MOMENTS:
         note = f"{len(told['moments']):,} moments are too many to keep a replay of them in the notebook"
         return f'{static}<div><small style="{QUIET}">{note}</small></div>'
@@ -143,7 +143,7 @@ def _nodes(moments: Moments) -> Iterator[str]:
 
 
 def _in_order(moments: Moments) -> Iterator[Any]:
-    """Each node, and below it the nodes that continue it."""
+    """Yield each node, followed by the nodes that continue it."""
     below: dict[int | None, list[Any]] = {}
     for node in moments.nodes.values():
         below.setdefault(node.parent, []).append(node)

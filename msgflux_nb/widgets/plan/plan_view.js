@@ -1,5 +1,5 @@
 // @ts-check
-// The view of plans: parts stand in front of this text, joined by view.py.
+// The view of plans.
 
 import { rootOf } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
@@ -7,7 +7,7 @@ import { planBoard } from "./plan_board.js";
 import { PlanStore } from "./plan_store.js";
 /** @import { Model } from "../base/dom.js" */
 
-/** One widget, any number of views: what is known is kept here, each view draws it. */
+/** One widget with any number of views: the state is here, and each view draws it. */
 export default guarded(() => {
   /** @type {PlanStore} */
   let store;

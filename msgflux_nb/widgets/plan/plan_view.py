@@ -1,4 +1,4 @@
-"""``PlanView``: a plan while it runs, live, with its budget and a Stop; replayed, and kept in the notebook."""
+"""``PlanView``: watch a plan with its budget, stop it, and replay it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["PlanView"]
 
 
 class PlanView(ToldRun):
-    """A plan as it runs: lanes of ``react``, a histogram of ``self_consistency``, the tree of ``tree_of_thoughts``.
+    """Shows a plan: the steps of ``react``, the votes of ``self_consistency``, the tree of ``tree_of_thoughts``.
 
     Args:
-        source: what ``mf.plan.start`` returned, or a ``PlanResult``; None to be told by a driver's
+        source: the run of ``mf.plan.start``, or a ``PlanResult``; None to get the events of a driver by
             ``on_event=view.on_event``.
 
     Attributes:
         state: ``idle``, ``running``, ``complete``, ``stopped`` or ``failed``.
-        result: the ``PlanResult``; of a plan that broke off, as far as it came. None before the end.
-        error: why it broke off, or None.
+        result: the ``PlanResult``, partial if the plan failed; None before the end.
+        error: why the plan failed, or None.
 
     Raises:
-        TypeError: the source is something else.
+        TypeError: the source is neither.
 
     Example:
         >>> import msgflux_nb as mf
@@ -46,7 +46,7 @@ class PlanView(ToldRun):
 
     stem = "plan/plan_view"
 
-    plan = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
+    plan = t.Dict().tag(sync=True)  # the whole last run, for pages that are loaded later
 
     def __init__(self, source: Any = None) -> None:
         self._run: PlanRun | None = None
@@ -60,13 +60,13 @@ class PlanView(ToldRun):
         kind = self._moments.head["kind"] or "no plan yet"
         return f"PlanView({kind}, {self.state}, {self._moments.spent.calls} calls)"
 
-    # -- what a notebook does --------------------------------------------------------------------------------------
+    # -- for the notebook --------------------------------------------------------------------------------------
 
     def show(self, source: PlanRun | PlanResult) -> None:
-        """Show a run from its beginning, or a result; what was shown is gone.
+        """Show a run from its beginning, or a result, in place of the present one.
 
         Raises:
-            TypeError: it is neither.
+            TypeError: the source is neither.
         """
         if isinstance(source, PlanRun):
             self._begin()
@@ -84,18 +84,18 @@ class PlanView(ToldRun):
             )
 
     def on_event(self, event: Any) -> None:
-        """Take what a driver tells, from any thread. It never raises, since that would end the plan."""
+        """Take an event of a driver, from any thread. Never raises, since that would end the plan."""
         if isinstance(event, PlanStarted):
             self._begin()
         self._hear(self._number, time.monotonic(), event)
 
     def stop(self) -> None:
-        """End the plan that is shown, keeping what came: what is in flight is cancelled."""
+        """Stop the shown plan and keep its results so far; requests in flight are cancelled."""
         if self._stops is not None and not self.over:
             self._stops()
 
     def close(self) -> None:
-        """End the widget; the plan goes on."""
+        """Close the widget; the plan continues."""
         if self.comm is not None:
             self._sender.close()
         super().close()
@@ -104,7 +104,7 @@ class PlanView(ToldRun):
 
     def _clear(self) -> None:
         moments = Moments()
-        self._next_run(moments)  # first, so that nothing of the run before gets into it
+        self._next_run(moments)  # first, so that no event of the last run gets into it
         self._moments = moments
         self.result: PlanResult | None = None
         self._run = None
@@ -120,7 +120,7 @@ class PlanView(ToldRun):
             self._hear(run, *news)
 
     def _hear(self, run: int, at: float, event: Any) -> None:
-        if run != self._number:  # another plan is shown by now
+        if run != self._number:  # another plan is shown now
             return
         try:
             if self._moments.take(at, event):
@@ -144,16 +144,16 @@ class PlanView(ToldRun):
         self._sender.wake()
 
     def _rest(self) -> None:
-        """Nothing has come for a while; called on the thread that sends."""
+        """Called on the sending thread after a while without news."""
         if self.over and not self._held and not self._others:
             self._retire()
 
     @property
     def _others(self) -> int:
-        """How many samples of a vote were left out that can be asked for from here."""
+        """Return the number of samples of a vote that were left out and can still be asked for."""
         return 0 if self._run is None or self.result is None else samples_left(self.result)
 
-    # -- what a page is told ---------------------------------------------------------------------------------------
+    # -- for the page ---------------------------------------------------------------------------------------
 
     def _told_state(self) -> dict[str, Any]:
         return {"state": self.state, "head": self._moments.head, "others": self._others}
@@ -165,7 +165,7 @@ class PlanView(ToldRun):
         if self._run is not None and self.over:
             self.show(self._run.ask_others())
 
-    # -- what stays ------------------------------------------------------------------------------------------------
+    # -- the twin ------------------------------------------------------------------------------------------------
 
     def _drawn(self) -> tuple[str, str]:
         error = "" if self.error is None or self.state == "stopped" else described(self.error)

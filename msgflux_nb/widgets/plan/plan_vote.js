@@ -1,5 +1,5 @@
 // @ts-check
-// Ask often, vote: one block an answer, a row for each value; how sure the lead is; the chain of the block that is chosen.
+// The drawing of self-consistency: one block per answer, one row per value; the leader's certainty; the chosen chain.
 
 import { icon, iconButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -36,7 +36,7 @@ export function voteBody(store) {
   const rows = new Map();
   /** @type {Map<number, HTMLElement>} */
   const blocks = new Map();
-  let chosen = -1; // the number of an answer; -1 is the newest
+  let chosen = -1; // the number of the chosen answer; -1 is the newest
   let shown = "";
   let curved = "";
 
@@ -181,7 +181,7 @@ export function voteBody(store) {
   }
 
   /**
-   * How likely the leader stays ahead, after each answer.
+   * Return after each answer the probability that the leader stays ahead.
    * @param {PlanSample[]} samples
    */
   function leads(samples) {
@@ -218,7 +218,7 @@ export function voteBody(store) {
 
   new ResizeObserver(() => drawCurve()).observe(sure);
 
-  /** The moments at which an answer came. */
+  /** Return the moments at which answers came. */
   function ticks() {
     const found = store.moments.flatMap(({ t }, index) => (t === "sample" ? [index + 1] : []));
     return found.length > 60 ? [] : found;
@@ -236,7 +236,7 @@ export function voteBody(store) {
 }
 
 /**
- * The answers as lines that a spreadsheet takes: number, answer, chain of thoughts.
+ * Return the answers as lines for a spreadsheet: number, answer, chain of thoughts.
  * @param {PlanSample[]} samples
  */
 function tableOf(samples) {

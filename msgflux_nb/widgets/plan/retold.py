@@ -1,4 +1,4 @@
-"""A plan's result, which is over → the events that it would have told, in order, so that it can be replayed."""
+"""The result of a plan → the events of its run, in order, to replay it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["retold"]
 
 
 def retold(result: PlanResult) -> Iterator[tuple[float, Any]]:
-    """Yield the seconds and the events of a plan that is over.
+    """Yield the seconds and the events of a plan that has ended.
 
-    Its calls follow each other, each as long as it took: which of them ran side by side is not in a trace.
+    Its calls follow each other, each with its real duration: the trace does not show which ran at the same time.
     """
     yield (
         0.0,
@@ -37,7 +37,7 @@ def retold(result: PlanResult) -> Iterator[tuple[float, Any]]:
 
 
 class _Teller:
-    """Where the telling stands: its clock, and what was spent."""
+    """The clock and the expenses at the present event."""
 
     def __init__(self, result: PlanResult) -> None:
         self.seconds = 0.0

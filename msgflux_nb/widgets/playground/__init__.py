@@ -1,1 +1,1 @@
-"""Playground: the widgets wired together."""
+"""Playground: try a model with messages, prefill, structure and tools in one widget."""

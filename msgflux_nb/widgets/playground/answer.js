@@ -1,5 +1,5 @@
 // @ts-check
-// Answers as they arrive, in the place where they will stand: one, or two to compare; what went wrong; the status line.
+// Arriving answers, in the place of their turns: one, or two to compare; errors; the status line.
 
 import { icon, stateWord, textButton } from "../base/controls.js";
 import { copyButton, markdownBlock } from "../base/copy.js";
@@ -27,7 +27,7 @@ const STATES = {
 };
 
 /**
- * How a side stands, as the key of its words.
+ * Return the state of a side, as a key of STATES.
  * @param {Side} side
  */
 function standingOf(side) {
@@ -47,9 +47,9 @@ function markState(mark, key, side) {
 }
 
 /**
- * The answers of all sides, next to each other, a call that waits, and what went wrong.
+ * Make the answers of all sides in columns, a tool call that waits, and the last error.
  * @param {Play} play
- * @param {HTMLElement} slot where the builder leaves room for them
+ * @param {HTMLElement} slot the builder's place for them
  * @param {{ waiting: HTMLElement, goOn: (side: number) => void }} parts
  * @returns {() => void} draws them
  */
@@ -74,7 +74,7 @@ export function answers(play, slot, { waiting, goOn }) {
 }
 
 /**
- * Why the last run failed, in the place of its answer: what happened, and what can be done.
+ * Make the card of a failed run, in the place of its answer: the error, and what to do.
  * @param {Play} play
  */
 function failureCard(play) {
@@ -116,7 +116,7 @@ function answerCard(index, goOn) {
 
   /**
    * @param {Side | null} side
-   * @param {Side[] | null} sides all of them, where two are to be compared
+   * @param {Side[] | null} sides all sides, if two are compared
    */
   function draw(side, sides) {
     const two = sides !== null && sides.length > 1;
@@ -144,7 +144,7 @@ function answerCard(index, goOn) {
 }
 
 /**
- * A model without its provider, where that tells two of them apart.
+ * Return a model's name without its provider, if that is unique.
  * @param {Side} side
  * @param {Side[]} sides
  */
@@ -155,7 +155,7 @@ function shortName(side, sides) {
 }
 
 /**
- * What is known of an answer that still arrives.
+ * Return the figures of an answer that is arriving.
  * @param {Side} side
  * @returns {Figures | null}
  */
@@ -165,7 +165,7 @@ function figuresNow({ beganAt, firstAt, state }) {
 }
 
 /**
- * A text whose figures stand out from their units.
+ * Make a text with emphasised figures.
  * @param {string} text
  */
 function withFigures(text) {
@@ -173,7 +173,7 @@ function withFigures(text) {
   return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
 
-/** Four figures of an answer, each with a bar on the scale of both. */
+/** Make four figures of an answer, each with a bar on the scale of both sides. */
 function sideFigures() {
   const cells = ["tokens", "cost", "first", "seconds"].map(() => {
     const [words, bar] = [element("span"), element("i")];
@@ -188,7 +188,7 @@ function sideFigures() {
   function draw(side, sides) {
     const of_ = (/** @type {Side} */ one) => one.figures ?? figuresNow(one);
     const figures = of_(side);
-    node.hidden = sides.length < 2 || sides.every((one) => !of_(one)); // both at once, so that no column moves
+    node.hidden = sides.length < 2 || sides.every((one) => !of_(one)); // shown for both at once, so that no column moves
     if (node.hidden) return;
     const seconds = (/** @type {number | null} */ value) => (value === null ? "–" : `${value.toFixed(2)} s`);
     /** @type {[string, string, (one: Figures) => number | null][]} */
@@ -219,8 +219,8 @@ function amount(figures, of) {
 }
 
 /**
- * The words of an answer: the prefill in its tint, finished blocks as Markdown, the rest as text. What is drawn is not
- * drawn again.
+ * Make the words of an answer: the prefill with a tint, finished blocks as Markdown, the rest as text. Only new text is
+ * drawn.
  * @param {number} index
  */
 export function answerWords(index) {
@@ -247,7 +247,7 @@ export function answerWords(index) {
     }
     node.classList.toggle("mf-code", side.schema !== "");
     node.setAttribute("aria-busy", String(side.state === "running"));
-    // Behind a finished block a caret would be a line of its own, and what follows would jump.
+    // After a finished block a caret would add a line, and the text would jump.
     node.classList.toggle("mf-arriving", side.state === "running" && !side.phase && (side.tail !== "" || !side.blocks.length));
     if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
     for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(markdownBlock(block));
@@ -258,7 +258,7 @@ export function answerWords(index) {
   return { node, draw, clear };
 }
 
-/** The model's reasoning: open while it thinks, folded once the answer begins. */
+/** Make the model's reasoning: open while it thinks, folded once the answer begins. */
 function reasoningFold() {
   const text = document.createTextNode("");
   const node = /** @type {HTMLDetailsElement} */ (
@@ -276,7 +276,7 @@ function reasoningFold() {
     }
     node.hidden = !side.reasoning;
     if (!folded && (side.pieces.length || side.over)) {
-      folded = true; // once: what a reader opens again stays open
+      folded = true; // only once: a reader may open it again
       node.open = false;
     }
     if (side.reasoning.startsWith(text.data)) text.appendData(side.reasoning.slice(text.data.length));
@@ -287,9 +287,9 @@ function reasoningFold() {
 }
 
 /**
- * The line of state, tokens, cost and times.
+ * Make the line of state, tokens, cost and times.
  * @param {Play} play
- * @param {() => string} note something to add, or ""
+ * @param {() => string} note a note to add, or ""
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
 export function statusBar(play, note) {
@@ -330,7 +330,7 @@ export function statusBar(play, note) {
 }
 
 /**
- * What can be said while an answer arrives.
+ * Return the words about an answer while it arrives.
  * @param {Side} side
  */
 function figuresSoFar(side) {

@@ -1,4 +1,4 @@
-"""One model's work on a question, on a thread: its answers one after the other, told to the page in batches."""
+"""Runs one model on a question on a thread, and sends its answers to the page in batches."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _ALTERNATIVES = 5
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked; what a person changes meanwhile does not touch it.
+    """A question; later changes in the playground do not affect it.
 
     Attributes:
-        messages: what is sent, without the prefill.
+        messages: the messages, without the prefill.
         prefill: the start of the answer; empty for none.
-        schema: the name of the structure asked for; empty for text.
-        type: the structure itself, or None.
+        schema: the name of the answer's structure; empty for text.
+        type: the type of the structure, or None.
         tools: functions that the model may call.
         logprobs: whether tokens come with their probabilities.
-        driver: of a plan that is run instead of one call, or None.
+        driver: the driver of a plan that is run instead of one call, or None.
         answer: the type of the plan's answer.
-        plan_options: what else its driver is called with.
-        view: the view of plans that shows it.
+        plan_options: further keywords of the driver.
+        view: the view that shows the plan.
     """
 
     messages: list[Message]
@@ -56,21 +56,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side:
-    """A model that works on a question.
+    """One of at most two models that answer a question.
 
     Args:
-        index: its place: 0, or 1 for the second of two.
-        model: whom to ask.
-        question: what.
-        number: gives each answer its number, from 1, in order over all sides.
+        index: 0, or 1 for the second model.
+        model: the model to ask.
+        question: the question.
+        number: returns the number of the next answer, from 1, over all sides.
         tell: sends a message to the page.
-        calls: the view of tool calls that looks on, and that a person approves them in; None for none.
-        settle: called with the turns of each answer but the last, once its calls have results.
+        calls: the view that shows tool calls and in which a person approves them; None for none.
+        settle: called with the turns of each answer except the last, once its calls have results.
         on_end: called once, when ``state``, ``value`` and ``error`` are final.
 
     Attributes:
-        stream: the answer that arrives, or that came last; None before the first.
-        result: a ``ToolRun`` where tools were run to the end, else the same as ``stream``.
+        stream: the present answer, or the last one; None before the first.
+        result: a ``ToolRun`` if tools were run to the end, else the same as ``stream``.
         state: ``running``, ``complete``, ``stopped`` or ``failed``.
     """
 
@@ -108,45 +108,45 @@ class Side:
 
     @property
     def state(self) -> str:
-        """How it stands."""
+        """The state of the work."""
         return self.job.state
 
     @property
     def value(self) -> Any:
-        """What the last answer was decoded to, if it is complete."""
+        """The value of the last answer, if it is complete."""
         return self.job.value
 
     @property
     def error(self) -> Exception | None:
-        """Why it failed, or None."""
+        """The error that ended it, or None."""
         return self.job.error
 
     @property
     def number(self) -> int:
-        """The number of the answer that arrives, or that came last."""
+        """The number of the present or last answer."""
         return self._number
 
     @property
     def response(self) -> Any:
-        """The answer as it arrives, or what was made of several."""
+        """The answer as it arrives, or the result of several."""
         return self.result
 
     def turns(self) -> list[Message]:
-        """Return what came as turns of a conversation."""
+        """Return the answer so far as turns of a conversation."""
         return [] if self.stream is None else turns_of(self.stream)
 
     @property
     def seq(self) -> int:
-        """The number of its last batch."""
+        """The number of the last batch of the present answer."""
         return self._seq
 
     @property
     def prefill(self) -> str:
-        """The start of the answer that arrives, or that came last: only the first one is begun for the model."""
+        """The prefill of the present or last answer; only the first one has a prefill."""
         return self.question.prefill if self._step <= 1 else ""
 
     def progress(self) -> None:
-        """Tell a page that has missed something all of the answer that arrives."""
+        """Send the whole present answer to a page that has missed a batch."""
         sender = self._sender
         if self.state == "running" and sender is not None:
             call = {"call": self._waiting} if self._phase == "approval" else {}
@@ -175,7 +175,7 @@ class Side:
         return self.result.consume()
 
     def _approved(self, call: Any) -> Any:
-        """Let a person decide on a call; the page says meanwhile whom the run waits for."""
+        """Let a person decide on a call; the page shows meanwhile that the run waits for them."""
         self._waiting = _told(call)
         self._turn_to("approval" if self._calls.approve == "ask" else "tools")
         answer = self._calls.ask(call)
@@ -217,7 +217,7 @@ class Side:
         self._tell({"type": "start", **self._about()})
 
     def _close(self) -> None:
-        """The answer has ended: what is left of it is sent; once."""
+        """Send the rest of an answer that has ended; once."""
         with self._lock:
             sender, self._sender = self._sender, None
         if sender is None:
@@ -240,14 +240,14 @@ class Side:
 
     def _end(self, _job: ToolJob) -> None:
         if not self._number:
-            self._number = self._count()  # it failed before anything could be sent
+            self._number = self._count()  # it failed before anything was sent
         self._close()
-        if self._calls is not None and self._calls.state == "running":  # it was left to end unseen
+        if self._calls is not None and self._calls.state == "running":  # its thread was left to end by itself
             self._calls.add(RunEnded(error=self.error or StreamInterruptedError("the run was stopped")))
         self._on_end(self)
 
     def ending(self) -> dict[str, Any]:
-        """Say how it ended, for the page; without the words of the answer."""
+        """Return the end of the run for the page, without the words of the answer."""
         error = self.error
         return {
             **self._about(),
@@ -265,12 +265,12 @@ class Side:
         decoded = () if self.state != "complete" else (self.value,)
         try:
             found = [] if self.question.type is None else rows(self.question.type, *decoded)
-        except SchemaError:  # the run has failed by it, and says so
+        except SchemaError:  # the run has failed with this error and shows it
             found = []
         return [msgspec.to_builtins(row) for row in found]
 
     def status(self, *, times: bool = True) -> tuple[str, ...]:
-        """Tokens, cost, times and the reason, in short words; and what was changed or cut."""
+        """Return tokens, cost, times and the reason of the end in short words, and what was changed or cut."""
         return (*status(self.result, times=times), *flagged(self.result))
 
     def _about(self) -> dict[str, Any]:
@@ -285,9 +285,9 @@ class Side:
 
 
 def turns_of(stream: Any) -> list[Message]:
-    """Return an answer, as far as it came, as turns of a conversation: with its calls and their results, or as text.
+    """Return an answer so far as turns of a conversation: with its tool calls and their results, or as text.
 
-    Calls without a result are left out, since no model can be sent them.
+    Calls without a result are left out, since no model accepts them.
     """
     calls = stream.aggregator
     messages = [] if calls is None else calls.get_messages(allow_missing=True)
@@ -301,7 +301,7 @@ def turns_of(stream: Any) -> list[Message]:
 
 
 def _told(call: Any) -> dict[str, Any]:
-    """A call that waits, as the page shows it."""
+    """Return a waiting call as the page shows it."""
     shown = [
         {"field": name, "value": value if isinstance(value, str) else json_text(value), "type": type(value).__name__}
         for name, value in call.arguments.items()
@@ -310,7 +310,7 @@ def _told(call: Any) -> dict[str, Any]:
 
 
 def _with_logprobs(model: Any) -> Any:
-    """The same model, asked for the probabilities of its tokens, where its provider gives them."""
+    """Return the model with token probabilities turned on, if its provider has them."""
     options = with_probabilities(model.options, model.profile, model.wire, alternatives=_ALTERNATIVES)
     if options is None:
         return model

@@ -1,4 +1,4 @@
-"""A question as Python code, which asks the same from a cell."""
+"""A question → Python code that asks the same from a cell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNNAMED = "Unnamed"
 
 
 class _Expression:
-    """Code inside a value."""
+    """A piece of code inside a value."""
 
     def __init__(self, code: str) -> None:
         self._code = code
@@ -40,16 +40,16 @@ class _Expression:
 def code_of(
     question: Question, model: Any, *, owner: Any, namespace: Mapping[str, Any], made: Mapping[Any, str]
 ) -> str:
-    """Write the code that asks a question.
+    """Return the code that asks a question.
 
-    After it has run, ``messages`` is the conversation with the answer. Files are taken from the playground where it has
-    a name in the notebook, and are part of the code else.
+    After it has run, ``messages`` is the conversation with the answer. Files are taken from the playground if it has a
+    name in the notebook; else they are a part of the code.
 
     Args:
-        question: what to ask.
-        model: whom.
+        question: the question.
+        model: the model to ask.
         owner: the playground, which has the files.
-        namespace: the names that the notebook has defined.
+        namespace: the variables of the notebook.
         made: the code of types that were built by form.
     """
     writer = _Writer(namespace, made)
@@ -91,17 +91,17 @@ def grid_code_of(
     namespace: Mapping[str, Any],
     made: Mapping[Any, str],
 ) -> str:
-    """Write the code of a grid of what is asked: one prompt and one input, to which a person adds more.
+    """Return the code of a grid with the question as its only prompt and input, to which a person adds more.
 
-    The values of ``{{names}}`` become the input; if there are none, the text of the last message does.
+    The values of ``{{names}}`` become the input; without names, the text of the last message does.
 
     Args:
-        turns: what is asked, with its ``{{names}}``.
-        variables: their values.
-        models: whom.
+        turns: the conversation, with its ``{{names}}``.
+        variables: the values of the names.
+        models: the models to ask.
         type_: what the answer is decoded to, or None.
         owner: the playground, which has the files.
-        namespace: the names that the notebook has defined.
+        namespace: the variables of the notebook.
         made: the code of types that were built by form.
     """
     writer = _Writer(namespace, made)
@@ -134,7 +134,7 @@ def _templated(turn: Message) -> Message:
 
 
 class _Writer:
-    """Finds words for objects, and remembers what has to stand before them."""
+    """Writes expressions for objects, and collects the lines that have to come before."""
 
     def __init__(self, namespace: Mapping[str, Any], made: Mapping[Any, str]) -> None:
         self._namespace = namespace
@@ -143,16 +143,16 @@ class _Writer:
         self.definitions: list[str] = []
 
     def names(self, value: Any) -> list[str]:
-        """The variables that hold an object."""
+        """Return the variables that hold an object."""
         held = [name for name, one in list(self._namespace.items()) if one is value and not name.startswith("_")]
         return [name for name in held if _is_name(name)]
 
     def named(self, value: Any) -> str:
-        """A name for an object that has one: a variable, one of ours, or one to be imported."""
+        """Return a name for an object: a variable, one of this package, or one to import."""
         for name in self.names(value):
             return name
         name, module = str(getattr(value, "__name__", type(value).__name__)), str(getattr(value, "__module__", ""))
-        if not _is_name(name):  # whatever somebody called it: it would be run as code
+        if not _is_name(name):  # any other name would be run as code
             self.definitions.append(f"# {name!a} is not a Python name: define it as {_UNNAMED} before this cell")
             return _UNNAMED
         if getattr(sys.modules["msgflux_nb"], name, None) is value:
@@ -170,14 +170,14 @@ class _Writer:
         return name
 
     def tool(self, tool: Any) -> str:
-        """A tool: its variable, or that of its function; one that runs at the provider as it is written."""
+        """Return a tool: its variable or that of its function; a provider's own tool as a literal."""
         if isinstance(tool, dict) and not self.names(tool):
             return repr(tool)
         known = not isinstance(tool, Tool) or self.names(tool)
         return self.named(tool if known else tool.function)
 
     def type(self, type_: Any) -> str:
-        """A type as it is written."""
+        """Return a type as Python code."""
         origin, parts = typing.get_origin(type_), typing.get_args(type_)
         if origin is None and isinstance(type_, type):
             plain = getattr(builtins, type_.__name__, None) is type_
@@ -201,14 +201,14 @@ class _Writer:
         return f"{name}[{', '.join([*types_, *values])}]"
 
     def model(self, model: Any) -> str:
-        """A model: its variable, or how to build it; a key is in neither."""
+        """Return a model: its variable, or code that builds it; neither contains a key."""
         for name in self.names(model):
             return name
         self.definitions.append(f"model = {_built(model)}")
         return "model"
 
     def model_itself(self, model: Any) -> str:
-        """A model: its variable, or an expression that builds it; a key is in neither."""
+        """Return a model: its variable, or an expression that builds it; neither contains a key."""
         return next(iter(self.names(model)), None) or _built(model)
 
 
@@ -222,7 +222,7 @@ def _is_name(name: str) -> bool:
 
 
 def _listed(messages: list[Any], name: str = "messages") -> list[str]:
-    """The messages, one below the other."""
+    """Return the messages as code, one per line."""
     texts = [pprint.pformat(message, width=_WIDTH, sort_dicts=False) for message in messages]
     return [f"{name} = [", *(f"    {line}".replace("\n", "\n    ") + "," for line in texts), "]"]
 
@@ -238,7 +238,7 @@ def _with_references(value: Any, files: str | None) -> Any:
 
 
 def _options(model: Any) -> dict[str, Any]:
-    """The keywords that ``Model.chat_completion`` needs in addition to the name, without secrets."""
+    """Return the keywords of ``Model.chat_completion`` besides the name, without secrets."""
     profile, usual, address = model.profile, _usual(model.name, None), {}
     if usual is None or usual.base_url != profile.base_url:
         usual, address = _usual(model.name, profile.base_url), {"base_url": _shown(profile.base_url)}

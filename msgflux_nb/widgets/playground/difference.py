@@ -1,4 +1,4 @@
-"""What differs between two versions of a turn, word by word."""
+"""The differences between two versions of a turn, word by word."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["difference", "plain_text"]
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_MOST_PIECES = 4_000  # that are compared
-_MOST_CHARACTERS = 20_000  # of a text that is compared word by word
-_MOST_STEPS = 200_000  # of comparing, which takes some 20 ms
+_MOST_PIECES = 4_000  # the most pieces that are compared
+_MOST_CHARACTERS = 20_000  # longer texts are compared by lines
+_MOST_STEPS = 200_000  # the most steps of a comparison, which take some 20 ms
 
 
 def plain_text(message: Message) -> str:
-    """Return what a message says: its texts, and its calls as they would be written."""
+    """Return a message as text: its texts, and its tool calls as code."""
     calls = message.get("tool_calls")
     written = [_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     return "\n".join([*texts_of(message), *written])
 
 
 def difference(before: str, after: str) -> list[tuple[str, str]]:
-    """Compare two texts; in a time that is bounded, whatever they are.
+    """Compare two texts in bounded time.
 
     Returns:
         Pieces in order, each with ``"same"``, ``"gone"`` (only in the first) or ``"new"`` (only in the second). Words
-        are compared, or lines where a text is long; what takes too long to compare is told as gone and new.
+        are compared, or lines of long texts; text that would take too long is returned as gone and new.
     """
     head = _equal_lines(before, after)
     tail = _equal_ends(before[head:], after[head:])
@@ -48,14 +48,14 @@ def difference(before: str, after: str) -> list[tuple[str, str]]:
 
 
 class _Matcher(difflib.SequenceMatcher[str]):
-    """Stops to look for what is the same once that has taken too long: among equal lines, each fits each other."""
+    """A matcher that stops after too many steps: among many equal lines each one matches all others."""
 
     _steps_left = _MOST_STEPS
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
-        before: Any = self.a  # type: ignore[attr-defined]  # typeshed leaves out both texts
+        before: Any = self.a  # type: ignore[attr-defined]  # typeshed lacks these attributes
         places: dict[str, list[int]] = self.b2j  # type: ignore[attr-defined]
         self._steps_left -= sum(1 + len(places.get(piece, ())) for piece in before[alo:ahi])
         if self._steps_left < 0:
@@ -64,7 +64,7 @@ class _Matcher(difflib.SequenceMatcher[str]):
 
 
 def _equal_lines(one: str, other: str) -> int:
-    """How many characters of whole lines two texts begin with alike."""
+    """Return the number of equal characters at the beginnings of two texts, in whole lines."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -76,7 +76,7 @@ def _equal_lines(one: str, other: str) -> int:
 
 
 def _equal_ends(one: str, other: str) -> int:
-    """How many characters of whole lines two texts end with alike."""
+    """Return the number of equal characters at the ends of two texts, in whole lines."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -89,7 +89,7 @@ def _equal_ends(one: str, other: str) -> int:
 
 
 def _pieces(before: str, after: str, by_words: bool) -> tuple[list[str], list[str]]:
-    """Take both texts apart: into words, into lines, or not at all."""
+    """Split both texts into words, into lines, or not at all."""
     if by_words:
         words = _WORDS.findall(before), _WORDS.findall(after)
         if max(map(len, words)) <= _MOST_PIECES:
@@ -100,7 +100,7 @@ def _pieces(before: str, after: str, by_words: bool) -> tuple[list[str], list[st
 
 
 def _joined(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Join neighbours of one kind."""
+    """Join neighbours of the same kind."""
     kinds = itertools.groupby(pieces, key=lambda piece: piece[0])
     return [(kind, "".join(text for _, text in group)) for kind, group in kinds]
 

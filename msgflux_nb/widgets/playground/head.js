@@ -1,5 +1,5 @@
 // @ts-check
-// The head of a playground: whom to ask and how, what the answer is read as, which tools; and what is done with all of it.
+// The head of a playground: the model and its options, the structure, the tools, and actions on the conversation.
 
 import { iconButton, opensMenu, pickButton, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -53,7 +53,7 @@ export function playHead(play, el, inner, acts, signal) {
     more,
   );
 
-  /** What still arrives belongs to what was shown: it ends, and undo brings it back. */
+  /** Start over: stop an arriving answer, which undo brings back with the conversation. */
   function beginAgain() {
     play.stop();
     inner.builder.clear();
@@ -99,7 +99,7 @@ export function playHead(play, el, inner, acts, signal) {
     const settled = model.get("call_options");
     first.set(one);
     settings.replaceChildren(element("span", {}, settled.temperature === undefined ? "settings" : `T ${settled.temperature}`));
-    settings.hidden = Boolean(two); // they are in the menu of the first
+    settings.hidden = Boolean(two); // the menu of the first model has them
     settings.title = model.get("model_options") || "settings of the call";
     second.set(two);
     for (const node of [and, second.node, end]) node.hidden = !two;
@@ -177,7 +177,7 @@ function sliderRow(label, range, value, change) {
   input.value = String(value ?? (range.min + range.max) / 2);
   input.addEventListener("input", () => void (shown.textContent = input.value));
   input.addEventListener("change", () => change(Number(input.value)));
-  // The menu's arrows move between entries; here they move the slider.
+  // here the arrow keys move the slider, not between entries
   input.addEventListener("keydown", (event) => event.key.startsWith("Arrow") && event.stopPropagation());
   return [element("span", {}, label), input, shown];
 }

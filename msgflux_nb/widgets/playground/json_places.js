@@ -1,8 +1,8 @@
 // @ts-check
-// Where the values of a JSON text stand in it, though it may not be whole yet.
+// The places of values in a JSON text that may be incomplete.
 
 /**
- * Where the values of a JSON text stand: path, start, end; an open text ends where it ends.
+ * Return the values of a JSON text as path, start and end; an open string ends at the end of the text.
  * @param {string} text
  * @returns {[path: string, start: number, end: number][]}
  */

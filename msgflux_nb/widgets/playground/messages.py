@@ -1,4 +1,4 @@
-"""What the page of a playground sends."""
+"""Messages from the page of a playground."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["At", "Branch", "Code", "Compare", "Option", "Pick", "Run", "Tokens"]
 
 
 class Run(PageMessage, frozen=True):
-    """Ask; the fields come along, since traits travel in messages of their own, which could be handled later."""
+    """Run; it includes the fields, since traits come in separate messages, which may be handled later."""
 
     draft: DraftFields
     prefill: str
@@ -18,34 +18,34 @@ class Run(PageMessage, frozen=True):
 
 
 class At(PageMessage, frozen=True):
-    """Something is asked of the turn at a position."""
+    """Do something with the turn at a position."""
 
     position: int
 
 
 class Branch(PageMessage, frozen=True):
-    """Go on from another token."""
+    """Continue from another token."""
 
     index: int
     token: str
 
 
 class Option(PageMessage, frozen=True):
-    """A setting of the call was moved; without a name, all are as the model has them."""
+    """Set an option of the call; without a name, reset all to the model's."""
 
     name: str
     value: float | None
 
 
 class Pick(PageMessage, frozen=True):
-    """A model was picked for a side; an empty name is none."""
+    """Pick a model for a side; an empty name for none."""
 
     side: int
     name: str
 
 
 class Compare(PageMessage, frozen=True):
-    """Two versions of a turn are compared; by default the shown one and the one before it."""
+    """Compare two versions of a turn; by default the shown one and the one before it."""
 
     position: int
     left: int | None = None
@@ -53,13 +53,13 @@ class Compare(PageMessage, frozen=True):
 
 
 class Tokens(PageMessage, frozen=True):
-    """The tokens of a side's answer are asked for, from one on."""
+    """Ask for the tokens of a side's answer, from one on."""
 
     side: int
     since: int = 0
 
 
 class Code(PageMessage, frozen=True):
-    """The code is asked for, of this question or of a grid of it."""
+    """Ask for the code of the question, or of a grid of it."""
 
     grid: bool = False

@@ -1,4 +1,4 @@
-"""Models that can be picked: those that were given, those that the notebook has, and the embedded one."""
+"""The models to pick from: given ones, those of the notebook, and the embedded one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _LONGEST_NAME = 1_000
 
 
 class Models:
-    """Offers models by labels: their names, and where two have one name, a number behind it.
+    """Offers models by labels: their names, with a number if two have the same name.
 
     Args:
-        given: models, or names of models; the embedded one is always offered.
+        given: models or names of models; the embedded one is always offered.
     """
 
     def __init__(self, given: Iterable[Any]) -> None:
         self._given = [model_of(one, "Playground") for one in given]
-        self._embedded = model_of(None, "Playground")  # one object, or it would be another model once it was picked
+        self._embedded = model_of(None, "Playground")  # kept, so that each pick gives the same object
         self._offers: dict[str, Any] = {}
         self.look({})
 
     @property
     def labels(self) -> list[str]:
-        """The labels of all that is offered."""
+        """The labels of all offered models."""
         return list(self._offers)
 
     def look(self, namespace: Mapping[str, Any]) -> None:
-        """Look for models in a notebook again."""
+        """Look for models in the notebook again."""
         found = [value for name, value in list(namespace.items()) if _is_model(name, value)]
         offers: dict[str, Any] = {}
         for model in [*self._given, *found]:
@@ -44,7 +44,7 @@ class Models:
         self._offers = offers
 
     def label(self, model: Any) -> str:
-        """How a model is called here; "" for None. One that was not offered is from now on."""
+        """Return a model's label, "" for None; a new model is offered from now on."""
         if model is None:
             return ""
         found = next((label for label, offered in self._offers.items() if offered is model), None)
@@ -55,10 +55,10 @@ class Models:
         return found
 
     def named(self, label: str) -> Any:
-        """Return the model with a label, or make the one of that name.
+        """Return the model with a label, or make a model of this name.
 
         Raises:
-            ValueError: it is too long for a name.
+            ValueError: the label is too long for a name.
         """
         offered = self._offers.get(label)
         if offered is None and len(label) > _LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""The page of a playground: what it is told, and what it asks."""
+"""The page of a playground: its traits and the handlers of its messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["PlayPage"]
 
 
 class PlayActs(Protocol):
-    """What the page asks of the playground that it is of: mostly what a notebook calls, too."""
+    """The methods of a playground that its page calls; a notebook calls most of them too."""
 
     model: Any
     schema: str
@@ -49,7 +49,7 @@ class PlayActs(Protocol):
 
 
 class PlayPage(View):
-    """Traits and messages; :class:`Playground` has the methods that a notebook calls, and these call."""
+    """Traits and handlers of messages; the handlers call the methods of :class:`Playground`."""
 
     stem = "playground/playground"
 
@@ -62,9 +62,9 @@ class PlayPage(View):
     picker: WidgetTrait[SchemaPicker] = WidgetTrait().tag(sync=True)
     calls: WidgetTrait[ToolCallView] = WidgetTrait().tag(sync=True)
     plan: WidgetTrait[PlanView] = WidgetTrait().tag(sync=True)
-    plan_driver = t.Unicode("").tag(sync=True)  # what runs the plan schema that is picked; empty for none
+    plan_driver = t.Unicode("").tag(sync=True)  # the driver of the picked plan schema; empty for none
     runs_plan = t.Bool(False).tag(sync=True)
-    # What else the page needs.
+    # Further traits for the page.
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
     model_options = t.Unicode("").tag(sync=True)
@@ -93,10 +93,10 @@ class PlayPage(View):
             lines += [*told, " · ".join(side.status(times=False))]
         return "".join(drawn), "\n".join(filter(None, lines))
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_run(self, message: page.Run, _buffers: Buffers) -> None:
-        # The fields come along: traits travel in messages of their own, which could be handled later.
+        # The message has the fields: traits come in separate messages, which may be handled later.
         try:
             self._rounds.check_free()
         except RuntimeError:
@@ -117,7 +117,7 @@ class PlayPage(View):
         self._acts.branch(message.index, message.token)
 
     def _on_again(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """The last run failed: ask the same again."""
+        """Ask the same again, because the last run failed."""
         turns = self.builder.history.messages
         if turns and turns[-1].get("role") == "assistant":
             self._acts.rerun()
@@ -125,11 +125,11 @@ class PlayPage(View):
             self._acts.ask(wait=False)
 
     def _on_option(self, message: page.Option, _buffers: Buffers) -> None:
-        """A setting of the call was moved; the model of the notebook is left as it is, and a copy is asked."""
+        """Set an option of the call on a copy of the model; the notebook's model does not change."""
         self._acts.set_option(message.name, message.value)
 
     def _on_decide(self, message: DecideOpen, _buffers: Buffers) -> None:
-        """A person decided on the call that waits."""
+        """Decide on the waiting tool call."""
         try:
             self.calls.decide_open(message)
         except ToolCallError as error:
@@ -139,7 +139,7 @@ class PlayPage(View):
         self._acts.stop()
 
     def _on_hello(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """A page has loaded, perhaps in the middle of a run, or has missed something."""
+        """Send everything to a page that has loaded, perhaps during a run, or has missed a batch."""
         self.send({"type": "running" if self.running else "idle"})
         for side in self._rounds.sides:
             side.progress()
@@ -147,7 +147,7 @@ class PlayPage(View):
             self.send_state("ends")
 
     def _on_models(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is about to pick one."""
+        """Refresh the models, because a person is about to pick one."""
         self._show_models()
 
     def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:

@@ -10,7 +10,7 @@ import { element } from "../base/dom.js";
 
 /**
  * @param {Panel[]} panels
- * @param {string} prefix makes ids that are the page's own
+ * @param {string} prefix makes ids unique on the page
  */
 export function tabbed(panels, prefix) {
   const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "next to the conversation" });
@@ -48,7 +48,7 @@ export function tabbed(panels, prefix) {
   }
 
   /**
-   * Show or hide a tab; of one that is hidden, the first comes to the front.
+   * Show or hide a tab; if the front one is hidden, the first tab comes to the front.
    * @param {string} name
    * @param {boolean} there
    */
@@ -61,7 +61,7 @@ export function tabbed(panels, prefix) {
 
   open(current);
   /**
-   * A small number at a tab.
+   * Set a small number at a tab.
    * @param {string} name
    * @param {string} text
    */
@@ -77,7 +77,7 @@ export function tabbed(panels, prefix) {
 }
 
 /**
- * Two versions of a turn, and what differs.
+ * Make the panel of two versions of a turn and their differences.
  * @param {Play} play
  * @param {() => void} show brings this panel to the front
  * @param {AbortSignal} signal
@@ -124,7 +124,7 @@ function differing([kind, text]) {
 }
 
 /**
- * Texts that the kernel is asked for when somebody looks.
+ * Make the panel of raw texts, which are requested when it is opened.
  * @param {Play} play
  * @param {AbortSignal} signal
  * @returns {Panel}
@@ -158,7 +158,7 @@ export function rawPanel(play, signal) {
 }
 
 /**
- * The code that asks the same.
+ * Make the panel of the code that asks the same.
  * @param {Play} play
  * @param {AbortSignal} signal
  */
@@ -190,7 +190,7 @@ export function codePanel(play, signal) {
   const draw = () => {
     const { number, over } = play.sides[0];
     if (shown === `${number} ${over}`) return;
-    shown = `${number} ${over}`; // the question that it asks is another one now
+    shown = `${number} ${over}`; // the question has changed
     play.model.send({ type: "code" });
   };
   play.readers.add(read);
@@ -199,7 +199,7 @@ export function codePanel(play, signal) {
   const panel = { name: "code", node, draw, opened };
   return {
     panel,
-    /** Copy it as soon as it comes. */
+    /** Copy the code as soon as it comes. */
     want() {
       wanted = true;
     },

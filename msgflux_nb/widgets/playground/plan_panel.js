@@ -1,5 +1,5 @@
 // @ts-check
-// The plan of a plan schema: one call that fills the structure, or several calls that run it, drawn below.
+// The panel of a plan schema: fill the structure by one call, or run the plan by several calls, shown below.
 
 import { textButton } from "../base/controls.js";
 import { element, onChange } from "../base/dom.js";
@@ -15,7 +15,7 @@ const PLAN_WORDS = {
 
 /**
  * @param {Play} play
- * @param {HTMLElement} place where the view of the plan is drawn
+ * @param {HTMLElement} place the place of the plan's view
  * @param {AbortSignal} signal
  */
 export function planPanel(play, place, signal) {
@@ -43,7 +43,7 @@ export function planPanel(play, place, signal) {
     (model.get("runs_plan") ? several : once).focus();
   });
 
-  /** Whether there is a plan to run, or one to look at. */
+  /** Whether there is a plan to run or to show. */
   const there = () => model.get("plan_driver") !== "" || place.querySelector(".mf-vote, .mf-steps, .mf-wood") !== null;
 
   function draw() {

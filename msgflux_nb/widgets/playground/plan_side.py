@@ -1,4 +1,4 @@
-"""A plan in a playground: the driver of a plan schema, its run next to the conversation, its answer as a turn."""
+"""Runs a plan in a playground: the driver of a plan schema, and its answer as a turn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DRIVERS: dict[Any, Callable[..., PlanResult]] = {
 
 
 def driver_of(schema: Any) -> Callable[..., PlanResult] | None:
-    """Return the driver that runs what a plan schema describes; None for any other type."""
+    """Return the driver of a plan schema; None for any other type."""
     bare = typing.get_origin(schema) or schema
     return next((driver for known, driver in _DRIVERS.items() if known is bare), None)
 
@@ -38,14 +38,14 @@ def driver_name(schema: Any) -> str:
 
 
 def answer_of(schema: Any) -> Any:
-    """Return the type of a plan schema's answer: ``int`` of ``ReAct[int]``."""
+    """Return the type of a plan schema's answer, such as ``int`` for ``ReAct[int]``."""
     return next(iter(typing.get_args(schema)), str)
 
 
 def plan_question(
     messages: Sequence[Message], schema: Any, tools: tuple[Any, ...], options: Mapping[str, Any], view: Any
 ) -> Question:
-    """Return the question whose plan is run; its answer is a text or a value of the schema's own type."""
+    """Return the question for a plan; its answer is a text or a value of the schema's answer type."""
     driver, answer = driver_of(schema), answer_of(schema)
     own = tools if driver is react else ()
     told = {"driver": driver, "answer": answer, "plan_options": dict(options), "view": view}
@@ -53,10 +53,10 @@ def plan_question(
 
 
 class PlanSide(Side):
-    """A model that runs a plan; the view of plans shows it, and the final answer becomes the turn.
+    """A model that runs a plan; the plan's view shows it, and the final answer becomes the turn.
 
     Attributes:
-        plan: what the plan came to; of one that broke off, as far as it came.
+        plan: the result of the plan, partial if it failed.
     """
 
     plan: PlanResult | None = None
@@ -64,16 +64,16 @@ class PlanSide(Side):
 
     @property
     def response(self) -> PlanResult | None:
-        """What the plan came to."""
+        """The result of the plan."""
         return self.plan
 
     def turns(self) -> list[Message]:
-        """Return the final answer as a turn; none without an answer."""
+        """Return the final answer as a turn; an empty list without an answer."""
         final = None if self.plan is None or self.state == "stopped" else self.plan.final_answer
         return [] if final is None else [{"role": "assistant", "content": text_of(final)}]
 
     def status(self, *, times: bool = True) -> tuple[str, ...]:
-        """Calls, tokens, cost and why it stopped, in short words."""
+        """Return calls, tokens, cost and the reason of the stop in short words."""
         return () if self.plan is None else plan_figures(self.plan, times=times)
 
     def _work(self, job: Any) -> Any:
@@ -92,7 +92,7 @@ class PlanSide(Side):
         finally:
             self.plan = self._run.result
         if self._run.state == "stopped" or self.plan is None:
-            job.stop()  # it may have been stopped in the view of plans
+            job.stop()  # it may have been stopped in the plan's view
             raise StreamInterruptedError("the run was stopped")
         self._batch(self._number, 1, {"text": text_of(self.plan.final_answer)})
         return self.plan.final_answer

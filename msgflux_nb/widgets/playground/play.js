@@ -1,5 +1,5 @@
 // @ts-check
-// What a page knows of a playground: the sides that answer, what was asked of the kernel, and the widgets inside.
+// A page's knowledge of a playground: the sides that answer, requests to the kernel, and the inner widgets.
 
 import { Side } from "../base/stream.js";
 /** @import { Model } from "../base/dom.js" */
@@ -8,7 +8,7 @@ import { Side } from "../base/stream.js";
 
 const SILENCE_MILLISECONDS = 3000;
 
-/** @typedef {{ builder: any, prefill: any, picker: any }} Inner the exports of the widgets inside */
+/** @typedef {{ builder: any, prefill: any, picker: any }} Inner the exports of the inner widgets */
 
 export class Play {
   /** @param {Model} model */
@@ -16,7 +16,7 @@ export class Play {
     this.model = model;
     /** @type {Set<() => void>} */
     this.listeners = new Set();
-    /** @type {Set<(message: any) => void>} what views want to hear: tokens, a difference, code, raw */
+    /** @type {Set<(message: any) => void>} views that read messages: tokens, differences, code, raw texts */
     this.readers = new Set();
     this.sides = [this.newSide()];
     /** @type {[string, string] | null} */
@@ -27,17 +27,17 @@ export class Play {
     this.silent = false;
     /** Whether the kernel has ended. */
     this.gone = false;
-    /** @type {WaitingCall | null} the call that waits for a person */
+    /** @type {WaitingCall | null} the tool call that waits for a person */
     this.waitingCall = null;
-    /** Whether two answers stand next to each other until one is chosen; and whether their differences are marked. */
+    /** Whether two answers wait for one to be chosen; and whether their differences are marked. */
     this.choosing = false;
     this.marked = true;
     this.resyncing = false;
-    /** Whether the saved output had time to follow the last run. */
+    /** Whether the saved output had time to be updated after the last run. */
     this.kept = false;
     /** @type {Inner | null} */
     this.inner = null;
-    /** @type {(() => void)[]} what waits for the widgets inside */
+    /** @type {(() => void)[]} work that waits for the inner widgets */
     this.waiting = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -47,7 +47,7 @@ export class Play {
     return new Side(() => this.resync());
   }
 
-  /** Register for messages; called while the widget is made, or the first ones would be missed. */
+  /** Register for messages; called while the widget is made, so that the first ones are not missed. */
   connect() {
     const { model } = this;
     model.on("msg:custom", (message) => this.receive(message));
@@ -62,7 +62,7 @@ export class Play {
   }
 
   /**
-   * The widgets inside are there: what came before can be handed on.
+   * Note that the inner widgets are there, and do the work that waited for them.
    * @param {Inner} inner
    */
   filled(inner) {
@@ -108,7 +108,7 @@ export class Play {
   }
 
   /**
-   * What a run does while no answer arrives.
+   * Set the phase of a run between answers.
    * @param {{ side: number, number: number, phase?: string, call?: WaitingCall | null }} message
    */
   turnTo({ side, number, phase = "", call = null }) {
@@ -119,7 +119,7 @@ export class Play {
   }
 
   /**
-   * The side that a message is about; one that is of a new run leaves those of the last one out.
+   * Return the side of a message; the first message of a new run drops the sides of the last one.
    * @param {{ side: number, number: number }} message
    */
   sideAt({ side, number }) {
@@ -129,7 +129,7 @@ export class Play {
   }
 
   /**
-   * An answer has become a turn; its words are here already. Without a side: all have.
+   * Note that an answer has become a turn, whose words are already here; without a side, all answers have.
    * @param {{ side: number | null, number?: number, seq?: number, card?: any }} message
    */
   settle({ side, number, seq, card }) {
@@ -138,10 +138,10 @@ export class Play {
       return;
     }
     const from = this.sides[side];
-    if (!from || from.number !== number) return; // the builder notices, and asks for what it missed
+    if (!from || from.number !== number) return; // the builder notices the gap and asks for everything
     from.settled = true;
     const words = { text: from.text, html: from.blocks.slice(), prefill: from.prefill, reasoning: from.reasoning };
-    // Of an answer of which something was missed, the kernel has all the words.
+    // If a batch was lost, only the kernel has all the words.
     const hand = () => (seq === from.seq ? this.inner?.builder.settle(card, words) : this.inner?.builder.resync());
     if (this.inner) hand();
     else this.waiting.push(hand);
@@ -154,10 +154,10 @@ export class Play {
     side.end(message);
     const words = this.sides.map((one) => one.number);
     const ends = [...this.model.get("ends").filter((/** @type {Ending} */ one) => words.includes(one.number)), message];
-    this.model.set("ends", ends); // so that what the page saves has it; the kernel knows it
+    this.model.set("ends", ends); // so that the saved page has it; the kernel has it too
   }
 
-  /** The kernel's state of a run that has ended, for a page that was loaded later. */
+  /** Take the kernel's state of an ended run, on a page that was loaded later. */
   ended() {
     for (const ending of this.model.get("ends")) {
       const side = this.sideAt(ending);
@@ -185,7 +185,7 @@ export class Play {
     this.tell();
   }
 
-  /** The conversation has started over: nothing is told of the answers of the last one. */
+  /** Forget the answers, because the conversation has started over. */
   forget() {
     this.sides.splice(0, this.sides.length, this.newSide());
     this.choosing = false;
@@ -193,7 +193,7 @@ export class Play {
 
   resync() {
     if (this.resyncing) return;
-    this.resyncing = true; // once: the answer to it has everything
+    this.resyncing = true; // only once: the reply has everything
     this.model.send({ type: "hello" });
   }
 
@@ -201,7 +201,7 @@ export class Play {
     return this.state !== "idle";
   }
 
-  /** @param {boolean} gone whether the kernel has ended: then nothing more arrives */
+  /** @param {boolean} gone whether the kernel has ended, so that nothing more arrives */
   lose(gone) {
     this.gone = gone;
     if (gone) {
@@ -219,14 +219,14 @@ export class Play {
     this.tell();
   }
 
-  /** Whether a run may be asked for: none is under way, or the last question was never heard. */
+  /** Whether a run may be requested: none is going on, or the last request was never answered. */
   get free() {
     if (this.gone) return false;
     return !this.busy || (this.state === "asked" && this.silent);
   }
 
   /**
-   * Ask for a run.
+   * Request a run.
    * @param {Handled} type
    * @param {Record<string, unknown>} question
    */
@@ -239,7 +239,7 @@ export class Play {
     this.tell();
   }
 
-  /** Ask the run under way to end. */
+  /** Request the end of the run. */
   stop() {
     if (this.state !== "running") return;
     this.state = "stopping";
@@ -248,7 +248,7 @@ export class Play {
     this.tell();
   }
 
-  /** A kernel that is busy or gone says nothing: after a while, say so. */
+  /** Show a note if the kernel does not answer for a while. */
   expect() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {

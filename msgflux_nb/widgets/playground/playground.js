@@ -1,5 +1,5 @@
 // @ts-check
-// The playground: header, conversation, the panels next to it, status. The widgets inside draw themselves.
+// The playground: head, conversation, panels, status. The inner widgets draw themselves.
 
 import { textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -18,9 +18,9 @@ import { waitingCard } from "./waiting.js";
 /** @import { Side } from "../base/stream.js" */
 /** @import { Inner } from "./play.js" */
 
-let playgrounds = 0; // so that the tabs of each have ids of their own
+let playgrounds = 0; // makes the ids of tabs unique
 
-/** One widget, any number of views: what runs is kept here, each view draws it. */
+/** One widget with any number of views: the state is here, and each view draws it. */
 export default guarded(() => {
   /** @type {Play} */
   let play;
@@ -45,7 +45,7 @@ export default guarded(() => {
       const inner = { builder: builder.exports, prefill: prefill.exports, picker: picker.exports };
       play.filled(inner);
       const places = { structure: element("div"), tools: element("div"), plan: element("div") };
-      if (leave.signal.aborted) return; // it was removed before it was there
+      if (leave.signal.aborted) return; // the view was removed before the inner widgets were there
       await draws(builder, left, leave.signal);
       const start = /** @type {HTMLElement} */ (left.querySelector(".mf-start-slot"));
       await Promise.all([
@@ -108,7 +108,7 @@ function whole(play, el, { left, places, inner }, signal) {
   head.node.firstElementChild?.after(lens.head);
   status.node.append(lens.keys);
   at(".mf-run-slot").append(button.node);
-  at(".mf-add").classList.replace("mf-primary", "mf-dim"); // one filled button a view
+  at(".mf-add").classList.replace("mf-primary", "mf-dim"); // only one filled button per view
   left.querySelector(".mf-talking")?.before(begin.node);
   el.prepend(head.node);
   panes.append(tabs.node);
@@ -123,12 +123,12 @@ function whole(play, el, { left, places, inner }, signal) {
 
   async function run() {
     if (!play.free) return;
-    await builder.ready(); // a file still on its way belongs to the message
+    await builder.ready(); // a file that is still being sent belongs to the message
     const draft = play.free ? builder.draft() : null;
     if (!draft) return;
     play.choosing = false;
     play.ask("run", { draft, at: Date.now(), prefill: prefill.value(), schema: picker.model.get("schema") });
-    scroller.scrollTop = scroller.scrollHeight; // what was asked is seen
+    scroller.scrollTop = scroller.scrollHeight; // scroll to the question
   }
 
   function copies() {
@@ -152,7 +152,7 @@ function whole(play, el, { left, places, inner }, signal) {
     void copied([rows.map(({ field }) => cell(field)), rows.map(({ value }) => cell(value))].map((line) => line.join("\t")).join("\n"));
   }
 
-  /** One of two answers is the one that the conversation goes on from. @param {number} index */
+  /** Choose the answer with which the conversation continues. @param {number} index */
   function goOn(index) {
     const turn = builder.model.get("turns").at(-1);
     if (!play.choosing || play.busy || !turn) return;
@@ -201,10 +201,10 @@ function whole(play, el, { left, places, inner }, signal) {
     event.preventDefault();
   }
 
-  /** Which answer was at work when the tools were brought to the front. */
+  /** The number of the answer for which the tools came to the front. */
   let toolsOf = 0;
-  let plansOf = 0; // and the plan
-  let talked = false; // whether there was a conversation, which can start over
+  let plansOf = 0; // likewise for the plan
+  let talked = false; // whether there is a conversation that can start over
 
   const draw = oncePerFrame(() => {
     if (!builder.empty()) talked = true;
@@ -260,7 +260,7 @@ function positionOf(event) {
 }
 
 /**
- * Draw a widget in a place of ours.
+ * Draw an inner widget in a place.
  * @param {Child} child
  * @param {HTMLElement} place
  * @param {AbortSignal} signal
@@ -272,8 +272,8 @@ async function draws(child, place, signal) {
 }
 
 /**
- * The one filled button: Run, and while something runs Stop in the same place with the same width. While a call waits
- * it is not filled: Approve is.
+ * Make the only filled button: Run, or Stop with the same place and width. While a tool call waits, Approve is filled
+ * instead.
  * @param {Play} play
  * @param {() => void} run
  */
@@ -297,7 +297,7 @@ function runButton(play, run) {
 }
 
 /**
- * The start of the answer: a button until there is one, then its editor.
+ * Make the start of the answer: a button until there is one, then its editor.
  * @param {HTMLElement} left
  * @param {any} prefill
  * @param {AbortSignal} signal

@@ -1,4 +1,4 @@
-"""``Playground``: a conversation, the start of the answer, a structure, tools; and what one model or two make of it."""
+"""``Playground``: try one or two models with messages, a prefill, a structure and tools."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = ["Playground"]
 
 
 class Playground(PlayPage):
-    """A place to try a model: messages, the start of the answer, a structure, tools; Run and Stop.
+    """Try a model: write messages, the start of the answer, a structure and tools; run and stop it.
 
-    Runs happen on a thread, so that the notebook stays free and Stop works. Each answer becomes a turn of the
-    conversation; another one in its place becomes its sibling, and nothing is lost.
+    Runs are on a thread, so that the notebook stays free and Stop works. Each answer becomes a turn of the
+    conversation; another answer in its place becomes its sibling, and both are kept.
 
     Args:
         model: a model, or its name; by default the embedded one.
@@ -48,28 +48,26 @@ class Playground(PlayPage):
         prompt: the message to begin with.
         system_prompt: instructions; they become the first turn.
         prefilling: the start of the answer.
-        schemas: types to offer with the plan schemas and the Structs that the notebook defines: by name, or alone.
-        tools: functions that the model may call; each call is approved in the tab "tools", unless ``approve`` is
-            ``"auto"``.
+        schemas: types to offer besides the plan schemas and the Structs of the notebook: by name, or alone.
+        tools: functions that the model may call; a person approves each call, unless ``approve`` is ``"auto"``.
         approve: ``"ask"`` or ``"auto"``.
-        compare: a second model, or its name, that answers with the first; both answers become siblings. Tools are
-            not run then.
-        models: models, or names, to offer with those that the notebook defines.
-        schema: the type that the first answer is read as, or the name of one that is offered.
+        compare: a second model, or its name, that answers too; both answers become siblings, and tools are not run.
+        models: models, or names, to offer besides those of the notebook.
+        schema: the type that the first answer is decoded to, or the name of an offered one.
 
     Attributes:
-        value: what the last run was decoded to: a ``str``, or an instance of the schema; None if it is not complete.
+        value: the value of the last run: a ``str``, or an instance of the schema; None if it is not complete.
         builder: the conversation, a ``MessageBuilder``.
         prefill: the start of the answer, a ``PrefillEditor``.
-        picker: what the answer is decoded to, a ``SchemaPicker``.
+        picker: the structure of the answer, a ``SchemaPicker``.
         calls: the tool calls, a ``ToolCallView``.
         compare: the second model, or None.
         tools: functions that the model may call.
         logprobs: whether tokens come with their probabilities, for the tab "tokens".
-        plan: the plan that runs, or ran last, a ``PlanView``.
-        runs_plan: whether a plan schema that has a driver is run as a plan, in several calls, instead of one call.
-        plan_options: what a plan's driver is called with, such as ``{"n": 5}`` and its limits.
-        running: whether a run is under way.
+        plan: the present or last plan, a ``PlanView``.
+        runs_plan: whether to run a plan schema as a plan of several calls instead of one call.
+        plan_options: keywords of the plan's driver, such as ``{"n": 5}`` and limits.
+        running: whether a run is going on.
 
     Example:
         >>> playground = Playground("local/smollm2-135m", prompt="Name three fruits.")
@@ -103,7 +101,7 @@ class Playground(PlayPage):
         self._model = self._as_given = first
         self.plan_options: dict[str, Any] = {"max_calls": 40}
         self._acts = self
-        self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self._lock = threading.RLock()  # ipykernel 7 handles the page's messages on another thread
         builder = MessageBuilder([*given, *checked(messages)], model=first)
         builder.draft = prompt
         self._rounds = Rounds(builder, tell=lambda message: self.send(message), on_end=self._finish)
@@ -141,14 +139,14 @@ class Playground(PlayPage):
         self._show_models()
 
     def _turns_changed(self, _change: Any) -> None:
-        if not self._rounds.busy:  # the end of a run brings the twin up to date
+        if not self._rounds.busy:  # the end of a run updates the twin
             self._update_twin()
 
-    # -- what a notebook reads ------------------------------------------------------------------------------------
+    # -- for the notebook: state ------------------------------------------------------------------------------------
 
     @property
     def model(self) -> Any:
-        """Whom a run asks; a name may be set too."""
+        """The model that a run asks; may be set to a model or a name."""
         return self._model
 
     @model.setter
@@ -162,7 +160,7 @@ class Playground(PlayPage):
         self.builder.model = self.prefill.model = self.picker.model = model
 
     def set_option(self, name: str, value: Any) -> None:
-        """Ask with another option than the model that was given has; without a name, with that model itself."""
+        """Change an option of the model for later runs; without a name, use the given model's options again."""
         varied = self._as_given
         if name:
             varied = copy.copy(self._model)
@@ -173,7 +171,7 @@ class Playground(PlayPage):
 
     @property
     def messages(self) -> list[Message]:
-        """The conversation, with the message being written as its last; may be set."""
+        """The conversation, with the message being written as its last one; may be set."""
         found: list[Message] = self.builder.messages
         return found
 
@@ -201,7 +199,7 @@ class Playground(PlayPage):
 
     @property
     def schema(self) -> str:
-        """The name of the structure asked for; empty for text; may be set."""
+        """The name of the answer's structure; empty for text; may be set."""
         return str(self.picker.schema)
 
     @schema.setter
@@ -210,12 +208,12 @@ class Playground(PlayPage):
 
     @property
     def response(self) -> Any:
-        """The answer of the last run, as it arrives; None before the first, or if it could not be asked."""
+        """The answer of the last run, as it arrives; None before the first run, or if it could not be asked."""
         return next(iter(self.responses), None)
 
     @property
     def responses(self) -> list[Any]:
-        """The answers of the last run: one, or where two models are compared one of each."""
+        """The answers of the last run: one, or one of each model if two are compared."""
         return [side.response for side in self._rounds.sides]
 
     @property
@@ -225,22 +223,22 @@ class Playground(PlayPage):
 
     @property
     def media(self) -> dict[str, Any]:
-        """The parts of messages that hold a file, by a hash of it; the code that is copied names them so."""
+        """The parts of messages with files, by the hash of the file, as copied code names them."""
         return dict(self.builder.files)
 
     @property
     def code(self) -> str:
-        """The Python code that asks the same: the question of the last run, or the message being written."""
+        """Return Python code that asks the same as the last run, or else what Run would ask."""
         asked, namespace = self._question_shown(), notebook_namespace()
         model = self._rounds.sides[0].model if asked is self._rounds.question else self._model
         return code_of(asked, model, owner=self, namespace=namespace, made=self.picker.codes)
 
     @property
     def grid_code(self) -> str:
-        """The Python code of a grid of what stands here: the conversation as a prompt, ``{{names}}`` as its input."""
+        """Return the Python code of a grid with the conversation as its prompt and ``{{names}}`` as its input."""
         turns = list(self.builder.history.messages)
         turns += [ChatBlock.user(self.prompt)] if self.prompt.strip() else []
-        while turns and turns[-1].get("role") in ("assistant", "tool"):  # the answers of before
+        while turns and turns[-1].get("role") in ("assistant", "tool"):  # drop answers at the end
             turns.pop()
         return grid_code_of(
             turns,
@@ -256,7 +254,7 @@ class Playground(PlayPage):
         """Return the answers of the last run as typed rows; an empty frame before the first.
 
         Raises:
-            MsgfluxError: the last run failed or was stopped; the same error as ``response.consume()`` raises.
+            MsgfluxError: the last run failed or was stopped; the error of ``response.consume()``.
         """
         from ...tables.frame import to_frame
 
@@ -272,7 +270,7 @@ class Playground(PlayPage):
         )
         return frame
 
-    # -- what a notebook does -------------------------------------------------------------------------------------
+    # -- for the notebook: actions -------------------------------------------------------------------------------------
 
     def attach(self, source: Any, *, name: str | None = None) -> None:
         """Add a file to the message being written: a path, bytes, an open file, a PIL image, an array or a figure.
@@ -283,14 +281,14 @@ class Playground(PlayPage):
         self.builder.attach(source, name)
 
     def run(self, *, wait: bool = False) -> None:
-        """Ask: the message being written becomes a turn, and the answer the next one.
+        """Ask the model: the message being written becomes a turn, and the answer the next one.
 
         Args:
-            wait: return when the answer is complete, and raise what went wrong; without it, the answer arrives while
-                other cells run, and an error is shown and kept in ``error``.
+            wait: whether to return when the answer is complete, and raise errors; else the answer arrives while other
+                cells run, and errors are shown and kept in ``error``.
 
         Raises:
-            RuntimeError: a run is under way.
+            RuntimeError: a run is going on.
             BadRequestError: there is nothing to answer.
         """
         self._rounds.check_free()
@@ -301,17 +299,17 @@ class Playground(PlayPage):
         """Ask for another answer in the place of one; both are kept, as siblings.
 
         Args:
-            position: the turn of the assistant; the last turn by default.
+            position: the position of the assistant's turn; by default the last one.
             wait: as for ``run``.
         """
         self.ask(at=self._assistants(position), wait=wait)
 
     def continue_from(self, position: int = -1, text: str | None = None, *, wait: bool = False) -> None:
-        """Ask for another answer in the place of one, which goes on from its text.
+        """Ask for another answer in the place of one that continues its text.
 
         Args:
-            position: the turn of the assistant; the last turn by default.
-            text: the start of the new answer; by default all of the old one's text.
+            position: the position of the assistant's turn; by default the last one.
+            text: the start of the new answer; by default the whole text of the old one.
             wait: as for ``run``.
 
         Raises:
@@ -324,15 +322,15 @@ class Playground(PlayPage):
         self.ask(at=at, prefill=start, wait=wait)
 
     def branch(self, index: int, token: str, *, wait: bool = False) -> None:
-        """Go on from another token of the last answer: the text up to it, then the token, then what the model adds.
+        """Continue from another token of the last answer: its text before, the new token, then what the model adds.
 
         Args:
-            index: which token of ``response.logprobs``.
-            token: the one to put in its place.
+            index: the index of the token in ``response.logprobs``.
+            token: the token to put in its place.
             wait: as for ``run``.
 
         Raises:
-            BadRequestError: the answer has no such token, or is not shown any more.
+            BadRequestError: the answer has no such token, or is no longer shown.
         """
         at, side = self._rounds.last_answer()
         tokens = side.stream.logprobs
@@ -341,16 +339,16 @@ class Playground(PlayPage):
         self.ask(at=at, prefill=start_at(side.prefill, tokens, index, token), wait=wait)
 
     def stop(self) -> None:
-        """End the run under way, keeping what came; nothing happens if there is none."""
+        """Stop the run and keep the answer so far; do nothing without a run."""
         self._rounds.stop()
 
     def undo(self) -> bool:
-        """Take the last change of the conversation back; False if there was none."""
+        """Undo the last change of the conversation; return False if there was none."""
         return bool(self.builder.undo())
 
     def close(self) -> None:
-        """End the run under way, and the widget with its parts."""
-        if self.comm is not None:  # not where the constructor raised, nor a second time
+        """Stop the run, and close the widget and its parts."""
+        if self.comm is not None:  # None if the constructor raised, or after a first close
             self.stop()
             for part in (self.builder, self.prefill, self.picker, self.calls, self.plan):
                 part.close()
@@ -359,15 +357,15 @@ class Playground(PlayPage):
     # -- a run ----------------------------------------------------------------------------------------------------
 
     def ask(self, *, at: int | None = None, prefill: str | None = None, wait: bool = False) -> None:
-        """Ask about the conversation as it stands; ``run`` makes the message being written a turn first.
+        """Ask about the present conversation; ``run`` first makes the message being written a turn.
 
         Args:
-            at: the turn that the answer becomes a sibling of; None for a new turn at the end.
+            at: the position of the turn whose sibling the answer becomes; None for a new turn at the end.
             prefill: the start of the answer; None for the one that is set.
             wait: as for ``run``.
 
         Raises:
-            RuntimeError: a run is under way.
+            RuntimeError: a run is going on.
             BadRequestError: there is nothing to answer.
         """
         with self._lock:
@@ -399,7 +397,7 @@ class Playground(PlayPage):
         )
 
     def _question_shown(self) -> Question:
-        """The question of the last run, if the conversation is where that led; else the one that Run would ask."""
+        """Return the last question if the conversation still is its result, else the one that Run would ask."""
         last, messages = self._rounds.question, self.messages
         if last is not None and messages[: len(last.messages)] == last.messages:
             behind = messages[len(last.messages) :]
@@ -419,7 +417,7 @@ class Playground(PlayPage):
         return at
 
     def _finish(self, sides: list[Side]) -> None:
-        """The run is over: say so to observers of ``value``, and to the saved notebook."""
+        """Finish a run: notify observers of ``value`` and update the twin."""
         first = sides[0]
         try:
             self._set_unsent(ends=[side.ending() for side in sides])
@@ -429,12 +427,12 @@ class Playground(PlayPage):
             self._update_twin()
             self.value = first.value
         except Exception as error:
-            self.show_error(error)  # an observer of value failed; the run itself is over
+            self.show_error(error)  # an observer of value failed; the run has ended
         finally:
             self._rest()
 
     def _rest(self) -> None:
-        with self._lock:  # another run may have begun
+        with self._lock:  # another run may already have begun
             self.running = self._rounds.busy
 
 

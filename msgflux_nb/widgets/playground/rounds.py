@@ -1,4 +1,4 @@
-"""A round: one question, asked of one model or two, and what becomes of the answers in the conversation."""
+"""A round: one question to one or two models, whose answers become turns of the conversation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Rounds:
     Args:
         builder: the conversation, a ``MessageBuilder``.
         tell: sends a message to the page.
-        on_end: called at the end of each round with its sides; by then the next round may have begun.
+        on_end: called at the end of each round with its sides; the next round may already have begun.
 
     Attributes:
-        sides: the models of the last round, each with its answer.
-        question: what was asked last, or None.
+        sides: the sides of the last round, each a model with its answer.
+        question: the last question, or None.
     """
 
     def __init__(
@@ -43,26 +43,26 @@ class Rounds:
         self._lock = threading.RLock()
         self._open = 0
         self._done = threading.Event()
-        self._cut = False  # whether the answer and the change before it are one
-        self._place: list[int] = []  # the turns that the answer follows
-        self._elsewhere: list[int] | None = None  # the turns that are shown instead, where somebody has started over
-        self._answered: int | None = None  # the id of the turn that is the last answer
+        self._cut = False  # whether undo treats the answer and the change before it as one
+        self._place: list[int] = []  # the ids of the turns that the answer follows
+        self._elsewhere: list[int] | None = None  # the turns that are shown instead, if a person has started over
+        self._answered: int | None = None  # the id of the last answer's turn
 
     @property
     def state(self) -> str:
-        """``idle`` before the first round, then the state of its first model."""
+        """``idle`` before the first round, then the state of the first side."""
         return self.sides[0].state if self.sides else "idle"
 
     @property
     def busy(self) -> bool:
-        """Whether a round is under way."""
+        """Whether a round is going on."""
         return self._open > 0
 
     def check_free(self) -> None:
-        """Raise if a round is under way.
+        """Check that no round is going on.
 
         Raises:
-            RuntimeError: it is.
+            RuntimeError: one is.
         """
         if self.busy:
             raise RuntimeError("a run is under way; stop it first, or wait for its end")
@@ -71,10 +71,10 @@ class Rounds:
         """Prepare a round; ``start`` starts it.
 
         Args:
-            question: what to ask.
-            models: whom.
+            question: the question.
+            models: the models to ask.
             calls: the view of tool calls.
-            at: the place in the conversation that the answer takes; the end, or a turn that it becomes a sibling of.
+            at: the position of the answer in the conversation: the end, or a turn whose sibling it becomes.
         """
         with self._lock:
             self.check_free()
@@ -103,17 +103,17 @@ class Rounds:
             self._done = threading.Event()
 
     def start(self) -> None:
-        """Start what was prepared."""
+        """Start the prepared round."""
         for side in self.sides:
             side.job.start()
 
     def stop(self) -> None:
-        """Ask for the end of the round, keeping what came."""
+        """Stop the round and keep the answers so far."""
         for side in self.sides:
             side.job.stop()
 
     def wait(self) -> None:
-        """Wait for the end of the round; an interrupt stops it."""
+        """Wait for the end of the round; an interrupt stops the round."""
         done = self._done
         try:
             done.wait()
@@ -123,7 +123,7 @@ class Rounds:
             raise
 
     def last_answer(self) -> tuple[int, Side]:
-        """Return where the last answer stands, and who gave it.
+        """Return the position of the last answer, and its side.
 
         Raises:
             BadRequestError: it is not shown, or there is none.
@@ -134,7 +134,7 @@ class Rounds:
         return ids.index(self._answered), self.sides[0]
 
     def raw(self) -> list[list[str]]:
-        """Return what was sent last and what came, each as a title and a text."""
+        """Return the last requests and answers, each as a title and a text."""
         found = []
         for side in self.sides:
             if side.stream is not None:
@@ -145,7 +145,7 @@ class Rounds:
     # -- answers become turns -------------------------------------------------------------------------------------
 
     def _settle(self, side: Side, turns: list[Message]) -> None:
-        """Put an answer into the conversation; the page has its words, and is told no more than that it is one."""
+        """Put an answer into the conversation; the page has its words and only gets its card."""
         if not turns:
             return
         answer, *others = turns
@@ -156,13 +156,13 @@ class Rounds:
             self._tell({"type": "settled", "side": side.index, "number": side.number, "seq": side.seq, "card": card})
             self._answered = history.ids[-1]
             self._join_cut()
-            for turn in others:  # a result is taken back with its call
+            for turn in others:  # a result is removed with its call
                 history.add(turn)
                 history.join_changes()
             self._stay(behind)
 
     def _return(self) -> list[Message]:
-        """Go back to what was asked, should somebody have changed the conversation since; returns what stood behind."""
+        """Show the question again if the conversation has changed since; return the turns after it."""
         history, ids = self._builder.history, self._builder.history.ids
         self._elsewhere = None if history.holds(self._place) else ids
         if ids == self._place:
@@ -174,11 +174,11 @@ class Rounds:
         return behind
 
     def _stands(self, ids: list[int]) -> bool:
-        """Whether what was asked is still shown."""
+        """Return whether the turns of the question are still shown."""
         return ids[: len(self._place)] == self._place
 
     def _stay(self, behind: list[Message]) -> None:
-        """An answer is in the conversation: the next one follows it, and so does what stood behind."""
+        """Let the next answer, and the turns that came after the question, follow an answer that was added."""
         history = self._builder.history
         self._place = history.ids
         for turn in behind:
@@ -187,7 +187,7 @@ class Rounds:
         if self._elsewhere:
             history.go_to(self._elsewhere)
         elif self._elsewhere is not None:
-            history.begin()  # the answer is where it was asked for, and undo shows it
+            history.begin()  # the answer is kept at its question, and undo shows it
         self._builder.changed()
 
     def _join_cut(self) -> None:
@@ -200,7 +200,7 @@ class Rounds:
             sides, done, last = self.sides, self._done, self._open == 1
             try:
                 self._end_side(side, last=last)
-            except Exception as error:  # who waits for the end must not wait for ever
+            except Exception as error:  # else the end would be waited for forever
                 self._tell({"type": "problem", "name": type(error).__name__, "message": str(error)})
             finally:
                 self._open -= 1
@@ -222,12 +222,12 @@ class Rounds:
             self._settle_all()
         with self._builder.lock:
             if self._cut and self._builder.history.ids == self._place:
-                self._builder.history.undo()  # nothing came: what was shown in its place is shown again
+                self._builder.history.undo()  # no answer: show the earlier one in its place again
                 self._builder.changed()
         self._tell({"type": "settled", "side": None})
 
     def _settle_all(self) -> None:
-        """Answers of two models to one question are versions of one turn."""
+        """Make the answers of two models versions of one turn."""
         versions = [side.turns() for side in self.sides]
         if not any(versions):
             return
@@ -241,7 +241,7 @@ class Rounds:
 
 
 def _answer(stream: Any) -> bytes:
-    """An answer in the terms of the snapshot, since a stream's bytes are not kept."""
+    """Return an answer as text from its snapshot, since a stream's bytes are not kept."""
     import msgspec
 
     return msgspec.json.encode(msgspec.to_builtins(stream.snapshot, str_keys=True, enc_hook=str))

@@ -1,5 +1,5 @@
 // @ts-check
-// The panel next to the conversation: it comes once there is something to show, and stays until somebody hides it.
+// The panel next to the conversation: appears once there is something to show, and stays until a person hides it.
 
 import { fieldPlaces } from "./json_places.js";
 /** @import { Play } from "./play.js" */
@@ -11,7 +11,7 @@ import { fieldPlaces } from "./json_places.js";
  * @param {() => boolean} picked whether a structure is picked
  */
 export function sidePanel(play, panes, node, picked) {
-  /** @type {boolean | null} what a person wants; null for what there is */
+  /** @type {boolean | null} the person's choice; null if there is none, then it depends on the content */
   let wanted = null;
   let there = false;
 
@@ -38,13 +38,13 @@ export function sidePanel(play, panes, node, picked) {
 }
 
 /**
- * Link the text of a structure and its table: what is pointed at on one side lights on the other.
+ * Link the text of a structure and its table: pointing at a field on one side highlights it on the other.
  * @param {HTMLElement} el
  * @param {AbortSignal} signal
  */
 export function linkFields(el, signal) {
   const highlight = sharedHighlight("mf-lit");
-  if (!highlight) return; // a browser without it has the table alone
+  if (!highlight) return; // a browser without highlights only shows the table
   signal.addEventListener("abort", () => highlight.clear());
   const texts = () => /** @type {HTMLElement | undefined} */ ([...el.querySelectorAll(".mf-talk .mf-words.mf-code")].filter((one) => /** @type {HTMLElement} */ (one).offsetParent).at(-1));
   const rows = () => /** @type {HTMLElement[]} */ ([...el.querySelectorAll(".mf-side [data-field]")]);
@@ -82,7 +82,7 @@ export function linkFields(el, signal) {
 }
 
 /**
- * The page's highlight of a name, which a style sheet draws; null if the browser has none.
+ * Return the page's highlight of a name, which a style sheet draws; null if the browser has no highlights.
  * @param {string} name
  */
 function sharedHighlight(name) {
@@ -143,7 +143,7 @@ function rangeIn(words, start, end) {
 }
 
 /**
- * Mark the words that only one of two answers has; nothing of what is drawn is changed for it.
+ * Mark the words that only one of two answers has, without changing the drawn answers.
  * @param {HTMLElement} slot
  * @returns {(on: boolean) => void}
  */
@@ -170,7 +170,7 @@ export function differenceMarks(slot) {
 }
 
 /**
- * Words that follow each other and are not kept, as one stretch each.
+ * Return the ranges of adjacent words that are not kept.
  * @param {[word: string, at: number][]} all
  * @param {Set<number>} kept
  */
@@ -198,7 +198,7 @@ function wordsOf(words) {
 }
 
 /**
- * Which words two lists have in common, in order: the places in each.
+ * Return the longest common subsequence of two lists of words, as indices in each.
  * @param {string[]} one
  * @param {string[]} two
  * @returns {[Set<number>, Set<number>]}

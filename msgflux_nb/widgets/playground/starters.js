@@ -1,5 +1,5 @@
 // @ts-check
-// What an empty playground offers: three beginnings. Each fills the message, and sends nothing.
+// The three starters of an empty playground. Each fills in the message and sends nothing.
 
 import { icon } from "../base/controls.js";
 import { element } from "../base/dom.js";

@@ -1,6 +1,6 @@
 // @ts-check
-// The token lens: how likely each token of the last answer was, what else it could have been, what another temperature
-// would have made of it, and going on from another token.
+// The token lens: the probability of each token of the last answer, its alternatives, the effect of another temperature,
+// and continuing from another token.
 
 import { textButton } from "../base/controls.js";
 import { element, oncePerFrame, writes } from "../base/dom.js";
@@ -9,7 +9,7 @@ import { element, oncePerFrame, writes } from "../base/dom.js";
 const TOKENS_AT_ONCE = 2000;
 /** @type {[key: string, does: string][]} */
 const KEYS = [["← →", "token"], ["↑ ↓", "candidate"], ["⏎", "branch"]];
-const PAUSE_MILLISECONDS = 400; // between two questions for the tokens that have come meanwhile
+const PAUSE_MILLISECONDS = 400; // between two requests for new tokens
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
 /** @typedef {{ text: string, share: number, taken: boolean }} Candidate */
@@ -45,9 +45,9 @@ export function tokenLens(play, signal) {
   );
   const node = element("div", { class: "mf-lens" }, element("div", { class: "mf-ask" }, element("label", {}, ask, "ask for the probabilities of tokens"), element("span", { class: "mf-grow" }), wide), hint, shown);
   let current = 0;
-  let of = 0; // the number of the answer whose tokens these are
-  let chosen = false; // whether a reader has chosen one of them
-  /** @type {{ number: number, whole: boolean, at: number }} of which answer, whether all, and when the tokens were asked for */
+  let of = 0; // the number of the answer of these tokens
+  let chosen = false; // whether a reader has chosen a token
+  /** @type {{ number: number, whole: boolean, at: number }} the last request for tokens: the answer, whether all, and the time */
   let asked = { number: 0, whole: false, at: 0 };
   /** @type {Token[]} */
   let tokens = [];
@@ -110,7 +110,7 @@ export function tokenLens(play, signal) {
     if (message.type !== "tokens" || message.number !== play.sides[0].number) return;
     const [side] = play.sides;
     const since = message.since ?? 0;
-    if (since !== (since ? tokens.length : 0)) return; // it was asked for before another answer began
+    if (since !== (since ? tokens.length : 0)) return; // the request was for an earlier answer
     const news = message.rows.slice(0, TOKENS_AT_ONCE - since);
     const [stays, focused] = [chosen && of === side.number ? current : -1, list.contains(document.activeElement)];
     if (!since) begin(side.number);
@@ -268,7 +268,7 @@ function temperatureSlider(changed) {
 }
 
 /**
- * What could have stood in a place, the likeliest first; what was taken is among them.
+ * Return the candidates for a place, the likeliest first, with the chosen one among them.
  * @param {Token} token
  * @returns {Candidate[]}
  */
@@ -278,8 +278,8 @@ function candidatesOf([text, logprob, top]) {
 }
 
 /**
- * The shares at another temperature: p^(1/T), made to add up to one. What is not in the list counts as tokens of equal
- * likelihood, none likelier than the last of the list.
+ * Return the probabilities at another temperature: p^(1/T), normalised. Tokens that are not in the list count as equally
+ * likely ones, none likelier than the last of the list.
  * @param {Token} token
  * @param {number} temperature
  * @returns {{ shares: number[], rest: number }}
@@ -306,7 +306,7 @@ function takenShare(token, temperature) {
 }
 
 /**
- * From 0, sure, to 1: four bits of surprise or more.
+ * Return the doubt about a token: from 0 for certain to 1 for four bits of surprise or more.
  * @param {number} share
  */
 function doubtOf(share) {
@@ -320,7 +320,7 @@ function doubtOf(share) {
  */
 function tokenNode([text, logprob], at) {
   const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
-  const lead = /^\s+(?=\S)/.exec(text)?.[0] ?? ""; // the tint is that of the word
+  const lead = /^\s+(?=\S)/.exec(text)?.[0] ?? ""; // the leading space has no tint
   return element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, lead, element("span", {}, text.slice(lead.length)));
 }
 
@@ -330,7 +330,7 @@ function percent(share) {
 }
 
 /**
- * A token so that its white space can be seen.
+ * Return a token with visible white space.
  * @param {string} text
  */
 function spelled(text) {

@@ -1,4 +1,4 @@
-"""The tokens of an answer with their probabilities, for a page; and where an answer goes on from another token."""
+"""The tokens of an answer with their probabilities for a page, and the start of an answer with another token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["start_at", "token_rows"]
 
 
 def token_rows(tokens: Sequence[TokenLogprob]) -> list[list[Any]]:
-    """Return ``[text, logprob, [[text, logprob], ...]]`` for each token: natural logarithms, the likeliest first."""
+    """Return ``[text, logprob, [[text, logprob], ...]]`` for each token, as natural logarithms, the likeliest first."""
     return [
         [encodable(one.token), round(one.logprob, 4), [[encodable(text), round(chance, 4)] for text, chance in one.top]]
         for one in tokens
@@ -20,13 +20,13 @@ def token_rows(tokens: Sequence[TokenLogprob]) -> list[list[Any]]:
 
 
 def start_at(prefill: str, tokens: Sequence[TokenLogprob], index: int, token: str) -> str:
-    """Return the start of an answer up to one of its tokens, with another one in its place.
+    """Return an answer's text up to one of its tokens, with another token in its place.
 
     Args:
-        prefill: what the answer was begun with.
-        tokens: those that the model wrote.
-        index: which is replaced.
-        token: by what; its own text goes on from there.
+        prefill: the prefill of the answer.
+        tokens: the tokens that the model wrote.
+        index: the index of the token to replace.
+        token: the text of the new token.
     """
     octets = b"".join(
         bytes(one.bytes) if one.bytes is not None else one.token.encode(errors="surrogatepass")

@@ -1,5 +1,5 @@
 // @ts-check
-// A call that waits for a person, as a card in the conversation: approve it, edit it, or reject it.
+// The card of a tool call that waits for a person: approve, edit or reject it.
 
 import { icon, stateWord, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -134,7 +134,7 @@ export function waitingCard(play, decided) {
     node,
     draw,
     refuse,
-    /** What a key does while it waits. @param {string} key @returns {boolean} whether it did something */
+    /** Handle a key while a call waits. @param {string} key @returns {boolean} whether it was handled */
     key(key) {
       if (!shown || asks.hidden) return false;
       if (key === "a") decide("approve");

@@ -1,1 +1,1 @@
-"""PrefillEditor: the start of an answer."""
+"""PrefillEditor: write the start of an answer."""

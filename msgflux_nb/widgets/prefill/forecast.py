@@ -1,4 +1,4 @@
-"""What a provider will do with the start of an answer: read from the request that a call would send, in words."""
+"""Forecasts what a provider will do with the start of an answer, from the request that a call would send."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _WHITE = {" ": "space", "\t": "tab", "\n": "line break"}
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be done with a start.
+    """The forecast for a start.
 
     Attributes:
         kind: ``none``, ``continued``, ``tried``, ``emulated``, ``rejected`` or ``impossible``.
-        word: the same for a reader.
-        text: what happens, or the error that the call would raise.
-        space: what there is to know of white space at its end; empty for nothing.
+        word: the kind in a word, for display.
+        text: what will happen, or the error that the call would raise.
+        space: a note about white space at its end; empty without one.
     """
 
     kind: str
@@ -41,10 +41,10 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outlook_of(model: Any, start: str, schema: Any = None, beside: Mapping[str, Any] | None = None) -> Outlook:
-    """Say what a model's provider will do with ``start``.
+    """Return what a model's provider will do with ``start``.
 
     Args:
-        model: who would be asked.
+        model: the model.
         start: the start of the answer.
         schema: the type to decode to, or None for text.
         beside: further keywords of the call.
@@ -71,11 +71,11 @@ def outlook_of(model: Any, start: str, schema: Any = None, beside: Mapping[str, 
 def starts(
     model: Any, given: Mapping[str, str], schema: Any = None, beside: Mapping[str, Any] | None = None
 ) -> list[tuple[str, str, str]]:
-    """List starts to offer, as group, label and text; ours only as far as this model can take them.
+    """List starts to offer, as group, label and text; of ours, only those that this model can take.
 
     Args:
-        model: who would be asked.
-        given: the user's own, by label.
+        model: the model.
+        given: the user's own starts, by label.
         schema: the type to decode to, or None for text.
         beside: further keywords of the call.
     """
@@ -86,7 +86,7 @@ def starts(
 
 
 def _of_structure(model: Any, schema: Any) -> Iterator[tuple[str, str]]:
-    """The first key of a structure, as its request names it."""
+    """Return the beginning of a structure's JSON with its first key, from its request."""
     yield "an object", "{"
     try:
         wire = _planned(model, "", schema).schema
@@ -100,7 +100,7 @@ def _of_structure(model: Any, schema: Any) -> Iterator[tuple[str, str]]:
 
 
 def _planned(model: Any, start: str, schema: Any, beside: Mapping[str, Any] | None = None) -> ChatRequest:
-    """The request that a streamed call would send first; a start among ``beside`` counts if there is no other."""
+    """Return the request that a streamed call would send first; uses a start in ``beside`` if there is no other."""
     keywords = {**(beside or {}), **({"prefilling": start} if start else {})}
     request: ChatRequest = model.plan("…", stream=True, generation_schema=schema, **keywords)
     return request
@@ -137,7 +137,7 @@ def _space(request: ChatRequest, name: str) -> str:
     if not request.emulated and isinstance(sent, str) and not sent.endswith(white):
         return f"It ends with {said}, which {name} does not take; it is not sent."
     if white.strip("\n") == "":
-        return ""  # after a line break a new word begins anyway
+        return ""  # harmless: a new word begins after a line break
     return f"It ends with {said}, where many models stumble."
 
 

@@ -1,5 +1,5 @@
 // @ts-check
-// The start of the answer: a field in the tint of a prefill, starts to choose from, what will be done with it.
+// The start of the answer: a field with the tint of a prefill, starts to choose from, and the forecast.
 
 import { icon, iconButton, pickButton, textButton } from "../base/controls.js";
 import { element, onChange, rootOf } from "../base/dom.js";
@@ -21,7 +21,7 @@ const OUTLOOKS = {
 
 /** @typedef {{ kind: string, word: string, text: string, space: string, value: string }} Outlook */
 
-/** The text, the same in all views while it is typed; the kernel is told after a pause. */
+/** The text, shared by all views; sent to the kernel after a pause. */
 class Start {
   /** @param {Model} model */
   constructor(model) {
@@ -66,9 +66,9 @@ class Start {
   }
 }
 
-let fields = 0; // so that each field can name the lines that describe it
+let fields = 0; // makes ids unique, so that each field can reference its description
 
-/** One widget, any number of views of it. */
+/** One widget with any number of views. */
 export default guarded(() => {
   /** @type {Start} */
   let start;
@@ -141,8 +141,8 @@ function named(model, signal) {
 }
 
 /**
- * The field. Behind its letters lies the same text once more: it carries the tint, marks white space at the end, and
- * makes the field as high as its text.
+ * Make the field. Behind it is the same text once more, which carries the tint, marks white space at the end, and makes
+ * the field as high as its text.
  * @param {Start} start
  * @param {AbortSignal} signal
  */
@@ -164,7 +164,7 @@ function startField(start, signal) {
     clear.toggleAttribute("disabled", start.text === "");
   }
 
-  /** Write as a hand would, so that it can be undone. @param {string} text */
+  /** Insert text as if it was typed, so that the browser can undo it. @param {string} text */
   function write(text) {
     input.focus();
     input.select();
@@ -213,7 +213,7 @@ function presetMenu(model, write, signal) {
 }
 
 /**
- * What will be done with the start, white space at its end, and what became of the last one.
+ * Make the lines with the forecast for the start, a note about white space, and a warning about the last answer.
  * @param {Model} model
  * @param {Start} start
  * @param {AbortSignal} signal
@@ -241,13 +241,13 @@ function outlookLines(model, start, signal) {
       line.dataset.s = standing;
       shape.replaceChildren(mark ? icon(mark) : element("i", { class: "mf-dot" }));
     }
-    line.classList.toggle("mf-unsaid", outlook.kind === "none" && !start.text); // its room is kept
+    line.classList.toggle("mf-unsaid", outlook.kind === "none" && !start.text); // keep its height
     if (word.textContent !== outlook.word) word.textContent = outlook.word;
-    word.hidden = outlook.kind === "continued"; // the sentence says it
+    word.hidden = outlook.kind === "continued"; // the sentence contains it
     if (text.data !== outlook.text) text.data = outlook.text;
     said.textContent = outlook.space;
     space.hidden = !outlook.space;
-    // The kernel has not looked at this text yet.
+    // the forecast is for an older text
     line.classList.toggle("mf-old", outlook.value !== start.text);
     notice.textContent = problem || model.get("warning");
     notice.hidden = !notice.textContent;

@@ -1,4 +1,4 @@
-"""``PrefillEditor``: the start of the answer, what the provider will do with it, and whether it did."""
+"""``PrefillEditor``: write the start of the answer, with a forecast of what the provider will do with it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["PrefillEditor"]
 
 
 class PrefillEditor(View):
-    """The start of the answer, which the model continues.
+    """Edits the start of the answer, which the model continues.
 
-    While it is written, one line says what the model's provider will do with it: go on from it, repeat it, refuse it,
-    or be asked for it in words only. The line is read from the very request that a call would send.
+    While it is written, one line forecasts what the model's provider will do: continue it, repeat it, refuse it, or get
+    it only as an instruction. The forecast comes from the request that a call would send.
 
     Args:
         model: a model, or its name; by default the embedded one.
@@ -33,11 +33,11 @@ class PrefillEditor(View):
 
     Attributes:
         value: the start; empty for none.
-        schema: the type that the answer is decoded to; a start that no such structure has is said to be impossible.
-        model: whom the line speaks of.
+        schema: the type that the answer is decoded to; a start that does not fit it is impossible.
+        model: the model of the forecast.
         beside: further keywords of the call, such as ``{"tool_schemas": [...]}``: some providers then take no prefill.
-        outlook: what will happen, as a dict of ``kind``, ``word``, ``text`` and ``space``.
-        warning: what happened to it in the answer that was looked at last; empty if nothing speaks against it.
+        outlook: the forecast, as a dict of ``kind``, ``word``, ``text`` and ``space``.
+        warning: what went wrong in the last judged answer; empty if nothing did.
 
     Example:
         >>> editor = PrefillEditor("local/smollm2-135m", "Let's think step by step.")
@@ -52,7 +52,7 @@ class PrefillEditor(View):
     model = t.Any(None)
     beside: t.Dict[str, Any] = t.Dict()
     warning = t.Unicode("").tag(sync=True)
-    # What else the page needs.
+    # Further traits for the page.
     model_name = t.Unicode("").tag(sync=True)
     presets: t.List[Any] = t.List().tag(sync=True)
     outlook: t.Dict[str, Any] = t.Dict().tag(sync=True)
@@ -66,23 +66,23 @@ class PrefillEditor(View):
         presets: Mapping[str, str] | Iterable[str] | None = None,
     ) -> None:
         self._given = dict(presets) if isinstance(presets, Mapping) else {text: text for text in presets or ()}
-        self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self._lock = threading.RLock()  # ipykernel 7 handles the page's messages on another thread
         super().__init__(model=model_of(model, "PrefillEditor"), value=value, schema=schema)
 
     def __repr__(self) -> str:
         return f"PrefillEditor({self.value!r}, {self.outlook['word']})"
 
     def judge(self, response: Any, start: str | None = None) -> str:
-        """Look whether an answer went on from its start, and show a warning if it did not.
+        """Check whether an answer continued its start, and show a warning if it did not.
 
         Args:
-            response: an answer, as far as it has come; None takes the warning away.
-            start: the start that was asked for; by default the one that is there now.
+            response: an answer so far; None removes the warning.
+            start: the start of the request; by default the present one.
 
         Returns:
-            The warning; empty if nothing speaks against the answer.
+            The warning; empty if nothing is wrong.
         """
-        self._look()  # by now it may be known whether this server repeats a start
+        self._look()  # it may be known now whether this server repeats a start
         self.warning = verdict(response, self.value if start is None else start)
         self._update_twin()
         return self.warning
@@ -102,10 +102,10 @@ class PrefillEditor(View):
     def _look(self, change: Any = None) -> None:
         with self._lock:
             found = outlook_of(self.model, self.value, self.schema, self.beside)
-            # The page shows an outlook only next to the text that it was found for.
+            # The page dims a forecast that is for another text.
             self.outlook = {**msgspec.to_builtins(found), "value": self.value}
             if change is not None:
-                self.warning = ""  # it was about another start
+                self.warning = ""  # the warning was about another start
         self._update_twin()
 
     def _drawn(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Whether an answer went on from its start, looked at afterwards."""
+"""Checks afterwards whether an answer continued its start."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ...protocol.partial_json import PartialJSON
 
 __all__ = ["verdict"]
 
-_REPEATED_CHARACTERS = 12  # of a start that is longer: fewer may be chance
+_REPEATED_CHARACTERS = 12  # fewer repeated characters of a longer start may be chance
 _WHOLE_CHARACTERS = 3
 _OPENERS = re.compile(r"\{|```\w*|\d+[.)]")
 _SHOWN_CHARACTERS = 40
 
 
 def verdict(answer: Any, start: str) -> str:
-    """Say what happened to a start that was not continued, and what to do; empty if nothing speaks against it.
+    """Return what happened to a start that was not continued, and what to do; empty if nothing is wrong.
 
-    Where a provider gives no sign, this is told by the text: it begins again as the start began, or, for a structure,
-    it is JSON without the start and none with it.
+    If the provider gives no sign, the text shows it: it repeats the beginning of the start, or for a structure, it is
+    JSON without the start but not with it.
 
     Args:
         answer: a response, or None.
-        start: the start that was asked for.
+        start: the start of the request.
     """
     if answer is None or not start.strip() or not answer.continuation.strip():
         return ""
@@ -55,12 +55,12 @@ def verdict(answer: Any, start: str) -> str:
 
 
 def _repeated(start: str, continuation: str) -> str:
-    """The part of the start that the continuation begins with again; empty if that is too little to tell."""
+    """Return the beginning of the start that the continuation repeats; empty if it is too short to be certain."""
     begun, came = start.strip(), continuation.lstrip()
     if came.startswith(begun):
         return begun if len(begun) >= _WHOLE_CHARACTERS or _OPENERS.fullmatch(begun) else ""
     if "\n" in start.lstrip():
-        return ""  # lines of one text often begin alike
+        return ""  # lines of a text often begin in the same way
     same = [a for a, b in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(begun, came, strict=False))]
     return "".join(same).rstrip() if len(same) >= _REPEATED_CHARACTERS else ""
 

@@ -1,1 +1,1 @@
-"""ReviewView: rows decided one by one, by keyboard."""
+"""ReviewView: decide by keyboard whether rows are right."""

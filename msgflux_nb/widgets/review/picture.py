@@ -1,4 +1,4 @@
-"""What a page is shown of a review: one row, cut into what each field quotes, and how far the review is. Bounded."""
+"""The display of a review for a page, of bounded size: one row with the quotes of its fields, and the progress."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Picture", "row_picture", "segments_of", "status_picture"]
 
 Picture = dict[str, Any]
 
-_TEXT_LIMIT = 100_000  # characters of a row that are shown
-_VALUE_LIMIT = 20_000  # characters of a value that are shown; a longer one is set from a cell
-_QUOTES = 60  # values of a row that are looked for in its texts
+_TEXT_LIMIT = 100_000  # shown characters of a row
+_VALUE_LIMIT = 20_000  # shown characters of a value; a longer one is set from a cell
+_QUOTES = 60  # the most values of a row that are looked for in its texts
 _CHOICES = 9
 _WORDS: dict[str, str] = {
     "string": "text",
@@ -38,10 +38,10 @@ _WORDS: dict[str, str] = {
 
 
 def row_picture(review: Review, position: int) -> Picture:
-    """Return what a page shows of a row.
+    """Return a row for a page.
 
     Its ``texts`` are pieces, each with the numbers of the fields that quote it. ``found`` of a field is ``yes``, ``no``
-    where the row's text does not hold its value, and empty if it need not, or if it may come from a picture.
+    if the row's text does not contain its value, and empty if it need not, or if the value may come from a picture.
     """
     value, sure = review.value(position), review.confidence(position)
     texts, trouble = _texts(review, position)
@@ -86,7 +86,7 @@ def row_picture(review: Review, position: int) -> Picture:
 
 
 def status_picture(review: Review) -> Picture:
-    """Return how far a review is, and what is known by then."""
+    """Return the progress of a review, and its estimate so far."""
     found = review.estimate()
     whole = len(review.order) if review.budget is None else min(review.budget, len(review.order))
     by_field = [(column.name, review.estimate(column.name)) for column in review.columns] if found.read else []
@@ -108,7 +108,7 @@ def segments_of(text: str, spans: list[tuple[int, int, int]]) -> list[list[Any]]
 
     Args:
         text: the text.
-        spans: ranges of characters with the number of a field; they may overlap.
+        spans: ranges of characters, each with the number of a field; they may overlap.
     """
     borders = sorted({0, len(text), *(border for start, end, _ in spans for border in (start, end))})
     pieces: list[list[Any]] = []
@@ -119,7 +119,7 @@ def segments_of(text: str, spans: list[tuple[int, int, int]]) -> list[list[Any]]
 
 
 def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
-    """Return a row's texts by column, and why there are none."""
+    """Return a row's texts by column, or the reason why there are none."""
     try:
         found = review.run.rows.texts(position)
     except CellError as error:
@@ -133,7 +133,7 @@ def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
 
 
 def _media(review: Review, position: int) -> list[list[str]]:
-    """Return what was read that is not text, as it was sent: its kind, and a data address or words in its place."""
+    """Return a row's images and files as they were sent: the kind, and a data URL or words instead."""
     rows = review.run.rows
     if not rows.has_media:
         return []
@@ -155,12 +155,12 @@ def _part(part: dict[str, Any]) -> list[str]:
 
 
 def _items(cell: Any) -> list[Any]:
-    """Return a value, or the items of a list, as far as they are looked for."""
+    """Return a value, or the first items of a list, to look for in the text."""
     return list(islice(cell, _QUOTES)) if isinstance(cell, list | tuple | set | frozenset) else [cell]
 
 
 def _quotes(texts: list[tuple[str, str]], items: list[Any]) -> list[tuple[int, int, int]]:
-    """Return where the texts hold some values."""
+    """Return the ranges of values in the texts."""
     found = []
     for item in items:
         for place, (_, text) in enumerate(texts):

@@ -1,5 +1,5 @@
 // @ts-check
-// What was read: the text cut into what each field quotes, or pictures; and words picked in it by keyboard.
+// The source of a row: its text with the fields' quotes, or pictures; and picking words in it by keyboard.
 
 import { element } from "../base/dom.js";
 
@@ -13,7 +13,7 @@ const WORD = /\S+/g;
 const PUNCTUATION = /^[([{"'“„«‘]+|[)\]}"'”“»’.,;:!?]+$/g;
 
 /**
- * The field's tint, by its number.
+ * Return a field's tint by its number.
  * @param {number} number from 1
  */
 export function tintOf(number) {
@@ -21,7 +21,7 @@ export function tintOf(number) {
 }
 
 /**
- * Draw what was read.
+ * Draw the source of a row.
  * @param {Reading} reading
  * @returns {HTMLElement[]}
  */
@@ -65,7 +65,7 @@ function pdfAddress(data) {
 }
 
 /**
- * Words picked in a text by the arrow keys: one, or with Shift several.
+ * Pick words of a text by the arrow keys: one, or with Shift several.
  * @param {HTMLElement} pane
  */
 export function wordPicker(pane) {
@@ -85,7 +85,7 @@ export function wordPicker(pane) {
   }
 
   /**
-   * A word without the marks around it.
+   * Return a word without punctuation around it.
    * @param {Text} node
    * @param {number} index
    * @param {string} text
@@ -105,7 +105,7 @@ export function wordPicker(pane) {
   }
 
   /**
-   * The word on the next line, up or down, that is nearest to another one.
+   * Return the word on the next line, up or down, that is nearest to another one.
    * @param {Word[]} all
    * @param {number} at
    * @param {number} by
@@ -153,11 +153,11 @@ export function wordPicker(pane) {
       from = to = Math.min(Math.max(to, 0), all.length - 1);
       mark(all);
     },
-    /** Another row is shown. */
+    /** Forget the picked words, because another row is shown. */
     forget() {
       [from, to] = [-1, -1];
     },
-    /** @returns {string} what is selected in the text, by keys or by a mouse */
+    /** @returns {string} the text that is selected by keys or mouse */
     selected() {
       const selection = getSelection();
       if (!selection || selection.isCollapsed || !selection.anchorNode || !pane.contains(selection.anchorNode)) return "";

@@ -1,5 +1,5 @@
 // @ts-check
-// The fields of a row as a form: number, name, value, how sure; the open one with its choices, or a place to write.
+// The fields of a row as a form: number, name, value, confidence; the open field with its choices or a text field.
 
 import { icon } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -12,10 +12,10 @@ import { tintOf } from "./reading.js";
  * }} ToldField
  */
 
-const SURE = 0.9; // from here on a confidence is grey
+const SURE = 0.9; // from this confidence on the meter is grey
 
 /**
- * A measure of how sure a value is: grey where it is, else amber, stronger the less it is.
+ * Make a meter of a value's confidence: grey if it is high, else amber, the stronger the lower it is.
  * @param {number | null} sure
  * @returns {HTMLElement}
  */
@@ -27,7 +27,7 @@ function sureness(sure) {
 }
 
 /**
- * A measure of how often the answers hold a choice: grey, since it says nothing of this row.
+ * Make a meter of the share of answers with a choice: grey, since it says nothing about this row.
  * @param {number} share
  */
 function commonness(share) {
@@ -36,7 +36,7 @@ function commonness(share) {
 }
 
 /**
- * The field that is open at first: the least sure one, or one that is not in the text.
+ * Return the field to open first: the one with the lowest confidence, or one that is not in the text.
  * @param {ToldField[]} fields
  */
 function leastSure(fields) {
@@ -49,7 +49,7 @@ function leastSure(fields) {
 }
 
 /**
- * The list of fields. It is drawn again for each row; what is open and what is written stays with it.
+ * Make the list of fields. It is redrawn for each row; the open field and unfinished text belong to the row.
  * @param {{ set: (field: string, text: string) => void, point: (number: number) => void, leave: () => void }} tell
  */
 export function recordForm(tell) {

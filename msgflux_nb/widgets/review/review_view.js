@@ -1,5 +1,5 @@
 // @ts-check
-// Reviewing rows: what was read on the left, what was made of it on the right, and how right the whole is below.
+// The view of a review: the row's source on the left, its fields on the right, the estimate below.
 
 import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
 import { element, oncePerFrame, onChange, rootOf, writes } from "../base/dom.js";
@@ -102,7 +102,7 @@ function reviewBoard(model, el, signal) {
     return { node: element("footer", { class: "mf-bottom" }, said, interval, element("span", { class: "mf-grow" }), hint, keys), said, interval, span, dot, hint, keys };
   }
 
-  /** Show which words and which field belong together. @param {number} number */
+  /** Highlight a field and its words. @param {number} number */
   function light(number) {
     const shown = number || form.openNumber();
     for (const quote of pane.querySelectorAll(".mf-quote")) {
@@ -136,7 +136,7 @@ function reviewBoard(model, el, signal) {
     standing.set(row.state === "unusable" ? "look" : "done", row.state, row.state === "unusable" ? "cross" : "check");
   }
 
-  /** Another row comes in from the right. */
+  /** Animate another row coming in from the right. */
   function moved() {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     panes.animate([{ opacity: 0.4, transform: "translateX(12px)" }, { opacity: 1, transform: "none" }], { duration: 120, easing: "ease-out" });
@@ -178,7 +178,7 @@ function reviewBoard(model, el, signal) {
   }
 
   /**
-   * Do what a key says; whether it says something.
+   * Handle a key; return whether it was handled.
    * @param {KeyboardEvent} event
    */
   function act(event) {
@@ -208,7 +208,7 @@ function reviewBoard(model, el, signal) {
     el.focus({ preventScroll: true });
   }
 
-  /** A digit names a field while words are selected; else it chooses, or opens a field. @param {number} number */
+  /** Handle a digit: with selected words it names their field; else it picks a choice or opens a field. @param {number} number */
   function digit(number) {
     const picked = picker.selected();
     if (picked) {

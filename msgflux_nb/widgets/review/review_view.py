@@ -1,4 +1,4 @@
-"""``ReviewView``: rows decided one by one, the least sure first, until it is known how right the result is."""
+"""``ReviewView``: decide whether rows are right, the most doubtful first, and estimate the accuracy of all."""
 
 from __future__ import annotations
 
@@ -21,64 +21,64 @@ __all__ = ["ReviewView"]
 
 
 class _Truth(t.Any):
-    """A trait that is made when it is asked for, and observed whenever something was decided."""
+    """A trait whose value is computed when it is read, and whose observers are called at each decision."""
 
     def get(self, obj: Any, cls: Any = None) -> Any:
-        """The right answers so far."""
+        """Return the right answers so far."""
         return obj.review.truth
 
 
 class Row(PageMessage, frozen=True):
-    """The row that is shown is decided on; None if none is left."""
+    """Decide on a row; None if none is left."""
 
     position: int | None = None
 
 
 class Set(Row, frozen=True, kw_only=True):
-    """A field was set right."""
+    """Set a field."""
 
     field: str
     text: str
 
 
 class Go(PageMessage, frozen=True):
-    """To the next row, or to the one before."""
+    """Go to the next row, or to the one before."""
 
     by: int
 
 
 class Order(PageMessage, frozen=True):
-    """Another share of the rows is drawn at random."""
+    """Change the share of rows that are drawn at random."""
 
     random: float
 
 
 class ReviewView(View):
-    """Decide row by row whether a result is right, by keyboard: the least sure rows first, some drawn at random.
+    """Decide row by row, by keyboard, whether a result is right: the most doubtful rows first, some drawn at random.
 
-    What is decided is kept in the run's store, by what the row holds. After a restart, in a later run and with another
-    model the row is decided already. A store that is locked or full holds nothing up: the view says what is not written
-    yet, and it is written as soon as that is possible. With ``on_store_error="stop"`` nothing more is decided then.
+    Decisions are kept in the run's store, by the content of the row: they still apply after a restart, in a later run
+    and with another model. A locked or full store does not stop the review: the view shows what is not written yet,
+    and it is written as soon as that is possible. With ``on_store_error="stop"`` no more decisions are taken then.
 
-    Keys: Enter accepts, e edits the field that is open, 1 to 9 choose of its choices, arrows go to another field, n and
-    p go on and back, u undoes, x marks the row as unusable. t goes into the text: arrows pick a word, with Shift more
-    of them, and the number of a field makes this its value.
+    Keys: Enter accepts, e edits the open field, 1 to 9 pick a choice, arrows move to another field, n and p go to the
+    next and previous row, u undoes, x marks the row as unusable. t goes into the text: arrows pick a word, with Shift
+    several, and the number of a field sets its value to them.
 
     Args:
         result: a result of :func:`extract`, or some of its rows.
-        confidence: how sure each field is, from 0 to 1: a frame with the result's labels and a column a field, or a
-            Series for the row as a whole. None for the result's own; if it has none, rows whose answers their texts
-            do not hold come first.
-        random: how many of the rows that are read are drawn at random, from 0 to 1; the estimate needs some.
-        budget: how many rows are to be read; None for no limit.
+        confidence: the confidence of each field, from 0 to 1: a frame with the result's labels and one column per
+            field, or a Series for whole rows. None for the result's own; without one, rows come first whose texts do
+            not contain their answers.
+        random: the share of read rows that are drawn at random, from 0 to 1; the estimate needs some.
+        budget: the number of rows to read; None for no limit.
 
     Attributes:
-        value: the right answers of the rows that were accepted, under their labels; ``truth`` is another name.
-            Observers are called at each decision.
+        value: the right answers of accepted rows, under their labels; ``truth`` is another name. Observers are called
+            at each decision.
 
     Raises:
         StoreError: the run's kernel has ended.
-        ValueError: the result is exploded, or an option has a value that it cannot have.
+        ValueError: the result is exploded, or an option has a wrong value.
 
     Example::
 
@@ -110,29 +110,29 @@ class ReviewView(View):
         return f"ReviewView({self.review.estimate()})"
 
     def close(self) -> None:
-        """End the widget; what was decided is written all the same."""
+        """Close the widget; waiting decisions are still written."""
         if self.comm is not None:
             self._keeper.close()
         super().close()
 
-    # -- what a notebook asks -------------------------------------------------------------------------------------
+    # -- for the notebook -------------------------------------------------------------------------------------
 
     @property
     def truth(self) -> pd.DataFrame:
-        """The right answers of the rows that were accepted, under their labels."""
+        """The right answers of accepted rows, under their labels."""
         return self.review.truth
 
     @property
     def accuracy(self) -> pd.DataFrame:
-        """How much of the result is right, as a whole and by field, with 95 % intervals."""
+        """Return the estimated accuracy of the result, as a whole and by field, with 95 % intervals."""
         return self.review.accuracy()
 
     @property
     def result(self) -> pd.DataFrame:
-        """The result with what was decided in it."""
+        """Return the result with the decisions applied."""
         return self.review.result()
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_accept(self, message: Row, _buffers: Buffers) -> None:
         self._decide(message, self.review.accept)
@@ -167,7 +167,7 @@ class ReviewView(View):
 
     def _decide(self, message: Row, decide: Callable[[int], None]) -> None:
         position = message.position
-        if position is None or position != self._position:  # the key was pressed again before the next row had come
+        if position is None or position != self._position:  # a repeated key, pressed before the next row had come
             return
         decide(position)
         self._keeper.wake()
@@ -175,7 +175,7 @@ class ReviewView(View):
         self._tell()
 
     def _show(self, position: int | None) -> None:
-        """Show a row; the last one stays if there is none."""
+        """Show a row; keep the present one if there is none."""
         self._position = self._position if position is None else position
         self.row = self._row()
 
@@ -183,7 +183,7 @@ class ReviewView(View):
         return {} if self._position is None else row_picture(self.review, self._position)
 
     def _tell(self) -> None:
-        """Say what was decided: to the page, to observers, and to the saved notebook."""
+        """Send a decision to the page and to observers, and update the twin."""
         self._tell_status()
         self.notify_change(Bunch(name="value", old=None, new=self.truth, owner=self, type="change"))
         self._update_twin()
@@ -196,7 +196,7 @@ class ReviewView(View):
             self.status = self._status()
 
     def _tell_unkept(self, why: str) -> None:
-        """Say what of the decisions is not written; from the thread that looks on."""
+        """Show that decisions are not written; called on the keeper's thread."""
         with self._telling:
             self._unkept = why
             self.status = {**self.status, "unkept": why}

@@ -1,4 +1,4 @@
-"""The twin of a review: what is known by now, by field, and the row that was shown last. All escaped."""
+"""The twin of a review: the estimates by field, and the last row. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STATES = {"": "not decided", "accepted": "accepted", "unusable": "unusable"}
 
 
 def review_html(row: dict[str, Any], status: dict[str, Any]) -> str:
-    """Draw what a review has come to, and the row that was shown last."""
+    """Return the estimates and the last row as HTML."""
     parts = [f'<div><b>Review</b> <span style="{_QUIET}">{escape(status["said"])}</span></div>']
     if not row:
         return encodable("".join([*parts, _by_field(status)]))
@@ -45,7 +45,7 @@ def review_html(row: dict[str, Any], status: dict[str, Any]) -> str:
 
 
 def review_text(review: Review) -> str:
-    """Write it as plain text."""
+    """Return the estimates as plain text."""
     lines = [f"ReviewView · {review.estimate()}"]
     if review.decided:
         lines += [f"{column.name}: {review.estimate(column.name)}" for column in review.columns]

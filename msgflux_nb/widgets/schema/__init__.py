@@ -1,1 +1,1 @@
-"""SchemaPicker: the type that an answer is decoded to."""
+"""SchemaPicker: pick or build the type that an answer is decoded to."""

@@ -24,7 +24,7 @@ const COLUMNS = [
 ];
 
 /**
- * The fields, a line each; a column that holds nothing is left out. What is required says nothing, a default is said.
+ * Make the table of fields, without empty columns. Required fields have no mark; others show their default.
  * @param {() => Described} described
  * @returns {{ node: HTMLElement, draw: () => void }}
  */
@@ -55,7 +55,7 @@ export function fieldTable(described) {
 }
 
 /**
- * A name set in by its depth; what leads to it is read by a reader, and on hover.
+ * Make a name, indented by its depth; its whole path is read by screen readers and shown on hover.
  * @param {string} path
  * @param {number} depth
  * @returns {HTMLElement}
@@ -72,7 +72,7 @@ function pathCell(path, depth) {
 }
 
 /**
- * Limits, default and description of a field, as far as there are some, in one line.
+ * Make one line of a field's limits, default and description.
  * @param {Field} field
  * @returns {Node[]}
  */
@@ -86,7 +86,7 @@ function says({ limits = [], unenforced = "", required = true, default: value, d
 }
 
 /**
- * The mark of what the provider cannot express; its sentence shows on hover.
+ * Make the mark of limits that the provider cannot express; its sentence shows on hover.
  * @param {Field} field
  * @returns {Node[]}
  */

@@ -1,4 +1,4 @@
-"""The fields of a type, one by one: type, limits, default, description; for a table that a person reads."""
+"""The fields of a type for display: type, limits, default, description."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class TypeField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One field of a type.
 
     Attributes:
-        path: where it is: ``home.city``, ``steps[].output``.
-        name: the last part of it.
-        key: what it is called in the JSON that travels.
-        depth: how many fields it is inside of.
-        holds: what is inside of it: a ``value``, a ``record``, a ``list`` of records, or a ``map`` of them.
-        type: its type, as it is written in Python.
-        limits: what its value has to keep to, in words.
+        path: its path, such as ``home.city`` or ``steps[].output``.
+        name: the last part of the path.
+        key: its key in the JSON.
+        depth: the number of fields around it.
+        holds: its kind: a ``value``, a ``record``, a ``list`` of records, or a ``map`` of them.
+        type: its type, as written in Python.
+        limits: the limits of its value, in words.
         required: whether it has no default.
-        default: its default, as Python writes it.
-        description: what it is.
-        unenforced: the limits that the provider does not hold the model to.
+        default: its default, as written in Python.
+        description: its description.
+        unenforced: the limits that the provider does not enforce.
     """
 
     path: str
@@ -54,14 +54,14 @@ class TypeField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[list[TypeField], int]:
-    """List the fields of a type, those of nested types after the field that holds them.
+    """List the fields of a type, with nested fields after the field that holds them.
 
     Args:
         type_: a type.
-        unenforced: by place in the wire schema (``$.steps[].output``), the limits that are not enforced.
+        unenforced: the limits that are not enforced, by place in the wire schema (``$.steps[].output``).
 
     Returns:
-        At most 200 fields, and how many more there are, as far as was counted.
+        At most 200 fields, and the number of further fields, as far as they were counted.
 
     Raises:
         SchemaError: the type cannot be read.
@@ -76,7 +76,7 @@ def fields(type_: Any, unenforced: Mapping[str, str] | None = None) -> tuple[lis
 
 
 def doc_of(type_: Any) -> str:
-    """Return the first paragraph of the docstring of a class; empty if nobody wrote one."""
+    """Return the first paragraph of a class's own docstring; empty without one."""
     cls = getattr(type_, "__origin__", type_)
     return class_doc(cls).text.partition("\n")[0] if isinstance(cls, type) and cls.__module__ != "builtins" else ""
 
@@ -98,7 +98,7 @@ class _Walk:
     def field(self, name: str, key: str, info: Any, at: dict[str, Any], above: tuple[Any, ...], **extra: Any) -> None:
         holds, inner = _inside(info)
         if inner is not None and inner.cls in above:
-            holds, inner = "value", None  # it holds itself
+            holds, inner = "value", None  # recursive
         place = at.pop("place")
         self.found.append(
             TypeField(
@@ -119,13 +119,13 @@ class _Walk:
         self.record(inner, at["path"] + suffix, place + wire, at["depth"] + 1, above)
 
     def _unenforced_at(self, place: str) -> str:
-        """What is said of the place and of the items in it, which have no line of their own."""
+        """Return the unenforced limits of a place and of its items, which have no line of their own."""
         places = (place, f"{place}[]", f"{place}.key", f"{place}.value")
         return "; ".join(self._unenforced[one] for one in places if one in self._unenforced)
 
 
 def _inside(info: Any) -> tuple[str, Any]:
-    """What a field holds, and the record whose fields are to be listed; a union of several is a value."""
+    """Return the kind of a field, and the record whose fields to list; a union of records counts as a value."""
     record = _record(info)
     if record is not None:
         return "record", record
@@ -150,7 +150,7 @@ def _is_none(info: Any) -> bool:
 
 
 def _members(info: Any) -> list[Any]:
-    """The types of which a value has one, without what is only said about them."""
+    """Return the members of a union, without metadata."""
     if isinstance(info, inspect.Metadata):
         return _members(info.type)
     if isinstance(info, inspect.UnionType):
@@ -181,7 +181,7 @@ def _limits(info: Any) -> Iterator[str]:
 
 
 def _wishes(info: Any) -> Iterator[str]:
-    """Limits that are shown next to the type; no decoder enforces those of ``Meta(extra_json_schema=...)``."""
+    """Return limits shown next to the type; no decoder enforces those of ``Meta(extra_json_schema=...)``."""
     if isinstance(info, inspect.Metadata):
         extra, wish = info.extra_json_schema or {}, " (a wish)" if value_limits_of(info) is None else ""
         yield from (words.format(extra[word]) + wish for word, words in IN_WORDS.items() if word in extra)
@@ -217,7 +217,7 @@ def _choice(values: list[Any]) -> str:
 
 
 def _description(info: Any) -> str:
-    """What ``Meta(description=...)`` says; of a union, of its members too."""
+    """Return the description of ``Meta(description=...)``, for a union also those of its members."""
     if isinstance(info, inspect.Metadata):
         said = (info.extra_json_schema or {}).get("description")
         return said if isinstance(said, str) and said else _description(info.type)

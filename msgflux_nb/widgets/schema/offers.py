@@ -1,4 +1,4 @@
-"""The types that can be picked: built in a form, given by the caller, found in the notebook, and the plans."""
+"""The types to pick from: built in a form, given by the caller, found in the notebook, and the plan schemas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Offer(msgspec.Struct, frozen=True):
     """A type that can be picked.
 
     Attributes:
-        name: what it is picked by.
+        name: its name.
         group: ``"built"`` in a form, ``"given"`` by the caller, found in the ``"notebook"``, or one of the ``"plans"``.
         type: the type itself.
     """
@@ -34,11 +34,11 @@ def offers(
     namespace: Mapping[str, Any],
     built: Mapping[str, Any] | None = None,
 ) -> list[Offer]:
-    """List what can be picked; of two with one name the built comes before the caller's, the notebook's and a plan.
+    """List the types to pick from; for equal names, built ones come before the caller's, the notebook's and plans.
 
     Args:
         given: types by name, or types alone.
-        namespace: where to look for Structs; names that begin with an underscore are private.
+        namespace: the variables to search for Structs; names that begin with an underscore are private.
         built: types by name that were built in a form.
     """
     found: dict[str, Offer] = {}

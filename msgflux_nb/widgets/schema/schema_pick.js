@@ -1,5 +1,5 @@
 // @ts-check
-// The menu of what an answer is decoded to: text, a type, or a plan.
+// The menu of structures: text, a type, or a plan.
 
 import { pickButton } from "../base/controls.js";
 import { onChange } from "../base/dom.js";
@@ -10,10 +10,10 @@ import { onChange } from "../base/dom.js";
 const FROM = { built: "built here", notebook: "your notebook" };
 
 /**
- * A button with its menu, in step with the picker, in its own head and in that of a parent.
+ * Make a button with the menu, for the picker's own head and for a parent's.
  * @param {Model} model the picker's
  * @param {AbortSignal} signal
- * @param {() => Entry[]} [more] what a parent offers below
+ * @param {() => Entry[]} [more] a parent's entries, below the others
  * @returns {{ node: HTMLElement }}
  */
 export function schemaPick(model, signal, more = () => []) {
@@ -23,7 +23,7 @@ export function schemaPick(model, signal, more = () => []) {
     model.set("schema", name);
     model.save_changes();
   };
-  // A cell may have defined a type since: look again when somebody is about to pick.
+  // A cell may have defined a new type, so look again when a person is about to pick.
   const ask = () => model.send({ type: "offers" });
   for (const event of ["pointerenter", "focus"]) pick.node.addEventListener(event, ask, { signal });
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Picking what an answer is decoded to: a menu, the fields and what they hold, what is sent, a form for a new one.
+// The picker of structures: a menu, the fields and their values, the sent schema, and a form for a new Struct.
 
 import { icon, iconButton, opensMenu, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
@@ -16,13 +16,13 @@ import { Draft, structForm } from "./struct_form.js";
 /** @import { Progress } from "../base/values.js" */
 /** @import { Described } from "./fields.js" */
 
-/** One widget, any number of views of it. */
+/** One widget with any number of views. */
 export default guarded(() => {
   /** @type {Filling} */
   let filling;
   /** @type {Draft} */
   let draft;
-  /** What is unfolded, in all views alike. */
+  /** The unfolded parts, the same in all views. */
   const opened = { form: false, sent: false };
   /** @type {Set<() => void>} */
   const folds = new Set();
@@ -110,7 +110,7 @@ export default guarded(() => {
 });
 
 /**
- * The fields of what is picked; while an answer arrives, what they hold.
+ * Make the fields of the picked type; while an answer arrives, with their values.
  * @param {Model} model
  * @param {Filling} filling
  * @param {HTMLElement} el the view, which shows less around values than around fields
@@ -167,7 +167,7 @@ function structure(model, filling, el, signal) {
 }
 
 /**
- * How it is asked for; the texts themselves come when somebody opens them.
+ * Make the part about how the structure is asked for; its texts are requested when it is opened.
  * @param {Model} model
  * @param {AbortSignal} signal
  * @returns {{ node: HTMLElement, open: (on: boolean) => void }}

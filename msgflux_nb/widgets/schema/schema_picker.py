@@ -1,4 +1,4 @@
-"""``SchemaPicker``: what the answer is decoded to: pick it, look into it, see what is sent of it, build one."""
+"""``SchemaPicker``: pick the type that an answer is decoded to, inspect it and its wire schema, or build one."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _EMPTY_FORM = {"name": "", "fields": [{"name": "", "kind": "str"}]}
 
 
 class Use(PageMessage, frozen=True):
-    """Build the structure that a form describes."""
+    """Build the Struct that a form describes."""
 
     form: dict[str, Any]
 
 
 class SchemaPicker(View):
-    """Picks what an answer is decoded to, and explains it.
+    """Picks the type that an answer is decoded to, and explains it.
 
-    It offers the types that were given, the plan schemas, and the Structs that the notebook defines, looked up again
-    whenever somebody is about to pick. It shows the fields of the picked type, the schema that the model's provider is
-    sent, and what that schema cannot express. A form builds a small Struct and writes its code.
+    It offers given types, the plan schemas, and the Structs of the notebook, which are looked up again whenever a
+    person is about to pick. It shows the fields of the picked type, the schema that is sent to the model's provider,
+    and what that schema cannot express. A form builds a small Struct and writes its code.
 
     Args:
         model: a model, or its name; by default the embedded one.
-        schemas: types to offer with the others: by name, or alone.
+        schemas: further types to offer: by name, or alone.
         value: the type to begin with; None for text.
 
     Attributes:
-        value: the type that is picked, or None for text.
+        value: the picked type, or None for text.
         schema: its name; empty for text.
-        model: who would be asked.
+        model: the model that would be asked.
         beside: further keywords of the call, such as ``{"tool_schemas": [...]}``; they may change what is sent.
-        form: the Struct being built, as it is filled in.
+        form: the form of the Struct being built.
         code: its Python code; empty as long as there are problems.
         codes: the code of each type that was built.
-        problems: why it has none, each as a place in the form and a reason.
+        problems: the problems of the form, each as a place and a reason.
 
     Example:
         >>> picker = SchemaPicker("local/smollm2-135m")
@@ -70,11 +70,11 @@ class SchemaPicker(View):
     form: t.Dict[str, Any] = t.Dict(_EMPTY_FORM).tag(sync=True)
     code = t.Unicode("").tag(sync=True)
     problems: t.List[Any] = t.List().tag(sync=True)
-    # What else the page needs: names and groups of what is offered, and the fields of what is picked.
+    # Further traits for the page: names and groups of offered types, and the fields of the picked one.
     offered: t.List[Any] = t.List().tag(sync=True)
     described: t.Dict[str, Any] = t.Dict().tag(sync=True)
     model_name = t.Unicode("").tag(sync=True)
-    written: t.Dict[str, Any] = t.Dict().tag(sync=True)  # the form that code and problems are about
+    written: t.Dict[str, Any] = t.Dict().tag(sync=True)  # the form to which code and problems belong
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class SchemaPicker(View):
         named = schemas if isinstance(schemas, Mapping) else {type_name(type_): type_ for type_ in schemas or ()}
         self._given = dict(named)
         self.codes: dict[Any, str] = {}
-        self._built: dict[str, tuple[Any, Any]] = {}  # with what the notebook had under that name then
+        self._built: dict[str, tuple[Any, Any]] = {}  # each with the notebook's variable of this name at that time
         self._offers: dict[str, Offer] = {}
-        self._lock = threading.RLock()  # ipykernel 7 handles messages of the page on a thread of their own
+        self._lock = threading.RLock()  # ipykernel 7 handles the page's messages on another thread
         super().__init__(model=model_of(model, "SchemaPicker"))
         self.refresh()
         self.value = value
@@ -98,7 +98,7 @@ class SchemaPicker(View):
         return f"SchemaPicker({self.schema or 'text'})"
 
     def refresh(self) -> None:
-        """Look for types again; a class that was defined again takes the place of the old one."""
+        """Look for types again; a redefined class replaces the old one."""
         namespace = notebook_namespace()
         with self._lock:
             self._built = {
@@ -107,7 +107,7 @@ class SchemaPicker(View):
             made = {name: type_ for name, (type_, _) in self._built.items()}
             found = {offer.name: offer for offer in offers(self._given, namespace, made)}
             if self.schema and self.schema not in found:
-                found[self.schema] = self._offers[self.schema]  # what is picked stays, though its name is gone
+                found[self.schema] = self._offers[self.schema]  # keep the picked type, though its name is gone
             self._offers = found
             self.offered = [[offer.name, offer.group] for offer in found.values()]
             if self.schema and found[self.schema].type is not self.value:
@@ -137,7 +137,7 @@ class SchemaPicker(View):
         self._describe()
 
     def _name_of(self, type_: Any) -> str:
-        """The name under which a type is offered; from now on it is, where it was not."""
+        """Return the name under which a type is offered; a new type is offered from now on."""
         current = self._offers.get(self.schema)
         if current is not None and current.type is type_:
             return current.name
@@ -149,7 +149,7 @@ class SchemaPicker(View):
             self.offered = [[offer.name, offer.group] for offer in self._offers.values()]
         return name
 
-    # -- what is said of it ---------------------------------------------------------------------------------------
+    # -- its description ---------------------------------------------------------------------------------------
 
     @t.validate("model")
     def _check_model(self, proposal: Any) -> Any:
@@ -178,11 +178,11 @@ class SchemaPicker(View):
         return told
 
     def _on_offers(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody is about to pick."""
+        """Look for types again, because a person is about to pick."""
         self.refresh()
 
     def _on_details(self, _message: PageMessage, _buffers: Buffers) -> None:
-        """Somebody wants to see what is sent."""
+        """Send the texts that a request contains."""
         name, type_ = self.schema, self.value
         parts = () if type_ is None else sending(self.model, type_, self.beside).parts
         self.send({"type": "details", "schema": name, "parts": parts})
@@ -190,10 +190,10 @@ class SchemaPicker(View):
     # -- building one ---------------------------------------------------------------------------------------------
 
     def build(self) -> Any:
-        """Make the Struct that the form describes, offer it and pick it; returns the type.
+        """Build the Struct that the form describes, offer it, pick it and return it.
 
         Raises:
-            ValueError: the form describes none.
+            ValueError: the form has problems.
         """
         form = msgspec.convert(self.form, StructForm)
         for problem in problems(form):
@@ -221,7 +221,7 @@ class SchemaPicker(View):
             self.written = self.form
 
     def _on_use(self, message: Use, _buffers: Buffers) -> None:
-        # The form comes along: traits travel in messages of their own, which could be handled later.
+        # The message has the form: traits come in separate messages, which may be handled later.
         self.set_trait("form", message.form)
         self.build()
 

@@ -1,4 +1,4 @@
-"""How a structure is asked for: read from the request that a call would send, and said in words."""
+"""Describes how a structure is asked for, from the request that a call would send."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """How one type is asked for.
 
     Attributes:
-        way: how, in one line.
-        notes: what is particular, and what happens to an answer that does not fit.
-        unenforced: by place in the schema (``$.steps[].output``), what the provider does not hold the model to.
-        parts: what is sent of it, as titles and texts.
-        wrapped: whether the answer travels under ``"value"``.
-        held: whether the server holds the model to the schema.
+        way: the way, in one line.
+        notes: notes about the schema, and about an answer that does not fit.
+        unenforced: the limits that the provider does not enforce, by place in the schema (``$.steps[].output``).
+        parts: the parts of the request about it, as titles and texts.
+        wrapped: whether the answer is sent under ``"value"``.
+        held: whether the server enforces the schema.
     """
 
     way: str
@@ -43,10 +43,10 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> Sending:
-    """Say how a model is asked for a type.
+    """Return how a model is asked for a type.
 
     Args:
-        model: who would be asked.
+        model: the model.
         type_: the type.
         beside: further keywords of the call, such as ``tool_schemas`` or ``prefilling``.
 
@@ -57,7 +57,7 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
     keywords = {**(beside or {}), "generation_schema": type_}
     try:
         request = model.plan("…", stream=True, **keywords)
-    except PrefillError:  # told where the start is written
+    except PrefillError:  # the prefill editor shows it
         request = model.plan("…", stream=True, **{**keywords, "prefilling": None})
     body = msgspec.json.decode(request.body)
     wire, method = request.schema, request.schema_method or "prompt"
@@ -85,7 +85,7 @@ def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
 
 
 def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
-    """The part of the body that holds the schema; empty if none does."""
+    """Return the part of the body with the schema; empty if there is none."""
     if request.schema_method == "json_schema":
         asked = _format(body)[1]
         inner = asked.get("json_schema", asked)
@@ -98,7 +98,7 @@ def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _format(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Where each wire says the form of the answer, and what it says; empty if it says none."""
+    """Return where and how a wire's request states the format of the answer; empty if it does not."""
     for title, place in (
         ("response_format", body),
         ("text.format", body.get("text")),
@@ -152,7 +152,7 @@ def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, st
 
 
 def _all_texts(body: dict[str, Any]) -> Iterator[str]:
-    """Yield every text of a request, on any wire."""
+    """Yield all texts of a request, on any wire."""
     for message in body.get("messages") or body.get("input") or ():
         yield from _texts(message.get("content"))
     for system in (body.get("system"), body.get("instructions")):

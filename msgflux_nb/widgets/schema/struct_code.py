@@ -1,6 +1,6 @@
-"""A small Struct from a form: its Python code, and the type itself, which is built from the form and never from text.
+"""A form → a small Struct: its Python code, and the type itself, which is built from the form and never from code.
 
-Names are taken as Python takes them, normalised to NFKC; texts stand in the code as ``repr`` writes them.
+Names are normalised to NFKC, as Python does; the code contains texts as ``repr`` writes them.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _LINE = 100
 
 
 class FieldForm(msgspec.Struct, frozen=True, kw_only=True):
-    """One field, as it was filled in; limits are texts.
+    """One field of the form; limits are texts.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         kind: its type.
-        many: whether it is a list of these.
-        optional: whether it may be None, and is so unless it is given.
-        description: what it is.
-        least: the least number, or how many characters or items at least.
-        most: the same at most.
+        many: whether it is a list of this type.
+        optional: whether it may be None, which then is its default.
+        description: its description.
+        least: the minimum of a number, or of the number of characters or items.
+        most: the maximum, likewise.
         pattern: a regular expression for a text.
-        words: what there is to choose from, apart by commas or lines.
+        words: the choices, separated by commas or lines.
     """
 
     name: str = ""
@@ -54,11 +54,11 @@ class FieldForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StructForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A Struct, as it was filled in.
+    """The form of a Struct.
 
     Attributes:
-        name: what it is called.
-        fields: its fields in their order.
+        name: its name.
+        fields: its fields in order.
     """
 
     name: str = ""
@@ -66,14 +66,14 @@ class StructForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormProblem(NamedTuple):
-    """Why a form makes no Struct: the place (``name``, ``fields.0.least``) and the reason."""
+    """A problem of a form: its place (``name``, ``fields.0.least``) and the reason."""
 
     place: str
     reason: str
 
 
 def problems(form: StructForm) -> list[FormProblem]:
-    """List what keeps a form from being a Struct."""
+    """List the problems of a form."""
     found = [FormProblem("name", reason) for reason in _name_problem(form.name, "the Struct")]
     if hasattr(builtins, _plain(form.name)):
         found.append(FormProblem("name", f"{form.name} is a name of Python itself; choose another."))
@@ -95,13 +95,13 @@ def problems(form: StructForm) -> list[FormProblem]:
 
 
 def built(form: StructForm) -> Any:
-    """Return the type of a form that has no problems."""
+    """Return the type of a form without problems."""
     members = [(_plain(field.name), _type(field), *([None] if field.optional else [])) for field in form.fields]
     return msgspec.defstruct(_plain(form.name), members, kw_only=_by_keyword(form), module="__main__")
 
 
 def code_of(form: StructForm) -> str:
-    """Return the code of a form that has no problems, as a cell runs it."""
+    """Return the code of a form without problems, ready to run in a cell."""
     lines = [line for field in form.fields for line in _field_lines(field)]
     body = "\n".join(f"    {line}" for line in lines)
     keywords = ", kw_only=True" if _by_keyword(form) else ""
@@ -152,12 +152,12 @@ def _field_problems(field: FieldForm) -> Iterator[tuple[str, str]]:
 
 
 def _bounded(field: FieldForm) -> tuple[str, ...]:
-    """The limits that a field can have."""
+    """Return the limits that a field can have."""
     return ("least", "most") if field.many or field.kind in ("str", "int", "float") else ()
 
 
 def _counts(field: FieldForm) -> bool:
-    """Whether the limits count characters or items."""
+    """Return whether the limits count characters or items."""
     return field.many or field.kind == "str"
 
 
@@ -183,7 +183,7 @@ def _words(field: FieldForm) -> tuple[str, ...]:
 
 
 def _meta(field: FieldForm) -> dict[str, Any]:
-    """The keywords of ``msgspec.Meta``."""
+    """Return the keywords of ``msgspec.Meta``."""
     names = {"least": "min_length", "most": "max_length"} if _counts(field) else {"least": "ge", "most": "le"}
     bounds = {names[part]: getattr(field, part).strip() for part in _bounded(field)}
     found: dict[str, Any] = {name: _number(field, text) for name, text in bounds.items() if text}
@@ -219,6 +219,6 @@ def _field_lines(field: FieldForm) -> list[str]:
 
 
 def _by_keyword(form: StructForm) -> bool:
-    """Whether a field that must be given follows one that need not be: then fields are given by their names."""
+    """Return whether a required field follows an optional one, so that the Struct needs ``kw_only``."""
     optional = [field.optional for field in form.fields]
     return optional != sorted(optional)

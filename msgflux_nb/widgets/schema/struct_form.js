@@ -1,5 +1,5 @@
 // @ts-check
-// Building a small Struct: a form, the code that the kernel writes of it, and two ways to use that.
+// The form of a small Struct, the code that the kernel writes for it, and two ways to use that.
 
 import { icon, iconButton, pickButton, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
@@ -9,7 +9,7 @@ import { element, onChange } from "../base/dom.js";
 
 const FORM_PAUSE_MILLISECONDS = 150;
 const KINDS = ["str", "int", "float", "bool", "date", "choice"];
-/** @type {Record<string, string>} what a type is called in the form; the code says it in Python */
+/** @type {Record<string, string>} the names of types in the form; the code has Python's */
 const CALLED = { str: "text", int: "whole number", float: "number", bool: "yes or no", date: "date", choice: "a choice of words" };
 
 /**
@@ -21,7 +21,7 @@ const CALLED = { str: "text", int: "whole number", float: "number", bool: "yes o
  * @typedef {"name" | "description" | "least" | "most" | "pattern" | "words"} TextPart
  */
 
-/** The form as it is filled in, the same in all views; the kernel is told after a pause. */
+/** The form, shared by all views; sent to the kernel after a pause. */
 export class Draft {
   /** @param {Model} model */
   constructor(model) {
@@ -70,7 +70,7 @@ export class Draft {
     this.model.send({ type: "use", form: this.form });
   }
 
-  /** Whether code and problems are about the form as it is. */
+  /** Whether code and problems belong to the present form. */
   get written() {
     return JSON.stringify(this.model.get("written")) === JSON.stringify(this.form);
   }
@@ -80,7 +80,7 @@ export class Draft {
  * @param {Model} model
  * @param {Draft} draft
  * @param {AbortSignal} signal
- * @param {() => void} picked called when the Struct was made and picked
+ * @param {() => void} picked called when the Struct was built and picked
  * @returns {HTMLElement}
  */
 export function structForm(model, draft, signal, picked) {
@@ -95,14 +95,14 @@ export function structForm(model, draft, signal, picked) {
   const done = element("span", { class: "mf-is", "data-s": "done", role: "status" });
   let asked = "";
   let shape = "";
-  let renewed = new AbortController(); // ends the menus of rows that are drawn again
+  let renewed = new AbortController(); // closes the menus of rows that are redrawn
 
   function pick() {
     asked = draft.form.name;
     draft.use();
   }
 
-  /** Say that it was picked, and bring its fields into sight: they may be above what is seen. */
+  /** Show that it was picked, and scroll to its fields, which may be above. */
   function tellPicked() {
     if (!asked || model.get("schema") !== asked) return;
     done.replaceChildren(icon("check"), `${asked} is picked`);
@@ -118,7 +118,7 @@ export function structForm(model, draft, signal, picked) {
 
   function draw() {
     const { form } = draft;
-    if (!draft.written) done.replaceChildren(); // it is another by now
+    if (!draft.written) done.replaceChildren(); // the form has changed
     write(name, form.name);
     const next = JSON.stringify(form.fields.map(({ kind, many }) => [kind, many]));
     if (next !== shape) {
@@ -180,7 +180,7 @@ function textInput(label, hint, told) {
 }
 
 /**
- * Fill a field, unless it holds this already: setting a value moves the caret.
+ * Set the text of a field unless it is already set, since setting it moves the caret.
  * @param {HTMLInputElement} node
  * @param {string} text
  */
@@ -189,7 +189,7 @@ function write(node, text) {
 }
 
 /**
- * One field of the form; an event `mf-fill` brings it up to date.
+ * Make one field of the form; an event `mf-fill` updates it.
  * @param {Draft} draft
  * @param {number} index
  * @param {AbortSignal} signal
@@ -244,7 +244,7 @@ function formField(draft, index, signal) {
 }
 
 /**
- * Whether a field says more than its name and its type, or has to.
+ * Return whether a field has, or needs, more than a name and a type.
  * @param {FieldForm} field
  */
 function isLimited({ kind, optional, description, least, most, pattern, words }) {
@@ -270,7 +270,7 @@ function kindPick(draft, index, signal) {
       pick() {
         const list = pick.node.closest("ol");
         draft.changeField(index, { kind, many });
-        /** @type {HTMLElement | undefined} */ (list?.querySelectorAll("li > .mf-pick")[index])?.focus(); // the row was drawn again
+        /** @type {HTMLElement | undefined} */ (list?.querySelectorAll("li > .mf-pick")[index])?.focus(); // the row was redrawn
       },
     });
     return [{ heading: "one" }, ...KINDS.map((kind) => entry(kind, false)), { heading: "a list" }, ...KINDS.map((kind) => entry(kind, true))];
@@ -280,7 +280,7 @@ function kindPick(draft, index, signal) {
 }
 
 /**
- * What can limit a field of this type.
+ * Make the inputs for the limits of a field's type.
  * @param {FieldForm} field
  * @param {(part: TextPart, label: string, hint: string) => HTMLInputElement} text
  * @returns {HTMLElement[]}

@@ -1,1 +1,1 @@
-"""ToolCallView: tool calls while they are put together, approved and run."""
+"""ToolCallView: watch, approve and replay tool calls."""

@@ -1,4 +1,4 @@
-"""Questions to the person at the page: may this call run? Asked from any thread or coroutine, answered by a click."""
+"""Approval of tool calls by a person: asked from any thread or coroutine, answered by a click."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...errors import StreamInterruptedError, ToolCallError
 __all__ = ["ApprovalQuestion", "Approvals", "Decision"]
 
 SEEN_SECONDS = 4.0
-"""How long a page may take to say that it shows a question, where the wait for it could keep it from being told."""
+"""The time for a page to confirm that it shows a question, if waiting for the answer may block its messages."""
 
 _HEARTBEAT_SECONDS = 0.1
 
 Decision = dict[str, Any] | str | bool | None
-"""None lets a call run, a dict gives it other arguments, a reason or False rejects it."""
+"""None approves a call, a dict replaces its arguments, a reason or False rejects it."""
 
 
 class ApprovalQuestion:
-    """One question, open until somebody decides."""
+    """A question about one call, open until a person decides."""
 
     def __init__(self) -> None:
         self._seen: Future[None] = Future()
@@ -31,22 +31,22 @@ class ApprovalQuestion:
 
     @property
     def open(self) -> bool:
-        """Whether nobody has decided yet."""
+        """Whether the decision is still missing."""
         return not self._decided.done()
 
     def see(self) -> None:
-        """Note that a page shows it."""
+        """Note that a page shows the question."""
         with suppress(InvalidStateError):
             self._seen.set_result(None)
 
     def decide(self, decision: Decision) -> None:
-        """Decide; the first decision counts."""
+        """Set the decision; only the first one counts."""
         with suppress(InvalidStateError):
             self._decided.set_result(decision)
         self.see()
 
     def stop(self) -> None:
-        """Give it up: who waits gets an error."""
+        """Cancel the question; the waiting code gets an error."""
         with suppress(InvalidStateError):
             self._decided.set_exception(StreamInterruptedError("the run was stopped while a call waited for approval"))
         self.see()
@@ -55,7 +55,7 @@ class ApprovalQuestion:
         """Wait for the decision.
 
         Args:
-            seen_within: seconds within which a page has to show it; None for no limit.
+            seen_within: the seconds within which a page has to show it; None for no limit.
         """
         try:
             self._seen.result(seen_within)
@@ -64,7 +64,7 @@ class ApprovalQuestion:
         return self._decided.result()
 
     async def wait_async(self, *, seen_within: float) -> Decision:
-        """Wait for the decision; an interrupt is only seen by a loop that runs, so it is woken now and then."""
+        """Wait for the decision; wake regularly, since an idle event loop would not notice an interrupt."""
         if not await _done(self._seen, seen_within):
             raise _unheard()
         await _done(self._decided, None)
@@ -72,7 +72,7 @@ class ApprovalQuestion:
 
 
 class Approvals:
-    """The questions of a view, by the numbers of their calls."""
+    """The questions of a view by the numbers of their calls."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -81,13 +81,13 @@ class Approvals:
         self._on_main: bool | None = None
 
     def begin(self) -> None:
-        """Start afresh; what is still open is given up."""
+        """Start over; cancel all open questions."""
         self.stop()
         with self._lock:
             self._questions, self._stopped = {}, False
 
     def ask(self, number: int) -> ApprovalQuestion:
-        """Return the question about a call; it is asked once, however often this is called."""
+        """Return the question about a call; repeated calls return the same question."""
         with self._lock:
             question = self._questions.setdefault(number, ApprovalQuestion())
             stopped = self._stopped
@@ -102,37 +102,37 @@ class Approvals:
             question.see()
 
     def decide(self, number: int, decision: Decision) -> None:
-        """Decide on a call that was asked about; any other is left alone."""
+        """Decide on a call with a question; ignore any other."""
         question = self._questions.get(number)
         if question is not None:
             question.decide(decision)
 
     @property
     def open(self) -> list[int]:
-        """The calls that nobody has decided on."""
+        """The numbers of the calls that wait for a decision."""
         with self._lock:
             return [number for number, question in self._questions.items() if question.open]
 
     def stop(self) -> None:
-        """Give up all that is open, and whatever is asked until the next ``begin``."""
+        """Cancel all open questions, and all further ones until the next ``begin``."""
         with self._lock:
             questions, self._stopped = list(self._questions.values()), True
         for question in questions:
             question.stop()
 
     def heard(self) -> None:
-        """Note on which thread messages of the page are handled: called from there."""
+        """Note the thread that handles the page's messages; called on it."""
         self._on_main = _on_main_thread()
 
     def wait(self, question: ApprovalQuestion, *, main_waits: bool) -> Decision:
         """Wait for a decision on this thread.
 
         Args:
-            question: what was asked.
-            main_waits: whether the main thread waits too, for whatever this thread does.
+            question: the question.
+            main_waits: whether the main thread waits for this thread.
 
         Raises:
-            ToolCallError: the wait would keep the click from being handled, or no page shows the question.
+            ToolCallError: waiting would block the handling of the click, or no page shows the question.
             StreamInterruptedError: the run was stopped.
         """
         blocks = main_waits or _on_main_thread()
@@ -157,7 +157,7 @@ async def _done(future: Future[Any], seconds: float | None) -> bool:
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, callback: Any) -> None:
-    with suppress(RuntimeError):  # the loop was closed since
+    with suppress(RuntimeError):  # the loop has closed meanwhile
         loop.call_soon_threadsafe(callback)
 
 

@@ -1,5 +1,5 @@
 // @ts-check
-// All calls of a run as they are drawn, live or in a twin: header, slider, lanes, answer.
+// The board of all calls of a run, live or in a twin: head, timeline, lanes, answer.
 
 import { figure, iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
@@ -13,7 +13,7 @@ import { score } from "./score.js";
 /** @import { Shown } from "./call_states.js" */
 /** @import { LaneTrack, Timeline } from "./timeline.js" */
 
-const MANY = 12; // calls, from which on those out of sight are not laid out
+const MANY = 12; // with more calls, those out of sight are not laid out
 
 /** @type {Record<string, Shown>} */
 const RUN_STATES = {
@@ -26,7 +26,7 @@ const RUN_STATES = {
 };
 
 /**
- * The whole view: head, the calls in time, lanes, answer, figures.
+ * Make the whole view: head, timeline, lanes, answer, figures.
  * @param {CallStore} store
  * @param {HTMLElement} el
  * @param {{ live: boolean, signal: AbortSignal }} options
@@ -59,7 +59,7 @@ export function callBoard(store, el, { live, signal }) {
   /** @type {Timeline | null} */
   let timeline = null;
 
-  /** Ask the kernel to leave the live view alone, once. */
+  /** Ask the kernel, once, to keep the live view. */
   function touched() {
     if (live && !el.dataset.kept) store.model?.send({ type: "keep" });
     el.dataset.kept = "true";
@@ -203,7 +203,7 @@ export function callBoard(store, el, { live, signal }) {
 }
 
 /**
- * The calls as messages of a chat completion, with what came back.
+ * Return the calls and their results as messages of a chat completion.
  * @param {CallStore} store
  */
 function callMessages({ timeline }) {
@@ -217,8 +217,8 @@ function callMessages({ timeline }) {
 }
 
 /**
- * Put the replay into the place of a twin's static cards.
- * @param {HTMLOrSVGScriptElement | null} script the one that runs
+ * Replace a twin's static cards by the replay.
+ * @param {HTMLOrSVGScriptElement | null} script the running script
  */
 export function replayInTwin(script) {
   const twin = script?.closest(".msgflux-twin");

@@ -1,4 +1,4 @@
-"""What a page is told of tool calls, and what a notebook keeps of them; a view adds where they come from."""
+"""The display of tool calls: batches for pages and the twin in the notebook; a subclass supplies the calls."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .tool_fields import ToolField
 
 __all__ = ["CallBoard"]
 
-_ANSWER_LENGTH = 20_000  # characters that a page is sent
+_ANSWER_LENGTH = 20_000  # characters that a page gets
 _QUESTION_LENGTH = 200
 
 
 class CallBoard(ToldRun):
-    """Lanes, told to pages in batches; at the end all of them are a trait, and the twin has them too."""
+    """Shows lanes: sends them to pages in batches; at the end they are in a trait and in the twin."""
 
     value: t.List[Any] = t.List()
-    lanes = t.Dict().tag(sync=True)  # the last run as a whole, for pages that are loaded later
+    lanes = t.Dict().tag(sync=True)  # the whole last run, for pages that are loaded later
 
     def __init__(self, **state: Any) -> None:
         self._fields: Mapping[str, Sequence[ToolField]] = {}
@@ -32,7 +32,7 @@ class CallBoard(ToldRun):
 
     @property
     def running(self) -> bool:
-        """Whether a run that this view started is under way."""
+        """Whether a run that this view started is going on."""
         return False
 
     # -- a run -----------------------------------------------------------------------------------------------------
@@ -52,20 +52,20 @@ class CallBoard(ToldRun):
         self.value = []
 
     def _reopen(self) -> None:
-        """Go on after what was taken for the end."""
+        """Continue after what looked like the end."""
         self.state = "running"
         self._revive()
         self._tell_state()
 
     def _wake(self) -> None:
-        """Say that there is something to tell."""
+        """Wake the sender, because there is news."""
         self._unsettled = True
         self._sender.wake()
 
     def _finish(
         self, state: str, *, error: BaseException | None = None, answer: str = "", told: tuple[str, ...] = ()
     ) -> None:
-        """Take the end, once."""
+        """Finish, once."""
         if not self.over:
             self._calls.end()
             if state != "complete":
@@ -77,23 +77,23 @@ class CallBoard(ToldRun):
         self._sender.wake()
 
     def _settle(self) -> None:
-        """Keep what there is: in the trait, in ``value``, in the twin."""
+        """Write the present state to the trait, ``value`` and the twin."""
         self._unsettled = False
         self._sender.report(lambda seq, whole: self._set_unsent(lanes=self._told(seq, whole)))
         self.value = self._calls.calls
         self._update_twin()
 
     def _rest(self) -> None:
-        """Nothing has come for a while; called on the thread that sends."""
+        """Called on the sending thread after a while without news."""
         try:
             if self._unsettled:
                 self._settle()
             if self.over and self._calls.idle and not self.running and not self._held:
                 self._retire()
         except Exception as error:
-            self.show_error(error)  # of an observer of value
+            self.show_error(error)  # raised by an observer of value
 
-    # -- what a page is told ---------------------------------------------------------------------------------------
+    # -- for the page ---------------------------------------------------------------------------------------
 
     def _told_state(self) -> dict[str, Any]:
         error = self.error
@@ -107,7 +107,7 @@ class CallBoard(ToldRun):
             "error": None if error is None else [type(error).__name__, str(error)],
         }
 
-    # -- what stays ------------------------------------------------------------------------------------------------
+    # -- the twin ------------------------------------------------------------------------------------------------
 
     def _drawn(self) -> tuple[str, str]:
         lanes = self._calls.all

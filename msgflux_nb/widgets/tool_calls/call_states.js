@@ -1,5 +1,5 @@
 // @ts-check
-// How a call stands, in one state: what became of it, or else how far its arguments are.
+// The state of a call: its outcome, or else the progress of its arguments.
 
 import STATES from "../../display/states.json" with { type: "json" };
 import { secondsText } from "./call_words.js";
@@ -16,7 +16,7 @@ const CALL_STATES = /** @type {any} */ (STATES.calls);
 export const CALL_PHASES = /** @type {any} */ (STATES.phases);
 
 /**
- * How far a call is at a place of the stream.
+ * Return the progress of a call at a moment of the stream.
  * @param {Look} look
  * @param {PartialJson | null} parser null for a text that is not JSON
  * @returns {string} a key of CALL_STATES
@@ -28,7 +28,7 @@ export function callState({ final }, parser) {
 }
 
 /**
- * The one state of a call: what became of it, or else how far its arguments are.
+ * Return the state of a call: its outcome, or else the progress of its arguments.
  * @param {Look} look
  * @param {string} key of CALL_STATES
  * @param {{ unknown: boolean, fields: string, seconds: number | null, over: boolean }} more

@@ -1,5 +1,5 @@
 // @ts-check
-// What a page knows of the tool calls of a run: numbered batches in, gaps mended, decisions out.
+// A page's knowledge of the tool calls of a run, from numbered batches; and the decisions that it sends.
 
 import { RunStore } from "../base/run_store.js";
 import { Timeline } from "./timeline.js";
@@ -16,7 +16,7 @@ import { Timeline } from "./timeline.js";
  */
 
 /**
- * What one model's page knows of its run, for any number of views.
+ * A page's knowledge of its widget's run, for any number of views.
  * @extends {RunStore<RunState>}
  */
 export class CallStore extends RunStore {
@@ -31,10 +31,10 @@ export class CallStore extends RunStore {
     decided: new Map(),
     refused: new Map(),
   };
-  /** @type {Set<number>} questions that the kernel knows to be shown */
+  /** @type {Set<number>} questions that were reported as shown */
   seen = new Set();
 
-  /** @param {Model | null} model null in a twin, which knows all from its start */
+  /** @param {Model | null} model null in a twin, which has everything from its start */
   constructor(model) {
     super(model, "lanes", { run: 0, state: "idle", running: false, tools: {}, status: [], answer: "", error: null });
   }
@@ -97,13 +97,13 @@ export class CallStore extends RunStore {
     this.timeline.track(lane).version += 1;
   }
 
-  /** The calls that wait for a decision. */
+  /** The numbers of the calls that wait for a decision. */
   get open() {
     const waiting = this.timeline.tracks.filter(({ card }) => card.phase === "asked");
     return waiting.map(({ number }) => number).filter((number) => !this.hands.decided.has(number));
   }
 
-  /** Tell the kernel which questions are on a page. */
+  /** Report the shown questions to the kernel. */
   see() {
     const news = this.open.filter((number) => !this.seen.has(number));
     if (!news.length || !this.listeners.size) return;

@@ -1,5 +1,5 @@
 // @ts-check
-// One call as it is drawn: who is called, how far it is, its text and its arguments, what became of it.
+// The lane of one call: its tool, its state, its raw text, its arguments and its result.
 
 import { icon, stateWord } from "../base/controls.js";
 import { element, setText } from "../base/dom.js";
@@ -15,10 +15,10 @@ import { rawPane } from "./lane_raw.js";
 const LATE = "late id: the id came after the arguments had begun";
 const UNKNOWN = "no such tool: none of the tools that were given has this name";
 const REPAIRED = "repaired: the text was not a JSON object, and was read as the fields above";
-const RESULT_LINE = 120; // characters of a result that stand in one line
+const RESULT_LINE = 120; // a longer result is folded
 
 /**
- * What came back: in one line if it is short. What is known but not shown yet keeps its room, so that nothing moves.
+ * Make the result: one line if it is short. A result that is not shown yet keeps its space, so that nothing moves.
  */
 function resultLine() {
   const arrow = element("span", { class: "mf-arrow" }, icon("arrow-right"));
@@ -34,7 +34,7 @@ function resultLine() {
    */
   function draw({ card }, { phase, settled }) {
     const { result, reason, edited } = card;
-    const rejected = card.phase === "rejected"; // the model is told the reason, and nothing else
+    const rejected = card.phase === "rejected"; // the model only gets the reason
     const [text, left] = rejected ? [reason, 0] : [result, card.left];
     const after = ["running", "done", "failed"].includes(phase);
     const shown = text !== null && (rejected ? phase === "rejected" : settled);
@@ -55,9 +55,9 @@ function resultLine() {
 }
 
 /**
- * The last line of a call that is not decided yet: what will happen, in one sentence. It keeps the room of the buttons.
+ * Return the last line of an undecided call: what will happen, in one sentence. It keeps the space of the buttons.
  * @param {Look} look
- * @param {boolean} hands whether somebody at this page decides
+ * @param {boolean} hands whether a person decides on this page
  */
 function waitingText({ phase, begun, final }, hands) {
   return hands && begun && !final && !phase ? "nothing runs before it is whole" : "";
@@ -66,8 +66,8 @@ function waitingText({ phase, begun, final }, hands) {
 /**
  * @param {LaneTrack} track
  * @param {{ tools: () => Record<string, ToolField[]>, timeline: () => Timeline, hands: Hands | null, first?: () => number | undefined, over?: () => boolean }} board
- *   `first` is the call that is asked about now, `over` whether nothing more comes
- * @returns {{ node: HTMLElement, draw: () => string, decision: ReturnType<typeof decisionBar> | null }} `draw` returns what a reader is told
+ *   `first` is the call that waits now, `over` whether nothing more comes
+ * @returns {{ node: HTMLElement, draw: () => string, decision: ReturnType<typeof decisionBar> | null }} `draw` returns the words for screen readers
  */
 export function laneView(track, board) {
   const name = element("code", { class: "mf-name mf-cut" });
@@ -102,7 +102,7 @@ export function laneView(track, board) {
     setText(name, look.name || "…");
     head.title = look.id ? `${look.name} · ${look.id}` : look.name;
     raw.draw(look.count);
-    // The fields of a call that is known stand there from its first moment on, so that nothing moves in a replay.
+    // Show all fields of a known call from its first moment, so that nothing moves in a replay.
     const [filled, all] = parsed.draw(track.card.final?.name ?? look.name, parser, text, look.final !== undefined);
     const tools = board.tools();
     const { final } = track.card;
@@ -110,7 +110,7 @@ export function laneView(track, board) {
     const unknown = strange && look.final !== undefined;
     const shown = laneState(look, key, { unknown, fields: all ? `${filled} of ${countText(all, "field")}` : "", seconds: track.card.seconds, over: (board.over?.() ?? false) && look.count === track.moments.length });
     state.set(...shown);
-    // What is known but not shown yet keeps its room, so that nothing moves.
+    // A note that is not shown yet keeps its space, so that nothing moves.
     const repaired = final?.repaired && final.status === "complete";
     const remarks = [final?.late && LATE, strange && UNKNOWN, repaired && REPAIRED].filter(Boolean).join(" · ");
     setText(remark, remarks);

@@ -1,4 +1,4 @@
-"""One call as a view follows it: its fragments, what was decided on it, and what came back."""
+"""One tool call in a view: its fragments, the decision on it, and its result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...protocol.tool_call import GrowingCall, ToolCall, ToolCallState, json_tex
 __all__ = ["Fragment", "Lane", "Phase"]
 
 Phase = Literal["", "asked", "running", "done", "failed", "rejected", "stopped"]
-_RESULT_LENGTH = 20_000  # characters that a page is sent
+_RESULT_LENGTH = 20_000  # characters that a page gets
 
 
 class Fragment(NamedTuple):
     """One fragment as it came.
 
     Attributes:
-        call: which call it belongs to, counted from 0 over all steps.
-        milliseconds: when it came, since the view began to look.
+        call: the number of its call, from 0 over all steps.
+        milliseconds: the time of its arrival, since the view began.
         id: the call's id, if this fragment has it.
         name: the tool's name, or a piece of it.
         text: a piece of the arguments.
@@ -38,17 +38,17 @@ class Lane:
     """One call of a view.
 
     Args:
-        number: its place among the view's calls.
-        step: which answer it came in, from 1.
-        call: its place among the calls of that answer.
+        number: its number among the view's calls.
+        step: the number of its answer, from 1.
+        call: its number among the calls of that answer.
         choice: the choice that it belongs to.
-        kind: what kind of tool it calls.
+        kind: the kind of its tool.
 
     Attributes:
-        phase: what has become of it since it was whole; empty before anything did.
-        edited: the arguments that a person put in the place of the model's, or None.
+        phase: the phase after the stream, such as ``running``; empty before.
+        edited: the arguments with which a person replaced the model's, or None.
         reason: why it was rejected, or empty.
-        result: what came back, as text; None before.
+        result: the result as text; None before it.
     """
 
     def __init__(self, number: int, step: int, call: int, *, choice: int = 0, kind: ToolKind = "function") -> None:
@@ -69,11 +69,11 @@ class Lane:
     # -- the stream ------------------------------------------------------------------------------------------------
 
     def take(self, event: ToolCallDelta) -> str | None:
-        """Take a fragment; return the text of it that a page is shown, which is always whole letters."""
+        """Take a fragment; return its text for the page, which never ends inside a character."""
         given = event.arguments
         text: str | None = given if given is None or isinstance(given, str) else json_text(given)
         if text and self._whole and self._assembly.repeats(text):
-            text = ""  # the finished call once more
+            text = ""  # the finished call is sent once more
         if event.id or event.name:
             self._assembly.identify(event.id or "", event.name or "")
         self._final = None
@@ -86,22 +86,22 @@ class Lane:
         return shown
 
     def end(self, state: ToolCallState | None = None) -> None:
-        """Take the end of the stream; ``state`` is what the reader of it made of the call."""
+        """Take the end of the stream; ``state`` is the call as its reader assembled it."""
         self._final = self._assembly.state(ended=True) if state is None else state
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it follows."""
+        """Whether no fragment follows."""
         return self._final is not None
 
     @property
     def state(self) -> ToolCallState:
-        """The call as far as it has come."""
+        """The call so far."""
         return self._assembly.state(ended=False) if self._final is None else self._final
 
     @property
     def whole(self) -> ToolCall | None:
-        """The call if it is complete, with the arguments that the model gave; else None."""
+        """The call if it is complete, with the model's arguments; else None."""
         if self._final is None and not self._whole:
             return None
         state = self.state
@@ -109,47 +109,47 @@ class Lane:
 
     @property
     def own_id(self) -> str:
-        """The id that the server gave it, or the run; empty if there is none yet."""
+        """The id from the server or the run; empty if there is none yet."""
         return self.given_id if self._final is None else self._final.id
 
     @property
     def given_id(self) -> str:
-        """The id that came with a fragment, or empty."""
+        """The id from a fragment, or empty."""
         return self._assembly.id
 
     def whole_as(self, call: ToolCall) -> bool:
-        """Whether it is complete, and calls the same with the same."""
+        """Return whether it is complete and has the tool and the arguments of another call."""
         whole = self.whole
         return whole is not None and (whole.name, whole.arguments) == (call.name, call.arguments)
 
     # -- after it --------------------------------------------------------------------------------------------------
 
     def move(self, phase: Phase, milliseconds: int) -> None:
-        """Go on to another phase."""
+        """Change to another phase."""
         if phase != self.phase:
             self.phase = phase
             self._marks.append((milliseconds, phase))
 
     def take_result(self, value: Any, milliseconds: int, *, failed: bool = False) -> None:
-        """Take what came back; an exception is a failure. A rejected call stays so, whatever the model is told."""
+        """Take the result; an exception is a failure. A rejected call stays rejected, whatever the model gets."""
         self.result = _result_text(value)
         if self.phase != "rejected":
             self.move("failed" if failed or isinstance(value, BaseException) else "done", milliseconds)
 
     @property
     def ran(self) -> bool:
-        """Whether it was decided on, and has run or not."""
+        """Whether it is past approval: running, ended, rejected or stopped."""
         return self.phase not in ("", "asked")
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; None if that is not known."""
+        """The seconds that it ran; None if unknown."""
         times = {phase: when for when, phase in self._marks}
         end = times.get("done", times.get("failed"))
         return None if end is None or "running" not in times else (end - times["running"]) / 1000
 
     def card(self) -> dict[str, Any]:
-        """Return what a page has to know in addition to the fragments."""
+        """Return the card of the call for a page, without its fragments."""
         state = self.state if self.ended else None
         result = self.result
         told: dict[str, Any] = {
@@ -176,7 +176,7 @@ class Lane:
         return told
 
     def _other_reading(self, state: ToolCallState) -> str | None:
-        """The arguments, if they differ from what the joined fragments say."""
+        """Return the arguments if they differ from the joined fragments, else None."""
         self._shown[:] = ["".join(self._shown)]
         plain = not state.repaired and (state.raw == self._shown[0] or state.status != "complete")
         return None if plain or self._assembly.kind == "custom" else json_text(state.partial)

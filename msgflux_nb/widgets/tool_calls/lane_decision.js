@@ -1,5 +1,5 @@
 // @ts-check
-// What a person decides on a call: approve it, give it other arguments, or reject it with a reason.
+// The decision on a call: approve it, change its arguments, or reject it with a reason.
 
 import { textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
@@ -12,7 +12,7 @@ import { valueAt } from "./lane_fields.js";
  */
 
 /**
- * A JSON text with a line for each value; what stands between the values is ours, the values stay as they are written.
+ * Return a JSON text with one line per value; only white space between values changes.
  * @param {string} text valid JSON
  */
 function spreadJson(text) {
@@ -27,7 +27,7 @@ function spreadJson(text) {
 }
 
 /**
- * What is wrong with a text as the arguments of a tool, or "".
+ * Return what is wrong with a text as the arguments of a tool, or "".
  * @param {string} text
  * @param {ToolField[] | undefined} fields
  */
@@ -95,7 +95,7 @@ export function decisionBar(track, hands, fields) {
       field.value ||= spreadJson(track.card.final?.arguments ?? track.text);
       check();
       field.focus();
-      editor.scrollIntoView({ block: "nearest" }); // with its button, which the last line of the view would cut
+      editor.scrollIntoView({ block: "nearest" }); // scroll to it with its button, which the bottom of the view would cut
     } else (what === "reject" ? reason : approve).focus();
   }
 
@@ -104,7 +104,7 @@ export function decisionBar(track, hands, fields) {
    * @param {Record<string, unknown>} [more]
    */
   function decide(verdict, more) {
-    // The buttons go; a focus that was on one stays with the call.
+    // The buttons disappear, so move the focus to the call.
     /** @type {HTMLElement | null} */ (node.closest(".mf-lane"))?.focus({ preventScroll: true });
     hands.decide(track.number, verdict, more);
   }
@@ -132,8 +132,8 @@ export function decisionBar(track, hands, fields) {
   });
 
   /**
-   * @param {boolean} open whether a decision is waited for
-   * @param {boolean} first whether it is the one that is asked about now: it has the one filled button, and the keys
+   * @param {boolean} open whether the call waits for a decision
+   * @param {boolean} first whether it waits now, with the filled button and the keys
    */
   function draw(open, first) {
     approve.classList.toggle("mf-primary", first);

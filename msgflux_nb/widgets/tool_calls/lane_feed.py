@@ -1,4 +1,4 @@
-"""What a page has to be told of calls: each fragment once, and a call's card whenever it has changed."""
+"""The news of tool calls for a page: each fragment once, and a call's card whenever it has changed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["LaneFeed"]
 
 
 class LaneFeed:
-    """Collects fragments and cards; a batch has new ones under ``calls``, and under ``lanes`` by the numbers of calls.
+    """Collects fragments and cards; a batch has new fragments under ``calls``, and cards by number under ``lanes``.
 
     Args:
-        lanes: the calls; they are read, and may become more.
-        lock: what guards them.
+        lanes: the calls; the list may grow.
+        lock: the lock that guards them.
     """
 
     def __init__(self, lanes: Sequence[Lane], lock: AbstractContextManager[Any]) -> None:
@@ -44,8 +44,8 @@ class LaneFeed:
             self._touched.add(lane.number)
 
     def batch(self) -> Batch:
-        """Return what came since the last batch; empty if nothing did."""
-        with self._lock:  # a card never comes before the fragments that it speaks of
+        """Return what is new since the last batch; empty if nothing is."""
+        with self._lock:  # a card must not be sent before its fragments
             told: Batch = {}
             if self._new:
                 told["calls"], self._new = self._new, []
@@ -56,13 +56,13 @@ class LaneFeed:
             return told
 
     def whole(self) -> Batch:
-        """Return all that was told so far."""
+        """Return everything that was sent so far."""
         with self._lock:
             return {"calls": list(self._told), "lanes": self._cards(self._lanes)}
 
     @property
     def fragments(self) -> list[Fragment]:
-        """All fragments that have been told."""
+        """Return all fragments that were sent."""
         with self._lock:
             return list(self._told)
 

@@ -1,5 +1,5 @@
 // @ts-check
-// The arguments so far, a row for each field of the tool's schema, ticked once its value is whole.
+// The arguments so far: one row per field of the tool's schema, ticked once its value is complete.
 
 import { stateWord } from "../base/controls.js";
 import { button, element } from "../base/dom.js";
@@ -21,7 +21,7 @@ const TICKS = {
 };
 
 /**
- * The value at a path, or undefined.
+ * Return the value at a path, or undefined.
  * @param {any} value
  * @param {string[]} path
  */
@@ -34,7 +34,7 @@ export function valueAt(value, path) {
 }
 
 /**
- * A box for a text that may grow: what is drawn stays, and of a long text only the end is there unless it is asked for.
+ * Make a box for a growing text: only new text is drawn, and a long text shows only its end until it is expanded.
  * @returns {{ node: HTMLElement, draw: (text: string, grows: boolean) => void }}
  */
 function valueBox() {
@@ -63,7 +63,7 @@ function valueBox() {
 
   /**
    * @param {string} next
-   * @param {boolean} grows whether it begins with what was drawn
+   * @param {boolean} grows whether it begins with the drawn text
    */
   function draw(next, grows) {
     text = next;
@@ -85,8 +85,8 @@ function valueBox() {
 }
 
 /**
- * One row: name, value, tick, type.
- * @param {ToolField | null} field null for one that the schema has not
+ * Make one row: name, value, tick, type.
+ * @param {ToolField | null} field null for a field that the schema lacks
  * @param {string[]} path
  */
 function fieldRow(field, path) {
@@ -107,7 +107,7 @@ function fieldRow(field, path) {
 
   /**
    * @param {PartialJson} parser
-   * @param {string} text what the parser has read
+   * @param {string} text the text that the parser has read
    * @param {boolean} over whether nothing follows
    * @returns {boolean} whether it is filled
    */
@@ -133,7 +133,7 @@ function fieldRow(field, path) {
 }
 
 /**
- * A value as text: strings as they read, all else as it stands in the JSON.
+ * Return a value as text: a string's content, anything else as JSON.
  * @param {any} value
  * @param {PartialJson} parser
  * @param {string} text
@@ -146,12 +146,12 @@ function shownValue(value, parser, text) {
 }
 
 /**
- * The rows of a call.
+ * Make the rows of a call.
  * @param {() => Record<string, ToolField[]>} tools
  */
 export function fieldsPane(tools) {
   const body = element("tbody");
-  const input = valueBox(); // the text of a custom tool, or arguments that are not an object
+  const input = valueBox(); // for the text of a custom tool, or arguments that are not an object
   const node = element(
     "div",
     { class: "mf-parsed", role: "group", "aria-label": "arguments so far" },
@@ -181,7 +181,7 @@ export function fieldsPane(tools) {
   }
 
   /**
-   * Rows for what the schema does not name.
+   * Add rows for fields that the schema lacks.
    * @param {any} value
    * @param {ToolField[]} fields
    */

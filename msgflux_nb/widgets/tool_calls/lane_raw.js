@@ -1,15 +1,15 @@
 // @ts-check
-// A call's text as it landed: the last fragments apart from each other, the text before them up to a window.
+// The raw text of a call: the last fragments separately, and a limited window of the text before.
 
 import { button, element } from "../base/dom.js";
 import { sizeText } from "../base/texts.js";
 /** @import { LaneTrack } from "./timeline.js" */
 
 const RAW_WINDOW = 2000; // characters
-const RAW_PIECES = 120; // fragments that are drawn apart
+const RAW_PIECES = 120; // fragments that are drawn separately
 
 /**
- * What is drawn is not drawn again; of a long text only its end is there, and all of it on request.
+ * Make the raw text: only new fragments are drawn, and a long text shows only its end until it is expanded.
  * @param {LaneTrack} track
  * @returns {{ node: HTMLElement, draw: (count: number) => void }}
  */
@@ -26,7 +26,7 @@ export function rawPane(track) {
     element("div", {}, more, words),
   );
   let drawn = -1;
-  let from = 0; // the first character that is there
+  let from = 0; // the first drawn character
   let all = false;
 
   function showAll() {

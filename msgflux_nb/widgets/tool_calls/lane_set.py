@@ -1,4 +1,4 @@
-"""The calls of a view, step by step: which lane a fragment, an end, a question or a result belongs to."""
+"""The calls of a view, step by step: finds the lane of a fragment, an end, a question or a result."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["LaneSet"]
 
 
 class LaneSet:
-    """The calls of one run; from any thread.
+    """The calls of one run; may be used from any thread.
 
     Attributes:
-        feed: what a page has to be told of them.
-        step: which answer arrives, from 1.
+        feed: the news of the calls for a page.
+        step: the number of the present answer, from 1.
     """
 
     def __init__(self) -> None:
         self.step = 1
         self._lock = threading.RLock()
         self._all: list[Lane] = []
-        self._current: dict[tuple[int, int], Lane] = {}  # of this step, by choice and place
+        self._current: dict[tuple[int, int], Lane] = {}  # lanes of this step, by choice and number
         self.feed = LaneFeed(self._all, self._lock)
 
     def __len__(self) -> int:
@@ -36,31 +36,31 @@ class LaneSet:
 
     @property
     def all(self) -> list[Lane]:
-        """Every lane, in order of the first fragments."""
+        """All lanes, in the order of their first fragments."""
         with self._lock:
             return list(self._all)
 
     @property
     def states(self) -> list[ToolCallState]:
-        """Every call as far as it has come."""
+        """All calls so far."""
         with self._lock:
             return [lane.state for lane in self._all]
 
     @property
     def calls(self) -> list[ToolCall]:
-        """The calls that are complete."""
+        """All complete calls."""
         with self._lock:
             return [call for call in (lane.whole for lane in self._all) if call is not None]
 
     @property
     def whole(self) -> bool:
-        """Whether every call is complete."""
+        """Whether all calls are complete."""
         return len(self.calls) == len(self._all)
 
     # -- a stream --------------------------------------------------------------------------------------------------
 
     def next_step(self) -> None:
-        """Begin another answer; what is left of the one before has ended."""
+        """Begin another answer, and end the lanes of the one before."""
         with self._lock:
             if self._current:
                 self.end()
@@ -68,7 +68,7 @@ class LaneSet:
                 self._current = {}
 
     def take(self, event: ToolCallDelta, milliseconds: int | None = None) -> bool:
-        """Take a fragment; return whether its call is complete with it."""
+        """Take a fragment; return whether it completes its call."""
         with self._lock:
             lane = self._current.get((event.choice, event.call))
             if lane is None:
@@ -80,7 +80,7 @@ class LaneSet:
             return not was_whole and lane.whole is not None
 
     def end(self, calls: Iterable[ToolCallState | ToolCall] = ()) -> None:
-        """Take the end of this step, with what its reader made of the calls, in order."""
+        """Take the end of this step, with the calls as its reader assembled them, in order."""
         with self._lock:
             lanes = list(self._current.values())
             for call in calls:
@@ -99,7 +99,7 @@ class LaneSet:
     # -- what happens to a call ------------------------------------------------------------------------------------
 
     def find(self, call: ToolCall, wanted: Literal["ask", "result"]) -> Lane:
-        """Return the lane of a call that is to be decided on, or has come back; a new one where none was streamed."""
+        """Return the lane of a call that needs a decision or has a result; a new lane if it was not streamed."""
         with self._lock:
             same = [lane for lane in reversed(self._all) if lane.own_id == call.id]
             nameless = [lane for lane in self._current.values() if not lane.own_id and lane.whole_as(call)]
@@ -115,13 +115,13 @@ class LaneSet:
             return lane
 
     def move(self, lane: Lane, phase: Phase) -> None:
-        """Let a call go on to another phase."""
+        """Change the phase of a call."""
         with self._lock:
             lane.move(phase, self.feed.now())
             self.feed.touch(lane)
 
     def decide(self, lane: Lane, decision: dict[str, Any] | str | bool | None) -> None:
-        """Note what was decided on a call."""
+        """Note the decision on a call."""
         with self._lock:
             if decision is False or isinstance(decision, str):
                 lane.reason = decision or ""
@@ -131,13 +131,13 @@ class LaneSet:
             self.move(lane, "running")
 
     def take_result(self, lane: Lane, value: Any, *, failed: bool) -> None:
-        """Note what came back."""
+        """Note the result of a call."""
         with self._lock:
             lane.take_result(value, self.feed.now(), failed=failed)
             self.feed.touch(lane)
 
     def stop(self) -> None:
-        """Let nothing wait any more, nor run."""
+        """Mark all waiting and running calls as stopped."""
         with self._lock:
             for lane in self._all:
                 if lane.phase in ("asked", "running"):
@@ -162,7 +162,7 @@ class LaneSet:
         return lane
 
     def _begin_whole(self, call: ToolCallState | ToolCall) -> Lane:
-        """A lane for a call that was not streamed: it is one fragment."""
+        """Return a new lane for a call that was not streamed, with one fragment."""
         lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
         text = call.raw if isinstance(call, ToolCallState) else json_text(call.arguments)
         shown = lane.take(ToolCallDelta(lane.call, call.id, call.name, text))
@@ -171,7 +171,7 @@ class LaneSet:
 
 
 def _match(lanes: list[Lane], call: ToolCallState | ToolCall) -> Lane | None:
-    """The lane with the call's id; else the first of those that have none."""
+    """Return the lane with the call's id, else the first lane without an id."""
     same = next((lane for lane in lanes if lane.own_id == call.id), None)
     return same or next((lane for lane in lanes if not lane.own_id), None)
 

@@ -1,6 +1,6 @@
-"""The twin of a view of tool calls: each call as a card, and behind it the stream, replayed where scripts may run.
+"""The twin of a view of tool calls: each call as a card, with a replay of the stream where scripts may run.
 
-Markup holds escaped text alone. The stream is data in a script element that no browser runs, without a ``<`` in it.
+The HTML contains only escaped text. The stream is data in a script element that browsers do not run, without ``<``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SAID = {
 
 
 def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], answer: str, error: str) -> str:
-    """Draw calls, what became of them, and the answer that came after."""
+    """Return the calls, their outcomes, and the answer after them as HTML."""
     told = " · ".join([state, *map(escape, figures)])
     heading = f'<div><b>tool calls</b> <span style="{QUIET}">{told}</span></div>'
     parts = [heading, f'<div style="{BESIDE}">{"".join(map(_card, lanes[:_CARDS]))}</div>' if lanes else ""]
@@ -51,7 +51,7 @@ def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], ans
 
 
 def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) -> str:
-    """Write the same as plain text: without times, and without ids that were made here."""
+    """Return them as plain text, without times and without ids that this package made."""
     lines = [f"ToolCallView · {state} · {len(lanes)} call{'' if len(lanes) == 1 else 's'}"]
     lines += map(_line, lanes)
     lines += [f"assistant: {answer}"] if answer else []
@@ -60,7 +60,7 @@ def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) ->
 
 
 def thinned(fragments: Sequence[Fragment], limit: int = REPLAY_FRAGMENTS) -> list[Fragment]:
-    """Return about so many fragments at most: neighbours of a call become one, as late as the last of them."""
+    """Return at most about ``limit`` fragments: joins neighbours of a call, with the time of the last one."""
     together = -(-len(fragments) // limit)
     if together <= 1:
         return list(fragments)
@@ -83,10 +83,10 @@ def _joined(group: Sequence[Fragment]) -> Fragment:
 
 
 def replay_html(told: dict[str, Any], static: str) -> str:
-    """Return the static cards with a replay that takes their place where scripts run.
+    """Return the static cards with a replay that replaces them where scripts run.
 
     Args:
-        told: what a page would be told of the whole run.
+        told: the whole run, as a page would get it.
         static: the cards.
     """
     fragments: list[Fragment] = told["calls"]

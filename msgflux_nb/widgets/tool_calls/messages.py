@@ -1,4 +1,4 @@
-"""What the pages of tool calls and of a call that waits send."""
+"""Messages from the pages of tool calls and of the card of a waiting call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Decide", "DecideOpen", "Seen"]
 
 
 class Seen(PageMessage, frozen=True):
-    """A page shows the questions about these calls."""
+    """Report that a page shows the questions about these calls."""
 
     lanes: list[int]
 
 
 class DecideOpen(PageMessage, frozen=True):
-    """A person decided on the call that waits: a rejection has a reason, an edit the arguments as JSON."""
+    """Decide on the waiting call: a rejection has a reason, an edit the arguments as JSON."""
 
     verdict: Literal["approve", "edit", "reject"]
     reason: str = ""
@@ -24,6 +24,6 @@ class DecideOpen(PageMessage, frozen=True):
 
 
 class Decide(DecideOpen, frozen=True, kw_only=True):
-    """A person decided on one call."""
+    """Decide on one call."""
 
     lane: int

@@ -1,6 +1,6 @@
 // @ts-check
-// All calls on one time axis: a bar a fragment, waiting hatched, running outlined. The picture is the control of the
-// replay: its playhead is dragged, and walked by keys.
+// All calls on one time axis: one bar per fragment, waiting hatched, running outlined. It also controls the replay: its
+// playhead is moved by pointer or keys.
 
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, setText, svgElement } from "../base/dom.js";
@@ -10,11 +10,11 @@ import { countUpTo } from "./timeline.js";
 /** @import { LaneTrack, Timeline } from "./timeline.js" */
 
 const SPEEDS = [1, 2, 4, 16, 0.25, 0.5];
-const BAR_PIXELS = 4; // the place that a bar takes
+const BAR_PIXELS = 4; // the width of a bar with its gap
 const TICK_STEPS = [1, 2, 5]; // milliseconds, times a power of ten
 
 /**
- * The fragments of a call in bins, each as wide as a bar: how many there are up to its end, and its longest pause.
+ * Return the fragments of a call in bins as wide as a bar: the number of fragments up to its end, and its longest pause.
  * @param {LaneTrack} track
  * @param {Timeline} timeline
  * @param {number} bins
@@ -35,7 +35,7 @@ function fragmentBins(track, timeline, bins) {
 }
 
 /**
- * One call on the axis.
+ * Make the row of one call.
  * @param {LaneTrack} track
  * @param {() => Timeline} timelineOf
  */
@@ -94,7 +94,7 @@ function scoreRow(track, timelineOf) {
   }
 
   /**
-   * What became of it: waiting for a person hatched, running outlined; up to the moment that is shown.
+   * Draw the phases of a call up to the shown moment: waiting hatched, running outlined.
    * @param {Timeline} timeline
    * @param {Look} look
    */
@@ -121,7 +121,7 @@ function scoreRow(track, timelineOf) {
   }
 
   /**
-   * What is known of the fragment under the pointer.
+   * Return the words about the fragment under the pointer.
    * @param {number} share of the axis, from 0 to 1
    */
   function under(share) {
@@ -139,7 +139,7 @@ function scoreRow(track, timelineOf) {
 }
 
 /**
- * The axis with all calls, its playhead, and what plays it. It follows the end of a stream until it is touched.
+ * Make the axis with all calls, the playhead and its controls. It follows the end of a stream until touched.
  * @param {{ timeline: () => Timeline, changed: () => void, touched: () => void, busy: () => boolean }} board
  * @param {AbortSignal} signal
  */
@@ -204,7 +204,7 @@ export function score(board, signal) {
     const now = board.timeline();
     place += Math.max(0, moment - before) * SPEEDS[rate];
     before = moment;
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) place = Math.max(place, now.place(now.countAt(place) + 1)); // from moment to moment
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) place = Math.max(place, now.place(now.countAt(place) + 1)); // by moments
     const count = now.countAt(place);
     if (count !== now.shown) now.show(count);
     board.changed();
@@ -291,7 +291,7 @@ export function score(board, signal) {
     time.title = told;
   }
 
-  /** The times below the axis, round ones; where a long wait was shortened they are not evenly spaced. */
+  /** Draw round times below the axis; they are not evenly spaced where a long wait was shortened. */
   function drawAxis() {
     const now = board.timeline();
     const key_ = `${now.total} ${now.times.length} ${width > 420}`;
@@ -335,9 +335,9 @@ export function score(board, signal) {
 }
 
 /**
- * Round times within a run, each with its part of the axis; none so near to the one before that they touch.
+ * Return round times within a run, each with its place on the axis, spaced so that labels do not touch.
  * @param {Timeline} timeline
- * @param {number} most how many there may be
+ * @param {number} most the maximum number
  * @returns {[part: number, text: string][]}
  */
 function roundTimes({ times, places, total }, most) {

@@ -1,5 +1,5 @@
 // @ts-check
-// Tool calls in time: every fragment and every change of phase is a moment; what is shown is the moments up to one.
+// Tool calls in time: each fragment and each change of phase is a moment; a view shows the state at one of them.
 
 import { PartialJson } from "../base/partial.js";
 
@@ -9,7 +9,7 @@ import { PartialJson } from "../base/partial.js";
  * @typedef {{
  *   id: string, name: string, status: "streaming" | "complete" | "invalid", repaired: boolean, late: boolean,
  *   error: string | null, arguments: string | null,
- * }} CallFinal what the kernel made of the whole call; `arguments` where the fragments do not read as that
+ * }} CallFinal the call as the kernel assembled it; `arguments` if they differ from the fragments
  * @typedef {{
  *   step: number, custom: boolean, phase: CallPhase, marks: [number, CallPhase][], edited: string | null,
  *   reason: string, result: string | null, left: number, seconds: number | null, final?: CallFinal,
@@ -17,7 +17,7 @@ import { PartialJson } from "../base/partial.js";
  * @typedef {{ path: string[], type: string, required: boolean, about: string }} ToolField
  */
 
-const LONGEST_WAIT = 1500; // milliseconds of the slider that a pause takes, however long it was
+const LONGEST_WAIT = 1500; // the longest pause on the slider, in milliseconds
 const TIMELESS_STEP = 40;
 
 /** A number as it was written: JavaScript's own loses digits. */
@@ -34,7 +34,7 @@ function exactJson() {
 }
 
 /**
- * How many of the sorted numbers are at most `limit`.
+ * Return how many of the sorted numbers are at most `limit`.
  * @param {number} count
  * @param {(index: number) => number} at
  * @param {number} limit
@@ -49,7 +49,7 @@ export function countUpTo(count, at, limit) {
   return low;
 }
 
-/** One call: its fragments in time, and the arguments that the first so many of them make. */
+/** One call: its fragments in time, and its arguments after any number of them. */
 export class LaneTrack {
   /** @param {number} number */
   constructor(number) {
@@ -61,7 +61,7 @@ export class LaneTrack {
     };
     /** @type {number[]} the moment of each fragment */
     this.moments = [];
-    /** @type {number[]} how many characters there are after each */
+    /** @type {number[]} the number of characters after each */
     this.ends = [];
     /** @type {number[]} */
     this.times = [];
@@ -91,7 +91,7 @@ export class LaneTrack {
   }
 
   /**
-   * A blank never overwrites; a name may come in pieces before the arguments begin.
+   * Take an id and a name: an empty one never overwrites; a name may come in pieces before the arguments begin.
    * @param {string} id
    * @param {string} name
    */
@@ -105,7 +105,7 @@ export class LaneTrack {
   }
 
   /**
-   * The parser after so many fragments; backwards it reads from the start.
+   * Return the parser after `count` fragments; going backwards it parses from the start.
    * @param {number} count
    */
   parserAt(count) {
@@ -119,7 +119,7 @@ export class LaneTrack {
   }
 
   /**
-   * The arguments in the kernel's reading, where that is another than the plain one.
+   * Return a parser of the kernel's arguments, if they differ from the fragments.
    * @param {string} text
    */
   otherReading(text) {
@@ -143,14 +143,14 @@ export class Timeline {
     this.tracks = [];
     /** @type {number[]} the time of each moment */
     this.times = [];
-    /** @type {number[]} where it stands on the slider, on which long pauses are shortened */
+    /** @type {number[]} its place on the slider, where long pauses are shortened */
     this.places = [];
     this.shown = 0;
     this.following = true;
   }
 
   /**
-   * Take what is new.
+   * Take new fragments and cards.
    * @param {CallFragment[]} fragments
    * @param {Record<string, CallCard>} cards
    */
@@ -188,7 +188,7 @@ export class Timeline {
     return now;
   }
 
-  /** Whether there are no times to go by, as for an answer that came whole. */
+  /** Whether there are no useful times, as for an answer that came whole. */
   get timeless() {
     return this.times.length > 1 && this.places[this.places.length - 1] === 0;
   }
@@ -199,7 +199,7 @@ export class Timeline {
   }
 
   /**
-   * Where the slider stands when so many moments are shown.
+   * Return the place on the slider after `count` moments.
    * @param {number} count
    */
   place(count) {
@@ -214,12 +214,12 @@ export class Timeline {
   }
 
   /**
-   * Show so many moments.
+   * Show the state after `count` moments.
    * @param {number} count
    */
   show(count) {
     this.shown = Math.max(0, Math.min(count, this.times.length));
-    this.following = this.shown === this.times.length; // at the end, follow what comes
+    this.following = this.shown === this.times.length; // at the end, follow new moments
   }
 
   follow() {
@@ -228,7 +228,7 @@ export class Timeline {
   }
 
   /**
-   * What of a call is shown now.
+   * Return the state of a call at the shown moment.
    * @param {LaneTrack} track
    */
   look(track) {
@@ -247,7 +247,7 @@ export class Timeline {
       final,
       begun: count > 0 || marks > 0,
       phase: marks ? track.marks[marks - 1].phase : /** @type {CallPhase} */ (""),
-      /** whether all that became of it is shown */
+      /** whether its outcome is shown */
       settled: last && final !== undefined,
     };
   }

@@ -1,5 +1,5 @@
 // @ts-check
-// The view of tool calls: parts stand in front of this text, joined by _base.py.
+// The view of tool calls.
 
 import { rootOf } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
@@ -9,7 +9,7 @@ import { callState } from "./call_states.js";
 /** @import { Model } from "../base/dom.js" */
 /** @import { Timeline } from "./timeline.js" */
 
-/** One widget, any number of views: what is known is kept here, each view draws it. */
+/** One widget with any number of views: the state is here, and each view draws it. */
 export default guarded(() => {
   /** @type {CallStore} */
   let store;
@@ -34,7 +34,7 @@ export default guarded(() => {
 });
 
 /**
- * Every call as it is shown, with its arguments as text.
+ * Return the shown calls with their arguments as text.
  * @param {Timeline} timeline
  */
 function laneTexts(timeline) {

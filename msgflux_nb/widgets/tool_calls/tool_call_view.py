@@ -1,4 +1,4 @@
-"""``ToolCallView``: tool calls as they arrive, fragment by fragment; approved, edited or rejected; run; replayed."""
+"""``ToolCallView``: watch tool calls arrive; approve, edit, reject and replay them."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ __all__ = ["ToolCallView"]
 
 
 class ToolCallView(CallBoard):
-    """Tool calls as they are put together, and what becomes of them.
+    """Shows tool calls while they are assembled, and their outcomes.
 
-    Each call is a lane: its fragments as they land, the arguments that they make so far, a tick for each field of the
-    tool's schema. A slider replays the stream. The view reads nothing by itself: it looks on while somebody else reads,
-    unless ``run`` is called.
+    Each call is a lane: its fragments as they arrive, its arguments so far, a tick for each field of the tool's
+    schema. A slider replays the stream. The view does not read a stream itself, unless ``run`` is called: it watches
+    while other code reads.
 
     Args:
-        source: a stream or a finished answer, a ``ToolCallAggregator``, what ``run_tools`` returned, or the
-            ``fragments`` of another view; None to be told by ``begin``, ``add`` and ``end``, or to ``run``.
-        tools: functions, or schemas of tools, whose fields are ticked; by default those that were sent.
-        approve: ``"ask"`` a person before a call runs, or ``"auto"`` to let each run.
+        source: a stream or a finished answer, a ``ToolCallAggregator``, the result of ``run_tools``, or the
+            ``fragments`` of another view; None to use ``begin``, ``add`` and ``end``, or ``run``.
+        tools: functions, or schemas of tools, whose fields are ticked; by default those of the request.
+        approve: ``"ask"`` a person before a call runs, or ``"auto"`` to run all.
 
     Attributes:
-        value: the calls that are complete, as a list of ``ToolCall``; it can be observed.
+        value: the complete calls, as a list of ``ToolCall``; it can be observed.
         approve: as above; may be changed at any time.
         state: ``idle``, ``running``, ``complete``, ``stopped`` or ``failed``: of the stream, or of the run.
-        response: what ``run_tools`` returned, a ``ToolRun``; None before its end.
+        response: the result of ``run_tools``, a ``ToolRun``; None before its end.
         error: why it failed, or None.
 
     Example:
@@ -58,7 +58,7 @@ class ToolCallView(CallBoard):
     stem = "tool_calls/tool_call_view"
 
     approve = t.Enum(("ask", "auto"), "ask")
-    main_waits = False  # a parent says so, where the main thread waits for a run of the parent's
+    main_waits = False  # set by a parent whose run the main thread waits for
 
     def __init__(self, source: Any = None, *, tools: Any = None, approve: str = "ask") -> None:
         if source is not None:
@@ -80,31 +80,31 @@ class ToolCallView(CallBoard):
         count = len(self._calls)
         return f"ToolCallView({count} call{'' if count == 1 else 's'}, {self.state})"
 
-    # -- what a notebook reads ------------------------------------------------------------------------------------
+    # -- for the notebook: state ------------------------------------------------------------------------------------
 
     @property
     def states(self) -> list[ToolCallState]:
-        """Every call as far as it has come."""
+        """All calls so far."""
         return self._calls.states
 
     @property
     def fragments(self) -> list[Fragment]:
-        """Every fragment with its time; ``ToolCallView(view.fragments)`` replays them."""
+        """All fragments with their times; ``ToolCallView(view.fragments)`` replays them."""
         self._sender.flush()
         return self._calls.feed.fragments
 
     @property
     def running(self) -> bool:
-        """Whether a run that this view started is under way."""
+        """Whether a run that this view started is going on."""
         return self._job is not None and self._job.state == "running"
 
-    # -- what a parent, or the reader of a stream, tells ----------------------------------------------------------
+    # -- for a parent, or for code that reads a stream ----------------------------------------------------------
 
     def begin(self, tools: Any = None) -> None:
-        """Start afresh; what was shown is gone.
+        """Start over with an empty view.
 
         Args:
-            tools: functions or schemas whose fields are ticked; None for those that the view was given.
+            tools: functions or schemas whose fields are ticked; None for the view's own.
         """
         self._approvals.begin()
         self.response = None
@@ -113,8 +113,7 @@ class ToolCallView(CallBoard):
     def add(self, event: Event | StepStarted | StepEnded | RunEnded) -> None:
         """Take an event of a stream, from any thread; events that are not part of a tool call are skipped.
 
-        ``run_tools(..., on_event=view.add)`` calls it. It never raises, since that would end the stream: errors are
-        shown.
+        ``run_tools(..., on_event=view.add)`` calls it. Never raises, since that would end the stream: errors are shown.
         """
         try:
             match event:
@@ -133,7 +132,7 @@ class ToolCallView(CallBoard):
         """Take the end of a stream.
 
         Args:
-            calls: what its reader made of it, in order; their ids count where the stream had none.
+            calls: the calls as the reader assembled them, in order; their ids are used if the stream had none.
         """
         self._calls.end(calls)
         self._finish("complete")
@@ -142,10 +141,10 @@ class ToolCallView(CallBoard):
         """Wait until a person decides on a call. For ``on_request`` of ``run_tools``.
 
         Returns:
-            None to let it run, a dict with other arguments, or a reason (or False) to reject it.
+            None to approve it, a dict with other arguments, or a reason (or False) to reject it.
 
         Raises:
-            ToolCallError: the wait would keep a click from being handled; the message says what to do.
+            ToolCallError: waiting would block the handling of a click; the message says what to do.
             StreamInterruptedError: ``stop`` was called meanwhile.
         """
         lane, question = self._question(call)
@@ -168,30 +167,30 @@ class ToolCallView(CallBoard):
         return self._decided(lane, decision)
 
     def result(self, call: ToolCall, value: Any) -> None:
-        """Show what came back for a call; an exception is a failure. For ``on_result`` of ``run_tools``."""
+        """Show the result of a call; an exception is a failure. For ``on_result`` of ``run_tools``."""
         unknown = bool(self._fields) and call.name not in self._fields
         self._calls.take_result(self._calls.find(call, "result"), value, failed=unknown)
         self._wake()
         if self.over and not self.running:
-            self._settle()  # nothing else will come: the kernel may end before a moment of quiet
+            self._settle()  # at once, since the kernel may end before the sender is quiet
 
-    # -- what a notebook does -------------------------------------------------------------------------------------
+    # -- for the notebook: actions -------------------------------------------------------------------------------------
 
     def run(
         self, model: Any = None, messages: Any = None, *, tools: Any = None, wait: bool = False, **keywords: Any
     ) -> None:
-        """Run a model with tools on a thread, or read the stream that the view was given.
+        """Run a model with tools on a thread, or read the view's stream.
 
         Args:
             model: from ``Model.chat_completion``; None to read the stream.
             messages: a text, or a list of message dicts.
-            tools: functions; by default those that the view was given.
-            wait: return at the end, and raise what went wrong. Without it the notebook stays free, so that calls can be
-                decided on; an error is shown, and kept in ``error``.
+            tools: functions; by default the view's own.
+            wait: whether to return at the end and raise errors. Else the notebook stays free, so that a person can
+                decide on calls; errors are shown and kept in ``error``.
             keywords: as for ``run_tools``, such as ``max_steps`` and ``system_prompt``.
 
         Raises:
-            RuntimeError: a run is under way.
+            RuntimeError: a run is going on.
             ToolCallError: there is neither a model nor a stream.
         """
         if self.running:
@@ -211,20 +210,20 @@ class ToolCallView(CallBoard):
             self._wait(job)
 
     def stop(self) -> None:
-        """End the run under way, keeping what came; a call that waits for a decision is given up."""
+        """Stop the run and keep the calls so far; a waiting call is cancelled."""
         if self._job is not None and self.running:
             self._job.stop()
         else:
             self._approvals.stop()
 
     def close(self) -> None:
-        """End the run under way, and the widget."""
-        if self.comm is not None:  # not where the constructor raised, nor a second time
+        """Stop the run and close the widget."""
+        if self.comm is not None:  # None if the constructor raised, or after a first close
             self.stop()
             self._sender.close()
         super().close()
 
-    # -- a run of its own ------------------------------------------------------------------------------------------
+    # -- a run of this view ------------------------------------------------------------------------------------------
 
     def _calling(self, model: Any, messages: Any, tools: Any, keywords: dict[str, Any]) -> Callable[[ToolJob], Any]:
         def work(job: ToolJob) -> Any:
@@ -251,7 +250,7 @@ class ToolCallView(CallBoard):
             if isinstance(stream, AsyncStreamResponse):
                 asyncio.run(stream.finish())
             else:
-                stream.finish()  # type: ignore[attr-defined]  # the one other kind
+                stream.finish()  # type: ignore[attr-defined]  # the only other kind
             stream.response()
 
         return work
@@ -267,13 +266,13 @@ class ToolCallView(CallBoard):
             raise job.error
 
     def _end_job(self, job: ToolJob) -> None:
-        """A run of its own has ended; mostly its end was told before, but not that of one that hangs."""
+        """Take the end of a run of this view; nearly always it was shown before, except for one that hangs."""
         if self.over:
             self._finish(self.state)
         else:
             self._finish(job.state, error=job.error)
 
-    # -- what is told ----------------------------------------------------------------------------------------------
+    # -- the end ----------------------------------------------------------------------------------------------
 
     def _open(self, source: Any) -> None:
         self.begin(tools_of(source) if self._tools is None else None)
@@ -290,19 +289,19 @@ class ToolCallView(CallBoard):
             self._finish("complete", answer=answer, told=figures(source))
 
     def _end_source(self) -> None:
-        """The stream that the view was given has ended, however it did."""
+        """Take the end of the view's stream, in whatever way."""
         try:
             calls, ended = self._source.aggregator, self._source.state
             self._calls.end(() if calls is None else calls.states)
             state = ended if ended in ("complete", "failed") else "stopped"
             self._finish(state, error=self._source.failed, told=figures(self._source))
         except Exception as error:
-            self.show_error(error)  # the reader of the stream is not to blame
+            self.show_error(error)  # an error of the view must not reach the stream's reader
 
     def _rest(self) -> None:
         source = self._source
         if isinstance(source, ToolCallAggregator) and source.ended and self._calls.whole and not self.over:
-            self._finish("complete")  # fed by hand: nothing else would say the end
+            self._finish("complete")  # with ``add`` alone, nothing else reports the end
         super()._rest()
 
     def _take(self, event: ToolCallDelta) -> None:
@@ -325,7 +324,7 @@ class ToolCallView(CallBoard):
         self._calls.end(() if calls is None else calls.states)
         self.value = self._calls.calls
         if self.running and self.approve == "ask" and event.error is None:
-            for lane in self._calls.of_step():  # a run of its own asks for each of them, one after the other
+            for lane in self._calls.of_step():  # a run of this view asks for each of them in turn
                 if lane.whole is not None:
                     self._approvals.ask(lane.number)
                     self._calls.move(lane, "asked")
@@ -364,14 +363,14 @@ class ToolCallView(CallBoard):
         for number in self._approvals.open if change["new"] == "auto" else ():
             self._approvals.ask(number).decide(None)
 
-    # -- what the page asks ---------------------------------------------------------------------------------------
+    # -- messages from the page ---------------------------------------------------------------------------------------
 
     def _on_hello(self, message: Hello, buffers: Buffers) -> None:
         self._approvals.heard()
         super()._on_hello(message, buffers)
 
     def _on_seen(self, message: page.Seen, _buffers: Buffers) -> None:
-        """A page shows these questions."""
+        """Note that a page shows these questions."""
         self._approvals.heard()
         for number in self._approvals.open:
             if number in message.lanes:
@@ -392,10 +391,10 @@ class ToolCallView(CallBoard):
         self._approvals.decide(number, decision)
 
     def decide_open(self, message: page.DecideOpen) -> None:
-        """Decide on the call that waits, for a view around this one; nothing happens if none waits.
+        """Decide on the waiting call, for a parent; do nothing if none waits.
 
         Raises:
-            ToolCallError: these arguments do not fit the tool.
+            ToolCallError: the arguments do not fit the tool.
         """
         for number in self._approvals.open[:1]:
             if message.verdict == "edit":
@@ -407,7 +406,7 @@ class ToolCallView(CallBoard):
 
 
 def _last_question(messages: Any) -> str:
-    """What a person asked last, as one line; empty if that is not text."""
+    """Return a person's last message as one line; empty if it is not text."""
     if isinstance(messages, list):
         asked = [one for one in messages if isinstance(one, dict) and one.get("role") == "user"]
         messages = asked[-1].get("content") if asked else ""

@@ -1,4 +1,4 @@
-"""The fields that a tool's schema names, flat, so that each can be ticked once it is filled."""
+"""The fields of a tool's schema as a flat list, so that each can be ticked once it has a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...generation.tool_schema import TO_THE_MODEL, Tool, listed_tools, tool_sch
 __all__ = ["ToolField", "checked_arguments", "tool_fields"]
 
 _DEPTH = 4
-_FIELDS = 80  # of one tool
+_FIELDS = 80  # the most fields of one tool
 _TYPE_LENGTH = 60
 _WORDS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list", "object": "dict"}
 
@@ -23,12 +23,12 @@ Node = dict[str, Any]
 
 
 class ToolField(msgspec.Struct, frozen=True):
-    """One value that a call of a tool may hold.
+    """One field of a tool's arguments.
 
     Attributes:
         path: the keys that lead to it.
-        type: its type, as in Python.
-        required: whether a call has to have it.
+        type: its type, as written in Python.
+        required: whether it is required.
         about: its description, or empty.
     """
 
@@ -39,7 +39,7 @@ class ToolField(msgspec.Struct, frozen=True):
 
 
 def tool_fields(tools: Any) -> dict[str, tuple[ToolField, ...]]:
-    """Return the fields of each tool by its name: those of its own, and those of objects in their place.
+    """Return the fields of each tool by its name; an object is replaced by its fields.
 
     Args:
         tools: functions, ``Tool``s and JSON schemas of tools, in any mix.
@@ -51,7 +51,7 @@ def tool_fields(tools: Any) -> dict[str, tuple[ToolField, ...]]:
     for schema in tool_schemas(tools):
         inner = schema.get(schema.get("type", ""))
         if not isinstance(inner, dict) or is_server_tool(schema):
-            continue  # it runs at the provider
+            continue  # a provider's own tool
         parameters = inner.get("parameters")
         root = parameters if isinstance(parameters, dict) else {}
         found[inner["name"]] = tuple(itertools.islice(_fields(root, root.get("$defs", {}), ()), _FIELDS))
@@ -59,7 +59,7 @@ def tool_fields(tools: Any) -> dict[str, tuple[ToolField, ...]]:
 
 
 def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
-    """Return what a person wrote as a call's arguments.
+    """Read a person's text as a call's arguments.
 
     Raises:
         ToolCallError: it is not a JSON object, or does not fit the function; the message says why.
@@ -79,7 +79,7 @@ def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
 
 
 def _check(tool: Tool, arguments: dict[str, Any]) -> None:
-    """Check arguments that a person wrote; the error speaks to them, and not to the model."""
+    """Check a person's arguments; the error addresses the person, not the model."""
     try:
         tool.bind(arguments)
     except ToolCallError as error:
@@ -99,14 +99,14 @@ def _fields(node: Node, definitions: Node, path: tuple[str, ...], required: bool
 
 
 def _resolved(node: Any, definitions: Node) -> Node:
-    if not isinstance(node, dict):  # "true" is a schema too
+    if not isinstance(node, dict):  # true is a schema too
         return {}
     target = definitions.get(str(node.get("$ref", "")).rpartition("/")[2])
     return target if isinstance(target, dict) else node
 
 
 def _object(node: Node, definitions: Node) -> Node | None:
-    """The object that a node describes, alone or as an alternative to null."""
+    """Return the object schema of a node, alone or as an alternative to null; else None."""
     if "properties" in node:
         return node
     branches = [_resolved(branch, definitions) for branch in node.get("anyOf", ())]

@@ -1,4 +1,4 @@
-"""Work on a thread that a person can stop: it ends once, and quickly, whatever the work is waiting for."""
+"""Work on a thread that a person can stop: it ends once, and fast, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..base.run import start_thread
 __all__ = ["ToolJob"]
 
 GRACE_SECONDS = 0.7
-"""How long a stopped job may take to end by itself, before it is left to end unseen (a model that is loading)."""
+"""A stopped job may take this long to end by itself; then it is left alone (for instance while a model loads)."""
 
 
 class ToolJob:
     """One piece of work on a thread.
 
     Args:
-        work: called on the thread with this job; what it returns is ``value``, what it raises is ``error``.
-        on_stop: called when somebody stops it, to end whatever it waits for.
+        work: called on the thread with this job; its result is ``value``, its exception ``error``.
+        on_stop: called when the job is stopped, to end what it waits for.
         on_end: called once, when ``state``, ``value`` and ``error`` are final.
 
     Attributes:
         state: ``"running"``, then ``"complete"``, ``"stopped"`` or ``"failed"``.
-        stream: the answer that is being read, which a stop cancels.
+        stream: the answer being read, which a stop cancels.
         waiting: whether the main thread waits for the end.
     """
 
@@ -46,20 +46,20 @@ class ToolJob:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the thread and return at once."""
         self._thread = start_thread(self._run, "msgflux-job")
 
     def check(self) -> None:
-        """Raise if it was stopped; the work calls this before each thing it does.
+        """Check that the job was not stopped; the work calls this before each step.
 
         Raises:
-            StreamInterruptedError: it was.
+            StreamInterruptedError: it was stopped.
         """
         if self._stop.is_set():
             raise StreamInterruptedError("the run was stopped")
 
     def checked(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that is not called any more once the job was stopped."""
+        """Return a function that raises instead of running once the job was stopped."""
 
         def call(*arguments: Any) -> Any:
             self.check()
@@ -68,7 +68,7 @@ class ToolJob:
         return call
 
     def hearing(self, show: Callable[[Any], Any]) -> Callable[[Any], None]:
-        """Return what takes the events of ``run_tools``: they are shown; after a stop only ends, after the end none."""
+        """Return an ``on_event`` for ``run_tools`` that shows events; after a stop only ends, after the end none."""
 
         def hear(event: Any) -> None:
             if isinstance(event, StepStarted):
@@ -81,7 +81,7 @@ class ToolJob:
         return hear
 
     def stop(self) -> None:
-        """Ask it to end, keeping what came; from any thread, and again without harm."""
+        """Stop the job and keep the results so far; from any thread, also repeatedly."""
         with self._lock:
             if self._stop.is_set() or self._done.is_set():
                 return
@@ -92,11 +92,11 @@ class ToolJob:
         start_thread(self._leave, "msgflux-stop")
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until the end was told; False if the time is over first."""
+        """Wait until the end was reported; return False if the time is over first."""
         return self._done.wait(timeout_seconds)
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait until its thread has ended too, which a stop may have left; False if the time is over first."""
+        """Wait until its thread has ended, which a stop may leave running; return False if the time is over first."""
         if self._thread is not None:
             self._thread.join(timeout_seconds)
         return self._thread is None or not self._thread.is_alive()
@@ -104,13 +104,13 @@ class ToolJob:
     def _run(self) -> None:
         try:
             outcome: dict[str, Any] = {"state": "complete", "value": self._work(self)}
-        except Exception as error:  # whatever it is, a person has to see it: on a thread nobody else would catch it
+        except Exception as error:  # a person has to see any error, which nothing else catches on a thread
             stopped = self._stop.is_set() and isinstance(error, StreamInterruptedError)
             outcome = {"state": "stopped"} if stopped else {"state": "failed", "error": error}
         self._end(**outcome)
 
     def _leave(self) -> None:
-        """End a stopped job that does not end by itself; what its thread still does is not seen any more."""
+        """End a stopped job that does not end by itself; later effects of its thread are ignored."""
         if not self._done.wait(GRACE_SECONDS):
             self._end("stopped")
 

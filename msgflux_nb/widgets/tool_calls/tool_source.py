@@ -1,4 +1,4 @@
-"""What a view of tool calls can be given, and how each kind of it fills the lanes."""
+"""The sources of a view of tool calls, and how each kind fills the lanes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["check_source", "figures", "fill", "tools_of"]
 
 
 def check_source(source: Any) -> None:
-    """Raise a TypeError for what a view cannot show."""
+    """Raise a TypeError for a source that a view cannot show."""
     if isinstance(source, str | bytes | dict) or not isinstance(source, Answer | ToolCallAggregator | Iterable):
         raise TypeError(
             "ToolCallView: expected a stream, an answer, a ToolCallAggregator, what run_tools returned or a list of "
@@ -29,7 +29,7 @@ def check_source(source: Any) -> None:
 
 
 def tools_of(source: Any) -> list[dict[str, Any]]:
-    """Return the schemas of the tools that an answer's request offered; none if that is not known."""
+    """Return the schemas of the tools in an answer's request; empty if unknown."""
     if not isinstance(source, Answer):
         return []
     body = msgspec.json.decode(source.request.body)
@@ -38,7 +38,7 @@ def tools_of(source: Any) -> list[dict[str, Any]]:
 
 
 def fill(lanes: LaneSet, source: Any) -> None:
-    """Put into the lanes what a source holds already."""
+    """Fill the lanes with the calls that a source already has."""
     match source:
         case ToolRun():
             for response in source.responses:
@@ -58,7 +58,7 @@ def fill(lanes: LaneSet, source: Any) -> None:
 
 
 def figures(answer: Any) -> tuple[str, ...]:
-    """Describe an answer, or all answers of a run with tools, in short words."""
+    """Return the figures of an answer, or of all answers of a run with tools, in short words."""
     if isinstance(answer, ToolRun):
         usage, cost = answer.usage, answer.cost
         tokens = None if usage is None else usage.total_tokens
@@ -78,7 +78,7 @@ def _is_tool(tool: Any) -> bool:
 
 
 def _fill_step(lanes: LaneSet, calls: ToolCallAggregator | None) -> None:
-    """One whole answer; its fragments are gone, so that each call is one."""
+    """Fill a step with a whole answer, whose calls are one fragment each, since its fragments are lost."""
     if calls is None:
         return
     lanes.next_step()
@@ -96,7 +96,7 @@ def _fill_results(lanes: LaneSet, calls: ToolCallAggregator) -> None:
 
 
 def _fill_begun(lanes: LaneSet, states: Iterable[ToolCallState]) -> None:
-    """Calls of which more may come: what came before is one fragment."""
+    """Fill lanes with calls that may continue; their text so far is one fragment."""
     for delta in _as_deltas(states):
         lanes.take(delta)
 
