@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .errors import printable
 from .storage.recordings.recording import read_recordings
 
 __all__ = ["add_recordings"]
@@ -39,13 +40,13 @@ def show(arguments: argparse.Namespace) -> int:
         header = recording.header
         facts = [header.title, header.date[:10], ", ".join(header.models), header.licence]
         cost = "cost unknown" if header.cost is None else f"${header.cost:,.4f}"
-        print(f"{recording.path}: {len(recording.exchanges)} exchanges, {cost}")
-        print("  " + " · ".join(fact for fact in facts if fact))
+        _print(f"{recording.path}: {len(recording.exchanges)} exchanges, {cost}")
+        _print("  " + " · ".join(fact for fact in facts if fact))
         rows = zip(recording.exchanges, table_of([recording])["question"], strict=True)
         for number, (line, question) in enumerate(rows, 1):
             status = "" if line.status is None else str(line.status)
             ended = " ".join(filter(None, (status, "" if line.end == "whole" else line.end)))
-            print(f"{number:>5}  {ended:<12} {line.ms / 1000:>7.2f} s  {question[:70]}")
+            _print(f"{number:>5}  {ended:<12} {line.ms / 1000:>7.2f} s  {question[:70]}")
     return 0
 
 
@@ -62,7 +63,7 @@ def check(arguments: argparse.Namespace) -> int:
             wrong += not finding.ok
             if arguments.live or not finding.ok:
                 mark = "ok  " if finding.ok else "FAIL"
-                print(f"{mark}  {recording.path.name} {finding.number}: {finding.verdict}  <- {finding.question[:60]}")
+                _print(f"{mark}  {recording.path.name} {finding.number}: {finding.verdict}  <- {finding.question[:60]}")
     print(f"{total - wrong} of {total} exchanges are correct.")
     return int(wrong > 0)
 
@@ -78,10 +79,15 @@ def again(arguments: argparse.Namespace) -> int:
         renewed = record_again(
             path,
             arguments.base_url,
-            lambda number, line, verdict: print(f"{number:>5}  {line.asked}: {verdict}", flush=True),
+            lambda number, line, verdict: _print(f"{number:>5}  {line.asked}: {verdict}"),
         )
-        print(f"{path}: {len(renewed)} exchanges recorded again.")
+        _print(f"{path}: {len(renewed)} exchanges recorded again.")
     return 0
+
+
+def _print(line: str) -> None:
+    """Print what a file holds, so that no terminal obeys it."""
+    print(printable(line), flush=True)
 
 
 def _paths(named: str) -> Iterator[Path]:

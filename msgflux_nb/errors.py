@@ -86,8 +86,9 @@ __all__ = [
     "printable",
 ]
 
-# Control characters except line ends and tabs, and marks that change a text's direction: a terminal obeys them.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters except line ends and tabs, Unicode's two other line ends, and marks that change a text's direction:
+# a terminal obeys them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:

@@ -13,6 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.display import display as _untyped_display
 from traitlets import Bool, Unicode
 
+from .errors import printable
 from .magic_line import MagicLineError, MagicRequest, flags_of, inserted, parsed
 from .models.model import Model
 
@@ -244,8 +245,8 @@ def _tables_and_columns(variables: dict[str, Any]) -> Iterator[str]:
 def _show_arriving(response: Any, is_notebook: bool) -> None:
     if not is_notebook:
         for text in response:
-            print(text, end="", flush=True)  # noqa: T201  # a terminal's display
-        print(f"\n{_line(response)}")  # noqa: T201
+            print(printable(text), end="", flush=True)  # noqa: T201  # a terminal's display
+        print(printable(f"\n{_line(response)}"))  # noqa: T201
         return
     shown = display(response, display_id=True)
     latest = time.monotonic()
@@ -262,7 +263,7 @@ def _show_whole(response: Any, is_notebook: bool) -> None:
     if is_notebook:
         display(response)
     else:
-        print(f"{response.text}\n{_line(response)}")  # noqa: T201
+        print(printable(f"{response.text}\n{_line(response)}"))  # noqa: T201
 
 
 def _line(response: Any) -> str:

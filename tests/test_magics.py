@@ -115,6 +115,15 @@ def test_a_cell_is_asked_streamed_shown_and_captured(shell: Any, capsys: Any) ->
     assert "tokens" in out
 
 
+@pytest.mark.parametrize("more", ["", "--no-stream "])
+def test_no_control_character_of_an_answer_reaches_the_terminal(shell: Any, capsys: Any, more: str) -> None:
+    with serving(completion("\x1b]0;a\x07\x9b2J\u202e") if more else stream("\x1b]0;a\x07", "\x9b2J\u202e")) as server:
+        shell.user_ns.update(m=model_at(server))
+        shell.run_cell_magic("chat", f"-m m {more}-o answer", "Hi")
+    assert capsys.readouterr().out.startswith("\\x1b]0;a\\x07\\x9b2J\\u202e\n")
+    assert shell.user_ns["answer"].text == "\x1b]0;a\x07\x9b2J\u202e"
+
+
 def test_a_structure_and_a_prefill_are_asked_for(shell: Any) -> None:
     with serving(completion('"Ghent", "people": 5}')) as server:
         shell.user_ns["m"] = model_at(server, prefill_mode="emulate")

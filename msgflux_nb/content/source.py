@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import ipaddress
 import re
+import stat
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from ..errors import MediaError
 from .container import sniff
 from .pillow import reason
 
-__all__ = ["SOURCES", "Source", "check_url", "confined", "has_bytes", "is_url", "read", "short"]
+__all__ = ["SOURCES", "Source", "check_url", "confined", "has_bytes", "is_url", "read", "short", "size_on_disk"]
 
 SOURCES = "a path, bytes, an open binary file, a PIL image, a numpy array, a matplotlib figure, an https or data URL"
 
@@ -43,12 +45,21 @@ _OWN_NAT64 = int(ipaddress.IPv6Address("64:ff9b:1::")) >> 80
 _TRANSLATED = 0xFFFF_0000  # ::ffff:0:a.b.c.d (RFC 2765)
 # Not public either, although some versions of Python's ipaddress say so: the deprecated site-local prefix,
 # documentation, segment routing, IPv4 protocol assignments and IPv4 relays (https://www.iana.org/assignments/
-# iana-ipv6-special-registry and iana-ipv4-special-registry).
-_SPECIAL = tuple(map(ipaddress.ip_network, ("fec0::/10", "3fff::/20", "5f00::/16", "192.0.0.0/24", "192.88.99.0/24")))
+# iana-ipv6-special-registry and iana-ipv4-special-registry). The last is the address of Azure's own metadata.
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        ("fec0::/10", "3fff::/20", "5f00::/16", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"),
+    )
+)
 _LOCAL_SUFFIXES = (
     *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".home", ".corp"),
     *(".localdomain4", ".localdomain6", ".private", ".svc", ".test", ".invalid", ".onion", ".arpa"),
-    *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io"),  # public names for any address
+    *(".localnet", ".intra", ".intern", ".priv", ".mail", ".workgroup", ".router", ".gateway", ".fritz.box", ".k8s"),
+    *(".consul", ".docker", ".i2p", ".alt"),
+    # Public names for any address, or for this machine.
+    *(".localtest.me", ".lvh.me", ".vcap.me", ".nip.io", ".sslip.io", ".xip.io", ".traefik.me", ".local.gd"),
+    *(".backname.io", ".rbndr.us", ".1u.ms", ".lacolhost.com", ".localho.st", ".localdev.me", ".loopback.website"),
 )
 
 
@@ -83,6 +94,20 @@ def read(src: object) -> Source:
     if hasattr(src, "read"):
         return _read_file(src)
     raise MediaError(f"A {type(src).__name__} cannot be sent; expected {SOURCES}.")
+
+
+def size_on_disk(path: Path) -> int:
+    """Return how many bytes a file has, before it is opened: opening a pipe, or reading a device, may never end.
+
+    Files of the kernel (``/proc/kmsg``) have 0 bytes here; do not read more than this says.
+
+    Raises:
+        OSError: it is not there, or is a folder, a pipe or a device.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, not a file")
+    return found.st_size
 
 
 def has_bytes(src: object) -> bool:

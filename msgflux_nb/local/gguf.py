@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ..content.source import size_on_disk
 from ..errors import LocalModelError
 
 __all__ = ["GGUF_MAGIC", "GgufHeader", "control_tokens", "read_header"]
@@ -53,9 +54,11 @@ def read_header(path: Path) -> GgufHeader:
         LocalModelError: the file cannot be read, is not GGUF, or ends inside its header.
     """
     try:
+        size = size_on_disk(path)
+        if not size:
+            raise LocalModelError(f"{path} is not a GGUF file: it is empty.")
         with path.open("rb") as file:
             pairs = _read_pairs(file, path)
-            size = path.stat().st_size
     except OSError as error:
         raise LocalModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (struct.error, ValueError) as error:
@@ -77,9 +80,10 @@ def control_tokens(path: Path) -> frozenset[str]:
     Empty for a file that is missing or whose tokenizer cannot be read: the error is raised elsewhere.
     """
     try:
-        size, changed = path.stat().st_size, path.stat().st_mtime_ns
-        return _control_tokens(path, size, changed)
-    except (OSError, struct.error, ValueError, LocalModelError):
+        path = path.expanduser()
+        size, changed = size_on_disk(path), path.stat().st_mtime_ns
+        return _control_tokens(path, size, changed) if size else frozenset()
+    except (OSError, RuntimeError, struct.error, ValueError, LocalModelError):
         return frozenset()
 
 

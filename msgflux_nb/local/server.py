@@ -106,7 +106,7 @@ def ensure_server(name: str) -> LocalServer:
         LocalModelError: the weights are missing or broken, xllamacpp is not installed, or there is too little memory;
             the message says how to fix it.
     """
-    place = name if name in WEIGHTS else str(Path(name).expanduser().resolve())
+    place = name if name in WEIGHTS else _resolved(name)
     with _lock:
         if _forked:
             raise LocalModelError(
@@ -116,6 +116,13 @@ def ensure_server(name: str) -> LocalServer:
         if place not in _running:
             _start_on_a_thread(name, place)
         return _running[place].server
+
+
+def _resolved(name: str) -> str:
+    try:
+        return str(Path(name).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, ``~`` of nobody, a zero byte
+        raise LocalModelError(f"{name!r:.200} is no path of a file: {error}") from error
 
 
 def stop_servers() -> None:

@@ -205,7 +205,7 @@ def _row_and_model(name: str, base_url: str | None, changes: dict[str, Any]) -> 
     if slash and model and provider in PROFILES and not own:
         row = for_model(PROFILES[provider], model)
         if provider == "local" and model.endswith(".gguf"):
-            control = control_tokens(Path(model).expanduser()) | row.special_tokens
+            control = control_tokens(Path(model)) | row.special_tokens
             changes = {**changes, "special_tokens": control.union(changes.get("special_tokens", ()))}
     elif base_url:
         row, model = for_model(COMPATIBLE, name), name

@@ -21,40 +21,82 @@ _SPLIT = "\u200b"
 _SHOWN = 3
 
 # Any word between these brackets is a token: ChatML, Llama 3 and 4, Phi, Qwen, GLM, Command R, Granite, gpt-oss,
-# Gemma 4 (<|turn>), DeepSeek and Hunyuan (with full-width bars), EXAONE ([|user|]).
+# Gemma 4 (<|turn>), DeepSeek and Hunyuan (with full-width bars), EXAONE ([|user|]). LLM-jp has <EOD|LLM-jp>.
 _LETTERS = r"[^\s<>\u200b]{1,64}"
-_BARRED = rf"<(?=[|\uff5c]{_LETTERS}>|/?(?![|\uff5c]>){_LETTERS}(?<=[|\uff5c])>)|\[(?=\|[^\s\[\]\u200b]{{1,64}}\|\])"
+_BARRED = (
+    rf"<(?=[|\uff5c]{_LETTERS}>|/?(?![|\uff5c]>){_LETTERS}(?<=[|\uff5c])>|[A-Z]{{2,8}}\|LLM-jp>)"
+    r"|\[(?=\|[^\s\[\]\u200b]{1,64}\|\])"
+)
 # In angle brackets, with a slash or without one.
 _ANGLED = (
     *("s", "bos", "eos", "pad", "unk", "mask", "sep", "cls", "eot", "eom", "sop", "eop", "eod", "EOT", "BOT", "EOS"),
-    *("BOS_TOKEN", "EOS_TOKEN", "PAD_TOKEN", "start_of_turn", "end_of_turn", "start_of_image", "end_of_image"),
-    *("end_of_utterance", "fake_token_around_image"),
-    *("image_soft_token", "audio_soft_token", "start_of_audio", "end_of_audio", "__media__", "__image__"),
-    *("tool_call", "tool_response", "tool_calls", "think", "thinking", "TOOLCALL", "AVAILABLE_TOOLS"),
-    *("repo_name", "reponame", "file_sep", "filename", "gh_stars", "issue_start", "issue_comment", "issue_closed"),
-    *("jupyter_start", "jupyter_text", "jupyter_code", "jupyter_output", "jupyter_script", "empty_output"),
-    *("commit_before", "commit_msg", "commit_after", "fim_prefix", "fim_middle", "fim_suffix", "fim_pad"),
-    *("eoh", "eoa", "eosys", "image", "IMG_CONTEXT", "seed:bos", "seed:eos", "seed:think"),
+    *("BOS", "PAD", "UNK", "MASK", "SEP", "CLS", "EOD", "EOI", "BOI", "AI", "\u7528\u6237", "_user", "_bot", "_system"),
+    *("_start", "_end", "role", "instruction", "im_start", "im_end", "im_patch", "im_col", "img", "box", "ref", "quad"),
+    *("start_of_turn", "end_of_turn", "start_of_image", "end_of_image", "global-img", "image_placeholder", "escape"),
+    *(
+        "patch_placeholder",
+        "end_of_utterance",
+        "fake_token_around_image",
+        "eoh",
+        "eoa",
+        "eosys",
+        "image",
+        "IMG_CONTEXT",
+    ),
+    *("image_soft_token", "audio_soft_token", "start_of_audio", "end_of_audio", "__media__", "__image__", "asr_text"),
+    *("think", "thinking", "tool_response", "tool_sep", "arg_key", "arg_value", "TOOLCALL", "TOOL_RESPONSE"),
+    *("AVAILABLE_TOOLS", "repo_name", "reponame", "file_sep", "filename", "gh_stars", "issue_start", "issue_comment"),
+    *("issue_closed", "jupyter_start", "jupyter_text", "jupyter_code", "jupyter_output", "jupyter_script"),
+    *("empty_output", "commit_before", "commit_msg", "commit_after", "intermediate_to_code", "PRE", "SUF", "MID"),
+    "FILL_ME",
 )
-_NUMBERED = ("unused", "reserved_", "reserved_special_token_", "extra_id_", "SPECIAL_", "image_", "special_token_")
-# In square brackets: Mistral, GLM, BERT.
+_NUMBERED = (
+    *(
+        "unused",
+        "reserved",
+        "reserved_",
+        "reserved_special_token_",
+        "extra_id_",
+        "SPECIAL_",
+        "image_",
+        "special_token_",
+    ),
+    *("custom_token_", "placeholder_tok_", "mask:", "loc", "loc_", "seg"),
+)
+# A beginning that no other text has, and what may follow it.
+_SHAPED = (
+    *(
+        r"[A-Z]{3,4}_TOKEN",
+        r"tool_calls?(?:_begin|_end)?",
+        r"fim[_-](?:prefix|middle|suffix|pad)",
+        r"seed:[a-z_]{2,40}",
+    ),
+    *(r"(?:start|end)_function_(?:call|declaration|response)", r"pr(?:_[a-z_]{2,40})?", r"row_\d+_col_\d+"),
+    *(r"AIX-SPAN-[A-Z]{3,6}", r"racm3:[a-z]{2,8}", r"nexa_[a-z0-9]{1,8}"),
+)
+# In square brackets: Mistral, GLM, BERT, InternLM 2, Pangu, Skywork, YandexGPT.
 _SQUARED = (
     *("INST", "SYSTEM_PROMPT", "AVAILABLE_TOOLS", "TOOL_CALLS", "TOOL_RESULTS", "TOOL_CONTENT", "MODEL_SETTINGS"),
     *("CALL_ID", "ARGS", "IMG", "IMG_BREAK", "IMG_END", "AUDIO", "BEGIN_AUDIO", "TRANSCRIBE", "THINK", "PREFIX"),
-    *("MIDDLE", "SUFFIX", "REF", "gMASK", "sMASK", "MASK", "BOS", "EOS", "PAD", "UNK", "CLS", "SEP"),
+    *("MIDDLE", "SUFFIX", "REF", "gMASK", "sMASK", "MASK", "BOS", "EOS", "PAD", "UNK", "CLS", "SEP", "NL", "USER"),
+    *("BOT", r"UNUSED_TOKEN_\d{1,6}", r"unused\d{1,6}"),
 )
+_FALCON = "TITLE|ABSTRACT|INTRODUCTION|SUMMARY|COMMENT|ANSWER|QUESTION|DOMAIN|PREFIX|SUFFIX|MIDDLE"
+_IN_ANGLES = "|".join((*map(re.escape, _ANGLED), *_SHAPED, rf"(?:{'|'.join(_NUMBERED)})\d{{1,6}}"))
 _TOKEN = re.compile(
     _BARRED
-    + rf"|<(?=/?(?:{'|'.join(map(re.escape, _ANGLED))}|(?:{'|'.join(_NUMBERED)})\d{{1,6}})>)"
+    + rf"|<(?=/?(?:{_IN_ANGLES})>)"
     + r"|<(?=</?SYS>>)"  # Llama 2
+    + r"|<(?=/?\uff5cDSML\uff5c|\[[^\s\[\]\u200b]{1,64}\]>)"  # DeepSeek 3.2, Seed-X
     + rf"|\[(?=/?(?:{'|'.join(_SQUARED)})\])"
+    + rf"|>(?=>(?:{_FALCON})<<)"
     + r"|\](?=~[!b]?[a-z]?\[|<\]minimax\[>\[|~b\])|\[(?=e~\[)"  # MiniMax
 )
-_SHAPE = re.compile(r"\S[^\s>\]\[]{0,80}[>\]\[]?")
+_SHAPE = re.compile(r">>[A-Z]+<<|<\[[^\s\[\]]+\]>|\S[^\s>\]\[]{0,80}[>\]\[]?")
 
 
 def _may_hold_token(text: str) -> bool:
-    return "<" in text or "[" in text or "]" in text  # every token above begins with one of these
+    return "<" in text or "[" in text or "]" in text  # every token above holds one of these
 
 
 def holds_special_token(text: str, further: Collection[str] = ()) -> bool:

@@ -123,6 +123,7 @@ HOSTILE = {
     "\u202etxt.exe": "\\u202etxt.exe",
     "\u2066a\u2069": "\\u2066a\\u2069",
     "over\rwritten": "over\\rwritten",
+    "two\u2028lines": "two\\u2028lines",
 }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_the_tokenizers_lists_are_not_read(path: Path) -> None:
     ("data", "said"),
     [
         (b"hello world", "begins with b'hell', expected b'GGUF'"),
-        (b"", "begins with b''"),
+        (b"", "is not a GGUF file: it is empty"),
         (b"GGUF\x03", "ends too early"),
         (header(LLAMA)[:60], "ends too early"),
         (header(LLAMA, version=1), "version 1; 2 and 3 are known"),
@@ -66,6 +67,13 @@ def test_what_is_no_whole_header_is_an_error_that_says_why(path: Path, data: byt
         read_header(path)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_pipe_and_a_path_of_nobody_have_no_control_tokens_and_nobody_waits(path: Path) -> None:
+    os.mkfifo(path)
+    assert control_tokens(path) == control_tokens(Path("~nobody-at-all/x.gguf")) == frozenset()
+    with pytest.raises(LocalModelError, match="a pipe or a device"):
+        read_header(path)
 
 
 def nested(depth: int) -> bytes:

@@ -689,7 +689,31 @@ def test_a_stream_keeps_its_rhythm(ask: Callable[..., Any], path: Path) -> None:
     assert apart[len(apart) // 2] < 20
 
 
+@pytest.mark.parametrize("use", [mf.replay, mf.record, lambda path: mf.Model.chat_completion(f"replay/{path}")])
+def test_a_pipe_or_a_device_is_no_recording_and_nobody_waits(path: Path, use: Any) -> None:
+    os.mkfifo(path)
+    device = path.with_name("device.jsonl")
+    device.symlink_to("/dev/zero")
+    for place in (path, device):
+        with pytest.raises(mf.RecordingError, match="a pipe or a device"), use(place):
+            pass
+
+
 # -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_no_control_character_of_a_recording_reaches_the_terminal(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from msgflux_nb.cli import main
+
+    with serving(completion("Hello")) as server, mf.record(path, title="A \x1b[2J lesson"):
+        model_at(server.url)("Hi \x9b31m\u202e there")
+    assert main(["recordings", "show", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "Hi \\x9b31m\\u202e there" in shown
+    assert "A \\x1b[2J lesson" in shown
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
 
 
 def test_the_command_line_shows_and_checks_a_recording(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.content.tokens import text_tokens
+from msgflux_nb.tables.cells import CellError
 from msgflux_nb.tables.chunks.cut import cut
 from msgflux_nb.tables.chunks.merge import Answered, merged
 from msgflux_nb.tables.chunks.pdf_text import paged_text
@@ -389,6 +391,15 @@ def pdf(pages: list[str]) -> bytes:
     return body + f"{end}startxref\n{len(body)}\n%%EOF\n".encode()
 
 
+@pytest.mark.parametrize("cell", ["/dev/zero", "/proc/kmsg", "pipe.pdf", "https://example.org/a.pdf"])
+def test_a_path_that_is_no_file_is_not_waited_for(cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pypdf")
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.pdf")
+    with pytest.raises(CellError, match="a PDF that cannot be read"):
+        str(paged_text(cell, None))
+
+
 def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: Path) -> None:
     pytest.importorskip("pypdf")
     numbers = range(1, 301)
@@ -423,7 +434,7 @@ def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: 
     [
         (b"%PDF-1.4 nothing", "a PDF that cannot be read"),
         (b"hello", "it does not begin as a PDF does"),
-        ("none.pdf", "No such file"),
+        ("none.pdf", "does not exist"),
     ],
 )
 def test_a_file_that_cannot_be_read_fails_its_row_which_can_be_reviewed(data: Any, said: str) -> None:

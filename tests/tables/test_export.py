@@ -305,3 +305,21 @@ def test_without_openpyxl_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(ImportError, match=r"to_excel needs openpyxl.*pip install openpyxl"):
         to_excel(pd.DataFrame(), "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lineterminator": "\r"},
+        {"quoting": csv.QUOTE_NONE, "escapechar": "\\"},
+        {"quotechar": "'"},
+        {"doublequote": False, "escapechar": "\\"},
+        {"errors": "ignore", "encoding": "latin-1"},
+    ],
+    ids=str,
+)
+def test_an_option_with_which_a_text_begins_a_new_cell_is_refused(options: dict[str, Any]) -> None:
+    frame = pd.DataFrame({"a": ["x\n=1", 'x",=1', "\u4e2d=1"], "b": [1, 2, 3]})
+    with pytest.raises(ValueError, match=f"to_csv: with {next(iter(options))}="):
+        to_csv(frame, **options)
+    assert to_csv(frame, quoting=csv.QUOTE_ALL, lineterminator="\r\n", errors="replace") is not None

@@ -88,6 +88,16 @@ def test_an_open_cell_says_what_differs_from_the_first_prompts_answer() -> None:
     compile(opened["code"], "code", "exec")
 
 
+@pytest.mark.parametrize("name", ["x): import os  #", "a\nimport os", "Triage].__class__", "class", "exit()"])
+def test_a_structs_name_that_is_no_name_is_not_code(name: str) -> None:
+    schema = msgspec.defstruct(name, [("topic", str)])
+    view = mf.GridView(gridded(models=Scripted(lambda text: schema("a")), schema=schema))
+    hear(view, "open", row=0, column=0)
+    compile(view.opened["code"], "code", "exec")
+    assert name not in view.opened["code"].replace("chat_completion", "")
+    assert "schema=Unnamed" in view.opened["code"]
+
+
 def test_ratings_score_a_grid_without_a_truth_and_are_taken_back_by_the_same_key() -> None:
     view = mf.GridView(gridded())
     seen: list[int] = []

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ...content.source import size_on_disk
 from ...errors import RecordingError
 from .inside import Inside, enter, inside, leave
 from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
@@ -238,8 +239,9 @@ def write_recording(
 def _id_at(path: Path) -> str | None:
     """The name of the recording at a path; None if there is no file."""
     try:
+        size = size_on_disk(path)
         with open(path, "rb") as file:
-            first = file.readline()
+            first = file.readline(size)
     except FileNotFoundError:
         return None
     except OSError as error:

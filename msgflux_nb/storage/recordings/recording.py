@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...content.source import size_on_disk
 from ...errors import RecordingError
 from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
 from .media import grown
@@ -70,7 +71,7 @@ class Recording:
 
     def _lines(self) -> Iterator[tuple[int, Line]]:
         try:
-            data = self.path.read_bytes()
+            data = _bytes_of(self.path)
         except OSError as error:
             raise RecordingError(f"the recording {self.path} cannot be read: {error.strerror}") from error
         lines = data.split(b"\n")
@@ -98,12 +99,18 @@ class Recording:
         """
         place = media_folder(self.path) / name
         try:
-            data = place.read_bytes()
+            data = _bytes_of(place)
         except OSError as error:
             raise RecordingError(f"{self.path}: its file {place} cannot be read: {error.strerror}") from error
         if hashlib.sha256(data).hexdigest() != name:
             raise RecordingError(f"{self.path}: its file {place} was changed after it was recorded. Record it again.")
         return data
+
+
+def _bytes_of(path: Path) -> bytes:
+    size = size_on_disk(path)
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def path_of(path: Any, example: str) -> Path:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
-from ...content.source import confined
+from ...content.source import confined, read
 from ..cells import UnreadableCell
 from ..fields import is_missing
 
@@ -50,10 +49,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
         ) from None
     logging.getLogger("pypdf").addHandler(_QUIET)  # its messages name no file; a row's error does
     try:
-        source = cell if folder is None else confined(cell, folder)
-        if isinstance(source, str | os.PathLike):
-            source = Path(source).expanduser().read_bytes()
-        data = bytes(source)
+        data = read(cell if folder is None else confined(cell, folder)).data
         if b"%PDF-" not in data[:1024]:
             raise ValueError("it does not begin as a PDF does")
         reader = PdfReader(io.BytesIO(data))

@@ -7,6 +7,7 @@ marked as text and does not change. Column names and labels are treated in the s
 
 from __future__ import annotations
 
+import csv
 import datetime
 import decimal
 import math
@@ -52,7 +53,10 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
     Args:
         frame: any DataFrame.
         path: a file, or None for the text.
-        options: options of :meth:`pandas.DataFrame.to_csv`.
+        options: options of :meth:`pandas.DataFrame.to_csv` with which a spreadsheet reads the same cells.
+
+    Raises:
+        ValueError: an option that would let a text begin a new cell or lose its first character.
 
     Example:
         >>> print(to_csv(pd.DataFrame({"a": ["=1+1", "x"]}), index=False))
@@ -61,6 +65,7 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
         x
         <BLANKLINE>
     """
+    _check_options(options)
     safe = pd.DataFrame({place: _safe_column(frame.iloc[:, place]) for place in range(frame.shape[1])})
     safe.index = _relabelled(frame.index)
     safe.columns = _relabelled(frame.columns)
@@ -109,6 +114,23 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
             "are cut; to_csv keeps them whole",
             UserWarning,
             stacklevel=2,
+        )
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Refuse options with which a spreadsheet finds cells that were not there."""
+    refused: dict[str, Callable[[Any], bool]] = {
+        "quoting": lambda kind: kind == csv.QUOTE_NONE,
+        "quotechar": lambda mark: mark != '"',
+        "doublequote": lambda doubled: not doubled,
+        "lineterminator": lambda end: end not in (None, "\n", "\r\n"),
+        "errors": lambda how: how == "ignore",
+    }
+    wrong = [name for name, is_wrong in refused.items() if name in options and is_wrong(options[name])]
+    if wrong:
+        raise ValueError(
+            f"to_csv: with {wrong[0]}={options[wrong[0]]!r} a spreadsheet would take part of a text for a cell of its "
+            "own, and run it. Leave it out, or write with DataFrame.to_csv, which makes nothing safe."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,11 @@ _SHORT = 80  # characters of a value in a cell
 _WHOLE = 20_000  # characters of an open answer or input
 _PARTS = 4  # fields in a cell
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Of Python's grammar, what a type is written with.
+_OF_A_TYPE = (
+    *(ast.Expression, ast.Name, ast.Attribute, ast.Load, ast.Subscript, ast.BinOp, ast.BitOr, ast.Tuple, ast.List),
+    ast.Constant,
+)
 
 
 class Board:
@@ -266,7 +272,7 @@ class Board:
     def _code(self, cell: Cell) -> str:
         """Return the code that asks all inputs with a cell's prompt and model."""
         prompt, (_, model) = self.run.prompts[cell.prompt], self.run.models[cell.model]
-        schema = "" if self.run.schema is None else f", schema={getattr(self.run.schema, '__name__', self.run.schema)}"
+        schema = "" if self.run.schema is None else f", schema={_written(self.run.schema)}"
         options = "".join(f", {name}={value!r}" for name, value in options_of(model).items())
         return (
             f"model = mf.Model.chat_completion({model.name!r}{options})\n"
@@ -276,6 +282,16 @@ class Board:
 
 def _no_score() -> dict[str, Any]:
     return {**dict.fromkeys(("score", "low", "high", "cost", "seconds", "done")), "failed": 0, "best": False}
+
+
+def _written(schema: Any) -> str:
+    """Return a type as code; what is more than names, whatever somebody called it, would be run."""
+    name = str(getattr(schema, "__name__", schema))
+    try:
+        nodes = list(ast.walk(ast.parse(name, mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "Unnamed"
+    return name if all(isinstance(node, _OF_A_TYPE) for node in nodes) else "Unnamed"
 
 
 def _cut(text: str, most: int) -> str:
