@@ -1,8 +1,8 @@
-"""An answer as a notebook shows it: text, structure, tool calls, media and sources, and a line of numbers.
+"""Draws an answer for a notebook: text, structure, tool calls, media and sources, and a line of figures.
 
-Reading only: drawing an answer that still arrives does not advance it. What a model wrote is escaped, or goes through
-the one sanitiser. There is no script: what differs from the text as it came opens below the line of figures, where one
-click selects it whole.
+Drawing only reads: it does not advance an answer that still arrives. A model's text is escaped or sanitised. There is
+no script. If the drawing differs from the raw text, the raw text can be opened below the line of figures, where one
+click selects all of it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _RAW = (
 )
 _RAW_LIMIT = 20_000  # characters
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
-_PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words that mean nothing in Markdown where they stand first
+_PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words without a meaning in Markdown at the beginning of a line
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
 _WRONG = "display: flex; gap: 10px; margin: 8px 0; max-width: 760px; padding: 12px"
-_SAID = ("stop", "length", "tool_calls")  # ends that the state says in words
+_SAID = ("stop", "length", "tool_calls")  # finish reasons that the state tells in words
 
 
 def answer_bundle(answer: Any) -> dict[str, str]:
@@ -67,8 +67,8 @@ def answer_bundle(answer: Any) -> dict[str, str]:
 
 
 def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: bool = False) -> str:
-    """How it ended, a mark and words, and the figures: one quiet line. It opens the text as it came."""
-    drawing, colour, word = _standing(answer, problem, fits=fits)
+    """Draw the line of figures, with how the answer ended; it opens the raw text."""
+    drawing, colour, word = _ending(answer, problem, fits=fits)
     mark = (
         f'<span><span style="color: {colour}">{icon(drawing)}</span>&nbsp; {html.escape(word)}</span> '
         if drawing
@@ -84,7 +84,7 @@ def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: boo
 
 
 def _figure(words: str) -> str:
-    """One figure: its numbers stand out, its unit does not."""
+    """Draw one figure, its numbers stronger than its unit."""
     drawn = html.escape(words)
     if _FIGURE.fullmatch(words):
         drawn = _NUMBER.sub(r'<b style="font-weight: 500">\1</b>', drawn)
@@ -92,21 +92,21 @@ def _figure(words: str) -> str:
 
 
 def _raw(text: str) -> str:
-    """The text as it came, which one click selects whole."""
+    """Draw the raw text; one click selects all of it."""
     left = len(text) - _RAW_LIMIT
     more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
     return f'<pre style="{_RAW}">{html.escape(text[:_RAW_LIMIT])}</pre>{more}'
 
 
 def _problem(problem: MsgfluxError) -> str:
-    """What is wrong, as a card: a mark, its name, and the sentence below it."""
+    """Draw a problem as a card: a mark, the error's name, and its message."""
     cross = f'<div style="color: var(--jp-error-color1, #d32f2f); flex: none">{icon("cross")}</div>'
     words = f'<p style="{WORDS}; margin: 4px 0 0; font-size: 13px; max-width: 74ch">{html.escape(str(problem))}</p>'
     said = f'<div style="min-width: 0"><b>{type(problem).__name__}</b>{words}</div>'
     return f'<div style="{CARD}; {_WRONG}">{cross}{said}</div>'
 
 
-def _standing(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
+def _ending(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
     if problem is not None:
         return "cross", "var(--jp-error-color1, #d32f2f)", "failed"
     reason = answer.metadata.finish_reason
@@ -137,7 +137,7 @@ def _bundle(name: str, parts: list[str], words: str) -> dict[str, str]:
 
 
 def _structure(answer: Any, *, asked: bool) -> tuple[list[StructureRow], MsgfluxError | None]:
-    """The fields of a complete structure, or why there are none, or why there is nothing at all."""
+    """Return the fields of a complete structure, or an empty list and, if there is one, the problem."""
     if not asked or answer.snapshot.finish_reason is None:
         return [], None
     try:
@@ -153,14 +153,14 @@ def _fields(answer: Any, found: list[StructureRow]) -> str:
 
 
 def _read(markup: str) -> str:
-    """What a person reads of it."""
+    """Return the text of some markup, as a person reads it."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
 def _text(answer: Any) -> str:
-    """The text as Markdown; a structure, or an answer whose prefill is not plain words, unchanged.
+    """Draw the text as Markdown; a structure, or an answer whose prefill is not plain words, as it is.
 
-    Such a prefill may end within a construct of Markdown, and who writes one looks at each character.
+    Such a prefill may end inside a Markdown construct, and whoever writes one wants to see each character.
     """
     text, continuation = answer.snapshot.text, answer.snapshot.continuation
     prefill = text.removesuffix(continuation)

@@ -1,4 +1,4 @@
-"""The figures of an answer, in short words."""
+"""Describes an answer's figures in short words."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ __all__ = ["cut_at", "dollars", "flagged", "numbers", "recorded", "status"]
 
 
 def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
-    """Describe an answer in short words; unknown is a dash, never 0.
+    """Describe an answer's figures in short words; an unknown figure is a dash, never 0.
 
     Args:
-        response: a response in any state, or None; of a run with tools, all its answers together.
-        times: with seconds; without them, the same answer is described in the same words.
+        response: a response in any state, or None; for a run with tools, all its answers count together.
+        times: whether to include seconds; without them, equal answers have equal descriptions.
     """
     if response is None:
         return ()
     metadata = response.metadata
     usage, cost, steps = metadata.usage, metadata.cost, 1
-    answers = getattr(response, "responses", None)  # of a run with tools
+    answers = getattr(response, "responses", None)  # a run with tools has several
     if answers is not None:
         usage, cost, steps = response.usage, response.cost, len(answers)
     sent, received = (None, None) if usage is None else (usage.prompt_tokens, usage.completion_tokens)
@@ -35,13 +35,13 @@ def status(response: Any, *, times: bool = True) -> tuple[str, ...]:
 
 
 def recorded(metadata: Any) -> tuple[str, ...]:
-    """Say when an answer was recorded, and by which model; nothing of one that came over the network."""
+    """Say when an answer was recorded, and by which model; empty for an answer from the network."""
     origin = getattr(metadata, "replayed", None)
     return () if origin is None else tuple(filter(None, (f"recorded {origin.date}", metadata.model)))
 
 
 def flagged(response: Any) -> tuple[str, ...]:
-    """What was changed, repaired, cut or left out, a mark before each sentence; of a run with tools, in all answers."""
+    """Return the warnings of an answer, each with a mark; for a run with tools, those of all answers."""
     if response is None:
         return ()
     answers = getattr(response, "responses", None) or [response]
@@ -49,7 +49,7 @@ def flagged(response: Any) -> tuple[str, ...]:
 
 
 def cut_at(response: Any) -> int | None:
-    """Return how many tokens an answer has that a limit cut; None for one that ended by itself, or has not."""
+    """Return how many tokens an answer has if it was cut off at a limit; else None."""
     if response is None or response.metadata.finish_reason != "length":
         return None
     usage = response.metadata.usage
@@ -57,7 +57,7 @@ def cut_at(response: Any) -> int | None:
 
 
 def numbers(response: Any) -> dict[str, Any]:
-    """Return the figures of an answer as numbers, for bars on a common scale; None for what is not known."""
+    """Return the figures of an answer as numbers, for bars on a common scale; unknown ones are None."""
     metadata = response.metadata
     answers = getattr(response, "responses", None)
     usage, cost = (metadata.usage, metadata.cost) if answers is None else (response.usage, response.cost)
@@ -73,7 +73,7 @@ def numbers(response: Any) -> dict[str, Any]:
 
 
 def dollars(cost: float) -> str:
-    """Write a cost; one that is too small for its digits is not 0, and none at all is free."""
+    """Write a cost; one that is too small for four digits is not shown as 0, and 0 is shown as free."""
     if not cost:
         return "free"
     return "< $0.0001" if 0 < cost < 0.0001 else f"${cost:,.4f}"

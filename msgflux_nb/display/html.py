@@ -1,7 +1,7 @@
-"""The static twin of a widget: what a saved notebook shows where no kernel and no script run.
+"""Static HTML for the twins of widgets: what a saved notebook shows without a kernel and without scripts.
 
-Every value is escaped. The markup is plain and semantic, since an untrusted notebook keeps classes and tags but loses
-the style sheet. The text form is the same for the same content: no addresses, no times.
+Every value is escaped. The markup is plain and semantic, since an untrusted notebook keeps classes and tags but drops
+the style sheet. Equal content gives equal text: no memory addresses, no times.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from .structure import StructureRow
 
 __all__ = ["CARD", "CODE", "WORDS", "answer_html", "boxed", "card_html", "marked", "structure_html"]
 
-# Where a trusted notebook is opened without its kernel, the live output is a bare text: "Loading widget..." and then
-# "model not found". Only such an output, and only directly above its twin, is hidden. An untrusted notebook drops this
-# sheet, and shows an empty line in that place.
+# In a trusted notebook without its kernel, the live output is only a text: "Loading widget..." and then "model not
+# found". Such an output is hidden if it is directly above its twin. An untrusted notebook drops this style sheet, and
+# shows an empty line there.
 _STYLE = (
     ".jp-OutputArea-child:not(:has(> .jp-OutputArea-output > *))"
     ":has(+ .jp-OutputArea-child > .jp-OutputArea-output > .msgflux-twin) { display: none }"
 )
-# In attributes, because these survive in untrusted notebooks.
+# Styles are in attributes, which survive in untrusted notebooks.
 _BOX = "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 8px; padding: 10px 16px; line-height: 20px"
 # JupyterLab breaks words in a pre anywhere.
 WORDS = (
@@ -45,23 +45,23 @@ _HEAD = f"border-bottom: {_LINE}; padding: 7px 12px"
 
 
 def boxed(inner: str, number: int = 0) -> str:
-    """Return a twin's HTML in its box; JupyterLab is told to look for no formulas in it.
+    """Return a twin's HTML in its box; JupyterLab is told not to look for formulas in it.
 
     Args:
-        inner: what the twin shows.
-        number: counts the twins of one widget.
+        inner: the twin's HTML.
+        number: the number of the twin among those of its widget.
     """
     opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="{number}" style="{_BOX}">'
     return f"{opening}<style>{_STYLE}</style>{inner}</div>"
 
 
 def answer_html(prefill: str, continuation: str) -> str:
-    """Draw an answer's text, the prefill in its tint."""
+    """Draw an answer's text, with the prefill tinted."""
     return f"{marked(prefill)}{escape(continuation)}"
 
 
 def marked(prefill: str) -> str:
-    """Draw what an answer was made to begin with, in its tint."""
+    """Draw a prefill, tinted."""
     return f'<mark style="{_MARK}">{escape(prefill)}</mark>' if prefill else ""
 
 
@@ -72,7 +72,7 @@ def structure_html(rows: Iterable[StructureRow]) -> str:
 
 
 def card_html(head: str, inner: str) -> str:
-    """Draw a card: its head, and below a hairline what it holds."""
+    """Draw a card: its head, and its content below a hairline."""
     body = f'<div style="padding: 3px 12px">{inner}</div>' if inner else ""
     return f'<div style="{CARD}"><div style="{_HEAD}">{head}</div>{body}</div>'
 

@@ -1,4 +1,4 @@
-"""The icons of all views: one set, one stroke; pages and static HTML draw them from here."""
+"""The icons of all views, for pages and static HTML."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .shared import shared
 __all__ = ["ICONS", "icon"]
 
 ICONS: dict[str, str] = shared("icons")
-"""The drawings, by name: each is one SVG path on a grid of 16 × 16, drawn with a round stroke of 1.5.
+"""The drawings by name: each is an SVG path on a grid of 16 × 16, drawn with a round stroke of 1.5.
 
-They stand in ``icons.json``, which the pages import too.
+They are in ``icons.json``, which the pages import too.
 """
 
 SOLID = ("run", "stop")
@@ -27,14 +27,14 @@ _FORM = (
 
 
 def icon(name: str, title: str = "") -> str:
-    """Return an icon as SVG for static HTML; it carries its own look, so it needs no style sheet.
+    """Return an icon as SVG for static HTML; it needs no style sheet.
 
     Args:
-        name: of the drawing, such as ``"check"``.
-        title: what a screen reader says; without it the icon is decoration, and a word has to stand next to it.
+        name: the name of the drawing, such as ``"check"``.
+        title: the text for a screen reader; without it the icon is decoration, and needs a word next to it.
 
     Raises:
-        KeyError: there is no icon of that name.
+        KeyError: there is no icon with that name.
     """
     kind = ' data-solid=""' if name in SOLID else ' data-dots=""' if name in DOTTED else ""
     spoken = f'role="img" aria-label="{escape(title)}"' if title else 'aria-hidden="true"'

@@ -1,4 +1,4 @@
-"""The choices of a ``Literal`` in the order in which they are written; msgspec sorts them."""
+"""Restores the written order of a ``Literal``'s choices, which msgspec sorts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["as_written"]
 
 
 def as_written(info: inspect.Type, type_: Any) -> inspect.Type:
-    """Put the choices of each ``Literal`` of a tree of types into their order.
+    """Put the choices of each ``Literal`` in a tree of types into their written order.
 
     Args:
-        info: what msgspec reads of ``type_``; it is changed.
+        info: msgspec's view of ``type_``; it is changed.
         type_: the type as it was written.
     """
     _sort(info, list(_written(type_)), set())
@@ -46,7 +46,7 @@ def _parts(info: Any) -> Iterable[Any]:
 
 
 def _written(hint: Any) -> Iterator[Any]:
-    """The choices in a hint, from left to right."""
+    """Yield the choices in a hint, from left to right."""
     hint = getattr(hint, "__supertype__", getattr(hint, "__value__", hint))
     if typing.get_origin(hint) is typing.Literal:
         yield from typing.get_args(hint)

@@ -1,11 +1,11 @@
-"""A model's Markdown as safe HTML: the one sanitiser.
+"""Draws a model's Markdown as safe HTML; the only sanitiser.
 
-markdown-it reads CommonMark with tables and strikethrough; raw HTML is text to it. Nothing that a page would load by
-itself is written, a link shows its host, and nh3 lets nothing pass but the few tags and attributes written here.
+markdown-it parses CommonMark with tables and strikethrough, and treats raw HTML as text. The output holds nothing that
+a page would load by itself, and a link shows its host. nh3 removes all tags and attributes except the few written here.
 
-Formulas are kept as they came. MathJax looks for none by itself, since two prices look like one; those that ``maths``
-finds it draws. MathJax 3 obeys ``mathjax_ignore`` and ``mathjax_process`` (JupyterLab 4, Notebook 7), MathJax 2
-``tex2jax_ignore`` (nbconvert).
+Formulas are kept as written. MathJax must not look for formulas, since two prices look like one; it draws only those
+that ``maths`` finds. MathJax 3 obeys ``mathjax_ignore`` and ``mathjax_process`` (JupyterLab 4, Notebook 7), MathJax 2
+obeys ``tex2jax_ignore`` (nbconvert).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from .maths import drawable, read_maths
 __all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html", "markdown_html", "text_html"]
 
 LIMIT = 100_000
-"""How many characters are read as Markdown; a longer text is shown as it is, for time's sake."""
+"""The most characters that are parsed as Markdown; a longer text would take too long, and is shown as plain text."""
 NO_MATHS = "mathjax_ignore tex2jax_ignore"
 
-_DEPTH = 24  # twelve lists in one another; markdown-it drops what is deeper, so such a text is shown as it is
+_DEPTH = 24  # twelve nested lists; markdown-it drops deeper ones, so such a text is shown as plain text
 _LINES = 5_000  # of a text; a block that is still open is read up to so many
 _SIGNS = "*_[]`<&!~\\"
-_MOST_SIGNS = 10_000  # of those, each of which may begin something that never ends
-_CELLS = 10_000  # short rows are filled up, so that little text makes very many cells
+_MOST_SIGNS = 10_000  # each sign may open a construct that is never closed
+_CELLS = 10_000  # short rows are padded, so little text can make very many cells
 _SHOWN = 80  # characters of an address
 
 AS_TEXT = (
     '<p style="margin: 0 0 .5em; font-size: .85em; opacity: .75">'
     "Shown as text: it is too long, or too deep, to be drawn as Markdown.</p>"
 )
-"""What stands before such a text."""
+"""The line before such a text."""
 
 # JupyterLab breaks words in a pre anywhere.
 _WORDS = (
@@ -76,11 +76,11 @@ _WRITTEN = {"style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, _TABLE, _ROW, *_CELL.va
 _TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "span", "strong"}
 _BLOCK_TAGS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 
-# Strict, since a browser repairs more than any parser of ours would; other letters than these were encoded before.
+# Strict, since browsers repair more than our parser does; other characters were percent-encoded before.
 _HTTPS = re.compile(r"https://([a-z0-9._-]+(?::[0-9]{1,5})?)(?=[/?#]|\Z)", re.IGNORECASE)
 _MAILTO = re.compile(r"mailto:([a-z0-9._%+-]+@[a-z0-9.-]+)(?=\?|\Z)", re.IGNORECASE)
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//([^/?#]+)", re.IGNORECASE)
-_LINE_END = re.compile(r"\r\n|\n|\r(?=[\s\S])")  # a carriage return at the very end may be half a line end
+_LINE_END = re.compile(r"\r\n|\n|\r(?=[\s\S])")  # a carriage return at the end of the text may be half a line end
 _FORMATS = re.compile(r"[*_`~\[|#>=\\$-]|^[ ]{0,3}[0-9+]", re.MULTILINE)  # without one of these nothing is formatted
 _FORMATTED = frozenset({"maths", "strong_open", "em_open", "s_open", "code_inline", "link_open", "heading_open", "hr"})
 _FORMATTED |= {"bullet_list_open", "ordered_list_open", "fence", "table_open", "blockquote_open"}
@@ -88,18 +88,18 @@ _ENDED_BY_A_BLANK_LINE = frozenset({"paragraph_open", "heading_open", "hr", "tab
 
 
 def markdown_html(text: str) -> str:
-    """Draw Markdown: one ``div`` of safe HTML.
+    """Draw Markdown as one ``div`` of safe HTML.
 
-    A text is shown as it is, which a line before it says, where drawing it would take long: it is longer than
-    ``LIMIT``, has more than 5,000 lines, 10,000 signs of Markdown or table cells, or is deeper than twelve lists.
+    A text that would take long is shown as plain text, after a line that says so: a text longer than ``LIMIT``, with
+    more than 5,000 lines, 10,000 Markdown signs or 10,000 table cells, or with lists nested more than twelve deep.
     """
     return f'<div class="msgflux-markdown {NO_MATHS}">{_drawn(text)}</div>'
 
 
 def formatted_html(text: str) -> str:
-    """Draw what a person wrote if it is formatted, each of its line ends kept; "" if it is better shown as it stands.
+    """Draw a person's text if it is formatted, with its line ends kept; "" if it is better shown as plain text.
 
-    It is formatted if it has at least one sign of Markdown that changes how it looks; indented lines alone are none.
+    A text is formatted if at least one Markdown sign changes how it looks; indented lines alone do not count.
     """
     if _is_too_much(text) or not _FORMATS.search(text):
         return ""
@@ -115,23 +115,22 @@ def formatted_html(text: str) -> str:
 
 
 def text_html(text: str) -> str:
-    """Draw a text as it is, its lines broken at words."""
+    """Draw plain text, its lines broken at words."""
     return f'<pre style="{_WORDS}">{_safe(text)}</pre>'
 
 
 def link_html(label: str, url: str) -> str:
-    """Draw a link with its host behind it; an address that is neither https nor mailto is only shown."""
+    """Draw a link followed by its host; an address that is neither https nor mailto is shown as text."""
     url = normalizeLink(url)
     opening, closing = _link(url, label)
     return _cleaned(f"{opening}{_safe(label)}{closing}")
 
 
 def blocks(text: str) -> tuple[list[str], str]:
-    """Split a Markdown text that still grows into finished blocks, drawn, and the open rest, as text.
+    """Split a growing Markdown text into finished blocks, drawn, and the open rest, as text.
 
-    A finished block does not change, whatever follows: a paragraph is finished by a blank line, a list by a line that
-    certainly does not belong to it. So a view draws each block once, and calls this with the unfinished rest and the
-    new text.
+    A finished block does not change, whatever follows: a blank line finishes a paragraph, a line that cannot belong to
+    it finishes a list. So a view draws each block once, and calls this again with the open rest plus the new text.
     """
     sources, rest = _split(text)
     return [markdown_html(source) for source in sources], rest
@@ -150,7 +149,7 @@ def _drawn(text: str) -> str:
 
 
 def _is_too_much(text: str) -> bool:
-    """Whether reading a text as Markdown may take longer than a moment."""
+    """Whether parsing a text as Markdown may take long."""
     if len(text) > LIMIT or text.count("\n") > _LINES or sum(map(text.count, _SIGNS)) > _MOST_SIGNS:
         return True
     return max(_cells(text.split("\n"))) > _CELLS
@@ -172,7 +171,7 @@ def _is_deep(token: Token) -> bool:
 
 
 def _cells(lines: Iterable[str]) -> Iterator[int]:
-    """How many table cells there are at most, up to each line."""
+    """Yield, for each line, the most table cells that there can be up to it."""
     found = columns = 0
     for line in lines:
         if not line.strip(" \t"):
@@ -185,13 +184,13 @@ def _cells(lines: Iterable[str]) -> Iterator[int]:
 
 class _Reader(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 (markdown-it's name)
-        """Accept every address; whether it becomes a link is decided when it is written."""
+        """Accept every address; the renderer decides whether it becomes a link."""
         return True
 
 
 class _Renderer(RendererHTML):
     def heading_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """Write a bold line: an answer does not shout, and stays out of JupyterLab's table of contents."""
+        """Write a heading as a bold line, so that it is not large and not in JupyterLab's table of contents."""
         return "<p><strong>"
 
     def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
@@ -243,7 +242,7 @@ def _attribute(token: Token, name: str) -> str:
 
 
 def _link(url: str, label: str) -> tuple[str, str]:
-    """What stands before a link's label and behind it."""
+    """Return the markup before and after a link's label."""
     match = _HTTPS.match(url) or _MAILTO.match(url)
     shown = match[1] if match else _short(url)
     behind = f" <small><bdi>({_safe(shown)})</bdi></small>" if shown and label.strip() not in (url, shown) else ""
@@ -251,7 +250,7 @@ def _link(url: str, label: str) -> tuple[str, str]:
 
 
 def _place(url: str) -> str:
-    """The place of an image: its host, or the start of its address if that has no host."""
+    """Return the host of an image, or the start of its address if it has no host."""
     match = _ANY_HOST.match(url)
     if match:
         return _short(match[1])
@@ -267,7 +266,7 @@ def _safe(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Half a surrogate pair has no bytes, and would keep the whole output from its way to the page."""
+    """Replace halves of surrogate pairs: they have no encoding, and the page would not get the output."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -275,13 +274,13 @@ def encodable(text: str) -> str:
 def _reader(*, breaks: bool = False) -> MarkdownIt:
     reader = _Reader("commonmark", {"html": False, "maxNesting": _DEPTH, "breaks": breaks}, renderer_cls=_Renderer)
     read_maths(reader)
-    # Without definitions of references, since one would change what stands before it.
+    # Without reference definitions, since one would change the text before it.
     return reader.enable(["table", "strikethrough"]).disable("reference")
 
 
 @functools.cache
 def _block_reader() -> MarkdownIt:
-    """Reads blocks and not what is in them."""
+    """Return a parser of blocks only, without their inline content."""
     reader = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEPTH}).enable("table").disable("reference")
     read_maths(reader)
     reader.core.ruler.enableOnly(["normalize", "block"])
@@ -289,7 +288,7 @@ def _block_reader() -> MarkdownIt:
 
 
 def _split(text: str) -> tuple[list[str], str]:
-    """The sources of the finished blocks, and the rest; together they are the text."""
+    """Return the sources of the finished blocks, and the rest; together they are the text."""
     sources: list[str] = []
     begin = 0
     while ends := _ends(text[begin : begin + LIMIT]):
@@ -299,10 +298,10 @@ def _split(text: str) -> tuple[list[str], str]:
 
 
 def _ends(text: str) -> list[int]:
-    """Where finished blocks end. Blank lines between two blocks belong to the second.
+    """Return where finished blocks end. Blank lines between two blocks belong to the second.
 
-    CommonMark is read by lines, and a block that was closed is never opened again. So of whole lines only the last
-    block may change, and of that only some kinds once a blank line follows.
+    CommonMark is parsed by lines, and a closed block is never reopened. So only the last block may change, and after a
+    blank line only some kinds of blocks can.
     """
     starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
     lines = [text[start:end].strip(" \t\r\n") for start, end in itertools.pairwise(starts)]

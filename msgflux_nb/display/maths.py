@@ -1,8 +1,9 @@
-r"""Formulas in Markdown, kept as the model wrote them: ``\(…\)``, ``\[…\]``, ``$$…$$`` and ``$…$``.
+r"""Keeps formulas in Markdown as the model wrote them: ``\(…\)``, ``\[…\]``, ``$$…$$`` and ``$…$``.
 
-Markdown would take the backslash before a bracket away and read ``_`` and ``*`` as emphasis. Between single dollars a
-formula begins and ends without a space, and no digit follows it, so that two prices are none. It is never drawn, since
-prices are more frequent; the other three are, where the page has MathJax 3 (JupyterLab 4, Notebook 7).
+Markdown would remove the backslash before a bracket and read ``_`` and ``*`` as emphasis. A formula between single
+dollars begins and ends without a space, and no digit follows it, so two prices are not a formula. It is never drawn as
+a formula, since prices are more frequent. The other three are drawn if the page has MathJax 3 (JupyterLab 4, Notebook
+7).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _BLOCKS = ("\\[", "$$")
 _DOLLARS = re.compile(r"\$(?=[^\s$])[^$\n]{0,300}?(?<=[^\s\\])\$(?!\d)")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _ROW_SPACE = re.compile(r"\\\\\s*\[")
-# What only writes signs. Others could name a place to open, define commands, or lie over the page around them.
+# Commands that only write symbols. Others could link, define commands, or cover the page.
 _SIGNS = """
 alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho sigma
 varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega frac dfrac
@@ -43,13 +44,13 @@ _COMMANDS = frozenset(_SIGNS.split())
 
 
 def read_maths(reader: MarkdownIt) -> None:
-    """Let a reader of Markdown keep formulas: as tokens ``maths``, in paragraphs that no list and no line cuts."""
+    """Make a Markdown parser keep formulas as ``maths`` tokens, even if their lines look like other Markdown."""
     reader.inline.ruler.before("escape", "maths", _formula)
     reader.block.ruler.before("fence", "maths", _paragraph, {"alt": ["paragraph", "reference", "blockquote", "list"]})
 
 
 def drawable(formula: str) -> bool:
-    """Whether a page may draw it: it is not between single dollars, and its commands do no more than write signs."""
+    """Whether a page may draw a formula: not between single dollars, and with commands that only write symbols."""
     if formula[:2] not in _CLOSERS or _ROW_SPACE.search(formula):
         return False
     return _COMMANDS.issuperset(_COMMAND.findall(formula))
@@ -66,7 +67,7 @@ def _formula(state: StateInline, silent: bool) -> bool:
 
 
 def _end(text: str, begin: int, limit: int) -> int:
-    """Where the formula that begins here ends; 0 if none begins."""
+    """Return where the formula that begins here ends; 0 if none begins."""
     closer = _CLOSERS.get(text[begin : begin + 2])
     if closer is not None:
         found = text.find(closer, begin + 2, min(limit, begin + _LONGEST))
@@ -76,7 +77,7 @@ def _end(text: str, begin: int, limit: int) -> int:
 
 
 def _paragraph(state: StateBlock, begin: int, end: int, silent: bool) -> bool:
-    """A line that begins with a formula, up to the formula's end or a blank line."""
+    """Read a paragraph that begins with a formula, up to the formula's end or a blank line."""
     opener = _line(state, begin)[:2]
     if state.is_code_block(begin) or opener not in _BLOCKS:
         return False

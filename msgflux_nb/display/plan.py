@@ -1,4 +1,4 @@
-"""A plan's result as a notebook shows it: its answer, its samples, nodes or turns, and a line of numbers."""
+"""Draws a plan's result for a notebook: its answer, its samples, nodes or turns, and a line of figures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plan_bundle(result: Any) -> dict[str, str]:
 
 
 def plan_figures(result: Any, *, times: bool = True) -> tuple[str, ...]:
-    """Describe what a plan has cost, and why it stopped, in short words; without seconds the same for the same plan."""
+    """Describe a plan's cost and why it stopped, in short words; without ``times``, equal plans have equal words."""
     tokens = None if result.usage is None else result.usage.total_tokens
     parts = [
         f"{result.calls} calls",
@@ -54,20 +54,20 @@ def plan_figures(result: Any, *, times: bool = True) -> tuple[str, ...]:
 
 
 def plan_recorded(result: Any) -> tuple[str, ...]:
-    """When the answers were recorded, and by which model; nothing where one of them came over the network."""
+    """Say when the answers were recorded, and by which model; empty if one of them came from the network."""
     found = [recorded(response.metadata) for response in result.responses]
     return found[0] if found and all(found) else ()
 
 
 def _seconds(result: Any) -> float:
-    """How long it took; of a replay, how long the answers took then, which is the same at every speed."""
+    """Return the plan's seconds; for a replay the recorded ones, which do not depend on its speed."""
     if not plan_recorded(result):
         return float(result.seconds)
     return sum(response.metadata.seconds or 0.0 for response in result.responses)
 
 
 def _rows(result: Any) -> list[str]:
-    """One line for each group of a vote, node of a tree, and call of a tool."""
+    """Return a line for each group of a vote, node of a tree, and tool call."""
     if result.kind == "self_consistency":
         return _votes([entry for entry in result.trace if hasattr(entry, "group")])
     rows = []

@@ -1,4 +1,4 @@
-"""An explained row as a notebook shows it: how it ended, the request, the answer. Every value is escaped."""
+"""Draws an explained row for a notebook: how it ended, the request, the answer. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .words import shown_text
 __all__ = ["explanation_bundle"]
 
 _LIMIT = 20_000  # characters of one text that are shown
-_SCROLLS = "max-height: 320px; overflow: auto"  # a long document does not make the reader scroll past ten pages
+_SCROLLS = "max-height: 320px; overflow: auto"  # a long document scrolls in its own box
 _ROLE = f"{QUIET}; padding: 2px 12px 2px 0; text-align: left; vertical-align: top; white-space: nowrap"
 _CELL = "padding: 2px 0; text-align: left; vertical-align: top"
-_PLAIN = "background: transparent; border: 0"  # no stripes: these are turns and no records
+_PLAIN = "background: transparent; border: 0"  # no stripes, since these are turns of one conversation
 _JSON = (
     f"margin: 4px 0; padding: 0; {_SCROLLS}; font-family: monospace; white-space: pre-wrap; "
     "word-break: normal; overflow-wrap: anywhere"
@@ -60,7 +60,7 @@ def _folded(title: str, value: Any) -> str:
 
 
 def _value(answer: str | None) -> Any:
-    """An answer indented, if it is JSON."""
+    """Return an answer as a JSON value if it is JSON, else as text."""
     try:
         return None if answer is None else json.loads(answer)
     except (ValueError, RecursionError):

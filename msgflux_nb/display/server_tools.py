@@ -1,7 +1,6 @@
-"""What a provider's own tools did for an answer: read from its items or blocks, and drawn. Every value is escaped.
+"""Reads and draws what a provider's own tools did for an answer. Every value is escaped.
 
-A web search, code that ran, a search in files, an image, a call of an MCP server: the provider ran them, and the caller
-has nothing to run.
+The provider has run them: a web search, code, a file search, an image, a call of an MCP server.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ _MOST = 40
 _DEEPEST = 20  # lists in lists
 _NOT_THEIRS = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 _ASKED = ("action", "queries", "code", "arguments", "operation", "revised_prompt", "input", "tools")
-"""Fields of an item that say what was asked, the first that is there."""
+"""Fields of an item with the request to the tool; the first one present counts."""
 _CAME = ("results", "outputs", "output", "result")
 _QUIET_NAMES = frozenset({"type", "status", "id"})
 
 
 class ServerTool(msgspec.Struct, frozen=True):
-    """What one of them did.
+    """One call of a provider's tool.
 
     Attributes:
         name: the tool, such as ``web search``; for MCP with its server.
         asked: the request to the tool, as text.
         came: the tool's result, as text.
-        failed: whether it failed.
+        failed: whether the call failed.
     """
 
     name: str
@@ -43,24 +42,24 @@ class ServerTool(msgspec.Struct, frozen=True):
 
 
 def server_tools(fields: dict[str, Any]) -> list[ServerTool]:
-    """Return what the provider's own tools did, in their order.
+    """Return the calls of the provider's tools, in order.
 
     Args:
-        fields: of a choice: output items of a response (``response_items``), or blocks of a message
+        fields: the fields of a choice, with a response's output items (``response_items``) or a message's blocks
             (``content_blocks``).
     """
     return [*_of_items(_dicts(fields.get("response_items"))), *_of_blocks(_dicts(fields.get("content_blocks")))]
 
 
 def server_tool_cards(tools: Sequence[ServerTool]) -> str:
-    """Draw each call as one line that opens onto its request and its result."""
+    """Draw each call as one line that opens to show its request and its result."""
     left = len(tools) - _MOST
     more = f'<div style="{LINE}"><small>{left:,} more</small></div>' if left > 0 else ""
     return "".join(map(_card, tools[:_MOST])) + more
 
 
 def server_tool_words(tools: Sequence[ServerTool]) -> list[str]:
-    """Return one line for each."""
+    """Return one line of text for each call."""
     return [f"[{one.name}: {_line(one.asked)}{' – failed' if one.failed else ''}]" for one in tools[:_MOST]]
 
 
@@ -81,7 +80,7 @@ def _of_items(items: list[dict[str, Any]]) -> Iterator[ServerTool]:
         name = kind.removesuffix("_call").replace("_", " ")
         server = [str(item[field]) for field in ("server_label", "name") if item.get(field)]
         asked = next((_plain(item[field]) for field in _ASKED if item.get(field)), "")
-        # An image shows itself; its letters would be megabytes.
+        # The image is shown elsewhere; its base64 would be megabytes.
         came = "" if kind == "image_generation_call" else next((_plain(item[at]) for at in _CAME if item.get(at)), "")
         failed = bool(item.get("error")) or item.get("status") in ("failed", "incomplete")
         yield ServerTool(" · ".join([name, *server]), asked, _plain(item.get("error")) or came, failed)
@@ -105,7 +104,7 @@ def _is_error(content: dict[str, Any]) -> bool:
 
 
 def _plain(value: Any, depth: int = 0) -> str:
-    """A value as text: the words of a list of results, what a program printed, a query; else JSON."""
+    """Return a value as text: the texts of a list of results, a program's output, a query; else JSON."""
     if value is None or value == "" or value == {}:
         return ""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What pages and static HTML draw alike, as data: the JSON files next to this module, which pages import too."""
+"""Loads the JSON files next to this module, which pages import too, so that both draw the same."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["shared"]
 
 
 def shared(name: str) -> Any:
-    """Return what is in one of the files, which is named without its suffix."""
+    """Return the content of the file ``name.json``."""
     return json.loads((Path(__file__).parent / f"{name}.json").read_bytes())

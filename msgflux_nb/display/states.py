@@ -1,4 +1,4 @@
-"""How states are drawn in static HTML and text: the same marks and words as in pages, which read the same file."""
+"""The marks and words of states in static HTML and text; pages read them from the same file."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from .shared import shared
 
 __all__ = ["CALLS", "COLOURS", "PHASES", "ROWS", "State"]
 
-# Middle tones, which keep a contrast of 3 on white and on black: an untrusted notebook has no variables of a theme.
+# Middle tones with a contrast of 3 on white and on black, since an untrusted notebook has no theme variables.
 COLOURS = {"none": "#8a8a8a", "now": "#2f81f7", "done": "#2e9e4f", "look": "#c07a00", "bad": "#e5484d"}
-"""The colour of what a state says of its thing: nothing, under way, well, look at it, went wrong."""
+"""Colours by meaning: no news, in progress, success, look at it, failure."""
 
 
 class State(NamedTuple):
-    """A state as it is drawn.
+    """How a state is drawn.
 
     Attributes:
-        sign: a character.
-        colour: of the sign.
-        word: what it is called; never the colour alone.
-        icon: the drawing in the sign's place, where drawings are shown; empty for none.
+        sign: a character for it.
+        colour: the colour of the sign.
+        word: its name, since a colour alone is not enough.
+        icon: the name of the icon that replaces the sign where icons are drawn; may be empty.
     """
 
     sign: str
@@ -38,6 +38,6 @@ _SHARED = shared("states")
 ROWS = _states("rows")
 """How a row of a batch ended."""
 CALLS = _states("calls")
-"""How far a tool call is."""
+"""How far a tool call has arrived."""
 PHASES = _states("phases")
-"""What became of a tool call."""
+"""What has become of a tool call."""

@@ -1,4 +1,4 @@
-"""A structure as rows to show: field, value, type."""
+"""Lists a structure as rows to show: field, value, type."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _COLLECTIONS: dict[type[inspect.Type], str] = {
 
 
 class StructureRow(msgspec.Struct, frozen=True):
-    """One line of a structure.
+    """One row of a structure.
 
     Attributes:
-        field: its path, as written in Python: ``steps[0].output``.
-        value: its text, or None while it is not known.
+        field: the field's path, as written in Python: ``steps[0].output``.
+        value: its text, or None if it is not known yet.
         type: its declared type.
     """
 
@@ -55,7 +55,7 @@ class StructureRow(msgspec.Struct, frozen=True):
 
 
 def type_name(type_: Any) -> str:
-    """How a type is written in Python, without modules."""
+    """Return a type as written in Python, without modules."""
     try:
         origin = typing.get_origin(type_)
         if origin is None and isinstance(type_, type):
@@ -68,10 +68,10 @@ def type_name(type_: Any) -> str:
 
 
 def type_info(type_: Any) -> inspect.Type:
-    """Return what msgspec reads of a type.
+    """Return msgspec's view of a type.
 
     Raises:
-        SchemaError: it cannot be read.
+        SchemaError: msgspec cannot read the type.
     """
     try:
         meant = with_defaults(type_)
@@ -81,10 +81,10 @@ def type_info(type_: Any) -> inspect.Type:
 
 
 def rows(type_: Any, value: Any = msgspec.UNSET) -> list[StructureRow]:
-    """Describe a type, or an instance of it, field by field; at most 200 rows, the last one says how many are left.
+    """Describe a type, or an instance of it, field by field, in at most 200 rows and one that counts the others.
 
     Args:
-        type_: what the value was decoded to.
+        type_: the type to which the value was decoded.
         value: the value; without one every row has the value None.
     """
     found: list[StructureRow] = []
@@ -112,7 +112,7 @@ def _walk(info: Any, value: Any, path: str, found: list[StructureRow], above: tu
 
 
 def _branch(info: Any, value: Any) -> Any:
-    """The member of a union that a record belongs to, so that its fields are shown."""
+    """Return the member of a union that a record belongs to, so that its fields are shown."""
     if isinstance(info, inspect.Metadata):
         return _branch(info.type, value)
     if isinstance(info, inspect.UnionType):
@@ -123,7 +123,7 @@ def _branch(info: Any, value: Any) -> Any:
 
 
 def is_record(info: inspect.Type) -> bool:
-    """Whether a type has fields, itself or as one of the members of a union."""
+    """Whether a type has fields, or is a union with a member that has."""
     if isinstance(info, inspect.Metadata):
         return is_record(info.type)
     if isinstance(info, inspect.UnionType):
@@ -148,11 +148,11 @@ def _text(value: Any) -> str:
         encoded = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
     except (TypeError, ValueError, OverflowError):
         return str(value)
-    return encoded[1:-1] if encoded.startswith('"') else encoded  # dates and the like are bare in JSON's quotes
+    return encoded[1:-1] if encoded.startswith('"') else encoded  # dates and the like without JSON's quotes
 
 
 def info_name(info: inspect.Type) -> str:
-    """How a type that msgspec has read is written in Python."""
+    """Return msgspec's view of a type as written in Python."""
     kind = type(info)
     if kind in _SCALARS:
         return _SCALARS[kind]

@@ -1,4 +1,4 @@
-"""Tool calls and sources of a shown answer. Every value is escaped."""
+"""Draws an answer's tool calls and sources. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -14,15 +14,26 @@ from .markdown import link_html
 from .states import CALLS, COLOURS
 from .structure import StructureRow
 
-__all__ = ["BESIDE", "LINE", "QUIET", "bounded", "flags", "labelled", "source_list", "tool_card", "tool_cards", "wrong"]
+__all__ = [
+    "CARD_GRID",
+    "LINE",
+    "QUIET",
+    "bounded",
+    "flags",
+    "labelled",
+    "source_list",
+    "tool_card",
+    "tool_cards",
+    "wrong",
+]
 
 QUIET = "opacity: 0.75"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
-BESIDE = (
+CARD_GRID = (
     "display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); "
     "align-items: start; max-width: 800px; margin: 4px 0"
 )
-"""Cards side by side, as many as there is room for."""
+"""The style of cards side by side, as many as fit."""
 _APART = "margin-right: 8px"
 _JSON = (
     "margin: 8px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
@@ -36,15 +47,15 @@ _NAME = 120
 
 
 def tool_cards(states: Sequence[Any]) -> str:
-    """Draw one card for each call: its name, id and state, its arguments, and what is wrong with it."""
+    """Draw one card for each call: its name, id, state and arguments, and what is wrong with it."""
     left = len(states) - _CARDS
     more = f'<div style="{LINE}"><small>{left:,} more calls</small></div>' if left > 0 else ""
     cards = "".join(map(tool_card, states[:_CARDS]))
-    return f'<div style="{BESIDE}">{cards}</div>{more}' if cards else ""
+    return f'<div style="{CARD_GRID}">{cards}</div>{more}' if cards else ""
 
 
 def source_list(annotations: Sequence[Any]) -> str:
-    """Draw what an answer cites as a numbered list of links, each with its host."""
+    """Draw the sources of an answer as a numbered list of links, each with its host."""
     if not annotations:
         return ""
     items = "".join(f"<li>{_source(annotation)}</li>" for annotation in annotations[:_SOURCES])
@@ -54,17 +65,17 @@ def source_list(annotations: Sequence[Any]) -> str:
 
 
 def labelled(label: str, inner: str) -> str:
-    """Draw a part below its name."""
+    """Draw a part below its label."""
     return f'<div style="margin: 4px 0"><small style="{QUIET}">{label}</small>{inner}</div>'
 
 
 def wrong(inner: str) -> str:
-    """Draw what is wrong, marked as such."""
+    """Draw a problem, marked as such."""
     return f'<div style="border-left: 3px solid {COLOURS["bad"]}; padding: 0 0 0 8px; margin: 6px 0">{inner}</div>'
 
 
 def flags(sentences: Sequence[str]) -> str:
-    """Draw what was changed, repaired, cut or left out: a mark and a sentence for each."""
+    """Draw warnings, each with a mark."""
     colour = COLOURS["look"]
     return "".join(
         f'<div><small><span style="color: {colour}" aria-hidden="true">⚠</span> {escape(sentence)}</small></div>'
@@ -79,14 +90,14 @@ def tool_card(state: Any) -> str:
         f'<span style="{_APART}">{icon("tools")}</span>'
         f'<b style="{CODE}; font-size: 13px; {_APART}" title="{escape(_cut(state.id, _NAME))}">'
         f"{escape(_cut(state.name, _NAME)) or '…'}</b>"
-        f"{'' if word == 'complete' else _standing(word)}"
+        f"{'' if word == 'complete' else _state_html(word)}"
     )
     error = wrong(escape(_cut(state.error, _LIMIT))) if state.error else ""
     return card_html(head, f"{_arguments(state)}{error}")
 
 
-def _standing(word: str) -> str:
-    """A state that is worth a word, at the end of the head."""
+def _state_html(word: str) -> str:
+    """Draw a state at the end of a card's head."""
     says = CALLS[word]
     return (
         f'<span style="float: right; font-size: 13px; color: color-mix(in srgb, {says.colour} 70%, currentColor)">'
@@ -111,7 +122,7 @@ def _arguments(state: Any) -> str:
 
 
 def _rows(arguments: Any) -> list[StructureRow]:
-    """The arguments as rows where they are few and plain, else none."""
+    """Return the arguments as rows if they are few and plain, else an empty list."""
     if not isinstance(arguments, dict) or len(arguments) > _TABLE_ROWS:
         return []
     if not all(value is None or isinstance(value, str | int | float) for value in arguments.values()):
@@ -127,7 +138,7 @@ def _rows(arguments: Any) -> list[StructureRow]:
 
 
 def bounded(text: str) -> str:
-    """Draw a text as it is, its beginning where it is long; nothing for an empty one."""
+    """Draw plain text, only the beginning of a long one; empty for an empty text."""
     left = len(text) - _LIMIT
     more = f'<small style="{QUIET}">… {left:,} more characters</small>' if left > 0 else ""
     return f'<pre style="{_JSON}">{escape(text[:_LIMIT])}</pre>{more}' if text else ""

@@ -1,7 +1,7 @@
-"""An answer as plain text: what a terminal, LaTeX and a PDF show in place of the notebook's picture.
+"""Writes an answer as plain text, for a terminal, LaTeX and PDF.
 
-It has the words and neither times nor addresses, so that the same answer has the same text. No control character of a
-model's text reaches the terminal.
+The text has neither times nor memory addresses, so equal answers have equal texts. No control character of a model's
+text reaches the terminal.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _CALLS, _SOURCES = 40, 50
 
 
 def answer_words(answer: Any, found: Sequence[StructureRow], problem: MsgfluxError | None) -> str:
-    """Return an answer's plain text, its ``repr`` as the last line.
+    """Return an answer's plain text, with its ``repr`` as the last line.
 
     Args:
         answer: a response in any state.
-        found: the fields of its structure; none where it has no complete one.
-        problem: why it has none.
+        found: the fields of its structure; empty if it has no complete one.
+        problem: why it has none, or None.
     """
     snapshot = answer.snapshot
     parts: list[str] = []
@@ -55,7 +55,7 @@ def calls_words(aggregator: Any) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return text that can be sent to a page and printed on a terminal."""
+    """Return text that is safe to send to a page and to print on a terminal."""
     return printable(encodable(text))
 
 
@@ -92,7 +92,7 @@ def _result(result: Any) -> str:
         return result
     try:
         return json.dumps(result, ensure_ascii=False, default=str)
-    except Exception:  # a result may be any object, whose own text may fail
+    except Exception:  # a result may be any object, whose __str__ may fail
         return f"<{type(result).__name__}>"
 
 

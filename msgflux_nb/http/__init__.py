@@ -1,1 +1,1 @@
-"""The two HTTP clients: kept libraries behind one small seam."""
+"""The two HTTP clients, sync and async, behind one small interface."""

@@ -1,6 +1,6 @@
-"""The client of calls with ``await``: aiohttp's protocol and parser over connections that can be cancelled.
+"""The async client: aiohttp's protocol and parser over connections that can be cancelled.
 
-A wait lasts as long as the call's limits allow at that moment, and ends when another thread asks for it.
+Each wait is limited by what is left of the call's limits, and ends when another thread cancels it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["AsyncAnswer", "AsyncClient"]
 
 
 class AsyncClient:
-    """Sends requests over connections of one event loop, which are kept and used again."""
+    """Sends requests over the connections of one event loop, and reuses them."""
 
     def __init__(self) -> None:
         self._idle: dict[Route, list[AsyncLine]] = {}
@@ -41,7 +41,7 @@ class AsyncClient:
         limits: Bounds,
         stream: bool,
     ) -> AsyncAnswer:
-        """Send a request and wait for the head of its answer; as :meth:`SyncClient.open`.
+        """Send a request and wait for the head of its answer, like :meth:`SyncClient.open`.
 
         Raises:
             httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
@@ -72,10 +72,10 @@ class AsyncClient:
         limits: Bounds,
         heard: Callable[[RawResponseMessage], object],
     ) -> bytes:
-        """Send a request, wait for the whole answer, and return its body as received.
+        """Send a request, wait for the whole answer, and return its body as received (not decoded).
 
         Args:
-            route: whom to.
+            route: the route to the server.
             message: builds the request at the last moment: a verbose traceback prints the variables of every frame.
             connect_seconds: limit for connecting.
             remaining: returns the seconds that are left.
@@ -84,7 +84,7 @@ class AsyncClient:
 
         Raises:
             httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
-            NotAnApiError: too much comes.
+            NotAnApiError: the answer is too large.
         """
         line = self._take(route)
         if line is None:
@@ -112,7 +112,7 @@ class AsyncClient:
             self._keep(route, line, reusable)
 
     async def close(self) -> None:
-        """Close idle connections now, and every other one at the end of its request."""
+        """Close idle connections now, and the others at the end of their requests."""
         self._closed = True
         lines = [line for kept in self._idle.values() for line in kept]
         self._idle = {}
@@ -131,7 +131,7 @@ class AsyncClient:
             line = kept.pop()
             if line.is_fresh:
                 return line
-            line.abort()  # the server has closed it, or sent something unasked
+            line.abort()  # the server has closed it, or sent unexpected bytes
         return None
 
     def _done(self, route: Route, line: AsyncLine, abort: Abort, whole: bool) -> None:
@@ -147,17 +147,17 @@ class AsyncClient:
 
 
 class AsyncAnswer:
-    """An answer that comes.
+    """An answer that is arriving.
 
     Args:
         line: the connection.
-        head: its head.
+        head: the head of the answer.
         patience: limits each wait.
         done: called at the end with whether the connection can be reused.
 
     Attributes:
-        status: such as 200.
-        headers: in their order.
+        status: the HTTP status, such as 200.
+        headers: the headers in order.
     """
 
     def __init__(
@@ -173,14 +173,14 @@ class AsyncAnswer:
             yield data
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
+        """Release the connection, or close it if the body was not read to its end."""
         done, self._done = self._done, None
         if done is not None:
             done(self._line.lasts)
 
 
 async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, AsyncLine]) -> AsyncLine:
-    """Await, but stop when another thread cancels."""
+    """Await a connection, but stop when another thread cancels."""
     task = asyncio.ensure_future(connecting)
     loop = asyncio.get_running_loop()
     abort.watch(lambda: call_soon(loop, task.cancel))
@@ -191,7 +191,7 @@ async def _cut_by(abort: Abort, connecting: Coroutine[Any, Any, AsyncLine]) -> A
         if abort.asked and task.cancelled() and (me is None or not me.cancelling()):
             raise httpx.ReadError("the answer was cancelled") from None
         if task.done() and not task.cancelled() and task.exception() is None:
-            task.result().abort()  # it connected at the very moment
+            task.result().abort()  # it connected at the moment of the cancellation
         raise
     finally:
         abort.watch(None)

@@ -1,4 +1,4 @@
-"""One connection of one event loop: aiohttp's protocol and parser, with limits; bytes before a break are kept."""
+"""One async connection: aiohttp's protocol and parser, with limits; bytes received before a break are kept."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from .tcp import has_something_to_read
 
 __all__ = ["AsyncLine"]
 
-# What may end a head: the parser takes lines without a carriage return, and some with blanks in them.
+# The possible ends of a head: the parser accepts lines without a carriage return, and some lines of blanks.
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 _REST_OF_BLANK_LINE = re.compile(rb"[ \t\r]*\n")
-_RECEIVED_BYTES = 256 * 1024  # at most, in one go, by asyncio
-# The parser in Python, where aiohttp has no compiled one, swallows bytes that follow an answer.
+_RECEIVED_BYTES = 256 * 1024  # the most that asyncio receives at once
+# aiohttp's pure Python parser, used if there is no compiled one, drops bytes after an answer.
 _SEES_SURPLUS = HttpResponseParser is not HttpResponseParserPy
 T = TypeVar("T")
 
 
 class AsyncLine(ResponseHandler):
-    """A connection that is used for one request after the other.
+    """A connection for one request after another.
 
     Attributes:
-        ended: whether the answer is whole.
+        ended: whether the answer is complete.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.ended = False
         self._came = 0
-        self._greeting = b""  # the first bytes of an answer: they may come in pieces
+        self._greeting = b""  # the first bytes of an answer, which may come in pieces
         self._most = 0
         self._which = "head"
         self._limits = bounds()
         self._fault: BaseException | None = None
         self._reader: StreamReader | None = None
         self._rest: list[bytes] = []  # bytes that were unread when the connection broke
-        self._in_blank_line = False  # the line of the head that has not ended yet is blank so far
+        self._in_blank_line = False  # whether the head's unfinished line is blank so far
         self._alarm: asyncio.Handle = cast(asyncio.Handle, None)
 
-    # -- what asyncio and the parser tell -----------------------------------------------------------------------------
+    # -- called by asyncio and the parser -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes that arrived, and let the library read them; ignore them once the line is broken."""
-        if self._fault is not None:  # saving the unread bytes makes the library ask for more
+        """Count received bytes, and let the library parse them; ignore bytes after the connection broke."""
+        if self._fault is not None:  # saving the unread bytes lets the library resume reading
             return
         if self._came < len(b"HTTP/1.1") and self._parser is not None:
             self._greeting += data[:QUOTED_BYTES]
@@ -76,7 +76,7 @@ class AsyncLine(ResponseHandler):
             end = end or _BLANK_LINE.search(data, given)
             if end is None:
                 break
-            # Feed the head alone: the parser forgets it if the body bytes that came with it are damaged.
+            # Feed the head alone, since the parser drops it if the body bytes after it are damaged.
             super().data_received(data[given : end.end()])
             given, self._in_blank_line = end.end(), True
         if self._reader is None:
@@ -84,10 +84,10 @@ class AsyncLine(ResponseHandler):
             self._in_blank_line = not line.strip(b" \t\r") and (self._in_blank_line or bool(newline))
         unread = self._reader is not None and not self._reader.is_eof()
         if (given < len(data) or (unread and not data)) and self._fault is None:
-            super().data_received(data[given:])  # empty if the library continues with what it has kept
+            super().data_received(data[given:])  # empty if the library continues with bytes that it has kept
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The connection is closed: bytes received before are still read."""
+        """Handle a closed connection: bytes received before can still be read."""
         self._save()
         if self._fault is None and isinstance(exc, OSError):
             self._fault = exc
@@ -97,15 +97,15 @@ class AsyncLine(ResponseHandler):
             reader.set_exception(exc or ClientPayloadError())
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """A head has come."""
+        """Handle a complete head."""
         if data[0].code >= 200 and self._reader is None:
             self._reader = data[1]
-            # From now on bytes belong to the body, whether or not the task that waits for the head has run.
-            self._which, self._most = "stream", self._most + 2 * self._limits.stream  # and around chunks
+            # From now on bytes belong to the body, even if the task that waits for the head has not run yet.
+            self._which, self._most = "stream", self._most + 2 * self._limits.stream  # the framing of chunks counts too
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, exc_cause: Any = None) -> None:
-        """The connection is broken: bytes received before are still read."""
+        """Handle a broken connection: bytes received before can still be read."""
         if self._fault is None and isinstance(exc_cause, Exception):
             self._fault = exc_cause
         reader = self._reader
@@ -114,11 +114,11 @@ class AsyncLine(ResponseHandler):
             reader.set_exception(self._fault or exc)
         super().set_exception(exc)
 
-    # -- what a request asks for --------------------------------------------------------------------------------------
+    # -- called by a request ------------------------------------------------------------------------------------------
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the connection is open and silent, as far as this machine knows."""
+        """Whether the connection is open and has no unread bytes, as far as this machine knows."""
         transport = self.transport
         if transport is None or transport.is_closing() or self.should_close:
             return False
@@ -126,14 +126,14 @@ class AsyncLine(ResponseHandler):
 
     @property
     def lasts(self) -> bool:
-        """Whether another request can follow: the answer has ended, nothing followed it, and all was sent."""
+        """Whether another request can follow: all was sent, the answer has ended, and no bytes followed it."""
         transport = self.transport
         if not _SEES_SURPLUS or not self.ended or self.should_close or transport is None or transport.is_closing():
             return False
         return not transport.get_write_buffer_size()
 
     def send(self, message: bytes, limits: Bounds) -> None:
-        """Begin a request; an early answer can be read at once."""
+        """Start to send a request; an early answer can be read at once."""
         self.ended, self._came, self._reader, self._fault = False, 0, None, None
         self._rest, self._in_blank_line, self._greeting = [], False, b""
         self._limits = limits
@@ -153,8 +153,8 @@ class AsyncLine(ResponseHandler):
         """Wait for the head of the answer; skip interim (1xx) heads.
 
         Raises:
-            httpx.TransportError: no head arrives in time, or it is not HTTP.
-            NotAnApiError: it is larger than its limit.
+            httpx.TransportError: no head arrives in time, or the answer is not HTTP.
+            NotAnApiError: the head is larger than its limit.
         """
         size = 0
         while True:
@@ -162,7 +162,7 @@ class AsyncLine(ResponseHandler):
                 message, reader = await (self.read() if len(self) else self._bounded(self.read, patience))
             except Exception as error:
                 raise self._said(error) from None
-            if self._came > self._limits.head:  # else no head in it can be larger
+            if self._came > self._limits.head:  # with fewer bytes no head can be larger
                 size += sum(len(name) + len(value) + 4 for name, value in message.raw_headers) + 16
                 if size > self._limits.head:
                     raise too_large("head", self._limits)
@@ -176,11 +176,11 @@ class AsyncLine(ResponseHandler):
         return message
 
     async def piece(self, patience: Patience) -> bytes:
-        """Return the received part of the body, or wait for the next; empty at its end.
+        """Return the received bytes of the body, or wait for the next; empty at its end.
 
         Raises:
             httpx.TransportError: nothing arrives in time, or the answer is incomplete.
-            NotAnApiError: too much comes.
+            NotAnApiError: the answer is too large.
         """
         reader = self._reader
         assert reader is not None, "the head comes first"
@@ -203,7 +203,7 @@ class AsyncLine(ResponseHandler):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     async def _bounded(self, waiting: Callable[[], Awaitable[T]], patience: Patience) -> T:
-        """Await, within the limits of this moment."""
+        """Await within the call's current limits."""
         seconds = patience.next()
         if seconds == float("inf"):
             return await waiting()
@@ -214,7 +214,7 @@ class AsyncLine(ResponseHandler):
             self._alarm.cancel()
 
     def _late(self) -> None:
-        """The limit has passed; bytes that arrived at the same time, while the loop was busy, are read first."""
+        """Handle a passed limit; first read bytes that arrived in time while the loop was busy."""
         self._alarm = self._loop.call_soon(self._break, TimeoutError())
 
     def _break(self, why: Exception) -> None:
@@ -228,7 +228,7 @@ class AsyncLine(ResponseHandler):
         reader = self._reader
         if reader is None or reader.exception() is not None or reader.at_eof():
             return
-        with contextlib.suppress(RuntimeError):  # somebody waits, so there is nothing
+        with contextlib.suppress(RuntimeError):  # a task is waiting, so nothing is unread
             while data := reader.read_nowait():
                 self._rest.append(data)
 
@@ -253,5 +253,5 @@ class AsyncLine(ResponseHandler):
 
 
 def _said_by(error: HttpProcessingError) -> str:
-    """The parser's message on one line: it quotes the bytes and points at the fault on the line below."""
+    """Return the parser's message as one line; the parser marks the fault on a second line."""
     return " ".join(error.message.replace("^", "").split())[:QUOTED_BYTES]

@@ -18,13 +18,13 @@ class Bounds(msgspec.Struct, frozen=True):
     """How much of an answer is read, in bytes, before it is refused.
 
     Attributes:
-        answer: of a whole answer, as received and decoded.
-        stream: of a streamed answer, as received and decoded.
-        event: of one event of a stream.
-        head: of the heads of an answer, interim (1xx) heads included.
+        answer: a whole answer, both as received and as decoded.
+        stream: a streamed answer, both as received and as decoded.
+        event: one event of a stream.
+        head: the heads of an answer together, interim (1xx) heads included.
         headers: the number of headers in one head.
-        trailers: of the trailers after the last chunk.
-        error: of the body of an error; the rest is not read.
+        trailers: the trailers after the last chunk.
+        error: the body of an error; the rest is not read.
     """
 
     answer: int = 64 * _MB
@@ -54,7 +54,7 @@ _NAMES = {
 
 
 def bounds() -> Bounds:
-    """Return the current limits; ``MSGFLUX_MAX_ANSWER_MB`` and its like change them, in a running notebook too.
+    """Return the current limits; ``MSGFLUX_MAX_ANSWER_MB`` and the like change them, even in a running notebook.
 
     Raises:
         ValueError: a variable is not a number above 0.
@@ -79,7 +79,7 @@ def _bounds(values: tuple[str | None, ...]) -> Bounds:
 
 
 def too_large(which: str, limits: Bounds) -> NotAnApiError:
-    """Return the error that says which limit an answer has passed."""
+    """Return the error for an answer that exceeds a limit."""
     size = getattr(limits, which)
     if which == "headers":
         return NotAnApiError(f"the answer has more than {size} headers, which is a fixed limit. Check base_url.")
@@ -90,11 +90,11 @@ def too_large(which: str, limits: Bounds) -> NotAnApiError:
 
 
 class Meter:
-    """Counts the bytes of one body, as received and decoded.
+    """Counts the bytes of one body, both as received and as decoded.
 
     Args:
         limits: the limits on size.
-        stream: whether the answer is to come in events.
+        stream: whether the answer is streamed as events.
     """
 
     def __init__(self, limits: Bounds, *, stream: bool) -> None:

@@ -1,8 +1,8 @@
-"""The seam: sends a request and yields its answer's bytes, for both drivers, whichever client is behind it.
+"""The interface to HTTP: sends a request and yields its answer's bytes, for both drivers, with any client.
 
-By default there are two: one of ``http.client`` for the calls without ``await``, one a process and address; one of
-aiohttp for those with it, one an event loop and address. A client or transport that the user handed in is used as it
-is. Redirects are not followed, since a key header must not go to another host.
+Sync calls use ``http.client``, with one client per process and address. Async calls use aiohttp, with one client per
+event loop and address. A user's own client or transport is used as it is. Redirects are not followed, since a key must
+not be sent to another host.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ import httpx
 from ..errors import MsgfluxError
 from .bounds import Bounds, Meter, bounds
 from .coding import Decoder, decoder_of
-from .given import abounded, afrom_client, client_for, foreign_transport, from_client
 from .guard import Target, before_an_answer, failure_of, translated
 from .limits import Abort, Timeout
 from .log import log_answered, log_sent
 from .route import Headers, Route, request_head
 from .sync_client import SyncClient
+from .user_clients import abounded, afrom_client, client_for, foreign_transport, from_client
 
 if TYPE_CHECKING:
     from .async_client import AsyncClient
 
-__all__ = ["Ear", "aopen_bytes", "async_client", "message_of", "open_bytes", "parsed"]
+__all__ = ["AnswerObserver", "aopen_bytes", "async_client", "message_of", "open_bytes", "parsed"]
 
 
-class Ear(Protocol):
+class AnswerObserver(Protocol):
     """Records an exchange; the pieces of a successful answer are recorded by their reader."""
 
     def head(self, status: int, headers: Headers) -> None:
-        """Take the status and the headers of an answer."""
+        """Record the status and the headers of an answer."""
 
     def body_of_error(self, data: bytes) -> None:
-        """Take the body of an answer with an error status."""
+        """Record the body of an answer with an error status."""
 
 
 _FRAMING = frozenset(("content-length", "transfer-encoding"))  # derived from the body
@@ -57,18 +57,18 @@ def open_bytes(
     stream: bool,
     abort: Abort,
     remaining: Callable[[], float],
-    ear: Ear | None = None,
+    observer: AnswerObserver | None = None,
 ) -> Iterator[Iterator[bytes]]:
-    """Send a request; yield its answer's bytes as they come, decoded. The connection is closed or reused on every exit.
+    """Send a request, and yield its answer's decoded bytes as they come; always close or release the connection.
 
     Args:
-        target: where to.
+        target: the server.
         body: the request's JSON.
-        timeout: the limits; ``remaining`` returns what is left of them.
-        stream: whether the answer is to come in pieces.
+        timeout: the limits of the call.
+        stream: whether the answer is streamed.
         abort: lets another thread end the answer.
-        remaining: how many seconds the next wait may last.
-        ear: receives the head of the answer, and the body of an error.
+        remaining: returns how many seconds the next wait may last.
+        observer: records the head of the answer, and the body of an error.
 
     Raises:
         MsgfluxError: no connection, no answer in time, an answer that is too large, or one with an error status.
@@ -93,17 +93,17 @@ def open_bytes(
                 )
             try:
                 chunks = _decoded(iter(answer), answer.headers, limits, stream=stream)
-                _refuse_failure(target, answer.status, answer.headers, chunks, ear)
+                _refuse_failure(target, answer.status, answer.headers, chunks, observer)
                 yield chunks
             finally:
                 answer.close()
         else:
             with from_client(target, sender, url, body, timeout, abort, stream=stream) as response:
                 raw = response.headers.raw
-                read = response.is_stream_consumed  # by a hook of the client's
+                read = response.is_stream_consumed  # a hook of the user's client may have read it
                 given = response.iter_bytes() if read else response.iter_raw()
                 chunks = _decoded(given, [] if read else raw, limits, stream=stream)
-                _refuse_failure(target, response.status_code, raw, chunks, ear)
+                _refuse_failure(target, response.status_code, raw, chunks, observer)
                 yield chunks
 
 
@@ -117,9 +117,9 @@ async def aopen_bytes(
     abort: Abort,
     remaining: Callable[[], float],
     heard: Callable[[Headers], object] = id,
-    ear: Ear | None = None,
+    observer: AnswerObserver | None = None,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """As :func:`open_bytes`, for a running event loop; ``heard`` gets the answer's headers, whatever its status."""
+    """Like :func:`open_bytes`, but async; ``heard`` is called with the answer's headers, whatever its status."""
     with translated(target):
         url, limits = parsed(target.url), bounds()
         log_sent(url.host, len(body))
@@ -142,7 +142,7 @@ async def aopen_bytes(
             heard(answer.headers)
             try:
                 chunks = _adecoded(aiter(answer), answer.headers, limits, stream=stream)
-                await _arefuse_failure(target, answer.status, answer.headers, chunks, ear)
+                await _arefuse_failure(target, answer.status, answer.headers, chunks, observer)
                 yield chunks
             finally:
                 answer.close()
@@ -155,21 +155,21 @@ async def aopen_bytes(
                 read = response.is_stream_consumed
                 given = response.aiter_bytes() if read else response.aiter_raw()
                 chunks = _adecoded(abounded(given, remaining), [] if read else raw, limits, stream=stream)
-                await _arefuse_failure(target, response.status_code, raw, chunks, ear)
+                await _arefuse_failure(target, response.status_code, raw, chunks, observer)
                 yield chunks
 
 
 def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, stream: bool) -> Callable[[], bytes]:
-    """Return a function that builds the request for the wire; it writes the key into its header last.
+    """Return a function that builds the request's bytes; the key is written into its header last.
 
-    A function, since a verbose traceback prints what any other object holds.
+    It is a function because a verbose traceback would print the contents of any other object.
 
     Raises:
-        BadRequestError: a further header cannot be sent.
+        BadRequestError: an extra header cannot be sent.
     """
     given = target.all_headers(stream)
     if target.has_key:
-        target.revealed()  # an impossible key raises before anything is sent
+        target.revealed()  # raises for an impossible key, before anything is sent
 
     def message() -> bytes:
         whole_address = route.passes_on
@@ -193,7 +193,7 @@ def message_of(target: Target, url: httpx.URL, route: Route, body: bytes, *, str
 
 
 def _basic(url: httpx.URL, headers: Mapping[str, str]) -> str:
-    """The header for user and password in an address; empty if there are none, or the header is already set."""
+    """Return the header for the user and password in an address; empty if there are none, or the header is set."""
     if not url.userinfo or "authorization" in map(str.lower, headers):
         return ""
     return "Basic " + b64encode(f"{url.username}:{url.password}".encode()).decode()
@@ -201,7 +201,7 @@ def _basic(url: httpx.URL, headers: Mapping[str, str]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def parsed(url: str) -> httpx.URL:
-    """Parsing an address costs more than all the rest of a request."""
+    """Parse an address; cached, since parsing takes longer than the rest of a request."""
     return httpx.URL(url)
 
 
@@ -237,56 +237,60 @@ def _lowered(headers: Headers) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
-def _refuse_failure(target: Target, status: int, headers: Headers, chunks: Iterator[bytes], ear: Ear | None) -> None:
+def _refuse_failure(
+    target: Target, status: int, headers: Headers, chunks: Iterator[bytes], observer: AnswerObserver | None
+) -> None:
     """Raise the exception for an answer with an error status; only the beginning of its body is read."""
     log_answered(parsed(target.url).host, status)
-    if ear is not None:
-        ear.head(status, headers)
+    if observer is not None:
+        observer.head(status, headers)
     if status >= 300:
         body = _Start()
         for chunk in chunks:
             if body.is_full_with(chunk):
                 break
-        raise _failure(target, status, headers, body.data, ear)
+        raise _failure(target, status, headers, body.data, observer)
 
 
 async def _arefuse_failure(
-    target: Target, status: int, headers: Headers, chunks: AsyncIterator[bytes], ear: Ear | None
+    target: Target, status: int, headers: Headers, chunks: AsyncIterator[bytes], observer: AnswerObserver | None
 ) -> None:
-    """As :func:`_refuse_failure`, for a running event loop."""
+    """Like :func:`_refuse_failure`, but async."""
     log_answered(parsed(target.url).host, status)
-    if ear is not None:
-        ear.head(status, headers)
+    if observer is not None:
+        observer.head(status, headers)
     if status >= 300:
         body = _Start()
         async for chunk in chunks:
             if body.is_full_with(chunk):
                 break
-        raise _failure(target, status, headers, body.data, ear)
+        raise _failure(target, status, headers, body.data, observer)
 
 
 class _Start:
-    """The beginning of the body of an error."""
+    """Collects the beginning of the body of an error."""
 
     def __init__(self) -> None:
         self.data = b""
         self._most = bounds().error
 
     def is_full_with(self, chunk: bytes) -> bool:
-        """Take a piece; return whether that is enough."""
+        """Add a piece; return whether that is enough."""
         self.data += chunk[: self._most + 1 - len(self.data)]
         return len(self.data) > self._most
 
 
-def _failure(target: Target, status: int, headers: Headers, body: bytes, ear: Ear | None) -> MsgfluxError:
-    if ear is not None:
-        ear.body_of_error(body)
+def _failure(
+    target: Target, status: int, headers: Headers, body: bytes, observer: AnswerObserver | None
+) -> MsgfluxError:
+    if observer is not None:
+        observer.body_of_error(body)
     return failure_of(target, status, _lowered(headers), body)
 
 
-# -- which client ------------------------------------------------------------------------------------------------------
+# -- the clients -------------------------------------------------------------------------------------------------------
 
-_CLOSING_SECONDS = 1.0  # in which a client closes the connections that it has kept
+_CLOSING_SECONDS = 1.0  # time for a client to close its idle connections
 
 _clients: dict[tuple[int, str], SyncClient] = {}
 _foreign: dict[tuple[int, Any], httpx.HTTPTransport] = {}
@@ -294,10 +298,10 @@ _async_clients: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Any, Any]]] = wea
 
 
 def _client(base_url: str) -> SyncClient:
-    """One client an address; a forked child gets its own, since sockets cannot be shared."""
+    """Return the client of an address; a forked child gets its own, since sockets cannot be shared."""
     if not _clients:
         atexit.register(_close_all)
-    # No lock: another thread could hold it at the moment of a fork; this is one step of the interpreter.
+    # Without a lock, which another thread could hold at the moment of a fork; setdefault is atomic.
     return _clients.setdefault((os.getpid(), base_url), SyncClient())
 
 
@@ -332,7 +336,7 @@ async def _foreign_async(route: Route) -> httpx.AsyncHTTPTransport:
 
 
 async def _of_this_loop(place: Any, make: Callable[[], Any], close: Callable[[Any], Any]) -> Any:
-    import asyncio  # which takes longer than all the rest
+    import asyncio  # imported late, since it is slow to load
 
     clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
     if place not in clients:
@@ -343,9 +347,9 @@ async def _of_this_loop(place: Any, make: Callable[[], Any], close: Callable[[An
 
 
 async def _closed_with_the_loop(client: Any, close: Callable[[Any], Any]) -> AsyncIterator[None]:
-    """Closes a client when ``asyncio.run`` shuts its async generators down: a loop offers no other hook.
+    """Close a client when ``asyncio.run`` shuts down async generators; a loop has no other hook.
 
-    It does not wait for a server or a proxy that never answers the close.
+    It does not wait for a server or proxy that never answers the close.
     """
     import asyncio
 

@@ -1,6 +1,6 @@
-"""Compressed bodies → what they hold, piece by piece and never more than asked for: gzip, deflate, br, zstd.
+"""Decompresses bodies piece by piece, never more than asked for: gzip, deflate, br, zstd.
 
-Nothing compressed is asked for; some servers and proxies send it all the same. br and zstd need a package.
+We do not ask for compression, but some servers and proxies compress anyway. br and zstd need a package.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _MOST_CODINGS = 3
 
 
 class _Coding(Protocol):
-    """One coding: takes bytes, yields what they hold in pieces of a limited size."""
+    """Decompresses one coding, in pieces of a limited size."""
 
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
 
 class Decoder:
-    """Takes the codings of a body off, the last one first.
+    """Decompresses a body with one or more codings, the last one first.
 
     Args:
-        codings: in the order in which they come off.
-        which: the limit that holds for what is decoded, at each step.
-        limits: the limits.
+        codings: the codings in the order in which they are removed.
+        which: the name of the limit for the decompressed size, at each step.
+        limits: the limits on size.
     """
 
     def __init__(self, codings: list[_Coding], which: str, limits: Bounds) -> None:
@@ -40,20 +40,20 @@ class Decoder:
         self._sums = [0] * len(codings)
 
     def feed(self, data: bytes) -> bytes:
-        """Return what these bytes hold.
+        """Return the decompressed bytes.
 
         Raises:
-            NotAnApiError: more than the limit.
-            httpx.DecodingError: they are damaged.
+            NotAnApiError: they exceed the limit.
+            httpx.DecodingError: the bytes are damaged.
         """
         return b"".join(self.pieces(data))
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """As :meth:`feed`, piece by piece: whoever has enough of a bomb leaves the rest of it packed."""
+        """Like :meth:`feed`, but piece by piece, so that a decompression bomb can be left compressed."""
         return self._pieces(data, 0)
 
     def start(self, data: bytes, most: int) -> bytes:
-        """Return the beginning of what a body holds, so many bytes or few more."""
+        """Return the beginning of the decompressed body: ``most`` bytes or a few more."""
         found = b""
         for piece in self.pieces(data):
             found += piece
@@ -73,10 +73,10 @@ class Decoder:
 
 
 def decoder_of(value: str, which: str, limits: Bounds) -> Decoder | None:
-    """Return what takes the codings of a ``Content-Encoding`` off; None where there are none.
+    """Return a decoder for a ``Content-Encoding``; None if there is nothing to decompress.
 
     Raises:
-        httpx.DecodingError: one is not known, or its package is missing.
+        httpx.DecodingError: a coding is unknown, or its package is missing.
     """
     names = [name.strip().lower() for name in value.split(",")]
     names = [name for name in names if name not in ("", "identity")]
@@ -115,12 +115,12 @@ def _package(name: str, *modules: str) -> Any:
 
 
 class _Zlib:
-    """gzip and deflate: https://www.rfc-editor.org/rfc/rfc1952, 1950 and, as some servers send it, 1951."""
+    """gzip and deflate: https://www.rfc-editor.org/rfc/rfc1952, 1950 and, from some servers, 1951."""
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
         self._inner = zlib.decompressobj(bits)
-        self._seen: bytes | None = b"" if bits == 15 else None  # as long as it may have no header
+        self._seen: bytes | None = b"" if bits == 15 else None  # None once it is known whether there is a header
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         while data:

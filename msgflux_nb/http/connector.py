@@ -1,4 +1,4 @@
-"""Connections over a route: dial, ask a proxy for passage, agree on encryption; within a limit, and cancellable."""
+"""Connects over a route: TCP, the proxy's handshake, TLS; limited in time and cancellable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aconnected", "connected"]
 
-_NO_LIMIT_SECONDS = 1e6  # asyncio limits handshakes too, to a minute; the limits are ours
+_NO_LIMIT_SECONDS = 1e6  # replaces asyncio's handshake limit of a minute; we apply our own
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def connected(route: Route, seconds: float, abort: Abort) -> socket.socket:
     """Return a connection over a route.
 
     Args:
-        route: the host to reach, and the proxy in between.
+        route: the host, and the proxy in between.
         seconds: limit for all steps together.
         abort: lets another thread end the wait.
 
@@ -88,13 +88,13 @@ def _some(seconds: float) -> float:
 
 
 async def aconnected(route: Route, seconds: float, protocol: Callable[[], T]) -> T:
-    """As :func:`connected`, in a running loop; return the protocol that the connection talks to."""
+    """Like :func:`connected`, but async; return the protocol of the connection."""
     import asyncio
 
     try:
         async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0.001)):
             talk = conversation(route)
-            # We dial ourselves, since asyncio leaves sockets open when it is cancelled at the wrong moment.
+            # We connect ourselves, since asyncio leaves sockets open if it is cancelled at the wrong moment.
             line = await adial(*route.first_stop)
             try:
                 if talk is not None:

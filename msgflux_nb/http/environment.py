@@ -1,4 +1,4 @@
-"""What the user's environment says about the network: proxies and certificates."""
+"""Reads the user's network settings from the environment: proxies and certificates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     Attributes:
         url: its address, without user name and password.
-        scheme: ``http`` and SOCKS for the kinds that our clients speak to; others go through httpx's own.
+        scheme: its kind; our clients support ``http`` and SOCKS, others are used through httpx.
         host: its host.
         port: its port.
         auth: user name and password, or None.
@@ -45,7 +45,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers for the proxy itself."""
+        """The headers for the proxy."""
         if self.auth is None:
             return []
         return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(":".join(self.auth).encode()))]
@@ -54,9 +54,9 @@ class Proxy(msgspec.Struct, frozen=True):
 def proxy_for(url: httpx.URL) -> Proxy | None:
     """Return the proxy that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name for an address.
 
-    The variables are looked at each time, so that a change in a running notebook counts. On macOS and Windows the
-    system's settings hold where no variable is set. This machine itself, and so the embedded model, is never asked
-    through a proxy, which would look for it on a machine of its own.
+    The variables are read each time, so a change in a running notebook counts. On macOS and Windows the system's
+    settings are used if no variable is set. No proxy is used for this machine, and so for the embedded model: a proxy
+    would look for it on its own machine.
 
     Raises:
         httpx.ProxyError: a variable does not hold an address.
@@ -101,7 +101,7 @@ def _is_this_machine(host: str) -> bool:
 
 @functools.cache
 def certificates() -> ssl.SSLContext:
-    """Return the trusted authorities: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` if one is set, else those of certifi.
+    """Return the trusted certificate authorities: ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` if set, else certifi's.
 
     Raises:
         OSError: the file cannot be read.

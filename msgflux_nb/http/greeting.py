@@ -1,4 +1,4 @@
-"""A server's first bytes → the protocol that it speaks, if that is not HTTP/1.1; pure."""
+"""Recognises, by a server's first bytes, a protocol other than HTTP/1.1; pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 __all__ = ["QUOTED_BYTES", "foreign_protocol", "tls_advice"]
 
 QUOTED_BYTES = 1_000
-"""Long enough to hold a whole key, so that the key is recognised and hidden before the text is cut."""
+"""Long enough for a whole key, so that the key is recognised and hidden before the text is cut."""
 
 _HTTP2 = "HTTP/2 alone. Use a gateway or a setting of the server that offers HTTP/1.1 too"
 _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
@@ -35,7 +35,7 @@ _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 
 
 def foreign_protocol(start: bytes) -> str | None:
-    """Return the protocol of a server whose first bytes are not an HTTP/1.1 answer; None if they may be one.
+    """Return an error text that names the server's protocol; None if the bytes may be an HTTP/1.1 answer.
 
     Example:
         >>> foreign_protocol(b"SSH-2.0-OpenSSH_9.6")
@@ -51,7 +51,7 @@ def foreign_protocol(start: bytes) -> str | None:
 
 
 def tls_advice(said: str) -> str:
-    """Return a hint to add to a TLS library's message; empty if there is none."""
+    """Return advice to add to a TLS library's message; may be empty."""
     lower = said.lower().replace("_", " ")
     if "no application protocol" in lower:
         return f" (the server speaks {_HTTP2})"

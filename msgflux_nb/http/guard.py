@@ -1,4 +1,4 @@
-"""Network exceptions as ours: without the key, without the frames that hold it, and with advice."""
+"""Turns network exceptions into ours: without the key, without frames that hold it, and with advice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SAID_CHARACTERS = 300
 
 
 class Target(Protocol):
-    """Where a request goes, and its headers, the key included; nothing secret in it is ever shown."""
+    """The server of a request, and the request's headers with the key; nothing secret is ever shown."""
 
     @property
     def url(self) -> str:
@@ -26,11 +26,11 @@ class Target(Protocol):
 
     @property
     def base_url(self) -> str:
-        """The address of the API: each has connections of its own."""
+        """The address of the API; each address has its own connections."""
 
     @property
     def clients(self) -> tuple[Any, ...]:
-        """Httpx clients and transports of the user's."""
+        """The user's httpx clients and transports."""
 
     @property
     def has_key(self) -> bool:
@@ -41,17 +41,17 @@ class Target(Protocol):
         """The header for the key."""
 
     def revealed(self) -> str:
-        """Return the value of the key's header, for that header only."""
+        """Return the value of the key's header; only to be written into that header."""
 
     def all_headers(self, stream: bool) -> Mapping[str, str]:
         """Return the headers of each request, without the key."""
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` without anything that is secret."""
+        """Return ``text`` without secrets."""
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Return an exception without the frames below: one of them holds the request with the key in its header.
+    """Return an exception without its lower frames, since one of them holds the request with the key.
 
     A verbose traceback prints the variables of every frame.
     """
@@ -59,7 +59,7 @@ def without_frames(error: BaseException) -> BaseException:
 
 
 def failure_of(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> MsgfluxError:
-    """Return the exception for an answer with an error status or a redirect; names of headers are in lower case."""
+    """Return the exception for an error status or a redirect; header names are in lower case."""
     return failure_of_status(
         status, dict(headers), body, url=target.scrub(target.url), now=time.time(), scrub=target.scrub
     )
@@ -67,13 +67,13 @@ def failure_of(target: Target, status: int, headers: Mapping[str, str], body: by
 
 @contextmanager
 def before_an_answer(target: Target) -> Iterator[None]:
-    """A break before the answer begins counts as a failed connection."""
+    """Turn a break before the answer begins into a failed connection."""
     try:
         yield
     except (httpx.NetworkError, httpx.ProtocolError) as error:
         if isinstance(error, httpx.ConnectError):
             raise
-        # A server without HTTP is the wrong server; a broken connection says nothing about the address.
+        # A server without HTTP is the wrong server; after a broken connection the address may still be right.
         advice = "Check base_url." if "expected" in str(error) else "Try again."
         raise ConnectionFailedError(
             f"the connection to {target.scrub(target.url)} broke before an answer came: "
@@ -83,7 +83,7 @@ def before_an_answer(target: Target) -> Iterator[None]:
 
 @contextmanager
 def translated(target: Target) -> Iterator[None]:
-    """Turn exceptions of httpx and our clients into ours; the cause is kept scrubbed, without traceback and request."""
+    """Turn exceptions of httpx and our clients into ours; the cause is scrubbed, without traceback and request."""
     try:
         yield
     except httpx.TimeoutException as error:

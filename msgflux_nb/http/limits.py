@@ -1,4 +1,4 @@
-"""How long a call may take, how long each of its waits, and how another thread ends it."""
+"""Limits on the time of a call and of its waits, and a way for another thread to end it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ import msgspec
 __all__ = ["SLACK_SECONDS", "Abort", "Patience", "Timeout", "call_soon", "pause"]
 
 SLACK_SECONDS = 0.2
-"""How long late bytes are still read after a limit: they may have arrived in time, while this process was busy."""
+"""How long bytes are still read after a limit: they may have arrived in time while this process was busy."""
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     """How long a call may take, in seconds; ``float("inf")`` waits for ever.
 
     Attributes:
-        connect: until a connection stands.
+        connect: until the connection is made.
         first: until the first content of a streamed answer.
         between: between two pieces of content; keep-alive comments do not count.
-        total: the whole call, retries not included. The only limit, besides ``connect``, of an answer that is not
-            streamed.
+        total: for the whole call, without retries. An answer that is not streamed has only this limit and ``connect``.
     """
 
     connect: float = 10.0
@@ -44,11 +43,11 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, value: float | Timeout | None) -> Timeout:
-        """Read the ``timeout`` option: None is the default, a number limits every part and the whole call.
+        """Read the ``timeout`` option: None means the defaults, a number limits every part and the whole call.
 
         Raises:
-            TypeError: it is neither.
-            ValueError: it is not above 0.
+            TypeError: the value is neither a number, a Timeout nor None.
+            ValueError: the number is not above 0.
         """
         if value is None:
             return cls()
@@ -70,7 +69,7 @@ def _checked(name: str, seconds: object) -> float:
 class Abort:
     """Lets another thread end an answer at once.
 
-    Each waiting thread says how to cut its wait: a socket is shut down, since closing it would not wake the thread
+    Each waiting thread registers how to end its wait. A socket is shut down, since closing it would not wake a thread
     that reads from it.
     """
 
@@ -81,15 +80,15 @@ class Abort:
 
     @property
     def asked(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether the answer was aborted."""
         return self._asked.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but wake when the end is asked for."""
+        """Sleep, but wake if the answer is aborted."""
         self._asked.wait(seconds)
 
     def watch(self, cut: Callable[[], None] | None) -> None:
-        """Set how to cut the wait that begins now; None for no wait. Cuts at once if the end was asked for."""
+        """Register how to end the wait that begins now, or None for no wait. Ends it at once if already aborted."""
         with self._lock:
             self._cut = cut
         if cut is not None and self.asked:
@@ -104,7 +103,7 @@ class Abort:
 
 
 class Patience:
-    """How long each wait of one request may last: looked at before every read, whatever the server sends meanwhile.
+    """Limits each wait of one request; it is asked before every read, whatever the server sends.
 
     Args:
         remaining: returns the seconds that are left; ``inf`` for no limit.
@@ -117,10 +116,10 @@ class Patience:
     def next(self) -> float:
         """Return the seconds that the next wait may last; 0 if the limit has just passed.
 
-        An answer that came while this process was busy is still read, for as long as ``SLACK_SECONDS``.
+        An answer that arrived while this process was busy is still read, for ``SLACK_SECONDS``.
 
         Raises:
-            TimeoutError: the limit has passed, and so has the time for late data.
+            TimeoutError: the limit and ``SLACK_SECONDS`` have passed.
         """
         seconds = self._remaining()
         if seconds > 0:
@@ -135,7 +134,7 @@ class Patience:
 
 
 async def pause(abort: Abort, seconds: float) -> None:
-    """Sleep, but wake when another thread asks for the end."""
+    """Sleep, but wake if another thread aborts."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -155,6 +154,6 @@ async def pause(abort: Abort, seconds: float) -> None:
 
 
 def call_soon(loop: Any, call: Callable[[], Any]) -> None:
-    """Let an event loop call a function, from any thread."""
+    """Have an event loop call a function, from any thread."""
     with contextlib.suppress(RuntimeError):  # the loop is closed, so there is nothing left to end
         loop.call_soon_threadsafe(call)

@@ -1,4 +1,4 @@
-"""What is logged of requests, under the logger ``msgflux_nb``: the host, the size, how it ended; no content, no key."""
+"""Logs requests, under the logger ``msgflux_nb``: host, size, and how they ended; no content, no key."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ _log = logging.getLogger("msgflux_nb")
 
 
 def log_sent(host: str, size: int) -> None:
-    """Log a request that goes out; DEBUG, since a batch sends thousands.
+    """Log a request that is sent; at DEBUG, since a batch sends thousands.
 
     Args:
         host: the server's host; path and query are not logged, since they may hold a key.
-        size: of the body, in bytes.
+        size: the size of the body, in bytes.
     """
     if _log.isEnabledFor(logging.DEBUG):
         _log.debug("%s: a request of %d bytes goes out.", host, size)
 
 
 def log_answered(host: str, status: int) -> None:
-    """Log the head of an answer; DEBUG."""
+    """Log the head of an answer; at DEBUG."""
     if _log.isEnabledFor(logging.DEBUG):
         _log.debug("%s: answers with status %d.", host, status)
 
 
 def log_retry(what: str, error: Exception, seconds: float, attempt: int) -> None:
-    """Log a failed request that is sent again after a wait; INFO.
+    """Log a failed request that will be sent again; at INFO.
 
     Args:
         what: the name of the model, or the number of the row.
-        error: what went wrong; only its kind and its status are logged, since its text may quote the request.
-        seconds: the wait.
+        error: the error; only its type and status are logged, since its text may quote the request.
+        seconds: the wait before the next attempt.
         attempt: how many times the request was sent.
     """
     if _log.isEnabledFor(logging.INFO):

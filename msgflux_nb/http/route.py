@@ -1,4 +1,4 @@
-"""The route of a request: its host, and the proxy in between; and the request's head."""
+"""The route of a request (its host and proxy), and the head of the request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 BLOCK_BYTES = 64 * 1024
 IDLE_KEPT = 256
-"""Idle connections that are kept for one route."""
+"""How many idle connections are kept for one route."""
 
-_OURS = ("http", "socks4", "socks4a", "socks5", "socks5h")  # proxies that our clients speak to
+_OURS = ("http", "socks4", "socks4a", "socks5", "socks5h")  # proxies that our clients support
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The host of a request, and the proxy in between; connections of the same route are interchangeable.
+    """The host and the proxy of a request; connections of equal routes are interchangeable.
 
     Attributes:
-        secure: whether it is encrypted.
-        host: its host.
+        secure: whether the connection is encrypted.
+        host: the host.
         port: its port.
         proxy: the proxy to go through, or None.
     """
@@ -40,7 +40,7 @@ class Route(msgspec.Struct, frozen=True):
         """Return the route to an address.
 
         Raises:
-            httpx.UnsupportedProtocol: it is neither http nor https, or has no host.
+            httpx.UnsupportedProtocol: the address is neither http nor https, or has no host.
             httpx.ProxyError: the environment's proxy is not an address.
         """
         if url.scheme not in ("http", "https") or not url.host:
@@ -53,17 +53,17 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def foreign(self) -> Proxy | None:
-        """The proxy, if only httpx speaks to its kind."""
+        """The proxy, if only httpx supports its kind."""
         return self.proxy if self.proxy is not None and self.proxy.scheme not in _OURS else None
 
     @property
     def passes_on(self) -> Proxy | None:
-        """The proxy, if it takes the whole address and passes the request on."""
+        """The proxy, if it forwards requests, which then carry the whole address."""
         return self.proxy if self.proxy is not None and self.proxy.scheme == "http" and not self.secure else None
 
     @property
     def first_stop(self) -> tuple[str, int]:
-        """Where the connection goes."""
+        """The host and port to connect to."""
         return (self.host, self.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
 
     def failure(self, error: BaseException) -> httpx.ConnectError | httpx.ProxyError:

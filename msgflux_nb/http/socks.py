@@ -1,7 +1,7 @@
-"""The handshake with a proxy: CONNECT, SOCKS 4 and SOCKS 5; bytes in, bytes out.
+"""The handshakes with proxies: CONNECT, SOCKS 4 and SOCKS 5; bytes in, bytes out.
 
-A handshake is a generator: it yields bytes to send, and takes received bytes. An HTTP proxy's answer is read by the
-standard library's ``http.client``, the two protocols of SOCKS by ``socksio``, which is optional.
+A handshake is a generator that yields bytes to send and is sent received bytes. The standard library's ``http.client``
+reads an HTTP proxy's answer; the optional package ``socksio`` handles SOCKS.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .route import Route, request_head
 __all__ = ["Conversation", "conversation"]
 
 Conversation = Generator[bytes, bytes, None]
-"""Yields bytes to send (none: only wait), takes bytes that came (none: the connection has ended)."""
+"""Yields bytes to send (empty: only wait); is sent received bytes (empty: the connection has ended)."""
 
 
 def conversation(route: Route) -> Conversation | None:
@@ -81,10 +81,10 @@ def _end_of_head(held: bytes) -> int:
 
 
 def _status(head: bytes) -> int:
-    """Read a head; an interim (1xx) head has no body and is read as an answer of its own."""
+    """Read the status of a head; an interim (1xx) head has no body and is read like a whole answer."""
     if head[:5] == b"HTTP/" and head[8:10] == b" 1":
         return 100
-    answer = http.client.HTTPResponse(cast(socket.socket, _Held(head)), method="CONNECT")
+    answer = http.client.HTTPResponse(cast(socket.socket, _SocketFile(head)), method="CONNECT")
     try:
         answer.begin()
     except http.client.HTTPException as error:
@@ -94,8 +94,8 @@ def _status(head: bytes) -> int:
     return answer.status
 
 
-class _Held:
-    """Bytes as ``http.client`` takes them from a socket."""
+class _SocketFile:
+    """Offers bytes in the form of a socket, for ``http.client``."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -104,8 +104,8 @@ class _Held:
         return io.BytesIO(self._data)
 
 
-class _Said:
-    """The unread bytes of a SOCKS proxy."""
+class _ProxyReply:
+    """Holds the unread bytes of a SOCKS proxy."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -117,7 +117,7 @@ class _Said:
             came = yield send
             send = b""
             self._held += _some(came)
-            if not self._begun and self._held[0] > 5:  # a version, or 0
+            if not self._begun and self._held[0] > 5:  # a SOCKS reply begins with a version, or 0
                 raise OSError(f"expected a SOCKS proxy, got {self._held[:QUOTED_BYTES]!r}")
             self._begun = True
         data, self._held = self._held[:size], self._held[size:]
@@ -125,8 +125,8 @@ class _Said:
 
 
 def _socks5(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
-    """https://www.rfc-editor.org/rfc/rfc1928 and 1929; the name is looked up by the proxy, with ``socks5`` too."""
-    v5, said = socksio.socks5, _Said()
+    """https://www.rfc-editor.org/rfc/rfc1928 and 1929; the proxy looks the name up, even with ``socks5``."""
+    v5, said = socksio.socks5, _ProxyReply()
     talk, wanted = v5.SOCKS5Connection(), v5.SOCKS5AuthMethod.NO_AUTH_REQUIRED
     if proxy.auth is not None:
         wanted = v5.SOCKS5AuthMethod.USERNAME_PASSWORD
@@ -151,7 +151,7 @@ def _socks5(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
 
 def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     """SOCKS 4 for an IPv4 address, 4A for a name."""
-    v4, said = socksio.socks4, _Said()
+    v4, said = socksio.socks4, _ProxyReply()
     user = b"" if proxy.auth is None else proxy.auth[0].encode()
     talk, place = v4.SOCKS4Connection(user), (route.host, route.port)
     if ":" in route.host:
@@ -159,7 +159,7 @@ def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     numeric = route.host.replace(".", "").isdigit()
     kind = v4.SOCKS4Request if numeric else v4.SOCKS4ARequest
     try:
-        # An empty user counts too; the package ignores it unless it is non-empty bytes.
+        # A user is required; the package leaves it out unless it is non-empty bytes.
         request = kind.from_address(v4.SOCKS4Command.CONNECT, place, user_id=user or b"msgflux")
         talk.send(request)
         reply = talk.receive_data((yield from said.read(talk.data_to_send(), 8)))

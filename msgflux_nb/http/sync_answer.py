@@ -1,4 +1,4 @@
-"""One answer as ``http.client`` reads it, from a connection whose every read is limited in time and size."""
+"""One answer, read by ``http.client`` from a connection that limits each read in time and size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tcp import wait
 
 __all__ = ["Line", "SyncAnswer"]
 
-_TOGETHER_BYTES = 256 * 1024  # of chunks that are there already and handed on together
+_TOGETHER_BYTES = 256 * 1024  # chunks that have arrived are joined up to this size
 _SIZE_LINE_BYTES = 64  # longer than a chunk's size line: with less buffered, reading the next chunk may wait
 
 
@@ -31,7 +31,7 @@ class Line(io.RawIOBase):
         line: the connection.
         patience: limits each wait.
         limits: the limits on size.
-        stream: whether the answer is to come in events.
+        stream: whether the answer is streamed as events.
 
     Attributes:
         came: how many bytes have arrived.
@@ -49,20 +49,20 @@ class Line(io.RawIOBase):
         self._allow("head", limits.head + BLOCK_BYTES)
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True, as the base class asks for."""
         return True
 
     def tell(self) -> int:
-        """The read position; it tells how much is left in a buffer above."""
+        """Return the read position, which tells how much is left in the buffer."""
         return self.came
 
     def readinto(self, buffer: Any) -> int:
-        """Wait for bytes, and take them.
+        """Wait for bytes, and read them.
 
         Raises:
             TimeoutError: a limit of the call has passed.
             NotAnApiError: the answer is too large.
-            httpx.RemoteProtocolError: the first bytes are those of another protocol.
+            httpx.RemoteProtocolError: the first bytes belong to another protocol.
         """
         wait(self._line, self._patience.next())
         size = self._line.recv_into(buffer)
@@ -71,7 +71,7 @@ class Line(io.RawIOBase):
             foreign = foreign_protocol(self._greeting) if size else None
             if foreign is not None:
                 raise httpx.RemoteProtocolError(foreign)
-        if not size and self._which == "head":  # the library would accept the cut head
+        if not size and self._which == "head":  # http.client would accept a truncated head
             raise httpx.RemoteProtocolError("the connection was closed before an answer came")
         self.over = not size
         self.came += size
@@ -80,7 +80,7 @@ class Line(io.RawIOBase):
         return size
 
     def send(self, data: bytes) -> bool:
-        """Send; return whether everything went out: a server that refuses may answer and hang up early.
+        """Send; return whether everything was sent, since a server may answer and close the connection early.
 
         Raises:
             TimeoutError: sending takes too long.
@@ -97,12 +97,12 @@ class Line(io.RawIOBase):
         return True
 
     def begin_body(self) -> None:
-        """The heads have come."""
+        """Apply the limits of the body, once the head has come."""
         which = "stream" if self.stream else "answer"
         self._allow(which, 2 * getattr(self.limits, which) + self._most)  # the framing of chunks counts too
 
     def begin_trailers(self) -> None:
-        """The last chunk has arrived."""
+        """Apply the limits of the trailers, once the last chunk has come."""
         self._allow("trailers", self.came + self.limits.trailers)
 
     @contextlib.contextmanager
@@ -138,23 +138,23 @@ class Line(io.RawIOBase):
 
 
 class _Buffer(io.BufferedReader):
-    """A buffer above a connection. It survives an answer's ``close``, so it still tells how much it holds."""
+    """A buffer on a connection. It survives an answer's ``close``, so that its unread bytes can be counted."""
 
     def close(self) -> None:
-        """Stay open."""
+        """Do nothing: the buffer stays open."""
 
 
 class _Answer(http.client.HTTPResponse):
-    """The library's answer, with limited trailers."""
+    """``http.client``'s answer, with limited trailers."""
 
     line: Line
 
     def _read_and_discard_trailer(self) -> None:
         self.line.begin_trailers()
-        super()._read_and_discard_trailer()  # type: ignore[misc]  # the library's own, which typeshed leaves out
+        super()._read_and_discard_trailer()  # type: ignore[misc]  # a private method, missing in typeshed
 
     def flush(self) -> None:
-        """Write nothing: an answer that is forgotten may outlive its buffer, and Python 3.13 would print that."""
+        """Do nothing: an abandoned answer may outlive its buffer, and Python 3.13 would print an error."""
 
 
 class SyncAnswer:
@@ -165,8 +165,8 @@ class SyncAnswer:
         done: called at the end with whether the connection can be reused.
 
     Attributes:
-        status: such as 200.
-        headers: in their order.
+        status: the HTTP status, such as 200.
+        headers: the headers in order.
     """
 
     def __init__(self, line: Line, done: Callable[[bool], None]) -> None:
@@ -180,7 +180,7 @@ class SyncAnswer:
         self._answer: _Answer = cast(_Answer, None)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the buffer: ``http.client`` calls this method of its socket."""
+        """Return the buffer; ``http.client`` calls this method of its socket."""
         return self._buffer
 
     def begin(self, message: bytes) -> None:
@@ -208,19 +208,19 @@ class SyncAnswer:
                     self._read_some(pieces)
                 except Exception:
                     if pieces:
-                        yield b"".join(pieces)  # the part before the break counts
+                        yield b"".join(pieces)  # the part before the break is still yielded
                     raise
                 if pieces:
                     yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
+        """Release the connection, or close it if the body was not read to its end."""
         done, self._done = self._done, None
         if done is not None:
             done(self._sent and self._ended and self._lasts())
 
     def _read_some(self, pieces: list[bytes]) -> None:
-        """Wait for a piece of the body, and take all that has arrived."""
+        """Wait for a piece of the body, and read everything that has arrived."""
         read, size, buffer, line = self._answer.read1, 0, self._buffer, self._line
         while True:
             data = read(BLOCK_BYTES)
@@ -237,14 +237,14 @@ class SyncAnswer:
 
     def _end(self) -> None:
         left, said = self._answer.length, "the connection was closed before the answer was whole"
-        if self._answer.chunked and self._line.over:  # the library accepts a cut size line
+        if self._answer.chunked and self._line.over:  # http.client accepts a truncated size line
             raise httpx.RemoteProtocolError(said)
         if not self._answer.chunked and left:
             raise httpx.RemoteProtocolError(f"{said}: {left:,} bytes are missing")
         self._ended = True
 
     def _lasts(self) -> bool:
-        """Whether the connection can be used again: nothing followed the answer, and its end is certain."""
+        """Whether the connection can be reused: the answer's end is certain, and no bytes followed it."""
         headers = self._answer.headers
         doubtful = self._answer.chunked and "content-length" in headers
         ends = any("close" in value.lower() for value in headers.get_all("connection", ()))
@@ -257,7 +257,7 @@ def _items(answer: http.client.HTTPResponse) -> list[tuple[str, str]]:
 
 
 def _bytes(value: str) -> bytes:
-    return value.replace("\r\n", "").encode("latin-1", "replace")  # a folded line keeps its white space
+    return value.replace("\r\n", "").encode("latin-1", "replace")  # the white space of a folded line is kept
 
 
 def _check_framing(answer: http.client.HTTPResponse) -> None:

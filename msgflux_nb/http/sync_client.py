@@ -1,7 +1,7 @@
-"""The client of calls without ``await``: the standard library's ``http.client`` over connections that can be cancelled.
+"""The sync client: the standard library's ``http.client`` over connections that can be cancelled.
 
-A wait lasts as long as the call's limits allow at that moment, and ends at once when another thread asks for it or the
-kernel is interrupted.
+Each wait is limited by what is left of the call's limits, and ends at once when another thread cancels it or the kernel
+is interrupted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SyncClient"]
 
 
 class SyncClient:
-    """Sends requests over connections of its own, and reuses them."""
+    """Sends requests over its own connections, and reuses them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,13 +42,13 @@ class SyncClient:
         """Send a request and wait for the head of its answer.
 
         Args:
-            route: whom to.
-            message: builds the request for the wire, at the last moment.
+            route: the route to the server.
+            message: builds the request's bytes, at the last moment.
             connect_seconds: limit for connecting.
             remaining: returns the seconds that the next wait may last.
-            abort: lets another thread end it.
+            abort: lets another thread end the answer.
             limits: the limits on size.
-            stream: whether the answer is to come in events.
+            stream: whether the answer is streamed as events.
 
         Raises:
             httpx.TransportError: no connection, no answer in time, or an answer that is not HTTP.
@@ -83,7 +83,7 @@ class SyncClient:
                 line = kept.pop() if kept else None
             if line is None or not has_something_to_read(line):
                 return line
-            line.close()  # the server has closed it, or sent something unasked
+            line.close()  # the server has closed it, or sent unexpected bytes
 
     def _done(self, route: Route, line: socket.socket, abort: Abort, whole: bool) -> None:
         abort.watch(None)
@@ -94,6 +94,6 @@ class SyncClient:
                 kept.append(line)
                 if not has_something_to_read(kept[0]):
                     return
-                ended = kept.pop(0)  # the longest idle one, which the server has closed
-        shut_down(ended)  # a process that was forked meanwhile would keep it open
+                ended = kept.pop(0)  # the one idle for longest, which the server has probably closed
+        shut_down(ended)  # a process forked meanwhile would keep it open
         ended.close()

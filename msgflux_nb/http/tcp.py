@@ -1,4 +1,4 @@
-"""TCP connections: look a name up and try its addresses, within a limit, and cancellable from another thread."""
+"""TCP connections: look up a name and try its addresses, limited in time and cancellable from another thread."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LOOK_SECONDS = 0.05  # between checks for cancellation while a connection is ma
 
 
 def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
-    """Return a connection to the first of a name's addresses that answers; each has a short head start.
+    """Connect to a name's addresses in parallel, each with a short head start; return the first connection.
 
     Args:
-        host: a name or a number.
-        port: its port.
+        host: a name or a numeric address.
+        port: the port.
         left: returns the seconds that are left, or raises if another thread cancels.
 
     Raises:
-        TimeoutError: none has answered in time.
-        OSError: none answers.
+        TimeoutError: no address answered in time.
+        OSError: no address accepts a connection.
     """
     addresses = _addresses(host, port, left)
     failure = OSError("the name has no address")
@@ -71,7 +71,7 @@ def dial(host: str, port: int, left: Callable[[], float]) -> socket.socket:
 
 
 async def adial(host: str, port: int) -> socket.socket:
-    """As :func:`dial`, in a running loop; the caller limits its time."""
+    """Like :func:`dial`, but async; the caller limits its time."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -111,12 +111,12 @@ def _drop(line: socket.socket, attempt: asyncio.Future[None]) -> None:
 
 
 def wait(line: socket.socket, seconds: float) -> None:
-    """Let the next wait on a connection last as long as it may."""
+    """Set how long the next wait on a connection may last."""
     line.settimeout(None if seconds == float("inf") else max(seconds, 0.001))
 
 
 def has_something_to_read(line: Any) -> bool:
-    """Whether a connection has something to read, its end included."""
+    """Whether a connection has bytes to read, or has ended."""
     try:
         if os.name == "nt":
             return bool(select.select([line], [], [], 0)[0])
@@ -128,15 +128,15 @@ def has_something_to_read(line: Any) -> bool:
 
 
 def shut_down(line: Any) -> None:
-    """End a connection, from any thread: closing it would not wake the thread that reads from it."""
-    with contextlib.suppress(OSError, AttributeError):  # it is closed already, which is what was asked
-        # Not the method of an SSL socket: for a moment, another thread's next write would go out unencrypted.
+    """End a connection from any thread; closing it would not wake a thread that reads from it."""
+    with contextlib.suppress(OSError, AttributeError):  # it is already closed
+        # Not an SSL socket's own method: with it, another thread's next write could go out unencrypted.
         kind = socket.socket if isinstance(line, socket.socket) else type(line)
         kind.shutdown(line, socket.SHUT_RDWR)
 
 
 def _numeric_address(host: str, port: int) -> list[Any]:
-    """Return a look-up's result for a numeric host, without asking the resolver; empty for a name."""
+    """Return the address of a numeric host, without asking the resolver; empty for a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -145,7 +145,7 @@ def _numeric_address(host: str, port: int) -> list[Any]:
 
 
 def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
-    """Look a name up in its own thread: the system's resolver can be neither limited nor interrupted."""
+    """Look a name up in a separate thread, since the system's resolver can be neither limited nor interrupted."""
     known = _numeric_address(host, port)
     if known:
         return known
@@ -170,7 +170,7 @@ def _addresses(host: str, port: int, left: Callable[[], float]) -> list[Any]:
 
 
 def _begun(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
-    """Return a socket that begins to connect."""
+    """Return a socket that has begun to connect."""
     line = socket.socket(family, kind, protocol)
     line.setblocking(False)
     number = line.connect_ex(address)

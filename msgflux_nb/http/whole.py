@@ -1,7 +1,7 @@
-"""A request sent and its whole answer read, in one go: what a batch does a million times.
+"""Sends a request and reads its whole answer in one step, for batches of up to millions of rows.
 
-What requests have in common is made once, in a :class:`Destination`; the key is written into each request at the last
-moment, as everywhere. A user's own client, and proxies that need one, go through ``clients``.
+A :class:`Destination` holds what all requests share. The key is written into each request at the last moment, as
+everywhere. A user's own client, and proxies that need httpx, go through ``clients``.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _SLACK_SECONDS = 1.0  # for an answer that came while this process was busy
 
 
 class Destination(NamedTuple):
-    """Where requests go.
+    """What requests to one server share.
 
     Attributes:
-        target: the target of the requests.
+        target: the server, and the headers of requests.
         host: its host, for the log.
-        route: the route to connect over.
+        route: the route to it.
         client: the client of this event loop.
         limits: the limits on size.
-        message: builds a request from its body; a function, since verbose tracebacks print any other object's contents.
+        message: builds a request from its body; a function, since a verbose traceback would print any other object.
     """
 
     target: Target
@@ -51,10 +51,10 @@ class Destination(NamedTuple):
 
 
 async def place_of(target: Target) -> Destination | None:
-    """Return what requests to a target have in common; None if they must go through ``clients``.
+    """Return what requests to a target share; None if they have to go through ``clients``.
 
     Raises:
-        BadRequestError: a further header cannot be sent.
+        BadRequestError: an extra header cannot be sent.
     """
     url = parsed(target.url)
     given = target.all_headers(stream=False)
@@ -82,12 +82,12 @@ async def place_of(target: Target) -> Destination | None:
 async def asend_whole(
     place: Destination, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]
 ) -> bytes:
-    """Send a request, and return the body of its answer.
+    """Send a request, and return the decoded body of its answer.
 
     Args:
-        place: where to.
+        place: the destination.
         body: the request's JSON.
-        timeout: the limits.
+        timeout: the limits on time.
         heard: called with the answer's headers, whatever its status.
 
     Raises:
@@ -131,10 +131,10 @@ async def asend_whole(
 
 
 async def aread_whole(target: Target, body: bytes, timeout: Timeout, *, heard: Callable[[Headers], object]) -> bytes:
-    """As :func:`asend_whole`, through ``clients``.
+    """Like :func:`asend_whole`, but through ``clients``.
 
     Raises:
-        MsgfluxError: as there.
+        MsgfluxError: as for :func:`asend_whole`.
     """
     clock = asyncio.get_running_loop().time
     end = clock() + timeout.total

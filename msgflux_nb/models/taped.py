@@ -57,7 +57,7 @@ def keep_recalled(exchange: Exchange) -> None:
 
 
 def _live(
-    endpoint: Endpoint, exchange: Exchange, abort: Abort, ear: Any = None
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, observer: Any = None
 ) -> AbstractContextManager[Iterator[bytes]]:
     request = exchange.request
     return open_bytes(
@@ -67,12 +67,12 @@ def _live(
         stream=request.stream,
         abort=abort,
         remaining=exchange.remaining,
-        ear=ear,
+        observer=observer,
     )
 
 
 def _alive(
-    endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any, ear: Any = None
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any, observer: Any = None
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     request = exchange.request
     return aopen_bytes(
@@ -83,7 +83,7 @@ def _alive(
         abort=abort,
         remaining=exchange.remaining,
         heard=heard,
-        ear=ear,
+        observer=observer,
     )
 
 

@@ -13,9 +13,9 @@ import msgspec
 from ..errors import described
 from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
+from .argument_checks import check_answer, check_functions
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
-from .given import check_answer, check_functions
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Unpack
 import msgspec
 from msgspec import Meta
 
+from .argument_checks import check_answer, check_functions
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
-from .given import check_answer, check_functions
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts

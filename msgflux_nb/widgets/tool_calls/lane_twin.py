@@ -13,7 +13,7 @@ from typing import Any
 from ...display.html import WORDS
 from ...display.markdown import encodable, text_html
 from ...display.states import PHASES
-from ...display.tool_cards import BESIDE, QUIET, labelled, tool_card, wrong
+from ...display.tool_cards import CARD_GRID, QUIET, labelled, tool_card, wrong
 from ...protocol.tool_call import json_text
 from ..base.replay import replay_data, replay_script, replay_style
 from .lane import Fragment, Lane
@@ -38,7 +38,7 @@ def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], ans
     """Return the calls, their outcomes, and the answer after them as HTML."""
     told = " · ".join([state, *map(escape, figures)])
     heading = f'<div><b>tool calls</b> <span style="{QUIET}">{told}</span></div>'
-    parts = [heading, f'<div style="{BESIDE}">{"".join(map(_card, lanes[:_CARDS]))}</div>' if lanes else ""]
+    parts = [heading, f'<div style="{CARD_GRID}">{"".join(map(_card, lanes[:_CARDS]))}</div>' if lanes else ""]
     if not lanes:
         parts.append(f'<small style="{QUIET}">no tool calls</small>')
     if len(lanes) > _CARDS:

@@ -1,4 +1,4 @@
-"""A user's own httpx clients and transports, used as they are; and httpx's own for encrypted proxies."""
+"""Uses a user's own httpx clients and transports, and httpx's transports for encrypted proxies."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def client_for(target: Target, transport: str, other: type) -> Any:
-    """Return the user's client or transport for this kind of call; None where none was given.
+    """Return the user's client or transport for this kind of call; None if the user gave none.
 
     Raises:
-        TypeError: only one for the other kind of call was given.
+        TypeError: the user gave one for the other kind of call only.
     """
     fitting = [
         given
@@ -45,7 +45,7 @@ def client_for(target: Target, transport: str, other: type) -> Any:
 def from_client(
     target: Target, sender: Any, url: httpx.URL, body: bytes, timeout: Timeout, abort: Abort, *, stream: bool
 ) -> Iterator[httpx.Response]:
-    """Send a request through a client or transport of httpx's; its answer is open inside the block."""
+    """Send a request through an httpx client or transport; the answer is open inside the block."""
     request = _request(target, sender, _arguments(target, url, body, timeout, stream=stream))
     with before_an_answer(target):
         response = _sent(sender, request)
@@ -68,7 +68,7 @@ async def afrom_client(
     stream: bool,
     remaining: Callable[[], float],
 ) -> AsyncIterator[httpx.Response]:
-    """As :func:`from_client`, for a running event loop."""
+    """Like :func:`from_client`, but async."""
     request = _request(target, sender, _arguments(target, url, body, timeout, stream=stream))
     with before_an_answer(target):
         response = await _within(remaining, _asent(sender, request))
@@ -94,7 +94,7 @@ def _arguments(target: Target, url: httpx.URL, body: bytes, timeout: Timeout, *,
 
 
 def _request(target: Target, sender: Any, arguments: dict[str, Any]) -> httpx.Request:
-    """Build a request, through the user's client if there is one, and write the key into its header at last."""
+    """Build a request, with the user's client if there is one, and write the key into its header last."""
     build = getattr(sender, "build_request", httpx.Request)
     request: httpx.Request = build(**arguments)
     if target.has_key:
@@ -108,8 +108,8 @@ def _request(target: Target, sender: Any, arguments: dict[str, Any]) -> httpx.Re
 def _sent(sender: Any, request: httpx.Request) -> Any:
     """Send a request and wait for the head of its answer.
 
-    After an interrupt or a cancelled task, the exception leaves without the frames of the sending library: they hold
-    the header with the key, and a verbose traceback would print it.
+    After an interrupt or a cancelled task, the exception is raised without the frames of httpx: they hold the header
+    with the key, and a verbose traceback would print it.
     """
     try:
         if hasattr(sender, "handle_request"):
@@ -122,7 +122,7 @@ def _sent(sender: Any, request: httpx.Request) -> Any:
 
 
 async def _asent(sender: Any, request: httpx.Request) -> Any:
-    """As :func:`_sent`, for a running event loop."""
+    """Like :func:`_sent`, but async."""
     try:
         if hasattr(sender, "handle_async_request"):
             return await sender.handle_async_request(request)
@@ -134,11 +134,11 @@ async def _asent(sender: Any, request: httpx.Request) -> Any:
 
 
 async def _within(remaining: Callable[[], float], waiting: Coroutine[Any, Any, T]) -> T:
-    """Await, but not much longer than the call's limits allow: httpx limits each of its waits, and not their sum.
+    """Await, but not much longer than the call's limits allow; httpx limits each of its waits, not their sum.
 
-    Its own limits come first, since it leaves a connection open when it is cancelled at the wrong moment.
+    httpx's own limits apply first, since it leaves a connection open if it is cancelled at the wrong moment.
     """
-    import asyncio  # which a call without await does not load
+    import asyncio  # imported late: sync calls do not need it
 
     seconds = remaining() + SLACK_SECONDS
     try:
@@ -169,10 +169,10 @@ def _watch(abort: Abort, response: httpx.Response) -> None:
 
 
 def foreign_transport(kind: Callable[..., T], proxy: Proxy) -> T:
-    """Return a transport of httpx's own for a proxy of another kind.
+    """Return httpx's transport for a proxy that our clients do not support.
 
     Raises:
-        httpx.ProxyError: httpx cannot speak to it.
+        httpx.ProxyError: httpx does not support it either.
     """
     try:
         trust = certificates()
