@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Else each of hundreds of processes compiles the same modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo docs crawl wheel test coverage versions check format unit notebooks browser fuzz weights pictures clean help
 
@@ -25,16 +27,18 @@ test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 READY ?= .test-ready
-WORKERS ?= 2
+# Three, since tests wait half of their time. They take the files in the order of tests/conftest.py. To load nbval takes
+# seconds, and only the notebooks need it.
+WORKERS ?= 3
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 unit: $(READY)
-	$(BIN)/python -m pytest tests --ignore=tests/browser --durations=25 -n $(WORKERS) --dist loadfile
+	$(PYTEST) tests --ignore=tests/browser -p no:nbval --no-loadscope-reorder --durations=25
 
 notebooks: $(READY)
-	MSGFLUX_REPLAY_SPEED=inf $(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 -n $(WORKERS) --dist loadfile notebooks
+	MSGFLUX_REPLAY_SPEED=inf $(PYTEST) -p no:cacheprovider --nbval-lax --nbval-sanitize-with notebooks/nbval_sanitize.cfg --nbval-cell-timeout=600 notebooks
 
-# In the order of their names: else the quickstart, one long test, would be begun last.
 browser: $(READY)
-	$(BIN)/python -m pytest tests/browser -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
+	$(PYTEST) tests/browser -p no:nbval --no-loadscope-reorder --durations=10
 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
@@ -42,7 +46,7 @@ fuzz: $(READY) ## anything at all for whatever reads bytes, ten minutes of it; F
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 coverage: .test-ready ## how many lines and branches the unit tests run; the browser tests come on top
-	$(BIN)/python -m pytest tests --ignore=tests/browser -n $(WORKERS) --dist loadfile --cov=msgflux_nb --cov-branch --cov-report=term:skip-covered
+	$(PYTEST) tests --ignore=tests/browser -p no:nbval --cov=msgflux_nb --cov-branch --cov-report=term:skip-covered
 
 versions: .test-ready ## the lowest versions allowed, Python 3.12 and 3.13 where they are here, 3.14 under node
 	scripts/versions.sh lowest

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The same examples each time, so that a change is judged by what it changes; --hypothesis-profile=chance tries others.
@@ -9,3 +13,48 @@ from hypothesis import settings
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("chance", deadline=None)
 settings.load_profile("same")
+
+# Files that take longest, in the order in which they are begun, so that no worker is left with one of them at the end.
+# `make test` prints the longest tests.
+LONGEST = [
+    "models/test_contract.py",
+    "test_docs.py",
+    "tables/test_dask.py",
+    "tables/test_interrupt.py",
+    "http/test_hostile.py",
+    "tables/test_kill.py",
+    "tables/test_chaos.py",
+    "course/test_exercises.py",
+    "test_interrupts.py",
+    "models/test_key_canary.py",
+    "widgets/test_review_view.py",
+    "models/test_embedded.py",
+    "generation/test_round_trip.py",
+    "tables/test_store_faults.py",
+    "protocol/test_quirks.py",
+    "test_recorded_notebook.py",
+    "protocol/test_plain.py",
+    "test_nbval.py",
+    "models/test_third_party.py",
+    "fuzz/test_growth.py",
+    "test_typing.py",
+    "storage/test_recordings.py",
+    "http/test_limits.py",
+    "display/test_markdown.py",
+    "browser/test_quickstart.py",
+    "browser/test_no_network.py",
+    "browser/test_playground_lab.py",
+    "browser/test_kernels_lab.py",
+]
+_RANKS = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files come first; workers take files in this order."""
+    items.sort(key=lambda item: _RANKS.get(item.path, len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of tests and modules alone that live to the end: a collection would look at each of them."""
+    gc.collect()
+    gc.freeze()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import struct
 import subprocess
 import sys
 import zlib
@@ -50,8 +51,9 @@ def gzipped(data: bytes, *, times: int = 1) -> bytes:
 
 def bomb(*, status: int = 200, twice: bool = False) -> Callable[[Peer], None]:
     """A body of some kilobytes that holds gigabytes."""
-    packer = zlib.compressobj(9, wbits=31)
-    packed = b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    packer = zlib.compressobj(9, wbits=-15)
+    piece = packer.compress(bytes(1 << 24)) + packer.flush(zlib.Z_FULL_FLUSH)  # so that it may be repeated
+    packed = b"\x1f\x8b\x08" + bytes(7) + 64 * piece + b"\3\0" + struct.pack("<II", 0x5B64C2B0, 1 << 30)
     body = gzipped(packed) if twice else packed
     coding = b"gzip, gzip" if twice else b"gzip"
     head = b"HTTP/1.1 %d OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (status, coding, len(body))
