@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pytest
 
 import msgflux_nb as mf
+from tests.moments import LONG
 
 AServer = TypeVar("AServer", bound=ThreadingHTTPServer)
 
@@ -262,7 +263,7 @@ class Peer:
         while not self.wait_for_close(every):
             self.line.sendall(b"8\r\n: ping\n\n\r\n")
 
-    def wait_for_close(self, seconds: float = 10.0) -> bool:
+    def wait_for_close(self, seconds: float = LONG) -> bool:
         """Wait until the client closes the connection; whether it did."""
         end = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):

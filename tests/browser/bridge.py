@@ -48,7 +48,7 @@ class Bridge:
             time.sleep(0.02)
         self.page.settle()
 
-    def until(self, condition: Callable[[], Any], *, seconds: float = 5) -> Any:
+    def until(self, condition: Callable[[], Any], *, seconds: float = 30) -> Any:
         """Carry everything over until the condition is true; return its value."""
         end = time.monotonic() + seconds
         while not (found := condition()):

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.scripted import Server, serving, stream
 
 from .chromium import ARGUMENTS, find_chromium
 from .lab import KERNELS, OLDEST_IPYKERNEL, Lab, Notebook
 from .play_page import PlayPage
+
+_TIMEOUT_MS = 30_000  # what is not there by then does not come, however busy the machine is
+expect.set_options(timeout=_TIMEOUT_MS)
 
 
 @pytest.fixture(scope="package")
@@ -31,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a context of its own."""
     context = browser.new_context(viewport={"width": 1000, "height": 800})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(_TIMEOUT_MS)
     yield context.new_page()
     context.close()
 

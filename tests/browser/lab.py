@@ -97,7 +97,7 @@ class Lab:
         """Open a notebook of ``root`` in a page of its own."""
         options = {"viewport": {"width": 1280, "height": 960}, **page}
         context = browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         return Notebook(context.new_page(), self, path)
 
 

@@ -231,7 +231,7 @@ def test_a_click_opens_a_row_with_its_text_and_the_places_that_it_quotes(page: P
 def test_a_row_that_the_kernel_cannot_open_yet_says_so(page: Page, opened: Any) -> None:
     opened(picture())
     page.locator("tr[data-position]").last.click()
-    expect(page.get_by_text("The kernel is busy")).to_be_visible(timeout=4_000)
+    expect(page.get_by_text("The kernel is busy")).to_be_visible()
 
 
 def test_rows_are_walked_and_opened_by_keys(page: Page, opened: Any) -> None:
@@ -355,7 +355,7 @@ def test_a_kernels_id_is_never_a_path(page: Page, opened: Any) -> None:
     opened(picture(blocking="../../shutdown"))
     asked.clear()
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("interrupt the kernel")).to_be_visible(timeout=4_000)
+    expect(page.get_by_text("interrupt the kernel")).to_be_visible()
     assert asked == []
 
 
@@ -363,7 +363,7 @@ def test_a_stop_that_nobody_hears_is_explained(page: Page, opened: Any) -> None:
     widget = opened(picture())
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("interrupt the kernel")).to_be_hidden()
-    expect(page.get_by_text("interrupt the kernel")).to_be_visible(timeout=4_000)
+    expect(page.get_by_text("interrupt the kernel")).to_be_visible()
     widget.receive(picture=picture(state="stopped", action="", action_label=""))
     expect(page.get_by_text("interrupt the kernel")).to_be_hidden()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.moments import quickly
 from tests.scripted import Server
 
 from .lab import Notebook
@@ -41,10 +41,9 @@ def test_stop_in_the_page_ends_a_run_and_the_kernel_has_what_came(
     view = notebook.playground
     view.get_by_role("textbox", name="message").press("Shift+Enter")
     growing(view, states=3)
-    began = time.monotonic()
-    view.get_by_role("button", name="stop").click()
-    expect(view.locator(".mf-state")).to_have_text("stopped")
-    assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+    with quickly():
+        view.get_by_role("button", name="stop").click()
+        expect(view.locator(".mf-state")).to_have_text("stopped")
     assert image_server.left.wait(5)
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)  # the partial is a turn
     shown = words(view)
@@ -62,7 +61,7 @@ def test_an_answer_streams_while_a_cell_is_busy(any_kernel_notebook: Open, image
     growing(notebook.playground, states=5)
     assert notebook.busy
     notebook.interrupt()  # it ends the cell, and leaves the run that goes on beside it alone
-    notebook.wait_idle(timeout_seconds=5)
+    notebook.wait_idle(timeout_seconds=15)
     growing(notebook.playground, states=2)
 
 
@@ -74,19 +73,19 @@ def test_an_interrupt_ends_a_run_that_a_cell_waits_for(any_kernel_notebook: Open
     notebook.start_cell(2)
     view = notebook.playground
     growing(view, states=3)
-    began = time.monotonic()
-    notebook.interrupt()
-    notebook.wait_idle(timeout_seconds=5)
-    assert time.monotonic() - began < 4
+    with quickly():
+        notebook.interrupt()
+        notebook.wait_idle()
     expect(view.locator(".mf-state")).to_have_text("stopped")
     assert image_server.left.wait(5)
     assert [output["ename"] for output in notebook.outputs() if output["output_type"] == "error"] == [
         "KeyboardInterrupt"
     ]
-    notebook.run_cell(3)
-    assert result(notebook).strip("' ") == words(view)
-    assert words(view).startswith("word0 word1 ")
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)  # the partial is a turn
+    notebook.run_cell(3)
+    kept = result(notebook).strip("' ")
+    assert kept.startswith("word0 word1 ")
+    until(lambda: words(view) == kept, what="all that the kernel has in the page")
 
 
 @pytest.mark.parametrize(
@@ -109,10 +108,9 @@ def test_an_interrupt_ends_a_stream_that_a_cell_reads(
         return "".join(output["text"] for output in notebook.outputs() if output["output_type"] == "stream")
 
     until(lambda: "word3" in printed(), seconds=20, what="the answer in the cell's output")
-    began = time.monotonic()
-    notebook.interrupt()
-    notebook.wait_idle(timeout_seconds=5)
-    assert time.monotonic() - began < 4
+    with quickly():
+        notebook.interrupt()
+        notebook.wait_idle()
     assert image_server.left.wait(5)
     notebook.run_cell(2)
     assert result(notebook).strip("' ").startswith(printed().strip())

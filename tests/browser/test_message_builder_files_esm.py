@@ -155,7 +155,7 @@ def test_a_file_on_its_way_is_shown_and_its_card_takes_its_place(bridge: Bridge)
 def test_a_kernel_that_does_not_answer_is_named_and_the_file_can_be_taken_back(bridge: Bridge) -> None:
     page = bridge.page.page
     give(bridge, "upload", "two.png", to_bytes(two_halves()))
-    expect(page.locator(".mf-part")).to_contain_text("waiting for the kernel", timeout=5_000)
+    expect(page.locator(".mf-part")).to_contain_text("waiting for the kernel")
     page.get_by_role("button", name="remove two.png").click()
     expect(page.locator(".mf-part")).to_have_count(0)
     bridge.exchange()

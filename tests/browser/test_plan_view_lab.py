@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.moments import quickly
 from tests.scripted import Reply, completion, serving
 
 from .lab import Notebook
@@ -37,10 +37,9 @@ def test_a_vote_is_watched_stopped_and_kept_with_its_replay(open_notebook: Open)
         live = notebook.page.locator(".msgflux-plan").first
         expect(live.locator(".mf-blocks button")).to_have_count(3, timeout=20_000)
         expect(live.locator(".mf-top > .mf-is")).to_contain_text("answer 3 of 9, 1 being asked")
-        began = time.monotonic()
-        live.get_by_role("button", name="Stop").click()
-        assert server.left.wait(5)
-        assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+        with quickly():
+            live.get_by_role("button", name="Stop").click()
+            assert server.left.wait(30)
 
     # The live view has given way to its twin, which replays without the kernel.
     twin = notebook.page.locator(".msgflux-twin .msgflux-plan")

@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.content.pictures import to_bytes, two_halves
+from tests.moments import quickly
 from tests.scripted import Reply, Server, chunk, serving, stream
 
 from .lab import Lab, Notebook
@@ -197,10 +198,9 @@ def test_an_answer_survives_a_reload_in_mid_stream_and_is_stopped(open_notebook:
     view = notebook.playground
     expect(message(view)).to_be_visible()
     assert growing(view, states=3)[0].startswith("word0 word1 ")
-    began = time.monotonic()
-    button(view, "stop").click()
-    expect(state(view)).to_have_text("stopped")
-    assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+    with quickly():
+        button(view, "stop").click()
+        expect(state(view)).to_have_text("stopped")
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)
     partial = words(view)
     assert partial.startswith("word0 word1 word2 ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,10 +51,8 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     # An answer in pieces, stopped on its way.
     run(view, "Tell me a long story about a lighthouse.")
     assert len(growing(view, states=4)) == 4
-    began = time.monotonic()
     button(view, "stop").click()
     expect(state(view)).to_have_text("stopped")
-    assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(2)
     partial = words(view)
     assert len(partial) > 10

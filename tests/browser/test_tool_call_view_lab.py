@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.moments import quickly
 from tests.scripted import Reply, Server, chunk, serving, stream
 
 from .lab import Notebook
@@ -112,10 +112,9 @@ def test_stop_and_the_kernels_interrupt_keep_what_came(open_notebook: Open) -> N
         live = notebook.page.locator(".msgflux-tool-calls:has(button)").first
         notebook.run_cell(1)
         expect(live.locator(".mf-raw-text")).to_have_text(SUM[:9], timeout=20_000)
-        began = time.monotonic()
-        live.get_by_role("button", name="Stop").click()
-        assert server.left.wait(5)
-        assert time.monotonic() - began < 3  # 0.1 s on a machine that has nothing else to do
+        with quickly():
+            live.get_by_role("button", name="Stop").click()
+            assert server.left.wait(30)
         expect(notebook.page.locator(".mf-goes").first).to_contain_text("stopped")
         notebook.run_cell(3)
 

@@ -92,7 +92,7 @@ def use_modules(page: Page, *stems: str) -> None:
         page.add_script_tag(content=f"(() => {{\n{joined.text}\nObject.assign(window, {joined.entry});\n}})();")
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 5, what: str = "the condition") -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "the condition") -> Any:
     """Return the first true value of ``condition``; fail when the time is over."""
     end = time.monotonic() + seconds
     while not (value := condition()):

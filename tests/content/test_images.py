@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import struct
 import sys
-import time
 import types
 import warnings
 import zlib
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from msgflux_nb.content import picture
 from msgflux_nb.content.container import sniff
@@ -300,13 +299,12 @@ def test_arrays_that_are_no_pictures_are_refused_with_the_way_out(array: Any, me
 # Refused
 
 
-def test_a_bomb_is_refused_from_its_header_alone() -> None:
+def test_a_bomb_is_refused_from_its_header_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb()
     assert len(data) < 20_000
-    start = time.perf_counter()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)  # which would decode it
     with pytest.raises(MediaError, match=r"10,000 × 10,000 px, 100 megapixels"):
         load_image(data)
-    assert time.perf_counter() - start < 0.2
 
 
 @pytest.mark.parametrize("size", [(9_500, 9_500), (65_000, 65_000)])

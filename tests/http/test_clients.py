@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 import msgflux_nb as mf
+from tests.moments import LONG, quickly
 from tests.scripted import (
     Ask,
     Peer,
@@ -33,8 +33,9 @@ sync, in_a_loop = one_after_the_other, one_after_the_other_in_a_loop
 
 
 def hello(peer: Peer) -> None:
-    peer.read_request()
-    peer.send(ANSWER)
+    while True:
+        peer.read_request()
+        peer.send(ANSWER)
 
 
 def mocked(request: httpx.Request) -> httpx.Response:
@@ -187,20 +188,17 @@ def test_a_fault_in_a_users_own_code_comes_out_as_it_is(ask: Ask) -> None:
 def test_the_limits_of_the_call_hold_for_a_client_too(ask: Ask, make: Callable[..., Any], streamed: bool) -> None:
     with listening(Peer.wait_for_close) as server:
         model = model_at(server.url, http_client=make(timeout=None), timeout=0.4)
-        began = time.monotonic()
-        with pytest.raises(mf.RequestTimeoutError):
+        with quickly(after=0.3), pytest.raises(mf.RequestTimeoutError):
             ask(model, "Hi", stream=streamed)
-        assert 0.3 < time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("given", [httpx.Client, httpx.HTTPTransport])
 def test_another_thread_can_cancel_a_stream_of_a_client(given: Callable[[], Any]) -> None:
-    with given() as client, serving(stream("one ", 30.0, "two")) as server:
+    with given() as client, serving(stream("one ", LONG, "two")) as server:
         response = model_at(server.url, http_client=client)("Hi", stream=True)
         threading.Timer(0.2, response.cancel).start()
-        began = time.monotonic()
-        assert list(response) == ["one "]
-        assert time.monotonic() - began < 2
+        with quickly():
+            assert list(response) == ["one "]
 
 
 @pytest.mark.parametrize("given", [httpx.AsyncClient, httpx.AsyncHTTPTransport])
@@ -211,21 +209,18 @@ def test_another_thread_can_cancel_a_stream_of_an_async_client(given: Callable[[
             threading.Timer(0.2, response.cancel).start()
             return [text async for text in response]
 
-    with serving(stream("one ", 30.0, "two")) as server:
-        began = time.monotonic()
+    with serving(stream("one ", LONG, "two")) as server, quickly():
         assert asyncio.run(main(server.url)) == ["one "]
-        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("given", [httpx.Client, httpx.HTTPTransport])
 def test_a_client_of_one_connection_is_free_again_after_a_stream_was_left(given: Callable[..., Any]) -> None:
-    with given(limits=httpx.Limits(max_connections=1)) as client, serving(stream("one ", 5.0, "two")) as server:
+    with given(limits=httpx.Limits(max_connections=1)) as client, serving(stream("one ", LONG, "two")) as server:
         model = model_at(server.url, http_client=client)
         for _ in model("Hi", stream=True):
             break
         server.replies = [error(429), completion()]
-        began = time.monotonic()
-        with pytest.raises(mf.RateLimitError):
-            model("Hi")
-        assert model("Hi").consume() == "Hello"
-        assert time.monotonic() - began < 1
+        with quickly():
+            with pytest.raises(mf.RateLimitError):
+                model("Hi")
+            assert model("Hi").consume() == "Hello"

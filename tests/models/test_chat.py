@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from tests.moments import quickly
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 
@@ -201,13 +202,14 @@ def test_a_server_that_is_not_there_is_said(call: Call) -> None:
 
 @both
 def test_keep_alives_do_not_count_as_content(call: Call) -> None:
-    pings = [piece for _ in range(60) for piece in (b": ping\n\n", 0.05)]
+    pings = [piece for _ in range(600) for piece in (b": ping\n\n", 0.05)]
     timeout = mf.Timeout(first=5, between=0.4, total=30)
-    with serving(stream("Hel", *pings)) as server:
-        began = time.monotonic()
-        with pytest.raises(mf.StalledStreamError) as caught:
-            call(model_at(server.url, timeout=timeout), "Hi", stream=True)
-        assert 0.3 < time.monotonic() - began < 2.5  # the pings go on for 3 s
+    with (
+        serving(stream("Hel", *pings)) as server,
+        quickly(after=0.3),
+        pytest.raises(mf.StalledStreamError) as caught,
+    ):
+        call(model_at(server.url, timeout=timeout), "Hi", stream=True)
     assert caught.value.snapshot.text == "Hel"
 
 
@@ -302,9 +304,8 @@ def test_cancel_from_another_thread_ends_a_silent_stream_at_once() -> None:
     with serving(stream("one ", 30.0, "two")) as server:
         response = model_at(server.url)("Hi", stream=True)
         threading.Timer(0.2, response.cancel).start()
-        began = time.monotonic()
-        assert list(response) == ["one "]
-        assert time.monotonic() - began < 5  # of the 30 that the server is silent
+        with quickly():
+            assert list(response) == ["one "]
         assert server.left.wait(10)
     with pytest.raises(mf.StreamInterruptedError) as caught:
         response.consume()
@@ -326,9 +327,8 @@ def test_cancel_during_the_wait_before_a_retry_ends_it() -> None:
     with serving(error(503, retry_after="30")) as server:
         response = model_at(server.url)("Hi", stream=True)
         threading.Timer(0.2, response.cancel).start()
-        began = time.monotonic()
-        assert list(response) == []
-        assert time.monotonic() - began < 10  # of the 30 that the provider asked to wait
+        with quickly():
+            assert list(response) == []
 
 
 def test_leaving_a_with_block_ends_the_stream() -> None:
@@ -344,9 +344,8 @@ def test_the_next_request_is_answered_after_streams_were_left() -> None:
             for _ in model_at(server.url)("Hi", stream=True):
                 break
         server.replies = [completion("prompt")]
-        began = time.monotonic()
-        assert model_at(server.url)("Hi").consume() == "prompt"
-        assert time.monotonic() - began < 4  # of the 5 that an unclosed stream would last
+        with quickly():
+            assert model_at(server.url)("Hi").consume() == "prompt"
 
 
 def test_many_async_calls_share_one_loop() -> None:

@@ -118,7 +118,7 @@ def test_max_seconds_cancels_what_is_in_flight(server: Answering, driver: str, t
     began = time.monotonic()
     result = run(driver, twin, model(server), "well?", **keywords(driver, twin), max_seconds=0.6)
     assert time.monotonic() - began < SLOW_SECONDS / 4
-    assert server.left.wait(2)  # the connection was closed, so that nothing more is billed
+    assert server.left.wait(10)  # the connection was closed, so that nothing more is billed
     assert result.stopped == "max_seconds"
     assert result.calls == len(server.bodies)
     assert result.final_answer == ("yes" if driver == "self_consistency" else "closing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from msgflux_nb.reasoning.tool_loop import RunEnded, StepEnded, StepStarted
+from tests.moments import LONG
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 
@@ -231,24 +232,24 @@ def test_a_plain_function_that_returns_a_coroutine_is_awaited_or_said() -> None:
 
 
 def test_async_calls_of_one_turn_run_side_by_side() -> None:
-    async def wait(seconds: float) -> float:
-        await asyncio.sleep(seconds)
-        return seconds
+    together = threading.Barrier(6)
 
-    def block(seconds: float) -> float:
-        time.sleep(seconds)
-        return seconds
+    async def wait() -> str:
+        await asyncio.to_thread(together.wait, LONG)
+        return "met"
+
+    def block() -> str:
+        together.wait(LONG)
+        return "met"
 
     async def approve(call: mf.ToolCall) -> bool:
         await asyncio.sleep(0)
         return call.name != "refused"
 
-    turn = calling(*((f"c{n}", "wait" if n % 2 else "block", {"seconds": 0.3}) for n in range(6)))
+    turn = calling(*((f"c{n}", "wait" if n % 2 else "block", {}) for n in range(6)))
     with serving(turn, completion("done")) as server:
-        began = time.monotonic()
         arun(server.url, "?", tools=[wait, block], on_request=approve)
-        assert time.monotonic() - began < 1.5  # of the 1.8 that they take one after the other
-        assert results_in(server.bodies[1]) == ["0.3"] * 6
+        assert results_in(server.bodies[1]) == ["met"] * 6
 
 
 def test_zero_steps_are_refused() -> None:
@@ -308,7 +309,7 @@ def test_a_step_that_is_cancelled_ends_the_run_and_keeps_what_came(go: Go) -> No
     with serving(calling_in_pieces("add", '{"a"', 30.0, ": 1}")) as server:
         with pytest.raises(mf.StreamInterruptedError, match="cancelled"):
             go(server.url, "?", tools=[add], on_event=stop)
-        assert server.left.wait(2)
+        assert server.left.wait(10)
         assert len(server.bodies) == 1
     assert isinstance(seen[-2], StepEnded)
     assert isinstance(seen[-2].error, mf.StreamInterruptedError)
@@ -325,7 +326,7 @@ def test_what_on_event_raises_ends_the_run_and_its_connection(go: Go) -> None:
     with serving(calling_in_pieces("add", '{"a"', 30.0, ": 1}")) as server:
         with pytest.raises(ZeroDivisionError):
             go(server.url, "?", tools=[add], on_event=fall)
-        assert server.left.wait(2)
+        assert server.left.wait(10)
 
 
 @both

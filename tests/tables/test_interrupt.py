@@ -15,11 +15,12 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from msgflux_nb.tables.interrupts import watch_interrupts
+from tests.moments import LONG, quickly
 from tests.scripted import Reply, Server, completion, serving
 
 CITY = json.dumps({"name": "Ur"})
 QUICK = completion(CITY)
-SLOW = Reply([20.0, *QUICK.pieces], headers=QUICK.headers)
+SLOW = Reply([LONG, *QUICK.pieces], headers=QUICK.headers)
 ROWS, FINISHED, AT_ONCE = 20, 6, 4
 PENDING = ROWS - FINISHED - AT_ONCE
 
@@ -66,7 +67,7 @@ def check_the_states(printed: str | bytes) -> None:
 def check_the_server(server: Server) -> None:
     """Nothing was sent after the interrupt, and the connections that waited were closed."""
     assert len(server.bodies) == FINISHED + AT_ONCE
-    wait_until(server.left.is_set, 2)
+    wait_until(server.left.is_set)
     time.sleep(0.3)
     assert len(server.bodies) == FINISHED + AT_ONCE
 
@@ -86,13 +87,11 @@ def test_an_interrupted_script_gets_its_frame_at_once(server: Server, way: str) 
     try:
         wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
         time.sleep(0.2)
-        began = time.monotonic()
-        os.kill(child.pid, signal.SIGINT)
         assert child.stdout is not None
-        states = child.stdout.readline()
-        seconds = time.monotonic() - began
+        with quickly():
+            os.kill(child.pid, signal.SIGINT)
+            states = child.stdout.readline()
         check_the_states(states)
-        assert seconds < 2
         check_the_server(server)
         assert child.wait(10) == 0
         assert child.stderr is not None
@@ -108,7 +107,7 @@ def test_interrupts_that_follow_the_first_one_do_not_cost_the_frame(way: str, af
     for _ in range(3):
         with serving(*[QUICK] * FINISHED, SLOW) as server:
             pause, printed, said = interrupted_again(server, way, after)
-        if pause < 0.25:  # else this process was late, and one came when the script was past its frame
+        if pause < 0.27:  # else this process was late, and one came when the script was past its frame
             break
     assert said == b""
     check_the_states(printed)
@@ -225,10 +224,9 @@ def test_an_interrupted_cell_returns_with_the_finished_rows(server: Server, kern
     kernel.start(AWAITED[way])
     wait_until(lambda: len(server.bodies) == FINISHED + AT_ONCE)
     time.sleep(0.2)
-    began = time.monotonic()
-    kernel.manager.interrupt_kernel()
-    kernel.finish()
-    assert time.monotonic() - began < 2
+    with quickly():
+        kernel.manager.interrupt_kernel()
+        kernel.finish()
     check_the_states(kernel.run(SHOW))
     check_the_server(server)
 

@@ -12,19 +12,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from tests.moments import LONG
 from tests.scripted import Reply, error
 from tests.tables.counting import KEY, Counting, Person, counting, named, restart_kernel
 
 __all__ = ["counting"]
 
 ROWS, AT_ONCE = 400, 16
+SILENT_FROM = 3 * ROWS // 4
 TEXTS = [f"row {number}" for number in range(ROWS)]
 TIMES = range(int(os.environ.get("MSGFLUX_KILLS", "2")))
 
@@ -75,22 +79,39 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.0001)
 
 
-def kill_at_half(counting: Counting, path: Path) -> None:
+@contextmanager
+def to_be_killed(counting: Counting, path: Path) -> Iterator[None]:
+    """Start the batch, let it ask for half of its rows, and kill it at the end.
+
+    The server falls silent after three quarters, so that the batch is never over before.
+    """
+
+    def reply(text: str) -> Reply:
+        found = usual(text)
+        return replace(found, pieces=[LONG, *found.pieces]) if counting.calls > SILENT_FROM else found
+
+    usual, counting.reply = counting.reply, reply
     child = start(counting, path)
-    wait_until(lambda: counting.calls >= ROWS // 2)
-    child.kill()
-    assert child.wait(30) == -signal.SIGKILL
+    try:
+        wait_until(lambda: counting.calls >= ROWS // 2)
+        yield
+    finally:
+        child.kill()
+        assert child.wait(30) == -signal.SIGKILL
+        counting.reply = usual
+
+
+def kill_at_half(counting: Counting, path: Path) -> None:
+    with to_be_killed(counting, path):
+        pass
 
 
 def kill_while_the_log_grows(counting: Counting, path: Path) -> None:
     """Each answer is a few pages of the log, written one after the other."""
     log = path.with_name(f"{path.name}-wal")
-    child = start(counting, path)
-    wait_until(lambda: counting.calls >= ROWS // 2)
-    size = log.stat().st_size
-    wait_until(lambda: log.stat().st_size != size)
-    child.kill()
-    assert child.wait(30) == -signal.SIGKILL
+    with to_be_killed(counting, path):
+        size = log.stat().st_size
+        wait_until(lambda: log.stat().st_size != size or counting.calls > SILENT_FROM)
 
 
 def kill_in_a_statement(counting: Counting, path: Path) -> None:

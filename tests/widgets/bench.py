@@ -90,5 +90,5 @@ def answers(*replies: Reply) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("bench", [replies], indirect=True, ids=["scripted"])
 
 
-def slow(*, pause: float = 0.05, count: int = 200) -> Reply:
+def slow(*, pause: float = 0.05, count: int = 600) -> Reply:
     return stream(*[piece for n in range(count) for piece in (f"word{n} ", pause)])

@@ -11,6 +11,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
+from tests.moments import quickly
 from tests.scripted import error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow
@@ -208,15 +209,14 @@ def test_stop_keeps_the_partial_and_closes_the_connection(bench: Bench) -> None:
     playground.prompt = "Hi"
     playground.run()
     eventually(lambda: len(bench.of("batch")) >= 3, "three batches")
-    began = time.monotonic()
-    playground.stop()
-    bench.wait()
-    assert time.monotonic() - began < 0.5
+    with quickly():
+        playground.stop()
+        bench.wait()
     [end] = bench.of("end")
     assert (end["state"], end["error"], playground.error, playground.value) == ("stopped", None, None, None)
     assert playground.messages[-1] == {"role": "assistant", "content": bench.text_told()}
     assert bench.text_told().startswith("word0 word1")
-    assert bench.server.left.wait(2)
+    assert bench.server.left.wait(10)
     with pytest.raises(mf.StreamInterruptedError):
         playground.to_frame()
 
@@ -228,7 +228,7 @@ def test_a_stop_at_once_sends_nothing_or_leaves(bench: Bench) -> None:
     bench.playground.stop()
     bench.wait()
     assert bench.of("end")[0]["state"] == "stopped"
-    assert not bench.server.bodies or bench.server.left.wait(2)  # it may be quicker than the request
+    assert not bench.server.bodies or bench.server.left.wait(10)  # it may be quicker than the request
 
 
 @answers(HELLO, stream("late"))
@@ -293,12 +293,10 @@ def test_an_interrupt_of_a_waiting_cell_stops_the_run(bench: Bench, monkeypatch:
 
     monkeypatch.setattr(rounds, "start", start_and_be_interrupted)
     bench.playground.prompt = "Hi"
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with quickly(), pytest.raises(KeyboardInterrupt):
         bench.playground.run(wait=True)
-    assert time.monotonic() - began < 1.5
     assert (bench.of("end")[0]["state"], bench.playground.running) == ("stopped", False)
-    assert not bench.server.bodies or bench.server.left.wait(2)  # it may be quicker than the request
+    assert not bench.server.bodies or bench.server.left.wait(10)  # it may be quicker than the request
 
 
 @answers(slow())
@@ -307,7 +305,7 @@ def test_closing_the_widget_ends_its_run(bench: Bench) -> None:
     bench.playground.run()
     eventually(lambda: bench.of("batch"), "a batch")
     bench.playground.close()
-    assert bench.server.left.wait(2)
+    assert bench.server.left.wait(10)
     assert bench.playground.builder.comm is None
 
 

@@ -14,6 +14,7 @@ import msgflux_nb as mf
 from msgflux_nb.reasoning.tool_loop import StepEnded
 from msgflux_nb.widgets.tool_calls import approval as _approval
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
+from tests.moments import quickly
 from tests.scripted import Reply, chunk, error, serving, stream
 
 from .bench import Bench, eventually, model_of
@@ -186,10 +187,9 @@ def test_a_stop_while_a_call_waits_gives_it_up(build: Build, adder: Adder) -> No
     bench = build(calling(("call_1", SUM), text="Let me see."), tools=[adder.add])
     bench.ask("17 + 25?")
     show(bench)
-    began = time.monotonic()
-    bench.playground.stop()
-    bench.wait()
-    assert time.monotonic() - began < 0.5
+    with quickly():
+        bench.playground.stop()
+        bench.wait()
     assert (bench.of("end")[0]["state"], bench.playground.calls.state, adder.asked) == ("stopped", "stopped", [])
     assert bench.playground.messages[1:] == [{"role": "assistant", "content": "Let me see."}]
 
@@ -307,10 +307,8 @@ def test_a_cell_that_waits_for_a_click_is_told_what_to_do(
     bench = build(calling(("call_1", SUM)), tools=[adder.add])
     if heard:
         bench.playground.calls._receive(None, {"type": "hello", "run": 0, "seq": 0}, [])  # as an ipykernel 6 does
-    began = time.monotonic()
-    with pytest.raises(mf.ToolCallError, match="approve='auto'"):
+    with quickly(), pytest.raises(mf.ToolCallError, match="approve='auto'"):
         bench.playground.run(wait=True)
-    assert time.monotonic() - began < 2
     assert (adder.asked, bench.of("end")[0]["state"], bench.playground.running) == ([], "failed", False)
 
 

@@ -21,6 +21,7 @@ from msgflux_nb.widgets.tool_calls.lane import Fragment
 from msgflux_nb.widgets.tool_calls.lane_twin import thinned
 from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
 from msgflux_nb.widgets.tool_calls.tool_fields import tool_fields
+from tests.moments import quickly
 from tests.scripted import Reply, Server, chunk, model_at, serving, stream
 
 HOSTILE = '</script><img src=x onerror=alert(1)>&"'
@@ -509,10 +510,9 @@ def test_stop_keeps_what_came_and_closes_the_connection(watch: Watch) -> None:
         view = watch(tools=[add])
         view.run(model_at(server.url), "How much?")
         view.wait_for(lambda: len(view.states) == 1 and view.states[0].raw == '{"a": 17, ', "the start of the call")
-        began = time.monotonic()
-        view.page("stop")
-        view.over_()
-        assert time.monotonic() - began < 1
+        with quickly():
+            view.page("stop")
+            view.over_()
         assert server.left.wait(5)
     assert (view.state, view.states[0].raw, view.error) == ("stopped", '{"a": 17, ', None)
     assert "".join(one[4] for one in view.lanes["calls"]) == '{"a": 17, '
@@ -555,10 +555,8 @@ def test_an_interrupt_ends_a_run_and_keeps_what_came(watch: Watch) -> None:
 
         thread = threading.Thread(target=interrupt)
         thread.start()
-        began = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
+        with quickly(), pytest.raises(KeyboardInterrupt):
             view.run(model_at(server.url), "How much?", wait=True)
-        assert time.monotonic() - began < 3
         thread.join(5)
         assert server.left.wait(5)
     assert (view.state, view.states[0].raw, view.running) == ("stopped", '{"a": 17, ', False)
