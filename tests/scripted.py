@@ -38,7 +38,6 @@ def completion(text: str | None = "Hello", *, reason: str = "stop", usage: int =
     """A whole answer."""
     body = {
         "id": "answer-1",
-        "model": "scripted",
         "choices": [{"index": 0, "message": {"content": text, **message}, "finish_reason": reason}],
         "usage": {"prompt_tokens": 4, "completion_tokens": usage - 4, "total_tokens": usage},
     }

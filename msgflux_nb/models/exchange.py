@@ -394,7 +394,7 @@ class Exchange:
             needs_end=self.profile.stream_ends,
             audio_format=self.request.audio_format,
             thoughts_in_total=self.profile.thoughts_in_total,
-            marks=self.profile.reasoning_in_content,
+            marks=self.profile.marks_on(self.request.wire),
             scrub=scrub,
             reader=reader_of(self.request.wire),
         )

@@ -15,10 +15,12 @@ from ..protocol.profile import Profile
 from ..protocol.snapshot import Snapshot
 from ..protocol.usage import Usage
 
-__all__ = ["cost_of", "unclear_bill", "with_request"]
+__all__ = ["cost_of", "is_same_model", "unclear_bill", "with_request"]
 
 Price = Callable[[int, int, int | None], float | None]
 _MILLION = 1_000_000
+_ALIAS = re.compile(r"-latest$")
+_SNAPSHOT = re.compile(r"[-@](?:20\d\d-?[01]\d-?[0-3]\d|[0-3]\d-[0-3]?\d(?:-20\d\d)?|\d{3,4})(?:-v\d+)?$")
 _USUAL_TIERS = frozenset(("default", "standard", "standard_only", "auto", "on_demand"))
 _TIER_KEYS = ("service_tier", "processing", "speed")  # the keys under which genai-prices has flex, batch and fast
 _ASKED_TIER = re.compile(rb'"service_tier": ?"(\w+)"')
@@ -52,8 +54,8 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
         usage: the tokens that were billed.
         profile: the provider's row.
         model: the model's name as the provider knows it.
-        answered: the model that answered, as the provider calls it; more exact if ``model`` is an alias or, as on
-            Azure, the name of a deployment.
+        answered: the model that answered, as the provider calls it. If it is another one than ``model``, which may be
+            the name of a router or of a deployment on Azure, its price counts, and none if that is not known.
     """
     if profile.free:
         return 0.0
@@ -63,13 +65,29 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
         return None
     if usage.unclear is not None or usage.fees:
         return None
-    for name in (model, answered):
+    for name in (model, answered) if answered is None or is_same_model(model, answered) else (answered,):
         price = _price(profile.price_list, name) if name else None
         if name and price is not None:
             if _is_usual(usage):
                 return price(usage.prompt_tokens, usage.completion_tokens, usage.cached)
             return _looked_up(profile.price_list, name, usage)
     return None
+
+
+def is_same_model(asked: str, answered: str) -> bool:
+    """Whether two names are of one model: the second may name its snapshot or its maker, and lack who serves it.
+
+    Example:
+        >>> is_same_model("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14"), is_same_model("gpt-4.1", "gpt-4.1-nano")
+        (True, False)
+    """
+    asked, answered = _bare(asked), _bare(answered)
+    alias = _ALIAS.sub("", asked)
+    return answered in (asked, alias) or _SNAPSHOT.sub("", answered) == alias
+
+
+def _bare(name: str) -> str:
+    return name.lower().rpartition("/")[2].partition(":")[0] if not name.startswith("ft:") else name
 
 
 def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = None) -> Usage | None:

@@ -68,9 +68,7 @@ class Accumulator:
     ) -> None:
         self._reader = reader
         given: dict[str, Any] = {"prefill": prefill, "audio_format": audio_format, "echoed": echoed}
-        self._grow_chat = functools.partial(GrowingChoice, **given, marks=marks)
-        has_field = reader is not None and marks == "marked"  # its wire has a reasoning field
-        self._grow = functools.partial(self._grow_chat, marks="never") if has_field else self._grow_chat
+        self._grow = functools.partial(GrowingChoice, **given, marks=marks)
         self._needs_end = needs_end
         self._thoughts_in_total = thoughts_in_total
         self._scrub = scrub
@@ -286,7 +284,7 @@ class Accumulator:
     def _add_text(self, channel: str, index: int | None, text: str, events: list[Event]) -> None:
         first = self._first
         if channel == "content":
-            if first.content.passed:
+            if first.content.passed and "<" not in text and "[" not in text:  # where a mark may begin
                 first.text.add(text)
                 events.append(TextDelta(text))
             else:
@@ -377,10 +375,7 @@ class Accumulator:
                 self.failure = error_in(value.get("response"), scrub=self._scrub)
             if isinstance(value, dict):  # the usage may come with an error, or after it
                 if self._reader is not None and not self._reader.recognised and isinstance(value.get("choices"), list):
-                    self._reader, self._grow = None, self._grow_chat  # the gateway answers on another wire
-                    if not self.has_content:
-                        self._first = self._grow(index=0)
-                        self._choices = {0: self._first}
+                    self._reader = None  # the gateway answers on another wire
                 self._note_kind(value)
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)

@@ -3,7 +3,8 @@
 Providers spell these headers in many ways: ``x-ratelimit-remaining-tokens``, ``anthropic-ratelimit-tokens-remaining``,
 ``x-ratelimit-remaining-tokens-minute``, ``x-ratelimit-reset-requests-day``. So a name is read word by word, in any
 order: whether it is a remaining count or the time of a reset, whether it is of requests or tokens, and the other words,
-which tell what count and reset belong together.
+which tell what count and reset belong together. A gateway may send headers of its own next to those of the provider:
+each family is read by itself, and the tightest limit counts.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _OF_REQUESTS = frozenset(("request", "requests", "req", "reqs", "calls"))
 _OF_TOKENS = frozenset(("token", "tokens", "tok"))
 _OF_ANSWERS = frozenset(("output", "completion", "generated"))  # tokens of answers, which are not known beforehand
 _NO_MATTER = frozenset(("x", "ms", "azure", "anthropic", "openai", "groq", "after", "at", "time", "in", "project"))
+_MAKERS = frozenset(("x", "azure", "anthropic", "openai", "groq"))  # whose headers belong together
 _OTHERS = frozenset(("limit", "policy", "used", "cost", "type", "resource", "over", "scope", "timeremaining", "query"))
 _NOTHING: tuple[None, float] = (None, 0.0)
 # One header for everything, in the IETF's drafts: "limit=100, remaining=50, reset=5", and "default";r=50;t=30.
@@ -56,10 +58,12 @@ class _Kind(NamedTuple):
     Attributes:
         tokens: whether tokens are limited; else requests.
         scope: the other words of the name, such as ``minute``.
+        maker: whose headers they are, as their names say.
     """
 
     tokens: bool
     scope: str
+    maker: str = ""
 
 
 class _Header(NamedTuple):
@@ -138,8 +142,10 @@ def _shared(left: dict[_Kind, float | None], resets: dict[_Kind, float]) -> list
     found = []
     for of in left.keys() - resets.keys():
         count = left[of]
-        others = [_Kind(of.tokens, ""), *([_Kind(False, of.scope)] if of.tokens else [])]
-        seconds = next((resets[other] for other in others if other in resets), None)
+        others = [(of.tokens, of.scope), (of.tokens, ""), *([(False, of.scope)] if of.tokens else [])]
+        own = [_Kind(*other, of.maker) for other in others]
+        foreign = [other for names in others for other in resets if other[:2] == names]
+        seconds = next((resets[other] for other in (*own, *foreign) if other in resets), None)
         if count is not None and seconds is not None:
             found.append(_Limit(of, count, seconds))
     return found
@@ -148,7 +154,7 @@ def _shared(left: dict[_Kind, float | None], resets: dict[_Kind, float]) -> list
 def _tightest(limits: list[_Limit], *, tokens: bool) -> tuple[float, float] | None:
     """Return the limit that leaves least, of several of one kind such as a minute's and a day's."""
     least: tuple[float, float] | None = None
-    for (kind, scope), left, seconds in limits:
+    for (kind, scope, _), left, seconds in limits:
         if kind is tokens and left is not None and scope not in _OF_ANSWERS and (least is None or left <= least[0]):
             least = left, seconds if least is None or left < least[0] else max(seconds, least[1])
     return least
@@ -174,7 +180,8 @@ def _name(raw: bytes) -> _Header | Literal["together"] | None:
         return None
     tokens = bool(words & _OF_TOKENS) or family.group().startswith("token")
     scope = words - _LEFT - _RESET - _OF_REQUESTS - _OF_TOKENS - _NO_MATTER
-    return _Header(bool(words & _LEFT), _Kind(tokens, " ".join(sorted(scope))), name.endswith(("-ms", "_ms")))
+    of = _Kind(tokens, " ".join(sorted(scope)), " ".join(sorted(words & _MAKERS)))
+    return _Header(bool(words & _LEFT), of, name.endswith(("-ms", "_ms")))
 
 
 @functools.lru_cache(maxsize=512)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .control_marks import MarkFilter, taken_out
+from .pieces import TextPieces
 from .prefill import EchoFilter
 from .reasoning_marks import MarkedPart, ReasoningFilter, ReasoningMarks, split_at_lone_mark
 
@@ -12,6 +14,12 @@ _LATE = (
     "told as text while it streamed; .text holds only what follows it. If this model always reasons first, use "
     'profile={"reasoning_in_content": "begun"}, or a reasoning parser on the server.'
 )
+_AGAIN = (
+    "the content holds more marks that end reasoning than marks that begin it; what stood before the last one is in "
+    ".reasoning, and .text holds only what follows it."
+)
+_NO_REASONING = "<think></think>"
+_MOST_ENDS = 8
 
 
 class ContentReader:
@@ -21,6 +29,7 @@ class ContentReader:
         prefill: the start of the answer, as sent.
         echoed: whether the server repeats it at the beginning of the content.
         marks: where reasoning may be in the content.
+        said: the text that was returned; whoever calls adds it.
 
     Attributes:
         echo: finds and removes the repeated prefill.
@@ -30,13 +39,14 @@ class ContentReader:
         begun: whether anything has arrived.
     """
 
-    def __init__(self, prefill: str, *, echoed: bool, marks: ReasoningMarks) -> None:
+    def __init__(self, prefill: str, *, echoed: bool, marks: ReasoningMarks, said: TextPieces | None = None) -> None:
         self._marks = marks
         self._filter = ReasoningFilter("marked" if prefill and marks == "begun" else marks)
         parts = self._filter.feed(prefill) if prefill else []
         if prefill and not self._filter.inside:
             parts += self._filter.close()
             self._filter.passed = bool(prefill.strip()) or self._filter.passed
+        self._filter.dropped.clear()
         self.prefill_text = "".join(part.text for part in parts if not part.reasoning)
         self.prefill_reasoning = "".join(part.text for part in parts if part.reasoning)
         self._no_text = not self.prefill_text.strip()
@@ -44,6 +54,8 @@ class ContentReader:
             self._filter = ReasoningFilter(marks)
             self.prefill_reasoning = ""
         self.echo = EchoFilter(self.prefill_text if echoed else "")
+        said = TextPieces() if said is None else said
+        self._control = MarkFilter(said, prefill=self.prefill_text, never=marks == "never")
         self.passed = self._filter.passed and self.echo.passed
         self.begun = False
         self._found = False  # whether reasoning was found
@@ -51,7 +63,7 @@ class ContentReader:
     def feed(self, content: str) -> list[MarkedPart]:
         """Read some content, and return the pieces that are certain."""
         self.begun = self.begun or bool(content)
-        return self._without_echo(self._filter.feed(content))
+        return self._read(self._filter.feed(content))
 
     def separate(self) -> None:
         """Note that this server sends reasoning in a separate field."""
@@ -60,7 +72,9 @@ class ContentReader:
     def close(self) -> list[MarkedPart]:
         """Handle the end, and return what was held back."""
         parts = self._without_echo(self._filter.close())
-        rest = self.echo.close()
+        text = "".join(part.text for part in parts if not part.reasoning)
+        rest = self._control.close(text + self.echo.close())
+        parts = [part for part in parts if part.reasoning]
         return [*parts, MarkedPart(False, rest)] if rest else parts
 
     def mistaken_reasoning(self, *, ended: bool) -> str | None:
@@ -69,26 +83,66 @@ class ContentReader:
         Args:
             ended: whether the model ended the answer itself.
         """
-        text = self._filter.mistaken_reasoning(ended=ended)
-        return None if text is None else self.echo.feed(text) + self.echo.close()
+        said = self._filter.mistaken_reasoning(ended=ended)
+        if said is None:
+            return None
+        return self._control.close(self.echo.feed(said) + self.echo.close())
 
     def split_late(self, text: str) -> tuple[str, str] | None:
         """Split content that was read as text, but ends its reasoning with a lone mark; None if it has none."""
-        if self._marks == "never" or self._found or not self._no_text or not self._filter.passed:
+        if self._marks == "never" or not self._no_text or not self._filter.passed:
             return None
-        return split_at_lone_mark(text)
+        reasoning: list[str] = []
+        while len(reasoning) < _MOST_ENDS and (late := split_at_lone_mark(text)) is not None:
+            reasoning.append(late[0])
+            text = late[1]
+        if not reasoning:
+            return None
+        parts, taken = _behind_reasoning(text)
+        self._control.taken += taken
+        reasoning += [part.text for part in parts if part.reasoning]
+        return "\n\n".join(reasoning), "".join(part.text for part in parts if not part.reasoning)
 
-    @staticmethod
-    def late_warning() -> str:
-        """Return the warning that such reasoning was streamed as text."""
-        return _LATE
+    def warnings(self, *, late: bool, streamed: bool) -> list[str]:
+        """Return what to say of the marks.
+
+        Args:
+            late: whether ``split_late`` found reasoning.
+            streamed: whether somebody may have read the text while it came.
+        """
+        said = [_AGAIN] if late and self._found else [_LATE] if late and streamed else []
+        return [*said, taken_out(self._control.taken)] if self._control.taken else said
+
+    def _read(self, parts: list[MarkedPart]) -> list[MarkedPart]:
+        new: list[MarkedPart] = []
+        for reasoning, text in self._without_echo(parts):
+            said = text if reasoning else self._control.feed(text)
+            if said:
+                new.append(MarkedPart(reasoning, said))
+        self.passed = self._filter.passed and self.echo.passed and not self._control.holds
+        return new
 
     def _without_echo(self, parts: list[MarkedPart]) -> list[MarkedPart]:
+        """Pieces of the content without an echoed prefill."""
         new: list[MarkedPart] = []
         for part in parts:
             self._found = self._found or part.reasoning
             text = part.text if part.reasoning or self.echo.passed else self.echo.feed(part.text)
             if text:
                 new.append(MarkedPart(part.reasoning, text))
-        self.passed = self._filter.passed and self.echo.passed
+        if self._found:
+            self._control.after_reasoning()
+        self._control.open(self._filter.dropped)
+        self._filter.dropped.clear()
         return new
+
+
+def _behind_reasoning(text: str) -> tuple[list[MarkedPart], list[str]]:
+    """Return what the text behind reasoning consists of, and the control marks that were taken out of it."""
+    said = TextPieces()
+    reader = ContentReader("", echoed=False, marks="marked", said=said)
+    parts = reader.feed(f"{_NO_REASONING}{text}")
+    for part in parts:
+        if not part.reasoning:
+            said.add(part.text)
+    return [*parts, *reader.close()], reader._control.taken

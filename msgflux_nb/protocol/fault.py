@@ -39,13 +39,19 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     429: RateLimitError,
 }
 _FAULT_BY_STATUS = {405: Fault.SETTINGS, 413: Fault.SIZE, 503: Fault.LOAD, 529: Fault.LOAD}
-# The status of an error inside a stream or an answer with status 200, by its wording.
+# MiniMax answers 200 with a number: of a key, of a limit (requests, tokens, connections, more at once than before), of
+# a value.
+_KEY, _LIMITED, _VALUE = "baseresp(?:1004|2049)", "baseresp(?:1002|1039|1041|2045)", "baseresp(?:1042|2013)"
+# The status of an error inside a stream or an answer with status 200, by its wording or code.
 _BY_WORD: list[tuple[re.Pattern[str], int]] = [
-    (re.compile(r"authentication_error|(invalid|incorrect)[ _](api|access)[ _]?key|unauthori[sz]ed", re.I), 401),
+    (
+        re.compile(rf"authentication_error|(invalid|incorrect)[ _](api|access)[ _]?key|unauthori[sz]ed|{_KEY}", re.I),
+        401,
+    ),
     (re.compile(r"permission_(error|denied)|forbidden", re.I), 403),
-    (re.compile(r"rate.?limit|too.many.requests|throttl|resource_exhausted", re.I), 429),
+    (re.compile(rf"rate.?limit|too.many.requests|throttl|resource_exhausted|{_LIMITED}", re.I), 429),
     (re.compile(r"not_found_error|model_not_found", re.I), 404),
-    (re.compile(r"invalid_?(request|argument|parameter)|bad_?request|content_filter", re.I), 400),
+    (re.compile(rf"invalid_?(request|argument|parameter)|bad_?request|content_filter|{_VALUE}", re.I), 400),
 ]
 # A 500 for a request that will never work (seen with llama.cpp).
 _PERMANENT = re.compile(
@@ -171,7 +177,8 @@ def _class_by_status(evidence: Evidence) -> type[ProviderError]:
     status = evidence.status
     said = f"{evidence.code} {evidence.prose}"
     if status is None:
-        status = next((known for pattern, known in _BY_WORD if pattern.search(said)), None)
+        coded = f"{said} {' '.join(evidence.words)}"
+        status = next((known for pattern, known in _BY_WORD if pattern.search(coded)), None)
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if _PERMANENT.search(said):

@@ -178,8 +178,8 @@ ROWS = (
         "This request's picture or file is refused. Other requests are not affected.",
     ),
     FaultRow(
-        # OpenAI, Moonshot, DashScope, Volcengine, MiniMax (1008), Together, xAI, Anthropic, OpenRouter, SiliconFlow,
-        # Zhipu.
+        # OpenAI, Moonshot, DashScope, Volcengine, MiniMax (1008, 2056), Together, xAI, Anthropic, OpenRouter,
+        # SiliconFlow, Zhipu.
         "no money or quota left",
         Fault.ACCOUNT,
         _codes(
@@ -238,7 +238,7 @@ ROWS = (
         "The account has no quota left; waiting does not help.",
     ),
     FaultRow(
-        # OpenAI, Gemini (400), Anthropic, DashScope, Mistral, MiniMax (1004), Cerebras, Groq, Together.
+        # OpenAI, Gemini (400), Anthropic, DashScope, Mistral, MiniMax (1004, 2049), Cerebras, Groq, Together.
         "a key that is missing or wrong",
         Fault.SETTINGS,
         _codes(
@@ -255,6 +255,7 @@ ROWS = (
                 "AuthenticationError",
                 "incorrect_api_key*",
                 "baseresp1004",
+                "baseresp2049",
                 "InvalidApiKey",
             ),
             *("account_deactivated", "access_terminated", "expired_api_key", "no_api_key", "API_KEY_*"),
@@ -330,7 +331,7 @@ ROWS = (
     FaultRow(
         # Anthropic (529), Moonshot, Cerebras, Mistral, OpenAI, Volcengine, AWS, Together; counted: OpenAI, Groq,
         # Cerebras,
-        # DashScope, Azure, AWS, MiniMax (1002, 1039), GitHub.
+        # DashScope, Azure, AWS, MiniMax (1002, 1039, 1041, 2045), GitHub.
         "too much at once",
         Fault.LOAD,
         _codes(
@@ -344,6 +345,7 @@ ROWS = (
             ),
             *(
                 "baseresp1039",
+                "baseresp1041",
                 "baseresp2045",
                 "*capacity_exceeded",
                 "RATE_LIMIT_EXCEEDED",

@@ -238,7 +238,7 @@ def plain_answer(body: bytes, request: ChatRequest, profile: Profile) -> PlainAn
     """
     if request.stream or request.prefill or request.has_tools or request.audio_format:
         return None
-    marks = profile.reasoning_in_content
+    marks = profile.marks_on(request.wire)
     return plain_on(request.wire, body, marks, thoughts_in_total=profile.thoughts_in_total)
 
 
@@ -250,7 +250,7 @@ def plain_on(
     Args:
         wire: the wire of the answer.
         body: its bytes.
-        marks: where reasoning may be in the content; only chat completions may lack a field for it.
+        marks: where reasoning may be in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
     """
     if wire == "chat":
@@ -261,7 +261,11 @@ def plain_on(
         found = (_decode_response(body) if wire == "responses" else _decode_message(body)).plain
     except (msgspec.MsgspecError, RecursionError):
         return None
-    return found if found is not None and found.text.strip() else None
+    if found is None:
+        return None
+    if marks == "marked" and may_hold_marks(found.text) and _without_reasoning(found.text) != found.text:
+        return None
+    return found if found.text.strip() else None
 
 
 def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> PlainAnswer | None:
@@ -274,19 +278,23 @@ def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> P
     if marks == "begun":
         return None
     if marks == "marked" and may_hold_marks(text):
-        text = _without_reasoning(text)
+        apart = _without_reasoning(text)
+        if apart is None:
+            return None
+        text = apart
     if not text.strip():
         return None
     tier = payload.service_tier or None
     return PlainAnswer(text, _usage(payload.usage, tier, thoughts_in_total), payload.model or None)
 
 
-def _without_reasoning(text: str) -> str:
+def _without_reasoning(text: str) -> str | None:
+    """Return what follows the reasoning; None where there is a warning to give."""
     choice = GrowingChoice(0, "", None)
     choice.add_content(text)
     choice.finished = Finished("stop", "stop")
     choice.close(streamed=False)
-    return str(choice.text)
+    return None if choice.warnings else str(choice.text)
 
 
 def _usage(raw: msgspec.Raw, tier: str | None, thoughts_in_total: bool) -> Usage | None:

@@ -26,6 +26,9 @@ Wire = Literal["chat", "responses", "messages"]
 """The format of requests and answers: OpenAI's chat completions, OpenAI's Responses, Anthropic's Messages."""
 
 
+_WITHOUT_MARKS = frozenset(("openai", "azure", "anthropic"))
+
+
 class ForcedCall(msgspec.Struct, frozen=True, kw_only=True):
     """How to make a model call a tool if ``tool_choice`` has no effect.
 
@@ -172,6 +175,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __repr__(self) -> str:
         return without_secrets(super().__repr__())
+
+    def marks_on(self, wire: Wire) -> ReasoningMarks:
+        """Where reasoning may stand in the content of an answer on a wire.
+
+        OpenAI and Anthropic send reasoning in a place of its own on their own wires: marks in a text are its words.
+        """
+        marks = self.reasoning_in_content
+        return "never" if marks == "marked" and wire != "chat" and self.provider in _WITHOUT_MARKS else marks
 
 
 def override(profile: Profile, changes: dict[str, Any]) -> Profile:

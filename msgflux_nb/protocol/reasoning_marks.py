@@ -2,13 +2,15 @@
 
 A server without a reasoning parser sends the model's whole text: ``<think>…</think>`` and then the answer. Marks count
 only at the beginning of the content, so an answer that mentions ``<think>`` stays unchanged. Some chat templates write
-the opening mark into the prompt; then the answer holds only a closing mark.
+the opening mark into the prompt; then the answer holds only a closing mark. A pair of marks may be inside another one.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Literal, NamedTuple
+
+from .control_marks import HEADS, may_end_in_mark
 
 __all__ = ["ReasoningFilter", "ReasoningMarks", "may_hold_marks", "split_at_lone_mark"]
 
@@ -29,10 +31,7 @@ _OPENINGS: dict[str, tuple[str, ...]] = {
 }
 """The marks that end the reasoning, by opening mark, in lower case."""
 _PLAIN_WORDS = frozenset(("here is my thought process:",))
-_PASSED_OVER = ("<|start|>assistant", "<|channel|>final<|message|>", "<|start_response|>", "<|begin_of_solution|>")
-"""Filler before, or between, reasoning and answer; it belongs to neither."""
-
-_HEADS = (*_OPENINGS, *_PASSED_OVER)
+_HEADS = (*_OPENINGS, *HEADS)  # those of the second kind belong to neither reasoning nor answer
 _LONGEST_HEAD = max(map(len, _HEADS))
 _FIRST_SIGNS = frozenset(head[0] for head in _HEADS)
 _LONE = (
@@ -43,9 +42,11 @@ _LONE = (
     "<channel|>",
     "<|end_thinking|>",
 )
-_FIND_LONE = re.compile("|".join(map(re.escape, _LONE)), re.I)
-_FIND_OPENING = re.compile("|".join(re.escape(head) for head in _OPENINGS if head not in _PLAIN_WORDS), re.I)
-_STARTS = "<◁[Hh"
+_PAIRED = tuple(head for head in _OPENINGS if head not in _PLAIN_WORDS and not head.startswith("<|channel|>"))
+_FIND_MARK = re.compile("|".join(map(re.escape, (*_LONE, *_PAIRED, "<|channel|>"))), re.I)
+_STARTS = "<◁"
+_MENTION = tuple(" ,.;:'\"`)")  # a mark in front of one of these is part of a sentence
+_NEXT_END = 4_000  # characters behind a closing mark in which another one is looked for, if two were opened
 _BLANK_LIMIT = 256  # after so many characters of white space no mark is expected
 _TRIES = 8
 
@@ -71,6 +72,7 @@ class ReasoningFilter:
     Attributes:
         passed: whether everything from now on is text.
         inside: whether the last content was reasoning.
+        dropped: marks that belong to neither reasoning nor text.
     """
 
     def __init__(self, marks: ReasoningMarks) -> None:
@@ -79,8 +81,13 @@ class ReasoningFilter:
         self._begun = marks == "begun"
         self._held = ""
         self._closings: tuple[str, ...] = ()
+        self._marks: tuple[str, ...] = ()
         self._find: re.Pattern[str] | None = None
         self._blank = False  # whether white space is dropped, since it follows a mark
+        self.dropped: list[str] = []
+        self._ended = False
+        self._deep = 0  # marks that were opened inside the reasoning and are not closed yet
+        self._last = ""  # the last character of the reasoning
         self._opening = ""  # the mark that opened the reasoning; empty if a template did
         self._since: list[str] = []  # everything since the reasoning began, the mark included
 
@@ -98,10 +105,14 @@ class ReasoningFilter:
 
     def close(self) -> list[MarkedPart]:
         """Handle the end, and return what was held back."""
+        self._ended = True
+        parts: list[MarkedPart] = []
+        while self._held and not self.passed and self._step(parts):
+            pass
         held, self._held = self._held, ""
         if self._blank:
             held = held.lstrip()
-        return [MarkedPart(self.inside, held)] if held else []
+        return [*parts, MarkedPart(self.inside, held)] if held else parts
 
     def separate(self) -> None:
         """Note that this server sends reasoning in a separate field, so that content does not begin with it."""
@@ -117,7 +128,7 @@ class ReasoningFilter:
             return None
         said = "".join(self._since)
         after = said.lstrip()[len(self._opening) :][:1]
-        if self._opening and self._opening not in _PLAIN_WORDS and after not in tuple(" ,.;:'\"`)"):
+        if self._opening and self._opening not in _PLAIN_WORDS and after not in ("", *_MENTION):
             return None
         self.inside = False
         return said
@@ -136,9 +147,15 @@ class ReasoningFilter:
             head = next((head for head in _HEADS if start.startswith(head)), None)
             if head is None and start and any(head.startswith(start) for head in _HEADS):
                 return False
+        behind = body[len(head) : len(head) + 1] if head is not None else ""
+        if head in HEADS and not behind and not self._ended:
+            return False
+        if head in HEADS and not self._blank and behind in ("", *_MENTION):
+            head = None
         if head in _OPENINGS:
             self._open(head, _OPENINGS[head], body[len(head) :])
         elif head is not None:
+            self.dropped.append(body[: len(head)])
             self._held, self._blank, self._begun = body[len(head) :], True, False
         elif self._begun and body[:1] not in ("{", "[", "`"):
             self._open("", _LONE, body)
@@ -152,8 +169,11 @@ class ReasoningFilter:
     def _open(self, opening: str, closings: tuple[str, ...], rest: str) -> None:
         self._since = [self._held]
         self._held, self._opening, self._closings, self._begun = rest, opening, closings, False
-        self._find = re.compile("|".join(map(re.escape, closings)), re.I)
+        inner = tuple(mark for mark in _PAIRED if opening in ("", mark))
+        self._marks = (*closings, *inner)
+        self._find = re.compile("|".join(map(re.escape, self._marks)), re.I)
         self.inside = self._blank = True
+        self._deep, self._last = 0, ""
 
     def _inside(self, parts: list[MarkedPart]) -> bool:
         """Look for the mark that ends the reasoning."""
@@ -163,20 +183,42 @@ class ReasoningFilter:
             self._blank = not self._held
         found = self._find.search(self._held)
         end = len(self._held) - self._kept() if found is None else found.start()
-        if end:
-            parts.append(MarkedPart(True, self._held[:end]))
-        if found is None:
-            self._held = self._held[end:]
+        if found is not None and found[0].lower() not in self._closings:
+            before = self._held[end - 1 : end] or self._last
+            self._deep += before not in tuple("`'\"")
+            return self._think(found.end(), parts)
+        if found is None or (self._deep and (inner := self._is_inner(found.end())) is None):
+            self._think(end, parts)
             return False
-        self._held, self.inside, self._blank = self._held[found.end() :], False, True
+        if self._deep and inner:
+            self._deep -= 1
+            return self._think(found.end(), parts)
+        self._think(end, parts)
+        self._held, self.inside, self._blank = self._held[found.end() - end :], False, True
         self._since.clear()
         return True
+
+    def _think(self, end: int, parts: list[MarkedPart]) -> bool:
+        """Take the held content as reasoning, up to its end."""
+        if end:
+            parts.append(MarkedPart(True, self._held[:end]))
+            self._last = self._held[end - 1]
+            self._held = self._held[end:]
+        return True
+
+    def _is_inner(self, end: int) -> bool | None:
+        """Whether another mark behind a closing one ends the reasoning; None while that is not known."""
+        behind = self._held[end : end + _NEXT_END]
+        next_end = _lone_mark(behind)
+        if next_end is not None and (next_end.end() < len(behind) or self._ended):
+            return True
+        return False if self._ended or len(behind) == _NEXT_END else None
 
     def _kept(self) -> int:
         """Return how many characters at the end of the held content may begin a closing mark."""
         end = self._held[-_LONGEST_HEAD:].lower()
         for start in range(len(end)):
-            if any(closing.startswith(end[start:]) for closing in self._closings):
+            if any(mark.startswith(end[start:]) for mark in self._marks):
                 return len(end) - start
         return 0
 
@@ -184,18 +226,29 @@ class ReasoningFilter:
 def split_at_lone_mark(text: str) -> tuple[str, str] | None:
     """Split a text at a closing mark whose opening mark was in the prompt; None if there is none.
 
-    A mark that is quoted, in a code block, after an opening mark or in the middle of a sentence does not count: there
-    the text only mentions it.
+    A mark that is quoted, in a block of code, closes one that was opened before it or stands in the middle of a
+    sentence does not count: there the text only mentions it.
     """
     if text.lstrip()[:3].startswith(("{", "[", "```")):  # JSON, whose strings may hold a mark
         return None
-    opening = _FIND_OPENING.search(text)
-    end = len(text) if opening is None else opening.start()
-    for tried, found in enumerate(_FIND_LONE.finditer(text, 0, end)):
-        if tried == _TRIES:
-            return None
-        if _ends_reasoning(text, found.start(), found.end()):
-            return text[: found.start()].strip(), text[found.end() :].lstrip()
+    found = _lone_mark(text)
+    return None if found is None else (text[: found.start()].strip(), text[found.end() :].lstrip())
+
+
+def _lone_mark(text: str) -> re.Match[str] | None:
+    """Return the first closing mark that ends reasoning and whose opening is not in the text."""
+    open_, tried = 0, 0
+    for found in _FIND_MARK.finditer(text):
+        if found[0].lower() not in _LONE:
+            open_ += text[found.start() - 1 : found.start()] not in tuple("`'\"")
+        elif open_:
+            open_ -= 1
+        elif _ends_reasoning(text, found.start(), found.end()):
+            return found
+        else:
+            tried += 1
+            if tried == _TRIES:
+                return None
     return None
 
 
@@ -212,6 +265,8 @@ def _ends_reasoning(text: str, start: int, end: int) -> bool:
 def may_hold_marks(text: str) -> bool:
     """Whether a complete content may hold marks; a quick check, since few do."""
     first = text[:1] if not text[:1].isspace() else text.lstrip()[:1]
-    if first == "[" and text.lstrip()[:7].lower() == "[think]":
+    if first == "[" and text.lstrip()[:7].lower() in ("[think]", "[|assis"):
         return True
-    return (first in _STARTS and first != "[") or "</" in text or "|>" in text or "[/" in text or "◁/" in text
+    if first in ("H", "h") and text.lstrip()[:4].lower() == "here":
+        return True
+    return first in _STARTS or may_end_in_mark(text) or "</" in text or "|>" in text or "[/" in text or "◁/" in text

@@ -165,7 +165,7 @@ class GrowingChoice:
     ) -> None:
         self.index = index
         self.text, self.reasoning, self.refusal = TextPieces(), TextPieces(), TextPieces()
-        self.content = ContentReader(prefill, echoed=echoed, marks=marks)
+        self.content = ContentReader(prefill, echoed=echoed, marks=marks, said=self.text)
         self.warnings: list[str] = []
         self._thought = TextPieces()  # reasoning that was in the content
         self._messages = TextPieces()  # content that came in whole messages
@@ -259,18 +259,18 @@ class GrowingChoice:
     def _settle(self, streamed: bool) -> list[Event | None]:
         """Correct what only the end shows: supposed reasoning that is text, or reasoning without an opening mark."""
         reason = None if self.finished is None else self.finished.reason
+        told: list[Event | None] = []
         text = self.content.mistaken_reasoning(ended=reason not in (None, "length"))
+        late = None
         if text is not None:
             self._thought = TextPieces()
-            return [self._append(TextDelta, self.text, text)]
-        late = self.content.split_late(str(self.text))
-        if late is not None:
+            told = [self._append(TextDelta, self.text, text)]
+        elif (late := self.content.split_late(str(self.text))) is not None:
             reasoning, text = late
-            self._thought.add(reasoning)
+            self._thought.list[:] = [f"{str(self._thought).rstrip()}\n\n{reasoning}".lstrip()]
             self.text.list[:] = [text] if text else []
-            if streamed:
-                self.warnings.append(self.content.late_warning())
-        return []
+        self.warnings += self.content.warnings(late=late is not None, streamed=streamed)
+        return told
 
     @property
     def is_waiting(self) -> bool:

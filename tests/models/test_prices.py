@@ -15,7 +15,7 @@ from genai_prices import calc_price
 
 import msgflux_nb as mf
 from msgflux_nb.models import learnt
-from msgflux_nb.models.prices import _even, _price, cost_of
+from msgflux_nb.models.prices import _even, _price, cost_of, is_same_model
 from msgflux_nb.models.profiles import PROFILES
 from msgflux_nb.protocol.events import Usage
 from msgflux_nb.storage import answers as store
@@ -104,6 +104,57 @@ def test_an_own_server_costs_nothing() -> None:
 def test_a_server_that_nobody_knows_has_no_price() -> None:
     with serving(billed()) as server:
         assert mf.Model.chat_completion("gpt-4.1-nano", base_url=server.url)("Hi").metadata.cost is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "cost"),
+    [
+        ("openai/gpt-4.1-nano", "gpt-4.1-nano-2025-04-14", 0.3),  # its snapshot
+        ("openai/gpt-4.1-nano", "GPT-4.1-nano", 0.3),
+        ("openai/gpt-4.1-nano", "openai/gpt-4.1-nano", 0.3),
+        ("openai/gpt-4.1-nano", "gpt-4.1-mini", 1.2),  # a router's choice: 0.40 in, 1.60 out
+        ("openai/gpt-4.1", "gpt-4.1-nano-2025-04-14", 0.3),  # what the provider fell back to
+        ("openai/auto", "gpt-4.1-nano", 0.3),
+        ("openai/gpt-4.1-nano", "a-model-of-tomorrow", None),
+        ("openai/gpt-4.1-nano", "gateway/our-own-7b", None),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_price_is_that_of_the_model_that_answered(
+    asked: str, answered: str, cost: float | None, streamed: bool
+) -> None:
+    message = {"content": '{"value": "Hello"}'}
+    choice = {"index": 0, "delta" if streamed else "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000}
+    body = json.dumps({"model": answered, "choices": [choice], "usage": usage}).encode()
+    with serving(Reply([b"data: " + body + b"\n\ndata: [DONE]\n\n" if streamed else body])) as server:
+        answer = model(asked, server.url)("Hi", stream=streamed)
+        answer.consume()
+        table = (
+            None if streamed else mf.extract(["Hi"], str, model=model(asked, server.url), progress=False, store=False)
+        )
+    assert answer.metadata.cost == (cost if cost is None else pytest.approx(cost))
+    assert table is None or (table["_cost"].isna()[0] if cost is None else table["_cost"][0] == pytest.approx(cost))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", True),
+        ("gpt-4o", "gpt-4o-2024-08-06", True),
+        ("gemini-2.5-flash", "models/gemini-2.5-flash", True),
+        ("mistral-small-latest", "mistral-small-2506", True),
+        ("grok-4", "grok-4-0709", True),
+        ("openai/gpt-oss-20b:groq", "gpt-oss-20b", True),
+        ("gpt-4o-2024-05-13", "gpt-4o-2024-08-06", False),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("claude-opus-4", "claude-sonnet-4", False),
+        ("llama-3-8b", "llama-3-70b", False),
+    ],
+)
+def test_a_dated_name_is_the_same_model_and_another_name_is_another(asked: str, answered: str, same: bool) -> None:
+    assert is_same_model(asked, answered) is same
 
 
 def test_a_deployment_costs_what_the_model_behind_it_costs() -> None:

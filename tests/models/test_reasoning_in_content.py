@@ -110,3 +110,35 @@ def test_a_batch_reads_reasoning_as_a_call_does() -> None:
     with serving(completion(THOUGHT + ADA)) as server:
         table = mf.extract(["Ada, 36"], Person, model=model_at(server.url), progress=False, store=False)
         assert table[["name", "age", "_status"]].to_dict("records") == [{"name": "Ada", "age": 36, "_status": "ok"}]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(("provider", "text"), [("vllm", "Hi"), ("anthropic", "<think>Hm</think>Hi<|im_end|>")])
+def test_on_another_wire_marks_are_read_unless_who_made_it_answers(provider: str, text: str, streamed: bool) -> None:
+    block = {"type": "text", "text": "<think>Hm</think>Hi<|im_end|>"}
+    body = {"type": "message", "role": "assistant", "content": [block], "stop_reason": "end_turn", "model": "m"}
+    events = [
+        {"type": "message_start", "message": {**body, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": letter}}
+            for letter in block["text"]
+        ),
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        {"type": "message_stop"},
+    ]
+    whole = Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+    with serving(
+        Reply([f"data: {json.dumps(event)}\n\n".encode() for event in events]) if streamed else whole
+    ) as server:
+        asked = mf.Model.chat_completion(f"{provider}/m", base_url=server.url, api_key="k", wire="messages")
+        answer = asked("Hello", stream=streamed)
+        assert answer.consume() == text
+        assert bool(answer.metadata.warnings) == (text == "Hi")
+
+
+def test_a_batch_takes_control_marks_out_and_says_so() -> None:
+    with serving(completion("<|begin_of_box|>" + ADA + "<|end_of_box|>")) as server:
+        table = mf.extract(["Ada, 36"], Person, model=model_at(server.url), progress=False, store=False)
+        assert table[["name", "age", "_status"]].to_dict("records") == [{"name": "Ada", "age": 36, "_status": "ok"}]
+        assert "<|begin_of_box|>" in table["_warnings"][0]

@@ -78,3 +78,44 @@ def test_other_providers_names_are_known(remaining: str, reset: str) -> None:
 )
 def test_what_says_nothing_limits_nothing(headers: dict[str, str]) -> None:
     assert allowed(**headers) is None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "left", "seconds"),
+    [
+        (
+            {
+                "X_RateLimit_Remaining_Requests": "90",
+                "X_RateLimit_Reset_Requests": "1s",
+                "Anthropic_RateLimit_Requests_Remaining": "0",
+                "Anthropic_RateLimit_Requests_Reset": "2023-11-14T22:13:50Z",
+            },
+            0,
+            30,
+        ),
+        (
+            {
+                "X_RateLimit_Remaining_Requests": "2",
+                "X_RateLimit_Reset_Requests": "20",
+                "RateLimit_Remaining": "50",
+                "RateLimit_Reset": "7",
+            },
+            2,
+            20,
+        ),
+        (
+            {"RateLimit": "limit=100, remaining=1, reset=9", "X_RateLimit_Remaining": "40", "X_RateLimit_Reset": "3"},
+            1,
+            9,
+        ),
+        ({"RateLimit": '"default";r=70;t=9', "X_RateLimit_Remaining": "4", "X_RateLimit_Reset": "33"}, 4, 33),
+        ({"X_RateLimit_Remaining_Requests": "5", "RateLimit_Reset": "12"}, 5, 12),
+    ],
+)
+def test_of_two_families_of_headers_the_tightest_limit_counts_whichever_comes_first(
+    headers: dict[str, str], left: float, seconds: float, turned: bool
+) -> None:
+    found = allowed(**dict(reversed(headers.items())) if turned else headers)
+    assert found is not None
+    assert (found.requests, found.requests_seconds) == (left, pytest.approx(seconds))

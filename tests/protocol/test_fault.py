@@ -70,6 +70,31 @@ def test_every_row_of_the_table_has_a_body() -> None:
     assert [row.name for row in ROWS if row.advice and row.advice not in advised] == []
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "error", "fault"),
+    [
+        (1000, "unknown error", errors.ServerError, Fault.ENDPOINT),
+        (1001, "request timeout", errors.ServerError, Fault.ENDPOINT),
+        (1002, "rate limit", errors.RateLimitError, Fault.LOAD),
+        (1004, "not authorized", errors.AuthenticationError, Fault.SETTINGS),
+        (1008, "insufficient balance", errors.QuotaError, Fault.ACCOUNT),
+        (1026, "input new_sensitive", errors.PromptFilteredError, Fault.CONTENT),
+        (1039, "token limit", errors.RateLimitError, Fault.LOAD),
+        (1041, "conn limit", errors.RateLimitError, Fault.LOAD),
+        (1042, "invisible character ratio limit", errors.BadRequestError, Fault.UNKNOWN),
+        (2013, "invalid params", errors.BadRequestError, Fault.UNKNOWN),
+        (2045, "rate growth limit", errors.RateLimitError, Fault.LOAD),
+        (2049, "invalid api key", errors.AuthenticationError, Fault.SETTINGS),
+        (2056, "usage limit exceeded", errors.QuotaError, Fault.ACCOUNT),
+    ],
+)
+def test_a_number_of_minimax_in_an_answer_with_status_200_is_an_error(
+    code: int, message: str, error: type[Exception], fault: Fault
+) -> None:
+    found = error_in({"choices": None, "base_resp": {"status_code": code, "status_msg": message}})
+    assert (type(found), found and found.fault) == (error, fault)
+
+
 @pytest.mark.parametrize("case", INSIDE, ids=named)
 def test_an_error_inside_an_answer_is_judged_alike(case: dict[str, Any]) -> None:
     inside = case["body"]["error"]

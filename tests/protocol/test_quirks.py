@@ -11,6 +11,7 @@ from msgflux_nb import errors
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.events import Event, TextDelta
 from msgflux_nb.protocol.profile import Wire
+from msgflux_nb.protocol.reasoning_marks import ReasoningMarks
 from msgflux_nb.protocol.snapshot import Snapshot
 from msgflux_nb.protocol.sse import ServerEvent
 from msgflux_nb.protocol.wire import reader_of
@@ -33,6 +34,11 @@ USUAL: dict[str, Any] = {
 }
 
 
+def marks_on(wire: Wire) -> ReasoningMarks:
+    """As in answers of who made the wire."""
+    return "marked" if wire == "chat" else "never"
+
+
 class LongWay(Accumulator):
     """Reads each event at length."""
 
@@ -44,7 +50,7 @@ class Answer:
     """What an answer's bytes say, read in these pieces; with ids of our own left out, since they are random."""
 
     def __init__(self, *pieces: bytes, wire: Wire = "chat", quick: bool = True) -> None:
-        accumulator = (Accumulator if quick else LongWay)(reader=reader_of(wire))
+        accumulator = (Accumulator if quick else LongWay)(reader=reader_of(wire), marks=marks_on(wire))
         self.events: list[Event] = []
         for piece in pieces:
             self.events += accumulator.feed(piece)

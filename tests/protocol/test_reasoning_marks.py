@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.content_reader import ContentReader
 from msgflux_nb.protocol.events import ReasoningDelta, TextDelta
+from msgflux_nb.protocol.pieces import TextPieces
 from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.reasoning_marks import split_at_lone_mark
 from msgflux_nb.protocol.snapshot import Choice, Snapshot
@@ -40,9 +41,23 @@ APART = {
     "gemma": ("<|channel>thought\nHm\n<channel|>Paris", "Hm", "Paris"),
     "cohere": ("<|START_THINKING|>Hm<|END_THINKING|><|START_RESPONSE|>Paris", "Hm", "Paris"),
     "granite": ("Here is my thought process:\nHm\n\nHere is my response: Paris", "Hm", "Paris"),
+    "nested": ("<think>a <think>b</think> c</think>Paris", "a <think>b</think> c", "Paris"),
+    "nested twice": (
+        "<think>a <think>b<think>x</think>.</think> c</think>\n\nParis",
+        "a <think>b<think>x</think>.</think> c",
+        "Paris",
+    ),
+    "opened twice": ("<think>\n<think>\nHm</think>Paris", "<think>\nHm", "Paris"),
+    "a mark named in the reasoning": ("<think>A <think> tag?</think>It is.", "A <think> tag?", "It is."),
+    "a mark named in both": (
+        "<think>A <think> tag?</think>It ends with `</think>`; </think> it is.",
+        "A <think> tag?",
+        "It ends with `</think>`; </think> it is.",
+    ),
     "twice": ("<think>Hm</think>\n<think>So</think>Paris", "HmSo", "Paris"),
     "half a mark in the reasoning": ("<think>a </thin b </ c</think>Paris", "a </thin b </ c", "Paris"),
 }
+WITH_HEADS = {"open thoughts", "gpt-oss", "gpt-oss without reasoning", "cohere"}
 AS_IT_IS = [
     "Paris",
     "",
@@ -71,6 +86,8 @@ LONE = {
     "json": ('{1} is a set? No.\n</think>\n{"a": 1}'.replace("{1}", "A set"), "A set is a set? No.", '{"a": 1}'),
     "kimi": ("Hm◁/think▷Paris", "Hm", "Paris"),
     "magistral": ("Hm\n[/THINK]\nParis", "Hm", "Paris"),
+    "a pair in it": ("Hm <think>so</think> then.\n</think>\nParis", "Hm <think>so</think> then.", "Paris"),
+    "two": ("Hm.\n</think>\nSo.\n</think>\nParis", "Hm.\n\nSo.", "Paris"),
     "a quoted one first": ("Is it `</think>`?\n</think>\nParis", "Is it `</think>`?", "Paris"),
 }
 
@@ -114,7 +131,7 @@ def test_reasoning_between_marks_stands_apart_wherever_the_content_is_cut(name: 
         assert parts(snapshot) == (reasoning, text)
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == text
         assert "".join(event.text for event in events if isinstance(event, ReasoningDelta)).strip() == (reasoning or "")
-        assert snapshot.warnings == ()
+        assert bool(snapshot.warnings) == (name in WITH_HEADS)
 
 
 @pytest.mark.parametrize("content", AS_IT_IS)
@@ -144,12 +161,20 @@ def test_a_model_that_always_reasons_first_is_held_as_reasoning_from_the_start(n
     content, reasoning, text = {**LONE, **APART}[name]
     if name == "granite":
         return
+    more_ends = name in ("a quoted one first", "two")
     for pieces in at_every_cut(content):
         snapshot, events = streamed(pieces, marks="begun")
-        assert snapshot.text == text if name != "a quoted one first" else snapshot.text.endswith(text)
-        assert "".join(event.text for event in events if isinstance(event, TextDelta)) == snapshot.text
-        assert snapshot.warnings == ()
+        assert snapshot.text == text
+        assert more_ends or "".join(event.text for event in events if isinstance(event, TextDelta)) == text
+        assert bool(snapshot.warnings) == (name in WITH_HEADS or more_ends)
         assert name == "a quoted one first" or snapshot.reasoning == reasoning
+
+
+@pytest.mark.parametrize("content", ["<think>Hm</think>\n</think>\nParis", "<think>Hm</think>So.\n</think>\n\nParis"])
+def test_more_ends_than_beginnings_leave_no_mark_in_the_text_and_are_said(content: str) -> None:
+    for snapshot in [whole(content), *(streamed(pieces)[0] for pieces in at_every_cut(content))]:
+        assert snapshot.text == "Paris"
+        assert "more marks that end reasoning" in snapshot.warnings[0]
 
 
 @pytest.mark.parametrize("content", ["Paris", '{"a": 1}', "```json\n{}\n```"])
@@ -252,13 +277,18 @@ def test_pieces_of_any_size_say_the_same(pieces: list[str], marks: Any) -> None:
     assert parts(streamed(list("".join(pieces)), marks=marks)[0]) == parts(one)
 
 
-@pytest.mark.parametrize("piece", ["<", "</think", " ", "◁", "</think> `", "[/", "```</think>`"])
+@pytest.mark.parametrize(
+    "piece",
+    ["<", "</think", " ", "◁", "</think> `", "[/", "```</think>`", "<|im_end|>", "<|begin_of_box|>x<|end_of_box|>"],
+)
 def test_long_contents_take_time_in_proportion(piece: str) -> None:
     def seconds(count: int) -> float:
         began = time.process_time()
-        reader = ContentReader("", echoed=False, marks="marked")
+        said = TextPieces()
+        reader = ContentReader("", echoed=False, marks="marked", said=said)
         for _ in range(count):
-            reader.feed(piece)
+            for part in reader.feed(piece):
+                said.add(part.text)
         reader.close()
         reader = ContentReader("", echoed=False, marks="marked")
         reader.feed("<think>" + piece * count)

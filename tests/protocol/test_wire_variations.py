@@ -167,7 +167,7 @@ def test_an_answer_reads_as_what_it_was_made_of(wire: Wire) -> None:
 
 
 def read(wire: Wire, body: bytes, step: int) -> tuple[Accumulator, str]:
-    accumulator = Accumulator(reader=reader_of(wire))
+    accumulator = Accumulator(reader=reader_of(wire), marks="never")
     events = [event for at in range(0, len(body), step) for event in accumulator.feed(body[at : at + step])]
     events += accumulator.close()
     accumulator.finish()
