@@ -313,8 +313,11 @@ def test_right_to_left_texts_are_laid_out_from_the_right(page: Page) -> None:
     play.deliver(start(), batch(1, "שלום"))
     play.settle()
     direction = "(all) => all.map((node) => getComputedStyle(node).direction)"
-    texts = play.view.locator(".mf-text, .mf-words:visible, .mf-composer > .mf-prompt")
+    texts = play.view.locator(".mf-text, .msgflux-markdown > *, .mf-tail:visible, .mf-composer > .mf-prompt")
     assert set(texts.evaluate_all(direction)) == {"rtl"}
+    play.add({"role": "assistant", "content": "שלום\n\nHello\n\n- עולם"})
+    blocks = play.view.locator(".mf-turn", has_text="Hello").locator(".msgflux-markdown > *")
+    assert blocks.evaluate_all(direction) == ["rtl", "ltr", "rtl"]
     play.view.get_by_role("textbox", name="message", exact=True).fill("Hello")
     assert play.view.locator(".mf-composer > .mf-prompt").evaluate("(node) => node.dir") == "ltr"
 
