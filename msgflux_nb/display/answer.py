@@ -112,7 +112,7 @@ def _ending(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[s
     reason = answer.metadata.finish_reason
     if reason == "length":
         tokens = cut_at(answer)
-        word = "cut off" if tokens is None else f"cut at {tokens:,} tokens"
+        word = "cut off" if tokens is True else f"cut at {tokens:,} tokens"
         return "warning", "var(--jp-warn-color1, #f57c00)", word
     if not reason:
         return "", "", ""

@@ -48,12 +48,13 @@ def flagged(response: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"⚠ {sentence}" for answer in answers for sentence in answer.metadata.warnings))
 
 
-def cut_at(response: Any) -> int | None:
-    """Return how many tokens an answer has if it was cut off at a limit; else None."""
+def cut_at(response: Any) -> int | bool:
+    """Return at how many tokens a limit cut an answer; True if that number is unknown, False for any other answer."""
     if response is None or response.metadata.finish_reason != "length":
-        return None
+        return False
     usage = response.metadata.usage
-    return None if usage is None else usage.completion_tokens
+    tokens = None if usage is None else usage.completion_tokens
+    return True if tokens is None else tokens
 
 
 def numbers(response: Any) -> dict[str, Any]:

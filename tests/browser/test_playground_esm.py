@@ -136,6 +136,13 @@ def test_a_page_loaded_after_the_end_shows_how_it_ended_and_no_answer_twice(page
     expect(play.view.locator(".mf-answers .mf-turn:visible")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("cut", "said"), [(400, "cut at 400 tokens"), (True, "cut off"), (False, "complete")])
+def test_an_answer_that_a_limit_cut_is_not_called_complete(play: PlayPage, cut: object, said: str) -> None:
+    play.deliver(start(), batch(1, "a"))
+    play.receive(ends=[ending(1, cut=cut)], running=False)
+    assert play.said() == said
+
+
 def test_what_ended_while_the_page_had_missed_its_end_is_told_by_the_trait(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "a"))
     play.receive(ends=[ending(1)], running=False)

@@ -60,6 +60,13 @@ def test_the_status_line_has_tokens_cost_times_and_the_reason(bench: Bench) -> N
     assert seconds.endswith(" s")
 
 
+@answers(stream("Hello", chunk(reason="length"), b"data: [DONE]\n\n", done=False))
+def test_an_answer_that_was_cut_at_an_unknown_number_of_tokens_says_so(bench: Bench) -> None:
+    bench.ask()
+    bench.wait()
+    assert bench.of("end")[0]["cut"] is True
+
+
 @answers(stream("Hello"))
 def test_unknown_usage_is_a_dash(bench: Bench) -> None:
     bench.ask()

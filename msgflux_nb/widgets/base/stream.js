@@ -8,7 +8,7 @@
  * @typedef {{ tokens: string, price: string, out: number | null, cost: number | null, first: number | null, seconds: number | null }} Figures
  * @typedef {About & {
  *   side: number, seq: number, state: string, error: [string, string] | null, status: string[], rows: Row[], tokens: boolean,
- *   cut?: number | null, figures?: Figures | null,
+ *   cut?: number | boolean, figures?: Figures | null,
  * }} Ending
  */
 
@@ -39,8 +39,8 @@ export class Side {
     /** @type {string[]} */
     this.status = [];
     this.tokens = false;
-    /** @type {number | null} the number of its tokens, if a limit cut it */
-    this.cut = null;
+    /** @type {number | boolean} the number of its tokens, if a limit cut it; true if that is unknown */
+    this.cut = false;
     /** @type {Figures | null} */
     this.figures = null;
     /** The times on this page when it began and when its first word came; 0 before that. */
@@ -66,7 +66,7 @@ export class Side {
     if (number <= this.number) return;
     this.clear();
     Object.assign(this, { phase, number, prefill, schema, model, seq: 0, state: "running", settled: false });
-    Object.assign(this, { rows: [], error: null, status: [], tokens: false, cut: null, figures: null });
+    Object.assign(this, { rows: [], error: null, status: [], tokens: false, cut: false, figures: null });
     Object.assign(this, { beganAt: performance.now(), firstAt: 0 });
   }
 
@@ -113,7 +113,7 @@ export class Side {
   end(ending) {
     if (ending.number < this.number || (ending.number === this.number && this.over)) return;
     if (ending.number > this.number) this.begin(ending);
-    const { state, rows, error, status, tokens, cut = null, figures = null } = ending;
+    const { state, rows, error, status, tokens, cut = false, figures = null } = ending;
     Object.assign(this, { state, rows, error, status, tokens, cut, figures });
   }
 

@@ -32,7 +32,7 @@ const STATES = {
  */
 function standingOf(side) {
   if (side.state === "running") return side.phase || (side.begun ? "running" : "waiting");
-  return side.state === "complete" && side.cut !== null ? "cut" : side.state;
+  return side.state === "complete" && side.cut !== false ? "cut" : side.state;
 }
 
 /**
@@ -42,7 +42,7 @@ function standingOf(side) {
  */
 function markState(mark, key, side) {
   const [standing, word, drawing] = STATES[key] ?? STATES.idle;
-  const text = key === "cut" ? `cut at ${Number(side.cut).toLocaleString("en-US")} tokens` : word;
+  const text = key === "cut" && side.cut !== true ? `cut at ${Number(side.cut).toLocaleString("en-US")} tokens` : word;
   mark.set(standing, text, drawing);
 }
 
