@@ -1,7 +1,7 @@
 """Chat-completion models in notebooks: explore prompts, teach, and turn texts into typed DataFrames.
 
-Names load on first use, so that ``import msgflux_nb`` stays quick: neither httpx, pandas nor a widget library is
-imported until something needs it. Where pandas is loaded already, its tables get their ``mf`` at once.
+Names load on first use, so that ``import msgflux_nb`` is fast: httpx, pandas and widget libraries are imported only
+when something needs them. If pandas is already loaded, its tables get ``mf`` at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 from .tables.frames.ready import when_made
 
-TYPE_CHECKING = False  # as in typing, which alone costs more than the rest of this import
+TYPE_CHECKING = False  # not from typing, which takes longer to import than all the rest
 
 __version__ = "0.1.0.dev0"
 
@@ -158,13 +158,13 @@ if TYPE_CHECKING:
 
 
 def load_ipython_extension(shell: object) -> None:
-    """Give a notebook ``%%chat`` and ``%%extract``; IPython calls this for ``%load_ext msgflux_nb``."""
+    """Register ``%%chat`` and ``%%extract``; IPython calls this for ``%load_ext msgflux_nb``."""
     from .magics import load
 
     load(shell)
 
 
-if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
+if not TYPE_CHECKING:  # hidden from type checkers, so that they find misspelt names
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:
@@ -179,7 +179,7 @@ if not TYPE_CHECKING:  # so that a type checker finds a misspelled name
         return value
 
     class _Package(type(sys)):
-        """A package whose ``display`` is the function of that name, also once the room ``display/`` is imported."""
+        """This package, whose ``display`` stays the function even after the subpackage ``display/`` is imported."""
 
         @property
         def display(self) -> object:
@@ -201,7 +201,7 @@ def _give_tables_their_mf() -> None:
 
 when_made.append(_give_tables_their_mf)
 
-if hasattr(sys.modules.get("pandas"), "api"):  # it has none while it is being imported itself
+if hasattr(sys.modules.get("pandas"), "api"):  # missing while pandas is being imported
     importlib.import_module(f"{__name__}.pandas")
 if hasattr(sys.modules.get("polars"), "api"):
     importlib.import_module(f"{__name__}.tables.frames.namespace").register_polars()

@@ -1,7 +1,7 @@
 """The command ``msgflux-nb``: ``lab``, ``doctor``, ``models``, ``recordings`` and ``course``.
 
-Every command is a function of its parsed arguments that returns an exit code. What a person asked for goes to
-stdout; progress and errors go to stderr. Our own errors are one line without a traceback, because they say what to do.
+Each command is a function of its parsed arguments that returns an exit code. Results go to stdout; progress and errors
+go to stderr. Our own errors are one line without a traceback, because they say what to do.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; ``argv`` is without the program's name, None means this process's own.
+    """Run the command line; ``argv`` has no program name, and None means the arguments of this process.
 
-    Returns: 0 when all is well, 1 when something is not, 2 for a wrong command line, 130 after an interrupt.
+    Returns: 0 for success, 1 for a failure, 2 for a wrong command line, 130 after an interrupt.
     """
     arguments, rest = _parser().parse_known_args(argv)
     if rest and arguments.run is not lab:
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except MsgfluxError as error:
         print(f"msgflux-nb: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader has enough, as `head` has
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose error names the command that was probably meant."""
+    """A parser whose error suggests the command that was probably meant."""
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def first_steps(arguments: argparse.Namespace) -> int:
-    """Say the three things to do first."""
+    """Print the three things to do first."""
     print(
         "Three things to do:\n"
         "  msgflux-nb doctor          see what is installed and what is missing\n"
@@ -111,7 +111,7 @@ def first_steps(arguments: argparse.Namespace) -> int:
 
 
 def copy_course(arguments: argparse.Namespace) -> int:
-    """Copy the course's notebooks; an existing one is kept."""
+    """Copy the course's notebooks; existing ones are kept."""
     from .course.notebooks_folder import copy_notebooks
 
     folder = Path(arguments.folder)
@@ -127,7 +127,7 @@ def copy_course(arguments: argparse.Namespace) -> int:
 
 
 def list_models(arguments: argparse.Namespace) -> int:
-    """Print the known models: what they are called, their size, whether they are here."""
+    """Print the known models with their size and whether they are present."""
     installed = weights.installed_models()
     for name, row in weights.WEIGHTS.items():
         size = f"{row.size_bytes / 1e6:,.0f} MB"
@@ -155,14 +155,14 @@ def pull_model(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
         disable=not terminal,
         leave=False,
-        ncols=shutil.get_terminal_size().columns,  # tqdm draws nothing in a terminal that claims to have 0 columns
+        ncols=shutil.get_terminal_size().columns,  # tqdm draws nothing if a terminal reports 0 columns
     )
     told = terminal
     with bar:
 
         def show(arrived: int) -> None:
             nonlocal told
-            if not told:  # one line for a log; a bar would fill it
+            if not told:  # one line in a log, instead of a bar
                 told = True
                 print(f"fetching {name} ({(total or 0) / 1e6:,.0f} MB) ...", file=sys.stderr)
             bar.n = min(arrived, total or arrived)
@@ -174,7 +174,7 @@ def pull_model(arguments: argparse.Namespace) -> int:
 
 
 def verify_models(arguments: argparse.Namespace) -> int:
-    """Compare the SHA-256 of one model, or of all that are here; the whole file is read."""
+    """Check the SHA-256 of one model, or of all that are present; reads the whole files."""
     named = arguments.name
     names = [named.removeprefix("local/")] if named else list(weights.installed_models())
     if not names:
@@ -189,7 +189,7 @@ def verify_models(arguments: argparse.Namespace) -> int:
 
 
 class Check(NamedTuple):
-    """One line of ``doctor``: ``ok`` is None for what is only told."""
+    """One line of ``doctor``; ``ok`` is None for mere information."""
 
     ok: bool | None
     subject: str
@@ -198,7 +198,7 @@ class Check(NamedTuple):
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Print a line for each thing that is needed, with how to fix it; 1 if the offline path would not work."""
+    """Print a line for each requirement, with its fix; return 1 if the offline path would not work."""
     failed = set()
     for check in _checks():
         mark = {True: "ok", False: "FAIL", None: "-"}[check.ok]
@@ -229,7 +229,7 @@ def _checks() -> Iterator[Check]:
 
 
 def _package(name: str, broken: str, mend: str, *, needed: bool = True) -> Check:
-    """Look up a version; ``broken`` is the prefix of versions that do not work."""
+    """Check the version of a package; ``broken`` is the prefix of versions that do not work."""
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -261,7 +261,7 @@ def _memory() -> Check:
     told = f"{free / 1e6:,.0f} MB free"
     try:
         needed = needed_memory_bytes(read_header(path)) if path else 0
-    except MsgfluxError:  # told by the line above
+    except MsgfluxError:  # the line above reports it
         needed = 0
     if free < needed:
         return Check(False, "memory", f"{told}, {needed / 1e6:,.0f} MB needed", "shut down other kernels")
@@ -272,7 +272,7 @@ def _memory() -> Check:
 
 
 def lab(arguments: argparse.Namespace) -> int:
-    """Become JupyterLab, so that its own Ctrl-C question and exit code reach the terminal."""
+    """Replace this process by JupyterLab, so that its Ctrl-C question and exit code reach the terminal."""
     if util.find_spec("jupyterlab") is None:
         print(
             'msgflux-nb: JupyterLab is not installed. Install it with: pip install "msgflux-nb[lab]"', file=sys.stderr
@@ -281,14 +281,14 @@ def lab(arguments: argparse.Namespace) -> int:
     if arguments.notebook is not None and not Path(arguments.notebook).exists():
         print(f"msgflux-nb: there is no notebook {arguments.notebook} (looked from {Path.cwd()})", file=sys.stderr)
         return 1
-    # JupyterLab refuses root, which is what one is in a container.
+    # JupyterLab refuses to run as root, which is usual in a container.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     named = [arguments.notebook] if arguments.notebook is not None else []
     return become([sys.executable, "-m", "jupyterlab", *root, *named, *arguments.rest])
 
 
 def become(command: list[str]) -> int:
-    """Replace this process by ``command``; where a system cannot, run it and return its exit code."""
+    """Replace this process by ``command``; on systems without exec, run it and return its exit code."""
     if os.name != "posix":
         return subprocess.call(command)  # noqa: S603  the person's own command line
     return os.execv(command[0], command)  # noqa: S606  the same

@@ -15,7 +15,7 @@ __all__ = ["add_recordings"]
 
 
 def add_recordings(commands: Any) -> None:
-    """Add the command to a command line."""
+    """Add the commands to a parser."""
     recordings = commands.add_parser("recordings", help="show, check and renew recorded conversations")
     recordings.set_defaults(run=lambda _: recordings.print_help() or 0)
     actions = recordings.add_subparsers(metavar="ACTION")
@@ -33,7 +33,7 @@ def add_recordings(commands: Any) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print the header of each recording, and a line an exchange."""
+    """Print the header of each recording and one line per exchange."""
     from .storage.recordings.player import table_of
 
     for recording in read_recordings(arguments.path):
@@ -51,7 +51,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print what is wrong; with ``--live`` a line for every exchange. 1 where something is not."""
+    """Print problems, or with ``--live`` a line for every exchange; return 1 if something is wrong."""
     from .models.again import check as offline
     from .models.again import check_live
 
@@ -69,7 +69,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def again(arguments: argparse.Namespace) -> int:
-    """Record everything again; each file is replaced when all its requests are answered."""
+    """Record everything again; a file is replaced when all its requests are answered."""
     from .models.again import record_again
 
     if os.environ.get("MSGFLUX_REPLAY"):

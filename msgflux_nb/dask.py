@@ -1,4 +1,4 @@
-"""``import msgflux_nb.dask`` gives Dask's DataFrames and Series their ``mf``, whenever Dask was imported."""
+"""``import msgflux_nb.dask`` registers ``mf`` for Dask's DataFrames and Series."""
 
 from __future__ import annotations
 

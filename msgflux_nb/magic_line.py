@@ -1,4 +1,4 @@
-"""The line and the cell of a magic → what they ask for: flags, a name to assign to, variables in ``{{ }}``; pure."""
+"""Parses the line and the cell of a magic: flags, a name to assign to, variables in ``{{ }}``; pure."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _FLAGS: dict[str, tuple[tuple[tuple[str, ...], dict[str, Any]], ...]] = {
 
 
 class MagicLineError(ValueError):
-    """A magic's line or cell asks for something that cannot be done."""
+    """A magic's line or cell has an error."""
 
 
 class MagicRequest(msgspec.Struct, frozen=True):
-    """What a line asks for.
+    """A parsed line.
 
     Attributes:
-        flags: by name, with None for those that are not given.
+        flags: the values of flags by name, None for those that are not given.
         words: the words after the flags.
         output: the variable to assign to, or None.
     """
@@ -62,19 +62,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def flags_of(magic: str) -> list[str]:
-    """Return the flags of ``chat`` or ``extract`` in their long spelling."""
+    """Return the long flags of ``chat`` or ``extract``."""
     return [names[0] for names, _ in _FLAGS[magic]]
 
 
 def parsed(magic: str, line: str) -> MagicRequest:
-    """Read the line of a magic.
+    """Parse the line of a magic.
 
     Args:
         magic: ``chat`` or ``extract``.
         line: the text after its name, such as ``answer << --model openai/gpt-4.1-nano``.
 
     Raises:
-        MagicLineError: a flag is unknown or lacks its value; the error names the nearest one that is known.
+        MagicLineError: a flag is unknown or lacks its value; the error suggests the nearest known one.
 
     Example:
         >>> parsed("chat", "answer << --schema Person --no-stream").output
@@ -106,14 +106,13 @@ def parsed(magic: str, line: str) -> MagicRequest:
 
 
 def inserted(text: str, variables: Mapping[str, Any]) -> str:
-    """Return the text with ``{{name}}`` replaced by that variable's text.
+    """Return the text with ``{{name}}`` replaced by the variable's text.
 
-    A text is inserted unchanged, a dict, a list or a Struct as JSON, anything else as ``str`` writes it. Only names are
-    looked up; ``{name}``, ``{"a": 1}`` and ``{{ x + 1 }}`` stay as they are, and what a variable holds is not read for
-    further names.
+    A text is inserted unchanged, a dict, a list or a Struct as JSON, anything else by ``str``. Only names are replaced:
+    ``{name}``, ``{"a": 1}`` and ``{{ x + 1 }}`` stay, and names in a variable's text are not replaced.
 
     Raises:
-        MagicLineError: there is no variable of that name.
+        MagicLineError: there is no variable of this name.
 
     Example:
         >>> inserted('Say {{word}} in {"json": true}', {"word": "hello"})

@@ -20,13 +20,13 @@ from .models.model import Model
 __all__ = ["MsgfluxMagics", "load"]
 
 display: Callable[..., Any] = _untyped_display
-_REFRESH_SECONDS = 0.2  # between two pictures of an answer that arrives
+_REFRESH_SECONDS = 0.2  # between two updates of an arriving answer
 _PLANS = ("ChainOfThoughts", "ReAct", "SelfConsistency", "TreeOfThoughts")
 
 
 @magics_class
 class MsgfluxMagics(Magics):
-    """The magics, and what they keep between cells: conversations by name, and models.
+    """The magics, and their state between cells: conversations by name, and models.
 
     ``%config MsgfluxMagics.model = "openai/gpt-4.1-nano"`` sets the model for cells that name none;
     ``%config MsgfluxMagics`` shows every setting.
@@ -41,16 +41,16 @@ class MsgfluxMagics(Magics):
         self._shell: Any = shell
         self.chats: dict[str, list[dict[str, Any]]] = {}
         self._models: dict[str, Any] = {}
-        shell.configurables.append(self)  # so that %config knows it
+        shell.configurables.append(self)  # for %config
 
     @no_var_expand
     @line_cell_magic
     def chat(self, line: str, cell: str | None = None) -> None:
         """Ask a model, and show its answer while it arrives.
 
-        ``%%chat [--model MODEL] [--chat NAME] [--schema TYPE] [--prefill TEXT] [--no-stream] [-o NAME]``, and the
+        ``%%chat [--model MODEL] [--chat NAME] [--schema TYPE] [--prefill TEXT] [--no-stream] [-o NAME]``, with the
         message in the cell; ``%chat a question`` in one line; ``%chat --reset NAME`` forgets a conversation.
-        ``{{name}}`` in the message is replaced by that variable.
+        ``{{name}}`` in the message is replaced by the variable.
         """
         with _usage():
             asked = parsed("chat", line)
@@ -71,10 +71,10 @@ class MsgfluxMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def extract(self, line: str, cell: str | None = None) -> Any:
-        """Read texts into a typed table.
+        """Extract a typed table from texts.
 
-        ``%%extract TYPE [--model MODEL] [-o NAME]``: each line of the cell is a row. With ``--from df.text`` the rows
-        are that column's, and the cell, if there is one, says what to do: a prompt with ``{text}``, or an instruction.
+        ``%%extract TYPE [--model MODEL] [-o NAME]``: each line of the cell is a row. With ``--from df.text`` the column
+        has the rows, and the cell, if there is one, is a prompt with ``{text}`` or an instruction.
         """
         from .tables.extract import extract
 
@@ -94,7 +94,7 @@ class MsgfluxMagics(Magics):
         display(table)
         return None
 
-    # -- what a line names ----------------------------------------------------------------------------------------
+    # -- names in the line ----------------------------------------------------------------------------------------
 
     def _model(self, magic: str, asked: MagicRequest) -> Any:
         name = asked.flags["model"] or self.model
@@ -110,7 +110,7 @@ class MsgfluxMagics(Magics):
         return self._models[name]
 
     def _type(self, magic: str, name: str) -> Any:
-        """Return a type by its name: the notebook's, or a plan schema of ours."""
+        """Return a type by its name, from the notebook or the plan schemas."""
         if name in _PLANS and name not in self._shell.user_ns:
             from .generation import plan
 
@@ -121,7 +121,7 @@ class MsgfluxMagics(Magics):
             raise MagicLineError(f"%{magic}: {name!r} is not a type that this notebook knows: {error}") from None
 
     def _rows(self, asked: MagicRequest, text: str) -> tuple[Any, dict[str, Any]]:
-        """Return the rows, and the keywords that say what to do with them."""
+        """Return the rows and the keywords of ``extract``."""
         source = asked.flags["source"]
         if source is None:
             lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -155,7 +155,7 @@ class MsgfluxMagics(Magics):
                 response = model(messages, **keywords)
                 self._assign(asked, response)
                 _show_whole(response, self._is_notebook)
-        finally:  # an interrupt keeps what came
+        finally:  # an interrupt keeps the answer so far
             self._remember(name, messages, response)
 
     def _assign(self, asked: MagicRequest, response: Any) -> None:
@@ -184,11 +184,11 @@ class MsgfluxMagics(Magics):
     # -- completion -----------------------------------------------------------------------------------------------
 
     def matches(self, line: str, in_body: bool, token: str) -> list[tuple[str, str]] | None:
-        """Return what may stand at the cursor in one of our cells, each with its kind; None to leave it to IPython.
+        """Return completions at the cursor of a cell with our magics, each with its kind; None to leave it to IPython.
 
         Args:
-            line: the cursor's line as far as the cursor.
-            in_body: whether that is below the magic's line.
+            line: the line up to the cursor.
+            in_body: whether the line is below the magic's line.
             token: the word before the cursor.
         """
         variables = {name: value for name, value in self._shell.user_ns.items() if not name.startswith("_")}
@@ -217,7 +217,7 @@ class MsgfluxMagics(Magics):
 
 
 class _usage:  # noqa: N801  # a context manager
-    """Turns what is wrong with a line into IPython's own error, which is shown without a traceback."""
+    """Converts our errors about a line to IPython's ``UsageError``, which is shown without a traceback."""
 
     def __enter__(self) -> None:
         return None
@@ -275,7 +275,7 @@ def _line(response: Any) -> str:
 def _matcher(magics: MsgfluxMagics) -> Callable[[Any], Any]:
     from IPython.core.completer import SimpleCompletion, context_matcher
 
-    @context_matcher()  # type: ignore[untyped-decorator]  # IPython says no types of it
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython has no types for it
     def msgflux_nb_matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")
         head = lines[0].lstrip()
@@ -291,7 +291,7 @@ def _matcher(magics: MsgfluxMagics) -> Callable[[Any], Any]:
 
 
 def load(shell: Any) -> MsgfluxMagics:
-    """Register the magics and their completion with a shell, and give tables their ``mf`` where pandas is installed."""
+    """Register the magics and their completion with a shell, and ``mf`` for tables if pandas is installed."""
     magics = MsgfluxMagics(shell)
     shell.register_magics(magics)
     completer = getattr(shell, "Completer", None)

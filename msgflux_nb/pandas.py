@@ -1,6 +1,6 @@
-"""``import msgflux_nb.pandas`` gives DataFrames and Series their ``mf``, whenever pandas was imported.
+"""``import msgflux_nb.pandas`` registers ``mf`` for DataFrames and Series.
 
-It also lets a batch in a notebook show itself as a widget.
+It also makes a batch in a notebook display itself as a widget.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["FrameAccessor", "SeriesAccessor"]
 
 
 def _view_of(run: Any) -> Any:
-    """Return a view of a batch where a kernel runs that can show one, else None; elsewhere no widget is loaded."""
+    """Return a view of a batch in a notebook's kernel, else None without loading widgets."""
     kernel = sys.modules.get("ipykernel.kernelapp")
     if kernel is None or not kernel.IPKernelApp.initialized() or importlib.util.find_spec("anywidget") is None:
         return None

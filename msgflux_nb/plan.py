@@ -1,4 +1,4 @@
-"""``mf.plan``: several calls that reason together, with budgets, and everything that happened kept."""
+"""``mf.plan``: strategies of several calls (react, self-consistency, tree of thoughts) with budgets and traces."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""``import msgflux_nb.polars`` gives the tables and Series of polars their ``mf``, whenever polars was imported."""
+"""``import msgflux_nb.polars`` registers ``mf`` for DataFrames, LazyFrames and Series of polars."""
 
 from __future__ import annotations
 
-import polars  # noqa: F401  # whoever asks for its namespace has it, or is told that it is missing
+import polars  # noqa: F401  # raises if polars is missing
 
 from .tables.frames.namespace import PolarsAccessor, register_polars
 

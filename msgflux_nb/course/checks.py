@@ -1,4 +1,4 @@
-"""What checks of several lessons have in common."""
+"""Helpers for the checks of several lessons."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["an", "entropy", "names", "need", "number", "wilson"]
 
 
 def need(right: object, sentence: str) -> None:
-    """Raise where something is not right.
+    """Check a condition.
 
     Raises:
-        NotYetError: with this sentence.
+        NotYetError: it does not hold; the error has this sentence.
     """
     if not right:
         raise NotYetError(sentence)
 
 
 def an(value: Any) -> str:
-    """Say what a value is, in words that fit after "you gave"."""
+    """Return the type of a value with its article, such as ``a list``."""
     if isinstance(value, str):
         return f"the text {value!r}" if len(value) <= 60 else f"the text {value[:59]!r}…"
     name = type(value).__name__
@@ -30,14 +30,14 @@ def an(value: Any) -> str:
 
 
 def number(answer: Any, what: str) -> float:
-    """Return an answer that is to be a number.
+    """Check that an answer is a number and return it.
 
     Args:
         answer: the answer.
-        what: what it is to be, with its unit.
+        what: what the number means, with its unit.
 
     Raises:
-        NotYetError: it is not one.
+        NotYetError: it is not a number.
     """
     need(not isinstance(answer, bool), f"Expected {what} as a number, got {answer!r}.")
     need(not isinstance(answer, str), f"Expected {what} as a number, without quotes and units; you gave {an(answer)}.")
@@ -50,7 +50,7 @@ def number(answer: Any, what: str) -> float:
 
 
 def entropy(logprobs: Iterable[float]) -> float:
-    """Return the entropy, in bits, of candidates by their natural log probabilities, which are made to sum to 1."""
+    """Return the entropy, in bits, of candidates from their natural log probabilities, normalised to sum to 1."""
     weights = [math.exp(one) for one in logprobs]
     total = sum(weights)
     return -sum(weight / total * math.log2(weight / total) for weight in weights if weight > 0)
@@ -67,5 +67,5 @@ def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 def names(values: Sequence[Any]) -> str:
-    """Write names one after the other."""
+    """Return names separated by commas."""
     return ", ".join(map(str, values))

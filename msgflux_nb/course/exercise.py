@@ -1,4 +1,4 @@
-"""One exercise: a check of an answer, hints, a solution, and how far its reader has come."""
+"""One exercise: a check of the answer, hints, a solution, and the learner's progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Exercise", "NotYetError", "Outcome"]
 
 State = Literal["not attempted", "not yet", "right"]
 _SHAPES = {"not attempted": "○", "not yet": "◐", "right": "●"}
-_MARKS = {  # as the views have them: a mark in its colour, a word next to it
+_MARKS = {  # as in the views: a coloured mark and a word
     "not attempted": ("edit", "inherit"),
     "not yet": ("warning", "var(--jp-warn-color1, #f57c00)"),
     "right": ("check", "var(--jp-success-color1, #388e3c)"),
@@ -22,19 +22,19 @@ _MARKS = {  # as the views have them: a mark in its colour, a word next to it
 
 
 class NotYetError(AssertionError):
-    """An answer is not right yet; the sentence says what is missing.
+    """An answer is not right yet; the message says what is missing.
 
-    It is an ``AssertionError``, so that graders such as otter and nbgrader count it as a test that fails.
+    It is an ``AssertionError``, so that graders such as otter and nbgrader count it as a failed test.
     """
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         exercise: such as ``"06.a"``.
         state: ``"not attempted"``, ``"not yet"`` or ``"right"``.
-        sentence: what is right about it, or what is missing.
+        sentence: why the answer is right, or what is missing.
     """
 
     exercise: str
@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
     sentence: str
 
     def __bool__(self) -> bool:
-        """Whether it is right."""
+        """Return whether the answer is right."""
         return self.state == "right"
 
     def __repr__(self) -> str:
@@ -58,13 +58,13 @@ class Exercise:
     """An exercise of a lesson.
 
     Args:
-        title: what is to be done, in a few words.
-        test: takes an answer and returns the sentence for a right one, or None; raises :class:`NotYetError`.
-        hints: from the first nudge to nearly all of it.
+        title: the task, in a few words.
+        test: takes an answer and returns a sentence for a right one, or None; raises :class:`NotYetError`.
+        hints: hints that say more and more.
         solution: Python source whose last statement assigns ``answer``.
 
     Attributes:
-        name: such as ``"06.a"``; set by its lesson.
+        name: its name, such as ``"06.a"``; set by its lesson.
     """
 
     def __init__(self, title: str, test: Callable[[Any], str | None], *, hints: tuple[str, ...], solution: str) -> None:
@@ -78,20 +78,20 @@ class Exercise:
         self.latest: Outcome | None = None
 
     def test(self, answer: Any) -> None:
-        """Check an answer, and raise if it is wrong: for graders.
+        """Check an answer for a grader: raise if it is wrong.
 
         Raises:
-            NotYetError: it is not right yet; the sentence says what is missing.
+            NotYetError: it is not right yet; the message says what is missing.
         """
         found = self.check(answer)
         if not found:
             raise NotYetError(f"{self.name}: {found.sentence}")
 
     def check(self, answer: Any = None) -> Outcome:
-        """Check an answer; nothing is raised, so that a notebook runs to its end.
+        """Check an answer and return the outcome; never raise, so that a notebook runs to its end.
 
         Args:
-            answer: what the exercise asks for; None and ``...`` count as not attempted.
+            answer: the answer; None and ``...`` count as not attempted.
         """
         if answer is None or answer is ...:
             self.latest = Outcome(self.name, "not attempted", f"Write your answer in place of the dots: {self.title}.")
@@ -101,7 +101,7 @@ class Exercise:
             said = self._test(answer)
         except NotYetError as problem:
             self.latest = Outcome(self.name, "not yet", str(problem))
-        except Exception as problem:  # an answer of a kind that nobody thought of
+        except Exception as problem:  # an unexpected kind of answer
             sentence = f"Your answer could not be checked: {type(problem).__name__}: {problem}"
             self.latest = Outcome(self.name, "not yet", sentence)
         else:
@@ -109,13 +109,13 @@ class Exercise:
         return self.latest
 
     def hint(self) -> Text:
-        """Return the next hint; after the last one, the last one again."""
+        """Return the next hint, or the last one again."""
         number = min(self._shown, len(self._hints) - 1)
         self._shown = number + 1
         return Text(f"Hint {number + 1} of {len(self._hints)}: {self._hints[number]}")
 
     def solution(self) -> Text:
-        """Return a solution, as Python."""
+        """Return a solution as Python code."""
         return Text(self._solution.strip("\n"), code=True)
 
     def __repr__(self) -> str:
@@ -124,12 +124,12 @@ class Exercise:
 
 
 class Text(str):
-    """A text that a notebook shows as it is: a hint, or code."""
+    """A text that a notebook displays unchanged: a hint, or code."""
 
     _is_code: bool
 
     def __new__(cls, text: str, *, code: bool = False) -> Text:
-        """Make one."""
+        """Make a text; ``code`` selects a monospaced font."""
         made = super().__new__(cls, text)
         made._is_code = code
         return made

@@ -1,4 +1,4 @@
-"""The Game of 24 in exact arithmetic: whether a path of steps has solved a puzzle, is dead, or goes on."""
+"""The Game of 24 in exact arithmetic: checks whether a path of steps is solved, dead or open."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _STEP = re.compile(r"\(?(-?[\d./]+)\)? ([-+*/]) \(?(-?[\d./]+)\)? [=≈] (-?[\d.
 
 
 def exact(path: tuple[str, ...], numbers: str) -> bool | None:
-    """Follow the steps of a path.
+    """Follow the steps of a path exactly.
 
     Args:
         path: lines such as ``"4 + 5 = 9 (left: 6 9 10)"``.
         numbers: the puzzle, such as ``"4 5 6 10"``.
 
     Returns:
-        True where 24 alone is left, False where another number is, None where more is left or a line cannot be read.
+        True if only 24 is left, False if only another number is, None if more are left or a line cannot be read.
     """
     left = [Fraction(number) for number in numbers.split()]
     for thought in path:
@@ -52,18 +52,18 @@ def exact(path: tuple[str, ...], numbers: str) -> bool | None:
 
 
 def solves(path: tuple[str, ...], numbers: str) -> bool:
-    """Whether the steps of a path lead to 24, or its last line is an expression that does."""
+    """Return whether the steps of a path lead to 24, or its last line is an expression that equals 24."""
     return exact(path, numbers) is True or is_right(path, numbers)
 
 
 def is_right(path: tuple[str, ...], numbers: str) -> bool:
-    """Whether the last line of a path, such as ``Answer: (5 - 4) * 24 = 24``, is right."""
+    """Return whether the last line of a path, such as ``Answer: (5 - 4) * 24 = 24``, is right."""
     last = "".join(path).strip().rpartition("\n")[2]
     return is_24(last.lower().replace("answer: ", "").partition("=")[0], numbers)
 
 
 def is_24(expression: str, numbers: str) -> bool:
-    """Whether an expression uses each number once and gives 24."""
+    """Return whether an expression uses each number once and equals 24."""
     used: list[int] = []
 
     def value(node: ast.AST) -> Fraction:

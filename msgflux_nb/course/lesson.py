@@ -1,4 +1,4 @@
-"""``mf.lesson``: a lesson by its number, with its exercises, its recordings and the progress through them."""
+"""``mf.lesson``: a lesson by its number, with its exercises, its recordings and the learner's progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LESSONS", "Lesson", "lesson", "recordings_folder"]
 
 LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "A")
-"""The lessons in their order; ``A`` is the appendix."""
+"""The lessons in order; ``A`` is the appendix."""
 
 _begun: dict[str, Lesson] = {}
 
@@ -32,9 +32,9 @@ class Lesson:
     """A lesson.
 
     Args:
-        number: such as ``"06"``.
-        title: its one idea.
-        exercises: in their order; the first one is ``.a``, the next one ``.b``.
+        number: its number, such as ``"06"``.
+        title: its idea.
+        exercises: its exercises in order; the first one is ``.a``, the next one ``.b``.
         recording: the name of its main recording.
 
     Attributes:
@@ -58,7 +58,7 @@ class Lesson:
         """Return the path of one of the course's recordings, by default this lesson's.
 
         Raises:
-            ValueError: no lesson has that name; the error lists those that exist.
+            ValueError: there is no such recording; the error lists those that exist.
         """
         name = name or self._recording
         path = recordings_folder() / f"{name}.jsonl"
@@ -68,29 +68,29 @@ class Lesson:
         return str(path)
 
     def replay(self, name: str | None = None, *, speed: float | None = None) -> Any:
-        """Return a ``with`` block in which every model answers from a recording of the course.
+        """Return a context manager in which every model answers from a recording of the course.
 
         Args:
-            name: of the recording; None for this lesson's.
-            speed: 1.0 as it was; None takes ``MSGFLUX_REPLAY_SPEED``, or 1.0.
+            name: the name of the recording; None for this lesson's.
+            speed: 1.0 for the original speed; None for ``MSGFLUX_REPLAY_SPEED``, or 1.0.
         """
         from ..storage.recordings.player import replay
 
         return replay(self.recording(name), speed=_speed() if speed is None else speed)
 
     def model(self, name: str | None = None) -> Any:
-        """Return a recording as a model: it answers what was asked when it was made, without a key or a network."""
+        """Return a recording as a model: it answers the recorded requests without a key or a network."""
         from ..models.model import Model
 
         return Model.chat_completion(f"replay/{Path(self.recording(name)).stem}")
 
     def truth(self, name: str | None = None) -> Any:
-        """Return what is known to be right about a recording: the content of its ``.truth.json``."""
+        """Return the right answers for a recording: the content of its ``.truth.json``."""
         path = Path(self.recording(name)).with_suffix(".truth.json")
         return json.loads(path.read_text(encoding="utf-8"))
 
     def progress(self) -> pd.DataFrame:
-        """Return a table of the exercises, how often each was tried, and how it stands."""
+        """Return a table of the exercises with the number of tries and the state of each."""
         from ..tables.frame import to_frame
 
         rows = [
@@ -110,7 +110,7 @@ class Lesson:
 
 
 def lesson(number: str | int) -> Lesson:
-    """Return a lesson of the course; the same one until the kernel ends, so that its progress stays.
+    """Return a lesson of the course; the same object until the kernel ends, so that it keeps the progress.
 
     Args:
         number: ``"01"`` to ``"12"``, ``6`` for ``"06"``, or ``"A"`` for the appendix.

@@ -1,4 +1,4 @@
-"""What the recordings of the course were made with: tools, types and prompts, to ask the same again."""
+"""The tools, types and prompts of the course's recordings, so that the same can be asked again."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ A: {"steps": [{"explanation": "3 * 4", "output": "12"}, {"explanation": "12 - 2"
 
 
 def chain_task(question: str) -> str:
-    """Return what a model is asked for a chain of thoughts: an example step by step, then the question."""
+    """Return the prompt for a chain of thoughts: an example step by step, then the question."""
     return f"{_EXAMPLE}\nQ: {question}\nA:"
 
 
 def solver(task: str) -> Any:
-    """Return the model that was asked to do a task of lesson 8."""
+    """Return the model of a task of lesson 8."""
     from ..models.model import Model
 
     return Model.chat_completion(_SOLVERS[task], temperature=0.0, max_tokens=120)
@@ -88,10 +88,10 @@ class Release(msgspec.Struct):
 
 
 def verdict_scorer(truth: dict[str, str]) -> Callable[[str, str], bool]:
-    """Return a score for reviews: whether the first word of an answer is the known verdict.
+    """Return a scorer for reviews: whether the first word of an answer is the known verdict.
 
     Args:
-        truth: ``good`` or ``bad`` by the text of the review.
+        truth: ``good`` or ``bad`` for the text of each review.
     """
 
     def is_right(answer: str, review: str) -> bool:

@@ -15,7 +15,7 @@ def notebooks_folder() -> Path:
     """Return the folder of the course's notebooks.
 
     Raises:
-        MsgfluxError: this installation has none.
+        MsgfluxError: this installation has no notebooks.
     """
     installed = Path(str(files("msgflux_nb") / "course" / "notebooks"))
     clone = Path(str(files("msgflux_nb"))).parent / "notebooks" / "course"
@@ -28,9 +28,9 @@ def notebooks_folder() -> Path:
 
 
 def copy_notebooks(target: Path) -> tuple[list[str], list[str]]:
-    """Copy the notebooks into a folder, which is made if need be; what is there already is not overwritten.
+    """Copy the notebooks into a folder, which is created if missing; existing files are not overwritten.
 
-    Returns: the names that were copied, and those that were there.
+    Returns: the copied names, and the existing names.
 
     Raises:
         MsgfluxError: the folder cannot be written to.

@@ -1,4 +1,4 @@
-"""What the course's recordings hold, read by the same calls that made them; remembered, since checks ask again."""
+"""The content of the course's recordings, read by the calls that made them; cached for repeated checks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _model(name: str = MODEL, **options: Any) -> Any:
 
 @functools.lru_cache
 def first_call() -> tuple[int, int]:
-    """Return the tokens in and out of the recorded call with a system prompt."""
+    """Return the prompt and completion tokens of the recorded call with a system prompt."""
     with _played("first_call"):
         model = _model(temperature=0.0, max_tokens=60)
         usage = model("What is a token?", system_prompt="You answer in one short sentence.").metadata.usage
@@ -79,7 +79,7 @@ def sentence() -> Any:
 
 @functools.lru_cache
 def typed() -> tuple[str, ...]:
-    """Return the twelve answers that are to be read as a type."""
+    """Return the twelve answers to decode to a type."""
     texts = []
     with _played("typed"):
         for number, one in enumerate(_truth("typed")):
@@ -90,7 +90,7 @@ def typed() -> tuple[str, ...]:
 
 @functools.lru_cache
 def chains() -> tuple[tuple[int, tuple[int | None, ...]], ...]:
-    """Return for each of the twenty questions what is right, and the answers in their order; None could not be read."""
+    """Return for each of the twenty questions the right answer and the answers in order; None could not be read."""
     from ..reasoning.self_consistency import self_consistency
     from ..reasoning.trace import Sample
     from ..storage.recordings.recording import Recording
@@ -117,13 +117,13 @@ def puzzles() -> tuple[dict[str, Any], ...]:
 
 
 def truth(name: str) -> Any:
-    """Return what is known to be right about a recording."""
+    """Return the right answers for a recording."""
     return _truth(name)
 
 
 @functools.lru_cache
 def scores() -> dict[str, dict[str, int]]:
-    """Return for each model how many of the twelve reviews each prompt reads right."""
+    """Return for each model and prompt the number of reviews, of twelve, that are right."""
     from ..tables.grid.accessor import scores as scores_of
     from ..tables.grid.grid import grid
 
@@ -140,7 +140,7 @@ def scores() -> dict[str, dict[str, int]]:
 
 @functools.lru_cache
 def recorded_calls() -> tuple[Any, ...]:
-    """Return the three tool calls that were recorded while they arrived side by side."""
+    """Return the three recorded tool calls, which arrived interleaved."""
     from ..models.model import Model
 
     model = Model.chat_completion(f"replay/{recordings_folder() / 'parallel_calls.jsonl'}")
@@ -166,7 +166,7 @@ def react_runs() -> tuple[Any, ...]:
 
 @functools.lru_cache
 def rows(name: str) -> Any:
-    """Return the table of the sixty notes as a model has read them."""
+    """Return the table of the sixty notes that a model extracted."""
     from ..tables.extract import extract
 
     texts = [one["text"] for one in _truth("rows")]
@@ -177,7 +177,7 @@ def rows(name: str) -> Any:
 
 @functools.lru_cache
 def right_rows() -> dict[str, int]:
-    """Return for each model how many of the sixty rows are right in every field."""
+    """Return for each model the number of rows, of sixty, that are right in every field."""
     known = _truth("rows")
     return {
         name: sum(

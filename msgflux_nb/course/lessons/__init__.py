@@ -1,1 +1,1 @@
-"""The lessons, a module each: their exercises, and what each answer is held against."""
+"""The lessons, one module each: their exercises and the checks of answers."""

@@ -1,4 +1,4 @@
-"""Lesson 1, a call: what is sent, what comes back, what it costs."""
+"""Lesson 1, a call: the request, the answer, the cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUESTION = "What is a token?"
 
 
 def meets_the_request(answer: Any) -> str:
-    """Hold messages against those that were recorded."""
+    """Compare messages with the recorded ones."""
     need(
         isinstance(answer, list | tuple),
         f"Messages are a list of dicts, one for each turn: [..., ...]; you gave {an(answer)}.",
@@ -31,7 +31,7 @@ def meets_the_request(answer: Any) -> str:
 
 
 def bill(answer: Any) -> str:
-    """Hold a bill for a million calls against the tokens of the recorded one."""
+    """Compare a bill for a million calls with the tokens of the recorded call."""
     from ..replayed import first_call
 
     prompt, completion = first_call()

@@ -1,4 +1,4 @@
-"""Lesson 2, one token at a time: how unsure a model is at a place, and where an answer could have gone elsewhere."""
+"""Lesson 2, one token at a time: the entropy at a token, and where an answer could have taken another turn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _entropies() -> list[float]:
 
 
 def unsure(answer: Any) -> str:
-    """Hold an entropy against that of the first token."""
+    """Compare an entropy with that of the first token."""
     value = number(answer, "the entropy in bits")
     right = _entropies()[0]
     need(value >= 0, "An entropy is not negative: it is minus the sum of p · log2 p.")
@@ -31,7 +31,7 @@ def unsure(answer: Any) -> str:
 
 
 def fork(answer: Any) -> str:
-    """Hold a place against the one with the highest entropy."""
+    """Compare a position with the one of the highest entropy."""
     tokens = sentence()
     need(isinstance(answer, int) and not isinstance(answer, bool), "Expected the position of a token, such as 3.")
     need(0 <= answer < len(tokens), f"The answer has {len(tokens)} tokens, at the positions 0 to {len(tokens) - 1}.")

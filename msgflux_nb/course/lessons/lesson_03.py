@@ -18,7 +18,7 @@ def _likeliest(temperature: float) -> tuple[str, int]:
 
 
 def rate(answer: Any) -> str:
-    """Hold a share with its interval against that of the forty samples at temperature 1.2."""
+    """Compare a share and its interval with those of the forty samples at temperature 1.2."""
     need(
         isinstance(answer, tuple | list) and len(answer) == 3,
         "Expected three numbers: the share, and both ends of its interval, such as (0.4, 0.26, 0.55).",
@@ -37,7 +37,7 @@ def rate(answer: Any) -> str:
 
 
 def enough(answer: Any) -> str:
-    """Hold a number of samples against the one that an interval of ±5 points takes."""
+    """Compare a number of samples with the one that an interval of ±5 points needs."""
     value = number(answer, "how many samples")
     share = _likeliest(1.2)[1] / 40
     right = 1.96**2 * share * (1 - share) / 0.05**2

@@ -1,4 +1,4 @@
-"""Lesson 4, begin for the model: the start of an answer decides how it goes on."""
+"""Lesson 4, begin for the model: the start of an answer decides how it continues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..lesson import Lesson
 
 
 def begins_json(answer: Any) -> str:
-    """Check that a text can only be gone on with as a JSON object that has a place first."""
+    """Check that a text can only be continued as a JSON object with a place first."""
     need(isinstance(answer, str), f"A start is a text; you gave a {type(answer).__name__}.")
     need(answer.strip(), "An empty start leaves the model free to begin as it likes.")
     need(answer.lstrip().startswith("{"), "A JSON object begins with {. Whatever stands before it is prose.")

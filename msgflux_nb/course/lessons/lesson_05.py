@@ -1,4 +1,4 @@
-"""Lesson 5, what in a prompt matters: six prompts, two models, twelve reviews, and one review that gives orders."""
+"""Lesson 5, what in a prompt matters: six prompts, two models, twelve reviews, one of them an injection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..replayed import MODEL, scores, truth
 
 
 def ranked(answer: Any) -> str:
-    """Hold an order of the prompts against their scores with the larger model."""
+    """Compare an order of the prompts with their scores for the larger model."""
     found = scores()[MODEL]
     need(isinstance(answer, list | tuple), "Expected a list of the six names, the best prompt first.")
     need(set(answer) == set(found), f"Expected each of these once: {names(sorted(found))}.")
@@ -27,7 +27,7 @@ def ranked(answer: Any) -> str:
 
 
 def injected(answer: Any) -> str:
-    """Hold the position of the review with an order in it."""
+    """Check the position of the review that contains an injection."""
     inputs = list(truth("prompts")["inputs"])
     right = next(place for place, text in enumerate(inputs) if text.startswith("Ignore"))
     need(isinstance(answer, int) and not isinstance(answer, bool), "Expected the position of a review, from 0 to 11.")

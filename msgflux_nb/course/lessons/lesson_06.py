@@ -1,4 +1,4 @@
-"""Lesson 6, answers with types: a type says what you take, also from answers that are broken."""
+"""Lesson 6, answers with types: a type says what you accept, even from broken answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Reference(msgspec.Struct):
 
 
 def decodes_all(answer: Any) -> str:
-    """Read the twelve recorded answers as the given type, and hold them against what is right."""
+    """Decode the twelve recorded answers to the given type and compare them with the right values."""
     need(
         isinstance(answer, type) and issubclass(answer, msgspec.Struct),
         "Expected a class that derives from msgspec.Struct.",
@@ -46,7 +46,7 @@ def _read(text: str, type_: Any, place: int) -> Any:
         return decode_answer(text, wire_schema(type_)).value
     except MsgfluxError as error:
         problem = error
-    if "}" in text:  # it is whole, so that it is the type that does not fit
+    if "}" in text:  # the answer is complete, so the type is wrong
         raise NotYetError(f"Answer {place} is {text!r}, and does not fit your Struct: {problem}")
     reader = PartialJSON()
     reader.feed(text[text.find("{") :])

@@ -36,7 +36,7 @@ def is_the_function(answer: Any) -> str:
 
 
 def _fits(answer: Any, calls: tuple[Any, ...]) -> None:
-    """Hold the parameters against the arguments that are passed."""
+    """Compare the parameters with the recorded arguments."""
     taken = inspect.signature(answer).parameters
     for name, parameter in taken.items():
         need(
@@ -62,7 +62,7 @@ def _fits(answer: Any, calls: tuple[Any, ...]) -> None:
 
 
 def _runs(answer: Any, call: Any) -> None:
-    """Call the function as the model asks for it."""
+    """Call the function as the model requests."""
     written = f"{call.name}({', '.join(f'{name}={value!r}' for name, value in call.arguments.items())})"
     try:
         result = answer(**call.arguments)

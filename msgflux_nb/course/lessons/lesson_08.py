@@ -1,4 +1,4 @@
-"""Lesson 8, reason and act: a loop of thoughts and tools, and the budget that ends it."""
+"""Lesson 8, reason and act: a loop of thoughts and tools, and the budget that stops it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..replayed import react_runs
 
 
 def wasted(answer: Any) -> str:
-    """Hold the position of a run against the one that was stopped by its budget."""
+    """Compare the position of a run with that of the run that its budget stopped."""
     runs = react_runs()
     need(isinstance(answer, int) and not isinstance(answer, bool), "Expected the position of a run: 0, 1 or 2.")
     need(0 <= answer < len(runs), f"There are {len(runs)} runs, at the positions 0 to {len(runs) - 1}.")
@@ -24,7 +24,7 @@ def wasted(answer: Any) -> str:
 
 
 def budget(answer: Any) -> str:
-    """Hold a number of calls against what the useful runs need."""
+    """Compare a number of calls with the needs of the useful runs."""
     runs = react_runs()
     longest = max(range(len(runs)), key=lambda place: runs[place].calls)
     needed = max(run.calls for place, run in enumerate(runs) if place != longest)

@@ -10,18 +10,18 @@ from ..exercise import Exercise
 from ..lesson import Lesson
 from ..replayed import chains
 
-_SAME = 18  # of twenty winners
-_SAVED = 0.8  # of the calls at most
+_SAME = 18  # the least number of right winners, of twenty
+_SAVED = 0.8  # the largest share of the calls
 
 
 def winner(votes: Any) -> Any:
-    """Return the answer with the most votes, the first one of equals; None counts as no vote."""
+    """Return the answer with the most votes, the first one for equal numbers; None is no vote."""
     counted = Counter(vote for vote in votes if vote is not None)
     return counted.most_common(1)[0][0] if counted else None
 
 
 def stops(answer: Any) -> str:
-    """Let a rule look at the votes one by one, and hold its winners and its calls against asking to the end."""
+    """Apply a rule to the votes one by one, and compare its winners and its calls with asking to the end."""
     need(callable(answer), f"Expected a function that takes the votes so far, got {type(answer).__name__}.")
     same = asked = 0
     for _, votes in chains():

@@ -1,4 +1,4 @@
-"""Lesson 10, search: what an exact check is worth, by the logs of Tree of Thoughts with GPT-4."""
+"""Lesson 10, search: the value of an exact check, shown with the logs of Tree of Thoughts with GPT-4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GOAL = 37
 
 
 def checks(answer: Any) -> str:
-    """Search the fifty logged trees with a check of the reader's."""
+    """Search the fifty logged trees with the learner's check."""
     from ...reasoning.tree_of_thoughts import tree_of_thoughts
 
     need(callable(answer), f"Expected a function check(path, numbers), got {type(answer).__name__}.")

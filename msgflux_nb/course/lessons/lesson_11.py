@@ -1,4 +1,4 @@
-"""Lesson 11, from texts to a table: stop a batch, go on, and pay once."""
+"""Lesson 11, from texts to a table: stop a batch, resume it, and pay once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..lesson import Lesson
 
 
 def paid_once(answer: Any) -> str:
-    """Look at the states of a table that was stopped and gone on with."""
+    """Check the states of a table whose batch was stopped and resumed."""
     import pandas as pd
 
     need(isinstance(answer, pd.DataFrame), f"Expected the table of the second run, got {type(answer).__name__}.")

@@ -1,4 +1,4 @@
-"""Lesson 12, is it right: choose a model by how often it is right and what it costs."""
+"""Lesson 12, is it right: choose a model by its accuracy and its cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..replayed import MODEL, SMALL, right_rows
 
 
 def chosen(answer: Any) -> str:
-    """Hold a choice against the rows that are right in all fields."""
+    """Compare a choice with the numbers of rows that are right in all fields."""
     right = right_rows()
     need(
         isinstance(answer, str) and answer in right,
@@ -26,7 +26,7 @@ def chosen(answer: Any) -> str:
 
 
 def interval(answer: Any) -> str:
-    """Hold an interval against Wilson's for the better model."""
+    """Compare an interval with Wilson's for the better model."""
     need(
         isinstance(answer, tuple | list) and len(answer) == 2,
         f"Expected both ends, as (low, high); you gave {an(answer)}.",

@@ -1,4 +1,4 @@
-"""Appendix: when it fails, and which failures may be tried again."""
+"""Appendix: failures, and which of them to retry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WHY = {
 
 
 def again(answer: Any) -> str:
-    """Hold a verdict on each failure against what helps."""
+    """Compare a decision about each failure with what helps."""
     need(isinstance(answer, dict), "Expected a dict from each failure to True (try again) or False.")
     for name, right in AGAIN.items():
         need(name in answer, f"{name!r} is missing. Expected: {', '.join(AGAIN)}.")
