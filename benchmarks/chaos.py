@@ -1,10 +1,10 @@
-"""A batch on which everything goes wrong: refusals, resets, half answers, pages, hangs, kills, and a store that fails.
+"""A batch in which everything goes wrong: refusals, resets, half answers, web pages, hangs, kills, a failing store.
 
     python benchmarks/chaos.py [--rows 20000] [--kills 20] [--seed 1]
 
-A server plans for each attempt at each row what it meets (`tests/tables/chaos.py`); meanwhile the store is locked,
-full, deleted and exchanged, and processes are killed (`tests/tables/chaos_run.py`). Printed is what was met, and what
-must not be: wrong values, answers paid for twice, rows in no documented state.
+A server plans a fault for each attempt at each row (`tests/tables/chaos.py`). Meanwhile the store is locked, filled,
+deleted and exchanged, and processes are killed (`tests/tables/chaos_run.py`). It prints the faults, and what must not
+happen: wrong values, answers paid for twice, rows in no documented state.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.tables.chaos_run import checked, run_and_kill
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the batch and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=20)

@@ -1,10 +1,9 @@
-"""Whether the confidence of the embedded models is to be believed: their calibration on rows whose truth is known.
+"""The calibration of the embedded models' confidence, on rows with a known truth.
 
     python benchmarks/confidence.py [--only NAME ...] [--answers N]
 
-The rows are those of `data/local_models.jsonl` that are extracted (packages, persons, reviews) and
-`tests/data/biographies.json`. With `--answers 3` confidence is counted by agreement, at temperature 0.8, in place of
-the probabilities of tokens.
+The rows are packages, persons and reviews of `data/local_models.jsonl`, and `tests/data/biographies.json`. With
+`--answers 3` the confidence is the agreement of three answers at temperature 0.8 instead of the probability of tokens.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ MODELS = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 
 
 def biographies() -> list[dict[str, Any]]:
-    """Return them as rows of persons."""
+    """Return the biographies as rows of persons."""
     rows = json.loads(BIOGRAPHIES.read_text(encoding="utf-8"))
     return [{"kind": "person", "text": row.pop("text"), "truth": row} for row in rows]
 
 
 def cells(name: str, answers: int) -> list[tuple[Any, bool]]:
-    """Return how sure each cell is, and whether it is right."""
+    """Return the confidence of each cell, and whether it is right."""
     options: dict[str, Any] = {"temperature": 0} if answers == 1 else {"temperature": 0.8}
     model = mf.Model.chat_completion(f"local/{name}", max_tokens=200, **options)
     found: list[tuple[Any, bool]] = []
@@ -51,7 +50,7 @@ def cells(name: str, answers: int) -> list[tuple[Any, bool]]:
 
 
 def main() -> None:
-    """Measure the models one after the other."""
+    """Measure each model in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=list(MODELS[:2]), choices=MODELS)
     parser.add_argument("--answers", type=int, default=1)

@@ -1,13 +1,13 @@
-"""Rows a second and CPU time a row of batch extraction: ours beside openai, instructor, langchain-openai, pydantic-ai.
+"""Batch extraction, in rows per second and CPU time per row: ours, openai, instructor, langchain-openai, pydantic-ai.
 
     python benchmarks/extract.py [--runs 3] [--rows 4000] [--peers FOLDER] [--quick]
 
-A server on the loopback interface answers each request after 50 ms, however many there are; it is another process on
-a core of its own. Every client has one process on the other core, 256 requests in flight, and a server of its own run.
-Each peer gets a virtual environment of its own in FOLDER, made at the first run and brought to the newest at each;
-``--quick`` makes none. In each run every client has a fresh process, and they take turns in random order. Answers are
-compared with what was sent. CPU is user and system time of all threads of the client's process, waiting included in
-the rows a second only. Absolute times are this machine's; the ratio to the best peer in the same run decides.
+A server on the loopback interface answers each request after 50 ms, whatever their number; it is another process on its
+own core. Each client is one process on the other core, with 256 requests in flight and a fresh server. Each peer gets
+its own virtual environment in FOLDER, created at the first run and updated at each; ``--quick`` creates and updates
+none. In each run every client has a fresh process, in random order. Answers are compared with what was sent. CPU is
+user and system time of all threads of the client's process; only rows per second include waiting. Absolute times are
+this machine's; the ratio to the best peer in the same run decides.
 """
 
 from __future__ import annotations
@@ -42,16 +42,19 @@ PEERS = {
     "pydantic-ai": ["pydantic-ai-slim[openai]"],
 }
 LATENCY_SECONDS = 0.05
-GOALS = {"ours, `extract`": 0.3, "ours, with a store": 0.7}  # ms of CPU a row where openai's parse takes 4.5
+GOALS = {
+    "ours, `extract`": 0.3,
+    "ours, with a store": 0.7,
+}  # ms of CPU per row on a machine where openai's parse takes 4.5
 OURS, REFERENCE, REFERENCE_MILLISECONDS = "ours, `extract`", "openai, `parse`", 4.5
-STORED, STORE_TIMES = "ours, with a store", 1.7  # the CPU of a row without one
-TIMES = 10  # the rows a second of the best peer
+STORED, STORE_TIMES = "ours, with a store", 1.7  # times the CPU of a row without a store
+TIMES = 10  # times the rows per second of the best peer
 WARM = 300
 Result = dict[str, float]
 
 
 class _Answers(asyncio.Protocol):
-    """One connection of the server: reads requests, and answers each a while after it came."""
+    """One connection of the server: reads requests, and answers each after a delay."""
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.held = transport, b""
@@ -74,7 +77,7 @@ _TOOL = re.compile(rb'"tools":\s*\[.*?"name":\s*"(\w+)"', re.S)
 
 
 def answer(body: bytes) -> bytes:
-    """The answer to a request, as text, or as a call of the tool that was offered."""
+    """Return the answer to a request, as text, or as a call of the offered tool."""
     found, tool = _NUMBER.search(body), _TOOL.search(body)
     name, people, size, capital = expected(int(found[1]) if found else 0)
     text = json.dumps({"name": name, "people": people, "size": size, "capital": capital})
@@ -88,7 +91,7 @@ def answer(body: bytes) -> bytes:
 
 
 def head_of(message: dict[str, Any], reason: str) -> bytes:
-    """A whole answer, as OpenAI sends it."""
+    """Return a whole answer in OpenAI's form."""
     payload = {
         "id": "chatcmpl-CqX0aBcDeFgHiJkLmNoPqRsTuVwXy",
         "object": "chat.completion",
@@ -160,7 +163,7 @@ def _serve(listener: socket.socket) -> None:
 
 
 def measure_here(name: str, url: str, count: int) -> Result:
-    """Extract in this process; return rows a second, and ms of CPU a row."""
+    """Extract in this process; return rows per second, and ms of CPU per row."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4 * AT_ONCE), hard), hard))
     client = CLIENTS[name](url)
@@ -176,9 +179,9 @@ def measure_here(name: str, url: str, count: int) -> Result:
 
 
 def serve(name: str, url: str, count: str) -> None:
-    """Measure one client in its environment, and print what it took, or an error."""
+    """Measure one client in its environment, and print the result or an error."""
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what a client prints does not belong before our line
+    os.dup2(2, 1)  # a client's own output must not come before our line
     bound = cores()
     if bound is not None:
         os.sched_setaffinity(0, {bound[1]})
@@ -188,11 +191,11 @@ def serve(name: str, url: str, count: str) -> None:
     except Exception as error:
         found = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     print(json.dumps([found, versions]), file=out)
-    os._exit(0)  # some leave threads behind that would be waited for
+    os._exit(0)  # some clients leave threads that would block the exit
 
 
 def measured(python: str, name: str, url: str, count: int) -> tuple[Result | str, list[str]]:
-    """Measure one client in a process of its own."""
+    """Measure one client in a new process."""
     clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     command = [python, __file__, "--serve", name, url, str(count)]
     done = subprocess.run(command, capture_output=True, text=True, env=clean, timeout=900)
@@ -228,12 +231,12 @@ def report(results: dict[str, list[Result] | str]) -> None:
 
 
 def span(values: list[float]) -> str:
-    """The least and the most."""
+    """Return the least and the greatest value as text."""
     return f"{number(min(values))}–{number(max(values))}"
 
 
 def verdict(name: str, middle: Result, best: float | None, middles: dict[str, Result]) -> str:
-    """Whether our goals are reached; that of CPU on a machine as quick as the one that it was set on."""
+    """Return whether our goals are reached; the goal for CPU is scaled to the speed of this machine."""
     if name not in GOALS:
         return "–"
     said = []
@@ -246,7 +249,7 @@ def verdict(name: str, middle: Result, best: float | None, middles: dict[str, Re
 
 
 def main() -> None:
-    """Run and print."""
+    """Run all clients and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, help="3, or 1 with --quick")
     parser.add_argument("--rows", type=int, default=4_000)

@@ -1,6 +1,6 @@
-"""The clients that ``extract.py`` measures: each turns texts into typed values, so many requests at once.
+"""The clients that ``extract.py`` measures: each extracts typed values from texts with concurrent requests.
 
-Their libraries load when a client is made, since this module is imported in every environment.
+Their libraries are imported when a client is made, since this module is imported in every environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ AT_ONCE = 256
 MODEL = "gpt-4.1-nano"
 INSTRUCTION = "Extract the fields from the text."
 LONG_SECONDS = 600.0
-KEY = "sk-bench-" + "0123456789abcdef" * 3  # as long as providers' keys: what is stored is searched for it
+KEY = "sk-bench-" + "0123456789abcdef" * 3  # as long as a provider's key, since stored answers are searched for it
 ENVIRONMENTS = {
     "ours": ["msgflux-nb", "msgspec", "httpx"],
     "openai": ["openai", "pydantic"],
@@ -27,17 +27,17 @@ Row = tuple[Any, ...]  # name, people, size, capital
 
 
 def text_of(number: int) -> str:
-    """The text of a row."""
+    """Return the text of a row."""
     return f"City {number} has {number * 10} inhabitants, is large and no capital."
 
 
 def expected(number: int) -> Row:
-    """What has to come of it."""
+    """Return the right values of a row."""
     return f"City {number}", number * 10, "large", False
 
 
 class Client:
-    """Extracts from texts; makes everything ready when it is made."""
+    """Extracts values from texts; prepares everything when it is made."""
 
     environment = ""
 
@@ -46,16 +46,16 @@ class Client:
         self.runner = asyncio.Runner()
 
     def extract(self, texts: list[str]) -> list[Row]:
-        """Return a row for each text, in their order."""
+        """Return a row for each text, in order."""
         return self.runner.run(self.aextract(texts))
 
     async def aextract(self, texts: list[str]) -> list[Row]:
-        """Ask for all of them by ``one``."""
+        """Call ``one`` for each text."""
         raise NotImplementedError
 
 
 async def gathered(texts: list[str], ask: Callable[[str], Awaitable[Any]]) -> list[Row]:
-    """Call for each text, so many at once, as everybody writes it."""
+    """Call for each text behind a semaphore, as users usually write it."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(text: str) -> Any:
@@ -66,17 +66,17 @@ async def gathered(texts: list[str], ask: Callable[[str], Awaitable[Any]]) -> li
 
 
 def row_of(value: Any) -> Row:
-    """A value's fields."""
+    """Return a value's fields."""
     return value.name, value.people, value.size, value.capital
 
 
 def pydantic_city() -> Any:
-    """The schema of the peers."""
+    """Return the schema for the peers."""
     from pydantic import BaseModel
 
     class City(BaseModel):
         name: str
-        people: Optional[int]  # noqa: UP045  # read at run time, in every version of Python
+        people: Optional[int]  # noqa: UP045  # evaluated at run time, in every version of Python
         size: Literal["small", "large"]
         capital: bool
 
@@ -84,7 +84,7 @@ def pydantic_city() -> Any:
 
 
 class Ours(Client):
-    """``extract``, its table included."""
+    """``extract``, including its table."""
 
     environment = "ours"
     stored = False
@@ -102,7 +102,7 @@ class Ours(Client):
         self.model = mf.Model.chat_completion(MODEL, base_url=url, api_key=KEY, **self.options())
 
     def options(self) -> dict[str, Any]:
-        """Further options of the model."""
+        """Return further options of the model."""
         return {}
 
     def extract(self, texts: list[str]) -> list[Row]:
@@ -123,13 +123,13 @@ class Ours(Client):
 
 
 class OursStored(Ours):
-    """The same, each answer kept in a file before it counts."""
+    """The same with a store: each answer is written to a file before it counts."""
 
     stored = True
 
 
 class OursHttpx(Ours):
-    """The same over httpx's own transport, as a user's client would have it."""
+    """The same over httpx's transport, as with a user's client."""
 
     def options(self) -> dict[str, Any]:
         import httpx

@@ -1,8 +1,8 @@
-"""What turns a table of texts into typed columns: ours, and others as their documentation says to use them.
+"""The contenders of ``extract_harness.py``: ours, and others used as their documentation recommends.
 
-Each takes the table, the server's address and a folder in which it may keep whatever makes it go on after a crash, and
-returns a table with the columns ``name``, ``age`` and ``kind``. All ask for 16 rows at once. Each imports what it needs
-in the environment that has it.
+Each takes a table of texts, the server's address and a folder for files with which it can resume after a crash, and
+returns a table with the columns ``name``, ``age`` and ``kind``. All ask for 16 rows at once. Each imports its libraries
+in its own environment.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def ours(data: pd.DataFrame, url: str, folder: Path) -> pd.DataFrame:
 
 
 def openai_by_hand(data: pd.DataFrame, url: str, folder: Path) -> pd.DataFrame:
-    """``parse`` in a pool of threads, what everybody writes."""
+    """``parse`` in a pool of threads, as users usually write it."""
     from openai import OpenAI
 
     client, schema = OpenAI(base_url=url, api_key="none"), _person()
@@ -132,7 +132,7 @@ def saturate(data: pd.DataFrame, url: str, folder: Path) -> pd.DataFrame:
 
 
 def dataframeit(data: pd.DataFrame, url: str, folder: Path) -> pd.DataFrame:
-    """``dataframeit`` with a checkpoint every ten rows, read again where there is one."""
+    """``dataframeit`` with a checkpoint every ten rows, which it reads again if there is one."""
     from dataframeit import dataframeit as run
 
     checkpoint = folder / "checkpoint.parquet"
@@ -155,7 +155,7 @@ def dataframeit(data: pd.DataFrame, url: str, folder: Path) -> pd.DataFrame:
 
 
 def _person() -> Any:
-    """The structure, for libraries that take pydantic's."""
+    """Return the structure as a pydantic model."""
     from pydantic import BaseModel
 
     return type(
@@ -176,4 +176,4 @@ CONTENDERS: dict[str, tuple[str, list[str], Work]] = {
     "saturate": ("saturate", ["saturate", "pandas", "pydantic"], saturate),
     "dataframeit": ("dataframeit", ["dataframeit[openai]", "pyarrow"], dataframeit),
 }
-"""By the name in the table: the environment, what is installed into it, and the work."""
+"""By the name in the table: the environment, its packages, and the function."""

@@ -1,17 +1,17 @@
-"""What a batch costs when something goes wrong: calls billed, rows lost, types forgotten; ours beside others.
+"""The cost of a batch when something goes wrong: billed calls, lost rows, lost types; ours and others.
 
     python benchmarks/extract_harness.py [--peers FOLDER] [--quick] [--kills 1] [--only NAME ...]
 
-A server on the loopback interface answers after 100 ms and counts what it is asked for. Each contender works in a
-process of its own, in an environment of its own as in ``stream.py``, and is treated alike:
+A server on the loopback interface answers after 100 ms and counts requests. Each contender works in its own process and
+its own environment, as in ``stream.py``, and is tested in the same way:
 
-* 400 rows, killed with SIGKILL when half of them were answered, and run again: how many rows were paid for twice;
-* the same again, and with two new rows: how many calls;
-* 40 equal texts: how many calls, and how many rows come back right;
-* a request that the server refuses with status 400, among 400: what is left;
-* an index with a label twice: whether each row is where it belongs;
-* the types of a field that may be missing and of one with two values;
-* CPU time and waiting beyond the server's for each row, and the largest size of the process.
+* 400 rows, killed with SIGKILL when half of them were answered, and run again: the rows paid for twice;
+* the same again, and with two new rows: the calls;
+* 40 equal texts: the calls, and the rows that come back right;
+* a request among 400 that the server refuses with status 400: the rows that are left;
+* an index with a repeated label: whether each row is in its place;
+* the types of an optional field and of one with two values;
+* CPU time and additional waiting per row, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import pandas as pd
 from extract_contenders import AT_ONCE, CONTENDERS, FIELDS
 
 ROWS, SECONDS = 400, 0.1
-BAD = 7  # the row that is refused
+BAD = 7  # the number of the refused row
 LIMIT_SECONDS = 300.0
 _ROW = re.compile(r"row (\d+)( \(bad\))?")
 
@@ -45,11 +45,11 @@ _ROW = re.compile(r"row (\d+)( \(bad\))?")
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as OpenAI does about the row that a request speaks of.
+    """Answers like OpenAI about the row in a request.
 
     Attributes:
-        calls: for each row, how many requests came.
-        answered: how many were answered.
+        calls: the number of requests for each row.
+        answered: the number of answered requests.
     """
 
     daemon_threads = True
@@ -67,12 +67,12 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
     def forget(self) -> None:
-        """Count from nothing."""
+        """Reset the counts."""
         self.calls.clear()
         self.answered = 0
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that are killed are what this is about."""
+        """Ignore errors of connections: clients are killed on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,13 +107,13 @@ REFUSED = {"error": {"message": "no such row", "type": "invalid_request_error", 
 
 
 def truth(number: int) -> dict[str, Any]:
-    """What is right for a row."""
+    """Return the right values of a row."""
     age = None if number % 5 == 0 else number
     return {"name": f"row {number}", "age": age, "kind": "child" if number < 18 else "adult"}
 
 
 def completion(body: dict[str, Any], number: int) -> dict[str, Any]:
-    """The answer: as a call where one is asked for, else as text."""
+    """Return the answer as a call if one is asked for, else as text."""
     text = json.dumps(truth(number))
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     reason = "stop"
@@ -136,7 +136,7 @@ def completion(body: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def work(name: str, url: str, folder: Path) -> None:
-    """Read a table from stdin, let the contender work, print what came of it."""
+    """Read a table from stdin, run the contender, print its result."""
     given = json.load(sys.stdin)
     data = pd.DataFrame({"text": given["texts"]}, index=given["index"])
     began, used = time.perf_counter(), time.process_time()
@@ -152,7 +152,7 @@ def work(name: str, url: str, folder: Path) -> None:
 
 
 def told(frame: pd.DataFrame) -> dict[str, Any]:
-    """A result as plain values."""
+    """Return a result as plain values."""
     cells = {}
     for field in FIELDS:
         column = frame[field] if field in frame else pd.Series([None] * len(frame))
@@ -165,13 +165,13 @@ def told(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 class Contender:
-    """One of them at work."""
+    """A running contender."""
 
     def __init__(self, name: str, python: str, server: Server, log: Any) -> None:
         self.name, self.python, self.server, self.log = name, python, server, log
 
     def start(self, numbers: list[int], folder: Path, *, index: list[int] | None = None, bad: int | None = None) -> Any:
-        """Start its process over these rows."""
+        """Start its process for these rows."""
         texts = [f"row {number}{' (bad)' if number == bad else ''}" for number in numbers]
         clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         root = str(Path(__file__).parents[1])
@@ -190,7 +190,7 @@ class Contender:
         return process
 
     def run(self, numbers: list[int], folder: Path, **options: Any) -> dict[str, Any]:
-        """Let it work to its end; return what it said."""
+        """Run it to its end; return its report."""
         process = self.start(numbers, folder, **options)
         timer = threading.Timer(LIMIT_SECONDS, process.kill)
         timer.start()
@@ -204,7 +204,7 @@ class Contender:
         return report
 
     def kill_at_half(self, numbers: list[int], folder: Path) -> None:
-        """Let it work until half of the rows were answered."""
+        """Run it until half of the rows are answered, then kill it."""
         process = self.start(numbers, folder)
         end = time.monotonic() + LIMIT_SECONDS
         while self.server.answered < len(numbers) // 2 and process.poll() is None and time.monotonic() < end:
@@ -212,14 +212,14 @@ class Contender:
         process.kill()
         process.wait()
         process.stdout.close()
-        time.sleep(2 * SECONDS)  # what was in flight is counted
+        time.sleep(2 * SECONDS)  # requests in flight count too
 
 
 # -- the tests -----------------------------------------------------------------------------------------------------
 
 
 def judge(contender: Contender, kills: int) -> dict[str, str]:
-    """Put a contender through all of it."""
+    """Run all tests of a contender."""
     server, numbers = contender.server, list(range(ROWS))
     cells: dict[str, str] = {}
     billed, right = [], ROWS
@@ -254,13 +254,13 @@ def judge(contender: Contender, kills: int) -> dict[str, str]:
 
 
 def correct(report: dict[str, Any], numbers: list[int]) -> int:
-    """How many rows are right, and in their place."""
+    """Return the number of rows that are right and in their place."""
     rows = report.get("rows", [])
     return sum(row == truth(number) for row, number in zip(rows, numbers, strict=False))
 
 
 def outcome(report: dict[str, Any], numbers: list[int]) -> str:
-    """How many rows came back right, of how many."""
+    """Return the right rows of all rows, as text."""
     if "raised" in report:
         return f"raises {report['raised'].partition(':')[0]}"
     there = len(report["rows"])
@@ -268,7 +268,7 @@ def outcome(report: dict[str, Any], numbers: list[int]) -> str:
 
 
 def indexed(report: dict[str, Any]) -> str:
-    """Whether a table with a label twice is as it was."""
+    """Return whether a table with a repeated label is intact."""
     if "raised" in report:
         return f"raises {report['raised'].partition(':')[0]}"
     if report["index"] != [7, 7, 8]:
@@ -277,7 +277,7 @@ def indexed(report: dict[str, Any]) -> str:
 
 
 def measured(report: dict[str, Any]) -> dict[str, str]:
-    """Types, times and size of a run in which nothing goes wrong."""
+    """Return types, times and memory of a run without faults."""
     if "raised" in report:
         return {}
     waiting = report["seconds"] - ROWS * SECONDS / AT_ONCE
@@ -291,7 +291,7 @@ def measured(report: dict[str, Any]) -> dict[str, str]:
 
 
 def counted(server: Server, what: str) -> str:
-    """A number of calls."""
+    """Return a number of calls as text."""
     count = sum(server.calls.values())
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -303,7 +303,7 @@ COLUMNS = [
 
 
 def table(results: dict[str, dict[str, str]]) -> str:
-    """Markdown: a line for each contender."""
+    """Return a Markdown table with one line per contender."""
     lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     lines += [
         f"| {name} | " + " | ".join(cells.get(column, "–") for column in COLUMNS) + " |"
@@ -313,7 +313,7 @@ def table(results: dict[str, dict[str, str]]) -> str:
 
 
 def versions(name: str, python: str) -> str:
-    """Which version of what is compared."""
+    """Return the versions of a contender's packages."""
     packages = [re.split(r"[\[=<]", package)[0] for package in CONTENDERS[name][1][:1]] or ["msgflux-nb"]
     code = f"from importlib.metadata import version; print(*[p + ' ' + version(p) for p in {packages!r}], sep=', ')"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)

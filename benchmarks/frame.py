@@ -1,10 +1,10 @@
-"""How long values take to become a DataFrame with the right dtypes, side by side with what a user would write.
+"""The time to make a DataFrame with the right dtypes from values, compared with what a user would write.
 
     python benchmarks/frame.py [--rows 100000] [--rounds 15]
 
-All ways get the same rows, of eight fields one of which is a record, and end with the same frame, which is checked.
-They take turns; printed are the medians of CPU time over the rounds, and their ratios. Absolute times are this
-machine's; the ratios decide.
+All ways get the same rows, with eight fields of which one is a record, and make the same frame, which is checked. They
+take turns; it prints the medians of CPU time over the rounds, and their ratios. Absolute times are this machine's; the
+ratios decide.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class PersonModel(BaseModel):
 
 
 def person(chance: random.Random, number: int) -> bytes:
-    """One row, as the JSON of an answer: values as a decoder makes them."""
+    """Return one row with values as decoded from an answer's JSON."""
     seen = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=number)
     told = Person(
         name=f"person {number % 997}",
@@ -91,18 +91,18 @@ def person(chance: random.Random, number: int) -> bytes:
 
 
 def as_dict(value: Person) -> dict[str, Any]:
-    """``asdict`` with what is inside, as that of dataclasses has it."""
+    """Return a value as a dict, nested records included, like ``dataclasses.asdict``."""
     return msgspec.structs.asdict(value) | {"home": msgspec.structs.asdict(value.home)}
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """What a user adds for the right dtypes: the record's fields as columns, and ``astype``."""
+    """Add what a user needs for the right dtypes: the record's fields as columns, and ``astype``."""
     home = pd.DataFrame(frame["home"].tolist(), index=frame.index).add_prefix("home.")
     return pd.concat([frame.drop(columns="home"), home], axis=1).astype(DTYPES)
 
 
 def by_dicts(values: list[Person]) -> pd.DataFrame:
-    """The shortest way of one's own."""
+    """The shortest way by hand."""
     return typed(pd.DataFrame([as_dict(value) for value in values]))
 
 
@@ -117,7 +117,7 @@ def by_json_normalize(models: list[PersonModel]) -> pd.DataFrame:
 
 
 def timed(make: Callable[[Any], pd.DataFrame], values: Any) -> tuple[float, pd.DataFrame]:
-    """CPU milliseconds, with what an earlier way left behind collected before."""
+    """Return CPU milliseconds, after a garbage collection."""
     gc.collect()
     began = time.process_time()
     frame = make(values)
@@ -125,7 +125,7 @@ def timed(make: Callable[[Any], pd.DataFrame], values: Any) -> tuple[float, pd.D
 
 
 def verdict(name: str, ratio: float, goal: float) -> str:
-    """One line of the end."""
+    """Return one line about a goal."""
     return f"{name} / to_frame = {ratio:.1f}, goal at least {goal:g}: {'reached' if ratio >= goal else 'missed'}"
 
 
@@ -146,7 +146,7 @@ def main() -> None:
         "pydantic: json_normalize([x.model_dump() ...]), typed": (by_json_normalize, peers),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(asked.rounds + 1):  # the first turn warms up, and is checked
+    for turn in range(asked.rounds + 1):  # the first round warms up and is checked
         frames = {}
         for name, (make, given) in ways.items():
             taken, frames[name] = timed(make, given)

@@ -1,11 +1,11 @@
-"""Rows a second of a batch whose provider refuses requests, beside the ideal: the gate as it is, and as it was.
+"""A batch whose provider refuses requests, compared with the ideal: the present gate and the old one.
 
     python benchmarks/gate.py [--runs 3] [--rows 1500] [--quick]
 
-Two tables. The first is simulated: servers in virtual time, 64 requests in flight, the median of the runs. The second
-is real: `mf.extract` asks a server on the loopback interface, which is another process. *Times* is the time that the
-batch took over the ideal one, that of a client that knows the limit, is never refused and needs no time itself;
-*refused* is how many requests were refused in vain.
+It prints two tables. The first is simulated: servers in virtual time, 64 requests in flight, the median of the runs.
+The second is real: `mf.extract` asks a server on the loopback interface, in another process. *Times* is the time of the
+batch divided by that of an ideal client, which knows the limit, is never refused and needs no time itself; *refused* is
+the number of refused requests.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Case(msgspec.Struct, frozen=True):
     """One line of a table.
 
     Attributes:
-        name: what happens.
+        name: the behaviour of the server.
         server: the server's arguments.
-        ideal: seconds that a perfect client would take for so many rows.
-        rows: how many times the rows that were asked for.
-        goal: times the ideal, at most; None for no worse than before.
+        ideal: returns the seconds of an ideal client for a number of rows.
+        rows: a factor of the number of rows.
+        goal: the maximum factor of the ideal time; None for no worse than the old gate.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Case(msgspec.Struct, frozen=True):
 
 
 def cases() -> list[Case]:
-    """What is measured."""
+    """Return the cases."""
     found = [
         Case(
             f"{100 * share:g} % refused by chance, answers take {seconds:g} s",
@@ -123,18 +123,18 @@ def cases() -> list[Case]:
 
 
 def server_of(arguments: dict[str, Any]) -> Server:
-    """Return a server of these arguments, which are plain values."""
+    """Return a server from plain arguments."""
     room = arguments.get("room")
     return Server(**arguments | ({} if room is None else {"room": lambda _: room}))
 
 
 def wait_before(refusals: int, wish: float | None, usual: float | None, chance: float) -> float:
-    """How long a refused row waited itself."""
+    """Return the wait of a refused row with the old gate."""
     return 0.0 if wish is not None else float(min(0.5 * 2**refusals, 8.0) * (1 - 0.5 * chance))
 
 
 def simulated(case: Case, rows: int, runs: int, *, before: bool) -> tuple[float, int]:
-    """Return the time over the ideal, and how many requests were refused; the median of the runs."""
+    """Return the factor of the ideal time and the number of refused requests, as the median of the runs."""
     found = []
     for seed in range(runs):
         server, chance = server_of(case.server), random.Random(seed).random
@@ -150,14 +150,14 @@ def simulated(case: Case, rows: int, runs: int, *, before: bool) -> tuple[float,
 
 
 class City(msgspec.Struct):
-    """What is asked for."""
+    """The schema of the answers."""
 
     name: str
     people: int
 
 
 class Endpoint:
-    """The server's process, as a context manager; what it does, the model's name says."""
+    """The server's process, as a context manager; the model's name selects its behaviour."""
 
     def __enter__(self) -> Endpoint:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -212,14 +212,14 @@ def _message(status: str, body: Any, headers: str = "") -> bytes:
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """Put the old gate in the place of the one that is."""
+    """Replace the present gate by the old one."""
     gate = Before(start=1)
     with mock.patch.object(run_module, "gate_of", return_value=gate), mock.patch.object(turns, "row_wait", wait_before):
         yield
 
 
 def real(case: Case, rows: int, url: str, refused: Any, *, before: bool) -> tuple[float, int]:
-    """Ask the server, and return the same two numbers."""
+    """Ask the server and return the same two numbers."""
     name = json.dumps({"before": before, "server": case.server, "at": time.time()})
     model = mf.Model.chat_completion(name, base_url=url, api_key="none", timeout=mf.Timeout(total=30))
     texts = [f"Row {number} of many." for number in range(rows * case.rows)]

@@ -1,4 +1,4 @@
-"""The gate as it was up to commit 21be8ea, which halved the limit at each refusal; ``gate.py`` compares with it."""
+"""The old gate, up to commit 21be8ea, which halved the limit at each refusal; ``gate.py`` compares with it."""
 
 from __future__ import annotations
 

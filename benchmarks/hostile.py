@@ -1,9 +1,9 @@
-"""Servers that mean harm, with ``timeout=2``: how long each keeps a call, and how much memory it makes it take.
+"""Malicious servers with ``timeout=2``: how long each blocks a call, and how much memory it makes the call use.
 
     python benchmarks/hostile.py [KIND ...]
 
-Each kind is met by every driver, in a process of its own: sync and async, whole and streamed, and in a batch. The
-kinds are those of `tests/http/test_hostile.py`, and more of them here. Printed is the worst of the drivers.
+Every driver meets each kind of server, each in its own process: sync and async, whole and streamed, and in a batch. The
+kinds are those of `tests/http/test_hostile.py`, and further ones here. It prints the worst driver.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ZEROS = bytes(1 << 22)
 
 
 def coded(coding: bytes, make: Callable[[], bytes]) -> Callable[[Peer], None]:
-    """A body in some coding, made once."""
+    """A server's body in a content coding, made once."""
 
     def talk(peer: Peer) -> None:
         body = _made(make)
@@ -49,31 +49,31 @@ _made = functools.cache(lambda make: make())
 
 
 def packed(packer: Any, last: Callable[[], bytes]) -> bytes:
-    """More zeros than an answer may hold."""
+    """Return more zeros than an answer may hold, packed."""
     pack = getattr(packer, "process", None) or packer.compress
     return b"".join(pack(ZEROS) for _ in range(80)) + last()
 
 
 def brotli_bomb() -> bytes:
-    """In Brotli."""
+    """Return a Brotli bomb."""
     packer = brotli.Compressor(quality=1)
     return packed(packer, packer.finish)
 
 
 def zstandard_bomb() -> bytes:
-    """In Zstandard."""
+    """Return a Zstandard bomb."""
     packer = zstd.ZstdCompressor()
     return packed(packer, packer.flush)
 
 
 def deflate_bomb() -> bytes:
-    """In deflate."""
+    """Return a deflate bomb."""
     packer = zlib.compressobj(9)
     return packed(packer, packer.flush)
 
 
 def nested() -> bytes:
-    """Thirty times in gzip."""
+    """Return a bomb of thirty layers of gzip."""
     body = b"{}"
     for _ in range(30):
         body = gzip.compress(body)
@@ -81,7 +81,7 @@ def nested() -> bytes:
 
 
 def event(delta: str) -> bytes:
-    """An event, eight hundred times."""
+    """Return an event repeated eight hundred times."""
     return b'data: {"choices":[{"index":0,"delta":{%b}}]}\n\n' % delta.encode() * 800
 
 
@@ -117,7 +117,7 @@ MORE = {
 
 
 def before_http(first: bytes, then: bytes = b"", *, every: float = 0.0, head: bool = False) -> Callable[[Peer], None]:
-    """Something else than an answer, where TLS or a tunnel is agreed on; ``head``: after the request for a tunnel."""
+    """Misbehave during TLS or the set-up of a tunnel; with ``head``, after the request for a tunnel."""
 
     def talk(peer: Peer) -> None:
         if head:
@@ -156,7 +156,7 @@ SOCKS = {
 
 
 def reached(name: str, url: str) -> tuple[str, dict[str, str]]:
-    """Where a call goes that is to meet such a server, and by which variables of its environment."""
+    """Return the address for a call that meets such a server, and its environment variables."""
     if name in TLS:
         return url.replace("http:", "https:"), {}
     if name in PROXY:
@@ -175,12 +175,12 @@ def main() -> None:
     print("|---|--:|--:|--:|---|")
     for name in wanted:
         if hasattr(kinds[name], "made"):
-            _made(kinds[name].made)  # or the server would be late
+            _made(kinds[name].made)  # in advance, so that the server is not slow
         with listening(kinds[name]) as server:
             url, variables = reached(name, server.url)
             with mock.patch.dict(os.environ, variables), calling(LIMIT_SECONDS) as called:
                 calls = called(url)
-            server.faults.clear()  # writing to a client that has left
+            server.faults.clear()  # errors from writing to a client that has left
         slowest, most = max(calls, key=lambda call: call.seconds), max(call.megabytes for call in calls)
         held = slowest.seconds <= LONGEST_SECONDS and most <= MOST_MB and all(call.said != "nothing" for call in calls)
         told = "yes" if held else f"no: {[call[:4] for call in calls]}"

@@ -1,13 +1,13 @@
-"""CPU time of HTTP alone: our two clients, as they were in another commit, and aiohttp and httpx bare.
+"""CPU time of HTTP only: our two clients, the same in an earlier commit, and bare aiohttp and httpx.
 
     python benchmarks/http_clients.py [--before COMMIT] [--runs 3] [--rows 4000]
 
-``--before`` names a commit, by default the one before our clients stood on kept libraries; a git worktree of it is made
-in a temporary folder, and removed. What counts is user and system time of the client's process, all its threads; the
-server is another process on another core. *A whole answer* is one request and its answer, sync one after the other,
-async 256 in flight. *A piece* is one event of a streamed answer that comes at full speed. *Bare* clients read bytes
-and make nothing of them; ours make an answer: a value with its usage, price and metadata, and of a stream typed events.
-Each run has fresh processes in another order; the middle one of all runs is printed, with the smallest and the largest.
+``--before`` names a commit, by default the last one without maintained HTTP libraries; a git worktree of it is made in
+a temporary folder and removed. It measures user and system time of all threads of the client's process; the server is
+another process on another core. *A whole answer* is one request and its answer: sync one after the other, async 256 in
+flight. *A piece* is one event of a streamed answer at full speed. *Bare* clients only read bytes; ours make an answer
+with value, usage, price and metadata, or typed events of a stream. Each run has fresh processes in another order; it
+prints the median of all runs with the least and the greatest.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KINDS = ("a whole answer, sync", "a whole answer, async", "a piece, sync", "a pi
 
 
 def body(model: str, *, stream: bool) -> bytes:
-    """A request as a bare client sends it."""
+    """Return a request of a bare client."""
     return json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}).encode()
 
 
@@ -47,7 +47,7 @@ HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer x"}
 
 
 class Ours:
-    """This package, of whichever commit the process has."""
+    """This package, in the commit of the process."""
 
     def __init__(self, url: str) -> None:
         import msgflux_nb as mf
@@ -71,7 +71,7 @@ class Ours:
 
 
 class Httpx:
-    """httpx: one client for all."""
+    """httpx with one client for all requests."""
 
     def __init__(self, url: str) -> None:
         import httpx
@@ -96,7 +96,7 @@ class Httpx:
 
 
 class Aiohttp:
-    """aiohttp: one session for all."""
+    """aiohttp with one session for all requests."""
 
     def __init__(self, url: str) -> None:
         self.url = f"{url}/chat/completions"
@@ -124,7 +124,7 @@ CLIENTS = {"ours": Ours, "ours, before": Ours, "aiohttp, bare": Aiohttp, "httpx,
 
 
 def microseconds(client: Any, kind: str, rows: int, runner: asyncio.Runner) -> float | None:
-    """Return the CPU time of one answer or piece in µs; None where the client has no such call."""
+    """Return the CPU time of one answer or piece in µs; None if the client has no such call."""
     method = {
         "a whole answer, sync": "whole",
         "a whole answer, async": "awhole",
@@ -168,7 +168,7 @@ def serve(name: str, url: str, rows: int) -> None:
     with asyncio.Runner() as runner:
         found = {kind: microseconds(client, kind, rows, runner) for kind in KINDS}
         print(json.dumps(found), flush=True)
-        os._exit(0)  # bare clients warn of what they leave open
+        os._exit(0)  # bare clients would warn of open connections
 
 
 def measured(name: str, tree: Path, url: str, rows: int) -> dict[str, float | None]:
@@ -187,7 +187,7 @@ def measured(name: str, tree: Path, url: str, rows: int) -> dict[str, float | No
 
 
 def cell(values: list[float | None]) -> str:
-    """The middle, and the range."""
+    """Return the median and the range as text."""
     known = [value for value in values if value is not None]
     if not known:
         return "–"

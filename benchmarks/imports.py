@@ -1,11 +1,11 @@
-"""How long imports take, side by side with the openai SDK, each in a fresh interpreter, in turn.
+"""The time of imports, compared with the openai SDK, each in a fresh interpreter.
 
     python benchmarks/imports.py [--runs 7] [--peers FOLDER]
 
-Runs every statement in an environment with openai and in this one by turns, and prints medians over an empty
-interpreter and the ratio; the environment is made as for ``stream.py``, and stays. What loads on first use shows in the
-last rows, which end with an answer from a server on the loopback interface. Absolute times are this machine's; the
-ratio decides.
+It runs each statement by turns in an environment with openai and in this one, and prints medians over an empty
+interpreter and their ratio; the environment is made as for ``stream.py`` and kept. The last rows include imports on
+first use: they end with an answer from a server on the loopback interface. Absolute times are this machine's; the ratio
+decides.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ STATEMENTS = {
     ),
 }
 IMPORT_GOAL = 60  # ms over an empty interpreter
-TOLD = 1.0  # ms; what takes less cannot be told from nothing
+TOLD = 1.0  # ms; shorter times cannot be distinguished from zero
 CLIENT_GOAL = 8  # times faster than openai
-# Installed packages are compiled; a checkout is only where an interpreter may write what it has compiled.
+# Installed packages are compiled; a checkout is only if the interpreter may write bytecode.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -52,7 +52,7 @@ def seconds(python: str, statement: str) -> float:
 
 
 def measure(python: dict[str, str], runs: int) -> tuple[dict[str, float], dict[str, str]]:
-    """The medians over an empty interpreter in seconds, and from where to where they went in ms."""
+    """Return the medians over an empty interpreter in seconds, and their ranges in ms."""
     empty: dict[str, list[float]] = {interpreter: [] for interpreter in python.values()}
     times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
     with Server() as server:
@@ -70,7 +70,7 @@ def measure(python: dict[str, str], runs: int) -> tuple[dict[str, float], dict[s
 
 
 def versions(python: str, *packages: str) -> str:
-    """What an environment has of these."""
+    """Return the versions of the packages in an environment."""
     code = f"from importlib.metadata import version; print(*[f'{{p}} {{version(p)}}' for p in {packages!r}], sep=', ')"
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def verdict(reached: bool) -> str:
-    """Say it."""
+    """Return the verdict in words."""
     return "reached" if reached else "missed"
 
 

@@ -1,14 +1,13 @@
-"""The embedded models side by side: what they get right, rows a second, memory, seconds to the first answer.
+"""Compares the embedded models: accuracy, rows per second, memory, seconds to the first answer.
 
     python benchmarks/local_models.py [--only NAME ...] [--rows N] [--threads] [--quickstart]
 
-The rows are `data/local_models.jsonl`, invented for this, each with its truth: packages and persons to extract, reviews
-to judge, tools to call, small sums. A cell is a value of a row whose truth is known; a call, which is required, counts
-as one cell for its tool and one for its arguments. Each model runs in a process of its own; `--rows 4` takes the first
-four of each kind, for the large model, which is slow. `--threads` measures tokens a second by the number of threads and
-how long they spin. `--quickstart` runs the table of `notebooks/00_quickstart.ipynb` with each model on all packages of
-this environment, where the notebook takes the first eight, and says how many cells are right and how long it took;
-`--rows 60` takes the first sixty.
+The rows are in `data/local_models.jsonl`, invented for this and each with its truth: packages and persons to extract,
+reviews to judge, tools to call, small sums. A cell is a value with a known truth; a required call counts as one cell
+for its tool and one for its arguments. Each model runs in its own process. `--rows 4` takes the first four of each
+kind, for the large model, which is slow. `--threads` measures tokens per second by the number of threads and their
+spinning. `--quickstart` runs the table of `notebooks/00_quickstart.ipynb` with each model on all packages of this
+environment instead of the first eight, and prints the right cells and the time; `--rows 60` takes the first sixty.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from msgflux_nb.local.weights import WEIGHTS
 
 ROWS = Path(__file__).parent / "data" / "local_models.jsonl"
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_quickstart.ipynb"
-SHOWN = "[:8]"  # how the notebook takes its packages
+SHOWN = "[:8]"  # the notebook's selection of packages
 KINDS = ("package", "person", "review", "tool", "arithmetic")
 THREADS = ((1, 1), (1, 2), (2, 2))
 SPINS = ("0", "1000", "")
@@ -94,7 +93,7 @@ SCHEMAS: dict[str, Any] = {"package": package, "person": person, "review": revie
 
 
 def rows_of(kind: str, limit: int) -> list[dict[str, Any]]:
-    """Return the rows of one kind; a limit takes the first ones."""
+    """Return the first ``limit`` rows of one kind."""
     rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
     return [row for row in rows if row["kind"] == kind][: limit or None]
 
@@ -109,7 +108,7 @@ def structures(model: Any, rows: list[dict[str, Any]]) -> list[bool]:
 
 
 def calls(model: Any, rows: list[dict[str, Any]]) -> list[bool]:
-    """Ask which tool to call; its name and its arguments are a cell each."""
+    """Ask which tool to call; its name and its arguments are one cell each."""
     schemas = mf.tool_schemas([weather, add, play])
     cells = []
     for row in rows:
@@ -124,7 +123,7 @@ def calls(model: Any, rows: list[dict[str, Any]]) -> list[bool]:
 
 
 def resident_mb() -> float:
-    """Return the memory of this process, in MB, as Linux says it."""
+    """Return the memory of this process in MB, as Linux reports it."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -146,7 +145,7 @@ def measure(name: str, limit: int) -> dict[str, Any]:
 
 
 def tokens_a_second(name: str) -> dict[str, float]:
-    """Measure how fast a model writes alone, two at once, and how fast it reads, with the threads of this process."""
+    """Measure how fast a model writes one answer, two at once, and reads, with the threads of this process."""
     model = mf.Model.chat_completion(f"local/{name}", temperature=0, max_tokens=48)
     reader = mf.Model.chat_completion(f"local/{name}", max_tokens=1)
     model("Hi")
@@ -164,7 +163,7 @@ def tokens_a_second(name: str) -> dict[str, float]:
 
 
 def quickstart_table(name: str, limit: int) -> dict[str, Any]:
-    """Run the quickstart's table; its cells are code of the notebook itself, with more packages."""
+    """Run the quickstart's table with the code of the notebook and more packages."""
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     scope: dict[str, Any] = {"__name__": "__main__", "mf": mf, "msgspec": msgspec, "pd": pd}
@@ -191,11 +190,11 @@ def quickstart_table(name: str, limit: int) -> dict[str, Any]:
     }
 
 
-# -- each in a process of its own ----------------------------------------------------------------------------------
+# -- each in its own process ----------------------------------------------------------------------------------
 
 
 def apart(*arguments: str, **environment: str) -> Any:
-    """Run this file for one measurement, in a new process; return what it says."""
+    """Run this file for one measurement in a new process; return its result."""
     command = [sys.executable, __file__, "--here", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
     if done.returncode:
@@ -211,7 +210,7 @@ def here(what: str, name: str, *more: str) -> None:
         told = measure(name, int(more[0]))
     elif what == "threads":
         write, read = int(more[0]), int(more[1])
-        server.threads = lambda header, cores: (write, read)  # what the table is about
+        server.threads = lambda header, cores: (write, read)  # the measured setting
         told = tokens_a_second(name)
     else:
         told = quickstart_table(name, int(more[0]))

@@ -1,11 +1,10 @@
-"""A server on this machine's loopback that answers as OpenAI does, with answers that it rendered before it was asked.
+"""A server on the loopback interface that answers like OpenAI, with answers that were rendered in advance.
 
-The model's name says what comes: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
-arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs. ``paced`` sends them one by one,
-each at its time (``paced2000``: every 2,000 µs), and ``padded`` with an ``obfuscation`` in each, letters by chance as
-OpenAI adds them unless asked not to; ``responses`` and ``messages`` are the other wires. One event is one HTTP chunk.
-A request that asks for no stream gets a short answer in one piece. The server is another process, on a core of its own
-where there are two.
+The model's name selects the answer: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
+arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs. ``paced`` sends each piece at its
+time (``paced2000``: every 2,000 µs); ``padded`` adds ``obfuscation`` to each, random letters as OpenAI sends by
+default; ``responses`` and ``messages`` are the other wires. One event is one HTTP chunk. A request without streaming
+gets a short answer in one piece. The server is another process, on its own core if there are two.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n\r\n"
 
 
 def expected(kind: str, pieces: int) -> str | list[str]:
-    """What a reader has to have at the end: the text, or the arguments of each call."""
+    """Return the right result of a reader: the text, or the arguments of each call."""
     texts = [_word(kind, place) for place in range(pieces)]
     if kind != "tools":
         return "".join(texts)
@@ -55,13 +54,13 @@ def expected(kind: str, pieces: int) -> str | list[str]:
 
 
 def cores() -> tuple[int, int] | None:
-    """The core of the server and that of the client; None where a process cannot be bound, or has but one."""
+    """Return the cores of the server and the client; None if a process cannot be bound or there is only one core."""
     free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return (free[0], free[-1]) if len(free) > 1 else None
 
 
 class Server:
-    """The server's process, as a context manager; its ``url`` is what an SDK takes as its base address."""
+    """The server's process, as a context manager; ``url`` is the base address for an SDK."""
 
     def __enter__(self) -> Server:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -87,7 +86,7 @@ def _serve(listener: socket.socket) -> None:
 
 
 def _answer_all(line: socket.socket) -> None:
-    with line, contextlib.suppress(ConnectionError):  # a reader that was stopped
+    with line, contextlib.suppress(ConnectionError):  # the reader was stopped
         for request in _requests(line):
             if not request.get("stream"):
                 line.sendall(_whole())
@@ -126,7 +125,7 @@ def _requests(line: socket.socket) -> Iterator[dict[str, Any]]:
 
 @functools.cache
 def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
-    """The head of the answer, then each event as an HTTP chunk."""
+    """Return the head of the answer, then each event as an HTTP chunk."""
     opening: dict[str, Any] = {"role": "assistant", "content": None if kind == "tools" else "", "refusal": None}
     events = [_event(opening)]
     for call, name in enumerate(TOOLS if kind == "tools" else ()):
@@ -151,7 +150,7 @@ def _rendered(kind: str, pieces: int, padded: bool) -> list[bytes]:
 
 @functools.cache
 def _rendered_on(wire: str, kind: str, pieces: int) -> list[bytes]:
-    """The same answer on another wire."""
+    """Return the same answer on another wire."""
     words = [_word(kind, place) for place in range(pieces)]
     events = events_on(wire, TOOLS if kind == "tools" else (), words, lambda place: _part(place, pieces))
     return _framed([f"event: {event['type']}\ndata: {_json(event)}\n\n".encode() for event in events])
@@ -172,7 +171,7 @@ def _word(kind: str, place: int) -> str:
 
 
 def _part(place: int, pieces: int) -> str:
-    """A fragment of JSON; the first and the last of each call have the object around the text too."""
+    """Return a fragment of JSON; the first and the last of each call include the braces of the object."""
     text = json.dumps(WORDS[place % len(WORDS)], ensure_ascii=False)[1:-1]
     return ('{"query": "' if place < 3 else "") + text + ('"}' if place >= pieces - 3 else "")
 

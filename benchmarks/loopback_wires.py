@@ -1,4 +1,4 @@
-"""The loopback's answers on OpenAI's Responses and Anthropic's Messages wires: events in the form that each has."""
+"""The loopback server's answers as events of OpenAI's Responses and Anthropic's Messages wires."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MESSAGE = {"id": "msg_01AbCdEfGhIjKlMnOpQrStUv", "type": "message", "role": "as
 
 
 def events_on(wire: str, names: tuple[str, ...], pieces: list[str], part: Callable[[int], str]) -> list[Event]:
-    """Return the events of an answer: a text, or three calls where ``names`` has their names.
+    """Return the events of an answer: a text, or calls of the tools in ``names``.
 
     Args:
         wire: ``responses`` or ``messages``.
-        names: of the tools that are called; none for a text.
-        pieces: of the text.
-        part: the fragment of arguments at a place; places of one call are three apart.
+        names: the names of the called tools; empty for a text.
+        pieces: the pieces of the text.
+        part: returns the fragment of arguments at an index; those of one call are three apart.
     """
     events = list((_response if wire == "responses" else _message)(names, pieces, part))
     numbered = enumerate(events)

@@ -1,11 +1,11 @@
-"""Time and memory of a batch by its number of rows, up to a million, with no network to wait for.
+"""Time and memory of a batch by its number of rows, up to a million, without a network.
 
     python benchmarks/million_rows.py [--rows 10000 100000 1000000] [--input list|iterator] [--store none|memory|file]
 
-The whole way is taken, from the row's text to the typed column, by a model whose transport answers at once with bytes
-made before. Each size has a fresh process. Memory is the most that the process held while it worked, less what it held
-before, with the input made, and less the table that it returns. Time is linear where the µs a row stay the same; the
-ratio to the smallest size tells.
+It measures everything from the row's text to the typed column, with a transport that answers at once with prepared
+bytes. Each size has a fresh process. Memory is the peak of the process, less its memory before the batch (input
+included) and less the returned table. Time is linear if the µs per row stay the same, which the ratio to the smallest
+size shows.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MEGABYTE = 1 << 20
 
 
 def resident() -> int:
-    """Bytes that this process holds now."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def transport() -> Any:
-    """What answers at once."""
+    """Return a transport that answers at once."""
     import httpx
 
     class Body(httpx.AsyncByteStream):
@@ -66,7 +66,7 @@ def transport() -> Any:
 
 
 def run(count: int, kind: str, store: Any) -> dict[str, float]:
-    """Extract from so many rows in this process; return what it took."""
+    """Extract from ``count`` rows in this process; return time and memory."""
     import msgspec
 
     import msgflux_nb as mf
@@ -99,7 +99,7 @@ def run(count: int, kind: str, store: Any) -> dict[str, float]:
 
 
 def measured(count: int, options: argparse.Namespace) -> dict[str, float]:
-    """The same in a process of its own."""
+    """Do the same in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         store = {"none": "False", "memory": "None", "file": repr(str(Path(folder) / "run.sqlite"))}[options.store]
         code = f"import json, million_rows; print(json.dumps(million_rows.run({count}, {options.input!r}, {store})))"

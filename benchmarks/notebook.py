@@ -1,11 +1,11 @@
-"""What the widgets cost a notebook: messages and bytes to the page, Stop, interrupts, CPU time; frames in a browser.
+"""The cost of widgets in a notebook: messages and bytes to the page, Stop, interrupts, CPU time; frames in a browser.
 
     python benchmarks/notebook.py [--runs 3] [--kernel newest|oldest|both] [--only kernel|page] [--quick]
 
-Kernels are real and driven as JupyterLab drives them, over their own sockets; the page is this process, which sends
-what a page sends and measures what arrives. Then ``notebook_page`` opens real JupyterLab in Chromium, and measures what
-somebody feels who looks at it. The answers come from a server on the loopback interface, at a steady pace.
-The oldest kernel is the one that `make test` brings. Times are this machine's; the bounds stand beside them.
+Kernels are real and driven over their own sockets as by JupyterLab; this process acts as the page, sends its messages
+and measures what arrives. Then ``notebook_page`` opens real JupyterLab in Chromium and measures what a person notices.
+The answers come from a server on the loopback interface at a steady pace. The oldest kernel is the one that `make test`
+installs. Times are this machine's; the bounds are next to them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ tools = [_tool(name) for name in {TOOLS!r}]
 DRAFT = {"text": "Write.", "role": "user", "call": "", "ids": [], "texts": {}}
 RUN = {"type": "run", "prefill": "", "schema": "", "draft": DRAFT}
 STOP = {"type": "stop"}
-"""What the page of a playground sends when somebody clicks on Run, and on Stop."""
+"""The messages of a playground's page for a click on Run and on Stop."""
 
 LIMIT_SECONDS = 60
 
@@ -64,7 +64,7 @@ def is_batch(content: dict[str, Any]) -> bool:
 
 
 class Heard(NamedTuple):
-    """A message of the kernel: when it came, its type, whose it is, its content, its bytes without head and with it."""
+    """A message of the kernel: its time, its type, its parent, its content, its bytes without and with its head."""
 
     at: float
     type: str
@@ -75,13 +75,13 @@ class Heard(NamedTuple):
 
     @property
     def custom(self) -> dict[str, Any]:
-        """What a widget says to its page; empty for anything else."""
+        """Return a widget's message to its page; empty for any other message."""
         data = self.content.get("data", {}) if self.type == "comm_msg" else {}
         return data["content"] if data.get("method") == "custom" else {}
 
 
 class Kernel:
-    """A kernel, and all that it has said."""
+    """A kernel and all its messages."""
 
     def __init__(self, url: str, *, oldest: bool = False) -> None:
         self._manager = KernelManager(kernel_name="python3")
@@ -108,22 +108,22 @@ class Kernel:
         self._manager.shutdown_kernel(now=True)
 
     def _wait_until_ready(self) -> None:
-        for _ in range(LIMIT_SECONDS):  # what a kernel says before this socket is connected is lost
+        for _ in range(LIMIT_SECONDS):  # messages before this socket is connected are lost
             with contextlib.suppress(TimeoutError):
                 self.idle(self.start(""), seconds=1)
                 return
         raise TimeoutError(f"the kernel does not answer within {LIMIT_SECONDS} s")
 
     def start(self, code: str, **expressions: str) -> str:
-        """Run a cell, and do not wait for its end; returns the id that its messages have."""
+        """Start a cell without waiting for its end; return the id of its messages."""
         options: dict[str, Any] = {
             "store_history": False,
             "stop_on_error": False,
-        }  # or the next cell is aborted with it
+        }  # else an error would abort the next cell too
         return str(self._client.execute(code, user_expressions=expressions, **options))
 
     def run(self, code: str, **expressions: str) -> dict[str, Any]:
-        """Run a cell to its end; returns the reply."""
+        """Run a cell to its end; return the reply."""
         request = self.start(code, **expressions)
         while True:
             reply = self._client.get_shell_msg(timeout=LIMIT_SECONDS)
@@ -140,21 +140,21 @@ class Kernel:
         told = self.run("import json", found=f"json.dumps({expression})")["user_expressions"]["found"]
         if told["status"] != "ok":
             raise RuntimeError(f"{told['ename']}: {told['evalue']}")
-        return json.loads(eval(told["data"]["text/plain"]))  # the text of a str, written by the kernel
+        return json.loads(eval(told["data"]["text/plain"]))  # the repr of a str from the kernel
 
     def tell(self, comm: str, content: dict[str, Any]) -> None:
-        """Send a widget what its page would."""
+        """Send a message to a widget as its page would."""
         data = {"comm_id": comm, "data": {"method": "custom", "content": content}}
         self._client.shell_channel.send(self._client.session.msg("comm_msg", data))
 
     def interrupt(self) -> None:
-        """Interrupt it, as the notebook's button does."""
+        """Interrupt the kernel, as the notebook's button does."""
         self._manager.interrupt_kernel()
 
     def wait(
         self, found: Callable[[Heard], bool], *, since: int = 0, count: int = 1, seconds: float = LIMIT_SECONDS
     ) -> Heard:
-        """Wait for the so many-th message of a kind, from the message with the number ``since`` on."""
+        """Wait for the ``count``-th message of a kind after message number ``since``."""
         end = time.monotonic() + seconds
         with self._more:
             while True:
@@ -165,7 +165,7 @@ class Kernel:
                     raise TimeoutError(f"not within {seconds} s; last: {str(self.heard[-2:])[-2000:]}")
 
     def idle(self, request: str, *, seconds: float = LIMIT_SECONDS) -> Heard:
-        """Wait until a cell is done."""
+        """Wait until a cell has ended."""
 
         def over(heard: Heard) -> bool:
             return (heard.parent, heard.content.get("execution_state")) == (request, "idle")
@@ -188,7 +188,7 @@ class Kernel:
 
 
 class Figure(NamedTuple):
-    """One row of the table; ``reached`` is None where there is no goal."""
+    """One row of the table; ``reached`` is None without a goal."""
 
     what: str
     value: str
@@ -197,18 +197,18 @@ class Figure(NamedTuple):
 
 
 def playground(kernel: Kernel, answer: str) -> str:
-    """Show a playground for a model; returns its comm."""
+    """Show a playground for a model; return its comm."""
     kernel.run(f"playground = mf.Playground(model({answer!r}))\ndisplay(playground)")
     return str(kernel.value("playground.comm.comm_id"))
 
 
 def bounded(what: str, value: float, goal: float, unit: str, *, digits: int = 0, more: str = "") -> Figure:
-    """A figure that should be at most ``goal``."""
+    """Return a figure that should be at most ``goal``."""
     return Figure(what, f"{value:,.{digits}f} {unit}{more}", f"at most {goal:,g} {unit}", value <= goal)
 
 
 def fragments(kernel: Kernel, count: int) -> Iterator[Figure]:
-    """Fragments of three interleaved calls, which a cell reads as they come."""
+    """Measure fragments of three interleaved calls, which a cell reads as they come."""
     kernel.run(
         f"stream = model('tools-{count}-paced1000')('Write.', stream=True, tool_schemas=tools)\n"
         "view = mf.ToolCallView(stream)\ndisplay(view)"
@@ -231,7 +231,7 @@ def fragments(kernel: Kernel, count: int) -> Iterator[Figure]:
 
 
 def stop(kernel: Kernel, count: int) -> Iterator[Figure]:
-    """Run and Stop by the page's messages; the end as the page hears it, and the kernel's state then."""
+    """Measure Run and Stop by the page's messages: the time of the end on the page, and the kernel's state then."""
     times = []
     for _ in range(count):
         comm = playground(kernel, "prose-20000-paced2000")
@@ -251,12 +251,12 @@ def stop(kernel: Kernel, count: int) -> Iterator[Figure]:
 
 
 def sizes(kernel: Kernel, tokens: int) -> Iterator[Figure]:
-    """All that goes over comms for one answer, from Run to the end."""
+    """Measure all messages over comms for one answer, from Run to the end."""
     comm = playground(kernel, f"prose-{tokens}-paced1000")
     since = len(kernel.heard)
     kernel.tell(comm, RUN)
     kernel.wait(lambda heard: is_end(heard.custom), since=since)
-    time.sleep(1)  # what is told at the end: the turn, the snapshot for pages that come later, the twin
+    time.sleep(1)  # for the last messages: the turn, the snapshot for later pages, the twin
     heard = [one for one in kernel.heard[since:] if one.type == "comm_msg"]
     twins = [one for one in kernel.heard[since:] if one.type == "update_display_data"]
     own = len(expected("prose", tokens).encode())
@@ -271,7 +271,7 @@ def sizes(kernel: Kernel, tokens: int) -> Iterator[Figure]:
 
 
 def growth(kernel: Kernel, lengths: tuple[int, ...], runs: int) -> Iterator[Figure]:
-    """CPU time of the kernel's process for answers of several lengths, everything in it: HTTP, events, widget."""
+    """Measure the CPU time of the kernel's process for answers of several lengths, with HTTP, events and widget."""
     medians = []
     for tokens in lengths:
         times = []
@@ -304,7 +304,7 @@ CELLS = {
 
 
 def interrupts(kernel: Kernel, count: int) -> Iterator[Figure]:
-    """The kernel's interrupt, 0.7 s after the answer has begun; until the cell is over."""
+    """Measure the time from the kernel's interrupt, 0.7 s after the answer has begun, to the end of the cell."""
     for title, (cell, kept) in CELLS.items():
         times = []
         for _ in range(count):
@@ -327,7 +327,7 @@ def interrupts(kernel: Kernel, count: int) -> Iterator[Figure]:
 
 
 def figures(kernel: Kernel, *, runs: int, quick: bool) -> Iterator[Figure]:
-    """All rows."""
+    """Return all rows of the table."""
     yield from fragments(kernel, 200 if quick else 2000)
     yield from stop(kernel, 3 if quick else 9)
     yield from sizes(kernel, 500 if quick else 5000)
@@ -336,7 +336,7 @@ def figures(kernel: Kernel, *, runs: int, quick: bool) -> Iterator[Figure]:
 
 
 def kernels(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]]:
-    """Each kernel that was asked for, by its name, with its figures."""
+    """Yield each chosen kernel by its name, with its figures."""
     for name in ("newest", "oldest") if chosen.kernel == "both" else (chosen.kernel,):
         if name == "oldest" and not OLDEST.exists():
             print(f"\nThere is no {OLDEST}; `make test` brings it.")
@@ -346,7 +346,7 @@ def kernels(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]
 
 
 def page(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]]:
-    """The same in a browser."""
+    """Return the figures in a browser."""
     with Server() as server:
         rows, tokens, runs = (2_000, 500, 3) if chosen.quick else (20_000, 1_500, 9)
         found = page_figures(server.url, runs=runs, rows=rows, tokens=tokens)
@@ -354,7 +354,7 @@ def page(chosen: argparse.Namespace) -> Iterator[tuple[str, Iterator[Figure]]]:
 
 
 def main() -> int:
-    """Print a table for each kernel and one for the browser; 1 if a goal is missed."""
+    """Print a table for each kernel and one for the browser; return 1 if a goal is missed."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--kernel", choices=("newest", "oldest", "both"), default="both")

@@ -1,8 +1,8 @@
-"""What somebody at the screen feels: frames, long tasks, bytes and waits, in real JupyterLab and Chromium.
+"""What a person at the screen notices: frames, long tasks, bytes and waits, in real JupyterLab and Chromium.
 
-Part of ``benchmarks/notebook.py``. Frames are counted by ``requestAnimationFrame``, long tasks by the browser's own
-``PerformanceObserver``, bytes at the page's websocket. The browser draws without a graphics card here, on cores that
-the server and the kernel want too; the load stands beside the figures.
+A part of ``benchmarks/notebook.py``. Frames are counted by ``requestAnimationFrame``, long tasks by the browser's
+``PerformanceObserver``, bytes at the page's websocket. The browser draws without a graphics card and shares the cores
+with server and kernel; the load is next to the figures.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SCROLL = """async (selector) => {
   }
   return [box.scrollHeight, length];
 }"""
-# A row a 1 ms, which is as quick as the quickest models here.
+# One row per millisecond, as fast as the fastest models here.
 ROWS = """
 import asyncio
 from typing import Literal
@@ -95,8 +95,8 @@ def page_figures(url: str, *, runs: int, rows: int, tokens: int) -> Iterator[Fel
     Args:
         url: a server that answers at a steady pace.
         runs: how often a Playground is drawn.
-        rows: of the table that is watched.
-        tokens: of each of the two answers that stream beside each other.
+        rows: the rows of the watched table.
+        tokens: the tokens of each of two answers that stream next to each other.
     """
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
@@ -123,7 +123,7 @@ def _opened(lab: Lab, browser: Browser, cells: list[str]) -> Iterator[Notebook]:
 
 
 def _felt(page: Page) -> tuple[list[float], list[float]]:
-    """Frames and long tasks since they were watched, in milliseconds."""
+    """Return the frames and long tasks since the beginning, in milliseconds."""
     told: dict[str, Any] = page.evaluate("() => ({ frames: felt.frames, tasks: felt.tasks })")
     return sorted(told["frames"]), sorted(told["tasks"])
 
@@ -141,10 +141,10 @@ def _frames(what: str, frames: list[float], *, goal: float = FRAME_MS) -> Iterat
 
 
 def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
-    """From the end of a cell, as the page hears it, until a Playground can be written into."""
+    """Measure the time from the end of a cell, on the page, until a person can write into a Playground."""
     setup = MODEL.format(url=url)
     shows = "playground = mf.Playground(model('prose-10-plain'))\nplayground"
-    # The page's own clock: the cell is at its end when the kernel's reply has been heard.
+    # By the page's clock; the cell has ended when the kernel's reply has arrived.
     waits = """async (index) => {
       const panel = window.jupyterapp.shell.currentWidget;
       const kernel = panel.sessionContext.session.kernel;
@@ -189,7 +189,7 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
 
 
 def _two_columns(lab: Lab, browser: Browser, url: str, tokens: int) -> Iterator[Felt]:
-    """Two answers beside each other, a hundred tokens a second each."""
+    """Measure two answers next to each other, at a hundred tokens per second each."""
     name = f"prose-{tokens}-paced10000"
     show = f"playground = mf.Playground(model({name!r}), compare=model({name!r}), prompt='Write.')\nplayground"
     with _opened(lab, browser, [MODEL.format(url=url) + show, "playground.run()"]) as notebook:
@@ -208,7 +208,7 @@ def _two_columns(lab: Lab, browser: Browser, url: str, tokens: int) -> Iterator[
 
 
 def _scrolled(lab: Lab, browser: Browser, url: str) -> Iterator[Felt]:
-    """A long conversation, and a long answer, scrolled from end to end in two seconds."""
+    """Measure a long conversation and a long answer, scrolled from end to end in two seconds."""
     text = "words = 'The sea is wide, and **nobody** knows how deep. ' * 12\n"
     turns = "turns = [{'role': role, 'content': words} for _ in range(30) for role in ('user', 'assistant')]\n"
     long = "'\\n\\n'.join('A paragraph of *some* words, number %d. ' % n * 6 for n in range(130))[:30000]"
@@ -235,7 +235,7 @@ def _scrolled(lab: Lab, browser: Browser, url: str) -> Iterator[Felt]:
 
 
 def _watched_table(lab: Lab, browser: Browser, url: str, rows: int) -> Iterator[Felt]:
-    """A batch in an ExtractionView: what its page feels, and what it is sent."""
+    """Measure a batch in an ExtractionView: frames on the page, and bytes to it."""
     scripted = (
         "from tests.tables.scripted_model import Metadata, Scripted, Usage\n"
         "def answer(text):\n"

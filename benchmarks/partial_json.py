@@ -1,15 +1,15 @@
-"""How long JSON in 4-byte fragments takes when it is looked at after each, side by side with jiter, ijson, LangChain.
+"""The time to parse JSON in 4-byte fragments and read it after each, compared with jiter, ijson and LangChain.
 
     python benchmarks/partial_json.py [--runs 3] [--peers FOLDER]
 
-Installs jiter and ijson into a temporary folder, never into this environment. A folder that is to stay, and may hold
-LangChain's parser too, is made and named so:
+It installs jiter and ijson into a temporary folder, never into this environment. To keep the folder, and to include
+LangChain's parser, make it first:
 
     pip install --target /tmp/peers jiter ijson langchain-core
     python benchmarks/partial_json.py --peers /tmp/peers
 
-Prints CPU time of this process, the median of runs made by turns; the ratios decide. What would take longer than 30 s,
-because each look costs as much as there is so far, is worked out from evenly spaced looks, and marked ≈.
+It prints CPU time of this process, as the median of runs by turns; the ratios decide. A parser that would take longer
+than 30 s, because each read parses everything again, is estimated from evenly spaced reads and marked ≈.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from msgflux_nb.protocol.partial_json import PartialJSON
 
 FRAGMENT = 4
 LIMIT_SECONDS = 30
-LOOKS = 25  # evenly spaced, for an estimate
+LOOKS = 25  # evenly spaced reads, for an estimate
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 VALUE, TAIL = "ours, `value`", "ours, `open_string`"
 Step, Result = Callable[[str], None], Callable[[], Any]
@@ -43,7 +43,7 @@ Measure = Callable[[str], tuple[float, bool]]  # document → CPU seconds, and w
 
 
 def nested(size: int) -> str:
-    """Make what a tool is called with: objects in a list, short texts, numbers, escapes."""
+    """Return usual arguments of a tool: objects in a list, short texts, numbers, escapes."""
     rng = random.Random(7)
     items: list[dict[str, Any]] = []
     length = 0
@@ -56,7 +56,7 @@ def nested(size: int) -> str:
 
 
 def giant(size: int) -> str:
-    """Make what a tool that writes a file is called with."""
+    """Return the arguments of a tool that writes a file."""
     return json.dumps({"text": " ".join(random.Random(7).choices(WORDS, k=size // 3))[:size]})
 
 
@@ -82,7 +82,7 @@ def ours_by_tail() -> tuple[Step, Result]:
 
 
 def by_ijson(ijson: Any) -> tuple[Step, Result]:
-    """Push into ijson; what it has built is at hand at any time, but a string only once it has ended."""
+    """Push into ijson, whose result can be read at any time, but with a string only once it has ended."""
     events, builder = ijson.sendable_list(), ijson.common.ObjectBuilder()
     parser = ijson.basic_parse_coro(events, use_float=True)
 
@@ -96,7 +96,7 @@ def by_ijson(ijson: Any) -> tuple[Step, Result]:
 
 
 def growing(begin: Callable[[], tuple[Step, Result]]) -> Measure:
-    """Measure a parser that goes on where it was."""
+    """Measure a parser that continues where it was."""
 
     def seconds(step: Step, text: str) -> float:
         fragments = [text[start : start + FRAGMENT] for start in range(0, len(text), FRAGMENT)]
@@ -108,7 +108,7 @@ def growing(begin: Callable[[], tuple[Step, Result]]) -> Measure:
     def measure(document: str) -> tuple[float, bool]:
         step, result = begin()
         taken, part, window = 0.0, len(document) // LOOKS, LOOKS * FRAGMENT
-        for start in range(0, part * LOOKS, part):  # fragments in the middle of each part, the rest in one piece
+        for start in range(0, part * LOOKS, part):  # fragments in the middle of each part, the rest at once
             middle = start + part // 2
             step(document[start:middle])
             taken += seconds(step, document[middle : middle + window])
@@ -125,7 +125,7 @@ def growing(begin: Callable[[], tuple[Step, Result]]) -> Measure:
 
 
 def restarting(read: Callable[[Any], Any], encode: Callable[[str], Any]) -> Measure:
-    """Measure a parser that reads the whole beginning again for each fragment; to cut it costs nothing here."""
+    """Measure a parser that parses everything again for each fragment; cutting the text is not counted."""
 
     def seconds(text: Any, ends: Iterable[int]) -> float:
         taken = 0.0
@@ -149,7 +149,7 @@ def restarting(read: Callable[[Any], Any], encode: Callable[[str], Any]) -> Meas
 
 
 def parsers() -> dict[str, Measure]:
-    """Ours, and those of the peers that are there."""
+    """Return our parser and those of installed peers."""
     found = {VALUE: growing(ours_by_value), TAIL: growing(ours_by_tail)}
     for name in ("jiter", "ijson", "langchain_core.utils.json"):
         try:

@@ -1,10 +1,10 @@
-"""How long a frame of ``PlanView`` takes while a plan grows, and while it is replayed, in Chromium.
+"""The time of a frame of ``PlanView`` in Chromium while a plan grows and while it is replayed.
 
     python benchmarks/plan_frames.py [--batches 50]
 
-Real moments of real drivers, without a model: a tree of 500 thoughts on four levels, and 40 chains that arrive in
-batches as a view sends them, 25 a second. A frame is all that the page does for a batch: the script that takes it, the
-drawing, style and layout. The goal is less than 50 ms.
+The moments come from real drivers without a model: a tree of 500 thoughts on four levels, and 40 chains, in batches as
+a view sends them, 25 per second. A frame is all work of the page for a batch: script, drawing, style and layout. The
+goal is less than 50 ms.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ REPLAY = """(places) => new Promise((done) => {
 
 
 class Telling(PlanView):
-    """A view whose messages are kept."""
+    """A view that keeps its messages."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ class Telling(PlanView):
 
 
 def tree(on_event: Callable[[Any], Any]) -> Any:
-    """500 thoughts: 20 first ones, then 16 for each of ten that are kept, on three more levels."""
+    """Run a tree of 500 thoughts: 20 first ones, then 16 for each of ten kept ones, on three more levels."""
     words = "then the next step is to look at what is left of it"
 
     def propose(path: tuple[str, ...]) -> list[str]:
@@ -101,14 +101,14 @@ def number(path: tuple[str, ...]) -> int:
 
 
 def vote(on_event: Callable[[Any], Any]) -> Any:
-    """40 chains; what they say is long."""
+    """Run a vote of 40 long chains."""
     answers = [n % 5 if n % 9 else "no number" for n in range(40)]
     given = iter(answers)
     return mf.plan.self_consistency(lambda task: next(given), "?", n=40, answer=int, on_event=on_event)
 
 
 def messages(run: Callable[..., Any], batches: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What a view tells before the moments, and the moments in so many batches."""
+    """Return a view's first message, and its moments in batches."""
     with closing(Telling()) as view:
         run(view.on_event)
         view._sender.flush()
@@ -123,7 +123,7 @@ def messages(run: Callable[..., Any], batches: int) -> tuple[list[dict[str, Any]
 
 
 def measured(page: Page, run: Callable[..., Any], batches: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of each frame, while it grows and while it is replayed."""
+    """Return the milliseconds of each frame, while the plan grows and while it is replayed."""
     widget = WidgetPage(page, PlanView, {"plan": {}})
     first, rest = messages(run, batches)
     widget.deliver(*first)
@@ -149,7 +149,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1000, "height": 800})
         for name, run in (("tree of 500 thoughts", tree), ("40 chains", vote)):
-            measured(page, run, options.batches)  # the first time compiles
+            measured(page, run, options.batches)  # warm up the page's compiler
             for what, times in zip(("grows", "replayed"), measured(page, run, options.batches), strict=True):
                 high = sorted(times)[int(0.95 * (len(times) - 1))]
                 reached = "reached" if high < GOAL_MS else "missed"

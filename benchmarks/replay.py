@@ -1,10 +1,10 @@
-"""CPU time of reading a stream of 5,000 pieces: live, recorded, and replayed at infinite speed; and a replay's rhythm.
+"""CPU time to read a stream of 5,000 pieces live, recorded, and replayed at infinite speed; and a replay's timing.
 
     python benchmarks/replay.py [--runs 5] [--pieces 5000]
 
-The answer comes from a server on the loopback interface in another process, one piece at a time, whose time does not
-count. What counts is user and system time of this process. The goal: a replay takes less than twice the time of
-reading live, and at speed 1.0 the gaps between pieces are within 20 ms (median) of what they were.
+The answer comes piece by piece from a server on the loopback interface in another process, whose time does not count.
+It measures user and system time of this process. The goal: a replay takes less than twice the time of a live stream,
+and at speed 1.0 the gaps between pieces differ from the recorded ones by less than 20 ms (median).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def serve(pipe: Any, pieces: int) -> None:
 
 
 def read(url: str, mode: str, question: str = "Go") -> tuple[float, int]:
-    """Return the CPU seconds of reading an answer, and how many pieces came."""
+    """Return the CPU seconds to read an answer, and the number of its pieces."""
     model = mf.Model.chat_completion("scripted", base_url=url)
     count = 0
 
@@ -84,7 +84,7 @@ def read(url: str, mode: str, question: str = "Go") -> tuple[float, int]:
 
 
 def rhythm(url: str, path: Path) -> float:
-    """Return the median of how far the gaps of a replay are from what they were, in milliseconds."""
+    """Return the median difference between the gaps of a replay and the recorded ones, in milliseconds."""
     with mf.record(path):
         read(url, "sync", "slowly")
     chunks = Recording(path).exchanges[0].chunks

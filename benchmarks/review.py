@@ -1,11 +1,11 @@
-"""Whether a review finds the errors of the embedded model first, and whether its estimate is to be believed.
+"""Tests whether a review finds the errors of the embedded model first, and whether its interval holds.
 
     python benchmarks/review.py [--write | --coverage]
 
-Asks `local/smollm2-135m` about 200 made-up sentences whose truth is known, with `confidence=True`, and reviews the
-answers a hundred times with another chance. With `--write` the answers go to `tests/data/review_rows.json`, from which
-`tests/tables/reviewing/test_embedded_rows.py` does the same without the model. `--coverage` asks no model: it
-counts in how many of 300 made-up batches the interval holds the truth, for sizes, error rates and shares drawn.
+It asks `local/smollm2-135m` about 200 invented sentences with a known truth, with `confidence=True`, and reviews the
+answers a hundred times with different seeds. `--write` writes the answers to `tests/data/review_rows.json`, with which
+`tests/tables/reviewing/test_embedded_rows.py` does the same without the model. `--coverage` asks no model: it counts in
+how many of 300 simulated batches the interval holds the truth, for several sizes, error rates and random shares.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Person(msgspec.Struct):
 
 
 def sentences() -> list[tuple[str, dict[str, Any]]]:
-    """Return the sentences, most of them easy, each with what is right."""
+    """Return the sentences, most of them easy, each with its truth."""
     chance = random.Random(5)
     found = []
     for _ in range(ROWS):
@@ -73,7 +73,7 @@ def sentences() -> list[tuple[str, dict[str, Any]]]:
 
 
 def reviewed(result: pd.DataFrame, wrong: set[int], confidence: Any = None) -> tuple[list[float], int]:
-    """Review a result a hundred times; return how many times more errors the first rows hold, and how often it held."""
+    """Review a result a hundred times; return the enrichment of errors in the first rows, and the coverage."""
     truth = 1 - len(wrong) / len(result)
     ratios, held = [], 0
     for seed in range(100):
@@ -86,7 +86,7 @@ def reviewed(result: pd.DataFrame, wrong: set[int], confidence: Any = None) -> t
 
 
 def coverage() -> None:
-    """Print in how many of 300 batches the interval holds the truth: the worst cases, and the middle one."""
+    """Print in how many of 300 batches the interval holds the truth: the worst cases and the median."""
     found: list[tuple[int, str]] = []
     shares, errors = (0.2, 0.5), (0.02, 0.05, 0.2, 0.4)
     for rows, read, share, error in itertools.product((30, 200, 2_000), (20, 40, 100), shares, errors):
@@ -108,7 +108,7 @@ def coverage() -> None:
 
 
 def main() -> None:
-    """Ask the model, review, and print what came of it."""
+    """Ask the model, review its answers, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--coverage", action="store_true")

@@ -1,11 +1,11 @@
-"""Rows that share a prompt read it once: tokens read and seconds a row, with llama.cpp's prompt cache and without.
+"""Rows with a shared prompt: tokens read and seconds per row, with llama.cpp's prompt cache and without.
 
     python benchmarks/shared_prompt.py [--model NAME] [--rows N] [--pairs N]
 
-`mf.extract` over packages of `data/local_models.jsonl` with two examples before each row. The same rows are asked with
-`cache_prompt` (llama.cpp's default, and so ours) and without, one after the other, in turns; a first row, which nobody
-shares, warms up. What was read and how long that took is what the server says of each answer. The last line says the
-same of the chains of thought that come with the course.
+It runs `mf.extract` over packages of `data/local_models.jsonl` with two examples before each row. The same rows are
+asked with `cache_prompt` (llama.cpp's default, and so ours) and without, by turns; a separate first row warms up. The
+server reports with each answer how many tokens it read and how long that took. The last line has the same figures of
+the course's chains of thought.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EXAMPLES = (
 
 
 def asked(name: str, texts: list[str], *, cached: bool) -> dict[str, float]:
-    """Ask for the rows, and return the medians of what the server says, and the seconds a row."""
+    """Ask the rows; return the medians of the server's figures, and the seconds per row."""
     model = mf.Model.chat_completion(f"local/{name}", temperature=0, max_tokens=60, extra_body={"cache_prompt": cached})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.sqlite"
@@ -53,7 +53,7 @@ def asked(name: str, texts: list[str], *, cached: bool) -> dict[str, float]:
 
 
 def recorded() -> str:
-    """Say what was read for the chains of thought of the course."""
+    """Return the figures of the course's chains of thought, in words."""
     recording = Recording(recordings_folder() / "chains.jsonl")
     answers = [json.loads(b"".join(piece for _, piece in recording.chunks(line))) for line in recording.exchanges]
     read = statistics.median(answer["timings"]["prompt_n"] for answer in answers)

@@ -1,13 +1,13 @@
-"""CPU time of reading a streamed answer, a chunk: ours beside openai, litellm, langchain-openai and pydantic-ai.
+"""CPU time per chunk of a streamed answer: ours, openai, litellm, langchain-openai and pydantic-ai.
 
     python benchmarks/stream.py [--runs 5] [--peers FOLDER] [--quick] [--wires]
 
-Each peer gets a virtual environment of its own, since together they resolve to old versions: made at the first run, and
-brought to the newest at each, in FOLDER; nothing is installed into this environment. ``--quick`` makes and refreshes
-none, and measures those that are there; ``--wires`` measures our three wires alone. The answers come from a server on
-the loopback interface that rendered them before; it is another process, whose time does not count. What counts is user
-and system time of all threads of the client's process. In each run every client has a fresh process, and they take
-turns in random order. Absolute times are this machine's; the ratio to openai in the same run decides.
+Each peer gets its own virtual environment in FOLDER, since together they would resolve to old versions; it is created
+at the first run and updated at each. Nothing is installed into this environment. ``--quick`` creates and updates none,
+and measures those that exist; ``--wires`` measures only our three wires. The answers come from a server on the loopback
+interface, rendered in advance; it is another process, whose time does not count. It measures user and system time of
+all threads of the client's process. In each run every client has a fresh process, in random order. Absolute times are
+this machine's; the ratio to openai in the same run decides.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from stream_clients import CLIENTS, ENVIRONMENTS, Client
 
 PEERS = {
     "openai": ["openai"],
-    # 1.107.0 is reported compromised. It does not name mcp, which it needs once a call has tools.
+    # litellm 1.107.0 is reported as compromised. It needs mcp for calls with tools but does not require it.
     "litellm": ["litellm==1.106.2", "mcp"],
     "langchain-openai": ["langchain-openai"],
     "pydantic-ai": ["pydantic-ai-slim[openai]"],
 }
 REFERENCE = "openai, `create(stream=True)`"
 OURS = [name for name, client in CLIENTS.items() if client.environment == "ours" and "ours" in name]
-GOALS = {"text": (35, 6), "tools": (30, 7)}  # times less than openai; µs on a machine where openai takes 216 to 250
+GOALS = {"text": (35, 6), "tools": (30, 7)}  # factor below openai; µs on a machine where openai takes 216 to 250
 TITLES = {"text": "Text", "tools": "Tool-call fragments, three parallel calls interleaved"}
 MODES = ("sync", "async")
 WIRES = {
@@ -52,20 +52,20 @@ WIRES = {
 }
 CHAT = "plain"
 OTHER_WIRES = ("responses", "messages")
-OTHER_WIRES_MOST = 2  # times what chat completions cost a piece
-WARM = 99  # pieces of the answer that is read before the measured ones
+OTHER_WIRES_MOST = 2  # times the cost of a piece on chat completions
+WARM = 99  # pieces of a first answer that is not measured
 Cell = tuple[str, str, str, str]  # client, kind, mode, wire
 Results = dict[Cell, list[float] | str]
 
 
 def peer_folder() -> Path:
-    """Where environments stay between runs."""
+    """Return the folder of environments, which are kept between runs."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "msgflux-nb" / "peers"
 
 
 def peer_python(folder: Path, name: str, packages: dict[str, list[str]], *, quick: bool) -> str | None:
-    """The interpreter of a peer's environment, made or brought to the newest unless it is quick; None for none."""
+    """Return the interpreter of a peer's environment, created or updated unless ``quick``; None if there is none."""
     home = folder / name
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not quick:
@@ -77,7 +77,7 @@ def peer_python(folder: Path, name: str, packages: dict[str, list[str]], *, quic
 
 
 class Process:
-    """The process in which one environment's clients read."""
+    """The process of one environment's clients."""
 
     def __init__(self, python: str, environment: str, url: str, log: Any) -> None:
         command = [python, __file__, "--serve", environment, url]
@@ -88,12 +88,12 @@ class Process:
         self.versions: list[str] = []
 
     def ready(self) -> bool:
-        """Wait until it has said which versions it has; False where it could not start."""
+        """Wait until it has reported its versions; return False if it could not start."""
         self.versions = json.loads(self._line() or "[]")
         return bool(self.versions)
 
     def ask(self, cell: Cell, pieces: int, seconds: float) -> float | str:
-        """Let it read; return the CPU time a piece in µs, or what it raised."""
+        """Measure a client; return the CPU time per piece in µs, or its error."""
         client, kind, mode, wire = cell
         request = {"client": client, "kind": kind, "mode": mode, "wire": wire, "pieces": pieces, "seconds": seconds}
         assert self._process.stdin is not None
@@ -113,7 +113,7 @@ class Process:
 
 
 def spent(client: Client, runner: asyncio.Runner, request: dict[str, Any], pieces: int) -> float:
-    """Read one answer; return the seconds of CPU time that it took, user and system, of all threads.
+    """Read one answer; return the seconds of CPU time, user and system, of all threads.
 
     Raises:
         ValueError: the answer is not what was sent.
@@ -129,7 +129,7 @@ def spent(client: Client, runner: asyncio.Runner, request: dict[str, Any], piece
 
 
 def microseconds(client: Client, runner: asyncio.Runner, request: dict[str, Any]) -> float:
-    """Read answers for so many seconds of CPU time; return the CPU time a piece."""
+    """Read answers for some seconds of CPU time; return the CPU time per piece."""
     spent(client, runner, request, WARM)
     gc.collect()
     seconds, read, began = 0.0, 0, time.perf_counter()
@@ -140,9 +140,9 @@ def microseconds(client: Client, runner: asyncio.Runner, request: dict[str, Any]
 
 
 def serve(environment: str, url: str) -> None:
-    """Hold an environment's clients; take a request a line, and answer with the µs that a piece took, or an error."""
+    """Serve an environment's clients: read a request per line, and answer with the µs per piece, or an error."""
     out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what a client prints does not belong between our lines
+    os.dup2(2, 1)  # a client's own output must not come between our lines
     bound = cores()
     if bound is not None:
         os.sched_setaffinity(0, {bound[1]})
@@ -159,11 +159,11 @@ def serve(environment: str, url: str) -> None:
             except Exception as error:
                 answer = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
             print(json.dumps(answer), file=out)
-    os._exit(0)  # some leave threads behind that would be waited for
+    os._exit(0)  # some clients leave threads that would block the exit
 
 
 def cells(environments: list[str], *, alone: bool) -> list[Cell]:
-    """Everything that is measured in a run; alone: our wires, and no peer."""
+    """Return all measurements of a run; ``alone`` for only our wires."""
     wires = [(OURS[0], kind, mode, wire) for wire in (CHAT, *OTHER_WIRES) for kind in GOALS for mode in MODES]
     if alone:
         return wires
@@ -178,7 +178,7 @@ def cells(environments: list[str], *, alone: bool) -> list[Cell]:
 
 
 def measure(python: dict[str, str], options: argparse.Namespace) -> tuple[Results, dict[str, list[str]]]:
-    """Read everything so many times; return what it took, and the versions."""
+    """Measure everything several times; return the times and the versions."""
     results: Results = {}
     versions: dict[str, list[str]] = {}
     with Server() as server, tempfile.TemporaryFile("w+") as log:
@@ -201,7 +201,7 @@ def measure(python: dict[str, str], options: argparse.Namespace) -> tuple[Result
 
 
 def add(results: Results, cell: Cell, taken: float | str) -> None:
-    """Keep a time; an error stays whatever comes beside it."""
+    """Add a time; an error is kept and not replaced."""
     held = results.setdefault(cell, [])
     if isinstance(taken, str):
         results[cell] = taken
@@ -210,12 +210,12 @@ def add(results: Results, cell: Cell, taken: float | str) -> None:
 
 
 def number(value: float) -> str:
-    """Three digits are more than the measurement is good for."""
+    """Return a number with the digits that the measurement supports."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def row(results: Results, name: str, kind: str, wire: str, notes: list[str]) -> str:
-    """One client's line: what it takes, how many times less than openai, and whether our goal is reached."""
+    """Return one client's line: its time, its factor below openai, and whether our goal is reached."""
     parts, verdicts = [name], []
     for mode in MODES:
         times, openai = results[name, kind, mode, wire], results.get((REFERENCE, kind, mode, wire))
@@ -230,7 +230,7 @@ def row(results: Results, name: str, kind: str, wire: str, notes: list[str]) -> 
             continue
         ratio = statistics.median(openai) / middle
         parts.append(number(ratio))
-        if name in OURS and wire != "paced":  # there the system takes most of it
+        if name in OURS and wire != "paced":  # the system takes most of the time there
             verdicts.append(f"{mode} {'reached' if ratio >= GOALS[kind][0] else 'missed'}")
     return f"| {' | '.join([*parts, ', '.join(verdicts) or '–'])} |"
 
@@ -253,7 +253,7 @@ def report(results: Results) -> None:
 
 
 def report_wires(results: Results) -> None:
-    """Print what a piece costs on each of our wires, and how many times what it costs on chat completions."""
+    """Print the cost of a piece on each of our wires, and its factor over chat completions."""
     for kind, title in TITLES.items():
         print(f"\n{title}, on each wire. Goal: at most {OTHER_WIRES_MOST} times what chat completions cost.\n")
         print("| wire | µs a piece, sync (from–to) | ÷ chat | µs a piece, async (from–to) | ÷ chat | goal |")
@@ -273,7 +273,7 @@ def report_wires(results: Results) -> None:
 
 
 def machine() -> str:
-    """What this runs on."""
+    """Return the machine in words."""
     kind = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -282,13 +282,13 @@ def machine() -> str:
 
 
 def places() -> str:
-    """Which core the server has, and which the clients."""
+    """Return the cores of the server and the clients, in words."""
     bound = cores()
     return f"server on core {bound[0]}, clients on core {bound[1]}" if bound else "not bound to cores"
 
 
 def load() -> str:
-    """How busy the machine is, as a number of cores."""
+    """Return the load of the machine as a number of cores."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -1,6 +1,6 @@
-"""The clients that ``stream.py`` measures: each reads a streamed answer to its end, and has it whole then.
+"""The clients that ``stream.py`` measures: each reads a streamed answer to its end and returns the whole.
 
-Their libraries load when a client is made, since this module is imported in every environment.
+Their libraries are imported when a client is made, since this module is imported in every environment.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def tools(**more: Any) -> list[dict[str, Any]]:
 
 
 def asked(model: str, **more: Any) -> dict[str, Any]:
-    """The keywords of a call of openai or litellm."""
+    """Return the keywords of a call of openai or litellm."""
     offered = {"tools": tools(**more)} if model.startswith("tools") else {}
     return {"model": model, "messages": [{"role": "user", "content": QUESTION}], **offered}
 
 
 class ByHand:
-    """Puts chunks in OpenAI's form together, as everybody writes it."""
+    """Joins chunks in OpenAI's form, as users usually write it."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -56,12 +56,12 @@ class ByHand:
 
 
 def of_message(message: Any) -> Answer:
-    """The answer that a message in OpenAI's form holds."""
+    """Return the answer in a message of OpenAI's form."""
     return [call.function.arguments for call in message.tool_calls or ()] or message.content
 
 
 class Client:
-    """Reads answers; ``model`` says which, as ``loopback`` has it. As it stands: chunks, gathered one by one."""
+    """Reads answers; ``model`` selects the answer, as in ``loopback``. This base class joins chunks by hand."""
 
     environment = ""
     kinds: tuple[str, ...] = ("text", "tools")
@@ -105,7 +105,7 @@ class Ours(Client):
         return {"stream": True, "tool_schemas": tools() if model.startswith("tools") else None}
 
     def wire(self, model: str) -> str:
-        """The wire that the model's name asks for."""
+        """Return the wire in the model's name."""
         last = model.rpartition("-")[2]
         return last if last in ("responses", "messages") else "chat"
 
@@ -142,7 +142,7 @@ class OursText(Ours):
 
 
 class OursOverHttpx(Ours):
-    """As the first, through clients of httpx that the user made."""
+    """As ``Ours``, over a user's own httpx clients."""
 
     def __init__(self, url: str) -> None:
         import httpx
@@ -152,7 +152,7 @@ class OursOverHttpx(Ours):
 
 
 class Bare(Client):
-    """The floor: a socket and msgspec, and no HTTP: it splits at what this server puts between two events."""
+    """The lower bound: a socket and msgspec without HTTP; it splits at this server's separators."""
 
     environment = "ours"
 
@@ -233,7 +233,7 @@ class OpenAIStream(OpenAI):
 
 
 class OpenAIStreamStrict(OpenAIStream):
-    """The same with strict tools, whose arguments it parses when the next call begins."""
+    """The same with strict tools; it parses arguments when the next call begins."""
 
     kinds = ("tools",)
     strict = True
@@ -245,7 +245,7 @@ class LiteLLM(Client):
     environment = "litellm"
 
     def __init__(self, url: str) -> None:
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks for one over the network
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches one over the network
         import litellm
 
         litellm.suppress_debug_info = True
@@ -262,7 +262,7 @@ class LiteLLM(Client):
 
 
 class LiteLLMBuilder(LiteLLM):
-    """The same, put together by ``stream_chunk_builder``."""
+    """The same, joined by ``stream_chunk_builder``."""
 
     class Gatherer:
         def __init__(self, build: Any) -> None:
@@ -304,7 +304,7 @@ class LangChain(Client):
 
 
 class LangChainSum(LangChain):
-    """The same, put together by ``chunk + chunk``, as its documentation shows."""
+    """The same, joined by ``chunk + chunk``, as its documentation shows."""
 
     class Gatherer:
         full: Any = None

@@ -1,9 +1,9 @@
-"""Accuracy over the number of votes, on the recorded twenty questions: the full vote, and both ways to stop early.
+"""Accuracy by the number of votes on the twenty recorded questions: the full vote, and two rules to stop early.
 
     python benchmarks/votes.py
 
 The questions and their chains of thought come with the package (``msgflux_nb/course/recordings/chains.jsonl``,
-local/qwen2.5-coder-0.5b at temperature 0.7). Nothing is asked. Intervals are Wilson's, 95 %.
+local/qwen2.5-coder-0.5b at temperature 0.7). No model is asked. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STOPS = ("beta", "window")
 
 
 def voted(votes: tuple[Any, ...], count: int, stop: str | None) -> Any:
-    """Return the result of a vote among the first answers; one that could not be read raises, as it did then."""
+    """Return the result of a vote among the first answers; an unreadable answer raises, as in the recording."""
     left = iter(votes[:count])
 
     def answer(task: str) -> Any:

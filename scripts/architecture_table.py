@@ -1,6 +1,6 @@
 """Write the table of modules in docs/ARCHITECTURE.md from the first line of each module's docstring.
 
-``python scripts/architecture_table.py`` writes it; ``--check`` ends with 1 where the page is not up to date.
+``python scripts/architecture_table.py`` writes it; ``--check`` exits with 1 if the page is not up to date.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ ROOMS = (
     *("errors", "content", "generation", "display", "protocol", "http", "storage", "local"),
     *("models", "reasoning", "tables", "widgets", "course", "doors"),
 )
-"""The rooms in their order: a module imports from its own room and from rooms before it."""
+"""The rooms in order: a module imports from its own room and from rooms before it."""
 BEGIN, END = "<!-- modules: written by scripts/architecture_table.py -->", "<!-- end of modules -->"
 
 
 def modules() -> dict[str, Path]:
-    """Return every module but the ``__init__`` of rooms, by its dotted name without the package's."""
+    """Return all modules except the ``__init__`` of rooms, by dotted name without the package."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -31,13 +31,13 @@ def modules() -> dict[str, Path]:
 
 
 def room_of(name: str) -> str:
-    """``content.media`` → ``content``; ``cli`` → ``doors``."""
+    """Return the room of a module: ``content`` for ``content.media``, ``doors`` for ``cli``."""
     room, _, rest = name.partition(".")
     return room if rest or room == "errors" else "doors"
 
 
 def table() -> str:
-    """Return the table: one row a module, room by room."""
+    """Return the table: one row per module, room by room."""
     lines = ["| room | module | what it is |", "| --- | --- | --- |"]
     found = modules()
     for room in ROOMS:
@@ -58,7 +58,7 @@ def written() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the table, or with ``--check`` say whether it is up to date."""
+    """Write the table, or with ``--check`` report whether it is up to date."""
     page = written()
     if "--check" not in arguments:
         PAGE.write_text(page, encoding="utf-8")

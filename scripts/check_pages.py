@@ -1,8 +1,8 @@
 """Type-check the widgets' page code against the traits and messages of its Python class.
 
-``python scripts/check_pages.py [name ...]``. TypeScript reads a widget's module, and all that it imports, with types
-made from the class: the traits that it syncs and the messages that it handles. A name that one side has and the other
-lacks is an error, and so is an export that anywidget does not call.
+``python scripts/check_pages.py [name ...]``. TypeScript checks a widget's module and its imports with types made from
+the class: its synced traits and the messages that it handles. A name that only one side has is an error, and so is an
+export that anywidget does not call.
 
 """
 
@@ -26,9 +26,9 @@ WIDGETS = ROOT / "msgflux_nb" / "widgets"
 FOLDER = ROOT / ".venv" / "page-types"
 OPTIONS = ROOT / "tsconfig.json"
 VERSIONS = {"typescript": "7.0.2", "@anywidget/types": "0.4.0", "axe-core": "4.10.3", "pyright": "1.1.414"}
-"""What npm brings; axe-core is for the tests of the pages, pyright for ``check_typing.py``."""
+"""Packages from npm; axe-core is for the tests of pages, pyright for ``check_typing.py``."""
 ALONE = (ROOT / "tests" / "browser" / "fake_model.js",)
-"""Scripts that are checked for themselves."""
+"""Scripts that are checked separately."""
 
 _KINDS = {
     t.Unicode: "string",
@@ -46,7 +46,7 @@ _PLACE = re.compile(r"(?P<file>[^\s(]+)\((?P<line>\d+),(?P<column>\d+)\): (?P<sa
 
 
 def views() -> dict[str, Any]:
-    """Return the widgets that have a page, by the path of their files in ``widgets``, without a suffix."""
+    """Return the widgets with a page, by the path of their files in ``widgets`` without suffix."""
     found = {}
     for path in sorted(WIDGETS.rglob("*.py")):
         if not path.with_suffix(".js").exists():
@@ -59,7 +59,7 @@ def views() -> dict[str, Any]:
 
 
 def declared(kind: Any) -> str:
-    """Return TypeScript's declarations of what a widget's class syncs with its page, and what it handles."""
+    """Return TypeScript declarations of a widget's synced traits and handled messages."""
     from ipywidgets import DOMWidget
 
     ours = kind.class_traits(sync=True).keys() - DOMWidget.class_traits(sync=True).keys()
@@ -77,7 +77,7 @@ def _type(trait: Any) -> str:
 
 
 def install() -> None:
-    """Bring TypeScript, unless it is there in the version that is wanted."""
+    """Install TypeScript, unless the wanted version is there."""
     modules = FOLDER / "node_modules"
 
     def there(name: str) -> bool:
@@ -87,7 +87,7 @@ def install() -> None:
     if all(map(there, VERSIONS)):
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "package.json").write_text('{ "private": true }')  # or npm would look for one in the folders above
+    (FOLDER / "package.json").write_text('{ "private": true }')  # else npm would search the parent folders
     wanted = [f"{name}@{version}" for name, version in VERSIONS.items()]
     print("Fetching", *wanted, "from npm ...", flush=True)
     quiet = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
@@ -97,7 +97,7 @@ def install() -> None:
 
 
 def node() -> str:
-    """Return where node is."""
+    """Return the path of node."""
     return _tool("node")
 
 
@@ -109,7 +109,7 @@ def _tool(name: str) -> str:
 
 
 def _run(*command: str | Path, seconds: float) -> str:
-    done = subprocess.run(  # noqa: S603 - npm and node, with words of ours
+    done = subprocess.run(  # noqa: S603 - npm and node, with our arguments
         [str(word) for word in command], cwd=FOLDER, stdout=subprocess.PIPE, timeout=seconds, text=True
     )
     if done.returncode and not done.stdout:
@@ -118,7 +118,7 @@ def _run(*command: str | Path, seconds: float) -> str:
 
 
 def compiled(name: str, texts: dict[str, str], *paths: Path) -> str:
-    """Let TypeScript read some texts, and files where they stand, all together, and return what it says."""
+    """Compile texts and files together with TypeScript; return its output."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
@@ -130,19 +130,19 @@ def compiled(name: str, texts: dict[str, str], *paths: Path) -> str:
 
 
 def faults_of_page(stem: str, kind: Any) -> Iterator[str]:
-    """Yield what is wrong with one widget's page."""
+    """Yield the errors of one widget's page."""
     page = WIDGETS / f"{stem}.js"
     contract = _CONTRACT.format(page=page.as_posix())
     return placed(compiled(Path(stem).name, {"traits.d.ts": declared(kind), "contract.ts": contract}, page))
 
 
 def faults_of_script(path: Path) -> Iterator[str]:
-    """Yield what is wrong with a script that is checked for itself."""
+    """Yield the errors of a script that is checked separately."""
     return placed(compiled(path.stem, {}, path))
 
 
 def placed(said: str) -> Iterator[str]:
-    """Yield the lines that TypeScript wrote, with each file named from the project's folder on."""
+    """Yield TypeScript's lines with paths relative to the project's folder."""
     for line in said.splitlines():
         found = _PLACE.match(line)
         path = (FOLDER / found["file"]).resolve() if found else ROOT
@@ -157,7 +157,7 @@ def main(stems: list[str]) -> int:
     jobs += [(faults_of_script, (path,)) for path in ALONE if not stems]
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(lambda job: list(job[0](*job[1])), jobs))
-    # A module that several widgets import is at fault once.
+    # Report an error of a shared module once.
     faults = dict.fromkeys(fault for faults in said for fault in faults)
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"page code: {len(jobs)} pages, {len(faults)} lines of faults")

@@ -1,4 +1,4 @@
-"""Let pyright read ``tests/typing``: what a type checker says to users. Mypy reads it in the unit tests.
+"""Check ``tests/typing`` with pyright, as a user's type checker would; the unit tests do this with mypy.
 
 ``python scripts/check_typing.py [file ...]``.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.check_pages import FOLDER, install, node  # noqa: E402 - found by the line above
+from scripts.check_pages import FOLDER, install, node  # noqa: E402 - needs the line above
 
 TYPING = ROOT / "tests" / "typing"
 
 
 def pyright(*files: Path) -> subprocess.CompletedProcess[str]:
-    """Let pyright read some files, strict about what they are about: a wrong ``assert_type``, an unknown name."""
+    """Run pyright on some files, strict about a wrong ``assert_type`` and unknown names."""
     folder = FOLDER / "pyright"
     folder.mkdir(parents=True, exist_ok=True)
     options = {
@@ -33,7 +33,7 @@ def pyright(*files: Path) -> subprocess.CompletedProcess[str]:
     (folder / "pyrightconfig.json").write_text(json.dumps(options))
     program = FOLDER / "node_modules" / "pyright" / "index.js"
     command = [node(), str(program), "--project", str(folder), "--pythonpath", sys.executable]
-    return subprocess.run(  # noqa: S603 - node, with words of ours
+    return subprocess.run(  # noqa: S603 - node, with our arguments
         command, capture_output=True, text=True, timeout=300, cwd=folder
     )
 

@@ -1,7 +1,7 @@
-"""Walk through the built site in Chromium, as a reader would; ``make docs`` builds it first.
+"""Crawl the built site in Chromium; ``make docs`` builds it first.
 
-``python scripts/crawl.py`` opens every page of build/site at three widths, light and dark, from a server on the
-loopback, and fails on a dead link or anchor, an error in the console, a request elsewhere, a page wider than its
+``python scripts/crawl.py`` opens every page of build/site from a server on the loopback, at three widths, light and
+dark. It fails on a dead link or anchor, an error in the console, a request to another host, a page wider than its
 window, a replay that does not play, or a search without a result.
 """
 
@@ -36,13 +36,13 @@ _WIDER = "() => document.scrollingElement.scrollWidth - window.innerWidth"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that the parent gives it
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the parent's name
         pass
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on the loopback; yields its address."""
+    """Serve a folder on the loopback; yield its address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -52,11 +52,11 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Crawl:
-    """What was seen.
+    """A crawl of the site.
 
     Attributes:
-        problems: sentences.
-        replays: how many were played.
+        problems: the problems as sentences.
+        replays: the number of replays that were played.
     """
 
     def __init__(self, browser: Browser, site: Path, address: str) -> None:
@@ -69,7 +69,7 @@ class Crawl:
         self._at = ""
 
     def page(self, width: int, scheme: Any) -> Page:
-        """Return a page that tells what goes wrong in it."""
+        """Return a page that records its errors."""
         page = self._browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
         page.on("console", lambda said: self._note(f"console: {said.text}") if said.type == "error" else None)
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
@@ -85,7 +85,7 @@ class Crawl:
             self._note(f"asks {url}")
 
     def open(self, page: Page, name: str) -> None:
-        """Open a page and look at how wide it is."""
+        """Open a page and check its width."""
         self._at = name
         page.goto(self.address + name, wait_until="load")
         wider = page.evaluate(_WIDER)
@@ -93,7 +93,7 @@ class Crawl:
             self._note(f"{wider} pixels wider than a window of {page.viewport_size}")
 
     def read(self, page: Page, name: str) -> None:
-        """Open a page, take its links and anchors, and play its replays."""
+        """Open a page, collect its links and anchors, and play its replays."""
         self.open(page, name)
         url = self.address + name
         self._links[url] = set(page.evaluate(_LINKS))
@@ -112,7 +112,7 @@ class Crawl:
             self.replays += 1
 
     def search(self, page: Page) -> None:
-        """Look for something that is there."""
+        """Search for a word that is on the site."""
         self.open(page, "search.html?q=token")
         try:
             page.wait_for_selector("#search-results li a", timeout=30_000)
@@ -120,7 +120,7 @@ class Crawl:
             self._note("a search for token finds nothing")
 
     def dead_links(self) -> list[str]:
-        """Return links within the site whose page or anchor is not there."""
+        """Return links within the site without a page or an anchor."""
         dead = []
         for source, links in self._links.items():
             for link in links:
@@ -136,7 +136,7 @@ class Crawl:
 
 
 def crawl(site: Path, browser: Browser) -> Crawl:
-    """Walk through a site."""
+    """Crawl a site."""
     names = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
     with served(site) as address:
         seen = Crawl(browser, site, address)
@@ -152,7 +152,7 @@ def crawl(site: Path, browser: Browser) -> Crawl:
 
 
 def main() -> int:
-    """Walk through build/site; return 0, or 1 where something was wrong."""
+    """Crawl build/site; return 0, or 1 if something is wrong."""
     if not (SITE / "index.html").is_file():
         print(f"there is no site in {SITE}; make docs builds it", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
-"""Takes the pictures of docs/gallery.md: what each item shows in a notebook, from the page's own code and recordings.
+"""Take the pictures of docs/gallery.md from the page's own code and recordings.
 
-``python scripts/gallery.py`` runs the page's blocks in order, draws for each item the value that ``SHOWN`` names, and
-writes docs/images/gallery/*.png: small, in few colours.
+``python scripts/gallery.py`` runs the page's code in order, draws for each item the value that ``SHOWN`` names, and
+writes small pictures with few colours to docs/images/gallery.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGE, FOLDER = ROOT / "docs" / "gallery.md", ROOT / "docs" / "images" / "gallery
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTH, HEIGHT, COLOURS = 640, 420, 48
 
-# By the item's heading: the name of its picture, and the value that is drawn.
+# By the item's heading: the name of its picture, and the value to draw.
 SHOWN = {
     "Ask, and see the bill": ("ask", "response"),
     "Stream": ("stream", "pieces(model)"),
@@ -79,7 +79,7 @@ pre { margin: 0; font: 12px/1.65 "JetBrains Mono", monospace; white-space: pre-w
 
 
 class Html(str):
-    """Markup of our own."""
+    """HTML made by this script."""
 
 
 def pieces(model: Any) -> Html:
@@ -103,7 +103,7 @@ def bars(counted: Any) -> Html:
 
 
 def caught(model: Any) -> Html:
-    """Draw an error with what it has kept."""
+    """Draw an error with its evidence."""
     import msgflux_nb as mf
 
     try:
@@ -116,7 +116,7 @@ def caught(model: Any) -> Html:
 
 
 def drawn(value: Any) -> str:
-    """Return the markup that a saved notebook shows of a value."""
+    """Return the HTML of a value in a saved notebook."""
     if isinstance(value, Html):
         return value
     for way in ("_twin", "_repr_mimebundle_"):
@@ -133,7 +133,7 @@ def drawn(value: Any) -> str:
 
 
 def values() -> dict[str, str]:
-    """Run the page; return the markup of each item by the name of its picture."""
+    """Run the page; return the HTML of each item by the name of its picture."""
     module = types.ModuleType("gallery")
     sys.modules[module.__name__] = module
     module.__dict__.update(pieces=pieces, bars=bars, caught=caught)
@@ -150,7 +150,7 @@ def values() -> dict[str, str]:
 
 
 def take(page: Page, markup: str, target: Path) -> None:
-    """Draw some markup, and keep its picture in few colours."""
+    """Draw HTML and save its picture with few colours."""
     page.set_content(STYLE + f'<div id="shown">{markup}</div>')
     page.wait_for_timeout(400)
     box = page.locator("#shown").bounding_box() or {"width": WIDTH, "height": HEIGHT}

@@ -1,8 +1,8 @@
-"""Make the course's notebooks from their sources: for students, and with solutions.
+"""Make the course's notebooks from their sources, for students or with solutions.
 
 ``python scripts/lessons.py`` writes the students' notebooks into notebooks/course, with the outputs of a run on the
 recordings; ``--key FOLDER`` writes those with solutions; ``--only 03`` makes one. A source is Markdown: a block
-``python`` is a cell of code, what stands between two of them a cell of text. ``# SOLUTION`` … ``# END`` is for the key.
+``python`` is a code cell, the text between two of them a text cell. ``# SOLUTION`` … ``# END`` is only for the key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SOLUTION = re.compile(r"^# SOLUTION\n(.*?)^# END\n", re.M | re.S)
 _WATCH_FOR = re.compile(r"^<!-- watch for: (.*?) -->\n\n")
 _PLACEHOLDER = re.compile(r"^answer = \.\.\.\n(?=# SOLUTION\n)", re.M)
 MINUTES = 25
-LIVE = frozenset(("11_from_texts_to_a_table",))  # which ask a model, and whose outputs differ
+LIVE = frozenset(("11_from_texts_to_a_table",))  # these ask a model, and their outputs differ
 
 
 def notebook(source: str, *, key: bool) -> Any:
@@ -35,7 +35,9 @@ def notebook(source: str, *, key: bool) -> Any:
         cells += _texts(source[end : found.start()])
         code = _SOLUTION.sub(r"\1", _PLACEHOLDER.sub("", found[1])) if key else _SOLUTION.sub("", found[1])
         if not key:
-            code = re.sub(r"(^answer = \.\.\.\n)\n+", r"\1", code, flags=re.M)  # the room around a function of the key
+            code = re.sub(
+                r"(^answer = \.\.\.\n)\n+", r"\1", code, flags=re.M
+            )  # blank lines around a function of the key
         cells.append(nbformat.v4.new_code_cell(code.strip("\n")))
         end = found.end()
     cells += _texts(source[end:])
@@ -56,13 +58,13 @@ def _texts(text: str) -> list[Any]:
 
 
 def run(made: Any, folder: Path, name: str) -> None:
-    """Run a notebook in a folder; an error in a cell is raised."""
-    os.environ.setdefault("MSGFLUX_REPLAY_SPEED", "1")  # so that what replays in the page has its own rhythm
-    # Without the widgets' state, as JupyterLab saves it: what is shown of a view without a kernel is its twin.
+    """Run a notebook in a folder; raise the error of a cell."""
+    os.environ.setdefault("MSGFLUX_REPLAY_SPEED", "1")  # so that replays in the page keep their timing
+    # Without the widgets' state, as JupyterLab saves it: without a kernel, a view shows its twin.
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(made, timeout=300, resources=resources, store_widget_state=False).execute()
     for cell in made.cells:
-        cell.metadata.pop("execution", None)  # times, which differ in every run
+        cell.metadata.pop("execution", None)  # times differ in every run
         if cell.cell_type == "code" and folder == FOLDER and not _shows_a_widget(cell) and name not in LIVE:
             cell.metadata["tags"] = ["nbval-check-output"]
 
@@ -72,7 +74,7 @@ def _shows_a_widget(cell: Any) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make the notebooks; return 0, or 1 where one fails."""
+    """Make the notebooks; return 0, or 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--key", type=Path, help="write the notebooks with solutions into this folder instead")
     parser.add_argument("--only", help="the begin of a name, such as 03")

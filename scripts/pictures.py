@@ -1,10 +1,10 @@
-"""Takes all pictures of docs/images, and the film at the top of README, in real JupyterLab and Chromium.
+"""Take all pictures of docs/images, and the film at the top of README, in real JupyterLab and Chromium.
 
     python scripts/pictures.py [--only NAME ...]
 
-What the models say comes from this file, so that pictures show good answers and are the same on each machine: a server
-on the loopback interface gives them, in pieces, at the pace of a quick model. Fonts are Inter and JetBrains Mono, which
-``scripts/install_system.sh`` brings. Names are those of the pictures without ``-light`` and ``-dark``, or ``film``.
+The models' answers are in this file, so that pictures show good answers and are the same on each machine: a server on
+the loopback interface sends them in pieces, at the pace of a fast model. The fonts are Inter and JetBrains Mono, which
+``scripts/install_system.sh`` installs. NAME is a picture's name without ``-light`` and ``-dark``, or ``film``.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ gifts = mf.extract(letters, Gift, model=model, store=False, progress=False)
 sure = pd.DataFrame([{sure!r}, *[[0.99] * 8] * 99], columns=Gift.__struct_fields__, index=gifts.index)
 view = mf.ReviewView(gifts, confidence=sure, random=0.2)
 view"""
-TRIAGE = (  # a mail, its topic and its urgency, and who gets it wrong: prompts and models by their numbers
+TRIAGE = (  # a mail, its topic and urgency, and the prompts and models, by number, that get it wrong
     ("My invoice has somebody else’s name on it.", "billing", "low", "20"),
     ("Locked out, and the demo is at ten.", "account", "high", ""),
     (
@@ -258,7 +258,7 @@ MODELS = ("gpt-4.1-nano", "gpt-4.1-mini")
 
 
 def _triaged(body: dict[str, Any], text: str) -> str | None:
-    """The answer to one of the mails, wrong where the table says so."""
+    """Return the answer to one of the mails, wrong if the table says so."""
     found = next((case for case in TRIAGE if case[0] in text), None)
     begins = [words.partition("{text}")[0] in text for words in PROMPTS.values()]
     if found is None or True not in begins:
@@ -274,11 +274,11 @@ def _triaged(body: dict[str, Any], text: str) -> str | None:
 
 
 class Answers:
-    """What the scripted model says, by what it is asked."""
+    """The answers of the scripted model, by the content of the request."""
 
     def __init__(self, server: Server) -> None:
         self.asked = 0
-        server.next_reply = self._reply  # type: ignore[method-assign]  # by content and not by order
+        server.next_reply = self._reply  # type: ignore[method-assign]  # by content, not by order
 
     def _reply(self, body: dict[str, Any], _headers: dict[str, str]) -> Reply:
         messages = body["messages"]
@@ -300,7 +300,7 @@ class Answers:
             found = "worn" if number < 52 else "good" if number < 60 else "damaged"
             return _answer(json.dumps({**GIFT, "condition": found}), streams=streams, pace=PACE / 9)
         mail = next((number for number, one in enumerate(MAILS) if one in text), None)
-        if mail is not None:  # the later half is still being written when the picture is taken
+        if mail is not None:  # the second half is still arriving when the picture is taken
             words = "yes" if any(word in MAILS[mail] for word in MONEY) else "no"
             return _answer(words, streams=streams, pace=PACE if mail < 7 else 15.0)
         if "Maria" in text:
@@ -309,7 +309,7 @@ class Answers:
 
 
 def _answer(text: str, *, streams: bool, pace: float) -> Reply:
-    """An answer in pieces of about four letters, or whole."""
+    """Return an answer in pieces of about four letters, or whole."""
     usage = {"prompt_tokens": 48, "completion_tokens": max(1, len(text) // 4)}
     if not streams:
         return _whole({"role": "assistant", "content": text}, "stop", *usage.values(), seconds=pace * 8)
@@ -334,7 +334,7 @@ def _ended(pieces: list[bytes | float], reason: str, usage: dict[str, int]) -> R
 
 
 def _calls(body: dict[str, Any], *, streams: bool) -> Reply:
-    """Calls of the tools that were offered, written beside each other."""
+    """Return interleaved calls of the offered tools."""
     day = "2026-03-12"
     texts = {
         "next_train": {"origin": "Utrecht Centraal", "to": "Gent-Sint-Pieters", "day": day},
@@ -371,7 +371,7 @@ class Studio:
 
     @contextmanager
     def notebook(self, name: str, cells: list[str], *, width: int = 1060, height: int = 1100) -> Iterator[Notebook]:
-        """Open a notebook whose first cell knows ``model``; nothing has run yet."""
+        """Open a notebook whose first cell defines ``model``; nothing has run yet."""
         birds = f"NOTES = {[note for note, *_ in BIRDS]!r}\n"
         path = self.lab.write(f"{name}.ipynb", [BEGIN.format(url=self.url) + birds + cells[0], *cells[1:]])
         view = {"viewport": {"width": width, "height": height}, "device_scale_factor": 1.5}
@@ -385,7 +385,7 @@ class Studio:
             notebook.close()
 
     def both(self, notebook: Notebook, view: Locator, name: str) -> None:
-        """Take a view in light and in dark."""
+        """Take pictures of a view in light and dark."""
         for theme in ("Light", "Dark"):
             notebook.theme(f"JupyterLab {theme}")
             notebook.page.mouse.move(5, 5)
@@ -396,7 +396,7 @@ class Studio:
 
 
 def extraction_view(studio: Studio) -> None:
-    """A sample, with its forecast; one row opened."""
+    """A sample with its forecast, and one open row."""
     show = SIGHTING + "view = mf.ExtractionView(notes, Sighting, model=model, sample=30, max_concurrency=6)\nview"
     with studio.notebook("extraction", [show, "view.run(wait=True)"]) as notebook:
         notebook.run_all()
@@ -433,7 +433,7 @@ def plan_view(studio: Studio) -> None:
 
 
 def schema_picker(studio: Studio) -> None:
-    """A structure, and a form beside it."""
+    """A structure with a form next to it."""
     form = (
         '{"name": "Invoice", "fields": [{"name": "number", "kind": "str"}, '
         '{"name": "total", "kind": "float", "least": "0"}, {"name": "due", "kind": "date"}]}'
@@ -447,7 +447,7 @@ def schema_picker(studio: Studio) -> None:
 
 
 def prefill_editor(studio: Studio) -> None:
-    """A start that a model goes on from, with a space at its end."""
+    """A start that a model continues, with a space at its end."""
     show = (
         "local = mf.Model.chat_completion('scripted', base_url=url, profile={'prefill': 'continue'})\n"
         'mf.PrefillEditor(local, "Let\'s think step by step. ")'
@@ -458,7 +458,7 @@ def prefill_editor(studio: Studio) -> None:
 
 
 def grid_running(studio: Studio) -> None:
-    """A grid of two prompts over twelve mails while it is asked: half of the answers have come."""
+    """A running grid of two prompts over twelve mails, with half of the answers."""
     show = (
         f"mails = {list(MAILS)!r}\n"
         'prompts = {"plain": "About money? {text}", "rules": "Money means bills and prices. About money? {text}"}\n'
@@ -473,7 +473,7 @@ def grid_running(studio: Studio) -> None:
 
 
 def grid_view(studio: Studio) -> None:
-    """Ten mails by three prompts and two models, scored; one cell is open and rated."""
+    """A scored grid of ten mails, three prompts and two models, with one open and rated cell."""
     show = CASES.format(cases=list(TRIAGE), models=MODELS, prompts=PROMPTS)
     with studio.notebook("triage", [show], width=1180) as notebook:
         notebook.run_all()
@@ -486,7 +486,7 @@ def grid_view(studio: Studio) -> None:
 
 
 def review_view(studio: Studio) -> None:
-    """A letter and its fields; some of the other rows have been read."""
+    """A letter and its fields, with some rows already reviewed."""
     show = GIFTS.format(letter=LETTER, sure=list(SURE))
     with studio.notebook("review", [show]) as notebook:
         notebook.run_all()
@@ -503,7 +503,7 @@ def review_view(studio: Studio) -> None:
 
 
 def answer(studio: Studio) -> None:
-    """Answers as a cell shows them: words, a structure, calls."""
+    """Answers as a cell displays them: text, a structure, tool calls."""
     asked = """
 display(
     model("Why is the sea salty?"),
@@ -563,15 +563,15 @@ def playground(studio: Studio) -> None:
 
 
 class Film:
-    """Frames of a page, each with the time for which it is seen."""
+    """Frames of a page, each with its duration."""
 
     def __init__(self, page: Page, clip: dict[str, float]) -> None:
         self._page, self._clip = page, clip
         self.frames: list[tuple[float, Image.Image]] = []
-        self.view = ""  # what stays at the top of the window: JupyterLab scrolls to the cell that runs
+        self.view = ""  # kept at the top of the window, since JupyterLab scrolls to the running cell
 
     def shoot(self, seconds: float) -> None:
-        """Take frames for so long."""
+        """Take frames for some seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             at = time.monotonic()
@@ -584,16 +584,16 @@ class Film:
             self._page.wait_for_timeout(max(0, 1000 * (at + 0.12 - time.monotonic())))
 
     def until(self, done: Callable[[], bool], seconds: float) -> None:
-        """Take frames until something is there, for so long at most."""
+        """Take frames until a condition holds, for at most some seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not done():
             self.shoot(0.2)
 
     def save(self, path: Path) -> None:
-        """Write a GIF of one palette; frames that are the same are one, which stands longer.
+        """Write a GIF with one palette; equal frames become one longer frame.
 
         Raises:
-            ValueError: it is larger than it may be.
+            ValueError: the file is too large.
         """
         images, times = [self.frames[0][1]], [self.frames[0][0]]
         for at, image in self.frames[1:]:
@@ -615,7 +615,7 @@ class Film:
 
 
 def film(studio: Studio) -> None:
-    """Twenty seconds: a message, its structure as it streams, a tool call that is approved, a table that fills."""
+    """Film twenty seconds: a message, a streaming structure, the approval of a tool call, a table that fills."""
     talk = PERSON + "playground = mf.Playground(model)\nplayground.schema = 'Person'\nplayground"
     tools = TRIP + "calls = mf.ToolCallView(tools=[next_train, get_forecast])\ncalls"
     ask = "calls.run(model, 'Utrecht to Ghent on Thursday: which train, and will it rain?')"
@@ -637,7 +637,7 @@ def film(studio: Studio) -> None:
         page.keyboard.press("Shift+Enter")
         shown.shoot(5)
         notebook.start_cell(3)
-        shown.view = ".msgflux-tool-calls:not(.msgflux-playground *)"  # a playground has one in a tab
+        shown.view = ".msgflux-tool-calls:not(.msgflux-playground *)"  # not the one in a playground's tab
         calls = page.locator(shown.view).first
         approve = calls.get_by_role("button", name="Approve", exact=True)
         shown.until(lambda: approve.count() > 0 and approve.first.is_visible(), 4)
@@ -654,7 +654,7 @@ def film(studio: Studio) -> None:
 
 
 def _to(notebook: Notebook, selector: str) -> None:
-    """Bring a view to the top of the window."""
+    """Scroll a view to the top of the window."""
     notebook.page.evaluate(INTO_VIEW, selector)
     notebook.page.wait_for_timeout(200)
 
@@ -676,7 +676,7 @@ PICTURES: dict[str, Callable[[Studio], None]] = {
 
 
 def main() -> None:
-    """Take the pictures that are named, or all."""
+    """Take the named pictures, or all."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--only", nargs="+", choices=sorted(PICTURES), default=sorted(PICTURES))
     chosen = options.parse_args()

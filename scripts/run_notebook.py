@@ -1,8 +1,8 @@
-"""Run a notebook from top to bottom without a browser, and print the last table in it.
+"""Run a notebook from top to bottom without a browser, and print its last table.
 
     python scripts/run_notebook.py NOTEBOOK
 
-Exits with 1, and says which cell failed and how, if one fails. The notebook on disk stays as it is.
+If a cell fails, it prints the cell and the error and exits with 1. The notebook on disk does not change.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-CELL_SECONDS = 900  # a whole table from a small model on two slow cores
+CELL_SECONDS = 900  # enough for a whole table by a small model on two slow cores
 
 
 def last_table(notebook: nbformat.NotebookNode) -> str | None:
-    """Return the text of the last DataFrame that a cell shows, or None."""
+    """Return the text of the last DataFrame that a cell displays, or None."""
     for cell in reversed(notebook.cells):
         for output in reversed(cell.get("outputs", [])):
             data = output.get("data", {})
@@ -29,7 +29,7 @@ def last_table(notebook: nbformat.NotebookNode) -> str | None:
 
 
 def run(path: Path) -> nbformat.NotebookNode:
-    """Execute the cells in their own folder, and count them on stderr: over one another in a terminal only."""
+    """Execute the cells in the notebook's folder, and count them on stderr, in a terminal on a single line."""
     notebook = nbformat.read(path, as_version=4)
     numbers = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     terminal = sys.stderr.isatty()
@@ -38,7 +38,7 @@ def run(path: Path) -> nbformat.NotebookNode:
         if terminal and cell_index in numbers:
             print(f"\rcell {numbers.index(cell_index) + 1} of {len(numbers)} ", end="", file=sys.stderr, flush=True)
 
-    # Louder than errors, a kernel warns of its own transport.
+    # Below this level, a kernel warns of its own transport.
     quiet = ["--log-level=ERROR"]
     resources: dict[str, Any] = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(

@@ -1,4 +1,4 @@
-"""Build the site into build/site: docs, lessons, an API reference; without a network, and a warning is an error.
+"""Build the site into build/site: docs, lessons, an API reference; without a network, and with warnings as errors.
 
 ``python scripts/site.py``; then open build/site/index.html.
 """
@@ -29,7 +29,7 @@ The views in them are pictures that replay in the page, without a kernel.
 
 
 def assemble() -> None:
-    """Put everything that the site shows into one folder."""
+    """Copy the sources of the site into one folder."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE)
     lessons = SOURCE / "lessons"
@@ -42,7 +42,7 @@ def assemble() -> None:
         _show(notebook, lessons / notebook.name)
         names.append(f"lessons/{notebook.stem}")
     (SOURCE / "lessons.md").write_text(_LESSONS.format(names="\n".join(names)), encoding="utf-8")
-    for page in SOURCE.glob("*.md"):  # a notebook lies elsewhere in the site
+    for page in SOURCE.glob("*.md"):  # notebooks have another folder in the site
         text = page.read_text(encoding="utf-8").replace("](../notebooks/course/", "](lessons/")
         text = text.replace("](../benchmarks/README.md", "](benchmarks.md")
         page.write_text(text, encoding="utf-8")
@@ -54,7 +54,7 @@ def assemble() -> None:
 
 
 def _show(notebook: Path, target: Path) -> None:
-    """Copy a notebook, with a line below its title that says how to get it and how to run it."""
+    """Copy a notebook, with a line below its title about how to get and run it."""
     import nbformat
 
     (target.parent / "saved").mkdir(exist_ok=True)
@@ -76,11 +76,11 @@ REFERENCE = {
     "ReviewView display",
     "Errors": "Fault",
 }
-"""The public names, in the order in which somebody meets them; the errors follow by themselves."""
+"""The public names in the order in which a user meets them; errors are added automatically."""
 
 
 def reference() -> str:
-    """Return the page of the API: each public name below what it is for, from its docstring."""
+    """Return the API page: public names by purpose, with their docstrings."""
     import msgflux_nb as mf
 
     errors = [name for name in mf.__all__ if _is_error(getattr(mf, name))]
@@ -109,7 +109,7 @@ def _is_error(thing: object) -> bool:
 
 
 def dead_links() -> list[str]:
-    """Return links of the built pages whose page or anchor is not there."""
+    """Return links of the built pages without a page or an anchor."""
     pages = {page: page.read_text(encoding="utf-8") for page in TARGET.rglob("*.html") if "_static" not in page.parts}
     anchors = {page: set(re.findall(r'\bid="([^"]+)"', text)) for page, text in pages.items()}
     dead = []
@@ -127,7 +127,7 @@ def dead_links() -> list[str]:
 
 
 def main() -> int:
-    """Build; return 0, or 1 where there was a warning or a dead link."""
+    """Build the site; return 0, or 1 if there was a warning or a dead link."""
     assemble()
     shutil.rmtree(TARGET, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", str(SOURCE), str(TARGET)]

@@ -1,7 +1,7 @@
-"""Make slides of the lessons: HTML pages that need no kernel and no network; the views in them replay.
+"""Make slides of the lessons: HTML pages that need no kernel and no network, with views that replay.
 
-``python scripts/slides.py FOLDER`` writes one page a notebook of notebooks/course; ``--only 07`` one of them. A slide
-begins at each heading. Arrow keys, space and Page Up and Down go on and back; Home and End to the first and last.
+``python scripts/slides.py FOLDER`` writes one page per notebook of notebooks/course; ``--only 07`` one of them. A slide
+begins at each heading. Arrow keys, space and Page Up and Down move; Home and End go to the first and last slide.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ show(Number(location.hash.slice(1) || 1) - 1);
 
 
 def slides(notebook: Path) -> str:
-    """Return a page with the slides of a notebook as it was saved."""
+    """Return a page with the slides of a saved notebook."""
     exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="")
     html, _ = exporter.from_filename(str(notebook))
     return html.replace("</head>", f"{STYLE}</head>", 1).replace("</body>", f"{SCRIPT}</body>")

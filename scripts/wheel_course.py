@@ -1,8 +1,8 @@
-"""The course from an installed wheel: outside the clone, in an empty environment, without a network.
+"""Test the course from an installed wheel: outside of the clone, in an empty environment, without a network.
 
 ``python scripts/wheel_course.py`` (``make wheel``) builds wheel and sdist into build/dist, lets twine check both,
 installs the wheel into build/wheel-env, copies the course by ``msgflux-nb course``, cuts the network off and runs every
-lesson under nbval: what a recording has answered is compared with what is saved. It prints the seconds of each.
+lesson under nbval: answers from recordings are compared with the saved outputs. It prints the seconds of each.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 DIST, TOOLS, ENVIRONMENT = BUILD / "dist", BUILD / "release-tools", BUILD / "wheel-env"
 SECONDS = 240
-"""What all lessons may take together, on two cores and at infinite speed."""
+"""The limit for all lessons together, on two cores and at infinite speed."""
 
-# Kernels and the embedded model speak on the loopback; everything else is refused.
+# Kernels and the embedded model use the loopback; everything else is refused.
 CUT = """
 import socket
 
@@ -46,7 +46,7 @@ socket.socket.connect, socket.getaddrinfo = _only_here, _only_ours
 
 
 def run(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
-    """Run a command; return what it says, or end with it where it fails."""
+    """Run a command; return its output, or exit with it if it fails."""
     words = [str(word) for word in command]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(  # noqa: S603  # our own arguments
@@ -58,7 +58,7 @@ def run(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
 
 
 def environment(folder: Path, *packages: str | Path) -> Path:
-    """Make an environment with these packages; return its folder of programs."""
+    """Create an environment with these packages; return its folder of programs."""
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "-m", "venv", folder)
     run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *packages)
@@ -66,7 +66,7 @@ def environment(folder: Path, *packages: str | Path) -> Path:
 
 
 def build() -> Path:
-    """Build wheel and sdist, and let twine check both; return the wheel."""
+    """Build wheel and sdist, and check both with twine; return the wheel."""
     shutil.rmtree(DIST, ignore_errors=True)
     tools = environment(TOOLS, "build", "twine")
     run(tools / "python", "-m", "build", "--outdir", DIST)
@@ -80,7 +80,7 @@ def lessons(programs: Path, folder: Path) -> list[tuple[str, float]]:
     run(programs / "msgflux-nb", "course", course, folder=folder)
     for name in ("conftest.py", "nbval_sanitize.cfg"):
         shutil.copy(ROOT / "notebooks" / name, course)
-    (course / "pytest.ini").write_text("[pytest]\n")  # a root of its own, not the clone's
+    (course / "pytest.ini").write_text("[pytest]\n")  # its own root, not the clone's
     cut.mkdir()
     (cut / "sitecustomize.py").write_text(CUT)
     quiet = {"PYTHONPATH": str(cut), "MSGFLUX_REPLAY_SPEED": "inf"}
@@ -100,7 +100,7 @@ def lessons(programs: Path, folder: Path) -> list[tuple[str, float]]:
 
 
 def main() -> int:
-    """Build, install and run; return 0, or 1 where it takes too long."""
+    """Build, install and run; return 0, or 1 if it takes too long."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--built", type=Path, help="a wheel that is there already")
     wheel = parser.parse_args().built or build()

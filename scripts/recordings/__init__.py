@@ -1,1 +1,1 @@
-"""Scripts that made the recordings of the course: ``python -m scripts.recordings.NAME``, from the project's folder."""
+"""Scripts that made the course's recordings: run ``python -m scripts.recordings.NAME`` in the project's folder."""

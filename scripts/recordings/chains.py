@@ -1,8 +1,8 @@
-"""Twenty small questions × twenty chains of thought, with their truth; ``chains.truth.json`` lies beside it.
+"""Records twenty small questions × twenty chains of thought; ``chains.truth.json`` has the right answers.
 
-``python -m scripts.recordings.chains [FIRST [SECONDS]]`` asks what is not recorded yet, from a question on and for so
-many seconds; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``. The questions are
-the first ones, of which none was replaced; the prompt got its example after a first measurement.
+``python -m scripts.recordings.chains [FIRST [SECONDS]]`` asks what is not recorded yet, from question FIRST on and for
+SECONDS; the requests are those of ``mf.plan.self_consistency(model, task, n=20, answer=int)``. None of the questions
+was replaced after it had been asked; the prompt got its example after a first measurement.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def missing(first: int) -> deque[tuple[str, int]]:
 
 
 def question_in(body: Any) -> str:
-    """Return the question of a request; an outline of the structure and an example stand before it."""
+    """Return the question of a request; the outline of the structure and the example come before it."""
     content: str = body["messages"][-1]["content"]
     return content.rpartition("Q: ")[2].removesuffix("\nA:")
 

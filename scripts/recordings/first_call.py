@@ -1,4 +1,4 @@
-"""A first call: a question, one with a system prompt, one that goes on, and one that arrives in pieces."""
+"""Records first calls: a question, one with a system prompt, a follow-up, and a stream."""
 
 from __future__ import annotations
 

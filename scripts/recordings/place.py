@@ -1,4 +1,4 @@
-"""Where the recordings of the course lie, and how each is begun."""
+"""The folder of the course's recordings, and the start of each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ LICENCE = "Apache-2.0, as the model's"
 
 
 def recording(name: str, title: str, *, add: bool = False, licence: str = LICENCE) -> Recorder:
-    """Return the recording of this name in the course, to be made."""
+    """Return a context manager that records the course's recording of this name."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     return mf.record(FOLDER / f"{name}.jsonl", add=add, title=title, licence=licence)

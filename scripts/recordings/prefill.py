@@ -1,4 +1,4 @@
-"""The same question with and without the start of its answer."""
+"""Records a question with and without the start of its answer."""
 
 from __future__ import annotations
 

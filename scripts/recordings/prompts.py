@@ -1,4 +1,4 @@
-"""Six prompts × two models × twelve inputs; ``prompts.truth.json`` has the inputs, what is right, and the prompts."""
+"""Records six prompts × two models × twelve inputs; ``prompts.truth.json`` has inputs, right answers and prompts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Three runs of ``mf.plan.react`` with two tools, by two embedded models; the small one wastes its budget.
+"""Records three runs of ``mf.plan.react`` with two tools, by two embedded models; the small one wastes its budget.
 
-Both have to call a tool in each turn (``answer_tool=True``): left to choose, they write about the tools in place of
-calling them. The tasks are those that were written before a model had seen them, and each run is the first one.
+Both have to call a tool in each turn (``answer_tool=True``): otherwise they write about the tools instead of calling
+them. The tasks were not changed after a model had seen them, and each run is the first one.
 """
 
 from __future__ import annotations

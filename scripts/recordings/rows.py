@@ -1,4 +1,4 @@
-"""Sixty rows × two models, by ``mf.extract``; ``rows.truth.json`` has the texts and what is right.
+"""Records sixty rows × two models by ``mf.extract``; ``rows.truth.json`` has the texts and the right values.
 
 ``python -m scripts.recordings.rows 0`` asks the first model, ``1`` the second one and adds it.
 """
@@ -41,7 +41,7 @@ _VERSIONS = ("1.2", "2.0.1", "0.9", "3.4", "1.0.0", "0.20.3", "2.11", "5.1", "4.
 
 
 def rows() -> list[tuple[str, Release]]:
-    """Return the texts and what is right: each package with each kind of note."""
+    """Return the texts and the right values: each package with each kind of note."""
     found = []
     for number in range(60):
         package, version = _PACKAGES[number % 10], _VERSIONS[(number * 7 + number // 10) % 10]
@@ -53,7 +53,7 @@ def rows() -> list[tuple[str, Release]]:
 def main(number: int) -> None:
     model = mf.Model.chat_completion((SMALL, MODEL)[number], temperature=0.0, max_tokens=60)
     texts = [text for text, _ in rows()]
-    # What an earlier run has recorded is not asked again.
+    # Rows that an earlier run has recorded are not asked again.
     known = str([line.body for line in Recording(PATH).exchanges if line.asked == model.name]) if PATH.exists() else ""
     with recording("rows", "Sixty notes about packages, read by two models", add=True):
         left = [text for text in texts if text not in known]

@@ -1,4 +1,4 @@
-"""Forty samples of one prompt at three temperatures, with the twenty likeliest tokens of each place."""
+"""Records forty samples of one prompt at three temperatures, with the twenty likeliest tokens at each place."""
 
 from __future__ import annotations
 

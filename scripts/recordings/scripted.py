@@ -1,6 +1,6 @@
-"""What no embedded model does on demand: parallel tool calls in a stream, and an error of each kind.
+"""Records what no embedded model does on demand: parallel tool calls in a stream, and an error of each kind.
 
-A server that was told what to say says it; the recordings' titles, and the model's name, say so.
+A scripted server gives the answers; the recordings' titles and the model's name say so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def weather(city: str, unit: str = "celsius") -> str:
 
 
 def parallel_calls() -> Reply:
-    """Three calls whose fragments arrive interleaved, with pauses as a model makes them."""
+    """Yield three calls with interleaved fragments, with pauses like a model's."""
     pieces: list[Any] = [0.2]
     for number, city in enumerate(CITIES):
         function = {"name": "weather", "arguments": ""}
@@ -56,12 +56,12 @@ def parallel_calls() -> Reply:
 
 
 def in_words() -> Reply:
-    """What the model says once it has the results."""
+    """Return the model's answer to the results."""
     return stream("It is ", 0.05, "20 degrees ", 0.05, "in Lisbon, ", 0.05, "in Oslo ", 0.05, "and in Nairobi.")
 
 
 def failure(status: int, message: str, code: str, **headers: str) -> Reply:
-    """An error as OpenAI words it."""
+    """Return an error in OpenAI's form."""
     body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
     told = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     return Reply([json.dumps(body).encode()], status=status, headers=told)

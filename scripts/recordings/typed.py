@@ -1,6 +1,6 @@
-"""Twelve answers that are to be read as a type: ten as they should be, two of them broken on purpose.
+"""Records twelve answers to decode to a type: ten good ones and two that are broken on purpose.
 
-``typed.truth.json`` has the question of each and what it should be read as.
+``typed.truth.json`` has the question and the right value of each.
 """
 
 from __future__ import annotations
