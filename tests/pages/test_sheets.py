@@ -77,6 +77,18 @@ def own_rules(css: str) -> Iterator[str]:
                     yield f"{selector}: {', '.join(wrong)}"
 
 
+def reaching_rules(css: str) -> Iterator[str]:
+    """Yield the selectors that style what stands below, or behind, an element that ``:has`` something.
+
+    Each text that changes anywhere in such an element makes the browser style all of it again: 10 ms and more a frame.
+    The page's code sets a class or an attribute instead.
+    """
+    for found in re.finditer(r"([^{};]+)\{[^{}]*\}", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
+        for selector in split(found[1].strip()):
+            if ":has(" in selector and ":has(" not in subjects(selector)[-1]:
+                yield selector
+
+
 def own_controls(name: str, code: str) -> Iterator[str]:
     """Yield the controls that a page makes and that are of no kind of the design system."""
     for found in re.finditer(r"element\(\s*\"(button|input|textarea)\",\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)", code):
@@ -98,6 +110,24 @@ def test_a_view_has_no_rules_of_its_own_for_controls(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_a_view_has_no_controls_of_its_own(path: Path) -> None:
     assert list(own_controls(path.name, path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", sorted(WIDGETS.glob("*/*.css")), ids=lambda path: path.stem)
+def test_no_text_that_changes_restyles_a_whole_view(path: Path) -> None:
+    assert list(reaching_rules(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        ".msgflux-a:has(> .mf-b) > .mf-top > :not(.mf-c, :last-child)",
+        ".msgflux-a .mf-b:has(.mf-c:hover) ~ .mf-d",
+        ".mf-a, .mf-b:has(> [hidden]) .mf-c",
+    ],
+)
+def test_a_rule_that_restyles_a_view_is_seen(selector: str) -> None:
+    assert len(list(reaching_rules(f"{selector} {{ color: red }}"))) == 1
+    assert not list(reaching_rules(".mf-a:has(> .mf-b), .mf-a > .mf-c:has(:focus) { color: red }"))
 
 
 @pytest.mark.parametrize(

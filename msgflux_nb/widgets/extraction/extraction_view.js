@@ -147,6 +147,7 @@ function extractionBoard(model, el, problem, signal) {
     if (told.state !== "running") deaf.hidden = true;
     speak(told);
     el.dataset.state = state = told.state;
+    rows.settle();
   }
 
   return { draw, opened: rows.opened };

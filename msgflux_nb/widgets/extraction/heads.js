@@ -52,7 +52,7 @@ export function columnHead(name, head) {
   let absent = 0;
 
   function missing() {
-    none.style.width = `${Math.min(60, Math.max(absent * 100, absent ? 3 : 0))}%`;
+    none.style.width = `${step(Math.min(60, Math.max(absent * 100, absent ? 3 : 0)))}%`;
     none.title = `${percent(absent)} missing`;
     return absent ? [none] : [];
   }
@@ -75,7 +75,7 @@ export function columnHead(name, head) {
     const most = Math.max(...counts, 1);
     const titles = counts.map((_, place) => (counts.length === 1 ? ends[0] : `part ${place + 1} of ${counts.length}, from ${ends[0]} to ${ends[1]}`));
     drawBars(counts.map((count, place) => [String(place), count, titles[place]]), (bar, count) => {
-      bar.style.height = count ? `max(2px, ${(100 * count) / most}%)` : "0";
+      bar.style.height = count ? `max(2px, ${step((100 * count) / most)}%)` : "0";
     });
     setText(first, counts.length > 1 ? ends[0] : "");
   }
@@ -88,8 +88,9 @@ export function columnHead(name, head) {
     /** @type {[string, number, string][]} */
     const all = all_differ ? [["\u0000all", shares.reduce((sum, [, count]) => sum + count, others), "each another"]] : shares.map(([text, count]) => [text, count, text]);
     if (others && !all_differ) all.push(["\u0000others", others, `${counted(distinct - shares.length)}${uncounted ? " or more" : ""} others`]);
+    const whole = all.reduce((sum, [, count]) => sum + count, 0) || 1;
     drawBars(all, (bar, count) => {
-      bar.style.flexGrow = String(count);
+      bar.style.flexGrow = String(step((100 * count) / whole));
     });
     for (const [key, bar] of bars) setText(/** @type {Node} */ (bar.firstChild), key.startsWith("\u0000") ? "" : key);
     const names = shares.slice(0, 2).map(([text]) => text);
@@ -110,6 +111,12 @@ export function columnHead(name, head) {
 
   return { node, draw, measure };
 }
+
+/**
+ * A length in per cent, in steps of less than a pixel: a bar that would not be seen to move is not laid out again.
+ * @param {number} length
+ */
+const step = (length) => Math.round(4 * length) / 4;
 
 /** @param {number} share */
 function percent(share) {

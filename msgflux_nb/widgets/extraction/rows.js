@@ -65,7 +65,6 @@ export function rowTable(ask) {
       table.style.setProperty("--mf-least", String(18 + 40 * texts + 27 * numbers));
     }
     heads.forEach((one, place) => one.draw(picture.heads[place]));
-    for (const change of heads.map((one) => one.measure())) change();
   }
 
   /** @param {Picture} picture */
@@ -87,7 +86,8 @@ export function rowTable(ask) {
   function draw(picture) {
     drawHead(picture);
     drawGhosts(picture);
-    node.style.setProperty("--mf-shown", String(Math.min(12, Math.max(3, picture.total ?? 12))));
+    const room = String(Math.min(12, Math.max(3, picture.total ?? 12)));
+    if (node.style.getPropertyValue("--mf-shown") !== room) node.style.setProperty("--mf-shown", room);
     /** @type {typeof drawn} */
     const next = new Map();
     for (const told of picture.rows) {
@@ -112,7 +112,13 @@ export function rowTable(ask) {
       if (position === open && detail) rows.push(detail);
     }
     keepOnly(body, [...rows, ...ghosts]);
+    node.classList.toggle("mf-opened", open !== null && detail !== null);
+  }
+
+  /** Follow the end, and look which names have room: the page is laid out here, so this comes last in a drawing. */
+  function settle() {
     if (atEnd && open === null) node.scrollTop = node.scrollHeight;
+    for (const change of heads.map((one) => one.measure())) change();
   }
 
   /**
@@ -149,6 +155,7 @@ export function rowTable(ask) {
       }, BUSY_MS);
     }
     place();
+    settle();
   }
 
   /** @param {(Node | string)[]} content */
@@ -205,7 +212,7 @@ export function rowTable(ask) {
     event.preventDefault();
   });
 
-  return { node, draw, opened, follows: () => atEnd && open === null, leave: () => clearTimeout(patience) };
+  return { node, draw, settle, opened, follows: () => atEnd && open === null, leave: () => clearTimeout(patience) };
 }
 
 /**

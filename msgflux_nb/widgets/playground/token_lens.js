@@ -101,6 +101,7 @@ export function tokenLens(play, signal) {
   /** @param {boolean} on */
   function expand(on) {
     node.closest(".mf-panes")?.classList.toggle("mf-lens-wide", on);
+    node.closest(".msgflux-playground")?.toggleAttribute("data-lens", on);
     head.hidden = keysSaid.hidden = !on;
     (on ? back : wide).focus();
   }

@@ -76,6 +76,7 @@ export default guarded(() => {
         texts.open(opened.sent);
         build.setAttribute("aria-expanded", String(opened.form));
         el.toggleAttribute("data-picked", model.get("schema") !== "");
+        el.toggleAttribute("data-building", opened.form);
       };
       el.append(
         element(

@@ -147,7 +147,8 @@ export function score(board, signal) {
   const names = element("div", { class: "mf-score-names" });
   const head = element("div", { class: "mf-playhead", role: "slider", tabindex: "0", "aria-label": "replay", "aria-valuemin": "0" });
   const lines = element("div", { class: "mf-score-lines" });
-  const tracks = element("div", { class: "mf-tracks" }, lines, head);
+  const over = (/** @type {boolean} */ on) => () => node.classList.toggle("mf-over", on);
+  const tracks = element("div", { class: "mf-tracks", onpointerenter: over(true), onpointerleave: over(false) }, lines, head);
   const play = iconButton("run", "play (space)", () => toggle());
   const speed = textButton("1×", "speed", faster, { class: "mf-note mf-mid mf-tight" });
   const end = iconButton("end", "go to the end, and follow it", toEnd);
