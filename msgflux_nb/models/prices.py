@@ -15,7 +15,7 @@ from ..protocol.profile import Profile
 from ..protocol.snapshot import Snapshot
 from ..protocol.usage import Usage
 
-__all__ = ["cost_of", "is_same_model", "unclear_bill", "with_request"]
+__all__ = ["cost_of", "is_same_model", "listed_price", "unclear_bill", "with_request"]
 
 Price = Callable[[int, int, int | None], float | None]
 _MILLION = 1_000_000
@@ -88,6 +88,16 @@ def is_same_model(asked: str, answered: str) -> bool:
 
 def _bare(name: str) -> str:
     return name.lower().rpartition("/")[2].partition(":")[0] if not name.startswith("ft:") else name
+
+
+def listed_price(profile: Profile, model: str) -> tuple[float, float] | None:
+    """Return US dollars for a million tokens in, and out, as a short call costs them; None where they are not known."""
+    if profile.free:
+        return 0.0, 0.0
+    price = None if profile.price_list is None else _price(profile.price_list, model)
+    thousands = [] if price is None else [price(1_000, 0, None), price(0, 1_000, None)]
+    sent, received = [None if one is None else round(one * 1_000, 6) for one in thousands] or [None, None]
+    return None if sent is None or received is None else (sent, received)
 
 
 def with_request(usage: Usage | None, request: bytes, answer: Snapshot | None = None) -> Usage | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -241,11 +243,54 @@ def test_two_versions_are_compared_word_by_word_and_others_can_be_picked(play: P
     expect(panel(play).locator(".mf-difference")).to_have_text("It is coldwarm.")
     expect(panel(play).locator("del")).to_have_text("cold")
     expect(panel(play).locator("ins")).to_have_text("warm")
-    first, second = (panel(play).get_by_role("combobox", name=f"{name} version") for name in ("first", "second"))
-    assert (first.input_value(), second.input_value()) == ("0", "2")
-    first.select_option("version 2")
+    first, second = (panel(play).get_by_role("button", name=f"{name} version: ") for name in ("first", "second"))
+    assert (first.inner_text(), second.inner_text()) == ("version 1", "version 3")
+    first.click()
+    play.view.get_by_role("menuitemradio", name="version 2").click()
     [asked] = play.sent("compare")
     assert (asked["position"], asked["left"], asked["right"]) == (3, 1, 2)
+
+
+def marked(play: PlayPage, name: str) -> list[str]:
+    """The texts under a highlight of the page, in no order."""
+    play.settle()
+    found: list[str] = play.page.evaluate(
+        """(name) => [...(CSS.highlights.get(name) ?? [])].map((one) => {
+          const range = document.createRange();
+          range.setStart(one.startContainer, one.startOffset);
+          range.setEnd(one.endContainer, one.endOffset);
+          return range.toString();
+        })""",
+        name,
+    )
+    return sorted(found)
+
+
+def test_what_differs_is_marked_while_both_still_write(page: Page) -> None:
+    play = PlayPage(page, offered=["local/one", "scripted/two"], chosen=["local/one", "scripted/two"])
+    play.add("Why?")
+    two: dict[str, Any] = {"side": 1, "number": 2, "model": "scripted/two"}
+    play.deliver(start(), start(**two), batch(1, "It is cold now. "), batch(1, "It is warm", number=2, side=1))
+    assert marked(play, "mf-differs") == []  # no block is whole
+    html = ["<div><p>It is cold now. More</p></div>", "<div><p>It is warm now.</p></div>"]
+    play.deliver(batch(2, "More\n\n", html=html[:1]), batch(2, " now.\n\nAnd", number=2, side=1, html=html[1:], tail=3))
+    assert marked(play, "mf-differs") == ["cold", "warm"]  # what the other has not come to yet is no difference
+
+
+def test_while_an_answer_arrives_its_tokens_are_counted(play: PlayPage) -> None:
+    play.add("Write")
+    play.deliver(start(), batch(1, "four letters, and so on."))
+    play.settle()
+    expect(play.view.locator("> .mf-bottom .mf-figures")).to_contain_text("≈ 6 out")
+
+
+def test_the_values_of_a_structure_stand_out_of_its_json(play: PlayPage) -> None:
+    play.deliver(start(schema="Person", prefill='{"na'), batch(1, 'me": "Ada, {x}", "a'))
+    assert marked(play, "mf-hushed") == [",", '{"name":']
+    play.deliver(batch(2, 'ge": 36}'))
+    assert marked(play, "mf-hushed") == ['"age":', ",", '{"name":', "}"]
+    play.deliver(start(number=2, schema="Person"), batch(1, "Sorry, {no}", number=2))
+    assert marked(play, "mf-hushed") == []
 
 
 # Raw

@@ -5,13 +5,30 @@ import { fieldTree, Filling, rowsSoFar } from "../../msgflux_nb/widgets/base/val
 import { treeLayout } from "../../msgflux_nb/widgets/plan/plan_layout.js";
 import { PlanState } from "../../msgflux_nb/widgets/plan/plan_store.js";
 import { staysAhead } from "../../msgflux_nb/widgets/plan/plan_sure.js";
-import { fieldPlaces } from "../../msgflux_nb/widgets/playground/json_places.js";
+import { fieldPlaces, jsonSigns } from "../../msgflux_nb/widgets/playground/json_places.js";
 import { Timeline } from "../../msgflux_nb/widgets/tool_calls/timeline.js";
 
 test("where values stand in JSON, though it is not whole", (t) => {
   const text = '{"a": [1, {"b": "x"}], "c": "op';
   const places = Object.fromEntries(fieldPlaces(text).map(([path, start, end]) => [path, text.slice(start, end)]));
   t.assert.deepEqual(places, { "a[0]": "1", "a[1].b": '"x"', "a[1]": '{"b": "x"}', a: '[1, {"b": "x"}]', c: '"op' });
+});
+
+test("keys and signs of JSON are told apart from its values, however it arrives", (t) => {
+  for (const [text, values] of [
+    ['{"a": 1, "b": ["x", {"c": "d: e"}]}', '1"x""d:e"'],
+    ['{"a\\"b": "c\\\\", "d": true}', '"c\\\\"true'],
+    ['[{"k": "{v}"}, null, "op', '"{v}"null"op'],
+  ]) {
+    for (const size of [1, 2, 5, text.length]) {
+      const signs = jsonSigns();
+      const loud = [...text];
+      for (let end = size; end < text.length + size; end += size) {
+        for (const [from, to] of signs(text.slice(0, end))) loud.fill("", from, to);
+      }
+      t.assert.equal(loud.join("").replaceAll(" ", ""), values);
+    }
+  }
 });
 
 test("how likely a leader stays ahead", (t) => {

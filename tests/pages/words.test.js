@@ -3,7 +3,7 @@
 import test from "node:test";
 import STATES from "../../msgflux_nb/display/states.json" with { type: "json" };
 import { tokensText } from "../../msgflux_nb/widgets/base/store.js";
-import { directionOf, sizeText, withoutKeys } from "../../msgflux_nb/widgets/base/texts.js";
+import { directionOf, sizeText, tokensOf, withoutKeys } from "../../msgflux_nb/widgets/base/texts.js";
 import { ofText, progressText, rowState } from "../../msgflux_nb/widgets/extraction/row_words.js";
 import { callState, laneState } from "../../msgflux_nb/widgets/tool_calls/call_states.js";
 
@@ -47,4 +47,9 @@ test("a call's state is what became of it, or how far its arguments are", (t) =>
   t.assert.deepEqual(laneState({ ...look, late: true }, "complete", more), ["look", "late id", "clock"]);
   t.assert.equal(callState({ final: { status: "complete", repaired: true } }, null), "repaired");
   t.assert.equal(callState({}, { problem: "no", complete: false }), "invalid");
+});
+
+// content/tokens.py counts the same: tests/widgets/test_playground_page.py holds it to these.
+test("a text is estimated in tokens as the kernel estimates it", (t) => {
+  for (const [text, tokens] of [["four letters", 3], ["слово", 2.5], ["日本語", 3], ["a 🐱", 2.5], ["", 0]]) t.assert.equal(tokensOf(String(text)), tokens);
 });

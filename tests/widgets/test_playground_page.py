@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,6 +12,8 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.content.tokens import text_tokens
+from msgflux_nb.widgets.playground.model_choice import Models
 from tests.moments import quickly
 from tests.scripted import chunk, error, serving, stream
 
@@ -368,3 +371,27 @@ def test_the_twin_follows_what_is_shown(bench: Bench, monkeypatch: pytest.Monkey
     assert "assistant: Blue" in kept[-1]
     playground.undo()
     assert "assistant: Red" in kept[-1]
+
+
+# What is offered
+
+
+def test_a_menu_of_models_says_what_each_costs() -> None:
+    models = Models(
+        [
+            mf.Model.chat_completion("openai/gpt-4.1-nano", api_key="x"),
+            mf.Model.chat_completion("openai/a-name-that-no-list-has", api_key="x"),
+            mf.Model.chat_completion("vllm/some", base_url="http://127.0.0.1:9/v1"),
+        ]
+    )
+    assert models.prices.pop("openai/gpt-4.1-nano") == "$0.10 / $0.40"
+    assert "openai/a-name-that-no-list-has" not in models.prices
+    assert models.prices["vllm/some"] == models.prices["local/smollm2-135m"] == "free"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("four letters", 3), ("\u0441\u043b\u043e\u0432\u043e", 2.5), ("日本語", 3), ("a 🐱", 2.5), ("", 0)],
+)
+def test_the_page_estimates_tokens_as_the_kernel_does(text: str, tokens: float) -> None:
+    assert text_tokens(text) == math.ceil(tokens)  # tests/pages/words.test.js has the page's

@@ -236,7 +236,16 @@ export function opensMenu(by, label, entries, signal) {
     open();
   });
   signal?.addEventListener("abort", close);
-  return { open, close, redraw: fill };
+  /** Draw its entries anew while it is open; the focus stays at its place. */
+  function redraw() {
+    if (!menu) return;
+    const at = items().indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    fill();
+    place();
+    items()[at]?.focus();
+  }
+
+  return { open, close, redraw };
 }
 
 /**

@@ -1,6 +1,8 @@
 // @ts-check
 // A page's knowledge of one model's answer while it arrives, from numbered batches; lost ones are asked for again.
 
+import { tokensOf } from "./texts.js";
+
 /**
  * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
@@ -45,6 +47,8 @@ export class Side {
     this.figures = null;
     /** The times on this page when it began and when its first word came; 0 before that. */
     this.beganAt = this.firstAt = 0;
+    /** About how many tokens have come. */
+    this.about = 0;
     /** @type {string[]} */
     this.pieces = [];
     /** @type {string[]} */
@@ -58,6 +62,7 @@ export class Side {
     this.epoch += 1;
     this.pieces = [];
     this.blocks = [];
+    this.about = 0;
     this.tail = this.reasoning = this.refusal = "";
   }
 
@@ -84,6 +89,7 @@ export class Side {
   take(seq, { text = "", reasoning = "", refusal = "", html, tail = 0 }) {
     this.seq = seq;
     if (text || reasoning || refusal) this.firstAt ||= performance.now();
+    this.about += tokensOf(text) + tokensOf(reasoning) + tokensOf(refusal);
     if (text) this.pieces.push(text);
     this.tail += text;
     this.reasoning += reasoning;
@@ -105,6 +111,7 @@ export class Side {
     if (!drawn) this.epoch += 1;
     this.pieces = text ? [text] : [];
     this.blocks = html;
+    this.about = tokensOf(text) + tokensOf(reasoning) + tokensOf(refusal);
     this.tail = html.length ? (tail ? text.slice(-tail) : "") : text;
     Object.assign(this, { reasoning, refusal, seq });
   }

@@ -10,6 +10,19 @@ export function sizeText(bytes) {
   return `${amount.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${unit}`;
 }
 
+/**
+ * About how many tokens a text is, by the rule of `content/tokens.py`; a part of a token counts as that part.
+ * @param {string} text
+ */
+export function tokensOf(text) {
+  let amount = 0;
+  for (const letter of text) {
+    const code = letter.codePointAt(0) ?? 0;
+    amount += code > 0xffff ? 2 : code >= 0x2e80 ? 1 : code >= 0x250 ? 0.5 : 0.25;
+  }
+  return amount;
+}
+
 const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 /**

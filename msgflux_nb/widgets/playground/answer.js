@@ -159,17 +159,20 @@ function shortName(side, sides) {
  * @param {Side} side
  * @returns {Figures | null}
  */
-function figuresNow({ beganAt, firstAt, state }) {
+function figuresNow({ beganAt, firstAt, state, about }) {
   if (state !== "running" || !firstAt) return null;
-  return { tokens: "", price: "", out: null, cost: null, first: (firstAt - beganAt) / 1000, seconds: (performance.now() - beganAt) / 1000 };
+  return { tokens: soFar(about), price: "", out: about, cost: null, first: (firstAt - beganAt) / 1000, seconds: (performance.now() - beganAt) / 1000 };
 }
+
+/** @param {number} about an estimate of tokens */
+const soFar = (about) => `≈ ${Math.ceil(about).toLocaleString("en-US")} out`;
 
 /**
  * Make a text with emphasised figures.
  * @param {string} text
  */
 function withFigures(text) {
-  const told = / in · |^first word|^[\d.,]+ s$|^\d/.test(text);
+  const told = / in · |^first word|^[\d.,]+ s$|^(≈ )?\d/.test(text);
   return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
 
@@ -323,10 +326,15 @@ export function statusBar(play, note) {
     const key = words.join(" · ");
     if (key === drawn) return;
     drawn = key;
-    figures.replaceChildren(...words.map((word) => element("span", { title: /^[\d–].* in · / .test(word) ? "tokens" : null }, ...withFigures(word))));
+    figures.replaceChildren(...words.map((word) => element("span", { title: titleOf(word) }, ...withFigures(word))));
   }
 
   return { node, draw };
+}
+
+/** @param {string} word a figure of the status line */
+function titleOf(word) {
+  return word.startsWith("≈") ? "tokens so far, by the length of the text" : /^[\d–].* in · /.test(word) ? "tokens" : null;
 }
 
 /**
@@ -335,6 +343,9 @@ export function statusBar(play, note) {
  */
 function figuresSoFar(side) {
   if (!side.beganAt) return [];
-  const first = side.firstAt ? [`first word after ${((side.firstAt - side.beganAt) / 1000).toFixed(2)} s`] : [];
-  return [...first, `${((performance.now() - side.beganAt) / 1000).toFixed(1)} s`];
+  const now = performance.now();
+  const seconds = (now - side.firstAt) / 1000;
+  const rate = seconds >= 1 ? ` · ${Math.round(side.about / seconds).toLocaleString("en-US")} a second` : "";
+  const first = side.firstAt ? [soFar(side.about) + rate, `first word after ${((side.firstAt - side.beganAt) / 1000).toFixed(2)} s`] : [];
+  return [...first, `${((now - side.beganAt) / 1000).toFixed(1)} s`];
 }

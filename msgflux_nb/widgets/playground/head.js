@@ -2,7 +2,7 @@
 // The head of a playground: the model and its options, the structure, the tools, and actions on the conversation.
 
 import { iconButton, opensMenu, pickButton, textButton } from "../base/controls.js";
-import { element } from "../base/dom.js";
+import { element, onChange } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
 /** @import { Entry } from "../base/controls.js" */
 /** @import { Inner, Play } from "./play.js" */
@@ -92,6 +92,7 @@ export function playHead(play, el, inner, acts, signal) {
   const asked = () => model.send({ type: "models" });
   for (const by of [first.node, second.node, compare]) by.addEventListener("pointerdown", asked, { signal });
   first.node.addEventListener("keydown", asked, { signal });
+  onChange(model, ["offered", "prices"], () => [first.menu, second.menu, comparing].forEach((menu) => menu.redraw()), signal);
 
   function draw() {
     const [one, two] = model.get("chosen");
@@ -136,8 +137,9 @@ function modelEntries({ model }, side) {
   /** @type {Entry[]} */
   const offered = model.get("offered").map((name) => {
     const label = String(name);
-    const detail = label.startsWith("local/") ? "free" : "";
-    return { label, checked: label === chosen, detail, pick: () => model.send({ type: "pick", side, name: label }) };
+    const detail = String(/** @type {Record<string, unknown>} */ (model.get("prices"))[label] ?? (label.startsWith("local/") ? "free" : ""));
+    const title = detail.startsWith("$") ? `${detail}: dollars for a million tokens in, and out` : undefined;
+    return { label, checked: label === chosen, detail, title, pick: () => model.send({ type: "pick", side, name: label }) };
   });
   return [{ heading: side ? "compare with" : "model" }, ...offered];
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// The places of values in a JSON text that may be incomplete.
+// The places of values, keys and signs in a JSON text that may be incomplete.
 
 /**
  * Return the values of a JSON text as path, start and end; an open string ends at the end of the text.
@@ -35,4 +35,38 @@ export function fieldPlaces(text) {
     if (open) found.push([path(), open.start, text.length]);
   }
   return found;
+}
+
+const WHOLE_STRING = /^"(?:[^"\\]|\\.)*"$/s;
+
+/**
+ * Reads a JSON text that grows, each letter once, and a string that is not whole again.
+ * @returns {(text: string) => [start: number, end: number][]} the new stretches of keys, brackets, colons and commas
+ */
+export function jsonSigns() {
+  let at = 0;
+  let expectsKey = false;
+  /** @type {string[]} */
+  const open = [];
+  return (text) => {
+    /** @type {[number, number][]} */
+    const found = [];
+    let joins = false; // what stands before is a sign too
+    const tokens = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s{}[\],:"]+/gs;
+    tokens.lastIndex = at;
+    for (let token = tokens.exec(text); token; token = tokens.exec(text)) {
+      const [word] = token;
+      const sign = "{}[],:".includes(word);
+      if (word.startsWith('"') && !WHOLE_STRING.test(word)) break;
+      at = tokens.lastIndex;
+      const quiet = sign || (expectsKey && word.startsWith('"'));
+      if (word === "{" || word === "[") open.push(word);
+      else if (word === "}" || word === "]") open.pop();
+      expectsKey = word === "{" || (word === "," && open.at(-1) === "{");
+      if (quiet && joins) found[found.length - 1][1] = at;
+      else if (quiet) found.push([token.index, at]);
+      joins = quiet;
+    }
+    return found;
+  };
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...models.chat import ChatCompletion
+from ...models.prices import listed_price
 from ..base.given_model import model_of
 
 __all__ = ["Models"]
@@ -31,6 +32,12 @@ class Models:
     def labels(self) -> list[str]:
         """The labels of all offered models."""
         return list(self._offers)
+
+    @property
+    def prices(self) -> dict[str, str]:
+        """What a million tokens cost of each, by its label: in and out; without those of which it is not known."""
+        told = {label: _price(model) for label, model in self._offers.items()}
+        return {label: words for label, words in told.items() if words}
 
     def look(self, namespace: Mapping[str, Any]) -> None:
         """Look for models in the notebook again."""
@@ -64,6 +71,17 @@ class Models:
         if offered is None and len(label) > _LONGEST_NAME:
             raise ValueError(f"expected the name of a model, got {len(label):,} characters")
         return model_of(label, "Playground") if offered is None else offered
+
+
+def _price(model: Any) -> str:
+    if not isinstance(model, ChatCompletion):
+        return ""
+    if model.player is not None:
+        return "recorded"
+    price = listed_price(model.profile, model.arguments["model"])
+    if price is None:
+        return ""
+    return " / ".join(f"${one:,.2f}" if one >= 0.1 else f"${one:,.3g}" for one in price) if any(price) else "free"
 
 
 def _is_model(name: str, value: Any) -> bool:

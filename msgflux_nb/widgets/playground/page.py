@@ -67,6 +67,7 @@ class PlayPage(View):
     # Further traits for the page.
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
+    prices: t.Dict[str, Any] = t.Dict().tag(sync=True)  # of what is offered, in words; told once somebody looks
     model_options = t.Unicode("").tag(sync=True)
     call_options: t.Dict[str, Any] = t.Dict().tag(sync=True)
     tool_names: t.List[Any] = t.List().tag(sync=True)
@@ -149,6 +150,7 @@ class PlayPage(View):
     def _on_models(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Refresh the models, because a person is about to pick one."""
         self._show_models()
+        self.prices = self._models.prices
 
     def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:
         found = self._models.named(message.name) if message.name else None

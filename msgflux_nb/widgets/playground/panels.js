@@ -1,7 +1,7 @@
 // @ts-check
 // The panels next to the conversation, one at a time: structure, tools, tokens, versions, raw, code.
 
-import { textButton } from "../base/controls.js";
+import { pickButton, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
 import { element } from "../base/dom.js";
 /** @import { Play } from "./play.js" */
@@ -85,29 +85,31 @@ export function tabbed(panels, prefix) {
  */
 export function versionsPanel(play, show, signal) {
   const hint = element("p", { class: "mf-hint" }, "Where a turn has versions, its compare shows two of them, word by word.");
-  const left = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "first version" }));
-  const right = /** @type {HTMLSelectElement} */ (element("select", { "aria-label": "second version" }));
-  const head = element("div", { class: "mf-versions-of", hidden: true }, left, " → ", right);
+  const shown = { left: 0, right: 0 };
+  const [left, right] = [picks("left", "first version"), picks("right", "second version")];
+  const head = element("div", { class: "mf-versions-of", hidden: true }, left.node, "→", right.node);
   const words = element("div", { class: "mf-words mf-difference" });
-  let position = 0;
+  let [position, count] = [0, 0];
 
-  for (const select of [left, right]) {
-    select.addEventListener("change", () => {
-      play.model.send({ type: "compare", position, left: Number(left.value), right: Number(right.value) });
-    });
+  /**
+   * @param {"left" | "right"} side
+   * @param {string} title
+   */
+  function picks(side, title) {
+    const pick = (/** @type {number} */ at) => () => play.model.send({ type: "compare", position, ...shown, [side]: at });
+    const entries = () => Array.from({ length: count }, (_, at) => ({ label: `version ${at + 1}`, checked: at === shown[side], pick: pick(at) }));
+    return pickButton(title, entries, signal);
   }
 
   /** @param {any} message */
   function read(message) {
     if (message.type !== "difference") return;
-    position = message.position;
+    ({ position, count } = message);
+    Object.assign(shown, { left: message.left, right: message.right });
     hint.hidden = true;
     head.hidden = false;
-    for (const [select, chosen] of /** @type {[HTMLSelectElement, number][]} */ ([[left, message.left], [right, message.right]])) {
-      const options = Array.from({ length: message.count }, (_, at) => element("option", { value: at }, `version ${at + 1}`));
-      select.replaceChildren(...options);
-      select.value = String(chosen);
-    }
+    left.set(`version ${shown.left + 1}`);
+    right.set(`version ${shown.right + 1}`);
     words.replaceChildren(...message.pieces.map(differing));
     show();
   }

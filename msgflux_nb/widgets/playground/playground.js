@@ -10,6 +10,7 @@ import { playHead } from "./head.js";
 import { codePanel, rawPanel, tabbed, versionsPanel } from "./panels.js";
 import { planPanel } from "./plan_panel.js";
 import { Play } from "./play.js";
+import { quietJson } from "./quiet_json.js";
 import { differenceMarks, linkFields, sidePanel } from "./side_panel.js";
 import { starters } from "./starters.js";
 import { tokenLens } from "./token_lens.js";
@@ -105,6 +106,7 @@ function whole(play, el, { left, places, inner }, signal) {
   });
   const drawAnswers = answers(play, slot, { waiting: waiting.node, goOn });
   const marks = differenceMarks(slot);
+  const quiet = quietJson(el, signal);
   head.node.firstElementChild?.after(lens.head);
   status.node.append(lens.keys);
   at(".mf-run-slot").append(button.node);
@@ -233,7 +235,8 @@ function whole(play, el, { left, places, inner }, signal) {
     }
     tabs.mark("tools", play.waitingCall ? "1" : "");
     tabs.draw();
-    marks(play.choosing && play.marked && play.sides.length > 1 && play.sides.every(({ over }) => over));
+    marks(play.choosing && play.marked && play.sides.length > 1, play.sides.every(({ over }) => over));
+    quiet();
     const calls = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
     if (calls && toolsOf !== one.number && tabs.current() === "structure" && !one.schema) {
       toolsOf = one.number;

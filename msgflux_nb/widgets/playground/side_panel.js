@@ -85,7 +85,7 @@ export function linkFields(el, signal) {
  * Return the page's highlight of a name, which a style sheet draws; null if the browser has no highlights.
  * @param {string} name
  */
-function sharedHighlight(name) {
+export function sharedHighlight(name) {
   if (typeof Highlight !== "function" || !CSS.highlights) return null;
   const found = CSS.highlights.get(name) ?? new Highlight();
   CSS.highlights.set(name, found);
@@ -126,7 +126,7 @@ function fieldUnder(words, x, y) {
  * @param {number} end
  * @returns {Range}
  */
-function rangeIn(words, start, end) {
+export function rangeIn(words, start, end) {
   const range = document.createRange();
   const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
   let passed = 0;
@@ -143,26 +143,29 @@ function rangeIn(words, start, end) {
 }
 
 /**
- * Mark the words that only one of two answers has, without changing the drawn answers.
+ * Mark the words that only one of two answers has, without changing the drawn answers. While they arrive, whole blocks
+ * are compared, as far as the shorter answer has come.
  * @param {HTMLElement} slot
- * @returns {(on: boolean) => void}
+ * @returns {(on: boolean, whole: boolean) => void}
  */
 export function differenceMarks(slot) {
   const highlight = sharedHighlight("mf-differs");
   /** @type {Range[]} */
   const own = [];
   let drawn = "";
-  return (on) => {
+  return (on, whole) => {
     if (!highlight) return;
-    const [one, two] = /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(".mf-answers > .mf-turn .mf-words"));
-    const key = on && one && two ? `${one.textContent}\n\n${two.textContent}` : "";
+    const part = whole ? ".mf-words" : ".mf-words > .mf-blocks";
+    const [one, two] = on ? /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(`.mf-answers > .mf-turn ${part}`)) : [];
+    const key = one && two ? `${one.textContent}\n\n${two.textContent}` : "";
     if (key === drawn) return;
     drawn = key;
     for (const range of own.splice(0)) highlight.delete(range);
     if (!key) return;
     const [left, right] = [wordsOf(one), wordsOf(two)];
     const common = longestCommon(left.map(([word]) => word), right.map(([word]) => word));
-    for (const [words, all, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
+    for (const [words, every, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
+      const all = whole ? every : every.slice(0, Math.max(-1, ...kept) + 1);
       for (const [start, end] of runsOf(all, kept)) own.push(rangeIn(words, start, end));
     }
     for (const range of own) highlight.add(range);

@@ -1,0 +1,66 @@
+// @ts-check
+// JSON in the conversation with its keys and signs quiet, so that the values stand out; no element is added.
+
+import { jsonSigns } from "./json_places.js";
+import { sharedHighlight } from "./side_panel.js";
+
+const MOST_LETTERS = 20_000; // of one text; what stands behind stays as it is
+
+/**
+ * @param {HTMLElement} el
+ * @param {AbortSignal} signal
+ * @returns {() => void} looks for what is new
+ */
+export function quietJson(el, signal) {
+  const highlight = sharedHighlight("mf-hushed");
+  if (!highlight) return () => {};
+  /** @type {Map<Element, { signs: ReturnType<typeof jsonSigns>, ranges: AbstractRange[], text: string }>} */
+  const known = new Map();
+  signal.addEventListener("abort", () => known.forEach(forget));
+
+  /** @param {{ ranges: AbstractRange[] }} was */
+  function forget({ ranges }) {
+    for (const range of ranges) highlight?.delete(range);
+  }
+
+  return () => {
+    const found = new Set(el.querySelectorAll(".mf-talk .mf-words.mf-code"));
+    for (const [words, was] of known) {
+      if (found.has(words) && (words.textContent ?? "").startsWith(was.text)) continue;
+      forget(was);
+      known.delete(words);
+    }
+    for (const words of found) {
+      const text = (words.textContent ?? "").slice(0, MOST_LETTERS);
+      if (!/^\s*[{[]/.test(text)) continue;
+      const one = known.get(words) ?? { signs: jsonSigns(), ranges: [], text: "" };
+      known.set(words, one);
+      if (one.text === text) continue;
+      one.text = text;
+      for (const [start, end] of one.signs(text)) {
+        const range = stretch(words, start, end);
+        one.ranges.push(range);
+        highlight.add(range);
+      }
+    }
+  };
+}
+
+/**
+ * A stretch of an element's text that does not move: the page has no work with it when a text grows.
+ * @param {Element} words
+ * @param {number} start
+ * @param {number} end
+ */
+function stretch(words, start, end) {
+  const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
+  const place = { startContainer: /** @type {Node} */ (words), startOffset: 0, endContainer: /** @type {Node} */ (words), endOffset: 0 };
+  let passed = 0;
+  for (let node = walker.nextNode(); node && passed < end; node = walker.nextNode()) {
+    const size = node.textContent?.length ?? 0;
+    if (start >= passed && start < passed + size) Object.assign(place, { startContainer: node, startOffset: start - passed });
+    if (end <= passed + size) Object.assign(place, { endContainer: node, endOffset: end - passed });
+    passed += size;
+  }
+  return new StaticRange(place);
+}
