@@ -345,7 +345,7 @@ function figuresSoFar(side) {
   if (!side.beganAt) return [];
   const now = performance.now();
   const seconds = (now - side.firstAt) / 1000;
-  const rate = seconds >= 1 ? ` · ${Math.round(side.about / seconds).toLocaleString("en-US")} a second` : "";
+  const rate = seconds >= 1 && !side.phase ? ` · ${Math.round(side.about / seconds).toLocaleString("en-US")} a second` : "";
   const first = side.firstAt ? [soFar(side.about) + rate, `first word after ${((side.firstAt - side.beganAt) / 1000).toFixed(2)} s`] : [];
   return [...first, `${((now - side.beganAt) / 1000).toFixed(1)} s`];
 }
