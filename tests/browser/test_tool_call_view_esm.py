@@ -176,6 +176,17 @@ def test_an_empty_view_teaches_in_one_line(board: Open) -> None:
     assert [one["run"] for one in view.widget.sent("hello")] == [0]
 
 
+def test_nothing_is_called_written_before_a_call_or_after_the_kernel_is_gone(board: Open) -> None:
+    view = board()
+    view.state(state="running", running=True)
+    head = view.page.locator(".mf-top")
+    expect(head).to_contain_text("no call yet")
+    view.batch((0, 0, "c", "add", SUM[:4]))
+    expect(head).to_contain_text("being written")
+    view.page.evaluate("model.trigger('comm_live_update')")
+    expect(head).to_contain_text("no kernel")
+
+
 def test_fragments_stand_on_one_side_and_what_they_make_so_far_on_the_other(board: Open) -> None:
     view = board(*told((0, 0, "call_1", "get_weather", '{"loc'), (0, 5, None, None, 'ation": "Par'), ended=False))
     assert view.lane().locator(".mf-piece").all_inner_texts() == ['{"loc', 'ation": "Par']

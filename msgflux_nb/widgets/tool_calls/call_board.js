@@ -19,6 +19,8 @@ const MANY = 12; // with more calls, those out of sight are not laid out
 const RUN_STATES = {
   idle: ["none", "ready", ""],
   running: ["now", "being written", ""],
+  none: ["now", "no call yet", ""],
+  gone: ["look", "no kernel", "warning"],
   asked: ["look", "waits for you", "clock"],
   complete: ["done", "complete", "check"],
   stopped: ["look", "stopped", "stop"],
@@ -137,13 +139,19 @@ export function callBoard(store, el, { live, signal }) {
     if (views.length > known && known && atEnd && timeline.following) body.scrollTop = body.scrollHeight;
   }
 
+  /** @param {number} waits @param {number} calls */
+  function runningAs(waits, calls) {
+    if (el.closest("[data-gone]")) return "gone";
+    return waits ? "asked" : calls ? "running" : "none";
+  }
+
   function drawRest() {
     const { told, timeline: time, problem } = store;
     const waits = store.open.length;
     const calls = time.tracks.length;
     setText(title, calls ? countText(calls, "tool call") : "tool calls");
-    const [standing, word, mark] = RUN_STATES[waits && told.state === "running" ? "asked" : told.state];
-    state.set(standing, waits && told.state === "running" ? (waits > 1 ? `${waits} wait for you` : "one waits for you") : word, mark);
+    const [standing, word, mark] = RUN_STATES[told.state === "running" ? runningAs(waits, calls) : told.state];
+    state.set(standing, word === RUN_STATES.asked[1] ? (waits > 1 ? `${waits} wait for you` : "one waits for you") : word, mark);
     waiting.toggleAttribute("disabled", !waits);
     setText(question, told.question ?? "");
     question.title = told.question ?? "";
@@ -169,6 +177,7 @@ export function callBoard(store, el, { live, signal }) {
     drawRest();
   });
 
+  for (const name of ["mf-gone", "mf-back"]) el.addEventListener(name, draw, { signal });
   lanes.addEventListener("keydown", (event) => {
     const nodes = views.map(({ view }) => view.node);
     const place = nodes.indexOf(/** @type {HTMLElement} */ (event.target));
