@@ -11,6 +11,7 @@ from ..errors import StreamInterruptedError, ToolCallError
 from ..models.answer import Answer
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .answer_tool import AnswerTool
+from .argument_checks import check_count, prompts_of
 from .budget import Budget, Limits
 from .log import Log, opened, running
 from .plan_events import Asking, PlanEnded, PlanStarted, StepTaken
@@ -192,7 +193,10 @@ class _ReactLoop(ToolLoop):
     ) -> None:
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise ValueError(f"max_steps: expected a number of at least 1, got {max_steps!r}")
-        self._prompts = prompts or Prompts()
+        check_count(result_max_characters=result_max_characters)
+        if not isinstance(answer_tool, bool):
+            raise TypeError(f"answer_tool: expected True or False, got {type(answer_tool).__name__}")
+        self._prompts = prompts_of(prompts)
         keywords = {"system_prompt": self._prompts.react}
         if answer is not str:
             keywords["generation_schema"] = answer

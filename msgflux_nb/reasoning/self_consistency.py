@@ -13,7 +13,7 @@ import msgspec
 from ..errors import described
 from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
-from .argument_checks import check_answer, check_functions
+from .argument_checks import check_answer, check_count, check_functions, check_task, prompts_of
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
 from .log import Log, numbered, running
@@ -87,7 +87,7 @@ def self_consistency(
         >>> result.final_answer, round(result.margin, 2)
         (42, 0.33)
     """
-    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts_of(prompts), budget, on_event)
     vote.take_up(before)
     with running(vote.log, vote.result, vote.started()):
         drive(vote.plan(), vote.log)
@@ -114,8 +114,9 @@ async def aself_consistency(
 
     With a function as ``stop`` they are asked one after the other, since it may end the vote after each.
     """
-    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts or Prompts(), budget, on_event)
+    vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts_of(prompts), budget, on_event)
     vote.take_up(before)
+    check_count(max_concurrency=max_concurrency)
     with running(vote.log, vote.result, vote.started(), awaited=True):
         await adrive(vote.plan(), vote.log, max_concurrency)
         return vote.log.ended(vote.result())
@@ -148,9 +149,8 @@ class _Vote:
         budget: Limits,
         on_event: OnPlanEvent | None,
     ) -> None:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n: expected at least 1, got {n!r}")
-        if not (stop in (None, "beta", "window") or callable(stop)):
+        check_count(n=n)
+        if not (stop is None or (isinstance(stop, str) and stop in ("beta", "window")) or callable(stop)):
             raise ValueError(f'stop: expected "beta", "window", a function or None, got {stop!r}')
         if not callable(model):
             raise TypeError(f"model: expected a model or a function that answers, got {type(model).__name__}")
@@ -158,7 +158,11 @@ class _Vote:
             raise TypeError(f"judge: expected a model or None, got {type(judge).__name__}")
         check_functions(key=key)
         check_answer(answer)
-        self._is_model = hasattr(model, "acall")
+        if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float)):
+            raise TypeError(f"temperature: expected a number or None, got {type(temperature).__name__}")
+        self._is_model = hasattr(model, "acall") and not isinstance(model, type)
+        if self._is_model:
+            check_task(task)
         self._model = _warmed(model, temperature) if self._is_model else model
         self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop
         self._judge, self._prompts = judge, prompts
@@ -179,6 +183,8 @@ class _Vote:
         """Go on from a result of the same vote."""
         if before is None:
             return
+        if not isinstance(before, PlanResult):
+            raise TypeError(f"before: expected what self_consistency returned, got {type(before).__name__}")
         if before.kind != "self_consistency" or before.task != self._task:
             raise ValueError("before: expected the result of a vote over the same task")
         self.log.take_up(before.trace, before.responses, before.calls, before.seconds)

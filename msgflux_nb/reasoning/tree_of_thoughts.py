@@ -9,7 +9,7 @@ from typing import Annotated, Any, Unpack
 import msgspec
 from msgspec import Meta
 
-from .argument_checks import check_answer, check_functions
+from .argument_checks import check_answer, check_count, check_functions, check_model, check_task, prompts_of
 from .budget import Budget, Limits
 from .drive import Done, PlanJob, adrive, drive
 from .log import Log, numbered, running
@@ -89,7 +89,7 @@ def tree_of_thoughts(
         (22, (('2', '22'),))
     """
     tree = _Tree(
-        model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget, on_event
+        model, task, breadth, depth, answer, propose, value, check, samples, prompts_of(prompts), budget, on_event
     )
     with running(tree.log, tree.result, tree.started()):
         drive(tree.plan(), tree.log)
@@ -114,8 +114,9 @@ async def atree_of_thoughts(
 ) -> PlanResult:
     """As :func:`tree_of_thoughts`, from a coroutine: the calls of one level run side by side."""
     tree = _Tree(
-        model, task, breadth, depth, answer, propose, value, check, samples, prompts or Prompts(), budget, on_event
+        model, task, breadth, depth, answer, propose, value, check, samples, prompts_of(prompts), budget, on_event
     )
+    check_count(max_concurrency=max_concurrency)
     with running(tree.log, tree.result, tree.started(), awaited=True):
         await adrive(tree.plan(), tree.log, max_concurrency)
         return tree.log.ended(tree.result())
@@ -139,11 +140,12 @@ class _Tree:
         budget: Limits,
         on_event: OnPlanEvent | None,
     ) -> None:
-        for name, number in (("breadth", breadth), ("depth", depth), ("samples", samples)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name}: expected at least 1, got {number!r}")
+        check_count(breadth=breadth, depth=depth, samples=samples)
         if model is None and (propose is None or value is None):
             raise TypeError("model is None: give both propose= and value=, which then stand for it")
+        if model is not None:
+            check_model(model)
+            check_task(task)
         check_functions(propose=propose, value=value, check=check)
         check_answer(answer)
         self._model, self._task, self._answer = model, task, answer

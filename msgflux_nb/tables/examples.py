@@ -46,7 +46,7 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
     if examples is not None and not isinstance(examples, Iterable):
         raise TypeError(f"examples: expected a list of pairs of a row and its answer, got {type(examples).__name__}")
     found = []
-    for number, example in enumerate(examples or ()):
+    for number, example in enumerate(() if examples is None else examples):
         try:
             row, answer = example
             asked = row if isinstance(row, str) else {str(name): cell_text(cell) for name, cell in _cells(row)}

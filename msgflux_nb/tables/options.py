@@ -13,6 +13,7 @@ from ..content.checks import meant
 from ..content.keywords import refuse_unknown
 from .batch import AsyncModel, OnError
 from .chunks.chunk import Chunk
+from .chunks.reading import chunk_of
 
 __all__ = ["KEYWORDS", "LIMITS", "OnStoreError", "Options", "as_kept", "at_once", "checked", "completed"]
 
@@ -67,9 +68,9 @@ def checked(limits: dict[str, Any]) -> dict[str, Any]:
     """
     for name, choices in (("on_error", get_args(OnError)), ("on_store_error", get_args(OnStoreError))):
         given = limits[name]
-        if given not in choices:
+        if not isinstance(given, str) or given not in choices:
             near = meant(given, choices) if isinstance(given, str) else ""
-            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {given!r}.{near}")
+            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {given!r:.60}.{near}")
     for name in ("rpm", "tpm", "max_cost"):
         _check_positive(name, limits[name])
     return limits
@@ -78,7 +79,7 @@ def checked(limits: dict[str, Any]) -> dict[str, Any]:
 def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
     """Return the number of concurrent requests at the beginning, and the maximum."""
     parallel = int(model.profile.parallel)
-    if max_concurrency == "auto":
+    if isinstance(max_concurrency, str) and max_concurrency == "auto":
         return parallel, max(parallel, int(model.profile.parallel_most))
     if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
         raise ValueError(f"max_concurrency: expected a number of at least 1, or 'auto', got {max_concurrency!r}")
@@ -100,7 +101,7 @@ def as_kept(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:
         "explode": asked["explode"],
         "sample": None if asked["sample"] is None else int(asked["sample"]),
         "confidence": asked["confidence"],
-        "chunk": None if asked["chunk"] is None else msgspec.to_builtins(asked["chunk"]),
+        "chunk": None if asked["chunk"] is None else msgspec.to_builtins(chunk_of(asked["chunk"])),
         # A function cannot be stored: a run that is resumed after a restart asks for it again.
         "merge": None if asked["merge"] is None else getattr(asked["merge"], "__qualname__", "a function"),
     }

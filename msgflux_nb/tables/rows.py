@@ -23,7 +23,7 @@ from .frames.foreign import foreign_of
 from .marks import is_plain_word
 from .template import Template, parse_template
 
-__all__ = ["Media", "Rows", "rows_of"]
+__all__ = ["Media", "Rows", "check_data", "rows_of"]
 
 _TEXT = "text"
 
@@ -393,15 +393,25 @@ def _from_frame(
     return Rows(cells(wanted), template, index=index, media=media, wrap=wrap)
 
 
-def _items(data: Any) -> Iterable[Any]:
-    if isinstance(data, (str, bytes, Mapping, msgspec.Struct)) or not isinstance(data, Iterable):
+def check_data(data: Any) -> None:
+    """Refuse what cannot be rows, such as a single text.
+
+    Raises:
+        TypeError: it says what came.
+    """
+    if isinstance(data, (str, bytes, Mapping, msgspec.Struct, type)) or not isinstance(data, Iterable):
         raise TypeError(
             f"data: expected a DataFrame, a Series or an iterable of texts, got {type(data).__name__!r}; "
             "put a single text into a list"
         )
+
+
+def _items(data: Any) -> Iterable[Any]:
+    check_data(data)
+    items: Iterable[Any] = data
     if hasattr(data, "to_pandas"):
         # Iterating over these yields columns or their names, not rows.
         raise TypeError(
             f"data: expected a table of pandas, polars or pyarrow, got {type(data)!r}; call .to_pandas() on it first"
         )
-    return data
+    return items

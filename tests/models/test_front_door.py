@@ -238,6 +238,23 @@ ELSEWHERE: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: mf.Playground(MODEL, tools=3), mf.SchemaError, "tools: expected a list"),  # type: ignore[arg-type]
     (lambda: mf.Playground(MODEL, messages=3), TypeError, "expected a list of messages"),  # type: ignore[arg-type]
     (lambda: mf.Playground(MODEL, prompt=3), TypeError, "prompt is a str"),  # type: ignore[arg-type]
+    (lambda: mf.Playground(MODEL, system_prompt=3), TypeError, "system_prompt is a str or None"),  # type: ignore[arg-type]
+    (lambda: mf.Playground(MODEL, schemas=Person), TypeError, "schemas: expected types"),
+    (lambda: mf.Playground(MODEL, models=MODEL), TypeError, "models: expected a list of models"),  # type: ignore[arg-type]
+    (lambda: mf.MessageBuilder([], variables=["a"]), TypeError, "variables: expected texts by name"),  # type: ignore[arg-type]
+    (lambda: mf.PrefillEditor(MODEL, 5), TypeError, "value: expected the start of an answer"),  # type: ignore[arg-type]
+    (lambda: mf.PrefillEditor(MODEL, presets=5), TypeError, "presets: expected texts"),  # type: ignore[arg-type]
+    (lambda: mf.SchemaPicker(MODEL, schemas=Person), TypeError, "schemas: expected types"),
+    (lambda: mf.ToolCallView(approve=TABLE), ValueError, 'approve: expected "ask" or "auto"'),  # type: ignore[arg-type]
+    (lambda: mf.ExtractionView(3, Person), TypeError, "data: expected a DataFrame"),
+    (lambda: mf.ExtractionView("a", Person), TypeError, "put a single text into a list"),
+    (lambda: mf.GridView(MODEL, 5), TypeError, "data: expected a DataFrame"),
+    (lambda: mf.grid(["{text}"], ["a"], models=MODEL, score=5), TypeError, "score: expected right answers"),
+    (lambda: mf.extract(["a"], Person, model=MODEL, chunk=add), TypeError, "chunk: expected mf.Chunk"),  # type: ignore[arg-type]
+    (lambda: mf.extract(["a"], Person, model=MODEL, on_error=TABLE), ValueError, "on_error: expected one of"),  # type: ignore[arg-type]
+    (lambda: mf.record("r.jsonl", scrub=5), TypeError, "scrub: expected texts, patterns or functions"),  # type: ignore[arg-type]
+    (lambda: mf.record("r.jsonl", scrub=[5]), TypeError, "scrub: expected a text, a pattern or a function"),  # type: ignore[list-item]
+    (lambda: mf.record("r.jsonl", "key"), TypeError, "texts to hide are scrub="),  # type: ignore[arg-type]
     (lambda: mf.ToolCallView(approve="x"), ValueError, 'approve: expected "ask" or "auto"'),
 ]
 
@@ -253,3 +270,52 @@ def test_so_do_tools_blocks_calls_and_widgets(do: Callable[[], Any], error: type
 def test_a_recording_needs_a_path(door: Callable[[Any], Any], path: Any, got: str) -> None:
     with pytest.raises(TypeError, match=f"expected the path of a recording, {got}"):
         door(path)
+
+
+PLANS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+    *(
+        (name, (MODEL, task), {}, mf.BadRequestError, words)
+        for name in ("react", "self_consistency", "tree_of_thoughts")
+        for task, words in [
+            (5, "expected a text or a list of messages, got int"),
+            (None, "got NoneType"),
+            ([3], "messages[0]: expected a dict"),
+            ({"role": "usr", "content": "x"}, "Did you mean 'user'?"),
+        ]
+    ),
+    *(
+        (name, (other, "x"), {}, TypeError, "model: expected")
+        for name in ("react", "self_consistency", "tree_of_thoughts")
+        for other in (5, "openai/gpt-4.1", [MODEL])
+    ),
+    ("tree_of_thoughts", (add, "x"), {}, TypeError, "model: expected mf.Model.chat_completion"),
+    *(
+        (name, (MODEL, "x"), {"prompts": prompts}, TypeError, "prompts: expected mf.plan.Prompts")
+        for name in ("react", "self_consistency", "tree_of_thoughts")
+        for prompts in (5, "x", {"react": "x"}, TABLE)
+    ),
+    ("react", (MODEL, "x"), {"answer_tool": "yes"}, TypeError, "answer_tool: expected True or False"),
+    ("react", (MODEL, "x"), {"result_max_characters": None}, ValueError, "result_max_characters: expected at least 1"),
+    ("self_consistency", (MODEL, "x"), {"before": 5}, TypeError, "before: expected what self_consistency returned"),
+    ("self_consistency", (MODEL, "x"), {"temperature": "hot"}, TypeError, "temperature: expected a number"),
+    ("self_consistency", (MODEL, "x"), {"stop": TABLE}, ValueError, "stop: expected"),
+    ("tree_of_thoughts", (MODEL, "x"), {"breadth": "3"}, ValueError, "breadth: expected at least 1"),
+]
+
+
+@both
+@pytest.mark.parametrize(("name", "given", "keywords", "error", "words"), PLANS)
+def test_so_do_plans(
+    call: Call, name: str, given: tuple[Any, ...], keywords: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    keywords = {**keywords, **({"tools": [add]} if name == "react" else {})}
+    do = getattr(mf.plan, f"a{name}" if "async" in call.__name__ else name)
+    with pytest.raises(error, match=re.escape(words)):
+        _ = asyncio.run(do(*given, **keywords)) if do.__name__.startswith("a") else do(*given, **keywords)
+
+
+@pytest.mark.parametrize("name", ["aself_consistency", "atree_of_thoughts"])
+@pytest.mark.parametrize("number", [0, "8", None])
+def test_how_many_calls_run_side_by_side_is_a_number(name: str, number: Any) -> None:
+    with pytest.raises(ValueError, match="max_concurrency: expected at least 1"):
+        asyncio.run(getattr(mf.plan, name)(MODEL, "x", max_concurrency=number))

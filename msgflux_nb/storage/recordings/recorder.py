@@ -9,7 +9,7 @@ import re
 import secrets
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,8 +58,16 @@ def record(
         with mf.record("lesson.jsonl"):
             model("What is a token?")
     """
-    given = [scrub] if isinstance(scrub, str | re.Pattern) or callable(scrub) else list(scrub)
     where = path_of(path, 'mf.record("lesson.jsonl")').expanduser()
+    if not isinstance(add, bool):
+        raise TypeError(f"add: expected True or False, got {type(add).__name__}; texts to hide are scrub=.")
+    given = [scrub] if isinstance(scrub, str | re.Pattern) or callable(scrub) else scrub
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+        raise TypeError(f"scrub: expected texts, patterns or functions of a text, got {type(given).__name__}")
+    given = list(given)
+    for one in given:
+        if not (isinstance(one, str | re.Pattern) or callable(one)):
+            raise TypeError(f"scrub: expected a text, a pattern or a function of a text, got {type(one).__name__}")
     return Recorder(where, add=add, scrub=given, title=title, licence=licence)
 
 

@@ -116,7 +116,7 @@ def _bytes_of(path: Path) -> bytes:
 def path_of(path: Any, example: str) -> Path:
     """Return a caller's path; what is none is refused with an example."""
     if not isinstance(path, str | os.PathLike) or not str(path):
-        said = "an empty text" if path == "" else type(path).__name__
+        said = "an empty text" if isinstance(path, str) else type(path).__name__
         raise TypeError(f"expected the path of a recording, got {said}; for example {example}.")
     return Path(path)
 

@@ -64,6 +64,6 @@ def chunk_of(given: Any) -> Chunk | None:
     """Return ``chunk=`` as a ``Chunk``; a kept run has it as a dict."""
     if given is None or isinstance(given, Chunk):
         return given
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and given.keys() <= set(Chunk.__struct_fields__):
         return Chunk(**given)
     raise TypeError(f"chunk: expected mf.Chunk(tokens=1500, overlap=150) or None, got {given!r:.60}")

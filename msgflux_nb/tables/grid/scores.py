@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -170,6 +170,8 @@ def _input(inputs: Any, place: int) -> Any:
 def _truth(run: AskedGrid, given: Any) -> tuple[list[Any], tuple[str, ...]]:
     """Return the right value for each input, and the fields of the truth."""
     if not isinstance(given, pd.DataFrame | pd.Series):
+        if not isinstance(given, Iterable):
+            raise TypeError(f"score: expected right answers or a function, got {type(given).__name__}")
         given = _listed(run, list(given))
     given = _by_label(given, run.index)
     if not is_record(run.schema):

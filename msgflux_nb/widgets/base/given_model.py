@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["model_of"]
+__all__ = ["listed", "model_of"]
+
+
+def listed(given: Any, argument: str, expected: str) -> list[Any]:
+    """Return the values of an argument as a list; an empty one for None.
+
+    Args:
+        given: what the caller passed.
+        argument: its name, for the error.
+        expected: what it is, for the error.
+
+    Raises:
+        TypeError: they are not values one after another.
+    """
+    if given is None:
+        return []
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | type) or hasattr(given, "columns"):
+        raise TypeError(f"{argument}: expected {expected}, got {type(given).__name__}")
+    return list(given)
 
 
 def model_of(model: Any, asker: str) -> Any:

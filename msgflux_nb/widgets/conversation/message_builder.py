@@ -81,6 +81,8 @@ class MessageBuilder(Intake):
         self._counter = itertools.count()
         self._setting = False
         self._followers: set[int] = set()
+        if variables is not None and not isinstance(variables, Mapping):
+            raise TypeError(f"variables: expected texts by name, got {type(variables).__name__}")
         self._model = None if model is None else model_of(model, "MessageBuilder")
         self._deck.model = self._name
         super().__init__(turns=self._deck.cards(), variables=dict(variables or {}))

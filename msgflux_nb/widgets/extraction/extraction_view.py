@@ -16,6 +16,7 @@ from ...tables.ledger import Ledger
 from ...tables.loop import batch_loop
 from ...tables.options import Options
 from ...tables.report import check_schema, outcome_frame
+from ...tables.rows import check_data
 from ...tables.run import Run
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import kernel_id
@@ -75,6 +76,7 @@ class ExtractionView(ExtractionBoard):
         unknown = sorted(set(options) - set(Options.__annotations__))
         if unknown:
             raise TypeError(f"unknown keyword {unknown[0]!r}; known: {', '.join(sorted(Options.__annotations__))}")
+        check_data(data)
         check_schema(schema, options.get("explode"))
         model = Model.chat_completion() if options.get("model") is None else options["model"]
         self._schema = schema

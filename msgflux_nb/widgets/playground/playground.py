@@ -12,7 +12,7 @@ import traitlets as t
 from ...content.messages import ChatBlock, Message
 from ...errors import BadRequestError
 from ...generation.tool_schema import listed_tools, tools_by_name
-from ..base.given_model import model_of
+from ..base.given_model import listed, model_of
 from ..base.notebook import notebook_namespace
 from ..conversation.deck import checked
 from ..conversation.message_builder import MessageBuilder
@@ -92,12 +92,16 @@ class Playground(PlayPage):
     ) -> None:
         first = model_of(model, "Playground")
         second = None if compare is None else model_of(compare, "Playground")
+        if system_prompt is not None and not isinstance(system_prompt, str):
+            raise TypeError(f"Playground: system_prompt is a str or None, not {type(system_prompt).__name__}")
         given = [ChatBlock.system(system_prompt)] if system_prompt and system_prompt.strip() else []
         if not isinstance(prompt, str):
             raise TypeError(f"Playground: prompt is a str, not {type(prompt).__name__}")
         self.tools = tuple(listed_tools(tools))
         names = list(tools_by_name(self.tools))
-        self._models = Models([first, *([] if second is None else [second]), *models])
+        self._models = Models(
+            [first, *([] if second is None else [second]), *listed(models, "models", "a list of models")]
+        )
         self._model = self._as_given = first
         self.plan_options: dict[str, Any] = {"max_calls": 40}
         self._acts = self

@@ -11,7 +11,7 @@ import msgspec
 import traitlets as t
 
 from ...display.html import WORDS, answer_html
-from ..base.given_model import model_of
+from ..base.given_model import listed, model_of
 from ..base.view import View
 from .forecast import outlook_of, starts
 from .verdict import verdict
@@ -65,7 +65,13 @@ class PrefillEditor(View):
         schema: Any = None,
         presets: Mapping[str, str] | Iterable[str] | None = None,
     ) -> None:
-        self._given = dict(presets) if isinstance(presets, Mapping) else {text: text for text in presets or ()}
+        if not isinstance(value, str):
+            raise TypeError(f"value: expected the start of an answer as a str, got {type(value).__name__}")
+        self._given = (
+            dict(presets)
+            if isinstance(presets, Mapping)
+            else {text: text for text in listed(presets, "presets", "texts, or texts by name")}
+        )
         self._lock = threading.RLock()  # ipykernel 7 handles the page's messages on another thread
         super().__init__(model=model_of(model, "PrefillEditor"), value=value, schema=schema)
 

@@ -12,7 +12,7 @@ import traitlets as t
 
 from ...display.structure import type_name
 from ...errors import MsgfluxError
-from ..base.given_model import model_of
+from ..base.given_model import listed, model_of
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
 from ..base.view import View
@@ -83,7 +83,11 @@ class SchemaPicker(View):
         schemas: Mapping[str, Any] | Iterable[Any] | None = None,
         value: Any = None,
     ) -> None:
-        named = schemas if isinstance(schemas, Mapping) else {type_name(type_): type_ for type_ in schemas or ()}
+        named = (
+            schemas
+            if isinstance(schemas, Mapping)
+            else {type_name(one): one for one in listed(schemas, "schemas", "types, or types by name")}
+        )
         self._given = dict(named)
         self.codes: dict[Any, str] = {}
         self._built: dict[str, tuple[Any, Any]] = {}  # each with the notebook's variable of this name at that time

@@ -63,7 +63,7 @@ class ToolCallView(CallBoard):
     def __init__(self, source: Any = None, *, tools: Any = None, approve: str = "ask") -> None:
         if source is not None:
             check_source(source)
-        if approve not in ("ask", "auto"):
+        if not isinstance(approve, str) or approve not in ("ask", "auto"):
             raise ValueError(f'approve: expected "ask" or "auto", got {approve!r}')
         self._source = source
         self._tools: Any = tools
@@ -71,7 +71,7 @@ class ToolCallView(CallBoard):
         self._job: ToolJob | None = None
         self.response: ToolRun | None = None
         super().__init__(approve=approve)
-        self._fields = tool_fields(tools or ())
+        self._fields = tool_fields(() if tools is None else tools)
         self.observe(self._approve_open, "approve")
         if source is not None:
             self._open(source)
