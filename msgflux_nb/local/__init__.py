@@ -1,1 +1,1 @@
-"""The embedded model: find it, fetch it, check it, serve it."""
+"""The embedded model: finds, fetches, checks and serves it."""

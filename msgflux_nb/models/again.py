@@ -13,7 +13,7 @@ from ..protocol.request import ChatRequest
 from ..protocol.tool_calls import ToolCallAggregator
 from ..storage.recordings.lines import RecordedExchange
 from ..storage.recordings.matching import question_of_line
-from ..storage.recordings.media import each_text, grown
+from ..storage.recordings.media import each_text, with_media
 from ..storage.recordings.player import Player
 from ..storage.recordings.recorder import Recorder, record
 from ..storage.recordings.recording import Recording, settings_of
@@ -195,7 +195,7 @@ def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *
 
 
 def _body(recording: Recording, line: RecordedExchange) -> bytes:
-    return msgspec.json.encode(each_text(line.body, lambda text: grown(text, recording.media)))
+    return msgspec.json.encode(each_text(line.body, lambda text: with_media(text, recording.media)))
 
 
 def _request(recording: Recording, line: RecordedExchange) -> ChatRequest:

@@ -94,7 +94,7 @@ class Take:
                 path=hide(without_secrets(_path(self._endpoint.url))),
                 status=self._status,
                 headers=hidden_headers(self._headers, hide),
-                chunks=tuple((at, recorder.shrunk(piece_text(data))) for at, data in chunks),
+                chunks=tuple((at, recorder.without_media(piece_text(data))) for at, data in chunks),
                 ms=ms,
                 end=self._end,
                 message=hide(self._message),
@@ -130,7 +130,7 @@ def recalled_line(exchange: Exchange, asking: Asking) -> None:
     line = msgspec.structs.replace(
         _line(exchange, asking, recorder, hide, exchange.recalled),
         status=200,
-        chunks=tuple((at, recorder.shrunk(piece_text(data))) for at, data in chunks),
+        chunks=tuple((at, recorder.without_media(piece_text(data))) for at, data in chunks),
     )
     recorder.keep(line, model_line(asking, hide))
 
@@ -167,7 +167,7 @@ def _line(
         asked=hide(asking.name),
         sample=asking.sample,
         wire=exchange.request.wire,
-        body=recorder.shrunk(shown),
+        body=recorder.without_media(shown),
         hidden=shown != body,
         model=None if snapshot.model is None else hide(snapshot.model),
         prompt_tokens=None if usage is None else usage.prompt_tokens,

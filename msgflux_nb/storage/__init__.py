@@ -1,1 +1,1 @@
-"""What was paid for, on disk: answers by their request, rows and runs of a batch."""
+"""Keeps paid answers on disk: answers by request, and the rows and runs of batches."""

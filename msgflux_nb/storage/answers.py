@@ -1,10 +1,10 @@
-"""Paid answers on disk, each under the whole request that it answers.
+"""The store: paid answers on disk, each under the hash of its whole request.
 
-SQLite: killing the process loses no answer that was acknowledged, and a power cut loses at most the last moments'. The
-file holds the bytes that the provider sent, never objects: an answer is read by the current code, and a file from
-elsewhere cannot run anything. The key is a hash of the request's address and its whole body. Headers, which may hold
-secrets, are not part of it. A streamed answer is not found by the same request without stream, and must not be: a
-server that echoes a prefill may do so in one of them only.
+The file is an SQLite database. If the process is killed, no acknowledged answer is lost; after a power cut at most the
+last moments are. The file holds the bytes that the provider sent, never objects: the current code reads an answer, and
+another user's file cannot run anything. The key is a hash of the request's address and its whole body, without headers,
+which may hold secrets. A streamed answer must not be found by the same request without stream, since a server that
+echoes a prefill may do so in one of them only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PUT = Table(
 
 
 def request_key(url: str, body: bytes) -> str:
-    """Return the hash of a request: where it goes and everything in its body, whatever the order of its fields."""
+    """Return the hash of a request: of its address and its body, whatever the order of its fields."""
     canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
     return hashlib.sha256(b"\n".join((url.encode(), canonical))).hexdigest()
 
@@ -48,17 +48,17 @@ def request_key(url: str, body: bytes) -> str:
 class Store:
     """Answers in one SQLite file; safe for threads and for several processes on one machine.
 
-    The file is used on a thread of its own, so that a waiting caller can be interrupted.
+    A separate thread uses the file, so that a waiting caller can be interrupted.
 
     Args:
-        path: a file, which is created if need be; a folder, or a name without one of SQLite's endings, gets the file
-            ``answers.sqlite`` in it. A folder that is created is its owner's alone. None for one that lives as long as
-            this object: in memory, and where that gets too much, in a file that has no name.
-        file: a file elsewhere that replaces the local one.
+        path: a file, created if missing. In a folder, or for a name without one of SQLite's endings, the file is
+            ``answers.sqlite``. A new folder is readable by its owner only. None for a store that lives as long as this
+            object: in memory, or if it grows large in an unnamed file.
+        file: replaces the local file by another one.
 
     Attributes:
-        path: the file's.
-        users: how many running batches keep their answers here.
+        path: the path of the file.
+        users: how many running batches use this store.
         worker: the thread that uses the file.
 
     Raises:
@@ -94,7 +94,7 @@ class Store:
         """Keep an answer; it is on disk when this returns.
 
         Raises:
-            StoreError: it is not on disk yet; it is written as soon as that is possible.
+            StoreError: the answer is not on disk yet; it is written as soon as possible.
         """
         self.worker.put(_PUT, key, (key, url, request, answer))
         if self.worker.flush() and self.worker.trouble is not None:
@@ -111,21 +111,21 @@ class Store:
         """Close the file."""
         self.worker.close()
 
-    def begin_again(self) -> None:
-        """The file was deleted: write it again if a batch uses it or entries are pending; else leave it empty."""
+    def restore_file(self) -> None:
+        """Handle a deleted file: write it again if a batch uses it or entries are pending, else leave it empty."""
         if self.users or self.worker.waiting:
             self.worker.follow()
             return
         self._all, self._known, self._seen = None, None, 0
-        self.worker.ask(self._file.close)  # first: two open files of one path would share SQLite's log
+        self.worker.ask(self._file.close)  # close it first: two open files at one path would share SQLite's log
         self.worker.ask(self._file.open)
 
     def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        """Run a statement as one transaction; return the first row of what it finds, or None."""
+        """Run a statement as one transaction; return the first row of its result, or None."""
         return next(iter(self.rows(statement, *values)), None)
 
     def rows(self, statement: str, *values: object, within: float | None = None) -> list[tuple[Any, ...]]:
-        """Run a statement as one transaction; return all that it finds, within the given number of seconds.
+        """Run a statement as one transaction within some seconds; return all rows of its result.
 
         Raises:
             StoreError: the file cannot be used, or another process holds it for half a minute.
@@ -133,7 +133,7 @@ class Store:
         return self.worker.ask(functools.partial(self._file.execute, statement, values), within)
 
     def run(self, statements: list[tuple[str, list[Any]]]) -> Future[list[tuple[Any, ...]]]:
-        """Run statements on the file's thread: one, or several as one transaction; the future has what one finds."""
+        """Run one or several statements as one transaction on the file's thread; the future has the rows."""
 
         def run() -> list[tuple[Any, ...]]:
             if len(statements) == 1:
@@ -144,40 +144,40 @@ class Store:
         return self.worker.submit(run)
 
     def take_over(self, path: Path, *statements: str) -> None:
-        """Run statements as one transaction that read from another store's file, as the database ``other``."""
+        """Run statements as one transaction, with another store's file as the database ``other``."""
         own = self._own
         if own is None:
             raise StoreError(f"the store {self._file.name} takes over nothing")
         self.worker.ask(lambda: own.take_over(path, statements))
 
-    # -- which keys there may be --------------------------------------------------------------------------------------
+    # -- the filter of known keys -------------------------------------------------------------------------------------
 
     def learn_keys(self) -> None:
-        """Begin to load the known keys of rows, so that new ones need not be looked up."""
+        """Begin to load the keys of rows, so that new keys need not be looked up."""
         if self._own is not None:
             self._known = None  # until writes of other processes have been read
             self.worker.submit(self._learn_keys)
             self.worker.wrote = self._learn_of_others
 
     def _learn_of_others(self) -> None:
-        """Another process may have written: SQLite counts that."""
+        """Load the keys that other processes have written; SQLite counts their changes."""
         version = self._file.execute("PRAGMA data_version", ())
         if version != self._version:
             self._version = version
             self._learn_keys()
 
     def may_know(self, key: bytes) -> bool:
-        """Whether a row may have this key, or this question; False where none has."""
+        """Whether a row may have this key or this question; False if surely none has."""
         known = self._known
         return known is None or key in known
 
     def will_know(self, *keys: bytes) -> None:
-        """Keys of a row that is about to be written."""
+        """Add the keys of a row that is about to be written."""
         if self._all is not None:
             self._all.add(keys)
 
     def _learn_keys(self) -> None:
-        """Read the entries written since the last time, by other processes too; on the file's thread."""
+        """Load the keys written since the last time, also by other processes; on the file's thread."""
         ((most,),) = self._file.execute("SELECT max(rowid) FROM rows", ())
         known = self._all
         if known is None or (most or 0) < self._seen:
@@ -197,9 +197,9 @@ class StoreEntry:
 
     Args:
         store: the store.
-        url: where the request goes; without user name and password. Users do not see each other's answers.
-        body: its body.
-        hide: returns bytes without the caller's key, which a gateway wants in a body or repeats.
+        url: the address of the request. A user name in it is part of the key, so users do not see each other's answers.
+        body: the request's body.
+        hide: returns bytes without the caller's key, which a gateway may want in a body or repeat in an answer.
     """
 
     def __init__(self, store: Store, url: str, body: bytes, *, hide: Callable[[bytes], bytes] = bytes) -> None:
@@ -209,15 +209,15 @@ class StoreEntry:
         self._key = request_key(self._url.replace("://", f"://{name}@", 1) if name else self._url, body)
 
     def get(self) -> bytes | None:
-        """Return the bytes of its answer, or None."""
+        """Return the bytes of the answer, or None."""
         return self._store.get(self._key)
 
     def put(self, data: bytes, *, texts: bytes = b"") -> None:
-        """Keep the bytes of its complete answer.
+        """Keep the bytes of the complete answer.
 
         Args:
-            data: the bytes, as they came.
-            texts: what they say, each text in one piece: a key may have come in several.
+            data: the bytes as received.
+            texts: the texts in them, each in one piece, since a key may have come in several.
         """
         data = self._hide(data)
         if self._hide(texts) != texts:
@@ -233,7 +233,7 @@ _stores_lock = threading.Lock()
 
 
 def open_stores() -> list[Store]:
-    """Return the stores with a file that this process has opened, the first opened first."""
+    """Return the stores with a file that this process has opened, in order of opening."""
     with _stores_lock:
         return list(_stores.values())
 
@@ -250,12 +250,12 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         if store is None:
             store = _stores[place] = Store(place)
         elif not place.exists():
-            store.begin_again()
+            store.restore_file()
         return store
 
 
 def file_of(path: str | os.PathLike[str]) -> Path:
-    """Return the file of the store that a path names.
+    """Return the file of the store at a path.
 
     Raises:
         StoreError: no file can have this name.
@@ -266,7 +266,7 @@ def file_of(path: str | os.PathLike[str]) -> Path:
         place.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return place
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, ``~`` of nobody
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL, an unknown ``~user``
         why = str(error).rstrip(".")
         raise StoreError(
             f"the store {str(path)!r:.200} cannot be used: {why:.200}. Expected a path where a file is, or "

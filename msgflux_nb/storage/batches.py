@@ -1,9 +1,8 @@
-"""The records of a batch: one for each request and one for each run, in the store of answers.
+"""The records of a batch in the store: one for each request and one for each run.
 
-A record is committed before its row is shown as done. It holds the request, the provider's bytes, and the text of the
-structure in them, so that the same request is never paid for twice, and an answer can be read again when the schema
-that it is decoded to has changed. A request that failed has a record too, which says why; it never replaces
-an answer.
+A record is committed before its row is shown as done. It holds the request, the provider's bytes, and the structure's
+text. So no request is paid for twice, and an answer can be decoded again after its schema has changed. A failed request
+has a record with its error; such a record never replaces an answer.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ from .worker import LATE_SECONDS
 
 __all__ = ["KEY_BYTES", "BatchRecords", "Record", "RunRecord"]
 
-KEY_BYTES = 32  # of a request's key
+KEY_BYTES = 32  # the length of a request's key
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one request.
 
     Attributes:
-        key: of the whole request.
-        question: of the request without its structure.
+        key: the hash of the whole request.
+        question: the hash of the request without its structure.
         state: how the row ended: ``ok``, ``invalid``, ``refused``, ``truncated``, ``failed``.
         text: the text of the structure.
-        request: the body of the request that was answered.
-        answer: the provider's bytes, or None where an answer never came whole.
+        request: the body of the request.
+        answer: the provider's bytes, or None if no complete answer came.
         error: the error, or None.
         attempts: how many requests were sent.
-        prompt_tokens: as billed, or None.
-        completion_tokens: likewise.
+        prompt_tokens: billed prompt tokens, or None.
+        completion_tokens: billed answer tokens, or None.
         cost: US dollars, or None.
-        seconds: how long it took, or None.
-        warnings: what was changed or cut on the way to the answer, one sentence a line; None if nothing was.
+        seconds: how long the request took, or None.
+        warnings: the answer's warnings, one sentence per line; None if there are none.
     """
 
     key: bytes
@@ -69,19 +68,19 @@ class _Report(msgspec.Struct):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A run over some rows.
+    """One run of a batch.
 
     Attributes:
-        run: its name.
+        run: the run's name.
         task: ``extract`` or ``grid``.
-        began: when, in seconds since 1970.
-        model: the model's name; of a grid all of them.
+        began: when it began, in seconds since 1970.
+        model: the model's name; for a grid the names of all models.
         schema: the name of the schema.
-        prompt: the prompt, or None; of a grid the names of its prompts.
+        prompt: the prompt, or None; for a grid the names of its prompts.
         report: its progress so far, as plain values.
-        ended: when it ended, in seconds since 1970; None while it runs, and for ever if its process was killed.
+        ended: when it ended, in seconds since 1970; None while it runs, or if its process was killed.
         options: its other options, as plain values.
-        labels: the fingerprint of its index, once it has ended.
+        labels: the fingerprint of its index, set at the end.
     """
 
     run: str
@@ -97,7 +96,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _BILL = ("prompt_tokens", "completion_tokens", "cost", "seconds")
-_TOGETHER = (1, 4, 16, 64, 256)  # keys of one question
+_TOGETHER = (1, 4, 16, 64, 256)  # numbers of keys in one query
 _FIELDS = Record.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 _TAKE = "ON CONFLICT (key) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[2:])
@@ -111,7 +110,7 @@ _RUNS = Table(
     "ON CONFLICT (run) DO UPDATE SET told = excluded.told, keys = coalesce(nullif(excluded.keys, x''), keys)",
 )
 _SELECT = f"SELECT {_COLUMNS} FROM rows"  # noqa: S608  # our own names
-# If both stores have an answer to a question, a good one counts more, else our own.
+# If both stores have an answer to a request, a good one wins, else our own.
 _MERGE = (
     f"INSERT INTO rows ({_COLUMNS}) SELECT {_COLUMNS} FROM other.rows WHERE true {_TAKE} "  # noqa: S608
     "WHERE excluded.state <> 'failed' AND (rows.state = 'failed' OR (excluded.state = 'ok' AND rows.state <> 'ok'))"
@@ -128,24 +127,24 @@ _MERGE_DECISIONS = "INSERT INTO decisions SELECT * FROM other.decisions WHERE tr
 class BatchRecords:
     """The records of one store; safe for threads and for several processes on one machine.
 
-    Records that wait to be written are found too.
+    Records that are not written yet are found too.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.left = 0  # of what was there at the last ``flush``, how much waited still
+        self.left = 0  # how many records the last ``flush`` left unwritten
 
     def get(self, key: bytes) -> Record | None:
         """Return the record of a request, or None."""
         return self.waiting(key) or self.get_all([key]).get(key)
 
     def waiting(self, key: bytes) -> Record | None:
-        """Return the record of a request that is not written yet, or None."""
+        """Return the unwritten record of a request, or None."""
         values = self.store.worker.waiting.get(_ROWS, key)
         return None if values is None else Record(**dict(zip(_FIELDS, values, strict=True)))
 
     def get_all(self, keys: list[bytes]) -> dict[bytes, Record]:
-        """Return the records that are written of some requests.
+        """Return the written records of some requests.
 
         Raises:
             StoreError: the store cannot be used.
@@ -153,18 +152,18 @@ class BatchRecords:
         found: dict[bytes, Record] = {}
         for start in range(0, len(keys), _TOGETHER[-1]):
             some = keys[start : start + _TOGETHER[-1]]
-            count = next(count for count in _TOGETHER if count >= len(some))  # few sizes mean few statements to parse
+            count = next(count for count in _TOGETHER if count >= len(some))  # few sizes: few statements to parse
             some += some[-1:] * (count - len(some))
             statement = f"{_SELECT} WHERE key IN ({', '.join('?' * count)})"
             found |= {one.key: one for one in map(self._record, self.store.rows(statement, *some)) if one is not None}
         return found
 
     def bills(self, keys: list[bytes], within: float | None = None) -> dict[bytes, dict[str, Any]]:
-        """Return what some requests took, what waits to be written included.
+        """Return the bills of some requests, including unwritten records.
 
         Args:
-            keys: of the requests.
-            within: for how many seconds each question to the store is waited for.
+            keys: the keys of the requests.
+            within: how many seconds to wait for each query.
 
         Raises:
             StoreError: the store cannot be used.
@@ -181,26 +180,26 @@ class BatchRecords:
         return bills
 
     def related(self, question: bytes) -> list[Record]:
-        """Return what is known of the same question with other structures, the latest first."""
+        """Return the records of the same question with other structures, the latest first."""
         rows = self.store.rows(f"{_SELECT} WHERE question = ? ORDER BY rowid DESC", question)
         return [one for one in map(self._record, rows) if one is not None]
 
     def may_know(self, key: bytes) -> bool:
-        """Whether there may be a record with this key or question; without asking the store."""
+        """Whether there may be a record with this key or question, without a query."""
         return self.store.may_know(key)
 
     def put(self, record: Record) -> None:
         """Keep a record; it is committed when this returns.
 
         Raises:
-            StoreError: it is not committed yet; it is written as soon as that is possible.
+            StoreError: the record is not committed yet; it is written as soon as possible.
         """
         self.put_soon(record)
         if self.flush() and self.trouble is not None:
             raise StoreError(self.trouble)
 
     def put_soon(self, record: Record) -> None:
-        """Keep a record; :meth:`kept` says when it is committed.
+        """Keep a record; await :meth:`kept` to know that it is committed.
 
         Raises:
             StoreError: the store was closed.
@@ -213,33 +212,33 @@ class BatchRecords:
         self.store.worker.put(_ROWS, record.key, msgspec.structs.astuple(record))
 
     async def kept(self) -> None:
-        """Wait until all records are committed, or cannot be for now; return at once for a store in memory."""
+        """Wait until all records are committed or cannot be committed now; return at once for a store in memory."""
         if self.lasts:
             await self.store.worker.kept()
 
     @property
     def lasts(self) -> bool:
-        """Whether they outlive this process."""
+        """Whether the records outlive this process."""
         return self.store.worker.file.lasts
 
     @property
     def trouble(self) -> str | None:
-        """Why records are not committed, or None while all is well."""
+        """Why records cannot be committed, or None."""
         return self.store.worker.trouble
 
     @property
-    def told(self) -> list[str]:
+    def problems(self) -> list[str]:
         """The store's errors so far."""
-        return self.store.worker.told
+        return self.store.worker.problems
 
     @property
     def unwritten(self) -> int:
-        """How many rows wait to be written."""
+        """How many entries are not written yet."""
         return len(self.store.worker.waiting)
 
     @property
     def has_some(self) -> bool:
-        """Whether there are any.
+        """Whether there are any records.
 
         Raises:
             StoreError: the store cannot be used.
@@ -248,39 +247,39 @@ class BatchRecords:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits for a broken store that nothing more should be added."""
+        """Whether so much is unwritten that nothing more should be added."""
         return self.store.worker.is_full()
 
     def flush(self, within: float = LATE_SECONDS) -> int:
-        """Try for some seconds to write everything pending; return how much still waits."""
+        """Try for some seconds to write everything; return how many entries are left."""
         self.left = self.store.worker.flush(within)
         return self.left
 
     def give(self, other: BatchRecords) -> None:
-        """Hand the pending records to others to write."""
+        """Hand the unwritten records to another object to write."""
         for write in self.store.worker.waiting.everything():
             other.store.worker.put(*write)
 
     @property
     def is_held(self) -> bool:
-        """Whether another process or a network, and not the file, keeps the store from being written."""
+        """Whether another process or a network, rather than the file itself, blocks writing."""
         return self.store.worker.held
 
     def settle(self, within: float = LATE_SECONDS) -> int:
-        """Check that the store is still the file at its path, and try to write everything; return what still waits."""
+        """Check that the store is still the file at its path, and try to write everything; return how much is left."""
         if self.store.path is not None:
             self.store.worker.follow(within)
         return self.flush(within)
 
     def merge(self, other: BatchRecords) -> None:
-        """Copy the answers, runs, corrections and decisions of another store on disk that this one lacks.
+        """Copy answers, runs, corrections and decisions that this store lacks from another store on disk.
 
         Raises:
             StoreError: one of them cannot be used.
         """
         if other.store.path is None:
             raise StoreError("merge: expected a store in a file, got one in memory")
-        if waiting := other.flush():  # what is copied is read from the file
+        if waiting := other.flush():  # the copy is made from the file
             raise StoreError(
                 f"merge: {waiting} entries of {other.store.path} wait to be written. {other.trouble or ''}".strip()
             )
@@ -293,10 +292,10 @@ class BatchRecords:
             run: the run.
             keys: the keys of its rows' requests, joined by position; zeros for a row without a request.
                 Empty to leave them as they are.
-            within: how many seconds this may take.
+            within: how many seconds to wait.
 
         Raises:
-            StoreError: it is not kept yet.
+            StoreError: the progress is not written yet.
         """
         told = _as_json(run)
         before = self.store.worker.waiting.get(_RUNS, run.run)
@@ -307,7 +306,7 @@ class BatchRecords:
             raise StoreError(self.trouble)
 
     def drop_run(self, name: str) -> None:
-        """Discard the pending record of a run that has not begun."""
+        """Discard the unwritten record of a run that has not begun."""
         self.store.worker.waiting.drop(_RUNS, name)
 
     def run(self, name: str) -> RunRecord | None:
@@ -324,7 +323,7 @@ class BatchRecords:
         return [self._run(told) for (told,) in self.store.rows("SELECT told FROM runs ORDER BY began, rowid")]
 
     def of_row(self, run: str, position: int) -> Record | None:
-        """Return the record of the request that was made for one row of a run, or None."""
+        """Return the record of the request for one row of a run, or None."""
         start = position * KEY_BYTES
         values = self.store.worker.waiting.get(_RUNS, run)
         if values is not None and values[3]:
@@ -337,7 +336,7 @@ class BatchRecords:
         return 0 if row is None else int(row[0])
 
     def _record(self, row: tuple[Any, ...]) -> Record | None:
-        """Return a record as it was written; None, with a warning, for a row that we have not written."""
+        """Return a record from a row of the table; None, with a warning, for a row that we have not written."""
         try:
             return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Record)
         except msgspec.ValidationError as error:
@@ -360,5 +359,5 @@ class BatchRecords:
 def _as_json(run: RunRecord) -> bytes:
     try:
         return msgspec.json.encode(run)
-    except UnicodeEncodeError:  # a file's name that is not UTF-8, or half a character in a prompt
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or half a surrogate pair in a prompt
         return json.dumps(msgspec.to_builtins(run), ensure_ascii=False).encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""One SQLite file: opened, checked, read and written by one thread at a time, without long waits.
+"""One SQLite file: opens, checks, reads and writes it, by one thread at a time and without long waits.
 
-Waiting for another process happens elsewhere: here a lock is an error after a moment. If an open file is deleted or
-replaced, this notices, which SQLite does not, and writes its contents to the file at the path.
+A lock of another process becomes an error after a moment; the caller decides how long to retry. If an open file is
+deleted or replaced, which SQLite does not notice, its contents are written to the file at the path.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["BusyError", "File", "SqliteFile", "Statement"]
 T = TypeVar("T")
 Statement = tuple[str, Sequence[object]]
 
-_BUSY_SECONDS = 0.05  # the longest delay of a signal, since SQLite waits without Python
+_BUSY_SECONDS = 0.05  # how long SQLite waits for a lock; signals are delayed meanwhile
 _LONGEST = 600_000_000  # bytes of one cell: two answers of the largest size
-_BUSY, _LOCKED = 5, 6  # of SQLite's codes
+_BUSY, _LOCKED = 5, 6  # SQLite's error codes
 _CHUNK = 256
-_UNSTEADY = 3  # times that a file was replaced by itself
+_UNSTEADY = 3  # after so many replacements with equal contents the file counts as the same
 
 
 class BusyError(StoreError):
@@ -33,10 +33,10 @@ class BusyError(StoreError):
 
 
 class File(Protocol):
-    """The methods that a store needs of its file.
+    """The interface of a store's file.
 
     Attributes:
-        name: its name in messages.
+        name: the file's name in messages.
         lasts: whether its contents outlive this process.
     """
 
@@ -44,31 +44,31 @@ class File(Protocol):
     lasts: bool
 
     def open(self) -> None:
-        """Open it, unless it is open."""
+        """Open the file, unless it is open."""
 
     def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run one statement as a transaction; return all that it finds."""
+        """Run one statement as a transaction; return all rows of its result."""
 
     def write(self, statements: Iterable[Statement]) -> None:
-        """Run several as one transaction."""
+        """Run several statements as one transaction."""
 
     def followed(self) -> str | None:
-        """Make sure that this is the file at the path; return what had to be done for that, or None."""
+        """Make sure that this is the file at the path; return a sentence about what had to be done, or None."""
 
     def reopen(self) -> None:
-        """After a failure: reopen it for the next statement, unless that loses its contents."""
+        """Reopen the file after a failure, unless that would lose its contents."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
 
 
 class SqliteFile:
-    """A file, or without a path a database that lives as long as this object.
+    """An SQLite file; without a path, a database that lives as long as this object.
 
     Every method raises ``BusyError`` if another process holds the file, and ``StoreError`` if it cannot be used.
 
     Args:
-        path: the file; None for one in memory, or without a name if it grows too large.
+        path: the path; None for a database in memory, or in an unnamed file if it grows large.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -84,7 +84,7 @@ class SqliteFile:
         self._unsteady = 0
 
     def open(self) -> None:
-        """Open it, unless it is open; create it and its folder if need be."""
+        """Open the file, unless it is open; create it and its folder if missing."""
         if self._pid != os.getpid():  # SQLite's connections do not survive a fork, and must not be closed after one
             self._inherited += [one for one in (self._connection, self._rescued) if one is not None]
             self._pid, self._connection, self._rescued = os.getpid(), None, None
@@ -94,7 +94,7 @@ class SqliteFile:
             self._guarded(self._pour_back)
 
     def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Run one statement as a transaction; return all that it finds."""
+        """Run one statement as a transaction; return all rows of its result."""
         self.open()
 
         def run(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
@@ -103,7 +103,7 @@ class SqliteFile:
         return self._guarded(run)
 
     def write(self, statements: Iterable[Statement]) -> None:
-        """Run several as one transaction."""
+        """Run several statements as one transaction."""
         self.open()
 
         def run(connection: sqlite3.Connection) -> None:
@@ -114,7 +114,7 @@ class SqliteFile:
         self._guarded(run)
 
     def take_over(self, path: Path, statements: Iterable[str]) -> None:
-        """Run statements as one transaction that read from another store's file, as the database ``other``."""
+        """Run statements as one transaction, with another store's file as the database ``other``."""
         self.execute("ATTACH ? AS other", (str(path),))
         try:
             self.write((statement, ()) for statement in statements)
@@ -122,7 +122,7 @@ class SqliteFile:
             self.execute("DETACH other", ())
 
     def reopen(self) -> None:
-        """After a failure: reopen it for the next statement, unless that loses its contents."""
+        """Reopen the file after a failure, unless that would lose its contents."""
         connection = self._connection
         with contextlib.suppress(OSError):
             if connection is not None and self.lasts and _identity(self.path) == self._identity:
@@ -130,7 +130,7 @@ class SqliteFile:
                 self._connection = None
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         for connection in (self._connection, self._rescued):
             if connection is not None and self._pid == os.getpid():
                 connection.close()
@@ -139,7 +139,7 @@ class SqliteFile:
     # -- the file at the path -----------------------------------------------------------------------------------------
 
     def followed(self) -> str | None:
-        """Make sure that this is the file at the path; return what had to be done for that, or None."""
+        """Make sure that this is the file at the path; return a sentence about what had to be done, or None."""
         if self.path is not None and self._connection is not None and self._identity is not None:
             now = self._guarded(lambda _: _identity(self.path))
             if now is None or (now != self._identity and self._unsteady < _UNSTEADY):
@@ -150,7 +150,7 @@ class SqliteFile:
         return done
 
     def _leave(self, connection: sqlite3.Connection, *, gone: bool) -> None:
-        """Close a file that is no longer at its path; its contents are kept until they are written there again."""
+        """Close a file that is no longer at its path; keep its contents until they are written there again."""
         self._rescued = self._guarded(_copy_in_memory)
         connection.close()
         self._connection = None
@@ -163,7 +163,7 @@ class SqliteFile:
         rescued = self._rescued
         assert rescued is not None
         there, here = (one.execute("SELECT count(*), max(rowid) FROM rows").fetchone() for one in (connection, rescued))
-        # Some network file systems give the same file new numbers, time after time.
+        # Some network file systems give the same file a new inode number again and again.
         self._unsteady = self._unsteady + 1 if there == here and here[0] else 0
         _pour(rescued, connection)
         self._rescued = None
@@ -195,7 +195,7 @@ class SqliteFile:
         self._connection = connection
 
     def _guarded(self, work: Callable[[Any], T]) -> T:
-        """Turn errors of SQLite and the file system into ours."""
+        """Run some work, and turn errors of SQLite and the file system into ours."""
         try:
             return work(self._connection)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
@@ -216,12 +216,12 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 
 
 def _authorized(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
-    """Refuse the actions of triggers and views: another user's file may have gained one after the check."""
+    """Refuse the actions of triggers and views, which another user may add to the file after the check."""
     return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
 
 
 def _copy_in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Return a copy of an open file's contents; its log is emptied, so that it is not mistaken for the new file's."""
+    """Return a copy of an open file's contents; empty its log, so that it is not taken for the new file's log."""
     copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.backup(copy)
@@ -235,7 +235,7 @@ def _remove_logs(path: Path | None) -> None:
 
 
 def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Write one file's contents into another; existing entries stay, except failures that an answer replaces."""
+    """Copy one file's contents into another; existing entries stay, except failures, which an answer replaces."""
     with transaction(target):
         there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in (table for table in TABLES if table in there):

@@ -1,4 +1,4 @@
-"""A filter of the keys that a store may know: a key that is surely new need not be looked up."""
+"""A filter of known keys, so that keys that are surely new need no query."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 __all__ = ["KnownKeys"]
 
-_FEWEST_BITS = 2**24  # 2 MB: one key in 60 is looked up for nothing among 130,000 rows
+_FEWEST_BITS = 2**24  # 2 MB: among 130,000 rows, one new key in 60 is looked up in vain
 _BITS_A_KEY = 64
 
 
 class KnownKeys:
-    """A Bloom filter (Bloom 1970) with one function: the keys are hashes already, so some of their bits will do.
+    """A Bloom filter (Bloom 1970) with one hash function: some bits of the keys, which are hashes themselves.
 
     Args:
         count: the expected number of keys.
@@ -27,7 +27,7 @@ class KnownKeys:
     def add(self, keys: Iterable[bytes]) -> None:
         """Add keys."""
         mask, bits = self._mask, self._bits
-        with self._lock:  # setting a bit is two steps, and a bit that is lost is an answer that is lost
+        with self._lock:  # setting a bit is not atomic, and a lost bit means a lost answer
             for key in keys:
                 place = int.from_bytes(key[:8], "little") & mask
                 bits[place >> 3] |= 1 << (place & 7)

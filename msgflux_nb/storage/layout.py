@@ -1,4 +1,4 @@
-"""The tables of a store's file, and a check that a file holds these and nothing else."""
+"""The tables of a store's file, and a check that a file holds nothing else."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ _INDEXES = ("rows_by_question",)
 _AUTOMATIC = re.compile(r"sqlite_(autoindex_(answers|rows|runs|corrections|decisions)_\d|stat1|stat4|sequence)")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _OUR_WORDS = frozenset(word.casefold() for word in _TOKEN.findall(_SCHEMA)) | {'"'}
-_LONGEST = 4_000  # characters of the statement that made a table
+_LONGEST = 4_000  # characters of a CREATE TABLE statement that are compared
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that a file holds only our tables, or the part of them that a killed process has made.
+    """Check that a file holds only our tables, or some of them if a process was killed while it made them.
 
-    A view, a trigger, a check or a default in another user's file would run whenever a table is read or written.
+    A view, trigger, check or default in another user's file would run when a table is read or written.
 
     Raises:
-        StoreError: it holds something else.
+        StoreError: the file holds something else.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION or version < 0:
@@ -99,7 +99,7 @@ def _is_ours(kind: object, name: object, table: object, made: object) -> bool:
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Create what is missing, in one transaction: several processes may do so at once."""
+    """Create missing tables, in one transaction, since several processes may do so at once."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
     with transaction(connection):
@@ -112,7 +112,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run what is inside as one transaction: all of it is kept, or nothing."""
+    """Run a block as one transaction: all of it is kept, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

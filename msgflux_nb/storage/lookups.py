@@ -1,4 +1,4 @@
-"""Answers of earlier runs, looked up off the event loop: one query for all rows that ask in one turn of the loop."""
+"""Looks up answers of earlier runs off the event loop, with one query for all rows that ask in the same turn."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LATE_SECONDS, _PATIENCE_SECONDS = 3.0, 31.0
 
 
 class Lookups:
-    """The lookups of a batch in its records.
+    """Looks up the records of a batch.
 
     Args:
         records: the records.
-        fail: called if an answer takes long.
+        fail: called if the store does not answer for long.
     """
 
     def __init__(self, records: BatchRecords, fail: Callable[[StoreError], object]) -> None:
@@ -45,7 +45,7 @@ class Lookups:
         """Return the records of a question, the latest first.
 
         Raises:
-            StoreError: likewise.
+            StoreError: the store cannot be read, or has not answered for half a minute.
         """
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[Record]] = loop.create_future()
@@ -87,19 +87,19 @@ class Lookups:
         asked.add_done_callback(tell)
 
     def _say_late(self, asked: Future[Any]) -> None:
-        # If it was answered, the loop was busy; and a store in memory waits for no other process.
+        # If it has answered, the loop was only busy; a store in memory never waits for another process.
         if not asked.done() and self._records.store.worker.file.lasts:
             self._fail(StoreError(f"the store has not answered for {_LATE_SECONDS:.0f} s"))
 
     def _give_up(self, futures: list[asyncio.Future[Any]]) -> None:
-        """Until something is answered, nobody waits another half a minute."""
+        """Fail some lookups; until the store answers, later ones do not wait half a minute again."""
         self._patience, waited = _LATE_SECONDS, self._patience
         _end(futures, StoreError(f"the store has not answered for {waited:.0f} s"))
 
 
 def _end(futures: list[asyncio.Future[Any]], what: BaseException | list[Any]) -> None:
     for place, future in enumerate(futures):
-        if future.done():  # nobody waits for it any more
+        if future.done():  # the waiter has been cancelled
             continue
         if isinstance(what, BaseException):
             future.set_exception(what)

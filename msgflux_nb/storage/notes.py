@@ -1,4 +1,4 @@
-"""A person's notes on rows: known at once, written by the store's thread."""
+"""A person's notes on rows (corrections, decisions): available at once, written by the store's thread."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Key = tuple[Any, ...]
 
 
 class Notes:
-    """The notes in one table of a store. Only :meth:`find` and :meth:`keep` wait for the file.
+    """The notes in one table of a store; only :meth:`find` and :meth:`keep` wait for the file.
 
     Args:
-        store: where they are kept.
+        store: the store.
         table: the table's name.
         key: the columns that identify a note.
         values: its other columns.
-        fixed: which of these a later note with the same key leaves as they were.
+        fixed: the value columns that a later note with the same key does not change.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Notes:
         self._select = f"SELECT {', '.join(names)} FROM {table} WHERE"  # noqa: S608  # our own names
 
     def put(self, key: Key, values: tuple[Any, ...]) -> None:
-        """Keep a note; a later one with the same key takes its place.
+        """Keep a note; it replaces an earlier one with the same key.
 
         Raises:
             StoreError: the store was closed.
@@ -57,13 +57,13 @@ class Notes:
             StoreError: the store was closed.
         """
         self._worker.put(self._drop, key, key)
-        self._worker.waiting.drop(self._put, key)  # a later note takes nothing over from this one
+        self._worker.waiting.drop(self._put, key)  # so that a later note does not inherit its fixed values
 
     def find(self, within: float | None = None, **where: Any) -> dict[Key, tuple[Any, ...]]:
-        """Return the notes whose columns of the key have these values, what waits to be written included.
+        """Return the notes whose key columns have these values, including unwritten notes.
 
         Raises:
-            StoreError: the store cannot be read, or not within so many seconds.
+            StoreError: the store cannot be read within ``within`` seconds.
         """
         waiting = self._waiting()  # read before the file, so that no note is missed between the two
         condition = " AND ".join(f"{name} = ?" for name in where)
@@ -82,25 +82,24 @@ class Notes:
 
     @property
     def unwritten(self) -> int:
-        """How many notes wait to be written."""
+        """How many notes are not written yet."""
         return len(self._waiting())
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing is written any more."""
+        """Whether the store was closed, so that nothing is written any more."""
         return self._worker.closed
 
     @property
     def trouble(self) -> str | None:
-        """Why pending notes are not written, or None while all is well."""
+        """Why notes cannot be written, or None."""
         return self._worker.trouble if self._worker.trouble is not None and self._waiting() else None
 
     def keep(self, within: float = LATE_SECONDS) -> None:
-        """Wait until all notes are written, for so many seconds at most.
+        """Wait until all notes are written, at most ``within`` seconds.
 
         Raises:
-            StoreError: they are not written yet; they are written as soon as that is possible, unless the store was
-                closed.
+            StoreError: the notes are not written yet; they will be as soon as possible, unless the store was closed.
         """
         left = self._worker.flush(within)
         if self._worker.closed and self._waiting():

@@ -1,4 +1,4 @@
-"""Rows that wait to be written into a store, and who waits for that; a queue of values, without a file or a thread."""
+"""The queue of rows to be written into a store, and of those who wait for that; without a file or a thread."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["LoopTurn", "Table", "Waiting", "Write"]
+__all__ = ["LoopWait", "Table", "Waiting", "Write"]
 
 _GROUP, _GROUP_BYTES = 256, 16_000_000
-_TOGETHER = (64, 16, 4, 1)  # rows of one statement; few sizes, so that SQLite reads few statements
+_TOGETHER = (64, 16, 4, 1)  # rows per statement; with few sizes SQLite parses few statements
 
 
 class Table(NamedTuple):
-    """How rows get into a table.
+    """The SQL that writes rows into a table.
 
     Attributes:
         head: the statement up to its values.
@@ -29,17 +29,17 @@ class Table(NamedTuple):
     tail: str
 
     def statement(self, count: int) -> str:
-        """Return the statement for so many rows."""
+        """Return the statement for a number of rows."""
         row = f"({', '.join('?' * self.columns)})"
         return f"{self.head} VALUES {', '.join([row] * count)} {self.tail}"
 
 
 class Write(NamedTuple):
-    """One row that is to be written.
+    """One row to be written.
 
     Attributes:
-        table: where.
-        key: what tells it from the others of the table: a later one takes its place.
+        table: the table.
+        key: identifies the row in the table; a later row with the same key replaces it.
         values: the row.
     """
 
@@ -49,12 +49,12 @@ class Write(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About how many bytes it has."""
+        """About how many bytes the row has."""
         return 200 + sum([len(value) for value in self.values if isinstance(value, bytes | str)])
 
 
-class LoopTurn:
-    """Those of one loop that wait for the same rows."""
+class LoopWait:
+    """A shared wait of one event loop's tasks for the same rows."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.number = 0  # of the last row
@@ -63,16 +63,16 @@ class LoopTurn:
         self._loop, self._event = loop, asyncio.Event()
 
     async def wait(self) -> None:
-        """Wait until it is over."""
+        """Wait until the rows are written, or cannot be for now."""
         await self._event.wait()
 
     def end(self) -> None:
-        """It is over; from any thread."""
+        """End the wait, from any thread."""
         if not self.over:
             self.over = True
             try:
                 self._loop.call_soon_threadsafe(self._end)
-            except RuntimeError:  # the loop was closed, and nobody waits
+            except RuntimeError:  # the loop is closed, so nobody waits
                 return
 
     def _end(self) -> None:
@@ -82,11 +82,11 @@ class LoopTurn:
 
 
 class Waiting:
-    """The queue; for any thread.
+    """The queue; safe for threads.
 
     Attributes:
-        size: about how many bytes wait.
-        asleep: whether somebody has to be woken for what comes next.
+        size: about how many bytes are queued.
+        asleep: whether the writer has to be woken for the next row.
     """
 
     def __init__(self) -> None:
@@ -96,20 +96,20 @@ class Waiting:
         self._numbers = itertools.count(1)
         self._last = 0
         self._rows: dict[tuple[str, Any], tuple[int, float, Write, int]] = {}  # number, time, row, bytes
-        self._turns: list[LoopTurn] = []
-        self._begun: dict[asyncio.AbstractEventLoop, LoopTurn] = {}  # those that wait for rows that are in no group yet
+        self._turns: list[LoopWait] = []
+        self._begun: dict[asyncio.AbstractEventLoop, LoopWait] = {}  # waits for rows that are in no group yet
         self._events: list[threading.Event] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def get(self, table: Table, key: Any) -> tuple[Any, ...] | None:
-        """Return a row that waits, or None."""
+        """Return a queued row, or None."""
         found = self._rows.get((table.head, key))
         return None if found is None else found[2].values
 
     def add(self, write: Write) -> None:
-        """Add a row; it takes the place of one with the same key."""
+        """Add a row; it replaces a queued one with the same key."""
         place = (write.table.head, write.key)
         with self._lock:
             before = self._rows.pop(place, None)
@@ -119,24 +119,24 @@ class Waiting:
             self.size += size - (0 if before is None else before[3])
 
     def everything(self) -> list[Write]:
-        """Return all that waits, the oldest first."""
+        """Return all queued rows, the oldest first."""
         with self._lock:
             return [write for _, _, write, _ in self._rows.values()]
 
     def drop(self, table: Table, key: Any) -> None:
-        """Do not write a row."""
+        """Remove a row from the queue."""
         found = self._rows.get((table.head, key))
         if found is not None:
             self.remove([found[2]])
 
     def age(self) -> float:
-        """Return for how many seconds the first row has waited."""
+        """Return how many seconds the oldest row has waited."""
         with self._lock:
             first = next(iter(self._rows.values()), None)
         return 0.0 if first is None else time.monotonic() - first[1]
 
     def group(self) -> list[Write]:
-        """Return the rows that are to be written next, the oldest first."""
+        """Return the rows to be written next, the oldest first."""
         group, total = [], 0
         with self._lock:
             for _, _, write, size in self._rows.values():
@@ -148,7 +148,7 @@ class Waiting:
         return group
 
     def remove(self, group: list[Write]) -> None:
-        """Rows were written; those who waited for them and for all before them go on."""
+        """Remove written rows; end the waits for them and for earlier rows."""
         with self._lock:
             for write in group:
                 place = (write.table.head, write.key)
@@ -167,25 +167,25 @@ class Waiting:
             event.set()
 
     def release(self) -> None:
-        """Let all go on who wait."""
+        """End all waits."""
         with self._lock:
             turns, self._turns = self._turns, []
             self._begun.clear()
         for turn in turns:
             turn.end()
 
-    def turn(self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]) -> LoopTurn:
-        """Return what to wait for until the rows are written that wait now; on the loop's thread.
+    def turn(self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]) -> LoopWait:
+        """Return a wait for the rows that are queued now; call this on the loop's thread.
 
         Args:
-            loop: the loop of those who wait.
-            seconds: how long they wait at most.
-            late: called when they have waited for so long.
+            loop: the loop of the waiting tasks.
+            seconds: how long the wait may last.
+            late: called if it lasts longer.
         """
         with self._lock:
             turn = self._begun.get(loop)
             if turn is None or turn.over:
-                turn = self._begun[loop] = LoopTurn(loop)
+                turn = self._begun[loop] = LoopWait(loop)
                 turn.late = loop.call_later(seconds, late)
                 self._turns.append(turn)
             turn.number = self._last
@@ -194,7 +194,7 @@ class Waiting:
         return turn
 
     def event(self) -> threading.Event:
-        """Return an event that is set when nothing waits any more."""
+        """Return an event that is set when the queue is empty."""
         event = threading.Event()
         with self._lock:
             if self._rows:
@@ -205,7 +205,7 @@ class Waiting:
 
     @staticmethod
     def statements(group: list[Write]) -> list[tuple[str, list[Any]]]:
-        """Return what writes some rows, in their order: neighbours of a table by one statement."""
+        """Return the statements that write some rows, in order; neighbours in one table share a statement."""
         found: list[tuple[str, list[Any]]] = []
         for _, rows in itertools.groupby(group, key=lambda write: write.table.head):
             neighbours = list(rows)

@@ -1,8 +1,8 @@
-"""The thread of one store: it answers questions to the file and writes pending entries.
+"""The thread of one store: runs its queries and writes its queued rows.
 
-Nobody else touches the file, so that a lock, a full disk or a network that hangs holds up nothing but this thread.
-What is to be written is known from the moment when it is given here, and is written together with all that came
-meanwhile, in one transaction. What cannot be written waits, is tried again, and is told of.
+Only this thread uses the file, so a lock, a full disk or a hanging network blocks nothing else. A queued row can be
+read at once, and is written in one transaction with all rows that came meanwhile. Rows that cannot be written stay in
+the queue and are tried again, and the problem is reported.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ __all__ = ["LATE_SECONDS", "Worker"]
 
 T = TypeVar("T")
 LATE_SECONDS = 1.0
-"""How long an answer is waited for to be written before that counts as trouble."""
-_PATIENCE_SECONDS = 30.0  # of a question, while another process holds the file
-_IDLE_SECONDS = 10.0  # after which the thread ends; the next question begins another one
+"""How long a row may wait to be written before that counts as trouble."""
+_PATIENCE_SECONDS = 30.0  # how long a query waits while another process holds the file
+_IDLE_SECONDS = 10.0  # the thread ends after this; the next query starts another one
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 0.1, 2.0
-_HELD_SECONDS = 0.1  # for which a file is waited for that has not answered before
-_LOCKED_SECONDS = 0.01  # between two looks at a file that another process holds
+_HELD_SECONDS = 0.1  # how long to wait for a file that did not answer before
+_LOCKED_SECONDS = 0.01  # between two tries while another process holds the file
 _EXIT_SECONDS = 5.0
 _GATHERING_SECONDS = 0.1  # from one write into a store in memory to the next
-_MOST_BYTES = 256_000_000  # that wait
-_MOST_TOLD = 1_000
+_MOST_BYTES = 256_000_000  # in the queue
+_MOST_PROBLEMS = 1_000
 _log = logging.getLogger("msgflux_nb")
 
 
@@ -48,26 +48,26 @@ class _Job(NamedTuple):
 
 
 class Worker:
-    """A store's thread, begun when it is needed.
+    """A store's thread, started when it is needed.
 
     Args:
         file: the store's file.
 
     Attributes:
-        held: whether that is since another process holds the file, or since it does not answer.
-        trouble: why what waits is not written, or None while all is well.
-        told: what went wrong so far, a sentence each time.
-        wrote: called when rows were written, on the thread.
+        held: whether the trouble is another process that holds the file, or a file that does not answer.
+        trouble: why queued rows cannot be written, or None.
+        problems: what has gone wrong so far, as sentences.
+        wrote: called on the thread after rows were written.
     """
 
     def __init__(self, file: File) -> None:
         self.file = file
         self.wrote: Callable[[], object] = lambda: None
-        self._begin_anew()
+        self._reset()
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self.trouble: str | None = None
-        self.told: list[str] = []
+        self.problems: list[str] = []
         self.held = False
         self.waiting = Waiting()
         self._pid = os.getpid()
@@ -82,13 +82,13 @@ class Worker:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is written any more."""
+        """Whether the store was closed."""
         return self._closed
 
-    # -- questions ----------------------------------------------------------------------------------------------------
+    # -- queries ------------------------------------------------------------------------------------------------------
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Have something done with the file, on its thread."""
+        """Run some work on the file's thread; return its future."""
         done: Future[T] = Future()
         if threading.current_thread() is self._thread:
             _do(work, done)
@@ -97,11 +97,11 @@ class Worker:
         return done
 
     def ask(self, work: Callable[[], T], within: float | None = None) -> T:
-        """Have something done with the file, and wait for it; an interrupt ends the wait.
+        """Run some work on the file's thread, and wait for its result; an interrupt ends the wait.
 
         Args:
-            work: what is done.
-            within: for how many seconds to wait; None for half a minute, or for one where the file hangs already.
+            work: the function to run.
+            within: how many seconds to wait; None for half a minute, or for one second if the file already hangs.
 
         Raises:
             StoreError: the file cannot be used, or does not answer.
@@ -113,10 +113,10 @@ class Worker:
         except TimeoutError:
             raise StoreError(f"the store {self.file.name} has not answered for {within:g} s") from None
 
-    # -- what is to be written ----------------------------------------------------------------------------------------
+    # -- writing ------------------------------------------------------------------------------------------------------
 
     def put(self, table: Table, key: Any, values: tuple[Any, ...]) -> None:
-        """Have a row written soon; from now on it is in ``waiting``.
+        """Queue a row to be written soon; until then it is in ``waiting``.
 
         Raises:
             StoreError: the store was closed.
@@ -130,18 +130,18 @@ class Worker:
             self._wake(None)
 
     def is_full(self) -> bool:
-        """Whether so much waits that no more should come."""
+        """Whether so much is queued that nothing more should be added."""
         return self.waiting.size > _MOST_BYTES
 
     async def kept(self) -> None:
-        """Wait until all that waits now is written, or there is trouble; a second at most."""
+        """Wait until all queued rows are written or there is trouble; at most a second."""
         if self.trouble is not None or not self.waiting:
             return
         turn = self.waiting.turn(asyncio.get_running_loop(), LATE_SECONDS, self._is_late)
         await turn.wait()
 
     def flush(self, seconds: float = LATE_SECONDS) -> int:
-        """Try now to write all that waits; return how much waits still, when that has failed or the time is over."""
+        """Try to write all queued rows now; return how many are left after a failure or when the time is over."""
         if threading.current_thread() is self._thread or self._closed:
             return len(self.waiting)
         self._after_a_fork()
@@ -159,10 +159,10 @@ class Worker:
                 break
             if self.trouble is not None and self._tries > tried:
                 break
-        return 0 if written.is_set() else len(self.waiting)  # what others have added since is not meant
+        return 0 if written.is_set() else len(self.waiting)  # rows that others have added since do not count
 
     def follow(self, seconds: float = LATE_SECONDS) -> None:
-        """See to it that the file is still the one at its path; never raises, and never waits for longer."""
+        """Make sure that the file is still the one at its path; never raises, and waits at most ``seconds``."""
         if self.trouble is not None and self.held:
             return
         try:
@@ -173,7 +173,7 @@ class Worker:
             self._fail(error)
 
     def close(self) -> None:
-        """Write what waits, as far as that is possible at once, and close the file for good."""
+        """Write the queued rows if that is possible at once, and close the file for good."""
         if self._closed:
             return
         self.flush()
@@ -203,8 +203,8 @@ class Worker:
                 atexit.register(self._exit)
 
     def _after_a_fork(self) -> None:
-        if self._pid != os.getpid():  # what waits is the parent's to write, and its thread is not here
-            self._begin_anew()
+        if self._pid != os.getpid():  # the parent writes the queued rows, and its thread does not exist here
+            self._reset()
 
     def _exit(self) -> None:
         end = time.monotonic() + _EXIT_SECONDS
@@ -226,7 +226,7 @@ class Worker:
 
     def _next(self) -> _Job | None:
         wait = _IDLE_SECONDS
-        self.waiting.asleep = True  # new entries wake it from now on
+        self.waiting.asleep = True  # from now on new rows wake this thread
         if self.waiting:
             self.waiting.asleep = False  # it looks again by itself
             wait = max(0.0, min(wait, self._try_at - time.monotonic()))
@@ -264,7 +264,7 @@ class Worker:
         except StoreError as error:
             self._tries += 1
             self._leave_out_what_fails(group, error)
-        except Exception as error:  # nothing may end this thread with answers that wait
+        except Exception as error:  # the thread must not end while rows are queued
             self._tries += 1
             self._fail(StoreError(f"the store {self.file.name} cannot be written: {type(error).__name__}: {error}"))
         else:
@@ -281,7 +281,7 @@ class Worker:
             self.wrote()
 
     def _leave_out_what_fails(self, group: list[Write], error: StoreError) -> None:
-        """One row that SQLite refuses for what it is must not keep the others from being written."""
+        """Write rows one by one, so that a row that SQLite refuses does not block the others."""
         if not _is_of_a_row(error):
             self._fail(error)
             return
@@ -296,7 +296,7 @@ class Worker:
             self.waiting.remove([one])
 
     def _fail(self, error: StoreError) -> None:
-        """Pending entries are not written now; the file is reopened for the next try."""
+        """Handle a failed write: the rows stay queued, and the file is reopened for the next try."""
         self._retry_seconds = min(_LAST_RETRY_SECONDS, max(_FIRST_RETRY_SECONDS, 2 * self._retry_seconds))
         if not isinstance(error, BusyError):
             self._try_at = time.monotonic() + self._retry_seconds
@@ -315,20 +315,20 @@ class Worker:
         self.waiting.release()
 
     def tell(self, what: str) -> None:
-        """Something went wrong that whoever uses the store should know."""
-        if len(self.told) < _MOST_TOLD:
-            self.told.append(what)
+        """Record a problem that the users of the store should know."""
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(what)
             _log.info("%s", what)
 
 
 def _is_of_a_row(error: StoreError) -> bool:
-    """Whether SQLite refused a value, and not the file."""
+    """Whether SQLite refused a value, rather than the file."""
     refused = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)
     return isinstance(error.__cause__, refused)
 
 
 def _do(work: Callable[[], T], done: Future[T], *, may_wait: bool = False) -> bool:
-    """Do the work and settle the future; return False, with the future open, if the work may have to wait."""
+    """Do the work and settle the future; return False, with the future open, if the work has to wait."""
     if done.cancelled():
         return True
     try:

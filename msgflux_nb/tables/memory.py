@@ -57,15 +57,15 @@ class Memory:
         self.recalled: dict[str, float | None] = dict.fromkeys(BILLED, 0)
         self._retry_states, self._stops = frozenset(retry_states), stops
         self._asked: set[bytes] = set()  # keys of unusable answers that were asked for once more
-        self._own: list[str] = []  # errors besides those in records.told
-        self._heard = self._heard_own = 0  # how many of records.told and of _own were reported
+        self._own: list[str] = []  # errors besides those in records.problems
+        self._heard = self._heard_own = 0  # how many of records.problems and of _own were reported
         self._said: dict[str, None] = {}
         self._had_some = False
         if records is not None:
             if records.trouble is not None:
                 records.flush()
             self._had_some = records.has_some
-            self._heard = len(records.told) - (records.trouble is not None and len(records.told) > 0)
+            self._heard = len(records.problems) - (records.trouble is not None and len(records.problems) > 0)
             self._lookups = Lookups(records, self.fail)
             records.store.learn_keys()
 
@@ -80,7 +80,7 @@ class Memory:
         """Return the errors of the store since the last call, each sentence once."""
         if self.records is None:
             return []
-        told, own = self.records.told[self._heard :], self._own[self._heard_own :]
+        told, own = self.records.problems[self._heard :], self._own[self._heard_own :]
         self._heard, self._heard_own = self._heard + len(told), self._heard_own + len(own)
         new = [said for said in dict.fromkeys((*told, *own)) if said not in self._said]
         self._said.update(dict.fromkeys(new))
@@ -110,7 +110,7 @@ class Memory:
         if self.records is None:
             return {"store_error": None, "not_stored": 0}
         left = self.records.unwritten if self.records.lasts else 0
-        said = [*self._said, *self.records.told[self._heard :], *self._own[self._heard_own :]]
+        said = [*self._said, *self.records.problems[self._heard :], *self._own[self._heard_own :]]
         return {"store_error": said[-1] if said else None, "not_stored": left}
 
     def why_stop(self) -> str | None:

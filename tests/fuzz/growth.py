@@ -34,7 +34,7 @@ from msgflux_nb.protocol.usage import Usage
 from msgflux_nb.protocol.wire import Wire, reader_of
 from msgflux_nb.storage.recordings.hidden import hidden_answer, hidden_request, hiding
 from msgflux_nb.storage.recordings.lines import from_line
-from msgflux_nb.storage.recordings.media import grown, shrunk
+from msgflux_nb.storage.recordings.media import with_media, without_media
 from msgflux_nb.tables.cells import cell_text
 from msgflux_nb.tables.chunks.chunk import Chunk
 from msgflux_nb.tables.chunks.cut import cut
@@ -138,7 +138,7 @@ def _recorded(text: str) -> None:
     hidden_answer(chunks, hide)
     hidden_answer([(0, _bytes(text))], hide)
     hidden_request({"messages": [text]}, hide)
-    grown(shrunk(_clean(text)), lambda name: b"")
+    with_media(without_media(_clean(text)), lambda name: b"")
     with contextlib.suppress(MsgfluxError):
         from_line(_bytes(text))
 

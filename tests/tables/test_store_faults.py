@@ -407,4 +407,4 @@ def test_a_row_that_cannot_be_written_keeps_no_other_from_it(path: Path) -> None
         )
     records.flush()
     assert kept(path) == 2
-    assert any("is not kept" in said for said in records.told)
+    assert any("is not kept" in said for said in records.problems)

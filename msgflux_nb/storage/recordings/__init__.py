@@ -1,1 +1,1 @@
-"""Conversations that happen again: their file, how a request finds its answer in it, and what may stand in it."""
+"""Recordings: their file format, how a request finds its recorded answer, and how secrets are removed."""

@@ -1,7 +1,7 @@
-"""Removes secrets from a recording: from requests, headers, and answers however they are cut into pieces; pure.
+"""Removes secrets from a recording: from requests, headers, and answers in any pieces; pure.
 
-A key that a model repeats arrives in pieces, each in JSON of its own. So what belongs together is put together first,
-and is looked through as one text.
+A key that a model repeats arrives in pieces, each in its own JSON. So the pieces of one text are joined before it is
+searched.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def hiding(given: Iterable[str | re.Pattern[str] | Hide], own: Hide) -> Hide:
     """Return a function that replaces all secrets in a text.
 
     Args:
-        given: texts and patterns that a person names, or functions of a text.
-        own: hides a key in use, and whatever looks like one.
+        given: texts and patterns that the user names, or functions of a text.
+        own: hides the keys in use, and anything that looks like a key.
     """
     steps = [_step(one) for one in given]
 
@@ -76,13 +76,13 @@ def _hidden_field(name: str, value: Any, hide: Hide) -> Any:
 
 
 def hidden_headers(headers: Iterable[tuple[bytes, bytes]], hide: Hide) -> dict[str, str]:
-    """Return the few headers of an answer that matter when it is read again."""
+    """Return the few headers of an answer that matter for a replay, without secrets."""
     texts = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
     return {name: hide(value) for name, value in texts if _HEADERS.fullmatch(name)}
 
 
 def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
-    """Return the pieces of an answer without secrets; a piece without any stays as it is."""
+    """Return the pieces of an answer without secrets; a piece without secrets stays unchanged."""
     whole = b"".join(data for _, data in chunks)
     text = whole.decode("utf-8", "surrogateescape")
     lines = _LINE.findall(text) if "\ndata:" in f"\n{text}" else [text]
@@ -100,7 +100,7 @@ def hidden_answer(chunks: Chunks, hide: Hide) -> Chunks:
 
 
 def _tree(line: str) -> tuple[str, Any, str] | None:
-    """The text before the JSON in a line, the JSON, and the text after it; None if there is none."""
+    """Return the text before the JSON in a line, the JSON, and the text after it; None without JSON."""
     start = line.find("{")
     if start < 0 or line[:start].strip() not in ("", "data:", "["):
         return None
@@ -112,7 +112,7 @@ def _tree(line: str) -> tuple[str, Any, str] | None:
 
 
 def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Every text of a payload with its path; of a list's members, those that have an ``index`` go by it."""
+    """Yield every text of a payload with its path; list members with an ``index`` are identified by it."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
@@ -124,7 +124,7 @@ def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...],
 
 
 def _hidden_names(trees: list[Any], hide: Hide) -> dict[Any, str]:
-    """Which names of fields change: a server may put a key there too."""
+    """Return the field names that change, since a server may put a key there too."""
     found: set[str] = set()
 
     def look(value: Any) -> None:
@@ -142,7 +142,7 @@ def _hidden_names(trees: list[Any], hide: Hide) -> dict[Any, str]:
 
 
 def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]], str]:
-    """Which texts change: by the number of their line and their path."""
+    """Return the texts that change, by the number of their line and their path."""
     groups: dict[Any, list[tuple[int, tuple[Any, ...], str]]] = {}
     for number, tree in enumerate(trees):
         if tree is None:
@@ -169,7 +169,7 @@ def _replaced(trees: list[Any], hide: Hide) -> dict[tuple[int, tuple[Any, ...]],
 
 
 def _place(path: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Where a piece belongs; the tokens of an answer are pieces of one text, whichever place of a list they have."""
+    """Return which text a piece belongs to; all tokens of an answer are pieces of one text."""
     in_list = path[-1] == "token" and "top_logprobs" not in path
     return tuple(one for one in path if isinstance(one, str)) if in_list else path
 
@@ -177,7 +177,7 @@ def _place(path: tuple[Any, ...]) -> tuple[Any, ...]:
 def _dealt_out(
     members: list[tuple[int, tuple[Any, ...], str]], before: str, after: str
 ) -> Iterator[tuple[tuple[int, tuple[Any, ...]], str]]:
-    """Give a changed text back to its pieces: those before and behind the change stay as they are."""
+    """Split a changed text back into its pieces; those before and after the change stay unchanged."""
     start = _alike(before, after)
     most = min(len(before), len(after)) - start
     tail = _alike(before[::-1], after[::-1]) if most > 0 else 0
@@ -195,14 +195,14 @@ def _dealt_out(
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters two texts begin alike with."""
+    """Return the length of the common beginning of two texts."""
     return next(
         (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
     )
 
 
 def _written(line: str, number: int, tree: Any, replaced: dict[Any, str], numbers: set[int]) -> str:
-    """A line is rewritten only if one of its texts changes."""
+    """Return a line; it is written anew only if one of its texts changes."""
     before, payload, behind = tree
     if number not in numbers:
         return line
@@ -213,7 +213,7 @@ def _changed(value: Any, number: int, path: tuple[Any, ...], replaced: dict[Any,
     if isinstance(value, str):
         return replaced.get((number, path), value)
     if isinstance(value, dict):
-        if (number, (*path, "token")) in replaced:  # its bytes and the other candidates would say it again
+        if (number, (*path, "token")) in replaced:  # its bytes and the alternatives would repeat the secret
             value = {name: inner for name, inner in value.items() if name not in ("bytes", "top_logprobs")}
         return {
             replaced.get(name, name): _changed(inner, number, (*path, name), replaced) for name, inner in value.items()
@@ -228,8 +228,8 @@ def _index(inner: Any, place: int) -> Any:
 
 
 def _dealt(chunks: Chunks, before: list[str], after: list[str]) -> Iterator[tuple[int, bytes]]:
-    """Give lines back to the chunks in which they came: a line that changed to the one that brought its end."""
-    arrived: list[tuple[int, int]] = []  # how many bytes there were, and when
+    """Split lines back into their chunks; a changed line goes to the chunk with its end."""
+    arrived: list[tuple[int, int]] = []  # the number of bytes so far, and when they came
     total = 0
     for ms, data in chunks:
         total += len(data)
@@ -254,7 +254,7 @@ def _dealt(chunks: Chunks, before: list[str], after: list[str]) -> Iterator[tupl
 
 
 def _split(raw: bytes, place: int, arrived: list[tuple[int, int]], at: int) -> Iterator[tuple[int, bytes]]:
-    """A line's bytes by the number of the chunk that brought them."""
+    """Yield a line's bytes by the number of their chunk."""
     while raw:
         room = arrived[at][0] - place
         if room > 0:

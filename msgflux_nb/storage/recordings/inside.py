@@ -1,4 +1,4 @@
-"""The recording that the running code is inside of: a context variable, and a rule for threads without one."""
+"""Which ``record`` or ``replay`` block the running code is in: a context variable, and a rule for other threads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Inside", "enter", "inside", "leave"]
 
 
 class Inside(NamedTuple):
-    """What is under way.
+    """The current replay and recording.
 
     Attributes:
-        player: answers instead of the network; None for the network.
-        recorder: keeps the exchanges; None for no recording.
+        player: answers instead of the network, or None.
+        recorder: records the exchanges, or None.
     """
 
     player: Any = None
@@ -22,7 +22,7 @@ class Inside(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """A block that is open, and the threads that ran before it."""
+    """An open block, and the threads that were running before it."""
 
     now: Inside
     earlier: frozenset[threading.Thread]
@@ -35,10 +35,10 @@ _lock = threading.Lock()
 
 
 def inside() -> Inside:
-    """Return the current state.
+    """Return the current replay and recording.
 
-    A thread that has no context of its own, such as one of a pool, belongs to the innermost block that is open and was
-    entered before the thread was begun.
+    A thread without its own context, such as one of a pool, belongs to the innermost open block that was entered before
+    the thread was started.
     """
     now = _inside.get()
     if now is not None or not _open:
@@ -58,7 +58,7 @@ def enter(now: Inside) -> Inside:
 
 
 def leave(now: Inside, before: Inside) -> None:
-    """Go back to the previous state: it is set, since a notebook cell may have a context of its own."""
+    """Restore the previous state; it is set rather than reset, since a notebook cell may have its own context."""
     global _open
     with _lock:
         last = max(number for number, block in enumerate(_open) if block.now is now)

@@ -1,4 +1,4 @@
-"""The lines of a recording: a header, models, exchanges → text and back, each with its checksum; pure."""
+"""Writes and reads the lines of a recording (header, models, exchanges), each with a checksum; pure."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
 
 
 class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="recording", omit_defaults=True):
-    """The first line.
+    """The first line of a recording.
 
     Attributes:
-        format: version of the format.
-        id: a random name of this recording, by which a file that was replaced meanwhile is noticed.
-        title: what it is.
-        licence: under which it may be passed on.
-        date: when it was begun, in UTC.
-        models: who was asked.
-        exchanges: how many lines of exchanges follow; None while it is being recorded.
+        format: the version of the format.
+        id: a random id of this recording, which shows whether the file was replaced meanwhile.
+        title: the recording's title.
+        licence: the licence under which it may be shared.
+        date: when the recording began, in UTC.
+        models: the models that were asked.
+        exchanges: how many exchanges follow; None while recording.
         cost: US dollars, as far as prices are known.
     """
 
@@ -54,11 +54,11 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
 
 
 class ModelLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="model", omit_defaults=True):
-    """A model as it was built, so that ``replay/`` can build it again.
+    """How a model was built, so that ``replay/`` can build it again.
 
     Attributes:
-        name: as it was asked for.
-        settings: the arguments it was built with but for keys, headers and addresses.
+        name: the name that the user asked for.
+        settings: the arguments that it was built with, without keys, headers and addresses.
     """
 
     name: str
@@ -70,23 +70,23 @@ class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
 
     Attributes:
         date: when it was sent, in UTC.
-        asked: the model's name as it was asked for.
-        sample: of several answers to one request that were wanted, which.
-        wire: how request and answer look.
-        method: of the request.
-        path: of the request, without its host.
-        body: of the request.
-        hidden: whether something secret was replaced in it.
-        status: the HTTP status; None where no answer began.
-        headers: those of the answer that matter here, names in small letters.
-        chunks: milliseconds since the request was sent, and the bytes that came then.
-        ms: milliseconds to the end.
+        asked: the model's name that the user asked for.
+        sample: the number of the answer, if several answers to one request were wanted.
+        wire: the format of request and answer.
+        method: the HTTP method of the request.
+        path: the path of the request, without its host.
+        body: the body of the request.
+        hidden: whether a secret was replaced in the body.
+        status: the HTTP status; None if no answer began.
+        headers: the answer's headers that matter here, with lower-case names.
+        chunks: pairs of milliseconds since the request was sent, and the bytes that came then.
+        ms: milliseconds until the end.
         end: ``whole``, ``left`` by its reader, or the name of the error with which the connection ended.
-        message: of that error.
-        model: who answered, in the provider's words.
-        prompt_tokens: billed.
-        completion_tokens: billed.
-        cost: US dollars, or None where the price is unknown.
+        message: the message of that error.
+        model: the model that answered, as the provider calls it.
+        prompt_tokens: billed prompt tokens.
+        completion_tokens: billed answer tokens.
+        cost: US dollars, or None if the price is unknown.
     """
 
     date: str
@@ -114,16 +114,16 @@ _decoder = msgspec.json.Decoder(Line)
 
 
 def to_line(line: Line) -> bytes:
-    """Return a line with its checksum and its end."""
+    """Return a line as bytes, with its checksum and line end."""
     body = msgspec.json.encode(line)[:-1]
     return b'%b,"check":"%b"}\n' % (body, _checksum(body))
 
 
 def from_line(data: bytes) -> Line:
-    """Return what a line says; its end may be missing.
+    """Read a line; its line end may be missing.
 
     Raises:
-        RecordingError: it was changed after it was written, or is not a line of a recording.
+        RecordingError: the line was changed after it was written, or is not a line of a recording.
     """
     _refuse_later(data)
     sealed = _SEALED.fullmatch(data.removesuffix(b"\n"))
@@ -141,7 +141,7 @@ def from_line(data: bytes) -> Line:
 
 
 def _refuse_later(data: bytes) -> None:
-    """Refuse the header of another format, whatever seals it: a later version may have another checksum, or none."""
+    """Refuse a header of a later format; this comes before the checksum, which a later version may have changed."""
     if b'"recording"' not in data[:200] or b'"format":1,' in data[:200]:
         return
     with contextlib.suppress(ValueError, RecursionError):
@@ -159,7 +159,7 @@ def _checksum(data: bytes) -> bytes:
 
 
 def piece_text(data: bytes) -> str | dict[str, str]:
-    """Return bytes as a text where they are one; else, such as half a letter, in base64."""
+    """Return bytes as text if they are UTF-8, else in base64, such as for half a character."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""One process at a time, for the moment in which a file is read and written again."""
+"""A lock between processes, for the moment in which a file is read and rewritten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process of this machine's has a file, and have it."""
+    """Hold a file's lock inside the block; wait for other processes of this machine first."""
     name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]
     user = os.getuid() if hasattr(os, "getuid") else "user"
     place = Path(tempfile.gettempdir()) / f"msgflux-nb-{user}-{name}.lock"
@@ -39,7 +39,7 @@ def _lock(file: Any) -> None:
     import msvcrt
 
     while True:
-        with contextlib.suppress(OSError):  # somebody else has it
+        with contextlib.suppress(OSError):  # another process holds it
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
             return

@@ -1,4 +1,4 @@
-"""Which recorded exchange answers a request: the same one, else one with the same messages and other options; pure."""
+"""Finds the recorded exchange for a request: the same request, else one with the same messages; pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 
 from .hidden import MASK
 from .lines import RecordedExchange
-from .media import each_text, shrunk
+from .media import each_text, without_media
 
 __all__ = ["WantedRequest", "differing", "explained", "is_same", "question_of", "question_of_line"]
 
-# What a person asks, whatever the wire; all else but these and what an answer has to be are options.
+# The fields with the question, on any wire. Besides these and the form of the answer, all fields are options.
 _ASKED = frozenset(("messages", "input", "system", "instructions", "prompt"))
 _FORM = frozenset(
     (
@@ -40,12 +40,12 @@ _COMPARED = 4_000
 
 
 class WantedRequest(NamedTuple):
-    """A request as it is looked for.
+    """How a request is looked for.
 
     Attributes:
-        whole: hash of all of it.
-        asked: hash of its messages, and of what an answer has to be.
-        body: its JSON, long media replaced by their hashes.
+        whole: the hash of the whole request.
+        asked: the hash of its messages and of the required form of the answer.
+        body: its JSON, with long media replaced by their hashes.
     """
 
     whole: bytes
@@ -54,12 +54,12 @@ class WantedRequest(NamedTuple):
 
 
 def question_of(wire: str, body: bytes) -> WantedRequest:
-    """Return how a request that is about to be sent is looked for."""
-    return _question(wire, each_text(msgspec.json.decode(body), shrunk))
+    """Return how to look for a request that is about to be sent."""
+    return _question(wire, each_text(msgspec.json.decode(body), without_media))
 
 
 def question_of_line(line: RecordedExchange) -> WantedRequest:
-    """Return how a recorded request is found."""
+    """Return how a recorded request can be found."""
     return _question(line.wire, line.body)
 
 
@@ -74,7 +74,7 @@ def _hash(wire: str, value: Any) -> bytes:
 
 
 def is_same(recorded: Any, asked: Any) -> bool:
-    """Whether a request equals a recorded one with hidden parts: a mask stands for any text."""
+    """Whether a request equals a recorded one; a mask in the recorded one matches any text."""
     if isinstance(recorded, str) and isinstance(asked, str):
         if recorded == asked:
             return True
@@ -88,7 +88,7 @@ def is_same(recorded: Any, asked: Any) -> bool:
 
 
 def differing(recorded: Any, asked: Any) -> str:
-    """Return which options differ between two requests, in words."""
+    """Describe in words which options differ between two requests."""
     names = sorted(name for name in recorded.keys() | asked.keys() if recorded.get(name) != asked.get(name))
     return ", ".join(
         f"{name} {_short(recorded[name]) if name in recorded else 'not given'} and not "
@@ -103,13 +103,13 @@ def _short(value: Any) -> str:
 
 
 def explained(asked: Any, recorded: Iterable[Any], name: str, how: str) -> str:
-    """Return the sentence of an error: the nearest recorded request, what differs, and what to do.
+    """Return an error message: the nearest recorded request, what differs, and what to do.
 
     Args:
         asked: the body of the request.
-        recorded: the bodies that are recorded.
-        name: what the recording is called.
-        how: what to do, as a sentence.
+        recorded: the recorded bodies.
+        name: the name of the recording.
+        how: a sentence that says what to do.
     """
     nearest = _nearest(asked, recorded)
     if nearest is None:

@@ -1,4 +1,4 @@
-"""Long base64 in a text → a mark with its hash, and back: large media are stored next to a recording; pure."""
+"""Replaces long base64 in a text by marks with its hash, and restores it; media are stored in files; pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LONGEST", "each_text", "grown", "shrunk"]
+__all__ = ["LONGEST", "each_text", "with_media", "without_media"]
 
 LONGEST = 4096
-"""Characters of base64 that may stand in a recording."""
+"""The longest base64, in characters, that is kept inside a recording."""
 
 _RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{LONGEST + 1},}}={{0,2}}")
 _MARK = re.compile(r"<media:([0-9a-f]{64}):(base64|text)>")
 
 
-def shrunk(text: str, keep: Callable[[str, bytes], object] = lambda name, data: None) -> str:
-    """Return a text with long runs of base64 replaced.
+def without_media(text: str, keep: Callable[[str, bytes], object] = lambda name, data: None) -> str:
+    """Return a text with long runs of base64 replaced by marks.
 
     Args:
         text: any text.
-        keep: is told the hash and the bytes of each.
+        keep: called with the hash and the bytes of each.
     """
     if len(text) <= LONGEST:
         return text
@@ -37,12 +37,12 @@ def shrunk(text: str, keep: Callable[[str, bytes], object] = lambda name, data: 
     return _RUN.sub(replaced, text)
 
 
-def grown(text: str, load: Callable[[str], bytes]) -> str:
-    """Return a text with its marks replaced by what they stand for.
+def with_media(text: str, load: Callable[[str], bytes]) -> str:
+    """Return a text with its marks replaced by the media.
 
     Args:
-        text: what :func:`shrunk` gave.
-        load: returns the bytes of a hash.
+        text: a result of :func:`without_media`.
+        load: returns the bytes for a hash.
     """
     if "<media:" not in text:
         return text
@@ -55,7 +55,7 @@ def grown(text: str, load: Callable[[str], bytes]) -> str:
 
 
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """Return JSON with every text in it changed, the names of fields too."""
+    """Apply a function to every text in JSON, field names included."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which values of a request are secrets, told by the names that they stand under, or by how they look; pure."""
+"""Finds the secrets in a request, by the names of their fields and by their form; pure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*")
 
 
 def named_secrets(value: Any, *, inside: bool = False) -> Iterator[str]:
-    """Yield the words of every text that stands under a secret's name, such as ``api_key``, ``Cookie`` or ``hfToken``.
+    """Yield the words of every text in a field with a secret's name, such as ``api_key``, ``Cookie`` or ``hfToken``.
 
     Args:
         value: JSON.
-        inside: whether it stands under such a name itself.
+        inside: whether the value itself is in such a field.
     """
     if isinstance(value, dict):
         for name, inner in value.items():
             named = _is_secret(str(name))
-            if inside and not named and isinstance(inner, str):  # such as the type of credentials
+            if inside and not named and isinstance(inner, str):  # a plain word may be the type of the credentials
                 yield from filter(is_no_plain_word, words_of(inner))
             else:
                 yield from named_secrets(inner, inside=inside or named)
@@ -42,7 +42,7 @@ def named_secrets(value: Any, *, inside: bool = False) -> Iterator[str]:
 
 
 def words_of(text: str) -> Iterator[str]:
-    """Yield a text, what follows ``Bearer`` or the like, and its parts that may be keys, such as values of a cookie."""
+    """Yield a text, the part after ``Bearer`` or the like, and its parts that may be keys, such as cookie values."""
     scheme, _, behind = text.partition(" ")
     parts = [part.partition("=")[2] or part for part in re.split(r"[\s;,]+", text)]
     whole = [text, *([behind.strip()] if scheme.lower() in _SCHEMES else ())]
@@ -52,7 +52,7 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def is_no_plain_word(word: str) -> bool:
-    """Whether a value may be a key: a date, a number and one short word in small letters are not."""
+    """Whether a value may be a key; a date, a number or one short lower-case word is not."""
     if len(word) < 8 or " " in word or _DATE.fullmatch(word) or word.replace(".", "").isdecimal():
         return False
     return not word.isalpha() or len(word) >= _LONGEST_WORD or not (word.islower() or word.istitle())

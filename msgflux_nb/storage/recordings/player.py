@@ -1,4 +1,4 @@
-"""``replay``: recorded exchanges instead of the network, at their original speed."""
+"""``replay``: answers requests from recordings instead of the network, at their original speed."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ _WORDS_SHOWN = 200
 
 
 def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = None) -> Player:
-    """Answer everything that is asked inside from a recording: no key, no network, the same answers.
+    """Answer every request inside the block from a recording: no key, no network, the same answers.
 
-    A request gets the answer to the same request; of equal ones the n-th gets the n-th, and after the last the first
-    again. One with the same messages and other options gets that answer too, and says so in ``metadata.warnings``.
+    A request gets the recorded answer to the same request. If it was recorded several times, the answers come in order,
+    and after the last one the first again. A request with the same messages but other options gets that answer too,
+    with a warning in ``metadata.warnings``.
 
     Args:
         path: a recording, or a folder of them.
-        speed: 1.0 is as it was, with pauses of at most 1.5 s; 2.0 twice as quick; ``math.inf`` at once.
-        otherwise: a model that answers what is not recorded, and says so in ``metadata.warnings``.
+        speed: 1.0 is the original speed, with pauses of at most 1.5 s; 2.0 is twice as fast; ``math.inf`` waits for
+            nothing.
+        otherwise: a model that answers requests that are not recorded, with a warning in ``metadata.warnings``.
 
     Raises:
-        RecordingError: there is no recording, or it was changed by hand, or is of a later version.
-        NotRecordedError: a request inside the block is not recorded, and there is no other model.
+        RecordingError: there is no recording, it was changed by hand, or it has a later format version.
+        NotRecordedError: a request inside the block is not recorded, and ``otherwise`` is None.
         ValueError: ``speed`` is not above 0.
 
     Example::
@@ -57,9 +59,9 @@ class FoundAnswer(NamedTuple):
     """The recorded exchange that answers a request.
 
     Attributes:
-        recording: where it stands.
+        recording: the recording that holds it.
         line: the exchange.
-        differs: which options were others then, in words; None for the same request.
+        differs: which options differ, in words; None for the same request.
     """
 
     recording: Recording
@@ -68,18 +70,18 @@ class FoundAnswer(NamedTuple):
 
 
 class ReplayPace:
-    """When the next piece of a recorded answer is due.
+    """Says when the next piece of a recorded answer is due.
 
     Args:
-        speed: how many times as quick as it was.
-        now: the time in seconds at which it begins.
+        speed: the factor to the original speed.
+        now: the time in seconds at which the answer begins.
     """
 
     def __init__(self, speed: float, now: float) -> None:
         self._speed, self._due, self._ms = speed, now, 0
 
     def wait(self, ms: int, now: float) -> float:
-        """Return the seconds to wait for a chunk recorded at this millisecond."""
+        """Return the seconds to wait for a chunk that was recorded at this millisecond."""
         pause = min((ms - self._ms) / 1000, _LONGEST_PAUSE_SECONDS)
         self._ms = ms
         self._due += pause / self._speed
@@ -87,17 +89,17 @@ class ReplayPace:
 
 
 class Player:
-    """Recordings that answer; a context manager.
+    """A replay of recordings; a context manager.
 
     Args:
-        recordings: in the order in which their answers are given.
-        path: what a person calls them.
-        speed: how many times as quick as it was.
-        otherwise: a model that answers what is not recorded.
+        recordings: the recordings, in the order in which their answers are used.
+        path: the path that the user gave.
+        speed: the factor to the original speed.
+        otherwise: a model that answers requests that are not recorded.
 
     Attributes:
-        learnt: what the models that are asked inside learn of their endpoints, by model.
-        token: a name of this replay, by which its answers are told from others that are kept.
+        learnt: what the models in the block learn about their endpoints, by model.
+        token: a unique name, which keeps this replay's answers apart from others in a cache.
     """
 
     def __init__(
@@ -139,23 +141,23 @@ class Player:
 
     @property
     def at_once(self) -> bool:
-        """Whether nothing is waited for."""
+        """Whether the replay does not wait."""
         return math.isinf(self.speed)
 
     @property
     def recorded(self) -> pd.DataFrame:
-        """What can be asked, as a table: a row an exchange."""
+        """The recorded exchanges as a table, one row each."""
         return table_of(self.recordings)
 
     def has(self, wire: str, body: bytes) -> bool:
-        """Whether a request is answered."""
+        """Whether there is an answer to a request."""
         return bool(self._candidates(question_of(wire, body))[0])
 
     def find(self, wire: str, body: bytes, sample: int = 0) -> FoundAnswer:
-        """Return the exchange that answers a request; the next one of those that do.
+        """Return the next exchange that answers a request.
 
         Raises:
-            NotRecordedError: none does; the message shows the nearest one, and how to record this one.
+            NotRecordedError: none does; the message shows the nearest request, and how to record this one.
         """
         question = question_of(wire, body)
         numbers, differs = self._candidates(question)
@@ -163,7 +165,7 @@ class Player:
             bodies = [one.body for one in self._questions]
             raise NotRecordedError(explained(question.body, bodies, *self._called()))
         own = [number for number in numbers if self._lines[number][1].sample == sample]
-        if sample == 0:  # whoever asks again and again, as for forty samples, gets the other samples one by one
+        if sample == 0:  # repeated requests, as for forty samples, get the other samples one by one
             own += [number for number in numbers if self._lines[number][1].sample != sample]
         numbers = own or numbers
         with self._lock:
@@ -174,8 +176,8 @@ class Player:
         return FoundAnswer(recording, line, words)
 
     def _called(self) -> tuple[str, str]:
-        """What the recording is called, and what to do about a request that is not in it."""
-        if Path(str(files("msgflux_nb"))) in self.path.resolve().parents:  # nobody records into an installed package
+        """Return the name of the recording, and what to do about a request that is not in it."""
+        if Path(str(files("msgflux_nb"))) in self.path.resolve().parents:  # part of this package
             return (
                 self.path.name,
                 "The table .recorded of its model lists what can be asked. Your own model answers anything: "
@@ -184,7 +186,7 @@ class Player:
         return str(self.path), f'Record it with: with mf.record("{self.path}", add=True): …'
 
     def _candidates(self, question: WantedRequest) -> tuple[list[int], bool]:
-        """The numbers of the exchanges that answer, and whether their options are others."""
+        """Return the numbers of the exchanges that answer, and whether their options differ."""
         same = self._whole.get(question.whole)
         if same:
             return same, False
@@ -204,7 +206,7 @@ def _apart(recorded: Any, asked: Any) -> int:
 
 
 def table_of(recordings: Sequence[Recording]) -> pd.DataFrame:
-    """Return what was asked as a table: a row an exchange."""
+    """Return the exchanges of recordings as a table, one row each."""
     import pandas as pd
 
     lines = [(recording.path.name, line) for recording in recordings for line in recording.exchanges]
@@ -234,7 +236,7 @@ def _options(body: Any) -> list[str]:
 
 
 def _last_words(body: Any) -> str:
-    """The last text that a person wrote, shortened."""
+    """Return the last text that a person wrote, shortened."""
     turns = body.get("messages", body.get("input", ""))
     said = [turn for turn in turns if isinstance(turn, dict) and turn.get("role") == "user"] if turns else []
     content = said[-1].get("content") if isinstance(turns, list) and said else turns
@@ -245,7 +247,7 @@ def _last_words(body: Any) -> str:
 
 
 def player_of_environment() -> Player | None:
-    """Return the replay that ``MSGFLUX_REPLAY`` names; None where it names none.
+    """Return the replay that ``MSGFLUX_REPLAY`` names, or None if it is not set.
 
     Raises:
         RecordingError: its recording cannot be used.
@@ -258,10 +260,10 @@ def player_of_environment() -> Player | None:
 
 
 def speed_of_environment() -> float:
-    """Return the speed that ``MSGFLUX_REPLAY_SPEED`` names, 1.0 where it names none.
+    """Return the speed that ``MSGFLUX_REPLAY_SPEED`` names, or 1.0 if it is not set.
 
     Raises:
-        ValueError: it is not a speed.
+        ValueError: the variable is not a speed.
     """
     said = os.environ.get("MSGFLUX_REPLAY_SPEED", "").strip() or "1.0"
     try:

@@ -1,4 +1,4 @@
-"""``record``: writes every request inside the block into a file, which replaces the old one at the end."""
+"""``record``: records every request inside the block in a file, which replaces the old one at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...errors import RecordingError
 from .inside import Inside, enter, inside, leave
 from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
 from .locks import locked
-from .media import each_text, shrunk
+from .media import each_text, without_media
 from .recording import PARTIAL, Recording, media_folder, path_of
 
 __all__ = ["Recorder", "now_text", "record"]
@@ -37,18 +37,18 @@ def record(
     title: str = "",
     licence: str = "",
 ) -> Recorder:
-    """Record everything that is asked inside, by any model: streams, batches, errors and retries too.
+    """Record every request inside the block, by any model; streams, batches, errors and retries included.
 
-    The file is written as ``….partial`` in the same folder, and gets its name when the block ends without an error;
-    after an error, or when the process is killed, the ``.partial`` stays, and can be replayed. No key is written, and
-    no header of a request.
+    The file is written as ``….partial`` in the same folder, and gets its name when the block ends without an error.
+    After an error, or if the process is killed, the ``.partial`` stays and can be replayed. Neither keys nor headers of
+    requests are written.
 
     Args:
-        path: the file; its name usually ends in ``.jsonl``. Media go into a folder ``….media`` next to it.
+        path: the file; its name usually ends in ``.jsonl``. Media are written into a folder ``….media`` next to it.
         add: whether to add to an existing recording; else it is replaced.
-        scrub: further texts, patterns or functions of a text that hide what must not be written.
-        title: what it is, for its first line.
-        licence: under which it may be passed on.
+        scrub: more texts and patterns to hide, or functions that hide them in a text.
+        title: the recording's title, for its first line.
+        licence: the licence under which it may be shared.
 
     Raises:
         RecordingError: the file cannot be written, or is not a recording.
@@ -77,22 +77,22 @@ def now_text() -> str:
 
 
 class Recorder:
-    """A recording that is being made; a context manager.
+    """A recording in progress; a context manager.
 
     Args:
-        path: where it will be.
-        add: whether to add to what is there.
+        path: the file.
+        add: whether to add to an existing recording.
         scrub: what else to hide.
-        title: what it is.
-        licence: under which it may be passed on.
+        title: the recording's title.
+        licence: the licence under which it may be shared.
 
     Attributes:
-        path: where it will be.
-        partial: where it is written; None before it begins.
+        path: the file.
+        partial: the file that is written first; None before the block begins.
         scrub: what else to hide.
-        learnt: what the models that are asked inside learn of their endpoints, by model: a recording holds the
-            requests by which they did.
-        token: a name of this recording, by which its answers are told from others that are kept.
+        learnt: what the models in the block learn about their endpoints, by model; so the recording holds the requests
+            by which they learnt it.
+        token: a unique name, which keeps this recording's answers apart from others in a cache.
     """
 
     def __init__(self, path: Path, *, add: bool, scrub: list[Scrub], title: str, licence: str) -> None:
@@ -158,9 +158,9 @@ class Recorder:
             self._exchanges.append(line)
             self._write(line)
 
-    def shrunk(self, value: Any) -> Any:
-        """Return JSON or a text with long media replaced by their hash, and store them next to the file."""
-        return each_text(value, lambda text: shrunk(text, self._keep_media))
+    def without_media(self, value: Any) -> Any:
+        """Return JSON or a text with long media replaced by hashes, and store the media next to the file."""
+        return each_text(value, lambda text: without_media(text, self._keep_media))
 
     def copy_media(self, line: RecordedExchange, source: Recording) -> None:
         """Store the media of another recording's exchange next to this one."""
@@ -180,7 +180,7 @@ class Recorder:
         beside.replace(place)
 
     def _write(self, line: Line) -> None:
-        """Write a line at the end, whoever else writes there: a forked child has the same file."""
+        """Append a line; a forked child may append to the same file."""
         data = to_line(line)
         assert self._file is not None
         try:
@@ -190,7 +190,7 @@ class Recorder:
             raise RecordingError(f"the recording {self.partial} cannot be written: {error.strerror}") from error
 
     def _open(self) -> None:
-        """Begin a new file next to the target; leftovers of an earlier one stay."""
+        """Create a new file next to the target; leftovers of an earlier recording stay."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             for number in range(1, 1000):
@@ -205,9 +205,9 @@ class Recorder:
         raise RecordingError(f"there are too many files {self.path}.….partial: delete those that nobody needs")
 
     def _swap_in(self) -> None:
-        """Put the recording in its place, together with what another process has put there meanwhile."""
+        """Replace the target by the recording, together with what another process has recorded there meanwhile."""
         assert self.partial is not None
-        written = Recording(self.partial)  # with what forked children have written
+        written = Recording(self.partial)  # including the exchanges of forked children
         if not written.exchanges:
             self.partial.unlink()
             warnings.warn(f"nothing was asked, so nothing was recorded; {self.path} stays as it was.", stacklevel=3)
@@ -226,7 +226,7 @@ class Recorder:
 def write_recording(
     path: Path, header: RecordingHeader, models: list[ModelLine], exchanges: list[RecordedExchange]
 ) -> None:
-    """Write a whole recording; it takes its place at once."""
+    """Write a whole recording, and put it in its place atomically."""
     known = [line.cost for line in exchanges if line.cost is not None]
     head = RecordingHeader(
         format=FORMAT,
@@ -245,7 +245,7 @@ def write_recording(
 
 
 def _id_at(path: Path) -> str | None:
-    """The name of the recording at a path; None if there is no file."""
+    """Return the id of the recording at a path; None if there is no file."""
     try:
         size = size_on_disk(path)
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""A recording on disk, or a folder of them: read, checked, and shown as a table."""
+"""Reads and checks a recording on disk, or a folder of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ...content.source import size_on_disk
 from ...errors import RecordingError
 from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
-from .media import grown
+from .media import with_media
 
 __all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "path_of", "read_recordings", "settings_of"]
 
@@ -20,7 +20,7 @@ PARTIAL = ".partial"
 
 
 def media_folder(path: Path) -> Path:
-    """Return where the media of a recording lie."""
+    """Return the folder of a recording's media."""
     name = path.name
     if name.endswith(PARTIAL):
         name = name.removesuffix(PARTIAL)
@@ -29,19 +29,19 @@ def media_folder(path: Path) -> Path:
 
 
 class Recording:
-    """One file.
+    """A recording, read from one file.
 
     Args:
-        path: the file; one whose name ends in ``.partial`` may lack its end.
+        path: the file; if its name ends in ``.partial``, its end may be missing.
 
     Attributes:
         path: the file.
         header: its first line.
-        models: the models that were asked, in the order in which they were asked first.
-        exchanges: what was asked, in the order in which it ended.
+        models: the models, in the order of their first requests.
+        exchanges: the exchanges, in the order in which they ended.
 
     Raises:
-        RecordingError: it cannot be read, was changed, or was written by a later version.
+        RecordingError: the file cannot be read, was changed, or was written by a later version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,17 +85,17 @@ class Recording:
                 raise RecordingError(f"{self.path}, line {number}: {error}") from None
 
     def chunks(self, exchange: RecordedExchange) -> list[tuple[int, bytes]]:
-        """Return the pieces of an answer, each with the milliseconds at which it came."""
+        """Return the pieces of an answer, each with the millisecond at which it came."""
         return [
-            (ms, piece_bytes(grown(piece, self.media) if isinstance(piece, str) else piece))
+            (ms, piece_bytes(with_media(piece, self.media) if isinstance(piece, str) else piece))
             for ms, piece in exchange.chunks
         ]
 
     def media(self, name: str) -> bytes:
-        """Return the bytes of a hash.
+        """Return the media with a hash.
 
         Raises:
-            RecordingError: they are not there, or were changed.
+            RecordingError: the media file is missing or was changed.
         """
         place = media_folder(self.path) / name
         try:
@@ -114,7 +114,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def path_of(path: Any, example: str) -> Path:
-    """Return a caller's path; what is none is refused with an example."""
+    """Return a caller's path; refuse anything else with an example."""
     if not isinstance(path, str | os.PathLike) or not str(path):
         said = "an empty text" if isinstance(path, str) else type(path).__name__
         raise TypeError(f"expected the path of a recording, got {said}; for example {example}.")
@@ -122,10 +122,10 @@ def path_of(path: Any, example: str) -> Path:
 
 
 def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
-    """Return the recording at a path, or all of a folder in the order of their names.
+    """Return the recording at a path, or all recordings in a folder in the order of their names.
 
     Raises:
-        RecordingError: there is no recording, or it cannot be used.
+        RecordingError: there is no recording, or one cannot be used.
     """
     place = Path(path).expanduser()
     if not place.is_dir():
@@ -139,7 +139,7 @@ def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
 
 
 def settings_of(recordings: list[Recording]) -> dict[str, dict[str, Any]]:
-    """Return how each model was built, by its name, the first asked first."""
+    """Return how each model was built, by name, in the order of their first requests."""
     found: dict[str, dict[str, Any]] = {}
     for recording in recordings:
         for line in recording.models:
