@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ValidationFailedError, described, ends_a_process
-from .deviations import conversions, left_out_keys, repeated_keys
+from .deviations import conversions, key_warnings
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
@@ -202,7 +202,7 @@ def _repairs(text: str, reading: Reading | None, wire: WireSchema) -> tuple[str,
     names = wire.schema.get("properties", ())
     if text.count('":') == len(names) and all(name in text for name in names):
         return found
-    return found + repeated_keys(text) + left_out_keys(text, wire.schema)
+    return found + key_warnings(text, wire.schema, wrapped=wire.wrapped)
 
 
 def _decoder(type_: Any) -> Callable[[str], Any]:

@@ -6,14 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import msgspec
 
-__all__ = ["conversions", "left_out_keys", "repeated_keys"]
+__all__ = ["conversions", "key_warnings", "repeated_keys"]
 
 _KEY = re.compile(r'"([^"\\]*)"\s*:')
+_SPACED_KEY = re.compile(r'"\s+:')
 _SHOWN = 3
 _DEPTH = 12
 _CHARACTERS = 40
@@ -41,37 +41,57 @@ def repeated_keys(text: str) -> tuple[str, ...]:
     )
 
 
-def left_out_keys(text: str, schema: dict[str, Any]) -> tuple[str, ...]:
-    """Name the keys of the JSON text that its schema does not know; their values are lost.
+def key_warnings(text: str, schema: dict[str, Any], *, wrapped: bool = False) -> tuple[str, ...]:
+    """Name the keys that an object of the JSON text repeats, and in one sentence those that its schema does not know.
 
     Args:
         text: JSON.
-        schema: the schema that was sent to the provider.
+        schema: the schema that was sent to the provider; where it allows further keys, none is named.
+        wrapped: whether the schema's object only holds the value; an answer without it is the value itself.
     """
+    foreign: dict[str, None] = {}
     try:
-        found = [*islice(_foreign(msgspec.json.decode(text), schema, schema.get("$defs", {}), _DEPTH), _SHOWN)]
+        value = msgspec.json.decode(text)
+        as_written = text.count('":') == _keys_in(value) and _SPACED_KEY.search(text) is None
+        bare = wrapped and isinstance(value, dict) and value.keys().isdisjoint(schema.get("properties", ()))
+        if not bare:
+            _note_foreign(value, schema, schema.get("$defs", {}), _DEPTH, foreign)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return ()
-    return tuple(
-        f"the model's JSON had the key {_cut(repr(name))}, which was not asked for; it was left out." for name in found
-    )
+    repeated = () if as_written else repeated_keys(text)
+    if not foreign:
+        return repeated
+    names = [_cut(repr(name)) for name in foreign]
+    if len(names) == 1:
+        return (*repeated, f"the model's JSON had the key {names[0]}, which was not asked for; it was left out.")
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    which = f"{', '.join(names[:_SHOWN])}{more}"
+    return (*repeated, f"the model's JSON had keys that were not asked for ({which}); they were left out.")
 
 
-def _foreign(value: Any, node: Any, known: dict[str, Any], depth: int) -> Iterator[str]:
-    """Yield the keys that are no property of their object; unions are not checked."""
+def _keys_in(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum([_keys_in(inner) for inner in value.values() if type(inner) in (dict, list)])
+    if type(value) is list:
+        return sum([_keys_in(inner) for inner in value if type(inner) in (dict, list)])
+    return 0
+
+
+def _note_foreign(value: Any, node: Any, known: dict[str, Any], depth: int, found: dict[str, None]) -> None:
+    """Add the keys that are no property of their object; unions are not checked."""
     if not isinstance(node, dict) or not depth:
         return
     if "$ref" in node:
-        yield from _foreign(value, known.get(str(node["$ref"]).removeprefix("#/$defs/")), known, depth - 1)
+        _note_foreign(value, known.get(str(node["$ref"]).removeprefix("#/$defs/")), known, depth - 1, found)
     elif isinstance(value, list):
-        for item in value[:_SHOWN]:
-            yield from _foreign(item, node.get("items"), known, depth - 1)
+        for item in value[:_SHOWN] if isinstance(node.get("items"), dict) else ():
+            _note_foreign(item, node["items"], known, depth - 1, found)
     elif isinstance(value, dict) and isinstance(node.get("properties"), dict) and not node.get("additionalProperties"):
         for name, inner in value.items():
-            if name in node["properties"]:
-                yield from _foreign(inner, node["properties"][name], known, depth - 1)
-            else:
-                yield name
+            if name not in node["properties"]:
+                found[name] = None
+            elif isinstance(inner, dict | list):
+                _note_foreign(inner, node["properties"][name], known, depth - 1, found)
 
 
 def conversions(written: Any, value: Any) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -202,6 +203,45 @@ def test_a_key_that_has_no_place_is_named(text: str, names: list[str]) -> None:
     warnings = decode_answer(text, wire_schema(Loose)).warnings
     said = "the model's JSON had the key {!r}, which was not asked for; it was left out."
     assert list(warnings) == [said.format(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('{"x": 1, "why": 1, "note": 2}', "'why', 'note'"),
+        ('{"x": 1, "inner": {"x": 2}, "a": 2, "b": 3}', "'a', 'b'"),
+        (json.dumps({"x": 1, **{f"key {n}": n for n in range(9)}}), "'key 0', 'key 1', 'key 2' and 6 more"),
+    ],
+)
+def test_several_keys_that_have_no_place_are_named_in_one_short_warning(text: str, names: str) -> None:
+    (said,) = decode_answer(text, wire_schema(Loose)).warnings
+    assert said == f"the model's JSON had keys that were not asked for ({names}); they were left out."
+
+
+@pytest.mark.parametrize(
+    ("text", "type_"),
+    [
+        ('{"a": 1, "b": 2}', dict[str, int]),
+        ('{"x": {"any": 1, "other": [{"deep": 2}]}}', msgspec.defstruct("Open", [("x", dict[str, Any])])),
+        ('{"x": {"any": 1}}', msgspec.defstruct("Untyped", [("x", Any)])),
+        ('{"x": [{"any": 1}, {"other": 2}]}', msgspec.defstruct("OpenList", [("x", list[dict[str, int]])])),
+    ],
+)
+def test_where_further_keys_are_allowed_none_is_named(text: str, type_: Any) -> None:
+    assert decode_answer(text, wire_schema(type_)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"x": 1, "inner": {"x": 2, "x": 3}}',
+        '{"x": 1, "x": 2, "inner": {"x": 3}}',
+        '{"x" : 1, "x": 2}',
+    ],
+)
+def test_a_repeated_key_next_to_others_is_found(text: str) -> None:
+    (said,) = decode_answer(text, wire_schema(Loose)).warnings
+    assert "'x' more than once" in said
 
 
 @pytest.mark.parametrize(
