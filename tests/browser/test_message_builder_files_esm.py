@@ -94,6 +94,26 @@ def test_a_pasted_or_dropped_file_does_not_reach_the_notebook(bridge: Bridge, wa
     received(bridge)
 
 
+@pytest.mark.parametrize(
+    ("way", "name", "type_"),
+    [("drop", "notes.txt", "text/plain"), ("paste", "rows.csv", "text/csv"), ("drop", "run.jsonl", "")],
+)
+def test_a_file_of_text_becomes_a_text_part(bridge: Bridge, way: str, name: str, type_: str) -> None:
+    give(bridge, way, name, "a,ü\n<b>".encode(), type_)
+    expect(bridge.page.page.locator(".mf-part-list textarea")).to_have_value("a,ü\n<b>")
+    expect(bridge.page.page.get_by_role("alert")).to_have_count(0)
+    bridge.page.page.get_by_role("button", name="Add", exact=True).click()
+    bridge.exchange()
+    assert bridge.widget.messages[-1]["content"] == [{"type": "text", "text": "a,ü\n<b>"}]
+
+
+def test_bytes_that_are_called_a_text_are_refused_by_name(bridge: Bridge) -> None:
+    give(bridge, "drop", "notes.txt", b"\xff\x00\xfe", "text/plain")
+    until(lambda: bridge.page.sent("piece"))
+    bridge.exchange()
+    expect(bridge.page.page.get_by_role("alert")).to_contain_text("notes.txt is not an image that can be sent")
+
+
 def test_a_pasted_text_is_pasted_as_text(bridge: Bridge) -> None:
     page = bridge.page.page
     prevented = page.evaluate(

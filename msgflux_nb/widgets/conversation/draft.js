@@ -142,6 +142,24 @@ export class DraftStore {
     return this.asked ? this.whole : null;
   }
 
+  /**
+   * Take dropped or pasted files: one of text becomes a text part, any other is attached.
+   * @param {File[]} files
+   */
+  take(files) {
+    const others = files.filter((file) => !isText(file));
+    this.tray.add(others);
+    for (const file of files) if (!others.includes(file)) void this.takeText(file);
+  }
+
+  /** @param {File} file */
+  async takeText(file) {
+    const text = file.size > TEXT_BYTES ? "" : await file.text();
+    if (file.size > TEXT_BYTES) this.tray.refuse(TOO_LONG);
+    else if (/[\0\ufffd]/.test(text)) this.tray.add([file]); // not UTF-8: the kernel says what it is
+    else this.writePart(this.addText(), text);
+  }
+
   addText() {
     const id = `text-${Math.random().toString(36).slice(2)}`;
     this.arrange([...this.parts, { id, kind: "text", text: "" }]);
@@ -166,6 +184,13 @@ export class DraftStore {
   tell() {
     for (const listener of this.listeners) listener();
   }
+}
+
+const TEXT_NAME = /\.(csv|json|jsonl|log|md|rst|tsv|txt|ya?ml)$/i;
+
+/** @param {File} file */
+function isText(file) {
+  return file.type.startsWith("text/") || (!/^(audio|image|video)\//.test(file.type) && TEXT_NAME.test(file.name));
 }
 
 export const TOO_LONG = `a text of more than ${sizeText(TEXT_BYTES)} cannot be sent from here: set it in a cell, by .messages or .draft`;
@@ -227,7 +252,7 @@ export function composer(store, draft, signal) {
   });
   field.addEventListener("change", () => draft.save(true));
   call.addEventListener("input", () => draft.write({ call: call.value }));
-  takeFiles(node, (files) => tray.add(files));
+  takeFiles(node, (files) => draft.take(files));
 
   /** @param {string} id */
   function focusPart(id) {

@@ -73,7 +73,7 @@ export default guarded(() => {
       el.append(scroller, write);
       turns.connect(leave.signal);
       follow(scroller, leave.signal);
-      takeFiles(scroller, (files) => tray.add(files));
+      takeFiles(scroller, (files) => draft.take(files));
       write.addEventListener("keydown", (event) => keys(event, write));
 
       const draw = () => {
